@@ -1,0 +1,62 @@
+"""Prompts from Jinja templates, and the plain records that agents return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from rewardsmith.agents.models import Answer, ReplayKey, Request, prompt_hash
+
+_FOLDER = Path(__file__).with_name("prompts")
+
+
+@lru_cache
+def _environment() -> Environment:
+    # Prompts are plain text for a model, not HTML: escaping would corrupt code.
+    return Environment(
+        loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of a prompt template. Raises jinja2.UndefinedError for a value that is not given."""
+    return _environment().get_template(template).render(**values)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One exchange, as the ledger keeps it."""
+
+    key: ReplayKey
+    prompt: str
+    prompt_hash: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What an agent returns beside its result: every call it made, the last one last."""
+
+    calls: list[Call] = field(default_factory=list)
+
+
+def call_of(request: Request, answer: Answer) -> Call:
+    """The ledger's record of a request and its answer."""
+    return Call(request.key, request.prompt, prompt_hash(request.system, request.prompt), answer)
+
+
+@dataclass(frozen=True)
+class ParentProgram:
+    """What the designer is told of an earlier program."""
+
+    id: str
+    source: str
+    score: float | None
+    labels: dict[str, str] = field(default_factory=dict)
+    components: dict[str, dict[str, float]] = field(default_factory=dict)
+    failed_checks: list[dict[str, str]] = field(default_factory=list)
+    suggestion: str | None = None

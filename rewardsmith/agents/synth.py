@@ -1,0 +1,89 @@
+"""`synth`: a designer, critic and analyzer without a language model. Deterministic, offline.
+
+It reads only the prompt's machine-readable part, as any model could, and composes programs from it:
+milestones from the planner's subgoal order if the prompt shows one, else from what the kinds of objects
+afford (what opens what) and from the goal; guidance from distances; exploration from cells not yet visited.
+It knows no task: a test renames ids, kinds and colours. What it writes is no evidence for a language model.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rewardsmith.agents.models import Answer, ModelFailed, Request, Usage
+from rewardsmith.agents.synth_programs import compose_program
+
+
+class SynthModel:
+    """Answers the three roles' prompts by rules."""
+
+    name = "synth"
+    is_language_model = False
+
+    def complete(self, request: Request) -> Answer:
+        """The answer to a prompt that carries a machine-readable part. Raises ModelFailed without one."""
+        began = time.monotonic()
+        machine = _machine_part(request.prompt)
+        answer = {"designer": _design, "critic": _review, "analyzer": _analyze}[request.role](machine)
+        usage = Usage(prompt_tokens=0, completion_tokens=0)
+        return Answer("completed", answer, self.name, usage, 0.0, time.monotonic() - began, 1)
+
+
+def _machine_part(prompt: str) -> dict[str, Any]:
+    start = prompt.rfind("```json\n")
+    end = prompt.find("\n```", start)
+    try:
+        return json.loads(prompt[start + len("```json\n") : end])
+    except (json.JSONDecodeError, IndexError) as error:
+        raise ModelFailed(
+            "synth found no machine-readable facts in the prompt.",
+            "Name a language model with --model; synth answers rewardsmith's own prompts only.",
+            "request",
+        ) from error
+
+
+def _design(machine: dict[str, Any]) -> str:
+    program = compose_program(machine)
+    return f"{program.thoughts}\n\n```python\n{program.source}```\n"
+
+
+def _review(machine: dict[str, Any]) -> str:
+    """Accept, unless the measured components show a program that can teach nothing."""
+    issues = []
+    components = machine["components"]
+    if components and all(c["min"] == c["max"] for c in components.values()):
+        issues.append(
+            {
+                "problem": "every component had one and the same value on all played transitions, solutions included",
+                "remedy": "test fields that change, such as the event or what is carried",
+            }
+        )
+    if components and not any(c["max"] > 0 for c in components.values()):
+        issues.append({"problem": "no component was ever positive", "remedy": "reward the milestones and success"})
+    return json.dumps({"verdict": "revise" if issues else "accept", "issues": issues})
+
+
+_ADVICE = {
+    "interface misuse": "replace the term that never fires by one that reads the event or the carried object",
+    "never fires": "drop the term that never fires and reward an earlier milestone",
+    "flooding": "pay progress only once: reward a new best, not every step",
+    "weak shaping": "add guidance before the first milestone: distance to what is needed next, and cells not yet visited",
+    "oscillation": "pay each milestone once per episode",
+    "hacked": "pay only milestones that a solution passes, each once",
+    "unstable": "lower the guidance relative to success",
+    "constant": "drop the constant term",
+}
+
+
+def _analyze(machine: dict[str, Any]) -> str:
+    labels = machine["labels"]
+    advice = [_ADVICE[label] for label in labels if label in _ADVICE]
+    return json.dumps(
+        {
+            "causes": [f"{label}: {evidence}" for label, evidence in labels.items()],
+            "suggestion": advice[0] if advice else "keep the program as it is",
+            "prediction": "success rises earlier in training" if advice else "no change",
+        }
+    )

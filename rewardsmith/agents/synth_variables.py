@@ -1,0 +1,89 @@
+"""How `synth` writes programs for tasks whose state is a list of named variables.
+
+From the success condition it takes which variables must pass which thresholds; where only lasting counts, it
+keeps variables near the middle of their ranges. Swings (the variable must first move away) are found by
+paying for a larger distance from the start than ever before in the episode.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+
+def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
+    """(source, thoughts) for a designer's request."""
+    facts = machine["interface"]
+    variables = [f for f in facts["fields"] if f["kind"] == "float"]
+    thresholds = _thresholds(facts["success"], {f["name"] for f in variables})
+    styles = ["approach", "swing", "both"] if thresholds else ["centre", "alive", "centre"]
+    turn = machine["sample"] + (machine["iteration"] - 1) * machine["samples"]
+    if machine["move"] in ("revise", "combine"):
+        turn += 1
+    style = styles[turn % len(styles)]
+    body = _body(style, variables, thresholds)
+    said = ", ".join(f"{name} {'up' if sign > 0 else 'down'} to {limit:g}" for name, sign, limit in thresholds)
+    thoughts = f"Success needs {said or 'lasting to the end'}. Guidance: {style}."
+    write = _dense_and_sparse if "dense" in machine["functions"] else _free
+    return write(body, lasting=not thresholds), thoughts
+
+
+def _thresholds(condition: str, names: set[str]) -> list[tuple[str, int, float]]:
+    """Comparisons of a variable with a number in the success condition, as (name, direction, number)."""
+    found = []
+    for node in ast.walk(ast.parse(condition, mode="eval")):
+        match node:
+            case ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[ast.Constant(value=value)]) if (
+                name in names and isinstance(value, int | float)
+            ):
+                found.append((name, 1 if isinstance(op, ast.Gt | ast.GtE) else -1, float(value)))
+    return found
+
+
+def _scale(f: dict[str, Any]) -> float:
+    return max(abs(f.get("low", 1.0)), abs(f.get("high", 1.0)), 1e-9)
+
+
+def _body(style: str, variables: list[dict[str, Any]], thresholds: list[tuple[str, int, float]]) -> list[str]:
+    """Lines of `def guidance(prev, state, memory)` after its head."""
+    lines = ["    gain = 0.0"]
+    if style in ("approach", "both"):
+        for name, sign, _ in thresholds:
+            span = next(_scale(f) for f in variables if f["name"] == name)
+            lines.append(f"    gain += {sign * 10.0 / span:.6g} * (state.{name} - prev.{name})")
+    if style in ("swing", "both"):
+        start = ", ".join(f"prev.{f['name']}" for f in variables)
+        lines += [f'    start = memory.setdefault("start", ({start},))']
+        terms = [f"((state.{f['name']} - start[{i}]) / {_scale(f):.6g}) ** 2" for i, f in enumerate(variables)]
+        lines += [
+            f"    swing = {' + '.join(terms)}",
+            '    if swing > memory.get("best", 0.0):',
+            "        gain += 1.0",
+            '        memory["best"] = swing',
+        ]
+    if style == "centre":
+        terms = [f"abs(state.{f['name']}) / {_scale(f):.6g}" for f in variables]
+        lines += [f"    off = ({' + '.join(terms)}) / {len(terms)}", "    gain += 0.5 - off"]
+    if style == "alive":
+        lines += ["    gain += 0.1"]
+    return [*lines, "    return gain"]
+
+
+def _dense_and_sparse(body: list[str], lasting: bool) -> str:
+    success = "state.solved" if not lasting else "not state.failed"
+    sparse = ["    if state.solved:", "        return 1.0", "    return 0.0"]
+    if lasting:
+        del success
+        sparse = ["    if state.solved or state.alive:", "        return 1.0", "    return -1.0"]
+    lines = ["def guidance(prev, state, memory):", *body, "", ""]
+    lines += ["def sparse(prev, action, state, memory):", *sparse, "", ""]
+    lines += ["def dense(prev, action, state, memory):", "    return guidance(prev, state, memory)"]
+    return "\n".join(lines) + "\n"
+
+
+def _free(body: list[str], lasting: bool) -> str:
+    lines = ["def guidance(prev, state, memory):", *body, "", ""]
+    lines += ["def reward(prev, action, state, memory):"]
+    weight = "0.1" if not lasting else "1.0"
+    lines += [f'    return {{"guidance": {weight} * guidance(prev, state, memory), "success": 1.0 if state.solved else 0.0}}']
+    return "\n".join(lines) + "\n"

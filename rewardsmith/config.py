@@ -1,0 +1,41 @@
+"""Settings: environment variables (REWARDSMITH_*), a .env file beside the work, defaults."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where work is kept and how patient the service is."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDSMITH_", env_file=".env", extra="ignore")
+
+    home: Path = Field(default=Path(".rewardsmith"), description="folder of the database and artifacts")
+    database_url: str | None = Field(default=None, description="SQLAlchemy URL; SQLite in `home` by default")
+    slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="trials at once")
+    lease_seconds: float = Field(default=30.0, gt=1.0, description="a claim lapses this long after a heartbeat")
+    max_attempts: int = Field(default=3, ge=1, description="tries after infrastructure failures")
+    trial_memory_mb: int = Field(default=4096, ge=256, description="address space limit is not set on CUDA")
+    trial_seconds: float = Field(default=3600.0, gt=0, description="wall-clock limit of one rung of a trial")
+    allow_weak_sandbox: bool = Field(default=False, description="run below protection level `kernel`")
+
+    @property
+    def url(self) -> str:
+        """The database's URL: as set, or SQLite under `home`."""
+        return self.database_url or f"sqlite:///{(self.home / 'rewardsmith.db').resolve()}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of checkpoints, policies, pictures and logs."""
+        return self.home.resolve() / "artifacts"
+
+
+@lru_cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

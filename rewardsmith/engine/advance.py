@@ -1,0 +1,53 @@
+"""Applying what `decide` decides: one transaction, idempotent, callable from anywhere."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.decide import (
+    AddItem,
+    FinishJob,
+    SetBest,
+    SetCandidate,
+    SetIteration,
+    Step,
+    decide,
+    ranking,
+)
+from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.schema import now
+
+_MOST_STEPS = 50
+
+
+def advance(context: Context, job_id: str) -> int:
+    """Write a job's next work items; returns how many steps were taken."""
+    taken = 0
+    # Some steps (a death, a closed round) make further ones possible at once.
+    for _ in range(_MOST_STEPS):
+        with context.database.begin() as connection:
+            steps = decide(read_snapshot(connection, job_id))
+            for step in steps:
+                _apply(connection, job_id, step)
+        taken += len(steps)
+        if not steps:
+            break
+    return taken
+
+
+def _apply(connection: Connection, job_id: str, step: Step) -> None:
+    match step:
+        case AddItem(key, payload):
+            queue.insert(connection, key, payload)
+        case SetIteration(number, state, summary):
+            records.put_iteration(connection, job_id, number, state=state, summary=summary)
+        case SetCandidate(candidate_id, values):
+            records.update_candidate(connection, candidate_id, **values)
+        case SetBest(candidate_id):
+            records.update_job(connection, job_id, best_candidate=candidate_id)
+        case FinishJob(state, note):
+            best = ranking(read_snapshot(connection, job_id))
+            values = {"best_candidate": best[0].id} if best else {}
+            records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)

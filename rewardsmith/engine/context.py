@@ -1,0 +1,34 @@
+"""What every handler needs: the database and the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from rewardsmith.config import Settings
+from rewardsmith.storage.database import open_database
+
+
+@dataclass(frozen=True)
+class Context:
+    """One process's view of the service."""
+
+    database: Engine
+    settings: Settings
+
+    @property
+    def sandbox_floor(self) -> str:
+        """The weakest protection level under which programs may run."""
+        return "none" if self.settings.allow_weak_sandbox else "kernel"
+
+    def trial_folder(self, candidate_id: str, purpose: str, seed: int) -> Path:
+        """Where a trial keeps its checkpoint and policy."""
+        job = candidate_id.split("-", 1)[0]
+        return self.settings.artifacts / job / f"{candidate_id}-{purpose}-{seed}"
+
+
+def open_context(settings: Settings, *, must_exist: bool = False) -> Context:
+    """A Context on the settings' database. Raises StorageError."""
+    return Context(open_database(settings.url, must_exist=must_exist), settings)

@@ -1,0 +1,328 @@
+"""The job as a state machine: from its rows to the next steps. Pure: reads a Snapshot, writes nothing.
+
+Called twice on the same rows it gives the same steps, and applying a step twice changes nothing, so any
+process may advance any job at any time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.storage.queue import OPEN, Item, ItemKey
+from rewardsmith.storage.records import Candidate
+
+CONFIRM_SEEDS_FROM = 10_000
+
+
+@dataclass(frozen=True)
+class AddItem:
+    """Queue a work item."""
+
+    key: ItemKey
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SetIteration:
+    """Open or close a round."""
+
+    number: int
+    state: str
+    summary: str | None = None
+
+
+@dataclass(frozen=True)
+class SetCandidate:
+    """Change what is known of a candidate."""
+
+    id: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SetBest:
+    """The job's best candidate so far."""
+
+    candidate: str
+
+
+@dataclass(frozen=True)
+class FinishJob:
+    """The job has come to its end."""
+
+    state: str
+    note: str
+
+
+Step = AddItem | SetIteration | SetCandidate | SetBest | FinishJob
+
+
+def decide(s: Snapshot) -> list[Step]:
+    """The next steps of a job; empty while work is under way or the job is not running."""
+    if s.job.state != "running":
+        return []
+    current = s.iterations[-1] if s.iterations else None
+    if current is None:
+        return _open_iteration(s, 1)
+    if current.state == "running":
+        return _advance_iteration(s, current.number)
+    reason = _why_stop_searching(s, current.number)
+    if reason is None:
+        return _open_iteration(s, current.number + 1)
+    return _confirm(s, reason)
+
+
+# --- rounds ---------------------------------------------------------------------------------------------
+
+
+def _open_iteration(s: Snapshot, number: int) -> list[Step]:
+    steps: list[Step] = [SetIteration(number, "running")]
+    ranked = ranking(s)
+    for sample in range(s.spec.samples):
+        key = ItemKey(s.job.id, "design", iteration=number, sample=sample)
+        steps.append(AddItem(key, {"move": _move(sample, ranked), "parents": _parents(sample, ranked)}))
+    return steps
+
+
+def _move(sample: int, ranked: list[Candidate]) -> str:
+    if not ranked or sample >= 2:
+        return "new"
+    return "combine" if sample == 1 and len(ranked) > 1 else "revise"
+
+
+def _parents(sample: int, ranked: list[Candidate]) -> list[str]:
+    move = _move(sample, ranked)
+    return [c.id for c in ranked[: {"new": 0, "revise": 1, "combine": 2}[move]]]
+
+
+def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
+    steps: list[Step] = []
+    mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline"]
+    for candidate in mine:
+        steps += _before_training(s, candidate)
+    if steps or _open(s, number, "design", "check"):
+        return steps
+    return _race(s, number, [c for c in mine if s.items_of("train", candidate=c.id)])
+
+
+def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
+    key = {"job_id": s.job.id, "iteration": c.iteration, "candidate": c.id}
+    if c.state == "designed" and not s.items_of("check", candidate=c.id):
+        return [AddItem(ItemKey(kind="check", sample=c.sample, **key))]
+    lost = [i for i in s.items_of("check", candidate=c.id) if i.state == "lost"]
+    if c.state == "designed" and lost:
+        return [_death(c, f"its check was lost: {lost[0].error}")]
+    if c.state == "passed" and not s.items_of("train", candidate=c.id):
+        if not affords_training(s, 0, s.spec.seeds):
+            return [_death(c, "not trained: the budget of environment steps is spent")]
+        return _train_items(s, c, 0)
+    failed = [i for i in s.items_of("check", candidate=c.id) if (i.result or {}).get("passed") is False]
+    if c.state == "dead" and failed and repair_depth(s, c) < s.spec.repairs and affords_calls(s):
+        repair = ItemKey(kind="design", sample=c.sample, **key)
+        if not s.items_of("design", candidate=c.id):
+            return [AddItem(repair, {"move": "repair", "parents": [c.id]})]
+    return []
+
+
+def repair_depth(s: Snapshot, candidate: Candidate) -> int:
+    """How many repairs led to this candidate."""
+    by_id = {c.id: c for c in s.candidates}
+    depth = 0
+    while candidate.move == "repair":
+        depth += 1
+        candidate = by_id[candidate.parents[0]]
+    return depth
+
+
+# --- racing ---------------------------------------------------------------------------------------------
+
+
+def _train_items(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
+    return [
+        AddItem(ItemKey(s.job.id, "train", c.iteration, c.id, seed=search_seed(s, k), rung=rung))
+        for k in range(s.spec.seeds)
+    ]
+
+
+def search_seed(s: Snapshot, index: int) -> int:
+    """Training seeds of the search; disjoint from those of the claim."""
+    return s.spec.seed * 100 + index
+
+
+def confirm_seed(s: Snapshot, index: int) -> int:
+    """Fresh training seeds of the claim."""
+    return CONFIRM_SEEDS_FROM + s.spec.seed * 100 + index
+
+
+def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
+    """Successive halving. A rung is a barrier: promotion looks at results only, never at arrival."""
+    for rung in range(len(s.spec.rungs)):
+        here = [c for c in racers if s.items_of("train", candidate=c.id, rung=rung)]
+        if any(i.state in OPEN for c in here for i in s.items_of("train", candidate=c.id, rung=rung)):
+            return []
+        deaths = [d for c in here if c.state != "dead" and (d := _fault(s, c, rung))]
+        if deaths:
+            return list(deaths)
+        alive = sorted((c for c in here if not _fault(s, c, rung)), key=lambda c: rank_key(s, c, rung))
+        if rung == len(s.spec.rungs) - 1 or not alive:
+            return _after_race(s, number, racers)
+        promoted = _promote(s, alive, rung)
+        if any(s.items_of("train", candidate=c.id, rung=rung + 1) for c in promoted):
+            continue
+        return _cross_rung(s, alive, promoted, rung) or _after_race(s, number, racers)
+    return _after_race(s, number, racers)
+
+
+def _promote(s: Snapshot, alive: list[Candidate], rung: int) -> list[Candidate]:
+    if s.spec.target is not None and score_at(s, alive[0], rung)[0] >= s.spec.target:
+        return alive[:1]
+    return alive[: max(1, math.ceil(len(alive) * s.spec.keep))]
+
+
+def _cross_rung(s: Snapshot, alive: list[Candidate], promoted: list[Candidate], rung: int) -> list[Step]:
+    steps: list[Step] = []
+    for place, candidate in enumerate(alive):
+        success = score_at(s, candidate, rung)[0]
+        if candidate in promoted and affords_training(s, rung + 1, s.spec.seeds):
+            steps += _train_items(s, candidate, rung + 1)
+        elif candidate.state != "dead" and candidate not in promoted:
+            cause = f"not promoted from rung {rung + 1}: {success:.0%} success, place {place + 1} of {len(alive)}"
+            steps.append(_death(candidate, cause, score=success))
+    return steps
+
+
+def _fault(s: Snapshot, c: Candidate, rung: int) -> SetCandidate | None:
+    for item in s.items_of("train", candidate=c.id, rung=rung):
+        if item.state != "done":
+            return _death(c, f"its trial was lost: {item.error}")
+        if (item.result or {}).get("fault"):
+            return _death(c, f"it failed in training: {item.result['fault']}")  # type: ignore[index]
+    return None
+
+
+def _death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate:
+    values: dict[str, Any] = {"state": "dead", "cause_of_death": cause}
+    return SetCandidate(c.id, values if score is None else {**values, "score": score})
+
+
+def score_at(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
+    """Mean over seeds of (success of the rung's final weights, success of its training episodes)."""
+    results = [i.result for i in s.items_of("train", candidate=c.id, rung=rung) if i.result]
+    clean = [r for r in results if not r.get("fault")]
+    if not clean:
+        return (0.0, 0.0)
+    return tuple(sum(r[k] for r in clean) / len(clean) for k in ("success", "train_success"))  # type: ignore
+
+
+def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, str]:
+    """Sort key, best first. Ties fall to the id, so that the order never depends on arrival."""
+    success, in_training = score_at(s, c, rung)
+    return (-success, -in_training, c.id)
+
+
+def rung_reached(s: Snapshot, c: Candidate) -> int:
+    """The last rung at which the candidate has results, or -1."""
+    rungs = [i.key.rung for i in s.items_of("train", candidate=c.id) if i.result and not i.result.get("fault")]
+    return max(rungs, default=-1)
+
+
+def ranking(s: Snapshot) -> list[Candidate]:
+    """All trained candidates of the job, best first: by rung reached, then by success."""
+    trained = [c for c in s.candidates if rung_reached(s, c) >= 0]
+    return sorted(trained, key=lambda c: (-rung_reached(s, c), *rank_key(s, c, rung_reached(s, c))))
+
+
+def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
+    steps: list[Step] = []
+    for c in racers:
+        rung = rung_reached(s, c)
+        if c.state == "passed" and rung >= 0:
+            steps.append(SetCandidate(c.id, {"state": "trained", "score": score_at(s, c, rung)[0]}))
+    ranked = [c for c in ranking(s) if c.iteration == number]
+    wanted = ranked[:2] if affords_calls(s) else []
+    analyses = [AddItem(ItemKey(s.job.id, "analyse", number, c.id)) for c in wanted]
+    steps += [a for a in analyses if not s.items_of("analyse", candidate=a.key.candidate)]
+    if steps or _open(s, number, "analyse"):
+        return steps
+    overall = ranking(s)
+    summary = f"best {overall[0].id}" if overall else "no candidate was trained"
+    closing: list[Step] = [SetIteration(number, "done", summary)]
+    return [SetBest(overall[0].id), *closing] if overall else closing
+
+
+# --- the end --------------------------------------------------------------------------------------------
+
+
+def _why_stop_searching(s: Snapshot, done: int) -> str | None:
+    best = ranking(s)
+    last = len(s.spec.rungs) - 1
+    reached = best and rung_reached(s, best[0]) == last and score_at(s, best[0], last)[0]
+    if s.spec.target is not None and best and reached and reached >= s.spec.target:
+        return f"reached the target of {s.spec.target:.0%} in iteration {done}"
+    if done >= s.spec.iterations:
+        return f"all {done} iterations are done"
+    if not affords_calls(s, s.spec.samples):
+        return "the budget for language-model calls is spent"
+    if not affords_training(s, 0, s.spec.seeds):
+        return "the budget of environment steps is spent"
+    return None
+
+
+def _confirm(s: Snapshot, reason: str) -> list[Step]:
+    best = ranking(s)
+    if not best:
+        return [FinishJob("failed", f"No candidate was trained to a result; {reason}.")]
+    baseline = next(c for c in s.candidates if c.kind == "baseline")
+    keys = [
+        ItemKey(s.job.id, "confirm", candidate=arm.id, seed=confirm_seed(s, k))
+        for k in range(s.spec.confirm)
+        for arm in (best[0], baseline)
+    ]
+    missing = [AddItem(k) for k in keys if not s.items_of("confirm", candidate=k.candidate, seed=k.seed)]
+    if missing:
+        return list(missing)
+    if any(i.state in OPEN for i in s.items):
+        return []
+    return [FinishJob("done", f"The search ended: {reason}.")]
+
+
+def _open(s: Snapshot, iteration: int, *kinds: str) -> list[Item]:
+    return [i for i in s.items if i.key.iteration == iteration and i.key.kind in kinds and i.state in OPEN]
+
+
+# --- budgets --------------------------------------------------------------------------------------------
+
+
+def confirm_reserve(s: Snapshot) -> int:
+    """Environment steps set aside for the claim before the search begins."""
+    return 2 * s.spec.confirm * s.spec.steps
+
+
+def affords_training(s: Snapshot, rung: int, seeds: int) -> bool:
+    """Whether one more candidate may train to `rung` with everything queued and the claim still paid for."""
+    limit = s.spec.budget.env_steps
+    if limit is None:
+        return True
+    shares = (0.0, *s.spec.rungs)
+    queued = sum(
+        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps
+        for i in s.items_of("train")
+        if i.state in OPEN
+    )
+    more = (shares[rung + 1] - shares[rung]) * s.spec.steps * seeds
+    return s.used.env_steps + queued + more + confirm_reserve(s) <= limit
+
+
+def affords_calls(s: Snapshot, count: int = 1) -> bool:
+    """Whether `count` more calls stay within the limits of calls, tokens and dollars."""
+    budget, used = s.spec.budget, s.used
+    pending = sum(1 for i in s.items if i.key.kind in ("design", "check", "analyse") and i.state in OPEN)
+    if budget.calls is not None and used.calls + pending + count > budget.calls:
+        return False
+    mean_tokens = used.tokens / used.calls if used.calls else 0.0
+    if budget.tokens is not None and used.tokens + mean_tokens * (pending + count) >= budget.tokens:
+        return False
+    return budget.dollars is None or used.dollars < budget.dollars

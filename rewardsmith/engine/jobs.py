@@ -1,0 +1,176 @@
+"""Creating, finding, pausing, resuming, extending and cancelling jobs."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.decide import ranking, search_seed
+from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import get_method
+from rewardsmith.programs.reward import SPARSE, source_hash
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.queue import ItemKey
+from rewardsmith.storage.schema import jobs, now
+from rewardsmith.tasks import get_task
+
+UNFINISHED = ("running", "paused")
+
+
+def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str:
+    """Write a job with its baseline (and a user's seed reward, if given); returns its id.
+
+    Raises UsageError for an unknown task or method, and for a budget that cannot pay the claim.
+    """
+    task = get_task(spec.task)
+    method = get_method(spec.method)
+    reserve = 2 * spec.confirm * spec.steps
+    limit = spec.budget.env_steps
+    if limit is not None and limit < reserve + spec.steps * spec.rungs[0]:
+        raise UsageError(
+            f"A budget of {limit:,} environment steps cannot pay the claim ({reserve:,}) and one candidate.",
+            "Raise --max-steps, or lower --confirm or --steps.",
+        )
+    if spec.budget.dollars is not None and spec.model != "synth" and not _has_price(spec.model):
+        raise UsageError(
+            f"The price of {spec.model} is unknown, so a limit in dollars cannot be kept.",
+            "Limit --max-tokens or --max-calls instead.",
+        )
+    oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
+    with context.database.begin() as connection:
+        job_id = records.add_job(
+            connection, spec.model_dump(mode="json"), spec.fingerprint(), oracle_informed=oracle
+        )
+        baseline = f"{job_id}-sparse"
+        records.put_candidate(
+            connection,
+            id=baseline,
+            job_id=job_id,
+            iteration=0,
+            kind="baseline",
+            move="baseline",
+            sample=0,
+            parents=[],
+            source="",
+            source_hash=SPARSE.hash,
+            channels=SPARSE.as_dict(),
+            state="passed",
+            oracle_informed=False,
+        )
+        queue.insert(connection, ItemKey(job_id, "baseline", candidate=baseline, seed=spec.seed * 100))
+        if seed_reward is not None:
+            records.put_iteration(connection, job_id, 1, state="running")
+            records.put_candidate(
+                connection,
+                id=f"{job_id}-1seed",
+                job_id=job_id,
+                iteration=1,
+                kind="seeded",
+                move="new",
+                sample=spec.samples,
+                parents=[],
+                source=seed_reward,
+                source_hash=source_hash(seed_reward),
+                channels=method.reward(seed_reward).as_dict(),
+                state="designed",
+                oracle_informed=False,
+            )
+            for sample in range(spec.samples):
+                key = ItemKey(job_id, "design", iteration=1, sample=sample)
+                queue.insert(connection, key, {"move": "new", "parents": []})
+    return job_id
+
+
+def _has_price(model: str) -> bool:
+    from rewardsmith.agents.litellm_model import has_price
+
+    return has_price(model)
+
+
+def find_unfinished(context: Context, spec: JobSpec) -> str | None:
+    """The unfinished job that asked for exactly this, if there is one."""
+    query = select(jobs.c.id).where(jobs.c.fingerprint == spec.fingerprint(), jobs.c.state.in_(UNFINISHED))
+    with context.database.connect() as connection:
+        return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()
+
+
+def resume_job(context: Context, job_id: str) -> None:
+    """Let a paused job run again; what was interrupted goes on from its checkpoints."""
+    with context.database.begin() as connection:
+        job = records.get_job(connection, job_id)
+        if job.state == "paused":
+            records.update_job(connection, job_id, state="running", note=None, finished_at=None)
+
+
+def pause_job(context: Context, job_id: str, note: str) -> None:
+    """Stop claiming the job's items and keep the best so far; `resume_job` undoes it."""
+    with context.database.begin() as connection:
+        snapshot = read_snapshot(connection, job_id)
+        if snapshot.job.state != "running":
+            return
+        best = ranking(snapshot)
+        values = {"best_candidate": best[0].id} if best else {}
+        records.update_job(connection, job_id, state="paused", note=note, **values)
+
+
+def cancel_job(context: Context, job_id: str) -> None:
+    """End a job for good; its candidates and trials stay readable."""
+    with context.database.begin() as connection:
+        queue.cancel_open(connection, job_id)
+        records.update_job(connection, job_id, state="cancelled", note="cancelled by the user", finished_at=now())
+
+
+def stop_for_time(context: Context, job_id: str, note: str) -> None:
+    """The wall-clock budget is spent: end the job, keep its best."""
+    with context.database.begin() as connection:
+        snapshot = read_snapshot(connection, job_id)
+        if snapshot.job.state != "running":
+            return
+        best = ranking(snapshot)
+        queue.cancel_open(connection, job_id)
+        state = "done" if best else "failed"
+        values = {"best_candidate": best[0].id} if best else {}
+        records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
+
+
+def extend_job(context: Context, job_id: str, iterations: int) -> None:
+    """Add iterations to a job that has ended (or is running). The target no longer stops the search."""
+    with context.database.begin() as connection:
+        job = records.get_job(connection, job_id)
+        if job.state == "cancelled":
+            raise UsageError(f"Job {job_id} was cancelled.", "Start it again with `rewardsmith run`.")
+        spec = JobSpec.model_validate(job.spec)
+        done = len(records.iterations_of(connection, job_id))
+        changed = spec.model_copy(update={"iterations": done + iterations, "target": None})
+        records.update_job(
+            connection,
+            job_id,
+            spec=changed.model_dump(mode="json"),
+            fingerprint=changed.fingerprint(),
+            state="running",
+            note=None,
+            finished_at=None,
+        )
+
+
+def add_active_seconds(context: Context, job_id: str, seconds: float) -> None:
+    """Count working time; time while paused or down is not charged to the budget."""
+    with context.database.begin() as connection:
+        connection.execute(
+            jobs.update().where(jobs.c.id == job_id).values(active_seconds=jobs.c.active_seconds + seconds)
+        )
+
+
+__all__ = [
+    "add_active_seconds",
+    "cancel_job",
+    "create_job",
+    "extend_job",
+    "find_unfinished",
+    "pause_job",
+    "resume_job",
+    "search_seed",
+    "stop_for_time",
+]

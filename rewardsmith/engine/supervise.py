@@ -1,0 +1,126 @@
+"""The parent's side of a trial process: its own process group, a lease kept alive, limits, an end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rewardsmith.engine.context import Context
+from rewardsmith.errors import LostItem, RewardsmithError
+from rewardsmith.storage import queue
+from rewardsmith.storage.queue import Item
+
+_POLL = 0.05
+_GRACE = 2.0
+
+
+class TrialLost(RewardsmithError):
+    """The trial's process ended without a result: infrastructure, to be tried again."""
+
+
+class Interrupted(RewardsmithError):
+    """This executor is stopping; the item goes back to the queue uncounted."""
+
+
+def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) -> None:
+    """Start `python -m workers.trial` for a leased item and see it through.
+
+    Raises TrialLost, LostItem (cancelled or reaped) or Interrupted; whatever happens, no process is left.
+    """
+    log = context.settings.artifacts / item.key.job_id / "logs" / f"item-{item.id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "workers.trial", str(item.id), str(item.owner), str(item.attempt)]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=_environment(context),
+            start_new_session=True,
+        )
+    try:
+        _watch(context, item, process, stopping, log)
+    finally:
+        end_group(process)
+
+
+def _environment(context: Context) -> dict[str, str]:
+    # A trial has no use for API keys, and its address space also holds the reward host's pipes.
+    kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_TOKEN", "_SECRET"))}
+    return {
+        **kept,
+        "REWARDSMITH_HOME": str(context.settings.home.resolve()),
+        "REWARDSMITH_DATABASE_URL": context.settings.url,
+        "OMP_NUM_THREADS": "1",
+        "REWARDSMITH_PARENT": str(os.getpid()),
+    }
+
+
+def _watch(
+    context: Context, item: Item, process: subprocess.Popen, stopping: Callable[[], bool], log: Path
+) -> None:
+    settings = context.settings
+    began = renewed = time.monotonic()
+    while True:
+        try:
+            code = process.wait(_POLL)
+        except subprocess.TimeoutExpired:
+            code = None
+        now = time.monotonic()
+        if code is not None:
+            if code != 0:
+                raise TrialLost(f"The trial's process ended with {_words(code)}: {_tail(log)}", f"See {log}")
+            return
+        if stopping():
+            raise Interrupted("The executor is stopping.", "The trial goes on from its last checkpoint.")
+        if now - began > settings.trial_seconds:
+            raise TrialLost(f"The trial took over {settings.trial_seconds:g} s.", "Raise REWARDSMITH_TRIAL_SECONDS.")
+        if _resident_mb(process.pid) > settings.trial_memory_mb:
+            raise TrialLost(
+                f"The trial used over {settings.trial_memory_mb} MB.", "Raise REWARDSMITH_TRIAL_MEMORY_MB."
+            )
+        if now - renewed > settings.lease_seconds / 3:
+            queue.heartbeat(context.database, item, settings.lease_seconds)
+            renewed = now
+        elif queue.get(context.database, item.id).state != "leased":
+            raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
+
+
+def end_group(process: subprocess.Popen) -> None:
+    """Terminate the process group, kill what does not go, and collect it."""
+    for sign, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
+        if process.poll() is None:
+            try:
+                os.killpg(process.pid, sign)
+            except ProcessLookupError:
+                break
+            try:
+                process.wait(patience)
+            except subprocess.TimeoutExpired:
+                continue
+    process.wait()
+
+
+def _resident_mb(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _words(code: int) -> str:
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "no output"

@@ -1,0 +1,149 @@
+"""Work items that train: what the trial process does, and how its rows are written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.errors import LostItem
+from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.reporting.statistics import wilson
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.queue import Item
+from rewardsmith.tasks import get_task
+
+_ROW_EVERY = 0.5  # seconds between progress writes
+
+
+def purpose_of(item: Item) -> str:
+    """Whether an item's trial belongs to the search or to the claim."""
+    return "confirm" if item.key.kind == "confirm" else "search"
+
+
+def fraction_of(item: Item, spec: JobSpec) -> float:
+    """The share of a full trial at which an item's rung ends."""
+    if item.key.kind == "confirm":
+        return 1.0
+    if item.key.kind == "baseline":
+        # The claim trains the baseline in full; without a claim the search's baseline is all there is.
+        return spec.rungs[0] if spec.confirm else 1.0
+    return spec.rungs[item.key.rung]
+
+
+def train_item(context: Context, item: Item) -> None:
+    """Run an item's trial in this process and write its result; a program's fault is a result.
+
+    Raises LostItem when the item was cancelled or given to somebody else meanwhile.
+    """
+    from rewardsmith.training.trial import TrialPlan, run_trial
+    from sandbox.client import HostError
+
+    with context.database.connect() as connection:
+        snapshot = read_snapshot(connection, item.key.job_id)
+        candidate = records.get_candidate(connection, item.key.candidate)
+    spec = snapshot.spec
+    reward = SPARSE if candidate.kind == "baseline" else TrainingReward.from_dict(candidate.channels)
+    purpose = purpose_of(item)
+    plan = TrialPlan(
+        task=get_task(spec.task),
+        reward=reward,
+        training=spec.training,
+        seed=item.key.seed,
+        steps=spec.steps,
+        fraction=fraction_of(item, spec),
+        folder=context.trial_folder(candidate.id, purpose, item.key.seed),
+        pool="claim" if purpose == "confirm" else "select",
+        allow=context.sandbox_floor,
+    )
+    rows = _Rows(context, item, candidate.id, purpose)
+    try:
+        report = run_trial(plan, rows.on_point, rows.on_rollout)
+    except HostError as error:
+        rows.write_fault(str(error))
+        return
+    rows.write_report(asdict(report), plan.folder)
+
+
+class _Rows:
+    """Writes one trial's rows as it goes."""
+
+    def __init__(self, context: Context, item: Item, candidate_id: str, purpose: str) -> None:
+        self._context, self._item = context, item
+        self._candidate, self._purpose = candidate_id, purpose
+        self._written = 0.0
+        with context.database.begin() as connection:
+            self._trial = self._put(connection, state="running", failure=None)
+            before = records.trials_of(connection, candidate_id=candidate_id)
+        self._seconds = next((t.seconds or 0.0 for t in before if t.id == self._trial), 0.0)
+
+    def _put(self, connection: Any, **values: Any) -> int:
+        key = self._item.key
+        return records.put_trial(connection, key.job_id, self._candidate, self._purpose, key.seed, **values)
+
+    def on_point(self, point: Any) -> None:
+        """Write a curve point."""
+        telemetry = point.telemetry
+        with self._context.database.begin() as connection:
+            records.put_point(
+                connection,
+                trial_id=self._trial,
+                steps=point.steps,
+                success=point.evaluation.success,
+                episodes=point.evaluation.episodes,
+                shaped_return=telemetry["shaped_return"] if telemetry["episodes"] else None,
+                env_return=telemetry["env_return"] if telemetry["episodes"] else None,
+                components={"channels": telemetry["channels"], "components": telemetry["components"]},
+            )
+
+    def on_rollout(self, steps: int) -> None:
+        """Write how far the trial is, at most twice a second; raises LostItem when it is not wanted any more."""
+        if time.monotonic() - self._written < _ROW_EVERY:
+            return
+        self._written = time.monotonic()
+        current = queue.get(self._context.database, self._item.id)
+        if (current.state, current.owner, current.attempt) != ("leased", self._item.owner, self._item.attempt):
+            raise LostItem("This trial is no longer wanted.", "It was cancelled, paused or given to another worker.")
+        with self._context.database.begin() as connection:
+            self._put(connection, state="running", steps=steps)
+
+    def write_fault(self, reason: str) -> None:
+        """The program failed in training: a result, stored with its cause."""
+        with self._context.database.begin() as connection:
+            self._put(connection, state="failed", failure=reason)
+            queue.finish(connection, self._item, "done", {"fault": reason})
+
+    def write_report(self, report: dict[str, Any], folder: Path) -> None:
+        """The rung's result, in the trial and in the work item, in one transaction."""
+        stochastic, greedy = report["stochastic"], report["greedy"]
+        low, high = wilson(stochastic["successes"], stochastic["episodes"])
+        success = stochastic["successes"] / stochastic["episodes"]
+        telemetry = report["telemetry"] | {"failed_episodes": report["failed_episodes"]}
+        in_training = telemetry.get("successes", 0) / max(telemetry.get("episodes", 0), 1)
+        with self._context.database.begin() as connection:
+            self._put(
+                connection,
+                state="done" if report["complete"] else "running",
+                steps=report["steps"],
+                success=success,
+                success_low=low,
+                success_high=high,
+                greedy_success=greedy["successes"] / greedy["episodes"],
+                episodes=stochastic["episodes"],
+                unseen=report["unseen"],
+                telemetry=telemetry,
+                sandbox_level=report["sandbox_level"],
+                steps_per_second=report["steps_per_second"],
+                seconds=self._seconds + report["seconds"],
+            )
+            kind = "policy" if report["complete"] else "checkpoint"
+            path = str(folder / f"{kind}.safetensors")
+            records.put_artifact(
+                connection, job_id=self._item.key.job_id, trial_id=self._trial, kind=kind, path=path
+            )
+            result = {"success": success, "train_success": in_training, "steps": report["steps"]}
+            queue.finish(connection, self._item, "done", result)

@@ -1,0 +1,32 @@
+"""One hierarchy of errors: each says the cause and the remedy, which the CLI prints in two lines."""
+
+from __future__ import annotations
+
+
+class RewardsmithError(Exception):
+    """Something the user can mend. `exit_code` 1 = it did not work, 2 = it was asked for wrongly."""
+
+    exit_code = 1
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(f"{cause}\n{remedy}")
+        self.cause = cause
+        self.remedy = remedy
+
+
+class UsageError(RewardsmithError):
+    """The request itself is wrong: unknown task, unreadable spec, impossible option."""
+
+    exit_code = 2
+
+
+class StorageError(RewardsmithError):
+    """The database cannot be used: missing, locked, of another version, no space."""
+
+
+class BudgetSpent(RewardsmithError):
+    """A hard limit of the job is reached; what was found so far is kept."""
+
+
+class LostItem(RewardsmithError):
+    """The work item is no longer ours: cancelled, or its lease went to another worker."""

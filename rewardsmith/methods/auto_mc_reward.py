@@ -1,0 +1,25 @@
+"""Auto MC-Reward (Li et al., CVPR 2024, arXiv 2312.09238): sparse and dense parts, each clamped to its sign.
+
+    reward = 1.0 * sgn(sparse) + 0.1 * sgn(dense)
+
+The environment's own reward takes no part. The paper's clamp bounds a step, not an episode: 0.1 over 640
+steps is 64 against a sparse 1. So the dense part's sum over an episode is kept within a budget of ours.
+"""
+
+from __future__ import annotations
+
+from rewardsmith.methods.base import Method
+from rewardsmith.programs.composition import Channel
+
+DENSE_BUDGET = 1.0
+"""Bound of |sum of dense| over an episode: never more than one sparse event is worth."""
+
+METHOD = Method(
+    name="auto-mc-reward",
+    summary="dense() and sparse(), clamped to their signs (Auto MC-Reward)",
+    functions=("sparse", "dense"),
+    channels=(
+        Channel(name="sparse", weight=1.0, bound="sign"),
+        Channel(name="dense", weight=0.1, bound="sign", budget=DENSE_BUDGET),
+    ),
+)

@@ -1,0 +1,115 @@
+"""The text of a language model's answer: its reasoning, its fenced blocks, its other words.
+
+Every function here takes time linear in the text, whatever the text: answers are untrusted.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+
+MAX_ANSWER_BYTES = 512 * 1024
+
+
+class UnreadableAnswer(Exception):  # noqa: N818, it names what the answer is
+    """The answer holds no usable program or object; `reason` tells its author why, in a sentence or two."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def plain(text: str) -> str:
+    """`text` with newlines and blanks that Python takes; raises UnreadableAnswer if empty or over 512 kB."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_ANSWER_BYTES:
+        raise UnreadableAnswer(f"The answer is longer than {MAX_ANSWER_BYTES // 1024} kB.")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # Copied from web pages: no-break blanks in the indentation, zero-width ones and byte order marks.
+    text = re.sub("[\u200b\ufeff]", "", text.replace("\u00a0", " "))
+    if not text.strip():
+        raise UnreadableAnswer("The answer is empty.")
+    return text
+
+
+_TAG = re.compile(r"<(?P<close>/?)(?P<name>think|thinking|thought|reasoning|reflection)>", re.IGNORECASE)
+
+
+def without_reasoning(text: str) -> tuple[str, str]:
+    """The answer proper and the reasoning, whose drafts must not be taken for the answer.
+
+    Raises UnreadableAnswer when there is reasoning only.
+    """
+    answer: list[str] = []
+    reasoning: list[str] = []
+    opened: re.Match[str] | None = None
+    position = 0
+    for tag in _TAG.finditer(text):
+        if opened is not None:
+            if tag["close"] and tag["name"].lower() == opened["name"].lower():
+                reasoning.append(text[opened.end() : tag.start()])
+                opened, position = None, tag.end()
+        elif not tag["close"]:
+            answer.append(text[position : tag.start()])
+            opened, position = tag, tag.start()
+        elif tag["name"].lower().startswith("think"):
+            # Some chat templates put the opening tag into the prompt: the answer shows only the closing one.
+            reasoning.append("".join(answer) + text[position : tag.start()])
+            answer, position = [], tag.end()
+    if opened is not None and not "".join(answer).strip():
+        raise UnreadableAnswer("The reasoning never ended, and no answer followed it. Answer more briefly.")
+    answer.append(text[position:])
+    rest = "".join(answer)
+    if not rest.strip():
+        raise UnreadableAnswer("There is reasoning, but no answer after it.")
+    return rest, "\n\n".join(part.strip() for part in reasoning if part.strip())
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block on lines [first, last), fences included. closed: whether the closing fence is there."""
+
+    first: int
+    last: int
+    body: str
+    closed: bool
+
+
+# The prefix of a list item or a quotation may stand before a fence.
+_OPENING = re.compile(
+    r"^(?P<prefix>[ \t]*(?:(?:[-*+]|\d{1,3}[.)]|>)[ \t]+)?)(?P<fence>`{3,}|~{3,})(?P<language>[^`]*)$"
+)
+
+
+def fences(text: str) -> list[Fence]:
+    """The fenced blocks of `text` in order; only the last can lack its closing fence."""
+    lines = text.split("\n")
+    found: list[Fence] = []
+    start = 0
+    while start < len(lines):
+        opening = _OPENING.match(lines[start])
+        # A whole answer wrapped as Markdown: the fences that matter are inside.
+        if opening is None or opening["language"].strip().lower() in ("markdown", "md"):
+            start += 1
+            continue
+        body: list[str] = []
+        end = start + 1
+        closed = False
+        while end < len(lines) and not closed:
+            code, closed = _split_at_closing(lines[end], opening["fence"])
+            body += [] if closed and not code.strip() else [code]
+            end += 1
+        if ">" in opening["prefix"]:
+            body = [re.sub(r"^[ \t]*> ?", "", line) for line in body]
+        found.append(Fence(start, end, textwrap.dedent("\n".join(body)), closed))
+        start = end
+    return found
+
+
+def _split_at_closing(line: str, fence: str) -> tuple[str, bool]:
+    """The code on `line` and whether the fence closes there: some models close it behind a statement."""
+    end = line.rstrip()
+    code = end.rstrip(fence[0])
+    if len(end) - len(code) < len(fence):
+        return line, False
+    return code.rstrip(" \t>") if not code.strip(" \t>") else code, True

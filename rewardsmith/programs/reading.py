@@ -1,0 +1,335 @@
+"""Reads programs and JSON out of what a language model answered. Nothing here executes any of it.
+
+Models wrap code in prose, reasoning, several fences or none. Whatever the wrapping, what decides is whether a
+piece parses as Python and which names it defines. `UnreadableAnswer.reason` is written for the model: it goes
+into the next prompt.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
+
+__all__ = [
+    "MAX_SOURCE_BYTES",
+    "ReadProgram",
+    "UnreadableAnswer",
+    "in_words",
+    "parse",
+    "read_json",
+    "read_program",
+]
+
+MAX_SOURCE_BYTES = 64 * 1024
+MAX_BLOCKS = 1000
+
+DECLARATIONS = ("USES",)
+"""Names that a program may define and that none of its code mentions."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class ReadProgram:
+    """source: Python that parses and defines what was asked for, at most 64 kB. thoughts: all other words."""
+
+    source: str
+    thoughts: str
+
+
+def read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
+    """The program in `text` that defines all of `functions` at its top level.
+
+    Of several versions of a function the last one counts; a program split over blocks is put together in the
+    blocks' order. Raises UnreadableAnswer when there is none, when it is cut off, or when it exceeds 64 kB.
+    """
+    answer, reasoning = without_reasoning(plain(text))
+    fenced = [_block(f.first, f.last, f.body, f.closed) for f in fences(answer)[-MAX_BLOCKS:]]
+    bare = _outside(answer, fenced)
+    attempts = (fenced, _unfenced(bare), _unfenced(_dedented(bare)))
+    for blocks in attempts:
+        chosen = _choose(blocks, functions)
+        if chosen:
+            source = "\n\n\n".join(block.source.strip("\n") for block in chosen) + "\n"
+            parse(source)  # together they may be too large
+            rest = re.sub(r"\n{3,}", "\n\n", _outside(answer, chosen)).strip()
+            return ReadProgram(source, "\n\n".join(part for part in (reasoning, rest) if part))
+    raise UnreadableAnswer(_why_not([block for blocks in attempts for block in blocks], functions))
+
+
+def parse(source: str) -> ast.Module:
+    """The syntax tree of `source`. Raises UnreadableAnswer for whatever the parser does not take."""
+    if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
+        raise UnreadableAnswer(f"The program is longer than {MAX_SOURCE_BYTES // 1024} kB.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape in a string is no reason to write to stderr
+            return ast.parse(source)
+    except SyntaxError as error:
+        where = f"line {error.lineno}" if error.lineno else "the program"
+        shown = f": `{error.text.strip()[:80]}`" if error.text and error.text.strip() else ""
+        raise UnreadableAnswer(f"Syntax error in {where}: {error.msg}{shown}.") from None
+    except (RecursionError, MemoryError):
+        raise UnreadableAnswer("The program nests expressions too deeply to be parsed.") from None
+    except ValueError as error:  # NULs, lone surrogates
+        raise UnreadableAnswer(f"The program is no valid Python text: {error}.") from None
+
+
+# ---- blocks of code
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Lines [first, last) of the answer that may be code, with what parsing them showed.
+
+    defined: names bound at the top level; functions: those of them that are plain functions with a body;
+    missing: names used and not bound; fault: why it does not parse, "" if it does.
+    """
+
+    first: int
+    last: int
+    source: str
+    closed: bool = True
+    fault: str = ""
+    defined: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
+
+
+def _block(first: int, last: int, source: str, closed: bool = True) -> _Block:
+    try:
+        tree = parse(source)
+    except UnreadableAnswer as error:
+        return _Block(first, last, source, closed, error.reason)
+    defined, functions = _definitions(tree)
+    return _Block(first, last, source, closed, "", defined, functions, _used(tree) - defined)
+
+
+def _definitions(tree: ast.Module) -> tuple[frozenset[str], frozenset[str]]:
+    names: set[str] = set()
+    functions: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            if isinstance(node, ast.FunctionDef) and not _is_stub(node):
+                functions.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            bound = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            names |= bound
+            functions |= bound if isinstance(node.value, ast.Lambda) else set()
+    return frozenset(names), frozenset(functions)
+
+
+def _is_stub(node: ast.FunctionDef) -> bool:
+    """Whether the body is `...`, `pass` or a docstring: how prose quotes a signature."""
+    return all(
+        isinstance(line, ast.Pass) or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+        for line in node.body
+    )
+
+
+def _used(tree: ast.Module) -> frozenset[str]:
+    """Names read and bound nowhere, and strings that could be names: programs list predicates either way."""
+    used: set[str] = set()
+    bound = set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            used.add(node.value)
+    return frozenset(used - bound)
+
+
+_STATEMENT = re.compile(r"(def |class |async def |import |from |@|[A-Za-z_]\w*\s*(:[^=\n]*)?=[^=])")
+_CONTINUES = re.compile(r"(\s|[)\]}]|#|$)")
+
+
+def _unfenced(text: str) -> list[_Block]:
+    """Top-level statements among prose, as blocks; the whole text as one if all of it is Python."""
+    lines = text.split("\n")
+    whole = _block(0, len(lines), text)
+    if whole.functions:
+        return [whole]
+    blocks: list[_Block] = []
+    start = 0
+    while start < len(lines):
+        end = start + 1
+        if _STATEMENT.match(lines[start]):
+            decorated = lines[start].startswith("@")
+            while end < len(lines) and (_CONTINUES.match(lines[end]) or decorated):
+                decorated = decorated and lines[end].startswith("@")
+                end += 1
+            blocks.append(_block(start, end, "\n".join(lines[start:end])))
+            if len(blocks) > MAX_BLOCKS:
+                raise UnreadableAnswer(f"The answer holds more than {MAX_BLOCKS} separate pieces of code.")
+        start = end
+    return blocks
+
+
+def _dedented(text: str) -> str:
+    """`text` with Markdown's indented code moved to the margin."""
+    return re.sub(r"(?m)^( {4}|\t)", "", text)
+
+
+def _outside(text: str, blocks: Iterable[_Block]) -> str:
+    """`text` with the lines of `blocks` left blank."""
+    lines = text.split("\n")
+    for block in blocks:
+        lines[block.first : block.last] = [""] * (block.last - block.first)
+    return "\n".join(lines)
+
+
+# ---- choosing
+
+
+def _choose(blocks: list[_Block], functions: tuple[str, ...]) -> list[_Block]:
+    """The blocks that together define `functions` and what these use, in order; [] if a function is missing.
+
+    Raises UnreadableAnswer when a later version of one of them, or something that they use, does not parse.
+    """
+    usable = [block for block in blocks if not block.fault]
+    last = {name: block for block in usable for name in block.functions}
+    if not set(functions) <= last.keys():
+        return []
+    chosen = {last[name] for name in functions}
+    anywhere = {name: block for block in usable for name in block.defined}
+    while True:
+        have = {name for block in chosen for name in block.defined}
+        lacking = {name for block in chosen for name in block.missing} | set(DECLARATIONS)
+        found = {anywhere[name] for name in lacking - have if name in anywhere}
+        if not found:
+            break
+        chosen |= found
+    newest = {name: last[name].first for name in functions}
+    for block in blocks:
+        for name in _attempted(block):
+            if block.first > newest.get(name, block.first) or name in lacking - have:
+                raise UnreadableAnswer(_fault_of(block))
+    return sorted(chosen, key=lambda block: block.first)
+
+
+def _attempted(block: _Block) -> set[str]:
+    """Names of the functions that a block which does not parse was about to define."""
+    return set(re.findall(r"(?m)^[ \t]*def (\w+)", block.source)) if block.fault else set()
+
+
+def _fault_of(block: _Block) -> str:
+    return block.fault if block.closed else f"The program is cut off before its end. {block.fault}"
+
+
+def _why_not(blocks: list[_Block], functions: tuple[str, ...]) -> str:
+    """The most useful thing to tell the author about why the answer was not taken."""
+    defined = {name for block in blocks for name in block.functions}
+    lacking = [name for name in functions if name not in defined] or list(functions)
+    for block in blocks:
+        if _attempted(block) & set(lacking):
+            return _fault_of(block)
+    for node in (node for block in blocks if not block.fault for node in parse(block.source).body):
+        if isinstance(node, ast.AsyncFunctionDef) and node.name in lacking:
+            return f"`{node.name}` is `async`. Write it as a plain function."
+        if isinstance(node, ast.FunctionDef) and node.name in lacking:
+            return f"`{node.name}` has no body. Write all of it."
+        methods = set()
+        if isinstance(node, ast.ClassDef):
+            methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
+        for name in lacking:
+            if name in methods:
+                return f"`{name}` is a method of a class. Write it as a plain function at the top level."
+    if not defined:
+        return f"There is no Python program in the answer. Define {_listed(functions)} in one fenced block."
+    return f"The program does not define {_listed(lacking)}; it defines {_listed(sorted(defined))}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in names)
+
+
+# ---- JSON
+
+
+def read_json(text: str, model: type[Model]) -> Model:
+    """The object of type `model` in `text`, fenced or bare, with or without prose around it.
+
+    Fenced objects come before bare ones; of several that fit, the last. Raises UnreadableAnswer with what is
+    wrong, in words, when there is none.
+    """
+    answer, _ = without_reasoning(plain(text))
+    blocks = [block.body for block in fences(answer)]
+    # Tried from the end: fenced before bare, last before first. `{}` is prose where there is anything else.
+    found = [piece for source in (answer, *blocks) for piece in _json_pieces(source)]
+    candidates = [piece for piece in found if len(piece) > 2] or found
+    faults: dict[str, str] = {}
+    for piece in reversed(candidates):
+        try:
+            return model.model_validate_json(piece)
+        except ValidationError as error:
+            faults[piece] = in_words(error)
+    if not faults:
+        raise UnreadableAnswer("There is no JSON object in the answer. Give exactly one, in a fenced block.")
+    # The longest is the one that was meant.
+    raise UnreadableAnswer(faults[max(faults, key=len)])
+
+
+def in_words(error: ValidationError) -> str:
+    """Each thing that is wrong, with its place and what stands there; at most six."""
+    sentences = []
+    for problem in error.errors()[:6]:
+        place = ".".join(str(step) for step in problem["loc"]) or "the whole"
+        given = "" if problem["type"] in ("missing", "json_invalid") else f", not {_short(problem['input'])}"
+        sentences.append(f"`{place}`: {problem['msg']}{given}")
+    more = error.error_count() - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "") + "."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]')
+
+
+def _json_pieces(text: str) -> list[str]:
+    """Every outermost stretch of `text` in balanced brackets, and the rest from one that JSON left open.
+
+    Never a part of a larger piece: a fragment of a malformed object could pass for the whole. A bracket of
+    the prose that is never closed, as in the interval [0, 1), is no piece.
+    """
+    pairs: list[tuple[int, int]] = []
+    opened: list[int] = []
+    position = 0
+    while token := _STRING_OR_BRACKET.search(text, position):
+        # Outside all brackets a quotation mark may be an inch sign, and what follows it no string.
+        position = token.end() if opened or token[0][0] != '"' else token.start() + 1
+        if token[0] in ("{", "["):
+            opened.append(token.start())
+        elif token[0] in ("}", "]"):
+            partner = "{" if token[0] == "}" else "["
+            while partner == "{" and opened and text[opened[-1]] == "[":
+                opened.pop()
+            if opened and text[opened[-1]] == partner:
+                pairs.append((opened.pop(), token.end()))
+    cut_off = next((start for start in opened if re.compile(r'\{\s*"').match(text, start)), None)
+    if cut_off is not None:
+        pairs.append((cut_off, len(text)))
+    pieces: list[str] = []
+    end = 0
+    for start, stop in sorted(pairs):
+        if start >= end:
+            pieces.append(text[start:stop])
+            end = stop
+    return pieces

@@ -1,0 +1,69 @@
+"""A training reward: one program's source, the functions it must define, and the channels made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.programs.composition import Channel, sum_components
+
+ENV = Channel(name="env", kind="env")
+"""The environment's own reward, as it comes."""
+
+
+@dataclass(frozen=True)
+class TrainingReward:
+    """What a trial trains against. Without a program it is the environment's own (sparse) reward."""
+
+    source: str
+    functions: tuple[str, ...]
+    channels: tuple[Channel, ...]
+
+    @property
+    def hash(self) -> str:
+        """sha256 over source, functions and channels: the identity of this reward."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as stored."""
+        return {
+            "source": self.source,
+            "functions": list(self.functions),
+            "channels": [channel.as_dict() for channel in self.channels],
+        }
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> TrainingReward:
+        """The inverse of `as_dict`."""
+        channels = [Channel(**{**c, "anneal": tuple(c.get("anneal", (0, 0)))}) for c in values["channels"]]
+        return TrainingReward(values["source"], tuple(values["functions"]), tuple(channels))
+
+
+SPARSE = TrainingReward(source="", functions=(), channels=(ENV,))
+"""The baseline every candidate is compared with."""
+
+
+def source_hash(source: str) -> str:
+    """sha256 of a program's text with line ends and trailing blanks normalised."""
+    text = "\n".join(line.rstrip() for line in source.strip().splitlines())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def channel_values(
+    channel: Channel, names: tuple[str, ...], values: NDArray[np.float64], functions: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """The raw values [T, N] of a program channel: the sum of its function's components [T, N, C].
+
+    The components of a function `f` are named `f` or `f.part`; those of `reward` carry bare names.
+    """
+    others = [f for f in functions if f != "reward"]
+    if channel.name == "reward":
+        mine = [i for i, n in enumerate(names) if not any(n == f or n.startswith(f + ".") for f in others)]
+    else:
+        mine = [i for i, n in enumerate(names) if n == channel.name or n.startswith(channel.name + ".")]
+    return sum_components(tuple(names[i] for i in mine), values[:, :, mine])

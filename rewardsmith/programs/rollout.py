@@ -1,0 +1,86 @@
+"""A recorded rollout, and the two steps from it to the training reward: score the program, compose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.programs.composition import Carry, Composition, compose
+from rewardsmith.programs.reward import TrainingReward, channel_values
+from rewardsmith.tasks.base import Tables, Task
+from sandbox.client import RewardHost, Scores
+
+
+@dataclass
+class Rollout:
+    """Transitions [T, N]: the state before, the action, the state after (before any reset), raw rewards.
+
+    `cut` marks steps where a checkpoint ended the episode; those count neither as success nor as failure.
+    """
+
+    before: NDArray[Any]  # [T, N, W], schema dtype
+    after: NDArray[Any]  # [T, N, W]
+    actions: NDArray[np.int64]  # [T, N]
+    rewards: NDArray[np.float64]  # [T, N], the environment's own
+    starts: NDArray[np.bool_]  # [T, N], an episode starts at this step
+    terminated: NDArray[np.bool_]  # [T, N]
+    truncated: NDArray[np.bool_]  # [T, N], cut ones included
+    success: NDArray[np.bool_]  # [T, N]
+    cut: NDArray[np.bool_]  # [T, N]
+
+    @staticmethod
+    def empty(steps: int, envs: int, width: int, dtype: str) -> Rollout:
+        """Room for one rollout."""
+        rows = (steps, envs, width)
+        flags = [np.zeros((steps, envs), dtype=bool) for _ in range(5)]
+        return Rollout(
+            np.zeros(rows, dtype=dtype),
+            np.zeros(rows, dtype=dtype),
+            np.zeros((steps, envs), dtype=np.int64),
+            np.zeros((steps, envs), dtype=np.float64),
+            *flags,
+        )
+
+
+def open_host(
+    reward: TrainingReward, task: Task, tables: Tables, envs: int, steps: int, allow: str = "kernel"
+) -> RewardHost:
+    """A locked-down reward host with room for rollouts [steps, envs]. Raises sandbox.HostError."""
+    return RewardHost(
+        reward.source,
+        reward.functions,
+        task.schema,
+        tables,
+        envs=envs,
+        capacity=envs * steps,
+        actions=task.actions.names,
+        allow=allow,
+    )
+
+
+def compose_rollout(
+    reward: TrainingReward,
+    rollout: Rollout,
+    scores: Scores | None,
+    gamma: float,
+    carry: Carry,
+    first_step: int = 0,
+) -> Composition:
+    """Channels' raw values out of a rollout and its scores, then the one `compose`."""
+    raw: dict[str, NDArray[np.float64]] = {}
+    for channel in reward.channels:
+        if channel.kind == "env":
+            raw[channel.name] = rollout.rewards
+        elif scores is None:
+            raise ValueError(f"channel {channel.name} needs a program")
+        elif channel.kind == "potential":
+            if scores.phi is None or scores.phi0 is None:
+                raise ValueError(f"channel {channel.name}: the program defines no potential")
+            raw[channel.name] = scores.phi
+            raw[channel.name + ":start"] = np.where(rollout.starts, scores.phi0, 0.0)
+        else:
+            raw[channel.name] = channel_values(channel, scores.names, scores.values, reward.functions)
+    return compose(reward.channels, raw, rollout.starts, rollout.terminated, gamma, carry, first_step)

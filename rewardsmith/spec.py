@@ -1,0 +1,122 @@
+"""What a user may ask for: a JobSpec, its budget and its training settings."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rewardsmith.errors import UsageError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(_Strict):
+    """Hard stops of a job. None means no limit. When one is reached the job keeps its best."""
+
+    dollars: float | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    calls: int | None = Field(default=None, ge=0)
+    env_steps: int | None = Field(default=None, ge=0, description="environment steps, search and confirm")
+    seconds: float | None = Field(default=None, gt=0, description="wall clock since the job began")
+
+
+class TrainingSpec(_Strict):
+    """PPO settings of every trial. The defaults were measured on MiniGrid, see docs/training.md."""
+
+    num_envs: int = Field(default=64, ge=1, le=4096)
+    rollout_steps: int = Field(default=64, ge=8, le=4096, description="steps per environment and rollout")
+    batch_size: int = Field(default=1024, ge=8)
+    epochs: int = Field(default=4, ge=1, le=100)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    final_lr: float = Field(default=0.0, ge=0, le=1, description="share of the learning rate left at the end")
+    gamma: float = Field(default=0.99, gt=0, le=1)
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    clip_range: float = Field(default=0.2, gt=0)
+    entropy: float = Field(default=0.01, ge=0)
+    hidden: tuple[int, ...] = (64, 64)
+    eval_episodes: int = Field(default=200, ge=10, description="episodes per point of the curve")
+    final_episodes: int = Field(default=1000, ge=10, description="episodes of the claim")
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+
+
+class JobSpec(_Strict):
+    """One request: design a reward for `task` with `method`, asking `model`, within `budget`."""
+
+    task: str = Field(min_length=1, description="task id, or a YAML file that describes one")
+    method: Literal["auto-mc-reward", "free"] = "auto-mc-reward"
+    model: str = "synth"
+    critic_model: str | None = None
+    analyzer_model: str | None = None
+    api_base: str | None = None
+    iterations: int = Field(default=3, ge=1, le=100)
+    samples: int = Field(default=3, ge=1, le=64, description="candidates per iteration")
+    repairs: int = Field(default=3, ge=0, le=10, description="repair rounds of a candidate that fails a check")
+    seeds: int = Field(default=1, ge=1, le=32, description="training seeds per candidate in the search")
+    steps: int = Field(default=500_000, ge=1_000, description="environment steps of a full trial")
+    rungs: tuple[float, ...] = (0.25, 0.5, 1.0)
+    keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
+    target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
+    confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
+    planner: bool = Field(default=True, description="show the planner's subgoal order to the designer")
+    seed: int = Field(default=0, ge=0, description="everything random follows from this")
+    training: TrainingSpec = TrainingSpec()
+    budget: Budget = Budget()
+    name: str | None = Field(default=None, max_length=80)
+
+    @model_validator(mode="after")
+    def _rungs_rise_to_one(self) -> JobSpec:
+        if list(self.rungs) != sorted(set(self.rungs)) or self.rungs[-1] != 1.0 or self.rungs[0] <= 0:
+            raise ValueError("rungs must rise and end with 1.0, for example 0.25, 0.5, 1.0")
+        return self
+
+    def fingerprint(self) -> str:
+        """Hash of everything asked for: the same command finds its unfinished job by it."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def model_of(self, role: str) -> str:
+        """The model that plays `role` ("designer", "critic", "analyzer")."""
+        named = {"critic": self.critic_model, "analyzer": self.analyzer_model}.get(role)
+        return named or self.model
+
+
+def read_spec(values: dict[str, Any]) -> JobSpec:
+    """Check `values`; a wrong key names the nearest right one. Raises UsageError."""
+    try:
+        return JobSpec.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error), "See `rewardsmith run --help` for what is allowed.") from error
+
+
+def read_spec_file(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML spec file. Raises UsageError if it cannot be read."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = str(error).replace("\n", " ")
+        raise UsageError(f"Cannot read the spec {path}: {reason}", "Give a YAML file of job settings.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"The spec {path} is not a mapping.", "Write lines such as `task: MiniGrid-Unlock-v0`.")
+    return values
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for item in error.errors()[:3]:
+        place = ".".join(str(p) for p in item["loc"]) or "spec"
+        text = f"{place}: {item['msg'].removeprefix('Value error, ')}"
+        if item["type"] == "extra_forbidden":
+            known = [*JobSpec.model_fields, *TrainingSpec.model_fields, *Budget.model_fields]
+            near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+            text = f"{place}: no such setting" + (f"; did you mean `{near[0]}`?" if near else "")
+        parts.append(text)
+    return "The job's settings are wrong: " + "; ".join(parts) + "."

@@ -1,0 +1,152 @@
+"""Opening the database: pragmas, migrations, and errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError
+
+from rewardsmith.errors import StorageError
+
+HEAD = "0001"
+"""The newest migration; a test holds it to migrations/versions."""
+
+_NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "lustre"}
+
+
+def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -> Engine:
+    """An engine on a database of this version.
+
+    A fresh SQLite file is created and migrated; a Postgres database of another version is only reported.
+    Raises StorageError, with the remedy, for anything that keeps the database from being used.
+    """
+    sqlite = url.startswith("sqlite")
+    if sqlite:
+        path = Path(url.removeprefix("sqlite:///"))
+        if must_exist and not path.exists():
+            raise StorageError(
+                f"There is no rewardsmith database at {path}.",
+                "Start with `rewardsmith run --task ID`, or go to the folder where you ran it.",
+            )
+        _prepare_folder(path)
+    try:
+        engine = create_engine(url, connect_args={"timeout": 30.0} if sqlite else {})
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StorageError(f"No driver for {url.split(':')[0]}: {error}.", "pip install 'rewardsmith[postgres]'") from error
+    if sqlite:
+        event.listen(engine, "connect", _pragmas)
+        event.listen(engine, "begin", _begin_immediately)
+    with reported():
+        _check_version(engine, migrate=migrate and sqlite)
+    return engine
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn the driver's errors into a cause and a remedy."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        if "locked" in reason:
+            remedy = "Another process holds it for long; see `rewardsmith ls`, or end that process."
+        elif "full" in reason:
+            remedy = "Free some disk space, then give the same command again; nothing finished is lost."
+        elif "readonly" in reason or "unable to open" in reason:
+            remedy = "Make the folder writable, or set REWARDSMITH_HOME to another one."
+        else:
+            remedy = "Check that the server runs and that REWARDSMITH_DATABASE_URL is right."
+        raise StorageError(f"The database cannot be used: {reason}.", remedy) from error
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise StorageError(
+            f"The database cannot be used: {reason}.",
+            "If the file is not a rewardsmith database, move it away or set REWARDSMITH_HOME.",
+        ) from error
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to the newest version (Alembic)."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def migrations_folder() -> Path:
+    """Where the migrations are: inside the wheel, or at the root of a checkout."""
+    installed = Path(__file__).parents[1] / "_migrations"
+    return installed if installed.exists() else Path(__file__).parents[2] / "migrations"
+
+
+def _check_version(engine: Engine, *, migrate: bool) -> None:
+    with engine.connect() as connection:
+        current = _version(connection)
+    if current == HEAD:
+        return
+    if current is not None and current > HEAD:
+        raise StorageError(
+            f"The database is of version {current}, newer than this program's {HEAD}.",
+            "Update rewardsmith: pip install --upgrade rewardsmith",
+        )
+    if not migrate:
+        raise StorageError(
+            f"The database is of version {current or 'none'}, this program needs {HEAD}.",
+            "Run `rewardsmith db upgrade` once, when no job is running.",
+        )
+    upgrade(engine)
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _prepare_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"Cannot create {path.parent}: {error.strerror}.", "Set REWARDSMITH_HOME to a folder you can write."
+        ) from error
+    kind = _filesystem(path.parent)
+    if kind in _NETWORK_FILESYSTEMS:
+        raise StorageError(
+            f"{path.parent} is on a network filesystem ({kind}), where SQLite loses data.",
+            "Set REWARDSMITH_HOME to a local folder, or use Postgres by REWARDSMITH_DATABASE_URL.",
+        )
+
+
+def _filesystem(folder: Path) -> str:
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return ""
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        _, place, filesystem, *_ = line.split()
+        inside = str(folder.resolve()) == place or str(folder.resolve()).startswith(place.rstrip("/") + "/")
+        if inside and len(place) >= len(best):
+            best, kind = place, filesystem
+    return kind
+
+
+def _pragmas(connection, _record) -> None:  # noqa: ANN001 - the driver's own types
+    # The driver's implicit BEGIN is deferred; upgrading such a snapshot to a write ignores busy_timeout.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=NORMAL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediately(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("rewardsmith_read")
+    connection.exec_driver_sql("BEGIN" if mode else "BEGIN IMMEDIATE")

@@ -1,0 +1,218 @@
+"""Work items: the queue is a table. Claim, heartbeat, finish, requeue; each fenced by owner and attempt."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rewardsmith.errors import LostItem
+from rewardsmith.storage.schema import jobs, now, work_items
+
+OPEN = ("queued", "leased", "waiting")
+KINDS = ("baseline", "design", "check", "train", "analyse", "confirm")
+
+
+@dataclass(frozen=True)
+class ItemKey:
+    """What a work item is about; unique. Sentinels where a part does not apply."""
+
+    job_id: str
+    kind: str
+    iteration: int = 0
+    candidate: str = ""
+    seed: int = -1
+    rung: int = -1
+    sample: int = -1
+
+
+@dataclass(frozen=True)
+class Item:
+    """A claimed (or read) work item."""
+
+    id: int
+    key: ItemKey
+    state: str
+    attempt: int
+    owner: str | None
+    payload: dict[str, Any]
+    result: dict[str, Any] | None
+    error: str | None
+
+
+def make_owner() -> str:
+    """A name for this process that a later process on the same host can test for being alive."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}"
+
+
+def owner_is_dead(owner: str) -> bool:
+    """True only if `owner` was a process of this host that no longer runs."""
+    host, pid, started, *_ = [*owner.split(":"), "", ""]
+    if host != socket.gethostname() or not pid.isdigit() or not Path("/proc").exists():
+        return False
+    return _start_time(int(pid)) != started
+
+
+def _start_time(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return "gone"
+
+
+def insert(connection: Connection, key: ItemKey, payload: Mapping[str, Any] | None = None) -> None:
+    """Add a work item unless it exists."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(work_items).values(
+        **key.__dict__, state="queued", attempt=0, payload=dict(payload or {}), created_at=now()
+    )
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def claim(
+    engine: Engine, owner: str, lease_seconds: float, job_id: str | None = None, kinds: Iterable[str] = KINDS
+) -> Item | None:
+    """Lease the oldest queued item to `owner`, or return None. One statement, safe among many processes."""
+    running = select(jobs.c.id).where(jobs.c.state == "running")
+    choice = select(work_items.c.id).where(
+        work_items.c.state == "queued", work_items.c.kind.in_(list(kinds)), work_items.c.job_id.in_(running)
+    )
+    if job_id is not None:
+        choice = choice.where(work_items.c.job_id == job_id)
+    choice = choice.order_by(work_items.c.id).limit(1).with_for_update(skip_locked=True)
+    statement = (
+        update(work_items)
+        .where(work_items.c.id == choice.scalar_subquery())
+        .values(
+            state="leased",
+            owner=owner,
+            attempt=work_items.c.attempt + 1,
+            lease_expires=now() + timedelta(seconds=lease_seconds),
+            started_at=now(),
+        )
+        .returning(work_items)
+    )
+    with engine.begin() as connection:
+        row = connection.execute(statement).mappings().first()
+    return None if row is None else _item(row)
+
+
+def heartbeat(engine: Engine, item: Item, lease_seconds: float) -> None:
+    """Renew the lease. Raises LostItem when the item is no longer ours (cancelled, paused, reaped)."""
+    statement = (
+        update(work_items)
+        .where(_ours(item))
+        .values(lease_expires=now() + timedelta(seconds=lease_seconds))
+    )
+    with engine.begin() as connection:
+        if connection.execute(statement).rowcount != 1:
+            raise LostItem(f"Work item {item.id} is no longer ours.", "Another worker or a cancellation has it.")
+
+
+def finish(connection: Connection, item: Item, state: str, result: Any = None, error: str | None = None) -> None:
+    """Write the outcome, fenced: raises LostItem, so that the transaction is rolled back, if not ours."""
+    statement = (
+        update(work_items)
+        .where(_ours(item))
+        .values(state=state, result=result, error=error, finished_at=now(), lease_expires=None)
+    )
+    if connection.execute(statement).rowcount != 1:
+        raise LostItem(f"Work item {item.id} is no longer ours.", "Its result is dropped; nothing was written.")
+
+
+def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, *, count: bool = True) -> str:
+    """Queue the item again after an infrastructure failure, or mark it `lost` at the cap; returns the state.
+
+    With `count` false (an orderly interruption) the attempt is not counted.
+    """
+    state = "lost" if count and item.attempt >= max_attempts else "queued"
+    attempt = item.attempt if count else item.attempt - 1
+    with engine.begin() as connection:
+        connection.execute(
+            update(work_items)
+            .where(_ours(item))
+            .values(state=state, attempt=attempt, owner=None, lease_expires=None, error=error)
+        )
+    return state
+
+
+def reap(engine: Engine, max_attempts: int) -> int:
+    """Queue again what expired or belonged to dead processes of this host; returns how many."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            select(work_items.c.id, work_items.c.owner, work_items.c.attempt, work_items.c.lease_expires).where(
+                work_items.c.state == "leased"
+            )
+        ).all()
+    count = 0
+    for row in rows:
+        if row.lease_expires > now() and not owner_is_dead(row.owner or ""):
+            continue
+        state = "lost" if row.attempt >= max_attempts else "queued"
+        same = and_(
+            work_items.c.id == row.id,
+            work_items.c.state == "leased",
+            work_items.c.attempt == row.attempt,
+            or_(work_items.c.owner == row.owner, work_items.c.owner.is_(None)),
+        )
+        with engine.begin() as connection:
+            changed = connection.execute(
+                update(work_items).where(same).values(state=state, owner=None, error="the worker was lost")
+            )
+            count += changed.rowcount
+    return count
+
+
+def get(engine: Engine, item_id: int) -> Item:
+    """Read one work item."""
+    with engine.connect() as connection:
+        row = connection.execute(select(work_items).where(work_items.c.id == item_id)).mappings().one()
+    return _item(row)
+
+
+def of_job(connection: Connection, job_id: str) -> list[Item]:
+    """All items of a job in the order they were added."""
+    rows = connection.execute(
+        select(work_items).where(work_items.c.job_id == job_id).order_by(work_items.c.id)
+    ).mappings()
+    return [_item(row) for row in rows]
+
+
+def count_open(engine: Engine, job_id: str) -> int:
+    """How many items of the job are not at their end."""
+    with engine.connect() as connection:
+        return connection.execute(
+            select(func.count()).where(work_items.c.job_id == job_id, work_items.c.state.in_(OPEN))
+        ).scalar_one()
+
+
+def cancel_open(connection: Connection, job_id: str) -> None:
+    """End every open item of a job; whoever works on one notices at the next heartbeat."""
+    connection.execute(
+        update(work_items)
+        .where(work_items.c.job_id == job_id, work_items.c.state.in_(OPEN))
+        .values(state="cancelled", finished_at=now(), owner=None)
+    )
+
+
+def _ours(item: Item) -> Any:
+    return and_(
+        work_items.c.id == item.id,
+        work_items.c.state == "leased",
+        work_items.c.owner == item.owner,
+        work_items.c.attempt == item.attempt,
+    )
+
+
+def _item(row: Any) -> Item:
+    key = ItemKey(**{name: row[name] for name in ItemKey.__dataclass_fields__})
+    return Item(
+        row["id"], key, row["state"], row["attempt"], row["owner"], row["payload"] or {}, row["result"], row["error"]
+    )

@@ -1,0 +1,240 @@
+"""Typed reads and writes of jobs, candidates, trials and what belongs to them. Writing is the engine's."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rewardsmith.storage.schema import (
+    analyses,
+    artifacts,
+    candidates,
+    checks,
+    curve_points,
+    iterations,
+    jobs,
+    llm_calls,
+    now,
+    trials,
+)
+
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request and where it stands."""
+
+    id: str
+    task: str
+    method: str
+    fingerprint: str
+    spec: dict[str, Any]
+    state: str  # running | paused | done | failed | cancelled
+    note: str | None
+    best_candidate: str | None
+    oracle_informed: bool
+    created_at: datetime
+    finished_at: datetime | None
+    active_seconds: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One program in one iteration."""
+
+    id: str
+    job_id: str
+    iteration: int
+    kind: str  # baseline | designed | seeded
+    move: str  # baseline | new | revise | combine | repair
+    sample: int
+    parents: list[str]
+    source: str
+    source_hash: str
+    thoughts: str | None
+    channels: dict[str, Any]  # TrainingReward.as_dict(), without meaning for unreadable answers
+    state: str  # designed | passed | trained | dead
+    cause_of_death: str | None
+    score: float | None
+    oracle_informed: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run: candidate x seed, in the search or for the claim."""
+
+    id: int
+    job_id: str
+    candidate_id: str
+    purpose: str
+    seed: int
+    state: str
+    steps: int
+    success: float | None
+    success_low: float | None
+    success_high: float | None
+    greedy_success: float | None
+    episodes: int | None
+    unseen: bool | None
+    telemetry: dict[str, Any] | None
+    sandbox_level: str | None
+    steps_per_second: float | None
+    seconds: float | None
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One round of a job."""
+
+    job_id: str
+    number: int
+    state: str
+    summary: str | None
+
+
+def new_job_id() -> str:
+    """Six letters and digits that are hard to confuse."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+def add_job(connection: Connection, spec: Mapping[str, Any], fingerprint: str, *, oracle_informed: bool) -> str:
+    """Write a job row; returns its id."""
+    job_id = new_job_id()
+    connection.execute(
+        insert(jobs).values(
+            id=job_id,
+            task=spec["task"],
+            method=spec["method"],
+            fingerprint=fingerprint,
+            spec=dict(spec),
+            state="running",
+            oracle_informed=oracle_informed,
+            created_at=now(),
+            active_seconds=0.0,
+        )
+    )
+    return job_id
+
+
+def get_job(connection: Connection, job_id: str) -> Job:
+    """The job called exactly `job_id`. Raises NoResultFound."""
+    return Job(**connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
+
+
+def update_job(connection: Connection, job_id: str, **values: Any) -> None:
+    """Change columns of a job."""
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
+
+def get_candidate(connection: Connection, candidate_id: str) -> Candidate:
+    """The candidate called exactly `candidate_id`. Raises NoResultFound."""
+    row = connection.execute(select(candidates).where(candidates.c.id == candidate_id)).mappings().one()
+    return Candidate(**row)
+
+
+def candidates_of(connection: Connection, job_id: str) -> list[Candidate]:
+    """All candidates of a job, in the order they were designed."""
+    query = select(candidates).where(candidates.c.job_id == job_id).order_by(candidates.c.iteration, candidates.c.id)
+    return [Candidate(**row) for row in connection.execute(query).mappings()]
+
+
+def update_candidate(connection: Connection, candidate_id: str, **values: Any) -> None:
+    """Change columns of a candidate."""
+    connection.execute(update(candidates).where(candidates.c.id == candidate_id).values(**values))
+
+
+def iterations_of(connection: Connection, job_id: str) -> list[Iteration]:
+    """The rounds of a job, in order."""
+    query = select(iterations).where(iterations.c.job_id == job_id).order_by(iterations.c.number)
+    return [Iteration(**row) for row in connection.execute(query).mappings()]
+
+
+def trials_of(connection: Connection, *, job_id: str | None = None, candidate_id: str | None = None) -> list[Trial]:
+    """The trials of a job or of a candidate, in order of their seeds."""
+    query = select(trials).order_by(trials.c.candidate_id, trials.c.purpose, trials.c.seed)
+    if job_id is not None:
+        query = query.where(trials.c.job_id == job_id)
+    if candidate_id is not None:
+        query = query.where(trials.c.candidate_id == candidate_id)
+    return [Trial(**row) for row in connection.execute(query).mappings()]
+
+
+def curve_of(connection: Connection, trial_id: int) -> list[Mapping[str, Any]]:
+    """The points of a trial's curve, by steps."""
+    query = select(curve_points).where(curve_points.c.trial_id == trial_id).order_by(curve_points.c.steps)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def put_iteration(connection: Connection, job_id: str, number: int, **values: Any) -> None:
+    """Write or change a round."""
+    _put(connection, iterations, ("job_id", "number"), job_id=job_id, number=number, **values)
+
+
+def put_candidate(connection: Connection, **values: Any) -> None:
+    """Write a candidate; the same id again changes nothing but the given columns."""
+    _put(connection, candidates, ("id",), created_at=now(), **values)
+
+
+def put_check(connection: Connection, **values: Any) -> None:
+    """Write one verdict before training."""
+    _put(connection, checks, ("candidate_id", "kind"), **values)
+
+
+def put_trial(connection: Connection, job_id: str, candidate_id: str, purpose: str, seed: int, **values: Any) -> int:
+    """Write or change a trial; returns its id."""
+    _put(
+        connection,
+        trials,
+        ("candidate_id", "purpose", "seed"),
+        job_id=job_id,
+        candidate_id=candidate_id,
+        purpose=purpose,
+        seed=seed,
+        **values,
+    )
+    return connection.execute(
+        select(trials.c.id).where(
+            trials.c.candidate_id == candidate_id, trials.c.purpose == purpose, trials.c.seed == seed
+        )
+    ).scalar_one()
+
+
+def put_point(connection: Connection, **values: Any) -> None:
+    """Write a curve point; a resumed trial overwrites what it repeats."""
+    _put(connection, curve_points, ("trial_id", "steps"), **values)
+
+
+def put_call(connection: Connection, **values: Any) -> None:
+    """Write one language-model call into the ledger."""
+    key = ("job_id", "iteration", "role", "candidate", "sample", "attempt")
+    _put(connection, llm_calls, key, created_at=now(), **values)
+
+
+def put_analysis(connection: Connection, **values: Any) -> None:
+    """Write a diagnosis and the analyzer's words."""
+    _put(connection, analyses, ("candidate_id",), **values)
+
+
+def put_artifact(connection: Connection, **values: Any) -> None:
+    """Write where a file of a trial lies."""
+    _put(connection, artifacts, ("trial_id", "kind"), created_at=now(), **values)
+
+
+def _put(connection: Connection, table: Table, key: tuple[str, ...], **values: Any) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values)
+    changes = {name: value for name, value in values.items() if name not in key and name != "created_at"}
+    if changes:
+        statement = statement.on_conflict_do_update(index_elements=list(key), set_=changes)
+    else:
+        statement = statement.on_conflict_do_nothing()
+    connection.execute(statement)

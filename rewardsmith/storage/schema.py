@@ -1,0 +1,262 @@
+"""The tables. SQLAlchemy Core, because read commands must answer at once and the ORM alone takes 0.3 s.
+
+What a user may rely on when reading the database directly is described in docs/database.md.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware datetimes in, aware UTC datetimes out, on engines with and without time zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Store as naive UTC."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Read back as aware UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _job() -> Column[str]:
+    return Column("job_id", String(16), ForeignKey("jobs.id"), nullable=False)
+
+
+def _candidate() -> Column[str]:
+    return Column("candidate_id", String(32), ForeignKey("candidates.id"), nullable=False)
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("task", String(200), nullable=False),
+    Column("method", String(40), nullable=False),
+    Column("fingerprint", String(64), nullable=False, index=True),
+    Column("spec", JSON, nullable=False),
+    Column("state", String(12), nullable=False),  # running | paused | done | failed | cancelled
+    Column("note", Text),  # why it ended, in words
+    Column("best_candidate", String(32)),
+    Column("oracle_informed", Boolean, nullable=False, default=False),
+    Column("created_at", Utc, nullable=False),
+    Column("finished_at", Utc),
+    Column("active_seconds", Float, nullable=False, default=0.0),
+)
+
+iterations = Table(
+    "iterations",
+    metadata,
+    Column("job_id", String(16), ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(12), nullable=False),  # running | done
+    Column("summary", Text),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _job(),
+    Column("iteration", Integer, nullable=False),
+    Column("kind", String(12), nullable=False),  # baseline | designed | seeded
+    Column("move", String(12), nullable=False),  # new | revise | combine | repair | baseline
+    Column("sample", Integer, nullable=False),
+    Column("parents", JSON, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("source_hash", String(64), nullable=False),
+    Column("thoughts", Text),
+    Column("channels", JSON, nullable=False),
+    Column("state", String(12), nullable=False),  # designed | passed | trained | dead
+    Column("cause_of_death", Text),
+    Column("score", Float),  # success of its last rung, mean over search seeds
+    Column("oracle_informed", Boolean, nullable=False, default=False),
+    Column("created_at", Utc, nullable=False),
+    Index("ix_candidates_job_id_iteration", "job_id", "iteration"),
+)
+
+checks = Table(
+    "checks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _candidate(),
+    Column("kind", String(16), nullable=False),  # gate | contract | determinism | cost | battery | critic
+    Column("passed", Boolean, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("details", JSON),
+    UniqueConstraint("candidate_id", "kind"),
+)
+
+work_items = Table(
+    "work_items",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _job(),
+    Column("iteration", Integer, nullable=False, default=0),
+    Column("kind", String(12), nullable=False),  # baseline | design | check | train | analyse | confirm
+    # Sentinels instead of NULL: NULLs never conflict in a unique constraint.
+    Column("candidate", String(32), nullable=False, default=""),
+    Column("seed", Integer, nullable=False, default=-1),
+    Column("rung", Integer, nullable=False, default=-1),
+    Column("sample", Integer, nullable=False, default=-1),
+    Column("state", String(12), nullable=False),  # queued|leased|done|failed|lost|cancelled|waiting
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("owner", String(120)),
+    Column("lease_expires", Utc),
+    Column("payload", JSON),
+    Column("result", JSON),
+    Column("error", Text),
+    Column("created_at", Utc, nullable=False),
+    Column("started_at", Utc),
+    Column("finished_at", Utc),
+    UniqueConstraint("job_id", "iteration", "kind", "candidate", "seed", "rung", "sample"),
+    Index("ix_work_items_state_id", "state", "id"),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _job(),
+    _candidate(),
+    Column("purpose", String(12), nullable=False),  # search | confirm
+    Column("seed", Integer, nullable=False),
+    Column("state", String(12), nullable=False),  # running | done | failed
+    Column("steps", Integer, nullable=False, default=0),  # environment steps done
+    Column("success", Float),  # final weights, stochastic policy, unseen layouts
+    Column("success_low", Float),
+    Column("success_high", Float),
+    Column("greedy_success", Float),
+    Column("episodes", Integer),
+    Column("unseen", Boolean),
+    Column("telemetry", JSON),  # per-channel and per-component statistics of the last rung
+    Column("sandbox_level", String(12)),
+    Column("steps_per_second", Float),
+    Column("seconds", Float),
+    Column("failure", Text),
+    UniqueConstraint("candidate_id", "purpose", "seed"),
+)
+
+curve_points = Table(
+    "curve_points",
+    metadata,
+    Column("trial_id", Integer, ForeignKey("trials.id"), primary_key=True),
+    Column("steps", Integer, primary_key=True),
+    Column("success", Float),  # 200 episodes on unseen layouts, stochastic policy
+    Column("episodes", Integer),
+    Column("shaped_return", Float),  # mean per training episode since the last point
+    Column("env_return", Float),
+    Column("components", JSON),
+)
+
+llm_calls = Table(
+    "llm_calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _job(),
+    Column("iteration", Integer, nullable=False),
+    Column("candidate", String(32), nullable=False, default=""),
+    Column("role", String(12), nullable=False),
+    Column("sample", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("prompt_hash", String(64), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("answer", Text),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("price_usd", Float),  # null = unknown
+    Column("latency_s", Float),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("job_id", "iteration", "role", "candidate", "sample", "attempt"),
+)
+
+analyses = Table(
+    "analyses",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _candidate(),
+    Column("labels", JSON, nullable=False),  # diagnosis: label -> evidence
+    Column("text", Text),  # the analyzer's words
+    Column("suggestion", Text),
+    Column("prediction", Text),
+    Column("episodes", Text),  # failed episodes in words
+    UniqueConstraint("candidate_id"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _job(),
+    Column("trial_id", Integer, ForeignKey("trials.id")),
+    Column("kind", String(20), nullable=False),  # checkpoint | policy | log
+    Column("path", Text, nullable=False),
+    Column("sha256", String(64)),
+    Column("created_at", Utc, nullable=False),
+    UniqueConstraint("trial_id", "kind"),
+)
+
+VIEWS = {
+    "v_leaderboard": """
+        SELECT c.job_id, c.id AS candidate, c.iteration, c.kind, c.state, c.score,
+               t.purpose, COUNT(t.id) AS seeds, AVG(t.success) AS success,
+               AVG(t.greedy_success) AS greedy_success, MAX(t.steps) AS steps, c.cause_of_death
+        FROM candidates c LEFT JOIN trials t ON t.candidate_id = c.id
+        GROUP BY c.job_id, c.id, c.iteration, c.kind, c.state, c.score, t.purpose, c.cause_of_death
+    """,
+    "v_lineage": """
+        SELECT job_id, id AS candidate, iteration, move, parents, state, score, cause_of_death
+        FROM candidates
+    """,
+    "v_costs": """
+        SELECT j.id AS job_id,
+               (SELECT COUNT(*) FROM llm_calls l WHERE l.job_id = j.id) AS calls,
+               (SELECT SUM(prompt_tokens) FROM llm_calls l WHERE l.job_id = j.id) AS prompt_tokens,
+               (SELECT SUM(completion_tokens) FROM llm_calls l WHERE l.job_id = j.id) AS completion_tokens,
+               (SELECT SUM(price_usd) FROM llm_calls l WHERE l.job_id = j.id) AS dollars,
+               (SELECT SUM(CASE WHEN l.price_usd IS NULL THEN 1 ELSE 0 END)
+                  FROM llm_calls l WHERE l.job_id = j.id) AS unpriced_calls,
+               (SELECT SUM(steps) FROM trials t WHERE t.job_id = j.id) AS env_steps,
+               (SELECT SUM(seconds) FROM trials t WHERE t.job_id = j.id) AS trial_seconds,
+               j.active_seconds
+        FROM jobs j
+    """,
+}
+
+
+def now() -> datetime:
+    """The present moment, aware, UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,33 @@
+"""Tasks by id: MiniGrid's, the described Gymnasium ones, and a user's own YAML descriptions."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from rewardsmith.errors import UsageError
+
+
+def get_task(name: str) -> Any:
+    """The Task called `name` (an id, or a YAML file). Raises UsageError naming the nearest ids."""
+    from rewardsmith.tasks import gymnasium, minigrid
+
+    try:
+        return minigrid.get_task(name)
+    except KeyError:
+        pass  # not MiniGrid's; the next family may know it
+    try:
+        return gymnasium.load_task(name)
+    except KeyError:
+        near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
+        hint = f"Did you mean {', '.join(near)}? " if near else ""
+        raise UsageError(
+            f"There is no task {name!r}.", f"{hint}`rewardsmith tasks list` shows all of them."
+        ) from None
+
+
+def list_tasks() -> list[tuple[str, str]]:
+    """All known ids with the engine that runs them: "batched" (compiled) or "real"."""
+    from rewardsmith.tasks import gymnasium, minigrid
+
+    return [*minigrid.list_ids(), *((task_id, "real") for task_id in gymnasium.described_ids())]

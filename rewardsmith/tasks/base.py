@@ -1,0 +1,125 @@
+"""What the rest of rewardsmith knows of an environment: a Task, its batches, its symbolic state.
+
+A Task is asked for three things: an interface that a designer can read, batches of environments that a
+trainer can step, and a success test that nobody but the task decides. The symbolic state of a batch is one
+row of numbers per environment; a plain-data schema says what each column means, and the sandbox builds the
+views that reward programs read from that schema alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Schema = dict[str, Any]
+"""A state's plain-data description, see sandbox/views.py for its grammar."""
+
+Tables = Mapping[str, Any]
+"""Per-layout constants that rows point into by index: arrays [L, ...] or lists of strings."""
+
+
+class BatchEnv(Protocol):
+    """N environments stepped together; the caller decides when finished episodes start again.
+
+    `step` never resets, so the state after the last step of an episode can be read before `restart`.
+    Arrays are reused between calls: copy what must outlive the next call.
+    """
+
+    num_envs: int
+    observation_size: int
+    tables: Tables
+    rewards: NDArray[np.float64]  # [N], the environment's own reward of the last step
+    terminated: NDArray[np.bool_]  # [N]
+    truncated: NDArray[np.bool_]  # [N], never set together with terminated
+    success: NDArray[np.bool_]  # [N], the task's success test on the last step
+    layout: NDArray[np.int64]  # [N], index into the pool of the episode being played
+
+    def reset(self, seed: int) -> None:
+        """Start an episode everywhere; `seed` alone decides which layouts are played from here on."""
+        ...
+
+    def restart(self, mask: NDArray[np.bool_]) -> None:
+        """Start a new episode in the environments where `mask` [N] is true."""
+        ...
+
+    def play(self, layout: int) -> None:
+        """Start an episode everywhere on one layout of the pool, for plans and scripted behaviours."""
+        ...
+
+    def step(self, actions: NDArray[np.int64]) -> None:
+        """Apply one action to every environment and fill rewards, terminated, truncated, success."""
+        ...
+
+    def observe(self, out: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
+        """Write the policy's observations into `out` [N, D]; only rows where `mask` is true, if given."""
+        ...
+
+    def state_rows(self, out: NDArray[Any]) -> None:
+        """Write the symbolic state into `out` [N, schema width]."""
+        ...
+
+    def close(self) -> None:
+        """Release whatever the environments hold."""
+        ...
+
+
+@dataclass(frozen=True)
+class ActionSet:
+    """Discrete actions by name. `names[i]` is the constant that reward code uses for action i."""
+
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The task as a designer sees it: prose for a reader, facts for a machine, one worked example."""
+
+    task_id: str
+    goal: str
+    text: str
+    facts: dict[str, Any]
+    example: dict[str, Any] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """An environment as reward code sees it."""
+
+    id: str
+    family: str  # "minigrid" or "gymnasium"
+    engine: str  # "batched" (compiled) or "real" (the environment itself)
+    actions: ActionSet
+    max_steps: int  # step limit of an episode
+    schema: Schema
+    observation_size: int
+    success_rule: str  # one sentence: what counts as success
+
+    def batch(self, num_envs: int, pool: str) -> BatchEnv:
+        """Environments over the layouts of `pool`: "train", "select" (search) or "claim" (confirm).
+
+        The layouts' hashes of "select" and "claim" are absent from "train", unless the task has too few
+        distinct starts; `unseen(pool)` says so.
+        """
+        ...
+
+    def unseen(self, pool: str) -> bool:
+        """Whether no layout of `pool` occurs in training."""
+        ...
+
+    def interface(self) -> Interface:
+        """What a designer is told."""
+        ...
+
+    def caption(self, row: NDArray[Any], tables: Tables) -> str:
+        """One state in words."""
+        ...
+
+    def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
+        """Shortest solutions as (layout index of the training pool, actions), or None without a planner."""
+        ...

@@ -1,0 +1,58 @@
+"""One worked transition for an interface, taken from an episode that is actually played."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .captions import read_row
+
+if TYPE_CHECKING:
+    from .task import MiniGridTask
+
+TELLING = (
+    "unlocked", "opened", "opened_box", "picked_up", "reached", "dropped", "declared", "blocked", "moved",
+)  # fmt: skip
+"""Events from the most to the least instructive."""
+STEPS = 200
+SEARCHED = 100_000
+"""States that the search for an example's plan may look at."""
+
+
+def worked_example(task: MiniGridTask) -> dict[str, Any]:
+    """{"prev", "action", "state", "reward"} of the most telling step of an episode."""
+    batch = task.batch(1, "train")
+    batch.reset(0)
+    plan = task.plan(0, SEARCHED) if task.engine == "batched" else None
+    actions = _random_actions(len(task.actions)) if plan is None else plan.actions
+    if plan is not None:
+        batch.play(plan.layout)
+    rows = np.zeros((2, 1, task.schema["width"]), np.int32)
+    batch.state_rows(rows[1])
+    best: dict[str, Any] = {}
+    for action in actions:
+        rows[0] = rows[1]
+        batch.step(np.array([action]))
+        batch.state_rows(rows[1])
+        found = {
+            "prev": read_row(rows[0, 0], batch.tables, task.schema),
+            "action": task.actions.names[action],
+            "state": read_row(rows[1, 0], batch.tables, task.schema),
+            "reward": round(float(batch.rewards[0]), 4),
+        }
+        if not best or _telling(found) < _telling(best):
+            best = found
+        if batch.terminated[0] or batch.truncated[0]:
+            break
+    batch.close()
+    return best
+
+
+def _telling(transition: dict[str, Any]) -> int:
+    event = transition["state"]["event"]
+    return TELLING.index(event) if event in TELLING else len(TELLING)
+
+
+def _random_actions(count: int) -> list[int]:
+    return np.random.default_rng(0).integers(count, size=STEPS).tolist()

@@ -1,0 +1,238 @@
+"""What a designer is told of a MiniGrid task: a goal, a typed text, and the same as machine-readable facts.
+
+The facts name no game: kinds, colours and ids could be renamed throughout and still be composed into rewards.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base import Interface
+from .examples import worked_example
+from .families import FETCH, FOREIGN, MATCH, OPEN_IN_ORDER, PUT_NEAR, STAND_BESIDE
+from .pools import (
+    OBJECT_COLOR,
+    OBJECT_CONTENT,
+    OBJECT_KIND,
+    OBJECT_STATE,
+    OBJECT_TARGET,
+    Pool,
+)
+from .schema import EVENT_DOCS
+from .snapshot import COLORS, KINDS, STATES
+
+if TYPE_CHECKING:
+    from .task import MiniGridTask
+
+ACTION_DOCS = {
+    "TURN_LEFT": "turn left in place",
+    "TURN_RIGHT": "turn right in place",
+    "FORWARD": "step into the cell ahead if it can be entered",
+    "PICK_UP": "pick up the carryable object ahead; hands must be empty",
+    "DROP": "put the carried object into the empty cell ahead",
+    "TOGGLE": "open or close the door ahead, unlock it with the matching key in hand, or open the box ahead",
+    "DONE": "say that the task is done; changes nothing in the world",
+}
+KIND_FACTS: dict[str, dict[str, Any]] = {
+    "key": {"carryable": True, "opens": "door", "same": "color"},
+    "door": {
+        "carryable": False,
+        "states": list(STATES),
+        "blocks_when": ["closed", "locked"],
+        "opened_by": "TOGGLE",
+        "unlocked_by": {"kind": "key", "same": "color", "action": "TOGGLE"},
+    },
+    "ball": {"carryable": True},
+    "box": {"carryable": True, "opened_by": "TOGGLE", "opening": "the box vanishes and shows its contents"},
+    "goal": {"carryable": False, "reachable": True},
+}
+VERBS = {
+    "get to": "reach", "reach": "reach", "go to": "stand_beside", "pick up": "carry", "open": "open",
+    "put": "put_near",
+}  # fmt: skip
+KIND_MECHANICS = {
+    "key": "A key can be carried. It opens locked doors of its own colour, if any, and is kept after use.",
+    "door": (
+        "A door can be entered only while open. TOGGLE opens a closed door and closes an open one; a locked "
+        "door opens when toggled while carrying a key of its colour. Closed and locked doors block the view."
+    ),
+    "ball": "A ball can be carried. Lying in a passage it blocks the way.",
+    "box": "A box can be carried, unopened. Toggling it destroys it and leaves what it held, if anything.",
+    "goal": "The goal square can be stepped on.",
+}
+
+
+def build_interface(task: MiniGridTask) -> Interface:
+    """Assemble the interface of `task`; looks at its training pool."""
+    pool = task.pool("train")
+    facts = _facts(task, pool)
+    example = worked_example(task)
+    missions = facts["goal"]["example_missions"]
+    quoted = "; or: ".join(f'"{mission}"' for mission in missions if mission)
+    goal = f"Mission: {quoted or 'none is given'}. {task.success_rule}"
+    return Interface(task.id, goal, _text(task, facts, goal, example), facts, example)
+
+
+def _facts(task: MiniGridTask, pool: Pool) -> dict[str, Any]:
+    counts = _object_counts(pool)
+    return {
+        "fields": task.schema["fields"],
+        "actions": [{"name": name, "doc": ACTION_DOCS[name]} for name in task.actions.names],
+        "events": [{"name": name, "doc": doc} for name, doc in EVENT_DOCS.items()],
+        "kinds": {kind: _kind_facts(kind, pool) for kind in counts},
+        "colors": list(COLORS),
+        "goal": _goal_facts(task, pool),
+        "max_steps": task.max_steps,
+        "object_counts": counts,
+        "world": {
+            "width": int(pool.cells.shape[2]),
+            "height": int(pool.cells.shape[1]),
+            "lava": bool((pool.cells // 18 == 9).any()),
+            "one_carried_at_most": True,
+            "moves_by_itself": "Dynamic" in task.id,
+        },
+    }
+
+
+def _object_counts(pool: Pool) -> dict[str, dict[str, float]]:
+    """How many objects of each kind an episode starts with, over the training pool."""
+    counts = {}
+    for index, kind in enumerate(KINDS):
+        found = (pool.objects[:, :, OBJECT_KIND] == index).sum(1)
+        if found.max(initial=0):
+            counts[kind] = {
+                "min": int(found.min()), "max": int(found.max()), "mean": round(float(found.mean()), 2)
+            }  # fmt: skip
+    return counts
+
+
+def _kind_facts(kind: str, pool: Pool) -> dict[str, Any]:
+    """KIND_FACTS narrowed to what occurs in the pool."""
+    facts = dict(KIND_FACTS[kind])
+    objects = pool.objects.reshape(-1, pool.objects.shape[2])
+    mine = objects[objects[:, OBJECT_KIND] == KINDS.index(kind)]
+    facts["colors"] = [COLORS[i] for i in np.unique(mine[:, OBJECT_COLOR])]
+    if kind == "key" and not (pool.objects[:, :, OBJECT_KIND] == KINDS.index("door")).any():
+        facts = {"carryable": True, "colors": facts["colors"]}
+    if kind == "door":
+        facts["states_at_start"] = [STATES[i] for i in np.unique(mine[:, OBJECT_STATE])]
+    if kind == "box":
+        facts["may_hide"] = sorted(_hidden_kinds(pool))
+    return facts
+
+
+def _hidden_kinds(pool: Pool) -> set[str]:
+    """Kinds of objects that start inside a box."""
+    layouts, slots = np.nonzero(pool.objects[:, :, OBJECT_CONTENT] >= 0)
+    contents = pool.objects[layouts, slots, OBJECT_CONTENT]
+    return {KINDS[k] for k in pool.objects[layouts, contents, OBJECT_KIND]}
+
+
+def _goal_facts(task: MiniGridTask, pool: Pool) -> dict[str, Any]:
+    """The goal as a relation between the agent and the objects with `target` set."""
+    targets = pool.objects[pool.objects[:, :, OBJECT_TARGET] > 0]
+    kinds = [KINDS[i] for i in np.unique(targets[:, OBJECT_KIND])]
+    goal: dict[str, Any] = {
+        "relation": task.kin.relation,
+        "kind": kinds[0] if len(kinds) == 1 else None,
+        "kinds": kinds,
+        "select": {"target": True},
+        "targets": {"min": int((pool.objects[:, :, OBJECT_TARGET] > 0).sum(1).min()),
+                    "max": int((pool.objects[:, :, OBJECT_TARGET] > 0).sum(1).max())},
+        "rule": task.success_rule,
+        "example_missions": list(dict.fromkeys(pool.missions.tolist()))[:3],
+    }  # fmt: skip
+    rule = task.kin.rule
+    if rule == FOREIGN:
+        goal["relations"] = _relations_in(pool)
+        goal["relation"] = goal["relations"][0] if len(goal["relations"]) == 1 else "mission"
+    if rule in (OPEN_IN_ORDER, PUT_NEAR):
+        goal["order"] = "rank"
+    if rule == PUT_NEAR:
+        goal["reference"] = {"rank": 2}
+        goal["distance"] = {"metric": "chebyshev", "at_most": 1}
+    if rule in (STAND_BESIDE, MATCH):
+        goal["distance"] = {"metric": "manhattan", "at_most": 1}
+    if rule == STAND_BESIDE:
+        goal["then"] = "DONE"
+    if rule in (FETCH, OPEN_IN_ORDER, STAND_BESIDE, PUT_NEAR, MATCH):
+        goal["fails_on_mistake"] = True
+    return goal
+
+
+def _relations_in(pool: Pool) -> list[str]:
+    """Relations that the missions of a foreign task ask for, told from their verbs."""
+    text = " ".join(pool.missions.tolist())
+    return [relation for verb, relation in VERBS.items() if verb in text]
+
+
+def _text(task: MiniGridTask, facts: dict[str, Any], goal: str, example: dict[str, Any]) -> str:
+    """The interface as prose and typed lists, at most 110 columns wide where it can be."""
+    kinds = [f"- {KIND_MECHANICS[kind]}" for kind in facts["kinds"]]
+    counts = [f"{kind}: {_range(count)}" for kind, count in facts["object_counts"].items()]
+    lava = ["- Stepping into lava ends the episode without success."] if facts["world"]["lava"] else []
+    moving = ["- Balls move by themselves; stepping into one ends the episode with reward -1."]
+    lines = [
+        f"TASK {task.id}", "", "GOAL", goal, "", "STATE", *_field_lines(facts["fields"], ""), "",
+        "ACTIONS", *[f"{i} {a['name']}: {a['doc']}" for i, a in enumerate(facts["actions"])], "",
+        "EVENTS (values of event)", *[f"{e['name']}: {e['doc']}" for e in facts["events"]], "",
+        "MECHANICS",
+        "- The agent stands in one cell and faces one of four directions; x grows to the right, y downwards.",
+        "- It carries one object at most and acts on the cell ahead only. Objects and walls block its way.",
+        *kinds, *lava, *(moving if facts["world"]["moves_by_itself"] else []),
+        f"- An episode ends with success, by a fatal action, or after {facts['max_steps']} steps.",
+        f"- At the start of an episode there are: {'; '.join(counts) or 'no objects'}.", "",
+        "EXAMPLE of one transition", "prev:", *_brief(example["prev"]),
+        f"action: {example['action']}", "state:", *_brief(example["state"]),
+        f"reward of the environment: {example['reward']}",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _range(count: dict[str, float]) -> str:
+    low, high = int(count["min"]), int(count["max"])
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _field_lines(fields: list[dict[str, Any]], prefix: str) -> list[str]:
+    """One line per field: path, type, range, unit, meaning."""
+    lines = []
+    for field in fields:
+        path = prefix + field["name"]
+        lines.append(f"{path}: {_type(field)}. {field['doc']}")
+        if field["kind"] == "record":
+            lines += _field_lines(field["fields"], f"{path}.")
+        elif field["kind"] == "list":
+            lines += _field_lines(field["fields"], f"{path}[i].")
+    return lines
+
+
+def _type(field: dict[str, Any]) -> str:
+    """A field's type in words."""
+    kind = field["kind"]
+    if kind == "int":
+        unit = f" {field['unit']}" if field["unit"] else ""
+        if field["low"] == field["high"]:
+            return f"int, always {field['low']}{unit}"
+        return f"int, {field['low']} to {field['high']}{unit}"
+    if kind == "choice":
+        return "one of " + ", ".join(field["values"])
+    words = {
+        "bool": "bool", "record": "record", "text": "str", "table": "bool array [width, height]",
+        "item": "one of objects, or None", "list": f"list of at most {field.get('length')} objects",
+    }  # fmt: skip
+    return words[kind]
+
+
+def _brief(state: dict[str, Any]) -> list[str]:
+    """A state of an example, a line per group; items appear as objects[id]."""
+    plain = {k: v for k, v in state.items() if k not in ("mission", "agent", "objects")}
+    for name in ("event_object", "front", "carrying"):
+        plain[name] = None if plain[name] is None else f"objects[{plain[name]}]"
+    return [
+        "  " + ", ".join(f"{name}={value}" for name, value in plain.items()),
+        "  agent: " + ", ".join(f"{name}={value}" for name, value in state["agent"].items()),
+        *["  object: " + ", ".join(f"{n}={v}" for n, v in item.items()) for item in state["objects"]],
+    ]

@@ -1,0 +1,96 @@
+"""Plans that solve a layout: the fewest actions where a full search is affordable, else stage by stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import kernels
+from .batched import Layouts
+from .search import CAPPED, FOUND, breadth_first
+
+if TYPE_CHECKING:
+    from .task import MiniGridTask
+
+STATE_CAP = 2_000_000
+MEMORY_CAP = 400_000_000  # bytes of stored states
+MOST_STAGES = 60
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Actions that solve layout `layout` of a pool; `optimal` if none shorter exists."""
+
+    layout: int
+    actions: list[int]
+    optimal: bool
+
+
+class Planner:
+    """Plans for the layouts of one pool."""
+
+    def __init__(self, task: MiniGridTask, split: str = "train") -> None:
+        if task.engine != "batched":
+            raise ValueError(f"{task.id} is played by the real environment, which cannot be searched")
+        self._task = task
+        self._layouts = Layouts(task.pool(split), task.kin)
+        slots = self._layouts.things.shape[1]
+        self._memory_cap = MEMORY_CAP // (2 * (3 + 2 * slots))
+
+    def plan(self, layout: int, state_cap: int = STATE_CAP) -> Plan | None:
+        """A plan within the episode's step limit, or None if none is found.
+
+        Looks at `state_cap` states at most; beyond that it searches from one unlocked door or opened box
+        to the next, which gives a valid plan that need not be the shortest.
+        """
+        cap = min(state_cap, self._memory_cap)
+        outcome, actions, _ = self._search(layout, self._start(layout), cap, staged=False)
+        if outcome == FOUND:
+            plan = Plan(layout, actions, True)
+        elif outcome == CAPPED:
+            plan = self._plan_in_stages(layout, cap)
+        else:
+            plan = None
+        return plan if plan is not None and len(plan.actions) <= self._task.max_steps else None
+
+    def _plan_in_stages(self, layout: int, cap: int) -> Plan | None:
+        """Join the shortest ways from each step of progress to the next."""
+        state, actions = self._start(layout), []
+        for _ in range(MOST_STAGES):
+            outcome, stage, state = self._search(layout, state, cap, staged=True)
+            actions += stage
+            if outcome == FOUND:
+                return Plan(layout, actions, False)
+            if not stage:
+                return None
+        return None
+
+    def _start(self, layout: int) -> NDArray[np.int16]:
+        """State vector of a layout, see search.py."""
+        lay = self._layouts
+        agent = [*lay.agent[layout], -1]
+        return np.concatenate([agent, lay.things[layout].ravel()]).astype(np.int16)
+
+    def _base(self, layout: int) -> NDArray[np.uint8]:
+        """A layout's cells without its objects."""
+        cells = self._layouts.cells[layout].copy()
+        cells[kernels.IS_OBJECT[cells]] = kernels.EMPTY
+        return cells
+
+    def _search(
+        self, layout: int, start: NDArray[np.int16], cap: int, staged: bool
+    ) -> tuple[int, list[int], NDArray[np.int16]]:
+        """Run the search; returns (outcome, actions, state reached)."""
+        lay = self._layouts
+        outcome, moves, parents, last, state = breadth_first(
+            self._base(layout), start, lay.fixed, lay.goal, layout, self._task.kin.rule,
+            lay.row_length, cap, staged,
+        )  # fmt: skip
+        actions = []
+        while last > 0:
+            actions.append(int(moves[last]))
+            last = int(parents[last])
+        return outcome, actions[::-1], state

@@ -1,0 +1,199 @@
+"""Read the symbolic state of a running MiniGrid environment, one int32 row per step.
+
+Self-contained (numpy only): its source travels inside exported reward files, where rewardsmith is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = ("key", "door", "ball", "box", "goal")
+COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
+STATES = ("open", "closed", "locked")
+EVENTS = (
+    "none", "turned", "moved", "blocked", "picked_up", "dropped", "unlocked", "opened", "closed",
+    "opened_box", "reached", "died", "nothing", "declared",
+)  # fmt: skip
+STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # right, down, left, up; y grows downwards
+FIRST_OBJECT = 16  # column of the first object; its columns: present, id, kind, color, x, y, state, carried,
+# target and, where the schema has it, rank
+
+Named = list[tuple[int, int, bool]]
+
+
+def list_objects(grid_env: Any) -> list[Any]:
+    """Objects of an episode's start in slot order: cells row by row, the carried one, then box contents."""
+    found = [cell for cell in grid_env.grid.grid if cell is not None and cell.type in KINDS]
+    if grid_env.carrying is not None:
+        found.append(grid_env.carrying)
+    for item in found:  # grows while it is read, so boxes in boxes are found too
+        if getattr(item, "contains", None) is not None:
+            found.append(item.contains)
+    return found
+
+
+def named_objects(grid_env: Any, objects: list[Any]) -> Named:
+    """What the mission names, as (slot, rank from 1 in the mission's order, whether it is a target)."""
+    slots = {id(item): slot for slot, item in enumerate(objects)}
+
+    def at(position: Any) -> int:
+        return slots[id(grid_env.grid.get(int(position[0]), int(position[1])))]
+
+    if hasattr(grid_env, "instrs"):
+        named = list(_instructed(grid_env.instrs))
+        return [(slots[id(item)], rank, goal) for item, rank, goal in named if id(item) in slots]
+    if hasattr(grid_env, "success_pos"):
+        x, y = grid_env.success_pos
+        beside = [(x, y + d) for d in (-1, 1)]
+        return [(at(p), 1, True) for p in beside if id(grid_env.grid.get(*p)) in slots]
+    if hasattr(grid_env, "move_pos"):
+        return [(at(grid_env.move_pos), 1, True), (at(grid_env.target_pos), 2, False)]
+    if hasattr(grid_env, "target_pos"):
+        return [(at(grid_env.target_pos), 1, True)]
+    if hasattr(grid_env, "targetColor"):
+        wanted = (grid_env.targetType, grid_env.targetColor)
+        return [(s, 1, True) for s, item in enumerate(objects) if (item.type, item.color) == wanted]
+    if hasattr(grid_env, "red_door"):
+        return [(slots[id(grid_env.red_door)], 1, True), (slots[id(grid_env.blue_door)], 2, True)]
+    for attribute in ("obj", "door"):
+        if id(getattr(grid_env, attribute, None)) in slots:
+            return [(slots[id(getattr(grid_env, attribute))], 1, True)]
+    return [(s, 1, True) for s, item in enumerate(objects) if item.type == "goal"]
+
+
+def _instructed(instruction: Any, rank: int = 1) -> Iterator[tuple[Any, int, bool]]:
+    """Objects that a BabyAI instruction names, as (object, rank, whether it is a target)."""
+    if hasattr(instruction, "instr_a"):
+        parts = [instruction.instr_a, instruction.instr_b]
+        if type(instruction).__name__ == "AfterInstr":
+            parts.reverse()
+        for part in parts:
+            named = list(_instructed(part, rank))
+            yield from named
+            rank = max([rank, *(r + 1 for _, r, _ in named)])
+        return
+    for attribute, offset in (("desc", 0), ("desc_move", 0), ("desc_fixed", 1)):
+        description = getattr(instruction, attribute, None)
+        for item in getattr(description, "obj_set", None) or ():
+            yield item, rank + offset, offset == 0
+
+
+class StateTracker:
+    """Rows of one environment, step by step; an object keeps its slot until the episode ends."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        objects = next(field for field in schema["fields"] if field["name"] == "objects")
+        self._ahead: Any = None
+        self._length: int = objects["length"]
+        self._stride: int = objects["stride"]
+        self._width: int = schema["width"]
+
+    def start(self, env: Any) -> tuple[NDArray[np.int32], dict[str, Any]]:
+        """First row (int32 [schema width]) and tables of an episode; call it right after `env.reset`."""
+        e = env.unwrapped
+        self._objects: list[Any] = []
+        self._slots: dict[int, int] = {}
+        self._blank = np.zeros(self._width, np.int32)
+        for slot in range(self._length):
+            first = FIRST_OBJECT + slot * self._stride
+            self._blank[first : first + 9] = 0, slot, -1, -1, -1, -1, -1, 0, 0
+        for item in list_objects(e):
+            self._slot(item)
+        for slot, rank, target in named_objects(e, self._objects):
+            first = FIRST_OBJECT + slot * self._stride
+            self._blank[first + 8 : first + self._stride] = (target, rank)[: self._stride - 8]
+        row = self._row(e, EVENTS.index("none"), -1, False)
+        cells = np.array([cell.type if cell else "" for cell in e.grid.grid]).reshape(e.height, e.width).T
+        tables = {"walls": (cells == "wall")[None], "lava": (cells == "lava")[None], "missions": [e.mission]}
+        return row, tables
+
+    def after(self, env: Any, action: int, reward: float, terminated: bool) -> NDArray[np.int32]:
+        """Row (int32 [schema width]) after `env.step(action)` returned `reward` and `terminated`."""
+        e = env.unwrapped
+        event, slot = self._event(e, int(action), float(reward))
+        return self._row(e, EVENTS.index(event), slot, bool(terminated) and float(reward) > 0)
+
+    def _slot(self, item: Any) -> int:
+        """Slot of `item`, or -1; an object that appears during the episode takes the next free slot."""
+        if item is None or item.type not in KINDS:
+            return -1
+        if id(item) not in self._slots and len(self._objects) < self._length:
+            first = FIRST_OBJECT + len(self._objects) * self._stride
+            self._blank[first + 2 : first + 4] = KINDS.index(item.type), COLORS.index(item.color)
+            self._slots[id(item)] = len(self._objects)
+            self._objects.append(item)
+        return self._slots.get(id(item), -1)
+
+    def _event(self, e: Any, action: int, reward: float) -> tuple[str, int]:
+        """What the last action did, and the slot it did it to."""
+        ahead = self._slot(self._ahead)
+        if action in (0, 1):
+            return "turned", -1
+        if action == 2:
+            here = e.grid.get(*map(int, e.agent_pos))
+            kind = None if here is None else here.type
+            if reward < 0:
+                return "died", ahead
+            if self._position == tuple(map(int, e.agent_pos)):
+                return "blocked", ahead
+            named = {"goal": "reached", "lava": "died"}.get(kind or "", "moved")
+            return named, self._slot(here) if named == "reached" else -1
+        if action == 3 and self._carried is None and e.carrying is not None:
+            return "picked_up", self._slot(e.carrying)
+        if action == 4 and self._carried is not None and e.carrying is None:
+            return "dropped", self._slot(self._carried)
+        if action == 5 and ahead >= 0:
+            return self._toggled(e), ahead if self._toggled(e) != "nothing" else -1
+        return ("declared" if action == 6 else "nothing"), -1
+
+    def _toggled(self, e: Any) -> str:
+        """What toggling the object that was ahead did to it."""
+        if self._ahead.type == "door":
+            now = _door_state(self._ahead)
+            if now != self._ahead_state:
+                return {"locked": "unlocked", "closed": "opened"}.get(self._ahead_state or "", "closed")
+        if self._ahead.type == "box" and e.grid.get(*self._front) is not self._ahead:
+            return "opened_box"
+        return "nothing"
+
+    def _row(self, e: Any, event: int, event_slot: int, solved: bool) -> NDArray[np.int32]:
+        """Fill a row and remember what the next event is told from."""
+        x, y = (int(v) for v in e.agent_pos)
+        direction = int(e.agent_dir)
+        front = (x + STEPS[direction][0], y + STEPS[direction][1])
+        inside = 0 <= front[0] < e.width and 0 <= front[1] < e.height
+        self._position, self._front = (x, y), front
+        self._ahead = e.grid.get(*front) if inside else None
+        self._ahead_state = _door_state(self._ahead)
+        self._carried = e.carrying
+        items = [(i, c) for i, c in enumerate(e.grid.grid) if c is not None and c.type in KINDS]
+        where = {self._slot(item): (i % e.width, i // e.width) for i, item in items}
+        held = self._slot(e.carrying)
+        where[held] = (x, y)
+        row = self._blank.copy()
+        row[1:9] = e.step_count, e.max_steps, e.width, e.height, event, event_slot, solved, x
+        row[9:15] = y, direction, *front, self._slot(self._ahead), held
+        for slot, item in enumerate(self._objects):
+            first = FIRST_OBJECT + slot * self._stride
+            if slot in where:
+                row[first], row[first + 7] = 1, slot == held
+                row[first + 4], row[first + 5] = where[slot]
+            if item.type == "door":
+                row[first + 6] = STATES.index(_door_state(item) or "")
+        return row
+
+
+def _door_state(item: Any) -> str | None:
+    """`item`'s state if it is a door."""
+    if item is None or item.type != "door":
+        return None
+    return "open" if item.is_open else "locked" if item.is_locked else "closed"
+
+
+def snapshot(env: Any, schema: dict[str, Any]) -> NDArray[np.int32]:
+    """The row of `env` as it stands, as if its episode began here (no event, slots by position)."""
+    return StateTracker(schema).start(env)[0]

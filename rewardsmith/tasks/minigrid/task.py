@@ -1,0 +1,135 @@
+"""A MiniGrid task as rewardsmith sees it: pools, batches, schema, interface, captions, plans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from ..base import ActionSet, BatchEnv, Interface, Schema, Tables
+from .families import COVERED, FOREIGN_FAMILY, Family, mission_width
+from .pools import SIZES, Pool, load_pool, make_real, reset_quietly
+from .schema import build_schema
+from .snapshot import list_objects
+
+if TYPE_CHECKING:
+    from .planner import Plan, Planner
+
+ACTIONS = ("TURN_LEFT", "TURN_RIGHT", "FORWARD", "PICK_UP", "DROP", "TOGGLE", "DONE")
+FOREIGN_SAMPLE = 32
+"""Layouts looked at to bound the objects of a task that only the real environment plays."""
+
+
+class MiniGridTask:
+    """The Task protocol over one MiniGrid or BabyAI id; nothing heavy is loaded before it is needed."""
+
+    family = "minigrid"
+
+    def __init__(self, task_id: str, sizes: Mapping[str, int] | None = None) -> None:
+        self.id = task_id
+        self.sizes = {**SIZES, **(sizes or {})}
+        self.kin: Family = COVERED[task_id][0] if task_id in COVERED else FOREIGN_FAMILY
+        self.engine = "batched" if task_id in COVERED else "real"
+        self.success_rule = self.kin.success
+        self.observation_size = 151 + mission_width(self.kin)
+
+    @cached_property
+    def _env(self) -> Any:
+        """One real environment, asked for its size and limits."""
+        env = self.make_env()
+        reset_quietly(env, 0)
+        return env.unwrapped
+
+    @cached_property
+    def actions(self) -> ActionSet:
+        if self.engine == "batched":
+            return ActionSet(ACTIONS)
+        return ActionSet(ACTIONS[: int(self._env.action_space.n)])
+
+    @cached_property
+    def max_steps(self) -> int:
+        return self._survey[1]
+
+    @cached_property
+    def slots(self) -> int:
+        """How many objects a state row has room for."""
+        return self._survey[0]
+
+    @cached_property
+    def _survey(self) -> tuple[int, int]:
+        """(object slots, step limit); foreign tasks vary in both, so a sample of layouts is looked at."""
+        if self.id in COVERED:
+            return COVERED[self.id][1], int(self._env.max_steps)
+        counts, limits = [], []
+        for seed in range(FOREIGN_SAMPLE):
+            reset_quietly(self._env, seed)
+            counts.append(len(list_objects(self._env)))
+            limits.append(int(self._env.max_steps))
+        return max(counts) + max(counts) // 4 + 1, max(limits)
+
+    @cached_property
+    def schema(self) -> Schema:
+        size = (int(self._env.width), int(self._env.height))
+        return build_schema(self.slots, self.kin.ranked, size, self.max_steps)
+
+    def make_env(self) -> Any:
+        """The real gymnasium environment."""
+        return make_real(self.id)
+
+    def pool(self, split: str) -> Pool:
+        """The layouts of "train", "select" or "claim"."""
+        if split not in self.sizes:
+            raise ValueError(f"pool {split!r} is none of {', '.join(self.sizes)}")
+        return load_pool(self.id, split, self.kin, self.slots, self.sizes[split], self.sizes["train"])
+
+    def pool_hashes(self, split: str) -> list[str]:
+        """sha256 of every layout of a pool, over grid, agent, mission and target."""
+        return self.pool(split).hashes.tolist()
+
+    def unseen(self, pool: str) -> bool:
+        return bool(self.pool(pool).unseen)
+
+    def batch(self, num_envs: int, pool: str) -> BatchEnv:
+        if self.engine == "real":
+            from .real import RealBatch
+
+            return RealBatch(self, self.pool(pool), num_envs)
+        from .batched import BatchedGrid
+
+        see_through = bool(self._env.see_through_walls)
+        return BatchedGrid(self.pool(pool), self.kin, num_envs, self.max_steps, see_through)
+
+    def interface(self) -> Interface:
+        from .interface import build_interface
+
+        return build_interface(self)
+
+    def caption(self, row: NDArray[Any], tables: Tables) -> str:
+        from .captions import caption
+
+        return caption(row, tables, self.schema)
+
+    def plan(self, layout: int, state_cap: int | None = None) -> Plan | None:
+        """A plan for one training layout, flagged if it may not be the shortest; None if none is found."""
+        from .planner import STATE_CAP
+
+        return self._planner.plan(layout, state_cap or STATE_CAP)
+
+    @cached_property
+    def _planner(self) -> Planner:
+        from .planner import Planner
+
+        return Planner(self)
+
+    def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
+        """Solutions of the first `count` training layouts that the search can solve.
+
+        They are the shortest wherever the search can afford to know; `plan` tells which.
+        """
+        if self.engine == "real":
+            return None
+        plans = (self.plan(layout) for layout in range(len(self.pool("train"))))
+        return [(plan.layout, plan.actions) for plan in islice(filter(None, plans), count)]

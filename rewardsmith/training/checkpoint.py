@@ -1,0 +1,97 @@
+"""Checkpoints and policies: safetensors with JSON metadata, written atomically, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from stable_baselines3 import PPO
+
+_FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a trial goes on."""
+
+    steps: int
+    cuts: int
+
+
+def save_checkpoint(folder: Path, model: PPO, cuts: int) -> None:
+    """Write weights, optimizer state, counters and the generators' states after cut number `cuts`.
+
+    numpy's global generator is among them: SB3's minibatches are drawn from it.
+    """
+    tensors = {f"policy.{k}": v.detach().cpu().contiguous() for k, v in model.policy.state_dict().items()}
+    optimizer = model.policy.optimizer.state_dict()
+    for index, entry in optimizer["state"].items():
+        for name, value in entry.items():
+            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    tensors["rng.torch"] = torch.get_rng_state()
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the one SB3 uses
+    tensors["rng.numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
+    metadata = {
+        "steps": model.num_timesteps,
+        "updates": model._n_updates,
+        "cuts": cuts,
+        "groups": [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]],
+        "numpy": [kind, int(position), int(has_gauss), float(gauss)],
+    }
+    _write(folder / _FILE, tensors, {"trial": json.dumps(metadata)})
+
+
+def load_checkpoint(folder: Path, model: PPO) -> Resumed | None:
+    """Put the checkpoint in `folder` into `model`, or return None if there is none (or it is unreadable)."""
+    path = folder / _FILE
+    if not path.exists():
+        return None
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata: dict[str, Any] = json.loads(file.metadata()["trial"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
+        return None
+    model.policy.load_state_dict(_under(tensors, "policy."))
+    _load_optimizer(model, _under(tensors, "optimizer."), metadata["groups"])
+    torch.set_rng_state(tensors["rng.torch"])
+    kind, position, has_gauss, gauss = metadata["numpy"]
+    keys = tensors["rng.numpy"].numpy().astype(np.uint32)
+    np.random.set_state((kind, keys, position, has_gauss, gauss))  # noqa: NPY002
+    model.num_timesteps = metadata["steps"]
+    model._n_updates = metadata["updates"]
+    return Resumed(metadata["steps"], metadata["cuts"])
+
+
+def save_policy(path: Path, model: PPO, description: dict[str, Any]) -> None:
+    """Write the policy's weights alone, with what is needed to rebuild it as metadata."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.policy.state_dict().items()}
+    _write(path, tensors, {"policy": json.dumps(description)})
+
+
+def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _load_optimizer(model: PPO, tensors: dict[str, torch.Tensor], groups: list[dict[str, Any]]) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    fresh = model.policy.optimizer.state_dict()["param_groups"]
+    merged = [{**saved, "params": own["params"]} for saved, own in zip(groups, fresh, strict=True)]
+    model.policy.optimizer.load_state_dict({"state": state, "param_groups": merged})
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    save_file(tensors, str(partial), metadata)
+    partial.replace(path)

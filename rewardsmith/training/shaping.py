@@ -1,0 +1,154 @@
+"""From a recorded rollout to the training reward: score the program, compose the channels, keep telemetry."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.programs.composition import Carry, Composition
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
+from rewardsmith.tasks.base import Tables, Task
+from sandbox.client import RewardHost, Scores
+
+
+@dataclass
+class EpisodeTally:
+    """Sums over the training episodes that ended since the last point of the curve; cut ones left out."""
+
+    episodes: int = 0
+    successes: int = 0
+    shaped_return: float = 0.0
+    env_return: float = 0.0
+    channel_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    channel_magnitude: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    success_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+@dataclass
+class ComponentTally:
+    """Running statistics of one component over all steps since the last point."""
+
+    steps: int = 0
+    nonzero: int = 0
+    total: float = 0.0
+    low: float = float("inf")
+    high: float = float("-inf")
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Take in `values` of any shape."""
+        self.steps += values.size
+        self.nonzero += int(np.count_nonzero(values))
+        self.total += float(values.sum())
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
+
+
+class RewardShaper:
+    """Holds the reward host of one trial and what composition must remember between rollouts."""
+
+    def __init__(
+        self,
+        reward: TrainingReward,
+        task: Task,
+        tables: Tables,
+        envs: int,
+        rollout_steps: int,
+        gamma: float,
+        allow: str = "kernel",
+    ) -> None:
+        self.reward = reward
+        self.gamma = gamma
+        self.carry = Carry()
+        self.steps = 0
+        self.host: RewardHost | None = None
+        if reward.functions:
+            self.host = open_host(reward, task, tables, envs, rollout_steps, allow)
+        self._running = {name: np.zeros(envs) for name in self._tracked()}
+        self.clear_tallies()
+
+    def _tracked(self) -> list[str]:
+        names = [c.name for c in self.reward.channels]
+        return ["total", "env_raw", *names, *(f"|{n}|" for n in names)]
+
+    def clear_tallies(self) -> None:
+        """Begin the next stretch of telemetry."""
+        self.episodes = EpisodeTally()
+        self.components: dict[str, ComponentTally] = {}
+
+    def __call__(self, rollout: Rollout) -> NDArray[np.float64]:
+        """The composed training reward, float64 [T, N]. Raises HostError if the program misbehaves."""
+        scores = None
+        if self.host is not None:
+            scores = self.host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
+        composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps)
+        self.steps += rollout.rewards.size
+        self._tally(rollout, composition, scores)
+        return composition.total
+
+    def _tally(self, rollout: Rollout, composition: Composition, scores: Scores | None) -> None:
+        if scores is not None:
+            for index, name in enumerate(scores.names):
+                self.components.setdefault(name, ComponentTally()).add(scores.values[:, :, index])
+        done = rollout.terminated | rollout.truncated
+        tally = self.episodes
+        for t in range(done.shape[0]):
+            self._running["total"] += composition.total[t]
+            self._running["env_raw"] += rollout.rewards[t]
+            for name, part in composition.parts.items():
+                self._running[name] += part[t]
+                self._running[f"|{name}|"] += np.abs(part[t])
+            if not done[t].any():
+                continue
+            ended = done[t] & ~rollout.cut[t]
+            won = ended & rollout.success[t]
+            tally.episodes += int(ended.sum())
+            tally.successes += int(won.sum())
+            tally.shaped_return += float(self._running["total"][ended].sum())
+            tally.env_return += float(self._running["env_raw"][ended].sum())
+            for name in composition.parts:
+                tally.channel_sum[name] += float(self._running[name][ended].sum())
+                tally.channel_magnitude[name] += float(self._running[f"|{name}|"][ended].sum())
+                tally.success_sum[name] += float(self._running[name][won].sum())
+            for running in self._running.values():
+                running[done[t]] = 0.0
+
+    def telemetry(self) -> dict[str, Any]:
+        """Statistics since `clear_tallies`: per channel and per component, as plain data."""
+        tally = self.episodes
+        count = max(tally.episodes, 1)
+        channels = {
+            name: {
+                "mean_per_episode": tally.channel_sum[name] / count,
+                "magnitude_per_episode": tally.channel_magnitude[name] / count,
+                "mean_per_success": tally.success_sum[name] / tally.successes if tally.successes else None,
+            }
+            for name in tally.channel_sum
+        }
+        components = {
+            name: {
+                "mean": c.total / c.steps,
+                "min": c.low,
+                "max": c.high,
+                "fires": c.nonzero / c.steps,
+            }
+            for name, c in self.components.items()
+            if c.steps
+        }
+        return {
+            "episodes": tally.episodes,
+            "successes": tally.successes,
+            "shaped_return": tally.shaped_return / count,
+            "env_return": tally.env_return / count,
+            "channels": channels,
+            "components": components,
+        }
+
+    def close(self) -> None:
+        """End the reward host."""
+        if self.host is not None:
+            self.host.close()

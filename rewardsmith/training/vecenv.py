@@ -1,0 +1,136 @@
+"""A BatchEnv as SB3 expects it, recording every rollout for the reward channels.
+
+SB3 adds gamma*V(terminal observation) to the rewards of truncated steps in place, before its buffer sees
+them. Channels must read the raw rewards, so SB3 is handed zeros: what its buffer then holds is exactly the
+bootstrap, and the raw rewards stay here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from rewardsmith.programs.rollout import Rollout
+from rewardsmith.tasks.base import BatchEnv, Task
+
+
+class BatchVecEnv(VecEnv):
+    """Steps a BatchEnv for SB3 and cuts all episodes every `cut_every` rollouts (0 = never).
+
+    After cut k the layouts follow from (seed, k) alone, so a trial resumed at a checkpoint plays what an
+    uninterrupted one plays.
+    """
+
+    def __init__(self, batch: BatchEnv, task: Task, rollout_steps: int, seed: int, cut_every: int = 0) -> None:
+        self.batch = batch
+        self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema["width"], task.schema["dtype"])
+        self.cuts = 0
+        self._seed = seed
+        self._cut_every = cut_every
+        self._rollouts_since_cut = 0
+        self._t = 0
+        self._actions = np.zeros(batch.num_envs, dtype=np.int64)
+        self._rows = np.zeros_like(self.rollout.before[0])
+        self._starts = np.ones(batch.num_envs, dtype=bool)
+        # SB3 adds the last observation to its buffer only after the next step, hence two arrays by turns.
+        self._observations = [
+            np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32) for _ in range(2)
+        ]
+        self._turn = 0
+        self._infos: list[dict[str, Any]] = [{} for _ in range(batch.num_envs)]
+        self._told: list[int] = []
+        space = spaces.Box(-np.inf, np.inf, (batch.observation_size,), np.float32)
+        super().__init__(batch.num_envs, space, spaces.Discrete(len(task.actions)))
+
+    def reset(self) -> NDArray[np.float32]:
+        """Start episodes everywhere, as after cut `self.cuts`."""
+        self.batch.reset(self._episode_seed())
+        self._t = 0
+        self._rollouts_since_cut = 0
+        self._starts[:] = True
+        self.batch.state_rows(self._rows)
+        observations = self._observations[self._turn]
+        self.batch.observe(observations)
+        return observations
+
+    def step_async(self, actions: NDArray[np.int64]) -> None:
+        """Remember the actions."""
+        self._actions[:] = actions
+
+    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict]]:
+        """One step everywhere; finished episodes start again. Rewards are zeros, see the module's text."""
+        t, batch, rollout = self._t, self.batch, self.rollout
+        if t == 0:
+            self._rollouts_since_cut += 1
+        rollout.before[t] = self._rows
+        rollout.actions[t] = self._actions
+        rollout.starts[t] = self._starts
+        batch.step(self._actions)
+        batch.state_rows(rollout.after[t])
+        last = t == rollout.actions.shape[0] - 1
+        cut = last and self._cut_every > 0 and self._rollouts_since_cut == self._cut_every
+        rollout.rewards[t] = batch.rewards
+        rollout.terminated[t] = batch.terminated
+        rollout.success[t] = batch.success
+        finished = batch.terminated | batch.truncated
+        rollout.cut[t] = ~finished if cut else False
+        rollout.truncated[t] = ~batch.terminated if cut else batch.truncated
+        done = np.ones_like(finished) if cut else finished
+        observations = self._start_again(t, done, cut)
+        self._starts = done.copy()
+        self._t = 0 if last else t + 1
+        return observations, np.zeros(self.num_envs, dtype=np.float32), done.copy(), self._infos
+
+    def _start_again(self, t: int, done: NDArray[np.bool_], cut: bool) -> NDArray[np.float32]:
+        self._turn = 1 - self._turn
+        observations = self._observations[self._turn]
+        self.batch.observe(observations)
+        for n in self._told:
+            self._infos[n] = {}
+        self._told = np.flatnonzero(done).tolist()
+        if not self._told:
+            self._rows[:] = self.rollout.after[t]
+            return observations
+        for n in self._told:
+            self._infos[n] = {
+                "terminal_observation": observations[n].copy(),
+                "TimeLimit.truncated": bool(self.rollout.truncated[t, n]),
+            }
+        if cut:
+            self.cuts += 1
+            self._rollouts_since_cut = 0
+            self.batch.reset(self._episode_seed())
+        else:
+            self.batch.restart(done)
+        self.batch.observe(observations, done)
+        self.batch.state_rows(self._rows)
+        return observations
+
+    def _episode_seed(self) -> int:
+        return int(np.random.SeedSequence([self._seed, self.cuts]).generate_state(1)[0])
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.batch.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """SB3 asks for `render_mode` only; there is nothing to show."""
+        return [None] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Not supported: the batch is one object."""
+        raise AttributeError(f"cannot set {attr_name!r} on a batch of environments")
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        """Not supported: the batch is one object."""
+        raise AttributeError(f"cannot call {method_name!r} on a batch of environments")
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """Nothing is wrapped."""
+        count = self.num_envs if indices is None else len(indices) if isinstance(indices, Sequence) else 1
+        return [False] * count

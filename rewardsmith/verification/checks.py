@@ -1,0 +1,177 @@
+"""Verdicts before training: gate, contract, determinism, cost, exploit battery. Each ends in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.rollout import Rollout, open_host
+from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.verification.battery import played_bank, run_battery
+from sandbox.client import HostError, Scores, check_determinism, gate
+
+MAX_US_PER_TRANSITION = 100.0
+"""A program slower than this would cost more than the whole of training around it."""
+
+_RANDOM_ENVS = 16
+_RANDOM_STEPS = 256
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check's result."""
+
+    kind: str
+    passed: bool
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """All verdicts up to the first that failed, and the components measured on played transitions."""
+
+    verdicts: list[Verdict]
+    components: dict[str, dict[str, float]]
+    played: dict[str, int]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return all(v.passed for v in self.verdicts)
+
+
+def run_checks(task: Task, reward: TrainingReward, gamma: float, allow: str = "kernel") -> Checked:
+    """Check a program in order of cost; stop at the first failure. Never raises for the program's faults."""
+    verdicts = [_gate(task, reward, allow)]
+    if not verdicts[-1].passed:
+        return Checked(verdicts, {}, {})
+    try:
+        rollout, tables = sample_transitions(task)
+        steps, envs = rollout.starts.shape
+        with open_host(reward, task, tables, envs, steps, allow) as host:
+            scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
+        components = component_statistics(scores)
+        played = {"transitions": steps * envs, "episodes": int(rollout.starts.sum())}
+        verdicts.append(
+            Verdict("contract", True, f"{steps * envs} transitions scored", {"components": components})
+        )
+        verdicts.append(_cost(scores, steps * envs))
+        if verdicts[-1].passed:
+            verdicts.append(_determinism(task, reward, rollout, tables, allow))
+        if verdicts[-1].passed:
+            verdicts += _battery(task, reward, gamma, allow)
+        return Checked(verdicts, components, played)
+    except HostError as error:
+        verdicts.append(Verdict("contract", False, str(error), {"cause": error.cause, "line": error.line}))
+        return Checked(verdicts, {}, {})
+
+
+def _gate(task: Task, reward: TrainingReward, allow: str) -> Verdict:
+    try:
+        findings = gate(reward.source, reward.functions, actions=task.actions.names, allow=allow)
+    except HostError as error:
+        return Verdict("gate", False, str(error))
+    if not findings:
+        return Verdict("gate", True, "nothing found")
+    lines = [f"line {f.line}: {f.message}; {f.remedy}" for f in findings]
+    return Verdict("gate", False, "\n".join(lines))
+
+
+def _cost(scores: Scores, transitions: int) -> Verdict:
+    micros = 1e6 * scores.seconds / transitions
+    ok = micros <= MAX_US_PER_TRANSITION
+    limit = "" if ok else f", the limit is {MAX_US_PER_TRANSITION:g}; avoid searches over the whole grid"
+    return Verdict("cost", ok, f"{micros:.1f} us per transition{limit}", {"us": micros})
+
+
+def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, tables: Tables, allow: str) -> Verdict:
+    error = check_determinism(
+        reward.source,
+        reward.functions,
+        task.schema,
+        tables,
+        rollout.before,
+        rollout.actions,
+        rollout.after,
+        rollout.starts,
+        action_names=task.actions.names,
+        allow=allow,
+    )
+    if error is None:
+        return Verdict("determinism", True, "two hosts gave the same values")
+    return Verdict("determinism", False, str(error))
+
+
+def _battery(task: Task, reward: TrainingReward, gamma: float, allow: str) -> list[Verdict]:
+    report = run_battery(task, reward, gamma, allow)
+    if report is None:
+        return []
+    worst = report.findings[0]
+    details = {
+        "margin": worst.margin,
+        "solution_return": worst.solution_return,
+        "rival": worst.rival,
+        "rival_return": worst.rival_return,
+        "rival_parts": worst.parts,
+        "guidance_per_episode": report.guidance_per_success,
+        "layouts": [f.layout for f in report.findings],
+    }
+    if report.passed:
+        text = f"solving pays most; the next best, {worst.rival!r}, earns {worst.margin:.3g} less"
+        return [Verdict("battery", True, text, details)]
+    sums = ", ".join(f"{name} {value:.3g}" for name, value in worst.parts.items())
+    text = (
+        f"{worst.rival!r} earns {worst.rival_return:.3g} (discounted), the {worst.solution} only "
+        f"{worst.solution_return:.3g}. Its sums by channel: {sums}. Make solving pay most."
+    )
+    return [Verdict("battery", False, text, details)]
+
+
+@lru_cache(maxsize=8)
+def sample_transitions(task: Task) -> tuple[Rollout, Tables]:
+    """Random play, and the planner's scripted episodes where there are any, as one rollout per source.
+
+    Scripted episodes are preferred: they contain solutions, so a term that tests for success is exercised.
+    """
+    bank = played_bank(task)
+    if bank:
+        played = bank[0][1]
+        return played.rollout, played.tables
+    rng = np.random.default_rng(0)
+    batch = task.batch(_RANDOM_ENVS, "train")
+    batch.reset(0)
+    rollout = Rollout.empty(_RANDOM_STEPS, _RANDOM_ENVS, task.schema["width"], task.schema["dtype"])
+    rows = np.zeros_like(rollout.before[0])
+    batch.state_rows(rows)
+    starts = np.ones(_RANDOM_ENVS, dtype=bool)
+    for t in range(_RANDOM_STEPS):
+        rollout.before[t], rollout.starts[t] = rows, starts
+        rollout.actions[t] = rng.integers(len(task.actions), size=_RANDOM_ENVS)
+        batch.step(rollout.actions[t])
+        batch.state_rows(rollout.after[t])
+        rollout.rewards[t], rollout.success[t] = batch.rewards, batch.success
+        rollout.terminated[t], rollout.truncated[t] = batch.terminated, batch.truncated
+        starts = batch.terminated | batch.truncated
+        batch.restart(starts)
+        batch.state_rows(rows)
+    tables = batch.tables
+    batch.close()
+    return rollout, tables
+
+
+def component_statistics(scores: Scores) -> dict[str, dict[str, float]]:
+    """Mean, smallest, largest value and share of nonzero steps of every component."""
+    return {
+        name: {
+            "mean": float(scores.values[:, :, i].mean()),
+            "min": float(scores.values[:, :, i].min()),
+            "max": float(scores.values[:, :, i].max()),
+            "fires": float(np.count_nonzero(scores.values[:, :, i]) / scores.values[:, :, i].size),
+        }
+        for i, name in enumerate(scores.names)
+    }

@@ -1,0 +1,97 @@
+"""Diagnosis after training: one fixed vocabulary, decided from telemetry by the rules below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+LABELS = (
+    "interface misuse",
+    "crash",
+    "never fires",
+    "constant",
+    "flooding",
+    "weak shaping",
+    "oscillation",
+    "hacked",
+    "unstable",
+    "solved",
+)
+
+_SOLVED = 0.95
+_LOW = 0.2
+_FELL = 0.15
+_MIN_EPISODES = 50
+
+
+def diagnose(
+    success: float, curve: Sequence[Mapping[str, Any]], telemetry: Mapping[str, Any], fault: str | None = None
+) -> dict[str, str]:
+    """Labels with their evidence.
+
+    `curve` points carry success and shaped_return; `telemetry` is RewardShaper.telemetry() of the last stretch.
+    - crash: the trial ended by the program's fault.
+    - solved: success >= 95 %.
+    - never fires: a component was 0 on every step of the last stretch. interface misuse: all of them were.
+    - constant: a component had one value, not 0, on every step.
+    - flooding: a channel's |sum| per episode exceeds what all channels pay over a successful episode, or over
+      1 when nothing succeeded.
+    - oscillation: a channel's magnitudes sum to over 5 times its net sum, and to over 1 per episode.
+    - hacked: shaped return rose by half of its range while success stayed under 20 %.
+    - unstable: success fell by over 15 points from its best.
+    - weak shaping: none of the above explains success under 20 %.
+    """
+    if fault is not None:
+        return {"crash": fault}
+    labels: dict[str, str] = {}
+    best = max((float(p["success"] or 0.0) for p in curve), default=success)
+    if success >= _SOLVED:
+        labels["solved"] = f"{success:.1%} success"
+    labels |= _components(telemetry.get("components", {}))
+    labels |= _channels(telemetry)
+    if best - success > _FELL:
+        labels["unstable"] = f"success was {best:.1%} and fell to {success:.1%}"
+    if success < _LOW and (risen := _risen(curve)):
+        labels["hacked"] = risen
+    if success < _LOW and not set(labels) & {"hacked", "flooding", "oscillation", "interface misuse"}:
+        labels["weak shaping"] = f"{success:.1%} success and no sign of another failure"
+    return labels
+
+
+def _components(components: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    silent = [n for n, c in components.items() if c["fires"] == 0.0]
+    constant = [n for n, c in components.items() if c["fires"] > 0 and c["min"] == c["max"]]
+    labels = {}
+    if silent and len(silent) == len(components):
+        labels["interface misuse"] = "every component was 0 on every step"
+    elif silent:
+        labels["never fires"] = f"0 on every step: {', '.join(silent)}"
+    if constant:
+        labels["constant"] = f"one value on every step: {', '.join(constant)}"
+    return labels
+
+
+def _channels(telemetry: Mapping[str, Any]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    if telemetry.get("episodes", 0) < _MIN_EPISODES:
+        return labels
+    channels = telemetry["channels"]
+    wins = [c["mean_per_success"] for c in channels.values() if c["mean_per_success"] is not None]
+    pay = max(sum(wins), 1.0) if wins else 1.0
+    for name, c in channels.items():
+        net, size = c["mean_per_episode"], c["magnitude_per_episode"]
+        if name != "env" and abs(net) > pay:
+            labels["flooding"] = f"{name} sums to {net:.3g} per episode, a success pays {pay:.3g}"
+        if size > 5 * max(abs(net), 0.2) and size > 1:
+            labels["oscillation"] = f"{name}: steps of both signs sum to {size:.3g} per episode, net {net:.3g}"
+    return labels
+
+
+def _risen(curve: Sequence[Mapping[str, Any]]) -> str | None:
+    returns = [float(p["shaped_return"]) for p in curve if p.get("shaped_return") is not None]
+    if len(returns) < 3:
+        return None
+    rise, spread = returns[-1] - returns[0], max(returns) - min(returns)
+    if spread > 0.5 and rise > 0.5 * spread:
+        return f"the designed return rose from {returns[0]:.3g} to {returns[-1]:.3g} while success stayed low"
+    return None

@@ -1,0 +1,129 @@
+"""Scripted episodes on a layout: solutions, and behaviours that should not pay.
+
+Nothing here knows what an action means. Scripts come from the planner's solution and from the action set:
+every action repeated, every pair alternated, and the same after each event of the solution (which covers
+picking up and dropping, opening and closing, idling in front of the goal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rewardsmith.programs.rollout import Rollout
+from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.subgoals import plan_events
+
+_RANDOM_SCRIPTS = 4
+
+
+@dataclass(frozen=True)
+class Script:
+    """A behaviour: a prefix of actions, then a cycle repeated to the step limit (empty = stop acting)."""
+
+    name: str
+    prefix: tuple[int, ...]
+    cycle: tuple[int, ...]
+
+    def action(self, t: int) -> int:
+        """The action at step t."""
+        if t < len(self.prefix):
+            return self.prefix[t]
+        return self.cycle[(t - len(self.prefix)) % len(self.cycle)] if self.cycle else 0
+
+
+@dataclass(frozen=True)
+class Played:
+    """Scripts played to their end on one layout: a rollout [T, S], one script per column.
+
+    `length` [S] is the number of steps of each script's only episode; what follows is not part of it.
+    """
+
+    scripts: tuple[Script, ...]
+    rollout: Rollout
+    length: np.ndarray  # int64 [S]
+    solved: np.ndarray  # bool [S]
+    tables: Tables
+
+
+def scripts_for(task: Task, layout: int, plan: list[int]) -> tuple[Script, ...]:
+    """The bank of one layout, the solution first."""
+    names = task.actions.names
+    count = len(names)
+    solution = tuple(plan)
+    scripts = [Script("solution", solution, ()), Script("solution with a detour", _detour(task, solution), ())]
+    scripts.append(Script("near miss: all but the last step, then idling", solution[:-1], (_idle(task),)))
+    scripts += [Script(f"only {names[a]}", (), (a,)) for a in range(count)]
+    scripts += [
+        Script(f"alternating {names[a]} and {names[b]}", (), (a, b)) for a in range(count) for b in range(a + 1, count)
+    ]
+    for t, event, kind in plan_events(task, layout, plan)[:-1]:
+        after = f"after {event.replace('_', ' ')} {kind or ''}".rstrip()
+        prefix, last = solution[: t + 1], solution[t]
+        scripts.append(Script(f"{after}, idling", prefix, (_idle(task),)))
+        for b in range(count):
+            if b != last:
+                scripts.append(Script(f"{after}, alternating {names[b]} and {names[last]}", prefix, (b, last)))
+        scripts.append(Script(f"{after}, only {names[last]}", prefix, (last,)))
+    rng = np.random.default_rng(layout)
+    for k in range(_RANDOM_SCRIPTS):
+        scripts.append(Script(f"random {k + 1}", tuple(rng.integers(count, size=task.max_steps).tolist()), (0,)))
+    return tuple(scripts)
+
+
+def _idle(task: Task) -> int:
+    """The action that changes least: the last one by MiniGrid's convention (DONE)."""
+    return len(task.actions) - 1
+
+
+def _detour(task: Task, solution: tuple[int, ...]) -> tuple[int, ...]:
+    # Four turns the same way, or as many idle steps: an honest policy that dawdles must still be paid.
+    names = [n.upper() for n in task.actions.names]
+    turn = names.index("TURN_LEFT") if "TURN_LEFT" in names else _idle(task)
+    middle = len(solution) // 2
+    return (turn,) * 4 + solution[:middle] + (turn,) * 4 + solution[middle:]
+
+
+def play_scripts(task: Task, layout: int, scripts: tuple[Script, ...]) -> Played:
+    """Play each script in an environment of its own, on one training layout, to its episode's end."""
+    count = len(scripts)
+    batch = task.batch(count, "train")
+    batch.play(layout)
+    rollout = Rollout.empty(task.max_steps, count, task.schema["width"], task.schema["dtype"])
+    rows = np.zeros_like(rollout.before[0])
+    batch.state_rows(rows)
+    length = np.zeros(count, dtype=np.int64)
+    solved = np.zeros(count, dtype=bool)
+    rollout.starts[0] = True
+    steps = 0
+    for t in range(task.max_steps):
+        rollout.before[t] = rows
+        rollout.actions[t] = [script.action(t) for script in scripts]
+        batch.step(rollout.actions[t])
+        batch.state_rows(rollout.after[t])
+        rollout.rewards[t] = batch.rewards
+        running = length == 0
+        done = (batch.terminated | batch.truncated) & running
+        rollout.terminated[t], rollout.truncated[t] = batch.terminated & running, batch.truncated & running
+        rollout.success[t] = batch.success & running
+        solved |= batch.success & running
+        length[done] = t + 1
+        steps = t + 1
+        if (length > 0).all():
+            break
+        finished = batch.terminated | batch.truncated
+        rows[:] = rollout.after[t]
+        if finished.any():
+            # The column goes on with a new episode that nobody reads; the host must see it begin.
+            batch.restart(finished)
+            batch.state_rows(rows)
+            rollout.starts[t + 1] = finished
+    length[length == 0] = steps
+    tables = batch.tables
+    batch.close()
+    return Played(scripts, _shortened(rollout, steps), length, solved, tables)
+
+
+def _shortened(rollout: Rollout, steps: int) -> Rollout:
+    return Rollout(**{name: getattr(rollout, name)[:steps] for name in Rollout.__dataclass_fields__})

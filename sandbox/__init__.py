@@ -1,0 +1,1 @@
+"""Untrusted reward code in a locked-down child process (child, lockdown) and its trusted client (client)."""

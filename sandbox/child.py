@@ -1,0 +1,183 @@
+"""The host process: prepares, locks itself down, and only then reads untrusted text.
+
+Started by process.py as a fresh interpreter. Descriptor 0 brings requests, 1 takes replies, 2 is /dev/null;
+the shared memory arrives as further descriptors. Modes: "score" (a RewardHost), "gate" (static checks),
+"replay" (a module).
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import lockdown, protocol, selftest
+from .protocol import LOAD, REQUEST, TEXT_BYTES, HostError, Limits, Reply
+
+Handler = Callable[[int, int], Reply]
+
+
+def main(input_fd: int, output_fd: int, lifeline_fd: int) -> None:
+    """Runs until the client closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lockdown.die_with_the_lifeline(lifeline_fd)
+    header_length = struct.unpack("<Q", _read(8))[0]
+    config = json.loads(_read(header_length))
+    blobs = [_read(length) for length in config["blobs"]]
+    incoming = mmap.mmap(input_fd, 0, mmap.MAP_SHARED, mmap.PROT_READ)
+    outgoing = mmap.mmap(output_fd, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    prepare = {"score": _prepare_score, "gate": _prepare_gate, "replay": _prepare_replay}[config["mode"]]
+    load, handle = prepare(config, blobs, incoming, outgoing)
+    # Everything but the pipes and the lifeline; mmap's own copies of the shared memory's descriptors
+    # included.
+    for descriptor in range(3, 64):
+        if descriptor != lifeline_fd:
+            _close(descriptor)
+    held = _lock(config)
+    _answer(Reply(text_length=_write_text(outgoing, " ".join(sorted(held)))), bytes(16))
+    _serve(load, handle, outgoing)
+
+
+def _lock(config: dict[str, Any]) -> set[str]:
+    limits = Limits(**config["limits"])
+    original, held = selftest.namespaces(), set[str]()
+    lockdown.apply(
+        limits.memory_mb,
+        limits.cpu_seconds,
+        config["watch_parent"],
+        frozenset(config["without"]),
+        lambda: held.update(selftest.before_seccomp(original)),
+    )
+    return held | selftest.after_seccomp()
+
+
+def _serve(load: Callable[[str], Reply], handle: Handler, outgoing: mmap.mmap) -> None:
+    while True:
+        kind, nonce, first, second = REQUEST.unpack(_read(REQUEST.size))
+        try:
+            reply = load(_read(first).decode()) if kind == LOAD else handle(first, second)
+        except HostError as problem:
+            reply = Reply(error=problem)
+        except MemoryError:
+            reply = Reply(error=HostError("memory", "the program used more memory than its limit"))
+        except BaseException as problem:
+            reply = Reply(error=HostError("exception", f"{type(problem).__name__} outside of the program"))
+        _answer(reply, nonce)
+
+
+def _prepare_score(
+    config: dict[str, Any], blobs: list[bytes], incoming: mmap.mmap, outgoing: mmap.mmap
+) -> tuple[Callable[[str], Reply], Handler]:
+    import numpy as np
+
+    from . import facade, scoring
+    from .arrays import Rollout, unpack_tables
+
+    np.seterr(all="ignore")
+    limits, schema = Limits(**config["limits"]), config["schema"]
+    tables = unpack_tables(config["tables"], blobs)
+    rollout = Rollout(incoming, outgoing, config["capacity"], schema, config["action_width"])
+    constants = protocol.action_constants(config["actions"])
+    facades = facade.load_facades()
+    names = {
+        **constants,
+        "Actions": facade.Facade("Actions", constants),
+        "__builtins__": facade.reward_builtins(facades),
+    }
+    loaded: list[scoring.Program] = []
+    np.zeros((8, 8)) @ np.zeros((8, 8))
+
+    def load(source: str) -> Reply:
+        functions = tuple(config["functions"])
+        loaded.append(scoring.Program(source, functions, schema, tables, config["envs"], names, limits))
+        return Reply(text_length=_write_text(outgoing, " ".join(loaded[0].uses)))
+
+    def score(steps: int, envs: int) -> Reply:
+        return loaded[0].score(*rollout.read(steps, envs), rollout.results(steps, envs))
+
+    return load, score
+
+
+def _prepare_gate(
+    config: dict[str, Any], _: list[bytes], __: mmap.mmap, outgoing: mmap.mmap
+) -> tuple[Callable[[str], Reply], Handler]:
+    from . import facade, gate
+
+    for module in facade.MODULES:
+        if not module.startswith("numpy"):
+            facade.public_names(module)
+
+    def load(source: str) -> Reply:
+        findings = gate.check(source, config["functions"], config["uses"], config["actions"])
+        lines = (f"{f.line}\t{f.message}\t{f.remedy}" for f in findings)
+        return Reply(text_length=_write_text(outgoing, "\n".join(lines)))
+
+    return load, lambda *_: Reply()
+
+
+def _prepare_replay(
+    config: dict[str, Any], _: list[bytes], incoming: mmap.mmap, outgoing: mmap.mmap
+) -> tuple[Callable[[str], Reply], Handler]:
+    import numpy as np
+
+    from . import facade, scoring
+    from .arrays import read_arrays
+
+    np.seterr(all="ignore")
+    names = {"__builtins__": facade.module_builtins(facade.load_modules()), "__name__": "program"}
+    result = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES).reshape(config["result_shape"])
+    np.zeros((8, 8)) @ np.zeros((8, 8))
+
+    def load(source: str) -> Reply:
+        scope = scoring.run_program(source, names)
+        if not callable(scope.get("replay")):
+            raise HostError("load", "the module defines no function replay(arrays)")
+        try:
+            found = np.asarray(scope["replay"](read_arrays(config["arrays"], incoming)))
+            if found.dtype.kind not in "fiub" or found.shape != result.shape:
+                message = f"replay returned {found.dtype} {found.shape} instead of float64 {result.shape}"
+                raise HostError("value", message)
+        except BaseException as problem:
+            raise scoring.as_host_error(problem, "exception") from None
+        result[...] = found
+        return Reply()
+
+    return load, lambda *_: Reply()
+
+
+def _write_text(outgoing: mmap.mmap, text: str) -> int:
+    raw = text.encode("utf-8", "replace")[:TEXT_BYTES]
+    outgoing[: len(raw)] = raw
+    return len(raw)
+
+
+def _answer(reply: Reply, nonce: bytes) -> None:
+    os.write(1, protocol.pack_reply(reply, nonce))
+
+
+def _read(length: int) -> bytes:
+    """Exactly `length` bytes of the request pipe; leaves the process when the client has closed it."""
+    parts = []
+    while length:
+        part = os.read(0, min(length, 1 << 20))
+        if not part:
+            os._exit(0)
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _close(descriptor: int) -> None:
+    try:
+        os.close(descriptor)
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:4]))

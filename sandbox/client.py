@@ -1,0 +1,355 @@
+"""The trusted side: score rollouts with an untrusted program, check its text, replay exported modules.
+
+Every answer of the host is copied, then validated here again; a host that breaks a rule is killed. Whatever a
+program does, the caller sees numbers that keep the contract or a HostError.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arrays import Rollout, pack_tables, place_arrays, read_arrays
+from .gate import Finding
+from .process import HostProcess
+from .protocol import (
+    SCORE,
+    STATE_ONLY,
+    TEXT_BYTES,
+    HostError,
+    Limits,
+    Reply,
+    SandboxError,
+    SandboxUnavailable,
+    SandboxWeak,
+    function_signature,
+)
+from .views import costly_fields
+
+__all__ = [
+    "Finding",
+    "HostError",
+    "Limits",
+    "RewardHost",
+    "SandboxError",
+    "SandboxUnavailable",
+    "SandboxWeak",
+    "Scores",
+    "check_determinism",
+    "gate",
+    "replay_module",
+]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a program returned for [T, N] transitions.
+
+    names: "component" for the function `reward`, its own name for another function that returns a float,
+    "function.component" for its dicts. values: float64 [T, N, C] in the order of names. phi: float64 [T, N],
+    the potential of each state after; phi0: that of the state before where an episode starts, nan elsewhere;
+    both None without a potential. seconds: wall clock of the calls.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    phi: np.ndarray | None
+    phi0: np.ndarray | None
+    seconds: float
+
+
+class RewardHost:
+    """One program in one locked-down process, with one memory per environment. A context manager.
+
+    functions: names the program must define, called in this order: "potential" takes (state, memory), any
+    other (prev, action, state, memory) unless it is given as "name(prev, action)". schema: see views. tables:
+    name -> array or list of strings, fixed for the host's life. capacity: most transitions per message;
+    longer rollouts are cut in time. actions: names that become constants, FORWARD or Actions.FORWARD.
+    action_width: 0 for discrete actions, else the length of a continuous one. allow: the weakest protection
+    level to accept. without: layers to leave out, for tests.
+
+    Raises HostError (the program's fault), SandboxWeak, SandboxUnavailable (nobody's), ValueError (the
+    caller's). After a HostError the host is closed.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        functions: Sequence[str],
+        schema: Mapping[str, Any],
+        tables: Mapping[str, Any],
+        envs: int,
+        capacity: int,
+        actions: Sequence[str] = (),
+        limits: Limits | None = None,
+        allow: str = "kernel",
+        without: frozenset[str] = frozenset(),
+        action_width: int = 0,
+    ) -> None:
+        if envs < 1 or capacity < envs:
+            raise ValueError(f"capacity ({capacity}) must hold one step of all {envs} environments")
+        self.limits = limits or Limits()
+        self.names: tuple[str, ...] = ()
+        self._schema, self._envs, self._capacity, self._action_width = schema, envs, capacity, action_width
+        self._functions = [function_signature(function)[0] for function in functions]
+        tables_described, blobs = pack_tables(tables)
+        sizes = Rollout(None, None, capacity, schema, action_width)
+        config = {
+            "mode": "score",
+            "functions": list(functions),
+            "schema": schema,
+            "tables": tables_described,
+            "envs": envs,
+            "capacity": capacity,
+            "actions": list(actions),
+            "action_width": action_width,
+        }
+        self._process = HostProcess(
+            config, blobs, sizes.input_bytes, sizes.output_bytes, self.limits, allow, frozenset(without)
+        )
+        self.level: str = self._process.level
+        self._rollout = Rollout(self._process.input, self._process.output, capacity, schema, action_width)
+        self.uses: tuple[str, ...] = self._load(source)
+
+    def __enter__(self) -> RewardHost:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The host's process id, for supervision."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """Ends the host at once; safe to call twice."""
+        self._rollout.release()
+        self._process.close()
+
+    def score(self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray) -> Scores:
+        """Scores a rollout, in time order within each environment.
+
+        before, after: [T, N, width]; actions: int [T, N] or float [T, N, A]; starts: bool [T, N], true where
+        an episode starts with this transition (its memory is then empty). Raises HostError; ValueError for
+        shapes.
+        """
+        before, actions, after, starts = self._check_inputs(before, actions, after, starts)
+        began = time.perf_counter()
+        steps = self._capacity // self._envs
+        parts = [
+            self._score_part(
+                before[t : t + steps], actions[t : t + steps], after[t : t + steps], starts[t : t + steps], t
+            )
+            for t in range(0, len(starts), steps)
+        ]
+        values = np.concatenate([_widened(values, len(self.names)) for values, _, _ in parts])
+        phi = np.concatenate([part[1] for part in parts]) if STATE_ONLY in self._functions else None
+        phi0 = np.concatenate([part[2] for part in parts]) if STATE_ONLY in self._functions else None
+        return Scores(self.names, values, phi, phi0, time.perf_counter() - began)
+
+    def _load(self, source: str) -> tuple[str, ...]:
+        try:
+            uses = tuple(self._process.text(self._process.load(source)).split())
+            if not set(uses) <= set(costly_fields(self._schema).values()):
+                raise HostError("protocol", "the host announced features that the task does not have")
+        except HostError:
+            self.close()
+            raise
+        return uses
+
+    def _score_part(
+        self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, offset: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        steps, envs = starts.shape
+        self._process.require_alive()
+        self._rollout.write(before, actions, after, starts)
+        seconds = self.limits.call_seconds + self.limits.transition_us * 1e-6 * starts.size
+        try:
+            reply = self._process.ask(SCORE, steps, envs, seconds)
+            self._accept_names(reply)
+            results = self._rollout.results(steps, envs).copy()
+            return self._accept_values(results, starts)
+        except HostError as problem:
+            self.close()
+            if problem.t is not None:
+                problem.t += offset
+            raise
+
+    def _accept_names(self, reply: Reply) -> None:
+        names = reply.names
+        owners = {name.partition(".")[0] for name in names if "." in name}
+        allowed = set(self._functions) - {STATE_ONLY, "reward"}
+        plain = [name for name in names if "." not in name and name not in allowed]
+        if names[: len(self.names)] != self.names or len(names) > self.limits.max_components:
+            raise HostError("protocol", "the host changed its component names")
+        if not owners <= allowed or (plain and "reward" not in self._functions):
+            raise HostError("protocol", "the host named components of functions that do not exist")
+        self.names = names
+
+    def _accept_values(
+        self, results: np.ndarray, starts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        values = results[: len(self.names)]
+        phi0, phi = np.where(starts, results[-2], np.nan), results[-1]
+        checked = [values, phi, phi0[starts]] if STATE_ONLY in self._functions else [values]
+        if not all((np.abs(part) <= self.limits.max_abs).all() for part in checked):
+            raise HostError("protocol", "the host sent values that are not finite or too large")
+        return np.moveaxis(values, 0, -1), phi, phi0
+
+    def _check_inputs(
+        self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        starts = np.asarray(starts, dtype=bool)
+        states = (len(starts), self._envs, int(self._schema["width"]))
+        taken = states[:2] + ((self._action_width,) if self._action_width else ())
+        found = (np.shape(before), np.shape(actions), np.shape(after), starts.shape)
+        if found != (states, taken, states, states[:2]) or not len(starts):
+            raise ValueError(
+                f"before, actions, after, starts have shapes {found}; wanted {states}, {taken}, ..."
+            )
+        dtype = np.dtype(self._schema.get("dtype", "int32"))
+        action_dtype = np.float64 if self._action_width else np.int64
+        return np.asarray(before, dtype), np.asarray(actions, action_dtype), np.asarray(after, dtype), starts
+
+
+def check_determinism(
+    source: str,
+    functions: Sequence[str],
+    schema: Mapping[str, Any],
+    tables: Mapping[str, Any],
+    before: np.ndarray,
+    actions: np.ndarray,
+    after: np.ndarray,
+    starts: np.ndarray,
+    *,
+    action_names: Sequence[str] = (),
+    action_width: int = 0,
+    limits: Limits | None = None,
+    allow: str = "kernel",
+) -> HostError | None:
+    """Scores the same rollout in two hosts and returns what differs, or what failed, or None.
+
+    The second host sees the environments in reverse order and the steps in small portions, so that state
+    which leaks between environments or calls shows as well.
+    """
+    steps, envs = np.shape(starts)
+    runs = []
+    for rows, capacity in ((slice(None), steps * envs), (slice(None, None, -1), max(1, steps // 3) * envs)):
+        try:
+            with RewardHost(
+                source,
+                functions,
+                schema,
+                tables,
+                envs,
+                capacity,
+                action_names,
+                limits,
+                allow,
+                action_width=action_width,
+            ) as host:
+                runs.append(host.score(before[:, rows], actions[:, rows], after[:, rows], starts[:, rows]))
+        except HostError as problem:
+            return problem
+    return _difference(*runs)
+
+
+def replay_module(
+    source: str,
+    arrays: Mapping[str, np.ndarray],
+    result_shape: tuple[int, ...],
+    limits: Limits | None = None,
+    allow: str = "kernel",
+    without: frozenset[str] = frozenset(),
+) -> np.ndarray:
+    """Runs `replay(arrays)` of a module's text in a locked-down process: float64 of `result_shape`, nan
+    allowed.
+
+    The module may import numpy, math, json, dataclasses and the like; its arrays are read-only. Raises
+    HostError.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    placed, size = place_arrays(arrays)
+    count = int(np.prod(result_shape))
+    config = {"mode": "replay", "arrays": placed, "result_shape": list(result_shape)}
+    limits = limits or Limits(load_seconds=60.0)
+    process = HostProcess(config, [], size, TEXT_BYTES + 8 * max(count, 1), limits, allow, frozenset(without))
+    try:
+        for name, area in read_arrays(placed, process.input).items():
+            area[...] = arrays[name]
+        process.load(source)
+        return np.frombuffer(process.output, np.float64, count, TEXT_BYTES).reshape(result_shape).copy()
+    finally:
+        process.close()
+
+
+def gate(
+    source: str,
+    functions: Sequence[str],
+    uses_available: Mapping[str, str] | Iterable[str] = (),
+    actions: Sequence[str] | None = None,
+    allow: str = "kernel",
+    limits: Limits | None = None,
+) -> list[Finding]:
+    """The static findings on a program, made in a locked-down process; empty means clean.
+
+    uses_available: field -> feature (views.costly_fields), or feature names that are their own fields.
+    actions: the task's action names; given, names that nothing defines are found too. Raises HostError when
+    even looking at the text takes too long or too much memory.
+    """
+    features = (
+        dict(uses_available)
+        if isinstance(uses_available, Mapping)
+        else {name: name for name in uses_available}
+    )
+    config = {
+        "mode": "gate",
+        "functions": list(functions),
+        "uses": features,
+        "actions": None if actions is None else list(actions),
+    }
+    process = HostProcess(config, [], 1, TEXT_BYTES, limits or Limits(), allow, frozenset())
+    try:
+        lines = process.text(process.load(source)).split("\n")
+    finally:
+        process.close()
+    return [finding for finding in map(_parse_finding, lines) if finding is not None]
+
+
+def _parse_finding(line: str) -> Finding | None:
+    number, _, rest = line.partition("\t")
+    message, _, remedy = rest.partition("\t")
+    return Finding(int(number), message, remedy) if number.isascii() and number.isdigit() else None
+
+
+def _difference(first: Scores, second: Scores) -> HostError | None:
+    if set(first.names) != set(second.names):
+        return HostError(
+            "nondeterministic", "two runs on the same transitions gave different component names"
+        )
+    order = [second.names.index(name) for name in first.names]
+    pairs = [
+        (name, first.values[..., i], second.values[:, ::-1, order[i]]) for i, name in enumerate(first.names)
+    ]
+    if first.phi is not None and second.phi is not None:
+        pairs.append((STATE_ONLY, first.phi, second.phi[:, ::-1]))
+    for name, one, other in pairs:
+        wrong = np.argwhere(one != other)
+        if len(wrong):
+            t, n = (int(i) for i in wrong[0])
+            message = (
+                f"'{name}' was {one[t, n]:.17g} in one run and {other[t, n]:.17g} in the next; "
+                "keep all state in memory and use no randomness"
+            )
+            return HostError("nondeterministic", message, None, name, t, n)
+    return None
+
+
+def _widened(values: np.ndarray, components: int) -> np.ndarray:
+    """float64 [T, N, c] with zeros for components that appeared later."""
+    return np.pad(values, ((0, 0), (0, 0), (0, components - values.shape[-1])))

@@ -1,0 +1,363 @@
+"""Static checks on reward code: lint and feedback for the model that wrote it, not a boundary (the kernel
+is).
+
+`check` reads the text, never runs it. Each finding names a line, what is wrong and what to write instead.
+Honest styles pass: loops, classes, comprehensions, dataclasses, f-strings, type hints, helpers.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from . import facade
+from .protocol import action_constants, function_signature
+
+MAX_CHARACTERS, MAX_FINDINGS = 100_000, 30
+_MUTATORS = frozenset(
+    facade.words(
+        """
+        add append appendleft clear discard extend extendleft fill insert pop popitem popleft put remove
+        resize reverse rotate setdefault sort subtract update
+        """
+    )
+)
+_MUTABLE_CALLS = frozenset(
+    ("list", "dict", "set", "deque", "defaultdict", "Counter", "OrderedDict", "bytearray")
+)
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_KEEP = "keep it in the memory dict that each call is handed"
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing to mend: the line it is on, what is wrong, what to do."""
+
+    line: int
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}. {self.remedy[:1].upper()}{self.remedy[1:]}."
+
+
+def check(
+    source: str,
+    functions: Sequence[str],
+    uses: Mapping[str, str] | Iterable[str] = (),
+    actions: Sequence[str] | None = None,
+) -> list[Finding]:
+    """All findings, by line; at most MAX_FINDINGS.
+
+    functions: required names, or "name(parameters)". uses: costly field -> feature. actions: the task's
+    action names, or None to leave undefined names unchecked.
+    """
+    features = dict(uses) if isinstance(uses, Mapping) else {name: name for name in uses}
+    if len(source) > MAX_CHARACTERS:
+        return [Finding(1, f"the program has {len(source)} characters", f"stay below {MAX_CHARACTERS}")]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+            compile(source, "<program>", "exec", dont_inherit=True)
+    except SyntaxError as problem:
+        return [Finding(problem.lineno or 1, f"syntax error: {problem.msg}", "write valid Python 3.11")]
+    except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
+        return [Finding(1, f"the program cannot be parsed: {problem}", "write shorter, flatter code")]
+    visitor = _Rules(tree, features)
+    findings = {*_required(tree, functions), *visitor.run(), *_declared(tree, features)}
+    if actions is not None:
+        findings |= set(_undefined(tree, actions))
+    return sorted(findings)[:MAX_FINDINGS]
+
+
+def _required(tree: ast.Module, functions: Sequence[str]) -> Iterator[Finding]:
+    defined = {
+        node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    for function in functions:
+        name, parameters = function_signature(function)
+        wanted = f"def {name}({', '.join(parameters)}):"
+        node = defined.get(name)
+        if node is None:
+            yield Finding(1, f"the function {name} is missing", f"define `{wanted}` at the top level")
+            continue
+        if isinstance(node, ast.AsyncFunctionDef) or any(
+            isinstance(n, ast.Yield | ast.YieldFrom) for n in _own(node)
+        ):
+            yield Finding(node.lineno, f"{name} is not a plain function", f"write `{wanted}` with return")
+        given, most = len(node.args.posonlyargs + node.args.args), len(parameters)
+        needed = given - len(node.args.defaults)
+        required_keyword = any(default is None for default in node.args.kw_defaults)
+        if needed > most or (given < most and node.args.vararg is None) or required_keyword:
+            yield Finding(node.lineno, f"{name} takes the wrong parameters", f"write `{wanted}`")
+        if not any(isinstance(n, ast.Return) and n.value is not None for n in _own(node)):
+            yield Finding(
+                node.lineno, f"{name} returns nothing", "return a number, or a dict of named numbers"
+            )
+
+
+def _own(function: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function that are not inside a function within it."""
+    for child in ast.iter_child_nodes(function):
+        yield child
+        if not isinstance(child, _FUNCTIONS):
+            yield from _own(child)
+
+
+def _declared(tree: ast.Module, features: Mapping[str, str]) -> Iterator[Finding]:
+    declared: set[str] = set()
+    known = ", ".join(sorted(set(features.values()))) or "none on this task"
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "USES" for t in node.targets
+        ):
+            try:
+                names = ast.literal_eval(node.value)
+                declared = set(names) if isinstance(names, list | tuple | set) else {names, ""}
+            except (ValueError, TypeError):
+                declared = {""}
+            for name in sorted(map(str, declared - set(features.values()))):
+                message = (
+                    f"USES names '{name}', which is not a feature"
+                    if name
+                    else "USES is not a list of strings"
+                )
+                yield Finding(node.lineno, message, f"known features: {known}")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in features and features[node.attr] not in declared:
+            feature = features[node.attr]
+            yield Finding(
+                node.lineno,
+                f".{node.attr} is costly and not declared",
+                f'put USES = ["{feature}"] at the top',
+            )
+
+
+def _undefined(tree: ast.Module, actions: Sequence[str]) -> Iterator[Finding]:
+    bound = {*action_constants(actions), "Actions", "__name__", *vars(builtins), *_bound_names(tree)}
+    hints = {id(part) for node in ast.walk(tree) for hint in _hints(node) for part in ast.walk(hint)}
+    usual = {"np": "import numpy as np", "math": "import math", "deque": "from collections import deque"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id not in bound and id(node) not in hints:
+            remedy = usual.get(
+                node.id, "define it, or use an action: " + ", ".join(action_constants(actions))
+            )
+            yield Finding(node.lineno, f"the name {node.id} is not defined", remedy)
+
+
+def _bound_names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield (node.asname or node.name).partition(".")[0]
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.name
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            yield node.rest
+
+
+def _hints(node: ast.AST) -> Iterator[ast.AST]:
+    # Hints are never evaluated.
+    if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+        yield node.annotation
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
+        yield node.returns
+
+
+class _Rules(ast.NodeVisitor):
+    """One walk over the program that knows module-level state from what is local to a function."""
+
+    def __init__(self, tree: ast.Module, features: Mapping[str, str]) -> None:
+        self.tree, self.features = tree, features
+        self.findings: list[Finding] = []
+        self.modules: dict[str, str] = {}
+        self.locals: list[set[str]] = []
+        self.shared = {name for node in tree.body for name in _shared_names(node)}
+        self.defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+
+    def run(self) -> list[Finding]:
+        self.visit(self.tree)
+        return self.findings
+
+    def add(self, node: ast.AST, message: str, remedy: str) -> None:
+        self.findings.append(Finding(getattr(node, "lineno", 1), message, remedy))
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if alias.name not in facade.MODULES:
+                self.add(node, f"import {alias.name} is not allowed", facade.module_refusal(alias.name))
+            self.modules[alias.asname or alias.name.partition(".")[0]] = (
+                alias.name if alias.asname else alias.name.partition(".")[0]
+            )
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        module = node.module or ""
+        if node.level or module not in facade.MODULES:
+            self.add(
+                node, f"from {'.' * node.level}{module} import is not allowed", facade.module_refusal(module)
+            )
+            return
+        for alias in node.names:
+            inner = f"{module}.{alias.name}"
+            if inner in facade.MODULES:
+                self.modules[alias.asname or alias.name] = inner
+            elif alias.name != "*" and alias.name not in _names(module):
+                self.add(
+                    node,
+                    f"{inner} is not available",
+                    f"use plain Python or: {', '.join(_names(module)[:12])}",
+                )
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if node.id.startswith("__") and node.id not in ("__name__", "__debug__"):
+            self.add(node, f"{node.id} is not available", "use plain names")
+        elif (
+            node.id in facade.REFUSED_BUILTINS
+            and isinstance(node.ctx, ast.Load)
+            and not self._is_local(node.id)
+        ):
+            self.add(node, f"{node.id} is not available", facade.REFUSED_BUILTINS[node.id])
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        owner = node.value
+        own = isinstance(owner, ast.Name) and owner.id in ("self", "cls", "other")
+        is_super = (
+            isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
+        )
+        public_tuple = node.attr in ("_replace", "_asdict", "_fields")
+        dunder = node.attr.startswith("__")
+        if (
+            dunder
+            and not (is_super and node.attr in ("__init__", "__post_init__"))
+            and node.attr != "__name__"
+        ):
+            self.add(node, f".{node.attr} is not available", "use public attributes")
+        elif node.attr.startswith("_") and not (own or dunder or is_super or public_tuple):
+            self.add(node, f".{node.attr} is private", "use public attributes")
+        elif (module := self._module(owner)) in facade.MODULES and node.attr not in _names(str(module)):
+            if f"{module}.{node.attr}" not in facade.MODULES:
+                usual = "use plain Python or another function of the module"
+                remedy = facade.REFUSED_MODULES.get(node.attr, usual)
+                self.add(node, f"{module}.{node.attr} is not available", remedy)
+        if isinstance(node.ctx, ast.Store | ast.Del):
+            self._written(node, owner)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if isinstance(node.ctx, ast.Store | ast.Del):
+            self._written(node, node.value)
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        called = node.func
+        if isinstance(called, ast.Attribute) and called.attr in _MUTATORS:
+            self._written(node, called.value)
+        if isinstance(called, ast.Name) and called.id == "next" and node.args:
+            self._written(node, node.args[0])
+        if isinstance(called, ast.Name) and called.id in ("getattr", "hasattr") and len(node.args) > 1:
+            name = node.args[1]
+            if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+                self.add(node, f"{called.id} with a computed name", "name the field in the text")
+            elif name.value.startswith("_"):
+                self.add(node, f"{called.id} of a private name", "use public attributes")
+        if isinstance(called, ast.Attribute) and called.attr in ("format", "format_map"):
+            text = called.value.value if isinstance(called.value, ast.Constant) else ""
+            if isinstance(text, str) and "._" in text:
+                self.add(node, "a format string reads a private name", "use an f-string")
+        self.generic_visit(node)
+
+    def visit_Global(self, node: ast.Global) -> None:
+        self.add(node, f"global {', '.join(node.names)} outlives the episode", _KEEP)
+
+    def visit_While(self, node: ast.While) -> None:
+        forever = isinstance(node.test, ast.Constant) and bool(node.test.value)
+        leaves = any(isinstance(inner, ast.Break | ast.Return | ast.Raise) for inner in ast.walk(node))
+        if forever and not leaves:
+            self.add(node, "this loop never ends", "give it a break or a condition")
+        self.generic_visit(node)
+
+    def visit_Await(self, node: ast.Await) -> None:
+        self.add(node, "await is not available", "write plain functions")
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        parameters = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+        defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+        names = {p.arg for p in [*parameters, node.args.vararg, node.args.kwarg] if p is not None}
+        hoarding = {
+            p.arg for p, d in zip(reversed(parameters), reversed(defaults), strict=False) if _is_mutable(d)
+        }
+        for name in sorted(hoarding & {n for inner in ast.walk(node) for n in _mutated(inner)}):
+            self.add(node, f"the default of {name} is shared by all calls and is changed", _KEEP)
+        assigned = {n.id for n in _own(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        if "memory" in names and "memory" in assigned:
+            self.add(
+                node, "memory is replaced by another object, which is lost", "change it: memory[key] = value"
+            )
+        self.locals.append(names | assigned)
+        self.generic_visit(node)
+        self.locals.pop()
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self.locals.append({argument.arg for argument in node.args.posonlyargs + node.args.args})
+        self.generic_visit(node)
+        self.locals.pop()
+
+    def _written(self, node: ast.AST, target: ast.AST) -> None:
+        """Something inside `target` changes: does it belong to the module, a view, a class, a function?"""
+        while isinstance(target, ast.Attribute | ast.Subscript):
+            target = target.value
+        if not isinstance(target, ast.Name) or not self.locals:
+            return
+        name, changes_inside = target.id, isinstance(node, ast.Attribute)
+        if name in ("state", "prev") and self._is_local(name):
+            self.add(node, f"{name} is read-only", "keep your own values in memory")
+        elif not self._is_local(name) and (name in self.shared or (changes_inside and name in self.defined)):
+            self.add(node, f"{name} is shared by all environments and is changed", _KEEP)
+
+    def _is_local(self, name: str) -> bool:
+        return any(name in scope for scope in self.locals)
+
+    def _module(self, node: ast.AST) -> str | None:
+        if isinstance(node, ast.Name):
+            return None if self._is_local(node.id) else self.modules.get(node.id)
+        if isinstance(node, ast.Attribute) and (outer := self._module(node.value)):
+            return f"{outer}.{node.attr}"
+        return None
+
+
+def _mutated(node: ast.AST) -> Iterator[str]:
+    target: ast.AST | None = None
+    if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+        target = node.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _MUTATORS:
+        target = node.func.value
+    if isinstance(target, ast.Name):
+        yield target.id
+
+
+def _shared_names(node: ast.stmt) -> Iterator[str]:
+    """Module-level names bound to something that can change: containers, iterators, instances."""
+    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if _is_mutable(node.value) or isinstance(node.value, ast.Call):
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _is_mutable(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        called = node.func
+        return (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) in _MUTABLE_CALLS
+    return isinstance(node, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)
+
+
+def _names(module: str) -> tuple[str, ...]:
+    return facade.public_names(module) or ()

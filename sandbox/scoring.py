@@ -1,0 +1,279 @@
+"""Runs a loaded program over a rollout, inside the locked host.
+
+The program is untrusted, so nothing here protects anybody: the client checks every number again. The checks
+are here to say in plain words which line of the program, which component and which transition is wrong.
+"""
+
+from __future__ import annotations
+import __future__
+
+import sys
+from collections.abc import Callable, Mapping
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from .protocol import COMPONENT_NAME, STATE_ONLY, HostError, Limits, Reply, function_signature
+from .views import build_view, costly_fields
+
+PROGRAM = "<program>"
+
+
+def compile_program(source: str) -> CodeType:
+    """Raises HostError("syntax"). Type hints are never evaluated, so that they may name anything."""
+    try:
+        return compile(source, PROGRAM, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True)
+    except SyntaxError as problem:
+        raise HostError("syntax", str(problem.msg), problem.lineno) from None
+    except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
+        raise HostError("syntax", f"the program cannot be compiled: {problem}") from None
+
+
+def run_program(source: str, names: Mapping[str, Any]) -> dict[str, Any]:
+    """The globals after running the program's top level with `names` defined; raises HostError."""
+    code = compile_program(source)
+    module = ModuleType("program")
+    # dataclasses look their module up by name.
+    sys.modules["program"] = module
+    scope = module.__dict__
+    scope.update(names)
+    try:
+        exec(code, scope)
+    except BaseException as problem:
+        raise as_host_error(problem, "load") from None
+    return scope
+
+
+def as_host_error(
+    problem: BaseException, cause: str, t: int | None = None, n: int | None = None
+) -> HostError:
+    """A program's exception in plain words, with the last line of the program that it passed."""
+    if isinstance(problem, HostError):
+        return problem
+    line, trace = None, problem.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == PROGRAM:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    if isinstance(problem, MemoryError):
+        return HostError("memory", "the program used more memory than its limit", line, None, t, n)
+    try:
+        words = f"{type(problem).__name__}: {problem}"
+    except BaseException:
+        words = type(problem).__name__
+    return HostError("load" if cause == "load" else "exception", words, line, None, t, n)
+
+
+def number(value: Any) -> float:
+    """An exact float of a float, int or numpy real scalar; raises TypeError in words for anything else."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"is {value}: return a number, such as float(...) or 1.0 if ... else 0.0")
+    if isinstance(value, float | int) or (isinstance(value, np.generic) and value.dtype.kind in "iuf"):
+        try:
+            return float(value)
+        except OverflowError:
+            raise TypeError("is too large for a float") from None
+    if value is None:
+        raise TypeError("is None: return a number on every path")
+    shape = f" of shape {value.shape}" if isinstance(value, np.ndarray) else ""
+    raise TypeError(f"is a {type(value).__name__}{shape}: return a float")
+
+
+class Program:
+    """One loaded program: its functions, its memory per environment and its component names so far."""
+
+    def __init__(
+        self,
+        source: str,
+        functions: tuple[str, ...],
+        schema: Mapping[str, Any],
+        tables: Mapping[str, Any],
+        envs: int,
+        names: Mapping[str, Any],
+        limits: Limits,
+    ) -> None:
+        scope = run_program(source, names)
+        self.uses = _declared_uses(scope.get("USES", ()), set(costly_fields(schema).values()))
+        self.view = build_view(schema, self.uses)
+        self.tables, self.limits = tables, limits
+        self.memories: list[dict[Any, Any]] = [{} for _ in range(envs)]
+        self.calls = [_resolve(scope, function) for function in functions]
+        self.lines = {name: _first_line(scope.get(name)) for name, _ in self.calls}
+        self.potential = next((call for name, call in self.calls if name == STATE_ONLY), None)
+        self.names: list[str] = []
+        self.parts: dict[str, tuple[str, str | None]] = {}
+        self.step = 0
+
+    def score(
+        self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, out: np.ndarray
+    ) -> Reply:
+        """Scores [T, N] transitions into out: float64 [names + 2, T, N]; the last two rows are phi0 and phi.
+
+        before, after: [T, N, width]; actions: [T, N] or [T, N, A]; starts: bool [T, N]. Raises HostError.
+        """
+        out[:] = 0.0
+        chained = _chained(before, after, starts)
+        for n in range(starts.shape[1]):
+            lane = _Lane(
+                before[:, n],
+                after[:, n].tolist(),
+                _action_list(actions[:, n]),
+                starts[:, n].tolist(),
+                chained[:, n].tolist(),
+                {name: {} for name, _ in self.calls},
+            )
+            for function, part in self.parts.values():
+                lane.columns[function][part] = [0.0] * len(starts)
+            try:
+                self._walk(n, lane)
+            except BaseException as problem:
+                if isinstance(problem, MemoryError):
+                    # Give back what the program hoarded, or there is no memory for a message.
+                    self.memories.clear()
+                error = as_host_error(problem, "exception")
+                raise HostError(
+                    error.cause, error.message, error.line, error.component, self.step, n
+                ) from None
+            for index, name in enumerate(self.names):
+                function, part = self.parts[name]
+                out[index, :, n] = lane.columns[function][part]
+            out[-2, :, n], out[-1, :, n] = lane.phi0, lane.phi
+        self._check_values(out, starts)
+        return Reply(names=tuple(self.names))
+
+    def _walk(self, n: int, lane: _Lane) -> None:
+        """One environment's transitions in time order."""
+        view, tables, memory = self.view, self.tables, self.memories[n]
+        calls = [(name, call, lane.columns[name]) for name, call in self.calls]
+        state: Any = None
+        for t, row in enumerate(lane.rows):
+            self.step = t
+            prev = state if lane.chained[t] else view(lane.before[t].tolist(), tables)
+            if lane.starts[t]:
+                memory = self.memories[n] = {}
+                if self.potential is not None:
+                    lane.phi0[t] = self._potential(prev, memory)
+            state = view(row, tables)
+            for name, call, columns in calls:
+                if name == STATE_ONLY:
+                    lane.phi[t] = self._potential(state, memory)
+                    continue
+                result = call(prev, lane.actions[t], state, memory)
+                if not isinstance(result, dict):
+                    result = {None: result}
+                for part, value in result.items():
+                    if type(value) is not float:
+                        value = self._exact(name, part, value)
+                    try:
+                        columns[part][t] = value
+                    except (KeyError, TypeError):
+                        columns[part] = self._new_column(name, part, len(lane.rows))
+                        columns[part][t] = value
+
+    def _potential(self, state: Any, memory: dict[Any, Any]) -> float:
+        assert self.potential is not None
+        value = self.potential(state, memory)
+        return value if type(value) is float else self._exact(STATE_ONLY, None, value)
+
+    def _exact(self, function: str, part: Any, value: Any) -> float:
+        try:
+            return number(value)
+        except TypeError as problem:
+            what = f"the result of {function}" if part is None else f"component {part!r} of {function}"
+            shown = function if part is None else str(part)
+            raise HostError("value", f"{what} {problem}", self.lines[function], shown) from None
+
+    def _new_column(self, function: str, part: Any, steps: int) -> list[float]:
+        name = function if part is None else part if function == "reward" else f"{function}.{part}"
+        line = self.lines[function]
+        if part is not None and (type(part) is not str or "." in part or not COMPONENT_NAME.fullmatch(name)):
+            raise HostError("value", f"component name {part!r} must match [a-z][a-z0-9_]{{0,31}}", line)
+        if name in self.parts and self.parts[name] != (function, part):
+            # reward's float and its component "reward" are one and the same by contract.
+            if function != "reward" or self.parts[name][0] != "reward":
+                raise HostError("value", f"two functions return a component named '{name}'", line, name)
+            raise HostError("value", "return a float or a dict, not now one and now the other", line, name)
+        if len(self.names) >= self.limits.max_components:
+            limit = self.limits.max_components
+            raise HostError("value", f"more than {limit} components: '{name}' is one too many", line, name)
+        self.names.append(name)
+        self.parts[name] = (function, part)
+        return [0.0] * steps
+
+    def _check_values(self, out: np.ndarray, starts: np.ndarray) -> None:
+        rows = [(name, self.parts[name][0], out[index]) for index, name in enumerate(self.names)]
+        if self.potential is not None:
+            rows += [
+                (STATE_ONLY, STATE_ONLY, np.where(starts, out[-2], 0.0)),
+                (STATE_ONLY, STATE_ONLY, out[-1]),
+            ]
+        for name, function, values in rows:
+            wrong = ~(np.abs(values) <= self.limits.max_abs)
+            if wrong.any():
+                t, n = (int(i) for i in np.argwhere(wrong)[0])
+                rule = f"it must be finite and at most {self.limits.max_abs:g} in size"
+                raise HostError(
+                    "value", f"'{name}' is {values[t, n]:g}; {rule}", self.lines[function], name, t, n
+                )
+
+
+class _Lane:
+    """One environment's part of a rollout, as Python lists, and what the program made of it."""
+
+    def __init__(
+        self,
+        before: np.ndarray,
+        rows: list[list[float]],
+        actions: list[Any],
+        starts: list[bool],
+        chained: list[bool],
+        columns: dict[str, dict[Any, list[float]]],
+    ) -> None:
+        self.before, self.rows, self.actions, self.starts = before, rows, actions, starts
+        self.chained, self.columns = chained, columns
+        self.phi0 = [float("nan")] * len(rows)
+        self.phi = [float("nan")] * len(rows)
+
+
+def _action_list(actions: np.ndarray) -> list[Any]:
+    """Discrete actions as ints; continuous ones as read-only arrays."""
+    return actions.tolist() if actions.ndim == 1 else list(actions)
+
+
+def _first_line(function: Any) -> int | None:
+    return getattr(getattr(function, "__code__", None), "co_firstlineno", None)
+
+
+def _resolve(scope: Mapping[str, Any], function: str) -> tuple[str, Callable[..., Any]]:
+    name, parameters = function_signature(function)
+    call = scope.get(name)
+    if not callable(call):
+        raise HostError("load", f"the program defines no function {name}({', '.join(parameters)})")
+    if name == STATE_ONLY or parameters == ("prev", "action", "state", "memory"):
+        return name, call
+    order = [("prev", "action", "state", "memory").index(p) for p in parameters]
+
+    def adapted(*arguments: Any) -> Any:
+        return call(*[arguments[i] for i in order])
+
+    return name, adapted
+
+
+def _declared_uses(declared: Any, features: set[str]) -> tuple[str, ...]:
+    if isinstance(declared, str) or not isinstance(declared, list | tuple | set | frozenset):
+        raise HostError("load", 'USES must be a list of names, such as USES = ["walk_distance"]')
+    unknown = sorted(str(name) for name in declared if name not in features)
+    if unknown:
+        known = ", ".join(sorted(features)) or "none on this task"
+        raise HostError("load", f"USES names unknown features: {', '.join(unknown)}; known: {known}")
+    return tuple(sorted(set(declared)))
+
+
+def _chained(before: np.ndarray, after: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """bool [T, N]: the state before is bit for bit the previous state after, so one view serves both."""
+    chained = np.zeros(starts.shape, dtype=bool)
+    if len(starts) > 1:
+        bits = np.int64 if before.dtype == np.float64 else before.dtype
+        chained[1:] = (before[1:].view(bits) == after[:-1].view(bits)).all(-1) & ~starts[1:]
+    return chained

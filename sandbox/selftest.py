@@ -1,0 +1,133 @@
+"""Canaries: what the lock really stops, tried in the host before any untrusted line is read.
+
+A layer counts as held only when its canary was refused. The client repeats in /proc what can be seen from
+outside and believes the weaker of the two.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import sys
+from collections.abc import Callable, Collection
+
+from . import lockdown
+
+LEVELS = ("none", "process", "seccomp", "kernel", "kernel+ns")
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "process": ("rlimits",),
+    "seccomp": ("no_new_privs", "seccomp"),
+    "kernel": ("uid", "capabilities", "dumpable", "landlock"),
+    "kernel+ns": ("namespaces",),
+}
+# Arguments that could never succeed: without the filter each gives another error than EPERM.
+FORBIDDEN: dict[str, tuple[int, ...]] = {
+    "openat": (-1, 0, 0, 0),
+    "socket": (-1, -1, -1),
+    "execve": (0, 0, 0),
+    "clone": (0x00010000, 0, 0, 0, 0),
+    "kill": (0x3FFFFFFF, 0),
+    "ptrace": (16, 0x3FFFFFFF, 0, 0),
+    "connect": (-1, 0, 0),
+    "process_vm_readv": (0x3FFFFFFF, 0, 0, 0, 0, 0),
+}
+_NAMESPACES = ("user", "net", "ipc", "uts", "mnt")
+
+
+def level_of(held: Collection[str]) -> str:
+    """The highest level whose layers, and those of every level below it, are in `held`."""
+    reached = "none"
+    for level in LEVELS[1:]:
+        if not set(_NEEDS[level]) <= set(held):
+            break
+        reached = level
+    return reached
+
+
+def missing_for(level: str, held: Collection[str]) -> list[str]:
+    """The layers that `level` needs and that are not in `held`."""
+    wanted = [layer for step in LEVELS[1 : LEVELS.index(level) + 1] for layer in _NEEDS[step]]
+    return [layer for layer in wanted if layer not in held]
+
+
+def namespaces() -> dict[str, str]:
+    """Identity of this process's namespaces; empty where there are none."""
+    if not sys.platform.startswith("linux"):
+        return {}
+    return {name: os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES}  # noqa: PTH115
+
+
+def before_seccomp(original: dict[str, str]) -> set[str]:
+    """Layers seen to hold while system calls still reach the kernel."""
+    held = set()
+    if (
+        resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 0
+        and resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 16
+    ):
+        held.add("rlimits")
+    if not sys.platform.startswith("linux"):
+        return held
+    if os.getresuid().count(0) == 0 and not _succeeds(lambda: os.setuid(0)):
+        held.add("uid")
+    if _landlock_holds():
+        held.add("landlock")
+    if lockdown.prctl_value("no_new_privs") == 1:
+        held.add("no_new_privs")
+    if lockdown.prctl_value("dumpable") == 0:
+        held.add("dumpable")
+    if not _succeeds(lambda: lockdown.raw_unshare_mounts()):
+        held.add("capabilities")
+    if original and _all_different(original):
+        held.add("namespaces")
+    return held
+
+
+def after_seccomp() -> set[str]:
+    """{"seccomp"} when the filter itself, told by its errno, refuses each forbidden call."""
+    table = lockdown.REFUSED.get(lockdown.machine())
+    if table is None:
+        return set()
+    refused = all(_errno_of(table[name], arguments) == errno.EPERM for name, arguments in FORBIDDEN.items())
+    checked = lockdown.CHECKED[lockdown.machine()]
+    # Descriptor 2 is open on /dev/null, so only the filter refuses this.
+    pipes_only = _errno_of(checked["write"], (2, 0, 0)) == errno.EPERM
+    not_executable = _errno_of(checked["mmap"], (0, 4096, 7, 0x22, -1, 0)) == errno.EPERM
+    return {"seccomp"} if refused and pipes_only and not_executable else set()
+
+
+def _landlock_holds() -> bool:
+    # Files that every account may read: only Landlock refuses them, and it does so with EACCES.
+    for path in ("/proc/self/cmdline", "/dev/null", "/"):
+        try:
+            os.close(os.open(path, os.O_RDONLY))
+            return False
+        except OSError as problem:
+            if problem.errno != errno.EACCES:
+                return False
+    return True
+
+
+def _all_different(original: dict[str, str]) -> bool:
+    # readlink needs no right that Landlock handles, but the process is no longer dumpable: its own links
+    # remain.
+    try:
+        return all(now != original[name] for name, now in namespaces().items())
+    except OSError:
+        return False
+
+
+def _succeeds(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except OSError:
+        return False
+    return True
+
+
+def _errno_of(number: int, arguments: tuple[int, ...]) -> int:
+    try:
+        lockdown.syscall(number, *arguments)
+    except OSError as problem:
+        return problem.errno or 0
+    return 0

@@ -1,0 +1,84 @@
+"""What the gate finds: one line, what is wrong, what to do instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox import gate
+from sandbox.client import HostError, Limits
+from sandbox.client import gate as gate_in_host
+
+HEAD = "def reward(prev, action, state, memory):\n"
+
+
+def found(source: str) -> list[gate.Finding]:
+    return gate.check(source, ["reward"], {"walk": "walk_distance"}, ["left", "forward"])
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "words"),
+    [
+        ("def reward(:\n", 1, "syntax"),
+        ("x = 1\n", 1, "missing"),
+        ("def reward(state):\n    return 1.0\n", 1, "parameters"),
+        ("def reward(a, b, c, d, e):\n    return 1.0\n", 1, "parameters"),
+        ("async def reward(prev, action, state, memory):\n    return 1.0\n", 1, "plain function"),
+        (HEAD + "    yield 1.0\n", 1, "plain function"),
+        (HEAD + "    pass\n", 1, "returns nothing"),
+        ("import os\n" + HEAD + "    return 1.0\n", 1, "import os"),
+        ("import random\n" + HEAD + "    return 1.0\n", 1, "import random"),
+        ("from time import time\n" + HEAD + "    return 1.0\n", 1, "time"),
+        ("from . import x\n" + HEAD + "    return 1.0\n", 1, "not allowed"),
+        ("from numpy import load\n" + HEAD + "    return 1.0\n", 1, "numpy.load"),
+        ("import numpy as np\n" + HEAD + "    return np.random.rand()\n", 3, "numpy.random"),
+        ("import numpy as np\n" + HEAD + "    return np.linalg.svd(1)\n", 3, "numpy.linalg.svd"),
+        (HEAD + "    return state.__class__\n", 2, "__class__"),
+        (HEAD + "    return state._row[0]\n", 2, "_row"),
+        (HEAD + "    return __builtins__\n", 2, "__builtins__"),
+        (HEAD + "    open('x')\n    return 1.0\n", 2, "open"),
+        (HEAD + "    return eval('1')\n", 2, "eval"),
+        (HEAD + "    print(1)\n    return 1.0\n", 2, "print"),
+        (HEAD + "    return getattr(state, 'x' + 'y')\n", 2, "computed name"),
+        (HEAD + "    return getattr(state, '_row')\n", 2, "private"),
+        (HEAD + "    return '{0._row}'.format(state)\n", 2, "format"),
+        (HEAD + "    return state.walk\n", 2, "not declared"),
+        ("USES = ['flying']\n" + HEAD + "    return 1.0\n", 1, "flying"),
+        ("USES = 'walk_distance'\n" + HEAD + "    return 1.0\n", 1, "USES"),
+        ("SEEN = []\n" + HEAD + "    SEEN.append(1)\n    return 1.0\n", 3, "SEEN is shared"),
+        ("SEEN = {}\n" + HEAD + "    SEEN['a'] = 1\n    return 1.0\n", 3, "SEEN is shared"),
+        ("SEEN = {}\n" + HEAD + "    SEEN['a'] += 1\n    return 1.0\n", 3, "SEEN is shared"),
+        ("N = 0\n" + HEAD + "    global N\n    N += 1\n    return N\n", 3, "global N"),
+        ("import itertools\nC = itertools.count()\n" + HEAD + "    return next(C)\n", 4, "C is shared"),
+        ("class A:\n    n = 0\n" + HEAD + "    A.n += 1\n    return 1.0\n", 4, "A is shared"),
+        (HEAD + "    reward.n = 1\n    return 1.0\n", 2, "reward is shared"),
+        ("def f(x, seen=[]):\n    seen.append(x)\n" + HEAD + "    return 1.0\n", 1, "default of seen"),
+        (HEAD + "    memory = {}\n    return 1.0\n", 1, "memory is replaced"),
+        (HEAD + "    state.open = True\n    return 1.0\n", 2, "read-only"),
+        (HEAD + "    while True:\n        pass\n    return 1.0\n", 2, "never ends"),
+        (HEAD + "    return undefined_thing\n", 2, "not defined"),
+        (HEAD + "    return np.abs(1)\n", 2, "np is not defined"),
+        ("x" * 200_000, 1, "characters"),
+    ],
+)
+def test_a_fault_is_found_on_its_line(source: str, line: int, words: str) -> None:
+    findings = found(source)
+    assert any(f.line == line and words in f.message and f.remedy for f in findings), findings
+
+
+def test_a_local_list_is_not_shared_state() -> None:
+    assert found("SEEN = []\n" + HEAD + "    SEEN = []\n    SEEN.append(1)\n    return 1.0\n") == []
+
+
+def test_other_contracts_have_their_own_parameters() -> None:
+    source = "def potential(state, memory):\n    return 0.0\n\ndef factors(prev, action, state):\n    return {'a': 1.0}\n"
+    assert gate.check(source, ["potential", "factors(prev, action, state)"]) == []
+    assert gate.check(source, ["reward"])[0].message == "the function reward is missing"
+
+
+def test_text_that_breaks_the_parser_is_a_finding_or_a_host_error() -> None:
+    bombs = ["(" * 50_000, "-" * 90_000 + "1", "a" + ".a" * 45_000, "\0", "x = '" + "\\N{" * 9]
+    for bomb in bombs:
+        try:
+            assert gate_in_host(bomb, ["reward"], limits=Limits(load_seconds=3.0)) != []
+        except HostError as problem:
+            assert problem.cause in ("died", "memory", "timeout")

@@ -1,0 +1,81 @@
+"""Views read a row of numbers as a typed, read-only state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sandbox_task import SCHEMA, TABLES
+
+from sandbox.views import build_view, costly_fields
+
+#      step open x  y  facing | key: present x color |  second key  | carrying grid mission walk
+ROW = [7, 1, 3, 4, 1, 1, 8, 0, 1, 9, 1, 1, 1, 0, 5, 0]
+
+
+def state(row: list[int] | None = None, uses: tuple[str, ...] | None = ("walk_distance",)) -> Any:
+    return build_view(SCHEMA, uses)(row or ROW, TABLES)
+
+
+def test_every_kind_of_field_is_read() -> None:
+    s = state()
+    assert (s.step, s.open, s.agent.x, s.agent.facing, s.mission, s.walk) == (7, True, 3, "south", "go", 5)
+    assert type(s.agent.y) is float and s.agent.y == 4.0 and type(s.open) is bool
+    assert [(key.x, key.color) for key in s.keys] == [(8, "red"), (9, "blue")]
+    assert s.carrying == s.keys[1] and s.carrying.x == 9
+    assert np.array_equal(s.grid, [[4, 5], [6, 7]])
+
+
+def test_missing_things_are_none_or_left_out() -> None:
+    row = [*ROW]
+    row[4], row[5], row[11] = -1, 0, -1
+    s = state(row)
+    assert s.agent.facing is None and s.carrying is None
+    assert [key.x for key in s.keys] == [9]
+
+
+def test_items_are_equal_by_slot_across_states_even_when_they_changed() -> None:
+    moved = [*ROW]
+    moved[9] = 0
+    view = build_view(SCHEMA)
+    one: Any = view(ROW, TABLES)
+    other: Any = view(moved, TABLES)
+    assert one.keys[1] == other.keys[1] and one.keys[0] != other.keys[1]
+    assert one != other and one == view([*ROW], TABLES)
+
+
+def test_nothing_can_be_set_and_the_error_says_what_to_do() -> None:
+    with pytest.raises(AttributeError, match="read-only; keep your own values in memory"):
+        state().open = False
+    with pytest.raises(AttributeError):
+        state().invented = 1
+
+
+def test_an_unknown_field_lists_the_known_ones() -> None:
+    with pytest.raises(AttributeError, match="no field 'agnet'; it has: step, open, agent"):
+        _ = state().agnet
+
+
+def test_a_costly_field_must_be_declared() -> None:
+    with pytest.raises(AttributeError, match='USES = \\["walk_distance"\\]'):
+        _ = state(uses=()).walk
+    assert costly_fields(SCHEMA) == {"walk": "walk_distance"}
+
+
+def test_float_schemas_give_ints_where_ints_are_meant() -> None:
+    fields = [
+        {"name": "n", "kind": "int", "column": 0},
+        {"name": "v", "kind": "float", "column": 1},
+        {"name": "c", "kind": "choice", "column": 2, "values": ["a", "b"]},
+    ]
+    s: Any = build_view({"name": "S", "dtype": "float64", "width": 3, "fields": fields})([2.0, 0.5, 1.0], {})
+    assert (s.n, type(s.n), s.v, s.c) == (2, int, 0.5, "b")
+
+
+def test_repr_shows_the_whole_state_on_one_line() -> None:
+    shown = repr(state())
+    assert shown.startswith(
+        "State(step=7, open=True, agent=Agent(x=3, y=4.0, facing='south'), keys=(KeysItem("
+    )
+    assert "grid=<array 2x2>" in shown

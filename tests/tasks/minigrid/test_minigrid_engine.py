@@ -1,0 +1,134 @@
+"""The compiled engine plays MiniGrid exactly."""
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rewardsmith.tasks.minigrid import get_task, list_ids
+from rewardsmith.tasks.minigrid.families import COVERED
+from tests.tasks.minigrid.differential import SMALL, Twin, play_episodes
+
+ONE_OF_EACH_FAMILY = sorted({family.name: name for name, (family, _) in COVERED.items()}.values())
+TANGLED = (
+    "MiniGrid-DoorKey-5x5-v0", "MiniGrid-BlockedUnlockPickup-v0", "MiniGrid-ObstructedMaze-1Dlhb-v0",
+    "MiniGrid-RedBlueDoors-6x6-v0", "MiniGrid-GoToObject-6x6-N2-v0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
+def test_every_step_equals_the_real_environment(name):
+    _, _, differences = play_episodes(get_task(name, SMALL), 4, seed=1)
+    assert differences == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(TANGLED),
+    layout=st.integers(0, SMALL["train"] - 1),
+    actions=st.lists(st.integers(0, 6), max_size=60),
+)
+def test_any_sequence_of_actions_equals_the_real_environment(name, layout, actions):
+    twin = Twin(get_task(name, SMALL))
+    assert twin.start(layout) is None
+    for action in actions:
+        difference, over = twin.step(action)
+        assert difference is None
+        if over:
+            break
+
+
+def played(seed, num_envs=32, steps=120):
+    """State rows, layouts and observations of random play."""
+    batch = get_task("MiniGrid-DoorKey-5x5-v0", SMALL).batch(num_envs, "train")
+    batch.reset(seed)
+    rows = np.zeros((num_envs, get_task("MiniGrid-DoorKey-5x5-v0").schema["width"]), np.int32)
+    seen = np.zeros((num_envs, batch.observation_size), np.float32)
+    rng, history = np.random.default_rng(5), []
+    for _ in range(steps):
+        batch.step(rng.integers(0, 7, num_envs))
+        assert not (batch.terminated & batch.truncated).any()
+        batch.restart(batch.terminated | batch.truncated)
+        batch.state_rows(rows)
+        batch.observe(seen)
+        history.append((rows.copy(), seen.copy(), batch.layout.copy()))
+    return history
+
+
+def test_a_seed_decides_what_is_played():
+    first, again, other = played(3), played(3), played(4)
+    for a, b in zip(first, again, strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    assert any(not np.array_equal(a[2], b[2]) for a, b in zip(first, other, strict=True))
+
+
+def test_all_layouts_are_played_before_any_is_repeated():
+    task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
+    batch = task.batch(16, "train")
+    batch.reset(0)
+    met = [batch.layout.copy()]
+    for _ in range(3):
+        batch.restart(np.ones(16, np.bool_))
+        met.append(batch.layout.copy())
+    assert sorted(np.concatenate(met)) == list(range(64))
+
+
+def test_restart_touches_only_the_environments_it_is_told_to():
+    task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
+    batch = task.batch(2, "train")
+    rows = np.zeros((2, task.schema["width"]), np.int32)
+    batch.step(np.array([0, 0]))
+    batch.restart(np.array([True, False]))
+    batch.state_rows(rows)
+    assert rows[:, 1].tolist() == [0, 1]
+
+
+def test_an_observation_is_the_scaled_image_the_direction_and_the_mission():
+    task = get_task("MiniGrid-Fetch-8x8-N3-v0", SMALL)
+    batch: Any = task.batch(8, "train")
+    image = np.zeros((8, 7, 7, 3), np.uint8)
+    seen = np.full((8, task.observation_size), 9, np.float32)
+    batch.images(image)
+    batch.observe(seen)
+    scaled = (image / np.array([10, 5, 2])).reshape(8, -1).astype(np.float32)
+    assert np.array_equal(seen[:, :147], scaled)
+    assert np.array_equal(seen[:, 147:151].argmax(1), batch.directions)
+    assert (seen[:, 147:151].sum(1) == 1).all()
+    for n in range(8):
+        color, kind = batch.tables["missions"][batch.layout[n]].split()[-2:]
+        colors = ("red", "green", "blue", "purple", "yellow", "grey")
+        assert seen[n, 151:].tolist() == [*[float(c == color) for c in colors],
+                                          *[float(k == kind) for k in ("key", "ball")]]  # fmt: skip
+
+
+def test_observe_leaves_unmasked_rows_alone():
+    batch = get_task("MiniGrid-Empty-5x5-v0", SMALL).batch(3, "train")
+    seen = np.full((3, batch.observation_size), 9, np.float32)
+    batch.observe(seen, np.array([False, True, False]))
+    assert (seen[[0, 2]] == 9).all()
+    assert (seen[1] <= 1).all()
+
+
+def test_covered_ids_are_registered_and_unknown_ids_raise():
+    engines = dict(list_ids())
+    assert set(COVERED) <= set(engines)
+    assert engines["MiniGrid-DoorKey-8x8-v0"] == "batched"
+    assert engines["BabyAI-GoToRedBall-v0"] == "real"
+    with pytest.raises(KeyError, match="CartPole"):
+        get_task("CartPole-v1")
+    with pytest.raises(KeyError):
+        get_task("MiniGrid-DoorKey-9x9-v0")
+
+
+def test_naming_a_task_loads_nothing_heavy():
+    code = (
+        "import sys; from rewardsmith.tasks.minigrid import get_task;"
+        "t = get_task('MiniGrid-DoorKey-8x8-v0'); assert len(t.actions) == 7 and t.observation_size == 151;"
+        "print([m for m in ('numba', 'minigrid', 'gymnasium', 'pygame') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

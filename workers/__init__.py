@@ -1,0 +1,1 @@
+"""Executors: local slots, and the process that runs one trial."""

@@ -1,0 +1,116 @@
+"""`python -m workers.local`: the local executor. Slots are threads; each trial is a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+
+from rewardsmith.config import settings
+from rewardsmith.engine import jobs
+from rewardsmith.engine.advance import advance
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.items import run_item
+from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.errors import RewardsmithError
+from rewardsmith.storage import queue, records
+
+_IDLE = 0.05
+_TICK = 0.5
+
+
+class LocalExecutor:
+    """Runs one job on this machine until it ends, is paused, or the parent goes away."""
+
+    def __init__(self, context: Context, job_id: str, slots: int, parent: int | None) -> None:
+        self._context, self._job, self._slots, self._parent = context, job_id, slots, parent
+        self._stop = threading.Event()
+        self._failed: list[BaseException] = []
+
+    def stop(self, *_: object) -> None:
+        """Finish nothing more: trials end at once and go on later from their checkpoints."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Work until there is nothing left to do. Raises what a slot raised."""
+        # Each slot thread has an owner name of its own; the process part tells later runs that we are gone.
+        queue.reap(self._context.database, self._context.settings.max_attempts)
+        advance(self._context, self._job)
+        slots = [
+            threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}",)) for k in range(self._slots)
+        ]
+        for slot in slots:
+            slot.start()
+        self._tick(slots)
+        for slot in slots:
+            slot.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def _tick(self, slots: list[threading.Thread]) -> None:
+        """Charge time, keep limits, requeue what was lost, advance; until the slots have ended."""
+        before = time.monotonic()
+        while any(slot.is_alive() for slot in slots):
+            time.sleep(_TICK)
+            now = time.monotonic()
+            jobs.add_active_seconds(self._context, self._job, now - before)
+            before = now
+            if self._parent is not None and os.getppid() != self._parent:
+                self.stop()
+            self._keep_time_limit()
+            queue.reap(self._context.database, self._context.settings.max_attempts)
+            if not self._stop.is_set():
+                advance(self._context, self._job)
+
+    def _keep_time_limit(self) -> None:
+        with self._context.database.connect() as connection:
+            snapshot = read_snapshot(connection, self._job)
+        limit = snapshot.spec.budget.seconds
+        if limit is not None and snapshot.job.active_seconds >= limit:
+            jobs.stop_for_time(self._context, self._job, f"The budget of {limit:g} s is spent.")
+
+    def _slot(self, owner: str) -> None:
+        try:
+            while not self._stop.is_set():
+                item = queue.claim(
+                    self._context.database, owner, self._context.settings.lease_seconds, self._job
+                )
+                if item is not None:
+                    run_item(self._context, item.id, owner, self._stop.is_set)
+                elif self._over():
+                    return
+                else:
+                    time.sleep(_IDLE)
+        except BaseException as error:
+            self._failed.append(error)
+            self.stop()
+
+    def _over(self) -> bool:
+        with self._context.database.connect() as connection:
+            return records.get_job(connection, self._job).state != "running"
+
+
+def main() -> int:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m workers.local", description=__doc__)
+    parser.add_argument("job")
+    parser.add_argument("--slots", type=int, default=settings().slots)
+    parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")
+    options = parser.parse_args()
+    try:
+        context = open_context(settings(), must_exist=True)
+        executor = LocalExecutor(context, options.job, options.slots, options.parent)
+        signal.signal(signal.SIGTERM, executor.stop)
+        signal.signal(signal.SIGINT, executor.stop)
+        executor.run()
+    except RewardsmithError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
