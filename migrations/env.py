@@ -10,9 +10,7 @@ def _include(_object, name, type_, _reflected, _compare_to) -> bool:
 
 
 def _run(connection) -> None:
-    context.configure(
-        connection=connection, target_metadata=metadata, render_as_batch=True, include_object=_include
-    )
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, include_object=_include)
     # Batch migrations rebuild tables, which views would keep from being dropped.
     for name in VIEWS:
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")

@@ -87,6 +87,22 @@ class JobSpec(_Strict):
         return named or self.model
 
 
+_STEPS = (
+    ("MiniGrid-DoorKey-16x16", 2_000_000),
+    ("MiniGrid-DoorKey-", 500_000),
+    ("MiniGrid-Empty-", 200_000),
+    ("MiniGrid-Unlock-", 500_000),
+    ("MiniGrid-", 1_500_000),
+    ("CartPole-", 200_000),
+    ("MountainCar-", 500_000),
+)
+
+
+def default_steps(task: str) -> int:
+    """Environment steps of a full trial when none are asked for: what a good reward was seen to need."""
+    return next((steps for prefix, steps in _STEPS if task.startswith(prefix)), 1_000_000)
+
+
 def read_spec(values: dict[str, Any]) -> JobSpec:
     """Check `values`; a wrong key names the nearest right one. Raises UsageError."""
     try:

@@ -113,8 +113,6 @@ def place_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[list[dict[str, Any]]
 def read_arrays(placed: Sequence[Mapping[str, Any]], incoming: mmap.mmap) -> dict[str, np.ndarray]:
     """Views of the arrays that place_arrays placed; read-only where the memory is."""
     return {
-        p["name"]: np.frombuffer(incoming, p["dtype"], int(np.prod(p["shape"])), p["offset"]).reshape(
-            p["shape"]
-        )
+        p["name"]: np.frombuffer(incoming, p["dtype"], int(np.prod(p["shape"])), p["offset"]).reshape(p["shape"])
         for p in placed
     }

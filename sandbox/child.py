@@ -90,7 +90,7 @@ def _prepare_score(
         "__builtins__": facade.reward_builtins(facades),
     }
     loaded: list[scoring.Program] = []
-    np.zeros((8, 8)) @ np.zeros((8, 8))
+    np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS makes its buffers now, before the lock
 
     def load(source: str) -> Reply:
         functions = tuple(config["functions"])
@@ -131,7 +131,7 @@ def _prepare_replay(
     np.seterr(all="ignore")
     names = {"__builtins__": facade.module_builtins(facade.load_modules()), "__name__": "program"}
     result = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES).reshape(config["result_shape"])
-    np.zeros((8, 8)) @ np.zeros((8, 8))
+    np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS makes its buffers now, before the lock
 
     def load(source: str) -> Reply:
         scope = scoring.run_program(source, names)

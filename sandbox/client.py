@@ -17,6 +17,7 @@ from .arrays import Rollout, pack_tables, place_arrays, read_arrays
 from .gate import Finding
 from .process import HostProcess
 from .protocol import (
+    MAX_NAMES,
     SCORE,
     STATE_ONLY,
     TEXT_BYTES,
@@ -93,6 +94,8 @@ class RewardHost:
         if envs < 1 or capacity < envs:
             raise ValueError(f"capacity ({capacity}) must hold one step of all {envs} environments")
         self.limits = limits or Limits()
+        if not 1 <= self.limits.max_components <= MAX_NAMES:
+            raise ValueError(f"max_components must be 1 to {MAX_NAMES}, not {self.limits.max_components}")
         self.names: tuple[str, ...] = ()
         self._schema, self._envs, self._capacity, self._action_width = schema, envs, capacity, action_width
         self._functions = [function_signature(function)[0] for function in functions]
@@ -191,9 +194,7 @@ class RewardHost:
             raise HostError("protocol", "the host named components of functions that do not exist")
         self.names = names
 
-    def _accept_values(
-        self, results: np.ndarray, starts: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _accept_values(self, results: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         values = results[: len(self.names)]
         phi0, phi = np.where(starts, results[-2], np.nan), results[-1]
         checked = [values, phi, phi0[starts]] if STATE_ONLY in self._functions else [values]
@@ -209,9 +210,7 @@ class RewardHost:
         taken = states[:2] + ((self._action_width,) if self._action_width else ())
         found = (np.shape(before), np.shape(actions), np.shape(after), starts.shape)
         if found != (states, taken, states, states[:2]) or not len(starts):
-            raise ValueError(
-                f"before, actions, after, starts have shapes {found}; wanted {states}, {taken}, ..."
-            )
+            raise ValueError(f"before, actions, after, starts have shapes {found}; wanted {states}, {taken}, ...")
         dtype = np.dtype(self._schema.get("dtype", "int32"))
         action_dtype = np.float64 if self._action_width else np.int64
         return np.asarray(before, dtype), np.asarray(actions, action_dtype), np.asarray(after, dtype), starts
@@ -302,11 +301,7 @@ def gate(
     actions: the task's action names; given, names that nothing defines are found too. Raises HostError when
     even looking at the text takes too long or too much memory.
     """
-    features = (
-        dict(uses_available)
-        if isinstance(uses_available, Mapping)
-        else {name: name for name in uses_available}
-    )
+    features = dict(uses_available) if isinstance(uses_available, Mapping) else {name: name for name in uses_available}
     config = {
         "mode": "gate",
         "functions": list(functions),
@@ -329,13 +324,9 @@ def _parse_finding(line: str) -> Finding | None:
 
 def _difference(first: Scores, second: Scores) -> HostError | None:
     if set(first.names) != set(second.names):
-        return HostError(
-            "nondeterministic", "two runs on the same transitions gave different component names"
-        )
+        return HostError("nondeterministic", "two runs on the same transitions gave different component names")
     order = [second.names.index(name) for name in first.names]
-    pairs = [
-        (name, first.values[..., i], second.values[:, ::-1, order[i]]) for i, name in enumerate(first.names)
-    ]
+    pairs = [(name, first.values[..., i], second.values[:, ::-1, order[i]]) for i, name in enumerate(first.names)]
     if first.phi is not None and second.phi is not None:
         pairs.append((STATE_ONLY, first.phi, second.phi[:, ::-1]))
     for name, one, other in pairs:

@@ -122,9 +122,7 @@ class Facade:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise AttributeError(
-            f"{self.__dict__['__name__']}.{name} is not available here; {self.__dict__['_remedy']}"
-        )
+        raise AttributeError(f"{self.__dict__['__name__']}.{name} is not available here; {self.__dict__['_remedy']}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self.__dict__['__name__']}.{name} is read-only")
@@ -156,9 +154,7 @@ def load_facades() -> dict[str, Facade]:
     for module in sorted(MODULES):
         real = importlib.import_module(module)
         names = public_names(module) or ()
-        facades[module] = Facade(
-            module, {n: getattr(real, n) for n in names if hasattr(real, n)}, _remedy(module)
-        )
+        facades[module] = Facade(module, {n: getattr(real, n) for n in names if hasattr(real, n)}, _remedy(module))
     for module, facade in facades.items():
         package, _, leaf = module.rpartition(".")
         if package:
@@ -183,11 +179,7 @@ def reward_builtins(facades: Mapping[str, Any]) -> dict[str, Any]:
 
 def module_builtins(modules: Mapping[str, ModuleType]) -> dict[str, Any]:
     """The `__builtins__` of an exported reward file: everything but files, input and code made from text."""
-    kept = {
-        n: v
-        for n, v in vars(builtins).items()
-        if n not in ("open", "input", "eval", "exec", "breakpoint", "help")
-    }
+    kept = {n: v for n, v in vars(builtins).items() if n not in ("open", "input", "eval", "exec", "breakpoint", "help")}
     return {**kept, "print": lambda *_, **__: None, "__import__": _importer(modules)}
 
 

@@ -25,9 +25,7 @@ _MUTATORS = frozenset(
         """
     )
 )
-_MUTABLE_CALLS = frozenset(
-    ("list", "dict", "set", "deque", "defaultdict", "Counter", "OrderedDict", "bytearray")
-)
+_MUTABLE_CALLS = frozenset(("list", "dict", "set", "deque", "defaultdict", "Counter", "OrderedDict", "bytearray"))
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _KEEP = "keep it in the memory dict that each call is handed"
 
@@ -75,9 +73,7 @@ def check(
 
 
 def _required(tree: ast.Module, functions: Sequence[str]) -> Iterator[Finding]:
-    defined = {
-        node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
+    defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     for function in functions:
         name, parameters = function_signature(function)
         wanted = f"def {name}({', '.join(parameters)}):"
@@ -85,9 +81,7 @@ def _required(tree: ast.Module, functions: Sequence[str]) -> Iterator[Finding]:
         if node is None:
             yield Finding(1, f"the function {name} is missing", f"define `{wanted}` at the top level")
             continue
-        if isinstance(node, ast.AsyncFunctionDef) or any(
-            isinstance(n, ast.Yield | ast.YieldFrom) for n in _own(node)
-        ):
+        if isinstance(node, ast.AsyncFunctionDef) or any(isinstance(n, ast.Yield | ast.YieldFrom) for n in _own(node)):
             yield Finding(node.lineno, f"{name} is not a plain function", f"write `{wanted}` with return")
         given, most = len(node.args.posonlyargs + node.args.args), len(parameters)
         needed = given - len(node.args.defaults)
@@ -95,9 +89,7 @@ def _required(tree: ast.Module, functions: Sequence[str]) -> Iterator[Finding]:
         if needed > most or (given < most and node.args.vararg is None) or required_keyword:
             yield Finding(node.lineno, f"{name} takes the wrong parameters", f"write `{wanted}`")
         if not any(isinstance(n, ast.Return) and n.value is not None for n in _own(node)):
-            yield Finding(
-                node.lineno, f"{name} returns nothing", "return a number, or a dict of named numbers"
-            )
+            yield Finding(node.lineno, f"{name} returns nothing", "return a number, or a dict of named numbers")
 
 
 def _own(function: ast.AST) -> Iterator[ast.AST]:
@@ -112,20 +104,14 @@ def _declared(tree: ast.Module, features: Mapping[str, str]) -> Iterator[Finding
     declared: set[str] = set()
     known = ", ".join(sorted(set(features.values()))) or "none on this task"
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == "USES" for t in node.targets
-        ):
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "USES" for t in node.targets):
             try:
                 names = ast.literal_eval(node.value)
                 declared = set(names) if isinstance(names, list | tuple | set) else {names, ""}
             except (ValueError, TypeError):
                 declared = {""}
             for name in sorted(map(str, declared - set(features.values()))):
-                message = (
-                    f"USES names '{name}', which is not a feature"
-                    if name
-                    else "USES is not a list of strings"
-                )
+                message = f"USES names '{name}', which is not a feature" if name else "USES is not a list of strings"
                 yield Finding(node.lineno, message, f"known features: {known}")
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr in features and features[node.attr] not in declared:
@@ -143,9 +129,7 @@ def _undefined(tree: ast.Module, actions: Sequence[str]) -> Iterator[Finding]:
     usual = {"np": "import numpy as np", "math": "import math", "deque": "from collections import deque"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id not in bound and id(node) not in hints:
-            remedy = usual.get(
-                node.id, "define it, or use an action: " + ", ".join(action_constants(actions))
-            )
+            remedy = usual.get(node.id, "define it, or use an action: " + ", ".join(action_constants(actions)))
             yield Finding(node.lineno, f"the name {node.id} is not defined", remedy)
 
 
@@ -202,9 +186,7 @@ class _Rules(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
         if node.level or module not in facade.MODULES:
-            self.add(
-                node, f"from {'.' * node.level}{module} import is not allowed", facade.module_refusal(module)
-            )
+            self.add(node, f"from {'.' * node.level}{module} import is not allowed", facade.module_refusal(module))
             return
         for alias in node.names:
             inner = f"{module}.{alias.name}"
@@ -220,37 +202,32 @@ class _Rules(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> None:
         if node.id.startswith("__") and node.id not in ("__name__", "__debug__"):
             self.add(node, f"{node.id} is not available", "use plain names")
-        elif (
-            node.id in facade.REFUSED_BUILTINS
-            and isinstance(node.ctx, ast.Load)
-            and not self._is_local(node.id)
-        ):
+        elif node.id in facade.REFUSED_BUILTINS and isinstance(node.ctx, ast.Load) and not self._is_local(node.id):
             self.add(node, f"{node.id} is not available", facade.REFUSED_BUILTINS[node.id])
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         owner = node.value
         own = isinstance(owner, ast.Name) and owner.id in ("self", "cls", "other")
-        is_super = (
-            isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
-        )
+        is_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
         public_tuple = node.attr in ("_replace", "_asdict", "_fields")
         dunder = node.attr.startswith("__")
-        if (
-            dunder
-            and not (is_super and node.attr in ("__init__", "__post_init__"))
-            and node.attr != "__name__"
-        ):
+        if dunder and not (is_super and node.attr in ("__init__", "__post_init__")) and node.attr != "__name__":
             self.add(node, f".{node.attr} is not available", "use public attributes")
         elif node.attr.startswith("_") and not (own or dunder or is_super or public_tuple):
             self.add(node, f".{node.attr} is private", "use public attributes")
-        elif (module := self._module(owner)) in facade.MODULES and node.attr not in _names(str(module)):
-            if f"{module}.{node.attr}" not in facade.MODULES:
-                usual = "use plain Python or another function of the module"
-                remedy = facade.REFUSED_MODULES.get(node.attr, usual)
-                self.add(node, f"{module}.{node.attr} is not available", remedy)
+        else:
+            self._check_member(node)
         if isinstance(node.ctx, ast.Store | ast.Del):
             self._written(node, owner)
         self.generic_visit(node)
+
+    def _check_member(self, node: ast.Attribute) -> None:
+        module = self._module(node.value)
+        known = module in facade.MODULES and f"{module}.{node.attr}" not in facade.MODULES
+        if module is not None and known and node.attr not in _names(module):
+            usual = "use plain Python or another function of the module"
+            remedy = facade.REFUSED_MODULES.get(node.attr, usual)
+            self.add(node, f"{module}.{node.attr} is not available", remedy)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if isinstance(node.ctx, ast.Store | ast.Del):
@@ -292,16 +269,12 @@ class _Rules(ast.NodeVisitor):
         parameters = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
         defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
         names = {p.arg for p in [*parameters, node.args.vararg, node.args.kwarg] if p is not None}
-        hoarding = {
-            p.arg for p, d in zip(reversed(parameters), reversed(defaults), strict=False) if _is_mutable(d)
-        }
+        hoarding = {p.arg for p, d in zip(reversed(parameters), reversed(defaults), strict=False) if _is_mutable(d)}
         for name in sorted(hoarding & {n for inner in ast.walk(node) for n in _mutated(inner)}):
             self.add(node, f"the default of {name} is shared by all calls and is changed", _KEEP)
         assigned = {n.id for n in _own(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         if "memory" in names and "memory" in assigned:
-            self.add(
-                node, "memory is replaced by another object, which is lost", "change it: memory[key] = value"
-            )
+            self.add(node, "memory is replaced by another object, which is lost", "change it: memory[key] = value")
         self.locals.append(names | assigned)
         self.generic_visit(node)
         self.locals.pop()

@@ -7,7 +7,6 @@ files is not there to be found.
 from __future__ import annotations
 
 import contextlib
-import copy
 import fcntl
 import mmap
 import os
@@ -70,9 +69,7 @@ class HostProcess:
         without: frozenset[str],
     ) -> None:
         if allow not in selftest.LEVELS or not without <= set(lockdown.LAYERS):
-            raise ValueError(
-                f"allow is one of {', '.join(selftest.LEVELS)}; without is of {', '.join(lockdown.LAYERS)}"
-            )
+            raise ValueError(f"allow is one of {selftest.LEVELS}; without is a subset of {lockdown.LAYERS}")
         self.limits = limits
         with contextlib.ExitStack() as stack:
             input_fd, self.input = _shared_memory(input_bytes, _SEAL_FUTURE_WRITE, stack)
@@ -121,8 +118,7 @@ class HostProcess:
             raise
         if reply.error is not None:
             self.close()
-            # A copy: an error that this frame also reaches through `reply` would keep the frame alive in a cycle.
-            raise copy.copy(reply.error)
+            raise reply.error
         return reply
 
     def text(self, reply: Reply) -> str:
@@ -130,7 +126,7 @@ class HostProcess:
         return clean_text(self.output[: min(reply.text_length, TEXT_BYTES)])
 
     def close(self) -> None:
-        """Kills the host and waits for it; safe to call twice. Shared memory that is still viewed goes later."""
+        """Kills the host and waits for it; safe to call twice. Memory that is still viewed goes later."""
         self._end()
         for memory in (self.input, self.output):
             with contextlib.suppress(BufferError):
@@ -195,15 +191,11 @@ class HostProcess:
         except subprocess.TimeoutExpired:
             return HostError("died", "the program closed the reply pipe")
         if status == -signal.SIGXCPU:
-            return HostError(
-                "timeout", f"the program used up its {self.limits.cpu_seconds} s of processor time"
-            )
+            return HostError("timeout", f"the program used up its {self.limits.cpu_seconds} s of processor time")
         if status == -signal.SIGSYS:
             return HostError("died", "the program made a forbidden system call and was killed")
         if status == -signal.SIGKILL:
-            return HostError(
-                "memory", "the host was killed, most likely because the machine ran out of memory"
-            )
+            return HostError("memory", "the host was killed, most likely because the machine ran out of memory")
         if status == -signal.SIGSEGV:
             return HostError("died", "the program crashed the interpreter, most likely by endless recursion")
         return HostError("died", f"the program ended the host (status {status})")
@@ -223,9 +215,7 @@ class _Deadline:
     def check(self) -> None:
         """Raises HostError("timeout") when the time is over."""
         wall, cpu = time.monotonic() - self.began, _cpu_seconds(self.pid)
-        over = wall > PATIENCE * self.limit or (
-            cpu is not None and cpu - (self.cpu_began or 0.0) > self.limit
-        )
+        over = wall > PATIENCE * self.limit or (cpu is not None and cpu - (self.cpu_began or 0.0) > self.limit)
         if over or (wall > self.limit and (cpu is None or _is_waiting(self.pid))):
             raise HostError("timeout", f"the program took longer than {self.limit:.1f} s for one call")
 
@@ -320,9 +310,10 @@ def _shared_memory(size: int, more_seals: int, stack: contextlib.ExitStack) -> t
 
 
 def _end(process: subprocess.Popen[bytes], lifeline: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
     process.wait()
     os.close(lifeline)
     for pipe in (process.stdin, process.stdout):

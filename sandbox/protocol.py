@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
-Cause = Literal[
-    "syntax", "load", "exception", "value", "timeout", "memory", "died", "protocol", "nondeterministic"
-]
+Cause = Literal["syntax", "load", "exception", "value", "timeout", "memory", "died", "protocol", "nondeterministic"]
 CAUSES: tuple[str, ...] = get_args(Cause)
 REQUEST = struct.Struct("<B7x16sQQ")
 LOAD, SCORE = 1, 2
@@ -77,11 +75,11 @@ class HostError(SandboxError):
         return f"{self.cause}: {self.message}{where}{when}"
 
 
-class SandboxWeak(SandboxError):  # noqa: N818
+class SandboxWeak(SandboxError):
     """This machine cannot give the protection that was asked for. Nobody's program is at fault."""
 
 
-class SandboxUnavailable(SandboxError):  # noqa: N818
+class SandboxUnavailable(SandboxError):
     """The host process could not be started. Nobody's program is at fault."""
 
 
@@ -111,9 +109,7 @@ def action_constants(actions: Sequence[str]) -> dict[str, int]:
 def pack_reply(reply: Reply, nonce: bytes) -> bytes:
     """REPLY.size bytes; long texts are cut."""
     error = reply.error
-    names = b"".join(
-        name.encode("ascii", "replace")[:NAME_BYTES].ljust(NAME_BYTES, b"\0") for name in reply.names
-    )
+    names = b"".join(name.encode("ascii", "replace")[:NAME_BYTES].ljust(NAME_BYTES, b"\0") for name in reply.names)
     if error is None:
         numbers, component, message = [NONE] * 4, b"", b""
     else:

@@ -45,9 +45,7 @@ def run_program(source: str, names: Mapping[str, Any]) -> dict[str, Any]:
     return scope
 
 
-def as_host_error(
-    problem: BaseException, cause: str, t: int | None = None, n: int | None = None
-) -> HostError:
+def as_host_error(problem: BaseException, cause: str, t: int | None = None, n: int | None = None) -> HostError:
     """A program's exception in plain words, with the last line of the program that it passed."""
     if isinstance(problem, HostError):
         return problem
@@ -132,9 +130,7 @@ class Program:
                     # Give back what the program hoarded, or there is no memory for a message.
                     self.memories.clear()
                 error = as_host_error(problem, "exception")
-                raise HostError(
-                    error.cause, error.message, error.line, error.component, self.step, n
-                ) from None
+                raise HostError(error.cause, error.message, error.line, error.component, self.step, n) from None
             for index, name in enumerate(self.names):
                 function, part = self.parts[name]
                 out[index, :, n] = lane.columns[function][part]
@@ -213,9 +209,7 @@ class Program:
             if wrong.any():
                 t, n = (int(i) for i in np.argwhere(wrong)[0])
                 rule = f"it must be finite and at most {self.limits.max_abs:g} in size"
-                raise HostError(
-                    "value", f"'{name}' is {values[t, n]:g}; {rule}", self.lines[function], name, t, n
-                )
+                raise HostError("value", f"'{name}' is {values[t, n]:g}; {rule}", self.lines[function], name, t, n)
 
 
 class _Lane:

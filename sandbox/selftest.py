@@ -61,10 +61,7 @@ def namespaces() -> dict[str, str]:
 def before_seccomp(original: dict[str, str]) -> set[str]:
     """Layers seen to hold while system calls still reach the kernel."""
     held = set()
-    if (
-        resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 0
-        and resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 16
-    ):
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 0 and resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 16:
         held.add("rlimits")
     if not sys.platform.startswith("linux"):
         return held

@@ -26,18 +26,14 @@ class View:
         self._row = row
         self._tables = tables
         self._slot = slot
-        self._whole = (
-            row if whole is None else whole
-        )  # the state's row, where `row` is only an item's part of it
+        self._whole = row if whole is None else whole  # the state's row, where `row` is only an item's part of it
         self._made: dict[str, Any] | None = None  # records and lists read so far
 
     def __getattr__(self, name: str) -> Any:
         kind = type(self).__name__
         if name in self._undeclared:
             feature = self._undeclared[name]
-            raise AttributeError(
-                f'{kind}.{name} is costly: declare USES = ["{feature}"] at the top of the program'
-            )
+            raise AttributeError(f'{kind}.{name} is costly: declare USES = ["{feature}"] at the top of the program')
         raise AttributeError(f"{kind} has no field '{name}'; it has: {', '.join(self._fields)}")
 
     def __eq__(self, other: object) -> bool:

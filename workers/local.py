@@ -39,9 +39,7 @@ class LocalExecutor:
         # Each slot thread has an owner name of its own; the process part tells later runs that we are gone.
         queue.reap(self._context.database, self._context.settings.max_attempts)
         advance(self._context, self._job)
-        slots = [
-            threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}",)) for k in range(self._slots)
-        ]
+        slots = [threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}",)) for k in range(self._slots)]
         for slot in slots:
             slot.start()
         self._tick(slots)
@@ -75,9 +73,7 @@ class LocalExecutor:
     def _slot(self, owner: str) -> None:
         try:
             while not self._stop.is_set():
-                item = queue.claim(
-                    self._context.database, owner, self._context.settings.lease_seconds, self._job
-                )
+                item = queue.claim(self._context.database, owner, self._context.settings.lease_seconds, self._job)
                 if item is not None:
                     run_item(self._context, item.id, owner, self._stop.is_set)
                 elif self._over():

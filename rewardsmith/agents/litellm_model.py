@@ -139,6 +139,13 @@ def _import_litellm() -> Any:
     return litellm
 
 
+def has_price(name: str) -> bool:
+    """Whether litellm lists a price for the model called `name`."""
+    litellm = _import_litellm()
+    listed = litellm.model_cost
+    return name in listed or name.partition("/")[2] in listed
+
+
 def _missing_keys(litellm: Any, name: str) -> list[str]:
     try:
         found = litellm.validate_environment(model=name)

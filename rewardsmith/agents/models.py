@@ -97,7 +97,7 @@ class Answer:
         return self.outcome == "completed"
 
 
-class ModelFailed(RewardsmithError):  # noqa: N818, it names an outcome beside Answer
+class ModelFailed(RewardsmithError):
     """No answer, and asking again at once would not bring one. attempts: requests sent, 0 if none was."""
 
     def __init__(self, cause: str, remedy: str, fault: Fault, attempts: int = 0) -> None:

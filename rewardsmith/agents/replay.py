@@ -136,8 +136,7 @@ class ReplayModel:
             )
         if recorded.prompt_sha256 != prompt_hash(request.system, request.prompt):
             raise ModelFailed(
-                f"{self.path} answers another prompt at this call: {request.key}. "
-                + _difference(recorded, request),
+                f"{self.path} answers another prompt at this call: {request.key}. " + _difference(recorded, request),
                 "Undo what changed the prompt (task, method, seeds, templates), or record the job again.",
                 "replay",
             )

@@ -100,7 +100,12 @@ def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
     # Each design may take two calls, so repairs count attempts in steps of two.
     key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
     return _ask(
-        model, "designer", key, prompt, lambda text: read_program(text, asked.method.functions), asked.max_tokens
+        model,
+        "designer",
+        key,
+        prompt,
+        lambda text: read_program(text, asked.method.functions),
+        asked.max_tokens,
     )
 
 

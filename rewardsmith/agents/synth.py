@@ -69,7 +69,7 @@ _ADVICE = {
     "interface misuse": "replace the term that never fires by one that reads the event or the carried object",
     "never fires": "drop the term that never fires and reward an earlier milestone",
     "flooding": "pay progress only once: reward a new best, not every step",
-    "weak shaping": "add guidance before the first milestone: distance to what is needed next, and cells not yet visited",
+    "weak shaping": "add guidance before the first milestone: the distance to what is needed, new cells",
     "oscillation": "pay each milestone once per episode",
     "hacked": "pay only milestones that a solution passes, each once",
     "unstable": "lower the guidance relative to success",

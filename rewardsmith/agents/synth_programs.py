@@ -26,6 +26,7 @@ class Milestone:
     says: str
     test: str
     wanted: str
+    lasting: bool = False  # once reached it stays so
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Style:
 
 
 _NEW = (
-    Style(),
+    Style(passages=True),
     Style(explore=True, passages=True),
     Style(approach=False, explore=True, passages=True),
     Style(record=True, passages=True),
@@ -79,8 +80,20 @@ def compose_program(machine: dict[str, Any]) -> Composed:
 
 def _milestones(facts: dict[str, Any], order: list[dict[str, Any]] | None) -> list[Milestone]:
     if order:
-        return [m for event in order if (m := _from_event(event, facts)) is not None]
-    return _from_affordances(facts)
+        found = [m for event in order if (m := _from_event(event, facts)) is not None]
+    else:
+        found = _from_affordances(facts)
+    return _cumulative(found)
+
+
+def _cumulative(milestones: list[Milestone]) -> list[Milestone]:
+    """Let a passing state (empty hands, say) count only after the lasting change before it."""
+    lasting, found = "", []
+    for m in milestones:
+        found.append(m if m.lasting or not lasting else replace(m, test=f"{lasting} and {m.test}"))
+        if m.lasting:
+            lasting = m.test
+    return found
 
 
 def _from_event(event: dict[str, Any], facts: dict[str, Any]) -> Milestone | None:
@@ -93,9 +106,10 @@ def _from_event(event: dict[str, Any], facts: dict[str, Any]) -> Milestone | Non
         return _unlock(kind)
     if name == "opened_box":
         return Milestone(
-            f"open a {kind}",
-            f"state.event == {name!r}",
+            f"open every {kind}",
+            f"not any(o.kind == {kind!r} for o in state.objects)",
             f"o.kind == {kind!r}",
+            lasting=True,
         )
     if name == "dropped":
         return _empty_hands(kind)
@@ -103,28 +117,31 @@ def _from_event(event: dict[str, Any], facts: dict[str, Any]) -> Milestone | Non
 
 
 def _carry(kind: str, facts: dict[str, Any]) -> Milestone:
-    wanted = f"o.kind == {kind!r} and not o.carried"
+    held = f"state.carrying is not None and state.carrying.kind == {kind!r}"
+    wanted = f"o.kind == {kind!r}"
     opens = facts["kinds"].get(kind, {})
-    if opens.get("same"):
-        lock = f"any(d.state == 'locked' and d.{opens['same']} == o.{opens['same']} for d in state.objects)"
-        wanted += f" and {lock}"
-        test = f"any(o.kind == {kind!r} and o.carried and {lock} for o in state.objects)"
-        return Milestone(f"carry the {kind} that fits", test, wanted)
-    return Milestone(f"carry a {kind}", f"any(o.kind == {kind!r} and o.carried for o in state.objects)", wanted)
+    several = facts.get("object_counts", {}).get(kind, {}).get("max", 1) > 1
+    if opens.get("same") and several:
+        # Only a tool that fits what is still locked counts.
+        lock = f"d.state == 'locked' and d.{opens['same']} == "
+        held += f" and any({lock}state.carrying.{opens['same']} for d in state.objects)"
+        wanted += f" and any({lock}o.{opens['same']} for d in state.objects)"
+    return Milestone(f"carry the {kind}", f"({held})", wanted)
 
 
 def _unlock(kind: str) -> Milestone:
     return Milestone(
         f"unlock the {kind}",
-        f"not any(o.kind == {kind!r} and o.state == 'locked' for o in state.objects)",
+        f"not any(o.state == 'locked' for o in state.objects if o.kind == {kind!r})",
         f"o.kind == {kind!r} and o.state == 'locked'",
+        lasting=True,
     )
 
 
 def _empty_hands(kind: str) -> Milestone:
     return Milestone(
         f"put down the {kind}",
-        "state.carrying is None or state.carrying.target",
+        "(state.carrying is None or state.carrying.target)",
         "o.target",
     )
 
@@ -210,102 +227,115 @@ class _Text:
 
 def _shared(milestones: list[Milestone], style: Style) -> _Text:
     text = _Text()
-    text.add(f"MILESTONES = {len(milestones)}", "")
-    text.add("", "def passed(stage, state):", '    """Whether the milestone of this stage is reached."""')
-    for index, m in enumerate(milestones):
-        text.add(f"    if stage == {index}:  # {m.says}", f"        return {m.test}")
-    text.add("    return False", "")
+    text.add(
+        "def stage_of(state):",
+        '    """How many milestones are behind the agent, judged by the present state."""',
+    )
+    text.add(*_stages(milestones), "")
     if not style.approach:
         return text
-    text.add("", "def nearest(stage, state):", '    """Steps to the nearest object that is needed next, as the crow flies."""')
+    text.add(
+        "",
+        "def nearest(stage, state):",
+        '    """Steps to the nearest object that is needed next, as the crow flies."""',
+    )
     text.add("    x, y = state.agent.x, state.agent.y")
-    for index, m in enumerate(milestones):
-        text.add(f"    if stage == {index}:", f"        wanted = [o for o in state.objects if {m.wanted}]")
-    head = "    else:" if milestones else "    if True:"
     if milestones:
-        text.lines = [_chain(line, milestones) for line in text.lines]
-    text.add(head, "        wanted = [o for o in state.objects if o.target]")
-    text.add("    return min((abs(o.x - x) + abs(o.y - y) for o in wanted), default=None)", "")
+        for index, m in enumerate(milestones):
+            text.add(f"    {'el' if index else ''}if stage == {index}:")
+            text.add(f"        wanted = [o for o in state.objects if {m.wanted}]")
+        text.add("    else:", "        wanted = [o for o in state.objects if o.target]")
+    else:
+        text.add("    wanted = [o for o in state.objects if o.target]")
+    text.add("    return min([abs(o.x - x) + abs(o.y - y) for o in wanted], default=None)", "")
     return text
 
 
-def _chain(line: str, milestones: list[Milestone]) -> str:
-    """Turn the second and later `if stage == k:` of nearest() into elif."""
-    for index in range(1, len(milestones)):
-        if line == f"    if stage == {index}:":
-            return f"    elif stage == {index}:"
-    return line
+def _stages(milestones: list[Milestone]) -> list[str]:
+    """The body of stage_of(): the last milestone that holds decides; one that lasts is tested once."""
+    lines: list[str] = []
+    names: dict[str, str] = {}
+    for index, m in enumerate(milestones):
+        if m.lasting:
+            names[m.test] = f"past_{index + 1}"
+            lines.append(f"    past_{index + 1} = {m.test}  # {m.says}")
+    for index in reversed(range(len(milestones))):
+        test = milestones[index].test
+        for whole, name in names.items():
+            test = test.replace(whole, name)
+        lines += [f"    if {test}:", f"        return {index + 1}  # {milestones[index].says}"]
+    return [*lines, "    return 0"]
 
 
-def _guidance(style: Style, weight: str, final: bool) -> list[str]:
-    """Lines of a function body that add to `gain`; `final` ends with a return."""
-    lines = ['    stage = memory.get("stage", 0)', "    gain = 0.0"]
+def _guidance(style: Style, weight: str) -> list[str]:
+    """The body of guidance(before, after, state, memory): what one step earns beside milestones."""
+    lines = [f"    gain = {weight} * (after - before)"]
+    if style.approach:
+        lines += ["    distance = nearest(after, state)"]
     if style.approach and style.record:
         lines += [
-            "    distance = nearest(stage, state)",
-            '    best = memory.get("best", {}).get(stage)',
+            '    best = memory.setdefault("best", {})',
             "    if distance is not None:",
-            "        if best is not None and distance < best:",
+            "        if after in best and distance < best[after]:",
             f"            gain += {weight}",
-            "        if best is None or distance < best:",
-            '            memory["best"] = {**memory.get("best", {}), stage: distance}',
+            "        best[after] = min(distance, best.get(after, distance))",
         ]
     elif style.approach:
         lines += [
-            "    before, after = nearest(stage, prev), nearest(stage, state)",
-            "    if before is not None and after is not None:",
-            f"        gain += {weight} * (before - after)",
+            '    last = memory.get("distance")',
+            "    if before == after and distance is not None and last is not None:",
+            f"        gain += {weight} * (last - distance)",
+            '    memory["distance"] = distance',
         ]
     if style.explore:
         lines += [
             '    visited = memory.setdefault("visited", set())',
-            "    cell = (stage, state.agent.x, state.agent.y)",
+            "    cell = (after, state.agent.x, state.agent.y)",
             "    if cell not in visited:",
             "        visited.add(cell)",
             f"        gain += {weight}",
         ]
     if style.passages:
         lines += [
-            '    opened = memory.setdefault("opened", set())',
             '    if state.event == "opened" and state.event_object is not None:',
+            '        opened = memory.setdefault("opened", set())',
             "        if state.event_object.id not in opened:",
             "            opened.add(state.event_object.id)",
             f"            gain += {weight}",
         ]
-    return [*lines, "    return gain"] if final else lines
+    return [*lines, "    return gain"]
+
+
+_STEP = (
+    '    before = memory["stage"] if "stage" in memory else stage_of(prev)',
+    '    after = memory["stage"] = stage_of(state)',
+)
+_PAID_ONCE = (
+    '    if after > memory.get("paid", 0):',
+    '        memory["paid"] = after',
+)
 
 
 def _write_dense_and_sparse(milestones: list[Milestone], style: Style, dies: bool) -> str:
     text = _shared(milestones, style)
-    text.add("", "def sparse(prev, action, state, memory):", "    if state.solved:", "        return 1.0")
+    text.add("", "def sparse(prev, action, state, memory):", *_STEP)
+    text.add('    memory["step"] = (before, after)  # dense() is called next, for the same step')
+    text.add("    if state.solved:", "        return 1.0")
     if dies:
         text.add('    if state.event == "died":', "        return -1.0")
-    text.add(
-        '    stage = memory.get("stage", 0)',
-        "    if stage < MILESTONES and passed(stage, state):",
-        '        memory["stage"] = stage + 1',
-        "        return 1.0",
-        "    return 0.0",
-        "",
-    )
-    text.add("", "def dense(prev, action, state, memory):", *_guidance(style, "1.0", final=True))
+    text.add(*_PAID_ONCE, "        return 1.0", "    return 0.0", "")
+    text.add("", "def dense(prev, action, state, memory):", '    before, after = memory["step"]')
+    text.add(*_guidance(style, "1.0"))
     return text.text()
 
 
 def _write_free(milestones: list[Milestone], style: Style, dies: bool) -> str:
     text = _shared(milestones, style)
-    text.add("", "def guidance(prev, state, memory):", *_guidance(style, repr(style.scale), final=True), "")
-    text.add("", "def reward(prev, action, state, memory):", '    stage = memory.get("stage", 0)')
-    text.add("    milestone = 0.0", "    gain = guidance(prev, state, memory)")
-    text.add(
-        "    if stage < MILESTONES and passed(stage, state):",
-        '        memory["stage"] = stage + 1',
-        "        milestone = 0.5",
-        "    parts = {",
-        '        "milestone": milestone,',
-        '        "guidance": gain,',
-        '        "success": 1.0 if state.solved else 0.0,',
-    )
+    text.add("", "def guidance(before, after, state, memory):", *_guidance(style, repr(style.scale)), "")
+    text.add("", "def reward(prev, action, state, memory):", *_STEP, "    milestone = 0.0", *_PAID_ONCE)
+    text.add("        milestone = 0.5", "    parts = {")
+    text.add('        "milestone": milestone,', '        "guidance": guidance(before, after, state, memory),')
+    text.add('        "success": 1.0 if state.solved else 0.0,')
     if dies:
         text.add('        "death": -0.5 if state.event == "died" else 0.0,')
     text.add("    }", "    return parts")

@@ -70,11 +70,8 @@ def _body(style: str, variables: list[dict[str, Any]], thresholds: list[tuple[st
 
 
 def _dense_and_sparse(body: list[str], lasting: bool) -> str:
-    success = "state.solved" if not lasting else "not state.failed"
-    sparse = ["    if state.solved:", "        return 1.0", "    return 0.0"]
-    if lasting:
-        del success
-        sparse = ["    if state.solved or state.alive:", "        return 1.0", "    return -1.0"]
+    sparse = ["    if state.failed:", "        return -1.0"]
+    sparse += ["    return 1.0"] if lasting else ["    return 1.0 if state.solved else 0.0"]
     lines = ["def guidance(prev, state, memory):", *body, "", ""]
     lines += ["def sparse(prev, action, state, memory):", *sparse, "", ""]
     lines += ["def dense(prev, action, state, memory):", "    return guidance(prev, state, memory)"]
@@ -84,6 +81,11 @@ def _dense_and_sparse(body: list[str], lasting: bool) -> str:
 def _free(body: list[str], lasting: bool) -> str:
     lines = ["def guidance(prev, state, memory):", *body, "", ""]
     lines += ["def reward(prev, action, state, memory):"]
-    weight = "0.1" if not lasting else "1.0"
-    lines += [f'    return {{"guidance": {weight} * guidance(prev, state, memory), "success": 1.0 if state.solved else 0.0}}']
+    lines += ["    return {"]
+    lines += [f'        "guidance": {1.0 if lasting else 0.1} * guidance(prev, state, memory),']
+    lines += [
+        '        "success": 1.0 if state.solved else 0.0,',
+        '        "failure": -1.0 if state.failed else 0.0,',
+        "    }",
+    ]
     return "\n".join(lines) + "\n"

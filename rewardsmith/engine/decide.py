@@ -242,7 +242,7 @@ def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]
         if c.state == "passed" and rung >= 0:
             steps.append(SetCandidate(c.id, {"state": "trained", "score": score_at(s, c, rung)[0]}))
     ranked = [c for c in ranking(s) if c.iteration == number]
-    wanted = ranked[:2] if affords_calls(s) else []
+    wanted = ranked[:2] if affords_calls(s) and s.spec.model != "none" else []
     analyses = [AddItem(ItemKey(s.job.id, "analyse", number, c.id)) for c in wanted]
     steps += [a for a in analyses if not s.items_of("analyse", candidate=a.key.candidate)]
     if steps or _open(s, number, "analyse"):
@@ -259,8 +259,8 @@ def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]
 def _why_stop_searching(s: Snapshot, done: int) -> str | None:
     best = ranking(s)
     last = len(s.spec.rungs) - 1
-    reached = best and rung_reached(s, best[0]) == last and score_at(s, best[0], last)[0]
-    if s.spec.target is not None and best and reached and reached >= s.spec.target:
+    reached = score_at(s, best[0], last)[0] if best and rung_reached(s, best[0]) == last else 0.0
+    if s.spec.target is not None and reached >= s.spec.target:
         return f"reached the target of {s.spec.target:.0%} in iteration {done}"
     if done >= s.spec.iterations:
         return f"all {done} iterations are done"
@@ -308,9 +308,7 @@ def affords_training(s: Snapshot, rung: int, seeds: int) -> bool:
         return True
     shares = (0.0, *s.spec.rungs)
     queued = sum(
-        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps
-        for i in s.items_of("train")
-        if i.state in OPEN
+        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps for i in s.items_of("train") if i.state in OPEN
     )
     more = (shares[rung + 1] - shares[rung]) * s.spec.steps * seeds
     return s.used.env_steps + queued + more + confirm_reserve(s) <= limit

@@ -118,7 +118,7 @@ def run_check(context: Context, item: Item) -> None:
     task = get_task(spec.task)
     checked = run_checks(task, method.reward(candidate.source), spec.training.gamma, context.sandbox_floor)
     verdicts, calls = list(checked.verdicts), []
-    if checked.passed:
+    if checked.passed and spec.model != "none":
         key = ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate))
         model = _model(context, spec, "critic")
         outcome = roles.review(
@@ -126,7 +126,9 @@ def run_check(context: Context, item: Item) -> None:
         )
         verdicts.append(_critic_verdict(outcome))
         calls = outcome.calls
-    failed = next((v for v in verdicts if not v.passed), None)
+    # A reward that a user asked to train is trained even if the battery warns.
+    advisory = {"battery"} if spec.model == "none" else set()
+    failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
     with context.database.begin() as connection:
         _write_calls(connection, item, candidate.id, calls)
         for verdict in verdicts:
@@ -194,9 +196,7 @@ def run_analyse(context: Context, item: Item) -> None:
 
 
 def _model(context: Context, spec: JobSpec, role: str) -> LanguageModel:
-    return open_model(
-        spec.model_of(role), api_base=spec.api_base, directory=context.settings.home.resolve() / "manual"
-    )
+    return open_model(spec.model_of(role), api_base=spec.api_base, directory=context.settings.home.resolve() / "manual")
 
 
 def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> ParentProgram:
@@ -226,7 +226,11 @@ def _anonymous(candidate: Candidate) -> str:
 def _tried(snapshot: Snapshot) -> list[dict[str, str]]:
     dead = [c for c in snapshot.candidates if c.state == "dead" and c.cause_of_death]
     return [
-        {"id": _anonymous(c), "move": c.move, "cause": (c.cause_of_death or "").replace(snapshot.job.id + "-", "")}
+        {
+            "id": _anonymous(c),
+            "move": c.move,
+            "cause": (c.cause_of_death or "").replace(snapshot.job.id + "-", ""),
+        }
         for c in dead[-_TRIED:]
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import ranking, search_seed
@@ -22,10 +22,22 @@ UNFINISHED = ("running", "paused")
 def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str:
     """Write a job with its baseline (and a user's seed reward, if given); returns its id.
 
-    Raises UsageError for an unknown task or method, and for a budget that cannot pay the claim.
+    Raises UsageError for an unknown task or method, and for a budget that cannot be kept or cannot pay.
     """
     task = get_task(spec.task)
-    method = get_method(spec.method)
+    get_method(spec.method)
+    _check_budget(spec)
+    oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
+    with context.database.begin() as connection:
+        values = spec.model_dump(mode="json")
+        job_id = records.add_job(connection, values, spec.fingerprint(), oracle_informed=oracle)
+        _add_baseline(connection, job_id, spec)
+        if seed_reward is not None:
+            _add_seed_reward(connection, job_id, spec, seed_reward)
+    return job_id
+
+
+def _check_budget(spec: JobSpec) -> None:
     reserve = 2 * spec.confirm * spec.steps
     limit = spec.budget.env_steps
     if limit is not None and limit < reserve + spec.steps * spec.rungs[0]:
@@ -38,49 +50,48 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
             f"The price of {spec.model} is unknown, so a limit in dollars cannot be kept.",
             "Limit --max-tokens or --max-calls instead.",
         )
-    oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
-    with context.database.begin() as connection:
-        job_id = records.add_job(
-            connection, spec.model_dump(mode="json"), spec.fingerprint(), oracle_informed=oracle
-        )
-        baseline = f"{job_id}-sparse"
-        records.put_candidate(
-            connection,
-            id=baseline,
-            job_id=job_id,
-            iteration=0,
-            kind="baseline",
-            move="baseline",
-            sample=0,
-            parents=[],
-            source="",
-            source_hash=SPARSE.hash,
-            channels=SPARSE.as_dict(),
-            state="passed",
-            oracle_informed=False,
-        )
-        queue.insert(connection, ItemKey(job_id, "baseline", candidate=baseline, seed=spec.seed * 100))
-        if seed_reward is not None:
-            records.put_iteration(connection, job_id, 1, state="running")
-            records.put_candidate(
-                connection,
-                id=f"{job_id}-1seed",
-                job_id=job_id,
-                iteration=1,
-                kind="seeded",
-                move="new",
-                sample=spec.samples,
-                parents=[],
-                source=seed_reward,
-                source_hash=source_hash(seed_reward),
-                channels=method.reward(seed_reward).as_dict(),
-                state="designed",
-                oracle_informed=False,
-            )
-            for sample in range(spec.samples):
-                key = ItemKey(job_id, "design", iteration=1, sample=sample)
-                queue.insert(connection, key, {"move": "new", "parents": []})
-    return job_id
+
+
+def _add_baseline(connection: Connection, job_id: str, spec: JobSpec) -> None:
+    baseline = f"{job_id}-sparse"
+    records.put_candidate(
+        connection,
+        id=baseline,
+        job_id=job_id,
+        iteration=0,
+        kind="baseline",
+        move="baseline",
+        sample=0,
+        parents=[],
+        source="",
+        source_hash=SPARSE.hash,
+        channels=SPARSE.as_dict(),
+        state="passed",
+        oracle_informed=False,
+    )
+    queue.insert(connection, ItemKey(job_id, "baseline", candidate=baseline, seed=spec.seed * 100))
+
+
+def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, source: str) -> None:
+    """The user's own program joins the first iteration as one more candidate."""
+    records.put_iteration(connection, job_id, 1, state="running")
+    records.put_candidate(
+        connection,
+        id=f"{job_id}-1seed",
+        job_id=job_id,
+        iteration=1,
+        kind="seeded",
+        move="new",
+        sample=spec.samples,
+        parents=[],
+        source=source,
+        source_hash=source_hash(source),
+        channels=get_method(spec.method).reward(source).as_dict(),
+        state="designed",
+        oracle_informed=False,
+    )
+    for sample in range(spec.samples if spec.model != "none" else 0):
+        queue.insert(connection, ItemKey(job_id, "design", iteration=1, sample=sample), {"move": "new", "parents": []})
 
 
 def _has_price(model: str) -> bool:

@@ -62,9 +62,7 @@ def _environment(context: Context) -> dict[str, str]:
     }
 
 
-def _watch(
-    context: Context, item: Item, process: subprocess.Popen, stopping: Callable[[], bool], log: Path
-) -> None:
+def _watch(context: Context, item: Item, process: subprocess.Popen, stopping: Callable[[], bool], log: Path) -> None:
     settings = context.settings
     began = renewed = time.monotonic()
     while True:
@@ -82,9 +80,7 @@ def _watch(
         if now - began > settings.trial_seconds:
             raise TrialLost(f"The trial took over {settings.trial_seconds:g} s.", "Raise REWARDSMITH_TRIAL_SECONDS.")
         if _resident_mb(process.pid) > settings.trial_memory_mb:
-            raise TrialLost(
-                f"The trial used over {settings.trial_memory_mb} MB.", "Raise REWARDSMITH_TRIAL_MEMORY_MB."
-            )
+            raise TrialLost(f"The trial used over {settings.trial_memory_mb} MB.", "Raise REWARDSMITH_TRIAL_MEMORY_MB.")
         if now - renewed > settings.lease_seconds / 3:
             queue.heartbeat(context.database, item, settings.lease_seconds)
             renewed = now

@@ -106,7 +106,11 @@ class _Rows:
             return
         self._written = time.monotonic()
         current = queue.get(self._context.database, self._item.id)
-        if (current.state, current.owner, current.attempt) != ("leased", self._item.owner, self._item.attempt):
+        if (current.state, current.owner, current.attempt) != (
+            "leased",
+            self._item.owner,
+            self._item.attempt,
+        ):
             raise LostItem("This trial is no longer wanted.", "It was cancelled, paused or given to another worker.")
         with self._context.database.begin() as connection:
             self._put(connection, state="running", steps=steps)
@@ -142,8 +146,6 @@ class _Rows:
             )
             kind = "policy" if report["complete"] else "checkpoint"
             path = str(folder / f"{kind}.safetensors")
-            records.put_artifact(
-                connection, job_id=self._item.key.job_id, trial_id=self._trial, kind=kind, path=path
-            )
+            records.put_artifact(connection, job_id=self._item.key.job_id, trial_id=self._trial, kind=kind, path=path)
             result = {"success": success, "train_success": in_training, "steps": report["steps"]}
             queue.finish(connection, self._item, "done", result)

@@ -11,8 +11,11 @@ from __future__ import annotations
 from rewardsmith.methods.base import Method
 from rewardsmith.programs.composition import Channel
 
-DENSE_BUDGET = 1.0
-"""Bound of |sum of dense| over an episode: never more than one sparse event is worth."""
+DENSE_BUDGET = 3.0
+"""Bound of |net sum of dense| over an episode, in units of one sparse event.
+
+1.0 runs out halfway through the walks of DoorKey-8x8, and success then stayed at 94-98 % instead of 99 %.
+"""
 
 METHOD = Method(
     name="auto-mc-reward",

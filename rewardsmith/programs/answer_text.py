@@ -12,7 +12,7 @@ from dataclasses import dataclass
 MAX_ANSWER_BYTES = 512 * 1024
 
 
-class UnreadableAnswer(Exception):  # noqa: N818, it names what the answer is
+class UnreadableAnswer(Exception):
     """The answer holds no usable program or object; `reason` tells its author why, in a sentence or two."""
 
     def __init__(self, reason: str) -> None:

@@ -319,8 +319,6 @@ def _json_pieces(text: str) -> list[str]:
             opened.append(token.start())
         elif token[0] in ("}", "]"):
             partner = "{" if token[0] == "}" else "["
-            while partner == "{" and opened and text[opened[-1]] == "[":
-                opened.pop()
             if opened and text[opened[-1]] == partner:
                 pairs.append((opened.pop(), token.end()))
     cut_off = next((start for start in opened if re.compile(r'\{\s*"').match(text, start)), None)

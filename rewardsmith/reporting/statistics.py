@@ -98,9 +98,7 @@ def hierarchical_bootstrap(
     values = np.empty(reps)
     for rep in range(reps):
         picked = [arrays[job] for job in generator.integers(len(arrays), size=len(arrays))]
-        values[rep] = statistic(
-            np.concatenate([job[generator.integers(job.size, size=job.size)] for job in picked])
-        )
+        values[rep] = statistic(np.concatenate([job[generator.integers(job.size, size=job.size)] for job in picked]))
     return _percentiles(values, level)
 
 
@@ -201,9 +199,7 @@ def _scores(scores: ArrayLike) -> NDArray[np.float64]:
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"scores must be a list of at least one number, not of shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(
-            "scores must be finite; a seed without a score is a result to report, not to average"
-        )
+        raise ValueError("scores must be finite; a seed without a score is a result to report, not to average")
     return array
 
 

@@ -14,7 +14,18 @@ from rewardsmith.errors import StorageError
 HEAD = "0001"
 """The newest migration; a test holds it to migrations/versions."""
 
-_NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "lustre"}
+_NETWORK_FILESYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "fuse.sshfs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+}
 
 
 def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -> Engine:
@@ -35,7 +46,9 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
     try:
         engine = create_engine(url, connect_args={"timeout": 30.0} if sqlite else {})
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StorageError(f"No driver for {url.split(':')[0]}: {error}.", "pip install 'rewardsmith[postgres]'") from error
+        raise StorageError(
+            f"No driver for {url.split(':')[0]}: {error}.", "pip install 'rewardsmith[postgres]'"
+        ) from error
     if sqlite:
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin_immediately)
@@ -115,7 +128,8 @@ def _prepare_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"Cannot create {path.parent}: {error.strerror}.", "Set REWARDSMITH_HOME to a folder you can write."
+            f"Cannot create {path.parent}: {error.strerror}.",
+            "Set REWARDSMITH_HOME to a folder you can write.",
         ) from error
     kind = _filesystem(path.parent)
     if kind in _NETWORK_FILESYSTEMS:
@@ -138,7 +152,7 @@ def _filesystem(folder: Path) -> str:
     return kind
 
 
-def _pragmas(connection, _record) -> None:  # noqa: ANN001 - the driver's own types
+def _pragmas(connection, _record) -> None:
     # The driver's implicit BEGIN is deferred; upgrading such a snapshot to a write ignores busy_timeout.
     connection.isolation_level = None
     cursor = connection.cursor()

@@ -106,11 +106,7 @@ def claim(
 
 def heartbeat(engine: Engine, item: Item, lease_seconds: float) -> None:
     """Renew the lease. Raises LostItem when the item is no longer ours (cancelled, paused, reaped)."""
-    statement = (
-        update(work_items)
-        .where(_ours(item))
-        .values(lease_expires=now() + timedelta(seconds=lease_seconds))
-    )
+    statement = update(work_items).where(_ours(item)).values(lease_expires=now() + timedelta(seconds=lease_seconds))
     with engine.begin() as connection:
         if connection.execute(statement).rowcount != 1:
             raise LostItem(f"Work item {item.id} is no longer ours.", "Another worker or a cancellation has it.")
@@ -214,5 +210,12 @@ def _ours(item: Item) -> Any:
 def _item(row: Any) -> Item:
     key = ItemKey(**{name: row[name] for name in ItemKey.__dataclass_fields__})
     return Item(
-        row["id"], key, row["state"], row["attempt"], row["owner"], row["payload"] or {}, row["result"], row["error"]
+        row["id"],
+        key,
+        row["state"],
+        row["attempt"],
+        row["owner"],
+        row["payload"] or {},
+        row["result"],
+        row["error"],
     )

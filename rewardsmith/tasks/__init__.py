@@ -21,9 +21,7 @@ def get_task(name: str) -> Any:
     except KeyError:
         near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
         hint = f"Did you mean {', '.join(near)}? " if near else ""
-        raise UsageError(
-            f"There is no task {name!r}.", f"{hint}`rewardsmith tasks list` shows all of them."
-        ) from None
+        raise UsageError(f"There is no task {name!r}.", f"{hint}`rewardsmith tasks list` shows all of them.") from None
 
 
 def list_tasks() -> list[tuple[str, str]]:

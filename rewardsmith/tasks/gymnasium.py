@@ -158,10 +158,16 @@ class BoxTask:
         lines += ["", "Actions (int constants):"]
         lines += [f"  {name.upper()} = {i}" for i, name in enumerate(d.actions)]
         lines += ["", f"Environment reward: {d.env_reward}." if d.env_reward else ""]
-        lines += [f"Success: {self.success_rule}", f"An episode ends after {d.max_steps} steps at the latest."]
+        lines += [
+            f"Success: {self.success_rule}",
+            f"An episode ends after {d.max_steps} steps at the latest.",
+        ]
         lines += d.mechanics
         example = self._example()
-        lines += ["", f"Example: prev = {example['prev']}, action = {example['action']}, state = {example['state']}"]
+        lines += [
+            "",
+            f"Example: prev = {example['prev']}, action = {example['action']}, state = {example['state']}",
+        ]
         facts = {
             "family": "variables",
             "fields": self.schema["fields"],
@@ -258,10 +264,11 @@ class BoxBatch:
             out[mask] = self._observations[mask] / self._scale
 
     def state_rows(self, out: NDArray[Any]) -> None:
-        """Variables as observed, then step count and success."""
+        """Variables as observed, then step count, success, failure."""
         out[:, : self.observation_size] = self._observations
-        out[:, -2] = self._steps
-        out[:, -1] = self.success
+        out[:, -3] = self._steps
+        out[:, -2] = self.success
+        out[:, -1] = self.terminated & ~self.success
 
     def close(self) -> None:
         """Close the environments."""
@@ -281,7 +288,8 @@ def _schema(d: Description) -> Schema:
     n = len(fields)
     fields.append({"name": "step", "kind": "int", "column": n, "doc": "steps since the episode began"})
     fields.append({"name": "solved", "kind": "bool", "column": n + 1, "doc": "the success test on this step"})
-    return {"name": "State", "dtype": "float64", "width": n + 2, "fields": fields}
+    fields.append({"name": "failed", "kind": "bool", "column": n + 2, "doc": "the episode ended without success"})
+    return {"name": "State", "dtype": "float64", "width": n + 3, "fields": fields}
 
 
 _COMPARE: dict[type, Callable[[Any, Any], Any]] = {

@@ -36,7 +36,7 @@ def save_checkpoint(folder: Path, model: PPO, cuts: int) -> None:
         for name, value in entry.items():
             tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
     tensors["rng.torch"] = torch.get_rng_state()
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the one SB3 uses
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
     tensors["rng.numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
     metadata = {
         "steps": model.num_timesteps,
@@ -64,7 +64,7 @@ def load_checkpoint(folder: Path, model: PPO) -> Resumed | None:
     torch.set_rng_state(tensors["rng.torch"])
     kind, position, has_gauss, gauss = metadata["numpy"]
     keys = tensors["rng.numpy"].numpy().astype(np.uint32)
-    np.random.set_state((kind, keys, position, has_gauss, gauss))  # noqa: NPY002
+    np.random.set_state((kind, keys, position, has_gauss, gauss))
     model.num_timesteps = metadata["steps"]
     model._n_updates = metadata["updates"]
     return Resumed(metadata["steps"], metadata["cuts"])

@@ -47,9 +47,7 @@ def evaluate(
         batch.close()
 
 
-def _play(
-    policy: ActorCriticPolicy, batch: BatchEnv, quota: NDArray[np.int64], seed: int, greedy: bool
-) -> Evaluation:
+def _play(policy: ActorCriticPolicy, batch: BatchEnv, quota: NDArray[np.int64], seed: int, greedy: bool) -> Evaluation:
     rng = np.random.default_rng([seed, 1 + int(greedy)])
     batch.reset(seed)
     left = quota.copy()

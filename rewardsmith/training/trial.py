@@ -92,9 +92,7 @@ def schedule(task: Task, training: TrainingSpec, steps: int) -> Schedule:
     return Schedule(per_rollout, total, cut_every, max(1, total // _CURVE_POINTS))
 
 
-def run_trial(
-    plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat: Callable[[int], None]
-) -> TrialReport:
+def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat: Callable[[int], None]) -> TrialReport:
     """Train to the rung's end. `heartbeat(steps)` is called after each rollout and may raise to stop.
 
     Raises sandbox.HostError when the reward program is at fault.
@@ -157,7 +155,7 @@ def _build(plan: TrialPlan, env: BatchVecEnv) -> PPO:
     # SB3's own seeding draws from the same generators; seed after construction, then initialise again, so
     # that weights follow from the seed alone.
     torch.manual_seed(plan.seed)
-    np.random.seed(plan.seed)  # noqa: NPY002 - SB3 draws minibatches from the global generator
+    np.random.seed(plan.seed)
     model._setup_model()
     decay.model = model
     return model

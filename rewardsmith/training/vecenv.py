@@ -38,9 +38,7 @@ class BatchVecEnv(VecEnv):
         self._rows = np.zeros_like(self.rollout.before[0])
         self._starts = np.ones(batch.num_envs, dtype=bool)
         # SB3 adds the last observation to its buffer only after the next step, hence two arrays by turns.
-        self._observations = [
-            np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32) for _ in range(2)
-        ]
+        self._observations = [np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32) for _ in range(2)]
         self._turn = 0
         self._infos: list[dict[str, Any]] = [{} for _ in range(batch.num_envs)]
         self._told: list[int] = []

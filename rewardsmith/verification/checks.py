@@ -57,9 +57,7 @@ def run_checks(task: Task, reward: TrainingReward, gamma: float, allow: str = "k
             scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
         components = component_statistics(scores)
         played = {"transitions": steps * envs, "episodes": int(rollout.starts.sum())}
-        verdicts.append(
-            Verdict("contract", True, f"{steps * envs} transitions scored", {"components": components})
-        )
+        verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored", {"components": components}))
         verdicts.append(_cost(scores, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(task, reward, rollout, tables, allow))

@@ -52,7 +52,10 @@ def scripts_for(task: Task, layout: int, plan: list[int]) -> tuple[Script, ...]:
     names = task.actions.names
     count = len(names)
     solution = tuple(plan)
-    scripts = [Script("solution", solution, ()), Script("solution with a detour", _detour(task, solution), ())]
+    scripts = [
+        Script("solution", solution, ()),
+        Script("solution with a detour", _detour(task, solution), ()),
+    ]
     scripts.append(Script("near miss: all but the last step, then idling", solution[:-1], (_idle(task),)))
     scripts += [Script(f"only {names[a]}", (), (a,)) for a in range(count)]
     scripts += [

@@ -60,9 +60,7 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
-def ask(
-    provider: Provider, *replies: Reply, model: str = "openai/gpt-4o", patience: Patience = QUICK
-) -> Answer:
+def ask(provider: Provider, *replies: Reply, model: str = "openai/gpt-4o", patience: Patience = QUICK) -> Answer:
     if replies:
         provider.script(*replies)
     return LiteLLMModel(model, api_base=provider.url, patience=patience).complete(REQUEST)
@@ -137,9 +135,7 @@ def test_tokens_that_the_provider_did_not_count_are_none_and_so_is_the_price(pro
     ],
     ids=["none", "refusal", "filter", "cut", "cut-empty", "empty", "blank", "no-choices"],
 )
-def test_what_is_no_completion_says_what_it_is(
-    provider: Provider, reply: Reply, outcome: str, text: str
-) -> None:
+def test_what_is_no_completion_says_what_it_is(provider: Provider, reply: Reply, outcome: str, text: str) -> None:
     answer = ask(provider, reply)
     assert (answer.outcome, answer.text, answer.completed) == (outcome, text, False)
     assert answer.usage == Usage(11, 7)
@@ -222,9 +218,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(provider: Provider) -> None:
     assert len(provider.asked) == 1
 
 
-@pytest.mark.parametrize(
-    "reply", [completion("late"), Reply(body=b" " * 400, drip_s=0.05)], ids=["silent", "drips"]
-)
+@pytest.mark.parametrize("reply", [completion("late"), Reply(body=b" " * 400, drip_s=0.05)], ids=["silent", "drips"])
 def test_a_server_that_hangs_is_left_at_the_deadline(provider: Provider, reply: Reply) -> None:
     hanging = Reply(reply.status, reply.body, delay_s=0.0 if reply.drip_s else 20.0, drip_s=reply.drip_s)
     patience = Patience(timeout_s=0.8, deadline_s=1.5, attempts=5, backoff_s=0.01)

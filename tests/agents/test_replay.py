@@ -112,9 +112,7 @@ def test_recorders_in_several_threads_do_not_mix_their_lines(cassette: Path) -> 
     models = [RecordingModel(Scripted(), cassette) for _ in range(4)]
     long = "x" * 50_000
     threads = [
-        threading.Thread(
-            target=lambda n=n: [models[n].complete(request(n * 10 + i, long)) for i in range(10)]
-        )
+        threading.Thread(target=lambda n=n: [models[n].complete(request(n * 10 + i, long)) for i in range(10)])
         for n in range(4)
     ]
     for thread in threads:
@@ -172,9 +170,7 @@ def test_an_answer_to_another_prompt_is_not_taken(tmp_path: Path) -> None:
         model.complete(request(prompt="another"))
 
 
-def test_at_a_terminal_the_editor_gets_the_answers_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_at_a_terminal_the_editor_gets_the_answers_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     editor = tmp_path / "an editor.sh"
     editor.write_text('#!/bin/sh\nprintf "%s" "$1" > "$2"\n')
     editor.chmod(0o755)

@@ -73,6 +73,7 @@ STYLES = {
     "code tag": f"<code>\n{CODE}\n</code>",
     "a draft, then the answer": f"{fence(CODE.replace('1.0', '2.0'))}\nBetter:\n{fence(CODE)}",
     "then an example of use": f"{fence(CODE)}\nUse it so:\n{fence('total = reward(a, 0, b, {})')}",
+    "an example that binds an argument's name": f"{fence(CODE)}\n{fence('state = make()')}",
     "the signature first": f"{fence(STUB)}\n{fence(CODE)}",
     "the signature afterwards": f"{fence(CODE)}\nas asked:\n{fence(STUB)}",
     "blocks of other languages": f"{fence('pip install x', 'bash')}\n{fence(CODE)}\n{fence('{}', 'json')}",
@@ -89,9 +90,7 @@ def test_the_program_is_found_in_every_style(style: str) -> None:
 
 
 def test_everything_that_is_not_the_program_is_kept_as_thoughts() -> None:
-    read = read_program(
-        f"<think>Keys open doors.</think>\nI pay once.\n\n{fence(CODE)}\n\nThat is safe.", ("reward",)
-    )
+    read = read_program(f"<think>Keys open doors.</think>\nI pay once.\n\n{fence(CODE)}\n\nThat is safe.", ("reward",))
     assert read.source == CODE + "\n"
     assert read.thoughts == "Keys open doors.\n\nI pay once.\n\nThat is safe."
     assert read_program(CODE, ("reward",)).thoughts == ""
@@ -126,9 +125,7 @@ def test_a_later_version_of_one_function_replaces_the_earlier_one() -> None:
 def test_declared_features_and_predicates_named_in_strings_are_brought_along() -> None:
     subgoals = 'def subgoals():\n    return ["has_key"]'
     predicate = "def has_key(prev, action, state):\n    return state.carrying is not None"
-    text = "\n".join(
-        fence(code) for code in ('USES = ["walk_distance"]', subgoals, predicate, "print(subgoals())")
-    )
+    text = "\n".join(fence(code) for code in ('USES = ["walk_distance"]', subgoals, predicate, "print(subgoals())"))
     source = read_program(text, ("subgoals",)).source
     assert "USES" in source
     assert "def has_key" in source
@@ -178,9 +175,7 @@ def test_a_helper_that_does_not_parse_is_reported_not_left_out() -> None:
 def test_blocks_too_large_together_are_refused() -> None:
     half = "# " + "x" * (MAX_SOURCE_BYTES // 2 + 100)
     with pytest.raises(UnreadableAnswer, match="64 kB"):
-        read_program(
-            f"{fence(SPARSE + chr(10) + half)}\n{fence(DENSE + chr(10) + half)}", ("dense", "sparse")
-        )
+        read_program(f"{fence(SPARSE + chr(10) + half)}\n{fence(DENSE + chr(10) + half)}", ("dense", "sparse"))
 
 
 DEEP = {
@@ -214,12 +209,7 @@ def test_the_parser_never_falls_over_deep_nesting(kind: str) -> None:
 
 def test_deep_blocks_are_refused_or_read() -> None:
     elifs = "def reward(p, a, s, m):\n    if a: return 0\n" + "    elif a: return 0\n" * 3_000
-    nested = (
-        "def reward(p, a, s, m):\n"
-        + "".join(" " * (n + 1) + "if a:\n" for n in range(300))
-        + " " * 301
-        + "x=1"
-    )
+    nested = "def reward(p, a, s, m):\n" + "".join(" " * (n + 1) + "if a:\n" for n in range(300)) + " " * 301 + "x=1"
     for source in (elifs, nested):
         try:
             read_program(source, ("reward",))

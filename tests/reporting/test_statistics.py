@@ -186,9 +186,7 @@ def test_a_verdict_turns_round_with_its_sides(seed: int, n: int) -> None:
 def test_between_equals_a_difference_is_shown_in_at_most_a_twentieth_of_cases() -> None:
     generator = np.random.default_rng(11)
     for seeds in (4, 6, 10):
-        shown = sum(
-            verdict(*generator.beta(5, 1, size=(2, seeds)), reps=400) != "not shown" for _ in range(200)
-        )
+        shown = sum(verdict(*generator.beta(5, 1, size=(2, seeds)), reps=400) != "not shown" for _ in range(200))
         assert shown <= 20  # 5 % of 200, and three standard deviations of it
 
 

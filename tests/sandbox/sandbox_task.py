@@ -1,4 +1,4 @@
-"""A small task for the sandbox's tests: one schema, its tables, random rollouts, and a way to run a program."""
+"""A small task for the sandbox's tests: a schema, its tables, random rollouts, ways to run a program."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ TABLES: dict[str, Any] = {"grids": np.arange(8).reshape(2, 2, 2), "missions": ["
 ACTIONS = ("left", "right", "forward", "toggle door")
 
 
-def rollout(steps: int = 6, envs: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
-    """A consistent rollout: before[t + 1] is after[t] unless an episode starts; step counts from 0 in each episode."""
+def rollout(steps: int = 6, envs: int = 3, seed: int = 0) -> dict[str, Any]:
+    """A consistent rollout of one episode per environment: before[t + 1] is after[t]; step counts from 0."""
     rng = np.random.default_rng(seed)
     states = rng.integers(0, 2, (steps + 1, envs, WIDTH)).astype(np.int32)
     states[..., 11] = -1

@@ -1,8 +1,9 @@
 """Programs that ignore every rule of the language layer and try the kernel.
 
-Each attack is the body of a function that returns true when it got what it wanted. It starts with the real modules in
-hand (`os`, `sys`, `libc`), fetched through a back door that every in-language sandbox has. "harmless" marks those that
-are run a second time without any lock, where they must succeed: an attack that cannot succeed proves nothing.
+Each attack is the body of a function that returns true when it got what it wanted. It starts with the real
+modules in hand (`os`, `sys`, `libc`), fetched through a back door that every in-language sandbox has.
+"harmless" marks those that are run a second time without any lock, where they must succeed: an attack that
+cannot succeed proves nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sandbox_task import host, rollout
@@ -72,19 +74,22 @@ HARMLESS = {
     "executable memory": "import math; m = real.__import__('mmap'); return m.mmap(-1, 4096, prot=7)",
     "make memory executable": (
         "m = real.__import__('mmap').mmap(-1, 4096)\n"
-        "    at = ctypes.addressof(ctypes.c_char.from_buffer(m))\n    return libc.mprotect(ctypes.c_void_p(at), 4096, 7) == 0"
+        "    at = ctypes.addressof(ctypes.c_char.from_buffer(m))\n"
+        "    return libc.mprotect(ctypes.c_void_p(at), 4096, 7) == 0"
     ),
     "write to stderr": "return os.write(2, b'x') == 1",
     "duplicate a pipe": "return os.dup(1) > 0",
     "raise a limit": "real.__import__('resource').setrlimit(0, (5, 5)); return True",
     "sleep": "import math; real.__import__('time').sleep(0.01); return True",
     "install a signal handler": "s = real.__import__('signal'); s.signal(s.SIGUSR1, s.SIG_IGN); return True",
-    "move the process": "os.setpgid(0, 0) if os.getpid() != os.getsid(0) else os.getpgid(0); return os.uname()",
+    "move the process": ("os.setpgid(0, 0) if os.getpid() != os.getsid(0) else os.getpgid(0); return os.uname()"),
 }
 HOSTILE = {
     "exec": "os.execv('/bin/true', ['true'])",
     "ptrace the parent": "return libc.ptrace(16, os.getppid(), 0, 0) == 0",
-    "read the parent's memory": "a = (ctypes.c_long * 4)(); return libc.process_vm_readv(os.getppid(), a, 1, a, 1, 0) > 0",
+    "read the parent's memory": (
+        "a = (ctypes.c_long * 4)(); return libc.process_vm_readv(os.getppid(), a, 1, a, 1, 0) > 0"
+    ),
     "kill the parent": "return os.kill(os.getppid(), 9) is None",
     "kill everything": "return os.kill(-1, 9) is None",
     "kill the group": "return os.killpg(0, 9) is None",
@@ -121,18 +126,20 @@ HOSTILE = {
     "forged short reply": "os.write(1, b'x'); return False",
     "forged long reply": "os.write(1, b'x' * 9000); return False",
     "forged reply that is well-formed": (
-        "p = sys.modules['sandbox.protocol']\n    os.write(1, p.pack_reply(p.Reply(('reward',)), b'0' * 16)); return False"
+        "p = sys.modules['sandbox.protocol']\n    os.write(1, p.pack_reply(p.Reply(('reward',)), "
+        "b'0' * 16)); return False"
     ),
     "flood the pipe": "while True: os.write(1, b'x' * 4096)",
     "names of its own": (
-        "s = sys.modules['sandbox.scoring'].Program\n    s.score = lambda *a: sys.modules['sandbox.protocol'].Reply(('Evil',))"
+        "s = sys.modules['sandbox.scoring'].Program\n    s.score = lambda *a: "
+        "sys.modules['sandbox.protocol'].Reply(('Evil',))"
     ),
     "names of other functions": (
-        "s = sys.modules['sandbox.scoring'].Program\n    s._check_values = lambda self, *a: self.names.append('other.x')"
+        "s = sys.modules['sandbox.scoring'].Program\n    s._check_values = lambda self, *a: "
+        "self.names.append('other.x')"
     ),
     "values without checks": (
-        "s = sys.modules['sandbox.scoring'].Program\n"
-        "    s._check_values = lambda self, out, *a: out.fill(float('nan'))"
+        "s = sys.modules['sandbox.scoring'].Program\n    s._check_values = lambda self, out, *a: out.fill(float('nan'))"
     ),
     "a string that is a float": (
         "class F(float):\n        def __float__(self): return 'x'\n    sys.modules['sandbox.scoring'].number = F"
@@ -149,7 +156,7 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(body: str, folder: Path, **options: object) -> float | HostError:
+def run(body: str, folder: Path, **options: Any) -> float | HostError:
     """What the attack reports: 1.0 success, 0.0 failure, or how its host ended."""
     for name in ("victim", "victim2", "victim3"):
         (folder / name).write_text("x")
@@ -198,14 +205,18 @@ def test_the_same_attack_succeeds_without_the_lock(name: str, tmp_path: Path) ->
         ("forged long reply", "protocol"),
         ("forged reply that is well-formed", "protocol"),
         ("flood the pipe", "protocol"),
+        ("write the input", "died"),
         ("names of its own", "protocol"),
         ("names of other functions", "protocol"),
         ("values without checks", "protocol"),
     ],
 )
 def test_an_attack_ends_as_the_error_that_fits(name: str, cause: str, victims: Path) -> None:
+    began = time.monotonic()
     outcome = run(HOSTILE[name], victims)
     assert isinstance(outcome, HostError) and outcome.cause == cause
+    # A host that waits is not given the patience that a host without a processor is given.
+    assert name != "wait for ever" or time.monotonic() - began < 2.0
 
 
 @pytest.mark.parametrize(
@@ -264,9 +275,7 @@ def test_no_connection_arrives(listener: tuple[int, list[bytes]], victims: Path)
     assert run(body, victims) == 0.0 and heard == []
     # Without seccomp the other layers still hold; without any, it arrives.
     assert run(body, victims, allow="none", without=frozenset({"seccomp"})) == 0.0 and heard == []
-    assert (
-        run(body, victims, allow="none", without=frozenset({"seccomp", "namespaces"})) == 0.0 and heard == []
-    )
+    assert run(body, victims, allow="none", without=frozenset({"seccomp", "namespaces"})) == 0.0 and heard == []
     assert run(body, victims, allow="none", without=frozenset(LAYERS)) == 1.0 and heard != []
 
 

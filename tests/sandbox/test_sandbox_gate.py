@@ -70,7 +70,8 @@ def test_a_local_list_is_not_shared_state() -> None:
 
 
 def test_other_contracts_have_their_own_parameters() -> None:
-    source = "def potential(state, memory):\n    return 0.0\n\ndef factors(prev, action, state):\n    return {'a': 1.0}\n"
+    source = "def potential(state, memory):\n    return 0.0\n"
+    source += "def factors(prev, action, state):\n    return {'a': 1.0}\n"
     assert gate.check(source, ["potential", "factors(prev, action, state)"]) == []
     assert gate.check(source, ["reward"])[0].message == "the function reward is missing"
 

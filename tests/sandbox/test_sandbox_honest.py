@@ -24,15 +24,11 @@ def test_an_honest_reward_passes_the_gate_and_the_host(name: str) -> None:
 @pytest.mark.parametrize("name", ["memory_latch", "deque", "numpy", "class"])
 def test_an_honest_reward_is_deterministic(name: str) -> None:
     inputs = rollout()
-    assert (
-        check_determinism(REWARDS[name], ["reward"], SCHEMA, TABLES, **inputs, action_names=ACTIONS) is None
-    )
+    assert check_determinism(REWARDS[name], ["reward"], SCHEMA, TABLES, **inputs, action_names=ACTIONS) is None
 
 
 def test_the_gate_in_its_own_process_says_the_same() -> None:
-    source = (
-        "import random\n\ndef reward(prev, action, state, memory):\n    print(1)\n    return state.walk\n"
-    )
+    source = "import random\n\ndef reward(prev, action, state, memory):\n    print(1)\n    return state.walk\n"
     found = gate_in_host(source, ["reward"], costly_fields(SCHEMA), ACTIONS)
     assert found == gate.check(source, ["reward"], costly_fields(SCHEMA), ACTIONS)
     assert [finding.line for finding in found] == [1, 4, 5]

@@ -43,9 +43,7 @@ def test_functions_share_memory_in_the_order_given() -> None:
 
 
 def test_arguments_are_the_state_before_the_action_and_the_state_after() -> None:
-    source = (
-        HEAD + "    return {'t': prev.step, 'u': state.step, 'a': action, 'f': float(action == FORWARD)}\n"
-    )
+    source = HEAD + "    return {'t': prev.step, 'u': state.step, 'a': action, 'f': float(action == FORWARD)}\n"
     inputs = rollout()
     with host(source) as running:
         values = running.score(**inputs).values
@@ -152,9 +150,7 @@ def test_functions_may_take_fewer_parameters() -> None:
         ("    return 10 ** 10 ** 9\n", "timeout", None, "longer than"),
     ],
 )
-def test_a_wrong_program_is_told_what_is_wrong_and_where(
-    body: str, cause: str, line: int | None, words: str
-) -> None:
+def test_a_wrong_program_is_told_what_is_wrong_and_where(body: str, cause: str, line: int | None, words: str) -> None:
     problem = error(HEAD + body, limits=Limits(call_seconds=0.3))
     assert (problem.cause, problem.line) == (cause, line), str(problem)
     assert words in problem.message
@@ -228,6 +224,11 @@ def test_state_that_leaks_and_addresses_are_nondeterministic(source: str) -> Non
     assert problem is not None and problem.cause == "nondeterministic" and problem.component == "reward"
 
 
+def test_state_that_leaks_between_environments_shows_in_a_single_step() -> None:
+    source = "N = [0]\n" + HEAD + "    N[0] += 1\n    return float(N[0])\n"
+    assert check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(1)) is not None
+
+
 def test_an_order_that_hashing_decides_is_the_same_in_every_host() -> None:
     source = HEAD + "    return float(list({'a', 'b', 'c', 'd', 'e', 'f'}).index('c'))\n"
     assert len({score(source).values[0, 0, 0] for _ in range(4)}) == 1
@@ -245,7 +246,8 @@ def test_a_module_is_replayed_with_real_numpy_and_read_only_arrays() -> None:
         "import numpy\nimport json, math, dataclasses, collections\n"
         "def main():\n    import gymnasium\n"
         "def replay(arrays):\n    assert not arrays['x'].flags.writeable\n"
-        "    return numpy.random.default_rng(0).normal(size=3) * 0 + arrays['x'] + numpy.fft.fft([0.0]).real[0]\n"
+        "    noise = numpy.random.default_rng(0).normal(size=3) * numpy.fft.fft([0.0]).real[0]\n"
+        "    return noise + arrays['x']\n"
         "if __name__ == '__main__':\n    main()\n"
     )
     x = np.array([1.5, np.nan, -2.0], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The parser of the host's answers: any bytes give a reply that keeps the rules, or HostError, and nothing else."""
+"""The parser of the host's answers: any bytes give a reply that keeps the rules, or HostError."""
 
 from __future__ import annotations
 
@@ -51,6 +51,10 @@ def test_a_reply_survives_the_wire() -> None:
     )  # fmt: skip
 
 
+def test_a_name_sent_twice_is_refused() -> None:
+    assert parse(pack_reply(Reply(("a", "a")), NONCE)) is None
+
+
 def test_another_nonce_is_refused() -> None:
     assert parse(pack_reply(Reply(("a",)), bytes(16))) is None
 
@@ -61,9 +65,7 @@ def test_random_bytes(raw: bytes) -> None:
 
 
 @settings(max_examples=400)
-@given(
-    st.sampled_from([GOOD, BAD]), st.lists(st.tuples(st.integers(24, REPLY.size - 1), st.integers(0, 255)))
-)
+@given(st.sampled_from([GOOD, BAD]), st.lists(st.tuples(st.integers(24, REPLY.size - 1), st.integers(0, 255))))
 def test_valid_replies_with_changed_bytes(base: bytes, changes: list[tuple[int, int]]) -> None:
     raw = bytearray(base)
     for position, value in changes:

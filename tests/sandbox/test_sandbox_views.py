@@ -25,6 +25,7 @@ def test_every_kind_of_field_is_read() -> None:
     assert [(key.x, key.color) for key in s.keys] == [(8, "red"), (9, "blue")]
     assert s.carrying == s.keys[1] and s.carrying.x == 9
     assert np.array_equal(s.grid, [[4, 5], [6, 7]])
+    assert s.keys is s.keys and s.agent is s.agent
 
 
 def test_missing_things_are_none_or_left_out() -> None:
@@ -75,7 +76,5 @@ def test_float_schemas_give_ints_where_ints_are_meant() -> None:
 
 def test_repr_shows_the_whole_state_on_one_line() -> None:
     shown = repr(state())
-    assert shown.startswith(
-        "State(step=7, open=True, agent=Agent(x=3, y=4.0, facing='south'), keys=(KeysItem("
-    )
+    assert shown.startswith("State(step=7, open=True, agent=Agent(x=3, y=4.0, facing='south'), keys=(KeysItem(")
     assert "grid=<array 2x2>" in shown

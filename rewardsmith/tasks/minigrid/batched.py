@@ -65,9 +65,7 @@ class BatchedGrid:
     the environments together have played them all.
     """
 
-    def __init__(
-        self, pool: Pool, family: Family, num_envs: int, max_steps: int, see_through: bool
-    ) -> None:
+    def __init__(self, pool: Pool, family: Family, num_envs: int, max_steps: int, see_through: bool) -> None:
         layouts = Layouts(pool, family)
         self.num_envs = num_envs
         self.observation_size = IMAGE_SIZE + DIRECTIONS + pool.features.shape[1]

@@ -31,9 +31,7 @@ def read_row(row: NDArray[Any], tables: Tables, schema: Schema) -> dict[str, Any
     return _read_fields(row, tables, schema["fields"], 0)
 
 
-def _read_fields(
-    row: NDArray[Any], tables: Tables, fields: list[dict[str, Any]], base: int
-) -> dict[str, Any]:
+def _read_fields(row: NDArray[Any], tables: Tables, fields: list[dict[str, Any]], base: int) -> dict[str, Any]:
     return {f["name"]: _read(row, tables, f, base) for f in fields if f["kind"] != "table"}
 
 

@@ -48,6 +48,7 @@ KIND_FACTS: dict[str, dict[str, Any]] = {
     "box": {"carryable": True, "opened_by": "TOGGLE", "opening": "the box vanishes and shows its contents"},
     "goal": {"carryable": False, "reachable": True},
 }
+REWARD = "The environment pays 1 - 0.9 * step / max_steps on the step that succeeds, and 0 on all others."
 VERBS = {
     "get to": "reach", "reach": "reach", "go to": "stand_beside", "pick up": "carry", "open": "open",
     "put": "put_near",
@@ -148,6 +149,8 @@ def _goal_facts(task: MiniGridTask, pool: Pool) -> dict[str, Any]:
     if rule == FOREIGN:
         goal["relations"] = _relations_in(pool)
         goal["relation"] = goal["relations"][0] if len(goal["relations"]) == 1 else "mission"
+        if goal["relation"] == "stand_beside":
+            goal["facing"] = True
     if rule in (OPEN_IN_ORDER, PUT_NEAR):
         goal["order"] = "rank"
     if rule == PUT_NEAR:
@@ -183,6 +186,7 @@ def _text(task: MiniGridTask, facts: dict[str, Any], goal: str, example: dict[st
         "- It carries one object at most and acts on the cell ahead only. Objects and walls block its way.",
         *kinds, *lava, *(moving if facts["world"]["moves_by_itself"] else []),
         f"- An episode ends with success, by a fatal action, or after {facts['max_steps']} steps.",
+        f"- {REWARD if task.engine == 'batched' else 'The environment pays on success only.'}",
         f"- At the start of an episode there are: {'; '.join(counts) or 'no objects'}.", "",
         "EXAMPLE of one transition", "prev:", *_brief(example["prev"]),
         f"action: {example['action']}", "state:", *_brief(example["state"]),
@@ -230,7 +234,7 @@ def _brief(state: dict[str, Any]) -> list[str]:
     """A state of an example, a line per group; items appear as objects[id]."""
     plain = {k: v for k, v in state.items() if k not in ("mission", "agent", "objects")}
     for name in ("event_object", "front", "carrying"):
-        plain[name] = None if plain[name] is None else f"objects[{plain[name]}]"
+        plain[name] = None if plain[name] is None else f"the object of id {plain[name]}"
     return [
         "  " + ", ".join(f"{name}={value}" for name, value in plain.items()),
         "  agent: " + ", ".join(f"{name}={value}" for name, value in state["agent"].items()),

@@ -222,9 +222,7 @@ def step_batch(cells, agent, things, layout, fixed, goal, rule, row_length, max_
                rewards, terminated, truncated, success):  # fmt: skip
     """One action in every environment."""
     for n in range(agent.shape[0]):
-        won, over = step_one(
-            cells, agent, things, fixed, goal, n, layout[n], rule, row_length, actions[n]
-        )
+        won, over = step_one(cells, agent, things, fixed, goal, n, layout[n], rule, row_length, actions[n])
         rewards[n] = 1 - 0.9 * (agent[n, STEP] / max_steps) if won else 0.0
         terminated[n] = over
         truncated[n] = (not over) and agent[n, STEP] >= max_steps

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .task import MiniGridTask
 
 STATE_CAP = 2_000_000
-MEMORY_CAP = 400_000_000  # bytes of stored states
+QUICK_CAP = 200_000
+MEMORY_CAP = 150_000_000  # bytes of stored states
 MOST_STAGES = 60
 
 

@@ -107,9 +107,7 @@ def write_pool(path: Path, pool: Pool) -> None:
             raise
 
 
-def build_pool(
-    task_id: str, family: Family, slots: int, count: int, first_seed: int, seen: set[str]
-) -> Pool:
+def build_pool(task_id: str, family: Family, slots: int, count: int, first_seed: int, seen: set[str]) -> Pool:
     """Layouts of `count` seeds from `first_seed` on, passing over those whose hash is in `seen`."""
     env = make_real(task_id).unwrapped
     if family.rule != FOREIGN:

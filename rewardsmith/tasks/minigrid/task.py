@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -131,5 +130,15 @@ class MiniGridTask:
         """
         if self.engine == "real":
             return None
-        plans = (self.plan(layout) for layout in range(len(self.pool("train"))))
-        return [(plan.layout, plan.actions) for plan in islice(filter(None, plans), count)]
+        from .planner import QUICK_CAP, STATE_CAP
+
+        cap, found = STATE_CAP, []
+        for layout in range(len(self.pool("train"))):
+            plan = self.plan(layout, cap)
+            if plan is not None:
+                found.append((plan.layout, plan.actions))
+                # Where one layout is beyond a full search, most are, and each try takes seconds.
+                cap = cap if plan.optimal else QUICK_CAP
+            if len(found) >= count:
+                break
+        return found

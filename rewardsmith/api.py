@@ -1,0 +1,162 @@
+"""What the CLI and `rewardsmith.design` both do: open the database, start a job, run it, read its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.config import Settings, settings
+from rewardsmith.engine import jobs
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.reporting import reading
+from rewardsmith.reporting.reading import Claim
+from rewardsmith.reporting.reward_file import program_of
+from rewardsmith.spec import JobSpec, default_steps, read_spec
+from rewardsmith.storage import records
+
+_PATIENCE = 15.0  # seconds that an executor has to end its trials
+
+
+@dataclass(frozen=True)
+class Design:
+    """How a job ended. `source` is the best program; `claim` is None if nothing was confirmed."""
+
+    job_id: str
+    state: str
+    note: str | None
+    best: str | None
+    source: str | None
+    claim: Claim | None
+
+
+def design(task: str, *, home: str | Path | None = None, slots: int | None = None, **options: Any) -> Design:
+    """Design a reward for `task` and wait for the end; `options` are the fields of a JobSpec.
+
+    Does what `rewardsmith run --task TASK` does, without a screen. Raises RewardsmithError.
+    """
+    chosen = settings() if home is None else Settings(home=Path(home))
+    options.setdefault("steps", default_steps(task))
+    spec = read_spec({"task": task, **options})
+    context = open_context(chosen)
+    job_id, _ = start(context, spec)
+    with executor(context, job_id, slots) as process:
+        process.wait()
+    with context.database.connect() as connection:
+        job = records.get_job(connection, job_id)
+        best = records.get_candidate(connection, job.best_candidate) if job.best_candidate else None
+        claim = reading.read_claim(connection, job)
+    return Design(job.id, job.state, job.note, best and best.id, best and best.source, claim)
+
+
+def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> Context:
+    """The database of this folder (or of the settings)."""
+    chosen = settings()
+    if allow_weak_sandbox:
+        os.environ["REWARDSMITH_ALLOW_WEAK_SANDBOX"] = "1"
+        chosen = chosen.model_copy(update={"allow_weak_sandbox": True})
+    return open_context(chosen, must_exist=must_exist)
+
+
+def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tuple[str, bool]:
+    """Create the job, or find the unfinished one that asked for the same; (id, whether it goes on)."""
+    found = jobs.find_unfinished(context, spec)
+    if found is not None:
+        jobs.resume_job(context, found)
+        return found, True
+    return jobs.create_job(context, spec, seed_reward), False
+
+
+def start_training(context: Context, task: str, source: str, steps: int | None, seeds: int) -> str:
+    """A job that designs nothing: it checks a reward file, trains it, and confirms it on fresh seeds."""
+    method = "auto-mc-reward" if "def dense" in source and "def sparse" in source else "free"
+    spec = read_spec(
+        {
+            "task": task,
+            "method": method,
+            "model": "none",
+            "iterations": 1,
+            "samples": 1,
+            "repairs": 0,
+            "steps": steps or default_steps(task),
+            "rungs": [1.0],
+            "confirm": seeds,
+            "target": None,
+        }
+    )
+    return jobs.create_job(context, spec, source)
+
+
+@contextmanager
+def executor(context: Context, job_id: str, slots: int | None) -> Iterator[subprocess.Popen]:
+    """The local executor of a job as a child process in a group of its own."""
+    chosen = context.settings
+    log = chosen.artifacts / job_id / "logs" / "executor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "workers.local", job_id, "--parent", str(os.getpid())]
+    command += ["--slots", str(slots or chosen.slots)]
+    environment = {
+        **os.environ,
+        "REWARDSMITH_HOME": str(chosen.home.resolve()),
+        "REWARDSMITH_DATABASE_URL": chosen.url,
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def interrupt(context: Context, job_id: str, process: subprocess.Popen) -> None:
+    """Finish and keep: trials stop and go on later from their checkpoints; the best so far stays."""
+    _end(process)
+    jobs.pause_job(context, job_id, "Interrupted; what was finished is kept.")
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def job_id(context: Context, text: str) -> str:
+    """The id of the job that `text` means."""
+    with context.database.connect() as connection:
+        return reading.find_job(connection, text).id
+
+
+def read_reward_file(path: Path) -> str:
+    """The text of a reward file. Raises UsageError."""
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
+    source = program_of(source) or source  # an exported file carries more than the program
+    if "def reward" not in source and not ("def dense" in source and "def sparse" in source):
+        raise UsageError(
+            f"{path} defines neither reward() nor dense() and sparse().",
+            "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
+        )
+    return source
+
+
+__all__ = ["Design", "RewardsmithError", "design"]

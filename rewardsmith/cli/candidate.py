@@ -1,0 +1,129 @@
+"""`show CANDIDATE`: everything about one program on one screen."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from rich.syntax import Syntax
+from sqlalchemy import select
+
+from rewardsmith.cli import screen
+from rewardsmith.reporting import text
+from rewardsmith.storage import records
+from rewardsmith.storage.records import Candidate, Trial
+from rewardsmith.storage.schema import analyses, checks, llm_calls
+
+
+def show_candidate(connection: Any, c: Candidate, form: str) -> None:
+    """Print a candidate: code, diff to its parent, checks, components, trials, diagnosis, cost."""
+    verdicts = list(
+        connection.execute(select(checks).where(checks.c.candidate_id == c.id).order_by(checks.c.id)).mappings()
+    )
+    trials = records.trials_of(connection, candidate_id=c.id)
+    analysis = connection.execute(select(analyses).where(analyses.c.candidate_id == c.id)).mappings().first()
+    spent = list(connection.execute(select(llm_calls).where(llm_calls.c.candidate == c.id)).mappings())
+    if form != "table":
+        row = {**c.__dict__, "checks": [dict(v) for v in verdicts], "trials": [t.__dict__ for t in trials],
+               "analysis": dict(analysis) if analysis else None}  # fmt: skip
+        screen.emit([row], "json", screen.table(None, []))
+        return
+    _head(c)
+    _code(connection, c)
+    _checks(verdicts)
+    _trials(connection, trials)
+    _components(trials)
+    if analysis:
+        for label, evidence in analysis["labels"].items():
+            screen.out.print(f"diagnosis: {label} - {evidence}", markup=False)
+        if analysis["suggestion"]:
+            screen.out.print(f"analyzer: {analysis['suggestion']}", markup=False)
+    tokens = sum((s["prompt_tokens"] or 0) + (s["completion_tokens"] or 0) for s in spent)
+    prices = [s["price_usd"] for s in spent]
+    price = "of unknown price" if None in prices else f"${sum(prices):.4f}"
+    steps = sum(t.steps for t in trials)
+    screen.out.print(f"cost: {len(spent)} calls, {tokens:,} tokens, {price}; {steps:,} environment steps", markup=False)
+    screen.next_command(f"rewardsmith why {c.id}")
+
+
+def _head(c: Candidate) -> None:
+    score = f"  success {text.percent(c.score)}" if c.score is not None else ""
+    parents = f" of {', '.join(c.parents)}" if c.parents else ""
+    screen.out.print(f"{c.id}  {c.move}{parents}  {c.state}{score}", style=f"bold {screen.ACCENT}", markup=False)
+    if c.oracle_informed:
+        screen.out.print("oracle-informed: the prompt showed the planner's subgoal order", markup=False)
+    if c.cause_of_death:
+        screen.out.print(f"died: {c.cause_of_death}", markup=False)
+    if c.thoughts:
+        screen.out.print(f"thoughts: {c.thoughts}", style="dim", markup=False)
+    channels = [
+        f"{ch['weight']:g} * {'sign of ' if ch['bound'] == 'sign' else ''}{ch['name']}"
+        + (f" (sum per episode within {ch['budget']:g})" if ch.get("budget") is not None else "")
+        for ch in c.channels.get("channels", [])
+    ]
+    screen.out.print(f"reward: {' + '.join(channels)}", markup=False)
+
+
+def _code(connection: Any, c: Candidate) -> None:
+    if c.source:
+        screen.out.print(Syntax(c.source, "python", line_numbers=True, background_color="default"))
+    if not c.parents:
+        return
+    parent = records.get_candidate(connection, c.parents[0])
+    lines = difflib.unified_diff(parent.source.splitlines(), c.source.splitlines(), parent.id, c.id, lineterm="", n=1)
+    diff = "\n".join(lines)
+    screen.out.print(Syntax(diff or "# the same as its parent", "diff", background_color="default"))
+
+
+def _checks(verdicts: list[Any]) -> None:
+    if not verdicts:
+        return
+    shown = screen.table(None, [("check", "left"), ("", "left"), ("finding", "left")])
+    for v in verdicts:
+        shown.add_row(v["kind"], "passed" if v["passed"] else "FAILED", v["message"])
+    screen.out.print(shown)
+
+
+def _trials(connection: Any, trials: list[Trial]) -> None:
+    if not trials:
+        return
+    shown = screen.table(
+        None,
+        [("trial", "left"), ("seed", "right"), ("steps", "right"), ("success [95 %]", "right"), ("greedy", "right"),
+         ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
+    )  # fmt: skip
+    for t in trials:
+        curve = [p["success"] for p in records.curve_of(connection, t.id)]
+        shown.add_row(
+            t.purpose, str(t.seed), text.steps(t.steps), text.percent(t.success, t.success_low, t.success_high),
+            text.percent(t.greedy_success), t.sandbox_level or "-",
+            f"{t.steps_per_second:,.0f}" if t.steps_per_second else "-", text.sparkline(curve),
+        )  # fmt: skip
+    screen.out.print(shown)
+    for t in trials:
+        if t.failure:
+            screen.out.print(f"seed {t.seed} failed: {t.failure}", markup=False)
+
+
+def _components(trials: list[Trial]) -> None:
+    telemetry = next((t.telemetry for t in trials if t.telemetry), None)
+    if not telemetry or not telemetry.get("components"):
+        return
+    shown = screen.table(
+        None,
+        [
+            ("component", "left"),
+            ("mean", "right"),
+            ("min", "right"),
+            ("max", "right"),
+            ("nonzero steps", "right"),
+        ],
+    )
+    for name, s in telemetry["components"].items():
+        shown.add_row(name, f"{s['mean']:.4g}", f"{s['min']:.4g}", f"{s['max']:.4g}", text.percent(s["fires"]))
+    screen.out.print(shown)
+    parts = [
+        f"{name} {s['mean_per_episode']:.3g} (magnitude {s['magnitude_per_episode']:.3g})"
+        for name, s in telemetry["channels"].items()
+    ]
+    screen.out.print(f"per episode, late in training: {', '.join(parts)}", markup=False)

@@ -1,0 +1,51 @@
+"""`export` and `verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rewardsmith.cli import screen
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command()(export)
+    app.command()(verify)
+
+
+def export(
+    what: Annotated[str, typer.Argument(help="A job, or a candidate (JOB-NAME).")] = "latest",
+    best: Annotated[bool, typer.Option("--best", help="The job's best candidate (the default for a job).")] = False,
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("exported"),
+    force: Annotated[bool, typer.Option(help="Write into a folder that has files.")] = False,
+) -> None:
+    """Write the reward as plain Python, with a wrapper, a card, the policy and recorded transitions."""
+    del best
+    from rewardsmith import api
+    from rewardsmith.reporting import reading
+    from rewardsmith.reporting.export import export_candidate
+
+    context = api.open_here(must_exist=True)
+    with context.database.connect() as connection:
+        if reading.names_candidate(connection, what):
+            candidate = reading.find_candidate(connection, what)
+        else:
+            job = reading.find_job(connection, what)
+            candidate = reading.find_candidate(connection, f"{job.id}-best")
+    written = export_candidate(context.database, candidate, out, force=force, allow=context.sandbox_floor)
+    for path in written:
+        print(path)
+    screen.next_command(f"rewardsmith verify {out}")
+
+
+def verify(folder: Annotated[Path, typer.Argument(help="An exported folder.")]) -> None:
+    """Replay the recorded transitions through the exported file and compare every reward exactly."""
+    from rewardsmith.config import settings
+    from rewardsmith.reporting.verify import verify_folder
+
+    report = verify_folder(folder, "none" if settings().allow_weak_sandbox else "kernel")
+    print(f"{report.transitions:,} transitions of {report.episodes} episodes: every reward is equal")
+    screen.say(f"program {report.program_hash[:12]}, replayed at protection level {report.level}")

@@ -1,0 +1,264 @@
+"""`ls`, `show`, `tree`, `why`, `compare`, `curves`, `calls`, `logs`: reading what a job did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rewardsmith.cli import screen
+
+Format = Annotated[str, typer.Option("--format", help="table, json or csv.")]
+JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command(name="ls")(ls)
+    for command in (show, tree, why, compare, curves, calls, logs):
+        app.command()(command)
+
+
+def _open() -> Any:
+    from rewardsmith.config import settings
+    from rewardsmith.storage.database import open_database
+
+    return open_database(settings().url, must_exist=True)
+
+
+def _reading(database: Any) -> Any:
+    return database.connect().execution_options(rewardsmith_read=True)
+
+
+def ls(
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only jobs of this task.")] = None,
+    form: Format = "table",
+) -> None:
+    """List jobs, the newest first."""
+    from sqlalchemy import select
+
+    from rewardsmith.reporting import text
+    from rewardsmith.storage.records import Job
+    from rewardsmith.storage.schema import jobs
+
+    query = select(jobs).order_by(jobs.c.created_at.desc())
+    if state:
+        query = query.where(jobs.c.state == state)
+    if task:
+        query = query.where(jobs.c.task == task)
+    with _reading(_open()) as connection:
+        found = [Job(**row) for row in connection.execute(query).mappings()]
+    shown = screen.table(
+        None,
+        [("job", "left"), ("task", "left"), ("method", "left"), ("model", "left"), ("state", "left"),
+         ("best", "left"), ("began (UTC)", "left"), ("worked", "right")],
+    )  # fmt: skip
+    rows = []
+    for job in found:
+        model = job.spec.get("model", "")
+        began = job.created_at.strftime("%Y-%m-%d %H:%M")
+        shown.add_row(
+            job.id, job.task, job.method, model, job.state, job.best_candidate or "", began,
+            text.seconds(job.active_seconds),
+        )  # fmt: skip
+        rows.append(
+            {"job": job.id, "task": job.task, "method": job.method, "model": model, "state": job.state,
+             "best": job.best_candidate, "began": job.created_at, "active_seconds": round(job.active_seconds, 1)}
+        )  # fmt: skip
+    screen.emit(rows, form, shown)
+    if found and form == "table":
+        screen.next_command(f"rewardsmith show {found[0].id}")
+
+
+def show(
+    what: Annotated[str, typer.Argument(help="A job, a candidate (JOB-NAME), latest or best.")] = "latest",
+    form: Format = "table",
+) -> None:
+    """Show a job, or a candidate with its code, checks, components, curve and cost."""
+    from rewardsmith.reporting import reading
+
+    with _reading(_open()) as connection:
+        if reading.names_candidate(connection, what):
+            from rewardsmith.cli.candidate import show_candidate
+
+            show_candidate(connection, reading.find_candidate(connection, what), form)
+        else:
+            _show_job(connection, reading.find_job(connection, what).id, form)
+
+
+def _show_job(connection: Any, job_id: str, form: str) -> None:
+    from rewardsmith.cli import results
+    from rewardsmith.cli.live import screen_of
+    from rewardsmith.reporting import reading
+    from rewardsmith.reporting.overview import read_overview
+
+    view = read_overview(connection, job_id)
+    if form != "table":
+        rows = [row.__dict__ for row in view.rows]
+        screen.emit(rows, form, screen.table(None, []))
+        return
+    screen.out.print(screen_of(view))
+    claim = reading.read_claim(connection, view.job)
+    if claim is not None:
+        results.print_claim(claim)
+    costs = view.costs
+    unpriced = f" ({costs['unpriced_calls']} of unknown price)" if costs["unpriced_calls"] else ""
+    screen.out.print(
+        f"cost: {costs['calls'] or 0} calls, {costs['prompt_tokens'] or 0:,} + {costs['completion_tokens'] or 0:,} "
+        f"tokens, ${costs['dollars'] or 0:.4f}{unpriced}; {costs['env_steps'] or 0:,} environment steps",
+        markup=False,
+    )
+    if view.job.oracle_informed:
+        screen.out.print("oracle-informed: prompts showed the planner's subgoal order", markup=False)
+    screen.next_command(f"rewardsmith show {view.job.best_candidate or view.rows[-1].candidate}")
+
+
+def tree(job: JobArgument = "latest") -> None:
+    """Show which candidate came from which."""
+    from rich.tree import Tree
+
+    from rewardsmith.reporting import reading, text
+    from rewardsmith.storage import records
+
+    with _reading(_open()) as connection:
+        found = reading.find_job(connection, job)
+        candidates = records.candidates_of(connection, found.id)
+    root = Tree(f"[bold]{found.id}[/bold]  {found.task}")
+    nodes: dict[str, Tree] = {}
+    for c in candidates:
+        parent = nodes.get(c.parents[0]) if c.parents else None
+        style = "dim" if c.state == "dead" else f"bold {screen.ACCENT}" if c.id == found.best_candidate else ""
+        more = f" + {', '.join(c.parents[1:])}" if c.parents[1:] else ""
+        reason = f"  {(c.cause_of_death or '').splitlines()[0][:80]}" if c.cause_of_death else ""
+        score = f"  {text.percent(c.score)}" if c.score is not None else ""
+        from rich.text import Text
+
+        label = Text(f"{c.id}  {c.move}{more}  {c.state}{score}{reason}", style=style)
+        nodes[c.id] = (parent or root).add(label)
+    screen.out.print(root)
+    screen.next_command(f"rewardsmith why {found.id}")
+
+
+def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
+    """Say why each candidate died, what was diagnosed, and what the analyzer predicted."""
+    from sqlalchemy import select
+
+    from rewardsmith.reporting import reading, text
+    from rewardsmith.storage import records
+    from rewardsmith.storage.schema import analyses
+
+    with _reading(_open()) as connection:
+        if reading.names_candidate(connection, what):
+            shown = [reading.find_candidate(connection, what)]
+        else:
+            job = reading.find_job(connection, what)
+            screen.out.print(f"{job.id}  {job.state}  {job.note or ''}", markup=False)
+            shown = [c for c in records.candidates_of(connection, job.id) if c.kind != "baseline"]
+        for c in shown:
+            score = f", success {text.percent(c.score)}" if c.score is not None else ""
+            screen.out.print(f"\n{c.id}  {c.move}  {c.state}{score}", style="bold", markup=False)
+            if c.cause_of_death:
+                screen.out.print(f"  died: {c.cause_of_death}", markup=False)
+            row = connection.execute(select(analyses).where(analyses.c.candidate_id == c.id)).mappings().first()
+            if row is None:
+                continue
+            for label, evidence in row["labels"].items():
+                screen.out.print(f"  diagnosis: {label} - {evidence}", markup=False)
+            for name in ("suggestion", "prediction"):
+                if row[name]:
+                    screen.out.print(f"  {name}: {row[name]}", markup=False)
+    screen.next_command("rewardsmith tree " + what.split("-")[0])
+
+
+def compare(
+    first: Annotated[str, typer.Argument(help="A candidate.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+) -> None:
+    """Compare two candidates: code, and success on the seeds they share."""
+    import difflib
+
+    from rewardsmith.reporting import reading, text
+    from rewardsmith.storage import records
+
+    with _reading(_open()) as connection:
+        pair = [reading.find_candidate(connection, name) for name in (first, second)]
+        trials = [records.trials_of(connection, candidate_id=c.id) for c in pair]
+    a, b = pair
+    diff = difflib.unified_diff(a.source.splitlines(), b.source.splitlines(), a.id, b.id, lineterm="")
+    from rich.syntax import Syntax
+
+    screen.out.print(Syntax("\n".join(diff) or "# the same program", "diff", background_color="default"))
+    shown = screen.table(
+        None,
+        [("purpose", "left"), ("seed", "right"), (a.id, "right"), (b.id, "right"), ("difference", "right")],
+    )
+    others = {(t.purpose, t.seed): t for t in trials[1]}
+    for t in trials[0]:
+        other = others.get((t.purpose, t.seed))
+        if other is None or t.success is None or other.success is None:
+            continue
+        change = f"{100 * (other.success - t.success):+.1f} points"
+        shown.add_row(t.purpose, str(t.seed), text.percent(t.success), text.percent(other.success), change)
+    screen.out.print(shown)
+
+
+def curves(
+    what: Annotated[str, typer.Argument(help="A job (best against baseline) or a candidate.")] = "latest",
+    out: Annotated[Path, typer.Option(help="Picture to write (.png, .svg, .pdf).")] = Path("curves.png"),
+) -> None:
+    """Draw learning curves with intervals."""
+    from rewardsmith.reporting import plots, reading
+
+    with _reading(_open()) as connection:
+        job = reading.find_job(connection, what)
+        named = [reading.find_candidate(connection, what).id] if reading.names_candidate(connection, what) else []
+        best = named or ([job.best_candidate] if job.best_candidate else [])
+        arms = {
+            ("designed reward " if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c)
+            for c in [*best, f"{job.id}-sparse"]
+        }
+    plots.learning_curves(arms, out, title=f"{job.task}: success on layouts not trained on")
+    print(out)
+
+
+def calls(job: JobArgument = "latest", form: Format = "table") -> None:
+    """List a job's language-model calls."""
+    from sqlalchemy import select
+
+    from rewardsmith.reporting import reading
+    from rewardsmith.storage.schema import llm_calls
+
+    with _reading(_open()) as connection:
+        found = reading.find_job(connection, job)
+        query = select(llm_calls).where(llm_calls.c.job_id == found.id).order_by(llm_calls.c.id)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+    shown = screen.table(
+        None,
+        [("iteration", "right"), ("role", "left"), ("candidate", "left"), ("model", "left"), ("outcome", "left"),
+         ("tokens in", "right"), ("tokens out", "right"), ("dollars", "right"), ("seconds", "right")],
+    )  # fmt: skip
+    for row in rows:
+        price = "unknown" if row["price_usd"] is None else f"{row['price_usd']:.4f}"
+        shown.add_row(
+            str(row["iteration"]), row["role"], row["candidate"], row["model"], row["outcome"],
+            str(row["prompt_tokens"] or 0), str(row["completion_tokens"] or 0), price, f"{row['latency_s'] or 0:.1f}",
+        )  # fmt: skip
+    screen.emit(rows, form, shown)
+
+
+def logs(job: JobArgument = "latest") -> None:
+    """Print the logs of a job's executor and trials."""
+    from rewardsmith.config import settings
+    from rewardsmith.reporting import reading
+
+    with _reading(_open()) as connection:
+        found = reading.find_job(connection, job)
+    folder = settings().artifacts / found.id / "logs"
+    written = [p for p in sorted(folder.glob("*.log")) if p.stat().st_size] if folder.exists() else []
+    for path in written:
+        screen.say(f"== {path.name}")
+        print(path.read_text(errors="replace"), end="")
+    if not written:
+        screen.say("Nothing was logged: no process of this job complained.")

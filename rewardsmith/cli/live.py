@@ -1,0 +1,134 @@
+"""Watching a job: a live table on a terminal, one line per change elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Engine
+
+from rewardsmith.cli import screen
+from rewardsmith.reporting import text
+from rewardsmith.reporting.overview import Overview, Row, read_overview
+
+_EVERY = 0.5
+
+
+def watch(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
+    """Show the job until it has ended or `running` turns false; returns the last overview."""
+    if screen.talk.is_terminal:
+        return _watch_live(database, job_id, running)
+    return _watch_plain(database, job_id, running)
+
+
+def _read(database: Engine, job_id: str) -> Overview:
+    with database.connect().execution_options(rewardsmith_read=True) as connection:
+        return read_overview(connection, job_id)
+
+
+def _watch_live(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
+    view = _read(database, job_id)
+    with Live(screen_of(view), console=screen.talk, refresh_per_second=4, transient=True) as live:
+        while running() and view.job.state == "running":
+            time.sleep(_EVERY)
+            view = _read(database, job_id)
+            live.update(screen_of(view))
+    view = _read(database, job_id)
+    screen.talk.print(screen_of(view))
+    return view
+
+
+def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
+    told: dict[str, str] = {}
+    phase = ""
+    while True:
+        going = running()
+        view = _read(database, job_id)
+        if (now := _phase(view)) != phase:
+            phase = now
+            screen.say(phase)
+        for row in view.rows:
+            line = plain_line(row)
+            if told.get(row.candidate) != line:
+                told[row.candidate] = line
+                screen.say(line)
+        if not going or view.job.state != "running":
+            return view
+        time.sleep(_EVERY)
+
+
+def plain_line(row: Row) -> str:
+    """One candidate's news in a line; the step count is left out while it only grows."""
+    parts = [row.candidate, row.state]
+    if row.rung:
+        parts.append(f"rung {row.rung}")
+    if row.success is not None:
+        parts.append(f"success {text.percent(row.success, row.low, row.high)}")
+    if row.note:
+        parts.append(row.note)
+    return "  ".join(parts)
+
+
+def _phase(view: Overview) -> str:
+    if view.confirm_total:
+        return f"confirming on fresh seeds: {view.confirm_done} of {view.confirm_total} trials done"
+    return f"iteration {view.iteration} of {view.spec.iterations}"
+
+
+def screen_of(view: Overview) -> Group:
+    """The whole screen."""
+    job, spec = view.job, view.spec
+    head = Text.assemble(
+        (f"job {job.id}", f"bold {screen.ACCENT}"),
+        f"  {job.task}  {job.method}  designed by {spec.model}  {_phase(view)}  "
+        f"{text.seconds(job.active_seconds)}{_budget(view)}",
+    )
+    return Group(head, Text(), _candidates(view), Text(f"\n{job.note}" if job.note else ""))
+
+
+def _budget(view: Overview) -> str:
+    budget, costs = view.spec.budget, view.costs
+    parts = []
+    if budget.seconds is not None:
+        parts.append(f"{text.seconds(max(0.0, budget.seconds - view.job.active_seconds))} left")
+    if budget.env_steps is not None:
+        parts.append(f"{max(0, budget.env_steps - (costs['env_steps'] or 0)):,} steps left")
+    if budget.calls is not None:
+        parts.append(f"{max(0, budget.calls - (costs['calls'] or 0))} calls left")
+    if budget.dollars is not None:
+        parts.append(f"${max(0.0, budget.dollars - (costs['dollars'] or 0.0)):.2f} left")
+    return "".join(f", {part}" for part in parts)
+
+
+def _candidates(view: Overview) -> Table:
+    shown = screen.table(
+        None,
+        [
+            ("candidate", "left"),
+            ("move", "left"),
+            ("state", "left"),
+            ("rung", "right"),
+            ("steps", "right"),
+            ("success [95 %]", "right"),
+            ("steps/s", "right"),
+            ("note", "left"),
+        ],
+    )
+    for row in view.rows:
+        style = f"bold {screen.ACCENT}" if row.best else "dim" if row.state == "dead" else ""
+        shown.add_row(
+            row.candidate + (" *" if row.best else ""),
+            row.move,
+            row.state,
+            row.rung,
+            text.steps(row.steps),
+            text.percent(row.success, row.low, row.high),
+            f"{row.speed:,.0f}" if row.speed else "",
+            row.note[:70],
+            style=style,
+        )
+    return shown

@@ -1,0 +1,93 @@
+"""The `rewardsmith` command: parsing and printing only, one file per group of commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import typer
+
+from rewardsmith.cli import database, export, inspect, run, tasks
+from rewardsmith.errors import RewardsmithError
+
+app = typer.Typer(
+    name="rewardsmith",
+    help="Design, check and train reward functions for sparse-reward reinforcement learning.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks of errors."),
+) -> None:
+    if debug:
+        os.environ["REWARDSMITH_DEBUG"] = "1"
+
+
+run.register(app)
+inspect.register(app)
+export.register(app)
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Entry point: errors are a cause and a remedy on stderr, exit code 1, or 2 for wrong usage."""
+    try:
+        code = app(standalone_mode=False)
+    except RewardsmithError as error:
+        _report(error.cause, error.remedy)
+        code = error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "rewardsmith"
+        _report(error.format_message(), f"See `{command} --help`.")
+        code = 2
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _report("Interrupted.", "What was finished is kept; the same command goes on.")
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except Exception as error:
+        code = _unforeseen(error)
+    sys.exit(code or 0)
+
+
+def _report(cause: str, remedy: str) -> None:
+    if os.environ.get("REWARDSMITH_DEBUG") and sys.exc_info()[1] is not None:
+        import traceback
+
+        traceback.print_exc()
+    print(f"error: {cause}\n{remedy}", file=sys.stderr)
+
+
+def _unforeseen(error: Exception) -> int:
+    from rewardsmith.agents.models import ModelFailed
+
+    if isinstance(error, ModelFailed):
+        _report(error.cause, error.remedy)
+    elif isinstance(error, OSError):
+        _report(
+            f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
+            "Check the path, rights and free space.",
+        )
+    elif type(error).__module__.startswith("sandbox"):
+        cause, _, remedy = str(error).partition("\n")
+        _report(cause, remedy or "See `rewardsmith check` and docs/sandbox.md.")
+    else:
+        _report(
+            f"{type(error).__name__}: {error}",
+            "This is a defect of rewardsmith; run again with --debug and report it.",
+        )
+    return 1
+
+
+if __name__ == "__main__":
+    main()

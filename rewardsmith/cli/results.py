@@ -1,0 +1,67 @@
+"""How a job ended: the claim with its intervals, the best candidate, the next command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rewardsmith.cli import screen
+from rewardsmith.reporting import reading, text
+from rewardsmith.reporting.reading import Arm, Claim
+
+
+def print_result(context: Any, job_id: str, exit_code: int | None = 0) -> None:
+    """Print the job's end. Raises RewardsmithError if it failed."""
+    from rewardsmith.errors import RewardsmithError
+
+    with context.database.connect() as connection:
+        job = reading.find_job(connection, job_id)
+        claim = reading.read_claim(connection, job) if job.state in ("done", "paused") else None
+    if job.note:
+        screen.say(job.note)
+    if claim is not None:
+        print_claim(claim)
+    if job.state == "paused":
+        screen.next_command(f"the same command again, or: rewardsmith resume {job.id}")
+    if job.best_candidate is not None:
+        screen.say(f"best: {job.best_candidate}" + ("  (oracle-informed)" if job.oracle_informed else ""))
+        screen.next_command(f"rewardsmith show {job.best_candidate}")
+        screen.next_command(f"rewardsmith export {job.id} --best --out exported")
+    if job.state == "failed":
+        raise RewardsmithError(f"Job {job.id} found no reward.", f"See `rewardsmith why {job.id}`.")
+    if job.state == "running" and exit_code:
+        raise RewardsmithError(
+            "The executor ended early.", f"Give the same command again; see `rewardsmith logs {job.id}`."
+        )
+
+
+def print_claim(claim: Claim) -> None:
+    """Both arms of a claim as a table, and the verdict in words."""
+    label = f"{len(claim.best.seeds)} fresh seeds" + (", preliminary" if claim.preliminary else "")
+    layouts = "unseen layouts" if claim.best.unseen else "layouts that training may have seen"
+    shown = screen.table(
+        f"claim: {label}, {claim.best.episodes:,} episodes each, stochastic policy, {layouts}",
+        [
+            ("reward", "left"),
+            ("success [95 %]", "right"),
+            ("each seed", "left"),
+            ("greedy", "right"),
+            ("steps", "right"),
+            ("steps to 90 %", "left"),
+        ],
+    )
+    for arm in (claim.best, claim.baseline):
+        shown.add_row(
+            arm.candidate,
+            text.percent(arm.mean, *arm.interval),
+            " ".join(f"{100 * s:.1f}" for s in arm.success),
+            " ".join(f"{100 * s:.1f}" for s in arm.greedy),
+            text.steps(arm.steps),
+            _to_90(arm),
+        )
+    screen.out.print(shown)
+    few = " (too few seeds to show a difference)" if len(claim.best.seeds) < 4 else ""
+    screen.out.print(f"verdict: {claim.verdict}{few}; probability of improvement {claim.improvement:.2f}", markup=False)
+
+
+def _to_90(arm: Arm) -> str:
+    return " ".join("never" if s is None else f"{s:,}" for s in arm.steps_to_90)

@@ -1,0 +1,173 @@
+"""`run`, `extend`, `resume`, `cancel`, `train`: starting work and watching it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rewardsmith.cli import screen
+
+TaskOption = Annotated[str | None, typer.Option("--task", help="Task id, or a YAML file that describes one.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command()(run)
+    app.command()(extend)
+    app.command()(resume)
+    app.command()(cancel)
+    app.command()(train)
+
+
+def run(
+    task: TaskOption = None,
+    spec: Annotated[Path | None, typer.Option(help="YAML file of job settings; options override it.")] = None,
+    method: Annotated[str | None, typer.Option(help="auto-mc-reward or free.")] = None,
+    model: Annotated[str | None, typer.Option(help="synth (no language model), or a litellm id.")] = None,
+    critic_model: Annotated[str | None, typer.Option(help="Model of the critic.")] = None,
+    analyzer_model: Annotated[str | None, typer.Option(help="Model of the analyzer.")] = None,
+    api_base: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Rounds of the search.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Candidates per round.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Environment steps of a full trial.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Training seeds per candidate in the search.")] = None,
+    confirm: Annotated[int | None, typer.Option(help="Fresh seeds of the claim; 0 skips it.")] = None,
+    target: Annotated[float | None, typer.Option(help="Stop searching at this success rate.")] = None,
+    planner: Annotated[bool | None, typer.Option("--planner/--no-planner", help="Show the planner's order.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Everything random follows from this.")] = None,
+    seed_reward: Annotated[Path | None, typer.Option(help="A reward file to start from.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Wall-clock limit of the job.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Limit of environment steps in all.")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Limit of language-model calls.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Limit of tokens.")] = None,
+    max_dollars: Annotated[float | None, typer.Option(help="Limit of dollars.")] = None,
+    slots: Annotated[int | None, typer.Option(help="Trials at once; one per core by default.")] = None,
+    allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
+) -> None:
+    """Design a reward for a task. The same command again goes on with an unfinished job."""
+    options = {k: v for k, v in locals().items() if v is not None}
+    from rewardsmith import api
+
+    job_spec = _spec(options)
+    text = api.read_reward_file(seed_reward) if seed_reward else None
+    context = api.open_here(allow_weak_sandbox=allow_weak_sandbox)
+    job_id, resumed = api.start(context, job_spec, text)
+    screen.say(f"job {job_id}{' (going on)' if resumed else ''}")
+    if job_spec.model == "synth":
+        screen.say(
+            "The designer is `synth`, which is not a language model: it composes programs by rules. "
+            "Name one with --model."
+        )
+    _work(context, job_id, slots)
+
+
+_SPEC_KEYS = [
+    "task",
+    "method",
+    "model",
+    "critic_model",
+    "analyzer_model",
+    "api_base",
+    "iterations",
+    "samples",
+    "steps",
+    "seeds",
+    "confirm",
+    "target",
+    "planner",
+    "seed",
+]
+_BUDGET_KEYS = {
+    "max_seconds": "seconds",
+    "max_steps": "env_steps",
+    "max_calls": "calls",
+    "max_tokens": "tokens",
+    "max_dollars": "dollars",
+}
+
+
+def _spec(options: dict[str, Any]) -> Any:
+    from rewardsmith.errors import UsageError
+    from rewardsmith.spec import default_steps, read_spec, read_spec_file
+
+    values = read_spec_file(options["spec"]) if "spec" in options else {}
+    values |= {key: options[key] for key in _SPEC_KEYS if key in options}
+    limits = {name: options[key] for key, name in _BUDGET_KEYS.items() if key in options}
+    if limits:
+        values["budget"] = {**(values.get("budget") or {}), **limits}
+    if "task" not in values:
+        raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
+    values.setdefault("steps", default_steps(str(values["task"])))
+    return read_spec(values)
+
+
+def extend(
+    job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")],
+    iterations: Annotated[int, typer.Option(min=1, help="Rounds to add.")] = 1,
+    slots: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+) -> None:
+    """Add iterations to a job and run them."""
+    from rewardsmith import api
+    from rewardsmith.engine import jobs
+
+    context = api.open_here(must_exist=True)
+    job_id = api.job_id(context, job)
+    jobs.extend_job(context, job_id, iterations)
+    _work(context, job_id, slots)
+
+
+def resume(
+    job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")] = "latest",
+    slots: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+) -> None:
+    """Go on with a job that was interrupted."""
+    from rewardsmith import api
+    from rewardsmith.engine import jobs
+
+    context = api.open_here(must_exist=True)
+    job_id = api.job_id(context, job)
+    jobs.resume_job(context, job_id)
+    _work(context, job_id, slots)
+
+
+def cancel(job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]) -> None:
+    """End a job for good. What it found stays readable."""
+    from rewardsmith import api
+    from rewardsmith.engine import jobs
+
+    context = api.open_here(must_exist=True)
+    job_id = api.job_id(context, job)
+    jobs.cancel_job(context, job_id)
+    screen.say(f"job {job_id} is cancelled")
+    screen.next_command(f"rewardsmith show {job_id}")
+
+
+def train(
+    reward: Annotated[Path, typer.Option(help="A reward file: reward(), or dense() and sparse().")],
+    task: Annotated[str, typer.Option("--task", help="Task id, or a YAML file that describes one.")],
+    steps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Fresh training seeds.")] = 1,
+    slots: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+) -> None:
+    """Train anybody's reward file the way a job's candidates are trained, beside the sparse baseline."""
+    from rewardsmith import api
+
+    context = api.open_here()
+    job_id = api.start_training(context, task, api.read_reward_file(reward), steps, seeds)
+    screen.say(f"job {job_id}")
+    _work(context, job_id, slots)
+
+
+def _work(context: Any, job_id: str, slots: int | None) -> None:
+    from rewardsmith import api
+    from rewardsmith.cli import live, results
+
+    with api.executor(context, job_id, slots) as process:
+        try:
+            live.watch(context.database, job_id, lambda: process.poll() is None)
+        except KeyboardInterrupt:
+            screen.say("\nfinishing: what is done is kept ...")
+            api.interrupt(context, job_id, process)
+    results.print_result(context, job_id, process.returncode)

@@ -1,0 +1,54 @@
+"""`tasks list` and `tasks describe`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rewardsmith.cli import screen
+
+app = typer.Typer(help="The tasks that rewards can be designed for.", no_args_is_help=True)
+
+
+@app.command(name="list")
+def list_(
+    match: Annotated[str, typer.Argument(help="Only ids that contain this.")] = "",
+    form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+) -> None:
+    """List task ids and the engine that runs each."""
+    from rewardsmith.tasks import list_tasks
+
+    found = [(task_id, engine) for task_id, engine in list_tasks() if match.lower() in task_id.lower()]
+    shown = screen.table(None, [("task", "left"), ("engine", "left")])
+    for task_id, engine in found:
+        shown.add_row(task_id, engine)
+    screen.emit([{"task": t, "engine": e} for t, e in found], form, shown)
+    if form == "table":
+        screen.say("batched: compiled, fast. real: the environment itself. Your own: a YAML file, see docs/tasks.md")
+        screen.next_command("rewardsmith tasks describe ID")
+
+
+@app.command()
+def describe(
+    task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")],
+    form: Annotated[str, typer.Option("--format", help="table (text) or json.")] = "table",
+) -> None:
+    """Print what a designer is told of a task: state, actions, mechanics, success, an example."""
+    from rewardsmith.spec import default_steps
+    from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.subgoals import subgoal_order
+
+    found = get_task(task)
+    interface = found.interface()
+    if form == "json":
+        screen.emit([interface.__dict__], "json", screen.table(None, []))
+        return
+    print(interface.text)
+    print(f"\nSUCCESS\n{found.success_rule}")
+    print(f"\nENGINE\n{found.engine}; {default_steps(found.id):,} environment steps per full trial by default")
+    order = subgoal_order(found)
+    if order:
+        steps = ", ".join(f"{g['event']} {g['kind'] or ''}".strip() for g in order)
+        print(f"\nPLANNER\nShortest solutions pass, in this order: {steps}")
+    screen.next_command(f"rewardsmith run --task {task}")

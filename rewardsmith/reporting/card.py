@@ -1,0 +1,107 @@
+"""card.md: what a reward is, what was measured of it, and what that does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from rewardsmith.reporting import reading, text
+from rewardsmith.reporting.reading import Arm
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import records
+from rewardsmith.storage.records import Candidate, Job
+from rewardsmith.storage.schema import checks, llm_calls
+
+
+def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping[str, str]) -> str:
+    """The card of a candidate, as Markdown."""
+    spec = JobSpec.model_validate(job.spec)
+    lines = [f"# Reward {candidate.id} for {job.task}", ""]
+    if spec.model == "synth":
+        lines += ["Designed by `synth`, which is not a language model: it composes programs by rules.", ""]
+    if candidate.oracle_informed:
+        lines += [
+            "**oracle-informed**: the designer's prompt showed the planner's subgoal order. This is no evidence "
+            "for a language model.",
+            "",
+        ]
+    lines += [*_scores(connection, job, candidate), *_checks(connection, candidate)]
+    lines += ["## Made from", ""]
+    lines += [f"- method: {job.method}; model: {spec.model}; training gamma: {spec.training.gamma}"]
+    lines += [f"- program sha256: `{candidate.source_hash}`"]
+    hashes = connection.execute(
+        select(llm_calls.c.role, llm_calls.c.prompt_hash).where(llm_calls.c.candidate == candidate.id)
+    ).all()
+    lines += [f"- {row.role}'s prompt sha256: `{row.prompt_hash}`" for row in hashes]
+    lines += [f"- {name} {number}" for name, number in versions.items()]
+    lines += ["", *_cost(connection, job, candidate)]
+    return "\n".join(lines) + "\n"
+
+
+def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
+    best, baseline = (
+        reading.read_arm(connection, candidate.id),
+        reading.read_arm(connection, f"{job.id}-sparse"),
+    )
+    if best is None:
+        score = text.percent(candidate.score)
+        return [
+            "## Scores",
+            "",
+            f"Search only: {score} success, on seeds the search selected with. This is not a claim; "
+            "`--confirm` trains fresh seeds.",
+            "",
+        ]
+    label = ", preliminary" if len(best.seeds) < 10 else ""
+    where = "layouts that training did not see" if best.unseen else "layouts that training may have seen"
+    lines = [
+        f"## Scores ({len(best.seeds)} fresh seeds{label})",
+        "",
+        f"Success of final weights on {where}, {best.episodes:,} episodes per seed; interquartile mean over "
+        "seeds with a 95 % bootstrap interval.",
+        "",
+        "| reward | stochastic policy | each seed | greedy, each seed | steps | steps to 90 % |",
+        "|---|---|---|---|---|---|",
+        _score_row("this reward", best),
+    ]
+    if baseline is not None:
+        lines.append(_score_row("environment's own (sparse)", baseline))
+    return [*lines, "", f"Seeds: {', '.join(map(str, best.seeds))}.", ""]
+
+
+def _score_row(name: str, arm: Arm) -> str:
+    each = " ".join(f"{100 * s:.1f}" for s in arm.success)
+    greedy = " ".join(f"{100 * s:.1f}" for s in arm.greedy)
+    reached = " ".join("never" if s is None else f"{s:,}" for s in arm.steps_to_90)
+    return f"| {name} | {text.percent(arm.mean, *arm.interval)} | {each} | {greedy} | {arm.steps:,} | {reached} |"
+
+
+def _checks(connection: Any, candidate: Candidate) -> list[str]:
+    rows = connection.execute(select(checks).where(checks.c.candidate_id == candidate.id).order_by(checks.c.id)).all()
+    levels = {t.sandbox_level for t in records.trials_of(connection, candidate_id=candidate.id) if t.sandbox_level}
+    lines = ["## Checks before training", ""]
+    for row in rows:
+        message = row.message.replace("\n", " ")
+        lines.append(f"- {row.kind}: {'passed' if row.passed else 'FAILED'}; {message}")
+    return [
+        *lines,
+        f"- sandbox level observed in training: {', '.join(sorted(levels)) or 'none recorded'}",
+        "",
+    ]
+
+
+def _cost(connection: Any, job: Job, candidate: Candidate) -> list[str]:
+    calls = connection.execute(select(llm_calls.c.price_usd).where(llm_calls.c.job_id == job.id)).all()
+    unknown = sum(row.price_usd is None for row in calls)
+    dollars = sum(row.price_usd or 0.0 for row in calls)
+    all_steps = sum(t.steps for t in records.trials_of(connection, job_id=job.id))
+    own_steps = sum(t.steps for t in records.trials_of(connection, candidate_id=candidate.id))
+    note = f", {unknown} of unknown price" if unknown else ""
+    return [
+        "## Cost",
+        "",
+        f"- whole job: {len(calls)} calls, ${dollars:.4f}{note}; {all_steps:,} environment steps, search included",
+        f"- this reward: {own_steps:,} environment steps",
+    ]

@@ -1,0 +1,159 @@
+"""`export`: reward.py, card.md, policy.safetensors, recorded transitions, a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, select
+
+from rewardsmith.errors import UsageError
+from rewardsmith.programs.composition import Carry
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
+from rewardsmith.reporting.card import card_text
+from rewardsmith.reporting.reward_file import reward_file
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import records
+from rewardsmith.storage.records import Candidate
+from rewardsmith.storage.schema import artifacts
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Tables, Task
+
+_ENVS = 8
+_VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium", "minigrid")
+
+
+def export_candidate(database: Engine, candidate: Candidate, out: Path, *, force: bool, allow: str) -> list[Path]:
+    """Write an exported folder; returns its files. Raises UsageError, sandbox.HostError."""
+    if not candidate.source:
+        raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or use --best.")
+    if out.exists() and any(out.iterdir()) and not force:
+        raise UsageError(f"{out} is not empty.", "Name another folder, or give --force.")
+    with database.connect() as connection:
+        job = records.get_job(connection, candidate.job_id)
+        policy = _policy(connection, candidate)
+        card = card_text(connection, job, candidate, versions())
+    spec = JobSpec.model_validate(job.spec)
+    task = get_task(spec.task)
+    reward = TrainingReward.from_dict(candidate.channels)
+    out.mkdir(parents=True, exist_ok=True)
+    title = f"Reward {candidate.id} for {task.id}, designed by rewardsmith ({spec.method}, {spec.model})."
+    text = reward_file(task, reward, spec.training.gamma, title)
+    files = {"reward.py": text, "card.md": card}
+    for name, content in files.items():
+        (out / name).write_text(content, encoding="utf-8")
+    _write_transitions(out / "transitions.npz", task, reward, spec.training.gamma, allow)
+    manifest = {
+        "format": 1,
+        "task": task.id,
+        "candidate": candidate.id,
+        "program_hash": candidate.source_hash,
+        "reward_hash": reward.hash,
+        "reward_py_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "versions": versions(),
+    }
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    if policy is not None:
+        shutil.copyfile(policy, out / "policy.safetensors")
+    return sorted(path for path in out.iterdir() if path.is_file())
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _policy(connection: Any, candidate: Candidate) -> Path | None:
+    """The policy of the candidate's first confirmed trial, else of its search trial."""
+    trials = [t for t in records.trials_of(connection, candidate_id=candidate.id) if t.state == "done"]
+    for trial in sorted(trials, key=lambda t: (t.purpose != "confirm", t.seed)):
+        query = select(artifacts.c.path).where(artifacts.c.trial_id == trial.id, artifacts.c.kind == "policy")
+        path = connection.execute(query).scalar()
+        if path and Path(path).exists():
+            return Path(path)
+    return None
+
+
+def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: float, allow: str) -> None:
+    """Played episodes with the rewards that training would have paid: what `verify` replays."""
+    rollout, tables = record_transitions(task)
+    steps, envs = rollout.starts.shape
+    with open_host(reward, task, tables, envs, steps, allow) as host:
+        scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
+    totals = np.empty((steps, envs))
+    for n in range(envs):
+        # One environment at a time, as the exported wrapper runs them.
+        totals[:, n] = _composed_alone(reward, rollout, scores, n, gamma)
+    arrays: dict[str, Any] = {
+        "before": rollout.before,
+        "after": rollout.after,
+        "actions": rollout.actions,
+        "rewards": rollout.rewards,
+        "starts": rollout.starts,
+        "terminated": rollout.terminated,
+        "expected": totals,
+    }
+    texts = {}
+    for name, table in tables.items():
+        if isinstance(table, np.ndarray) and table.dtype.kind != "U":
+            arrays[f"table_{name}"] = table
+        else:
+            texts[name] = [str(entry) for entry in table]
+    if texts:
+        arrays["texts"] = np.frombuffer(json.dumps(texts).encode(), dtype=np.uint8)
+    np.savez_compressed(path, **arrays)
+
+
+def _composed_alone(reward: TrainingReward, rollout: Rollout, scores: Any, n: int, gamma: float) -> np.ndarray:
+    from dataclasses import replace
+
+    one = Rollout(**{k: getattr(rollout, k)[:, n : n + 1] for k in Rollout.__dataclass_fields__})
+    phi = None if scores.phi is None else scores.phi[:, n : n + 1]
+    phi0 = None if scores.phi0 is None else scores.phi0[:, n : n + 1]
+    mine = replace(scores, values=scores.values[:, n : n + 1], phi=phi, phi0=phi0)
+    return compose_rollout(reward, one, mine, gamma, Carry()).total[:, 0]
+
+
+def record_transitions(task: Task) -> tuple[Rollout, Tables]:
+    """Eight environments at random for up to two step limits; with a planner the first plays solutions."""
+    steps = min(2 * task.max_steps, 800)
+    plans = list(task.oracle_plans(1) or ())
+    batch = task.batch(_ENVS, "train")
+    rng = np.random.default_rng(0)
+    rollout = Rollout.empty(steps, _ENVS, task.schema["width"], task.schema["dtype"])
+    rows = np.zeros_like(rollout.before[0])
+    if plans:
+        batch.play(plans[0][0])
+    else:
+        batch.reset(0)
+    batch.state_rows(rows)
+    starts = np.ones(_ENVS, dtype=bool)
+    for t in range(steps):
+        rollout.before[t], rollout.starts[t] = rows, starts
+        actions = rng.integers(len(task.actions), size=_ENVS)
+        if plans and t < len(plans[0][1]):
+            actions[0] = plans[0][1][t]
+        rollout.actions[t] = actions
+        batch.step(actions)
+        batch.state_rows(rollout.after[t])
+        rollout.rewards[t] = batch.rewards
+        rollout.terminated[t], rollout.truncated[t] = batch.terminated, batch.truncated
+        starts = batch.terminated | batch.truncated
+        batch.restart(starts)
+        batch.state_rows(rows)
+    tables = batch.tables
+    batch.close()
+    return rollout, tables

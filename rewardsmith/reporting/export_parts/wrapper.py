@@ -1,0 +1,117 @@
+STATE = build_view(SCHEMA)
+
+
+def component_sums(
+    prev: Any, action: int, state: Any, memory: dict
+) -> tuple[dict[str, float], dict[str, float]]:
+    """One transition's raw channel values, and the named components they are the sums of."""
+    raw: dict[str, float] = {}
+    components: dict[str, float] = {}
+    for name in FUNCTIONS:
+        if name == "potential":
+            continue
+        result = globals()[name](prev, action, state, memory)
+        parts = (
+            {str(k): float(v) for k, v in result.items()}
+            if isinstance(result, dict)
+            else {name: float(result)}
+        )
+        total = 0.0
+        for part in sorted(parts):
+            total += parts[part]
+            components[part if name == "reward" or part == name else f"{name}.{part}"] = parts[part]
+        raw[name] = total
+    return raw, components
+
+
+class ShapedReward:
+    """The training reward of one environment, step by step: the program, then the channels."""
+
+    def __init__(self) -> None:
+        self.carry = Carry()
+        self.memory: dict = {}
+        self.steps = 0
+        self.first = True
+        self.phi_start = 0.0
+
+    def start(self, state: Any) -> None:
+        """An episode begins in `state`."""
+        self.memory = {}
+        self.first = True
+        if "potential" in FUNCTIONS:
+            self.phi_start = float(globals()["potential"](state, self.memory))
+
+    def step(
+        self, prev: Any, action: int, state: Any, env_reward: float, terminated: bool
+    ) -> tuple[float, dict]:
+        """(training reward, named components) of one transition."""
+        sums, components = component_sums(prev, action, state, self.memory)
+        raw: dict[str, Any] = {}
+        for channel in CHANNELS:
+            value = env_reward if channel.kind == "env" else sums.get(channel.name, 0.0)
+            if channel.kind == "potential":
+                value = float(globals()["potential"](state, self.memory))
+                raw[channel.name + ":start"] = np.array([[self.phi_start]])
+            raw[channel.name] = np.array([[value]], dtype=np.float64)
+        composed = compose(
+            CHANNELS,
+            raw,
+            np.array([[self.first]]),
+            np.array([[bool(terminated)]]),
+            GAMMA,
+            self.carry,
+            self.steps,
+        )
+        self.first = False
+        self.steps += 1
+        return float(composed.total[0, 0]), components
+
+
+def wrap(env: Any) -> Any:
+    """A Gymnasium environment that pays this reward; the environment's own is info["env_reward"]."""
+    import gymnasium
+
+    class RewardWrapper(gymnasium.Wrapper):
+        def __init__(self, inner: Any) -> None:
+            super().__init__(inner)
+            self._tracker = StateTracker(SCHEMA)
+            self._reward = ShapedReward()
+
+        def reset(self, **kwargs: Any) -> Any:
+            observation, info = self.env.reset(**kwargs)
+            row, self._tables = self._tracker.start(SOURCE_OF_START(self.env, observation))
+            self._state = STATE(row.tolist(), self._tables)
+            self._reward.start(self._state)
+            return observation, info
+
+        def step(self, action: Any) -> Any:
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            row = SOURCE_OF_STEP(self._tracker, self.env, observation, action, reward, terminated, truncated)
+            prev, self._state = self._state, STATE(row.tolist(), self._tables)
+            shaped, parts = self._reward.step(prev, int(action), self._state, float(reward), terminated)
+            info = {**info, "env_reward": float(reward), "reward_components": parts}
+            return observation, shaped, terminated, truncated, info
+
+    return RewardWrapper(env)
+
+
+def replay(arrays: dict[str, Any]) -> Any:
+    """The training reward of recorded transitions [T, N], step by step, as the wrapper would pay it.
+
+    `rewardsmith verify` runs this in a sandbox and compares the result with what was recorded.
+    """
+    starts = arrays["starts"]
+    tables: dict[str, Any] = {name: arrays["table_" + name] for name in TABLES}
+    if "texts" in arrays:
+        tables.update(json.loads(bytes(arrays["texts"].tolist()).decode()))
+    totals = np.zeros(starts.shape, dtype=np.float64)
+    for n in range(starts.shape[1]):
+        shaped = ShapedReward()
+        for t in range(starts.shape[0]):
+            prev = STATE(arrays["before"][t, n].tolist(), tables)
+            if starts[t, n]:
+                shaped.start(prev)
+            state = STATE(arrays["after"][t, n].tolist(), tables)
+            action, reward = int(arrays["actions"][t, n]), float(arrays["rewards"][t, n])
+            totals[t, n], _ = shaped.step(prev, action, state, reward, bool(arrays["terminated"][t, n]))
+    return totals

@@ -1,0 +1,118 @@
+"""A job at a glance: one row per candidate, what runs now, what it has cost. Used by `run`, `show` and `ls`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.records import Candidate, Job, Trial
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate's line."""
+
+    candidate: str
+    iteration: int
+    move: str
+    state: str  # in words: designing, checking, queued, training, trained, dead, ...
+    rung: str  # "2/3"
+    steps: int
+    success: float | None
+    low: float | None
+    high: float | None
+    speed: float | None  # environment steps per second
+    note: str
+    best: bool
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A job, its candidates, its costs."""
+
+    job: Job
+    spec: JobSpec
+    rows: list[Row]
+    iteration: int
+    open_items: int
+    confirm_done: int
+    confirm_total: int
+    costs: dict[str, Any]
+
+
+def read_overview(connection: Connection, job_id: str) -> Overview:
+    """Read everything that one screen shows of a job."""
+    job = records.get_job(connection, job_id)
+    spec = JobSpec.model_validate(job.spec)
+    items = queue.of_job(connection, job_id)
+    trials = records.trials_of(connection, job_id=job_id)
+    rows = [_row(connection, job, spec, c, items, trials) for c in records.candidates_of(connection, job_id)]
+    rounds = records.iterations_of(connection, job_id)
+    confirm = [i for i in items if i.key.kind == "confirm"]
+    costs = dict(
+        connection.execute(text("SELECT * FROM v_costs WHERE job_id = :job"), {"job": job_id}).mappings().one()
+    )
+    return Overview(
+        job,
+        spec,
+        rows,
+        rounds[-1].number if rounds else 0,
+        sum(i.state in queue.OPEN for i in items),
+        sum(i.state == "done" for i in confirm),
+        len(confirm),
+        costs,
+    )
+
+
+def _row(
+    connection: Connection,
+    job: Job,
+    spec: JobSpec,
+    c: Candidate,
+    items: list[queue.Item],
+    trials: list[Trial],
+) -> Row:
+    mine = [i for i in items if i.key.candidate == c.id and i.key.kind in ("check", "train", "baseline", "analyse")]
+    searched = [t for t in trials if t.candidate_id == c.id and t.purpose == "search"]
+    trial = searched[0] if searched else None
+    rungs = [i.key.rung for i in mine if i.key.kind == "train"]
+    success, low, high = (trial.success, trial.success_low, trial.success_high) if trial else (None, None, None)
+    training = any(i.state == "leased" and i.key.kind in ("train", "baseline") for i in mine)
+    if training and trial:
+        point = (records.curve_of(connection, trial.id) or [{}])[-1]
+        if point.get("success") is not None:
+            from rewardsmith.reporting.statistics import wilson
+
+            success = point["success"]
+            low, high = wilson(round(success * point["episodes"]), point["episodes"])
+    return Row(
+        candidate=c.id,
+        iteration=c.iteration,
+        move=c.move,
+        state=_state(c, mine),
+        rung=f"{max(rungs) + 1}/{len(spec.rungs)}" if rungs else "",
+        steps=sum(t.steps for t in searched),
+        success=success,
+        low=low,
+        high=high,
+        speed=trial.steps_per_second if trial else None,
+        note=(c.cause_of_death or "").split("\n")[0],
+        best=c.id == job.best_candidate,
+    )
+
+
+def _state(c: Candidate, items: list[queue.Item]) -> str:
+    if c.state == "dead":
+        return "dead"
+    for item in items:
+        if item.state == "leased":
+            return {"check": "checking", "analyse": "analysing"}.get(item.key.kind, "training")
+        if item.state == "queued":
+            return "waiting"
+    if c.kind == "baseline":
+        return "baseline"
+    return {"designed": "designed", "passed": "passed", "trained": "trained"}[c.state]

@@ -1,0 +1,68 @@
+"""Pictures: learning curves with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rewardsmith.errors import UsageError
+from rewardsmith.reporting.statistics import wilson
+
+_COLORS = ("#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7")
+
+
+def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], path: Path, title: str) -> None:
+    """Success over environment steps, one line per arm, a thin line per seed.
+
+    The band is the range over seeds; with one seed, Wilson's 95 % interval over its episodes.
+    Raises UsageError when there is nothing to draw.
+    """
+    drawn = {name: [c for c in curves if c] for name, curves in arms.items()}
+    drawn = {name: curves for name, curves in drawn.items() if curves}
+    if not drawn:
+        raise UsageError("There is no curve to draw yet.", "Wait until a trial has reached its first evaluation.")
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
+    for color, (name, curves) in zip(_COLORS, drawn.items(), strict=False):
+        _draw(axes, curves, name, color)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("success rate")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:,.0f}k" if value else "0")
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(frameon=False, loc="center right")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        figure.savefig(path, dpi=150)
+    except ValueError as error:
+        raise UsageError(f"Cannot write {path}: {error}", "Use a name that ends in .png, .svg or .pdf.") from error
+    finally:
+        plt.close(figure)
+
+
+def _draw(axes: Any, curves: Sequence[Sequence[Mapping[str, Any]]], name: str, color: str) -> None:
+    shortest = min(len(c) for c in curves)
+    steps = np.array([p["steps"] for p in curves[0][:shortest]])
+    success = np.array([[p["success"] for p in c[:shortest]] for c in curves])
+    if len(curves) == 1:
+        bounds = [wilson(round(p["success"] * p["episodes"]), p["episodes"]) for p in curves[0][:shortest]]
+        low, high = np.array(bounds).T
+        label = f"{name} (1 seed, band: 95 % interval over episodes)"
+    else:
+        low, high = success.min(axis=0), success.max(axis=0)
+        label = f"{name} ({len(curves)} seeds, band: range)"
+        for one in success:
+            axes.plot(steps, one, color=color, linewidth=0.5, alpha=0.5)
+    axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
+    axes.plot(steps, success.mean(axis=0), color=color, linewidth=2, label=label)

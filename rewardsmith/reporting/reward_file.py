@@ -1,0 +1,175 @@
+"""The exported reward.py: the program as it was written, and beneath it all that it needs to run alone.
+
+The file is put together from the very sources that rewardsmith itself runs (views, composition, MiniGrid's
+state tracker), so there is no second implementation that could disagree.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import pprint
+import re
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.tasks.base import Task
+
+BEGIN = "# --- reward program, as designed " + "-" * 47
+END = "# --- end of the reward program " + "-" * 49
+_PARTS = Path(__file__).with_name("export_parts")
+
+
+def reward_file(task: Task, reward: TrainingReward, gamma: float, title: str) -> str:
+    """The text of reward.py for a program on a task."""
+    support = _support(task, reward, gamma)
+    support = _without_collisions(support, reward.source)
+    names = task.actions.names
+    constants = "\n".join(f"{name.upper()} = {i}" for i, name in enumerate(names))
+    head = f'''"""{title}
+
+The reward program comes first, as it was designed. Use it on the plain environment:
+
+    import gymnasium, reward
+    env = reward.wrap(gymnasium.make({task.id!r}))
+
+Nothing here imports rewardsmith. The reward needs numpy, only wrap() needs gymnasium.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+# Actions, as the program names them.
+{constants}
+
+
+class Actions:
+    """The same constants as attributes."""
+
+{chr(10).join(f"    {name.upper()} = {i}" for i, name in enumerate(names))}
+
+
+'''
+    return f"{head}{BEGIN}\n{reward.source.strip()}\n{END}\n\n\n{support}"
+
+
+def program_of(text: str) -> str | None:
+    """The program inside an exported file's text, or None if it is not one."""
+    if BEGIN not in text or END not in text:
+        return None
+    return text.split(BEGIN, 1)[1].split(END, 1)[0].strip() + "\n"
+
+
+def _support(task: Task, reward: TrainingReward, gamma: float) -> str:
+    from rewardsmith.programs import composition
+    from sandbox import views
+
+    channels = ",\n    ".join(_channel(c.as_dict()) for c in reward.channels)
+    schema = pprint.pformat(_lean(task.schema), width=110, compact=True, sort_dicts=False)
+    tables = _tables(task.schema, "table")
+    return "\n\n".join(
+        [
+            "# --- reading the state " + "-" * 56,
+            _body(inspect.getsource(views)),
+            f"SCHEMA: dict[str, Any] = {schema}",
+            _tracker(task),
+            "# --- from the program's numbers to the training reward " + "-" * 25,
+            _body(inspect.getsource(composition)),
+            f"CHANNELS = (\n    {channels},\n)\nFUNCTIONS = {tuple(reward.functions)!r}\nGAMMA = {gamma!r}\n"
+            f"TABLES = {tables!r}",
+            (_PARTS / "wrapper.py").read_text(encoding="utf-8"),
+        ]
+    )
+
+
+def _channel(values: dict[str, Any]) -> str:
+    from rewardsmith.programs.composition import Channel
+
+    default = Channel(name="")
+    told = {k: v for k, v in values.items() if v != getattr(default, k)}
+    return f"Channel({', '.join(f'{k}={v!r}' for k, v in told.items())})"
+
+
+def _lean(value: Any) -> Any:
+    """A schema without its documentation."""
+    if isinstance(value, dict):
+        return {k: _lean(v) for k, v in value.items() if k not in ("doc", "unit", "low", "high")}
+    return [_lean(v) for v in value] if isinstance(value, list) else value
+
+
+def _tables(schema: dict[str, Any], kind: str) -> tuple[str, ...]:
+    return tuple(f["table"] for f in schema["fields"] if f["kind"] == kind)
+
+
+def _tracker(task: Task) -> str:
+    if task.family == "minigrid":
+        from rewardsmith.tasks.minigrid import snapshot
+
+        body = _body(inspect.getsource(snapshot))
+        return (
+            f"{body}\n\ndef SOURCE_OF_START(env: Any, observation: Any) -> Any:\n    return env\n\n\n"
+            "def SOURCE_OF_STEP(tracker, env, observation, action, reward, terminated, truncated):\n"
+            "    return tracker.after(env, action, reward, terminated)\n"
+        )
+    described: Any = task
+    names = [v.name for v in described.description.state]
+    condition = described.description.success
+    flat = (_PARTS / "flat_tracker.py").read_text(encoding="utf-8")
+    return (
+        f"VARIABLES = {tuple(names)!r}\nMAX_STEPS = {task.max_steps}\n\n\n"
+        f"def solved_when({', '.join(names)}, step, terminated, truncated):\n    return {condition}\n\n\n"
+        f"{flat}\n\ndef SOURCE_OF_START(env: Any, observation: Any) -> Any:\n    return observation\n\n\n"
+        "def SOURCE_OF_STEP(tracker, env, observation, action, reward, terminated, truncated):\n"
+        "    return tracker.after(observation, terminated, truncated)\n"
+    )
+
+
+def _body(source: str) -> str:
+    """A module's text without its docstring and imports."""
+    tree = ast.parse(source)
+    lines = source.splitlines()
+    keep = [True] * len(lines)
+    for index, node in enumerate(tree.body):
+        doc = index == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if doc or isinstance(node, ast.Import | ast.ImportFrom):
+            for line in range(node.lineno - 1, node.end_lineno or node.lineno):
+                keep[line] = False
+    text = "\n".join(line for line, kept in zip(lines, keep, strict=True) if kept).strip()
+    return text.replace("NDArray[np.int32]", "Any")
+
+
+def _without_collisions(support: str, program: str) -> str:
+    """Rename what the support code shares with the program's top level: the program keeps its names."""
+    theirs = _top_level(program)
+    for name in sorted(_top_level(support) & theirs):
+        support = re.sub(rf"\b{re.escape(name)}\b", f"{name}_of_rewardsmith", support)
+    return support
+
+
+def _top_level(source: str) -> set[str]:
+    names: set[str] = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(a.asname or a.name).split(".")[0] for a in node.names}
+        else:
+            names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return names
+
+
+def check_json(text: str) -> dict[str, Any]:
+    """A manifest's mapping. Raises ValueError."""
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError("not a mapping")
+    return values

@@ -1,0 +1,39 @@
+"""Numbers and curves as text: percentages with intervals, steps, sparklines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """ "97.5 % [94.3, 98.9]"; a dash for what is not known."""
+    if value is None:
+        return "-"
+    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    interval = f" [{100 * low:.1f}, {100 * high:.1f}]" if known else ""  # type: ignore[operator]
+    return f"{100 * value:.1f} %{interval}"
+
+
+def steps(value: int | None) -> str:
+    """ "491,520"; a dash for none."""
+    return f"{value:,}" if value else "-"
+
+
+def seconds(value: float | None) -> str:
+    """ "2 min 05 s"."""
+    if value is None:
+        return "-"
+    whole = round(value)
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
+
+
+def sparkline(values: Sequence[float | None], low: float = 0.0, high: float = 1.0) -> str:
+    """One bar per value on a fixed scale; a space where there is none."""
+    if not values:
+        return ""
+    span = (high - low) or 1.0
+    places = [None if v is None else min(7, max(0, int(8 * (v - low) / span))) for v in values]
+    return "".join(" " if p is None else _BARS[p] for p in places)

@@ -1,0 +1,71 @@
+"""`verify`: the exported file, replayed in the sandbox, must pay exactly what was recorded."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.programs.reward import source_hash
+from rewardsmith.reporting.reward_file import check_json, program_of
+from sandbox.client import HostError, replay_module
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was compared, all of it equal."""
+
+    transitions: int
+    episodes: int
+    program_hash: str
+    level: str
+
+
+class NotEqual(RewardsmithError):
+    """The exported file does not pay what was recorded."""
+
+
+def verify_folder(folder: Path, allow: str = "kernel") -> Verified:
+    """Replay `folder`. Raises UsageError for an incomplete folder, NotEqual for any difference."""
+    text, manifest, arrays = _read(folder)
+    program = program_of(text)
+    if program is None:
+        raise UsageError(f"{folder}/reward.py is not an exported reward.", "Export it again with `rewardsmith export`.")
+    if source_hash(program) != manifest.get("program_hash"):
+        raise NotEqual(
+            f"The program in {folder}/reward.py is not the one that was exported.",
+            "It was edited since; export again, or train the edited one with `rewardsmith train --reward`.",
+        )
+    expected = arrays.pop("expected")
+    try:
+        found = replay_module(text, arrays, expected.shape, allow=allow)
+    except HostError as error:
+        raise NotEqual(f"{folder}/reward.py fails in the sandbox: {error}", "Export it again.") from error
+    wrong = np.argwhere(~((found == expected) | (np.isnan(found) & np.isnan(expected))))
+    if len(wrong):
+        t, n = (int(i) for i in wrong[0])
+        raise NotEqual(
+            f"{len(wrong):,} of {expected.size:,} rewards differ; the first at step {t} of environment {n}: "
+            f"{found[t, n]!r} instead of {expected[t, n]!r}.",
+            "The file or its recorded transitions were changed; export it again.",
+        )
+    return Verified(expected.size, int(arrays["starts"].sum()), str(manifest["program_hash"]), allow)
+
+
+def _read(folder: Path) -> tuple[str, dict, dict[str, np.ndarray]]:
+    try:
+        text = (folder / "reward.py").read_text(encoding="utf-8")
+        manifest = check_json((folder / "manifest.json").read_text(encoding="utf-8"))
+        with np.load(folder / "transitions.npz", allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if "expected" not in arrays or "starts" not in arrays or arrays["expected"].shape != arrays["starts"].shape:
+            raise ValueError("transitions.npz lacks the recorded rewards")
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"{folder} is not an exported reward: {error}",
+            "Write one with `rewardsmith export JOB --best --out DIR`.",
+        ) from error
+    return text, manifest, arrays

@@ -1,0 +1,136 @@
+"""Every room that interprets a program is run against the same small arrays (docs/contracts.md)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from rewardsmith.programs.composition import Carry, Channel
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
+from rewardsmith.reporting.reward_file import reward_file
+from rewardsmith.training.shaping import RewardShaper
+from rewardsmith.verification.battery import judge
+from rewardsmith.verification.scripts import Played, Script
+from sandbox.client import replay_module
+
+VECTORS = json.loads((Path(__file__).with_name("golden") / "vectors.json").read_text())
+CASES = list(VECTORS["cases"])
+SCHEMA = {
+    "name": "State",
+    "dtype": "float64",
+    "width": 4,
+    "fields": [{"name": "value", "kind": "int", "column": 0}],
+}
+
+
+def toy_task() -> SimpleNamespace:
+    description = SimpleNamespace(state=[SimpleNamespace(name="value")], success="value >= 3")
+    return SimpleNamespace(
+        id="Golden-v0",
+        family="gymnasium",
+        schema=SCHEMA,
+        actions=SimpleNamespace(names=("WAIT", "GO")),
+        max_steps=10,
+        description=description,
+    )
+
+
+def reward_of(case: str) -> TrainingReward:
+    values = VECTORS["cases"][case]
+    channels = tuple(Channel(**c) for c in values["channels"])
+    return TrainingReward(values["source"], tuple(values["functions"]), channels)
+
+
+def rollout() -> Rollout:
+    rows = {k: np.zeros((6, 2, 4)) for k in ("before", "after")}
+    for key, filled in rows.items():
+        filled[:, :, 0] = VECTORS[key]
+    flags = {k: np.array(VECTORS[k], dtype=bool) for k in ("starts", "terminated", "truncated")}
+    return Rollout(
+        before=rows["before"],
+        after=rows["after"],
+        actions=np.array(VECTORS["actions"], dtype=np.int64),
+        rewards=np.array(VECTORS["env"], dtype=np.float64),
+        success=np.zeros((6, 2), dtype=bool),
+        cut=np.zeros((6, 2), dtype=bool),
+        **flags,
+    )
+
+
+def expected(case: str) -> np.ndarray:
+    return np.array(VECTORS["cases"][case]["expected"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_host_and_compose_agree_with_the_vectors(case):
+    reward, played = reward_of(case), rollout()
+    with open_host(reward, toy_task(), {}, 2, 6) as host:
+        scores = host.score(played.before, played.actions, played.after, played.starts)
+    total = compose_rollout(reward, played, scores, VECTORS["gamma"], Carry()).total
+    np.testing.assert_array_equal(total, expected(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("portion", [1, 2, 4])
+def test_the_training_shaper_agrees_however_the_rollout_is_cut_into_portions(case, portion):
+    shaper = RewardShaper(reward_of(case), toy_task(), {}, 2, 6, VECTORS["gamma"])
+    whole, parts = rollout(), []
+    for t in range(0, 6, portion):
+        fields = Rollout.__dataclass_fields__
+        parts.append(shaper(Rollout(**{k: getattr(whole, k)[t : t + portion] for k in fields})))
+    shaper.close()
+    np.testing.assert_array_equal(np.concatenate(parts), expected(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_battery_sums_what_the_vectors_say(case):
+    reward, played = reward_of(case), rollout()
+    with open_host(reward, toy_task(), {}, 2, 6) as host:
+        scores = host.score(played.before, played.actions, played.after, played.starts)
+    scripts = (Script("solution", (), (0,)), Script("idle", (), (0,)))
+    bank = Played(scripts, played, np.array([3, 2]), np.array([True, False]), {})
+    finding, _ = judge(reward, 0, bank, scores, VECTORS["gamma"])
+    discount = VECTORS["gamma"] ** np.arange(6)
+    wanted = expected(case)
+    solution = float((wanted[:3, 0] * discount[:3]).sum())
+    rival = float((wanted[:2, 1] * discount[:2]).sum())
+    if case == "potential":
+        rival -= 2.0 * VECTORS["gamma"] ** 2 * (-0.5 * VECTORS["after"][1][1])
+    assert finding.solution_return == pytest.approx(solution, abs=1e-12)
+    assert finding.rival_return == pytest.approx(rival, abs=1e-12)
+
+
+def exported(case: str) -> str:
+    return reward_file(toy_task(), reward_of(case), VECTORS["gamma"], "Golden.")
+
+
+def one_environment(n: int) -> dict[str, np.ndarray]:
+    played = rollout()
+    names = ("before", "after", "actions", "rewards", "starts", "terminated")
+    return {k: np.ascontiguousarray(getattr(played, k)[:, n : n + 1]) for k in names}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("n", [0, 1])
+def test_verify_s_replay_in_the_sandbox_agrees(case, n):
+    total = replay_module(exported(case), one_environment(n), (6, 1))
+    np.testing.assert_array_equal(total[:, 0], expected(case)[:, n])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("n", [0, 1])
+def test_the_exported_file_in_plain_python_agrees(case, n, tmp_path):
+    path = tmp_path / "reward.py"
+    path.write_text(exported(case))
+    module = types.ModuleType("exported_reward")
+    sys.modules["exported_reward"] = module
+    exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
+    total = module.replay(one_environment(n))
+    np.testing.assert_array_equal(total[:, 0], expected(case)[:, n])

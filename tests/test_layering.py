@@ -1,0 +1,125 @@
+"""Imports run downwards only, and light commands load light modules."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# What each room may import besides itself, third parties and rewardsmith.errors.
+MAY = {
+    "sandbox": set(),
+    "rewardsmith.errors": set(),
+    "rewardsmith.config": set(),
+    "rewardsmith.spec": set(),
+    "rewardsmith.tasks": {"sandbox"},
+    "rewardsmith.programs": {"rewardsmith.tasks", "sandbox"},
+    "rewardsmith.methods": {"rewardsmith.programs"},
+    "rewardsmith.agents": {"rewardsmith.methods", "rewardsmith.programs", "rewardsmith.tasks"},
+    "rewardsmith.training": {"rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec", "sandbox"},
+    "rewardsmith.verification": {"rewardsmith.programs", "rewardsmith.tasks", "sandbox"},
+    "rewardsmith.storage": {"rewardsmith.config"},
+    "rewardsmith.reporting.statistics": set(),
+    "rewardsmith.reporting": {
+        "rewardsmith.storage", "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec", "sandbox",
+        "rewardsmith.reporting.statistics",
+    },
+    "rewardsmith.engine": {
+        "rewardsmith.agents", "rewardsmith.methods", "rewardsmith.training", "rewardsmith.verification",
+        "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",
+        "rewardsmith.reporting.statistics", "sandbox",
+    },
+    "rewardsmith.api": {
+        "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",
+    },
+    "rewardsmith.cli": {
+        "rewardsmith.api", "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.tasks",
+        "rewardsmith.spec", "rewardsmith.config", "rewardsmith.agents",
+    },
+    "rewardsmith": {"rewardsmith.api"},
+    "workers": {"rewardsmith.engine", "rewardsmith.storage", "rewardsmith.config"},
+}  # fmt: skip
+
+
+def room_of(module: str) -> str | None:
+    """The longest entry of MAY that `module` lies in."""
+    matches = [room for room in MAY if module == room or module.startswith(room + ".")]
+    return max(matches, key=len, default=None)
+
+
+def imports_of(path: Path) -> set[str]:
+    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*up, base]).rstrip(".")
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] in ("rewardsmith", "sandbox", "workers")}
+
+
+SOURCES = sorted(p for folder in ("rewardsmith", "sandbox", "workers") for p in (ROOT / folder).rglob("*.py"))
+# Text that is put into exported files, not imported by anybody.
+SOURCES = [p for p in SOURCES if "export_parts" not in p.parts]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_imports_only_what_lies_below_it(path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    room = room_of(module)
+    assert room is not None
+    for name in imports_of(path):
+        other = room_of(name)
+        allowed = other == room or other in MAY[room] or other == "rewardsmith.errors"
+        assert allowed, f"{module} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 410
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            jitted = any("jit" in ast.unparse(d) for d in node.decorator_list)
+            # Parameters are declarations (a command's options), kernels read better whole.
+            body = (node.end_lineno or 0) - node.body[0].lineno + 1
+            assert jitted or body <= 45, f"{node.name} has {body} lines"
+
+
+HEAVY = (
+    "torch",
+    "stable_baselines3",
+    "minigrid",
+    "gymnasium",
+    "litellm",
+    "celery",
+    "numba",
+    "matplotlib",
+    "alembic",
+)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["show", "latest"], ["tasks", "list"]])
+def test_reading_commands_load_nothing_heavy(arguments, small_job):
+    script = (
+        "import sys, json\n"
+        f"sys.argv = ['rewardsmith', *{arguments!r}]\n"
+        "from rewardsmith.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "print('LOADED ' + json.dumps(sorted(sys.modules)), file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=small_job.folder, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    loaded = json.loads(ran.stderr.split("LOADED ")[1])
+    assert not [name for name in HEAVY if name in loaded]
+    assert "sqlalchemy.orm" not in loaded
