@@ -35,6 +35,7 @@ class TrainingSpec(_Strict):
     batch_size: int = Field(default=1024, ge=8)
     epochs: int = Field(default=4, ge=1, le=100)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    lr_hold: float = Field(default=0.5, ge=0, le=1, description="share of the trial before the rate begins to fall")
     final_lr: float = Field(default=0.0, ge=0, le=1, description="share of the learning rate left at the end")
     gamma: float = Field(default=0.99, gt=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)

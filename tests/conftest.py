@@ -42,7 +42,10 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith("REWARDSMITH_HOME")}
 
 
-SMALL = ["run", "--task", "MiniGrid-DoorKey-5x5-v0", "--iterations", "1", "--samples", "2", "--steps", "60000", "--confirm", "2", "--slots", "2", "--target", "0.99"]
+SMALL = [
+    *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--iterations", "1", "--samples", "2", "--slots", "2"),
+    *("--steps", "60000", "--confirm", "2", "--target", "0.99"),
+]
 
 
 @pytest.fixture(scope="session")

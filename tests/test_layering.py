@@ -109,7 +109,7 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["show", "latest"], ["tasks", "list"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["show", "latest"], ["show", "best"], ["tree"]])
 def test_reading_commands_load_nothing_heavy(arguments, small_job):
     script = (
         "import sys, json\n"

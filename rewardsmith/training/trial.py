@@ -135,7 +135,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
 def _build(plan: TrialPlan, env: BatchVecEnv) -> PPO:
     settings = plan.training
     size = settings.num_envs * settings.rollout_steps
-    decay = _Decay(settings.learning_rate, plan.steps, settings.final_lr)
+    decay = _Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
     model = PPO(
         "MlpPolicy",
         env,
@@ -168,13 +168,14 @@ class _Decay:
     decay, policies that had solved DoorKey-8x8 fell back to 70-90 % before the trial's end.
     """
 
-    def __init__(self, start: float, steps: int, final_share: float) -> None:
-        self.start, self.steps, self.final_share = start, steps, final_share
+    def __init__(self, start: float, steps: int, hold: float, final_share: float) -> None:
+        self.start, self.steps, self.hold, self.final_share = start, steps, hold, final_share
         self.model: PPO | None = None
 
     def __call__(self, _progress_remaining: float) -> float:
         done = 0 if self.model is None else min(self.model.num_timesteps / self.steps, 1.0)
-        return self.start * (1.0 - (1.0 - self.final_share) * done)
+        fallen = max(0.0, done - self.hold) / max(1.0 - self.hold, 1e-9)
+        return self.start * (1.0 - (1.0 - self.final_share) * fallen)
 
 
 def _report(

@@ -1,0 +1,201 @@
+"""The job as a state machine, on a real SQLite file, with results made up instead of trained."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rewardsmith.config import Settings
+from rewardsmith.engine import jobs
+from rewardsmith.engine.advance import advance
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.decide import decide, ranking, repair_depth
+from rewardsmith.engine.designing import _candidate_id
+from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.errors import LostItem, UsageError
+from rewardsmith.methods import get_method
+from rewardsmith.programs.reward import source_hash
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.queue import Item
+
+TASK = "CartPole-v1"
+
+
+def fresh(folder: Path) -> Context:
+    return open_context(Settings(home=folder))
+
+
+def start(context: Context, **options) -> str:
+    spec = JobSpec(**{"task": TASK, "iterations": 2, "samples": 2, "confirm": 2, "steps": 1000, **options})
+    job_id = jobs.create_job(context, spec)
+    advance(context, job_id)
+    return job_id
+
+
+class World:
+    """Decides outcomes by what an item is about, never by when it is done."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def draw(self, item: Item) -> float:
+        key = item.key
+        name = key.candidate.split("-", 1)[-1]
+        return random.Random(
+            f"{self.seed} {key.kind} {key.iteration} {name} {key.seed} {key.rung} {key.sample}"
+        ).random()
+
+
+def complete(context: Context, item: Item, world: World) -> None:
+    """Do what a worker would, in no time."""
+    chance = world.draw(item)
+    with context.database.begin() as connection:
+        snapshot = read_snapshot(connection, item.key.job_id)
+        if item.key.kind == "design":
+            design(connection, snapshot, item, chance)
+            queue.finish(connection, item, "done", {})
+        elif item.key.kind == "check":
+            passed = chance > 0.3
+            values = {"state": "passed"} if passed else {"state": "dead", "cause_of_death": "failed check battery: x"}
+            records.update_candidate(connection, item.key.candidate, **values)
+            queue.finish(connection, item, "done", {"passed": passed})
+        elif item.key.kind == "analyse":
+            queue.finish(connection, item, "done", {})
+        else:
+            share = 0.5 if item.key.kind == "train" else 1.0
+            records.put_trial(
+                connection, item.key.job_id, item.key.candidate, item.key.kind, item.key.seed, state="done",
+                steps=int(1000 * share * (item.key.rung + 1)) if item.key.kind == "train" else 0,
+            )  # fmt: skip
+            result = {"fault": "NaN"} if chance < 0.1 else {"success": chance, "train_success": chance, "steps": 10}
+            queue.finish(connection, item, "done", result)
+
+
+def design(connection, snapshot, item: Item, chance: float) -> None:
+    repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
+    depth = 0 if repaired is None else repair_depth(snapshot, repaired) + 1
+    unreadable = chance < 0.15
+    source = f"# {item.key.iteration} {item.key.sample} {depth}"
+    records.put_candidate(
+        connection, id=_candidate_id(item, depth), job_id=item.key.job_id, iteration=item.key.iteration,
+        kind="designed", move=item.payload["move"], sample=item.key.sample, parents=item.payload["parents"],
+        source=source, source_hash=source_hash(source), channels=get_method("free").reward(source).as_dict(),
+        state="dead" if unreadable else "designed", cause_of_death="unreadable" if unreadable else None,
+        oracle_informed=False,
+    )  # fmt: skip
+
+
+def play(context: Context, job_id: str, world: World, order: random.Random) -> list[str]:
+    """Complete open items in a random order, advancing twice each time, until the job ends."""
+    for _ in range(500):
+        with context.database.connect() as connection:
+            items = [i for i in queue.of_job(connection, job_id) if i.state == "queued"]
+        if not items:
+            break
+        chosen = order.choice(items)
+        kind = chosen.key.kind
+        claimed = queue.claim(context.database, "me", 60, job_id, [kind])
+        complete(context, claimed, world)
+        advance(context, job_id)
+        assert advance(context, job_id) == 0, "a second call found something left to do"
+    with context.database.connect() as connection:
+        snapshot = read_snapshot(connection, job_id)
+    assert snapshot.job.state in ("done", "failed")
+    assert decide(snapshot) == []
+    return [c.id.split("-", 1)[1] for c in ranking(snapshot)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(world=st.integers(0, 10_000), first=st.integers(0, 99), second=st.integers(100, 199))
+def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, second):
+    with tempfile.TemporaryDirectory() as folder:
+        context = fresh(Path(folder))
+        outcomes = []
+        for order in (first, second):
+            job_id = start(context)
+            outcomes.append(play(context, job_id, World(world), random.Random(order)))
+            with context.database.connect() as connection:
+                candidates = records.candidates_of(connection, job_id)
+                items = queue.of_job(connection, job_id)
+            assert all(c.cause_of_death for c in candidates if c.state == "dead")
+            assert all(c.state in ("dead", "trained", "passed") for c in candidates)
+            assert len({i.key for i in items}) == len(items)
+        assert outcomes[0] == outcomes[1]
+        context.database.dispose()
+
+
+def test_repairs_follow_failed_checks_only_and_stop_at_the_limit(tmp_path):
+    class AlwaysFails(World):
+        def draw(self, item: Item) -> float:
+            return 0.2 if item.key.kind == "check" else 0.9
+
+    context = fresh(tmp_path)
+    job_id = start(context, iterations=1, samples=1, repairs=2)
+    play(context, job_id, AlwaysFails(0), random.Random(0))
+    with context.database.connect() as connection:
+        names = [c.id.split("-", 1)[1] for c in records.candidates_of(connection, job_id)]
+    assert sorted(names) == ["1a", "1a2", "1a3", "sparse"]
+
+
+def test_the_budget_of_environment_steps_keeps_the_claim_paid(tmp_path):
+    context = fresh(tmp_path)
+    with pytest.raises(UsageError, match="cannot pay the claim"):
+        start(context, budget={"env_steps": 4000})
+    job_id = start(context, budget={"env_steps": 4600}, samples=4, rungs=[0.5, 1.0])
+    play(context, job_id, World(3), random.Random(0))
+    with context.database.connect() as connection:
+        items = queue.of_job(connection, job_id)
+        dead = [c for c in records.candidates_of(connection, job_id) if "budget" in (c.cause_of_death or "")]
+    assert sum(i.key.kind == "train" for i in items) <= 1
+    assert dead
+
+
+def test_an_item_can_be_claimed_finished_and_lost_only_as_the_fence_allows(tmp_path):
+    context = fresh(tmp_path)
+    job_id = start(context)
+    item = queue.claim(context.database, "one", 60, job_id)
+    with context.database.begin() as connection:
+        queue.cancel_open(connection, job_id)
+    with pytest.raises(LostItem):
+        queue.heartbeat(context.database, item, 60)
+    with pytest.raises(LostItem), context.database.begin() as connection:
+        queue.finish(connection, item, "done", {})
+
+
+def test_a_dead_owner_s_item_is_queued_again_and_lost_after_three_attempts(tmp_path):
+    context = fresh(tmp_path)
+    job_id = start(context)
+    gone = queue.make_owner().rsplit(":", 1)[0] + ":1"  # this process id with another start time
+    states = []
+    for _ in range(3):
+        claimed = queue.claim(context.database, gone, 60, job_id, ["baseline"])
+        assert claimed is not None
+        assert queue.reap(context.database, 3) == 1
+        states.append(queue.get(context.database, claimed.id).state)
+    assert states == ["queued", "queued", "lost"]
+
+
+def test_a_paused_job_hands_out_nothing_until_it_is_resumed(tmp_path):
+    context = fresh(tmp_path)
+    job_id = start(context)
+    jobs.pause_job(context, job_id, "break")
+    assert queue.claim(context.database, "me", 60, job_id) is None
+    jobs.resume_job(context, job_id)
+    assert queue.claim(context.database, "me", 60, job_id) is not None
+
+
+def test_extend_adds_iterations_to_a_finished_job(tmp_path):
+    context = fresh(tmp_path)
+    job_id = start(context, iterations=1)
+    play(context, job_id, World(5), random.Random(0))
+    jobs.extend_job(context, job_id, 1)
+    advance(context, job_id)
+    play(context, job_id, World(5), random.Random(0))
+    with context.database.connect() as connection:
+        assert len(records.iterations_of(connection, job_id)) == 2

@@ -1,0 +1,127 @@
+"""Real trials of tiny budgets: resuming, cuts, bootstrap, failing programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rewardsmith.methods import get_method
+from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.spec import TrainingSpec
+from rewardsmith.tasks import get_task
+from rewardsmith.training.trial import TrialPlan, run_trial, schedule
+from rewardsmith.training.vecenv import BatchVecEnv
+from sandbox.client import HostError
+
+TASK = "MiniGrid-DoorKey-5x5-v0"  # 250 steps at most, so a cut every 750 steps of each environment
+TRAINING = TrainingSpec(num_envs=8, rollout_steps=64, batch_size=128, epochs=2, eval_episodes=16, final_episodes=32)
+STEPS = 8 * 64 * 30
+PROGRAM = """
+def sparse(prev, action, state, memory):
+    return 1.0 if state.solved or (state.event == "picked_up" and not memory.setdefault("paid", False)) else 0.0
+
+def dense(prev, action, state, memory):
+    memory["n"] = memory.get("n", 0) + 1
+    return float(state.agent.x - prev.agent.x) + 0.001 * memory["n"]
+"""
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing after it is written."""
+
+
+def plan(folder: Path, reward: TrainingReward, fraction: float = 1.0) -> TrialPlan:
+    return TrialPlan(get_task(TASK), reward, TRAINING, 3, STEPS, fraction, folder)
+
+
+def run(folder: Path, reward: TrainingReward, fraction: float = 1.0, kill_at: int | None = None):
+    points = []
+
+    def beat(steps: int) -> None:
+        if kill_at is not None and steps >= kill_at:
+            raise Killed
+
+    report = run_trial(plan(folder, reward, fraction), points.append, beat)
+    return report, points
+
+
+@pytest.mark.parametrize("method", ["sparse", "auto-mc-reward"])
+def test_a_killed_trial_goes_on_from_its_checkpoint_and_ends_bit_for_bit_the_same(tmp_path, method):
+    reward = SPARSE if method == "sparse" else get_method(method).reward(PROGRAM)
+    whole, curve = run(tmp_path / "whole", reward)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", reward, kill_at=8 * 64 * 20)
+    resumed, rest = run(tmp_path / "killed", reward)
+    assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
+    assert resumed.stochastic == whole.stochastic
+    by_steps = {p.steps: p for p in curve}
+    assert rest and all(by_steps[p.steps].evaluation == p.evaluation for p in rest)
+    assert rest[-1].telemetry == curve[-1].telemetry
+
+
+def test_rungs_one_after_another_equal_one_long_rung(tmp_path):
+    reward = get_method("auto-mc-reward").reward(PROGRAM)
+    whole, _ = run(tmp_path / "whole", reward)
+    for fraction in (0.5, 0.8, 1.0):
+        last, _ = run(tmp_path / "rungs", reward, fraction)
+    assert last.stochastic == whole.stochastic
+    assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "rungs/policy.safetensors").read_bytes()
+
+
+def test_cuts_lie_three_step_limits_apart():
+    plans = schedule(get_task(TASK), TRAINING, STEPS)
+    assert plans.cut_every * TRAINING.rollout_steps >= 3 * 250
+    assert plans.rung_end(0.5) % plans.cut_every == 0
+    assert plans.rung_end(1.0) == 30
+
+
+def test_a_cut_truncates_every_environment_and_counts_nowhere():
+    task = get_task(TASK)
+    env = BatchVecEnv(task.batch(4, "train"), task, 8, seed=0, cut_every=2)
+    env.reset()
+    for t in range(16):
+        env.step_async(np.full(4, 6))  # DONE changes nothing
+        _, rewards, dones, infos = env.step_wait()
+        assert not rewards.any()
+        assert dones.all() == (t == 15)
+    assert env.rollout.cut[-1].all() and env.rollout.truncated[-1].all() and not env.rollout.terminated.any()
+    assert all(info["TimeLimit.truncated"] for info in infos)
+    assert env.cuts == 1
+    env.step_wait()
+    assert env.rollout.starts[0].all()
+
+
+def test_the_state_after_the_last_step_is_not_the_next_episode_s_first():
+    task = get_task(TASK)
+    env = BatchVecEnv(task.batch(2, "train"), task, 250, seed=0)
+    env.reset()
+    for _ in range(250):
+        env.step_async(np.zeros(2, dtype=np.int64))
+        env.step_wait()
+    step = next(f["column"] for f in task.schema["fields"] if f["name"] == "step")
+    assert (env.rollout.after[-1, :, step] == 250).all()
+    assert (env.rollout.before[0, :, step] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        ("return float('nan')", "finite"),
+        ("return 1 / (state.step - 300) if state.step < 200 else 'x'", "str"),
+        ("return state.nothing", "no field 'nothing'"),
+        ("while state.step > 40: pass\n    return 0.0", "time"),
+    ],
+)
+def test_a_program_that_fails_in_training_ends_the_trial_with_its_cause(tmp_path, body, words):
+    source = f"def reward(prev, action, state, memory):\n    {body}\n"
+    with pytest.raises(HostError, match=words):
+        run(tmp_path, get_method("free").reward(source))
+
+
+def test_training_and_claim_layouts_never_meet():
+    task = get_task("MiniGrid-DoorKey-8x8-v0")
+    seen = set(task.pool_hashes("train"))
+    assert task.unseen("claim") and not seen & set(task.pool_hashes("claim"))
+    assert task.unseen("select") and not seen & set(task.pool_hashes("select"))
