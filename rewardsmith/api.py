@@ -21,6 +21,7 @@ from rewardsmith.reporting.reading import Claim
 from rewardsmith.reporting.reward_file import program_of
 from rewardsmith.spec import JobSpec, default_steps, read_spec
 from rewardsmith.storage import records
+from rewardsmith.storage.database import read
 
 _PATIENCE = 15.0  # seconds that an executor has to end its trials
 
@@ -49,7 +50,7 @@ def design(task: str, *, home: str | Path | None = None, slots: int | None = Non
     job_id, _ = start(context, spec)
     with executor(context, job_id, slots) as process:
         process.wait()
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         job = records.get_job(connection, job_id)
         best = records.get_candidate(connection, job.best_candidate) if job.best_candidate else None
         claim = reading.read_claim(connection, job)
@@ -140,7 +141,7 @@ def _end(process: subprocess.Popen) -> None:
 
 def job_id(context: Context, text: str) -> str:
     """The id of the job that `text` means."""
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         return reading.find_job(connection, text).id
 
 

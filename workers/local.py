@@ -17,6 +17,7 @@ from rewardsmith.engine.items import run_item
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 
 _IDLE = 0.05
 _TICK = 0.5
@@ -64,7 +65,7 @@ class LocalExecutor:
                 advance(self._context, self._job)
 
     def _keep_time_limit(self) -> None:
-        with self._context.database.connect() as connection:
+        with read(self._context.database) as connection:
             snapshot = read_snapshot(connection, self._job)
         limit = snapshot.spec.budget.seconds
         if limit is not None and snapshot.job.active_seconds >= limit:
@@ -85,7 +86,7 @@ class LocalExecutor:
             self.stop()
 
     def _over(self) -> bool:
-        with self._context.database.connect() as connection:
+        with read(self._context.database) as connection:
             return records.get_job(connection, self._job).state != "running"
 
 

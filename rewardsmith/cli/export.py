@@ -27,9 +27,10 @@ def export(
     from rewardsmith import api
     from rewardsmith.reporting import reading
     from rewardsmith.reporting.export import export_candidate
+    from rewardsmith.storage.database import read
 
     context = api.open_here(must_exist=True)
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         if reading.names_candidate(connection, what):
             candidate = reading.find_candidate(connection, what)
         else:

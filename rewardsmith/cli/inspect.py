@@ -28,7 +28,9 @@ def _open() -> Any:
 
 
 def _reading(database: Any) -> Any:
-    return database.connect().execution_options(rewardsmith_read=True)
+    from rewardsmith.storage.database import read
+
+    return read(database)
 
 
 def ls(

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from rewardsmith.cli import screen
 from rewardsmith.reporting import text
 from rewardsmith.reporting.overview import Overview, Row, read_overview
+from rewardsmith.storage.database import read
 
 _EVERY = 0.5
 
@@ -26,7 +27,7 @@ def watch(database: Engine, job_id: str, running: Callable[[], bool]) -> Overvie
 
 
 def _read(database: Engine, job_id: str) -> Overview:
-    with database.connect().execution_options(rewardsmith_read=True) as connection:
+    with read(database) as connection:
         return read_overview(connection, job_id)
 
 

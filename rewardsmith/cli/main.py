@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
-import click
 import typer
 
 from rewardsmith.cli import database, export, inspect, run, tasks
@@ -36,6 +36,10 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(database.app, name="db")
 
 
+# Typer carries its own copy of click in newer versions; its UsageError is reached through a subclass.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
 def main() -> None:
     """Entry point: errors are a cause and a remedy on stderr, exit code 1, or 2 for wrong usage."""
     try:
@@ -43,13 +47,11 @@ def main() -> None:
     except RewardsmithError as error:
         _report(error.cause, error.remedy)
         code = error.exit_code
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "rewardsmith"
-        _report(error.format_message(), f"See `{command} --help`.")
-        code = 2
-    except click.exceptions.Exit as error:
+    except _UsageError as error:
+        code = _wrong_usage(error)
+    except typer.Exit as error:
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _report("Interrupted.", "What was finished is kept; the same command goes on.")
         code = 130
     except BrokenPipeError:
@@ -58,6 +60,14 @@ def main() -> None:
     except Exception as error:
         code = _unforeseen(error)
     sys.exit(code or 0)
+
+
+def _wrong_usage(error: Any) -> int:
+    command = error.ctx.command_path if error.ctx else "rewardsmith"
+    near = getattr(error, "possibilities", None)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    _report(str(error.format_message()).splitlines()[0], f"{hint}See `{command} --help`.")
+    return 2
 
 
 def _report(cause: str, remedy: str) -> None:

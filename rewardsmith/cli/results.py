@@ -7,13 +7,14 @@ from typing import Any
 from rewardsmith.cli import screen
 from rewardsmith.reporting import reading, text
 from rewardsmith.reporting.reading import Arm, Claim
+from rewardsmith.storage.database import read
 
 
 def print_result(context: Any, job_id: str, exit_code: int | None = 0) -> None:
     """Print the job's end. Raises RewardsmithError if it failed."""
     from rewardsmith.errors import RewardsmithError
 
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         job = reading.find_job(connection, job_id)
         claim = reading.read_claim(connection, job) if job.state in ("done", "paused") else None
     if job.note:

@@ -18,6 +18,7 @@ from rewardsmith.methods.base import Method
 from rewardsmith.programs.reward import source_hash
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import analyses, checks
@@ -31,7 +32,7 @@ _TRIED = 8  # failures that a prompt recalls
 
 def run_design(context: Context, item: Item) -> None:
     """Ask the designer for one program and write it as a candidate, readable or not."""
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
         parents = [_parent(connection, snapshot, p) for p in item.payload["parents"]]
     spec, method = snapshot.spec, get_method(snapshot.spec.method)
@@ -111,7 +112,7 @@ def _write_candidate(
 
 def run_check(context: Context, item: Item) -> None:
     """Run the checks and the critic's review on a candidate; write every verdict."""
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, method = snapshot.spec, get_method(snapshot.spec.method)
@@ -158,7 +159,7 @@ def _critic_verdict(outcome: roles.Outcome) -> Verdict:
 
 def run_analyse(context: Context, item: Item) -> None:
     """Diagnose a trained candidate and ask the analyzer about its failed episodes."""
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
         trial = records.trials_of(connection, candidate_id=item.key.candidate)[0]
         curve = records.curve_of(connection, trial.id)

@@ -12,6 +12,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE, source_hash
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
@@ -103,7 +104,7 @@ def _has_price(model: str) -> bool:
 def find_unfinished(context: Context, spec: JobSpec) -> str | None:
     """The unfinished job that asked for exactly this, if there is one."""
     query = select(jobs.c.id).where(jobs.c.fingerprint == spec.fingerprint(), jobs.c.state.in_(UNFINISHED))
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()
 
 

@@ -14,6 +14,7 @@ from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.reporting.statistics import wilson
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.tasks import get_task
 
@@ -43,7 +44,7 @@ def train_item(context: Context, item: Item) -> None:
     from rewardsmith.training.trial import TrialPlan, run_trial
     from sandbox.client import HostError
 
-    with context.database.connect() as connection:
+    with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
         candidate = records.get_candidate(connection, item.key.candidate)
     spec = snapshot.spec

@@ -21,6 +21,7 @@ from rewardsmith.reporting.card import card_text
 from rewardsmith.reporting.reward_file import reward_file
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
@@ -36,7 +37,7 @@ def export_candidate(database: Engine, candidate: Candidate, out: Path, *, force
         raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or use --best.")
     if out.exists() and any(out.iterdir()) and not force:
         raise UsageError(f"{out} is not empty.", "Name another folder, or give --force.")
-    with database.connect() as connection:
+    with read(database) as connection:
         job = records.get_job(connection, candidate.job_id)
         policy = _policy(connection, candidate)
         card = card_text(connection, job, candidate, versions())

@@ -14,6 +14,11 @@ from rewardsmith.errors import StorageError
 HEAD = "0001"
 """The newest migration; a test holds it to migrations/versions."""
 
+BUSY_SECONDS = 30.0
+"""How long a write waits for another process's before it is reported as locked."""
+
+_READ = "rewardsmith_read"
+
 _NETWORK_FILESYSTEMS = {
     "nfs",
     "nfs4",
@@ -44,7 +49,7 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
             )
         _prepare_folder(path)
     try:
-        engine = create_engine(url, connect_args={"timeout": 30.0} if sqlite else {})
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StorageError(
             f"No driver for {url.split(':')[0]}: {error}.", "pip install 'rewardsmith[postgres]'"
@@ -55,6 +60,11 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
     with reported():
         _check_version(engine, migrate=migrate and sqlite)
     return engine
+
+
+def read(engine: Engine) -> Connection:
+    """A connection for reading: on SQLite it does not wait for, or hold up, whoever writes."""
+    return engine.connect().execution_options(**{_READ: True})
 
 
 @contextmanager
@@ -100,7 +110,7 @@ def migrations_folder() -> Path:
 
 
 def _check_version(engine: Engine, *, migrate: bool) -> None:
-    with engine.connect() as connection:
+    with read(engine) as connection:
         current = _version(connection)
     if current == HEAD:
         return
@@ -156,11 +166,12 @@ def _pragmas(connection, _record) -> None:
     # The driver's implicit BEGIN is deferred; upgrading such a snapshot to a write ignores busy_timeout.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=NORMAL"):
+    waiting = f"busy_timeout={int(1000 * BUSY_SECONDS)}"
+    for pragma in ("journal_mode=WAL", waiting, "foreign_keys=ON", "synchronous=NORMAL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin_immediately(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("rewardsmith_read")
-    connection.exec_driver_sql("BEGIN" if mode else "BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get(_READ)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

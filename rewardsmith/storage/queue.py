@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rewardsmith.errors import LostItem
+from rewardsmith.storage.database import read
 from rewardsmith.storage.schema import jobs, now, work_items
 
 OPEN = ("queued", "leased", "waiting")
@@ -141,7 +142,7 @@ def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, 
 
 def reap(engine: Engine, max_attempts: int) -> int:
     """Queue again what expired or belonged to dead processes of this host; returns how many."""
-    with engine.connect() as connection:
+    with read(engine) as connection:
         rows = connection.execute(
             select(work_items.c.id, work_items.c.owner, work_items.c.attempt, work_items.c.lease_expires).where(
                 work_items.c.state == "leased"
@@ -168,7 +169,7 @@ def reap(engine: Engine, max_attempts: int) -> int:
 
 def get(engine: Engine, item_id: int) -> Item:
     """Read one work item."""
-    with engine.connect() as connection:
+    with read(engine) as connection:
         row = connection.execute(select(work_items).where(work_items.c.id == item_id)).mappings().one()
     return _item(row)
 
@@ -183,7 +184,7 @@ def of_job(connection: Connection, job_id: str) -> list[Item]:
 
 def count_open(engine: Engine, job_id: str) -> int:
     """How many items of the job are not at their end."""
-    with engine.connect() as connection:
+    with read(engine) as connection:
         return connection.execute(
             select(func.count()).where(work_items.c.job_id == job_id, work_items.c.state.in_(OPEN))
         ).scalar_one()

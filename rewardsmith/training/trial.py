@@ -147,6 +147,7 @@ def _build(plan: TrialPlan, env: BatchVecEnv) -> PPO:
         gae_lambda=settings.gae_lambda,
         clip_range=settings.clip_range,
         ent_coef=settings.entropy,
+        normalize_advantage=settings.normalize_advantage,
         policy_kwargs={"net_arch": list(settings.hidden)},
         rollout_buffer_class=ShapedRolloutBuffer,
         device=settings.device,

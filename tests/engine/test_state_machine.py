@@ -47,9 +47,8 @@ class World:
     def draw(self, item: Item) -> float:
         key = item.key
         name = key.candidate.split("-", 1)[-1]
-        return random.Random(
-            f"{self.seed} {key.kind} {key.iteration} {name} {key.seed} {key.rung} {key.sample}"
-        ).random()
+        about = (self.seed, key.kind, key.iteration, name, key.seed, key.rung, key.sample)
+        return random.Random(repr(about)).random()
 
 
 def complete(context: Context, item: Item, world: World) -> None:
