@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from running import rewardsmith
 
 
 @dataclass(frozen=True)
@@ -23,23 +20,6 @@ class SmallJob:
     def run(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         """Run `rewardsmith` there."""
         return rewardsmith(self.folder, *arguments, **options)
-
-
-def rewardsmith(folder: Path, *arguments: str, timeout: float = 240, env: dict | None = None):
-    """Run the command as a user would, in `folder`."""
-    return subprocess.run(
-        [sys.executable, "-m", "rewardsmith.cli.main", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**clean_environment(), **(env or {})},
-    )
-
-
-def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of ours."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("REWARDSMITH_HOME")}
 
 
 SMALL = [

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 
 import pytest
-from conftest import rewardsmith
+from running import rewardsmith
 
 
 def test_a_run_ends_with_the_claim_and_the_next_command(small_job):
