@@ -15,13 +15,22 @@ from pathlib import Path
 import pytest
 from running import clean_environment, rewardsmith
 
-COMMAND = [
-    *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--iterations", "2", "--samples", "2"),
-    *("--steps", "60000", "--confirm", "1", "--slots", "2"),
-]
+SPEC = """
+task: MiniGrid-DoorKey-5x5-v0
+method: free
+iterations: 2
+samples: 1
+steps: 30000
+rungs: [1.0]
+target: null
+confirm: 0
+training: {eval_episodes: 50, final_episodes: 100}
+"""
+COMMAND = ["run", "--spec", "job.yaml", "--slots", "2"]
 
 
 def launch(folder: Path) -> subprocess.Popen:
+    (folder / "job.yaml").write_text(SPEC)
     return subprocess.Popen(
         [sys.executable, "-m", "rewardsmith.cli.main", *COMMAND],
         cwd=folder,
@@ -136,6 +145,7 @@ def outcome(folder: Path, job: str) -> list:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> list:
     folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "job.yaml").write_text(SPEC)
     ran = rewardsmith(folder, *COMMAND)
     assert ran.returncode == 0, ran.stderr
     job = json.loads(rewardsmith(folder, "ls", "--format", "json").stdout)[0]["job"]
@@ -156,6 +166,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tmp_path, undist
 
 
 def test_a_wall_clock_limit_ends_the_job_and_keeps_the_best(tmp_path):
+    (tmp_path / "job.yaml").write_text(SPEC)
     ran = rewardsmith(tmp_path, *COMMAND, "--max-seconds", "9", "--steps", "3000000")
     assert "budget of 9 s is spent" in ran.stderr
     assert not processes(tmp_path, "workers.")

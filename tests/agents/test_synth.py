@@ -1,0 +1,154 @@
+"""`synth` reads the prompt's machine-readable part and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, open_model
+from rewardsmith.agents.prompting import ParentProgram
+from rewardsmith.methods import get_method
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.subgoals import subgoal_order
+from rewardsmith.verification.checks import run_checks
+
+TASKS = ["MiniGrid-DoorKey-8x8-v0", "MiniGrid-UnlockPickup-v0", "MiniGrid-KeyCorridorS3R3-v0", "MiniGrid-LavaGapS5-v0"]
+RENAMED = {"key": "zib", "door": "gralp", "ball": "wob", "box": "fnord", "goal": "quux", "yellow": "mauve"}
+
+
+def ask(interface, method="auto-mc-reward", order=None, sample=0, move="new", parents=()):
+    asked = roles.DesignRequest(
+        method=get_method(method),
+        interface=interface,
+        iteration=1,
+        sample=sample,
+        samples=3,
+        move=move,
+        depth=0,
+        parents=list(parents),
+        tried=[],
+        subgoal_order=order,
+        dense_budget=3.0,
+    )
+    outcome = roles.design(open_model("synth"), asked)
+    assert outcome.reason is None
+    return outcome.result.source
+
+
+def renamed(text: str) -> str:
+    return re.sub(r"\b(" + "|".join(RENAMED) + r")\b", lambda m: RENAMED[m.group(1)], text)
+
+
+@pytest.mark.parametrize("task_id", TASKS)
+@pytest.mark.parametrize("planner", [True, False])
+def test_it_knows_no_task_kind_or_colour_by_name(task_id, planner):
+    task = get_task(task_id)
+    order = list(subgoal_order(task)) if planner else None
+    plain = task.interface()
+    other = type(plain)("Zork-v0", "", "", rename_facts(plain.facts), {})
+    for sample in range(3):
+        source = ask(plain, order=order, sample=sample)
+        assert ask(other, order=rename_values(order), sample=sample) == renamed_literals(source)
+
+
+def rename_values(value):
+    """Rename every string that is a kind or a colour; the schema's own words stay."""
+    if isinstance(value, dict):
+        return {k: rename_values(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rename_values(v) for v in value]
+    return RENAMED.get(value, value) if isinstance(value, str) else value
+
+
+def rename_facts(facts):
+    made = rename_values(facts)
+    for by_kind in ("kinds", "object_counts"):
+        made[by_kind] = {RENAMED.get(kind, kind): about for kind, about in made[by_kind].items()}
+    return made
+
+
+def renamed_literals(source: str) -> str:
+    source = re.sub(r"'(\w+)'", lambda m: f"'{RENAMED.get(m.group(1), m.group(1))}'", source)
+    return re.sub(r"# .*", lambda m: renamed(m.group(0)), source)
+
+
+@pytest.mark.parametrize("task_id", [*TASKS, "MiniGrid-Fetch-5x5-N2-v0", "MiniGrid-MultiRoom-N2-S4-v0"])
+@pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
+def test_its_programs_pass_the_gate_and_run(task_id, method):
+    task = get_task(task_id)
+    for sample in range(3):
+        checked = run_checks(task, get_method(method).reward(ask(task.interface(), method, sample=sample)), 0.99)
+        assert [v for v in checked.verdicts if not v.passed and v.kind != "battery"] == []
+
+
+@pytest.mark.parametrize("task_id", ["MountainCar-v0", "CartPole-v1"])
+@pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
+def test_it_composes_from_named_variables_too(task_id, method):
+    task = get_task(task_id)
+    sources = {ask(task.interface(), method, sample=sample) for sample in range(3)}
+    assert len(sources) >= 2
+    for source in sources:
+        assert run_checks(task, get_method(method).reward(source), 0.99).passed
+
+
+@pytest.mark.parametrize("label", ["flooding", "weak shaping", "hacked", "unstable", "never fires"])
+def test_a_diagnosis_changes_the_program(label):
+    task = get_task(TASKS[0])
+    first = ask(task.interface(), "free")
+    parent = ParentProgram("1a", first, 0.1, labels={label: "evidence"})
+    assert ask(task.interface(), "free", move="revise", parents=[parent]) != first
+
+
+def test_the_same_prompt_gives_the_same_answer():
+    task = get_task(TASKS[0])
+    assert ask(task.interface()) == ask(task.interface())
+
+
+def test_a_prompt_without_facts_is_refused_in_words():
+    request = Request("designer", "Write a reward.", "", ReplayKey("designer", 1, 0, 0))
+    with pytest.raises(ModelFailed, match="machine-readable"):
+        open_model("synth").complete(request)
+
+
+def test_critic_and_analyzer_answer_in_the_asked_form():
+    model, task, method = open_model("synth"), get_task(TASKS[0]), get_method("free")
+    components = {"x": {"mean": 0.0, "min": 0.0, "max": 0.0, "fires": 0.0}}
+    played = {"transitions": 10, "episodes": 1}
+    review = roles.review(model, method, task.interface(), "s", components, played, ReplayKey("critic", 1, 0, 0))
+    assert review.result.verdict == "revise" and review.result.issues
+    reading = roles.analyze(
+        model, task.interface(), "1a", "s", 0.0, 100, {"flooding": "x sums to 9"}, components, ["steps"],
+        ReplayKey("analyzer", 1, 0, 0),
+    )  # fmt: skip
+    assert "flooding" in reading.result.causes[0] and reading.result.suggestion
+
+
+def test_prompts_carry_vocabulary_contract_evidence_and_facts():
+    task = get_task(TASKS[0])
+    parent = ParentProgram("1a", "def reward(): ...", 0.25, {"flooding": "reward sums to 40"}, {}, [], "pay once")
+    asked = roles.DesignRequest(
+        get_method("free"),
+        task.interface(),
+        2,
+        0,
+        3,
+        "revise",
+        0,
+        [parent],
+        [{"id": "1b", "move": "new", "cause": "x"}],
+    )
+    outcome = roles.design(open_model("synth"), asked)
+    prompt = outcome.calls[0].prompt
+    for words in (
+        "flooding",
+        "reward sums to 40",
+        "pay once",
+        "ANOTHER task",
+        "at most 16",
+        "1b (new): x",
+    ):
+        assert words in prompt, words
+    assert json.loads(prompt[prompt.rindex("```json\n") + 8 : prompt.rindex("\n```")])["role"] == "designer"
