@@ -72,7 +72,7 @@ def compose_program(machine: dict[str, Any]) -> Composed:
     write = _write_dense_and_sparse if "dense" in machine["functions"] else _write_free
     steps = "; ".join(m.says for m in milestones) or "none"
     thoughts = f"Milestones in order: {steps}; then success. Each pays once. Between them: {style.words()}."
-    return Composed(write(milestones, style, dies), thoughts)
+    return Composed(write(milestones, style, dies, _offers_walks(facts)), thoughts)
 
 
 # --- what to do ------------------------------------------------------------------------------------------
@@ -139,9 +139,11 @@ def _unlock(kind: str) -> Milestone:
 
 
 def _empty_hands(kind: str) -> Milestone:
+    # Beside the target only: hands emptied far from it leave a policy without memory where it began.
+    beside = "any(o.target and abs(o.x - state.agent.x) + abs(o.y - state.agent.y) <= 2 for o in state.objects)"
     return Milestone(
-        f"put down the {kind}",
-        "(state.carrying is None or state.carrying.target)",
+        f"put down the {kind} beside the target",
+        f"(state.carrying is None or state.carrying.target) and {beside}",
         "o.target",
     )
 
@@ -159,6 +161,12 @@ def _from_affordances(facts: dict[str, Any]) -> list[Milestone]:
         if facts["goal"]["relation"] == "carry" and one_hand and tool not in facts["goal"]["kinds"]:
             found.append(_empty_hands(tool))
     return found
+
+
+def _offers_walks(facts: dict[str, Any]) -> bool:
+    """Whether objects carry walking distances."""
+    lists = [f for f in facts["fields"] if f["kind"] == "list"]
+    return any(field["name"] == "walk_distance" for f in lists for field in f["fields"])
 
 
 def _has_passages(facts: dict[str, Any]) -> bool:
@@ -225,29 +233,27 @@ class _Text:
         return "\n".join(self.lines) + "\n"
 
 
-def _shared(milestones: list[Milestone], style: Style) -> _Text:
+def _shared(milestones: list[Milestone], style: Style, walks: bool) -> _Text:
     text = _Text()
-    text.add(
-        "def stage_of(state):",
-        '    """How many milestones are behind the agent, judged by the present state."""',
-    )
+    if walks and style.approach:
+        text.add('USES = ["walk_distance"]', "FAR = 100  # what no walk reaches yet is at least so far", "", "")
+    text.add("def stage_of(state):", '    """How many milestones are behind the agent, by the present state."""')
     text.add(*_stages(milestones), "")
     if not style.approach:
         return text
-    text.add(
-        "",
-        "def nearest(stage, state):",
-        '    """Steps to the nearest object that is needed next, as the crow flies."""',
-    )
+    text.add("", "def nearest(stage, state):", '    """Steps to the nearest object that is needed next."""')
+    for index, m in enumerate(milestones):
+        text.add(f"    {'el' if index else ''}if stage == {index}:")
+        text.add(f"        wanted = [o for o in state.objects if {m.wanted}]")
+    indent = "        " if milestones else "    "
+    text.add(*["    else:"] * bool(milestones), f"{indent}wanted = [o for o in state.objects if o.target]")
     text.add("    x, y = state.agent.x, state.agent.y")
-    if milestones:
-        for index, m in enumerate(milestones):
-            text.add(f"    {'el' if index else ''}if stage == {index}:")
-            text.add(f"        wanted = [o for o in state.objects if {m.wanted}]")
-        text.add("    else:", "        wanted = [o for o in state.objects if o.target]")
+    if walks:
+        text.add("    ways = []", "    for o in wanted:", "        way = o.walk_distance")
+        text.add("        ways.append(way if way >= 0 else FAR + abs(o.x - x) + abs(o.y - y))")
+        text.add("    return min(ways, default=None)", "")
     else:
-        text.add("    wanted = [o for o in state.objects if o.target]")
-    text.add("    return min([abs(o.x - x) + abs(o.y - y) for o in wanted], default=None)", "")
+        text.add("    return min([abs(o.x - x) + abs(o.y - y) for o in wanted], default=None)", "")
     return text
 
 
@@ -316,8 +322,8 @@ _PAID_ONCE = (
 )
 
 
-def _write_dense_and_sparse(milestones: list[Milestone], style: Style, dies: bool) -> str:
-    text = _shared(milestones, style)
+def _write_dense_and_sparse(milestones: list[Milestone], style: Style, dies: bool, walks: bool) -> str:
+    text = _shared(milestones, style, walks)
     text.add("", "def sparse(prev, action, state, memory):", *_STEP)
     text.add('    memory["step"] = (before, after)  # dense() is called next, for the same step')
     text.add("    if state.solved:", "        return 1.0")
@@ -329,8 +335,8 @@ def _write_dense_and_sparse(milestones: list[Milestone], style: Style, dies: boo
     return text.text()
 
 
-def _write_free(milestones: list[Milestone], style: Style, dies: bool) -> str:
-    text = _shared(milestones, style)
+def _write_free(milestones: list[Milestone], style: Style, dies: bool, walks: bool) -> str:
+    text = _shared(milestones, style, walks)
     text.add("", "def guidance(before, after, state, memory):", *_guidance(style, repr(style.scale)), "")
     text.add("", "def reward(prev, action, state, memory):", *_STEP, "    milestone = 0.0", *_PAID_ONCE)
     text.add("        milestone = 0.5", "    parts = {")

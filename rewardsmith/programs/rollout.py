@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,22 @@ def open_host(
         actions=task.actions.names,
         allow=allow,
     )
+
+
+def featured(rollout: Rollout, task: Task, tables: Tables, uses: Sequence[str]) -> Rollout:
+    """The rollout with costly features that a program declares filled in; as it is without any."""
+    if not uses:
+        return rollout
+    filled = replace(rollout, before=rollout.before.copy(), after=rollout.after.copy())
+    task.fill_features(filled.before, tables, uses)
+    task.fill_features(filled.after, tables, uses)
+    return filled
+
+
+def score_rollout(host: RewardHost, rollout: Rollout, task: Task, tables: Tables) -> Scores:
+    """A program's components on a rollout. Raises sandbox.HostError."""
+    seen = featured(rollout, task, tables, host.uses)
+    return host.score(seen.before, seen.actions, seen.after, seen.starts)
 
 
 def compose_rollout(

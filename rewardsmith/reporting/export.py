@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
+from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
 from rewardsmith.reporting.card import card_text
 from rewardsmith.reporting.reward_file import reward_file
 from rewardsmith.spec import JobSpec
@@ -93,7 +93,8 @@ def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: fl
     rollout, tables = record_transitions(task)
     steps, envs = rollout.starts.shape
     with open_host(reward, task, tables, envs, steps, allow) as host:
-        scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
+        rollout = featured(rollout, task, tables, host.uses)
+        scores = score_rollout(host, rollout, task, tables)
     totals = np.empty((steps, envs))
     for n in range(envs):
         # One environment at a time, as the exported wrapper runs them.

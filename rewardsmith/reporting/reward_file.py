@@ -112,14 +112,11 @@ def _tables(schema: dict[str, Any], kind: str) -> tuple[str, ...]:
 
 def _tracker(task: Task) -> str:
     if task.family == "minigrid":
-        from rewardsmith.tasks.minigrid import snapshot
+        from rewardsmith.tasks.minigrid import snapshot, walking
 
-        body = _body(inspect.getsource(snapshot))
-        return (
-            f"{body}\n\ndef SOURCE_OF_START(env: Any, observation: Any) -> Any:\n    return env\n\n\n"
-            "def SOURCE_OF_STEP(tracker, env, observation, action, reward, terminated, truncated):\n"
-            "    return tracker.after(env, action, reward, terminated)\n"
-        )
+        bodies = [_body(inspect.getsource(snapshot)), inspect.getsource(walking.fill_walk_distances)]
+        grid = (_PARTS / "grid_tracker.py").read_text(encoding="utf-8")
+        return "\n\n\n".join([*bodies, grid])
     described: Any = task
     names = [v.name for v in described.description.state]
     condition = described.description.success
@@ -127,9 +124,7 @@ def _tracker(task: Task) -> str:
     return (
         f"VARIABLES = {tuple(names)!r}\nMAX_STEPS = {task.max_steps}\n\n\n"
         f"def solved_when({', '.join(names)}, step, terminated, truncated):\n    return {condition}\n\n\n"
-        f"{flat}\n\ndef SOURCE_OF_START(env: Any, observation: Any) -> Any:\n    return observation\n\n\n"
-        "def SOURCE_OF_STEP(tracker, env, observation, action, reward, terminated, truncated):\n"
-        "    return tracker.after(observation, terminated, truncated)\n"
+        f"{flat}"
     )
 
 

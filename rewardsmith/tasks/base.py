@@ -112,6 +112,10 @@ class Task(Protocol):
         """Whether no layout of `pool` occurs in training."""
         ...
 
+    def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
+        """Compute costly features that a program declared in USES, in place; rows [..., schema width]."""
+        ...
+
     def interface(self) -> Interface:
         """What a designer is told."""
         ...

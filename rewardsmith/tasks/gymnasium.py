@@ -147,6 +147,9 @@ class BoxTask:
         values: dict[str, Any] = {v.name: float(x) for v, x in zip(self.description.state, observation, strict=True)}
         return bool(self._solved({**values, "step": step, "terminated": terminated, "truncated": truncated}))
 
+    def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
+        """These tasks have no costly features."""
+
     def interface(self) -> Interface:
         """What a designer is told: variables with units and ranges, actions, success, an example."""
         d = self.description

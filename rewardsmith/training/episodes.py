@@ -6,7 +6,7 @@ import numpy as np
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, open_host
+from rewardsmith.programs.rollout import Rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.evaluation import choose_actions
 from sandbox.client import Scores
@@ -25,7 +25,7 @@ def failed_episodes(
     if reward.functions:
         steps, envs = rollout.starts.shape
         with open_host(reward, task, tables, envs, steps, allow) as host:
-            scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
+            scores = score_rollout(host, rollout, task, tables)
     failed = [n for n in range(_ENVS) if length[n] and not solved[n]][:_WANTED]
     return [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed]
 

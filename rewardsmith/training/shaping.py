@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
+from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from sandbox.client import RewardHost, Scores
 
@@ -62,6 +62,7 @@ class RewardShaper:
         allow: str = "kernel",
     ) -> None:
         self.reward = reward
+        self._task, self._tables = task, tables
         self.gamma = gamma
         self.carry = Carry()
         self.steps = 0
@@ -84,7 +85,7 @@ class RewardShaper:
         """The composed training reward, float64 [T, N]. Raises HostError if the program misbehaves."""
         scores = None
         if self.host is not None:
-            scores = self.host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
+            scores = score_rollout(self.host, rollout, self._task, self._tables)
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import compose_rollout, open_host
+from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Task
 from rewardsmith.verification.scripts import Played, play_scripts, scripts_for
 from sandbox.client import Scores
@@ -66,9 +66,7 @@ def run_battery(task: Task, reward: TrainingReward, gamma: float, allow: str = "
         scores: Scores | None = None
         if reward.functions:
             with open_host(reward, task, played.tables, columns, steps, allow) as host:
-                scores = host.score(
-                    played.rollout.before, played.rollout.actions, played.rollout.after, played.rollout.starts
-                )
+                scores = score_rollout(host, played.rollout, task, played.tables)
             micros.append(1e6 * scores.seconds / (steps * columns))
         finding, share = judge(reward, layout, played, scores, gamma)
         findings.append(finding)

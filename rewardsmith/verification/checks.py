@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, open_host
+from rewardsmith.programs.rollout import Rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.verification.battery import played_bank, run_battery
 from sandbox.client import HostError, Scores, check_determinism, gate
+from sandbox.views import costly_fields
 
 MAX_US_PER_TRANSITION = 100.0
 """A program slower than this would cost more than the whole of training around it."""
@@ -54,7 +55,8 @@ def run_checks(task: Task, reward: TrainingReward, gamma: float, allow: str = "k
         rollout, tables = sample_transitions(task)
         steps, envs = rollout.starts.shape
         with open_host(reward, task, tables, envs, steps, allow) as host:
-            scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
+            rollout = featured(rollout, task, tables, host.uses)
+            scores = score_rollout(host, rollout, task, tables)
         components = component_statistics(scores)
         played = {"transitions": steps * envs, "episodes": int(rollout.starts.sum())}
         verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored", {"components": components}))
@@ -71,7 +73,9 @@ def run_checks(task: Task, reward: TrainingReward, gamma: float, allow: str = "k
 
 def _gate(task: Task, reward: TrainingReward, allow: str) -> Verdict:
     try:
-        findings = gate(reward.source, reward.functions, actions=task.actions.names, allow=allow)
+        findings = gate(
+            reward.source, reward.functions, costly_fields(task.schema), actions=task.actions.names, allow=allow
+        )
     except HostError as error:
         return Verdict("gate", False, str(error))
     if not findings:

@@ -24,3 +24,22 @@ class StateTracker:
         row[: self._variables] = np.asarray(observation, dtype=np.float32)
         row[self._variables :] = self._step, solved, failed
         return row
+
+
+def first_row(tracker: Any, env: Any, observation: Any) -> tuple[Any, dict[str, Any]]:
+    """The state row of an episode's start, and the tables it points into (none)."""
+    return tracker.start(observation)
+
+
+def next_row(
+    tracker: Any,
+    env: Any,
+    observation: Any,
+    action: Any,
+    reward: Any,
+    terminated: bool,
+    truncated: bool,
+    tables: dict[str, Any],
+) -> Any:
+    """The state row after a step."""
+    return tracker.after(observation, terminated, truncated)

@@ -79,14 +79,16 @@ def wrap(env: Any) -> Any:
 
         def reset(self, **kwargs: Any) -> Any:
             observation, info = self.env.reset(**kwargs)
-            row, self._tables = self._tracker.start(SOURCE_OF_START(self.env, observation))
+            row, self._tables = first_row(self._tracker, self.env, observation)
             self._state = STATE(row.tolist(), self._tables)
             self._reward.start(self._state)
             return observation, info
 
         def step(self, action: Any) -> Any:
             observation, reward, terminated, truncated, info = self.env.step(action)
-            row = SOURCE_OF_STEP(self._tracker, self.env, observation, action, reward, terminated, truncated)
+            row = next_row(
+                self._tracker, self.env, observation, action, reward, terminated, truncated, self._tables
+            )
             prev, self._state = self._state, STATE(row.tolist(), self._tables)
             shaped, parts = self._reward.step(prev, int(action), self._state, float(reward), terminated)
             info = {**info, "env_reward": float(reward), "reward_components": parts}

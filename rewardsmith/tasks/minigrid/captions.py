@@ -32,7 +32,7 @@ def read_row(row: NDArray[Any], tables: Tables, schema: Schema) -> dict[str, Any
 
 
 def _read_fields(row: NDArray[Any], tables: Tables, fields: list[dict[str, Any]], base: int) -> dict[str, Any]:
-    return {f["name"]: _read(row, tables, f, base) for f in fields if f["kind"] != "table"}
+    return {f["name"]: _read(row, tables, f, base) for f in fields if f["kind"] != "table" and not f.get("uses")}
 
 
 def _read(row: NDArray[Any], tables: Tables, field: dict[str, Any], base: int) -> Any:

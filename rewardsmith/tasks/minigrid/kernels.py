@@ -313,7 +313,7 @@ def images_batch(cells, agent, things, layout, fixed, see_through, row_length, o
 @njit(cache=True)
 def rows_batch(cells, agent, things, layout, fixed, row_length, max_steps, width, height, ranked, out):
     """State rows, the columns of schema.py."""
-    stride = 10 if ranked else 9
+    stride = 11 if ranked else 10
     for n in range(agent.shape[0]):
         at = layout[n]
         place, held = agent[n, POS], agent[n, HELD]
@@ -354,4 +354,5 @@ def rows_batch(cells, agent, things, layout, fixed, row_length, max_steps, width
             out[n, base + col.TARGET] = fixed[at, slot, TARGET]
             if ranked:
                 out[n, base + col.RANK] = fixed[at, slot, RANK]
+            out[n, base + stride - 1] = 0  # walking distance: filled in only when a program asks for it
             base += stride

@@ -34,9 +34,20 @@ EVENT_DOCS = {
 }
 
 
+WALK = (
+    "steps of a shortest walk from the agent to it, through doors as they are, -1 if there is no way; costly: "
+    'declare USES = ["walk_distance"] at the top of the program'
+)
+
+
+def stride_of_object(ranked: bool) -> int:
+    """Columns of one object; the last is its walking distance."""
+    return 11 if ranked else 10
+
+
 def row_width(slots: int, ranked: bool) -> int:
     """Columns of a row with `slots` objects."""
-    return FIRST_OBJECT + slots * (10 if ranked else 9)
+    return FIRST_OBJECT + slots * stride_of_object(ranked)
 
 
 def build_schema(slots: int, ranked: bool, size: tuple[int, int], max_steps: int) -> dict[str, Any]:
@@ -60,7 +71,7 @@ def build_schema(slots: int, ranked: bool, size: tuple[int, int], max_steps: int
             {"name": "agent", "kind": "record", "doc": "the agent", "fields": _agent(width, height)},
             _item("front", FRONT, "the object in the cell ahead of the agent, if any"),
             _item("carrying", CARRYING, "the object the agent carries, if any"),
-            {"name": "objects", "kind": "list", "start": FIRST_OBJECT, "stride": 10 if ranked else 9,
+            {"name": "objects", "kind": "list", "start": FIRST_OBJECT, "stride": stride_of_object(ranked),
              "length": slots, "present": PRESENT, "fields": _object(slots, ranked, width, height),
              "doc": "every object in the world; an object keeps its id for the whole episode"},
             {"name": "walls", "kind": "table", "table": "walls", "column": LAYOUT,
@@ -96,6 +107,8 @@ def _object(slots: int, ranked: bool, width: int, height: int) -> list[dict[str,
     if ranked:
         rank = "order in which the mission names it: 1 the first, 2 the second, 0 not named"
         fields.append(_int("rank", RANK, rank, "", 0, slots))
+    walk = _int("walk_distance", stride_of_object(ranked) - 1, WALK, "cells", -1, width * height)
+    fields.append({**walk, "uses": "walk_distance"})
     return fields
 
 

@@ -105,7 +105,7 @@ class StateTracker:
             self._slot(item)
         for slot, rank, target in named_objects(e, self._objects):
             first = FIRST_OBJECT + slot * self._stride
-            self._blank[first + 8 : first + self._stride] = (target, rank)[: self._stride - 8]
+            self._blank[first + 8 : first + self._stride - 1] = (target, rank)[: self._stride - 9]
         row = self._row(e, EVENTS.index("none"), -1, False)
         cells = np.array([cell.type if cell else "" for cell in e.grid.grid]).reshape(e.height, e.width).T
         tables = {"walls": (cells == "wall")[None], "lava": (cells == "lava")[None], "missions": [e.mission]}

@@ -111,6 +111,16 @@ class MiniGridTask:
 
         return caption(row, tables, self.schema)
 
+    def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
+        """Compute the declared costly features in place; rows int32 [..., width]."""
+        if "walk_distance" not in uses:
+            return
+        from .walking import compiled_fill
+
+        objects = next(f for f in self.schema["fields"] if f["name"] == "objects")
+        flat = rows.reshape(-1, rows.shape[-1])
+        compiled_fill()(flat, tables["walls"], tables["lava"], objects["start"], objects["stride"], objects["length"])
+
     def plan(self, layout: int, state_cap: int | None = None) -> Plan | None:
         """A plan for one training layout, flagged if it may not be the shortest; None if none is found."""
         from .planner import STATE_CAP

@@ -1,0 +1,27 @@
+def first_row(tracker: Any, env: Any, observation: Any) -> tuple[Any, dict[str, Any]]:
+    """The state row of an episode's start, and the tables it points into."""
+    row, tables = tracker.start(env)
+    return with_features(row, tables), tables
+
+
+def next_row(
+    tracker: Any,
+    env: Any,
+    observation: Any,
+    action: Any,
+    reward: Any,
+    terminated: bool,
+    truncated: bool,
+    tables: dict[str, Any],
+) -> Any:
+    """The state row after a step."""
+    return with_features(tracker.after(env, action, reward, terminated), tables)
+
+
+def with_features(row: Any, tables: dict[str, Any]) -> Any:
+    """Walking distances, if the program declares that it uses them."""
+    if "walk_distance" in globals().get("USES", ()):
+        objects = next(f for f in SCHEMA["fields"] if f["name"] == "objects")
+        where = objects["start"], objects["stride"], objects["length"]
+        fill_walk_distances(row[None], tables["walls"], tables["lava"], *where)
+    return row
