@@ -12,6 +12,10 @@ from pathlib import Path
 RESULTS = Path(__file__).with_name("results")
 COMMANDS = (["--help"], ["ls"], ["show", "latest"], ["show", "best"])
 RUNS = 9
+JOB = [
+    *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--iterations", "1", "--samples", "1"),
+    *("--steps", "30000", "--confirm", "1"),
+]
 
 
 def seconds(command: list[str], folder: str) -> float:
@@ -26,20 +30,7 @@ def seconds(command: list[str], folder: str) -> float:
 def main() -> None:
     """Measure, interleaved, and write the table."""
     with tempfile.TemporaryDirectory() as folder:
-        job = [
-            "run",
-            "--task",
-            "MiniGrid-DoorKey-5x5-v0",
-            "--iterations",
-            "1",
-            "--samples",
-            "1",
-            "--steps",
-            "30000",
-            "--confirm",
-            "1",
-        ]
-        seconds(job, folder)
+        seconds(JOB, folder)
         taken: dict[str, list[float]] = {" ".join(c): [] for c in COMMANDS}
         bare = []
         for _ in range(RUNS):

@@ -19,7 +19,7 @@ from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
 from rewardsmith.reporting.reward_file import program_of
-from rewardsmith.spec import JobSpec, default_steps, read_spec
+from rewardsmith.spec import JobSpec, read_spec, with_defaults
 from rewardsmith.storage import records
 from rewardsmith.storage.database import read
 
@@ -44,8 +44,7 @@ def design(task: str, *, home: str | Path | None = None, slots: int | None = Non
     Does what `rewardsmith run --task TASK` does, without a screen. Raises RewardsmithError.
     """
     chosen = settings() if home is None else Settings(home=Path(home))
-    options.setdefault("steps", default_steps(task))
-    spec = read_spec({"task": task, **options})
+    spec = read_spec(with_defaults({"task": task, **options}))
     context = open_context(chosen)
     job_id, _ = start(context, spec)
     with executor(context, job_id, slots) as process:
@@ -78,20 +77,20 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
 def start_training(context: Context, task: str, source: str, steps: int | None, seeds: int) -> str:
     """A job that designs nothing: it checks a reward file, trains it, and confirms it on fresh seeds."""
     method = "auto-mc-reward" if "def dense" in source and "def sparse" in source else "free"
-    spec = read_spec(
-        {
-            "task": task,
-            "method": method,
-            "model": "none",
-            "iterations": 1,
-            "samples": 1,
-            "repairs": 0,
-            "steps": steps or default_steps(task),
-            "rungs": [1.0],
-            "confirm": seeds,
-            "target": None,
-        }
-    )
+    values: dict[str, Any] = {
+        "task": task,
+        "method": method,
+        "model": "none",
+        "iterations": 1,
+        "samples": 1,
+        "repairs": 0,
+        "rungs": [1.0],
+        "confirm": seeds,
+        "target": None,
+    }
+    if steps is not None:
+        values["steps"] = steps
+    spec = read_spec(with_defaults(values))
     return jobs.create_job(context, spec, source)
 
 

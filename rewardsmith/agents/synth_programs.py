@@ -72,7 +72,7 @@ def compose_program(machine: dict[str, Any]) -> Composed:
     write = _write_dense_and_sparse if "dense" in machine["functions"] else _write_free
     steps = "; ".join(m.says for m in milestones) or "none"
     thoughts = f"Milestones in order: {steps}; then success. Each pays once. Between them: {style.words()}."
-    return Composed(write(milestones, style, dies, _offers_walks(facts)), thoughts)
+    return Composed(write(milestones, style, dies, _shut_states(facts)), thoughts)
 
 
 # --- what to do ------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def _from_event(event: dict[str, Any], facts: dict[str, Any]) -> Milestone | Non
             lasting=True,
         )
     if name == "dropped":
-        return _empty_hands(kind)
+        return _empty_hands(kind, facts)
     return None  # passing ordinary doors is left to exploration: how many there are differs by layout
 
 
@@ -138,12 +138,14 @@ def _unlock(kind: str) -> Milestone:
     )
 
 
-def _empty_hands(kind: str) -> Milestone:
+def _empty_hands(kind: str, facts: dict[str, Any]) -> Milestone:
     # Beside the target only: hands emptied far from it leave a policy without memory where it began.
-    beside = "any(o.target and abs(o.x - state.agent.x) + abs(o.y - state.agent.y) <= 2 for o in state.objects)"
+    beside = "abs(o.x - state.agent.x) + abs(o.y - state.agent.y) <= 3"
+    if _shut_states(facts) is not None:
+        beside = "0 <= o.walk_distance <= 3"
     return Milestone(
         f"put down the {kind} beside the target",
-        f"(state.carrying is None or state.carrying.target) and {beside}",
+        f"(state.carrying is None or state.carrying.target) and any(o.target and {beside} for o in state.objects)",
         "o.target",
     )
 
@@ -159,14 +161,17 @@ def _from_affordances(facts: dict[str, Any]) -> list[Milestone]:
         found += [_carry(tool, facts), _unlock(kind)]
         one_hand = facts.get("world", {}).get("one_carried_at_most")
         if facts["goal"]["relation"] == "carry" and one_hand and tool not in facts["goal"]["kinds"]:
-            found.append(_empty_hands(tool))
+            found.append(_empty_hands(tool, facts))
     return found
 
 
-def _offers_walks(facts: dict[str, Any]) -> bool:
-    """Whether objects carry walking distances."""
+def _shut_states(facts: dict[str, Any]) -> tuple[str, ...] | None:
+    """The states of passages that can simply be opened; None where objects carry no walking distances."""
     lists = [f for f in facts["fields"] if f["kind"] == "list"]
-    return any(field["name"] == "walk_distance" for f in lists for field in f["fields"])
+    if not any(field["name"] == "walk_distance" for f in lists for field in f["fields"]):
+        return None
+    blocking = [state for about in facts["kinds"].values() for state in about.get("blocks_when", [])]
+    return tuple(state for state in blocking if state != "locked")
 
 
 def _has_passages(facts: dict[str, Any]) -> bool:
@@ -233,10 +238,11 @@ class _Text:
         return "\n".join(self.lines) + "\n"
 
 
-def _shared(milestones: list[Milestone], style: Style, walks: bool) -> _Text:
+def _shared(milestones: list[Milestone], style: Style, shut: tuple[str, ...] | None) -> _Text:
     text = _Text()
-    if walks and style.approach:
-        text.add('USES = ["walk_distance"]', "FAR = 100  # what no walk reaches yet is at least so far", "", "")
+    walks = style.approach or any("walk_distance" in m.test for m in milestones)
+    if shut is not None and walks:
+        text.add('USES = ["walk_distance"]', "FAR = 1000  # more than any walk", "", "")
     text.add("def stage_of(state):", '    """How many milestones are behind the agent, by the present state."""')
     text.add(*_stages(milestones), "")
     if not style.approach:
@@ -247,13 +253,19 @@ def _shared(milestones: list[Milestone], style: Style, walks: bool) -> _Text:
         text.add(f"        wanted = [o for o in state.objects if {m.wanted}]")
     indent = "        " if milestones else "    "
     text.add(*["    else:"] * bool(milestones), f"{indent}wanted = [o for o in state.objects if o.target]")
-    text.add("    x, y = state.agent.x, state.agent.y")
-    if walks:
-        text.add("    ways = []", "    for o in wanted:", "        way = o.walk_distance")
-        text.add("        ways.append(way if way >= 0 else FAR + abs(o.x - x) + abs(o.y - y))")
-        text.add("    return min(ways, default=None)", "")
-    else:
+    if shut is None:
+        text.add("    x, y = state.agent.x, state.agent.y")
         text.add("    return min([abs(o.x - x) + abs(o.y - y) for o in wanted], default=None)", "")
+        return text
+    text.add(
+        "    ways = [o.walk_distance for o in wanted if o.walk_distance >= 0]",
+        "    if ways or not wanted:",
+        "        return min(ways, default=None)",
+        "    # No way there yet: the nearest passage that can be opened comes first.",
+        f"    shut = [o.walk_distance for o in state.objects if o.state in {shut!r} and o.walk_distance >= 0]",
+        "    return FAR + min(shut, default=FAR)",
+        "",
+    )
     return text
 
 
@@ -322,8 +334,8 @@ _PAID_ONCE = (
 )
 
 
-def _write_dense_and_sparse(milestones: list[Milestone], style: Style, dies: bool, walks: bool) -> str:
-    text = _shared(milestones, style, walks)
+def _write_dense_and_sparse(milestones: list[Milestone], style: Style, dies: bool, shut: tuple[str, ...] | None) -> str:
+    text = _shared(milestones, style, shut)
     text.add("", "def sparse(prev, action, state, memory):", *_STEP)
     text.add('    memory["step"] = (before, after)  # dense() is called next, for the same step')
     text.add("    if state.solved:", "        return 1.0")
@@ -335,8 +347,8 @@ def _write_dense_and_sparse(milestones: list[Milestone], style: Style, dies: boo
     return text.text()
 
 
-def _write_free(milestones: list[Milestone], style: Style, dies: bool, walks: bool) -> str:
-    text = _shared(milestones, style, walks)
+def _write_free(milestones: list[Milestone], style: Style, dies: bool, shut: tuple[str, ...] | None) -> str:
+    text = _shared(milestones, style, shut)
     text.add("", "def guidance(before, after, state, memory):", *_guidance(style, repr(style.scale)), "")
     text.add("", "def reward(prev, action, state, memory):", *_STEP, "    milestone = 0.0", *_PAID_ONCE)
     text.add("        milestone = 0.5", "    parts = {")

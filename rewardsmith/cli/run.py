@@ -90,7 +90,7 @@ _BUDGET_KEYS = {
 
 def _spec(options: dict[str, Any]) -> Any:
     from rewardsmith.errors import UsageError
-    from rewardsmith.spec import default_steps, read_spec, read_spec_file
+    from rewardsmith.spec import read_spec, read_spec_file, with_defaults
 
     values = read_spec_file(options["spec"]) if "spec" in options else {}
     values |= {key: options[key] for key in _SPEC_KEYS if key in options}
@@ -99,8 +99,7 @@ def _spec(options: dict[str, Any]) -> Any:
         values["budget"] = {**(values.get("budget") or {}), **limits}
     if "task" not in values:
         raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
-    values.setdefault("steps", default_steps(str(values["task"])))
-    return read_spec(values)
+    return read_spec(with_defaults(values))
 
 
 def extend(
