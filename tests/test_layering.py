@@ -47,6 +47,10 @@ MAY = {
 }  # fmt: skip
 
 
+# Compiled where it is used, and carried as it stands by exported files.
+KERNELS = {"fill_walk_distances"}
+
+
 def room_of(module: str) -> str | None:
     """The longest entry of MAY that `module` lies in."""
     matches = [room for room in MAY if module == room or module.startswith(room + ".")]

@@ -1,0 +1,96 @@
+"""Gymnasium tasks by description: what fits runs, what does not is refused with the difference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewardsmith.errors import UsageError
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.gymnasium import BoxTask, Description, compile_condition
+
+PENDULUM = {
+    "id": "Pendulum-v1",
+    "goal": "Swing up.",
+    "state": [{"name": n} for n in ("cosine", "sine", "speed")],
+    "actions": ["left", "right"],
+    "success": "truncated",
+    "max_steps": 200,
+}
+
+
+def test_a_description_of_one_s_own_is_a_task(tmp_path):
+    path = tmp_path / "car.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "id": "MyCar",
+                "env_id": "MountainCar-v0",
+                "goal": "Reach the flag.",
+                "state": [{"name": "place"}, {"name": "speed"}],
+                "actions": ["left", "none", "right"],
+                "success": "terminated and place >= 0.5",
+                "max_steps": 50,
+            }
+        )
+    )
+    task = get_task(str(path))
+    batch = task.batch(2, "train")
+    batch.reset(0)
+    for _ in range(50):
+        batch.step(np.array([0, 2]))
+    assert batch.truncated.all() and not batch.terminated.any()
+    assert "place" in task.interface().text
+
+
+def test_continuous_actions_are_refused_clearly():
+    task = BoxTask(Description.model_validate(PENDULUM))
+    with pytest.raises(UsageError, match="continuous actions"):
+        task.batch(1, "train")
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"state": [{"name": "position"}]}, "observes 4 numbers"),
+        ({"actions": ["left"]}, "has 2 actions"),
+        ({"env_id": "NoSuchEnv-v0"}, "cannot make"),
+    ],
+)
+def test_an_environment_that_does_not_fit_is_refused_with_the_difference(change, words):
+    described = get_task("CartPole-v1").description.model_dump()
+    with pytest.raises(UsageError, match=words):
+        BoxTask(Description.model_validate({**described, **change})).batch(1, "train")
+
+
+def test_start_states_of_the_pools_differ_and_repeat_with_the_seed():
+    task = get_task("CartPole-v1")
+    rows = {}
+    for pool in ("train", "claim"):
+        batch = task.batch(4, pool)
+        batch.reset(7)
+        rows[pool] = np.zeros((4, task.schema["width"]))
+        batch.state_rows(rows[pool])
+        again = np.zeros_like(rows[pool])
+        batch.reset(7)
+        batch.state_rows(again)
+        assert (again == rows[pool]).all()
+    assert (rows["train"] != rows["claim"]).any()
+
+
+@pytest.mark.parametrize(
+    "text", ["__import__('os')", "x.y", "x[0]", "open", "x if x else 1", "lambda: 1", "x >", "'a'"]
+)
+def test_a_success_condition_allows_nothing_but_arithmetic(text):
+    with pytest.raises(UsageError, match="cannot be used"):
+        compile_condition(text, ["x"])
+
+
+@given(x=st.floats(-5, 5), y=st.floats(-5, 5), done=st.booleans())
+def test_a_success_condition_means_what_python_means(x, y, done):
+    text = "done and (x >= 0.5 or not y < -1) and abs(x - y) <= 3"
+    wanted = done and (x >= 0.5 or not y < -1) and abs(x - y) <= 3
+    assert bool(compile_condition(text, ["x", "y", "done"])({"x": x, "y": y, "done": done})) == wanted
