@@ -53,6 +53,11 @@ def design(task: str, *, home: str | Path | None = None, slots: int | None = Non
         job = records.get_job(connection, job_id)
         best = records.get_candidate(connection, job.best_candidate) if job.best_candidate else None
         claim = reading.read_claim(connection, job)
+    if job.state == "running":
+        raise RewardsmithError(
+            f"The executor of job {job.id} ended early (exit code {process.returncode}).",
+            f"Call design() again to go on; see `rewardsmith logs {job.id}`.",
+        )
     return Design(job.id, job.state, job.note, best and best.id, best and best.source, claim)
 
 
@@ -67,7 +72,7 @@ def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> 
 
 def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tuple[str, bool]:
     """Create the job, or find the unfinished one that asked for the same; (id, whether it goes on)."""
-    found = jobs.find_unfinished(context, spec)
+    found = jobs.find_unfinished(context, spec, seed_reward)
     if found is not None:
         jobs.resume_job(context, found)
         return found, True
@@ -91,7 +96,7 @@ def start_training(context: Context, task: str, source: str, steps: int | None, 
     if steps is not None:
         values["steps"] = steps
     spec = read_spec(with_defaults(values))
-    return jobs.create_job(context, spec, source)
+    return start(context, spec, source)[0]
 
 
 @contextmanager

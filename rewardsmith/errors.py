@@ -24,5 +24,9 @@ class StorageError(RewardsmithError):
     """The database cannot be used: missing, locked, of another version, no space."""
 
 
+class BudgetSpent(RewardsmithError):
+    """A hard limit of the job is reached; what was found so far is kept."""
+
+
 class LostItem(RewardsmithError):
     """The work item is no longer ours: cancelled, or its lease went to another worker."""

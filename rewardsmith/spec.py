@@ -41,7 +41,7 @@ class TrainingSpec(_Strict):
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip_range: float = Field(default=0.2, gt=0)
     entropy: float = Field(default=0.01, ge=0)
-    normalize_advantage: bool = True
+    normalize_advantage: bool = False
     hidden: tuple[int, ...] = (64, 64)
     eval_episodes: int = Field(default=200, ge=10, description="episodes per point of the curve")
     final_episodes: int = Field(default=1000, ge=10, description="episodes of the claim")
@@ -74,13 +74,13 @@ class JobSpec(_Strict):
 
     @model_validator(mode="after")
     def _rungs_rise_to_one(self) -> JobSpec:
-        if list(self.rungs) != sorted(set(self.rungs)) or self.rungs[-1] != 1.0 or self.rungs[0] <= 0:
+        if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[-1] != 1.0 or self.rungs[0] <= 0:
             raise ValueError("rungs must rise and end with 1.0, for example 0.25, 0.5, 1.0")
         return self
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, seed_reward: str | None = None) -> str:
         """Hash of everything asked for: the same command finds its unfinished job by it."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        text = json.dumps([self.model_dump(mode="json"), seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def model_of(self, role: str) -> str:
@@ -92,7 +92,7 @@ class JobSpec(_Strict):
 # Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults.
 # More entropy and a longer horizon of advantages keep policies without memory out of loops on tasks of several
 # rooms (docs/training.md has the figures). Both arms of a claim are trained with the same settings.
-_WANDERING = {"entropy": 0.02, "gae_lambda": 0.98}
+_WANDERING = {"entropy": 0.02, "gae_lambda": 0.98, "normalize_advantage": True}
 _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("MiniGrid-DoorKey-16x16", 2_000_000, {}),
     ("MiniGrid-DoorKey-", 500_000, {}),

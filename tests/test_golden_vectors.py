@@ -134,3 +134,31 @@ def test_the_exported_file_in_plain_python_agrees(case, n, tmp_path):
     exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
     total = module.replay(one_environment(n))
     np.testing.assert_array_equal(total[:, 0], expected(case)[:, n])
+
+
+HOSTILE_NAMES = """
+import json as np
+
+def field(x):
+    return x
+
+def compose(x):
+    return field(x)
+
+def len(x):
+    return 7
+
+class Channel:
+    pass
+
+def reward(prev, action, state, memory):
+    return 1.0 if compose(state.value) >= 1 else 0.0
+"""
+
+
+def test_a_program_may_use_the_names_that_the_exported_file_uses():
+    latch = reward_of("latch")
+    reward = TrainingReward(HOSTILE_NAMES, latch.functions, latch.channels)
+    text = reward_file(toy_task(), reward, VECTORS["gamma"], "Names.")
+    total = replay_module(text, one_environment(0), (6, 1))
+    np.testing.assert_array_equal(total[:, 0], expected("latch")[:, 0])

@@ -97,7 +97,7 @@ def test_files_and_functions_stay_small(path):
             jitted = any("jit" in ast.unparse(d) for d in node.decorator_list)
             # Parameters are declarations (a command's options), kernels read better whole.
             body = (node.end_lineno or 0) - node.body[0].lineno + 1
-            assert jitted or body <= 45, f"{node.name} has {body} lines"
+            assert jitted or node.name in KERNELS or body <= 45, f"{node.name} has {body} lines"
 
 
 HEAVY = (

@@ -43,9 +43,12 @@ class LocalExecutor:
         slots = [threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}",)) for k in range(self._slots)]
         for slot in slots:
             slot.start()
-        self._tick(slots)
-        for slot in slots:
-            slot.join()
+        try:
+            self._tick(slots)
+        finally:
+            self.stop()
+            for slot in slots:
+                slot.join()
         if self._failed:
             raise self._failed[0]
 

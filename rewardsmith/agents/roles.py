@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rewardsmith.agents.models import LanguageModel, ReplayKey, Request, Role
 from rewardsmith.agents.prompting import Call, ParentProgram, call_of, render
+from rewardsmith.errors import BudgetSpent
 from rewardsmith.methods.base import Method
 from rewardsmith.programs.reading import ReadProgram, UnreadableAnswer, read_json, read_program
 from rewardsmith.tasks.base import Interface
@@ -190,7 +191,10 @@ def _ask(
         text = prompt if not again else f"{prompt}\n# Your last answer could not be read\n{reason}\n"
         this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
         request = Request(role, text, system, this, max_tokens)
-        answer = model.complete(request)
+        try:
+            answer = model.complete(request)
+        except BudgetSpent as error:
+            return Outcome(None, error.cause, calls)
         calls.append(call_of(request, answer))
         if not answer.completed:
             reason = f"The {role}'s answer was {answer.outcome}."

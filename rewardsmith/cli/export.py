@@ -31,7 +31,7 @@ def export(
 
     context = api.open_here(must_exist=True)
     with read(context.database) as connection:
-        if reading.names_candidate(connection, what):
+        if reading.names_candidate(what):
             candidate = reading.find_candidate(connection, what)
         else:
             job = reading.find_job(connection, what)

@@ -82,7 +82,7 @@ def show(
     from rewardsmith.reporting import reading
 
     with _reading(_open()) as connection:
-        if reading.names_candidate(connection, what):
+        if reading.names_candidate(what):
             from rewardsmith.cli.candidate import show_candidate
 
             show_candidate(connection, reading.find_candidate(connection, what), form)
@@ -152,7 +152,7 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
     from rewardsmith.storage.schema import analyses
 
     with _reading(_open()) as connection:
-        if reading.names_candidate(connection, what):
+        if reading.names_candidate(what):
             shown = [reading.find_candidate(connection, what)]
         else:
             job = reading.find_job(connection, what)
@@ -215,7 +215,7 @@ def curves(
 
     with _reading(_open()) as connection:
         job = reading.find_job(connection, what)
-        named = [reading.find_candidate(connection, what).id] if reading.names_candidate(connection, what) else []
+        named = [reading.find_candidate(connection, what).id] if reading.names_candidate(what) else []
         best = named or ([job.best_candidate] if job.best_candidate else [])
         arms = {
             ("designed reward " if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c)

@@ -90,7 +90,7 @@ def _unforeseen(error: Exception) -> int:
         )
     elif type(error).__module__.startswith("sandbox"):
         cause, _, remedy = str(error).partition("\n")
-        _report(cause, remedy or "See `rewardsmith check` and docs/sandbox.md.")
+        _report(cause, remedy or "See sandbox/README.md.")
     else:
         _report(
             f"{type(error).__name__}: {error}",

@@ -60,6 +60,12 @@ def print_claim(claim: Claim) -> None:
             _to_90(arm),
         )
     screen.out.print(shown)
+    for arm in (claim.best, claim.baseline):
+        if arm.failed:
+            text_failed = (
+                f"{arm.failed} of {len(arm.seeds)} seeds of {arm.candidate} failed in training and count as 0 %"
+            )
+            screen.out.print(text_failed, markup=False)
     few = " (too few seeds to show a difference)" if len(claim.best.seeds) < 4 else ""
     screen.out.print(f"verdict: {claim.verdict}{few}; probability of improvement {claim.improvement:.2f}", markup=False)
 

@@ -43,7 +43,7 @@ def run(
     max_calls: Annotated[int | None, typer.Option(help="Limit of language-model calls.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Limit of tokens.")] = None,
     max_dollars: Annotated[float | None, typer.Option(help="Limit of dollars.")] = None,
-    slots: Annotated[int | None, typer.Option(help="Trials at once; one per core by default.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Trials at once; one per core by default.")] = None,
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
 ) -> None:
     """Design a reward for a task. The same command again goes on with an unfinished job."""
@@ -105,7 +105,7 @@ def _spec(options: dict[str, Any]) -> Any:
 def extend(
     job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")],
     iterations: Annotated[int, typer.Option(min=1, help="Rounds to add.")] = 1,
-    slots: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
 ) -> None:
     """Add iterations to a job and run them."""
     from rewardsmith import api
@@ -119,7 +119,7 @@ def extend(
 
 def resume(
     job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")] = "latest",
-    slots: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
 ) -> None:
     """Go on with a job that was interrupted."""
     from rewardsmith import api
@@ -148,7 +148,7 @@ def train(
     task: Annotated[str, typer.Option("--task", help="Task id, or a YAML file that describes one.")],
     steps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Fresh training seeds.")] = 1,
-    slots: Annotated[int | None, typer.Option(help="Trials at once.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
 ) -> None:
     """Train anybody's reward file the way a job's candidates are trained, beside the sparse baseline."""
     from rewardsmith import api

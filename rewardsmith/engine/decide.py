@@ -101,22 +101,40 @@ def _parents(sample: int, ranked: list[Candidate]) -> list[str]:
 def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
     steps: list[Step] = []
     mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline"]
+    if any(i.key.candidate == "" and i.state in OPEN for i in s.items_of("design", iteration=number)):
+        return []  # twins are told apart, and budgets shared out, once the whole round is designed
     for candidate in mine:
-        steps += _before_training(s, candidate)
+        steps += _before_training(s, candidate, len([x for x in steps if isinstance(x, AddItem)]))
     if steps or _open(s, number, "design", "check"):
         return steps
     return _race(s, number, [c for c in mine if s.items_of("train", candidate=c.id)])
 
 
-def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
+def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
+    """An earlier candidate with the same program; repairs of one round are not compared with each other."""
+    mine = (c.iteration, repair_depth(s, c))
+
+    def is_earlier(o: Candidate) -> bool:
+        theirs = (o.iteration, repair_depth(s, o))
+        return theirs < mine or (theirs == mine == (c.iteration, 0) and o.sample < c.sample)
+
+    earlier = [o for o in s.candidates if o.source and is_earlier(o)]
+    return next((o for o in earlier if o.source_hash == c.source_hash), None)
+
+
+def _before_training(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
     key = {"job_id": s.job.id, "iteration": c.iteration, "candidate": c.id}
+    if c.state == "designed" and not s.items_of("check", candidate=c.id) and (twin := _twin(s, c)):
+        return [_death(c, f"the same program as {twin.id}; nothing new to train")]
     if c.state == "designed" and not s.items_of("check", candidate=c.id):
         return [AddItem(ItemKey(kind="check", sample=c.sample, **key))]
     lost = [i for i in s.items_of("check", candidate=c.id) if i.state == "lost"]
     if c.state == "designed" and lost:
         return [_death(c, f"its check was lost: {lost[0].error}")]
     if c.state == "passed" and not s.items_of("train", candidate=c.id):
-        if not affords_training(s, 0, s.spec.seeds):
+        if s.spec.budget.env_steps is not None and _open(s, c.iteration, "design", "check"):
+            return []  # with a limit, who is trained must not depend on whose check ended first
+        if not affords_training(s, 0, s.spec.seeds, queued):
             return [_death(c, "not trained: the budget of environment steps is spent")]
         return _train_items(s, c, 0)
     failed = [i for i in s.items_of("check", candidate=c.id) if (i.result or {}).get("passed") is False]
@@ -186,7 +204,8 @@ def _cross_rung(s: Snapshot, alive: list[Candidate], promoted: list[Candidate], 
     steps: list[Step] = []
     for place, candidate in enumerate(alive):
         success = score_at(s, candidate, rung)[0]
-        if candidate in promoted and affords_training(s, rung + 1, s.spec.seeds):
+        queued = len([x for x in steps if isinstance(x, AddItem)])
+        if candidate in promoted and affords_training(s, rung + 1, s.spec.seeds, queued):
             steps += _train_items(s, candidate, rung + 1)
         elif candidate.state != "dead" and candidate not in promoted:
             cause = f"not promoted from rung {rung + 1}: {success:.0%} success, place {place + 1} of {len(alive)}"
@@ -201,6 +220,11 @@ def _fault(s: Snapshot, c: Candidate, rung: int) -> SetCandidate | None:
         if (item.result or {}).get("fault"):
             return _death(c, f"it failed in training: {item.result['fault']}")  # type: ignore[index]
     return None
+
+
+def _faulted(s: Snapshot, c: Candidate) -> bool:
+    items = s.items_of("train", candidate=c.id)
+    return any(i.state in ("lost", "failed") or (i.result or {}).get("fault") for i in items)
 
 
 def _death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate:
@@ -231,7 +255,8 @@ def rung_reached(s: Snapshot, c: Candidate) -> int:
 
 def ranking(s: Snapshot) -> list[Candidate]:
     """All trained candidates of the job, best first: by rung reached, then by success."""
-    trained = [c for c in s.candidates if rung_reached(s, c) >= 0]
+    # A fault is never scored, whatever other seeds or earlier rungs of the candidate reached.
+    trained = [c for c in s.candidates if rung_reached(s, c) >= 0 and not _faulted(s, c)]
     return sorted(trained, key=lambda c: (-rung_reached(s, c), *rank_key(s, c, rung_reached(s, c))))
 
 
@@ -286,7 +311,15 @@ def _confirm(s: Snapshot, reason: str) -> list[Step]:
         return list(missing)
     if any(i.state in OPEN for i in s.items):
         return []
-    return [FinishJob("done", f"The search ended: {reason}.")]
+    confirms = [i for i in s.items_of("confirm") if i.key.candidate in (best[0].id, baseline.id)]
+    lost = sum(i.state != "done" for i in confirms)
+    faulted = sum(bool((i.result or {}).get("fault")) for i in confirms)
+    note = f"The search ended: {reason}."
+    if lost:
+        note += f" {lost} of {len(confirms)} trials of the claim were lost and are missing from it."
+    if faulted:
+        note += f" {faulted} of {len(confirms)} trials of the claim failed and count as no success."
+    return [FinishJob("done", note)]
 
 
 def _open(s: Snapshot, iteration: int, *kinds: str) -> list[Item]:
@@ -301,23 +334,30 @@ def confirm_reserve(s: Snapshot) -> int:
     return 2 * s.spec.confirm * s.spec.steps
 
 
-def affords_training(s: Snapshot, rung: int, seeds: int) -> bool:
-    """Whether one more candidate may train to `rung` with everything queued and the claim still paid for."""
+def affords_training(s: Snapshot, rung: int, seeds: int, queued: int = 0) -> bool:
+    """Whether one more candidate may train to `rung` with all that was promised and the claim still paid for.
+
+    `queued` items of the same rung are being added by the same decision. What is counted is what items were
+    promised, not how far they are: live progress would make decisions depend on timing.
+    """
     limit = s.spec.budget.env_steps
     if limit is None:
         return True
     shares = (0.0, *s.spec.rungs)
-    queued = sum(
-        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps for i in s.items_of("train") if i.state in OPEN
+    promised = sum(
+        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps
+        for i in s.items_of("train")
+        if i.state != "cancelled"
     )
-    more = (shares[rung + 1] - shares[rung]) * s.spec.steps * seeds
-    return s.used.env_steps + queued + more + confirm_reserve(s) <= limit
+    promised += (s.spec.rungs[0] if s.spec.confirm else 1.0) * s.spec.steps * len(s.items_of("baseline"))
+    more = (shares[rung + 1] - shares[rung]) * s.spec.steps * (seeds + queued)
+    return promised + more + confirm_reserve(s) <= limit
 
 
 def affords_calls(s: Snapshot, count: int = 1) -> bool:
-    """Whether `count` more calls stay within the limits of calls, tokens and dollars."""
+    """Whether `count` more calls may be queued; each call is checked again before it is made (limits.py)."""
     budget, used = s.spec.budget, s.used
-    pending = sum(1 for i in s.items if i.key.kind in ("design", "check", "analyse") and i.state in OPEN)
+    pending = sum(1 for i in s.items if i.key.kind in ("design", "analyse") and i.state in OPEN)
     if budget.calls is not None and used.calls + pending + count > budget.calls:
         return False
     mean_tokens = used.tokens / used.calls if used.calls else 0.0

@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import LanguageModel, ReplayKey, open_model
+from rewardsmith.agents.models import ReplayKey, open_model
 from rewardsmith.agents.prompting import Call, ParentProgram
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import repair_depth
+from rewardsmith.engine.limits import LimitedModel
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.methods import get_method
 from rewardsmith.methods.base import Method
 from rewardsmith.programs.reward import source_hash
-from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
@@ -49,16 +49,17 @@ def run_design(context: Context, item: Item) -> None:
         move=item.payload["move"],
         depth=depth,
         parents=parents,
-        tried=_tried(snapshot),
+        tried=_tried(snapshot, item.key.iteration),
         subgoal_order=list(order) if order else None,
         dense_budget=next((c.budget for c in method.channels if c.budget is not None), None),
     )
-    outcome = roles.design(_model(context, spec, "designer"), asked)
     candidate_id = _candidate_id(item, depth)
-    with context.database.begin() as connection:
-        _write_calls(connection, item, candidate_id, outcome.calls)
-        _write_candidate(connection, item, candidate_id, outcome, method, snapshot, bool(order))
-        queue.finish(connection, item, "done", {"candidate": candidate_id})
+    with _model(context, snapshot, "designer") as model:
+        outcome = roles.design(model, asked)
+        with context.database.begin() as connection:
+            _write_calls(connection, item, candidate_id, outcome.calls)
+            _write_candidate(connection, item, candidate_id, outcome, method, bool(order))
+            queue.finish(connection, item, "done", {"candidate": candidate_id})
 
 
 def _candidate_id(item: Item, depth: int) -> str:
@@ -80,17 +81,13 @@ def _write_candidate(
     candidate_id: str,
     outcome: roles.Outcome,
     method: Method,
-    snapshot: Snapshot,
     oracle: bool,
 ) -> None:
     source = outcome.result.source if outcome.result else ""
     digest = source_hash(source)
-    twin = next((c for c in snapshot.candidates if source and c.source_hash == digest), None)
     cause = None
     if outcome.result is None:
         cause = f"the designer's answer could not be read: {outcome.reason}"
-    elif twin is not None:
-        cause = f"the same program as {twin.id}; nothing new to train"
     records.put_candidate(
         connection,
         id=candidate_id,
@@ -118,24 +115,35 @@ def run_check(context: Context, item: Item) -> None:
     spec, method = snapshot.spec, get_method(snapshot.spec.method)
     task = get_task(spec.task)
     checked = run_checks(task, method.reward(candidate.source), spec.training.gamma, context.sandbox_floor)
-    verdicts, calls = list(checked.verdicts), []
-    if checked.passed and spec.model != "none":
-        key = ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate))
-        model = _model(context, spec, "critic")
-        outcome = roles.review(
-            model, method, task.interface(), candidate.source, checked.components, checked.played, key
-        )
-        verdicts.append(_critic_verdict(outcome))
-        calls = outcome.calls
+    with _model(context, snapshot, "critic") as model:
+        verdicts, calls = list(checked.verdicts), []
+        if checked.passed and spec.model != "none":
+            key = ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate))
+            played, components = checked.played, checked.components
+            outcome = roles.review(model, method, task.interface(), candidate.source, components, played, key)
+            verdicts.append(_critic_verdict(outcome))
+            calls = outcome.calls
+        _write_verdicts(context, item, candidate.id, verdicts, calls, advisory_battery=spec.model == "none")
+
+
+def _write_verdicts(
+    context: Context,
+    item: Item,
+    candidate_id: str,
+    verdicts: list[Verdict],
+    calls: list[Call],
+    *,
+    advisory_battery: bool,
+) -> None:
     # A reward that a user asked to train is trained even if the battery warns.
-    advisory = {"battery"} if spec.model == "none" else set()
+    advisory = {"battery"} if advisory_battery else set()
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
     with context.database.begin() as connection:
-        _write_calls(connection, item, candidate.id, calls)
+        _write_calls(connection, item, candidate_id, calls)
         for verdict in verdicts:
             records.put_check(
                 connection,
-                candidate_id=candidate.id,
+                candidate_id=candidate_id,
                 kind=verdict.kind,
                 passed=verdict.passed,
                 message=verdict.message,
@@ -144,7 +152,7 @@ def run_check(context: Context, item: Item) -> None:
         values: dict[str, Any] = {"state": "passed"}
         if failed is not None:
             values = {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
-        records.update_candidate(connection, candidate.id, **values)
+        records.update_candidate(connection, candidate_id, **values)
         queue.finish(connection, item, "done", {"passed": failed is None})
 
 
@@ -169,35 +177,40 @@ def run_analyse(context: Context, item: Item) -> None:
     episodes = telemetry.get("failed_episodes", [])
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
     key = ReplayKey("analyzer", item.key.iteration, rank.index(candidate.id), 0)
-    outcome = roles.analyze(
-        _model(context, snapshot.spec, "analyzer"),
-        get_task(snapshot.spec.task).interface(),
-        candidate.id,
-        candidate.source,
-        trial.success or 0.0,
-        trial.steps,
-        labels,
-        telemetry.get("components", {}),
-        episodes,
-        key,
-    )
-    reading = outcome.result
-    with context.database.begin() as connection:
-        _write_calls(connection, item, candidate.id, outcome.calls, sample=key.sample)
-        records.put_analysis(
-            connection,
-            candidate_id=candidate.id,
-            labels=labels,
-            text="\n".join(reading.causes) if reading else outcome.reason,
-            suggestion=reading.suggestion if reading else None,
-            prediction=reading.prediction if reading else None,
-            episodes="\n\n".join(episodes),
+    with _model(context, snapshot, "analyzer") as model:
+        outcome = roles.analyze(
+            model,
+            get_task(snapshot.spec.task).interface(),
+            _anonymous(candidate),
+            candidate.source,
+            trial.success or 0.0,
+            trial.steps,
+            labels,
+            telemetry.get("components", {}),
+            episodes,
+            key,
         )
-        queue.finish(connection, item, "done", {"labels": list(labels)})
+        reading = outcome.result
+        with context.database.begin() as connection:
+            _write_calls(connection, item, candidate.id, outcome.calls, sample=key.sample)
+            records.put_analysis(
+                connection,
+                candidate_id=candidate.id,
+                labels=labels,
+                text="\n".join(reading.causes) if reading else outcome.reason,
+                suggestion=reading.suggestion if reading else None,
+                prediction=reading.prediction if reading else None,
+                episodes="\n\n".join(episodes),
+            )
+            queue.finish(connection, item, "done", {"labels": list(labels)})
 
 
-def _model(context: Context, spec: JobSpec, role: str) -> LanguageModel:
-    return open_model(spec.model_of(role), api_base=spec.api_base, directory=context.settings.home.resolve() / "manual")
+def _model(context: Context, snapshot: Snapshot, role: str) -> LimitedModel:
+    spec, folder = snapshot.spec, context.settings.home.resolve() / "manual"
+    name = spec.model_of(role) if spec.model != "none" else "synth"
+    return LimitedModel(
+        open_model(name, api_base=spec.api_base, directory=folder), context, snapshot.job.id, spec.budget
+    )
 
 
 def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> ParentProgram:
@@ -224,8 +237,10 @@ def _anonymous(candidate: Candidate) -> str:
     return candidate.id.split("-", 1)[1]
 
 
-def _tried(snapshot: Snapshot) -> list[dict[str, str]]:
-    dead = [c for c in snapshot.candidates if c.state == "dead" and c.cause_of_death]
+def _tried(snapshot: Snapshot, iteration: int) -> list[dict[str, str]]:
+    """Deaths of earlier rounds: those of this round depend on who finished first, and prompts must not."""
+    earlier = [c for c in snapshot.candidates if c.iteration < iteration]
+    dead = [c for c in earlier if c.state == "dead" and c.cause_of_death]
     return [
         {
             "id": _anonymous(c),

@@ -51,6 +51,8 @@ def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError) -
     passing = isinstance(error, ModelFailed) and error.may_pass
     state = queue.give_back(context.database, item, str(error), context.settings.max_attempts, count=passing)
     if not passing or state == "lost":
+        # A long outage pauses the job; when it is resumed, the item has its attempts again.
+        queue.revive(context.database, item)
         pause_job(context, item.key.job_id, str(error))
 
 

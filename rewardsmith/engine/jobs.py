@@ -31,7 +31,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
     oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
     with context.database.begin() as connection:
         values = spec.model_dump(mode="json")
-        job_id = records.add_job(connection, values, spec.fingerprint(), oracle_informed=oracle)
+        job_id = records.add_job(connection, values, spec.fingerprint(seed_reward), oracle_informed=oracle)
         _add_baseline(connection, job_id, spec)
         if seed_reward is not None:
             _add_seed_reward(connection, job_id, spec, seed_reward)
@@ -40,15 +40,18 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
 
 def _check_budget(spec: JobSpec) -> None:
     reserve = 2 * spec.confirm * spec.steps
+    baseline = spec.rungs[0] if spec.confirm else 1.0
     limit = spec.budget.env_steps
-    if limit is not None and limit < reserve + spec.steps * spec.rungs[0]:
+    if limit is not None and limit < reserve + spec.steps * (baseline + spec.rungs[0]):
         raise UsageError(
             f"A budget of {limit:,} environment steps cannot pay the claim ({reserve:,}) and one candidate.",
             "Raise --max-steps, or lower --confirm or --steps.",
         )
-    if spec.budget.dollars is not None and spec.model != "synth" and not _has_price(spec.model):
+    models = {spec.model_of(role) for role in ("designer", "critic", "analyzer")} - {"synth", "none", "manual"}
+    unpriced = sorted(m for m in models if spec.budget.dollars is not None and not _has_price(m))
+    if unpriced:
         raise UsageError(
-            f"The price of {spec.model} is unknown, so a limit in dollars cannot be kept.",
+            f"The price of {unpriced[0]} is unknown, so a limit in dollars cannot be kept.",
             "Limit --max-tokens or --max-calls instead.",
         )
 
@@ -101,9 +104,10 @@ def _has_price(model: str) -> bool:
     return has_price(model)
 
 
-def find_unfinished(context: Context, spec: JobSpec) -> str | None:
+def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
     """The unfinished job that asked for exactly this, if there is one."""
-    query = select(jobs.c.id).where(jobs.c.fingerprint == spec.fingerprint(), jobs.c.state.in_(UNFINISHED))
+    asked = spec.fingerprint(seed_reward)
+    query = select(jobs.c.id).where(jobs.c.fingerprint == asked, jobs.c.state.in_(UNFINISHED))
     with read(context.database) as connection:
         return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()
 
@@ -128,8 +132,11 @@ def pause_job(context: Context, job_id: str, note: str) -> None:
 
 
 def cancel_job(context: Context, job_id: str) -> None:
-    """End a job for good; its candidates and trials stay readable."""
+    """End an unfinished job for good; its candidates and trials stay readable. Raises UsageError."""
     with context.database.begin() as connection:
+        job = records.get_job(connection, job_id)
+        if job.state not in UNFINISHED:
+            raise UsageError(f"Job {job_id} has ended already ({job.state}).", f"See `rewardsmith show {job_id}`.")
         queue.cancel_open(connection, job_id)
         records.update_job(connection, job_id, state="cancelled", note="cancelled by the user", finished_at=now())
 
@@ -154,8 +161,14 @@ def extend_job(context: Context, job_id: str, iterations: int) -> None:
         if job.state == "cancelled":
             raise UsageError(f"Job {job_id} was cancelled.", "Start it again with `rewardsmith run`.")
         spec = JobSpec.model_validate(job.spec)
+        if spec.model == "none":
+            raise UsageError(f"Job {job_id} only trains a given reward.", "Start a design with `rewardsmith run`.")
+        limit = spec.budget.seconds
+        if limit is not None and job.active_seconds >= limit:
+            raise UsageError(f"Job {job_id} has spent its {limit:g} s.", "Start a new job with a longer limit.")
         done = len(records.iterations_of(connection, job_id))
-        changed = spec.model_copy(update={"iterations": done + iterations, "target": None})
+        planned = spec.iterations if job.state in UNFINISHED else done
+        changed = spec.model_copy(update={"iterations": planned + iterations, "target": None})
         records.update_job(
             connection,
             job_id,

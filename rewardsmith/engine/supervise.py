@@ -17,6 +17,7 @@ from rewardsmith.storage.queue import Item
 
 _POLL = 0.05
 _GRACE = 2.0
+_LOOK = 0.5  # seconds between looks at the database
 
 
 class TrialLost(RewardsmithError):
@@ -64,7 +65,7 @@ def _environment(context: Context) -> dict[str, str]:
 
 def _watch(context: Context, item: Item, process: subprocess.Popen, stopping: Callable[[], bool], log: Path) -> None:
     settings = context.settings
-    began = renewed = time.monotonic()
+    began = renewed = looked = time.monotonic()
     while True:
         try:
             code = process.wait(_POLL)
@@ -84,8 +85,10 @@ def _watch(context: Context, item: Item, process: subprocess.Popen, stopping: Ca
         if now - renewed > settings.lease_seconds / 3:
             queue.heartbeat(context.database, item, settings.lease_seconds)
             renewed = now
-        elif queue.get(context.database, item.id).state != "leased":
-            raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
+        elif now - looked > _LOOK:
+            looked = now
+            if queue.get(context.database, item.id).state != "leased":
+                raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
 
 
 def end_group(process: subprocess.Popen) -> None:

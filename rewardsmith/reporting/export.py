@@ -51,18 +51,21 @@ def export_candidate(database: Engine, candidate: Candidate, out: Path, *, force
     for name, content in files.items():
         (out / name).write_text(content, encoding="utf-8")
     _write_transitions(out / "transitions.npz", task, reward, spec.training.gamma, allow)
+    (out / "policy.safetensors").unlink(missing_ok=True)
+    if policy is not None:
+        shutil.copyfile(policy, out / "policy.safetensors")
+    names = ("reward.py", "transitions.npz", "policy.safetensors")
+    written = [out / name for name in names if (out / name).exists()]
     manifest = {
         "format": 1,
         "task": task.id,
         "candidate": candidate.id,
         "program_hash": candidate.source_hash,
         "reward_hash": reward.hash,
-        "reward_py_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written},
         "versions": versions(),
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    if policy is not None:
-        shutil.copyfile(policy, out / "policy.safetensors")
     return sorted(path for path in out.iterdir() if path.is_file())
 
 

@@ -12,7 +12,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.reporting import statistics
 from rewardsmith.storage import records
 from rewardsmith.storage.records import Candidate, Job, Trial
-from rewardsmith.storage.schema import candidates, jobs
+from rewardsmith.storage.schema import jobs
 
 
 def find_job(connection: Connection, text: str) -> Job:
@@ -45,13 +45,9 @@ def find_candidate(connection: Connection, text: str) -> Candidate:
     return (exact or names)[0]
 
 
-def names_candidate(connection: Connection, text: str) -> bool:
-    """Whether `text` means a candidate rather than a job."""
-    if text == "best" or text.endswith("-best"):
-        return True
-    return "-" in text and bool(
-        connection.execute(select(candidates.c.id).where(candidates.c.id.startswith(text, autoescape=True))).first()
-    )
+def names_candidate(text: str) -> bool:
+    """Whether `text` means a candidate rather than a job (whose ids have no dash)."""
+    return text == "best" or "-" in text
 
 
 @dataclass(frozen=True)
@@ -66,6 +62,7 @@ class Arm:
     steps_to_90: list[int | None]  # None = not reached (right-censored)
     unseen: bool
     episodes: int  # per seed
+    failed: int  # seeds whose program failed in training; they count as success 0
 
     @property
     def mean(self) -> float:
@@ -116,7 +113,7 @@ def read_arm(connection: Connection, candidate_id: str) -> Arm | None:
     trials = [
         t
         for t in records.trials_of(connection, candidate_id=candidate_id)
-        if t.purpose == "confirm" and t.state == "done" and t.success is not None
+        if t.purpose == "confirm" and (t.state == "failed" or (t.state == "done" and t.success is not None))
     ]
     if not trials:
         return None
@@ -127,8 +124,9 @@ def read_arm(connection: Connection, candidate_id: str) -> Arm | None:
         greedy=[float(t.greedy_success or 0.0) for t in trials],
         steps=max(t.steps for t in trials),
         steps_to_90=[_steps_to_90(connection, t) for t in trials],
-        unseen=all(bool(t.unseen) for t in trials),
-        episodes=min(t.episodes or 0 for t in trials),
+        unseen=all(bool(t.unseen) for t in trials if t.state == "done"),
+        episodes=min((t.episodes or 0 for t in trials if t.state == "done"), default=0),
+        failed=sum(t.state == "failed" for t in trials),
     )
 
 

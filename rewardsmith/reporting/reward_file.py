@@ -7,6 +7,7 @@ state tracker), so there is no second implementation that could disagree.
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import json
 import pprint
@@ -14,18 +15,23 @@ import re
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.tasks.base import Task
 
 BEGIN = "# --- reward program, as designed " + "-" * 47
 END = "# --- end of the reward program " + "-" * 49
+_SUFFIX = "_of_rewardsmith"
+# What the head of the file imports and the support code uses; a program may give these names to its own things.
+_IMPORTED = frozenset(
+    "Any Callable Iterable Iterator Mapping Sequence asdict dataclass field json math np".split()  # noqa: SIM905
+)
 _PARTS = Path(__file__).with_name("export_parts")
 
 
 def reward_file(task: Task, reward: TrainingReward, gamma: float, title: str) -> str:
     """The text of reward.py for a program on a task."""
     support = _support(task, reward, gamma)
-    support = _without_collisions(support, reward.source)
+    support, kept = _without_collisions(support, reward.source)
     names = task.actions.names
     constants = "\n".join(f"{name.upper()} = {i}" for i, name in enumerate(names))
     head = f'''"""{title}
@@ -59,6 +65,8 @@ class Actions:
 
 
 '''
+    if kept:
+        head += f"# Kept under another name, because the program redefines them.\n{kept}\n\n\n"
     return f"{head}{BEGIN}\n{reward.source.strip()}\n{END}\n\n\n{support}"
 
 
@@ -142,24 +150,23 @@ def _body(source: str) -> str:
     return text.replace("NDArray[np.int32]", "Any")
 
 
-def _without_collisions(support: str, program: str) -> str:
-    """Rename what the support code shares with the program's top level: the program keeps its names."""
-    theirs = _top_level(program)
-    for name in sorted(_top_level(support) & theirs):
-        support = re.sub(rf"\b{re.escape(name)}\b", f"{name}_of_rewardsmith", support)
-    return support
+def _without_collisions(support: str, program: str) -> tuple[str, str]:
+    """Rename what the support code shares with the program's top level: the program keeps its names.
 
-
-def _top_level(source: str) -> set[str]:
-    names: set[str] = set()
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {(a.asname or a.name).split(".")[0] for a in node.names}
-        else:
-            names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return names
+    Returns the support code, and the lines that must stand before the program to keep imported names and
+    builtins that it redefines.
+    """
+    own = top_level_names(support)
+    kept = []
+    for name in sorted(top_level_names(program) & set(re.findall(r"[A-Za-z_]\w*", support))):
+        if name not in own and name not in _IMPORTED and not hasattr(builtins, name):
+            continue  # an attribute or a parameter of that name does no harm
+        if name not in own:
+            kept.append(f"{name}{_SUFFIX} = {name}")
+        support = re.sub(rf"(?<![\w.]){re.escape(name)}\b(?!\s*=[^=])", f"{name}{_SUFFIX}", support)
+        if name in own:
+            support = re.sub(rf"(?m)^{re.escape(name)}\b", f"{name}{_SUFFIX}", support)
+    return support, "\n".join(kept)
 
 
 def check_json(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,19 @@ def verify_folder(folder: Path, allow: str = "kernel") -> Verified:
             f"{found[t, n]!r} instead of {expected[t, n]!r}.",
             "The file or its recorded transitions were changed; export it again.",
         )
+    _compare_files(folder, manifest)
     return Verified(expected.size, int(arrays["starts"].sum()), str(manifest["program_hash"]), allow)
+
+
+def _compare_files(folder: Path, manifest: dict) -> None:
+    """Edits that no recorded reward shows (the wrapper, the policy) are still edits."""
+    for name, wanted in manifest.get("sha256", {}).items():
+        path = folder / name
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+            raise NotEqual(
+                f"{path} was changed or removed since the export (every replayed reward is equal).",
+                "Export again, or keep your changes in another file.",
+            )
 
 
 def _read(folder: Path) -> tuple[str, dict, dict[str, np.ndarray]]:

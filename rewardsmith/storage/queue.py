@@ -140,6 +140,13 @@ def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, 
     return state
 
 
+def revive(engine: Engine, item: Item) -> None:
+    """Queue a given-back or lost item afresh."""
+    unowned = and_(work_items.c.id == item.id, work_items.c.state.in_(("queued", "lost")))
+    with engine.begin() as connection:
+        connection.execute(update(work_items).where(unowned).values(state="queued", attempt=0, owner=None))
+
+
 def reap(engine: Engine, max_attempts: int) -> int:
     """Queue again what expired or belonged to dead processes of this host; returns how many."""
     with read(engine) as connection:

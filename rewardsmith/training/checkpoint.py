@@ -23,9 +23,10 @@ class Resumed:
 
     steps: int
     cuts: int
+    telemetry: dict[str, Any]  # of the stretch before, in case nothing is left to train
 
 
-def save_checkpoint(folder: Path, model: PPO, cuts: int) -> None:
+def save_checkpoint(folder: Path, model: PPO, cuts: int, telemetry: dict[str, Any]) -> None:
     """Write weights, optimizer state, counters and the generators' states after cut number `cuts`.
 
     numpy's global generator is among them: SB3's minibatches are drawn from it.
@@ -42,6 +43,7 @@ def save_checkpoint(folder: Path, model: PPO, cuts: int) -> None:
         "steps": model.num_timesteps,
         "updates": model._n_updates,
         "cuts": cuts,
+        "telemetry": telemetry,
         "groups": [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]],
         "numpy": [kind, int(position), int(has_gauss), float(gauss)],
     }
@@ -67,7 +69,7 @@ def load_checkpoint(folder: Path, model: PPO) -> Resumed | None:
     np.random.set_state((kind, keys, position, has_gauss, gauss))
     model.num_timesteps = metadata["steps"]
     model._n_updates = metadata["updates"]
-    return Resumed(metadata["steps"], metadata["cuts"])
+    return Resumed(metadata["steps"], metadata["cuts"], metadata["telemetry"])
 
 
 def save_policy(path: Path, model: PPO, description: dict[str, Any]) -> None:

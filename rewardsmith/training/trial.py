@@ -122,6 +122,8 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         assert isinstance(buffer, ShapedRolloutBuffer)
         buffer.shape_rollout = lambda: shaper(env.rollout)
         callback = _Progress(plan, plans, env, shaper, on_point, heartbeat)
+        if resumed is not None:
+            callback.last_telemetry = resumed.telemetry
         left = plans.rung_end(plan.fraction) * plans.per_rollout - first
         if left > 0:
             model.learn(left, callback=callback, reset_num_timesteps=False)
@@ -261,9 +263,10 @@ class _Progress(BaseCallback):
         ends = done == self._plans.rung_end(self._plan.fraction)
         if (self._plans.total - done) % self._plans.point_every == 0 or ends:
             self._point()
-        if done % self._plans.cut_every == 0:
+        # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
+        if done % self._plans.cut_every == 0 or done == self._plans.total:
             assert isinstance(self.model, PPO)
-            save_checkpoint(self._plan.folder, self.model, self._env.cuts)
+            save_checkpoint(self._plan.folder, self.model, self._env.cuts, self.last_telemetry)
             # A resumed trial begins here with empty tallies; so does one that was never interrupted.
             self._shaper.clear_tallies()
         self._heartbeat(self._seen)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.verification.battery import played_bank, run_battery
@@ -17,6 +17,8 @@ from sandbox.views import costly_fields
 
 MAX_US_PER_TRANSITION = 100.0
 """A program slower than this would cost more than the whole of training around it."""
+
+_TAKEN = {"wrap", "replay"}
 
 _RANDOM_ENVS = 16
 _RANDOM_STEPS = 256
@@ -78,6 +80,10 @@ def _gate(task: Task, reward: TrainingReward, allow: str) -> Verdict:
         )
     except HostError as error:
         return Verdict("gate", False, str(error))
+    taken = _TAKEN & top_level_names(reward.source) if not findings else set()
+    if taken:
+        text = f"the name {sorted(taken)[0]!r} is what exported reward files call their own function; rename it"
+        return Verdict("gate", False, text)
     if not findings:
         return Verdict("gate", True, "nothing found")
     lines = [f"line {f.line}: {f.message}; {f.remedy}" for f in findings]
@@ -87,8 +93,11 @@ def _gate(task: Task, reward: TrainingReward, allow: str) -> Verdict:
 def _cost(scores: Scores, transitions: int) -> Verdict:
     micros = 1e6 * scores.seconds / transitions
     ok = micros <= MAX_US_PER_TRANSITION
-    limit = "" if ok else f", the limit is {MAX_US_PER_TRANSITION:g}; avoid searches over the whole grid"
-    return Verdict("cost", ok, f"{micros:.1f} us per transition{limit}", {"us": micros})
+    if ok:
+        return Verdict("cost", True, f"{micros:.1f} us per transition", {"us": micros})
+    # The message goes into prompts, which must be the same when a job is run again: no timing in it.
+    text = f"over the limit of {MAX_US_PER_TRANSITION:g} us per transition; avoid searches over the whole grid"
+    return Verdict("cost", False, text, {"us": micros})
 
 
 def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, tables: Tables, allow: str) -> Verdict:
