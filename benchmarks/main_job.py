@@ -16,11 +16,11 @@ from rewardsmith.spec import default_steps
 RESULTS = Path(__file__).with_name("results")
 
 
-def run_once(task: str, seed: int, planner: bool, method: str, confirm: int) -> dict:
+def run_once(task: str, seed: int, planner: bool, method: str, confirm: int, keep: str | None) -> dict:
     """One job in a fresh folder."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        done = rewardsmith.design(task, home=folder, seed=seed, planner=planner, confirm=confirm, method=method)
+        done = rewardsmith.design(task, home=keep or folder, seed=seed, planner=planner, confirm=confirm, method=method)
     row = {
         "task": task, "method": method, "planner": planner, "seed": seed, "steps": default_steps(task),
         "seconds": round(time.monotonic() - began, 1), "state": done.state, "note": done.note,
@@ -82,10 +82,11 @@ def main() -> None:
     parser.add_argument("--confirm", type=int, default=3)
     parser.add_argument("--method", default="auto-mc-reward")
     parser.add_argument("--no-planner", action="store_true")
+    parser.add_argument("--keep", help="folder in which the jobs are kept, to be looked at")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     for seed in range(options.first_seed, options.first_seed + options.runs):
-        row = run_once(options.task, seed, not options.no_planner, options.method, options.confirm)
+        row = run_once(options.task, seed, not options.no_planner, options.method, options.confirm, options.keep)
         with (RESULTS / "main_job.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)

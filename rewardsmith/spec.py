@@ -40,7 +40,7 @@ class TrainingSpec(_Strict):
     gamma: float = Field(default=0.99, gt=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip_range: float = Field(default=0.2, gt=0)
-    entropy: float = Field(default=0.01, ge=0)
+    entropy: float = Field(default=0.003, ge=0)
     normalize_advantage: bool = False
     hidden: tuple[int, ...] = (64, 64)
     eval_episodes: int = Field(default=200, ge=10, description="episodes per point of the curve")
