@@ -195,7 +195,7 @@ def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
 
 
 def _promote(s: Snapshot, alive: list[Candidate], rung: int) -> list[Candidate]:
-    if s.spec.target is not None and score_at(s, alive[0], rung)[0] >= s.spec.target:
+    if s.spec.target is not None and score_at(s, alive[0], rung) >= s.spec.target:
         return alive[:1]
     return alive[: max(1, math.ceil(len(alive) * s.spec.keep))]
 
@@ -203,7 +203,7 @@ def _promote(s: Snapshot, alive: list[Candidate], rung: int) -> list[Candidate]:
 def _cross_rung(s: Snapshot, alive: list[Candidate], promoted: list[Candidate], rung: int) -> list[Step]:
     steps: list[Step] = []
     for place, candidate in enumerate(alive):
-        success = score_at(s, candidate, rung)[0]
+        success = score_at(s, candidate, rung)
         queued = len([x for x in steps if isinstance(x, AddItem)])
         if candidate in promoted and affords_training(s, rung + 1, s.spec.seeds, queued):
             steps += _train_items(s, candidate, rung + 1)
@@ -232,19 +232,22 @@ def _death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate
     return SetCandidate(c.id, values if score is None else {**values, "score": score})
 
 
-def score_at(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
-    """Mean over seeds of (success of the rung's final weights, success of its training episodes)."""
+def score_at(s: Snapshot, c: Candidate, rung: int, measure: str = "success") -> float:
+    """Mean over seeds of a rung's `measure`: "success" of its final weights, "area" under its curve so far
+    (mean success of the evaluations), or "train_success" of its training episodes."""
     results = [i.result for i in s.items_of("train", candidate=c.id, rung=rung) if i.result]
-    clean = [r for r in results if not r.get("fault")]
-    if not clean:
-        return (0.0, 0.0)
-    return tuple(sum(r[k] for r in clean) / len(clean) for k in ("success", "train_success"))  # type: ignore
+    clean = [r[measure] for r in results if not r.get("fault")]
+    return sum(clean) / len(clean) if clean else 0.0
 
 
 def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, str]:
-    """Sort key, best first. Ties fall to the id, so that the order never depends on arrival."""
-    success, in_training = score_at(s, c, rung)
-    return (-success, -in_training, c.id)
+    """Sort key, best first: success and area under the curve in equal parts, then training success.
+
+    One evaluation of one seed is noisy, and a policy that was good all along is more likely to be good again.
+    Ties fall to the id, so that the order never depends on arrival.
+    """
+    merit = (score_at(s, c, rung) + score_at(s, c, rung, "area")) / 2
+    return (-merit, -score_at(s, c, rung, "train_success"), c.id)
 
 
 def rung_reached(s: Snapshot, c: Candidate) -> int:
@@ -265,7 +268,7 @@ def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]
     for c in racers:
         rung = rung_reached(s, c)
         if c.state == "passed" and rung >= 0:
-            steps.append(SetCandidate(c.id, {"state": "trained", "score": score_at(s, c, rung)[0]}))
+            steps.append(SetCandidate(c.id, {"state": "trained", "score": score_at(s, c, rung)}))
     ranked = [c for c in ranking(s) if c.iteration == number]
     wanted = ranked[:2] if affords_calls(s) and s.spec.model != "none" else []
     analyses = [AddItem(ItemKey(s.job.id, "analyse", number, c.id)) for c in wanted]
@@ -284,7 +287,7 @@ def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]
 def _why_stop_searching(s: Snapshot, done: int) -> str | None:
     best = ranking(s)
     last = len(s.spec.rungs) - 1
-    reached = score_at(s, best[0], last)[0] if best and rung_reached(s, best[0]) == last else 0.0
+    reached = score_at(s, best[0], last) if best and rung_reached(s, best[0]) == last else 0.0
     if s.spec.target is not None and reached >= s.spec.target:
         return f"reached the target of {s.spec.target:.0%} in iteration {done}"
     if done >= s.spec.iterations:

@@ -148,5 +148,7 @@ class _Rows:
             kind = "policy" if report["complete"] else "checkpoint"
             path = str(folder / f"{kind}.safetensors")
             records.put_artifact(connection, job_id=self._item.key.job_id, trial_id=self._trial, kind=kind, path=path)
-            result = {"success": success, "train_success": in_training, "steps": report["steps"]}
+            points = [p["success"] for p in records.curve_of(connection, self._trial) if p["success"] is not None]
+            area = sum(points) / len(points) if points else success
+            result = {"success": success, "area": area, "train_success": in_training, "steps": report["steps"]}
             queue.finish(connection, self._item, "done", result)
