@@ -187,17 +187,19 @@ def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
         alive = sorted((c for c in here if not _fault(s, c, rung)), key=lambda c: rank_key(s, c, rung))
         if rung == len(s.spec.rungs) - 1 or not alive:
             return _after_race(s, number, racers)
-        promoted = _promote(s, alive, rung)
+        promoted = _promote(s, alive)
         if any(s.items_of("train", candidate=c.id, rung=rung + 1) for c in promoted):
             continue
         return _cross_rung(s, alive, promoted, rung) or _after_race(s, number, racers)
     return _after_race(s, number, racers)
 
 
-def _promote(s: Snapshot, alive: list[Candidate], rung: int) -> list[Candidate]:
-    if s.spec.target is not None and score_at(s, alive[0], rung) >= s.spec.target:
-        return alive[:1]
-    return alive[: max(1, math.ceil(len(alive) * s.spec.keep))]
+_FINALISTS = 2
+"""At least so many go on at every rung: on one seed the end of a curve is noisy, and two slots train both at once."""
+
+
+def _promote(s: Snapshot, alive: list[Candidate]) -> list[Candidate]:
+    return alive[: max(_FINALISTS, math.ceil(len(alive) * s.spec.keep))]
 
 
 def _cross_rung(s: Snapshot, alive: list[Candidate], promoted: list[Candidate], rung: int) -> list[Step]:

@@ -142,4 +142,4 @@ def curves_of(connection: Connection, candidate_id: str, purpose: str | None = N
     trials = records.trials_of(connection, candidate_id=candidate_id)
     purposes = {t.purpose for t in trials}
     wanted = purpose or ("confirm" if "confirm" in purposes else "search")
-    return [records.curve_of(connection, t.id) for t in trials if t.purpose == wanted]
+    return [records.curve_of(connection, t.id) for t in trials if t.purpose == wanted and t.state != "running"]
