@@ -1,0 +1,64 @@
+"""What live and plain screens say, from rows made up for the purpose."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from rewardsmith.cli.live import plain_line, screen_of
+from rewardsmith.reporting import text
+from rewardsmith.reporting.overview import Overview, Row
+from rewardsmith.spec import JobSpec, with_defaults
+from rewardsmith.storage.records import Job
+from rewardsmith.storage.schema import now
+
+
+def overview(**budget) -> Overview:
+    spec = JobSpec.model_validate(with_defaults({"task": "CartPole-v1", "budget": budget}))
+    job = Job("abc123", "CartPole-v1", "free", "", {}, "running", None, "abc123-1a", False, now(), None, 65.0)
+    rows = [
+        Row("abc123-sparse", 0, "baseline", "training", "", 4096, 0.015, 0.004, 0.05, 31000.0, "", False),
+        Row("abc123-1a", 1, "new", "training", "2/3", 8192, 0.975, 0.943, 0.989, 22000.0, "", True),
+        Row("abc123-1b", 1, "new", "dead", "", 0, None, None, None, None, "failed check gate: line 2", False),
+    ]
+    costs = {"env_steps": 12288, "calls": 4, "dollars": 0.25}
+    return Overview(job, spec, rows, 1, 3, 0, 0, costs)
+
+
+def rendered(view: Overview, width: int = 120) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width).print(screen_of(view))
+    return out.getvalue()
+
+
+def test_the_live_screen_shows_iteration_rungs_intervals_speed_time_and_budget():
+    shown = rendered(overview(seconds=600, env_steps=1_000_000, calls=10, dollars=1.0), 200)
+    for words in (
+        *("iteration 1 of 3", "2/3", "97.5 % [94.3, 98.9]", "22,000", "1 min 05 s", "8 min 55 s left"),
+        *("987,712 steps left", "6 calls left", "$0.75 left", "failed check gate", "abc123-1a *"),
+    ):
+        assert words in shown, words
+
+
+def test_no_line_is_wider_than_the_terminal():
+    assert max(map(len, rendered(overview(), 100).splitlines())) <= 100
+
+
+def test_plain_lines_are_one_line_each():
+    for row in overview().rows:
+        assert "\n" not in plain_line(row)
+    assert plain_line(overview().rows[1]) == "abc123-1a  training  rung 2/3  success 97.5 % [94.3, 98.9]"
+
+
+@pytest.mark.parametrize(
+    "value, low, high, words",
+    [(None, None, None, "-"), (0.5, None, None, "50.0 %"), (0.5, float("-inf"), float("inf"), "50.0 %")],
+)
+def test_what_is_not_known_is_not_shown_as_a_number(value, low, high, words):
+    assert text.percent(value, low, high) == words
+
+
+def test_sparklines_span_the_scale():
+    assert text.sparkline([0.0, None, 1.0]) == "▁ █"
