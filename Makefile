@@ -16,7 +16,7 @@ demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8, show the claim on 
 	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --confirm 3
 
 test: $(VENV)/.installed  ## Every test
-	$(PYTHON) -m pytest -n 2 --dist loadfile
+	$(PYTHON) -m pytest -n 2 --dist worksteal
 
 check: $(VENV)/.installed  ## Lint and types
 	$(VENV)/bin/ruff check .

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def rewardsmith(
-    folder: Path, *arguments: str, timeout: float = 240, env: dict[str, str] | None = None
+    folder: Path, *arguments: str, timeout: float = 600, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `rewardsmith` in `folder` to its end."""
     return subprocess.run(
