@@ -1,0 +1,73 @@
+"""One full trial of synth's K-th program, or of the sparse reward, with chosen training settings. Prints one line.
+
+.venv/bin/python -m benchmarks.trial --task MiniGrid-KeyCorridorS3R3-v0 --seed 10001
+.venv/bin/python -m benchmarks.trial --task MiniGrid-DoorKey-8x8-v0 --sparse --set entropy=0.02
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.models import open_model
+from rewardsmith.methods import get_method
+from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.spec import TrainingSpec, default_steps, default_training
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.subgoals import subgoal_order
+from rewardsmith.training.trial import CurvePoint, TrialPlan, run_trial
+
+
+def designed(task, method_name: str, sample: int, planner: bool) -> TrainingReward:
+    """What synth answers to the first iteration's request number `sample`."""
+    method = get_method(method_name)
+    order = subgoal_order(task) if planner else None
+    budget = next((c.budget for c in method.channels if c.budget is not None), None)
+    asked = roles.DesignRequest(
+        method, task.interface(), 1, sample, 3, "new", 0, [], [], list(order) if order else None, budget
+    )
+    return method.reward(roles.design(open_model("synth"), asked).result.source)
+
+
+def main() -> None:
+    """Parse the command line, train, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--sparse", action="store_true")
+    parser.add_argument("--method", default="auto-mc-reward")
+    parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--no-planner", action="store_true")
+    parser.add_argument("--seed", type=int, default=10_000)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="training settings")
+    options = parser.parse_args()
+    changes = {name: yaml.safe_load(value) for name, value in (pair.split("=", 1) for pair in options.set)}
+    training = TrainingSpec.model_validate({**default_training(options.task), **changes})
+    task = get_task(options.task)
+    reward = SPARSE if options.sparse else designed(task, options.method, options.sample, not options.no_planner)
+    points: list[CurvePoint] = []
+    with tempfile.TemporaryDirectory() as folder:
+        steps = options.steps or default_steps(options.task)
+        plan = TrialPlan(task, reward, training, options.seed, steps, 1.0, Path(folder), pool="claim")
+        report = run_trial(plan, points.append, lambda _: None)
+    curve = [[p.steps, round(p.evaluation.success, 3)] for p in points]
+    row = {
+        "task": options.task,
+        "reward": "sparse" if options.sparse else f"{options.method} {options.sample}",
+        "seed": options.seed,
+        "changes": changes,
+        "success": report.stochastic.success,
+        "greedy": report.greedy.success,
+        "steps_per_second": round(report.steps_per_second),
+        "curve": curve,
+    }
+    print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    main()
