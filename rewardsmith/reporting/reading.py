@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from rewardsmith.errors import UsageError
-from rewardsmith.reporting import statistics
 from rewardsmith.storage import records
 from rewardsmith.storage.records import Candidate, Job, Trial
 from rewardsmith.storage.schema import jobs
@@ -67,11 +66,15 @@ class Arm:
     @property
     def mean(self) -> float:
         """Interquartile mean over seeds."""
+        from rewardsmith.reporting import statistics  # numpy: only a claim needs it
+
         return float(statistics.interquartile_mean(self.success))
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of the interquartile mean; seeds are the replication unit."""
+        from rewardsmith.reporting import statistics
+
         return statistics.stratified_bootstrap(self.success)
 
 
@@ -99,6 +102,8 @@ def read_claim(connection: Connection, job: Job) -> Claim | None:
     theirs = [baseline.success[baseline.seeds.index(s)] for s in paired]
     if not paired:
         return None
+    from rewardsmith.reporting import statistics
+
     return Claim(
         best,
         baseline,
@@ -134,6 +139,8 @@ def _steps_to_90(connection: Connection, trial: Trial) -> int | None:
     curve = [p for p in records.curve_of(connection, trial.id) if p["success"] is not None]
     if not curve:
         return None
+    from rewardsmith.reporting import statistics
+
     return statistics.steps_to_threshold([p["steps"] for p in curve], [p["success"] for p in curve])
 
 
