@@ -42,7 +42,10 @@ class TrainingSpec(_Strict):
     clip_range: float = Field(default=0.2, gt=0)
     entropy: float = Field(default=0.003, ge=0)
     normalize_advantage: bool = False
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[int, ...] = Field(default=(64, 64), min_length=1, description="widths, tanh between")
+    cells: Literal["one-hot", "scaled"] = Field(
+        default="one-hot", description="grid views: one-hot into a first layer shared by actor and critic, or scaled"
+    )
     eval_episodes: int = Field(default=200, ge=10, description="episodes per point of the curve")
     final_episodes: int = Field(default=1000, ge=10, description="episodes of the claim")
     device: Literal["cpu", "cuda", "auto"] = "cpu"
@@ -92,12 +95,13 @@ class JobSpec(_Strict):
 # Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults.
 # More entropy and a longer horizon of advantages keep policies without memory out of loops on tasks of several
 # rooms (docs/training.md has the figures). Both arms of a claim are trained with the same settings.
-_WANDERING = {"entropy": 0.02, "gae_lambda": 0.98, "normalize_advantage": True}
+_GRID = {"learning_rate": 7e-4}
+_WANDERING = {**_GRID, "hidden": (128, 64), "entropy": 0.02, "gae_lambda": 0.98, "normalize_advantage": True}
 _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
-    ("MiniGrid-DoorKey-16x16", 2_000_000, {}),
-    ("MiniGrid-DoorKey-", 500_000, {}),
-    ("MiniGrid-Empty-", 200_000, {}),
-    ("MiniGrid-Unlock-", 500_000, {}),
+    ("MiniGrid-DoorKey-16x16", 2_000_000, _GRID),
+    ("MiniGrid-DoorKey-", 300_000, _GRID),
+    ("MiniGrid-Empty-", 200_000, _GRID),
+    ("MiniGrid-Unlock-", 500_000, _GRID),
     ("MiniGrid-", 1_500_000, _WANDERING),
     ("CartPole-", 200_000, {}),
     ("MountainCar-", 500_000, {}),

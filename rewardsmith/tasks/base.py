@@ -98,6 +98,7 @@ class Task(Protocol):
     max_steps: int  # step limit of an episode
     schema: Schema
     observation_size: int
+    view_cells: int  # cells of a grid view at the start of an observation, three numbers each; 0 for a plain vector
     success_rule: str  # one sentence: what counts as success
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:

@@ -85,6 +85,7 @@ class BoxTask:
     """A Gymnasium task with named observation variables and discrete actions."""
 
     family = "gymnasium"
+    view_cells = 0
     engine = "real"
 
     def __init__(self, description: Description) -> None:

@@ -54,9 +54,12 @@ def _play(policy: ActorCriticPolicy, batch: BatchEnv, quota: NDArray[np.int64], 
     observations = np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32)
     batch.observe(observations)
     successes, total_return, total_length = 0, 0.0, 0
+    actions = np.zeros(batch.num_envs, dtype=np.int64)
     while (left > 0).any():
-        batch.step(choose_actions(policy, observations, rng, greedy=greedy))
         counted = left > 0
+        # Few episodes last to the step limit; the network is asked about those still being played only.
+        actions[counted] = choose_actions(policy, observations[counted], rng, greedy=greedy)
+        batch.step(actions)
         total_return += float(batch.rewards[counted].sum())
         total_length += int(counted.sum())
         done = batch.terminated | batch.truncated

@@ -20,6 +20,8 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.episodes import failed_episodes
 from rewardsmith.training.evaluation import Evaluation, evaluate
+from rewardsmith.training.network import describe, policy_for
+from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.rollout import ShapedRolloutBuffer
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -137,9 +139,10 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
 def _build(plan: TrialPlan, env: BatchVecEnv) -> PPO:
     settings = plan.training
     size = settings.num_envs * settings.rollout_steps
+    policy, policy_kwargs = policy_for(plan.task, settings)
     decay = _Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
     model = PPO(
-        "MlpPolicy",
+        policy,
         env,
         n_steps=settings.rollout_steps,
         batch_size=min(settings.batch_size, size),
@@ -150,7 +153,7 @@ def _build(plan: TrialPlan, env: BatchVecEnv) -> PPO:
         clip_range=settings.clip_range,
         ent_coef=settings.entropy,
         normalize_advantage=settings.normalize_advantage,
-        policy_kwargs={"net_arch": list(settings.hidden)},
+        policy_kwargs={**policy_kwargs, "optimizer_class": LightAdam},
         rollout_buffer_class=ShapedRolloutBuffer,
         device=settings.device,
         seed=None,
@@ -222,8 +225,8 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
         "steps": plan.steps,
         "observation_size": plan.task.observation_size,
         "actions": list(plan.task.actions.names),
-        "net_arch": list(plan.training.hidden),
-        "algorithm": "PPO (stable-baselines3), MlpPolicy",
+        "network": describe(plan.task, plan.training),
+        "algorithm": "PPO (stable-baselines3)",
     }
 
 

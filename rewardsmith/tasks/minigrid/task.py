@@ -26,6 +26,7 @@ class MiniGridTask:
     """The Task protocol over one MiniGrid or BabyAI id; nothing heavy is loaded before it is needed."""
 
     family = "minigrid"
+    view_cells = 49
 
     def __init__(self, task_id: str, sizes: Mapping[str, int] | None = None) -> None:
         self.id = task_id
