@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--no-planner", action="store_true")
     parser.add_argument("--seed", type=int, default=10_000)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--pool", default="select", help="layouts; the claim's are kept for claims")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="training settings")
     options = parser.parse_args()
     changes = {name: yaml.safe_load(value) for name, value in (pair.split("=", 1) for pair in options.set)}
@@ -53,7 +54,7 @@ def main() -> None:
     points: list[CurvePoint] = []
     with tempfile.TemporaryDirectory() as folder:
         steps = options.steps or default_steps(options.task)
-        plan = TrialPlan(task, reward, training, options.seed, steps, 1.0, Path(folder), pool="claim")
+        plan = TrialPlan(task, reward, training, options.seed, steps, 1.0, Path(folder), pool=options.pool)
         report = run_trial(plan, points.append, lambda _: None)
     curve = [[p.steps, round(p.evaluation.success, 3)] for p in points]
     row = {

@@ -2,7 +2,7 @@
 
 From the success condition it takes which variables must pass which thresholds; where only lasting counts, it
 keeps variables near the middle of their ranges. Swings (the variable must first move away) are found by
-paying for a larger distance from the start than ever before in the episode.
+paying for a larger distance from the start than ever before in the episode, by tenths of the range.
 """
 
 from __future__ import annotations
@@ -52,21 +52,31 @@ def _body(style: str, variables: list[dict[str, Any]], thresholds: list[tuple[st
             span = next(_scale(f) for f in variables if f["name"] == name)
             lines.append(f"    gain += {sign * 10.0 / span:.6g} * (state.{name} - prev.{name})")
     if style in ("swing", "both"):
-        start = ", ".join(f"prev.{f['name']}" for f in variables)
-        lines += [f'    start = memory.setdefault("start", ({start},))']
-        terms = [f"((state.{f['name']} - start[{i}]) / {_scale(f):.6g}) ** 2" for i, f in enumerate(variables)]
-        lines += [
-            f"    swing = {' + '.join(terms)}",
-            '    if swing > memory.get("best", 0.0):',
-            "        gain += 1.0",
-            '        memory["best"] = swing',
-        ]
+        lines += _swing([f for f in variables if f["name"] in {name for name, _, _ in thresholds}])
     if style == "centre":
         terms = [f"abs(state.{f['name']}) / {_scale(f):.6g}" for f in variables]
         lines += [f"    off = ({' + '.join(terms)}) / {len(terms)}", "    gain += 0.5 - off"]
     if style == "alive":
         lines += ["    gain += 0.1"]
     return [*lines, "    return gain"]
+
+
+def _swing(moved: list[dict[str, Any]]) -> list[str]:
+    """Pay once for each tenth of the range by which the variables come farther from their start than ever.
+
+    Few payments, so that together they stay below what success pays: with one for every new record, policies
+    that had solved MountainCar unlearned it in favour of swinging wider by ever smaller steps.
+    """
+    start = "".join(f"prev.{f['name']}, " for f in moved)
+    terms = [f"abs(state.{f['name']} - start[{i}]) / {_scale(f):.6g}" for i, f in enumerate(moved)]
+    far = terms[0] if len(terms) == 1 else f"max({', '.join(terms)})"
+    return [
+        f'    start = memory.setdefault("start", ({start.rstrip()}))',
+        f"    level = int(10.0 * {far})",
+        '    if level > memory.get("level", 0):',
+        "        gain += 1.0",
+        '        memory["level"] = level',
+    ]
 
 
 def _dense_and_sparse(body: list[str], lasting: bool) -> str:
