@@ -6,8 +6,10 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rewardsmith.errors import UsageError
 
 
 class Settings(BaseSettings):
@@ -37,5 +39,13 @@ class Settings(BaseSettings):
 
 @lru_cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once. Raises UsageError naming the wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "REWARDSMITH_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise UsageError(
+            f"{name} is {first.get('input')!r}: {first['msg'].lower()}.",
+            "Set it right in the environment or in .env, or unset it for the default.",
+        ) from error

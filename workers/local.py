@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rewardsmith.config import settings
 from rewardsmith.engine import jobs
@@ -34,6 +38,11 @@ class LocalExecutor:
     def stop(self, *_: object) -> None:
         """Finish nothing more: trials end at once and go on later from their checkpoints."""
         self._stop.set()
+
+    def unwanted(self) -> bool:
+        """Whether there is nothing to wait for: told to stop, the parent gone, or the job over."""
+        orphan = self._parent is not None and os.getppid() != self._parent
+        return self._stop.is_set() or orphan or self._over()
 
     def run(self) -> None:
         """Work until there is nothing left to do. Raises what a slot raised."""
@@ -93,6 +102,31 @@ class LocalExecutor:
             return records.get_job(connection, self._job).state != "running"
 
 
+@contextmanager
+def turn(folder: Path, gone: Callable[[], bool]) -> Iterator[bool]:
+    """Hold the job's lock on this machine; yields False if `gone` turned true before it was free.
+
+    A second command for the same job stands by and takes over if the first dies; two at once would train
+    the job's trials twice as wide as asked and charge its time twice.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "executor.lock").open("a") as file:
+        told = False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if gone():
+                    yield False
+                    return
+                if not told:
+                    print("another process runs this job; standing by", flush=True)
+                    told = True
+                time.sleep(_TICK)
+        yield True
+
+
 def main() -> int:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m workers.local", description=__doc__)
@@ -105,7 +139,9 @@ def main() -> int:
         executor = LocalExecutor(context, options.job, options.slots, options.parent)
         signal.signal(signal.SIGTERM, executor.stop)
         signal.signal(signal.SIGINT, executor.stop)
-        executor.run()
+        with turn(context.settings.artifacts / options.job, executor.unwanted) as mine:
+            if mine:
+                executor.run()
     except RewardsmithError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from rewardsmith.errors import StorageError
 
@@ -50,6 +50,11 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
         _prepare_folder(path)
     try:
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
+    except ArgumentError as error:
+        raise StorageError(
+            "REWARDSMITH_DATABASE_URL is not a database URL.",
+            "Write it as postgresql+psycopg://USER:PASSWORD@HOST/NAME, or unset it for SQLite.",
+        ) from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StorageError(
             f"No driver for {url.split(':')[0]}: {error}.", "pip install 'rewardsmith[postgres]'"

@@ -7,6 +7,7 @@ first layer that actor and critic share, they need half the steps of the scaled 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -96,7 +97,7 @@ class GridTorso(nn.Module):
 
 def _tail(hidden: tuple[int, ...]) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for before, after in zip(hidden[:-1], hidden[1:], strict=True):
+    for before, after in pairwise(hidden):
         layers += [nn.Linear(before, after), nn.Tanh()]
     return nn.Sequential(*layers)
 

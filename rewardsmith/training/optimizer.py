@@ -14,7 +14,7 @@ def _opt_out_of_compiler() -> None:
         method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
         if method is not None and not hasattr(method, "__dynamo_disable"):
             with contextlib.suppress(AttributeError):
-                setattr(method, "__dynamo_disable", method)  # noqa: B010 - a plain name, not to be mangled
+                setattr(method, "__dynamo_disable", method)
 
 
 class LightAdam(torch.optim.Adam):
