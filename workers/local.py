@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rewardsmith.config import settings
@@ -22,6 +23,7 @@ from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
+from workers.warm import WarmParent
 
 _IDLE = 0.05
 _TICK = 0.5
@@ -34,6 +36,7 @@ class LocalExecutor:
         self._context, self._job, self._slots, self._parent = context, job_id, slots, parent
         self._stop = threading.Event()
         self._failed: list[BaseException] = []
+        self._warm: WarmParent | None = None
 
     def stop(self, *_: object) -> None:
         """Finish nothing more: trials end at once and go on later from their checkpoints."""
@@ -49,6 +52,7 @@ class LocalExecutor:
         # Each slot thread has an owner name of its own; the process part tells later runs that we are gone.
         queue.reap(self._context.database, self._context.settings.max_attempts)
         advance(self._context, self._job)
+        self._warm_up()
         slots = [threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}",)) for k in range(self._slots)]
         for slot in slots:
             slot.start()
@@ -58,8 +62,17 @@ class LocalExecutor:
             self.stop()
             for slot in slots:
                 slot.join()
+            if self._warm is not None:
+                self._warm.close()
         if self._failed:
             raise self._failed[0]
+
+    def _warm_up(self) -> None:
+        with read(self._context.database) as connection:
+            spec = read_snapshot(connection, self._job).spec
+        if spec.training.device == "cpu":  # a CUDA context does not survive a fork
+            self._warm = WarmParent(spec.task)
+            self._context = replace(self._context, launch=self._warm.launch)
 
     def _tick(self, slots: list[threading.Thread]) -> None:
         """Charge time, keep limits, requeue what was lost, advance; until the slots have ended."""

@@ -20,8 +20,8 @@ def _die_with_parent() -> None:
         os._exit(3)
 
 
-def main() -> int:
-    """Run the item's trial. Exit code 0 means that its result is written."""
+def main(arguments: list[str]) -> int:
+    """Run the trial of (item, owner, attempt). Exit code 0 means that its result is written."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from rewardsmith.config import settings
     from rewardsmith.engine.context import open_context
@@ -29,7 +29,7 @@ def main() -> int:
     from rewardsmith.errors import LostItem, RewardsmithError
     from rewardsmith.storage import queue
 
-    item_id, owner, attempt = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    item_id, owner, attempt = int(arguments[0]), arguments[1], int(arguments[2])
     context = open_context(settings(), must_exist=True)
     item = queue.get(context.database, item_id)
     if (item.owner, item.attempt, item.state) != (owner, attempt, "leased"):
@@ -45,4 +45,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

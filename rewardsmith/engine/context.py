@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Engine
 
 from rewardsmith.config import Settings
 from rewardsmith.storage.database import open_database
+
+
+class TrialProcess(Protocol):
+    """A running trial, in a process group of its own; subprocess.Popen is one."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired."""
+        ...
+
+
+Launch = Callable[[list[str], dict[str, str], Path], TrialProcess]
+"""(arguments of workers.trial, environment, log file) to the started process."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +38,8 @@ class Context:
 
     database: Engine
     settings: Settings
+    launch: Launch | None = None
+    """How trials are started: None = a fresh interpreter each. See engine.supervise."""
 
     @property
     def sandbox_floor(self) -> str:

@@ -235,21 +235,22 @@ def _death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate
 
 
 def score_at(s: Snapshot, c: Candidate, rung: int, measure: str = "success") -> float:
-    """Mean over seeds of a rung's `measure`: "success" of its final weights, "area" under its curve so far
-    (mean success of the evaluations), or "train_success" of its training episodes."""
+    """Mean over seeds of a rung's `measure`: "success" of its final weights, "late" (mean success over the last
+    half of its evaluations), "area" (over all of them), or "train_success" of its training episodes."""
     results = [i.result for i in s.items_of("train", candidate=c.id, rung=rung) if i.result]
     clean = [r[measure] for r in results if not r.get("fault")]
     return sum(clean) / len(clean) if clean else 0.0
 
 
 def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, str]:
-    """Sort key, best first: success and area under the curve in equal parts, then training success.
+    """Sort key, best first: final success and the last half of the curve in equal parts, then the whole curve.
 
-    One evaluation of one seed is noisy, and a policy that was good all along is more likely to be good again.
+    One evaluation of one seed is noisy, and a policy that stayed good is more likely to be good again. With the
+    whole curve in place of its last half, rewards that teach fast and then forget were preferred.
     Ties fall to the id, so that the order never depends on arrival.
     """
-    merit = (score_at(s, c, rung) + score_at(s, c, rung, "area")) / 2
-    return (-merit, -score_at(s, c, rung, "train_success"), c.id)
+    merit = (score_at(s, c, rung) + score_at(s, c, rung, "late")) / 2
+    return (-merit, -score_at(s, c, rung, "area"), c.id)
 
 
 def rung_reached(s: Snapshot, c: Candidate) -> int:

@@ -16,6 +16,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
+from rewardsmith.training.schedule import distinct_rungs
 
 UNFINISHED = ("running", "paused")
 
@@ -27,11 +28,13 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
     """
     task = get_task(spec.task)
     get_method(spec.method)
+    asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
+    spec = spec.model_copy(update={"rungs": distinct_rungs(task, spec.training, spec.steps, spec.rungs)})
     _check_budget(spec)
     oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
     with context.database.begin() as connection:
         values = spec.model_dump(mode="json")
-        job_id = records.add_job(connection, values, spec.fingerprint(seed_reward), oracle_informed=oracle)
+        job_id = records.add_job(connection, values, asked, oracle_informed=oracle)
         _add_baseline(connection, job_id, spec)
         if seed_reward is not None:
             _add_seed_reward(connection, job_id, spec, seed_reward)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rewardsmith.engine.context import Context
+from rewardsmith.engine.context import Context, TrialProcess
 from rewardsmith.errors import LostItem, RewardsmithError
 from rewardsmith.storage import queue
 from rewardsmith.storage.queue import Item
@@ -29,26 +29,31 @@ class Interrupted(RewardsmithError):
 
 
 def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) -> None:
-    """Start `python -m workers.trial` for a leased item and see it through.
+    """Start the trial of a leased item and see it through.
 
     Raises TrialLost, LostItem (cancelled or reaped) or Interrupted; whatever happens, no process is left.
     """
     log = context.settings.artifacts / item.key.job_id / "logs" / f"item-{item.id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "workers.trial", str(item.id), str(item.owner), str(item.attempt)]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=_environment(context),
-            start_new_session=True,
-        )
+    launch = context.launch or fresh_interpreter
+    process = launch([str(item.id), str(item.owner), str(item.attempt)], _environment(context), log)
     try:
         _watch(context, item, process, stopping, log)
     finally:
         end_group(process)
+
+
+def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:
+    """`python -m workers.trial` with `arguments`."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "workers.trial", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+        )
 
 
 def _environment(context: Context) -> dict[str, str]:
@@ -63,7 +68,7 @@ def _environment(context: Context) -> dict[str, str]:
     }
 
 
-def _watch(context: Context, item: Item, process: subprocess.Popen, stopping: Callable[[], bool], log: Path) -> None:
+def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callable[[], bool], log: Path) -> None:
     settings = context.settings
     began = renewed = looked = time.monotonic()
     while True:
@@ -91,7 +96,7 @@ def _watch(context: Context, item: Item, process: subprocess.Popen, stopping: Ca
                 raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
 
 
-def end_group(process: subprocess.Popen) -> None:
+def end_group(process: TrialProcess) -> None:
     """Terminate the process group, kill what does not go, and collect it."""
     for sign, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
         if process.poll() is None:

@@ -149,6 +149,15 @@ class _Rows:
             path = str(folder / f"{kind}.safetensors")
             records.put_artifact(connection, job_id=self._item.key.job_id, trial_id=self._trial, kind=kind, path=path)
             points = [p["success"] for p in records.curve_of(connection, self._trial) if p["success"] is not None]
-            area = sum(points) / len(points) if points else success
-            result = {"success": success, "area": area, "train_success": in_training, "steps": report["steps"]}
+            result = {
+                "success": success,
+                "late": _mean(points[len(points) // 2 :], success),
+                "area": _mean(points, success),
+                "train_success": in_training,
+                "steps": report["steps"],
+            }
             queue.finish(connection, self._item, "done", result)
+
+
+def _mean(values: list[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +22,9 @@ from rewardsmith.training.evaluation import Evaluation, evaluate
 from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.rollout import ShapedRolloutBuffer
+from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
-
-_CUT_LIMITS = 3  # a checkpoint cuts episodes: at least this many step limits lie between two of them
-_CURVE_POINTS = 12  # per full trial
 
 
 @dataclass(frozen=True)
@@ -68,30 +65,6 @@ class TrialReport:
     seconds: float
     complete: bool  # the last rung
     failed_episodes: list[str]  # in words
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Rollouts at which things happen, for a trial of `steps` environment steps."""
-
-    per_rollout: int  # environment steps
-    total: int  # rollouts of the full trial
-    cut_every: int
-    point_every: int
-
-    def rung_end(self, fraction: float) -> int:
-        """The rollout at which a rung ends: the last cut within its share, or the trial's end."""
-        if fraction >= 1.0 or self.cut_every >= self.total:
-            return self.total
-        return max(1, int(self.total * fraction) // self.cut_every) * self.cut_every
-
-
-def schedule(task: Task, training: TrainingSpec, steps: int) -> Schedule:
-    """When to cut, to evaluate and to stop."""
-    per_rollout = training.num_envs * training.rollout_steps
-    total = max(1, steps // per_rollout)
-    cut_every = math.ceil(_CUT_LIMITS * task.max_steps / training.rollout_steps)
-    return Schedule(per_rollout, total, cut_every, max(1, total // _CURVE_POINTS))
 
 
 def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat: Callable[[int], None]) -> TrialReport:

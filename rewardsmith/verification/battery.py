@@ -58,15 +58,21 @@ def played_bank(task: Task) -> tuple[tuple[int, Played], ...]:
     return tuple((layout, play_scripts(task, layout, scripts_for(task, layout, plan))) for layout, plan in plans)
 
 
-def run_battery(task: Task, reward: TrainingReward, gamma: float, allow: str = "kernel") -> BatteryReport | None:
-    """Score a reward on the bank; None where the task has no planner. Raises sandbox.HostError."""
+def run_battery(
+    task: Task, reward: TrainingReward, gamma: float, allow: str = "kernel", first: Scores | None = None
+) -> BatteryReport | None:
+    """Score a reward on the bank; None where the task has no planner. Raises sandbox.HostError.
+
+    `first` spares scoring the bank's first layout again.
+    """
     findings, micros, guidance = [], [], []
-    for layout, played in played_bank(task):
+    for place, (layout, played) in enumerate(played_bank(task)):
         steps, columns = played.rollout.starts.shape
-        scores: Scores | None = None
-        if reward.functions:
+        scores = first if place == 0 else None
+        if reward.functions and scores is None:
             with open_host(reward, task, played.tables, columns, steps, allow) as host:
                 scores = score_rollout(host, played.rollout, task, played.tables)
+        if scores is not None:
             micros.append(1e6 * scores.seconds / (steps * columns))
         finding, share = judge(reward, layout, played, scores, gamma)
         findings.append(finding)

@@ -72,7 +72,8 @@ def complete(context: Context, item: Item, world: World) -> None:
                 connection, item.key.job_id, item.key.candidate, item.key.kind, item.key.seed, state="done",
                 steps=int(1000 * share * (item.key.rung + 1)) if item.key.kind == "train" else 0,
             )  # fmt: skip
-            result = {"fault": "NaN"} if chance < 0.1 else {"success": chance, "area": chance, "train_success": chance}
+            scores = dict.fromkeys(("success", "late", "area", "train_success"), chance)
+            result = {"fault": "NaN"} if chance < 0.1 else scores
             queue.finish(connection, item, "done", result)
 
 

@@ -76,6 +76,23 @@ def processes(folder: Path, words: str) -> list[int]:
     return found
 
 
+def trials(folder: Path) -> list[int]:
+    """Trials are forked by a warm parent and share its command line."""
+    warm = processes(folder, "workers.warm")
+    return [pid for pid in warm if _parent(pid) in warm]
+
+
+def warm_parents(folder: Path) -> list[int]:
+    return [pid for pid in processes(folder, "workers.warm") if pid not in trials(folder)]
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
 def kill(pids: list[int]) -> None:
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -94,35 +111,33 @@ def between_iterations(folder: Path) -> bool:
 
 
 # What is killed, and when.
-CASES = {
-    "the engine during design": ("workers.local", during_design),
-    "the trial during training": ("workers.trial", during_training),
-    "every process between iterations": ("rewardsmith", between_iterations),
-    "the command while it watches": ("rewardsmith.cli.main", during_training),
+CASES: dict[str, tuple[Callable[[Path], list[int]], Callable[[Path], bool]]] = {
+    "the engine during design": (lambda f: processes(f, "workers.local"), during_design),
+    "the trial during training": (trials, during_training),
+    "the warm parent of trials": (warm_parents, during_training),
+    "every process between iterations": (
+        lambda f: [*processes(f, "workers."), *processes(f, "rewardsmith.cli.main")],
+        between_iterations,
+    ),
+    "the command while it watches": (lambda f: processes(f, "rewardsmith.cli.main"), during_training),
 }
+RECOVERS = {"the trial during training", "the warm parent of trials"}  # without another command
 
 
 @pytest.mark.parametrize("case", list(CASES))
 def test_kill_9_loses_nothing(case, tmp_path, undisturbed):
-    words, moment = CASES[case]
+    victims, moment = CASES[case]
     running = launch(tmp_path)
-    wait_for(lambda: moment(tmp_path) and bool(processes(tmp_path, words)))
-    if words == "rewardsmith":
-        kill([*processes(tmp_path, "workers."), *processes(tmp_path, "rewardsmith.cli.main")])
-    else:
-        kill(processes(tmp_path, words))
-    if words == "workers.trial":
-        running.wait(400)  # the executor starts it again by itself
-    elif running.poll() is None and words == "workers.local":
-        running.wait(240)
-    running.poll() is None and running.wait(240)
+    wait_for(lambda: moment(tmp_path) and bool(victims(tmp_path)))
+    kill(victims(tmp_path))
+    running.wait(400)
     wait_for(lambda: not processes(tmp_path, "workers."))
     again = rewardsmith(tmp_path, *COMMAND)
     assert again.returncode == 0, again.stderr
     jobs = json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)
     finished = [j for j in jobs if j["state"] == "done"]
     assert finished
-    if words != "workers.trial":
+    if case not in RECOVERS:
         assert len(jobs) == 1, "the same command must go on with the same job"
     assert outcome(tmp_path, finished[-1]["job"]) == undisturbed
 

@@ -11,7 +11,8 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
-from rewardsmith.training.trial import TrialPlan, run_trial, schedule
+from rewardsmith.training.schedule import distinct_rungs, schedule
+from rewardsmith.training.trial import TrialPlan, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 from sandbox.client import HostError
 
@@ -75,6 +76,13 @@ def test_cuts_lie_three_step_limits_apart():
     assert plans.cut_every * TRAINING.rollout_steps >= 3 * 250
     assert plans.rung_end(0.5) % plans.cut_every == 0
     assert plans.rung_end(1.0) == 30
+
+
+def test_rungs_that_no_cut_separates_are_merged():
+    task = get_task(TASK)
+    assert distinct_rungs(task, TRAINING, STEPS, (0.25, 0.5, 1.0)) == (0.5, 1.0)
+    assert distinct_rungs(task, TRAINING, 10 * STEPS, (0.25, 0.5, 1.0)) == (0.25, 0.5, 1.0)
+    assert distinct_rungs(task, TRAINING, 1_000, (0.25, 0.5, 1.0)) == (1.0,)
 
 
 def test_a_cut_truncates_every_environment_and_counts_nowhere():

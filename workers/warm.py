@@ -1,0 +1,232 @@
+"""A parent that has everything loaded and forks trials, so that a trial starts in milliseconds, not seconds.
+
+Importing torch, Stable-Baselines3 and the compiled engine, and reading a task's layouts, costs each fresh
+interpreter seconds. `python -m workers.warm TASK` does it once, single-threaded, and forks a child per request;
+the child runs what `python -m workers.trial` runs. Requests and answers are lines of JSON on stdin and stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_LOST = -int(signal.SIGKILL)
+
+
+class Forked:
+    """A trial's process as its supervisor sees it; the part of subprocess.Popen that is used."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+        self.returncode: int | None = None
+        self._started: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._ended = threading.Event()
+
+    def begun(self, pid: int) -> None:
+        """The fork has happened."""
+        self._started.put(pid)
+
+    def ended(self, code: int) -> None:
+        """The process has ended, or nobody can say any more what became of it."""
+        if not self._ended.is_set():
+            self.returncode = code
+            self._started.put(0)
+            self._ended.set()
+
+    def await_start(self) -> None:
+        """Block until the process exists; pid stays 0 if it never did."""
+        self.pid = self._started.get()
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired."""
+        if not self._ended.wait(timeout):
+            raise subprocess.TimeoutExpired("trial", timeout or 0.0)
+        assert self.returncode is not None
+        return self.returncode
+
+
+class WarmParent:
+    """The executor's side: starts the warm parent, asks it for children, restarts it if it dies."""
+
+    def __init__(self, task: str) -> None:
+        self._task = task
+        self._lock = threading.Lock()
+        self._children: dict[int, Forked] = {}
+        self._number = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ensure()
+
+    def launch(self, arguments: list[str], environment: dict[str, str], log: Path) -> Forked:
+        """Fork a trial with `arguments` of workers.trial; its output goes to `log`."""
+        child = Forked()
+        with self._lock:
+            process = self._ensure()
+            self._number += 1
+            self._children[self._number] = child
+            request = {"number": self._number, "arguments": arguments, "environment": environment, "log": str(log)}
+            try:
+                assert process.stdin is not None
+                process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.flush()
+            except OSError:
+                child.ended(_LOST)
+        child.await_start()
+        return child
+
+    def close(self) -> None:
+        """End the warm parent; its children are ended by their supervisors."""
+        with self._lock:
+            if self._process is not None and self._process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()
+                self._process.wait()
+
+    def _ensure(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            command = [sys.executable, "-m", "workers.warm", self._task]
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+            )
+            threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        return self._process
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        mine: set[int] = set()
+        for line in process.stdout:
+            told = json.loads(line)
+            child = self._children[told["number"]]
+            mine.add(told["number"])
+            child.begun(told["pid"]) if "pid" in told else child.ended(told["code"])
+        process.wait()
+        # Its children end themselves when their parent is gone.
+        with self._lock:
+            for number in [n for n, c in self._children.items() if n in mine or c.pid == 0]:
+                self._children[number].ended(_LOST)
+
+
+def _load(task: str) -> None:
+    """Import and compile what every trial needs. A task that cannot be loaded fails in the trial, with words."""
+    import torch
+
+    torch.set_num_threads(1)
+    import numpy as np
+
+    import rewardsmith.engine.trials
+    import rewardsmith.training.trial  # noqa: F401
+    from rewardsmith.errors import RewardsmithError
+    from rewardsmith.tasks import get_task
+
+    with contextlib.suppress(RewardsmithError):
+        known = get_task(task)
+        batch = known.batch(2, "train")
+        batch.reset(0)
+        batch.step(np.zeros(2, dtype=np.int64))
+        rows = np.zeros((2, known.schema["width"]), dtype=known.schema["dtype"])
+        batch.state_rows(rows)
+        batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
+        batch.close()
+
+
+def _fork(request: dict[str, Any], private: list[int]) -> int:
+    """Fork the trial of a request, without the `private` descriptors; returns its pid."""
+    ready, done = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(done)
+        os.read(ready, 1)  # until it leads a group of its own, ending that group would miss it
+        os.close(ready)
+        return pid
+    code = 1
+    try:
+        os.setsid()
+        os.close(done)
+        os.close(ready)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        for descriptor in private:
+            os.close(descriptor)
+        for descriptor in (1, 2):
+            os.dup2(log, descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.environ.clear()
+        os.environ.update(request["environment"], REWARDSMITH_PARENT=str(os.getppid()))
+        from workers.trial import main as run_trial
+
+        code = run_trial(request["arguments"])
+        sys.stdout.flush()
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _answer(numbers: dict[int, int], out: BinaryIO) -> None:
+    """Report every child that has ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if (number := numbers.pop(pid, None)) is not None:
+            _say(out, number=number, code=os.waitstatus_to_exitcode(status))
+
+
+def _say(out: BinaryIO, **told: int) -> None:
+    out.write(json.dumps(told).encode() + b"\n")
+    out.flush()
+
+
+def main() -> int:
+    """Load, then fork on request until stdin is closed."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _load(sys.argv[1])
+    numbers: dict[int, int] = {}
+    unread = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(0, selectors.EVENT_READ)
+        selector.register(wake, selectors.EVENT_READ)
+        while True:
+            ready = {key.fd for key, _ in selector.select()}
+            if wake in ready:
+                os.read(wake, 4096)
+            _answer(numbers, out)
+            if 0 not in ready:
+                continue
+            if not (data := os.read(0, 65536)):
+                return 0
+            *lines, unread = (unread + data).split(b"\n")
+            for line in lines:
+                request = json.loads(line)
+                pid = _fork(request, [wake, waker, out.fileno()])
+                numbers[pid] = request["number"]
+                _say(out, number=request["number"], pid=pid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
