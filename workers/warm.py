@@ -119,29 +119,6 @@ class WarmParent:
                 self._children[number].ended(_LOST)
 
 
-def _load(task: str) -> None:
-    """Import and compile what every trial needs. A task that cannot be loaded fails in the trial, with words."""
-    import torch
-
-    torch.set_num_threads(1)
-    import numpy as np
-
-    import rewardsmith.engine.trials
-    import rewardsmith.training.trial  # noqa: F401
-    from rewardsmith.errors import RewardsmithError
-    from rewardsmith.tasks import get_task
-
-    with contextlib.suppress(RewardsmithError):
-        known = get_task(task)
-        batch = known.batch(2, "train")
-        batch.reset(0)
-        batch.step(np.zeros(2, dtype=np.int64))
-        rows = np.zeros((2, known.schema["width"]), dtype=known.schema["dtype"])
-        batch.state_rows(rows)
-        batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
-        batch.close()
-
-
 def _fork(request: dict[str, Any], private: list[int]) -> int:
     """Fork the trial of a request, without the `private` descriptors; returns its pid."""
     ready, done = os.pipe()
@@ -205,7 +182,9 @@ def main() -> int:
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _load(sys.argv[1])
+    from rewardsmith.engine.trials import preload
+
+    preload(sys.argv[1])
     numbers: dict[int, int] = {}
     unread = b""
     with selectors.DefaultSelector() as selector:

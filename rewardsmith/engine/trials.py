@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -68,6 +69,26 @@ def train_item(context: Context, item: Item) -> None:
         rows.write_fault(str(error))
         return
     rows.write_report(asdict(report), plan.folder)
+
+
+def preload(task: str) -> None:
+    """Load what every trial on `task` needs, in a process that will fork them: libraries, kernels, layouts.
+
+    A task that cannot be loaded is left alone: its trials say why.
+    """
+    import numpy as np
+
+    import rewardsmith.training.trial  # noqa: F401
+    from rewardsmith.errors import RewardsmithError
+
+    with contextlib.suppress(RewardsmithError):
+        known = get_task(task)
+        batch = known.batch(2, "train")
+        batch.reset(0)
+        batch.step(np.zeros(2, dtype=np.int64))
+        batch.state_rows(np.zeros((2, known.schema["width"]), dtype=known.schema["dtype"]))
+        batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
+        batch.close()
 
 
 class _Rows:

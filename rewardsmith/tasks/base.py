@@ -99,6 +99,7 @@ class Task(Protocol):
     schema: Schema
     observation_size: int
     view_cells: int  # cells of a grid view at the start of an observation, three numbers each; 0 for a plain vector
+    deterministic: bool  # whether the state row, the step count aside, and the action decide what follows
     success_rule: str  # one sentence: what counts as success
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:

@@ -86,6 +86,7 @@ class BoxTask:
 
     family = "gymnasium"
     view_cells = 0
+    deterministic = False  # described variables need not be the whole state
     engine = "real"
 
     def __init__(self, description: Description) -> None:

@@ -71,6 +71,7 @@ class GridTorso(nn.Module):
         """
         weight = self.first.weight
         if torch.is_grad_enabled():
+            self._kept = None  # an optimizer's step may follow; torch's fused ones do not raise the version
             return self._table(weight)
         version = (weight.data_ptr(), weight._version)
         if self._kept is None or self._kept[0] != version:
@@ -108,6 +109,21 @@ class GridPolicy(ActorCriticPolicy):
     def __init__(self, *args: Any, cells: int, hidden: tuple[int, ...], **kwargs: Any) -> None:
         self._cells, self._hidden = cells, hidden
         super().__init__(*args, net_arch=[], **kwargs)
+
+    def forward(
+        self, obs: torch.Tensor, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Actions [B], values [B, 1] and log-probabilities [B], without SB3's distribution object.
+
+        That object takes longer to make than the network to run; the numbers are the same.
+        """
+        actor, critic = self.mlp_extractor(self.features_extractor(obs))
+        log_probs = functional.log_softmax(self.action_net(actor), 1)
+        if deterministic:
+            actions = log_probs.argmax(1)
+        else:
+            actions = torch.multinomial(log_probs.exp(), 1).squeeze(1)
+        return actions, self.value_net(critic), log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = GridTorso(self.features_dim, self._cells, self._hidden)  # type: ignore[assignment]

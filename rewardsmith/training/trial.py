@@ -18,7 +18,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.episodes import failed_episodes
-from rewardsmith.training.evaluation import Evaluation, evaluate
+from rewardsmith.training.evaluation import Evaluation, evaluate, evaluate_for_curve
 from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.rollout import ShapedRolloutBuffer
@@ -126,7 +126,7 @@ def _build(plan: TrialPlan, env: BatchVecEnv) -> PPO:
         clip_range=settings.clip_range,
         ent_coef=settings.entropy,
         normalize_advantage=settings.normalize_advantage,
-        policy_kwargs={**policy_kwargs, "optimizer_class": LightAdam},
+        policy_kwargs={**policy_kwargs, "optimizer_class": LightAdam, "optimizer_kwargs": {"eps": 1e-5, "fused": True}},
         rollout_buffer_class=ShapedRolloutBuffer,
         device=settings.device,
         seed=None,
@@ -251,7 +251,7 @@ class _Progress(BaseCallback):
         episodes = self._plan.training.eval_episodes
         seed = 1_000_003 * self._plan.seed + self._seen
         policy: Any = self.model.policy
-        result = evaluate(policy, self._plan.task, self._plan.pool, episodes, seed % 2**31)
+        result = evaluate_for_curve(policy, self._plan.task, self._plan.pool, episodes, seed % 2**31)
         telemetry = self._shaper.telemetry()
         if telemetry["episodes"] or not self.last_telemetry:
             self.last_telemetry = telemetry

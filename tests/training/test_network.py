@@ -72,6 +72,19 @@ def test_the_kept_table_follows_the_weights():
     assert not torch.equal(before, after)
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_kept_table_follows_an_optimizer_s_step(fused):
+    torso = GridTorso(3 * CELLS + REST, CELLS, (8, 4))
+    optimizer = LightAdam(torso.parameters(), lr=0.1, fused=fused)
+    seen = observations(3, 4)
+    with torch.no_grad():
+        torso._shared(seen)
+    torso._shared(seen).sum().backward()
+    optimizer.step()
+    with torch.no_grad():
+        torch.testing.assert_close(torso._shared(seen), by_definition(torso, seen), rtol=1e-4, atol=1e-5)
+
+
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 99))
 def test_sums_of_rows_have_the_right_gradient(batch, picked, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -107,7 +120,8 @@ def test_light_adam_is_adam_and_leaves_the_compiler_alone():
         "import sys, torch\n"
         "from rewardsmith.training.optimizer import LightAdam\n"
         "def run(kind):\n"
-        "    torch.manual_seed(0); layer = torch.nn.Linear(3, 2); o = kind(layer.parameters(), lr=0.01, eps=1e-5)\n"
+        "    torch.manual_seed(0); layer = torch.nn.Linear(3, 2)\n"
+        "    o = kind(layer.parameters(), lr=0.01, eps=1e-5, fused=True)\n"
         "    for _ in range(5):\n"
         "        o.zero_grad(); layer(torch.ones(1, 3)).pow(2).sum().backward(); o.step()\n"
         "    o.load_state_dict(o.state_dict())\n"
@@ -123,3 +137,21 @@ def test_light_adam_is_adam_and_leaves_the_compiler_alone():
 @pytest.mark.parametrize("task", ["MiniGrid-DoorKey-8x8-v0", "BabyAI-GoToObj-v0", "CartPole-v1", "mine.yaml"])
 def test_every_task_has_settings(task):
     TrainingSpec.model_validate(default_training(task))
+
+
+def test_the_short_way_to_an_action_is_sb3_s():
+    space = spaces.Box(-np.inf, np.inf, (3 * CELLS + REST,), np.float32)
+    policy = GridPolicy(space, spaces.Discrete(7), lambda _: 1e-3, cells=CELLS, hidden=(8, 4))
+    seen = observations(5, 16)
+    with torch.no_grad():
+        torch.manual_seed(7)
+        actions, values, log_probs = policy(seen)
+        expected, entropy_free = policy.evaluate_actions(seen, actions)[:2]
+        torch.testing.assert_close(values, expected)
+        torch.testing.assert_close(log_probs, entropy_free)
+        greedy = policy(seen, deterministic=True)[0]
+        assert torch.equal(greedy, policy.get_distribution(seen).mode())
+        drawn = torch.stack([policy(seen[:1].repeat(4000, 1))[0].bincount(minlength=7)])
+        torch.testing.assert_close(
+            drawn[0] / 4000, policy.get_distribution(seen[:1]).distribution.probs[0], atol=0.04, rtol=0
+        )

@@ -33,6 +33,7 @@ class MiniGridTask:
         self.sizes = {**SIZES, **(sizes or {})}
         self.kin: Family = COVERED[task_id][0] if task_id in COVERED else FOREIGN_FAMILY
         self.engine = "batched" if task_id in COVERED else "real"
+        self.deterministic = self.engine == "batched"
         self.success_rule = self.kin.success
         self.observation_size = 151 + mission_width(self.kin)
 
