@@ -27,6 +27,10 @@ _MUTATORS = frozenset(
 )
 _MUTABLE_CALLS = frozenset(("list", "dict", "set", "deque", "defaultdict", "Counter", "OrderedDict", "bytearray"))
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+# The ways from a generator, a coroutine or a traceback to the caller's names.
+_FRAMES = frozenset(
+    facade.words("gi_frame gi_code cr_frame ag_frame tb_frame tb_next f_back f_globals f_locals f_builtins f_code")
+)
 _KEEP = "keep it in the memory dict that each call is handed"
 
 
@@ -210,7 +214,7 @@ class _Rules(ast.NodeVisitor):
         own = isinstance(owner, ast.Name) and owner.id in ("self", "cls", "other")
         is_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
         public_tuple = node.attr in ("_replace", "_asdict", "_fields")
-        dunder = node.attr.startswith("__")
+        dunder = node.attr.startswith("__") or node.attr in _FRAMES
         if dunder and not (is_super and node.attr in ("__init__", "__post_init__")) and node.attr != "__name__":
             self.add(node, f".{node.attr} is not available", "use public attributes")
         elif node.attr.startswith("_") and not (own or dunder or is_super or public_tuple):
