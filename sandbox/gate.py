@@ -65,15 +65,18 @@ def check(
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
             compile(source, "<program>", "exec", dont_inherit=True)
+        return sorted(_all_findings(tree, functions, features, actions))[:MAX_FINDINGS]
     except SyntaxError as problem:
         return [Finding(problem.lineno or 1, f"syntax error: {problem.msg}", "write valid Python 3.11")]
     except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
         return [Finding(1, f"the program cannot be parsed: {problem}", "write shorter, flatter code")]
-    visitor = _Rules(tree, features)
-    findings = {*_required(tree, functions), *visitor.run(), *_declared(tree, features)}
-    if actions is not None:
-        findings |= set(_undefined(tree, actions))
-    return sorted(findings)[:MAX_FINDINGS]
+
+
+def _all_findings(
+    tree: ast.Module, functions: Sequence[str], features: Mapping[str, str], actions: Sequence[str] | None
+) -> set[Finding]:
+    findings = {*_required(tree, functions), *_Rules(tree, features).run(), *_declared(tree, features)}
+    return findings if actions is None else findings | set(_undefined(tree, actions))
 
 
 def _required(tree: ast.Module, functions: Sequence[str]) -> Iterator[Finding]:

@@ -16,7 +16,9 @@ REMEMBERS = (
     HEAD
     + """    memory['n'] = memory.get('n', 0) + 1
     memory.setdefault('first', prev.step)
-    found = {'count': memory['n'] * 0.1, 'since': state.step - memory['first'], 'same': float(prev == state)}
+    found = {'count': memory['n'] * 0.1, 'since': state.step - memory['first']}
+    found['kept'] = float(memory.get('last') is prev)
+    memory['last'] = state
     if memory['n'] > 9:
         found['late'] = 1.0 / memory['n']
     return found
@@ -49,7 +51,7 @@ def test_chunks_score_like_the_whole(size: int, steps_of_room: int) -> None:
     with host(REMEMBERS, FUNCTIONS, capacity=120) as one, host(REMEMBERS, FUNCTIONS, capacity=3 * steps_of_room) as two:
         for _ in range(2):  # the second rollout goes on with the episodes of the first
             whole, parts = one.score(**inputs), in_chunks(two, inputs, size)
-            assert whole.names == parts.names == ("count", "since", "same", "late")
+            assert whole.names == parts.names == ("count", "since", "kept", "late")
             for name in ("values", "phi", "phi0"):
                 np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
             inputs["starts"][0] = False
