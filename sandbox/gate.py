@@ -207,7 +207,7 @@ class _Rules(ast.NodeVisitor):
                 )
 
     def visit_Name(self, node: ast.Name) -> None:
-        if node.id.startswith("__") and node.id not in ("__name__", "__debug__"):
+        if node.id.startswith("__") and node.id not in ("__name__", "__debug__", "__slots__"):
             self.add(node, f"{node.id} is not available", "use plain names")
         elif node.id in facade.REFUSED_BUILTINS and isinstance(node.ctx, ast.Load) and not self._is_local(node.id):
             self.add(node, f"{node.id} is not available", facade.REFUSED_BUILTINS[node.id])

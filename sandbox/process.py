@@ -176,7 +176,7 @@ class HostProcess:
                 memory.close()
 
     def _greet(self, config: bytes, allow: str) -> str:
-        deadline = Deadline(self.pid, START_SECONDS, self.limits)
+        deadline = Deadline(self.pid, START_SECONDS, Limits())
         try:
             self._send(config, deadline)
             reply = parse_reply(self._receive(deadline), bytes(16))
