@@ -7,6 +7,7 @@ the shared memory arrives as further descriptors. Modes: "score" (a RewardHost),
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import mmap
 import os
@@ -38,22 +39,26 @@ def main(input_fd: int, output_fd: int, lifeline_fd: int) -> None:
     for descriptor in range(3, 64):
         if descriptor != lifeline_fd:
             _close(descriptor)
-    held = _lock(config)
-    _answer(Reply(text_length=_write_text(outgoing, " ".join(sorted(held)))), bytes(16))
+    # The client asks for the stack of a program that is late, and kills it right after.
+    faulthandler.register(signal.SIGUSR1, file=1, all_threads=False)
+    held, refusals = _lock(config)
+    report = [" ".join(sorted(held)), *(f"{layer}\t{why}" for layer, why in refusals.items() if why)]
+    _answer(Reply(text_length=_write_text(outgoing, "\n".join(report))), bytes(16))
     _serve(load, handle, outgoing)
 
 
-def _lock(config: dict[str, Any]) -> set[str]:
+def _lock(config: dict[str, Any]) -> tuple[set[str], dict[str, str]]:
+    """The layers that hold, and why the kernel refused others."""
     limits = Limits(**config["limits"])
     original, held = selftest.namespaces(), set[str]()
-    lockdown.apply(
+    refusals = lockdown.apply(
         limits.memory_mb,
         limits.cpu_seconds,
         config["watch_parent"],
         frozenset(config["without"]),
         lambda: held.update(selftest.before_seccomp(original)),
     )
-    return held | selftest.after_seccomp()
+    return held | selftest.after_seccomp(), refusals
 
 
 def _serve(load: Callable[[str], Reply], handle: Handler, outgoing: mmap.mmap) -> None:

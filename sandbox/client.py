@@ -6,8 +6,9 @@ program does, the caller sees numbers that keep the contract or a HostError.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +30,14 @@ from .protocol import (
     SandboxWeak,
     function_signature,
 )
+from .selftest import REMEDIES, level_of, missing_for
 from .views import costly_fields
 
 __all__ = [
     "Finding",
     "HostError",
     "Limits",
+    "Observation",
     "RewardHost",
     "SandboxError",
     "SandboxUnavailable",
@@ -42,6 +45,7 @@ __all__ = [
     "Scores",
     "check_determinism",
     "gate",
+    "observe_level",
     "replay_module",
 ]
 
@@ -53,7 +57,7 @@ class Scores:
     names: "component" for the function `reward`, its own name for another function that returns a float,
     "function.component" for its dicts. values: float64 [T, N, C] in the order of names. phi: float64 [T, N],
     the potential of each state after; phi0: that of the state before where an episode starts, nan elsewhere;
-    both None without a potential. seconds: wall clock of the calls.
+    both None without a potential. seconds: wall clock that the caller spent in the calls.
     """
 
     names: tuple[str, ...]
@@ -61,6 +65,15 @@ class Scores:
     phi: np.ndarray | None
     phi0: np.ndarray | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What protects a host on this machine: its level, the layers that hold, and (layer, why not, remedy) of others."""
+
+    level: str
+    held: tuple[str, ...]
+    missing: tuple[tuple[str, str, str], ...]
 
 
 class RewardHost:
@@ -115,7 +128,11 @@ class RewardHost:
             config, blobs, sizes.input_bytes, sizes.output_bytes, self.limits, allow, frozenset(without)
         )
         self.level: str = self._process.level
+        self.held, self.refusals = self._process.held, self._process.refusals
         self._rollout = Rollout(self._process.input, self._process.output, capacity, schema, action_width)
+        self._asked: np.ndarray | None = None
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._seconds = 0.0
         self.uses: tuple[str, ...] = self._load(source)
 
     def __enter__(self) -> RewardHost:
@@ -141,19 +158,47 @@ class RewardHost:
         an episode starts with this transition (its memory is then empty). Raises HostError; ValueError for
         shapes.
         """
+        self.submit(before, actions, after, starts)
+        return self.finish()
+
+    def submit(self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray) -> None:
+        """Hands over the next steps of a rollout, shaped as in `score`, and returns while the host works on them.
+
+        Waits only for the steps submitted before. `finish` returns the scores of all. Raises as `score` does.
+        """
         before, actions, after, starts = self._check_inputs(before, actions, after, starts)
         began = time.perf_counter()
         steps = self._capacity // self._envs
-        parts = [
-            self._score_part(
-                before[t : t + steps], actions[t : t + steps], after[t : t + steps], starts[t : t + steps], t
-            )
-            for t in range(0, len(starts), steps)
-        ]
-        values = np.concatenate([_widened(values, len(self.names)) for values, _, _ in parts])
-        phi = np.concatenate([part[1] for part in parts]) if STATE_ONLY in self._functions else None
-        phi0 = np.concatenate([part[2] for part in parts]) if STATE_ONLY in self._functions else None
-        return Scores(self.names, values, phi, phi0, time.perf_counter() - began)
+        for t in range(0, len(starts), steps):
+            part = slice(t, t + steps)
+            self._collect()
+            self._process.require_alive()
+            self._rollout.write(before[part], actions[part], after[part], starts[part])
+            seconds = self.limits.call_seconds + self.limits.transition_us * 1e-6 * starts[part].size
+            self._process.post(SCORE, len(starts[part]), self._envs, seconds)
+            self._asked = starts[part]
+        self._seconds += time.perf_counter() - began
+
+    def finish(self) -> Scores:
+        """The scores of all steps submitted since the last call. Raises HostError; ValueError without any."""
+        began = time.perf_counter()
+        self._collect()
+        if not self._parts:
+            raise ValueError("nothing was submitted")
+        values = np.concatenate([_widened(part[0], len(self.names)) for part in self._parts])
+        phi = np.concatenate([part[1] for part in self._parts]) if STATE_ONLY in self._functions else None
+        phi0 = np.concatenate([part[2] for part in self._parts]) if STATE_ONLY in self._functions else None
+        seconds = self._seconds + time.perf_counter() - began
+        self._parts, self._seconds = [], 0.0
+        return Scores(self.names, values, phi, phi0, seconds)
+
+    def tend(self) -> None:
+        """Ends the host when what it works on is over its deadline; to be called between submit and finish.
+
+        Takes microseconds, never waits. Raises HostError.
+        """
+        with self._closing():
+            self._process.tend()
 
     def _load(self, source: str) -> tuple[str, ...]:
         try:
@@ -165,22 +210,25 @@ class RewardHost:
             raise
         return uses
 
-    def _score_part(
-        self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, offset: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        steps, envs = starts.shape
-        self._process.require_alive()
-        self._rollout.write(before, actions, after, starts)
-        seconds = self.limits.call_seconds + self.limits.transition_us * 1e-6 * starts.size
+    def _collect(self) -> None:
+        """Takes the answer to the last submission, if one is due."""
+        if self._asked is None:
+            return
+        starts, self._asked = self._asked, None
+        with self._closing():
+            self._accept_names(self._process.collect())
+            results = self._rollout.results(*starts.shape).copy()
+            self._parts.append(self._accept_values(results, starts))
+
+    @contextlib.contextmanager
+    def _closing(self) -> Iterator[None]:
+        """A HostError ends the host and counts its step from the first that was submitted."""
         try:
-            reply = self._process.ask(SCORE, steps, envs, seconds)
-            self._accept_names(reply)
-            results = self._rollout.results(steps, envs).copy()
-            return self._accept_values(results, starts)
+            yield
         except HostError as problem:
             self.close()
             if problem.t is not None:
-                problem.t += offset
+                problem.t += sum(len(part[0]) for part in self._parts)
             raise
 
     def _accept_names(self, reply: Reply) -> None:
@@ -256,6 +304,17 @@ def check_determinism(
         except HostError as problem:
             return problem
     return _difference(*runs)
+
+
+def observe_level() -> Observation:
+    """What a host started now would be protected by. Raises SandboxUnavailable where none can be started."""
+    source = f"def {STATE_ONLY}(state, memory):\n    return 0.0\n"
+    schema = {"name": "State", "width": 1, "fields": []}
+    with RewardHost(source, [STATE_ONLY], schema, {}, 1, 1, allow="none") as host:
+        held, refusals = host.held, host.refusals
+    level = level_of(held)
+    wanted = [(layer, refusals.get(layer) or "accepted, but its canary succeeded") for layer in missing_for(held=held)]
+    return Observation(level, tuple(sorted(held)), tuple((layer, why, REMEDIES[layer]) for layer, why in wanted))
 
 
 def replay_module(

@@ -27,6 +27,10 @@ _MUTATORS = frozenset(
 )
 _MUTABLE_CALLS = frozenset(("list", "dict", "set", "deque", "defaultdict", "Counter", "OrderedDict", "bytearray"))
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+# The ways from a generator, a coroutine or a traceback to the caller's names.
+_FRAMES = frozenset(
+    facade.words("gi_frame gi_code cr_frame ag_frame tb_frame tb_next f_back f_globals f_locals f_builtins f_code")
+)
 _KEEP = "keep it in the memory dict that each call is handed"
 
 
@@ -61,15 +65,18 @@ def check(
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
             compile(source, "<program>", "exec", dont_inherit=True)
+        return sorted(_all_findings(tree, functions, features, actions))[:MAX_FINDINGS]
     except SyntaxError as problem:
         return [Finding(problem.lineno or 1, f"syntax error: {problem.msg}", "write valid Python 3.11")]
     except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
         return [Finding(1, f"the program cannot be parsed: {problem}", "write shorter, flatter code")]
-    visitor = _Rules(tree, features)
-    findings = {*_required(tree, functions), *visitor.run(), *_declared(tree, features)}
-    if actions is not None:
-        findings |= set(_undefined(tree, actions))
-    return sorted(findings)[:MAX_FINDINGS]
+
+
+def _all_findings(
+    tree: ast.Module, functions: Sequence[str], features: Mapping[str, str], actions: Sequence[str] | None
+) -> set[Finding]:
+    findings = {*_required(tree, functions), *_Rules(tree, features).run(), *_declared(tree, features)}
+    return findings if actions is None else findings | set(_undefined(tree, actions))
 
 
 def _required(tree: ast.Module, functions: Sequence[str]) -> Iterator[Finding]:
@@ -200,7 +207,7 @@ class _Rules(ast.NodeVisitor):
                 )
 
     def visit_Name(self, node: ast.Name) -> None:
-        if node.id.startswith("__") and node.id not in ("__name__", "__debug__"):
+        if node.id.startswith("__") and node.id not in ("__name__", "__debug__", "__slots__"):
             self.add(node, f"{node.id} is not available", "use plain names")
         elif node.id in facade.REFUSED_BUILTINS and isinstance(node.ctx, ast.Load) and not self._is_local(node.id):
             self.add(node, f"{node.id} is not available", facade.REFUSED_BUILTINS[node.id])
@@ -210,7 +217,7 @@ class _Rules(ast.NodeVisitor):
         own = isinstance(owner, ast.Name) and owner.id in ("self", "cls", "other")
         is_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
         public_tuple = node.attr in ("_replace", "_asdict", "_fields")
-        dunder = node.attr.startswith("__")
+        dunder = node.attr.startswith("__") or node.attr in _FRAMES
         if dunder and not (is_super and node.attr in ("__init__", "__post_init__")) and node.attr != "__name__":
             self.add(node, f".{node.attr} is not available", "use public attributes")
         elif node.attr.startswith("_") and not (own or dunder or is_super or public_tuple):

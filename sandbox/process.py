@@ -10,8 +10,10 @@ import contextlib
 import fcntl
 import mmap
 import os
+import re
 import secrets
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from . import lockdown, selftest
+from .budget import Deadline, innermost, layers_not_contradicted, milliseconds, seconds_used
 from .protocol import (
     LOAD,
     REPLY,
@@ -41,9 +44,11 @@ from .protocol import (
 )
 
 START_SECONDS = 30.0
-# Wall-clock seconds per allowed processor second: on a busy machine a host must not die for its neighbours.
-PATIENCE = 10.0
-_POLL_MS = 50
+# Words put before the host's command, such as those of bwrap or runsc; deployment-sandbox.md says which.
+WRAPPER = "REWARDSMITH_SANDBOX_WRAPPER"
+# Processor time, and wall-clock time where the host gets no processor, to write its stack before it is killed.
+_STACK_SECONDS, _STACK_WALL_SECONDS = 0.005, 0.1
+_LAST_LINE = re.compile(rb'File "<program>", line (\d{1,6}) in ')
 _F_ADD_SEALS, _SEAL_SEAL, _SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 1033, 1, 2, 4, 16
 _ROOT = str(Path(__file__).resolve().parents[1])
 # Named, because the host does not inherit PYTHONPATH.
@@ -56,7 +61,8 @@ _START = (
 
 
 class HostProcess:
-    """One locked-down interpreter; `input` and `output` are shared memory, `ask` sends and waits."""
+    """One locked-down interpreter. `input` and `output` are shared memory; `ask` sends a request and waits for its
+    reply, `post` and `collect` do the two apart."""
 
     def __init__(
         self,
@@ -77,6 +83,11 @@ class HostProcess:
             self._process, self._lifeline = _spawn(input_fd, output_fd)
         self._requests, self._replies = self._process.stdin, self._process.stdout
         self._end = weakref.finalize(self, _end, self._process, self._lifeline)
+        self.pid = self._process.pid
+        self.held: frozenset[str] = frozenset()
+        self.refusals: dict[str, str] = {}
+        self._asked: tuple[bytes, Deadline] | None = None
+        self._waited, self._used_at_reply = 0.0, None
         config = {
             **config,
             "limits": vars(limits),
@@ -88,10 +99,6 @@ class HostProcess:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def require_alive(self) -> None:
         """Raises HostError("died") once the host has been closed."""
@@ -105,21 +112,57 @@ class HostProcess:
 
     def ask(self, kind: int, first: int, second: int, cpu_seconds: float, payload: bytes = b"") -> Reply:
         """One request, one reply. Raises HostError and ends the host: a wrong program stays wrong."""
+        self.post(kind, first, second, cpu_seconds, payload)
+        return self.collect()
+
+    def post(self, kind: int, first: int, second: int, cpu_seconds: float, payload: bytes = b"") -> None:
+        """Sends a request whose reply `collect` takes. Raises HostError and ends the host."""
         self.require_alive()
         nonce = secrets.token_bytes(16)
-        deadline = _Deadline(self.pid, cpu_seconds)
         try:
-            if self._readable(0) and self._process.poll() is None:
-                raise HostError("protocol", "the host spoke without being asked")
+            self._require_rest()
+            deadline = Deadline(self.pid, cpu_seconds, self.limits, self._waited)
             self._send(REQUEST.pack(kind, nonce, first, second) + payload, deadline)
+        except BaseException:
+            self.close()
+            raise
+        self._asked = (nonce, deadline)
+
+    def collect(self) -> Reply:
+        """The reply to the last request. Raises HostError and ends the host."""
+        self.require_alive()
+        assert self._asked is not None
+        (nonce, deadline), self._asked = self._asked, None
+        try:
             reply = parse_reply(self._receive(deadline), nonce)
         except BaseException:
             self.close()
             raise
+        self._waited, self._used_at_reply = deadline.wait_so_far(), seconds_used(self.pid)
         if reply.error is not None:
             self.close()
             raise reply.error
         return reply
+
+    def tend(self) -> None:
+        """Raises HostError and ends the host when the request in hand is over its deadline; never waits."""
+        if self._asked is None or self._readable(0):
+            return
+        try:
+            self._check(self._asked[1])
+        except BaseException:
+            self.close()
+            raise
+
+    def _require_rest(self) -> None:
+        """Between a reply and the next request a host reads its pipe and does nothing else."""
+        if self._readable(0) and self._process.poll() is None:
+            raise HostError("protocol", "the host spoke without being asked")
+        used = seconds_used(self.pid)
+        if used is not None and self._used_at_reply is not None:
+            idle = used - self._used_at_reply
+            if idle > self.limits.idle_seconds:
+                raise HostError("timeout", f"the program used {idle:.2f} s of processor time between two calls")
 
     def text(self, reply: Reply) -> str:
         """The text that the host left in shared memory with this reply, made printable."""
@@ -133,30 +176,32 @@ class HostProcess:
                 memory.close()
 
     def _greet(self, config: bytes, allow: str) -> str:
-        deadline = _Deadline(self.pid, START_SECONDS)
+        deadline = Deadline(self.pid, START_SECONDS, Limits())
         try:
             self._send(config, deadline)
             reply = parse_reply(self._receive(deadline), bytes(16))
         except HostError as problem:
             raise SandboxUnavailable(f"the reward host did not start: {problem.message}") from None
-        held = set(self.text(reply).split()) & _seen_from_outside(self.pid)
-        level = selftest.level_of(held)
+        self.pid = innermost(self.pid)
+        observed, *refusals = self.text(reply).split("\n")
+        self.held = frozenset(set(observed.split()) & layers_not_contradicted(self.pid))
+        self.refusals = dict(line.split("\t", 1) for line in refusals if "\t" in line)
+        level = selftest.level_of(self.held)
         if selftest.LEVELS.index(level) < selftest.LEVELS.index(allow):
-            missing = ", ".join(selftest.missing_for(allow, held))
+            missing = ", ".join(selftest.missing_for(allow, self.held))
             raise SandboxWeak(
                 f"protection level '{level}' is below '{allow}'; not in force: {missing}\n"
                 f"use a Linux kernel with seccomp and Landlock, or accept the level with allow='{level}'"
             )
         return level
 
-    def _send(self, message: bytes, deadline: _Deadline) -> None:
+    def _send(self, message: bytes, deadline: Deadline) -> None:
         assert self._requests is not None
         poller = select.poll()
         poller.register(self._requests.fileno(), select.POLLOUT)
         remaining = memoryview(message)
         while remaining:
-            deadline.check()
-            if not poller.poll(_POLL_MS):
+            if not poller.poll(self._check(deadline)):
                 continue
             try:
                 remaining = remaining[os.write(self._requests.fileno(), remaining) :]
@@ -165,18 +210,42 @@ class HostProcess:
             except OSError:
                 raise self._death() from None
 
-    def _receive(self, deadline: _Deadline) -> bytes:
+    def _receive(self, deadline: Deadline) -> bytes:
         assert self._replies is not None
         answer = b""
+        deadline.wait_began()
         while len(answer) < REPLY.size:
-            if not self._readable(_POLL_MS):
-                deadline.check()
+            if not self._readable(0) and not self._readable(self._check(deadline)):
                 continue
             part = os.read(self._replies.fileno(), REPLY.size - len(answer))
             if not part:
                 raise self._death()
             answer += part
         return answer
+
+    def _check(self, deadline: Deadline) -> int:
+        """Milliseconds until the next check; raises HostError("timeout") with the line the program was at."""
+        try:
+            return milliseconds(deadline.check())
+        except HostError as problem:
+            problem.line = self._last_line()
+            raise
+
+    def _last_line(self) -> int | None:
+        """Asks the host for its stack, which it writes on the reply pipe. It may lie: then a line is wrong."""
+        assert self._replies is not None
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGUSR1)
+        stack, end, used = b"", time.monotonic() + _STACK_WALL_SECONDS, seconds_used(self.pid) or 0.0
+        while time.monotonic() < end and (seconds_used(self.pid) or 0.0) < used + _STACK_SECONDS:
+            if not self._readable(1):
+                continue
+            part = os.read(self._replies.fileno(), TEXT_BYTES)
+            stack += part
+            if not part or len(stack) > TEXT_BYTES or _LAST_LINE.search(stack):
+                break
+        found = _LAST_LINE.search(stack)
+        return int(found[1]) if found else None
 
     def _readable(self, timeout_ms: int) -> bool:
         assert self._replies is not None
@@ -190,6 +259,8 @@ class HostProcess:
             status = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             return HostError("died", "the program closed the reply pipe")
+        # A wrapper reports its child's signal as a shell does.
+        status = 128 - status if status > 128 else status
         if status == -signal.SIGXCPU:
             return HostError("timeout", f"the program used up its {self.limits.cpu_seconds} s of processor time")
         if status == -signal.SIGSYS:
@@ -201,65 +272,12 @@ class HostProcess:
         return HostError("died", f"the program ended the host (status {status})")
 
 
-class _Deadline:
-    """A limit in the host's processor time, so that a busy machine does not fail an honest program.
-
-    A host that waits instead of working, or that gets no processor for PATIENCE times its limit, is late as
-    well.
-    """
-
-    def __init__(self, pid: int, cpu_seconds: float) -> None:
-        self.pid, self.limit = pid, cpu_seconds
-        self.began, self.cpu_began = time.monotonic(), _cpu_seconds(pid)
-
-    def check(self) -> None:
-        """Raises HostError("timeout") when the time is over."""
-        wall, cpu = time.monotonic() - self.began, _cpu_seconds(self.pid)
-        over = wall > PATIENCE * self.limit or (cpu is not None and cpu - (self.cpu_began or 0.0) > self.limit)
-        if over or (wall > self.limit and (cpu is None or _is_waiting(self.pid))):
-            raise HostError("timeout", f"the program took longer than {self.limit:.1f} s for one call")
-
-
-def _cpu_seconds(pid: int) -> float | None:
-    """Processor time used by process `pid`; None where the system cannot say."""
-    try:
-        # clock_getcpuclockid(3): the kernel's clock number of another process.
-        return time.clock_gettime((~pid << 3) | 2) if sys.platform.startswith("linux") else None
-    except OSError:
-        return None
-
-
-def _is_waiting(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "SZX"
-    except OSError:
-        return True
-
-
-def _seen_from_outside(pid: int) -> set[str]:
-    """The layers that /proc does not contradict."""
-    layers: set[str] = set(lockdown.LAYERS)
-    if not sys.platform.startswith("linux"):
-        return {"rlimits"}
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {"rlimits"}
-    seen = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-    contradicted = {
-        "seccomp": seen.get("Seccomp") != ["2"],
-        "no_new_privs": seen.get("NoNewPrivs") != ["1"],
-        "capabilities": any(int(seen[name][0], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")),
-        "uid": "0" in seen["Uid"] or "0" in seen["Gid"],
-    }
-    return layers - {layer for layer, wrong in contradicted.items() if wrong}
-
-
 def _spawn(input_fd: int, output_fd: int) -> tuple[subprocess.Popen[bytes], int]:
     """The process and our end of its lifeline, a pipe that closes when this process dies, however it dies."""
     watched, lifeline = os.pipe()
     numbers = (input_fd, output_fd, watched)
     command = [
+        *shlex.split(os.environ.get(WRAPPER, "")),
         sys.executable,
         "-s",
         "-P",

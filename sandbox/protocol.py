@@ -41,6 +41,10 @@ class Limits:
     load_seconds: float = 2.0
     cpu_seconds: int = 600
     """Processor time of the whole life of the host."""
+    wall_seconds: float = 3600.0
+    """Wall-clock time that the trainer waits for the host, over its whole life."""
+    idle_seconds: float = 0.1
+    """Processor time between an answer and the next request."""
     max_abs: float = 1e4
     """Largest absolute value of one component or potential."""
     max_components: int = MAX_NAMES

@@ -102,6 +102,9 @@ class Program:
         self.names: list[str] = []
         self.parts: dict[str, tuple[str, str | None]] = {}
         self.step = 0
+        # The last state of each environment, so that it makes no difference where a rollout is cut into calls.
+        self.states: list[Any] = [None] * envs
+        self.last_after: np.ndarray | None = None
 
     def score(
         self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, out: np.ndarray
@@ -111,7 +114,8 @@ class Program:
         before, after: [T, N, width]; actions: [T, N] or [T, N, A]; starts: bool [T, N]. Raises HostError.
         """
         out[:] = 0.0
-        chained = _chained(before, after, starts)
+        chained = _chained(before, after, starts, self.last_after)
+        self.last_after = after[-1].copy()
         for n in range(starts.shape[1]):
             lane = _Lane(
                 before[:, n],
@@ -142,7 +146,7 @@ class Program:
         """One environment's transitions in time order."""
         view, tables, memory = self.view, self.tables, self.memories[n]
         calls = [(name, call, lane.columns[name]) for name, call in self.calls]
-        state: Any = None
+        state = self.states[n]
         for t, row in enumerate(lane.rows):
             self.step = t
             prev = state if lane.chained[t] else view(lane.before[t].tolist(), tables)
@@ -166,6 +170,7 @@ class Program:
                     except (KeyError, TypeError):
                         columns[part] = self._new_column(name, part, len(lane.rows))
                         columns[part][t] = value
+        self.states[n] = state
 
     def _potential(self, state: Any, memory: dict[Any, Any]) -> float:
         assert self.potential is not None
@@ -264,10 +269,13 @@ def _declared_uses(declared: Any, features: set[str]) -> tuple[str, ...]:
     return tuple(sorted(set(declared)))
 
 
-def _chained(before: np.ndarray, after: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """bool [T, N]: the state before is bit for bit the previous state after, so one view serves both."""
-    chained = np.zeros(starts.shape, dtype=bool)
-    if len(starts) > 1:
-        bits = np.int64 if before.dtype == np.float64 else before.dtype
-        chained[1:] = (before[1:].view(bits) == after[:-1].view(bits)).all(-1) & ~starts[1:]
+def _chained(before: np.ndarray, after: np.ndarray, starts: np.ndarray, last: np.ndarray | None) -> np.ndarray:
+    """bool [T, N]: the state before is bit for bit the previous state after, so one view serves both.
+
+    last: the states after [N, width] that the previous call ended with.
+    """
+    bits = np.int64 if before.dtype == np.float64 else before.dtype
+    chained = ~starts
+    chained[1:] &= (before[1:].view(bits) == after[:-1].view(bits)).all(-1)
+    chained[0] &= False if last is None else (before[0].view(bits) == last.view(bits)).all(-1)
     return chained

@@ -21,6 +21,18 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "kernel": ("uid", "capabilities", "dumpable", "landlock"),
     "kernel+ns": ("namespaces",),
 }
+_UNPRIVILEGED = "run the service as a user other than root, or as root with CAP_SETUID, CAP_SETGID and CAP_SETPCAP"
+REMEDIES: dict[str, str] = {
+    "rlimits": "run on Linux or macOS, where processes can be limited",
+    "no_new_privs": "use Linux 3.5 or newer",
+    "seccomp": "use Linux on x86-64 or aarch64 with CONFIG_SECCOMP_FILTER; in a container keep seccomp RuntimeDefault",
+    "uid": _UNPRIVILEGED,
+    "capabilities": _UNPRIVILEGED,
+    "dumpable": "use Linux",
+    "landlock": "use Linux 5.13 or newer with landlock among its security modules (/sys/kernel/security/lsm)",
+    "namespaces": "allow unprivileged user namespaces; container runtimes refuse them, which leaves level 'kernel'",
+}
+"""What a person can do about a layer that is not in force."""
 # Arguments that could never succeed: without the filter each gives another error than EPERM.
 FORBIDDEN: dict[str, tuple[int, ...]] = {
     "openat": (-1, 0, 0, 0),
@@ -45,7 +57,7 @@ def level_of(held: Collection[str]) -> str:
     return reached
 
 
-def missing_for(level: str, held: Collection[str]) -> list[str]:
+def missing_for(level: str = LEVELS[-1], held: Collection[str] = ()) -> list[str]:
     """The layers that `level` needs and that are not in `held`."""
     wanted = [layer for step in LEVELS[1 : LEVELS.index(level) + 1] for layer in _NEEDS[step]]
     return [layer for layer in wanted if layer not in held]

@@ -90,6 +90,18 @@ def test_the_training_shaper_agrees_however_the_rollout_is_cut_into_portions(cas
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_the_training_shaper_agrees_when_it_follows_the_rollout_in_chunks(case, chunk, monkeypatch):
+    monkeypatch.setattr("rewardsmith.training.shaping.CHUNK_STEPS", chunk)
+    shaper, played = RewardShaper(reward_of(case), toy_task(), {}, 2, 6, VECTORS["gamma"]), rollout()
+    for recorded in range(1, 7):
+        shaper.follow(played, recorded)
+    found = shaper(played)
+    shaper.close()
+    np.testing.assert_array_equal(found, expected(case))
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_the_battery_sums_what_the_vectors_say(case):
     reward, played = reward_of(case), rollout()
     with open_host(reward, toy_task(), {}, 2, 6) as host:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,10 @@ class Rollout:
             *flags,
         )
 
+    def part(self, first: int, last: int) -> Rollout:
+        """Steps first to last - 1, as views."""
+        return Rollout(*(getattr(self, f.name)[first:last] for f in fields(self)))
+
 
 def open_host(
     reward: TrainingReward, task: Task, tables: Tables, envs: int, steps: int, allow: str = "kernel"
@@ -74,8 +78,14 @@ def featured(rollout: Rollout, task: Task, tables: Tables, uses: Sequence[str]) 
 
 def score_rollout(host: RewardHost, rollout: Rollout, task: Task, tables: Tables) -> Scores:
     """A program's components on a rollout. Raises sandbox.HostError."""
+    submit_rollout(host, rollout, task, tables)
+    return host.finish()
+
+
+def submit_rollout(host: RewardHost, rollout: Rollout, task: Task, tables: Tables) -> None:
+    """Hands the next steps to a program that scores them meanwhile. Raises sandbox.HostError."""
     seen = featured(rollout, task, tables, host.uses)
-    return host.score(seen.before, seen.actions, seen.after, seen.starts)
+    host.submit(seen.before, seen.actions, seen.after, seen.starts)
 
 
 def compose_rollout(

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, score_rollout
+from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, submit_rollout
 from rewardsmith.tasks.base import Tables, Task
 from sandbox.client import RewardHost, Scores
+
+# Steps handed to the reward host at a time: few enough that it is done soon after the rollout, many enough that a
+# message costs nothing.
+CHUNK_STEPS = 16
 
 
 @dataclass
@@ -66,6 +70,7 @@ class RewardShaper:
         self.gamma = gamma
         self.carry = Carry()
         self.steps = 0
+        self._submitted = 0
         self.host: RewardHost | None = None
         if reward.functions:
             self.host = open_host(reward, task, tables, envs, rollout_steps, allow)
@@ -81,11 +86,27 @@ class RewardShaper:
         self.episodes = EpisodeTally()
         self.components: dict[str, ComponentTally] = {}
 
+    def follow(self, rollout: Rollout, recorded: int) -> None:
+        """Hand over the steps recorded so far, in chunks, so that the host works while the rollout goes on.
+
+        Called after each step; the scores are those of the whole rollout. Raises HostError.
+        """
+        if self.host is None:
+            return
+        if recorded - self._submitted < CHUNK_STEPS:
+            self.host.tend()
+            return
+        submit_rollout(self.host, rollout.part(self._submitted, recorded), self._task, self._tables)
+        self._submitted = recorded
+
     def __call__(self, rollout: Rollout) -> NDArray[np.float64]:
         """The composed training reward, float64 [T, N]. Raises HostError if the program misbehaves."""
         scores = None
         if self.host is not None:
-            scores = score_rollout(self.host, rollout, self._task, self._tables)
+            if self._submitted < len(rollout.starts):
+                rest = rollout.part(self._submitted, len(rollout.starts))
+                submit_rollout(self.host, rest, self._task, self._tables)
+            scores, self._submitted = self.host.finish(), 0
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)

@@ -96,6 +96,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         buffer = model.rollout_buffer
         assert isinstance(buffer, ShapedRolloutBuffer)
         buffer.shape_rollout = lambda: shaper(env.rollout)
+        env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
         callback = _Progress(plan, plans, env, shaper, on_point, heartbeat)
         if resumed is not None:
             callback.last_telemetry = resumed.telemetry

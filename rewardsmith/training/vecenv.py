@@ -7,7 +7,7 @@ bootstrap, and the raw rewards stay here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class BatchVecEnv(VecEnv):
         self.batch = batch
         self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema["width"], task.schema["dtype"])
         self.cuts = 0
+        self.on_step: Callable[[int], None] = lambda recorded: None  # told how many steps the rollout has by now
         self._seed = seed
         self._cut_every = cut_every
         self._rollouts_since_cut = 0
@@ -82,6 +83,7 @@ class BatchVecEnv(VecEnv):
         observations = self._start_again(t, done, cut)
         self._starts = done.copy()
         self._t = 0 if last else t + 1
+        self.on_step(t + 1)
         return observations, np.zeros(self.num_envs, dtype=np.float32), done.copy(), self._infos
 
     def _start_again(self, t: int, done: NDArray[np.bool_], cut: bool) -> NDArray[np.float32]:

@@ -1,9 +1,6 @@
-"""Programs that ignore every rule of the language layer and try the kernel.
+"""Programs that ignore every rule of the language layer and do harm: they run at full protection only.
 
-Each attack is the body of a function that returns true when it got what it wanted. It starts with the real
-modules in hand (`os`, `sys`, `libc`), fetched through a back door that every in-language sandbox has.
-"harmless" marks those that are run a second time without any lock, where they must succeed: an attack that
-cannot succeed proves nothing.
+The corpus of harmless attacks, each with the layers that stop it, is in attack_corpus.py.
 """
 
 from __future__ import annotations
@@ -41,49 +38,6 @@ def reward(prev, action, state, memory):
         return 0.0
 """
 
-HARMLESS = {
-    "open a file": "return real.open('/etc/hostname').read()",
-    "read its own memory map": "return real.open('/proc/self/maps').read()",
-    "read the parent's environment": "return real.open(f'/proc/{os.getppid()}/environ', 'rb').read()",
-    "read the parent's open files": "return os.listdir(f'/proc/{os.getppid()}/fd')",
-    "os.open": "return os.open('/etc/passwd', os.O_RDONLY) >= 0",
-    "write a file": "return os.open('{tmp}/written', os.O_WRONLY | os.O_CREAT) >= 0",
-    "list a folder": "return os.listdir('/')",
-    "stat": "return os.stat('/etc/passwd').st_size",
-    "make a folder": "os.mkdir('{tmp}/made'); return True",
-    "delete a file": "os.unlink('{tmp}/victim'); return True",
-    "rename a file": "os.rename('{tmp}/victim2', '{tmp}/renamed'); return True",
-    "change a mode": "os.chmod('{tmp}/victim3', 0o777); return True",
-    "symlink": "os.symlink('/etc/passwd', '{tmp}/link'); return True",
-    "readlink": "return os.readlink('/proc/self/exe')",
-    "change folder": "os.chdir('/etc'); return True",
-    "memfd": "return os.memfd_create('x') >= 0",
-    "pipe": "return os.pipe()",
-    "socket": "return libc.socket(2, 1, 0) >= 0",
-    "unix socket": "return libc.socket(1, 1, 0) >= 0",
-    "socketpair": "a = (ctypes.c_int * 2)(); return libc.socketpair(1, 1, 0, a) == 0",
-    "import socket": "return real.__import__('socket').socket()",
-    "import subprocess": "return real.__import__('subprocess').run(['true']).returncode == 0",
-    "fork": "pid = os.fork()\n    if pid == 0: os._exit(0)\n    return pid > 0",
-    "vfork by number": "pid = libc.syscall(57)\n    if pid == 0: os._exit(0)\n    return pid > 0",
-    "posix_spawn": "return os.posix_spawn('/bin/true', ['true'], dict()) > 0",
-    "system": "return os.system('true') == 0",
-    "thread": "real.__import__('_thread').start_new_thread(lambda: None, ()); return True",
-    "signal the parent": "os.kill(os.getppid(), 0); return True",
-    "signal by pidfd": "return libc.syscall(434, os.getppid(), 0) >= 0",
-    "executable memory": "import math; m = real.__import__('mmap'); return m.mmap(-1, 4096, prot=7)",
-    "make memory executable": (
-        "m = real.__import__('mmap').mmap(-1, 4096)\n"
-        "    at = ctypes.addressof(ctypes.c_char.from_buffer(m))\n"
-        "    return libc.mprotect(ctypes.c_void_p(at), 4096, 7) == 0"
-    ),
-    "write to stderr": "return os.write(2, b'x') == 1",
-    "duplicate a pipe": "return os.dup(1) > 0",
-    "raise a limit": "real.__import__('resource').setrlimit(0, (5, 5)); return True",
-    "sleep": "import math; real.__import__('time').sleep(0.01); return True",
-    "install a signal handler": "s = real.__import__('signal'); s.signal(s.SIGUSR1, s.SIG_IGN); return True",
-    "move the process": ("os.setpgid(0, 0) if os.getpid() != os.getsid(0) else os.getpgid(0); return os.uname()"),
-}
 HOSTILE = {
     "exec": "os.execv('/bin/true', ['true'])",
     "ptrace the parent": "return libc.ptrace(16, os.getppid(), 0, 0) == 0",
@@ -175,20 +129,14 @@ def remains(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("name", [*HARMLESS, *HOSTILE])
+@pytest.mark.parametrize("name", HOSTILE)
 def test_an_attack_gets_nothing(name: str, victims: Path) -> None:
     began = time.monotonic()
-    outcome = run({**HARMLESS, **HOSTILE}[name], victims)
+    outcome = run(HOSTILE[name], victims)
     assert isinstance(outcome, HostError) or outcome == 0.0
     assert remains(victims) == ["victim", "victim2", "victim3"]
     assert (victims / "victim3").stat().st_mode & 0o777 != 0o777
     assert time.monotonic() - began < 5
-
-
-@pytest.mark.parametrize("name", HARMLESS)
-def test_the_same_attack_succeeds_without_the_lock(name: str, tmp_path: Path) -> None:
-    # As the trainer's own user, with nothing in force.
-    assert run(HARMLESS[name], tmp_path, allow="none", without=frozenset(LAYERS)) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from honest_rewards import REWARDS
+from honest_rewards import REWARDS as FIRST_REWARDS
+from more_honest_rewards import MORE_REWARDS
 from sandbox_task import ACTIONS, SCHEMA, TABLES, rollout, score
 
 from sandbox import gate
 from sandbox.client import check_determinism
 from sandbox.client import gate as gate_in_host
 from sandbox.views import costly_fields
+
+REWARDS = {**FIRST_REWARDS, **MORE_REWARDS}
+
+
+def test_the_honest_corpus_is_large() -> None:
+    assert len(REWARDS) == len(FIRST_REWARDS) + len(MORE_REWARDS) >= 60
 
 
 @pytest.mark.parametrize("name", REWARDS)
