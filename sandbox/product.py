@@ -18,8 +18,7 @@ from .process import HostProcess
 from .protocol import MAX_NAMES, SCORE, STATE_ONLY, TEXT_BYTES, HostError, Limits, Reply, function_signature
 
 READ_STEP, READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL = 1, 2, 4
-UNLISTED = -1  # a memory that holds more than plain values, or one too many
-MAX_MEMORIES = 1 << 20
+UNLISTED, ONE_TOO_MANY = -1, -2  # instead of a memory's number: it holds more than plain values; no number is left
 
 _EVENT_FIELDS = ("event", "event_object", "solved")
 _PHI, _MEMORY, _FLAGS = MAX_NAMES, MAX_NAMES + 1, MAX_NAMES + 2
@@ -31,7 +30,7 @@ class Expansion:
     """What a program returned for all actions A of S (state, memory) pairs.
 
     values: float64 [S, A, C] in the order of names; phi: float64 [S, A], the potential of each state after, 0
-    without one; memory: int64 [S, A], the memory's number after the step, UNLISTED if it has none; reads: int64
+    without one; memory: int64 [S, A], the memory's number after the step, negative if it has none; reads: int64
     [S, A], a sum of READ_STEP, READ_EARLIER_EVENT and READ_EVENT_FOR_POTENTIAL.
     """
 
@@ -45,7 +44,8 @@ class Expansion:
 class ProductHost:
     """One program in one locked-down process, called from any memory that it has reached. A context manager.
 
-    Arguments as of RewardHost; `capacity` is the most pairs per message. Raises HostError, SandboxWeak,
+    Arguments as of RewardHost; `capacity` is the most pairs per message, `memories` the most different contents that
+    are numbered. Raises HostError, SandboxWeak,
     SandboxUnavailable.
     """
 
@@ -57,12 +57,14 @@ class ProductHost:
         tables: Mapping[str, Any],
         capacity: int,
         actions: Sequence[str],
+        memories: int,
         allow: str = "kernel",
         limits: Limits | None = None,
     ) -> None:
-        self.limits, self.names = limits or Limits(), ()
+        self.limits = limits or Limits()
+        self.names: tuple[str, ...] = ()
         self._owners = {function_signature(f)[0] for f in functions} - {STATE_ONLY}
-        self._capacity, self._actions, self._known = capacity, len(actions), 1
+        self._capacity, self._actions, self._memories = capacity, len(actions), memories
         described, blobs = pack_tables(tables)
         placed, size = _layout(capacity, len(actions), schema)
         config = {
@@ -73,6 +75,7 @@ class ProductHost:
             "envs": 1,
             "actions": list(actions),
             "capacity": capacity,
+            "memories": memories,
         }
         room = TEXT_BYTES + 8 * _ROWS * capacity * len(actions)
         self._process = HostProcess(config, blobs, size, room, self.limits, allow, frozenset())
@@ -147,7 +150,7 @@ class ProductHost:
         values, memory, flags = found[: len(self.names)], found[_MEMORY], found[_FLAGS]
         if not ((np.abs(values) <= self.limits.max_abs).all() and (np.abs(found[_PHI]) <= self.limits.max_abs).all()):
             raise HostError("protocol", "the host sent values that are not finite or too large")
-        whole = (memory == np.floor(memory)) & (memory >= UNLISTED) & (memory < MAX_MEMORIES)
+        whole = (memory == np.floor(memory)) & (memory >= ONE_TOO_MANY) & (memory < self._memories)
         if not (whole & np.isin(flags, np.arange(8))).all():
             raise HostError("protocol", "the host sent a memory number or a flag that cannot be")
         return found
@@ -178,7 +181,7 @@ class Walker:
         self.inputs = read_arrays(placed, incoming)
         self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
         self.program, self.frozen, self.numbers = program, [freeze({})], {freeze({}): 0}
-        self.reads, self.shaping, self.earlier = 0, False, None
+        self.most, self.reads, self.shaping, self.earlier = config["memories"], 0, False, None
         _watch(program.view, self)
 
     def handle(self, count: int, actions: int) -> Reply:
@@ -252,8 +255,9 @@ class Walker:
             return UNLISTED
         number = self.numbers.setdefault(frozen, len(self.frozen))
         if number == len(self.frozen):
-            if number == MAX_MEMORIES:
-                return UNLISTED
+            if number >= self.most:
+                del self.numbers[frozen]
+                return ONE_TOO_MANY
             self.frozen.append(frozen)
         return number
 

@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 
-from .counterexample import CounterExample, find_counterexample
+from .counterexample import CounterExample, find_counterexample, replay
 from .difficulty import Difficulty, predict_difficulty
 from .model import NotCertified, RewardModel, build_model, rescored
 from .solving import END, Solution, distances, evaluate, finite_horizon, optimal_reach, solve
 
 LAYOUTS = 3
 LIMIT = 400_000
+QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
+"""Limits of a check before training: seconds on DoorKey-8x8 and UnlockPickup, larger tasks are left uncertified."""
+
 MOST_BACKWARD_WORK = 2_000_000_000
 """Transitions times steps that backward induction may look at; beyond that it is left out, and said so."""
 
@@ -152,15 +155,20 @@ def certify(
     gamma: float,
     layouts: int = LAYOUTS,
     limit: int = LIMIT,
+    work: int | None = None,
     allow: str = "kernel",
 ) -> Certificate:
     """Certify a reward on the first `layouts` layouts of the task's training pool.
 
     `limit`: most nodes (states, with the program's memory and the gates) per layout; a layout beyond it is "not
-    certified", and so are those after it. Raises sandbox.HostError for the program's faults.
+    certified", and no further one is tried. `work`: no further layout is begun once so many transitions were
+    scored; not seconds, so that the same reward always gets the same certificate. Raises sandbox.HostError for
+    the program's faults.
     """
     found: list[LayoutCertificate] = []
     for layout in range(layouts):
+        if work is not None and sum(each.transitions for each in found) >= work:
+            break
         try:
             found.append(certify_layout(task, reward, gamma, layout, limit, allow))
         except NotCertified as reason:
@@ -202,6 +210,8 @@ def certify_layout(
     example = None
     if not (low.solves or high.solves):
         example = find_counterexample(task, model, model.high, idle.policy, gamma)
+        if not replay(task, reward, example, allow).confirms(example):
+            raise NotCertified("the real environment does not pay for the counter-example what was computed")
     cycle, gain = _cycle(model, idle.policy, task)
     return LayoutCertificate(
         layout, verdict, _reason(verdict, low, high, int(far[0]), horizon, task), 1.0,
@@ -283,15 +293,15 @@ def _solution_return(model: RewardModel, far: NDArray[np.int32], gamma: float) -
         node = int(row[action])
 
 
-def _idling(model: RewardModel, gamma: float) -> float:
+def _idling(model: RewardModel, gamma: float) -> float | None:
     """Worth of the best single action repeated from the start on, leaving out those that end the episode."""
-    worth = [-np.inf]
+    worth: list[float] = []
     for action in range(model.successor.shape[1]):
         policy = np.full(len(model), action, np.int8)
         ended = _chain_ends(model.successor, action)
         if not ended:
             worth.append(float(evaluate(model.successor, model.high, policy, gamma)[0]))
-    return max(worth)
+    return max(worth, default=None)
 
 
 def _chain_ends(successor: NDArray[np.int32], action: int) -> bool:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from rewardsmith.programs.composition import Carry, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import Task
+from sandbox.client import HostError
 from sandbox.product import (
+    ONE_TOO_MANY,
     READ_EARLIER_EVENT,
     READ_EVENT_FOR_POTENTIAL,
     READ_STEP,
-    UNLISTED,
     Expansion,
     ProductHost,
 )
@@ -29,6 +30,8 @@ LOW_PAY, HIGH_PAY = 0.1, 1.0
 """What the environment may pay for a success: 1 - 0.9 t / T."""
 
 _PAIRS_PER_CALL = 8192
+_NODES_PER_MEMORY = 16  # a memory that grows like a diary is given up early, long before all nodes are spent
+_OURS = ("memory", "timeout", "died")  # the enumeration asks for more than training does: not the program's fault
 _DECIMALS = 9  # gates carry sums; paths that differ by rounding alone are one state
 
 
@@ -69,8 +72,17 @@ def build_model(
 ) -> RewardModel:
     """Enumerate a reward on one training layout. Raises NotCertified, sandbox.HostError."""
     _refuse_what_moves(reward)
+    try:
+        return _build(task, reward, gamma, layout, limit, allow)
+    except HostError as error:
+        if error.cause in _OURS:
+            raise NotCertified(f"enumeration ended with {error}") from error
+        raise
+
+
+def _build(task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str) -> RewardModel:
     graph = _graph(task, layout, limit, False, ())
-    with _Scorer(task, reward, graph, allow) as scorer:
+    with _Scorer(task, reward, graph, limit, allow) as scorer:
         uses, events = scorer.uses, False
         if uses:
             graph = _graph(task, layout, limit, False, uses)
@@ -79,13 +91,13 @@ def build_model(
         except _ReadsEvents:
             pass  # the last event is part of the state then
     graph = _graph(task, layout, limit, True, uses)
-    with _Scorer(task, reward, graph, allow) as scorer:
+    with _Scorer(task, reward, graph, limit, allow) as scorer:
         return _Product(graph, reward, gamma, limit, scorer, True).model()
 
 
 def rescored(model: RewardModel, task: Task, reward: TrainingReward, gamma: float, step: int, allow: str) -> RewardModel:
     """The model as it would be scored at another step count; only for rewards without memory and gates."""
-    with _Scorer(task, reward, model.graph, allow) as scorer:
+    with _Scorer(task, reward, model.graph, len(model), allow) as scorer:
         return _Product(model.graph, reward, gamma, len(model), scorer, model.events, step).model()
 
 
@@ -114,12 +126,19 @@ class _ReadsEvents(Exception):
 class _Scorer:
     """The sandbox's answers for pairs, or nothing at all for a reward without a program."""
 
-    def __init__(self, task: Task, reward: TrainingReward, graph: Any, allow: str) -> None:
+    def __init__(self, task: Task, reward: TrainingReward, graph: Any, limit: int, allow: str) -> None:
         self._host = None
         self.uses: tuple[str, ...] = ()
         if reward.functions:
             self._host = ProductHost(
-                reward.source, reward.functions, task.schema, graph.tables, _PAIRS_PER_CALL, task.actions.names, allow
+                reward.source,
+                reward.functions,
+                task.schema,
+                graph.tables,
+                _PAIRS_PER_CALL,
+                task.actions.names,
+                max(2, limit // _NODES_PER_MEMORY),
+                allow,
             )
             self.uses = self._host.uses
 
@@ -164,8 +183,7 @@ class _Product:
     def model(self) -> RewardModel:
         """Walk until nothing new is found."""
         phi, memory = self.scorer.begin(self.graph)
-        if memory == UNLISTED:
-            raise NotCertified("it depends on memory that holds more than plain values")
+        _refuse_memory(np.array([memory]), self.limit)
         columns = 2 * len(self.gates) + len(self.potentials)
         state, memories = np.zeros(1, np.int64), np.array([memory])
         carried = np.zeros((1, columns))
@@ -185,8 +203,7 @@ class _Product:
         reads = found.reads
         if not self.events and (reads & (READ_EARLIER_EVENT | READ_EVENT_FOR_POTENTIAL)).any():
             raise _ReadsEvents
-        if (found.memory[~over] == UNLISTED).any():
-            raise NotCertified("it depends on memory that holds more than plain values")
+        _refuse_memory(found.memory[~over], self.limit)
         low, after = self._compose(found, won, over, carried, LOW_PAY)
         high, _ = self._compose(found, won, over, carried, HIGH_PAY)
         going = ~over.ravel()
@@ -251,6 +268,14 @@ class _Product:
             joined["won"], joined["died"], joined["leftover"], joined["step"], self.events,
             len(np.unique(joined["memory"])), joined["successor"].size,
         )  # fmt: skip
+
+
+def _refuse_memory(memory: NDArray[Any], limit: int) -> None:
+    if (memory == ONE_TOO_MANY).any():
+        most = max(2, limit // _NODES_PER_MEMORY)
+        raise NotCertified(f"it depends on memory, which takes more than {most:,} different contents")
+    if (memory < 0).any():
+        raise NotCertified("it depends on memory that holds more than plain values")
 
 
 class _Keys:
