@@ -227,8 +227,6 @@ def _over_steps(
     """Let low and high bound what a program pays for success at any step; nothing else may depend on the step."""
     if not model.reads_step.any():
         return model
-    if model.memories > 1 or len(model) != len(model.graph.state):
-        raise NotCertified("it depends on time: the program reads the step count, and has memory or gates besides")
     low, high = model.low.copy(), model.high.copy()
     for step in (task.max_steps // 2, task.max_steps):
         other = rescored(model, task, reward, gamma, step, allow)

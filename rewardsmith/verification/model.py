@@ -204,6 +204,8 @@ class _Product:
         if not self.events and (reads & (READ_EARLIER_EVENT | READ_EVENT_FOR_POTENTIAL)).any():
             raise _ReadsEvents
         _refuse_memory(found.memory[~over], self.limit)
+        if (reads & READ_STEP).any() and (self.gates or (found.memory[~over] != 0).any()):
+            raise NotCertified("it depends on time: the program reads the step count, and has memory or gates besides")
         low, after = self._compose(found, won, over, carried, LOW_PAY)
         high, _ = self._compose(found, won, over, carried, HIGH_PAY)
         going = ~over.ravel()
