@@ -221,9 +221,7 @@ def certify_layout(
     )  # fmt: skip
 
 
-def _over_steps(
-    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, allow: str
-) -> RewardModel:
+def _over_steps(model: RewardModel, task: Task, reward: TrainingReward, gamma: float, allow: str) -> RewardModel:
     """Let low and high bound what a program pays for success at any step; nothing else may depend on the step."""
     if not model.reads_step.any():
         return model
@@ -236,9 +234,7 @@ def _over_steps(
     return RewardModel(**{**vars(model), "low": low, "high": high})
 
 
-def _optimum(
-    model: RewardModel, reward: NDArray[np.float64], gamma: float
-) -> tuple[Optimum, Solution, Solution]:
+def _optimum(model: RewardModel, reward: NDArray[np.float64], gamma: float) -> tuple[Optimum, Solution, Solution]:
     """(the optimum at the start, the solution, the solution without transitions that succeed)."""
     everything = np.ones(reward.shape, dtype=bool)
     best = solve(model.successor, reward, everything, gamma)
@@ -358,4 +354,6 @@ def _reason(verdict: str, low: Optimum, high: Optimum, shortest: int, horizon: b
             f"({both}) and does not where it pays a tenth."
         )
     words = ("solves", "does not") if horizon else ("does not solve", "does")
-    return f"Over the episode's {task.max_steps} steps the optimum {words[0]}, over an endless one it {words[1]}: {both}."
+    return (
+        f"Over the episode's {task.max_steps} steps the optimum {words[0]}, over an endless one it {words[1]}: {both}."
+    )

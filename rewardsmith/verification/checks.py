@@ -1,5 +1,4 @@
-"""Verdicts before training: gate, contract, determinism, cost, exploit battery, certificate. Each ends in plain words.
-"""
+"""Verdicts before training: gate, contract, cost, determinism, exploit battery, certificate, in plain words."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .model import RewardModel
 from .solving import END
 
 _SHOWN = 24  # actions told one by one before words break off
-_MOTION = frozenset({None, "none", "turned", "moved", "blocked", "nothing", "declared"})
+_MOTION = frozenset({"none", "turned", "moved", "blocked", "nothing", "declared"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def _words(task: Task, model: RewardModel, node: int, action: int) -> str:
     row = model.graph.rows_after(np.array([model.state[node]]))[0, action]
     event, kind = read_event(row, task.schema)
     name = task.actions.names[action]
-    return name if event in _MOTION else f"{name} ({event.replace('_', ' ')}{f' the {kind}' if kind else ''})"
+    if event is None or event in _MOTION:
+        return name
+    return f"{name} ({event.replace('_', ' ')}{f' the {kind}' if kind else ''})"
 
 
 def _text(prefix: list[str], cycle: list[str], layout: int, steps: int, worth: float) -> str:

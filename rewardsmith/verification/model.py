@@ -95,7 +95,9 @@ def _build(task: Task, reward: TrainingReward, gamma: float, layout: int, limit:
         return _Product(graph, reward, gamma, limit, scorer, True).model()
 
 
-def rescored(model: RewardModel, task: Task, reward: TrainingReward, gamma: float, step: int, allow: str) -> RewardModel:
+def rescored(
+    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, step: int, allow: str
+) -> RewardModel:
     """The model as it would be scored at another step count; only for rewards without memory and gates."""
     with _Scorer(task, reward, model.graph, len(model), allow) as scorer:
         return _Product(model.graph, reward, gamma, len(model), scorer, model.events, step).model()
@@ -312,4 +314,3 @@ class _Keys:
         if len(self._carried) > 1 << 20:
             raise NotCertified("its gates or potentials take too many values")
         return np.array(known, np.int64)[inverse.ravel()]
-

@@ -135,9 +135,7 @@ class MiniGridTask:
 
         return Planner(self)
 
-    def state_graph(
-        self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()
-    ) -> StateGraph | None:
+    def state_graph(self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()) -> StateGraph | None:
         """Every state that a training layout can reach; None where the real environment plays."""
         return None if self.engine == "real" else self._enumerator.explore(layout, limit, events, uses)
 
