@@ -217,7 +217,7 @@ def certify_layout(
         layout, verdict, _reason(verdict, low, high, int(far[0]), horizon, task), 1.0,
         len(model.graph.state), len(model), model.transitions, low, high, int(far[0]),
         _solution_return(model, far, gamma), horizon, _idling(model, gamma), _dying(model, gamma), cycle, gain,
-        example, predict_difficulty(model, best, far, task.max_steps),
+        example, predict_difficulty(model, best, far, task.max_steps, gamma),
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Difficulty:
 
 
 def predict_difficulty(
-    model: RewardModel, best: Solution, far: NDArray[np.int32], max_steps: int, gamma: float = 0.99
+    model: RewardModel, best: Solution, far: NDArray[np.int32], max_steps: int, gamma: float
 ) -> Difficulty:
     """Predict from a certified model.
 

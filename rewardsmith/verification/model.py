@@ -5,6 +5,8 @@ Rewards come from the sandbox and the one `compose`; a gate's state is what `com
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +33,7 @@ LOW_PAY, HIGH_PAY = 0.1, 1.0
 
 _PAIRS_PER_CALL = 8192
 _NODES_PER_MEMORY = 16  # a memory that grows like a diary is given up early, long before all nodes are spent
-_OURS = ("memory", "timeout", "died")  # the enumeration asks for more than training does: not the program's fault
+_OURS = ("memory", "timeout", "died")
 _DECIMALS = 9  # gates carry sums; paths that differ by rounding alone are one state
 
 
@@ -72,12 +74,8 @@ def build_model(
 ) -> RewardModel:
     """Enumerate a reward on one training layout. Raises NotCertified, sandbox.HostError."""
     _refuse_what_moves(reward)
-    try:
+    with _asking_much():
         return _build(task, reward, gamma, layout, limit, allow)
-    except HostError as error:
-        if error.cause in _OURS:
-            raise NotCertified(f"enumeration ended with {error}") from error
-        raise
 
 
 def _build(task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str) -> RewardModel:
@@ -99,8 +97,19 @@ def rescored(
     model: RewardModel, task: Task, reward: TrainingReward, gamma: float, step: int, allow: str
 ) -> RewardModel:
     """The model as it would be scored at another step count; only for rewards without memory and gates."""
-    with _Scorer(task, reward, model.graph, len(model), allow) as scorer:
+    with _asking_much(), _Scorer(task, reward, model.graph, len(model), allow) as scorer:
         return _Product(model.graph, reward, gamma, len(model), scorer, model.events, step).model()
+
+
+@contextmanager
+def _asking_much() -> Iterator[None]:
+    """Turn a host's end by a limit into NotCertified: enumeration asks for more than training does."""
+    try:
+        yield
+    except HostError as error:
+        if error.cause in _OURS:
+            raise NotCertified(f"enumeration ended with {error}") from error
+        raise
 
 
 def _refuse_what_moves(reward: TrainingReward) -> None:
