@@ -69,6 +69,7 @@ class JobSpec(_Strict):
     keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
     target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
     confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
+    train_anyway: bool = Field(default=False, description="train programs whose certificate says unsound, too")
     planner: bool = Field(default=True, description="show the planner's subgoal order to the designer")
     seed: int = Field(default=0, ge=0, description="everything random follows from this")
     training: TrainingSpec = TrainingSpec()

@@ -1,8 +1,8 @@
 """The host process: prepares, locks itself down, and only then reads untrusted text.
 
 Started by process.py as a fresh interpreter. Descriptor 0 brings requests, 1 takes replies, 2 is /dev/null;
-the shared memory arrives as further descriptors. Modes: "score" (a RewardHost), "gate" (static checks),
-"replay" (a module).
+the shared memory arrives as further descriptors. Modes: "score" (a RewardHost), "product" (a
+ProductHost), "gate" (static checks), "replay" (a module).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def main(input_fd: int, output_fd: int, lifeline_fd: int) -> None:
     blobs = [_read(length) for length in config["blobs"]]
     incoming = mmap.mmap(input_fd, 0, mmap.MAP_SHARED, mmap.PROT_READ)
     outgoing = mmap.mmap(output_fd, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-    prepare = {"score": _prepare_score, "gate": _prepare_gate, "replay": _prepare_replay}[config["mode"]]
+    modes = {"score": _prepare_score, "product": _prepare_product, "gate": _prepare_gate, "replay": _prepare_replay}
+    prepare = modes[config["mode"]]
     load, handle = prepare(config, blobs, incoming, outgoing)
     # Everything but the pipes and the lifeline; mmap's own copies of the shared memory's descriptors
     # included.
@@ -78,15 +79,47 @@ def _serve(load: Callable[[str], Reply], handle: Handler, outgoing: mmap.mmap) -
 def _prepare_score(
     config: dict[str, Any], blobs: list[bytes], incoming: mmap.mmap, outgoing: mmap.mmap
 ) -> tuple[Callable[[str], Reply], Handler]:
+    from .arrays import Rollout
+
+    make = _program_maker(config, blobs)
+    rollout = Rollout(incoming, outgoing, config["capacity"], config["schema"], config["action_width"])
+    loaded: list[Any] = []
+
+    def load(source: str) -> Reply:
+        loaded.append(make(source))
+        return Reply(text_length=_write_text(outgoing, " ".join(loaded[0].uses)))
+
+    def score(steps: int, envs: int) -> Reply:
+        return loaded[0].score(*rollout.read(steps, envs), rollout.results(steps, envs))
+
+    return load, score
+
+
+def _prepare_product(
+    config: dict[str, Any], blobs: list[bytes], incoming: mmap.mmap, outgoing: mmap.mmap
+) -> tuple[Callable[[str], Reply], Handler]:
+    from . import product
+
+    make = _program_maker(config, blobs)
+    loaded: list[product.Walker] = []
+
+    def load(source: str) -> Reply:
+        loaded.append(product.Walker(make(source), config, incoming, outgoing))
+        return Reply(text_length=_write_text(outgoing, " ".join(loaded[0].program.uses)))
+
+    return load, lambda count, actions: loaded[0].handle(count, actions)
+
+
+def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str], Any]:
+    """What makes a scoring.Program of a text; everything it needs is imported now, before the lock."""
     import numpy as np
 
     from . import facade, scoring
-    from .arrays import Rollout, unpack_tables
+    from .arrays import unpack_tables
 
     np.seterr(all="ignore")
     limits, schema = Limits(**config["limits"]), config["schema"]
     tables = unpack_tables(config["tables"], blobs)
-    rollout = Rollout(incoming, outgoing, config["capacity"], schema, config["action_width"])
     constants = protocol.action_constants(config["actions"])
     facades = facade.load_facades()
     names = {
@@ -94,18 +127,9 @@ def _prepare_score(
         "Actions": facade.Facade("Actions", constants),
         "__builtins__": facade.reward_builtins(facades),
     }
-    loaded: list[scoring.Program] = []
     np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS makes its buffers now, before the lock
-
-    def load(source: str) -> Reply:
-        functions = tuple(config["functions"])
-        loaded.append(scoring.Program(source, functions, schema, tables, config["envs"], names, limits))
-        return Reply(text_length=_write_text(outgoing, " ".join(loaded[0].uses)))
-
-    def score(steps: int, envs: int) -> Reply:
-        return loaded[0].score(*rollout.read(steps, envs), rollout.results(steps, envs))
-
-    return load, score
+    functions = tuple(config["functions"])
+    return lambda source: scoring.Program(source, functions, schema, tables, config["envs"], names, limits)
 
 
 def _prepare_gate(

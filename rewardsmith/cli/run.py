@@ -35,6 +35,7 @@ def run(
     seeds: Annotated[int | None, typer.Option(help="Training seeds per candidate in the search.")] = None,
     confirm: Annotated[int | None, typer.Option(help="Fresh seeds of the claim; 0 skips it.")] = None,
     target: Annotated[float | None, typer.Option(help="Stop searching at this success rate.")] = None,
+    train_anyway: Annotated[bool | None, typer.Option("--train-anyway", help="Train proved-unsound programs.")] = None,
     planner: Annotated[bool | None, typer.Option("--planner/--no-planner", help="Show the planner's order.")] = None,
     seed: Annotated[int | None, typer.Option(help="Everything random follows from this.")] = None,
     seed_reward: Annotated[Path | None, typer.Option(help="A reward file to start from.")] = None,
@@ -76,6 +77,7 @@ _SPEC_KEYS = [
     "seeds",
     "confirm",
     "target",
+    "train_anyway",
     "planner",
     "seed",
 ]

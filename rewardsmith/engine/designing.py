@@ -117,13 +117,18 @@ def run_check(context: Context, item: Item) -> None:
     checked = run_checks(task, method.reward(candidate.source), spec.training.gamma, context.sandbox_floor)
     with _model(context, snapshot, "critic") as model:
         verdicts, calls = list(checked.verdicts), []
-        if checked.passed and spec.model != "none":
+        objections = {v.kind for v in checked.verdicts if not v.passed}
+        goes_on = checked.passed or (spec.train_anyway and objections == {"certificate"})
+        if goes_on and spec.model != "none":
             key = ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate))
             played, components = checked.played, checked.components
             outcome = roles.review(model, method, task.interface(), candidate.source, components, played, key)
             verdicts.append(_critic_verdict(outcome))
             calls = outcome.calls
-        _write_verdicts(context, item, candidate.id, verdicts, calls, advisory_battery=spec.model == "none")
+        # A reward that a user asked to train is trained even if the battery or the certificate warns.
+        advisory = {"battery", "certificate"} if spec.model == "none" else set[str]()
+        advisory |= {"certificate"} if spec.train_anyway else set[str]()
+        _write_verdicts(context, item, candidate.id, verdicts, calls, advisory)
 
 
 def _write_verdicts(
@@ -132,11 +137,8 @@ def _write_verdicts(
     candidate_id: str,
     verdicts: list[Verdict],
     calls: list[Call],
-    *,
-    advisory_battery: bool,
+    advisory: set[str],
 ) -> None:
-    # A reward that a user asked to train is trained even if the battery warns.
-    advisory = {"battery"} if advisory_battery else set()
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
     with context.database.begin() as connection:
         _write_calls(connection, item, candidate_id, calls)

@@ -129,3 +129,10 @@ class Task(Protocol):
     def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
         """Shortest solutions as (layout index of the training pool, actions), or None without a planner."""
         ...
+
+    def state_graph(self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()) -> Any | None:
+        """Every state a training layout can reach (minigrid.enumerate.StateGraph), or None if it cannot be listed.
+
+        At most `limit` states are expanded. `events`: states reached by different events are told apart.
+        """
+        ...

@@ -205,6 +205,10 @@ class BoxTask:
         del count
         return None
 
+    def state_graph(self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()) -> None:
+        """States of these tasks cannot be listed."""
+        del layout, limit, events, uses
+
 
 class BoxBatch:
     """N real environments behind the BatchEnv protocol."""

@@ -1,4 +1,4 @@
-"""Verdicts before training: gate, contract, determinism, cost, exploit battery. Each ends in plain words."""
+"""Verdicts before training: gate, contract, cost, determinism, exploit battery, certificate, in plain words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.verification.battery import played_bank, run_battery
+from rewardsmith.verification.certificate import LAYOUTS, QUICK_LIMIT, QUICK_WORK, certify
 from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
@@ -49,8 +50,21 @@ class Checked:
         return all(v.passed for v in self.verdicts)
 
 
-def run_checks(task: Task, reward: TrainingReward, gamma: float, allow: str = "kernel") -> Checked:
+@dataclass(frozen=True)
+class Proof:
+    """How far a certificate may go, see `certify`; `keep_going` certifies what the battery has failed already."""
+
+    layouts: int = LAYOUTS
+    limit: int = QUICK_LIMIT
+    work: int | None = QUICK_WORK
+    keep_going: bool = False
+
+
+def run_checks(
+    task: Task, reward: TrainingReward, gamma: float, allow: str = "kernel", proof: Proof | None = None
+) -> Checked:
     """Check a program in order of cost; stop at the first failure. Never raises for the program's faults."""
+    proof = proof or Proof()
     verdicts = [_gate(task, reward, allow)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
@@ -68,6 +82,8 @@ def run_checks(task: Task, reward: TrainingReward, gamma: float, allow: str = "k
             verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))
         if verdicts[-1].passed:
             verdicts += _battery(task, reward, gamma, allow, scores)
+        if verdicts[-1].passed or (verdicts[-1].kind == "battery" and proof.keep_going):
+            verdicts += _certificate(task, reward, gamma, proof, allow)
         return Checked(verdicts, components, played)
     except HostError as error:
         verdicts.append(Verdict("contract", False, str(error), {"cause": error.cause, "line": error.line}))
@@ -148,6 +164,13 @@ def _battery(task: Task, reward: TrainingReward, gamma: float, allow: str, first
         f"{worst.solution_return:.3g}. Its sums by channel: {sums}. Make solving pay most."
     )
     return [Verdict("battery", False, text, details)]
+
+
+def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof, allow: str) -> list[Verdict]:
+    if task.engine != "batched":
+        return []
+    certificate = certify(task, reward, gamma, proof.layouts, proof.limit, proof.work, allow)
+    return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
 
 
 @lru_cache(maxsize=8)

@@ -15,6 +15,7 @@ from .schema import build_schema
 from .snapshot import list_objects
 
 if TYPE_CHECKING:
+    from .enumerate import Enumerator, StateGraph
     from .planner import Plan, Planner
 
 ACTIONS = ("TURN_LEFT", "TURN_RIGHT", "FORWARD", "PICK_UP", "DROP", "TOGGLE", "DONE")
@@ -134,6 +135,16 @@ class MiniGridTask:
         from .planner import Planner
 
         return Planner(self)
+
+    def state_graph(self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()) -> StateGraph | None:
+        """Every state that a training layout can reach; None where the real environment plays."""
+        return None if self.engine == "real" else self._enumerator.explore(layout, limit, events, uses)
+
+    @cached_property
+    def _enumerator(self) -> Enumerator:
+        from .enumerate import Enumerator
+
+        return Enumerator(self)
 
     def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
         """Solutions of the first `count` training layouts that the search can solve.

@@ -1,0 +1,73 @@
+"""`check`: a linter for rewards. Exit code 0 where every check passed, 1 where one failed, 2 for wrong usage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rewardsmith.cli import screen
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command()(check)
+
+
+def check(
+    reward: Annotated[Path, typer.Argument(help="A file with reward(), potential(), or dense() and sparse().")],
+    task: Annotated[str, typer.Option("--task", help="Task id, or a YAML file that describes one.")],
+    gamma: Annotated[float | None, typer.Option(help="The learner's; by default the task's setting.")] = None,
+    layouts: Annotated[int, typer.Option(min=1, help="Training layouts to certify.")] = 3,
+    limit: Annotated[int, typer.Option(min=1, help="Most states per layout that are enumerated.")] = 400_000,
+    out: Annotated[Path | None, typer.Option(help="File for replayable counter-examples (JSON).")] = None,
+    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
+) -> None:
+    """Check a reward without training: is its optimum the task's solution? No job, no database."""
+    from rewardsmith.config import settings
+    from rewardsmith.engine import checking
+    from rewardsmith.errors import UsageError
+
+    if gamma is not None and not 0 < gamma <= 1:
+        raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
+    allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
+    found = checking.check_reward(_read(reward), task, gamma, layouts, limit, allow)
+    if out is not None:
+        screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
+    shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
+    for verdict in found.checked.verdicts:
+        shown.add_row(verdict.kind, _word(verdict), verdict.message)
+    if found.flooding is not None:
+        shown.add_row("flooding", f"{found.flooding:.3g}", "sum of guidance, in size, over a solution")
+    if (easy := _difficulty(found)) is not None:
+        shown.add_row("difficulty", f"{easy:.2f}", "predicted, smaller learns sooner; orders rewards of one task")
+    if form == "json":
+        screen.emit([found.as_dict()], "json", shown)
+    else:
+        screen.out.print(shown)
+        screen.next_command(f"rewardsmith train --reward {reward} --task {task}")
+    raise typer.Exit(0 if found.passed else 1)
+
+
+def _word(verdict: Any) -> str:
+    if verdict.kind == "certificate":
+        return verdict.details["verdict"]
+    return "passed" if verdict.passed else "failed"
+
+
+def _difficulty(found: Any) -> float | None:
+    certificate = found.verdict("certificate")
+    return None if certificate is None else certificate.details["difficulty"]
+
+
+def _read(path: Path) -> str:
+    from rewardsmith.errors import UsageError
+    from rewardsmith.reporting.reward_file import program_of
+
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
+    return program_of(source) or source  # an exported file carries more than the program

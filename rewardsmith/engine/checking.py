@@ -1,0 +1,100 @@
+"""Check anybody's reward file without a job: what a candidate goes through before training, and nothing after."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import get_method
+from rewardsmith.programs.composition import Channel
+from rewardsmith.programs.reward import ENV, TrainingReward, top_level_names
+from rewardsmith.spec import TrainingSpec, default_training
+from rewardsmith.tasks import get_task
+from rewardsmith.verification.certificate import LAYOUTS, LIMIT
+from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
+
+
+@dataclass(frozen=True)
+class CheckedReward:
+    """The verdicts on one reward file, and what they say together."""
+
+    task: str
+    functions: tuple[str, ...]
+    gamma: float
+    checked: Checked
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return self.checked.passed
+
+    def verdict(self, kind: str) -> Verdict | None:
+        """The verdict of one check, or None if it was not reached."""
+        return next((v for v in self.checked.verdicts if v.kind == kind), None)
+
+    @property
+    def flooding(self) -> float | None:
+        """What everything before the last step pays, in size, over a solution: guidance per success."""
+        battery = self.verdict("battery")
+        return None if battery is None else float(battery.details["guidance_per_episode"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: JSON can hold it."""
+        return {
+            "task": self.task,
+            "functions": list(self.functions),
+            "gamma": self.gamma,
+            "passed": self.passed,
+            "guidance_per_success": self.flooding,
+            "components": self.checked.components,
+            "verdicts": [asdict(v) for v in self.checked.verdicts],
+        }
+
+
+def reward_of(source: str) -> TrainingReward:
+    """The training reward that a text defines: reward(), potential(), both, or dense() and sparse().
+
+    Raises UsageError if it defines none of these.
+    """
+    names = top_level_names(source)
+    if {"dense", "sparse"} <= names:
+        return get_method("auto-mc-reward").reward(source)
+    functions = tuple(name for name in ("reward", "potential") if name in names)
+    if not functions:
+        raise UsageError(
+            "The file defines neither reward(), potential(), nor dense() and sparse().",
+            "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
+        )
+    kinds = {"reward": "program", "potential": "potential"}
+    return TrainingReward(source, functions, (ENV, *(Channel(name, kind=kinds[name]) for name in functions)))
+
+
+def check_reward(
+    source: str,
+    task: str,
+    gamma: float | None = None,
+    layouts: int = LAYOUTS,
+    limit: int = LIMIT,
+    allow: str = "kernel",
+) -> CheckedReward:
+    """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
+
+    Raises UsageError for an unknown task or a text without reward functions, sandbox.SandboxWeak where the machine
+    cannot protect itself. The program's faults are verdicts.
+    """
+    found, reward = get_task(task), reward_of(source)
+    used = TrainingSpec(**default_training(task)).gamma if gamma is None else gamma
+    proof = Proof(layouts, limit, None, keep_going=True)
+    return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof))
+
+
+def save_counterexamples(checked: CheckedReward, path: Path) -> int:
+    """Write the certificate's counter-examples as JSON that `replay` reads; how many there are."""
+    certificate = checked.verdict("certificate")
+    layouts = certificate.details["layouts"] if certificate else []
+    found = [each["counterexample"] for each in layouts if each["counterexample"]]
+    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return len(found)

@@ -1,0 +1,152 @@
+"""A policy that is optimal and never solves, as a trajectory: in words, in a file, and replayed for real."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.programs.composition import Carry
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, score_rollout
+from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.subgoals import read_event
+
+from .model import RewardModel
+from .solving import END
+
+_SHOWN = 24  # actions told one by one before words break off
+_MOTION = frozenset({"none", "turned", "moved", "blocked", "nothing", "declared"})
+
+
+@dataclass(frozen=True)
+class CounterExample:
+    """Actions on a training layout: `prefix` once, then `cycle` to the step limit (empty: the episode ends).
+
+    steps: how many of them the episode has. claimed: the discounted return of those steps, by the model.
+    undiscounted: their plain sum. text: the same in words.
+    """
+
+    task: str
+    layout: int
+    seed: int
+    gamma: float
+    prefix: tuple[int, ...]
+    cycle: tuple[int, ...]
+    steps: int
+    claimed: float
+    undiscounted: float
+    text: str
+
+    def action(self, t: int) -> int:
+        """The action of step t."""
+        if t < len(self.prefix):
+            return self.prefix[t]
+        return self.cycle[(t - len(self.prefix)) % len(self.cycle)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, from which `CounterExample(**values)` plays it again."""
+        return asdict(self)
+
+
+def find_counterexample(
+    task: Task, model: RewardModel, reward: NDArray[np.float64], policy: NDArray[np.int8], gamma: float
+) -> CounterExample:
+    """Follow a policy that never succeeds from the start of a layout."""
+    place: dict[int, int] = {}
+    nodes: list[int] = []
+    node = 0
+    while node != END and node not in place:
+        place[node] = len(nodes)
+        nodes.append(node)
+        node = int(model.successor[node, policy[node]])
+    actions = [int(policy[n]) for n in nodes]
+    first = len(nodes) if node == END else place[node]
+    gains = [float(reward[n, a]) for n, a in zip(nodes, actions, strict=True)]
+    steps = len(nodes) if node == END else task.max_steps
+    order = [k if k < len(nodes) else first + (k - first) % (len(nodes) - first) for k in range(steps)]
+    claimed = sum(gamma**t * gains[k] for t, k in enumerate(order))
+    plain = sum(gains[k] for k in order)
+    words = [_words(task, model, n, a) for n, a in zip(nodes, actions, strict=True)]
+    seed = int(task.pool("train").seeds[model.graph.layout])  # type: ignore[attr-defined]
+    text = _text(words[:first], words[first:], model.graph.layout, steps, claimed)
+    return CounterExample(
+        task.id, model.graph.layout, seed, gamma, tuple(actions[:first]), tuple(actions[first:]), steps, claimed,
+        plain, text,
+    )  # fmt: skip
+
+
+def _words(task: Task, model: RewardModel, node: int, action: int) -> str:
+    row = model.graph.rows_after(np.array([model.state[node]]))[0, action]
+    event, kind = read_event(row, task.schema)
+    name = task.actions.names[action]
+    if event is None or event in _MOTION:
+        return name
+    return f"{name} ({event.replace('_', ' ')}{f' the {kind}' if kind else ''})"
+
+
+def _text(prefix: list[str], cycle: list[str], layout: int, steps: int, worth: float) -> str:
+    told = f"On training layout {layout}: {_joined(prefix)}" if prefix else f"On training layout {layout}"
+    if cycle:
+        told += f"{', then' if prefix else ':'} again and again: {_joined(cycle)}"
+        return f"{told}. That is worth {worth:.4g} (discounted, {steps} steps) and never solves."
+    return f"{told}, which ends the episode without success and is worth {worth:.4g} (discounted)."
+
+
+def _joined(words: list[str]) -> str:
+    runs = [(word, len(list(same))) for word, same in groupby(words[:_SHOWN])]
+    told = ", ".join(word if count == 1 else f"{word} x{count}" for word, count in runs)
+    return told + (f", ... ({len(words)} actions)" if len(words) > _SHOWN else "")
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the real environment made of a counter-example."""
+
+    discounted: float
+    undiscounted: float
+    solved: bool
+    steps: int
+
+    def confirms(self, example: CounterExample, tolerance: float = 1e-6) -> bool:
+        """Whether the claim holds: not solved, and the return is the one that the model computed."""
+        return not self.solved and abs(self.discounted - example.claimed) <= tolerance * (1 + abs(example.claimed))
+
+
+def replay(task: Any, reward: TrainingReward, example: CounterExample, allow: str = "kernel") -> Replayed:
+    """Play a counter-example in the real MiniGrid environment and score it as a trainer would.
+
+    Nothing compiled takes part: states are read from the environment's own objects. Raises sandbox.HostError.
+    """
+    from rewardsmith.tasks.minigrid.pools import reset_quietly
+    from rewardsmith.tasks.minigrid.snapshot import StateTracker
+
+    env, tracker = task.make_env(), StateTracker(task.schema)
+    reset_quietly(env, example.seed)
+    row, tables = tracker.start(env)
+    rollout = Rollout.empty(example.steps, 1, task.schema["width"], task.schema["dtype"])
+    rollout.starts[0] = True
+    done = example.steps
+    for t in range(example.steps):
+        action = example.action(t)
+        _, paid, terminated, truncated, _ = env.step(action)
+        rollout.before[t, 0], rollout.actions[t, 0], rollout.rewards[t, 0] = row, action, paid
+        row = tracker.after(env, action, float(paid), bool(terminated))
+        rollout.after[t, 0], rollout.terminated[t, 0] = row, terminated
+        rollout.truncated[t, 0] = truncated and not terminated
+        rollout.success[t, 0] = terminated and paid > 0
+        if terminated or truncated:
+            done = t + 1
+            break
+    env.close()
+    rollout = Rollout(**{name: getattr(rollout, name)[:done] for name in Rollout.__dataclass_fields__})
+    scores = None
+    if reward.functions:
+        with open_host(reward, task, tables, 1, done, allow) as host:
+            scores = score_rollout(host, rollout, task, tables)
+    total = compose_rollout(reward, rollout, scores, example.gamma, Carry()).total[:, 0]
+    discounted = float((total * example.gamma ** np.arange(done)).sum())
+    return Replayed(discounted, float(total.sum()), bool(rollout.success.any()), done)

@@ -1,0 +1,218 @@
+"""Optimal values of an enumerated reward, compiled. Actions are deterministic, so a policy is a graph of chains
+that end or run into one cycle, and its value is exact (Howard 1960, with sweeps of value iteration between)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+END = -1
+"""Successor of an action that ends the episode."""
+
+_MOST_ROUNDS = 10_000
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)
+
+
+class Solution:
+    """V* float64 [N] and an optimal policy int8 [N]; `error` bounds |V - V*| everywhere."""
+
+    def __init__(self, value: NDArray[np.float64], policy: NDArray[np.int8], error: float) -> None:
+        self.value, self.policy, self.error = value, policy, error
+
+
+def solve(
+    successor: NDArray[np.int32], reward: NDArray[np.float64], allowed: NDArray[np.bool_], gamma: float
+) -> Solution:
+    """Solve V(s) = max over allowed a of reward(s, a) + gamma * V(successor(s, a)), with V(END) = 0.
+
+    All arrays are [N, A]; every node needs an allowed action. The error bound is that of a Bellman residual,
+    max |TV - V| / (1 - gamma), plus what float64 may have rounded. Raises ValueError unless 0 <= gamma < 1.
+    """
+    if not 0.0 <= gamma < 1.0:
+        raise ValueError(f"gamma must be at least 0 and below 1, not {gamma}")
+    value, policy, residual = _iterate(successor, reward, allowed, gamma, _MOST_ROUNDS)
+    largest = max(float(np.abs(reward[allowed]).max(initial=0.0)), float(np.abs(value).max(initial=0.0)))
+    return Solution(value, policy, (residual + _ROUNDING * largest) / (1.0 - gamma))
+
+
+@njit(cache=True)
+def evaluate(successor, reward, policy, gamma):
+    """The exact value float64 [N] of a policy int8 [N]: chains are followed to their end or around their cycle."""
+    count = policy.shape[0]
+    value, mark = np.zeros(count), np.zeros(count, np.int32)
+    path = np.empty(count, np.int32)
+    walk = 0
+    for first in range(count):
+        if mark[first] != 0:
+            continue
+        walk += 1
+        length, here = 0, first
+        while here != END and mark[here] == 0:
+            mark[here] = walk
+            path[length] = here
+            length += 1
+            here = successor[here, policy[here]]
+        after = 0.0
+        if here != END:
+            if mark[here] == walk:  # a cycle that this walk closed: sum it up once around
+                start = length - 1
+                while path[start] != here:
+                    start -= 1
+                total, weight = 0.0, 1.0
+                for k in range(start, length):
+                    total += weight * reward[path[k], policy[path[k]]]
+                    weight *= gamma
+                value[here] = total / (1.0 - weight)
+            after = value[here]
+        for k in range(length - 1, -1, -1):
+            node = path[k]
+            after = reward[node, policy[node]] + gamma * after
+            value[node] = after
+    return value
+
+
+@njit(cache=True)
+def _iterate(successor, reward, allowed, gamma, most):
+    """Rounds of exact evaluation and two sweeps of improvement, until a sweep changes nothing."""
+    count, actions = successor.shape
+    policy = np.zeros(count, np.int8)
+    for s in range(count):
+        best = -np.inf
+        for a in range(actions):
+            if allowed[s, a] and reward[s, a] > best:
+                best, policy[s] = reward[s, a], a
+    value = evaluate(successor, reward, policy, gamma)
+    for _ in range(most):
+        changed = False
+        for k in range(2 * count):
+            s = k if k < count else 2 * count - 1 - k
+            best = value[s] + 1e-13 * (1.0 + abs(value[s]))
+            for a in range(actions):
+                if allowed[s, a]:
+                    there = successor[s, a]
+                    q = reward[s, a] + (gamma * value[there] if there != END else 0.0)
+                    if q > best:
+                        best, policy[s], value[s], changed = q, a, q, True
+        value = evaluate(successor, reward, policy, gamma)
+        if not changed:
+            break
+    residual = 0.0
+    for s in range(count):
+        best = -np.inf
+        for a in range(actions):
+            if allowed[s, a]:
+                there = successor[s, a]
+                best = max(best, reward[s, a] + (gamma * value[there] if there != END else 0.0))
+        residual = max(residual, abs(best - value[s]))
+    return value, policy, residual
+
+
+@njit(cache=True)
+def optimal_reach(successor, reward, success, value, gamma, slack):
+    """Follow actions with Q >= V - slack breadth-first from node 0.
+
+    Returns (steps to the nearest success or -1, parents int32 [N], actions int8 [N], last node, last action).
+    """
+    count, actions = successor.shape
+    parent, taken, depth = np.full(count, -2, np.int32), np.zeros(count, np.int8), np.zeros(count, np.int32)
+    queue = np.empty(count, np.int32)
+    queue[0], parent[0] = 0, -1
+    head, tail = 0, 1
+    while head < tail:
+        s = queue[head]
+        head += 1
+        for a in range(actions):
+            there = successor[s, a]
+            q = reward[s, a] + (gamma * value[there] if there != END else 0.0)
+            if q < value[s] - slack:
+                continue
+            if success[s, a]:
+                return depth[s] + 1, parent, taken, s, a
+            if there != END and parent[there] == -2:
+                parent[there], taken[there], depth[there] = s, a, depth[s] + 1
+                queue[tail] = there
+                tail += 1
+    return -1, parent, taken, -1, -1
+
+
+@njit(cache=True)
+def distances(successor, success):
+    """Fewest actions to success from every node, int32 [N]; -1 where there is no way."""
+    count, actions = successor.shape
+    entering = np.zeros(count + 1, np.int64)
+    for s in range(count):
+        for a in range(actions):
+            if successor[s, a] != END:
+                entering[successor[s, a] + 1] += 1
+    for s in range(count):
+        entering[s + 1] += entering[s]
+    filled, source = entering[:-1].copy(), np.empty(entering[count], np.int32)
+    far, queue, tail = np.full(count, -1, np.int32), np.empty(count, np.int32), 0
+    for s in range(count):
+        for a in range(actions):
+            there = successor[s, a]
+            if there != END:
+                source[filled[there]] = s
+                filled[there] += 1
+            if success[s, a] and far[s] < 0:
+                far[s] = 1
+                queue[tail] = s
+                tail += 1
+    head = 0
+    while head < tail:
+        s = queue[head]
+        head += 1
+        for k in range(entering[s], entering[s + 1]):
+            if far[source[k]] < 0:
+                far[source[k]] = far[s] + 1
+                queue[tail] = source[k]
+                tail += 1
+    return far
+
+
+@njit(cache=True)
+def finite_horizon(successor, low, high, success, allowed, leftover, gamma, steps):
+    """Exact optimal return from node 0 over `steps` steps, success at step t paying low..high as MiniGrid does.
+
+    A success at step t (1..T) pays high + (low - high) * (t / T scaled to [0, 1] by 1 - 0.9 t / T): the two are
+    the rewards where the environment pays 0.1 and 1.0. leftover [N] is taken off where the horizon cuts.
+    """
+    count, actions = successor.shape
+    after, now = -leftover, np.empty(count)
+    for t in range(steps, 0, -1):
+        share = t / steps  # the environment pays 1 - 0.9 share
+        for s in range(count):
+            best = -np.inf
+            for a in range(actions):
+                if allowed[s, a]:
+                    r = high[s, a]
+                    if success[s, a]:
+                        r += (low[s, a] - r) * share
+                    there = successor[s, a]
+                    if there != END:
+                        r += gamma * after[there]
+                    best = max(best, r)
+            now[s] = best
+        after, now = now, after
+    return after[0]
+
+
+@njit(cache=True)
+def walk_randomly(successor, reward, walks, steps, seed):
+    """Share of a uniformly random policy's steps from node 0 whose reward is not 0, and how often nodes are met."""
+    np.random.seed(seed)
+    met = np.zeros(successor.shape[0], np.int64)
+    paid, total = 0, 0
+    for _ in range(walks):
+        s = 0
+        for _ in range(steps):
+            met[s] += 1
+            a = np.random.randint(successor.shape[1])
+            total += 1
+            if abs(reward[s, a]) > 1e-12:
+                paid += 1
+            s = successor[s, a]
+            if s == END:
+                s = 0
+    return paid / total, met

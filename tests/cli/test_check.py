@@ -1,0 +1,83 @@
+"""`rewardsmith check`: a linter for rewards, with exit codes for CI."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from running import rewardsmith
+from verification import rewards
+
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.tasks import get_task
+from rewardsmith.verification.counterexample import CounterExample, replay
+
+TASK = "MiniGrid-DoorKey-5x5-v0"
+SOUND = rewards.LATCHED.source
+FARM = rewards.PICKUP_FARM.source
+POTENTIAL = rewards.DISTANCE_POTENTIAL.source
+
+
+@pytest.fixture
+def check(tmp_path):
+    def run(source: str, *arguments: str):
+        (tmp_path / "reward.py").write_text(source)
+        return rewardsmith(tmp_path, "check", "reward.py", "--task", TASK, *arguments)
+
+    return run
+
+
+def test_a_sound_reward_exits_with_0_and_shows_every_check(check, tmp_path):
+    ran = check(SOUND)
+    assert ran.returncode == 0, ran.stderr
+    for word in ("gate", "contract", "cost", "determinism", "battery", "sound on 3 of 3", "flooding", "difficulty"):
+        assert word in ran.stdout, word
+    assert not (tmp_path / ".rewardsmith").exists()  # no job, no database
+
+
+def test_an_exploitable_reward_exits_with_1_and_its_counter_example_can_be_replayed(check, tmp_path):
+    ran = check(FARM, "--format", "json", "--out", "hacks.json")
+    assert ran.returncode == 1, ran.stderr
+    found = json.loads(ran.stdout)[0]
+    verdicts = {v["kind"]: v for v in found["verdicts"]}
+    assert not found["passed"] and verdicts["certificate"]["details"]["verdict"] == "unsound"
+    assert not verdicts["battery"]["passed"]  # a failed battery does not hide the proof
+    values = json.loads((tmp_path / "hacks.json").read_text())
+    assert len(values) == 3
+    example = CounterExample(**{**values[0], "prefix": tuple(values[0]["prefix"]), "cycle": tuple(values[0]["cycle"])})
+    reward = TrainingReward.from_dict(rewards.PICKUP_FARM.as_dict())
+    assert replay(get_task(TASK), reward, example).confirms(example)
+
+
+def test_a_potential_is_shaped_by_the_service_and_preserves_the_optimum(check):
+    ran = check(POTENTIAL, "--format", "json")
+    assert ran.returncode == 0, ran.stderr
+    certificate = json.loads(ran.stdout)[0]["verdicts"][-1]
+    assert certificate["details"]["verdict"] == "sound" and "preserved" in certificate["message"]
+
+
+def test_a_program_that_breaks_the_contract_fails_before_any_proof(check):
+    ran = check("def reward(prev, action, state, memory):\n    return state.agent.z\n")
+    assert ran.returncode == 1 and "has no field 'z'" in " ".join(ran.stdout.split())
+    assert "certificate" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "cause"),
+    [
+        ("def other():\n    return 0\n", (), "defines neither"),
+        (SOUND, ("--gamma", "1.5"), "gamma"),
+        (SOUND, ("--task", "MiniGrid-DorKey-5x5-v0"), "Did you mean"),
+        (SOUND, ("--layouts", "0"), "--layouts"),
+    ],
+)
+def test_wrong_usage_exits_with_2(check, source, arguments, cause):
+    ran = check(source, *arguments)
+    assert ran.returncode == 2 and cause in ran.stderr, ran.stderr
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    ran = rewardsmith(tmp_path, "check", "no.py", "--task", TASK)
+    assert ran.returncode == 2 and "no.py" in ran.stderr
+    shutil.rmtree(tmp_path)

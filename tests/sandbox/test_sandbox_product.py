@@ -1,0 +1,113 @@
+"""A program called from any memory it has reached; memories stay in the host."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.client import HostError
+from sandbox.product import (
+    ONE_TOO_MANY,
+    READ_EARLIER_EVENT,
+    READ_EVENT_FOR_POTENTIAL,
+    READ_STEP,
+    UNLISTED,
+    ProductHost,
+    freeze,
+    thaw,
+)
+
+SCHEMA = {
+    "name": "State",
+    "dtype": "int32",
+    "width": 3,
+    "fields": [
+        {"name": "step", "kind": "int", "column": 0},
+        {"name": "event", "kind": "choice", "column": 1, "values": ["none", "moved", "fell"]},
+        {"name": "place", "kind": "int", "column": 2},
+    ],
+}
+HEAD = "def reward(prev, action, state, memory):\n"
+
+
+def expand(body: str, memory=(0,), functions=("reward",), memories=100, head=HEAD, rounds=1):
+    source = head + "".join(f"    {line}\n" for line in body.splitlines())
+    before = np.array([[0, 0, k] for k in range(len(memory))], np.int32)
+    after = np.array([[[1, 1, k], [1, 2, k + 1]] for k in range(len(memory))], np.int32)
+    with ProductHost(source, functions, SCHEMA, {}, 4, ("LEFT", "RIGHT"), memories) as host:
+        for _ in range(rounds):
+            found = host.expand(before, after, np.array(memory))
+        return found
+
+
+def test_every_action_is_scored_from_the_memory_it_is_given():
+    found = expand("n = memory['n'] = memory.get('n', 0) + 1\nreturn {'n': float(n), 'a': 10.0 * action}", (0, 0, 0))
+    assert found.names == ("n", "a")
+    assert found.values[..., 0].tolist() == [[1, 1]] * 3  # each action starts from the same memory, not from the last
+    assert found.values[..., 1].tolist() == [[0, 10]] * 3
+    assert (found.memory == 1).all()
+    assert expand("n = memory['n'] = memory.get('n', 0) + 1\nreturn float(n)", (0, 1), rounds=2).memory.tolist() == [
+        [1, 1], [2, 2],
+    ]  # fmt: skip
+
+
+def test_more_pairs_than_a_message_holds_are_cut_and_joined():
+    found = expand("return float(state.place)", (0,) * 11)
+    assert found.values[:, 1, 0].tolist() == list(range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("body", "reads"),
+    [
+        ("return float(state.place - prev.place)", 0),
+        ("return 1.0 if state.event == 'fell' else 0.0", 0),
+        ("return 1.0 if prev.event == 'fell' else 0.0", READ_EARLIER_EVENT),
+        ("return 0.001 * state.step", READ_STEP),
+        ("return 0.001 * getattr(prev, 'st' + 'ep')", READ_STEP),
+        ("return 1.0 if f'{prev}' else 0.0", READ_STEP | READ_EARLIER_EVENT),
+        ("return 1.0 if prev == state else 0.0", READ_STEP | READ_EARLIER_EVENT),
+    ],
+)
+def test_reading_what_history_decides_is_noticed(body, reads):
+    assert (expand(body).reads == reads).all()
+
+
+def test_a_potential_that_reads_the_event_is_noticed():
+    found = expand(
+        "return 1.0 if state.event == 'fell' else 0.0", functions=("potential",), head="def potential(state, memory):\n"
+    )
+    assert found.phi.tolist() == [[0.0, 1.0]] and (found.reads == READ_EVENT_FOR_POTENTIAL).all()
+
+
+def test_memories_that_cannot_be_numbered_say_so():
+    assert (expand("memory['s'] = state\nreturn 0.0").memory == UNLISTED).all()
+    found = expand("memory['a'] = action, state.place\nreturn 0.0", (0, 0, 0), memories=3)
+    assert (found.memory == ONE_TOO_MANY).any() and found.memory.max() == 2
+
+
+@pytest.mark.parametrize("body", ["return 1 / 0", "return 'much'", "return 1e9", "return {'Bad Name': 1.0}"])
+def test_a_program_s_fault_is_a_host_error(body):
+    with pytest.raises(HostError) as raised:
+        expand(body)
+    assert raised.value.cause in ("exception", "value")
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=2) | st.integers(), inside),
+    max_leaves=8,
+)
+
+
+@given(memory=st.dictionaries(st.text(max_size=3), plain, max_size=3))
+def test_freezing_and_thawing_gives_the_same_memory_back(memory):
+    again = thaw(freeze(memory))
+    assert repr(again) == repr(memory) and again is not memory
+
+
+def test_values_that_a_program_can_tell_apart_are_frozen_apart():
+    same = [{"a": 1}, {"a": 1.0}, {"a": True}, {"a": [1]}, {"a": (1,)}, {"a": {1}}, {"a": np.float64(1)}]
+    assert len({freeze(m) for m in same}) == len(same)
+    assert freeze({"a": 1, "b": 2}) != freeze({"b": 2, "a": 1})

@@ -1,0 +1,20 @@
+"""Small tasks whose pools are read in no time, and rewards made of a few lines."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+
+from rewardsmith.tasks.minigrid.task import MiniGridTask
+
+
+@lru_cache(maxsize=16)
+def small(task_id: str) -> MiniGridTask:
+    return MiniGridTask(task_id, {"train": 6, "select": 4, "claim": 4})
+
+
+@pytest.fixture(scope="session")
+def small_task():
+    """A task by id, with six training layouts."""
+    return small

@@ -1,0 +1,171 @@
+"""Known rewards get the verdict they deserve, and what a counter-example claims is really paid."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from verification import rewards
+
+from rewardsmith.programs.composition import Channel
+from rewardsmith.programs.reward import ENV, SPARSE, TrainingReward
+from rewardsmith.verification.certificate import certify
+from rewardsmith.verification.counterexample import CounterExample, replay
+
+DOORKEY, LAVA, UNLOCK = "MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0", "MiniGrid-Unlock-v0"
+FETCH = "MiniGrid-Fetch-5x5-N2-v0"
+
+
+def verdict(task, reward, **options):
+    return certify(task, reward, 0.99, layouts=options.pop("layouts", 2), **options)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "reward"),
+    [
+        (DOORKEY, SPARSE),
+        (DOORKEY, rewards.SUCCESS),
+        (DOORKEY, rewards.LATCHED),
+        (DOORKEY, rewards.DISTANCE_POTENTIAL),
+        (DOORKEY, rewards.AWAY_POTENTIAL),
+        (DOORKEY, rewards.NEVER_FIRES),
+        (LAVA, SPARSE),
+        (UNLOCK, rewards.SUCCESS),
+    ],
+)
+def test_rewards_whose_optimum_solves_are_sound(small_task, task_id, reward):
+    found = verdict(small_task(task_id), reward)
+    assert (found.verdict, found.passed, len(found.layouts)) == ("sound", True, 2)
+    assert found.unsound_rate_below == 1.0  # 3 / n says little of two layouts
+    assert all(each.low.steps == each.shortest for each in found.layouts)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "reward", "expected"),
+    [
+        (DOORKEY, rewards.PICKUP_FARM, "unsound"),
+        (DOORKEY, rewards.DOOR_FARM, "unsound"),
+        # Slow farms leave time to solve on the last steps of an episode, so its real length matters.
+        (DOORKEY, rewards.OSCILLATION, "horizon-dependent"),
+        (DOORKEY, rewards.IDLE_PAY, "unsound"),
+        (UNLOCK, rewards.HOLDS_THE_KEY, "horizon-dependent"),
+        (LAVA, rewards.SUICIDE, "unsound"),
+        (FETCH, rewards.free("return 3.0 if state.event == 'picked_up' and not state.solved else 0.0"), "unsound"),
+    ],
+)
+def test_exploitable_rewards_fail_and_the_real_environment_pays_the_exploit(small_task, task_id, reward, expected):
+    task = small_task(task_id)
+    found = verdict(task, reward)
+    assert (found.verdict, found.passed) == (expected, False)
+    for each in found.layouts:
+        example = CounterExample(**json.loads(json.dumps(each.counterexample.as_dict())))
+        example = CounterExample(**{**vars(example), "prefix": tuple(example.prefix), "cycle": tuple(example.cycle)})
+        played = replay(task, reward, example)
+        assert not played.solved and played.steps == example.steps
+        assert played.discounted == pytest.approx(example.claimed, rel=1e-12)
+        assert played.undiscounted == pytest.approx(example.undiscounted, rel=1e-12)
+        if each.cycle:
+            assert each.cycle_gain * 0.5 * task.max_steps < played.undiscounted
+
+
+def test_a_step_cost_that_makes_death_the_cheapest_end_is_unsound(small_task):
+    found = verdict(small_task(LAVA), rewards.HURRY_TO_DIE, layouts=6)
+    assert found.verdict == "unsound"
+    worst = found.worst
+    assert worst.dying > worst.idling and worst.counterexample.cycle == ()
+    assert "ends the episode" in found.message()
+
+
+def test_a_claim_that_is_wrong_is_not_confirmed(small_task):
+    task = small_task(DOORKEY)
+    example = verdict(task, rewards.PICKUP_FARM, layouts=1).worst.counterexample
+    wrong = CounterExample(**{**vars(example), "claimed": example.claimed + 0.01})
+    assert replay(task, rewards.PICKUP_FARM, example).confirms(example)
+    assert not replay(task, rewards.PICKUP_FARM, wrong).confirms(wrong)
+
+
+def test_a_reward_that_pays_nothing_is_weakly_sound(small_task):
+    nothing = TrainingReward(rewards.FOUR + "    return 0.0\n", ("reward",), (Channel("reward"),))
+    found = verdict(small_task(DOORKEY), nothing)
+    assert (found.verdict, found.passed) == ("weakly sound", True)
+
+
+def test_pay_for_staying_that_ends_at_last_is_dilatory(small_task):
+    body = "seen = memory['n'] = min(memory.get('n', 0) + 1, 61)\nreturn 0.0 if seen > 60 or state.solved else 0.2"
+    found = verdict(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), layouts=1)
+    assert (found.verdict, found.passed) == ("dilatory", True)
+    assert found.worst.low.steps > 2 * found.worst.shortest
+
+
+def test_between_the_least_and_the_most_a_success_can_pay_it_depends_on_time(small_task):
+    found = verdict(small_task(DOORKEY), rewards.free("return 0.004"), layouts=1)
+    assert found.verdict == "depends on time"
+    assert found.worst.high.solves and not found.worst.low.solves
+
+
+def test_the_verdict_says_when_the_episode_is_too_short_for_the_endless_optimum(small_task):
+    # 0.05 a step for ever outweighs 1 + 9 now, but an episode of 250 steps holds less than that.
+    body = "return 10.0 if state.solved else 0.101"
+    found = certify(small_task(DOORKEY), rewards.free(body), 0.9999, layouts=1)
+    assert found.verdict == "horizon-dependent" and found.worst.horizon_solves
+    assert not found.passed  # the learner bootstraps at the limit, so the endless optimum is the one it seeks
+
+
+@pytest.mark.parametrize(
+    ("reward", "why"),
+    [
+        (rewards.free("return 0.001 * state.step"), "time"),
+        (rewards.free("memory['seen'] = memory.get('seen', 0) + state.step\nreturn 0.0"), "time"),
+        (rewards.free("memory['n'] = memory.get('n', 0) + 1\nreturn 0.0"), "memory"),
+        (rewards.free("memory['last'] = state\nreturn 0.0"), "plain values"),
+        (TrainingReward("", (), (Channel("env", kind="env", gate="anneal", anneal=(0, 9)),)), "anneal"),
+    ],
+)
+def test_what_cannot_be_enumerated_is_not_certified_and_says_why(small_task, reward, why):
+    found = verdict(small_task(DOORKEY), reward, limit=5_000)
+    assert (found.verdict, found.passed, len(found.layouts)) == ("not certified", True, 1)
+    assert why in found.message()
+
+
+def test_success_pay_by_the_step_count_is_bounded_from_both_sides(small_task):
+    body = "return 1.0 - 0.9 * state.step / state.max_steps if state.solved else 0.0"
+    assert verdict(small_task(DOORKEY), rewards.free(body), layouts=1).verdict == "sound"
+
+
+def test_a_program_that_reads_the_last_event_is_enumerated_with_it(small_task):
+    task = small_task(DOORKEY)
+    # Pays the second of two drops in a row, which only prev.event shows: nothing to farm.
+    dull = rewards.free("return 5.0 if prev.event == state.event == 'dropped' else 0.0")
+    # Pays a pickup right after a drop.
+    farm = rewards.free("return 0.5 if prev.event == 'dropped' and state.event == 'picked_up' else 0.0")
+    assert verdict(task, dull).verdict == "sound"
+    assert verdict(task, farm).verdict == "unsound"
+    plain, told = (certify(task, r, 0.99, layouts=1).worst for r in (SPARSE, farm))
+    assert told.states > 2 * plain.states
+
+
+def test_a_latch_and_a_budget_are_part_of_the_state(small_task):
+    task = small_task(DOORKEY)
+    farm = rewards.PICKUP_FARM.source
+    for channel in (Channel("reward", gate="latch"), Channel("reward", budget=0.5)):
+        assert verdict(task, TrainingReward(farm, ("reward",), (ENV, channel))).verdict == "sound"
+    generous = Channel("reward", budget=50.0)
+    assert verdict(task, TrainingReward(farm, ("reward",), (ENV, generous)), layouts=1).verdict != "sound"
+
+
+def test_a_layout_beyond_the_limit_is_left_and_said_so(small_task):
+    found = verdict(small_task(DOORKEY), SPARSE, limit=100)
+    assert found.verdict == "not certified" and "more than 100" in found.message()
+
+
+def test_a_potential_moves_every_value_by_the_start_s_potential(small_task):
+    task = small_task(DOORKEY)
+    plain, shaped = (certify(task, r, 0.99, layouts=1) for r in (SPARSE, rewards.DISTANCE_POTENTIAL))
+    assert shaped.worst.low.margin == pytest.approx(plain.worst.low.margin, abs=1e-12)
+    assert "preserved" in shaped.message()
+
+
+def test_a_sound_reward_with_guidance_is_predicted_easier_than_without(small_task):
+    task = small_task(DOORKEY)
+    guided, sparse = (certify(task, r, 0.99, layouts=2).difficulty for r in (rewards.DISTANCE_POTENTIAL, SPARSE))
+    assert guided < sparse
