@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="trials at once")
     lease_seconds: float = Field(default=30.0, gt=1.0, description="a claim lapses this long after a heartbeat")
     max_attempts: int = Field(default=3, ge=1, description="tries after infrastructure failures")
+    calls_at_once: int = Field(default=8, ge=1, description="language-model calls under way to one provider")
     trial_memory_mb: int = Field(default=4096, ge=256, description="address space limit is not set on CUDA")
     trial_seconds: float = Field(default=3600.0, gt=0, description="wall-clock limit of one rung of a trial")
     allow_weak_sandbox: bool = Field(default=False, description="run below protection level `kernel`")

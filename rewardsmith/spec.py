@@ -57,9 +57,16 @@ class JobSpec(_Strict):
     task: str = Field(min_length=1, description="task id, or a YAML file that describes one")
     method: Literal["auto-mc-reward", "free"] = "auto-mc-reward"
     model: str = "synth"
+    designer_model: str | None = None
     critic_model: str | None = None
     analyzer_model: str | None = None
+    fallback_models: tuple[str, ...] = Field(default=(), description="asked in order where a model cannot answer")
     api_base: str | None = None
+    stream: bool = Field(default=False, description="receive answers piece by piece")
+    prompt_tokens: int = Field(default=16_000, ge=1_000, description="evidence in prompts is cut to about this length")
+    answer_tokens: int = Field(default=4_096, ge=64, description="longest answer, thinking included")
+    record: str | None = Field(default=None, description="cassette that calls are written to")
+    replay: str | None = Field(default=None, description="cassette that answers instead of any model")
     iterations: int = Field(default=3, ge=1, le=100)
     samples: int = Field(default=3, ge=1, le=64, description="candidates per iteration")
     repairs: int = Field(default=3, ge=0, le=10, description="repair rounds of a candidate that fails a check")
@@ -88,8 +95,8 @@ class JobSpec(_Strict):
 
     def model_of(self, role: str) -> str:
         """The model that plays `role` ("designer", "critic", "analyzer")."""
-        named = {"critic": self.critic_model, "analyzer": self.analyzer_model}.get(role)
-        return named or self.model
+        named = {"designer": self.designer_model, "critic": self.critic_model, "analyzer": self.analyzer_model}
+        return named[role] or self.model
 
 
 # Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults;

@@ -20,7 +20,7 @@ from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import run_item
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import RewardsmithError
-from rewardsmith.storage import queue, records
+from rewardsmith.storage import ledger, queue, records
 from rewardsmith.storage.database import read
 
 _IDLE = 0.05
@@ -48,6 +48,7 @@ class LocalExecutor:
         """Work until there is nothing left to do. Raises what a slot raised."""
         # Each slot thread has an owner name of its own; the process part tells later runs that we are gone.
         queue.reap(self._context.database, self._context.settings.max_attempts)
+        ledger.settle_lost(self._context.database)
         advance(self._context, self._job)
         slots = [threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}",)) for k in range(self._slots)]
         for slot in slots:
@@ -73,6 +74,7 @@ class LocalExecutor:
                 self.stop()
             self._keep_time_limit()
             queue.reap(self._context.database, self._context.settings.max_attempts)
+            ledger.settle_lost(self._context.database)
             if not self._stop.is_set():
                 advance(self._context, self._job)
 

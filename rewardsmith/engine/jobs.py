@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import Connection, select
 
+from rewardsmith.agents.pricing import has_price
+from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import ranking, search_seed
 from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.speaking import models_of
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE, source_hash
@@ -27,7 +32,9 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
     """
     task = get_task(spec.task)
     get_method(spec.method)
-    _check_budget(spec)
+    check_budget(spec)
+    if spec.record is not None:
+        start_recording(Path(spec.record), spec.model_dump(mode="json"), seed_reward)
     oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
     with context.database.begin() as connection:
         values = spec.model_dump(mode="json")
@@ -38,7 +45,8 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
     return job_id
 
 
-def _check_budget(spec: JobSpec) -> None:
+def check_budget(spec: JobSpec) -> None:
+    """Raises UsageError for limits that cannot be kept, or cannot pay for one candidate and its claim."""
     reserve = 2 * spec.confirm * spec.steps
     baseline = spec.rungs[0] if spec.confirm else 1.0
     limit = spec.budget.env_steps
@@ -47,8 +55,8 @@ def _check_budget(spec: JobSpec) -> None:
             f"A budget of {limit:,} environment steps cannot pay the claim ({reserve:,}) and one candidate.",
             "Raise --max-steps, or lower --confirm or --steps.",
         )
-    models = {spec.model_of(role) for role in ("designer", "critic", "analyzer")} - {"synth", "none", "manual"}
-    unpriced = sorted(m for m in models if spec.budget.dollars is not None and not _has_price(m))
+    models = {name for role in ("designer", "critic", "analyzer") for name in models_of(spec, role)}
+    unpriced = sorted(m for m in models if spec.budget.dollars is not None and not has_price(m))
     if unpriced:
         raise UsageError(
             f"The price of {unpriced[0]} is unknown, so a limit in dollars cannot be kept.",
@@ -96,12 +104,6 @@ def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, source:
     )
     for sample in range(spec.samples if spec.model != "none" else 0):
         queue.insert(connection, ItemKey(job_id, "design", iteration=1, sample=sample), {"move": "new", "parents": []})
-
-
-def _has_price(model: str) -> bool:
-    from rewardsmith.agents.litellm_model import has_price
-
-    return has_price(model)
 
 
 def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
