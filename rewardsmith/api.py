@@ -15,7 +15,7 @@ from typing import Any
 from rewardsmith.config import Settings, settings
 from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.speaking import recorded_job
+from rewardsmith.engine.speaking import recorded_job, write_cassette
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
@@ -170,4 +170,4 @@ def read_reward_file(path: Path) -> str:
     return source
 
 
-__all__ = ["Design", "RewardsmithError", "design", "recorded_job"]
+__all__ = ["Design", "RewardsmithError", "design", "recorded_job", "write_cassette"]

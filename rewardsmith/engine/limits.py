@@ -57,7 +57,7 @@ class LimitedModel:
         with read(self._context.database) as connection:
             row = ledger.answered(connection, key, prompt_hash(request.system, request.prompt))
         if row is not None:
-            return _answer(row)
+            return answer_of(row)
         bound = bound_of(self._priced_as, request)
         call = self._reserve(request, key, bound)
 
@@ -157,7 +157,8 @@ def _amount(bound: Bound) -> Amount:
     return Amount(1, bound.tokens, bound.usd)
 
 
-def _answer(row: Mapping[str, Any]) -> Answer:
+def answer_of(row: Mapping[str, Any]) -> Answer:
+    """The answer that a row of the ledger holds."""
     usage = Usage(row["prompt_tokens"], row["completion_tokens"])
     return Answer(
         row["outcome"], row["answer"] or "", row["model"], usage, row["price_usd"], row["latency_s"], row["attempts"]

@@ -7,12 +7,14 @@ from typing import Any
 
 from rewardsmith.agents.asking import Limits
 from rewardsmith.agents.fallback import FallbackModel
-from rewardsmith.agents.models import LanguageModel, Reach, open_model
-from rewardsmith.agents.replay import RecordingModel, read_header
+from rewardsmith.agents.models import LanguageModel, Patience, Reach, ReplayKey, open_model
+from rewardsmith.agents.replay import Header, Recorded, RecordingModel, read_header
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.limits import Account, LimitedModel
+from rewardsmith.engine.limits import Account, LimitedModel, answer_of
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.spec import JobSpec
+from rewardsmith.storage import ledger, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 
 
@@ -25,10 +27,15 @@ def open_role(context: Context, snapshot: Snapshot, item: Item, role: str, candi
         # Priced as the model it stands for, so that the budget decides as it did then.
         model: LanguageModel = LimitedModel(open_model(f"replay:{spec.replay}"), context, account, names[0])
     else:
-        reach = Reach(spec.api_base, directory=manual_folder(context), stream=spec.stream)
+        reach = Reach(spec.api_base, _patience(context), directory=manual_folder(context), stream=spec.stream)
         limited = [LimitedModel(open_model(name, reach), context, account) for name in names]
         model = limited[0] if len(limited) == 1 else FallbackModel(limited)
     return model if spec.record is None else RecordingModel(model, Path(spec.record))
+
+
+def _patience(context: Context) -> Patience:
+    settings = context.settings
+    return Patience(settings.call_seconds, settings.call_deadline, backoff_s=settings.call_backoff)
 
 
 def models_of(spec: JobSpec, role: str) -> list[str]:
@@ -62,3 +69,25 @@ def recorded_job(path: Path) -> tuple[dict[str, Any], str | None]:
         return {}, None
     settings = {k: v for k, v in header.job.items() if k not in ("record", "replay", "name")}
     return settings, header.seed_reward
+
+
+def write_cassette(context: Context, job_id: str, path: Path) -> Path:
+    """Write every answered call of a job as a cassette that `run --replay` takes."""
+    with read(context.database) as connection:
+        job = records.get_job(connection, job_id)
+        rows = ledger.answered_of(connection, job_id)
+        seed = next((c.source for c in records.candidates_of(connection, job_id) if c.kind == "seeded"), None)
+    spec = JobSpec.model_validate(job.spec)
+    lines = [Header(job=job.spec, seed_reward=seed).model_dump_json()]
+    for row in rows:
+        names = models_of(spec, row["role"])
+        call = Recorded(
+            key=ReplayKey(row["role"], row["iteration"], row["sample"], row["attempt"]),
+            prompt_sha256=row["prompt_hash"],
+            is_language_model=names[0] not in ("synth", "manual"),
+            answer=answer_of(row),
+            prompt=row["prompt"],
+        )
+        lines.append(call.model_dump_json(exclude_none=True))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

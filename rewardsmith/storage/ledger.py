@@ -56,6 +56,8 @@ class Limits:
     at_once: int | None = None
 
 
+_ANSWERED = llm_calls.c.outcome.in_(("completed", "refused", "truncated", "empty"))
+
 Standing = Literal["free", "busy", "spent"]
 """Whether a call may be made: now; later, when others are settled; or never."""
 
@@ -65,6 +67,12 @@ def answered(connection: Connection, key: CallKey, prompt_hash: str) -> Mapping[
     outcomes = ("completed", "refused", "truncated", "empty")
     query = select(llm_calls).where(_is(key), llm_calls.c.prompt_hash == prompt_hash, llm_calls.c.outcome.in_(outcomes))
     return connection.execute(query.order_by(llm_calls.c.repeat.desc())).mappings().first()
+
+
+def answered_of(connection: Connection, job_id: str) -> list[Mapping[str, Any]]:
+    """The rows of all answered calls of a job, in the order they were made."""
+    query = select(llm_calls).where(llm_calls.c.job_id == job_id, _ANSWERED).order_by(llm_calls.c.id)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def standing(connection: Connection, key: CallKey, model: str, bound: Amount, limits: Limits) -> Standing:
