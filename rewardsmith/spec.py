@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rewardsmith.errors import UsageError
 
@@ -88,10 +89,24 @@ class JobSpec(_Strict):
             raise ValueError("rungs must rise and end with 1.0, for example 0.25, 0.5, 1.0")
         return self
 
+    @field_validator("api_base")
+    @classmethod
+    def _address_holds_no_secret(cls, value: str | None) -> str | None:
+        # Settings are stored, shown and exported; keys belong into the environment.
+        if value and (re.search(r"//[^/]*@", value) or "?" in value):
+            raise ValueError("an address must not carry a password or a key; set the provider's environment variable")
+        return value
+
     def fingerprint(self, seed_reward: str | None = None) -> str:
         """Hash of everything asked for: the same command finds its unfinished job by it."""
         text = json.dumps([self.model_dump(mode="json"), seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether no language model and no person is asked: rules or a recording answer at once."""
+        asked = {self.model_of(role) for role in ("designer", "critic", "analyzer")}
+        return self.replay is not None or asked <= {"synth", "none"}
 
     def model_of(self, role: str) -> str:
         """The model that plays `role` ("designer", "critic", "analyzer")."""

@@ -100,7 +100,7 @@ def _parents(sample: int, ranked: list[Candidate]) -> list[str]:
 
 def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
     steps: list[Step] = []
-    mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline"]
+    mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline" and c.state != "vetoed"]
     if any(i.key.candidate == "" and i.state in OPEN for i in s.items_of("design", iteration=number)):
         return []  # twins are told apart, and budgets shared out, once the whole round is designed
     for candidate in mine:
@@ -261,7 +261,7 @@ def rung_reached(s: Snapshot, c: Candidate) -> int:
 def ranking(s: Snapshot) -> list[Candidate]:
     """All trained candidates of the job, best first: by rung reached, then by success."""
     # A fault is never scored, whatever other seeds or earlier rungs of the candidate reached.
-    trained = [c for c in s.candidates if rung_reached(s, c) >= 0 and not _faulted(s, c)]
+    trained = [c for c in s.candidates if rung_reached(s, c) >= 0 and not _faulted(s, c) and c.state != "vetoed"]
     return sorted(trained, key=lambda c: (-rung_reached(s, c), *rank_key(s, c, rung_reached(s, c))))
 
 

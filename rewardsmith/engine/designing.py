@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,7 +81,8 @@ def _candidate_id(item: Item, depth: int) -> str:
         if number < 0:
             break
     # A user's own reward is repaired under its own name.
-    name = "seed" if item.key.candidate.split("-")[-1].lstrip("0123456789").startswith("seed") else letters
+    own = re.match(r"\d+(seed|user\d+x?)", item.key.candidate.split("-")[-1])
+    name = own[1].rstrip("x") + ("x" if own[1].startswith("user") else "") if own else letters
     return f"{item.key.job_id}-{item.key.iteration}{name}{depth + 1 if depth else ''}"
 
 

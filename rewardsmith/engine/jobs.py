@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents.pricing import has_price
 from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.decide import ranking, search_seed
+from rewardsmith.engine.decide import decide, ranking, search_seed
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.engine.speaking import models_of
 from rewardsmith.errors import UsageError
@@ -133,6 +133,19 @@ def pause_job(context: Context, job_id: str, note: str) -> None:
         records.update_job(connection, job_id, state="paused", note=note, **values)
 
 
+def pause_for_answers(context: Context, job_id: str) -> bool:
+    """Pause a job whose only open work waits for a person's answers; returns whether it did."""
+    with context.database.begin() as connection:
+        snapshot = read_snapshot(connection, job_id)
+        waiting = [i for i in snapshot.items if i.state == "waiting"]
+        going_on = any(i.state in ("queued", "leased") for i in snapshot.items) or decide(snapshot)
+        if snapshot.job.state != "running" or not waiting or going_on:
+            return False
+        note = f"{len(waiting)} prompts wait for a person's answer; see `rewardsmith calls pending`."
+        records.update_job(connection, job_id, state="paused", note=note)
+        return True
+
+
 def cancel_job(context: Context, job_id: str) -> None:
     """End an unfinished job for good; its candidates and trials stay readable. Raises UsageError."""
     with context.database.begin() as connection:
@@ -196,6 +209,7 @@ __all__ = [
     "create_job",
     "extend_job",
     "find_unfinished",
+    "pause_for_answers",
     "pause_job",
     "resume_job",
     "search_seed",
