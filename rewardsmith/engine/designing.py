@@ -127,7 +127,9 @@ def run_check(context: Context, item: Item) -> None:
     task = get_task(spec.task)
     checked = run_checks(task, method.reward(candidate.source), spec.training.gamma, context.sandbox_floor)
     verdicts = list(checked.verdicts)
-    if checked.passed and spec.model != "none":
+    if checked.passed and candidate.kind == "designed":
+        verdicts.append(_novelty(context, snapshot, candidate, verdicts))
+    if all(v.passed for v in verdicts) and spec.model != "none":
         asked = roles.ReviewRequest(
             method=method,
             interface=task.interface(),
@@ -141,6 +143,24 @@ def run_check(context: Context, item: Item) -> None:
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
         verdicts.append(_critic_verdict(outcome))
     _write_verdicts(context, item, candidate.id, verdicts, advisory_battery=spec.model == "none")
+
+
+def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
+    """Whether no program of an earlier round paid exactly the same on the played transitions.
+
+    Those of the same round are not compared: who is checked first depends on timing.
+    """
+    mine = next(v.details["behaviour"] for v in verdicts if "behaviour" in v.details)
+    earlier = [c for c in snapshot.candidates if c.iteration < candidate.iteration and c.kind != "baseline"]
+    with read(context.database) as connection:
+        for other in earlier:
+            query = select(checks.c.details).where(checks.c.candidate_id == other.id, checks.c.kind == "contract")
+            details = connection.execute(query).scalar()
+            if details and details.get("behaviour") == mine:
+                name = _anonymous(other)
+                text = f"pays exactly what {name} paid on every played transition; training would bring nothing new"
+                return Verdict("novelty", False, text, {"same_as": other.id})
+    return Verdict("novelty", True, "no earlier program paid the same")
 
 
 def _write_verdicts(

@@ -111,7 +111,7 @@ checks = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     _candidate(),
-    Column("kind", String(16), nullable=False),  # gate | contract | determinism | cost | battery | critic
+    Column("kind", String(16), nullable=False),  # gate|contract|determinism|cost|battery|novelty|critic
     Column("passed", Boolean, nullable=False),
     Column("message", Text, nullable=False),
     Column("details", JSON),
