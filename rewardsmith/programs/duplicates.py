@@ -11,6 +11,8 @@ def normal_form(source: str) -> str:
     """The program's tree without docstrings and with numbered local names; its text if it does not parse."""
     try:
         tree = ast.parse(source)
+        if not tree.body:
+            return source
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
                 _drop_docstring(node)
