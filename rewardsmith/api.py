@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.config import Settings, settings
-from rewardsmith.engine import jobs
+from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.speaking import recorded_job, write_cassette
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
@@ -77,6 +78,11 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
         jobs.resume_job(context, found)
         return found, True
     return jobs.create_job(context, spec, seed_reward), False
+
+
+def plan_calls(spec: JobSpec) -> planning.Plan:
+    """The first prompts of a job and the most that its calls can take; creates and sends nothing."""
+    return planning.plan_calls(spec)
 
 
 def start_training(context: Context, task: str, source: str, steps: int | None, seeds: int) -> str:
@@ -164,4 +170,4 @@ def read_reward_file(path: Path) -> str:
     return source
 
 
-__all__ = ["Design", "RewardsmithError", "design"]
+__all__ = ["Design", "RewardsmithError", "design", "recorded_job", "write_cassette"]

@@ -22,6 +22,12 @@ class Settings(BaseSettings):
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="trials at once")
     lease_seconds: float = Field(default=30.0, gt=1.0, description="a claim lapses this long after a heartbeat")
     max_attempts: int = Field(default=3, ge=1, description="tries after infrastructure failures")
+    calls_at_once: int = Field(default=8, ge=1, description="language-model calls under way to one provider")
+    call_seconds: float = Field(default=300.0, gt=0, description="limit of one request to a language model")
+    call_deadline: float = Field(
+        default=900.0, gt=0, le=900, description="limit of one call, with its repeated requests and waits"
+    )
+    call_backoff: float = Field(default=1.0, gt=0, description="first wait before a request is repeated; doubles")
     trial_memory_mb: int = Field(default=4096, ge=256, description="address space limit is not set on CUDA")
     trial_seconds: float = Field(default=3600.0, gt=0, description="wall-clock limit of one rung of a trial")
     allow_weak_sandbox: bool = Field(default=False, description="run below protection level `kernel`")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rewardsmith.errors import UsageError
 
@@ -57,9 +58,16 @@ class JobSpec(_Strict):
     task: str = Field(min_length=1, description="task id, or a YAML file that describes one")
     method: Literal["auto-mc-reward", "free"] = "auto-mc-reward"
     model: str = "synth"
+    designer_model: str | None = None
     critic_model: str | None = None
     analyzer_model: str | None = None
+    fallback_models: tuple[str, ...] = Field(default=(), description="asked in order where a model cannot answer")
     api_base: str | None = None
+    stream: bool = Field(default=False, description="receive answers piece by piece")
+    prompt_tokens: int = Field(default=16_000, ge=1_000, description="evidence in prompts is cut to about this length")
+    answer_tokens: int = Field(default=4_096, ge=64, description="longest answer, thinking included")
+    record: str | None = Field(default=None, description="cassette that calls are written to")
+    replay: str | None = Field(default=None, description="cassette that answers instead of any model")
     iterations: int = Field(default=3, ge=1, le=100)
     samples: int = Field(default=3, ge=1, le=64, description="candidates per iteration")
     repairs: int = Field(default=3, ge=0, le=10, description="repair rounds of a candidate that fails a check")
@@ -82,15 +90,29 @@ class JobSpec(_Strict):
             raise ValueError("rungs must rise and end with 1.0, for example 0.25, 0.5, 1.0")
         return self
 
+    @field_validator("api_base")
+    @classmethod
+    def _address_holds_no_secret(cls, value: str | None) -> str | None:
+        # Settings are stored, shown and exported; keys belong into the environment.
+        if value and (re.search(r"//[^/]*@", value) or "?" in value):
+            raise ValueError("an address must not carry a password or a key; set the provider's environment variable")
+        return value
+
     def fingerprint(self, seed_reward: str | None = None) -> str:
         """Hash of everything asked for: the same command finds its unfinished job by it."""
         text = json.dumps([self.model_dump(mode="json"), seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether no language model and no person is asked: rules or a recording answer at once."""
+        asked = {self.model_of(role) for role in ("designer", "critic", "analyzer")}
+        return self.replay is not None or asked <= {"synth", "none"}
+
     def model_of(self, role: str) -> str:
         """The model that plays `role` ("designer", "critic", "analyzer")."""
-        named = {"critic": self.critic_model, "analyzer": self.analyzer_model}.get(role)
-        return named or self.model
+        named = {"designer": self.designer_model, "critic": self.critic_model, "analyzer": self.analyzer_model}
+        return named[role] or self.model
 
 
 # Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults;

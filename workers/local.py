@@ -21,10 +21,11 @@ from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import run_item
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import RewardsmithError
-from rewardsmith.storage import queue, records
+from rewardsmith.storage import ledger, queue, records
 from rewardsmith.storage.database import read
 from workers.warm import WarmParent
 
+_CALLS = ("design", "analyse")
 _IDLE = 0.05
 _TICK = 0.5
 
@@ -51,9 +52,13 @@ class LocalExecutor:
         """Work until there is nothing left to do. Raises what a slot raised."""
         # Each slot thread has an owner name of its own; the process part tells later runs that we are gone.
         queue.reap(self._context.database, self._context.settings.max_attempts)
+        ledger.settle_lost(self._context.database)
         advance(self._context, self._job)
         self._warm_up()
-        slots = [threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}",)) for k in range(self._slots)]
+        slots = [
+            threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}", kinds))
+            for k, kinds in enumerate([queue.KINDS] * self._slots + [_CALLS] * self._call_slots())
+        ]
         for slot in slots:
             slot.start()
         try:
@@ -86,8 +91,10 @@ class LocalExecutor:
                 self.stop()
             self._keep_time_limit()
             queue.reap(self._context.database, self._context.settings.max_attempts)
+            ledger.settle_lost(self._context.database)
             if not self._stop.is_set():
                 advance(self._context, self._job)
+                jobs.pause_for_answers(self._context, self._job)
 
     def _keep_time_limit(self) -> None:
         with read(self._context.database) as connection:
@@ -96,10 +103,17 @@ class LocalExecutor:
         if limit is not None and snapshot.job.active_seconds >= limit:
             jobs.stop_for_time(self._context, self._job, f"The budget of {limit:g} s is spent.")
 
-    def _slot(self, owner: str) -> None:
+    def _call_slots(self) -> int:
+        """Slots that only wait for language models: a round's samples are asked for at the same time."""
+        with read(self._context.database) as connection:
+            spec = read_snapshot(connection, self._job).spec
+        return 0 if spec.asks_nobody else min(spec.samples, self._context.settings.calls_at_once)
+
+    def _slot(self, owner: str, kinds: tuple[str, ...]) -> None:
         try:
             while not self._stop.is_set():
-                item = queue.claim(self._context.database, owner, self._context.settings.lease_seconds, self._job)
+                lease = self._context.settings.lease_seconds
+                item = queue.claim(self._context.database, owner, lease, self._job, kinds)
                 if item is not None:
                     run_item(self._context, item.id, owner, self._stop.is_set)
                 elif self._over():

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from rewardsmith.agents.models import Answer, ModelFailed, ReplayKey, Request, prompt_hash
+from rewardsmith.agents.models import Answer, ModelFailed, PersonAwaited, ReplayKey, Request, prompt_hash
 
 
 class ManualModel:
@@ -37,10 +37,11 @@ class ManualModel:
             _edit(question, reply)
         text = _written(reply)
         if not text:
-            raise ModelFailed(
+            raise PersonAwaited(
                 f"A person's answer is awaited: {request.key}.",
                 f"Read {question}, write the answer to {reply}, and go on.",
-                "person",
+                question,
+                reply,
             )
         return Answer("completed", text, model="manual", latency_s=time.monotonic() - started)
 

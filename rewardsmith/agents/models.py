@@ -8,7 +8,8 @@ once would not change that. Adapters: litellm_model (any provider), synth (no la
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -23,7 +24,8 @@ max_tokens, the text is a beginning. `empty`: an answer without words. Budgets c
 Fault = Literal[
     "key",  # no API key, or one that the provider rejects
     "unknown_model",  # no such model or provider
-    "request",  # the provider rejects this very request: too long, an unsupported parameter
+    "request",  # the provider rejects this very request: an unsupported parameter, say
+    "context",  # the prompt is longer than the model takes
     "quota",  # the account has no credit left
     "rate_limit",
     "server",  # an error, or an unreadable reply, of the provider
@@ -53,6 +55,8 @@ class ReplayKey:
 class Request:
     """One question. `max_tokens` bounds the answer; `temperature` None leaves it to the provider.
 
+    again: called before a request is sent once more, with whether the last one may have been billed; what it
+    raises ends the call. note: what the ledger says beside the call, such as evidence left out of the prompt.
     Raises ValueError when `role` is not the key's.
     """
 
@@ -62,6 +66,8 @@ class Request:
     key: ReplayKey
     max_tokens: int = 4096
     temperature: float | None = 1.0
+    again: Callable[[bool], None] | None = field(default=None, compare=False, repr=False)
+    note: str | None = None
 
     def __post_init__(self) -> None:
         if self.role != self.key.role:
@@ -98,12 +104,17 @@ class Answer:
 
 
 class ModelFailed(RewardsmithError):
-    """No answer, and asking again at once would not bring one. attempts: requests sent, 0 if none was."""
+    """No answer, and asking again at once would not bring one.
 
-    def __init__(self, cause: str, remedy: str, fault: Fault, attempts: int = 0) -> None:
+    attempts: requests sent, 0 if none was. maybe_billed: whether the last one may have been answered and
+    billed although no answer arrived, as when it timed out.
+    """
+
+    def __init__(self, cause: str, remedy: str, fault: Fault, attempts: int = 0, *, maybe_billed: bool = False) -> None:
         super().__init__(cause, remedy)
         self.fault: Fault = fault
         self.attempts = attempts
+        self.maybe_billed = maybe_billed
 
     @property
     def may_pass(self) -> bool:
@@ -112,7 +123,16 @@ class ModelFailed(RewardsmithError):
 
     def __reduce__(self):
         # Exceptions are unpickled from `args`, which holds the message alone; this one crosses processes.
-        return type(self), (self.cause, self.remedy, self.fault, self.attempts)
+        return ModelFailed, (self.cause, self.remedy, self.fault, self.attempts), {"maybe_billed": self.maybe_billed}
+
+
+class PersonAwaited(ModelFailed):
+    """A person has not answered yet. question, reply: the files of the prompt and of the answer."""
+
+    def __init__(self, cause: str, remedy: str, question: Path, reply: Path) -> None:
+        super().__init__(cause, remedy, "person")
+        self.question = question
+        self.reply = reply
 
 
 class LanguageModel(Protocol):
@@ -156,19 +176,24 @@ def prompt_hash(system: str, prompt: str) -> str:
     return digest.hexdigest()
 
 
-def open_model(
-    name: str,
-    *,
-    api_base: str | None = None,
-    patience: Patience | None = None,
-    directory: Path | None = None,
-) -> LanguageModel:
+@dataclass(frozen=True)
+class Reach:
+    """How a model is reached. api_base: address of a self-hosted server. directory: where `manual` exchanges
+    files, `.rewardsmith/manual` by default. stream: receive the answer piece by piece."""
+
+    api_base: str | None = None
+    patience: Patience | None = None
+    directory: Path | None = None
+    stream: bool = False
+
+
+def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
     """The model called `name`: "synth", "replay:FILE", "manual", or a litellm id such as "ollama/llama3".
 
-    api_base: address of an OpenAI-compatible or other self-hosted server. directory: where `manual`
-    exchanges files, `.rewardsmith/manual` by default. Nothing is sent, and litellm is not imported, until the
-    first request. Raises ModelFailed for a replay file that is missing or unreadable, and for an empty name.
+    Nothing is sent, and litellm is not imported, until the first request. Raises ModelFailed for a replay file
+    that is missing or unreadable, and for an empty name.
     """
+    reach = reach or Reach()
     if name == "synth":
         from rewardsmith.agents.synth import SynthModel
 
@@ -176,7 +201,7 @@ def open_model(
     if name == "manual":
         from rewardsmith.agents.manual import ManualModel
 
-        return ManualModel(directory or Path(".rewardsmith/manual"))
+        return ManualModel(reach.directory or Path(".rewardsmith/manual"))
     if name.startswith("replay:"):
         from rewardsmith.agents.replay import ReplayModel
 
@@ -189,4 +214,4 @@ def open_model(
         )
     from rewardsmith.agents.litellm_model import LiteLLMModel
 
-    return LiteLLMModel(name, api_base=api_base, patience=patience or Patience())
+    return LiteLLMModel(name, api_base=reach.api_base, patience=reach.patience or Patience(), stream=reach.stream)

@@ -37,13 +37,6 @@ class Call:
     answer: Answer
 
 
-@dataclass(frozen=True)
-class Spoken:
-    """What an agent returns beside its result: every call it made, the last one last."""
-
-    calls: list[Call] = field(default_factory=list)
-
-
 def call_of(request: Request, answer: Answer) -> Call:
     """The ledger's record of a request and its answer."""
     return Call(request.key, request.prompt, prompt_hash(request.system, request.prompt), answer)
@@ -51,7 +44,11 @@ def call_of(request: Request, answer: Answer) -> Call:
 
 @dataclass(frozen=True)
 class ParentProgram:
-    """What the designer is told of an earlier program."""
+    """What the designer is told of an earlier program.
+
+    curve: up to ten points of training, each with steps, success (0 to 1) and the mean of each component.
+    episodes: failed episodes in words.
+    """
 
     id: str
     source: str
@@ -60,3 +57,5 @@ class ParentProgram:
     components: dict[str, dict[str, float]] = field(default_factory=dict)
     failed_checks: list[dict[str, str]] = field(default_factory=list)
     suggestion: str | None = None
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    episodes: list[str] = field(default_factory=list)

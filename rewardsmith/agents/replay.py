@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -47,6 +47,38 @@ class Recorded(BaseModel):
     failure: Failure | None = None
     system: str | None = None
     prompt: str | None = None
+
+
+class Header(BaseModel):
+    """The first line of a job's cassette: what the job was asked for, so that it can be run again by name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal[1] = 1
+    job: dict[str, Any]
+    seed_reward: str | None = None
+
+
+def start_recording(path: Path, job: dict[str, Any], seed_reward: str | None) -> None:
+    """Begin a job's cassette. Raises ModelFailed when the file has content: recordings are not mixed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.stat().st_size:
+            raise ModelFailed(f"The recording {path} exists already.", "Name another file, or remove it.", "replay")
+        path.write_text(Header(job=job, seed_reward=seed_reward).model_dump_json() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ModelFailed(
+            f"The recording {path} cannot be written: {error}.", "Name another file.", "replay"
+        ) from error
+
+
+def read_header(path: Path) -> Header | None:
+    """What the recorded job was asked for, or None for a cassette without it. Raises ModelFailed."""
+    first = next(iter(_lines(path)), "")
+    try:
+        return Header.model_validate_json(first)
+    except ValidationError:
+        return None
 
 
 class RecordingModel:
@@ -106,7 +138,7 @@ def _missing_newline(path: Path) -> bytes:
 
 
 class ReplayModel:
-    """The cassette at `path`, as a model. A call recorded twice gives what it brought the last time.
+    """The cassette at `path`, as a model. A call recorded twice with the same prompt gives what it brought last.
 
     Answers carry the recorded price and tokens, so that a budget ends the job where it ended it then.
     `is_language_model` is true only if a language model wrote every answer. Raises ModelFailed when the file
@@ -115,7 +147,10 @@ class ReplayModel:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._calls = {recorded.key: recorded for recorded in read_cassette(path)}
+        # One call may have been made with a long prompt, and then with a shorter one.
+        self._calls: dict[ReplayKey, dict[str, Recorded]] = {}
+        for recorded in read_cassette(path):
+            self._calls.setdefault(recorded.key, {})[recorded.prompt_sha256] = recorded
 
     @property
     def name(self) -> str:
@@ -123,18 +158,21 @@ class ReplayModel:
 
     @property
     def is_language_model(self) -> bool:
-        return bool(self._calls) and all(call.is_language_model for call in self._calls.values())
+        calls = [call for prompts in self._calls.values() for call in prompts.values()]
+        return bool(calls) and all(call.is_language_model for call in calls)
 
     def complete(self, request: Request) -> Answer:
         """What was recorded for this call; raises ModelFailed if it is not there or its prompt differs."""
-        recorded = self._calls.get(request.key)
-        if recorded is None:
+        prompts = self._calls.get(request.key)
+        if prompts is None:
             raise ModelFailed(
                 f"{self.path} holds no answer for this call: {request.key}.",
                 "Record the job again, or replay it with the settings it was recorded with.",
                 "replay",
             )
-        if recorded.prompt_sha256 != prompt_hash(request.system, request.prompt):
+        recorded = prompts.get(prompt_hash(request.system, request.prompt))
+        if recorded is None:
+            recorded = list(prompts.values())[-1]
             raise ModelFailed(
                 f"{self.path} answers another prompt at this call: {request.key}. " + _difference(recorded, request),
                 "Undo what changed the prompt (task, method, seeds, templates), or record the job again.",
@@ -149,15 +187,9 @@ class ReplayModel:
 
 def read_cassette(path: Path) -> list[Recorded]:
     """Every call of the cassette, in the order recorded; raises ModelFailed naming the line that is wrong."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelFailed(
-            f"The recording {path} cannot be read: {error}.", "Name a file that a recording wrote.", "replay"
-        ) from error
     calls: list[Recorded] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip() or (number == 1 and line.startswith('{"version":1,"job":')):
             continue
         try:
             call = Recorded.model_validate_json(line)
@@ -176,6 +208,15 @@ def read_cassette(path: Path) -> list[Recorded]:
             )
         calls.append(call)
     return calls
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFailed(
+            f"The recording {path} cannot be read: {error}.", "Name a file that a recording wrote.", "replay"
+        ) from error
 
 
 def _difference(recorded: Recorded, request: Request) -> str:

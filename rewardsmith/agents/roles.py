@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rewardsmith.agents.models import LanguageModel, ReplayKey, Request, Role
-from rewardsmith.agents.prompting import Call, ParentProgram, call_of, render
-from rewardsmith.errors import BudgetSpent
+from rewardsmith.agents.asking import STANDARD, Draft, Limits, Outcome, ask
+from rewardsmith.agents.models import LanguageModel, ReplayKey
+from rewardsmith.agents.prompting import ParentProgram, render
 from rewardsmith.methods.base import Method
-from rewardsmith.programs.reading import ReadProgram, UnreadableAnswer, read_json, read_program
+from rewardsmith.programs.reading import ReadProgram, read_json, read_program
 from rewardsmith.tasks.base import Interface
-
-T = TypeVar("T")
 
 
 class Issue(BaseModel):
@@ -46,7 +43,7 @@ class Reading(BaseModel):
 
 @dataclass(frozen=True)
 class DesignRequest:
-    """What the designer is asked for."""
+    """What the designer is asked for. facts: append a machine-readable part, which rules read and models need not."""
 
     method: Method
     interface: Interface
@@ -57,22 +54,42 @@ class DesignRequest:
     depth: int  # repairs so far
     parents: list[ParentProgram]
     tried: list[dict[str, str]]
+    comments: tuple[str, ...] = ()
     subgoal_order: list[dict[str, Any]] | None = None
     dense_budget: float | None = None
-    max_tokens: int = 4096
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A readable result, or the reason there is none; and every call that was made."""
-
-    result: Any
-    reason: str | None
-    calls: list[Call] = field(default_factory=list)
+    facts: bool = True
+    limits: Limits = STANDARD
 
 
 def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
     """A program (ReadProgram), or the reason why the answers could not be read."""
+    # Each design may take two calls, so repairs count attempts in steps of two.
+    key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
+    return ask(model, key, design_draft(asked), lambda text: read_program(text, asked.method.functions), asked.limits)
+
+
+def design_draft(asked: DesignRequest) -> Draft:
+    """The designer's prompt. What was tried goes first, then episodes, curves and numbers of the programs."""
+    pieces: list[tuple[str, int, str]] = [(f"{t['id']}, tried before", i, "tried") for i, t in enumerate(asked.tried)]
+    for part in ("episodes", "curve", "components"):
+        # The last parent is the weaker one.
+        for i, parent in reversed(list(enumerate(asked.parents))):
+            if getattr(parent, part):
+                pieces.append((f"{part} of {parent.id}", i, part))
+
+    def build(dropped: int) -> str:
+        gone = {(i, part) for _, i, part in pieces[:dropped]}
+        parents = [
+            replace(parent, **{part: type(getattr(parent, part))() for j, part in gone if j == i and part != "tried"})
+            for i, parent in enumerate(asked.parents)
+        ]
+        tried = [t for i, t in enumerate(asked.tried) if (i, "tried") not in gone]
+        return _design_prompt(replace(asked, parents=parents, tried=tried))
+
+    return Draft(build, tuple(name for name, _, _ in pieces))
+
+
+def _design_prompt(asked: DesignRequest) -> str:
     machine = {
         "role": "designer",
         "method": asked.method.name,
@@ -85,7 +102,7 @@ def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
         "samples": asked.samples,
         "parents": [asdict(p) for p in asked.parents],
     }
-    prompt = render(
+    return render(
         "designer.md.j2",
         interface=asked.interface,
         contract=asked.method.contract,
@@ -96,123 +113,123 @@ def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
         samples=asked.samples,
         parents=asked.parents,
         tried=asked.tried,
-        machine=machine,
-    )
-    # Each design may take two calls, so repairs count attempts in steps of two.
-    key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
-    return _ask(
-        model,
-        "designer",
-        key,
-        prompt,
-        lambda text: read_program(text, asked.method.functions),
-        asked.max_tokens,
+        comments=asked.comments,
+        machine=machine if asked.facts else None,
     )
 
 
-def review(
-    model: LanguageModel,
-    method: Method,
-    interface: Interface,
-    source: str,
-    components: dict[str, dict[str, float]],
-    played: dict[str, Any],
-    key: ReplayKey,
-) -> Outcome:
+@dataclass(frozen=True)
+class ReviewRequest:
+    """What the critic is asked about: a program that passed the automatic checks."""
+
+    method: Method
+    interface: Interface
+    source: str
+    components: dict[str, dict[str, float]]
+    played: dict[str, Any]
+    key: ReplayKey
+    facts: bool = True
+    limits: Limits = STANDARD
+
+
+def review(model: LanguageModel, asked: ReviewRequest) -> Outcome:
     """The critic's Review of a program that passed the automatic checks."""
-    prompt = render(
-        "critic.md.j2",
-        interface=interface,
-        contract=method.contract,
-        dense_budget=next((c.budget for c in method.channels if c.budget is not None), None),
-        source=source,
-        components=components,
-        transitions=played["transitions"],
-        episodes=played["episodes"],
-        machine={
-            "role": "critic",
-            "method": method.name,
-            "functions": list(method.functions),
-            "source": source,
-            "components": components,
-            "played": played,
-        },
-    )
-    return _ask(model, "critic", key, prompt, lambda text: read_json(text, Review))
+    return ask(model, asked.key, review_draft(asked), lambda text: read_json(text, Review), asked.limits)
 
 
-def analyze(
-    model: LanguageModel,
-    interface: Interface,
-    candidate: str,
-    source: str,
-    success: float,
-    steps: int,
-    labels: dict[str, str],
-    components: dict[str, dict[str, float]],
-    episodes: list[str],
-    key: ReplayKey,
-) -> Outcome:
+def review_draft(asked: ReviewRequest) -> Draft:
+    """The critic's prompt; only the measured components can be left out."""
+    method, machine = asked.method, {
+        "role": "critic",
+        "method": asked.method.name,
+        "functions": list(asked.method.functions),
+        "source": asked.source,
+        "components": asked.components,
+        "played": asked.played,
+    }  # fmt: skip
+
+    def build(dropped: int) -> str:
+        return render(
+            "critic.md.j2",
+            interface=asked.interface,
+            contract=method.contract,
+            dense_budget=next((c.budget for c in method.channels if c.budget is not None), None),
+            source=asked.source,
+            components={} if dropped else asked.components,
+            transitions=asked.played["transitions"],
+            episodes=asked.played["episodes"],
+            machine=machine if asked.facts else None,
+        )
+
+    return Draft(build, ("measured components",) if asked.components else ())
+
+
+@dataclass(frozen=True)
+class AnalysisRequest:
+    """What the analyzer is asked about: a trained program. success: 0 to 1, of the unshaped environment."""
+
+    interface: Interface
+    candidate: str
+    source: str
+    success: float
+    steps: int
+    labels: dict[str, str]
+    components: dict[str, dict[str, float]]
+    episodes: list[str]
+    key: ReplayKey
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    comments: tuple[str, ...] = ()
+    facts: bool = True
+    limits: Limits = STANDARD
+
+
+def analyze(model: LanguageModel, asked: AnalysisRequest) -> Outcome:
     """The analyzer's Reading of failed episodes."""
-    prompt = render(
-        "analyzer.md.j2",
-        interface=interface,
-        candidate=candidate,
-        source=source,
-        success=success,
-        steps=steps,
-        labels=labels,
-        components=components,
-        episodes=episodes,
-        machine={
-            "role": "analyzer",
-            "source": source,
-            "success": success,
-            "labels": labels,
-            "components": components,
-        },
-    )
-    return _ask(model, "analyzer", key, prompt, lambda text: read_json(text, Reading))
+    return ask(model, asked.key, analysis_draft(asked), lambda text: read_json(text, Reading), asked.limits)
 
 
-def _ask(
-    model: LanguageModel,
-    role: Role,
-    key: ReplayKey,
-    prompt: str,
-    read: Callable[[str], T],
-    max_tokens: int = 4096,
-) -> Outcome:
-    """Ask, read; an answer that cannot be read goes back once with the reason."""
-    system = render("system.md.j2")
-    calls: list[Call] = []
-    reason = ""
-    for again in range(2):
-        text = prompt if not again else f"{prompt}\n# Your last answer could not be read\n{reason}\n"
-        this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
-        request = Request(role, text, system, this, max_tokens)
-        try:
-            answer = model.complete(request)
-        except BudgetSpent as error:
-            return Outcome(None, error.cause, calls)
-        calls.append(call_of(request, answer))
-        if not answer.completed:
-            reason = f"The {role}'s answer was {answer.outcome}."
-            continue
-        try:
-            return Outcome(read(answer.text), None, calls)
-        except UnreadableAnswer as error:
-            reason = str(error)
-    return Outcome(None, reason, calls)
+def analysis_draft(asked: AnalysisRequest) -> Draft:
+    """The analyzer's prompt. The curve goes first, then episodes from the last to the first."""
+    curve = ("the learning curve",) if asked.curve else ()
+    episodes = tuple(f"episode {i}" for i in range(len(asked.episodes), 0, -1))
+    machine = {
+        "role": "analyzer",
+        "source": asked.source,
+        "success": asked.success,
+        "labels": asked.labels,
+        "components": asked.components,
+    }
+
+    def build(dropped: int) -> str:
+        kept = len(asked.episodes) - max(0, dropped - len(curve))
+        return render(
+            "analyzer.md.j2",
+            interface=asked.interface,
+            candidate=asked.candidate,
+            source=asked.source,
+            success=asked.success,
+            steps=asked.steps,
+            labels=asked.labels,
+            components=asked.components,
+            curve=[] if dropped else asked.curve,
+            episodes=asked.episodes[:kept],
+            comments=asked.comments,
+            machine=machine if asked.facts else None,
+        )
+
+    return Draft(build, curve + episodes)
 
 
 __all__ = [
+    "AnalysisRequest",
     "DesignRequest",
     "Issue",
+    "Limits",
     "Outcome",
     "ReadProgram",
     "Reading",
     "Review",
+    "ReviewRequest",
     "analyze",
     "design",
     "review",

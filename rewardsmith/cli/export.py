@@ -20,6 +20,9 @@ def export(
     what: Annotated[str, typer.Argument(help="A job, or a candidate (JOB-NAME).")] = "latest",
     best: Annotated[bool, typer.Option("--best", help="The job's best candidate (the default for a job).")] = False,
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("exported"),
+    with_cassette: Annotated[
+        bool, typer.Option("--with-cassette", help="Add the job's language-model calls, to run it again offline.")
+    ] = False,
     force: Annotated[bool, typer.Option(help="Write into a folder that has files.")] = False,
 ) -> None:
     """Write the reward as plain Python, with a wrapper, a card, the policy and recorded transitions."""
@@ -37,6 +40,8 @@ def export(
             job = reading.find_job(connection, what)
             candidate = reading.find_candidate(connection, f"{job.id}-best")
     written = export_candidate(context.database, candidate, out, force=force, allow=context.sandbox_floor)
+    if with_cassette:
+        written.append(api.write_cassette(context, candidate.job_id, out / "cassette.jsonl"))
     for path in written:
         print(path)
     screen.next_command(f"rewardsmith verify {out}")

@@ -1,4 +1,4 @@
-"""`ls`, `show`, `tree`, `why`, `compare`, `curves`, `calls`, `logs`: reading what a job did."""
+"""`ls`, `show`, `tree`, `why`, `compare`, `curves`, `logs`: reading what a job did."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or lat
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command(name="ls")(ls)
-    for command in (show, tree, why, compare, curves, calls, logs):
+    for command in (show, tree, why, compare, curves, logs):
         app.command()(command)
 
 
@@ -76,18 +76,42 @@ def ls(
 
 def show(
     what: Annotated[str, typer.Argument(help="A job, a candidate (JOB-NAME), latest or best.")] = "latest",
+    prompts: Annotated[bool, typer.Option("--prompts", help="Print every prompt and its answer.")] = False,
     form: Format = "table",
 ) -> None:
     """Show a job, or a candidate with its code, checks, components, curve and cost."""
     from rewardsmith.reporting import reading
 
     with _reading(_open()) as connection:
+        if prompts:
+            _show_prompts(connection, what)
+            return
         if reading.names_candidate(what):
             from rewardsmith.cli.candidate import show_candidate
 
             show_candidate(connection, reading.find_candidate(connection, what), form)
         else:
             _show_job(connection, reading.find_job(connection, what).id, form)
+
+
+def _show_prompts(connection: Any, what: str) -> None:
+    """The exchanges of a job or a candidate, in full, on stdout."""
+    from sqlalchemy import select
+
+    from rewardsmith.reporting import reading
+    from rewardsmith.storage.schema import llm_calls
+
+    if reading.names_candidate(what):
+        query = select(llm_calls).where(llm_calls.c.candidate == reading.find_candidate(connection, what).id)
+    else:
+        query = select(llm_calls).where(llm_calls.c.job_id == reading.find_job(connection, what).id)
+    for row in connection.execute(query.order_by(llm_calls.c.id)).mappings():
+        about = (
+            f"{row['role']} {row['candidate']}, round {row['iteration']}, attempt {row['attempt']}: {row['outcome']}"
+        )
+        tokens = "unknown" if row["prompt_tokens"] is None else f"{row['prompt_tokens']:,}"
+        print(f"===== {about}, {tokens} prompt tokens ({row['prompt_estimate'] or 0:,} estimated)")
+        print(f"{row['prompt']}\n----- answer of {row['model']}\n{row['answer'] or row['note'] or ''}\n")
 
 
 def _show_job(connection: Any, job_id: str, form: str) -> None:
@@ -223,31 +247,6 @@ def curves(
         }
     plots.learning_curves(arms, out, title=f"{job.task}: success on layouts not trained on")
     print(out)
-
-
-def calls(job: JobArgument = "latest", form: Format = "table") -> None:
-    """List a job's language-model calls."""
-    from sqlalchemy import select
-
-    from rewardsmith.reporting import reading
-    from rewardsmith.storage.schema import llm_calls
-
-    with _reading(_open()) as connection:
-        found = reading.find_job(connection, job)
-        query = select(llm_calls).where(llm_calls.c.job_id == found.id).order_by(llm_calls.c.id)
-        rows = [dict(row) for row in connection.execute(query).mappings()]
-    shown = screen.table(
-        None,
-        [("iteration", "right"), ("role", "left"), ("candidate", "left"), ("model", "left"), ("outcome", "left"),
-         ("tokens in", "right"), ("tokens out", "right"), ("dollars", "right"), ("seconds", "right")],
-    )  # fmt: skip
-    for row in rows:
-        price = "unknown" if row["price_usd"] is None else f"{row['price_usd']:.4f}"
-        shown.add_row(
-            str(row["iteration"]), row["role"], row["candidate"], row["model"], row["outcome"],
-            str(row["prompt_tokens"] or 0), str(row["completion_tokens"] or 0), price, f"{row['latency_s'] or 0:.1f}",
-        )  # fmt: skip
-    screen.emit(rows, form, shown)
 
 
 def logs(job: JobArgument = "latest") -> None:

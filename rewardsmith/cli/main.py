@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from rewardsmith.cli import check, database, export, inspect, run, tasks
+from rewardsmith.cli import check, database, export, inspect, run, steer, tasks
 from rewardsmith.errors import RewardsmithError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ def _options(
 
 run.register(app)
 inspect.register(app)
+steer.register(app)
 export.register(app)
 check.register(app)
 app.add_typer(tasks.app, name="tasks")

@@ -26,9 +26,18 @@ def run(
     spec: Annotated[Path | None, typer.Option(help="YAML file of job settings; options override it.")] = None,
     method: Annotated[str | None, typer.Option(help="auto-mc-reward or free.")] = None,
     model: Annotated[str | None, typer.Option(help="synth (no language model), or a litellm id.")] = None,
+    designer_model: Annotated[str | None, typer.Option(help="Model of the designer.")] = None,
     critic_model: Annotated[str | None, typer.Option(help="Model of the critic.")] = None,
     analyzer_model: Annotated[str | None, typer.Option(help="Model of the analyzer.")] = None,
+    fallback_model: Annotated[
+        list[str] | None, typer.Option(help="Model asked where the one before cannot answer; may be repeated.")
+    ] = None,
     api_base: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    stream: Annotated[bool | None, typer.Option("--stream/--no-stream", help="Receive answers in pieces.")] = None,
+    prompt_tokens: Annotated[int | None, typer.Option(help="Cut evidence in prompts to about this length.")] = None,
+    answer_tokens: Annotated[int | None, typer.Option(help="Longest answer, thinking included.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write every call to this file.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Run a recorded job again: answers from this file.")] = None,
     iterations: Annotated[int | None, typer.Option(help="Rounds of the search.")] = None,
     samples: Annotated[int | None, typer.Option(help="Candidates per round.")] = None,
     steps: Annotated[int | None, typer.Option(help="Environment steps of a full trial.")] = None,
@@ -46,13 +55,19 @@ def run(
     max_dollars: Annotated[float | None, typer.Option(help="Limit of dollars.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once; one per core by default.")] = None,
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the first prompts and what calls may cost.")
+    ] = False,
 ) -> None:
     """Design a reward for a task. The same command again goes on with an unfinished job."""
     options = {k: v for k, v in locals().items() if v is not None}
     from rewardsmith import api
 
-    job_spec = _spec(options)
     text = api.read_reward_file(seed_reward) if seed_reward else None
+    job_spec, text = _spec(options, text)
+    if dry_run:
+        _print_dry_run(job_spec)
+        return
     context = api.open_here(allow_weak_sandbox=allow_weak_sandbox)
     job_id, resumed = api.start(context, job_spec, text)
     screen.say(f"job {job_id}{' (going on)' if resumed else ''}")
@@ -68,9 +83,13 @@ _SPEC_KEYS = [
     "task",
     "method",
     "model",
+    "designer_model",
     "critic_model",
     "analyzer_model",
     "api_base",
+    "stream",
+    "prompt_tokens",
+    "answer_tokens",
     "iterations",
     "samples",
     "steps",
@@ -90,18 +109,38 @@ _BUDGET_KEYS = {
 }
 
 
-def _spec(options: dict[str, Any]) -> Any:
+def _spec(options: dict[str, Any], seed_reward: str | None) -> tuple[Any, str | None]:
+    """The job's settings and its seed reward: a recording's own, then a file's, then the options'."""
+    from rewardsmith import api
     from rewardsmith.errors import UsageError
     from rewardsmith.spec import read_spec, read_spec_file, with_defaults
 
-    values = read_spec_file(options["spec"]) if "spec" in options else {}
+    values: dict[str, Any] = {}
+    if "replay" in options:
+        values, recorded_seed = api.recorded_job(options["replay"])
+        seed_reward = seed_reward or recorded_seed
+    values |= read_spec_file(options["spec"]) if "spec" in options else {}
     values |= {key: options[key] for key in _SPEC_KEYS if key in options}
+    values |= {key: str(options[key].resolve()) for key in ("record", "replay") if key in options}
+    if options.get("fallback_model"):
+        values["fallback_models"] = options["fallback_model"]
     limits = {name: options[key] for key, name in _BUDGET_KEYS.items() if key in options}
     if limits:
         values["budget"] = {**(values.get("budget") or {}), **limits}
     if "task" not in values:
         raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
-    return read_spec(with_defaults(values))
+    return read_spec(with_defaults(values)), seed_reward
+
+
+def _print_dry_run(spec: Any) -> None:
+    from rewardsmith import api
+
+    plan = api.plan_calls(spec)
+    for name, prompt in plan.prompts:
+        print(f"===== {name}\n{prompt}\n")
+    for line in plan.lines():
+        print(line)
+    screen.next_command("the same command without --dry-run")
 
 
 def extend(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.programs.duplicates import normal_form
 from rewardsmith.storage.queue import OPEN, Item, ItemKey
 from rewardsmith.storage.records import Candidate
 
@@ -83,24 +84,35 @@ def _open_iteration(s: Snapshot, number: int) -> list[Step]:
     ranked = ranking(s)
     for sample in range(s.spec.samples):
         key = ItemKey(s.job.id, "design", iteration=number, sample=sample)
-        steps.append(AddItem(key, {"move": _move(sample, ranked), "parents": _parents(sample, ranked)}))
+        move = choose_move(sample, number, ranked)
+        parents = [c.id for c in ranked[: {"new": 0, "revise": 1, "combine": 2}[move]]]
+        steps.append(AddItem(key, {"move": move, "parents": parents}))
     return steps
 
 
-def _move(sample: int, ranked: list[Candidate]) -> str:
-    if not ranked or sample >= 2:
+_STUCK = 2
+"""Rounds without a better program after which revising the best gives way to new ideas."""
+
+
+def choose_move(sample: int, number: int, ranked: list[Candidate]) -> str:
+    """How sample `sample` of round `number` is designed, by what the search has reached.
+
+    The first revises the best, the second combines the two best, all others are new. When the last rounds
+    brought nothing better the first combines and the rest is new; where nothing ever succeeded there is
+    nothing to combine.
+    """
+    if not ranked:
         return "new"
-    return "combine" if sample == 1 and len(ranked) > 1 else "revise"
-
-
-def _parents(sample: int, ranked: list[Candidate]) -> list[str]:
-    move = _move(sample, ranked)
-    return [c.id for c in ranked[: {"new": 0, "revise": 1, "combine": 2}[move]]]
+    stuck = number - 1 - ranked[0].iteration >= _STUCK
+    works = [c for c in ranked if (c.score or 0.0) > 0.0]
+    if sample == 0:
+        return "combine" if stuck and len(works) > 1 else "new" if stuck else "revise"
+    return "combine" if sample == 1 and not stuck and len(works) > 1 else "new"
 
 
 def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
     steps: list[Step] = []
-    mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline"]
+    mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline" and c.state != "vetoed"]
     if any(i.key.candidate == "" and i.state in OPEN for i in s.items_of("design", iteration=number)):
         return []  # twins are told apart, and budgets shared out, once the whole round is designed
     for candidate in mine:
@@ -119,7 +131,8 @@ def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
         return theirs < mine or (theirs == mine == (c.iteration, 0) and o.sample < c.sample)
 
     earlier = [o for o in s.candidates if o.source and is_earlier(o)]
-    return next((o for o in earlier if o.source_hash == c.source_hash), None)
+    form = normal_form(c.source)
+    return next((o for o in earlier if o.source_hash == c.source_hash or normal_form(o.source) == form), None)
 
 
 def _before_training(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
@@ -262,7 +275,7 @@ def rung_reached(s: Snapshot, c: Candidate) -> int:
 def ranking(s: Snapshot) -> list[Candidate]:
     """All trained candidates of the job, best first: by rung reached, then by success."""
     # A fault is never scored, whatever other seeds or earlier rungs of the candidate reached.
-    trained = [c for c in s.candidates if rung_reached(s, c) >= 0 and not _faulted(s, c)]
+    trained = [c for c in s.candidates if rung_reached(s, c) >= 0 and not _faulted(s, c) and c.state != "vetoed"]
     return sorted(trained, key=lambda c: (-rung_reached(s, c), *rank_key(s, c, rung_reached(s, c))))
 
 

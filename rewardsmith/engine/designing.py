@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import ReplayKey, open_model
-from rewardsmith.agents.prompting import Call, ParentProgram
+from rewardsmith.agents.models import ReplayKey
+from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import repair_depth
-from rewardsmith.engine.limits import LimitedModel
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.engine.speaking import lengths, open_role, reads_facts
 from rewardsmith.methods import get_method
 from rewardsmith.methods.base import Method
 from rewardsmith.programs.reward import source_hash
@@ -28,6 +29,8 @@ from rewardsmith.verification.checks import Verdict, run_checks
 from rewardsmith.verification.diagnosis import diagnose
 
 _TRIED = 8  # failures that a prompt recalls
+_CURVE_POINTS = 10  # of a training curve, as in Eureka (arXiv 2310.12931)
+_EPISODES = 2  # failed episodes that a designer is shown
 
 
 def run_design(context: Context, item: Item) -> None:
@@ -35,6 +38,7 @@ def run_design(context: Context, item: Item) -> None:
     with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
         parents = [_parent(connection, snapshot, p) for p in item.payload["parents"]]
+        comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
     spec, method = snapshot.spec, get_method(snapshot.spec.method)
     task = get_task(spec.task)
     repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
@@ -50,16 +54,22 @@ def run_design(context: Context, item: Item) -> None:
         depth=depth,
         parents=parents,
         tried=_tried(snapshot, item.key.iteration),
+        comments=comments,
         subgoal_order=list(order) if order else None,
-        dense_budget=next((c.budget for c in method.channels if c.budget is not None), None),
+        dense_budget=dense_budget(method),
+        facts=reads_facts(spec, "designer"),
+        limits=lengths(spec),
     )
     candidate_id = _candidate_id(item, depth)
-    with _model(context, snapshot, "designer") as model:
-        outcome = roles.design(model, asked)
-        with context.database.begin() as connection:
-            _write_calls(connection, item, candidate_id, outcome.calls)
-            _write_candidate(connection, item, candidate_id, outcome, method, bool(order))
-            queue.finish(connection, item, "done", {"candidate": candidate_id})
+    outcome = roles.design(open_role(context, snapshot, item, "designer", candidate_id), asked)
+    with context.database.begin() as connection:
+        _write_candidate(connection, item, candidate_id, outcome, method, bool(order))
+        queue.finish(connection, item, "done", {"candidate": candidate_id})
+
+
+def dense_budget(method: Method) -> float | None:
+    """The bound that the method puts on a channel's sum over an episode, if any."""
+    return next((c.budget for c in method.channels if c.budget is not None), None)
 
 
 def _candidate_id(item: Item, depth: int) -> str:
@@ -71,7 +81,8 @@ def _candidate_id(item: Item, depth: int) -> str:
         if number < 0:
             break
     # A user's own reward is repaired under its own name.
-    name = "seed" if item.key.candidate.split("-")[-1].lstrip("0123456789").startswith("seed") else letters
+    own = re.match(r"\d+(seed|user\d+x?)", item.key.candidate.split("-")[-1])
+    name = own[1].rstrip("x") + ("x" if own[1].startswith("user") else "") if own else letters
     return f"{item.key.job_id}-{item.key.iteration}{name}{depth + 1 if depth else ''}"
 
 
@@ -115,20 +126,46 @@ def run_check(context: Context, item: Item) -> None:
     spec, method = snapshot.spec, get_method(snapshot.spec.method)
     task = get_task(spec.task)
     checked = run_checks(task, method.reward(candidate.source), spec.training.gamma, context.sandbox_floor)
-    with _model(context, snapshot, "critic") as model:
-        verdicts, calls = list(checked.verdicts), []
-        objections = {v.kind for v in checked.verdicts if not v.passed}
-        goes_on = checked.passed or (spec.train_anyway and objections == {"certificate"})
-        if goes_on and spec.model != "none":
-            key = ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate))
-            played, components = checked.played, checked.components
-            outcome = roles.review(model, method, task.interface(), candidate.source, components, played, key)
-            verdicts.append(_critic_verdict(outcome))
-            calls = outcome.calls
-        # A reward that a user asked to train is trained even if the battery or the certificate warns.
-        advisory = {"battery", "certificate"} if spec.model == "none" else set[str]()
-        advisory |= {"certificate"} if spec.train_anyway else set[str]()
-        _write_verdicts(context, item, candidate.id, verdicts, calls, advisory)
+    verdicts = list(checked.verdicts)
+    if checked.passed and candidate.kind == "designed":
+        verdicts.append(_novelty(context, snapshot, candidate, verdicts))
+    objections = {v.kind for v in verdicts if not v.passed}
+    goes_on = not objections or (spec.train_anyway and objections == {"certificate"})
+    if goes_on and spec.model != "none":
+        asked = roles.ReviewRequest(
+            method=method,
+            interface=task.interface(),
+            source=candidate.source,
+            components=checked.components,
+            played=checked.played,
+            key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate)),
+            facts=reads_facts(spec, "critic"),
+            limits=lengths(spec),
+        )
+        outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
+        verdicts.append(_critic_verdict(outcome))
+    # A reward that a user asked to train is trained even if the battery or the certificate warns.
+    advisory = {"battery", "certificate"} if spec.model == "none" else set[str]()
+    advisory |= {"certificate"} if spec.train_anyway else set[str]()
+    _write_verdicts(context, item, candidate.id, verdicts, advisory)
+
+
+def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
+    """Whether no program of an earlier round paid exactly the same on the played transitions.
+
+    Those of the same round are not compared: who is checked first depends on timing.
+    """
+    mine = next(v.details["behaviour"] for v in verdicts if "behaviour" in v.details)
+    earlier = [c for c in snapshot.candidates if c.iteration < candidate.iteration and c.kind != "baseline"]
+    with read(context.database) as connection:
+        for other in earlier:
+            query = select(checks.c.details).where(checks.c.candidate_id == other.id, checks.c.kind == "contract")
+            details = connection.execute(query).scalar()
+            if details and details.get("behaviour") == mine:
+                name = _anonymous(other)
+                text = f"pays exactly what {name} paid on every played transition; training would bring nothing new"
+                return Verdict("novelty", False, text, {"same_as": other.id})
+    return Verdict("novelty", True, "no earlier program paid the same")
 
 
 def _write_verdicts(
@@ -136,12 +173,10 @@ def _write_verdicts(
     item: Item,
     candidate_id: str,
     verdicts: list[Verdict],
-    calls: list[Call],
     advisory: set[str],
 ) -> None:
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
     with context.database.begin() as connection:
-        _write_calls(connection, item, candidate_id, calls)
         for verdict in verdicts:
             records.put_check(
                 connection,
@@ -173,46 +208,54 @@ def run_analyse(context: Context, item: Item) -> None:
         snapshot = read_snapshot(connection, item.key.job_id)
         trial = records.trials_of(connection, candidate_id=item.key.candidate)[0]
         curve = records.curve_of(connection, trial.id)
+        comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     telemetry = trial.telemetry or {}
     labels = diagnose(trial.success or 0.0, curve, telemetry, trial.failure)
-    episodes = telemetry.get("failed_episodes", [])
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
-    key = ReplayKey("analyzer", item.key.iteration, rank.index(candidate.id), 0)
-    with _model(context, snapshot, "analyzer") as model:
-        outcome = roles.analyze(
-            model,
-            get_task(snapshot.spec.task).interface(),
-            _anonymous(candidate),
-            candidate.source,
-            trial.success or 0.0,
-            trial.steps,
-            labels,
-            telemetry.get("components", {}),
-            episodes,
-            key,
-        )
-        reading = outcome.result
-        with context.database.begin() as connection:
-            _write_calls(connection, item, candidate.id, outcome.calls, sample=key.sample)
-            records.put_analysis(
-                connection,
-                candidate_id=candidate.id,
-                labels=labels,
-                text="\n".join(reading.causes) if reading else outcome.reason,
-                suggestion=reading.suggestion if reading else None,
-                prediction=reading.prediction if reading else None,
-                episodes="\n\n".join(episodes),
-            )
-            queue.finish(connection, item, "done", {"labels": list(labels)})
-
-
-def _model(context: Context, snapshot: Snapshot, role: str) -> LimitedModel:
-    spec, folder = snapshot.spec, context.settings.home.resolve() / "manual"
-    name = spec.model_of(role) if spec.model != "none" else "synth"
-    return LimitedModel(
-        open_model(name, api_base=spec.api_base, directory=folder), context, snapshot.job.id, spec.budget
+    asked = roles.AnalysisRequest(
+        interface=get_task(snapshot.spec.task).interface(),
+        candidate=_anonymous(candidate),
+        source=candidate.source,
+        success=trial.success or 0.0,
+        steps=trial.steps,
+        labels=labels,
+        components=telemetry.get("components", {}),
+        episodes=telemetry.get("failed_episodes", []),
+        key=ReplayKey("analyzer", item.key.iteration, rank.index(candidate.id), 0),
+        curve=curve_points(curve),
+        comments=comments,
+        facts=reads_facts(snapshot.spec, "analyzer"),
+        limits=lengths(snapshot.spec),
     )
+    outcome = roles.analyze(open_role(context, snapshot, item, "analyzer", candidate.id), asked)
+    reading = outcome.result
+    with context.database.begin() as connection:
+        records.put_analysis(
+            connection,
+            candidate_id=candidate.id,
+            labels=labels,
+            text="\n".join(reading.causes) if reading else outcome.reason,
+            suggestion=reading.suggestion if reading else None,
+            prediction=reading.prediction if reading else None,
+            episodes="\n\n".join(asked.episodes),
+        )
+        queue.finish(connection, item, "done", {"labels": list(labels)})
+
+
+def curve_points(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """At most ten points of a curve, evenly chosen, the last among them, as prompts show them."""
+    known = [p for p in curve if p["success"] is not None]
+    count = min(_CURVE_POINTS, len(known))
+    chosen = [known[((i + 1) * len(known)) // count - 1] for i in range(count)]
+    return [
+        {
+            "steps": p["steps"],
+            "success": p["success"],
+            "components": {n: c["mean"] for n, c in (p["components"] or {}).get("components", {}).items()},
+        }
+        for p in chosen
+    ]
 
 
 def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> ParentProgram:
@@ -231,6 +274,8 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
         components=telemetry.get("components", {}),
         failed_checks=[{"kind": row.kind, "message": row.message} for row in failed],
         suggestion=analysis["suggestion"] if analysis else None,
+        curve=curve_points(records.curve_of(connection, trials[0].id)) if trials else [],
+        episodes=telemetry.get("failed_episodes", [])[:_EPISODES],
     )
 
 
@@ -251,28 +296,3 @@ def _tried(snapshot: Snapshot, iteration: int) -> list[dict[str, str]]:
         }
         for c in dead[-_TRIED:]
     ]
-
-
-def _write_calls(
-    connection: Connection, item: Item, candidate_id: str, calls: list[Call], sample: int | None = None
-) -> None:
-    for call in calls:
-        answer = asdict(call.answer)
-        records.put_call(
-            connection,
-            job_id=item.key.job_id,
-            iteration=item.key.iteration,
-            candidate=candidate_id,
-            role=call.key.role,
-            sample=max(item.key.sample, 0) if sample is None else sample,
-            attempt=call.key.attempt,
-            model=answer["model"],
-            outcome=answer["outcome"],
-            prompt_hash=call.prompt_hash,
-            prompt=call.prompt,
-            answer=answer["text"],
-            prompt_tokens=answer["usage"]["prompt_tokens"],
-            completion_tokens=answer["usage"]["completion_tokens"],
-            price_usd=answer["price_usd"],
-            latency_s=answer["latency_s"],
-        )

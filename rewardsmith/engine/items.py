@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from rewardsmith.agents.models import ModelFailed
+from rewardsmith.agents.models import ModelFailed, PersonAwaited
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.designing import run_analyse, run_check, run_design
@@ -41,6 +41,10 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
         return
     except TrialLost as error:
         queue.give_back(context.database, item, error.cause, context.settings.max_attempts)
+    except PersonAwaited as error:
+        # Other items go on meanwhile.
+        queue.wait(context.database, item, str(error), question=str(error.question), reply=str(error.reply))
+        return
     except (ModelFailed, SandboxError) as error:
         _stop_for(context, item, error)
         return

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import Connection, select
 
+from rewardsmith.agents.pricing import has_price
+from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.decide import ranking, search_seed
+from rewardsmith.engine.decide import decide, ranking, search_seed
 from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.speaking import models_of
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE, source_hash
@@ -29,8 +34,11 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
     task = get_task(spec.task)
     get_method(spec.method)
     asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
+    given = spec
     spec = spec.model_copy(update={"rungs": distinct_rungs(task, spec.training, spec.steps, spec.rungs)})
-    _check_budget(spec)
+    check_budget(spec)
+    if spec.record is not None:
+        start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
     oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
     with context.database.begin() as connection:
         values = spec.model_dump(mode="json")
@@ -41,7 +49,8 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
     return job_id
 
 
-def _check_budget(spec: JobSpec) -> None:
+def check_budget(spec: JobSpec) -> None:
+    """Raises UsageError for limits that cannot be kept, or cannot pay for one candidate and its claim."""
     reserve = 2 * spec.confirm * spec.steps
     baseline = spec.rungs[0] if spec.confirm else 1.0
     limit = spec.budget.env_steps
@@ -50,8 +59,8 @@ def _check_budget(spec: JobSpec) -> None:
             f"A budget of {limit:,} environment steps cannot pay the claim ({reserve:,}) and one candidate.",
             "Raise --max-steps, or lower --confirm or --steps.",
         )
-    models = {spec.model_of(role) for role in ("designer", "critic", "analyzer")} - {"synth", "none", "manual"}
-    unpriced = sorted(m for m in models if spec.budget.dollars is not None and not _has_price(m))
+    models = {name for role in ("designer", "critic", "analyzer") for name in models_of(spec, role)}
+    unpriced = sorted(m for m in models if spec.budget.dollars is not None and not has_price(m))
     if unpriced:
         raise UsageError(
             f"The price of {unpriced[0]} is unknown, so a limit in dollars cannot be kept.",
@@ -101,12 +110,6 @@ def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, source:
         queue.insert(connection, ItemKey(job_id, "design", iteration=1, sample=sample), {"move": "new", "parents": []})
 
 
-def _has_price(model: str) -> bool:
-    from rewardsmith.agents.litellm_model import has_price
-
-    return has_price(model)
-
-
 def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
     """The unfinished job that asked for exactly this, if there is one."""
     asked = spec.fingerprint(seed_reward)
@@ -132,6 +135,19 @@ def pause_job(context: Context, job_id: str, note: str) -> None:
         best = ranking(snapshot)
         values = {"best_candidate": best[0].id} if best else {}
         records.update_job(connection, job_id, state="paused", note=note, **values)
+
+
+def pause_for_answers(context: Context, job_id: str) -> bool:
+    """Pause a job whose only open work waits for a person's answers; returns whether it did."""
+    with context.database.begin() as connection:
+        snapshot = read_snapshot(connection, job_id)
+        waiting = [i for i in snapshot.items if i.state == "waiting"]
+        going_on = any(i.state in ("queued", "leased") for i in snapshot.items) or decide(snapshot)
+        if snapshot.job.state != "running" or not waiting or going_on:
+            return False
+        note = f"{len(waiting)} prompts wait for a person's answer; see `rewardsmith calls pending`."
+        records.update_job(connection, job_id, state="paused", note=note)
+        return True
 
 
 def cancel_job(context: Context, job_id: str) -> None:
@@ -197,6 +213,7 @@ __all__ = [
     "create_job",
     "extend_job",
     "find_unfinished",
+    "pause_for_answers",
     "pause_job",
     "resume_job",
     "search_seed",

@@ -1,31 +1,45 @@
-"""The last word on limits of calls, tokens and dollars: asked before each call, in whatever thread."""
+"""The last word on limits of calls, tokens and dollars, and the ledger: every call reserves, then settles."""
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from rewardsmith.agents.models import Answer, LanguageModel, Request
+from rewardsmith.agents.models import Answer, LanguageModel, ModelFailed, Request, Usage, prompt_hash
+from rewardsmith.agents.pricing import Bound, bound_of, estimated_tokens
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.snapshot import read_used
-from rewardsmith.errors import BudgetSpent
+from rewardsmith.errors import BudgetSpent, LostItem
 from rewardsmith.spec import Budget
+from rewardsmith.storage import ledger, records
 from rewardsmith.storage.database import read
+from rewardsmith.storage.ledger import Amount, CallKey, Limits
 
-_LOCK = threading.Lock()
-_UNWRITTEN: dict[str, list[Answer | None]] = defaultdict(list)
-"""Calls of this process by job that are not in the ledger yet: None while under way."""
+_LOOK = (0.02, 0.5)  # seconds between looks while others' reservations stand in the way: first, at most
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whose budget calls are charged to: a job's, on behalf of a candidate, by `owner` (a process and slot)."""
+
+    job_id: str
+    candidate: str
+    budget: Budget
+    owner: str
 
 
 class LimitedModel:
-    """A model that refuses with BudgetSpent once the job's limit is reached.
+    """A model whose every call is in the ledger before it is made, within the job's limits.
 
-    Use it as a context manager around a work item: what the item has called is written by then, or lost.
+    The bound of a call, prompt and longest answer, is set aside in the database first, so that calls of all
+    threads and processes together never pass a limit. A call that fits only once others are settled waits for
+    them. The same call with the same prompt, answered before an interruption, is not made again.
     """
 
-    def __init__(self, inner: LanguageModel, context: Context, job_id: str, budget: Budget) -> None:
-        self._inner, self._context, self._job, self._budget = inner, context, job_id, budget
-        self._mine: list[Answer | None] = []
+    def __init__(self, inner: LanguageModel, context: Context, account: Account, priced_as: str | None = None) -> None:
+        self._inner, self._context, self._account = inner, context, account
+        self._priced_as = priced_as or inner.name
 
     @property
     def name(self) -> str:
@@ -37,54 +51,115 @@ class LimitedModel:
         """As the model inside."""
         return self._inner.is_language_model
 
-    def __enter__(self) -> LimitedModel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with _LOCK:
-            for entry in self._mine:
-                _remove(_UNWRITTEN[self._job], entry)
-
     def complete(self, request: Request) -> Answer:
         """Answer, or raise BudgetSpent before anything is sent."""
-        with _LOCK:
-            self._refuse_if_spent()
-            self._note(None)
-        answer: Answer | None = None
-        try:
-            answer = self._inner.complete(request)
-            return answer
-        finally:
-            with _LOCK:
-                _remove(self._mine, None)
-                _remove(_UNWRITTEN[self._job], None)
-                if answer is not None:
-                    self._note(answer)
-
-    def _note(self, entry: Answer | None) -> None:
-        self._mine.append(entry)
-        _UNWRITTEN[self._job].append(entry)
-
-    def _refuse_if_spent(self) -> None:
+        key = self._key(request)
         with read(self._context.database) as connection:
-            used = read_used(connection, self._job)
-        waiting = _UNWRITTEN[self._job]
-        answers = [a for a in waiting if a is not None]
-        tokens = used.tokens + sum((a.usage.prompt_tokens or 0) + (a.usage.completion_tokens or 0) for a in answers)
-        dollars = used.dollars + sum(a.price_usd or 0.0 for a in answers)
-        limits = {
-            "calls": (self._budget.calls, used.calls + len(waiting)),
-            "tokens": (self._budget.tokens, tokens),
-            "dollars": (self._budget.dollars, dollars),
+            row = ledger.answered(connection, key, prompt_hash(request.system, request.prompt))
+        if row is not None:
+            return answer_of(row)
+        bound = bound_of(self._priced_as, request)
+        call = self._reserve(request, key, bound)
+
+        def again(maybe_billed: bool) -> None:
+            if maybe_billed:
+                ledger.charge(self._context.database, call, _amount(bound))
+                self._wait(key, bound, lambda: ledger.reserve_again(*arguments) or None)
+
+        limits = self._limits()
+        arguments = (self._context.database, call, key, self._priced_as, _amount(bound), limits)
+        try:
+            answer = self._inner.complete(replace(request, again=again))
+        except ModelFailed as failed:
+            self._settle_failure(call, bound, failed)
+            raise
+        except BudgetSpent as spent:
+            ledger.charge(self._context.database, call, Amount(), outcome="failed", owner=None, note=spent.cause)
+            raise
+        except BaseException:
+            ledger.charge(self._context.database, call, _amount(bound), outcome="lost", owner=None)
+            raise
+        self._settle(call, bound, answer)
+        return answer
+
+    def _key(self, request: Request) -> CallKey:
+        key, account = request.key, self._account
+        return CallKey(account.job_id, key.iteration, key.role, account.candidate, key.sample, key.attempt)
+
+    def _limits(self) -> Limits:
+        budget = self._account.budget
+        at_once = self._context.settings.calls_at_once
+        return Limits(budget.calls, budget.tokens, budget.dollars, at_once)
+
+    def _reserve(self, request: Request, key: CallKey, bound: Bound) -> int:
+        arguments = (self._context.database, key, self._priced_as, _amount(bound), self._limits())
+        prompt = {
+            "prompt": request.prompt,
+            "prompt_hash": prompt_hash(request.system, request.prompt),
+            "prompt_estimate": estimated_tokens(request.system, request.prompt),
+            "note": request.note,
         }
-        for unit, (limit, spent) in limits.items():
-            if limit is not None and spent >= limit:
-                raise BudgetSpent(f"the budget of {limit:g} {unit} is spent", f"Raise --max-{unit}.")
+        return self._wait(key, bound, lambda: ledger.reserve(*arguments, self._account.owner, **prompt))
 
+    def _wait(self, key: CallKey, bound: Bound, reserve: Any) -> Any:
+        """What `reserve` returns once it is not None. Raises BudgetSpent, LostItem when the job has ended."""
+        pause, most = _LOOK
+        limits = self._limits()
+        while (done := reserve()) is None:
+            while True:
+                time.sleep(pause)
+                pause = min(most, 1.5 * pause)
+                with read(self._context.database) as connection:
+                    if records.get_job(connection, key.job_id).state not in ("running", "paused"):
+                        raise LostItem("The job has ended.", "The call was not made.")
+                    if ledger.standing(connection, key, self._priced_as, _amount(bound), limits) == "free":
+                        break
+        return done
 
-def _remove(entries: list[Answer | None], entry: Answer | None) -> None:
-    """Remove one entry by identity; equal answers of two calls are two calls."""
-    for index, other in enumerate(entries):
-        if other is entry:
-            del entries[index]
+    def _settle(self, call: int, bound: Bound, answer: Answer) -> None:
+        usage = answer.usage
+        amount = _amount(bound)
+        if usage.prompt_tokens is not None:
+            tokens = usage.prompt_tokens + (usage.completion_tokens or 0)
+            amount = Amount(1, tokens, answer.price_usd if answer.price_usd is not None else bound.usd)
+        ledger.charge(
+            self._context.database,
+            call,
+            amount,
+            model=answer.model,
+            outcome=answer.outcome,
+            answer=answer.text,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            price_usd=answer.price_usd,
+            latency_s=answer.latency_s,
+            attempts=answer.attempts,
+            owner=None,
+        )
+
+    def _settle_failure(self, call: int, bound: Bound, failed: ModelFailed) -> None:
+        if failed.fault == "person":
+            ledger.forget(self._context.database, call)
             return
+        amount = _amount(bound) if failed.maybe_billed else Amount()
+        ledger.charge(
+            self._context.database,
+            call,
+            amount,
+            outcome="failed",
+            attempts=failed.attempts,
+            owner=None,
+            note=f"{failed.fault}: {failed.cause}",
+        )
+
+
+def _amount(bound: Bound) -> Amount:
+    return Amount(1, bound.tokens, bound.usd)
+
+
+def answer_of(row: Mapping[str, Any]) -> Answer:
+    """The answer that a row of the ledger holds."""
+    usage = Usage(row["prompt_tokens"], row["completion_tokens"])
+    return Answer(
+        row["outcome"], row["answer"] or "", row["model"], usage, row["price_usd"], row["latency_s"], row["attempts"]
+    )

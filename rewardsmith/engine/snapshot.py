@@ -14,7 +14,7 @@ from rewardsmith.storage.records import Candidate, Iteration, Job
 
 @dataclass(frozen=True)
 class Used:
-    """What a job has spent so far. `unpriced` calls have no known price."""
+    """What a job has spent so far, with what calls under way may take. `unpriced` calls have no known price."""
 
     calls: int = 0
     tokens: int = 0
@@ -58,7 +58,7 @@ def read_used(connection: Connection, job_id: str) -> Used:
     row = connection.execute(text("SELECT * FROM v_costs WHERE job_id = :job"), {"job": job_id}).mappings().one()
     return Used(
         calls=row["calls"] or 0,
-        tokens=(row["prompt_tokens"] or 0) + (row["completion_tokens"] or 0),
+        tokens=row["charged_tokens"] or 0,
         dollars=row["dollars"] or 0.0,
         unpriced=row["unpriced_calls"] or 0,
         env_steps=row["env_steps"] or 0,

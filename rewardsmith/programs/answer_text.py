@@ -27,12 +27,18 @@ def plain(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     # Copied from web pages: no-break blanks in the indentation, zero-width ones and byte order marks.
     text = re.sub("[\u200b\ufeff]", "", text.replace("\u00a0", " "))
+    # Tokens of chat templates that a server let through: marks of reasoning, and ends of the message.
+    text = text.replace("<|begin_of_thought|>", "<thought>").replace("<|end_of_thought|>", "</thought>")
+    text = _MESSAGE_END.sub("", text)
     if not text.strip():
         raise UnreadableAnswer("The answer is empty.")
     return text
 
 
-_TAG = re.compile(r"<(?P<close>/?)(?P<name>think|thinking|thought|reasoning|reflection)>", re.IGNORECASE)
+_MESSAGE_END = re.compile(r"(?:<\|(?:im_end|eot_id|end|endoftext|end_of_turn)\|>|</s>|<end_of_turn>)\s*\Z")
+
+
+_TAG = re.compile(r"<(?P<close>/?)(?P<name>think|thinking|thought|reasoning|reflection|scratchpad)>", re.IGNORECASE)
 
 
 def without_reasoning(text: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
+from rewardsmith.programs.unwrapping import is_diff, unwrapped
 
 __all__ = [
     "MAX_SOURCE_BYTES",
@@ -52,7 +53,22 @@ def read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
     Of several versions of a function the last one counts; a program split over blocks is put together in the
     blocks' order. Raises UnreadableAnswer when there is none, when it is cut off, or when it exceeds 64 kB.
     """
-    answer, reasoning = without_reasoning(plain(text))
+    answer = plain(text)
+    try:
+        return _read_program(answer, functions)
+    except UnreadableAnswer as unreadable:
+        for rewritten in unwrapped(answer):
+            try:
+                return _read_program(rewritten, functions)
+            except UnreadableAnswer:
+                continue
+        if is_diff(answer):
+            raise UnreadableAnswer("The answer is a diff. Write the whole program in one fenced block.") from None
+        raise unreadable from None
+
+
+def _read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
+    answer, reasoning = without_reasoning(text)
     fenced = [_block(f.first, f.last, f.body, f.closed) for f in fences(answer)[-MAX_BLOCKS:]]
     bare = _outside(answer, fenced)
     attempts = (fenced, _unfenced(bare), _unfenced(_dedented(bare)))
@@ -161,6 +177,10 @@ _CONTINUES = re.compile(r"(\s|[)\]}]|#|$)")
 def _unfenced(text: str) -> list[_Block]:
     """Top-level statements among prose, as blocks; the whole text as one if all of it is Python."""
     lines = text.split("\n")
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    if lines[first].strip().lower() in ("python", "python3", "py"):
+        lines[first] = ""  # a fence's tag without its fence, which would parse as a name
+        text = "\n".join(lines)
     whole = _block(0, len(lines), text)
     if whole.functions:
         return [whole]

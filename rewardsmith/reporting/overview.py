@@ -106,8 +106,8 @@ def _row(
 
 
 def _state(c: Candidate, items: list[queue.Item]) -> str:
-    if c.state == "dead":
-        return "dead"
+    if c.state in ("dead", "vetoed"):
+        return c.state
     for item in items:
         if item.state == "leased":
             return {"check": "checking", "analyse": "analysing"}.get(item.key.kind, "training")

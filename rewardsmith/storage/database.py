@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from rewardsmith.errors import StorageError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test holds it to migrations/versions."""
 
 BUSY_SECONDS = 30.0

@@ -140,6 +140,25 @@ def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, 
     return state
 
 
+def wait(engine: Engine, item: Item, error: str, **about: str) -> None:
+    """Set the item aside until a person has answered; `about` joins its payload."""
+    values = {"state": "waiting", "attempt": item.attempt - 1, "owner": None, "lease_expires": None, "error": error}
+    with engine.begin() as connection:
+        connection.execute(update(work_items).where(_ours(item)).values(**values, payload={**item.payload, **about}))
+
+
+def waiting(connection: Connection) -> list[Item]:
+    """All items that wait for somebody, the oldest first."""
+    query = select(work_items).where(work_items.c.state == "waiting").order_by(work_items.c.id)
+    return [_item(row) for row in connection.execute(query).mappings()]
+
+
+def wake(connection: Connection, item_id: int) -> None:
+    """Queue a waiting item."""
+    waits = and_(work_items.c.id == item_id, work_items.c.state == "waiting")
+    connection.execute(update(work_items).where(waits).values(state="queued", error=None))
+
+
 def revive(engine: Engine, item: Item) -> None:
     """Queue a given-back or lost item afresh."""
     unowned = and_(work_items.c.id == item.id, work_items.c.state.in_(("queued", "lost")))
@@ -197,11 +216,12 @@ def count_open(engine: Engine, job_id: str) -> int:
         ).scalar_one()
 
 
-def cancel_open(connection: Connection, job_id: str) -> None:
-    """End every open item of a job; whoever works on one notices at the next heartbeat."""
+def cancel_open(connection: Connection, job_id: str, candidate: str | None = None) -> None:
+    """End every open item of a job (or of one candidate); whoever works on one notices at the next heartbeat."""
+    mine = and_(work_items.c.job_id == job_id, work_items.c.state.in_(OPEN))
     connection.execute(
         update(work_items)
-        .where(work_items.c.job_id == job_id, work_items.c.state.in_(OPEN))
+        .where(mine if candidate is None else and_(mine, work_items.c.candidate == candidate))
         .values(state="cancelled", finished_at=now(), owner=None)
     )
 

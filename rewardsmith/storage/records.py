@@ -16,10 +16,10 @@ from rewardsmith.storage.schema import (
     artifacts,
     candidates,
     checks,
+    comments,
     curve_points,
     iterations,
     jobs,
-    llm_calls,
     now,
     trials,
 )
@@ -52,15 +52,15 @@ class Candidate:
     id: str
     job_id: str
     iteration: int
-    kind: str  # baseline | designed | seeded
-    move: str  # baseline | new | revise | combine | repair
+    kind: str  # baseline | designed | seeded | forked
+    move: str  # baseline | new | revise | combine | repair | fork
     sample: int
     parents: list[str]
     source: str
     source_hash: str
     thoughts: str | None
     channels: dict[str, Any]  # TrainingReward.as_dict(), without meaning for unreadable answers
-    state: str  # designed | passed | trained | dead
+    state: str  # designed | passed | trained | dead | vetoed
     cause_of_death: str | None
     score: float | None
     oracle_informed: bool
@@ -213,10 +213,15 @@ def put_point(connection: Connection, **values: Any) -> None:
     _put(connection, curve_points, ("trial_id", "steps"), **values)
 
 
-def put_call(connection: Connection, **values: Any) -> None:
-    """Write one language-model call into the ledger."""
-    key = ("job_id", "iteration", "role", "candidate", "sample", "attempt")
-    _put(connection, llm_calls, key, created_at=now(), **values)
+def add_comment(connection: Connection, job_id: str, iteration: int, text: str) -> None:
+    """Write what a person says of a job, for the prompts of `iteration` and of later rounds."""
+    connection.execute(insert(comments).values(job_id=job_id, iteration=iteration, text=text, created_at=now()))
+
+
+def comments_of(connection: Connection, job_id: str, iteration: int) -> tuple[str, ...]:
+    """What people said of a job before `iteration` began, in their order."""
+    query = select(comments.c.text).where(comments.c.job_id == job_id, comments.c.iteration <= iteration)
+    return tuple(connection.execute(query.order_by(comments.c.id)).scalars())
 
 
 def put_analysis(connection: Connection, **values: Any) -> None:

@@ -90,15 +90,15 @@ candidates = Table(
     Column("id", String(32), primary_key=True),
     _job(),
     Column("iteration", Integer, nullable=False),
-    Column("kind", String(12), nullable=False),  # baseline | designed | seeded
-    Column("move", String(12), nullable=False),  # new | revise | combine | repair | baseline
+    Column("kind", String(12), nullable=False),  # baseline | designed | seeded | forked
+    Column("move", String(12), nullable=False),  # new | revise | combine | repair | fork | baseline
     Column("sample", Integer, nullable=False),
     Column("parents", JSON, nullable=False),
     Column("source", Text, nullable=False),
     Column("source_hash", String(64), nullable=False),
     Column("thoughts", Text),
     Column("channels", JSON, nullable=False),
-    Column("state", String(12), nullable=False),  # designed | passed | trained | dead
+    Column("state", String(12), nullable=False),  # designed | passed | trained | dead | vetoed
     Column("cause_of_death", Text),
     Column("score", Float),  # success of its last rung, mean over search seeds
     Column("oracle_informed", Boolean, nullable=False, default=False),
@@ -111,7 +111,8 @@ checks = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     _candidate(),
-    Column("kind", String(16), nullable=False),  # gate, contract, determinism, cost, battery, certificate, critic
+    # gate, contract, determinism, cost, battery, certificate, novelty, critic
+    Column("kind", String(16), nullable=False),
     Column("passed", Boolean, nullable=False),
     Column("message", Text, nullable=False),
     Column("details", JSON),
@@ -199,8 +200,33 @@ llm_calls = Table(
     Column("completion_tokens", Integer),
     Column("price_usd", Float),  # null = unknown
     Column("latency_s", Float),
+    # Made again after a failure; the same call answered once is not made again.
+    Column("repeat", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),  # requests sent
+    # Against the budget: what is settled, and the upper bound set aside while the call is under way.
+    Column("charged_calls", Integer, nullable=False, server_default="0"),
+    Column("charged_tokens", Integer, nullable=False, server_default="0"),
+    Column("charged_usd", Float),  # null = unknown
+    Column("reserved_calls", Integer, nullable=False, server_default="0"),
+    Column("reserved_tokens", Integer, nullable=False, server_default="0"),
+    Column("reserved_usd", Float),
+    Column("prompt_estimate", Integer),  # tokens of the prompt, estimated before the call
+    Column("owner", String(120)),  # who has the call under way
+    Column("note", Text),  # why it failed, what was left out of its prompt
     Column("created_at", Utc, nullable=False),
-    UniqueConstraint("job_id", "iteration", "role", "candidate", "sample", "attempt"),
+    UniqueConstraint(
+        "job_id", "iteration", "role", "candidate", "sample", "attempt", "repeat", name="uq_llm_calls_call"
+    ),
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _job(),
+    Column("iteration", Integer, nullable=False),  # the first round whose prompts carry it
+    Column("text", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
 )
 
 analyses = Table(
@@ -243,11 +269,14 @@ VIEWS = {
     """,
     "v_costs": """
         SELECT j.id AS job_id,
-               (SELECT COUNT(*) FROM llm_calls l WHERE l.job_id = j.id) AS calls,
+               (SELECT SUM(charged_calls + reserved_calls) FROM llm_calls l WHERE l.job_id = j.id) AS calls,
                (SELECT SUM(prompt_tokens) FROM llm_calls l WHERE l.job_id = j.id) AS prompt_tokens,
                (SELECT SUM(completion_tokens) FROM llm_calls l WHERE l.job_id = j.id) AS completion_tokens,
-               (SELECT SUM(price_usd) FROM llm_calls l WHERE l.job_id = j.id) AS dollars,
-               (SELECT SUM(CASE WHEN l.price_usd IS NULL THEN 1 ELSE 0 END)
+               (SELECT SUM(charged_tokens + reserved_tokens) FROM llm_calls l WHERE l.job_id = j.id)
+                 AS charged_tokens,
+               (SELECT SUM(COALESCE(charged_usd, 0) + COALESCE(reserved_usd, 0))
+                  FROM llm_calls l WHERE l.job_id = j.id) AS dollars,
+               (SELECT SUM(CASE WHEN l.charged_usd IS NULL AND l.charged_calls > 0 THEN 1 ELSE 0 END)
                   FROM llm_calls l WHERE l.job_id = j.id) AS unpriced_calls,
                (SELECT SUM(steps) FROM trials t WHERE t.job_id = j.id) AS env_steps,
                (SELECT SUM(seconds) FROM trials t WHERE t.job_id = j.id) AS trial_seconds,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
-from rewardsmith.programs.rollout import Rollout, featured, open_host, score_rollout
+from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import LAYOUTS, QUICK_LIMIT, QUICK_WORK, certify
@@ -76,7 +78,8 @@ def run_checks(
             scores = score_rollout(host, rollout, task, tables)
         components = component_statistics(scores)
         played = {"transitions": steps * envs, "episodes": int(rollout.starts.sum())}
-        verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored", {"components": components}))
+        details = {"components": components, "behaviour": behaviour_hash(reward, rollout, scores, gamma)}
+        verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored", details))
         verdicts.append(_cost(scores, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))
@@ -88,6 +91,13 @@ def run_checks(
     except HostError as error:
         verdicts.append(Verdict("contract", False, str(error), {"cause": error.cause, "line": error.line}))
         return Checked(verdicts, {}, {})
+
+
+def behaviour_hash(reward: TrainingReward, rollout: Rollout, scores: Scores, gamma: float) -> str:
+    """sha256 of what the training reward pays on played transitions, to six decimals: equal = trains the same."""
+    total = compose_rollout(reward, rollout, scores, gamma, Carry()).total
+    # Adding zero makes negative zeros positive: they pay the same.
+    return hashlib.sha256((np.round(total, 6) + 0.0).tobytes()).hexdigest()
 
 
 def _gate(task: Task, reward: TrainingReward, allow: str) -> Verdict:

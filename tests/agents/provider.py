@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+import struct
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,7 +15,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP reply. `cut`: promise 100 bytes more than are sent. `drip_s`: seconds between single bytes."""
+    """One HTTP reply. `cut`: promise 100 bytes more than are sent. `drip_s`: seconds between single bytes.
+    `reset`: break the connection instead of replying."""
 
     status: int = 200
     body: Any = b""
@@ -21,6 +24,7 @@ class Reply:
     delay_s: float = 0.0
     cut: bool = False
     drip_s: float = 0.0
+    reset: bool = False
 
     def encoded(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
@@ -70,6 +74,21 @@ def error(status: int, message: str, **more: str) -> Reply:
     return Reply(status, {"error": {"message": message, **more}}, headers)
 
 
+def streamed(text: str, *, finish_reason: str = "stop", tokens: tuple[int, int] | None = (11, 7)) -> Reply:
+    """OpenAI's server-sent events: the text in pieces of eight characters, then the count of tokens."""
+    shell = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "gpt-4o"}
+    deltas = [{"role": "assistant", "content": text[i : i + 8]} for i in range(0, len(text), 8)]
+    chunks: list[dict[str, Any]] = [
+        {**shell, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
+    ]
+    chunks.append({**shell, "choices": [{"index": 0, "delta": {}, "finish_reason": finish_reason}]})
+    if tokens is not None:
+        usage = dict(zip(("prompt_tokens", "completion_tokens"), tokens, strict=True))
+        chunks.append({**shell, "choices": [], "usage": {**usage, "total_tokens": sum(tokens)}})
+    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    return Reply(body=events.encode(), headers={"Content-Type": "text/event-stream"})
+
+
 class Provider:
     """Replies in the order scripted, the last one again and again; `asked` lists the requests so far."""
 
@@ -112,10 +131,19 @@ class Provider:
                 provider.asked.append(Asked(self.path, headers, json.loads(content)))
                 reply = provider._next()
                 provider._closing.wait(reply.delay_s)
+                if reply.reset:
+                    # Lingering for zero seconds turns the close into a reset.
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    self.connection.close()
+                    return
                 # The client may have given up waiting, which is what some tests are about.
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     provider._send(self, reply)
                 self.close_connection = self.close_connection or reply.cut
+
+            def finish(self) -> None:
+                with contextlib.suppress(OSError, ValueError):
+                    super().finish()
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

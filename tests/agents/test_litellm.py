@@ -16,12 +16,14 @@ from email.utils import format_datetime
 import pytest
 from provider import Provider, Reply, completion, error
 
-from rewardsmith.agents.litellm_model import LiteLLMModel, scrub
+from rewardsmith.agents.faults import scrub
+from rewardsmith.agents.litellm_model import LiteLLMModel
 from rewardsmith.agents.models import (
     Answer,
     LanguageModel,
     ModelFailed,
     Patience,
+    Reach,
     ReplayKey,
     Request,
     Usage,
@@ -49,9 +51,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:
     """Import litellm once, so that its 3 s are not counted against any test's deadline."""
-    from rewardsmith.agents.litellm_model import _import_litellm
+    from rewardsmith.agents.pricing import import_litellm
 
-    _import_litellm()
+    import_litellm()
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_a_request_against_the_providers_policy_is_a_refusal(provider: Provider)
         (error(429, "You exceeded your current quota", code="insufficient_quota"), "quota"),
         (error(404, "The model `gpt-4o` does not exist", code="model_not_found"), "unknown_model"),
         (error(400, "bad parameter"), "request"),
-        (error(400, "maximum context length is 10", code="context_length_exceeded"), "request"),
+        (error(400, "maximum context length is 10", code="context_length_exceeded"), "context"),
     ],
 )
 def test_what_cannot_succeed_is_asked_once(provider: Provider, reply: Reply, fault: str) -> None:
@@ -279,7 +281,7 @@ def test_scrub_leaves_placeholders_and_other_variables_alone(monkeypatch: pytest
 
 
 def test_models_are_opened_by_name() -> None:
-    model: LanguageModel = open_model("ollama/llama3", api_base="http://127.0.0.1:1")
+    model: LanguageModel = open_model("ollama/llama3", Reach("http://127.0.0.1:1"))
     assert (model.name, model.is_language_model) == ("ollama/llama3", True)
     assert (open_model("manual").name, open_model("manual").is_language_model) == ("manual", False)
     with pytest.raises(ModelFailed, match="empty"):

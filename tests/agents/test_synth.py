@@ -117,12 +117,14 @@ def test_critic_and_analyzer_answer_in_the_asked_form():
     model, task, method = open_model("synth"), get_task(TASKS[0]), get_method("free")
     components = {"x": {"mean": 0.0, "min": 0.0, "max": 0.0, "fires": 0.0}}
     played = {"transitions": 10, "episodes": 1}
-    review = roles.review(model, method, task.interface(), "s", components, played, ReplayKey("critic", 1, 0, 0))
+    key = ReplayKey("critic", 1, 0, 0)
+    review = roles.review(model, roles.ReviewRequest(method, task.interface(), "s", components, played, key))
     assert review.result.verdict == "revise" and review.result.issues
-    reading = roles.analyze(
-        model, task.interface(), "1a", "s", 0.0, 100, {"flooding": "x sums to 9"}, components, ["steps"],
+    asked = roles.AnalysisRequest(
+        task.interface(), "1a", "s", 0.0, 100, {"flooding": "x sums to 9"}, components, ["steps"],
         ReplayKey("analyzer", 1, 0, 0),
     )  # fmt: skip
+    reading = roles.analyze(model, asked)
     assert "flooding" in reading.result.causes[0] and reading.result.suggestion
 
 

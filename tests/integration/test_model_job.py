@@ -10,7 +10,9 @@ from pathlib import Path
 from running import rewardsmith
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "agents"))
-from provider import Provider, completion
+from provider import Provider, completion, error
+
+from rewardsmith.agents.replay import read_cassette
 
 KEY = "sk-planted-7f3a91c2"
 BAD = "My idea.\n```python\ndef reward(prev, action, state, memory):\n    return state.no_such_field\n```\n"
@@ -56,6 +58,81 @@ def test_a_job_over_http_repairs_checks_reviews_and_analyzes(tmp_path):
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
     assert KEY not in ran.stdout + ran.stderr
+
+
+def outcome(folder: Path, job: str) -> dict[str, list]:
+    """What a job found, without its random id and without timings."""
+    name = f"replace({{}}, '{job}-', '')"
+    queries = {
+        "candidates": f"SELECT {name.format('id')}, move, state, score, source_hash, thoughts FROM candidates "
+        f"WHERE job_id = '{job}' ORDER BY 1",
+        "checks": f"SELECT {name.format('candidate_id')}, kind, passed, CASE WHEN kind = 'cost' THEN '' ELSE message "
+        f"END FROM checks WHERE candidate_id LIKE '{job}-%' ORDER BY 1, 2",
+        "trials": f"SELECT {name.format('candidate_id')}, purpose, seed, steps, success FROM trials "
+        f"WHERE job_id = '{job}' ORDER BY 1, 2, 3",
+        "curves": f"SELECT {name.format('t.candidate_id')}, t.seed, p.steps, p.success, p.shaped_return FROM "
+        f"curve_points p JOIN trials t ON t.id = p.trial_id WHERE t.job_id = '{job}' ORDER BY 1, 2, 3",
+        "analyses": f"SELECT {name.format('candidate_id')}, labels, suggestion FROM analyses "
+        f"WHERE candidate_id LIKE '{job}-%' ORDER BY 1",
+        "calls": f"SELECT {name.format('candidate')}, role, sample, attempt, prompt_hash, answer, prompt_tokens, "
+        f"price_usd FROM llm_calls WHERE job_id = '{job}' AND answer IS NOT NULL ORDER BY 1, 2, 3, 4",
+    }
+    with sqlite3.connect(folder / ".rewardsmith" / "rewardsmith.db") as database:
+        return {what: database.execute(query).fetchall() for what, query in queries.items()}
+
+
+def jobs_in(folder: Path) -> list[dict]:
+    return json.loads(rewardsmith(folder, "ls", "--format", "json").stdout)
+
+
+def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
+    # A fault in between: the recording carries answers, not the provider's bad minutes.
+    replies = [completion(BAD), error(503, "overloaded"), completion(GOOD), *[completion(t) for t in (REVIEW, READING)]]
+    cassette = tmp_path / "calls.jsonl"
+    with Provider(*replies) as provider:
+        ran = rewardsmith(
+            tmp_path,
+            *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
+            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "12000"),
+            *("--confirm", "0", "--no-planner", "--slots", "1", "--max-dollars", "5", "--record", str(cassette)),
+            env={"OPENAI_API_KEY": KEY},
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert KEY.encode() not in cassette.read_bytes()
+    (first,) = jobs_in(tmp_path)
+    # Nobody listens at the provider's address any more, and there is no key.
+    ran = rewardsmith(tmp_path, "run", "--replay", str(cassette), "--slots", "1")
+    assert ran.returncode == 0, ran.stderr
+    again = next(j for j in jobs_in(tmp_path) if j["job"] != first["job"])
+    found, repeated = outcome(tmp_path, first["job"]), outcome(tmp_path, again["job"])
+    assert found == repeated
+    assert all(found.values()), "an empty comparison shows nothing"
+
+    folder = tmp_path / "exported"
+    ran = rewardsmith(tmp_path, "export", first["job"], "--out", str(folder), "--with-cassette")
+    assert ran.returncode == 0, ran.stderr
+    exported, recorded = read_cassette(folder / "cassette.jsonl"), read_cassette(cassette)
+    assert {(c.key, c.prompt_sha256, c.answer) for c in exported} == {
+        (c.key, c.prompt_sha256, c.answer) for c in recorded if c.answer
+    }
+
+    text = cassette.read_text().replace('"prompt_sha256":"', '"prompt_sha256":"f')
+    cassette.write_text(text)
+    ran = rewardsmith(tmp_path, "run", "--replay", str(cassette), "--slots", "1", "--seed", "0", "--steps", "12001")
+    assert "answers another prompt at this call: designer, iteration 1, sample 0" in ran.stderr
+
+
+def test_a_dry_run_prints_prompts_and_the_bound_and_does_nothing(tmp_path):
+    command = ("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--model", "openai/gpt-4o", "--samples", "2", "--dry-run")
+    ran = rewardsmith(tmp_path, *command)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("You are the Reward Designer") == 2
+    assert "The same facts for machines" not in ran.stdout
+    assert "at most" in ran.stdout and "$" in ran.stdout
+    assert not (tmp_path / ".rewardsmith").exists()
+    assert "of unknown price" in rewardsmith(tmp_path, *command, "--critic-model", "openai/mine").stdout
+    refused = rewardsmith(tmp_path, *command, "--critic-model", "openai/mine", "--max-dollars", "1")
+    assert refused.returncode == 2 and "price of openai/mine is unknown" in refused.stderr
 
 
 def test_a_call_limit_is_kept(tmp_path):

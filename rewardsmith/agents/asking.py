@@ -1,0 +1,100 @@
+"""Asking a model for something readable: fit the prompt, ask, shorten it if it was too long, ask once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from rewardsmith.agents.models import LanguageModel, ModelFailed, ReplayKey, Request
+from rewardsmith.agents.pricing import estimated_tokens
+from rewardsmith.agents.prompting import Call, call_of, render
+from rewardsmith.errors import BudgetSpent
+from rewardsmith.programs.reading import UnreadableAnswer
+
+T = TypeVar("T")
+
+_SHRINK = 0.7
+"""A prompt that was too long comes back at most this long: providers do not say how much is too much."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A prompt whose evidence can be left out piece by piece.
+
+    pieces: names of the pieces in the order in which they are left out: the least important first, of equally
+    important ones the oldest first. build: the prompt's text without the first so many pieces.
+    """
+
+    build: Callable[[int], str]
+    pieces: tuple[str, ...] = ()
+
+    def fit(self, tokens: int, least: int = 0) -> int:
+        """How many pieces, at least `least`, must go so that about `tokens` tokens are left; all if need be."""
+        for count in range(least, len(self.pieces)):
+            if estimated_tokens(self.build(count)) <= tokens:
+                return count
+        return len(self.pieces)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Lengths of one exchange in tokens. prompt: evidence is cut until about so many are left."""
+
+    prompt: int = 16_000
+    answer: int = 4_096
+
+
+STANDARD = Limits()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A readable result, or the reason there is none; and every call that brought an answer."""
+
+    result: Any
+    reason: str | None
+    calls: list[Call] = field(default_factory=list)
+
+
+def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str], T], limits: Limits) -> Outcome:
+    """Ask, read; an answer that cannot be read goes back once with the reason. Raises ModelFailed."""
+    calls: list[Call] = []
+    reason = ""
+    dropped = draft.fit(limits.prompt)
+    for again in range(2):
+        suffix = f"\n# Your last answer could not be read\n{reason}\n" if again else ""
+        this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
+        try:
+            request = Request(key.role, "", render("system.md.j2"), this, limits.answer)
+            call, dropped = _complete(model, request, draft, dropped, suffix)
+        except BudgetSpent as error:
+            return Outcome(None, error.cause, calls)
+        calls.append(call)
+        if not call.answer.completed:
+            reason = f"The {key.role}'s answer was {call.answer.outcome}."
+            if call.answer.outcome == "truncated":
+                reason += " Be brief: think less, write only what was asked for."
+            continue
+        try:
+            return Outcome(read(call.answer.text), None, calls)
+        except UnreadableAnswer as error:
+            reason = str(error)
+    return Outcome(None, reason, calls)
+
+
+def _complete(model: LanguageModel, request: Request, draft: Draft, dropped: int, suffix: str) -> tuple[Call, int]:
+    """The exchange, and how many pieces of evidence it went without. Raises ModelFailed, BudgetSpent."""
+    while True:
+        prompt = draft.build(dropped) + suffix
+        this = replace(request, prompt=prompt, note=_note(draft, dropped))
+        try:
+            return call_of(this, model.complete(this)), dropped
+        except ModelFailed as failed:
+            if failed.fault != "context" or dropped == len(draft.pieces):
+                raise
+        dropped = draft.fit(int(_SHRINK * estimated_tokens(prompt)), dropped + 1)
+
+
+def _note(draft: Draft, dropped: int) -> str | None:
+    return f"left out of the prompt for its length: {', '.join(draft.pieces[:dropped])}" if dropped else None

@@ -1,0 +1,164 @@
+"""`calls`, `fork`, `veto`, `comment`: what was asked of models and people, and a person's say in a job."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rewardsmith.cli import screen
+
+Format = Annotated[str, typer.Option("--format", help="table, json or csv.")]
+CandidateArgument = Annotated[str, typer.Argument(help="A candidate (JOB-NAME), or best.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    for command in (calls, fork, veto, comment):
+        app.command()(command)
+
+
+def calls(
+    what: Annotated[str, typer.Argument(help="A job, latest, pending, or answer.")] = "latest",
+    number: Annotated[int | None, typer.Argument(help="With answer: the prompt's number.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="With answer: the file that holds the answer.")] = None,
+    form: Format = "table",
+) -> None:
+    """List a job's calls; `calls pending` lists prompts that wait for you; `calls answer ID FILE` answers one."""
+    if what == "pending":
+        _pending(form)
+    elif what == "answer":
+        _answer(number, file)
+    else:
+        _list(what, form)
+
+
+def _pending(form: str) -> None:
+    from rewardsmith import api
+    from rewardsmith.engine import steering
+
+    found = steering.pending(api.open_here(must_exist=True))
+    shown = screen.table(None, [("id", "right"), ("job", "left"), ("about", "left"), ("prompt", "left")])
+    for question in found:
+        shown.add_row(str(question.id), question.job, question.about, question.prompt_file)
+    screen.emit([question.__dict__ for question in found], form, shown)
+    if found and form == "table":
+        screen.next_command(f"rewardsmith calls answer {found[0].id} FILE")
+
+
+def _answer(number: int | None, file: Path | None) -> None:
+    from rewardsmith import api
+    from rewardsmith.engine import steering
+    from rewardsmith.errors import UsageError
+
+    if number is None or file is None:
+        raise UsageError("The prompt's number or the file is missing.", "rewardsmith calls answer ID FILE")
+    job_id = steering.answer(api.open_here(must_exist=True), number, file.read_text(encoding="utf-8"))
+    screen.say(f"prompt {number} is answered")
+    screen.next_command(f"rewardsmith resume {job_id}")
+
+
+def _list(job: str, form: str) -> None:
+    from sqlalchemy import select
+
+    from rewardsmith.config import settings
+    from rewardsmith.reporting import reading
+    from rewardsmith.storage.database import open_database, read
+    from rewardsmith.storage.schema import llm_calls
+
+    with read(open_database(settings().url, must_exist=True)) as connection:
+        found = reading.find_job(connection, job)
+        query = select(llm_calls).where(llm_calls.c.job_id == found.id).order_by(llm_calls.c.id)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+    shown = screen.table(
+        None,
+        [("round", "right"), ("role", "left"), ("candidate", "left"), ("model", "left"), ("outcome", "left"),
+         ("sent", "right"), ("tokens in", "right"), ("out", "right"), ("dollars", "right"), ("seconds", "right"),
+         ("note", "left")],
+    )  # fmt: skip
+    for row in rows:
+        price = "unknown" if row["price_usd"] is None else f"{row['price_usd']:.4f}"
+        shown.add_row(
+            str(row["iteration"]), row["role"], row["candidate"], row["model"], row["outcome"], str(row["attempts"]),
+            _count(row["prompt_tokens"]), _count(row["completion_tokens"]), price, f"{row['latency_s'] or 0:.1f}",
+            (row["note"] or "")[:60],
+        )  # fmt: skip
+    screen.emit(rows, form, shown)
+
+
+def _count(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}"
+
+
+def fork(
+    candidate: CandidateArgument,
+    edit: Annotated[bool, typer.Option("--edit", help="Open its program in $EDITOR.")] = False,
+    program: Annotated[Path | None, typer.Option(help="Take the program from this file.")] = None,
+) -> None:
+    """Add your own version of a candidate to the job's next round."""
+    from rewardsmith import api
+    from rewardsmith.engine import steering
+    from rewardsmith.errors import UsageError
+
+    if edit == (program is not None):
+        raise UsageError("Where the program comes from is not said.", "Give --edit, or --program FILE.")
+    context = api.open_here(must_exist=True)
+    parent = _candidate(context, candidate)
+    text = program.read_text(encoding="utf-8") if program else _edited(context, parent)
+    name, number = steering.add_program(context, parent, text)
+    screen.say(f"{name} joins round {number}, with a check, training and repairs like any other")
+    screen.next_command(f"rewardsmith resume {parent.job_id}, or rewardsmith extend {parent.job_id} if it has ended")
+
+
+def _edited(context: Any, parent: Any) -> str:
+    from rewardsmith.errors import UsageError
+
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        raise UsageError("No editor is named.", "Set EDITOR, or give --program FILE.")
+    path = context.settings.home.resolve() / "manual" / f"{parent.id}-fork.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(parent.source, encoding="utf-8")
+    try:
+        subprocess.run([*shlex.split(editor), str(path)], check=True)
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        raise UsageError(f"The editor failed: {error}.", "Set EDITOR to one that works.") from error
+    return path.read_text(encoding="utf-8")
+
+
+def veto(candidate: CandidateArgument) -> None:
+    """Take a candidate out of the search for good."""
+    from rewardsmith import api
+    from rewardsmith.engine import steering
+
+    context = api.open_here(must_exist=True)
+    found = _candidate(context, candidate)
+    steering.veto(context, found.id)
+    screen.say(f"{found.id} is out")
+    screen.next_command(f"rewardsmith show {found.job_id}")
+
+
+def comment(
+    job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")],
+    text: Annotated[str, typer.Argument(help="What the designer and the analyzer should know.")],
+) -> None:
+    """Say something that the prompts of the job's next round carry."""
+    from rewardsmith import api
+    from rewardsmith.engine import steering
+
+    context = api.open_here(must_exist=True)
+    job_id = api.job_id(context, job)
+    number = steering.comment(context, job_id, text)
+    screen.say(f"the prompts of round {number} and later ones will carry it")
+
+
+def _candidate(context: Any, text: str) -> Any:
+    from rewardsmith.reporting import reading
+    from rewardsmith.storage.database import read
+
+    with read(context.database) as connection:
+        return reading.find_candidate(connection, text)

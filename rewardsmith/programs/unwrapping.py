@@ -1,0 +1,119 @@
+"""Answers whose program is wrapped in something else than a fence: rewritten, so that they can be read again.
+
+Used only where the answer as it stands holds no readable program, so nothing here can replace a good reading.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Iterator
+
+_MOST = 40
+"""Wrappings of one kind that are looked at: answers are untrusted, and each costs a parse."""
+
+_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "‟": '"', "‘": "'", "’": "'", "‚": "'", "‛": "'"})  # noqa: RUF001
+
+
+def unwrapped(text: str) -> Iterator[str]:
+    """`text` rewritten in each way that changes it; the caller takes the first that can be read."""
+    for rewritten in (
+        _from_json(text),
+        _with_fences_inside(text),
+        _without_html(text),
+        _without_prompts(text),
+        _from_new_file_diff(text),
+        _without_line_numbers(text),
+        text.translate(_QUOTES),
+    ):
+        if rewritten is not None and rewritten != text:
+            yield rewritten
+
+
+def is_diff(text: str) -> bool:
+    """Whether the answer changes a program instead of being one."""
+    return re.search(r"(?m)^@@ -\d+", text) is not None
+
+
+def _from_json(text: str) -> str | None:
+    """The one string of a JSON value in `text` that holds functions; None if there are several, or none."""
+    decoder = json.JSONDecoder()
+    for start in list(re.finditer(r"(?m)[{\[]\s*[{\"]", text))[:_MOST]:
+        try:
+            value, _ = decoder.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            continue
+        programs = [string for string in _strings(value) if re.search(r"(?m)^\s*def \w+\(", string)]
+        if len(programs) == 1:
+            return programs[0]
+    return None
+
+
+def _strings(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for item in value:
+                yield from _strings(item)
+        case dict():
+            for item in value.values():
+                yield from _strings(item)
+
+
+def _with_fences_inside(text: str) -> str | None:
+    """`text` with longer fences around a block whose own strings or comments contain fences."""
+    lines = text.split("\n")
+    marks = [i for i, line in enumerate(lines) if line.lstrip().startswith("```")][:_MOST]
+    for place, first in enumerate(marks):
+        for last in marks[place + 2 :]:
+            if lines[last].strip() == "```" and _parses("\n".join(lines[first + 1 : last])):
+                inside = ["`" * 9 + "python", *lines[first + 1 : last], "`" * 9]
+                return "\n".join([*lines[:first], *inside, *lines[last + 1 :]])
+    return None
+
+
+def _parses(source: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return bool(ast.parse(source).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+def _without_html(text: str) -> str:
+    return re.sub(r"</?(?:pre|code)(?:\s[^<>]{0,200})?>", "\n", text)
+
+
+def _without_prompts(text: str) -> str | None:
+    """`text` without the interpreter's prompts, if it has any."""
+    if not re.search(r"(?m)^>>> ", text):
+        return None
+    return re.sub(r"(?m)^(?:>>>|\.\.\.)(?: |$)", "", text)
+
+
+def _from_new_file_diff(text: str) -> str | None:
+    """`text` with the diff of a file that did not exist turned into that file; None for any other diff."""
+    hunks = re.findall(r"(?m)^@@ (-\d+(?:,\d+)?) ", text)
+    if not hunks or any(hunk != "-0,0" for hunk in hunks):
+        return None
+    return re.sub(r"(?m)^\+", "", re.sub(r"(?m)^(?:--- |\+\+\+ |@@ |diff --git |new file mode |index ).*\n", "", text))
+
+
+_NUMBERED = re.compile(r"^[ \t]{0,8}(\d{1,4})(?:[ \t]{0,4}[|:][ ]?|[ ]|$)")
+
+
+def _without_line_numbers(text: str) -> str | None:
+    """`text` without the numbers before lines, where they count up from 1."""
+    found, wanted = [], 1
+    for line in text.split("\n"):
+        match = _NUMBERED.match(line)
+        if match and int(match[1]) == wanted:
+            wanted += 1
+            found.append(line[match.end() :])
+        else:
+            found.append(line)
+    return "\n".join(found) if wanted > 2 else None

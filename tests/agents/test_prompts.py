@@ -1,0 +1,98 @@
+"""The prompts of each role, whole, and how they are cut. REWARDSMITH_UPDATE_SNAPSHOTS=1 writes them anew."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.models import ReplayKey
+from rewardsmith.agents.pricing import estimated_tokens
+from rewardsmith.agents.prompting import ParentProgram
+from rewardsmith.methods import get_method
+from rewardsmith.tasks import get_task
+
+SNAPSHOTS = Path(__file__).with_name("snapshots")
+PROGRAM = 'def reward(prev, action, state, memory):\n    return {"success": 1.0 if state.solved else 0.0}\n'
+COMPONENTS = {"success": {"mean": 0.0021, "min": 0.0, "max": 1.0, "fires": 0.0021}}
+CURVE = [{"steps": 1000 * k, "success": 0.04 * k, "components": {"success": 0.0002 * k}} for k in range(1, 11)]
+EPISODES = [f"Step 0: it turned. success 0\nStep 1: it stepped ahead {n} times. success 0" for n in (3, 4)]
+BEST = ParentProgram(
+    "1a", PROGRAM, 0.42, {"weak shaping": "no component paid before the key was picked up"}, COMPONENTS, [],
+    "Pay for picking up the key.", CURVE, EPISODES,
+)  # fmt: skip
+SECOND = ParentProgram("1b", PROGRAM.replace("1.0", "0.5"), 0.17, {}, COMPONENTS)
+BROKEN = ParentProgram("1c", PROGRAM, None, failed_checks=[{"kind": "contract", "message": "line 2: no field 'key'"}])
+TRIED = [{"id": f"1{letter}", "move": "new", "cause": "failed check battery: 'spin' earns 3"} for letter in "def"]
+
+
+def asked(move: str, *parents: ParentProgram, method: str = "free", **more) -> roles.DesignRequest:
+    interface = get_task("MiniGrid-DoorKey-5x5-v0").interface()
+    values = {"iteration": 2, "sample": 0, "samples": 3, "move": move, "depth": 0, "tried": TRIED, "facts": False}
+    return roles.DesignRequest(get_method(method), interface, parents=list(parents), **{**values, **more})
+
+
+def analysis(**more) -> roles.AnalysisRequest:
+    interface = get_task("MiniGrid-DoorKey-5x5-v0").interface()
+    values = {"labels": BEST.labels, "components": COMPONENTS, "episodes": EPISODES, "curve": CURVE, "facts": False}
+    key = ReplayKey("analyzer", 1, 0, 0)
+    return roles.AnalysisRequest(interface, "1a", PROGRAM, 0.42, 10_000, key=key, **{**values, **more})
+
+
+def criticism() -> roles.ReviewRequest:
+    interface = get_task("MiniGrid-DoorKey-5x5-v0").interface()
+    played = {"transitions": 4096, "episodes": 37}
+    key = ReplayKey("critic", 1, 0, 0)
+    return roles.ReviewRequest(get_method("free"), interface, PROGRAM, COMPONENTS, played, key, facts=False)
+
+
+DRAFTS = {
+    "designer-new": lambda: roles.design_draft(
+        asked("new", tried=[], sample=1, method="auto-mc-reward", dense_budget=3.0,
+              subgoal_order=[{"event": "picked_up", "kind": "key"}, {"event": "reached", "kind": None}])
+    ),
+    "designer-revise": lambda: roles.design_draft(asked("revise", BEST, comments=("Do not reward turning.",))),
+    "designer-combine": lambda: roles.design_draft(asked("combine", BEST, SECOND)),
+    "designer-repair": lambda: roles.design_draft(asked("repair", BROKEN, tried=[])),
+    "critic": lambda: roles.review_draft(criticism()),
+    "analyzer": lambda: roles.analysis_draft(analysis(comments=("The door needs the key.",))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAFTS)
+def test_the_prompt_is_the_one_on_file(name: str) -> None:
+    path, text = SNAPSHOTS / f"{name}.md", DRAFTS[name]().build(0)
+    if os.environ.get("REWARDSMITH_UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), f"{name} has changed; look at the difference, then update it"
+
+
+def test_evidence_goes_from_the_least_important_and_the_oldest_until_the_prompt_fits() -> None:
+    draft = roles.design_draft(asked("combine", BEST, SECOND))
+    assert draft.pieces == (
+        "1d, tried before", "1e, tried before", "1f, tried before", "episodes of 1a", "curve of 1a",
+        "components of 1b", "components of 1a",
+    )  # fmt: skip
+    lengths = [estimated_tokens(draft.build(n)) for n in range(len(draft.pieces) + 1)]
+    assert lengths == sorted(lengths, reverse=True) and len(set(lengths)) == len(lengths)
+    assert draft.fit(lengths[0]) == 0
+    assert draft.fit(lengths[3]) == 3 and "1d (new)" not in draft.build(3)
+    assert draft.fit(1) == len(draft.pieces)
+    whole = draft.build(len(draft.pieces))
+    assert BEST.source in whole and "weak shaping" in whole, "the best program and its diagnosis are never left out"
+
+
+def test_an_analyzer_s_episodes_go_from_the_last() -> None:
+    draft = roles.analysis_draft(analysis())
+    assert draft.pieces == ("the learning curve", "episode 2", "episode 1")
+    assert EPISODES[0] in draft.build(2) and EPISODES[1] not in draft.build(2)
+
+
+def test_machine_readable_facts_are_for_rules_only() -> None:
+    request = asked("new")
+    assert "same facts for machines" not in roles.design_draft(request).build(0)
+    assert "same facts for machines" in roles.design_draft(replace(request, facts=True)).build(0)
