@@ -30,7 +30,7 @@ def main() -> int:
     from rewardsmith.storage import queue
 
     item_id, owner, attempt = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    context = open_context(settings(), must_exist=True)
+    context = open_context(settings(), must_exist=True, patient=True)
     item = queue.get(context.database, item_id)
     if (item.owner, item.attempt, item.state) != (owner, attempt, "leased"):
         return 0

@@ -56,10 +56,13 @@ def run_design(context: Context, item: Item) -> None:
     candidate_id = _candidate_id(item, depth)
     with _model(context, snapshot, "designer") as model:
         outcome = roles.design(model, asked)
-        with context.database.begin() as connection:
+
+        def rows(connection: Connection) -> None:
             _write_calls(connection, item, candidate_id, outcome.calls)
             _write_candidate(connection, item, candidate_id, outcome, method, bool(order))
             queue.finish(connection, item, "done", {"candidate": candidate_id})
+
+        context.write(rows)
 
 
 def _candidate_id(item: Item, depth: int) -> str:
@@ -138,7 +141,8 @@ def _write_verdicts(
     # A reward that a user asked to train is trained even if the battery warns.
     advisory = {"battery"} if advisory_battery else set()
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
-    with context.database.begin() as connection:
+
+    def rows(connection: Connection) -> None:
         _write_calls(connection, item, candidate_id, calls)
         for verdict in verdicts:
             records.put_check(
@@ -154,6 +158,8 @@ def _write_verdicts(
             values = {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)
         queue.finish(connection, item, "done", {"passed": failed is None})
+
+    context.write(rows)
 
 
 def _critic_verdict(outcome: roles.Outcome) -> Verdict:
@@ -191,7 +197,8 @@ def run_analyse(context: Context, item: Item) -> None:
             key,
         )
         reading = outcome.result
-        with context.database.begin() as connection:
+
+        def rows(connection: Connection) -> None:
             _write_calls(connection, item, candidate.id, outcome.calls, sample=key.sample)
             records.put_analysis(
                 connection,
@@ -204,13 +211,15 @@ def run_analyse(context: Context, item: Item) -> None:
             )
             queue.finish(connection, item, "done", {"labels": list(labels)})
 
+        context.write(rows)
+
 
 def _model(context: Context, snapshot: Snapshot, role: str) -> LimitedModel:
     spec, folder = snapshot.spec, context.settings.home.resolve() / "manual"
     name = spec.model_of(role) if spec.model != "none" else "synth"
-    return LimitedModel(
-        open_model(name, api_base=spec.api_base, directory=folder), context, snapshot.job.id, spec.budget
-    )
+    # A submitter may not have the worker's keys sent to an address of his own.
+    base = context.settings.api_base if snapshot.job.service else spec.api_base
+    return LimitedModel(open_model(name, api_base=base, directory=folder), context, snapshot.job.id, spec.budget)
 
 
 def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> ParentProgram:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from rewardsmith.errors import StorageError
+from rewardsmith.storage.outage import outlast
 
-HEAD = "0001"
+HEAD = "0003"
 """The newest migration; a test holds it to migrations/versions."""
 
 BUSY_SECONDS = 30.0
@@ -33,10 +34,11 @@ _NETWORK_FILESYSTEMS = {
 }
 
 
-def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -> Engine:
+def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, patient: bool = False) -> Engine:
     """An engine on a database of this version.
 
     A fresh SQLite file is created and migrated; a Postgres database of another version is only reported.
+    With `patient` a server that is away is waited for.
     Raises StorageError, with the remedy, for anything that keeps the database from being used.
     """
     sqlite = url.startswith("sqlite")
@@ -49,7 +51,9 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
             )
         _prepare_folder(path)
     try:
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
+        # pre-ping: after a restart of the server every pooled connection is dead.
+        options = {"connect_args": {"timeout": BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
+        engine = create_engine(url, **options)
     except ArgumentError as error:
         raise StorageError(
             "REWARDSMITH_DATABASE_URL is not a database URL.",
@@ -63,7 +67,10 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin_immediately)
     with reported():
-        _check_version(engine, migrate=migrate and sqlite)
+        if patient:
+            outlast(lambda: _check_version(engine, migrate=migrate and sqlite))
+        else:
+            _check_version(engine, migrate=migrate and sqlite)
     return engine
 
 
