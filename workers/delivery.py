@@ -10,9 +10,41 @@ from rewardsmith.storage import hints
 log = logging.getLogger("rewardsmith.delivery")
 
 
-def deliver(context: Context, job_id: str | None = None) -> int:
-    """Send a hint for every item that is due (of a job); returns how many were sent."""
-    due = hints.take_due(context.database, context.settings.hint_seconds, job_id)
+def deliver(context: Context, job_id: str) -> int:
+    """Send a hint for every item of a job that has had none; returns how many were sent."""
+    return _send_or_keep(context, hints.take_due(context.database, None, job_id))
+
+
+def deliver_all(context: Context) -> int:
+    """Send hints for every job's items, again for those queued for long; returns how many were sent.
+
+    A queue that still holds messages gets no second ones: each of them will make a worker look for the most
+    urgent item, and behind a long training they would pile up without end.
+    """
+    from workers.celery_app import QUEUES
+
+    sent = 0
+    for name, kinds in QUEUES.items():
+        again = context.settings.hint_seconds if waiting(name) == 0 else None
+        sent += _send_or_keep(context, hints.take_due(context.database, again, kinds=kinds))
+    return sent
+
+
+def waiting(queue: str) -> int | None:
+    """How many messages a queue holds, or None if the broker does not answer."""
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    from workers.celery_app import app
+
+    try:
+        with app.pool.acquire(block=True, timeout=5.0) as connection:
+            return connection.default_channel.client.llen(queue)
+    except (OperationalError, RedisError, OSError):
+        return None
+
+
+def _send_or_keep(context: Context, due: list[tuple[int, str]]) -> int:
     sent = send(due)
     if sent < len(due):
         hints.forget(context.database, [item for item, _ in due[sent:]])

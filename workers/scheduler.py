@@ -20,7 +20,7 @@ from rewardsmith.storage import queue
 from rewardsmith.storage import workers as rows
 from rewardsmith.storage.outage import OUTAGE_SECONDS
 from workers import logs
-from workers.delivery import deliver
+from workers.delivery import deliver_all
 
 log = logging.getLogger("rewardsmith.scheduler")
 
@@ -71,7 +71,7 @@ class Scheduler:
             advance(self._context, job_id)
         if sweep:
             self._swept = now
-        deliver(self._context)
+        deliver_all(self._context)
 
 
 def main() -> int:

@@ -108,9 +108,8 @@ def retry_job(context: Context, job_id: str) -> int:
     lost = work_items.c.job_id == job_id, work_items.c.state == "lost"
     with context.database.begin() as connection:
         records.lock_job(connection, job_id)
-        items = connection.execute(
-            select(work_items.c.id, work_items.c.kind, work_items.c.candidate).where(*lost)
-        ).all()
+        columns = (work_items.c.kind, work_items.c.candidate)
+        items = connection.execute(select(*columns).where(*lost)).all()
         if not items:
             raise UsageError(f"Job {job_id} has no lost items.", f"See `rewardsmith show {job_id}`.")
         fresh = {"state": "queued", "attempt": 0, "owner": None, "error": None, "hinted_at": None}

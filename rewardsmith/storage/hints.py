@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Engine, and_, or_, select, update
 
 from rewardsmith.storage.clock import present
 from rewardsmith.storage.outage import patient
-from rewardsmith.storage.queue import busy_slots
+from rewardsmith.storage.queue import KINDS, busy_slots
 from rewardsmith.storage.schema import jobs, work_items
 
 _MOST = 1000
 
 
 @patient
-def take_due(engine: Engine, again_seconds: float, job_id: str | None = None) -> list[tuple[int, str]]:
+def take_due(
+    engine: Engine, again_seconds: float | None, job_id: str | None = None, kinds: Sequence[str] = KINDS
+) -> list[tuple[int, str]]:
     """Mark as hinted, and return as (id, kind), the queued items never hinted or hinted too long ago.
 
-    Marking comes first, so that two schedulers do not send the same; what could not be sent is `forget`-ed.
+    With `again_seconds` None none is hinted a second time. Marking comes first, so that two schedulers do not
+    send the same; what could not be sent is `forget`-ed.
     """
-    long_ago = work_items.c.hinted_at <= present(engine, -again_seconds)
+    unheard = work_items.c.hinted_at.is_(None)
+    if again_seconds is not None:
+        unheard = or_(unheard, work_items.c.hinted_at <= present(engine, -again_seconds))
     due = (
         select(work_items.c.id)
         .join(jobs, jobs.c.id == work_items.c.job_id)
         .where(jobs.c.service, jobs.c.state == "running", work_items.c.state == "queued")
-        .where(or_(work_items.c.hinted_at.is_(None), long_ago))
+        .where(unheard, work_items.c.kind.in_(kinds))
         .where(or_(jobs.c.slots.is_(None), busy_slots() < jobs.c.slots))
     )
     if job_id is not None:
