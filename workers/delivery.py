@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from rewardsmith.engine.context import Context
 from rewardsmith.storage import hints
@@ -59,9 +60,10 @@ def send(items: list[tuple[int, str]]) -> int:
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
+    from workers import tasks
     from workers.celery_app import QUEUE_OF
-    from workers.tasks import work
 
+    work: Any = tasks.work
     sent = 0
     try:
         # One attempt: a worker must not wait for a broker that is away, the database has the item.

@@ -12,6 +12,8 @@ import signal
 import threading
 import time
 
+from rewardsmith.engine.service import warm_up
+
 # Shared with children that are forked later; an Event of multiprocessing would need its own resources.
 _STOPPED = mmap.mmap(-1, 1)
 _LOOK = 0.3
@@ -23,7 +25,9 @@ _lock = threading.Lock()
 
 
 def begin() -> None:
-    """In a worker's main process: stop when the host process (REWARDSMITH_HOST_PID) is gone."""
+    """In a worker's main process: load what forked children need; stop when REWARDSMITH_HOST_PID is gone."""
+    # A claim's lease runs from its first moment; a child that then imports for seconds would lose it.
+    warm_up()
     host = int(os.environ.get("REWARDSMITH_HOST_PID", "0"))
     if host:
         threading.Thread(target=_follow, args=(host, signal.SIGTERM), daemon=True).start()

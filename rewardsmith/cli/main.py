@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from rewardsmith.cli import database, export, inspect, run, tasks
+from rewardsmith.cli import database, doctor, export, inspect, run, service, tasks
 from rewardsmith.errors import RewardsmithError
 
 app = typer.Typer(
@@ -32,6 +32,8 @@ def _options(
 run.register(app)
 inspect.register(app)
 export.register(app)
+service.register(app)
+doctor.register(app)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(database.app, name="db")
 

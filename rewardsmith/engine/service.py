@@ -72,6 +72,11 @@ def _installed() -> frozenset[str]:
     return frozenset(task_id for task_id, _ in list_tasks())
 
 
+def warm_up() -> None:
+    """Load the list of tasks before any item is claimed: it takes a second."""
+    _installed()
+
+
 def refuse_unserved(context: Context, job_id: str) -> None:
     """The worker's own look at a submitted job: rows may have been written by another version, or by hand."""
     with read(context.database) as connection:
@@ -169,4 +174,5 @@ __all__ = [
     "running_jobs",
     "set_priority",
     "submit_job",
+    "warm_up",
 ]

@@ -126,17 +126,27 @@ def _check_version(engine: Engine, *, migrate: bool) -> None:
         current = _version(connection)
     if current == HEAD:
         return
-    if current is not None and current > HEAD:
-        raise StorageError(
-            f"The database is of version {current}, newer than this program's {HEAD}.",
-            "Update rewardsmith: pip install --upgrade rewardsmith",
-        )
+    _refuse_if_newer(current)
     if not migrate:
         raise StorageError(
             f"The database is of version {current or 'none'}, this program needs {HEAD}.",
             "Run `rewardsmith db upgrade` once, when no job is running.",
         )
     upgrade(engine)
+
+
+def refuse_newer(engine: Engine) -> None:
+    """Raises StorageError if the database is of a version that this program does not know."""
+    with read(engine) as connection:
+        _refuse_if_newer(_version(connection))
+
+
+def _refuse_if_newer(current: str | None) -> None:
+    if current is not None and current > HEAD:
+        raise StorageError(
+            f"The database is of version {current}, newer than this program's {HEAD}.",
+            "Update rewardsmith: pip install --upgrade rewardsmith",
+        )
 
 
 def _version(connection: Connection) -> str | None:
