@@ -52,7 +52,7 @@ def read_standing(connection: Connection) -> Standing:
     lately = select(work_items.c.kind, func.count()).where(
         work_items.c.finished_at > present(connection, -RATE_SECONDS), work_items.c.state == "done"
     )
-    done = dict(connection.execute(lately.group_by(work_items.c.kind)))
+    done = {row[0]: row[1] for row in connection.execute(lately.group_by(work_items.c.kind))}
     kinds = sorted({row[0] for row in counts} | set(done))
     by_state = {(kind, state): (count, since) for kind, state, count, since in counts}
     loads = []
@@ -61,7 +61,7 @@ def read_standing(connection: Connection) -> Standing:
         oldest = (moment - since).total_seconds() if since is not None else None
         leased, lost = (by_state.get((kind, state), (0, None))[0] for state in ("leased", "lost"))
         loads.append(KindLoad(kind, queued, oldest, leased, done.get(kind, 0) * 60 / RATE_SECONDS, lost))
-    states = dict(connection.execute(select(jobs.c.state, func.count()).group_by("state")))
+    states = {row[0]: row[1] for row in connection.execute(select(jobs.c.state, func.count()).group_by("state"))}
     return Standing(loads, read_workers(connection), states, _speed(connection), latest_events(connection, 8))
 
 
