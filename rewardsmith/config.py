@@ -34,7 +34,6 @@ class Settings(BaseSettings):
     llm_threads: int = Field(default=8, ge=1, description="calls to language models at once per worker")
     devices: str = Field(default="", description="GPUs of this host, such as 0,1; one training slot each")
     api_base: str | None = Field(default=None, description="address of the language model for submitted jobs")
-    artifact_url: str | None = Field(default=None, description="fsspec URL that hosts share; `home` by default")
 
     @property
     def url(self) -> str:
