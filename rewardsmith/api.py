@@ -155,6 +155,12 @@ def job_id(context: Context, text: str) -> str:
         return reading.find_job(connection, text).id
 
 
+def is_submitted(context: Context, job_id: str) -> bool:
+    """Whether the job is the service's, rather than of a local executor."""
+    with read(context.database) as connection:
+        return records.get_job(connection, job_id).service
+
+
 def read_reward_file(path: Path) -> str:
     """The text of a reward file. Raises UsageError."""
     try:

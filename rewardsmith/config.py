@@ -11,11 +11,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rewardsmith.errors import UsageError
 
+# Containers hand over passwords as files, which neither `docker inspect` nor a child's environment shows.
+_SECRETS = "/run/secrets" if Path("/run/secrets").is_dir() else None
+
 
 class Settings(BaseSettings):
     """Where work is kept and how patient the service is."""
 
-    model_config = SettingsConfigDict(env_prefix="REWARDSMITH_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="REWARDSMITH_", env_file=".env", extra="ignore", secrets_dir=_SECRETS)
 
     home: Path = Field(default=Path(".rewardsmith"), description="folder of the database and artifacts")
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; SQLite in `home` by default")
@@ -31,6 +34,12 @@ class Settings(BaseSettings):
     trial_memory_mb: int = Field(default=4096, ge=256, description="address space limit is not set on CUDA")
     trial_seconds: float = Field(default=3600.0, gt=0, description="wall-clock limit of one rung of a trial")
     allow_weak_sandbox: bool = Field(default=False, description="run below protection level `kernel`")
+    broker_url: str = Field(default="redis://localhost:6379/0", description="Redis, for workers and schedulers")
+    hint_seconds: float = Field(default=30.0, gt=0, description="queued items are hinted again after so long")
+    tick_seconds: float = Field(default=0.5, gt=0, description="pause between two rounds of a scheduler")
+    llm_threads: int = Field(default=8, ge=1, description="calls to language models at once per worker")
+    devices: str = Field(default="", description="GPUs of this host, such as 0,1; one training slot each")
+    api_base: str | None = Field(default=None, description="address of the language model for submitted jobs")
 
     @property
     def url(self) -> str:

@@ -175,6 +175,28 @@ def read_spec_file(path: Path) -> dict[str, Any]:
     return values
 
 
+def with_changes(values: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+    """`values` with `KEY=VALUE` texts put in; values are YAML, dots lead inwards. Raises UsageError."""
+    import yaml
+
+    changed = dict(values)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{change!r} is not KEY=VALUE.", "Write for example --set budget.calls=50.")
+        *path, last = key.strip().split(".")
+        place = changed
+        for part in path:
+            inner = place.get(part)
+            place[part] = dict(inner) if isinstance(inner, dict) else {}
+            place = place[part]
+        try:
+            place[last] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"The value of {key} cannot be read: {text!r}", "Quote it as YAML.") from error
+    return changed
+
+
 def _explain(error: ValidationError) -> str:
     parts = []
     for item in error.errors()[:3]:

@@ -43,7 +43,8 @@ MAY = {
         "rewardsmith.spec", "rewardsmith.config", "rewardsmith.agents",
     },
     "rewardsmith": {"rewardsmith.api"},
-    "workers": {"rewardsmith.engine", "rewardsmith.storage", "rewardsmith.config"},
+    "workers": {"rewardsmith.engine", "rewardsmith.storage", "rewardsmith.config", "rewardsmith.__version__"},
+    "rewardsmith.__version__": set(),
 }  # fmt: skip
 
 

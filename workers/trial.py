@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     from rewardsmith.storage import queue
 
     item_id, owner, attempt = int(arguments[0]), arguments[1], int(arguments[2])
-    context = open_context(settings(), must_exist=True)
+    context = open_context(settings(), must_exist=True, patient=True)
     item = queue.get(context.database, item_id)
     if (item.owner, item.attempt, item.state) != (owner, attempt, "leased"):
         return 0

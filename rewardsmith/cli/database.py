@@ -1,6 +1,9 @@
-"""`db upgrade` and `db current`."""
+"""`db upgrade`, `current`, `backup`, `gc`."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -15,7 +18,7 @@ def upgrade() -> None:
     from sqlalchemy import create_engine
 
     from rewardsmith.config import settings
-    from rewardsmith.storage.database import HEAD, open_database, reported
+    from rewardsmith.storage.database import HEAD, open_database, refuse_newer, reported
     from rewardsmith.storage.database import upgrade as run_migrations
 
     url = settings().url
@@ -23,15 +26,50 @@ def upgrade() -> None:
         open_database(url)
     else:
         with reported():
-            run_migrations(create_engine(url))
+            engine = create_engine(url)
+            refuse_newer(engine)
+            run_migrations(engine)
     screen.say(f"the database is of version {HEAD}")
 
 
 @app.command()
 def current() -> None:
     """Print where the database is and its version."""
+    from sqlalchemy.engine import make_url
+
     from rewardsmith.config import settings
     from rewardsmith.storage.database import HEAD, open_database
 
-    open_database(settings().url, migrate=False, must_exist=True)
-    print(f"{settings().url} {HEAD}")
+    url = settings().url
+    open_database(url, migrate=False, must_exist=True)
+    print(f"{make_url(url).render_as_string(hide_password=True)} {HEAD}")
+
+
+@app.command()
+def backup(out: Annotated[Path, typer.Argument(help="File to write; it must not exist.")]) -> None:
+    """Write a copy of the database, also while jobs run (SQLite's own backup, or pg_dump)."""
+    from rewardsmith.config import settings
+    from rewardsmith.storage.backup import back_up
+
+    back_up(settings().url, out)
+    print(out)
+
+
+@app.command()
+def gc(
+    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only listed.")] = False,
+) -> None:
+    """List (or remove) files in the artifact folder that no row refers to: a dry run unless --delete is given."""
+    from rewardsmith import api
+    from rewardsmith.storage.backup import find_garbage
+
+    context = api.open_here(must_exist=True)
+    found = find_garbage(context.database, context.settings.artifacts)
+    size = sum(path.stat().st_size for path in found)
+    for path in found:
+        print(path)
+        if delete:
+            path.unlink()
+    screen.say(f"{len(found)} files, {size / 1e6:.1f} MB {'removed' if delete else 'would be removed'}")
+    if found and not delete:
+        screen.next_command("rewardsmith db gc --delete")

@@ -36,6 +36,8 @@ def _reading(database: Any) -> Any:
 def ls(
     state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
     task: Annotated[str | None, typer.Option(help="Only jobs of this task.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only jobs that this user submitted.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     form: Format = "table",
 ) -> None:
     """List jobs, the newest first."""
@@ -45,11 +47,13 @@ def ls(
     from rewardsmith.storage.records import Job
     from rewardsmith.storage.schema import jobs
 
-    query = select(jobs).order_by(jobs.c.created_at.desc())
+    query = select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
     if state:
         query = query.where(jobs.c.state == state)
     if task:
         query = query.where(jobs.c.task == task)
+    if owner:
+        query = query.where(jobs.c.owner == owner)
     with _reading(_open()) as connection:
         found = [Job(**row) for row in connection.execute(query).mappings()]
     shown = screen.table(
@@ -67,7 +71,8 @@ def ls(
         )  # fmt: skip
         rows.append(
             {"job": job.id, "task": job.task, "method": job.method, "model": model, "state": job.state,
-             "best": job.best_candidate, "began": job.created_at, "active_seconds": round(job.active_seconds, 1)}
+             "best": job.best_candidate, "began": job.created_at, "active_seconds": round(job.active_seconds, 1),
+             "owner": job.owner, "priority": job.priority}
         )  # fmt: skip
     screen.emit(rows, form, shown)
     if found and form == "table":

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from rewardsmith.cli import check, database, export, inspect, run, steer, tasks
+from rewardsmith.cli import check, database, doctor, export, inspect, run, service, steer, tasks
 from rewardsmith.errors import RewardsmithError
 
 app = typer.Typer(
@@ -34,6 +34,8 @@ inspect.register(app)
 steer.register(app)
 export.register(app)
 check.register(app)
+service.register(app)
+doctor.register(app)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(database.app, name="db")
 

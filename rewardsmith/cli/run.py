@@ -168,6 +168,13 @@ def resume(
 
     context = api.open_here(must_exist=True)
     job_id = api.job_id(context, job)
+    if api.is_submitted(context, job_id):
+        from rewardsmith.engine.service import resume_service_job
+
+        resume_service_job(context, job_id)
+        screen.say(f"job {job_id} goes on with the service")
+        screen.next_command(f"rewardsmith watch {job_id}")
+        return
     jobs.resume_job(context, job_id)
     _work(context, job_id, slots)
 

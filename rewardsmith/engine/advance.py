@@ -17,6 +17,7 @@ from rewardsmith.engine.decide import (
 )
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.storage import queue, records
+from rewardsmith.storage.events import add_event
 from rewardsmith.storage.schema import now
 
 _MOST_STEPS = 50
@@ -27,14 +28,20 @@ def advance(context: Context, job_id: str) -> int:
     taken = 0
     # Some steps (a death, a closed round) make further ones possible at once.
     for _ in range(_MOST_STEPS):
-        with context.database.begin() as connection:
-            steps = decide(read_snapshot(connection, job_id))
-            for step in steps:
-                _apply(connection, job_id, step)
-        taken += len(steps)
+        steps = context.write(lambda connection: _step(connection, job_id))
+        taken += steps
         if not steps:
             break
     return taken
+
+
+def _step(connection: Connection, job_id: str) -> int:
+    # Two workers that finish at once must not both decide from a half of what was done.
+    records.lock_job(connection, job_id)
+    steps = decide(read_snapshot(connection, job_id))
+    for step in steps:
+        _apply(connection, job_id, step)
+    return len(steps)
 
 
 def _apply(connection: Connection, job_id: str, step: Step) -> None:
@@ -51,3 +58,4 @@ def _apply(connection: Connection, job_id: str, step: Step) -> None:
             best = ranking(read_snapshot(connection, job_id))
             values = {"best_candidate": best[0].id} if best else {}
             records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
+            add_event(connection, state, job_id=job_id, text=note)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from rewardsmith.config import Settings
 from rewardsmith.storage.database import open_database
+from rewardsmith.storage.outage import outlast
+
+T = TypeVar("T")
 
 
 class TrialProcess(Protocol):
@@ -46,12 +49,21 @@ class Context:
         """The weakest protection level under which programs may run."""
         return "none" if self.settings.allow_weak_sandbox else "kernel"
 
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction; if the database's server goes away meanwhile, again when it is back."""
+
+        def transaction() -> T:
+            with self.database.begin() as connection:
+                return work(connection)
+
+        return outlast(transaction)
+
     def trial_folder(self, candidate_id: str, purpose: str, seed: int) -> Path:
         """Where a trial keeps its checkpoint and policy."""
         job = candidate_id.split("-", 1)[0]
         return self.settings.artifacts / job / f"{candidate_id}-{purpose}-{seed}"
 
 
-def open_context(settings: Settings, *, must_exist: bool = False) -> Context:
-    """A Context on the settings' database. Raises StorageError."""
-    return Context(open_database(settings.url, must_exist=must_exist), settings)
+def open_context(settings: Settings, *, must_exist: bool = False, patient: bool = False) -> Context:
+    """A Context on the settings' database; `patient` waits for a server that is away. Raises StorageError."""
+    return Context(open_database(settings.url, must_exist=must_exist, patient=patient), settings)

@@ -62,9 +62,12 @@ def run_design(context: Context, item: Item) -> None:
     )
     candidate_id = _candidate_id(item, depth)
     outcome = roles.design(open_role(context, snapshot, item, "designer", candidate_id), asked)
-    with context.database.begin() as connection:
+
+    def rows(connection: Connection) -> None:
         _write_candidate(connection, item, candidate_id, outcome, method, bool(order))
         queue.finish(connection, item, "done", {"candidate": candidate_id})
+
+    context.write(rows)
 
 
 def dense_budget(method: Method) -> float | None:
@@ -176,7 +179,8 @@ def _write_verdicts(
     advisory: set[str],
 ) -> None:
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
-    with context.database.begin() as connection:
+
+    def rows(connection: Connection) -> None:
         for verdict in verdicts:
             records.put_check(
                 connection,
@@ -191,6 +195,8 @@ def _write_verdicts(
             values = {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)
         queue.finish(connection, item, "done", {"passed": failed is None})
+
+    context.write(rows)
 
 
 def _critic_verdict(outcome: roles.Outcome) -> Verdict:
@@ -230,7 +236,8 @@ def run_analyse(context: Context, item: Item) -> None:
     )
     outcome = roles.analyze(open_role(context, snapshot, item, "analyzer", candidate.id), asked)
     reading = outcome.result
-    with context.database.begin() as connection:
+
+    def rows(connection: Connection) -> None:
         records.put_analysis(
             connection,
             candidate_id=candidate.id,
@@ -241,6 +248,8 @@ def run_analyse(context: Context, item: Item) -> None:
             episodes="\n\n".join(asked.episodes),
         )
         queue.finish(connection, item, "done", {"labels": list(labels)})
+
+    context.write(rows)
 
 
 def curve_points(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from sqlalchemy.exc import DBAPIError
+
 from rewardsmith.agents.models import ModelFailed, PersonAwaited
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.designing import run_analyse, run_check, run_design
 from rewardsmith.engine.jobs import pause_job
+from rewardsmith.engine.service import NotServed, refuse_unserved
 from rewardsmith.engine.supervise import Interrupted, TrialLost, supervise_trial
 from rewardsmith.errors import LostItem
 from rewardsmith.storage import queue
-from rewardsmith.storage.queue import Item
+from rewardsmith.storage.outage import is_outage
+from rewardsmith.storage.queue import TRAINING_KINDS, Item
 from sandbox.client import SandboxError
-
-TRAINING_KINDS = ("baseline", "train", "confirm")
 
 
 def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -29,6 +31,7 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
     if item.state != "leased" or item.owner != owner:
         return
     try:
+        refuse_unserved(context, item.key.job_id)
         if item.key.kind in TRAINING_KINDS:
             supervise_trial(context, item, stopping)
         else:
@@ -45,13 +48,18 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
         # Other items go on meanwhile.
         queue.wait(context.database, item, str(error), question=str(error.question), reply=str(error.reply))
         return
-    except (ModelFailed, SandboxError) as error:
+    except (ModelFailed, SandboxError, NotServed) as error:
         _stop_for(context, item, error)
+        return
+    except DBAPIError as error:
+        if not is_outage(error):
+            raise
+        queue.give_back(context.database, item, None, context.settings.max_attempts, count=False)
         return
     advance(context, item.key.job_id)
 
 
-def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError) -> None:
+def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | NotServed) -> None:
     passing = isinstance(error, ModelFailed) and error.may_pass
     state = queue.give_back(context.database, item, str(error), context.settings.max_attempts, count=passing)
     if not passing or state == "lost":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -18,6 +19,7 @@ from rewardsmith.programs.reward import SPARSE, source_hash
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
+from rewardsmith.storage.events import add_event
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
@@ -26,10 +28,11 @@ from rewardsmith.training.schedule import distinct_rungs
 UNFINISHED = ("running", "paused")
 
 
-def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str:
+def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, **service: Any) -> str:
     """Write a job with its baseline (and a user's seed reward, if given); returns its id.
 
-    Raises UsageError for an unknown task or method, and for a budget that cannot be kept or cannot pay.
+    `service` holds the columns that only submitted jobs have (engine/service.py). Raises UsageError for an
+    unknown task or method, and for a budget that cannot be kept or cannot pay.
     """
     task = get_task(spec.task)
     get_method(spec.method)
@@ -42,7 +45,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None) 
     oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
     with context.database.begin() as connection:
         values = spec.model_dump(mode="json")
-        job_id = records.add_job(connection, values, asked, oracle_informed=oracle)
+        job_id = records.add_job(connection, values, asked, oracle_informed=oracle, **service)
         _add_baseline(connection, job_id, spec)
         if seed_reward is not None:
             _add_seed_reward(connection, job_id, spec, seed_reward)
@@ -113,7 +116,7 @@ def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, source:
 def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
     """The unfinished job that asked for exactly this, if there is one."""
     asked = spec.fingerprint(seed_reward)
-    query = select(jobs.c.id).where(jobs.c.fingerprint == asked, jobs.c.state.in_(UNFINISHED))
+    query = select(jobs.c.id).where(jobs.c.fingerprint == asked, jobs.c.state.in_(UNFINISHED), ~jobs.c.service)
     with read(context.database) as connection:
         return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()
 
@@ -123,18 +126,21 @@ def resume_job(context: Context, job_id: str) -> None:
     with context.database.begin() as connection:
         job = records.get_job(connection, job_id)
         if job.state == "paused":
-            records.update_job(connection, job_id, state="running", note=None, finished_at=None)
+            records.update_job(connection, job_id, state="running", note=None, finished_at=None, charged_at=None)
+            add_event(connection, "resumed", job_id=job_id)
 
 
 def pause_job(context: Context, job_id: str, note: str) -> None:
     """Stop claiming the job's items and keep the best so far; `resume_job` undoes it."""
     with context.database.begin() as connection:
+        records.lock_job(connection, job_id)
         snapshot = read_snapshot(connection, job_id)
         if snapshot.job.state != "running":
             return
         best = ranking(snapshot)
         values = {"best_candidate": best[0].id} if best else {}
         records.update_job(connection, job_id, state="paused", note=note, **values)
+        add_event(connection, "paused", job_id=job_id, text=note)
 
 
 def pause_for_answers(context: Context, job_id: str) -> bool:
@@ -153,16 +159,19 @@ def pause_for_answers(context: Context, job_id: str) -> bool:
 def cancel_job(context: Context, job_id: str) -> None:
     """End an unfinished job for good; its candidates and trials stay readable. Raises UsageError."""
     with context.database.begin() as connection:
+        records.lock_job(connection, job_id)
         job = records.get_job(connection, job_id)
         if job.state not in UNFINISHED:
             raise UsageError(f"Job {job_id} has ended already ({job.state}).", f"See `rewardsmith show {job_id}`.")
         queue.cancel_open(connection, job_id)
         records.update_job(connection, job_id, state="cancelled", note="cancelled by the user", finished_at=now())
+        add_event(connection, "cancelled", job_id=job_id)
 
 
 def stop_for_time(context: Context, job_id: str, note: str) -> None:
     """The wall-clock budget is spent: end the job, keep its best."""
     with context.database.begin() as connection:
+        records.lock_job(connection, job_id)
         snapshot = read_snapshot(connection, job_id)
         if snapshot.job.state != "running":
             return

@@ -43,12 +43,15 @@ class Snapshot:
 def read_snapshot(connection: Connection, job_id: str) -> Snapshot:
     """All rows of one job."""
     job = records.get_job(connection, job_id)
+    # Items first: on Postgres each statement sees what is committed by then, so that whoever sees an item done
+    # must read the candidate it left afterwards, not before.
+    items = queue.of_job(connection, job_id)
     return Snapshot(
         job=job,
         spec=JobSpec.model_validate(job.spec),
         iterations=records.iterations_of(connection, job_id),
         candidates=records.candidates_of(connection, job_id),
-        items=queue.of_job(connection, job_id),
+        items=items,
         used=read_used(connection, job_id),
     )
 

@@ -27,7 +27,9 @@ def open_role(context: Context, snapshot: Snapshot, item: Item, role: str, candi
         # Priced as the model it stands for, so that the budget decides as it did then.
         model: LanguageModel = LimitedModel(open_model(f"replay:{spec.replay}"), context, account, names[0])
     else:
-        reach = Reach(spec.api_base, _patience(context), directory=manual_folder(context), stream=spec.stream)
+        # A submitter may not have the worker's keys sent to an address of his own.
+        base = context.settings.api_base if snapshot.job.service else spec.api_base
+        reach = Reach(base, _patience(context), directory=manual_folder(context), stream=spec.stream)
         limited = [LimitedModel(open_model(name, reach), context, account) for name in names]
         model = limited[0] if len(limited) == 1 else FallbackModel(limited)
     return model if spec.record is None else RecordingModel(model, Path(spec.record))

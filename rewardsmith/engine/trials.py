@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
 
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.snapshot import read_snapshot
-from rewardsmith.errors import LostItem
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.reporting.statistics import wilson
 from rewardsmith.spec import JobSpec
@@ -18,6 +20,8 @@ from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.tasks import get_task
+
+T = TypeVar("T")
 
 _ROW_EVERY = 0.5  # seconds between progress writes
 
@@ -98,10 +102,19 @@ class _Rows:
         self._context, self._item = context, item
         self._candidate, self._purpose = candidate_id, purpose
         self._written = 0.0
-        with context.database.begin() as connection:
-            self._trial = self._put(connection, state="running", failure=None)
+        self._trial = self._write(lambda connection: self._put(connection, state="running", failure=None))
+        with read(context.database) as connection:
             before = records.trials_of(connection, candidate_id=candidate_id)
         self._seconds = next((t.seconds or 0.0 for t in before if t.id == self._trial), 0.0)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction that holds the item. Raises LostItem."""
+
+        def fenced(connection: Connection) -> T:
+            queue.hold(connection, self._item)
+            return work(connection)
+
+        return self._context.write(fenced)
 
     def _put(self, connection: Any, **values: Any) -> int:
         key = self._item.key
@@ -110,38 +123,32 @@ class _Rows:
     def on_point(self, point: Any) -> None:
         """Write a curve point."""
         telemetry = point.telemetry
-        with self._context.database.begin() as connection:
-            records.put_point(
-                connection,
-                trial_id=self._trial,
-                steps=point.steps,
-                success=point.evaluation.success,
-                episodes=point.evaluation.episodes,
-                shaped_return=telemetry["shaped_return"] if telemetry["episodes"] else None,
-                env_return=telemetry["env_return"] if telemetry["episodes"] else None,
-                components={"channels": telemetry["channels"], "components": telemetry["components"]},
-            )
+        values = {
+            "trial_id": self._trial,
+            "steps": point.steps,
+            "success": point.evaluation.success,
+            "episodes": point.evaluation.episodes,
+            "shaped_return": telemetry["shaped_return"] if telemetry["episodes"] else None,
+            "env_return": telemetry["env_return"] if telemetry["episodes"] else None,
+            "components": {"channels": telemetry["channels"], "components": telemetry["components"]},
+        }
+        self._write(lambda connection: records.put_point(connection, **values))
 
     def on_rollout(self, steps: int) -> None:
         """Write how far the trial is, at most twice a second; raises LostItem when it is not wanted any more."""
         if time.monotonic() - self._written < _ROW_EVERY:
             return
         self._written = time.monotonic()
-        current = queue.get(self._context.database, self._item.id)
-        if (current.state, current.owner, current.attempt) != (
-            "leased",
-            self._item.owner,
-            self._item.attempt,
-        ):
-            raise LostItem("This trial is no longer wanted.", "It was cancelled, paused or given to another worker.")
-        with self._context.database.begin() as connection:
-            self._put(connection, state="running", steps=steps)
+        self._write(lambda connection: self._put(connection, state="running", steps=steps))
 
     def write_fault(self, reason: str) -> None:
         """The program failed in training: a result, stored with its cause."""
-        with self._context.database.begin() as connection:
+
+        def rows(connection: Connection) -> None:
             self._put(connection, state="failed", failure=reason)
             queue.finish(connection, self._item, "done", {"fault": reason})
+
+        self._write(rows)
 
     def write_report(self, report: dict[str, Any], folder: Path) -> None:
         """The rung's result, in the trial and in the work item, in one transaction."""
@@ -150,7 +157,8 @@ class _Rows:
         success = stochastic["successes"] / stochastic["episodes"]
         telemetry = report["telemetry"] | {"failed_episodes": report["failed_episodes"]}
         in_training = telemetry.get("successes", 0) / max(telemetry.get("episodes", 0), 1)
-        with self._context.database.begin() as connection:
+
+        def rows(connection: Connection) -> None:
             self._put(
                 connection,
                 state="done" if report["complete"] else "running",
@@ -178,6 +186,8 @@ class _Rows:
                 "steps": report["steps"],
             }
             queue.finish(connection, self._item, "done", result)
+
+        self._write(rows)
 
 
 def _mean(values: list[float], otherwise: float) -> float:

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from rewardsmith.errors import StorageError
+from rewardsmith.storage.outage import outlast
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a test holds it to migrations/versions."""
 
 BUSY_SECONDS = 30.0
@@ -33,10 +34,11 @@ _NETWORK_FILESYSTEMS = {
 }
 
 
-def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -> Engine:
+def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, patient: bool = False) -> Engine:
     """An engine on a database of this version.
 
     A fresh SQLite file is created and migrated; a Postgres database of another version is only reported.
+    With `patient` a server that is away is waited for.
     Raises StorageError, with the remedy, for anything that keeps the database from being used.
     """
     sqlite = url.startswith("sqlite")
@@ -49,7 +51,9 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
             )
         _prepare_folder(path)
     try:
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
+        # pre-ping: after a restart of the server every pooled connection is dead.
+        options = {"connect_args": {"timeout": BUSY_SECONDS}} if sqlite else {"pool_pre_ping": True}
+        engine = create_engine(url, **options)
     except ArgumentError as error:
         raise StorageError(
             "REWARDSMITH_DATABASE_URL is not a database URL.",
@@ -63,7 +67,10 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False) -
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin_immediately)
     with reported():
-        _check_version(engine, migrate=migrate and sqlite)
+        if patient:
+            outlast(lambda: _check_version(engine, migrate=migrate and sqlite))
+        else:
+            _check_version(engine, migrate=migrate and sqlite)
     return engine
 
 
@@ -119,17 +126,27 @@ def _check_version(engine: Engine, *, migrate: bool) -> None:
         current = _version(connection)
     if current == HEAD:
         return
-    if current is not None and current > HEAD:
-        raise StorageError(
-            f"The database is of version {current}, newer than this program's {HEAD}.",
-            "Update rewardsmith: pip install --upgrade rewardsmith",
-        )
+    _refuse_if_newer(current)
     if not migrate:
         raise StorageError(
             f"The database is of version {current or 'none'}, this program needs {HEAD}.",
             "Run `rewardsmith db upgrade` once, when no job is running.",
         )
     upgrade(engine)
+
+
+def refuse_newer(engine: Engine) -> None:
+    """Raises StorageError if the database is of a version that this program does not know."""
+    with read(engine) as connection:
+        _refuse_if_newer(_version(connection))
+
+
+def _refuse_if_newer(current: str | None) -> None:
+    if current is not None and current > HEAD:
+        raise StorageError(
+            f"The database is of version {current}, newer than this program's {HEAD}.",
+            "Update rewardsmith: pip install --upgrade rewardsmith",
+        )
 
 
 def _version(connection: Connection) -> str | None:

@@ -6,19 +6,22 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, or_, select, update
+from sqlalchemy import Connection, Engine, ScalarSelect, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rewardsmith.errors import LostItem
+from rewardsmith.storage.clock import present
 from rewardsmith.storage.database import read
+from rewardsmith.storage.events import add_event
+from rewardsmith.storage.outage import patient
 from rewardsmith.storage.schema import jobs, now, work_items
 
 OPEN = ("queued", "leased", "waiting")
 KINDS = ("baseline", "design", "check", "train", "analyse", "confirm")
+TRAINING_KINDS = ("baseline", "train", "confirm")
 
 
 @dataclass(frozen=True)
@@ -77,17 +80,32 @@ def insert(connection: Connection, key: ItemKey, payload: Mapping[str, Any] | No
     connection.execute(statement.on_conflict_do_nothing())
 
 
+@patient
 def claim(
-    engine: Engine, owner: str, lease_seconds: float, job_id: str | None = None, kinds: Iterable[str] = KINDS
+    engine: Engine,
+    owner: str,
+    lease_seconds: float,
+    job_id: str | None = None,
+    kinds: Iterable[str] = KINDS,
+    *,
+    service: bool = False,
 ) -> Item | None:
-    """Lease the oldest queued item to `owner`, or return None. One statement, safe among many processes."""
-    running = select(jobs.c.id).where(jobs.c.state == "running")
-    choice = select(work_items.c.id).where(
-        work_items.c.state == "queued", work_items.c.kind.in_(list(kinds)), work_items.c.job_id.in_(running)
+    """Lease to `owner` the oldest queued item of the most urgent running job, or return None.
+
+    One statement, safe among many processes. `service` looks at submitted jobs only.
+    """
+    choice = (
+        select(work_items.c.id)
+        .join(jobs, jobs.c.id == work_items.c.job_id)
+        .where(work_items.c.state == "queued", work_items.c.kind.in_(list(kinds)), jobs.c.state == "running")
+        .where(or_(jobs.c.slots.is_(None), busy_slots() < jobs.c.slots))
     )
     if job_id is not None:
         choice = choice.where(work_items.c.job_id == job_id)
-    choice = choice.order_by(work_items.c.id).limit(1).with_for_update(skip_locked=True)
+    if service:
+        choice = choice.where(jobs.c.service)
+    choice = choice.order_by(jobs.c.priority.desc(), work_items.c.id).limit(1)
+    choice = choice.with_for_update(skip_locked=True, of=work_items)
     statement = (
         update(work_items)
         .where(work_items.c.id == choice.scalar_subquery())
@@ -95,22 +113,53 @@ def claim(
             state="leased",
             owner=owner,
             attempt=work_items.c.attempt + 1,
-            lease_expires=now() + timedelta(seconds=lease_seconds),
-            started_at=now(),
+            lease_expires=present(engine, lease_seconds),
+            started_at=present(engine),
         )
         .returning(work_items)
     )
-    with engine.begin() as connection:
+    with engine.connect() as connection, connection.begin() as transaction:
         row = connection.execute(statement).mappings().first()
+        if row is not None and _over_the_limit(connection, row["job_id"]):
+            transaction.rollback()
+            row = None
     return None if row is None else _item(row)
 
 
+def busy_slots() -> ScalarSelect[int]:
+    """How many items of the enclosing query's job are leased."""
+    leased = work_items.alias("leased")
+    count = select(func.count()).select_from(leased).where(leased.c.job_id == jobs.c.id, leased.c.state == "leased")
+    return count.correlate(jobs).scalar_subquery()
+
+
+def _over_the_limit(connection: Connection, job_id: str) -> bool:
+    """Whether a claim just made is one too many: two at once do not see each other's until here."""
+    slots = connection.execute(select(jobs.c.slots).where(jobs.c.id == job_id)).scalar_one()
+    if slots is None:
+        return False
+    connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(key_share=True))
+    return connection.execute(select(busy_slots()).where(jobs.c.id == job_id)).scalar_one() > slots
+
+
+@patient
 def heartbeat(engine: Engine, item: Item, lease_seconds: float) -> None:
     """Renew the lease. Raises LostItem when the item is no longer ours (cancelled, paused, reaped)."""
-    statement = update(work_items).where(_ours(item)).values(lease_expires=now() + timedelta(seconds=lease_seconds))
+    statement = update(work_items).where(_ours(item)).values(lease_expires=present(engine, lease_seconds))
     with engine.begin() as connection:
         if connection.execute(statement).rowcount != 1:
             raise LostItem(f"Work item {item.id} is no longer ours.", "Another worker or a cancellation has it.")
+
+
+def hold(connection: Connection, item: Item) -> None:
+    """Make sure, until the transaction ends, that the item is ours. Raises LostItem.
+
+    What is written beside the item (a trial's row, a point of its curve) is fenced by it: a host that slept
+    through its lease must not write over what its successor does.
+    """
+    mine = select(work_items.c.id).where(_ours(item)).with_for_update()
+    if connection.execute(mine).first() is None:
+        raise LostItem(f"Work item {item.id} is no longer ours.", "Nothing was written.")
 
 
 def finish(connection: Connection, item: Item, state: str, result: Any = None, error: str | None = None) -> None:
@@ -124,6 +173,7 @@ def finish(connection: Connection, item: Item, state: str, result: Any = None, e
         raise LostItem(f"Work item {item.id} is no longer ours.", "Its result is dropped; nothing was written.")
 
 
+@patient
 def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, *, count: bool = True) -> str:
     """Queue the item again after an infrastructure failure, or mark it `lost` at the cap; returns the state.
 
@@ -132,11 +182,14 @@ def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, 
     state = "lost" if count and item.attempt >= max_attempts else "queued"
     attempt = item.attempt if count else item.attempt - 1
     with engine.begin() as connection:
-        connection.execute(
+        changed = connection.execute(
             update(work_items)
             .where(_ours(item))
-            .values(state=state, attempt=attempt, owner=None, lease_expires=None, error=error)
+            .values(state=state, attempt=attempt, owner=None, lease_expires=None, hinted_at=None, error=error)
         )
+        if changed.rowcount and count:
+            kind = "lost" if state == "lost" else "given back"
+            add_event(connection, kind, job_id=item.key.job_id, item_id=item.id, owner=item.owner, text=error)
     return state
 
 
@@ -159,24 +212,26 @@ def wake(connection: Connection, item_id: int) -> None:
     connection.execute(update(work_items).where(waits).values(state="queued", error=None))
 
 
+@patient
 def revive(engine: Engine, item: Item) -> None:
     """Queue a given-back or lost item afresh."""
     unowned = and_(work_items.c.id == item.id, work_items.c.state.in_(("queued", "lost")))
     with engine.begin() as connection:
-        connection.execute(update(work_items).where(unowned).values(state="queued", attempt=0, owner=None))
+        fresh = {"state": "queued", "attempt": 0, "owner": None, "hinted_at": None}
+        connection.execute(update(work_items).where(unowned).values(**fresh))
 
 
+@patient
 def reap(engine: Engine, max_attempts: int) -> int:
     """Queue again what expired or belonged to dead processes of this host; returns how many."""
+    lapsed = work_items.c.lease_expires <= present(engine)
+    columns = (work_items.c.id, work_items.c.job_id, work_items.c.owner, work_items.c.attempt)
     with read(engine) as connection:
-        rows = connection.execute(
-            select(work_items.c.id, work_items.c.owner, work_items.c.attempt, work_items.c.lease_expires).where(
-                work_items.c.state == "leased"
-            )
-        ).all()
+        rows = connection.execute(select(*columns, lapsed.label("lapsed")).where(work_items.c.state == "leased")).all()
     count = 0
     for row in rows:
-        if row.lease_expires > now() and not owner_is_dead(row.owner or ""):
+        dead = owner_is_dead(row.owner or "")
+        if not (row.lapsed or dead):
             continue
         state = "lost" if row.attempt >= max_attempts else "queued"
         same = and_(
@@ -185,14 +240,22 @@ def reap(engine: Engine, max_attempts: int) -> int:
             work_items.c.attempt == row.attempt,
             or_(work_items.c.owner == row.owner, work_items.c.owner.is_(None)),
         )
+        # The owner may have renewed its lease since it was read.
+        same = same if dead else and_(same, work_items.c.lease_expires <= present(engine))
         with engine.begin() as connection:
             changed = connection.execute(
-                update(work_items).where(same).values(state=state, owner=None, error="the worker was lost")
+                update(work_items)
+                .where(same)
+                .values(state=state, owner=None, hinted_at=None, error="the worker was lost")
             )
+            if changed.rowcount:
+                text = "its process is gone" if dead else "its lease lapsed"
+                add_event(connection, "reaped", job_id=row.job_id, item_id=row.id, owner=row.owner, text=text)
             count += changed.rowcount
     return count
 
 
+@patient
 def get(engine: Engine, item_id: int) -> Item:
     """Read one work item."""
     with read(engine) as connection:
@@ -223,6 +286,18 @@ def cancel_open(connection: Connection, job_id: str, candidate: str | None = Non
         update(work_items)
         .where(mine if candidate is None else and_(mine, work_items.c.candidate == candidate))
         .values(state="cancelled", finished_at=now(), owner=None)
+    )
+
+
+def release_trials(connection: Connection, job_id: str) -> None:
+    """Queue a job's leased trials again, uncounted; whoever trains one ends it and its checkpoint stays."""
+    training = and_(
+        work_items.c.job_id == job_id, work_items.c.state == "leased", work_items.c.kind.in_(TRAINING_KINDS)
+    )
+    connection.execute(
+        update(work_items)
+        .where(training)
+        .values(state="queued", attempt=work_items.c.attempt - 1, owner=None, lease_expires=None, hinted_at=None)
     )
 
 

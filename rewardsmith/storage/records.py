@@ -22,6 +22,7 @@ from rewardsmith.storage.schema import (
     jobs,
     now,
     trials,
+    workers,
 )
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -43,6 +44,11 @@ class Job:
     created_at: datetime
     finished_at: datetime | None
     active_seconds: float
+    owner: str  # who asked
+    service: bool  # worked on by the workers of many hosts, not by a local executor
+    priority: int
+    slots: int | None
+    charged_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -106,8 +112,10 @@ def new_job_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(6))
 
 
-def add_job(connection: Connection, spec: Mapping[str, Any], fingerprint: str, *, oracle_informed: bool) -> str:
-    """Write a job row; returns its id."""
+def add_job(
+    connection: Connection, spec: Mapping[str, Any], fingerprint: str, *, oracle_informed: bool, **service: Any
+) -> str:
+    """Write a job row; returns its id. `service` holds the columns that only submitted jobs have."""
     job_id = new_job_id()
     connection.execute(
         insert(jobs).values(
@@ -120,9 +128,18 @@ def add_job(connection: Connection, spec: Mapping[str, Any], fingerprint: str, *
             oracle_informed=oracle_informed,
             created_at=now(),
             active_seconds=0.0,
+            **service,
         )
     )
     return job_id
+
+
+def lock_job(connection: Connection, job_id: str) -> None:
+    """Let nobody else decide about the job until this transaction ends.
+
+    SQLite has one writer anyway and gets no clause. `key_share`: rows that refer to the job stay writable.
+    """
+    connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(key_share=True))
 
 
 def get_job(connection: Connection, job_id: str) -> Job:
@@ -227,6 +244,11 @@ def comments_of(connection: Connection, job_id: str, iteration: int) -> tuple[st
 def put_analysis(connection: Connection, **values: Any) -> None:
     """Write a diagnosis and the analyzer's words."""
     _put(connection, analyses, ("candidate_id",), **values)
+
+
+def put_worker(connection: Connection, **values: Any) -> None:
+    """Write or change a worker's row."""
+    _put(connection, workers, ("name",), **values)
 
 
 def put_artifact(connection: Connection, **values: Any) -> None:

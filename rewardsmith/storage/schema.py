@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -73,6 +74,13 @@ jobs = Table(
     Column("created_at", Utc, nullable=False),
     Column("finished_at", Utc),
     Column("active_seconds", Float, nullable=False, default=0.0),
+    Column("owner", String(80), nullable=False, server_default=""),  # who asked
+    Column("service", Boolean, nullable=False, server_default=false()),  # for the workers of many hosts
+    Column("priority", Integer, nullable=False, server_default="0"),  # higher first, then first come
+    Column("slots", Integer),  # most of its items at once; null = no limit
+    Column("charged_at", Utc),  # up to when working time was counted
+    Index("ix_jobs_state_service", "state", "service"),
+    Index("ix_jobs_created_at", "created_at"),
 )
 
 iterations = Table(
@@ -141,8 +149,10 @@ work_items = Table(
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
     Column("finished_at", Utc),
+    Column("hinted_at", Utc),  # when the broker was last told of it
     UniqueConstraint("job_id", "iteration", "kind", "candidate", "seed", "rung", "sample"),
     Index("ix_work_items_state_id", "state", "id"),
+    Index("ix_work_items_finished_at", "finished_at"),
 )
 
 trials = Table(
@@ -167,6 +177,7 @@ trials = Table(
     Column("seconds", Float),
     Column("failure", Text),
     UniqueConstraint("candidate_id", "purpose", "seed"),
+    Index("ix_trials_job_id", "job_id"),
 )
 
 curve_points = Table(
@@ -253,6 +264,33 @@ artifacts = Table(
     Column("sha256", String(64)),
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("trial_id", "kind"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Utc, nullable=False),
+    Column("kind", String(24), nullable=False),  # submitted | paused | reaped | lost | worker up | ...
+    Column("job_id", String(16)),
+    Column("item_id", Integer),
+    Column("owner", String(120)),
+    Column("text", Text),
+    Index("ix_events_job_id_id", "job_id", "id"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("host", String(80), nullable=False),
+    Column("queues", String(80), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("devices", String(80), nullable=False),
+    Column("sandbox_level", String(12), nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
 )
 
 VIEWS = {

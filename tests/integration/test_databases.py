@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from datetime import timedelta
 
 import pytest
 from alembic import command
@@ -16,7 +17,7 @@ from rewardsmith.engine import jobs
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import StorageError
 from rewardsmith.spec import JobSpec
-from rewardsmith.storage import queue
+from rewardsmith.storage import queue, schema
 from rewardsmith.storage.database import HEAD, migrations_folder, open_database, reported, upgrade
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.schema import VIEWS, metadata
@@ -112,3 +113,73 @@ def test_a_locked_database_is_reported_not_waited_for_ever(tmp_path, monkeypatch
     engine = open_database(url, migrate=False)
     with pytest.raises(StorageError, match="locked"), reported(), engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET state = state"))
+
+
+def revisions() -> list[str]:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][1:]
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision):
+    engine = create_engine(url)
+    if not url.startswith("sqlite"):
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), revision)
+        connection.execute(
+            text(
+                "INSERT INTO jobs (id, task, method, fingerprint, spec, state, oracle_informed, created_at, "
+                "active_seconds) VALUES ('old123', 't', 'm', 'f', '{}', 'done', false, '2026-01-01 00:00:00', 1.5)"
+            )
+        )
+    upgrade(engine)
+    with open_database(url).begin() as connection:
+        command.check(config_for(connection))
+        kept = connection.execute(text("SELECT id, active_seconds, priority, owner FROM jobs")).all()
+    assert kept == [("old123", 1.5, 0, "")]
+
+
+def test_a_client_whose_clock_is_wrong_neither_loses_nor_takes_a_lease(url, monkeypatch):
+    if url.startswith("sqlite"):
+        pytest.skip("SQLite serves one host, which has one clock")
+    engine = open_database(url)
+    jobs.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0))
+    fast = schema.now() + timedelta(hours=1)
+    for module in ("schema", "clock", "queue", "records", "events"):
+        monkeypatch.setattr(f"rewardsmith.storage.{module}.now", lambda: fast, raising=False)
+    item = queue.claim(engine, "elsewhere:1:1", 5)
+    assert queue.reap(engine, 3) == 0, "a live lease was reaped"
+    monkeypatch.undo()
+    slow = schema.now() - timedelta(hours=1)
+    for module in ("schema", "clock", "queue", "records", "events"):
+        monkeypatch.setattr(f"rewardsmith.storage.{module}.now", lambda: slow, raising=False)
+    queue.heartbeat(engine, item, -1.0)
+    assert queue.reap(engine, 3) == 1, "a lapsed lease was kept"
+
+
+def _claim_some(url: str, out) -> None:
+    engine = open_database(url)
+    found = [queue.claim(engine, f"{queue.make_owner()}:{k}", 60) for k in range(8)]
+    out.put(sum(item is not None for item in found))
+
+
+def test_a_limit_of_slots_holds_among_processes(url):
+    engine = open_database(url)
+    job_id = jobs.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0), slots=3)
+    with engine.begin() as connection:
+        for sample in range(40):
+            queue.insert(connection, ItemKey(job_id, "design", 1, sample=sample))
+    context_of = multiprocessing.get_context("spawn")
+    answers = context_of.Queue()
+    workers = [context_of.Process(target=_claim_some, args=(url, answers)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    claimed = sum(answers.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join()
+    assert 1 <= claimed <= 3
+    assert claimed == 3 or not url.startswith("sqlite")

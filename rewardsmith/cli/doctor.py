@@ -1,0 +1,137 @@
+"""`doctor`: whether everything that the service needs is there, and the remedy for what is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from rewardsmith.cli import screen
+
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "OPENROUTER_API_KEY")
+_ENOUGH_GB = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: "ok", "warn" (works without) or "FAIL"; `remedy` unless ok."""
+
+    about: str
+    verdict: str
+    text: str
+    remedy: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command()(doctor)
+
+
+def doctor(form: str = typer.Option("table", "--format", help="table, json or csv.")) -> None:
+    """Look at database, broker, workers, GPU, sandbox, keys and disk; name the remedy for each."""
+    from rewardsmith.config import settings
+
+    chosen = settings()
+    looks: list[Callable[[Any], Finding]] = [_database, _broker, _workers, _gpu, _sandbox, _keys, _disk]
+    findings = [look(chosen) for look in looks]
+    shown = screen.table(None, [("", "left"), ("", "left"), ("finding", "left")])
+    for f in findings:
+        shown.add_row(f.about, f.verdict, f.text + (f"\n{f.remedy}" if f.remedy else ""))
+    screen.emit([f.__dict__ for f in findings], form, shown)
+    if any(f.verdict == "FAIL" for f in findings):
+        raise typer.Exit(1)
+
+
+def _database(chosen: Any) -> Finding:
+    from sqlalchemy.engine import make_url
+
+    from rewardsmith.errors import RewardsmithError
+    from rewardsmith.storage.database import HEAD, open_database
+
+    try:
+        open_database(chosen.url, migrate=False)
+    except RewardsmithError as error:
+        return Finding("database", "FAIL", error.cause, error.remedy)
+    shown = make_url(chosen.url).render_as_string(hide_password=True)
+    return Finding("database", "ok", f"{shown}, version {HEAD}")
+
+
+def _broker(chosen: Any) -> Finding:
+    remedy = "Start Redis, and set REWARDSMITH_BROKER_URL; only workers and schedulers need it, `run` does not."
+    try:
+        import redis
+    except ModuleNotFoundError:
+        return Finding("broker", "warn", "redis is not installed", "pip install 'rewardsmith[service]'")
+    try:
+        client = redis.Redis.from_url(chosen.broker_url, socket_connect_timeout=2, socket_timeout=2)
+        info: Any = client.info()
+        waiting = {name: client.llen(name) for name in ("llm", "control", "train")}
+    except (redis.RedisError, OSError, ValueError) as error:
+        return Finding("broker", "warn", f"it does not answer: {str(error).splitlines()[0]}", remedy)
+    held = ", ".join(f"{name} {count}" for name, count in waiting.items())
+    return Finding("broker", "ok", f"Redis {info['redis_version']}; hints waiting: {held}")
+
+
+def _workers(chosen: Any) -> Finding:
+    from rewardsmith import __version__
+    from rewardsmith.errors import RewardsmithError
+    from rewardsmith.storage.database import open_database, read
+    from rewardsmith.storage.workers import STALE_SECONDS, read_workers
+
+    try:
+        with read(open_database(chosen.url, migrate=False)) as connection:
+            rows = [row for row in read_workers(connection) if row["age"] < STALE_SECONDS]
+    except RewardsmithError:
+        return Finding("workers", "warn", "unknown, without the database", "Mend the database first.")
+    schedulers = [row for row in rows if row["queues"] == "scheduler"]
+    working = [row for row in rows if row["queues"] != "scheduler"]
+    served = {name for row in working for name in row["queues"].split(",")}
+    missing = sorted({"llm", "control", "train"} - served)
+    if not schedulers or missing:
+        lacks = [*(f"no worker of queue {m}" for m in missing), *([] if schedulers else ["no scheduler"])]
+        remedy = "`rewardsmith worker --queue llm,control,train` and `rewardsmith scheduler`; `run` needs neither."
+        return Finding("workers", "warn", ", ".join(lacks), remedy)
+    others = sorted({row["version"] for row in rows} - {__version__})
+    if others:
+        text = f"version {', '.join(others)} beside this program's {__version__}"
+        return Finding("workers", "FAIL", text, "Install the same version everywhere, then restart the workers.")
+    return Finding("workers", "ok", f"{len(working)} workers, {len(schedulers)} schedulers, version {__version__}")
+
+
+def _gpu(_chosen: Any) -> Finding:
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("GPU", "ok", "none; MiniGrid trains on the processor")
+    names = {torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())}
+    return Finding("GPU", "ok", f"{torch.cuda.device_count()}: {', '.join(sorted(names))}")
+
+
+def _sandbox(chosen: Any) -> Finding:
+    from rewardsmith.engine.safety import observed_level
+    from rewardsmith.errors import RewardsmithError
+
+    try:
+        return Finding("sandbox", "ok", f"level {observed_level('none' if chosen.allow_weak_sandbox else 'kernel')}")
+    except RewardsmithError as error:
+        return Finding("sandbox", "FAIL", error.cause, error.remedy)
+
+
+def _keys(_chosen: Any) -> Finding:
+    present = [name for name in _KEYS if os.environ.get(name)]
+    if present:
+        return Finding("keys", "ok", f"present: {', '.join(present)}")
+    return Finding("keys", "warn", "none of a known provider", "Set one, such as OPENAI_API_KEY; `synth` needs none.")
+
+
+def _disk(chosen: Any) -> Finding:
+    folder = next(p for p in (chosen.artifacts, *chosen.artifacts.parents) if p.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < _ENOUGH_GB:
+        remedy = "Free some, see `rewardsmith db gc`, or set REWARDSMITH_HOME to another disk."
+        return Finding("disk", "FAIL" if free < 0.5 else "warn", f"{free:.1f} GB free at {folder}", remedy)
+    return Finding("disk", "ok", f"{free:.0f} GB free at {folder}")

@@ -1,0 +1,32 @@
+"""What happened, in order: submissions, pauses, lost workers, ends. For people; nothing is decided by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from rewardsmith.storage.schema import events, now
+
+
+def add_event(
+    connection: Connection,
+    kind: str,
+    *,
+    job_id: str | None = None,
+    item_id: int | None = None,
+    owner: str | None = None,
+    text: str | None = None,
+) -> None:
+    """Write one event."""
+    row = {"at": now(), "kind": kind, "job_id": job_id, "item_id": item_id, "owner": owner, "text": text}
+    connection.execute(insert(events).values(**row))
+
+
+def latest_events(connection: Connection, count: int, job_id: str | None = None) -> list[Mapping[str, Any]]:
+    """The newest `count` events (of a job), the newest first."""
+    query = select(events).order_by(events.c.id.desc()).limit(count)
+    if job_id is not None:
+        query = query.where(events.c.job_id == job_id)
+    return [dict(row) for row in connection.execute(query).mappings()]

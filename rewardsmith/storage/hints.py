@@ -1,0 +1,56 @@
+"""Which queued items the broker must be told of. A hint may be lost or sent twice; the claim decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Engine, and_, or_, select, update
+
+from rewardsmith.storage.clock import present
+from rewardsmith.storage.outage import patient
+from rewardsmith.storage.queue import KINDS, busy_slots
+from rewardsmith.storage.schema import jobs, work_items
+
+_MOST = 1000
+
+
+@patient
+def take_due(
+    engine: Engine, again_seconds: float | None, job_id: str | None = None, kinds: Sequence[str] = KINDS
+) -> list[tuple[int, str]]:
+    """Mark as hinted, and return as (id, kind), the queued items never hinted or hinted too long ago.
+
+    With `again_seconds` None none is hinted a second time. Marking comes first, so that two schedulers do not
+    send the same; what could not be sent is `forget`-ed.
+    """
+    unheard = work_items.c.hinted_at.is_(None)
+    if again_seconds is not None:
+        unheard = or_(unheard, work_items.c.hinted_at <= present(engine, -again_seconds))
+    due = (
+        select(work_items.c.id)
+        .join(jobs, jobs.c.id == work_items.c.job_id)
+        .where(jobs.c.service, jobs.c.state == "running", work_items.c.state == "queued")
+        .where(unheard, work_items.c.kind.in_(kinds))
+        .where(or_(jobs.c.slots.is_(None), busy_slots() < jobs.c.slots))
+    )
+    if job_id is not None:
+        due = due.where(work_items.c.job_id == job_id)
+    due = due.order_by(jobs.c.priority.desc(), work_items.c.id).limit(_MOST)
+    due = due.with_for_update(skip_locked=True, of=work_items)
+    statement = (
+        update(work_items)
+        .where(work_items.c.id.in_(due))
+        .values(hinted_at=present(engine))
+        .returning(work_items.c.id, work_items.c.kind)
+    )
+    with engine.begin() as connection:
+        return sorted((row.id, row.kind) for row in connection.execute(statement))
+
+
+@patient
+def forget(engine: Engine, items: Iterable[int] = (), job_id: str | None = None) -> None:
+    """Let hints of these items, or of all of a job's queued ones, be sent again at once."""
+    queued = work_items.c.state == "queued"
+    which = work_items.c.id.in_(list(items)) if job_id is None else work_items.c.job_id == job_id
+    with engine.begin() as connection:
+        connection.execute(update(work_items).where(and_(which, queued)).values(hinted_at=None))

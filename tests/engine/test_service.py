@@ -1,0 +1,170 @@
+"""Submitted jobs on a real SQLite file: priorities, slots, pauses, retries, hints, and what a spec may not ask for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rewardsmith.config import Settings
+from rewardsmith.engine import jobs, service
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.items import run_item
+from rewardsmith.errors import UsageError
+from rewardsmith.spec import read_spec, with_changes
+from rewardsmith.storage import hints, queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.events import latest_events
+from rewardsmith.storage.schema import jobs as job_table
+from rewardsmith.storage.schema import now, work_items
+
+SPEC = {"task": "CartPole-v1", "method": "free", "confirm": 0, "steps": 1000}
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return open_context(Settings(home=tmp_path))
+
+
+def submit(context: Context, **options) -> str:
+    asked = {key: options.pop(key) for key in ("owner", "priority", "slots") if key in options}
+    return service.submit_job(context, read_spec({**SPEC, **options}), **asked)
+
+
+def claim(context: Context, owner: str = "me", **options) -> queue.Item | None:
+    return queue.claim(context.database, owner, 60, service=True, **options)
+
+
+def job_of(context: Context, job_id: str) -> records.Job:
+    with read(context.database) as connection:
+        return records.get_job(connection, job_id)
+
+
+def test_the_urgent_goes_first_then_first_come(context):
+    first, second, urgent = submit(context), submit(context), submit(context, priority=5)
+    order = []
+    while (item := claim(context)) is not None:
+        order.append(item.key.job_id)
+    assert list(dict.fromkeys(order)) == [urgent, first, second]
+    assert order == sorted(order, key=[urgent, first, second].index)
+
+
+def test_a_later_priority_counts_for_what_still_waits(context):
+    first, second = submit(context), submit(context)
+    service.set_priority(context, second, 1)
+    assert claim(context).key.job_id == second
+    assert job_of(context, first).priority == 0
+
+
+def test_a_job_never_holds_more_than_its_slots(context):
+    limited, other = submit(context, slots=1, priority=9), submit(context)
+    taken = [claim(context).key.job_id for _ in range(3)]
+    assert taken.count(limited) == 1 and taken.count(other) == 2
+
+
+def test_local_jobs_are_left_to_their_own_executor(context):
+    jobs.create_job(context, read_spec(SPEC))
+    assert claim(context) is None
+    assert hints.take_due(context.database, 0.0) == []
+
+
+def test_a_hint_is_sent_once_then_again_only_after_a_while(context):
+    job = submit(context)
+    sent = hints.take_due(context.database, 30.0)
+    assert {kind for _, kind in sent} == {"baseline", "design"}
+    assert hints.take_due(context.database, 30.0) == []
+    assert hints.take_due(context.database, None) == []
+    with context.database.begin() as connection:
+        connection.execute(work_items.update().values(hinted_at=now() - timedelta(seconds=31)))
+    assert hints.take_due(context.database, 30.0) == sent
+    hints.forget(context.database, [sent[0][0]])
+    assert hints.take_due(context.database, None, job) == sent[:1]
+
+
+def test_what_goes_back_to_the_queue_is_hinted_at_once(context):
+    submit(context)
+    hints.take_due(context.database, 30.0)
+    item = claim(context)
+    queue.give_back(context.database, item, "gone", 3)
+    assert [i for i, _ in hints.take_due(context.database, 30.0)] == [item.id]
+
+
+def test_pause_takes_trials_from_their_workers_uncounted(context):
+    job = submit(context)
+    item = claim(context, kinds=["baseline"])
+    service.halt_job(context, job)
+    assert job_of(context, job).state == "paused"
+    found = queue.get(context.database, item.id)
+    assert (found.state, found.attempt) == ("queued", 0)
+    assert claim(context) is None
+    service.resume_service_job(context, job)
+    assert claim(context, kinds=["baseline"]).id == item.id
+
+
+def test_retry_revives_what_was_lost(context):
+    job = submit(context)
+    item = claim(context, kinds=["baseline"])
+    assert queue.give_back(context.database, item, "out of memory", 1) == "lost"
+    assert service.retry_job(context, job) == 1
+    assert queue.get(context.database, item.id).state == "queued"
+    with pytest.raises(UsageError, match="no lost items"):
+        service.retry_job(context, job)
+    with read(context.database) as connection:
+        kinds = [event["kind"] for event in latest_events(connection, 10, job)]
+    assert kinds == ["retried", "lost", "submitted"]
+
+
+def test_time_is_charged_once_however_many_schedulers_look(context):
+    job = submit(context, budget={"seconds": 100})
+    service.charge_time(context)
+    with context.database.begin() as connection:
+        connection.execute(job_table.update().values(charged_at=now() - timedelta(seconds=5)))
+    for _ in range(3):
+        service.charge_time(context)
+    assert 5.0 <= job_of(context, job).active_seconds < 6.0
+
+
+def test_a_spent_time_limit_ends_a_submitted_job(context):
+    job = submit(context, budget={"seconds": 1})
+    with context.database.begin() as connection:
+        connection.execute(job_table.update().values(active_seconds=2.0))
+    service.charge_time(context)
+    assert job_of(context, job).state == "failed"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"task": "/etc/passwd.yaml"},
+        {"task": "../task.yml"},
+        {"task": "os:CartPole-v1"},
+        {"api_base": "http://evil.example"},
+        {"model": "replay:/etc/passwd"},
+        {"critic_model": "manual"},
+    ],
+    ids=str,
+)
+def test_a_spec_cannot_reach_for_the_worker(context, tmp_path, asked):
+    with pytest.raises(service.NotServed):
+        submit(context, **asked)
+    with read(context.database) as connection:
+        assert connection.execute(job_table.select()).first() is None
+
+
+def test_a_worker_looks_for_itself_at_rows_that_others_wrote(context):
+    job = submit(context)
+    with context.database.begin() as connection:
+        spec = {**job_of(context, job).spec, "api_base": "http://evil.example"}
+        records.update_job(connection, job, spec=spec)
+    item = claim(context, kinds=["design"])
+    run_item(context, item.id, "me")
+    found = job_of(context, job)
+    assert found.state == "paused" and "keys" in (found.note or "")
+
+
+def test_set_puts_values_in_where_dots_lead():
+    changed = with_changes({"task": "a", "budget": {"calls": 1}}, ["budget.tokens=5", "rungs=[0.5, 1.0]", "task=b"])
+    assert changed == {"task": "b", "budget": {"calls": 1, "tokens": 5}, "rungs": [0.5, 1.0]}
+    with pytest.raises(UsageError, match="KEY=VALUE"):
+        with_changes({}, ["steps"])

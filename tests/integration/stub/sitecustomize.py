@@ -1,0 +1,114 @@
+"""On the path of a service's processes: training and checks that take no time, so that only the engine is under test.
+
+Everything else is real: the trial's process and its supervisor, the leases, the fenced rows.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import types
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SECONDS = float(os.environ.get("STUB_SECONDS", "0.8"))
+POINTS = 4
+
+
+@dataclass
+class TrialPlan:
+    task: Any
+    reward: Any
+    training: Any
+    seed: int
+    steps: int
+    fraction: float
+    folder: Path
+    pool: str
+    allow: str
+
+
+@dataclass
+class Evaluation:
+    success: float
+    episodes: int = 10
+
+
+@dataclass
+class Point:
+    steps: int
+    evaluation: Evaluation
+    telemetry: dict = field(default_factory=lambda: {"episodes": 0, "channels": {}, "components": {}})
+
+
+@dataclass
+class Report:
+    steps: int
+    complete: bool
+    stochastic: dict
+    greedy: dict
+    telemetry: dict
+    failed_episodes: list = field(default_factory=list)
+    unseen: bool = True
+    sandbox_level: str = "stub"
+    steps_per_second: float = 1.0
+    seconds: float = 1.0
+
+
+def run_trial(plan: TrialPlan, on_point: Any, heartbeat: Any) -> Report:
+    end = int(plan.steps * plan.fraction)
+    for k in range(1, POINTS + 1):
+        time.sleep(SECONDS / POINTS)
+        on_point(Point(k * end // POINTS, Evaluation(k / POINTS)))
+        heartbeat(k * end // POINTS)
+    successes = {"successes": 50 + len(plan.reward.source) % 40, "episodes": 100}
+    telemetry = {"episodes": 10, "successes": 5, "channels": {}, "components": {}}
+    return Report(end, plan.fraction >= 1.0, successes, successes, telemetry)
+
+
+@dataclass
+class Verdict:
+    kind: str
+    passed: bool
+    message: str
+    details: Any = None
+
+
+def run_checks(*_: Any) -> Any:
+    verdicts = [Verdict("contract", True, "not looked at")]
+    return types.SimpleNamespace(verdicts=verdicts, passed=True, played=[], components={})
+
+
+def _put(name: str, **content: Any) -> None:
+    module = types.ModuleType(name)
+    module.__dict__.update(content)
+    sys.modules[name] = module
+
+
+_put("rewardsmith.training.trial", TrialPlan=TrialPlan, run_trial=run_trial)
+_put("rewardsmith.verification.checks", Verdict=Verdict, run_checks=run_checks)
+
+
+def _without_a_process() -> None:
+    """Trials that end at once in the worker itself: what is left is the queue's own work."""
+    from rewardsmith.engine import supervise
+    from rewardsmith.storage import queue, records
+
+    def instant(context: Any, item: Any, stopping: Any) -> None:
+        key = item.key
+
+        def rows(connection: Any) -> None:
+            queue.hold(connection, item)
+            records.put_trial(connection, key.job_id, key.candidate, "search", key.seed, state="done", steps=1000)
+            result = {"success": 0.5, "area": 0.5, "train_success": 0.5, "steps": 1000}
+            queue.finish(connection, item, "done", result)
+
+        context.write(rows)
+
+    supervise.supervise_trial = instant
+
+
+if os.environ.get("STUB_INSTANT"):
+    _without_a_process()

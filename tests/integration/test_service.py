@@ -1,0 +1,67 @@
+"""A job by Celery, Redis and Postgres: the same as by the local executor."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from running import rewardsmith
+from service import Service, serving, wait_for
+
+from rewardsmith.engine import service as jobs
+from rewardsmith.spec import read_spec, with_defaults
+
+SPEC = {
+    "task": "MiniGrid-DoorKey-5x5-v0",
+    "method": "free",
+    "iterations": 1,
+    "samples": 2,
+    "steps": 20_000,
+    "rungs": [0.5, 1.0],
+    "target": None,
+    "confirm": 0,
+    "training": {"eval_episodes": 20, "final_episodes": 40},
+}
+
+
+def submit(service: Service, **options) -> str:
+    """Submit in this process; `steps` and the like override the spec."""
+    asked = {key: options.pop(key) for key in ("owner", "priority", "slots") if key in options}
+    return jobs.submit_job(service.context, read_spec(with_defaults({**SPEC, **options})), **asked)
+
+
+def ended(service: Service, job: str) -> bool:
+    state = service.query("SELECT state FROM jobs WHERE id = :job", job=job)[0][0]
+    assert state in ("running", "done"), (state, service.log()[-3000:])
+    return state == "done"
+
+
+@pytest.fixture
+def service(tmp_path, redis_server, postgres_server):
+    with serving(tmp_path, redis_server, postgres_server) as made:
+        yield made
+
+
+def test_a_submitted_job_ends_as_the_same_job_run_locally(service, tmp_path_factory):
+    service.worker()
+    service.scheduler()
+    job = submit(service)
+    wait_for(lambda: ended(service, job), 90)
+    alone = tmp_path_factory.mktemp("alone")
+    (alone / "job.yaml").write_text(json.dumps(SPEC))
+    ran = rewardsmith(alone, "run", "--spec", "job.yaml", "--slots", "2")
+    assert ran.returncode == 0, ran.stderr
+    other = json.loads(rewardsmith(alone, "ls", "--format", "json").stdout)[0]["job"]
+    import sqlite3
+
+    with sqlite3.connect(alone / ".rewardsmith" / "rewardsmith.db") as local:
+        for statement in (CANDIDATES, CURVES, CHECKS):
+            mine = [(row[0].replace(job, "job"), *row[1:]) for row in service.query(statement)]
+            theirs = [(row[0].replace(other, "job"), *row[1:]) for row in local.execute(statement)]
+            assert mine == theirs
+
+
+CANDIDATES = "SELECT id, state, score, source_hash, move FROM candidates ORDER BY id"
+CURVES = """SELECT t.candidate_id, t.purpose, t.seed, t.steps, t.success, t.greedy_success, p.steps, p.success
+    FROM trials t JOIN curve_points p ON p.trial_id = t.id ORDER BY t.candidate_id, t.purpose, t.seed, p.steps"""
+CHECKS = """SELECT candidate_id, kind, CAST(passed AS INTEGER) FROM checks ORDER BY candidate_id, kind"""

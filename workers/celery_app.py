@@ -1,0 +1,67 @@
+"""The Celery application: JSON ids as hints, early acks, no results. The database decides everything."""
+
+from __future__ import annotations
+
+from celery import Celery, signals
+
+from rewardsmith.config import Settings, settings
+from workers import logs, presence
+
+QUEUES = {"llm": ("design", "analyse"), "control": ("check",), "train": ("baseline", "train", "confirm")}
+"""Which kinds of work items each queue carries."""
+
+QUEUE_OF = {kind: name for name, kinds in QUEUES.items() for kind in kinds}
+
+TIME_LIMIT_MARGIN = 120.0
+"""Celery's own limit lies this many seconds above ours. It is a net: only prefork pools enforce it."""
+
+
+def make_app(chosen: Settings) -> Celery:
+    """The application on the settings' broker."""
+    app = Celery("rewardsmith", broker=chosen.broker_url, include=["workers.tasks"])
+    app.conf.update(
+        # A task that is lost or run twice is found by its lease, so nothing is gained by late acks, whose
+        # redelivery repeats a task that kills its process without end.
+        task_acks_late=False,
+        task_reject_on_worker_lost=False,
+        task_ignore_result=True,
+        result_backend=None,
+        task_serializer="json",
+        accept_content=["json"],
+        task_default_queue="control",
+        task_create_missing_queues=True,
+        task_publish_retry=False,
+        task_time_limit=chosen.trial_seconds + TIME_LIMIT_MARGIN,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_timeout=2.0,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_connect_timeout": 2.0, "socket_keepalive": True},
+        enable_utc=True,
+    )
+    return app
+
+
+app = make_app(settings())
+
+
+@signals.setup_logging.connect
+def _log_as_json(**_: object) -> None:
+    logs.set_up()
+
+
+@signals.worker_init.connect
+def _worker_begins(**_: object) -> None:
+    presence.begin()
+
+
+@signals.worker_shutting_down.connect
+def _worker_stops(**_: object) -> None:
+    presence.stop()
+
+
+@signals.worker_process_init.connect
+def _child_begins(**_: object) -> None:
+    presence.begin_child()

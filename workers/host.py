@@ -1,0 +1,152 @@
+"""`python -m workers.host`: the workers of one host, one Celery process per queue, kept alive and ended together."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from rewardsmith import __version__
+from rewardsmith.config import Settings, settings
+from rewardsmith.engine.context import open_context
+from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.storage import workers as rows
+from workers import logs
+
+log = logging.getLogger("rewardsmith.host")
+
+POOLS = {"llm": "threads", "control": "prefork", "train": "prefork"}
+_SECRETS = Path("/run/secrets")
+_LOOK = 0.2
+_SEEN_SECONDS = 5.0
+_STOP_SECONDS = 25.0
+"""For trials to write down where they are; a container's stop_grace_period must be longer."""
+
+
+def command_of(queue: str, slots: int) -> list[str]:
+    """The Celery worker of one queue."""
+    command = [sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker", "-Q", queue]
+    command += ["-P", POOLS[queue], "-c", str(slots), "-n", f"{queue}-{os.getpid()}@%h"]
+    command += ["--without-gossip", "--without-mingle"]
+    if queue != "llm":
+        # A fetched message would wait behind a training that takes an hour.
+        command += ["--disable-prefetch"]
+    return command
+
+
+def slots_of(queue: str, asked: int | None, chosen: Settings) -> int:
+    """How many items of a queue this host does at once; one training per GPU where `devices` names them."""
+    devices = [d for d in chosen.devices.split(",") if d]
+    usual = {"llm": chosen.llm_threads, "control": 1, "train": len(devices) or chosen.slots}
+    return asked or usual[queue]
+
+
+class Host:
+    """Starts a Celery process per queue and starts it again when it ends by itself."""
+
+    def __init__(self, queues: dict[str, int], chosen: Settings, level: str) -> None:
+        self._queues, self._settings, self._level = queues, chosen, level
+        self._stop = threading.Event()
+        self._running: dict[str, subprocess.Popen] = {}
+        self._waits: dict[str, float] = dict.fromkeys(queues, 0.0)
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+
+    def stop(self, *_: object) -> None:
+        """End in order: items go back to the queue, trials keep their checkpoints."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Until told to stop; whatever happens, no process is left."""
+        context = open_context(self._settings, must_exist=True, patient=True)
+        rows.sign_in(
+            context.database, self.name, host=socket.gethostname(), queues=",".join(self._queues),
+            slots=sum(self._queues.values()), version=__version__, devices=self._settings.devices,
+            sandbox_level=self._level,
+        )  # fmt: skip
+        seen = time.monotonic()
+        try:
+            while not self._stop.wait(_LOOK):
+                self._keep_alive()
+                if time.monotonic() - seen > _SEEN_SECONDS:
+                    rows.keep_seen(context.database, self.name)
+                    seen = time.monotonic()
+        finally:
+            self._end()
+        rows.sign_out(context.database, self.name)
+
+    def _keep_alive(self) -> None:
+        for queue, slots in self._queues.items():
+            process = self._running.get(queue)
+            if process is not None and process.poll() is None:
+                continue
+            if process is not None:
+                log.error("the worker of queue %s ended with %s; it is started again", queue, process.returncode)
+                self._waits[queue] = min(10.0, 2 * self._waits[queue] + 0.5)
+                if self._stop.wait(self._waits[queue]):
+                    return
+            environment = {**os.environ, "REWARDSMITH_HOST_PID": str(os.getpid())}
+            self._running[queue] = subprocess.Popen(
+                command_of(queue, slots), stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+            )
+
+    def _end(self) -> None:
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + _STOP_SECONDS
+        for process in self._running.values():
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def read_keys() -> None:
+    """Put providers' keys from files (`/run/secrets/openai_api_key`) where their client looks for them."""
+    for file in _SECRETS.glob("*_api_key") if _SECRETS.is_dir() else ():
+        os.environ.setdefault(file.name.upper(), file.read_text().strip())
+
+
+def main() -> int:
+    """Parse the command line and run until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m workers.host", description=__doc__)
+    parser.add_argument("--queue", default="llm,control,train")
+    parser.add_argument("--slots", type=int)
+    options = parser.parse_args()
+    logs.set_up()
+    try:
+        names = [name.strip() for name in options.queue.split(",") if name.strip()]
+        unknown = [name for name in names if name not in POOLS]
+        if unknown or not names:
+            raise UsageError(f"There is no queue {', '.join(unknown) or ''!r}.", f"Name some of {', '.join(POOLS)}.")
+        if "llm" in names:
+            read_keys()
+        chosen = settings()
+        level = _sandbox_level(chosen)
+        host = Host({name: slots_of(name, options.slots, chosen) for name in names}, chosen, level)
+        signal.signal(signal.SIGTERM, host.stop)
+        signal.signal(signal.SIGINT, host.stop)
+        host.run()
+    except RewardsmithError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _sandbox_level(chosen: Settings) -> str:
+    """What a sandboxed process observes here. Raises RewardsmithError below the floor of the settings."""
+    from rewardsmith.engine.safety import observed_level
+
+    return observed_level("none" if chosen.allow_weak_sandbox else "kernel")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""Structured logs of the service's processes: one JSON object per line on stderr, with ids to search by."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+
+FIELDS = ("job", "candidate", "item", "kind", "attempt", "owner", "seconds")
+"""What a record may carry in `extra`."""
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record with its time (UTC), level, process and the ids that it carries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": os.getpid(),
+            "message": record.getMessage(),
+        }
+        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def set_up() -> None:
+    """Send this process's logs to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=os.environ.get("REWARDSMITH_LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True)

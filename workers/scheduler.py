@@ -1,0 +1,93 @@
+"""`python -m workers.scheduler`: reaps lapsed leases, advances jobs, charges time, sends hints. Run any number."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+from rewardsmith import __version__
+from rewardsmith.config import settings
+from rewardsmith.engine import service
+from rewardsmith.engine.advance import advance
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.errors import RewardsmithError
+from rewardsmith.storage import queue
+from rewardsmith.storage import workers as rows
+from rewardsmith.storage.outage import OUTAGE_SECONDS
+from workers import logs
+from workers.delivery import deliver_all
+
+log = logging.getLogger("rewardsmith.scheduler")
+
+_SWEEP_SECONDS = 10.0
+"""Every running job is advanced this often, also those with open items: a worker may have died before it did."""
+
+_SEEN_SECONDS = 5.0
+
+
+class Scheduler:
+    """One of any number of equal schedulers: each round is idempotent, and the database settles who was first."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._stop = threading.Event()
+        self._swept = self._seen = float("-inf")
+        self.name = f"scheduler@{socket.gethostname()}:{os.getpid()}"
+
+    def stop(self, *_: object) -> None:
+        """End after the present round."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Rounds until told to stop; an outage of database or broker delays them."""
+        values = {"host": socket.gethostname(), "queues": "scheduler", "slots": 0, "version": __version__}
+        rows.sign_in(self._context.database, self.name, devices="", sandbox_level="-", **values)
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                self.round()
+            except Exception:
+                log.exception("a round broke; the next one is tried in %g s", self._context.settings.tick_seconds)
+            self._stop.wait(max(0.0, self._context.settings.tick_seconds - (time.monotonic() - began)))
+        rows.sign_out(self._context.database, self.name)
+
+    def round(self) -> None:
+        """Reap, charge, advance, hint."""
+        now = time.monotonic()
+        if now - self._seen > _SEEN_SECONDS:
+            rows.keep_seen(self._context.database, self.name)
+            self._seen = now
+        reaped = queue.reap(self._context.database, self._context.settings.max_attempts)
+        if reaped:
+            log.warning("reaped %d items", reaped)
+        service.charge_time(self._context)
+        sweep = now - self._swept > _SWEEP_SECONDS
+        for job_id in service.running_jobs(self._context, idle=not sweep and not reaped):
+            advance(self._context, job_id)
+        if sweep:
+            self._swept = now
+        deliver_all(self._context)
+
+
+def main() -> int:
+    """Run a scheduler until SIGTERM or SIGINT."""
+    logs.set_up()
+    try:
+        scheduler = Scheduler(open_context(settings(), must_exist=True, patient=True))
+    except RewardsmithError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    signal.signal(signal.SIGTERM, scheduler.stop)
+    signal.signal(signal.SIGINT, scheduler.stop)
+    log.info("begins, outages are outlasted for %g s", OUTAGE_SECONDS)
+    scheduler.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
