@@ -66,8 +66,8 @@ def check_served(spec: JobSpec) -> None:
             "A submitted job may not choose the address that the workers' keys are sent to.",
             "Leave api_base out; whoever runs the workers sets REWARDSMITH_API_BASE.",
         )
-    for role in ("designer", "critic", "analyzer"):
-        model = spec.model_of(role)
+    named = [spec.model_of(role) for role in ("designer", "critic", "analyzer")]
+    for model in (*named, *spec.fallback_models):
         if model == "manual" or model.startswith("replay:"):
             raise NotServed(f"The model {model!r} needs files of one machine.", "Use `rewardsmith run` for it.")
 
