@@ -16,7 +16,8 @@ from attack_types import KERNEL, SOFTWARE, Attack, program
 from pytest import MonkeyPatch
 from sandbox_task import host, rollout
 
-from sandbox import client, lockdown, process, protocol
+from sandbox import host as reward_host
+from sandbox import lockdown, process, protocol
 from sandbox.client import HostError, Limits, RewardHost
 
 EVERYTHING = frozenset((*KERNEL, *SOFTWARE))
@@ -192,7 +193,7 @@ def _believe(replace: Callable[[Any, str, Any], None]) -> None:
     readable = process.HostProcess._readable
     replace(process, "parse_reply", parse)
     replace(process, "clean_text", lambda raw: raw.decode("utf-8", "replace"))
-    replace(client, "_widened", lambda values, _: values[..., :1])
+    replace(reward_host, "_widened", lambda values, _: values[..., :1])
     replace(process.HostProcess, "_readable", lambda self, ms: ms > 0 and readable(self, ms))
-    replace(client.RewardHost, "_accept_names", accept_names)
-    replace(client.RewardHost, "_accept_values", accept_values)
+    replace(RewardHost, "_accept_names", accept_names)
+    replace(RewardHost, "_accept_values", accept_values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -102,6 +103,18 @@ sys.exit(subprocess.run(sys.argv[1:], close_fds=False).returncode)'""",
     )
     with host(BUSY) as running:
         assert running.pid != running._process._process.pid
+        assert running.level in ("kernel", "kernel+ns")
+        assert (running.score(**rollout()).values == 1.0).all()
+    assert ended_by(HEAD + "    while True: pass\n", Limits(call_seconds=0.2)).line == 2
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+def test_bubblewrap_hides_other_processes_and_keeps_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "bwrap --ro-bind / / --dev /dev --proc /proc --unshare-pid --unshare-net --unshare-ipc --die-with-parent"
+    monkeypatch.setenv(process.WRAPPER, words)
+    with host(BUSY) as running:
+        inside = Path(f"/proc/{running.pid}/status").read_text().split("NSpid:")[1].split("\n")[0].split()
+        assert len(inside) == 2 and int(inside[1]) < 10
         assert running.level in ("kernel", "kernel+ns")
         assert (running.score(**rollout()).values == 1.0).all()
     assert ended_by(HEAD + "    while True: pass\n", Limits(call_seconds=0.2)).line == 2

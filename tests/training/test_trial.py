@@ -133,3 +133,12 @@ def test_training_and_claim_layouts_never_meet():
     seen = set(task.pool_hashes("train"))
     assert task.unseen("claim") and not seen & set(task.pool_hashes("claim"))
     assert task.unseen("select") and not seen & set(task.pool_hashes("select"))
+
+
+def test_scoring_in_chunks_trains_bit_for_bit_like_scoring_whole_rollouts(tmp_path, monkeypatch):
+    reward = get_method("auto-mc-reward").reward(PROGRAM)
+    for folder, steps in (("chunks", 16), ("odd", 7), ("whole", 10**6)):
+        monkeypatch.setattr("rewardsmith.training.shaping.CHUNK_STEPS", steps)
+        run(tmp_path / folder, reward, fraction=0.4)
+    policies = {(tmp_path / folder / "policy.safetensors").read_bytes() for folder in ("chunks", "odd", "whole")}
+    assert len(policies) == 1

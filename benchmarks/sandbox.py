@@ -1,0 +1,167 @@
+"""What the sandbox costs a training: steps/s with it over steps/s with the same function called in process.
+
+Both arms train by turns in one run, in one process, with the same seeds. Beside the ratio: the host's processor time
+per trained step, which is what it costs where there is no second core. Writes results/sandbox.md.
+
+.venv/bin/python -m benchmarks.sandbox
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.scoring import PROGRAM
+from rewardsmith.methods import get_method
+from rewardsmith.spec import TrainingSpec
+from rewardsmith.tasks import get_task
+from rewardsmith.training import shaping
+from rewardsmith.training.shaping import RewardShaper
+from rewardsmith.training.trial import TrialPlan, _build
+from rewardsmith.training.vecenv import BatchVecEnv
+from sandbox import facade
+from sandbox.budget import seconds_used
+from sandbox.client import Limits, RewardHost, Scores, observe_level
+from sandbox.protocol import MAX_NAMES, action_constants
+from sandbox.scoring import Program
+
+RESULTS = Path(__file__).with_name("results")
+TASK = "MiniGrid-DoorKey-8x8-v0"
+ROLLOUTS = 4  # trained per turn
+
+
+class InProcess:
+    """The host's own loop over the same function, called in the trainer: no process, no memory, no lock."""
+
+    level = "none"
+
+    def __init__(self, reward, task, tables, envs: int, steps: int, allow: str) -> None:
+        facades = facade.load_facades()
+        names = {**action_constants(task.actions.names), "__builtins__": facade.reward_builtins(facades)}
+        self.program = Program(reward.source, tuple(reward.functions), task.schema, tables, envs, names, Limits())
+        self.uses = self.program.uses
+        self.parts: list[np.ndarray] = []
+
+    def submit(self, before, actions, after, starts) -> None:
+        """Scores at once."""
+        out = np.zeros((MAX_NAMES + 2, *starts.shape))
+        self.program.score(before, actions, after, starts, out)
+        self.parts.append(np.moveaxis(out, 0, -1))
+
+    def finish(self) -> Scores:
+        """What was scored since the last call."""
+        whole, self.parts = np.concatenate(self.parts), []
+        names = tuple(self.program.names)
+        return Scores(names, whole[..., : len(names)], None, None, 0.0)
+
+    def tend(self) -> None:
+        """Nothing to watch."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Arm:
+    """One training that goes on turn by turn."""
+
+    def __init__(self, envs: int, sandboxed: bool, folder: Path) -> None:
+        task = get_task(TASK)
+        training = TrainingSpec(num_envs=envs, rollout_steps=64, batch_size=min(1024, 16 * envs))
+        reward = get_method("free").reward(PROGRAM)
+        self.steps = envs * 64 * ROLLOUTS
+        batch = task.batch(envs, "train")
+        env = BatchVecEnv(batch, task, 64, seed=0)
+        self.model = _build(TrialPlan(task, reward, training, 0, 10**6, 1.0, folder), env)
+        opened = shaping.open_host
+        if not sandboxed:
+            shaping.open_host = InProcess  # type: ignore[assignment]
+        try:
+            self.shaper = RewardShaper(reward, task, batch.tables, envs, 64, training.gamma)
+        finally:
+            shaping.open_host = opened
+        buffer: Any = self.model.rollout_buffer
+        buffer.shape_rollout = lambda: self.shaper(env.rollout)
+        env.on_step = lambda recorded: self.shaper.follow(env.rollout, recorded)
+
+    def turn(self) -> tuple[float, float]:
+        """(steps per second, the host's processor seconds per million steps) of one turn."""
+        host: Any = self.shaper.host
+        before = seconds_used(host.pid) if isinstance(host, RewardHost) else 0.0
+        began = time.perf_counter()
+        self.model.learn(self.steps, reset_num_timesteps=False)
+        seconds = time.perf_counter() - began
+        after = seconds_used(host.pid) if isinstance(host, RewardHost) else 0.0
+        return self.steps / seconds, 1e6 * ((after or 0.0) - (before or 0.0)) / self.steps
+
+
+def compare(envs: int, turns: int) -> str:
+    """One line of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        arms = [Arm(envs, sandboxed, Path(folder)) for sandboxed in (True, False)]
+        for arm in arms:
+            arm.turn()
+        pairs = []
+        for turn in range(turns):
+            order = arms if turn % 2 else arms[::-1]
+            found = {id(arm): arm.turn() for arm in order}
+            pairs.append([found[id(arm)] for arm in arms])
+        for arm in arms:
+            arm.shaper.close()
+    ratios = [sandboxed[0] / direct[0] for sandboxed, direct in pairs]
+    median = statistics.median
+    return (
+        f"| {envs} | {median(p[0][0] for p in pairs):,.0f} | {median(p[1][0] for p in pairs):,.0f} | "
+        f"{median(ratios):.3f} | {min(ratios):.3f} to {max(ratios):.3f} | {median(p[0][1] for p in pairs):.2f} |"
+    )
+
+
+def cold_start(runs: int) -> tuple[float, float]:
+    """(milliseconds until a host has loaded its program, MB resident) in median."""
+    task = get_task(TASK)
+    tables = task.batch(1, "train").tables
+    times, sizes = [], []
+    for _ in range(runs):
+        began = time.perf_counter()
+        with RewardHost(PROGRAM, ["reward"], task.schema, tables, 64, 4096, actions=task.actions.names) as host:
+            times.append(1000 * (time.perf_counter() - began))
+            status = Path(f"/proc/{host.pid}/status").read_text()
+            sizes.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)
+    return statistics.median(times), statistics.median(sizes)
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=7, help="pairs per number of environments")
+    parser.add_argument("--envs", type=int, nargs="*", default=[16, 64, 128])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    milliseconds, megabytes = cold_start(2 * options.turns + 1)
+    lines = [
+        "# What the sandbox costs a training",
+        "",
+        f"{TASK}, PPO on one thread, a 20-line scalar reward, level `{observe_level().level}`; medians of "
+        f"{options.turns} pairs of turns of {ROLLOUTS} rollouts x 64 steps, by turns in one run.",
+        "",
+        "| environments | steps/s, sandboxed | steps/s, in process | ratio | lowest to highest | "
+        "host's CPU s per million steps |",
+        "|---|---|---|---|---|---|",
+        *(compare(envs, options.turns) for envs in options.envs),
+        "",
+        f"Cold start: {milliseconds:.0f} ms until the program is loaded, {megabytes:.1f} MB resident "
+        f"(medians of {2 * options.turns + 1}).",
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "sandbox.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
