@@ -67,7 +67,9 @@ def _rejected(error: Exception) -> bool:
     import openai
 
     causes = list(_chain(error))
-    sent = any(isinstance(cause, openai.APIStatusError | httpx.HTTPStatusError) for cause in causes)
+    # litellm's own exceptions are status errors by class, whatever arrived.
+    foreign = [cause for cause in causes if not type(cause).__module__.startswith("litellm")]
+    sent = any(isinstance(cause, openai.APIStatusError | httpx.HTTPStatusError) for cause in foreign)
     unreached = any(isinstance(cause, httpx.ConnectError | httpx.ConnectTimeout) for cause in causes)
     return sent or unreached or getattr(error, "status_code", None) in (400, 401, 402, 403, 404)
 
@@ -126,10 +128,16 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
+_HEADER = re.compile(
+    r"(?i)(\b(?:(?:x-)?(?:goog-)?api[-_]?key|authorization)['\"]?\s*[:=]\s*['\"]?)(?:basic )?[^\s,'\"&}]{8,}"
+)
+
+
 def _words(error: Exception) -> str:
     """What the provider said, on one line, short, and without litellm's class names or anybody's key."""
     text = scrub(" ".join(str(error).split()))
     text = re.sub(r"(?i)\bbearer\s+[\w.~+/*=-]{8,}", "Bearer [key]", text)
+    text = _HEADER.sub(r"\1[key]", text)
     # Providers quote rejected keys half masked, which no comparison with the environment finds.
     text = re.sub(r"\b(sk|pk|gsk|xai)-[\w*-]{6,}", "[key]", text)
     text = re.sub(r"([?&]key=)[^\s&'\"]+", r"\1[key]", text)

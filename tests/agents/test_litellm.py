@@ -10,11 +10,12 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from provider import Provider, Reply, completion, error
+from provider import Provider, Reply, completion, error, streamed
 
 from rewardsmith.agents.faults import scrub
 from rewardsmith.agents.litellm_model import LiteLLMModel
@@ -272,6 +273,59 @@ def test_a_key_echoed_in_an_answer_does_not_get_through(provider: Provider) -> N
 
 def test_what_no_file_can_hold_is_replaced(provider: Provider) -> None:
     assert ask(provider, completion("a\ud800b\0c")).text == "a?b\ufffdc"
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "Incorrect API key provided: {key}. You can find yours at https://example.com",
+        "headers were {{'Authorization': 'Bearer {key}', 'x-api-key': '{key}'}}",
+        "https://host/v1?key={key}&alt=json",
+        "api_key=sk-other-0123456789abcdef was rejected",
+        "x-api-key: abcdef0123456789abcdef",
+        "Authorization: Basic dXNlcjpwYXNzd29yZA==",
+    ],
+)
+def test_no_error_text_repeats_a_key_or_a_header(provider: Provider, quoted: str) -> None:
+    told = str(fail(provider, error(401, quoted.format(key=SECRET))))
+    for secret in (SECRET, "sk-other-0123456789abcdef", "abcdef0123456789abcdef", "dXNlcjpwYXNzd29yZA"):
+        assert secret not in told
+
+
+def streaming(provider: Provider, *replies: Reply, patience: Patience = QUICK) -> Answer:
+    provider.script(*replies)
+    return LiteLLMModel("openai/gpt-4o", api_base=provider.url, patience=patience, stream=True).complete(REQUEST)
+
+
+def test_a_streamed_answer_is_put_together_with_its_usage_and_price(provider: Provider) -> None:
+    answer = streaming(provider, streamed("def reward(prev, action, state, memory): return 0.0"))
+    assert provider.asked[0].body["stream"] is True
+    assert provider.asked[0].body["stream_options"] == {"include_usage": True}
+    assert answer.text == "def reward(prev, action, state, memory): return 0.0"
+    assert (answer.outcome, answer.usage) == ("completed", Usage(11, 7))
+    assert answer.price_usd is not None and answer.price_usd > 0
+
+
+def test_a_streamed_answer_that_is_cut_off_says_so(provider: Provider) -> None:
+    assert streaming(provider, streamed("def rew", finish_reason="length")).outcome == "truncated"
+
+
+def test_a_stream_that_breaks_or_hangs_ends_in_time(provider: Provider) -> None:
+    whole = streamed("def reward(prev, action, state, memory): return 0.0")
+    broken = Reply(body=whole.encoded()[:400], headers=whole.headers, cut=True)
+    assert streaming(provider, broken, whole).attempts == 2
+    slow = Reply(body=whole.encoded(), headers=whole.headers, drip_s=0.05)
+    with pytest.raises(ModelFailed) as caught:
+        streaming(provider, slow, patience=Patience(timeout_s=0.6, deadline_s=1.2, attempts=2, backoff_s=0.01))
+    assert caught.value.fault == "timeout" and caught.value.maybe_billed
+
+
+def test_a_request_is_repeated_only_when_the_budget_allows_it(provider: Provider) -> None:
+    told: list[bool] = []
+    provider.script(error(503, "overloaded"), Reply(body=b"<html>"), completion("hello"))
+    request = replace(REQUEST, again=told.append)
+    assert LiteLLMModel("openai/gpt-4o", api_base=provider.url, patience=QUICK).complete(request).attempts == 3
+    assert told == [False, True], "a rejection costs nothing, an answer that could not be read may have been billed"
 
 
 def test_scrub_leaves_placeholders_and_other_variables_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,8 @@ def place(tmp_path_factory) -> Context:
 def around(monkeypatch) -> Iterator[None]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     # The checks have tests of their own; here their verdict only leads to the critic.
-    passed = Checked([Verdict("gate", True, "nothing found")], {}, {"transitions": 1, "episodes": 1})
+    contract = Verdict("contract", True, "1 transition scored", {"behaviour": "b"})
+    passed = Checked([contract], {}, {"transitions": 1, "episodes": 1})
     monkeypatch.setattr(designing, "run_checks", lambda *_: passed)
     yield
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from running import rewardsmith
@@ -133,6 +135,71 @@ def test_a_dry_run_prints_prompts_and_the_bound_and_does_nothing(tmp_path):
     assert "of unknown price" in rewardsmith(tmp_path, *command, "--critic-model", "openai/mine").stdout
     refused = rewardsmith(tmp_path, *command, "--critic-model", "openai/mine", "--max-dollars", "1")
     assert refused.returncode == 2 and "price of openai/mine is unknown" in refused.stderr
+
+
+SECRETS = {
+    "OPENAI_API_KEY": KEY,
+    "ANTHROPIC_API_KEY": "ant-planted-55d1e0aa93",
+    "HF_TOKEN": "hf-planted-0b1c2d3e4f",
+    "AWS_SECRET_ACCESS_KEY": "aws-planted-77aa88bb99",
+    "MY_CLIENT_SECRET": "client-planted-1234567",
+}
+
+
+def test_no_planted_key_reaches_anything_that_is_written(tmp_path):
+    """The provider quotes every key in an error and in answers; everything on disk and on screen is searched."""
+    quoting = " ".join(SECRETS.values())
+    answers = [f"{quoting}\n{BAD}", quoting, f"# {quoting}\n{GOOD}", REVIEW.replace("accept", f"{quoting}"), REVIEW]
+    replies = [error(500, quoting), *[completion(a) for a in answers], completion(READING), error(401, quoting)]
+    with Provider(*replies) as provider:
+        ran = rewardsmith(
+            tmp_path,
+            *("run", "--task", "CartPole-v1", "--method", "free", "--model", "openai/gpt-4o"),
+            *("--api-base", provider.url, "--iterations", "2", "--samples", "1", "--steps", "4000", "--target", "1.0"),
+            *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl")),
+            env=SECRETS,
+        )
+    written = [rewardsmith(tmp_path, *c, env=SECRETS) for c in (
+        ("calls", "latest"), ("calls", "latest", "--format", "json"), ("show", "latest", "--prompts"), ("logs",),
+        ("why",), ("export", "latest", "--out", "exported", "--with-cassette"),
+    )]  # fmt: skip
+    assert "paused" in rewardsmith(tmp_path, "ls").stdout, ran.stderr
+    assert all(w.returncode == 0 for w in written), [w.stderr for w in written]
+    said = ran.stdout + ran.stderr + "".join(w.stdout + w.stderr for w in written)
+    assert "[OPENAI_API_KEY]" in said, "the keys were not quoted, so nothing was shown"
+    for secret in SECRETS.values():
+        assert secret not in said
+        for path in tmp_path.rglob("*"):
+            assert path.is_dir() or secret.encode() not in path.read_bytes(), path
+
+
+def test_a_round_s_samples_are_asked_for_at_the_same_time(tmp_path):
+    slow = replace(completion(GOOD), delay_s=3.0)
+    with Provider(slow) as provider:
+        ran = rewardsmith(
+            tmp_path,
+            *(
+                "run",
+                "--task",
+                "CartPole-v1",
+                "--method",
+                "free",
+                "--model",
+                "openai/gpt-4o",
+                "--api-base",
+                provider.url,
+            ),
+            *("--iterations", "1", "--samples", "4", "--steps", "2000", "--confirm", "0", "--slots", "1"),
+            *("--critic-model", "synth", "--analyzer-model", "synth", "--max-seconds", "60"),
+            env={"OPENAI_API_KEY": KEY},
+        )
+        asked = len(provider.asked)
+    assert ran.returncode in (0, 1), ran.stderr
+    with sqlite3.connect(tmp_path / ".rewardsmith" / "rewardsmith.db") as database:
+        query = "SELECT created_at FROM llm_calls WHERE role = 'designer' AND attempt = 0 ORDER BY created_at"
+        times = [datetime.fromisoformat(row[0]) for row in database.execute(query)]
+    assert asked >= 4
+    assert (times[3] - times[0]).total_seconds() < 3.0, "the fourth was asked only after the first had answered"
 
 
 def test_a_call_limit_is_kept(tmp_path):
