@@ -40,7 +40,7 @@ MAY = {
     },
     "rewardsmith.cli": {
         "rewardsmith.api", "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.tasks",
-        "rewardsmith.spec", "rewardsmith.config", "rewardsmith.agents",
+        "rewardsmith.spec", "rewardsmith.config", "rewardsmith.agents", "rewardsmith.__version__",
     },
     "rewardsmith": {"rewardsmith.api"},
     "workers": {"rewardsmith.engine", "rewardsmith.storage", "rewardsmith.config", "rewardsmith.__version__"},

@@ -143,9 +143,9 @@ def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision
     assert kept == [("old123", 1.5, 0, "")]
 
 
+# SQLite serves one host, which has one clock.
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_a_client_whose_clock_is_wrong_neither_loses_nor_takes_a_lease(url, monkeypatch):
-    if url.startswith("sqlite"):
-        pytest.skip("SQLite serves one host, which has one clock")
     engine = open_database(url)
     jobs.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0))
     fast = schema.now() + timedelta(hours=1)
