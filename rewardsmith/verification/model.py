@@ -33,6 +33,7 @@ LOW_PAY, HIGH_PAY = 0.1, 1.0
 
 _PAIRS_PER_CALL = 8192
 _NODES_PER_MEMORY = 16  # a memory that grows like a diary is given up early, long before all nodes are spent
+_MOST_MEMORIES = 4096  # 25,000 sets of visited cells took half a minute of processor time, to no end
 _OURS = ("memory", "timeout", "died")
 _DECIMALS = 9  # gates carry sums; paths that differ by rounding alone are one state
 
@@ -148,7 +149,7 @@ class _Scorer:
                 graph.tables,
                 _PAIRS_PER_CALL,
                 task.actions.names,
-                max(2, limit // _NODES_PER_MEMORY),
+                _most_memories(limit),
                 allow,
             )
             self.uses = self._host.uses
@@ -283,9 +284,13 @@ class _Product:
         )  # fmt: skip
 
 
+def _most_memories(limit: int) -> int:
+    return max(2, min(limit // _NODES_PER_MEMORY, _MOST_MEMORIES))
+
+
 def _refuse_memory(memory: NDArray[Any], limit: int) -> None:
     if (memory == ONE_TOO_MANY).any():
-        most = max(2, limit // _NODES_PER_MEMORY)
+        most = _most_memories(limit)
         raise NotCertified(f"it depends on memory, which takes more than {most:,} different contents")
     if (memory < 0).any():
         raise NotCertified("it depends on memory that holds more than plain values")

@@ -162,6 +162,8 @@ def test_a_potential_moves_every_value_by_the_start_s_potential(small_task):
     task = small_task(DOORKEY)
     plain, shaped = (certify(task, r, 0.99, layouts=1) for r in (SPARSE, rewards.DISTANCE_POTENTIAL))
     assert shaped.worst.low.margin == pytest.approx(plain.worst.low.margin, abs=1e-12)
+    # A locked door bars the way to the goal at first, so Phi is -1 there.
+    assert shaped.worst.low.value == pytest.approx(plain.worst.low.value + 1.0, abs=1e-12)
     assert "preserved" in shaped.message()
 
 
