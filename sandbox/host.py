@@ -143,6 +143,7 @@ class RewardHost:
     def finish(self) -> Scores:
         """The scores of all steps submitted since the last call. Raises HostError; ValueError without any."""
         began = time.perf_counter()
+        self._process.require_alive()
         self._collect()
         if not self._parts:
             raise ValueError("nothing was submitted")

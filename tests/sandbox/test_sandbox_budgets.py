@@ -53,9 +53,10 @@ def test_the_stack_of_a_late_host_costs_a_few_milliseconds_at_most() -> None:
 
 def test_a_host_that_waits_is_late_by_the_clock_on_the_wall() -> None:
     source = DOOR + HEAD + "    os.read(0, 1)\n    return 1.0\n"
-    began = time.monotonic()
-    assert ended_by(source, Limits(call_seconds=0.2)).cause == "timeout"
-    assert time.monotonic() - began < 3.0
+    problem = ended_by(source, Limits(call_seconds=0.2))
+    assert problem.cause == "timeout"
+    # Ten times the limit is what a host gets that would work if it could.
+    assert float(problem.message.split(" in ")[1].split()[0]) < 10 * 0.2
 
 
 def test_processor_time_adds_up_over_calls() -> None:
