@@ -251,7 +251,8 @@ def score_at(s: Snapshot, c: Candidate, rung: int, measure: str = "success") -> 
     """Mean over seeds of a rung's `measure`: "success" of its final weights, "late" (mean success over the last
     half of its evaluations), "area" (over all of them), or "train_success" of its training episodes."""
     results = [i.result for i in s.items_of("train", candidate=c.id, rung=rung) if i.result]
-    clean = [r[measure] for r in results if not r.get("fault")]
+    # Results of an older version may lack a measure; success stands in for it.
+    clean = [r.get(measure, r["success"]) for r in results if not r.get("fault")]
     return sum(clean) / len(clean) if clean else 0.0
 
 

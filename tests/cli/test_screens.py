@@ -17,7 +17,25 @@ from rewardsmith.storage.schema import now
 
 def overview(**budget) -> Overview:
     spec = JobSpec.model_validate(with_defaults({"task": "CartPole-v1", "budget": budget}))
-    job = Job("abc123", "CartPole-v1", "free", "", {}, "running", None, "abc123-1a", False, now(), None, 65.0)
+    job = Job(
+        "abc123",
+        "CartPole-v1",
+        "free",
+        "",
+        {},
+        "running",
+        None,
+        "abc123-1a",
+        False,
+        now(),
+        None,
+        65.0,
+        "",
+        False,
+        0,
+        None,
+        None,
+    )
     rows = [
         Row("abc123-sparse", 0, "baseline", "training", "", 4096, 0.015, 0.004, 0.05, 31000.0, "", False),
         Row("abc123-1a", 1, "new", "training", "2/3", 8192, 0.975, 0.943, 0.989, 22000.0, "", True),

@@ -147,7 +147,8 @@ def test_the_budget_of_environment_steps_keeps_the_claim_paid(tmp_path):
     context = fresh(tmp_path)
     with pytest.raises(UsageError, match="cannot pay the claim"):
         start(context, budget={"env_steps": 4000})
-    job_id = start(context, budget={"env_steps": 5200}, samples=4, rungs=[0.5, 1.0])
+    # So few steps hold no cut, so both rungs are one: the claim, the baseline and one candidate cost 6,000.
+    job_id = start(context, budget={"env_steps": 6200}, samples=4, rungs=[0.5, 1.0])
     play(context, job_id, World(3), random.Random(0))
     with context.database.connect() as connection:
         items = queue.of_job(connection, job_id)

@@ -139,6 +139,6 @@ def test_scoring_in_chunks_trains_bit_for_bit_like_scoring_whole_rollouts(tmp_pa
     reward = get_method("auto-mc-reward").reward(PROGRAM)
     for folder, steps in (("chunks", 16), ("odd", 7), ("whole", 10**6)):
         monkeypatch.setattr("rewardsmith.training.shaping.CHUNK_STEPS", steps)
-        run(tmp_path / folder, reward, fraction=0.4)
+        run(tmp_path / folder, reward)
     policies = {(tmp_path / folder / "policy.safetensors").read_bytes() for folder in ("chunks", "odd", "whole")}
     assert len(policies) == 1
