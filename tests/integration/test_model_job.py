@@ -154,7 +154,7 @@ def test_no_planted_key_reaches_anything_that_is_written(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "CartPole-v1", "--method", "free", "--model", "openai/gpt-4o"),
+            *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "2", "--samples", "1", "--steps", "4000", "--target", "1.0"),
             *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl")),
             env=SECRETS,
@@ -181,7 +181,7 @@ def test_a_round_s_samples_are_asked_for_at_the_same_time(tmp_path):
             *(
                 "run",
                 "--task",
-                "CartPole-v1",
+                "MiniGrid-DoorKey-5x5-v0",
                 "--method",
                 "free",
                 "--model",
