@@ -38,6 +38,8 @@ def launch(folder: Path) -> subprocess.Popen:
         stderr=subprocess.DEVNULL,
         env=clean_environment(),
         start_new_session=True,
+        # A test run in a shell's background inherits an ignored SIGINT, which Ctrl-C in a terminal is not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
