@@ -18,6 +18,8 @@ from rewardsmith.engine import service as jobs
 from rewardsmith.spec import read_spec
 from workers.delivery import send
 
+pytestmark = pytest.mark.service
+
 SPEC = {
     "task": "CartPole-v1",
     "method": "free",
