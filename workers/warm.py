@@ -64,7 +64,7 @@ class WarmParent:
     def __init__(self, task: str) -> None:
         self._task = task
         self._lock = threading.Lock()
-        self._children: dict[int, Forked] = {}
+        self._children: dict[int, tuple[subprocess.Popen[bytes], Forked]] = {}
         self._number = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._ensure()
@@ -75,7 +75,7 @@ class WarmParent:
         with self._lock:
             process = self._ensure()
             self._number += 1
-            self._children[self._number] = child
+            self._children[self._number] = (process, child)
             request = {"number": self._number, "arguments": arguments, "environment": environment, "log": str(log)}
             try:
                 assert process.stdin is not None
@@ -106,17 +106,19 @@ class WarmParent:
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        mine: set[int] = set()
         for line in process.stdout:
             told = json.loads(line)
-            child = self._children[told["number"]]
-            mine.add(told["number"])
-            child.begun(told["pid"]) if "pid" in told else child.ended(told["code"])
+            child = self._children[told["number"]][1]
+            if "pid" in told:
+                child.begun(told["pid"])
+            else:
+                child.ended(told["code"])
+                del self._children[told["number"]]
         process.wait()
-        # Its children end themselves when their parent is gone.
+        # Its children end themselves when their parent is gone; those of a successor are not touched.
         with self._lock:
-            for number in [n for n, c in self._children.items() if n in mine or c.pid == 0]:
-                self._children[number].ended(_LOST)
+            for number in [n for n, (parent, _) in self._children.items() if parent is process]:
+                self._children.pop(number)[1].ended(_LOST)
 
 
 def _fork(request: dict[str, Any], private: list[int]) -> int:
