@@ -110,9 +110,29 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))
-    with engine.begin() as connection:
+    with engine.connect() as connection, _unchecked_references(connection), connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if engine.dialect.name == "sqlite" and (lost := connection.execute(text("PRAGMA foreign_key_check")).first()):
+            raise StorageError(
+                f"The migration would lose what a row of {lost[0]} refers to; nothing was changed.",
+                "Keep this version of rewardsmith for this database, and report the problem.",
+            )
+
+
+@contextmanager
+def _unchecked_references(connection: Connection) -> Iterator[None]:
+    # A batch migration drops a table and puts its successor in place, which the rows that refer to it would forbid;
+    # SQLite ignores this pragma inside a transaction.
+    driver = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.cursor().execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.cursor().execute("PRAGMA foreign_keys=ON")
 
 
 def migrations_folder() -> Path:

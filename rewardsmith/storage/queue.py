@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ScalarSelect, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rewardsmith.errors import LostItem
 from rewardsmith.storage.clock import present
@@ -18,6 +17,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.outage import patient
 from rewardsmith.storage.schema import jobs, now, work_items
+from rewardsmith.storage.upsert import dialect_insert
 
 OPEN = ("queued", "leased", "waiting")
 KINDS = ("baseline", "design", "check", "train", "analyse", "confirm")
@@ -73,8 +73,7 @@ def _start_time(pid: int) -> str:
 
 def insert(connection: Connection, key: ItemKey, payload: Mapping[str, Any] | None = None) -> None:
     """Add a work item unless it exists."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(work_items).values(
+    statement = dialect_insert(connection, work_items).values(
         **key.__dict__, state="queued", attempt=0, payload=dict(payload or {}), created_at=now()
     )
     connection.execute(statement.on_conflict_do_nothing())

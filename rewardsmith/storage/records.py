@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from rewardsmith.storage.schema import (
     analyses,
@@ -24,6 +23,7 @@ from rewardsmith.storage.schema import (
     trials,
     workers,
 )
+from rewardsmith.storage.upsert import dialect_insert
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -257,8 +257,7 @@ def put_artifact(connection: Connection, **values: Any) -> None:
 
 
 def _put(connection: Connection, table: Table, key: tuple[str, ...], **values: Any) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**values)
+    statement = dialect_insert(connection, table).values(**values)
     changes = {name: value for name, value in values.items() if name not in key and name != "created_at"}
     if changes:
         statement = statement.on_conflict_do_update(index_elements=list(key), set_=changes)

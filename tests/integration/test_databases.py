@@ -136,7 +136,10 @@ def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision
                 "active_seconds) VALUES ('old123', 't', 'm', 'f', '{}', 'done', false, '2026-01-01 00:00:00', 1.5)"
             )
         )
-    upgrade(engine)
+        connection.execute(text("INSERT INTO iterations (job_id, number, state) VALUES ('old123', 1, 'done')"))
+    if not url.startswith("sqlite"):
+        upgrade(engine)
+    # SQLite migrates by itself, on a connection that enforces references.
     with open_database(url).begin() as connection:
         command.check(config_for(connection))
         kept = connection.execute(text("SELECT id, active_seconds, priority, owner FROM jobs")).all()
