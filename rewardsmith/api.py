@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.agents.models import is_ours
 from rewardsmith.config import Settings, settings
 from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
@@ -20,7 +22,7 @@ from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
 from rewardsmith.reporting.reward_file import program_of
-from rewardsmith.spec import JobSpec, read_spec, with_defaults
+from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
 from rewardsmith.storage import records
 from rewardsmith.storage.database import read
 
@@ -62,6 +64,20 @@ def design(task: str, *, home: str | Path | None = None, slots: int | None = Non
     return Design(job.id, job.state, job.note, best and best.id, best and best.source, claim)
 
 
+def prepare(task: str) -> None:
+    """Compile what a job on `task` runs, and build its layouts, ahead of the first one.
+
+    Runs a tiny job in a temporary folder: nothing else is sure to touch all that a job touches.
+    Raises RewardsmithError, UsageError for an unknown task.
+    """
+    few = {"eval_episodes": 10, "final_episodes": 10}
+    tiny = {"iterations": 1, "samples": 1, "steps": 20_000, "rungs": [1.0], "confirm": 1, "training": few}
+    with tempfile.TemporaryDirectory() as folder:
+        ended = design(task, home=folder, **tiny)
+    if ended.state != "done":
+        raise RewardsmithError(f"The tiny job on {task} ended as {ended.state}.", ended.note or "Run a job to see why.")
+
+
 def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> Context:
     """The database of this folder (or of the settings)."""
     chosen = settings()
@@ -72,7 +88,11 @@ def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> 
 
 
 def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tuple[str, bool]:
-    """Create the job, or find the unfinished one that asked for the same; (id, whether it goes on)."""
+    """Create the job, or find the unfinished one that asked for the same; (id, whether it goes on).
+
+    Raises ModelFailed, and creates nothing, where an API key is missing: a baseline would be trained first.
+    """
+    _require_keys(spec)
     found = jobs.find_unfinished(context, spec, seed_reward)
     if found is not None:
         jobs.resume_job(context, found)
@@ -80,13 +100,29 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
     return jobs.create_job(context, spec, seed_reward), False
 
 
+def _require_keys(spec: JobSpec) -> None:
+    roles = {spec.model_of(role) for role in ("designer", "critic", "analyzer")}
+    asked = {name for name in roles if not is_ours(name)}
+    if not asked or spec.replay is not None or spec.fallback_models:
+        return
+    from rewardsmith.agents.litellm_model import require_key
+
+    for name in sorted(asked):
+        require_key(name, spec.api_base)
+
+
 def plan_calls(spec: JobSpec) -> planning.Plan:
     """The first prompts of a job and the most that its calls can take; creates and sends nothing."""
     return planning.plan_calls(spec)
 
 
-def start_training(context: Context, task: str, source: str, steps: int | None, seeds: int) -> str:
-    """A job that designs nothing: it checks a reward file, trains it, and confirms it on fresh seeds."""
+def start_training(
+    context: Context, task: str, source: str, steps: int | None, seeds: int, changes: Sequence[str] = ()
+) -> str:
+    """A job that designs nothing: it checks a reward file, trains it, and confirms it on fresh seeds.
+
+    `changes`: settings of the job's spec as KEY=VALUE, such as training.entropy=0.01.
+    """
     method = "auto-mc-reward" if "def dense" in source and "def sparse" in source else "free"
     values: dict[str, Any] = {
         "task": task,
@@ -101,7 +137,7 @@ def start_training(context: Context, task: str, source: str, steps: int | None, 
     }
     if steps is not None:
         values["steps"] = steps
-    spec = read_spec(with_defaults(values))
+    spec = read_spec(with_changes(with_defaults(values), changes))
     return start(context, spec, source)[0]
 
 

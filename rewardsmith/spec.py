@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,7 +125,7 @@ _VECTOR = {"num_envs": 16, "batch_size": 256, "epochs": 8, "entropy": 0.01, "nor
 _BALANCE = {"num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0}
 _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("MiniGrid-DoorKey-16x16", 2_000_000, _GRID),
-    ("MiniGrid-DoorKey-", 300_000, _GRID),
+    ("MiniGrid-DoorKey-", 250_000, _GRID),
     ("MiniGrid-Empty-", 200_000, _GRID),
     ("MiniGrid-Unlock-", 300_000, _GRID),
     ("MiniGrid-", 1_500_000, _ROOMS),
@@ -175,7 +176,7 @@ def read_spec_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def with_changes(values: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+def with_changes(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
     """`values` with `KEY=VALUE` texts put in; values are YAML, dots lead inwards. Raises UsageError."""
     import yaml
 

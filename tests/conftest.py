@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from running import rewardsmith
+from running import FEW_EPISODES, rewardsmith
 
 # The first example of a test pays for imports and compilation.
 settings.register_profile("patient", deadline=None)
@@ -29,7 +29,7 @@ class SmallJob:
 
 SMALL = [
     *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--iterations", "1", "--samples", "2", "--slots", "2"),
-    *("--steps", "60000", "--confirm", "2", "--target", "0.99"),
+    *("--steps", "60000", "--confirm", "2", "--target", "0.99", *FEW_EPISODES),
 ]
 
 

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Evaluations of a claim take 1,000 episodes; a test that is about something else makes do with fewer.
+FEW_EPISODES = ("--set", "training.eval_episodes=20", "--set", "training.final_episodes=40")
+
 
 def rewardsmith(
     folder: Path, *arguments: str, timeout: float = 600, env: dict[str, str] | None = None

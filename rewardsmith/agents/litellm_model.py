@@ -80,12 +80,7 @@ class LiteLLMModel:
             # Servers at home ask for no key, but the OpenAI client refuses to start without one.
             arguments["api_key"] = "none"
         elif missing:
-            names = " and ".join(missing)
-            raise ModelFailed(
-                f"The model {self.name} needs an API key, and {names} is not set.",
-                f'Set it, for example `export {missing[0]}=...`, or name another model, such as "synth".',
-                "key",
-            )
+            raise _no_key(self.name, missing)
         return arguments
 
     def _wait_s(self, attempt: int, failure: Failure) -> float:
@@ -119,6 +114,20 @@ class LiteLLMModel:
             "timeout": f"Allow more time, or check the server{at}.",
         }
         return remedies[fault]
+
+
+def require_key(name: str, api_base: str | None = None) -> None:
+    """Raises ModelFailed if litellm's model `name` needs an API key that is not set; sends nothing."""
+    if api_base is None and (missing := _missing_keys(import_litellm(), name)):
+        raise _no_key(name, missing)
+
+
+def _no_key(name: str, missing: list[str]) -> ModelFailed:
+    return ModelFailed(
+        f"The model {name} needs an API key, and {' and '.join(missing)} is not set.",
+        f'Set it, for example `export {missing[0]}=...`, or name another model, such as "synth".',
+        "key",
+    )
 
 
 def _missing_keys(litellm: Any, name: str) -> list[str]:

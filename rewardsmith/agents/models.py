@@ -187,6 +187,11 @@ class Reach:
     stream: bool = False
 
 
+def is_ours(name: str) -> bool:
+    """Whether a model's name means an adapter of ours, not an id of litellm's."""
+    return name in ("synth", "manual", "none") or name.startswith("replay:")
+
+
 def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
     """The model called `name`: "synth", "replay:FILE", "manual", or a litellm id such as "ollama/llama3".
 

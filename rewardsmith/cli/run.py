@@ -9,6 +9,10 @@ import typer
 
 from rewardsmith.cli import screen
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any setting of a spec, KEY=VALUE, such as training.entropy=0.01; may be repeated."),
+]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Task id, or a YAML file that describes one.")]
 
 
@@ -53,6 +57,7 @@ def run(
     max_calls: Annotated[int | None, typer.Option(help="Limit of language-model calls.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Limit of tokens.")] = None,
     max_dollars: Annotated[float | None, typer.Option(help="Limit of dollars.")] = None,
+    changes: SetOption = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once; one per core by default.")] = None,
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
     dry_run: Annotated[
@@ -113,7 +118,7 @@ def _spec(options: dict[str, Any], seed_reward: str | None) -> tuple[Any, str | 
     """The job's settings and its seed reward: a recording's own, then a file's, then the options'."""
     from rewardsmith import api
     from rewardsmith.errors import UsageError
-    from rewardsmith.spec import read_spec, read_spec_file, with_defaults
+    from rewardsmith.spec import read_spec, read_spec_file, with_changes, with_defaults
 
     values: dict[str, Any] = {}
     if "replay" in options:
@@ -127,6 +132,7 @@ def _spec(options: dict[str, Any], seed_reward: str | None) -> tuple[Any, str | 
     limits = {name: options[key] for key, name in _BUDGET_KEYS.items() if key in options}
     if limits:
         values["budget"] = {**(values.get("budget") or {}), **limits}
+    values = with_changes(values, options.get("changes", []))
     if "task" not in values:
         raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
     return read_spec(with_defaults(values)), seed_reward
@@ -196,13 +202,14 @@ def train(
     task: Annotated[str, typer.Option("--task", help="Task id, or a YAML file that describes one.")],
     steps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Fresh training seeds.")] = 1,
+    changes: SetOption = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
 ) -> None:
     """Train anybody's reward file the way a job's candidates are trained, beside the sparse baseline."""
     from rewardsmith import api
 
     context = api.open_here()
-    job_id = api.start_training(context, task, api.read_reward_file(reward), steps, seeds)
+    job_id = api.start_training(context, task, api.read_reward_file(reward), steps, seeds, changes or [])
     screen.say(f"job {job_id}")
     _work(context, job_id, slots)
 

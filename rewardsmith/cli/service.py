@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.cli.run import SetOption
 
 JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]
 
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def submit(
     spec: Annotated[Path, typer.Argument(help="YAML file of job settings.")],
-    changes: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, such as budget.calls=50.")] = None,
+    changes: SetOption = None,
     seed_reward: Annotated[Path | None, typer.Option(help="A reward file to start from; sent by value.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who asks; your user name by default.")] = None,
     urgency: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,

@@ -1,4 +1,4 @@
-"""`tasks list` and `tasks describe`."""
+"""`tasks list`, `tasks describe` and `tasks prepare`."""
 
 from __future__ import annotations
 
@@ -51,4 +51,14 @@ def describe(
     if order:
         steps = ", ".join(f"{g['event']} {g['kind'] or ''}".strip() for g in order)
         print(f"\nPLANNER\nShortest solutions pass, in this order: {steps}")
+    screen.next_command(f"rewardsmith run --task {task}")
+
+
+@app.command()
+def prepare(task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")]) -> None:
+    """Compile the engine and build a task's layouts now, so that the first job need not."""
+    from rewardsmith import api
+
+    screen.say(f"preparing {task}: half a minute")
+    api.prepare(task)
     screen.next_command(f"rewardsmith run --task {task}")

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 
 import pytest
-from running import rewardsmith
+from running import FEW_EPISODES, rewardsmith
 
 
 def test_a_run_ends_with_the_claim_and_the_next_command(small_job):
@@ -115,11 +115,15 @@ def test_train_takes_anybody_s_file_and_an_exported_one(exported, tmp_path):
     own = tmp_path / "mine.py"
     own.write_text("def reward(prev, action, state, memory):\n    return {'left': -0.01 * (state.position > 0)}\n")
     own.write_text("def reward(prev, action, state, memory):\n    return {'speed': abs(state.velocity)}\n")
-    ran = rewardsmith(tmp_path, "train", "--reward", str(own), "--task", "MountainCar-v0", "--steps", "8192")
+    ran = rewardsmith(
+        tmp_path, "train", "--reward", str(own), "--task", "MountainCar-v0", "--steps", "8192", *FEW_EPISODES
+    )
     assert ran.returncode == 0, ran.stderr
     assert "claim: 1 fresh seeds" in ran.stdout
     reward = str(exported / "reward.py")
-    ran = rewardsmith(tmp_path, "train", "--reward", reward, "--task", "MiniGrid-DoorKey-5x5-v0", "--steps", "8192")
+    ran = rewardsmith(
+        tmp_path, "train", "--reward", reward, "--task", "MiniGrid-DoorKey-5x5-v0", "--steps", "8192", *FEW_EPISODES
+    )
     assert ran.returncode == 0, ran.stderr
 
 
@@ -166,13 +170,19 @@ def test_a_bad_reward_file_ends_with_its_line(tmp_path):
     assert "line 2" in rewardsmith(tmp_path, "why").stdout
 
 
-def test_a_missing_key_pauses_the_job_with_two_lines(tmp_path):
+def test_a_missing_key_is_said_before_anything_is_trained(tmp_path):
     no_keys = {"OPENAI_API_KEY": ""}
-    ran = rewardsmith(
-        tmp_path, "run", "--task", "CartPole-v1", "--model", "openai/gpt-4o", "--confirm", "0", env=no_keys
-    )
-    assert "OPENAI_API_KEY" in ran.stderr and "Traceback" not in ran.stderr
-    assert "resume" in ran.stderr
+    ran = rewardsmith(tmp_path, "run", "--task", "CartPole-v1", "--critic-model", "openai/gpt-4o", env=no_keys)
+    assert ran.returncode == 1
+    assert len(ran.stderr.strip().splitlines()) == 2 and "export OPENAI_API_KEY" in ran.stderr
+    assert json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout) == []
+
+
+def test_any_setting_of_a_spec_can_be_given_on_the_command_line(tmp_path):
+    ran = rewardsmith(tmp_path, "run", "--task", "CartPole-v1", "--set", "training.entropi=0.1")
+    assert ran.returncode == 2 and "did you mean `entropy`" in ran.stderr
+    ran = rewardsmith(tmp_path, "train", "--reward", "x.py", "--task", "CartPole-v1", "--set", "entropy")
+    assert ran.returncode == 2
 
 
 def test_an_unknown_candidate_names_the_known_ones(small_job):

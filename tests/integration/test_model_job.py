@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from running import rewardsmith
+from running import FEW_EPISODES, rewardsmith
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "agents"))
 from provider import Provider, completion, error
@@ -40,7 +40,7 @@ def test_a_job_over_http_repairs_checks_reviews_and_analyzes(tmp_path):
             tmp_path,
             *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "20000"),
-            *("--confirm", "0", "--no-planner", "--slots", "1"),
+            *("--confirm", "0", "--no-planner", "--slots", "1", *FEW_EPISODES),
             env={"OPENAI_API_KEY": KEY},
         )
         asked = provider.asked
@@ -97,6 +97,7 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
             *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "12000"),
             *("--confirm", "0", "--no-planner", "--slots", "1", "--max-dollars", "5", "--record", str(cassette)),
+            *FEW_EPISODES,
             env={"OPENAI_API_KEY": KEY},
         )
     assert ran.returncode == 0, ran.stderr
@@ -156,7 +157,7 @@ def test_no_planted_key_reaches_anything_that_is_written(tmp_path):
             tmp_path,
             *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "2", "--samples", "1", "--steps", "4000", "--target", "1.0"),
-            *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl")),
+            *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl"), *FEW_EPISODES),
             env=SECRETS,
         )
     written = [rewardsmith(tmp_path, *c, env=SECRETS) for c in (
@@ -190,6 +191,7 @@ def test_a_round_s_samples_are_asked_for_at_the_same_time(tmp_path):
                 provider.url,
             ),
             *("--iterations", "1", "--samples", "4", "--steps", "2000", "--confirm", "0", "--slots", "1"),
+            *FEW_EPISODES,
             *("--critic-model", "synth", "--analyzer-model", "synth", "--max-seconds", "60"),
             env={"OPENAI_API_KEY": KEY},
         )
@@ -208,7 +210,7 @@ def test_a_call_limit_is_kept(tmp_path):
             tmp_path,
             *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "5", "--samples", "1", "--steps", "20000"),
-            *("--confirm", "0", "--target", "1.0", "--max-calls", "3", "--slots", "1"),
+            *("--confirm", "0", "--target", "1.0", "--max-calls", "3", "--slots", "1", *FEW_EPISODES),
             env={"OPENAI_API_KEY": KEY},
         )
         assert len(provider.asked) <= 3
