@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,14 +16,13 @@ from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.speaking import recorded_job, write_cassette
 from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.executor import Executor
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
 from rewardsmith.reporting.reward_file import program_of
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
 from rewardsmith.storage import records
 from rewardsmith.storage.database import read
-
-_PATIENCE = 15.0  # seconds that an executor has to end its trials
 
 
 @dataclass(frozen=True)
@@ -57,10 +53,8 @@ def design(task: str, *, home: str | Path | None = None, slots: int | None = Non
         best = records.get_candidate(connection, job.best_candidate) if job.best_candidate else None
         claim = reading.read_claim(connection, job)
     if job.state == "running":
-        raise RewardsmithError(
-            f"The executor of job {job.id} ended early (exit code {process.returncode}).",
-            f"Call design() again to go on; see `rewardsmith logs {job.id}`.",
-        )
+        cause, remedy = process.failure or ("The executor ended early.", "")
+        raise RewardsmithError(cause, remedy or f"Call design() again to go on; see `rewardsmith logs {job.id}`.")
     return Design(job.id, job.state, job.note, best and best.id, best and best.source, claim)
 
 
@@ -142,47 +136,19 @@ def start_training(
 
 
 @contextmanager
-def executor(context: Context, job_id: str, slots: int | None) -> Iterator[subprocess.Popen]:
-    """The local executor of a job as a child process in a group of its own."""
-    chosen = context.settings
-    log = chosen.artifacts / job_id / "logs" / "executor.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "workers.local", job_id, "--parent", str(os.getpid())]
-    command += ["--slots", str(slots or chosen.slots)]
-    environment = {
-        **os.environ,
-        "REWARDSMITH_HOME": str(chosen.home.resolve()),
-        "REWARDSMITH_DATABASE_URL": chosen.url,
-    }
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            start_new_session=True,
-        )
+def executor(context: Context, job_id: str, slots: int | None) -> Iterator[Executor]:
+    """The local executor of a job; it is ended on the way out."""
+    process = Executor(context, job_id, slots)
     try:
         yield process
     finally:
-        _end(process)
+        process.end()
 
 
-def interrupt(context: Context, job_id: str, process: subprocess.Popen) -> None:
+def interrupt(context: Context, job_id: str, process: Executor) -> None:
     """Finish and keep: trials stop and go on later from their checkpoints; the best so far stays."""
-    _end(process)
+    process.end()
     jobs.pause_job(context, job_id, "Interrupted; what was finished is kept.")
-
-
-def _end(process: subprocess.Popen) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def job_id(context: Context, text: str) -> str:

@@ -10,9 +10,9 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rewardsmith.errors import UsageError
+from rewardsmith.place import HOME, SECRETS, artifacts_folder, database_url
 
-# Containers hand over passwords as files, which neither `docker inspect` nor a child's environment shows.
-_SECRETS = "/run/secrets" if Path("/run/secrets").is_dir() else None
+_SECRETS = SECRETS if SECRETS.is_dir() else None
 
 
 class Settings(BaseSettings):
@@ -20,7 +20,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="REWARDSMITH_", env_file=".env", extra="ignore", secrets_dir=_SECRETS)
 
-    home: Path = Field(default=Path(".rewardsmith"), description="folder of the database and artifacts")
+    home: Path = Field(default=HOME, description="folder of the database and artifacts")
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; SQLite in `home` by default")
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="trials at once")
     lease_seconds: float = Field(default=30.0, gt=1.0, description="a claim lapses this long after a heartbeat")
@@ -44,12 +44,12 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """The database's URL: as set, or SQLite under `home`."""
-        return self.database_url or f"sqlite:///{(self.home / 'rewardsmith.db').resolve()}"
+        return self.database_url or database_url(self.home)
 
     @property
     def artifacts(self) -> Path:
         """Folder of checkpoints, policies, pictures and logs."""
-        return self.home.resolve() / "artifacts"
+        return artifacts_folder(self.home)
 
 
 @lru_cache

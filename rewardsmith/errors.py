@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class RewardsmithError(Exception):
     """Something the user can mend. `exit_code` 1 = it did not work, 2 = it was asked for wrongly."""
@@ -30,3 +32,18 @@ class BudgetSpent(RewardsmithError):
 
 class LostItem(RewardsmithError):
     """The work item is no longer ours: cancelled, or its lease went to another worker."""
+
+
+class DiskFull(RewardsmithError):
+    """A disk of this machine has no space left. What is finished is kept."""
+
+
+def of_system(error: OSError) -> RewardsmithError:
+    """What the operating system refused, as a cause and a remedy."""
+    where = f": {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(
+            f"No space left on the disk{where}",
+            "Free some; nothing that is finished is lost.",
+        )
+    return RewardsmithError(f"{error.strerror or error}{where}", "Check the path, rights and free space.")

@@ -279,9 +279,10 @@ def _spawn(input_fd: int, output_fd: int) -> tuple[subprocess.Popen[bytes], int]
     command = [
         *shlex.split(os.environ.get(WRAPPER, "")),
         sys.executable,
-        "-s",
+        # No -B: the host's modules, which nobody else imports, would be compiled anew at each start. They are written
+        # before the lock, by the code that is about to run anyway.
+        "-S",
         "-P",
-        "-B",
         "-c",
         _START.format(", ".join(map(str, numbers))),
         _ROOT,

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 MAY = {
     "sandbox": set(),
     "rewardsmith.errors": set(),
-    "rewardsmith.config": set(),
+    "rewardsmith.config": {"rewardsmith.place"},
     "rewardsmith.spec": set(),
     "rewardsmith.tasks": {"sandbox"},
     "rewardsmith.programs": {"rewardsmith.tasks", "sandbox"},
@@ -25,22 +25,26 @@ MAY = {
     "rewardsmith.training": {"rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec", "sandbox"},
     "rewardsmith.verification": {"rewardsmith.programs", "rewardsmith.tasks", "sandbox"},
     "rewardsmith.storage": {"rewardsmith.config"},
-    "rewardsmith.reporting.statistics": set(),
+    "rewardsmith.place": set(),
+    "rewardsmith.reporting.proportion": set(),
+    "rewardsmith.reporting.statistics": {"rewardsmith.reporting.proportion"},
     "rewardsmith.reporting": {
         "rewardsmith.storage", "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec", "sandbox",
-        "rewardsmith.reporting.statistics",
+        "rewardsmith.reporting.statistics", "rewardsmith.reporting.proportion",
     },
     "rewardsmith.engine": {
         "rewardsmith.agents", "rewardsmith.methods", "rewardsmith.training", "rewardsmith.verification",
         "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",
-        "rewardsmith.reporting.statistics", "sandbox",
+        "rewardsmith.reporting.statistics", "rewardsmith.reporting.proportion", "sandbox",
     },
+    "rewardsmith.executor": {"rewardsmith.engine"},
     "rewardsmith.api": {
+        "rewardsmith.agents", "rewardsmith.executor",
         "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",
     },
     "rewardsmith.cli": {
         "rewardsmith.api", "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.tasks",
-        "rewardsmith.spec", "rewardsmith.config", "rewardsmith.agents", "rewardsmith.__version__",
+        "rewardsmith.spec", "rewardsmith.config", "rewardsmith.place", "rewardsmith.agents", "rewardsmith.__version__",
     },
     "rewardsmith": {"rewardsmith.api"},
     "workers": {"rewardsmith.engine", "rewardsmith.storage", "rewardsmith.config", "rewardsmith.__version__"},
@@ -111,6 +115,9 @@ HEAVY = (
     "numba",
     "matplotlib",
     "alembic",
+    "numpy",
+    "pydantic",
+    "sqlalchemy",
 )
 
 

@@ -20,9 +20,9 @@ from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import run_item
 from rewardsmith.engine.snapshot import read_snapshot
-from rewardsmith.errors import RewardsmithError
+from rewardsmith.errors import RewardsmithError, of_system
 from rewardsmith.storage import ledger, queue, records
-from rewardsmith.storage.database import read
+from rewardsmith.storage.database import read, reported
 from workers.warm import WarmParent
 
 _CALLS = ("design", "analyse")
@@ -162,17 +162,28 @@ def main() -> int:
     parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")
     options = parser.parse_args()
     try:
-        context = open_context(settings(), must_exist=True)
-        executor = LocalExecutor(context, options.job, options.slots, options.parent)
-        signal.signal(signal.SIGTERM, executor.stop)
-        signal.signal(signal.SIGINT, executor.stop)
-        with turn(context.settings.artifacts / options.job, executor.unwanted) as mine:
-            if mine:
-                executor.run()
+        with reported():
+            _work(options)
+    except OSError as error:
+        return _explain(of_system(error))
     except RewardsmithError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return _explain(error)
     return 0
+
+
+def _explain(error: RewardsmithError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _work(options: argparse.Namespace) -> None:
+    context = open_context(settings(), must_exist=True)
+    executor = LocalExecutor(context, options.job, options.slots, options.parent)
+    signal.signal(signal.SIGTERM, executor.stop)
+    signal.signal(signal.SIGINT, executor.stop)
+    with turn(context.settings.artifacts / options.job, executor.unwanted) as mine:
+        if mine:
+            executor.run()
 
 
 if __name__ == "__main__":

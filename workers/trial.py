@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -21,27 +22,35 @@ def _die_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the trial of (item, owner, attempt). Exit code 0 means that its result is written."""
+    """Run the trial of (item, owner, attempt). Exit code 0 means that its result is written, DISK_FULL says so."""
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    from rewardsmith.engine.supervise import DISK_FULL
+    from rewardsmith.errors import DiskFull, RewardsmithError, of_system
+    from rewardsmith.storage.database import reported
+
+    try:
+        with reported():
+            _train(int(arguments[0]), arguments[1], int(arguments[2]))
+    except (RewardsmithError, OSError) as raised:
+        error = of_system(raised) if isinstance(raised, OSError) else raised
+        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+            print(error, file=sys.stderr, flush=True)
+        return DISK_FULL if isinstance(error, DiskFull) else 1
+    return 0
+
+
+def _train(item_id: int, owner: str, attempt: int) -> None:
     from rewardsmith.config import settings
     from rewardsmith.engine.context import open_context
     from rewardsmith.engine.trials import train_item
-    from rewardsmith.errors import LostItem, RewardsmithError
+    from rewardsmith.errors import LostItem
     from rewardsmith.storage import queue
 
-    item_id, owner, attempt = int(arguments[0]), arguments[1], int(arguments[2])
     context = open_context(settings(), must_exist=True, patient=True)
     item = queue.get(context.database, item_id)
-    if (item.owner, item.attempt, item.state) != (owner, attempt, "leased"):
-        return 0
-    try:
-        train_item(context, item)
-    except LostItem:
-        return 0
-    except RewardsmithError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    if (item.owner, item.attempt, item.state) == (owner, attempt, "leased"):
+        with contextlib.suppress(LostItem):
+            train_item(context, item)
 
 
 if __name__ == "__main__":

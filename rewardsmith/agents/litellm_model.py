@@ -6,6 +6,7 @@ what may succeed is asked again. No text that leaves this module, answers and er
 
 from __future__ import annotations
 
+import os
 import queue
 import random
 import re
@@ -131,10 +132,14 @@ def _no_key(name: str, missing: list[str]) -> ModelFailed:
 
 
 def _missing_keys(litellm: Any, name: str) -> list[str]:
+    # litellm takes a variable that is there for a key, though it is empty.
+    empty = {key: os.environ.pop(key) for key, value in [*os.environ.items()] if "KEY" in key and not value.strip()}
     try:
         found = litellm.validate_environment(model=name)
     except Exception:
         return []  # litellm does not know the provider; the request itself will say so
+    finally:
+        os.environ.update(empty)
     return [] if found["keys_in_environment"] else [key for key in found["missing_keys"] if "KEY" in key]
 
 

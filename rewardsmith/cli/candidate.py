@@ -6,26 +6,22 @@ import difflib
 from typing import Any
 
 from rich.syntax import Syntax
-from sqlalchemy import select
 
 from rewardsmith.cli import screen
 from rewardsmith.reporting import text
-from rewardsmith.storage import records
-from rewardsmith.storage.records import Candidate, Trial
-from rewardsmith.storage.schema import analyses, checks, llm_calls
+from rewardsmith.storage import rows
+from rewardsmith.storage.rows import Candidate, Trial
 
 
 def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     """Print a candidate: code, diff to its parent, checks, components, trials, diagnosis, cost."""
-    verdicts = list(
-        connection.execute(select(checks).where(checks.c.candidate_id == c.id).order_by(checks.c.id)).mappings()
-    )
-    trials = records.trials_of(connection, candidate_id=c.id)
-    analysis = connection.execute(select(analyses).where(analyses.c.candidate_id == c.id)).mappings().first()
-    spent = list(connection.execute(select(llm_calls).where(llm_calls.c.candidate == c.id)).mappings())
+    verdicts = rows.fetch(connection, "checks", order=["id"], candidate_id=c.id)
+    trials = rows.trials_of(connection, candidate_id=c.id)
+    analysis = next(iter(rows.fetch(connection, "analyses", candidate_id=c.id)), None)
+    spent = rows.fetch(connection, "llm_calls", candidate=c.id)
     if form != "table":
-        row = {**c.__dict__, "checks": [dict(v) for v in verdicts], "trials": [t.__dict__ for t in trials],
-               "analysis": dict(analysis) if analysis else None}  # fmt: skip
+        row = {**c.__dict__, "checks": verdicts, "trials": [t.__dict__ for t in trials],
+               "analysis": analysis}  # fmt: skip
         screen.emit([row], "json", screen.table(None, []))
         return
     _head(c)
@@ -69,7 +65,7 @@ def _code(connection: Any, c: Candidate) -> None:
         screen.out.print(Syntax(c.source, "python", line_numbers=True, background_color="default"))
     if not c.parents:
         return
-    parent = records.get_candidate(connection, c.parents[0])
+    parent = rows.get_candidate(connection, c.parents[0])
     lines = difflib.unified_diff(parent.source.splitlines(), c.source.splitlines(), parent.id, c.id, lineterm="", n=1)
     diff = "\n".join(lines)
     screen.out.print(Syntax(diff or "# the same as its parent", "diff", background_color="default"))
@@ -81,7 +77,7 @@ def _checks(verdicts: list[Any]) -> None:
     shown = screen.table(None, [("check", "left"), ("", "left"), ("finding", "left")])
     for v in verdicts:
         shown.add_row(v["kind"], "passed" if v["passed"] else "FAILED", v["message"])
-    screen.out.print(shown)
+    screen.out.print(shown, "")
 
 
 def _trials(connection: Any, trials: list[Trial]) -> None:
@@ -93,13 +89,13 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
          ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
     )  # fmt: skip
     for t in trials:
-        curve = [p["success"] for p in records.curve_of(connection, t.id)]
+        curve = [p["success"] for p in rows.curve_of(connection, t.id)]
         shown.add_row(
             t.purpose, str(t.seed), text.steps(t.steps), text.percent(t.success, t.success_low, t.success_high),
             text.percent(t.greedy_success), t.sandbox_level or "-",
             f"{t.steps_per_second:,.0f}" if t.steps_per_second else "-", text.sparkline(curve),
         )  # fmt: skip
-    screen.out.print(shown)
+    screen.out.print(shown, "")
     for t in trials:
         if t.failure:
             screen.out.print(f"seed {t.seed} failed: {t.failure}", markup=False)

@@ -20,17 +20,11 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _open() -> Any:
-    from rewardsmith.config import settings
-    from rewardsmith.storage.database import open_database
+def _reading() -> Any:
+    from rewardsmith.place import find_place
+    from rewardsmith.storage.reader import open_reader
 
-    return open_database(settings().url, must_exist=True)
-
-
-def _reading(database: Any) -> Any:
-    from rewardsmith.storage.database import read
-
-    return read(database)
+    return open_reader(find_place().url)
 
 
 def ls(
@@ -41,21 +35,12 @@ def ls(
     form: Format = "table",
 ) -> None:
     """List jobs, the newest first."""
-    from sqlalchemy import select
-
     from rewardsmith.reporting import text
-    from rewardsmith.storage.records import Job
-    from rewardsmith.storage.schema import jobs
+    from rewardsmith.storage.rows import Job, fetch
 
-    query = select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
-    if state:
-        query = query.where(jobs.c.state == state)
-    if task:
-        query = query.where(jobs.c.task == task)
-    if owner:
-        query = query.where(jobs.c.owner == owner)
-    with _reading(_open()) as connection:
-        found = [Job(**row) for row in connection.execute(query).mappings()]
+    with _reading() as connection:
+        stored = fetch(connection, "jobs", order=["-created_at"], limit=limit, state=state, task=task, owner=owner)
+    found = [Job(**row) for row in stored]
     shown = screen.table(
         None,
         [("job", "left"), ("task", "left"), ("method", "left"), ("model", "left"), ("state", "left"),
@@ -87,7 +72,7 @@ def show(
     """Show a job, or a candidate with its code, checks, components, curve and cost."""
     from rewardsmith.reporting import reading
 
-    with _reading(_open()) as connection:
+    with _reading() as connection:
         if prompts:
             _show_prompts(connection, what)
             return
@@ -101,16 +86,14 @@ def show(
 
 def _show_prompts(connection: Any, what: str) -> None:
     """The exchanges of a job or a candidate, in full, on stdout."""
-    from sqlalchemy import select
-
     from rewardsmith.reporting import reading
-    from rewardsmith.storage.schema import llm_calls
+    from rewardsmith.storage.rows import fetch
 
     if reading.names_candidate(what):
-        query = select(llm_calls).where(llm_calls.c.candidate == reading.find_candidate(connection, what).id)
+        about_what: dict[str, Any] = {"candidate": reading.find_candidate(connection, what).id}
     else:
-        query = select(llm_calls).where(llm_calls.c.job_id == reading.find_job(connection, what).id)
-    for row in connection.execute(query.order_by(llm_calls.c.id)).mappings():
+        about_what = {"job_id": reading.find_job(connection, what).id}
+    for row in fetch(connection, "llm_calls", order=["id"], **about_what):
         about = (
             f"{row['role']} {row['candidate']}, round {row['iteration']}, attempt {row['attempt']}: {row['outcome']}"
         )
@@ -151,11 +134,11 @@ def tree(job: JobArgument = "latest") -> None:
     from rich.tree import Tree
 
     from rewardsmith.reporting import reading, text
-    from rewardsmith.storage import records
+    from rewardsmith.storage import rows
 
-    with _reading(_open()) as connection:
+    with _reading() as connection:
         found = reading.find_job(connection, job)
-        candidates = records.candidates_of(connection, found.id)
+        candidates = rows.candidates_of(connection, found.id)
     root = Tree(f"[bold]{found.id}[/bold]  {found.task}")
     nodes: dict[str, Tree] = {}
     for c in candidates:
@@ -174,27 +157,25 @@ def tree(job: JobArgument = "latest") -> None:
 
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
     """Say why each candidate died, what was diagnosed, and what the analyzer predicted."""
-    from sqlalchemy import select
-
     from rewardsmith.reporting import reading, text
-    from rewardsmith.storage import records
-    from rewardsmith.storage.schema import analyses
+    from rewardsmith.storage import rows
 
-    with _reading(_open()) as connection:
+    with _reading() as connection:
         if reading.names_candidate(what):
             shown = [reading.find_candidate(connection, what)]
         else:
             job = reading.find_job(connection, what)
             screen.out.print(f"{job.id}  {job.state}  {job.note or ''}", markup=False)
-            shown = [c for c in records.candidates_of(connection, job.id) if c.kind != "baseline"]
+            shown = [c for c in rows.candidates_of(connection, job.id) if c.kind != "baseline"]
         for c in shown:
             score = f", success {text.percent(c.score)}" if c.score is not None else ""
             screen.out.print(f"\n{c.id}  {c.move}  {c.state}{score}", style="bold", markup=False)
             if c.cause_of_death:
                 screen.out.print(f"  died: {c.cause_of_death}", markup=False)
-            row = connection.execute(select(analyses).where(analyses.c.candidate_id == c.id)).mappings().first()
-            if row is None:
+            found = rows.fetch(connection, "analyses", candidate_id=c.id)
+            if not found:
                 continue
+            row = found[0]
             for label, evidence in row["labels"].items():
                 screen.out.print(f"  diagnosis: {label} - {evidence}", markup=False)
             for name in ("suggestion", "prediction"):
@@ -211,11 +192,11 @@ def compare(
     import difflib
 
     from rewardsmith.reporting import reading, text
-    from rewardsmith.storage import records
+    from rewardsmith.storage import rows
 
-    with _reading(_open()) as connection:
+    with _reading() as connection:
         pair = [reading.find_candidate(connection, name) for name in (first, second)]
-        trials = [records.trials_of(connection, candidate_id=c.id) for c in pair]
+        trials = [rows.trials_of(connection, candidate_id=c.id) for c in pair]
     a, b = pair
     diff = difflib.unified_diff(a.source.splitlines(), b.source.splitlines(), a.id, b.id, lineterm="")
     from rich.syntax import Syntax
@@ -242,7 +223,7 @@ def curves(
     """Draw learning curves with intervals."""
     from rewardsmith.reporting import plots, reading
 
-    with _reading(_open()) as connection:
+    with _reading() as connection:
         job = reading.find_job(connection, what)
         named = [reading.find_candidate(connection, what).id] if reading.names_candidate(what) else []
         best = named or ([job.best_candidate] if job.best_candidate else [])
@@ -256,12 +237,12 @@ def curves(
 
 def logs(job: JobArgument = "latest") -> None:
     """Print the logs of a job's executor and trials."""
-    from rewardsmith.config import settings
+    from rewardsmith.place import find_place
     from rewardsmith.reporting import reading
 
-    with _reading(_open()) as connection:
+    with _reading() as connection:
         found = reading.find_job(connection, job)
-    folder = settings().artifacts / found.id / "logs"
+    folder = find_place().artifacts / found.id / "logs"
     written = [p for p in sorted(folder.glob("*.log")) if p.stat().st_size] if folder.exists() else []
     for path in written:
         screen.say(f"== {path.name}")

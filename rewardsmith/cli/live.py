@@ -75,33 +75,35 @@ def plain_line(row: Row) -> str:
 
 
 def _phase(view: Overview) -> str:
+    if view.job.state != "running":
+        return view.job.state
     if view.confirm_total:
         return f"confirming on fresh seeds: {view.confirm_done} of {view.confirm_total} trials done"
-    return f"iteration {view.iteration} of {view.spec.iterations}"
+    return f"iteration {view.iteration} of {view.job.spec['iterations']}"
 
 
 def screen_of(view: Overview) -> Group:
     """The whole screen."""
-    job, spec = view.job, view.spec
+    job = view.job
     head = Text.assemble(
         (f"job {job.id}", f"bold {screen.ACCENT}"),
-        f"  {job.task}  {job.method}  designed by {spec.model}  {_phase(view)}  "
+        f"  {job.task}  {job.method}  designed by {job.spec['model']}  {_phase(view)}  "
         f"{text.seconds(job.active_seconds)}{_budget(view)}",
     )
     return Group(head, Text(), _candidates(view), Text(f"\n{job.note}" if job.note else ""))
 
 
 def _budget(view: Overview) -> str:
-    budget, costs = view.spec.budget, view.costs
+    budget, costs = view.job.spec.get("budget") or {}, view.costs
     parts = []
-    if budget.seconds is not None:
-        parts.append(f"{text.seconds(max(0.0, budget.seconds - view.job.active_seconds))} left")
-    if budget.env_steps is not None:
-        parts.append(f"{max(0, budget.env_steps - (costs['env_steps'] or 0)):,} steps left")
-    if budget.calls is not None:
-        parts.append(f"{max(0, budget.calls - (costs['calls'] or 0))} calls left")
-    if budget.dollars is not None:
-        parts.append(f"${max(0.0, budget.dollars - (costs['dollars'] or 0.0)):.2f} left")
+    if (limit := budget.get("seconds")) is not None:
+        parts.append(f"{text.seconds(max(0.0, limit - view.job.active_seconds))} left")
+    if (limit := budget.get("env_steps")) is not None:
+        parts.append(f"{max(0, limit - (costs['env_steps'] or 0)):,} steps left")
+    if (limit := budget.get("calls")) is not None:
+        parts.append(f"{max(0, limit - (costs['calls'] or 0))} calls left")
+    if (limit := budget.get("dollars")) is not None:
+        parts.append(f"${max(0.0, limit - (costs['dollars'] or 0.0)):.2f} left")
     return "".join(f", {part}" for part in parts)
 
 

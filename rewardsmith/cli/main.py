@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from rewardsmith.cli import check, database, doctor, export, inspect, run, service, steer, tasks
-from rewardsmith.errors import RewardsmithError
+from rewardsmith.errors import RewardsmithError, of_system
 
 app = typer.Typer(
     name="rewardsmith",
@@ -88,10 +88,8 @@ def _unforeseen(error: Exception) -> int:
     if isinstance(error, ModelFailed):
         _report(error.cause, error.remedy)
     elif isinstance(error, OSError):
-        _report(
-            f"{error.strerror or error}: {error.filename or ''}".rstrip(": "),
-            "Check the path, rights and free space.",
-        )
+        explained = of_system(error)
+        _report(explained.cause, explained.remedy)
     elif type(error).__module__.startswith("sandbox"):
         cause, _, remedy = str(error).partition("\n")
         _report(cause, remedy or "See sandbox/README.md.")

@@ -7,32 +7,47 @@ from typing import Any
 from rewardsmith.cli import screen
 from rewardsmith.reporting import reading, text
 from rewardsmith.reporting.reading import Arm, Claim
-from rewardsmith.storage.database import read
 
 
-def print_result(context: Any, job_id: str, exit_code: int | None = 0) -> None:
+def print_result(context: Any, job_id: str) -> None:
     """Print the job's end. Raises RewardsmithError if it failed."""
     from rewardsmith.errors import RewardsmithError
+    from rewardsmith.storage.database import read
 
     with read(context.database) as connection:
         job = reading.find_job(connection, job_id)
         claim = reading.read_claim(connection, job) if job.state in ("done", "paused") else None
-    if job.note:
+    if job.note and job.state != "paused":
         screen.say(job.note)
     if claim is not None:
         print_claim(claim)
-    if job.state == "paused":
-        screen.next_command(f"the same command again, or: rewardsmith resume {job.id}")
     if job.best_candidate is not None:
         screen.say(f"best: {job.best_candidate}" + ("  (oracle-informed)" if job.oracle_informed else ""))
         screen.next_command(f"rewardsmith show {job.best_candidate}")
         screen.next_command(f"rewardsmith export {job.id} --best --out exported")
     if job.state == "failed":
         raise RewardsmithError(f"Job {job.id} found no reward.", f"See `rewardsmith why {job.id}`.")
-    if job.state == "running" and exit_code:
-        raise RewardsmithError(
-            "The executor ended early.", f"Give the same command again; see `rewardsmith logs {job.id}`."
-        )
+
+
+def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> None:
+    """After `print_result`: raises RewardsmithError if the job stopped short of its end, unless for a person's answer.
+
+    `failure` is the executor's own, where it had one.
+    """
+    from rewardsmith.errors import RewardsmithError
+    from rewardsmith.storage.database import read
+    from rewardsmith.storage.rows import items_of
+
+    with read(context.database) as connection:
+        job = reading.find_job(connection, job_id)
+        asked = any(item.state == "waiting" for item in items_of(connection, job.id))
+    go_on = f"Give the same command again, or `rewardsmith resume {job.id}`."
+    if job.state == "paused" and not asked:
+        cause, _, remedy = (job.note or "The job is paused.").partition("\n")
+        raise RewardsmithError(cause, f"{remedy} {go_on}".strip())
+    if job.state == "running":
+        cause, remedy = failure or ("The executor ended early.", "")
+        raise RewardsmithError(cause, remedy or f"{go_on} See `rewardsmith logs {job.id}`.")
 
 
 def print_claim(claim: Claim) -> None:

@@ -220,8 +220,9 @@ def _work(context: Any, job_id: str, slots: int | None) -> None:
 
     with api.executor(context, job_id, slots) as process:
         try:
-            live.watch(context.database, job_id, lambda: process.poll() is None)
+            live.watch(context.database, job_id, lambda: process.running)
         except KeyboardInterrupt:
             screen.say("\nfinishing: what is done is kept ...")
             api.interrupt(context, job_id, process)
-    results.print_result(context, job_id, process.returncode)
+    results.print_result(context, job_id)
+    results.explain_end(context, job_id, process.failure)

@@ -56,6 +56,7 @@ def watch(job: JobArgument = "latest") -> None:
         screen.next_command(f"rewardsmith watch {job_id}")
         return
     results.print_result(context, job_id)
+    results.explain_end(context, job_id, None)
 
 
 def pause(job: JobArgument) -> None:

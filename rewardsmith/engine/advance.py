@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection
 
+from rewardsmith.engine.claiming import claim_of
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import (
     AddItem,
@@ -56,6 +59,8 @@ def _apply(connection: Connection, job_id: str, step: Step) -> None:
             records.update_job(connection, job_id, best_candidate=candidate_id)
         case FinishJob(state, note):
             best = ranking(read_snapshot(connection, job_id))
-            values = {"best_candidate": best[0].id} if best else {}
+            values: dict[str, Any] = {}
+            if best:
+                values = {"best_candidate": best[0].id, "claim": claim_of(connection, job_id, best[0].id)}
             records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
             add_event(connection, state, job_id=job_id, text=note)

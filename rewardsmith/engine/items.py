@@ -14,8 +14,9 @@ from rewardsmith.engine.designing import run_analyse, run_check, run_design
 from rewardsmith.engine.jobs import pause_job
 from rewardsmith.engine.service import NotServed, refuse_unserved
 from rewardsmith.engine.supervise import Interrupted, TrialLost, supervise_trial
-from rewardsmith.errors import LostItem
-from rewardsmith.storage import queue
+from rewardsmith.errors import DiskFull, LostItem
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.outage import is_outage
 from rewardsmith.storage.queue import TRAINING_KINDS, Item
 from sandbox.client import SandboxError
@@ -51,6 +52,12 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
     except (ModelFailed, SandboxError, NotServed) as error:
         _stop_for(context, item, error)
         return
+    except DiskFull as error:
+        if not _served(context, item.key.job_id):
+            _stop_for(context, item, error)
+            return
+        # Another host may have room.
+        queue.give_back(context.database, item, error.cause, context.settings.max_attempts)
     except DBAPIError as error:
         if not is_outage(error):
             raise
@@ -59,7 +66,12 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
     advance(context, item.key.job_id)
 
 
-def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | NotServed) -> None:
+def _served(context: Context, job_id: str) -> bool:
+    with read(context.database) as connection:
+        return records.get_job(connection, job_id).service
+
+
+def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | NotServed | DiskFull) -> None:
     passing = isinstance(error, ModelFailed) and error.may_pass
     state = queue.give_back(context.database, item, str(error), context.settings.max_attempts, count=passing)
     if not passing or state == "lost":

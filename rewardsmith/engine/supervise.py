@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,13 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rewardsmith.engine.context import Context, TrialProcess
-from rewardsmith.errors import LostItem, RewardsmithError
+from rewardsmith.errors import LostItem, RewardsmithError, of_system
 from rewardsmith.storage import queue
 from rewardsmith.storage.queue import Item
 
 _POLL = 0.05
 _GRACE = 2.0
 _LOOK = 0.5  # seconds between looks at the database
+DISK_FULL = 75
+"""Exit code of a trial whose machine has no disk space left: neither the program's fault nor a lost process."""
 
 
 class TrialLost(RewardsmithError):
@@ -31,7 +34,7 @@ class Interrupted(RewardsmithError):
 def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) -> None:
     """Start the trial of a leased item and see it through.
 
-    Raises TrialLost, LostItem (cancelled or reaped) or Interrupted; whatever happens, no process is left.
+    Raises TrialLost, LostItem (cancelled or reaped), Interrupted or DiskFull; whatever happens, no process is left.
     """
     log = context.settings.artifacts / item.key.job_id / "logs" / f"item-{item.id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +81,8 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
             code = None
         now = time.monotonic()
         if code is not None:
+            if code == DISK_FULL:
+                raise of_system(OSError(errno.ENOSPC, "", str(log.parent)))
             if code != 0:
                 raise TrialLost(f"The trial's process ended with {_words(code)}: {_tail(log)}", f"See {log}")
             return

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.programs.reward import SPARSE, TrainingReward
-from rewardsmith.reporting.statistics import wilson
+from rewardsmith.reporting.proportion import wilson
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, text
+from rewardsmith.storage import rows as stored
+from rewardsmith.storage.rows import OPEN, Candidate, Item, Job, Trial
 
-from rewardsmith.spec import JobSpec
-from rewardsmith.storage import queue, records
-from rewardsmith.storage.records import Candidate, Job, Trial
+if TYPE_CHECKING:
+    from rewardsmith.storage.rows import Readable
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Overview:
     """A job, its candidates, its costs."""
 
     job: Job
-    spec: JobSpec
     rows: list[Row]
     iteration: int
     open_items: int
@@ -44,24 +43,20 @@ class Overview:
     costs: dict[str, Any]
 
 
-def read_overview(connection: Connection, job_id: str) -> Overview:
+def read_overview(connection: Readable, job_id: str) -> Overview:
     """Read everything that one screen shows of a job."""
-    job = records.get_job(connection, job_id)
-    spec = JobSpec.model_validate(job.spec)
-    items = queue.of_job(connection, job_id)
-    trials = records.trials_of(connection, job_id=job_id)
-    rows = [_row(connection, job, spec, c, items, trials) for c in records.candidates_of(connection, job_id)]
-    rounds = records.iterations_of(connection, job_id)
+    job = stored.get_job(connection, job_id)
+    items = stored.items_of(connection, job_id)
+    trials = stored.trials_of(connection, job_id=job_id)
+    rows = [_row(connection, job, c, items, trials) for c in stored.candidates_of(connection, job_id)]
+    rounds = stored.iterations_of(connection, job_id)
     confirm = [i for i in items if i.key.kind == "confirm"]
-    costs = dict(
-        connection.execute(text("SELECT * FROM v_costs WHERE job_id = :job"), {"job": job_id}).mappings().one()
-    )
+    (costs,) = stored.fetch(connection, "v_costs", job_id=job_id)
     return Overview(
         job,
-        spec,
         rows,
         rounds[-1].number if rounds else 0,
-        sum(i.state in queue.OPEN for i in items),
+        sum(i.state in OPEN for i in items),
         sum(i.state == "done" for i in confirm),
         len(confirm),
         costs,
@@ -69,11 +64,10 @@ def read_overview(connection: Connection, job_id: str) -> Overview:
 
 
 def _row(
-    connection: Connection,
+    connection: Readable,
     job: Job,
-    spec: JobSpec,
     c: Candidate,
-    items: list[queue.Item],
+    items: list[Item],
     trials: list[Trial],
 ) -> Row:
     mine = [i for i in items if i.key.candidate == c.id and i.key.kind in ("check", "train", "baseline", "analyse")]
@@ -83,9 +77,9 @@ def _row(
     success, low, high = (trial.success, trial.success_low, trial.success_high) if trial else (None, None, None)
     training = any(i.state == "leased" and i.key.kind in ("train", "baseline") for i in mine)
     if training and trial:
-        point = (records.curve_of(connection, trial.id) or [{}])[-1]
+        point = (stored.curve_of(connection, trial.id) or [{}])[-1]
         if point.get("success") is not None:
-            from rewardsmith.reporting.statistics import wilson
+            from rewardsmith.reporting.proportion import wilson
 
             success = point["success"]
             low, high = wilson(round(success * point["episodes"]), point["episodes"])
@@ -94,7 +88,7 @@ def _row(
         iteration=c.iteration,
         move=c.move,
         state=_state(c, mine),
-        rung=f"{max(rungs) + 1}/{len(spec.rungs)}" if rungs else "",
+        rung=f"{max(rungs) + 1}/{len(job.spec['rungs'])}" if rungs else "",
         steps=sum(t.steps for t in searched),
         success=success,
         low=low,
@@ -105,7 +99,7 @@ def _row(
     )
 
 
-def _state(c: Candidate, items: list[queue.Item]) -> str:
+def _state(c: Candidate, items: list[Item]) -> str:
     if c.state in ("dead", "vetoed"):
         return c.state
     for item in items:

@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import Connection, select
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
-from rewardsmith.storage import records
-from rewardsmith.storage.records import Candidate, Job, Trial
-from rewardsmith.storage.schema import jobs
+from rewardsmith.reporting.proportion import steps_to_threshold
+from rewardsmith.storage import rows
+from rewardsmith.storage.rows import Candidate, Job, Trial
+
+if TYPE_CHECKING:
+    from rewardsmith.storage.rows import Readable
 
 
-def find_job(connection: Connection, text: str) -> Job:
+def find_job(connection: Readable, text: str) -> Job:
     """The job whose id begins with `text`, or "latest". Raises UsageError."""
-    query = select(jobs.c.id).order_by(jobs.c.created_at.desc(), jobs.c.id)
-    if text != "latest":
-        query = query.where(jobs.c.id.startswith(text.split("-")[0], autoescape=True))
-    ids = list(connection.execute(query).scalars())
+    prefix = None if text == "latest" else ("id", text.split("-")[0])
+    newest = rows.fetch(connection, "jobs", columns=["id"], order=["-created_at", "id"], prefix=prefix, limit=6)
+    ids = [row["id"] for row in newest]
     if not ids:
         raise UsageError(f"There is no job {text!r}.", "`rewardsmith ls` lists the jobs; `latest` is the newest.")
     if len(ids) > 1 and text != "latest":
         raise UsageError(f"{text!r} begins several jobs: {', '.join(ids[:5])}.", "Give one more letter.")
-    return records.get_job(connection, ids[0])
+    return rows.get_job(connection, ids[0])
 
 
-def find_candidate(connection: Connection, text: str) -> Candidate:
+def find_candidate(connection: Readable, text: str) -> Candidate:
     """The candidate called `text`: JOB-NAME, a unique prefix of it, JOB-best, or "best" of the latest job."""
     if text == "best" or text.endswith("-best"):
         job = find_job(connection, "latest" if text == "best" else text.removesuffix("-best"))
         if job.best_candidate is None:
             raise UsageError(f"Job {job.id} has no best candidate yet.", f"See `rewardsmith show {job.id}`.")
-        return records.get_candidate(connection, job.best_candidate)
+        return rows.get_candidate(connection, job.best_candidate)
     job_text, _, name = text.partition("-")
     job = find_job(connection, job_text)
-    names = [c for c in records.candidates_of(connection, job.id) if c.id.split("-", 1)[1].startswith(name)]
+    names = [c for c in rows.candidates_of(connection, job.id) if c.id.split("-", 1)[1].startswith(name)]
     exact = [c for c in names if c.id.split("-", 1)[1] == name]
     if len(exact or names) != 1:
-        known = ", ".join(c.id for c in records.candidates_of(connection, job.id)[:12])
+        known = ", ".join(c.id for c in rows.candidates_of(connection, job.id)[:12])
         raise UsageError(f"There is no single candidate {text!r}.", f"Candidates of {job.id}: {known}")
     return (exact or names)[0]
 
@@ -62,20 +63,13 @@ class Arm:
     unseen: bool
     episodes: int  # per seed
     failed: int  # seeds whose program failed in training; they count as success 0
+    mean: float = math.nan  # interquartile mean over seeds
+    interval: tuple[float, float] = (-math.inf, math.inf)  # 95 % bootstrap interval; seeds are the replication unit
 
     @property
-    def mean(self) -> float:
-        """Interquartile mean over seeds."""
-        from rewardsmith.reporting import statistics  # numpy: only a claim needs it
-
-        return float(statistics.interquartile_mean(self.success))
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % bootstrap interval of the interquartile mean; seeds are the replication unit."""
-        from rewardsmith.reporting import statistics
-
-        return statistics.stratified_bootstrap(self.success)
+    def by_seed(self) -> dict[int, float]:
+        """Success by training seed."""
+        return dict(zip(self.seeds, self.success, strict=True))
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ class Claim:
     preliminary: bool  # fewer than 10 seeds
 
 
-def read_claim(connection: Connection, job: Job) -> Claim | None:
+def read_claim(connection: Readable, job: Job) -> Claim | None:
     """The claim of a finished job, or None if it was not confirmed."""
     if job.best_candidate is None:
         return None
@@ -97,27 +91,42 @@ def read_claim(connection: Connection, job: Job) -> Claim | None:
     baseline = read_arm(connection, f"{job.id}-sparse")
     if best is None or baseline is None:
         return None
-    paired = sorted(set(best.seeds) & set(baseline.seeds))
-    mine = [best.success[best.seeds.index(s)] for s in paired]
-    theirs = [baseline.success[baseline.seeds.index(s)] for s in paired]
-    if not paired:
+    said = job.claim if _is_of(job.claim, best, baseline) else _summarise(best, baseline)
+    if said is None:
         return None
-    from rewardsmith.reporting import statistics
-
     return Claim(
-        best,
-        baseline,
-        str(statistics.verdict(mine, theirs)),
-        statistics.probability_of_improvement(mine, theirs),
-        statistics.preliminary(len(paired)),
+        _described(best, said["designed"]),
+        _described(baseline, said["sparse"]),
+        said["verdict"],
+        said["improvement"],
+        said["preliminary"],
     )
 
 
-def read_arm(connection: Connection, candidate_id: str) -> Arm | None:
+def _is_of(claim: Mapping[str, Any] | None, best: Arm, baseline: Arm) -> bool:
+    """Whether a stored claim speaks of these scores: an extended job may have confirmed another candidate since."""
+    arms = (("designed", best), ("sparse", baseline))
+    return claim is not None and all(
+        claim[name]["scores"] == {str(seed): score for seed, score in arm.by_seed.items()} for name, arm in arms
+    )
+
+
+def _summarise(best: Arm, baseline: Arm) -> Mapping[str, Any] | None:
+    from rewardsmith.reporting import statistics  # numpy
+
+    return statistics.summarise(best.by_seed, baseline.by_seed)
+
+
+def _described(arm: Arm, said: Mapping[str, Any]) -> Arm:
+    low, high = said["interval"] or (-math.inf, math.inf)
+    return replace(arm, mean=said["mean"], interval=(low, high))
+
+
+def read_arm(connection: Readable, candidate_id: str) -> Arm | None:
     """A candidate's confirmed trials, or None."""
     trials = [
         t
-        for t in records.trials_of(connection, candidate_id=candidate_id)
+        for t in rows.trials_of(connection, candidate_id=candidate_id)
         if t.purpose == "confirm" and (t.state == "failed" or (t.state == "done" and t.success is not None))
     ]
     if not trials:
@@ -135,18 +144,16 @@ def read_arm(connection: Connection, candidate_id: str) -> Arm | None:
     )
 
 
-def _steps_to_90(connection: Connection, trial: Trial) -> int | None:
-    curve = [p for p in records.curve_of(connection, trial.id) if p["success"] is not None]
+def _steps_to_90(connection: Readable, trial: Trial) -> int | None:
+    curve = [p for p in rows.curve_of(connection, trial.id) if p["success"] is not None]
     if not curve:
         return None
-    from rewardsmith.reporting import statistics
-
-    return statistics.steps_to_threshold([p["steps"] for p in curve], [p["success"] for p in curve])
+    return steps_to_threshold([p["steps"] for p in curve], [p["success"] for p in curve])
 
 
-def curves_of(connection: Connection, candidate_id: str, purpose: str | None = None) -> list[list[Mapping[str, Any]]]:
+def curves_of(connection: Readable, candidate_id: str, purpose: str | None = None) -> list[list[Mapping[str, Any]]]:
     """The learning curves of a candidate, one list of points per trial; the claim's if there are any."""
-    trials = records.trials_of(connection, candidate_id=candidate_id)
+    trials = rows.trials_of(connection, candidate_id=candidate_id)
     purposes = {t.purpose for t in trials}
     wanted = purpose or ("confirm" if "confirm" in purposes else "search")
-    return [records.curve_of(connection, t.id) for t in trials if t.purpose == wanted and t.state != "running"]
+    return [rows.curve_of(connection, t.id) for t in trials if t.purpose == wanted and t.state != "running"]

@@ -8,11 +8,27 @@ Reinforcement Learning at the Edge of the Statistical Precipice (arXiv 2108.1326
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from rewardsmith.reporting.proportion import CLAIM_SEEDS, check_level, preliminary, steps_to_threshold, wilson
+
+__all__ = [
+    "CLAIM_SEEDS",
+    "difference",
+    "hierarchical_bootstrap",
+    "interquartile_mean",
+    "order_chance",
+    "preliminary",
+    "probability_of_improvement",
+    "steps_to_threshold",
+    "stratified_bootstrap",
+    "summarise",
+    "verdict",
+    "wilson",
+]
 
 Interval = tuple[float, float]
 Statistic = Callable[[NDArray[np.float64]], Any]
@@ -22,29 +38,6 @@ Verdict = Literal["better", "not shown", "worse"]
 
 UNBOUNDED: Interval = (float("-inf"), float("inf"))
 """The interval of what too few scores leave open."""
-
-CLAIM_SEEDS = 10
-"""A verdict from fewer seeds is labelled preliminary."""
-
-
-def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion, for independent trials; (0, 1) when n is 0.
-
-    Raises ValueError unless 0 <= successes <= n and 0 < level < 1.
-    """
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes of {n}: give 0 <= successes <= n")
-    _check_level(level)
-    if n == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    rate = successes / n
-    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    # Exact at the ends, where rounding would leave 1e-17 outside the unit interval.
-    low = 0.0 if successes == 0 else max(0.0, float(centre - half))
-    high = 1.0 if successes == n else min(1.0, float(centre + half))
-    return low, high
 
 
 def interquartile_mean(scores: ArrayLike) -> Any:
@@ -160,31 +153,33 @@ def order_chance(a: ArrayLike, b: ArrayLike, reps: int = 10_000, seed: int = 0) 
     return (as_extreme + 1) / (reps + 1)
 
 
-def preliminary(seeds: int) -> bool:
-    """Whether a verdict from so many seeds must be labelled so."""
-    return seeds < CLAIM_SEEDS
+def summarise(designed: Mapping[int, float], sparse: Mapping[int, float]) -> dict[str, Any] | None:
+    """What a claim says of two arms' scores by training seed, as plain data that JSON can hold.
 
-
-def steps_to_threshold(
-    curve_steps: ArrayLike, success: ArrayLike, threshold: float = 0.9, consecutive: int = 3
-) -> int | None:
-    """Environment steps at the first of `consecutive` evaluations in a row with success >= threshold.
-
-    curve_steps: int [evaluations], increasing; success: rates in [0, 1], NaN counts as below. None = never
-    reached, which is right-censored: more than the last step, not missing. Raises ValueError for unequal
-    lengths.
+    Per arm: the scores, their interquartile mean, and its interval (None where too few seeds leave it open). Verdict
+    and probability of improvement are over the seeds that both have; None if there is no such seed.
     """
-    steps, rates = np.asarray(curve_steps), np.asarray(success, dtype=np.float64)
-    if steps.shape != rates.shape or steps.ndim != 1:
-        raise ValueError(f"steps {steps.shape} and success {rates.shape} must be of one equal length")
-    if consecutive < 1:
-        raise ValueError(f"consecutive must be at least 1, not {consecutive}")
-    run = 0
-    for place, reached in enumerate(rates >= threshold):
-        run = run + 1 if reached else 0
-        if run == consecutive:
-            return int(steps[place - consecutive + 1])
-    return None
+    paired = sorted(designed.keys() & sparse.keys())
+    if not paired:
+        return None
+    mine, theirs = [designed[seed] for seed in paired], [sparse[seed] for seed in paired]
+    return {
+        "designed": _arm(designed),
+        "sparse": _arm(sparse),
+        "verdict": verdict(mine, theirs),
+        "improvement": probability_of_improvement(mine, theirs),
+        "preliminary": preliminary(len(paired)),
+    }
+
+
+def _arm(scores: Mapping[int, float]) -> dict[str, Any]:
+    values = list(scores.values())
+    interval = stratified_bootstrap(values)
+    return {
+        "scores": {str(seed): score for seed, score in scores.items()},
+        "mean": float(interquartile_mean(values)),
+        "interval": None if interval == UNBOUNDED else list(interval),
+    }
 
 
 def _strata(scores: ArrayLike | Mapping[str, ArrayLike]) -> list[NDArray[np.float64]]:
@@ -204,11 +199,6 @@ def _scores(scores: ArrayLike) -> NDArray[np.float64]:
 
 
 def _percentiles(values: ArrayLike, level: float) -> Interval:
-    _check_level(level)
+    check_level(level)
     low, high = np.quantile(np.asarray(values), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")

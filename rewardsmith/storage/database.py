@@ -9,14 +9,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
-from rewardsmith.errors import StorageError
+from rewardsmith.errors import DiskFull, StorageError
 from rewardsmith.storage.outage import outlast
-
-HEAD = "0003"
-"""The newest migration; a test holds it to migrations/versions."""
-
-BUSY_SECONDS = 30.0
-"""How long a write waits for another process's before it is reported as locked."""
+from rewardsmith.storage.reader import BUSY_SECONDS, HEAD
 
 _READ = "rewardsmith_read"
 
@@ -90,6 +85,7 @@ def reported() -> Iterator[None]:
             remedy = "Another process holds it for long; see `rewardsmith ls`, or end that process."
         elif "full" in reason:
             remedy = "Free some disk space, then give the same command again; nothing finished is lost."
+            raise DiskFull(f"The database cannot be written: {reason}.", remedy) from error
         elif "readonly" in reason or "unable to open" in reason:
             remedy = "Make the folder writable, or set REWARDSMITH_HOME to another one."
         else:

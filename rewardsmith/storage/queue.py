@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +15,12 @@ from rewardsmith.storage.clock import present
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.outage import patient
+from rewardsmith.storage.rows import OPEN, Item, ItemKey, item_of, items_of
 from rewardsmith.storage.schema import jobs, now, work_items
 from rewardsmith.storage.upsert import dialect_insert
 
-OPEN = ("queued", "leased", "waiting")
 KINDS = ("baseline", "design", "check", "train", "analyse", "confirm")
 TRAINING_KINDS = ("baseline", "train", "confirm")
-
-
-@dataclass(frozen=True)
-class ItemKey:
-    """What a work item is about; unique. Sentinels where a part does not apply."""
-
-    job_id: str
-    kind: str
-    iteration: int = 0
-    candidate: str = ""
-    seed: int = -1
-    rung: int = -1
-    sample: int = -1
-
-
-@dataclass(frozen=True)
-class Item:
-    """A claimed (or read) work item."""
-
-    id: int
-    key: ItemKey
-    state: str
-    attempt: int
-    owner: str | None
-    payload: dict[str, Any]
-    result: dict[str, Any] | None
-    error: str | None
 
 
 def make_owner() -> str:
@@ -122,7 +94,7 @@ def claim(
         if row is not None and _over_the_limit(connection, row["job_id"]):
             transaction.rollback()
             row = None
-    return None if row is None else _item(row)
+    return None if row is None else item_of(row)
 
 
 def busy_slots() -> ScalarSelect[int]:
@@ -202,7 +174,7 @@ def wait(engine: Engine, item: Item, error: str, **about: str) -> None:
 def waiting(connection: Connection) -> list[Item]:
     """All items that wait for somebody, the oldest first."""
     query = select(work_items).where(work_items.c.state == "waiting").order_by(work_items.c.id)
-    return [_item(row) for row in connection.execute(query).mappings()]
+    return [item_of(row) for row in connection.execute(query).mappings()]
 
 
 def wake(connection: Connection, item_id: int) -> None:
@@ -259,15 +231,10 @@ def get(engine: Engine, item_id: int) -> Item:
     """Read one work item."""
     with read(engine) as connection:
         row = connection.execute(select(work_items).where(work_items.c.id == item_id)).mappings().one()
-    return _item(row)
+    return item_of(row)
 
 
-def of_job(connection: Connection, job_id: str) -> list[Item]:
-    """All items of a job in the order they were added."""
-    rows = connection.execute(
-        select(work_items).where(work_items.c.job_id == job_id).order_by(work_items.c.id)
-    ).mappings()
-    return [_item(row) for row in rows]
+of_job = items_of
 
 
 def count_open(engine: Engine, job_id: str) -> int:
@@ -306,18 +273,4 @@ def _ours(item: Item) -> Any:
         work_items.c.state == "leased",
         work_items.c.owner == item.owner,
         work_items.c.attempt == item.attempt,
-    )
-
-
-def _item(row: Any) -> Item:
-    key = ItemKey(**{name: row[name] for name in ItemKey.__dataclass_fields__})
-    return Item(
-        row["id"],
-        key,
-        row["state"],
-        row["attempt"],
-        row["owner"],
-        row["payload"] or {},
-        row["result"],
-        row["error"],
     )

@@ -1,15 +1,25 @@
-"""Typed reads and writes of jobs, candidates, trials and what belongs to them. Writing is the engine's."""
+"""Writes of jobs, candidates, trials and what belongs to them, for the engine, beside the reads of `rows`."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
 
+from rewardsmith.storage.rows import (
+    Candidate,
+    Iteration,
+    Job,
+    Trial,
+    candidates_of,
+    curve_of,
+    get_candidate,
+    get_job,
+    iterations_of,
+    trials_of,
+)
 from rewardsmith.storage.schema import (
     analyses,
     artifacts,
@@ -25,86 +35,20 @@ from rewardsmith.storage.schema import (
 )
 from rewardsmith.storage.upsert import dialect_insert
 
+__all__ = [
+    "Candidate",
+    "Iteration",
+    "Job",
+    "Trial",
+    "candidates_of",
+    "curve_of",
+    "get_candidate",
+    "get_job",
+    "iterations_of",
+    "trials_of",
+]
+
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One request and where it stands."""
-
-    id: str
-    task: str
-    method: str
-    fingerprint: str
-    spec: dict[str, Any]
-    state: str  # running | paused | done | failed | cancelled
-    note: str | None
-    best_candidate: str | None
-    oracle_informed: bool
-    created_at: datetime
-    finished_at: datetime | None
-    active_seconds: float
-    owner: str  # who asked
-    service: bool  # worked on by the workers of many hosts, not by a local executor
-    priority: int
-    slots: int | None
-    charged_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One program in one iteration."""
-
-    id: str
-    job_id: str
-    iteration: int
-    kind: str  # baseline | designed | seeded | forked
-    move: str  # baseline | new | revise | combine | repair | fork
-    sample: int
-    parents: list[str]
-    source: str
-    source_hash: str
-    thoughts: str | None
-    channels: dict[str, Any]  # TrainingReward.as_dict(), without meaning for unreadable answers
-    state: str  # designed | passed | trained | dead | vetoed
-    cause_of_death: str | None
-    score: float | None
-    oracle_informed: bool
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training run: candidate x seed, in the search or for the claim."""
-
-    id: int
-    job_id: str
-    candidate_id: str
-    purpose: str
-    seed: int
-    state: str
-    steps: int
-    success: float | None
-    success_low: float | None
-    success_high: float | None
-    greedy_success: float | None
-    episodes: int | None
-    unseen: bool | None
-    telemetry: dict[str, Any] | None
-    sandbox_level: str | None
-    steps_per_second: float | None
-    seconds: float | None
-    failure: str | None
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """One round of a job."""
-
-    job_id: str
-    number: int
-    state: str
-    summary: str | None
 
 
 def new_job_id() -> str:
@@ -142,53 +86,14 @@ def lock_job(connection: Connection, job_id: str) -> None:
     connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(key_share=True))
 
 
-def get_job(connection: Connection, job_id: str) -> Job:
-    """The job called exactly `job_id`. Raises NoResultFound."""
-    return Job(**connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
-
-
 def update_job(connection: Connection, job_id: str, **values: Any) -> None:
     """Change columns of a job."""
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
 
 
-def get_candidate(connection: Connection, candidate_id: str) -> Candidate:
-    """The candidate called exactly `candidate_id`. Raises NoResultFound."""
-    row = connection.execute(select(candidates).where(candidates.c.id == candidate_id)).mappings().one()
-    return Candidate(**row)
-
-
-def candidates_of(connection: Connection, job_id: str) -> list[Candidate]:
-    """All candidates of a job, in the order they were designed."""
-    query = select(candidates).where(candidates.c.job_id == job_id).order_by(candidates.c.iteration, candidates.c.id)
-    return [Candidate(**row) for row in connection.execute(query).mappings()]
-
-
 def update_candidate(connection: Connection, candidate_id: str, **values: Any) -> None:
     """Change columns of a candidate."""
     connection.execute(update(candidates).where(candidates.c.id == candidate_id).values(**values))
-
-
-def iterations_of(connection: Connection, job_id: str) -> list[Iteration]:
-    """The rounds of a job, in order."""
-    query = select(iterations).where(iterations.c.job_id == job_id).order_by(iterations.c.number)
-    return [Iteration(**row) for row in connection.execute(query).mappings()]
-
-
-def trials_of(connection: Connection, *, job_id: str | None = None, candidate_id: str | None = None) -> list[Trial]:
-    """The trials of a job or of a candidate, in order of their seeds."""
-    query = select(trials).order_by(trials.c.candidate_id, trials.c.purpose, trials.c.seed)
-    if job_id is not None:
-        query = query.where(trials.c.job_id == job_id)
-    if candidate_id is not None:
-        query = query.where(trials.c.candidate_id == candidate_id)
-    return [Trial(**row) for row in connection.execute(query).mappings()]
-
-
-def curve_of(connection: Connection, trial_id: int) -> list[Mapping[str, Any]]:
-    """The points of a trial's curve, by steps."""
-    query = select(curve_points).where(curve_points.c.trial_id == trial_id).order_by(curve_points.c.steps)
-    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def put_iteration(connection: Connection, job_id: str, number: int, **values: Any) -> None:

@@ -5,6 +5,7 @@ What a user may rely on when reading the database directly is described in docs/
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,12 +19,17 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    column,
     false,
+    select,
+    table,
+    text,
 )
 
 metadata = MetaData(
@@ -79,6 +85,7 @@ jobs = Table(
     Column("priority", Integer, nullable=False, server_default="0"),  # higher first, then first come
     Column("slots", Integer),  # most of its items at once; null = no limit
     Column("charged_at", Utc),  # up to when working time was counted
+    Column("claim", JSON),  # what its confirmed trials say, computed when it ended
     Index("ix_jobs_state_service", "state", "service"),
     Index("ix_jobs_created_at", "created_at"),
 )
@@ -327,3 +334,26 @@ VIEWS = {
 def now() -> datetime:
     """The present moment, aware, UTC."""
     return datetime.now(UTC)
+
+
+def select_rows(
+    name: str,
+    columns: Sequence[str],
+    order: Sequence[str],
+    prefix: tuple[str, str] | None,
+    limit: int | None,
+    equal: Mapping[str, Any],
+) -> Select[Any]:
+    """The query that `rows.fetch` describes."""
+    known = metadata.tables.get(name)
+    source: Any = known if known is not None else table(name)  # a view
+
+    def get(column_name: str) -> Any:
+        return known.c[column_name] if known is not None else column(column_name)
+
+    chosen = [get(c) for c in columns] or ([source] if known is not None else [text("*")])
+    query = select(*chosen).select_from(source).where(*(get(c) == value for c, value in equal.items()))
+    if prefix is not None:
+        query = query.where(get(prefix[0]).startswith(prefix[1], autoescape=True))
+    query = query.order_by(*(get(c[1:]).desc() if c.startswith("-") else get(c) for c in order))
+    return query.limit(limit)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from stable_baselines3 import PPO
 
 _FILE = "checkpoint.safetensors"
@@ -95,5 +95,12 @@ def _load_optimizer(model: PPO, tensors: dict[str, torch.Tensor], groups: list[d
 def _write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    save_file(tensors, str(partial), metadata)
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:  # by Python, so that a full disk is an OSError like everywhere else
+            file.write(save(tensors, metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

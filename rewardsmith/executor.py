@@ -1,0 +1,84 @@
+"""The local executor of a job, as the process that started it sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from typing import BinaryIO
+
+from rewardsmith.engine.context import Context
+
+_PATIENCE = 15.0  # seconds that an executor has to end its trials
+_KEPT = 20  # lines of what it says last
+
+
+class Executor:
+    """`python -m workers.local JOB` in a process group of its own; what it says goes to the job's log."""
+
+    def __init__(self, context: Context, job_id: str, slots: int | None) -> None:
+        chosen = context.settings
+        self._log = chosen.artifacts / job_id / "logs" / "executor.log"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "workers.local", job_id, "--parent", str(os.getpid())]
+        command += ["--slots", str(slots or chosen.slots)]
+        places = {"REWARDSMITH_HOME": str(chosen.home.resolve()), "REWARDSMITH_DATABASE_URL": chosen.url}
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **places},
+            start_new_session=True,
+        )
+        self._said: deque[str] = deque(maxlen=_KEPT)
+        assert self._process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
+
+    def _read(self, output: BinaryIO) -> None:
+        # Through this process, because on a full disk the log says nothing.
+        with contextlib.ExitStack() as stack:
+            log: BinaryIO | None = None
+            with contextlib.suppress(OSError):
+                log = stack.enter_context(self._log.open("ab", buffering=0))
+            for line in output:
+                self._said.append(line.decode(errors="replace").rstrip())
+                with contextlib.suppress(OSError):
+                    if log is not None:
+                        log.write(line)
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process.poll() is None
+
+    @property
+    def failure(self) -> tuple[str, str] | None:
+        """Cause and remedy of an end before the job's, or None if it went well or still runs."""
+        if not self._process.returncode:
+            return None
+        self._reader.join(_PATIENCE)
+        marked = [k for k, line in enumerate(self._said) if line.startswith("error: ")]
+        if not marked:
+            return f"The executor ended early (exit code {self._process.returncode}).", ""
+        cause, remedy = [*list(self._said)[marked[-1] :], ""][:2]
+        return cause.removeprefix("error: "), remedy
+
+    def wait(self) -> None:
+        """Until it ends by itself."""
+        self._process.wait()
+
+    def end(self) -> None:
+        """Let it stop its trials, which go on later from their checkpoints; kill it if it takes long."""
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()

@@ -1,0 +1,54 @@
+"""A disk that fills up while a job runs: cause and remedy, and nothing finished is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from running import FEW_EPISODES, clean_environment
+
+MEGABYTES = 48
+# The folder is a disk of its own, in a mount namespace that ends with the script.
+SCRIPT = """
+mount -t tmpfs -o size={size}m tmpfs "$PLACE" || exit 77
+cd "$PLACE"
+head -c {ballast}k /dev/zero > ballast
+"$@" > "$OUT/full.out" 2> "$OUT/full.err"; echo $? > "$OUT/full.code"
+rm ballast
+"$@" > "$OUT/again.out" 2> "$OUT/again.err"; echo $? > "$OUT/again.code"
+"$PYTHON" -m rewardsmith ls --format json > "$OUT/jobs.json"
+"""
+COMMAND = [
+    *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--iterations", "1", "--samples", "1"),
+    *("--steps", "20000", "--confirm", "1", *FEW_EPISODES),
+]
+
+
+@pytest.mark.parametrize("kilobytes", [300, 1200, 3000], ids=["at once", "while searching", "while confirming"])
+def test_a_full_disk_is_said_and_the_same_command_goes_on(kilobytes, tmp_path):
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is missing: apt-get install util-linux")
+    place, out = tmp_path / "disk", tmp_path / "out"
+    place.mkdir()
+    out.mkdir()
+    script = SCRIPT.format(size=MEGABYTES, ballast=MEGABYTES * 1024 - kilobytes)
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    ran = subprocess.run(
+        ["unshare", "--mount", *user, "sh", "-c", script, "sh", sys.executable, "-m", "rewardsmith", *COMMAND],
+        env={**clean_environment(), "PLACE": str(place), "OUT": str(out), "PYTHON": sys.executable},
+        timeout=300,
+    )
+    if ran.returncode == 77:
+        pytest.skip("this machine allows no mount: run as root to see what a full disk does")
+    said = (out / "full.err").read_text()
+    assert (out / "full.code").read_text().strip() == "1", said
+    error = said[said.index("error:") :].strip().splitlines()
+    assert len(error) == 2 and "Traceback" not in said
+    assert "full" in error[0].lower() or "no space" in error[0].lower()
+    assert (out / "again.code").read_text().strip() == "0", (out / "again.err").read_text()
+    jobs = json.loads((out / "jobs.json").read_text())
+    assert [job["state"] for job in jobs] == ["done"], "the same command must go on with the same job"

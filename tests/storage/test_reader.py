@@ -1,0 +1,79 @@
+"""Commands that only read go past SQLAlchemy and past the settings' checks; they must see the same."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from rewardsmith.config import Settings
+from rewardsmith.errors import StorageError
+from rewardsmith.place import find_place
+from rewardsmith.storage import rows, schema
+from rewardsmith.storage.database import open_database, read
+from rewardsmith.storage.reader import Reader, open_reader
+
+
+def path_of(small_job) -> Path:
+    return small_job.folder / ".rewardsmith" / "rewardsmith.db"
+
+
+@pytest.mark.parametrize("table", [*schema.metadata.tables, *schema.VIEWS])
+def test_every_table_reads_the_same_through_both(table, small_job):
+    with read(open_database(f"sqlite:///{path_of(small_job)}")) as connection, Reader(path_of(small_job)) as reader:
+        through_both = [rows.fetch(c, table) for c in (connection, reader)]
+    if table in schema.metadata.tables:  # a view's columns have no declared types
+        assert through_both[0] == through_both[1]
+    assert len(through_both[0]) == len(through_both[1])
+    assert through_both[1] or table in ("comments", "workers", "hints", "events", "v_costs"), "nothing was compared"
+
+
+def test_order_prefix_limit_and_conditions_mean_the_same(small_job):
+    with read(open_database(f"sqlite:///{path_of(small_job)}")) as connection, Reader(path_of(small_job)) as reader:
+        (job,) = rows.fetch(reader, "jobs", columns=["id"])
+        asked = [
+            {"order": ["-steps", "id"], "limit": 3},
+            {"order": ["candidate_id", "purpose", "-seed"], "job_id": job["id"]},
+            {
+                "columns": ["id", "seed"],
+                "order": ["id"],
+                "prefix": ("candidate_id", job["id"][:4]),
+                "purpose": "confirm",
+            },
+            {"order": ["id"], "prefix": ("candidate_id", "%")},
+            {"order": ["id"], "purpose": None},
+        ]
+        for query in asked:
+            assert rows.fetch(connection, "trials", **query) == rows.fetch(reader, "trials", **query)
+        assert len(rows.fetch(reader, "trials", **asked[0])) == 3
+        assert not rows.fetch(reader, "trials", **asked[3])
+
+
+def test_a_reader_cannot_write(small_job):
+    with Reader(path_of(small_job)) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader._connection.execute("DELETE FROM jobs")
+
+
+@pytest.mark.parametrize("content", [None, b"this is no database" * 200], ids=["absent", "damaged"])
+def test_what_cannot_be_read_is_said_with_a_remedy(content, tmp_path):
+    path = tmp_path / "rewardsmith.db"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StorageError) as caught, open_reader(f"sqlite:///{path}"):
+        pass
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("source", ["default", "environment", "file", "both"])
+def test_the_place_is_that_of_the_settings(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("REWARDSMITH_HOME", "REWARDSMITH_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    if source in ("file", "both"):
+        Path(".env").write_text("REWARDSMITH_HOME=from-file\nREWARDSMITH_DATABASE_URL='sqlite:///of-file.db'\n")
+    if source in ("environment", "both"):
+        monkeypatch.setenv("REWARDSMITH_HOME", "from-environment")
+    found, settings = find_place(), Settings()
+    assert (found.url, found.artifacts) == (settings.url, settings.artifacts)
+    assert ("from" in str(found.artifacts)) == (source != "default")
