@@ -16,7 +16,7 @@ import pytest
 from running import clean_environment, rewardsmith
 
 SPEC = """
-task: MiniGrid-DoorKey-5x5-v0
+task: MiniGrid-Empty-5x5-v0
 method: free
 iterations: 2
 samples: 1
@@ -134,13 +134,13 @@ def test_kill_9_loses_nothing(case, tmp_path, undisturbed):
     kill(victims(tmp_path))
     running.wait(400)
     wait_for(lambda: not processes(tmp_path, "workers."))
-    again = rewardsmith(tmp_path, *COMMAND)
-    assert again.returncode == 0, again.stderr
+    if case not in RECOVERS:
+        again = rewardsmith(tmp_path, *COMMAND)
+        assert again.returncode == 0, again.stderr
     jobs = json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)
     finished = [j for j in jobs if j["state"] == "done"]
     assert finished
-    if case not in RECOVERS:
-        assert len(jobs) == 1, "the same command must go on with the same job"
+    assert len(jobs) == 1, "the same command must go on with the same job"
     assert outcome(tmp_path, finished[-1]["job"]) == undisturbed
 
 
