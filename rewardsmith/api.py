@@ -84,9 +84,11 @@ def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> 
 def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tuple[str, bool]:
     """Create the job, or find the unfinished one that asked for the same; (id, whether it goes on).
 
-    Raises ModelFailed, and creates nothing, where an API key is missing: a baseline would be trained first.
+    Raises ModelFailed or RewardsmithError, and creates nothing, where an API key or a GPU is missing: a baseline
+    would be trained first, or in vain.
     """
     _require_keys(spec)
+    _require_device(spec)
     found = jobs.find_unfinished(context, spec, seed_reward)
     if found is not None:
         jobs.resume_job(context, found)
@@ -103,6 +105,18 @@ def _require_keys(spec: JobSpec) -> None:
 
     for name in sorted(asked):
         require_key(name, spec.api_base)
+
+
+def _require_device(spec: JobSpec) -> None:
+    if spec.training.device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise RewardsmithError(
+            "This machine has no CUDA device that torch can use.",
+            "Leave --device at cpu, or install a CUDA build of torch; `rewardsmith doctor` shows the GPU.",
+        )
 
 
 def plan_calls(spec: JobSpec) -> planning.Plan:

@@ -105,7 +105,7 @@ def _show_prompts(connection: Any, what: str) -> None:
 def _show_job(connection: Any, job_id: str, form: str) -> None:
     from rewardsmith.cli import results
     from rewardsmith.cli.live import screen_of
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import reading, text
     from rewardsmith.reporting.overview import read_overview
 
     view = read_overview(connection, job_id)
@@ -124,6 +124,12 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         f"tokens, ${costs['dollars'] or 0:.4f}{unpriced}; {costs['env_steps'] or 0:,} environment steps",
         markup=False,
     )
+    used, whole = view.raced
+    if whole:
+        screen.out.print(
+            f"racing: {used:,} steps of candidates, {text.percent(1 - used / whole)} less than training all to the end",
+            markup=False,
+        )
     if view.job.oracle_informed:
         screen.out.print("oracle-informed: prompts showed the planner's subgoal order", markup=False)
     screen.next_command(f"rewardsmith show {view.job.best_candidate or view.rows[-1].candidate}")

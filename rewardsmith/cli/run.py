@@ -57,6 +57,7 @@ def run(
     max_calls: Annotated[int | None, typer.Option(help="Limit of language-model calls.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Limit of tokens.")] = None,
     max_dollars: Annotated[float | None, typer.Option(help="Limit of dollars.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, or auto: the faster by measurement.")] = None,
     changes: SetOption = None,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once; one per core by default.")] = None,
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
@@ -132,7 +133,8 @@ def _spec(options: dict[str, Any], seed_reward: str | None) -> tuple[Any, str | 
     limits = {name: options[key] for key, name in _BUDGET_KEYS.items() if key in options}
     if limits:
         values["budget"] = {**(values.get("budget") or {}), **limits}
-    values = with_changes(values, options.get("changes", []))
+    device = [f"training.device={options['device']}"] if "device" in options else []
+    values = with_changes(values, [*device, *options.get("changes", [])])
     if "task" not in values:
         raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
     return read_spec(with_defaults(values)), seed_reward

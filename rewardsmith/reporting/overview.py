@@ -42,6 +42,12 @@ class Overview:
     confirm_total: int
     costs: dict[str, Any]
 
+    @property
+    def raced(self) -> tuple[int, int]:
+        """Environment steps that the search's candidates were trained for, and those of training all to the end."""
+        steps = [row.steps for row in self.rows if row.rung]
+        return sum(steps), len(steps) * int(self.job.spec["steps"]) * int(self.job.spec.get("seeds", 1))
+
 
 def read_overview(connection: Readable, job_id: str) -> Overview:
     """Read everything that one screen shows of a job."""

@@ -1,0 +1,87 @@
+"""Where a trial computes: as asked, or on whichever device a short measurement finds faster."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from rewardsmith.errors import RewardsmithError
+from rewardsmith.spec import TrainingSpec
+from rewardsmith.tasks.base import Task
+from rewardsmith.training.network import policy_for
+
+_TURNS = 5
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A device ("cpu" or "cuda") and the reason, in words."""
+
+    device: str
+    why: str
+
+
+def choose_device(task: Task, training: TrainingSpec) -> Chosen:
+    """The device of a trial of `task`.
+
+    "auto" compares the seconds that one rollout's forward passes and updates take on each; small networks are often
+    faster on the CPU. Raises RewardsmithError for "cuda" on a machine without it.
+    """
+    if training.device == "cpu":
+        return Chosen("cpu", "asked for")
+    if not torch.cuda.is_available():
+        if training.device == "cuda":
+            raise RewardsmithError(
+                "This machine has no CUDA device that torch can use.",
+                "Leave --device at cpu, or install a CUDA build of torch; `rewardsmith doctor` shows the GPU.",
+            )
+        return Chosen("cpu", "auto: there is no CUDA device")
+    if training.device == "cuda":
+        return Chosen("cuda", "asked for")
+    seconds = {device: _rollout_seconds(task, training, device) for device in ("cpu", "cuda")}
+    faster = min(seconds, key=lambda device: seconds[device])
+    measured = ", ".join(f"{device} {1000 * taken:.0f} ms" for device, taken in seconds.items())
+    return Chosen(faster, f"auto: network time of a rollout, {measured}")
+
+
+def _rollout_seconds(task: Task, training: TrainingSpec, device: str) -> float:
+    """Seconds of one rollout's forward passes and of the updates after it, extrapolated from a few of each."""
+    name, kwargs = policy_for(task, training)
+    policy_class = ActorCriticPolicy if isinstance(name, str) else name
+    seen = spaces.Box(-torch.inf, torch.inf, (task.observation_size,))
+    policy = policy_class(seen, spaces.Discrete(len(task.actions.names)), lambda _: 1e-3, **kwargs).to(device)
+    size = training.num_envs * training.rollout_steps
+    batch = min(training.batch_size, size)
+    few, many = (torch.zeros((count, task.observation_size), device=device) for count in (training.num_envs, batch))
+    forward = _seconds(lambda: _forward(policy, few), device)
+    update = _seconds(lambda: _update(policy, many), device)
+    return training.rollout_steps * forward + training.epochs * (size // batch) * update
+
+
+def _forward(policy: ActorCriticPolicy, observations: torch.Tensor) -> None:
+    with torch.no_grad():
+        policy(observations)[0].cpu()  # the environments wait for the actions
+
+
+def _update(policy: ActorCriticPolicy, observations: torch.Tensor) -> None:
+    actions = torch.zeros(len(observations), dtype=torch.long, device=observations.device)
+    values, log_probs, _ = policy.evaluate_actions(observations, actions)
+    policy.optimizer.zero_grad()
+    (values.mean() + log_probs.mean()).backward()
+    policy.optimizer.step()
+
+
+def _seconds(work, device: str) -> float:
+    work()
+    taken = []
+    for _ in range(_TURNS):
+        began = time.perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - began)
+    return sorted(taken)[_TURNS // 2]
