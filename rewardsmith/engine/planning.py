@@ -78,6 +78,16 @@ def plan_calls(spec: JobSpec) -> Plan:
     return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited)
 
 
+def notices(spec: JobSpec) -> list[str]:
+    """What a user is to know of who answers in a language model's place. Raises UsageError."""
+    return recipe_of(spec).notices
+
+
+def asks_designer(spec: JobSpec) -> bool:
+    """Whether somebody is asked for programs."""
+    return spec.searches and recipe_of(spec).contract is not None
+
+
 def describe_methods() -> list[dict[str, Any]]:
     """What `rewardsmith methods` lists."""
     return [

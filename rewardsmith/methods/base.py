@@ -109,6 +109,10 @@ class Method:
         """
         return False
 
+    def stand_in(self, options: Any) -> str | None:
+        """What answers in a language model's place where none is named, in one sentence; None if nobody is asked."""
+        return None
+
     def reward(self, source: str, options: Any = None) -> TrainingReward:
         """The training reward of a program's source, the method's bonuses included."""
         chosen = self.Options() if options is None else options

@@ -110,6 +110,15 @@ class Calm(Method):
         """Preset subgoals are a planner's; without a language model the judge is a stand-in that knows the truth."""
         return options.subgoals == "preset" or (options.mode == "judge" and not modelled)
 
+    def stand_in(self, options: Any) -> str | None:
+        """The judge's."""
+        if options.mode == "code":
+            return None
+        return (
+            "The judge is a stand-in, not a language model: it reads the simulator's truth, with the errors that "
+            "--option calm.false_positive and calm.false_negative ask for. Such results are oracle-informed."
+        )
+
     def learner(self, setting: Setting) -> Learner | None:
         """The judge's verdicts; predicates need none."""
         if setting.options.mode == "code":

@@ -51,6 +51,12 @@ class Recipe:
     def _methods(self) -> tuple[Method, ...]:
         return (self.method, *self.combined)
 
+    @property
+    def notices(self) -> list[str]:
+        """What a user is to know of who answers."""
+        told = [m.stand_in(self.options[m.name]) for m in self._methods] if not self.modelled else []
+        return [line for line in told if line]
+
     def reward(self, source: str) -> TrainingReward:
         """The training reward of a program: the method's channels, then those combined with it."""
         own = self.method.reward(source, self.options[self.method.name])
