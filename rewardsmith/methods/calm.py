@@ -221,7 +221,7 @@ class JudgedSubgoals(Learner):
         def prompt(transition: str) -> str:
             return judge_prompt(goal, legend, self._subgoals, transition)
 
-        return ModelJudge(model, prompt, list(self._subgoals), setting.seed, log=self._log), ()
+        return ModelJudge(model, prompt, list(self._subgoals), log=self._log), ()
 
     def _log(self, entry: dict[str, Any]) -> None:
         self._setting.folder.mkdir(parents=True, exist_ok=True)

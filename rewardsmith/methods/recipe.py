@@ -52,10 +52,16 @@ class Recipe:
         return (self.method, *self.combined)
 
     @property
+    def asks_in_training(self) -> bool:
+        """Whether some method asks a model while it trains."""
+        return any(m.stand_in(self.options[m.name]) for m in self._methods)
+
+    @property
     def notices(self) -> list[str]:
         """What a user is to know of who answers."""
-        told = [m.stand_in(self.options[m.name]) for m in self._methods] if not self.modelled else []
-        return [line for line in told if line]
+        if self.modelled:
+            return []
+        return [told for m in self._methods if (told := m.stand_in(self.options[m.name]))]
 
     def reward(self, source: str) -> TrainingReward:
         """The training reward of a program: the method's channels, then those combined with it."""

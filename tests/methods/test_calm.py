@@ -235,7 +235,7 @@ def arrived(judge: ModelJudge, count: int) -> dict[int, int]:
 def test_the_model_is_asked_about_the_newest_first_and_about_nothing_twice():
     model = Spoken()
     model.gate.clear()
-    judge = ModelJudge(model, lambda words: f"{words}\n```json\n{{}}", ["picked_up_key"], seed=0)
+    judge = ModelJudge(model, lambda words: f"{words}\n```json\n{{}}", ["picked_up_key"])
     questions = [Question(key, lambda key=key: f"transition {key}") for key in range(20)]
     judge.submit(questions[:4])
     time.sleep(0.2)  # four threads hold these
