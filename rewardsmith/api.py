@@ -128,6 +128,7 @@ def _floor() -> str:
 def start_training(context: Context, task: str, source: str, steps: int | None, seeds: int) -> str:
     """A job that designs nothing: it checks a reward file, trains it, and confirms it on fresh seeds."""
     method = "auto-mc-reward" if "def dense" in source and "def sparse" in source else "free"
+    method = "calm" if "def subgoals" in source else method
     values: dict[str, Any] = {
         "task": task,
         "method": method,
@@ -208,9 +209,10 @@ def read_reward_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
     source = program_of(source) or source  # an exported file carries more than the program
-    if "def reward" not in source and not ("def dense" in source and "def sparse" in source):
+    known = ("def reward",), ("def dense", "def sparse"), ("def subgoals",)
+    if not any(all(part in source for part in parts) for parts in known):
         raise UsageError(
-            f"{path} defines neither reward() nor dense() and sparse().",
+            f"{path} defines neither reward(), subgoals() with predicates, nor dense() and sparse().",
             "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
         )
     return source

@@ -87,10 +87,14 @@ class Calm(Method):
         return found
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
-        """The predicates; a judge's subgoals are not called."""
+        """The predicates; a judge's subgoals are not called. Raises UsageError for a file that names none."""
         if options.mode == "judge" or not source:
             return ()
-        return tuple(read_predicates(source).values())
+        try:
+            return tuple(read_predicates(source).values())
+        except (UnreadableAnswer, SyntaxError) as error:
+            remedy = 'Write `def subgoals(): return {"words": predicate}` and the predicates.'
+            raise UsageError(f"The program's subgoals cannot be read: {error}", remedy) from error
 
     def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
         """r, and in mode code beta * 1[g] for each predicate."""
