@@ -16,9 +16,10 @@ from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
-from rewardsmith.verification.checks import run_checks
+from rewardsmith.verification.checks import Proof, run_checks
 
-HAND = ["DoorKey-6x6", "DoorKey-8x8", "Unlock", "UnlockPickup", "KeyCorridorS3R2", "KeyCorridorS3R3", "MultiRoom-N2-S4"]
+QUICK = Proof(layouts=1, limit=500)  # certificates have tests of their own
+HAND = ["DoorKey-6x6", "Unlock", "UnlockPickup", "KeyCorridorS3R2", "MultiRoom-N2-S4"]
 
 
 def played(task: Task, steps: int = 64, envs: int = 4, seed: int = 0) -> Experience:
@@ -148,7 +149,7 @@ def test_intrinsic_rewards_are_scaled_by_the_spread_of_their_discounted_sums():
 @pytest.mark.parametrize("name", HAND)
 def test_the_hand_written_reward_passes_the_checks_of_a_designed_one(name):
     method, task = get_method("hand"), get_task(f"MiniGrid-{name}-v0")
-    checked = run_checks(task, method.reward(method.program(task, method.Options())), 0.99)
+    checked = run_checks(task, method.reward(method.program(task, method.Options())), 0.99, proof=QUICK)
     failed = [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
     assert not failed
     assert checked.components["milestone"]["max"] > 0 or name == "MultiRoom-N2-S4"

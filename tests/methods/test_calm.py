@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -25,10 +27,11 @@ from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import named_subgoal, plan_events, preset_subgoals, terminated
 from rewardsmith.tasks.transitions import VIEWS, Describer
 from rewardsmith.training.learner import Experience
-from rewardsmith.verification.checks import run_checks
-from rewardsmith.verification.judging import Agreement, draw_examination
+from rewardsmith.verification.checks import Proof, run_checks
+from rewardsmith.verification.judging import Agreement, Examination, draw_examination
 
 CALM = get_method("calm")
+QUICK = Proof(layouts=1, limit=500)  # certificates have tests of their own
 PRESET = {"mode": "judge", "subgoals": "preset"}
 SEEDED = 'def subgoals():\n    return {"take the key": took_key}\n\n\ndef took_key(prev, action, state, memory):\n'
 
@@ -42,10 +45,16 @@ def judged(tmp_path, task=TASK, open_model=None, envs=4, **options) -> JudgedSub
     return learner
 
 
+@lru_cache
+def drawn_of(task_id: str) -> Examination:
+    """An examination of a task, drawn once."""
+    task = get_task(task_id)
+    return draw_examination(task, preset_subgoals(task), 40, 0)
+
+
 def solution(task_id: str) -> Experience:
     """The planner's solution of one layout, then random steps, in one environment."""
-    task = get_task(task_id)
-    examined = draw_examination(task, preset_subgoals(task), 40, 0)
+    examined = copy.deepcopy(drawn_of(task_id))
     first = slice(0, 1)
     rollout = examined.rollout.__class__(
         *(getattr(examined.rollout, name)[:, first] for name in examined.rollout.__dataclass_fields__)
@@ -80,8 +89,9 @@ def test_subgoals_that_cannot_be_read_are_told_to_the_model(source, words):
         read_predicates(source)
 
 
-@pytest.mark.parametrize("name", ["DoorKey-6x6", "UnlockPickup", "KeyCorridorS3R2"])
-@pytest.mark.parametrize("subgoals", ["discover", "preset"])
+@pytest.mark.parametrize(
+    "name, subgoals", [("DoorKey-6x6", "discover"), ("KeyCorridorS3R2", "discover"), ("UnlockPickup", "preset")]
+)
 def test_synth_writes_predicates_that_pass_the_checks_from_the_prompt_alone(name, subgoals):
     task, options = get_task(f"MiniGrid-{name}-v0"), CalmOptions(subgoals=subgoals)
     contract = CALM.contract(options)
@@ -92,7 +102,7 @@ def test_synth_writes_predicates_that_pass_the_checks_from_the_prompt_alone(name
     outcome = roles.design(open_model("synth"), asked)
     assert outcome.result is not None, outcome.reason
     assert "pick up the key" in outcome.calls[0].prompt or subgoals == "discover"
-    checked = run_checks(task, CALM.reward(outcome.result.source, options), 0.99)
+    checked = run_checks(task, CALM.reward(outcome.result.source, options), 0.99, proof=QUICK)
     assert not [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
     assert sum(c["max"] > 0 for c in checked.components.values()) >= 2
 
