@@ -51,15 +51,19 @@ def learner(name: str, tmp_path, **options) -> Learner:
     return made
 
 
-@pytest.mark.parametrize("name", ["count", "rnd", "noveld", "e3b"])
-def test_a_killed_trial_of_a_baseline_ends_bit_for_bit_the_same(tmp_path, name):
-    whole, curve = run(tmp_path / "whole", get_method(name))
-    assert whole.telemetry["channels"][name]["magnitude_per_episode"] > 0
+def test_a_killed_trial_of_all_methods_together_ends_bit_for_bit_the_same(tmp_path):
+    errors = {"false_positive": 0.1, "false_negative": 0.1}
+    methods = {get_method(name): {} for name in ("count", "rnd", "noveld", "e3b")} | {get_method("calm"): errors}
+    whole, curve = run(tmp_path / "whole", methods)
+    for name in ("count", "rnd", "noveld", "e3b", "calm"):
+        assert whole.telemetry["channels"][name]["magnitude_per_episode"] > 0
     with pytest.raises(Killed):
-        run(tmp_path / "killed", get_method(name), kill_at=4 * 64 * 16)
-    resumed, rest = run(tmp_path / "killed", get_method(name))
+        run(tmp_path / "killed", methods, kill_at=13)
+    resumed, rest = run(tmp_path / "killed", methods)
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
     assert resumed.telemetry == whole.telemetry and rest[-1].telemetry == curve[-1].telemetry
+    told = get_method("calm").evidence(whole.telemetry["methods"]["calm"])
+    assert "100.0%" in told[0] and "picked_up_key" in told[1]
 
 
 def test_count_pays_one_over_the_root_of_visits_in_time_order():

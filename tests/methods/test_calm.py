@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from test_baselines import played
-from tiny import TASK, TRAINING, Killed, run
+from tiny import TASK, TRAINING
 
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import Answer, Request, open_model
@@ -197,19 +197,6 @@ def test_verdicts_that_come_late_are_used_from_then_on(tmp_path):
     assert late.rewards(seen)["calm"].sum() == 0
     time.sleep(0.06)
     assert late.rewards(seen)["calm"].sum() > 0
-
-
-def test_a_killed_trial_with_a_judge_ends_bit_for_bit_the_same(tmp_path):
-    options = {**PRESET, "false_positive": 0.1, "false_negative": 0.1}
-    source = CALM.program(get_task(TASK), CalmOptions.model_validate(options))
-    whole, curve = run(tmp_path / "whole", CALM, source, **options)
-    with pytest.raises(Killed):
-        run(tmp_path / "killed", CALM, source, kill_at=4 * 64 * 16, **options)
-    _, rest = run(tmp_path / "killed", CALM, source, **options)
-    assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
-    assert rest[-1].telemetry == curve[-1].telemetry
-    told = CALM.evidence(whole.telemetry["methods"]["calm"])
-    assert "100.0%" in told[0] and "picked_up_key" in told[1]
 
 
 class Spoken:
