@@ -131,7 +131,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
             markup=False,
         )
     if view.job.oracle_informed:
-        screen.out.print("oracle-informed: prompts showed the planner's subgoal order", markup=False)
+        screen.out.print(text.ORACLE_INFORMED, markup=False)
     screen.next_command(f"rewardsmith show {view.job.best_candidate or view.rows[-1].candidate}")
 
 
@@ -225,6 +225,7 @@ def compare(
 def curves(
     what: Annotated[str, typer.Argument(help="A job (best against baseline) or a candidate.")] = "latest",
     out: Annotated[Path, typer.Option(help="Picture to write (.png, .svg, .pdf).")] = Path("curves.png"),
+    channels: Annotated[bool, typer.Option("--channels", help="What each channel paid, instead of success.")] = False,
 ) -> None:
     """Draw learning curves with intervals."""
     from rewardsmith.reporting import plots, reading
@@ -237,6 +238,10 @@ def curves(
             ("designed reward " if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c)
             for c in [*best, f"{job.id}-sparse"]
         }
+    if channels:
+        plots.channel_curves(arms[next(iter(arms))], out, title=f"{job.task}: paid per training episode, by channel")
+        print(out)
+        return
     plots.learning_curves(arms, out, title=f"{job.task}: success on layouts not trained on")
     print(out)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rewardsmith.agents import roles
 from rewardsmith.agents.asking import Draft
 from rewardsmith.agents.models import ReplayKey, Request
 from rewardsmith.agents.pricing import bound_of, estimated_tokens
 from rewardsmith.agents.prompting import render
-from rewardsmith.engine.designing import dense_budget
 from rewardsmith.engine.jobs import check_budget
 from rewardsmith.engine.speaking import lengths, models_of, reads_facts
-from rewardsmith.methods import get_method
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import all_methods
+from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.programs.contract import Contract
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
@@ -25,7 +28,8 @@ _ROUNDS = 2  # an answer that cannot be read is asked for once more
 class Plan:
     """Prompts by name; calls: at most, over the whole job; tokens, usd: the most they take, usd None = unknown.
 
-    limited: whether a budget of the job ends it earlier.
+    limited: whether a budget of the job ends it earlier. trained: whether a model is asked in training, too, as often
+    as the budget allows.
     """
 
     prompts: list[tuple[str, str]]
@@ -34,6 +38,7 @@ class Plan:
     tokens: int
     usd: float | None
     limited: bool
+    trained: bool
 
     def lines(self) -> list[str]:
         """The figures in words."""
@@ -45,6 +50,8 @@ class Plan:
         ]
         if self.limited:
             found.append("the job's own limits of calls, tokens or dollars end it before they are passed")
+        if self.trained:
+            found.append("in training the method asks on top of that, as often as the job's limits allow")
         return found
 
 
@@ -71,15 +78,48 @@ def plan_calls(spec: JobSpec) -> Plan:
         usd += count * max(bound.usd or 0.0 for bound in bounds)
     budget = spec.budget
     limited = any(limit is not None for limit in (budget.calls, budget.tokens, budget.dollars))
+    recipe = recipe_of(spec)
+    trained = recipe.modelled and recipe.asks_in_training
     estimates = [estimated_tokens(system, prompt) for _, prompt in prompts]
-    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited)
+    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained)
+
+
+def notices(spec: JobSpec) -> list[str]:
+    """What a user is to know of who answers in a language model's place. Raises UsageError."""
+    return recipe_of(spec).notices
+
+
+def asks_designer(spec: JobSpec) -> bool:
+    """Whether somebody is asked for programs."""
+    return spec.searches and recipe_of(spec).contract is not None
+
+
+def describe_methods() -> list[dict[str, Any]]:
+    """What `rewardsmith methods` lists."""
+    return [
+        {
+            "method": m.name,
+            "combines": m.combines,
+            "summary": m.summary,
+            "options": [f"{name}={field.default}" for name, field in m.Options.model_fields.items()],
+        }
+        for m in all_methods().values()
+    ]
+
+
+def _contract(spec: JobSpec) -> Contract:
+    contract = recipe_of(spec).contract
+    if contract is None:
+        raise UsageError(f"The method {spec.method} asks no model for a program.", "Run it: nothing is sent first.")
+    return contract
 
 
 def _first_draft(spec: JobSpec, sample: int) -> Draft:
-    method, task = get_method(spec.method), get_task(spec.task)
+    task, contract = get_task(spec.task), _contract(spec)
+    given = recipe_of(spec).given(task)
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(
-        method=method,
+        contract=contract,
         interface=task.interface(),
         iteration=1,
         sample=sample,
@@ -89,7 +129,7 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
         parents=[],
         tried=[],
         subgoal_order=list(order) if order else None,
-        dense_budget=dense_budget(method),
+        given=given,
         facts=reads_facts(spec, "designer"),
         limits=lengths(spec),
     )

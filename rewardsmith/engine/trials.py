@@ -11,8 +11,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from rewardsmith.agents.models import LanguageModel
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.engine.speaking import open_role
+from rewardsmith.errors import UsageError
+from rewardsmith.methods.base import Setting
+from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.reporting.proportion import wilson
 from rewardsmith.spec import JobSpec
@@ -20,6 +25,8 @@ from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
+from rewardsmith.training.learner import Learner
 
 T = TypeVar("T")
 
@@ -55,24 +62,43 @@ def train_item(context: Context, item: Item) -> None:
     spec = snapshot.spec
     reward = SPARSE if candidate.kind == "baseline" else TrainingReward.from_dict(candidate.channels)
     purpose = purpose_of(item)
-    plan = TrialPlan(
-        task=get_task(spec.task),
-        reward=reward,
-        training=spec.training,
-        seed=item.key.seed,
-        steps=spec.steps,
-        fraction=fraction_of(item, spec),
-        folder=context.trial_folder(candidate.id, purpose, item.key.seed),
-        pool="claim" if purpose == "confirm" else "select",
-        allow=context.sandbox_floor,
-    )
+    folder = context.trial_folder(candidate.id, purpose, item.key.seed)
+    task = get_task(spec.task)
     rows = _Rows(context, item, candidate.id, purpose)
     try:
+        plan = TrialPlan(
+            task=task,
+            reward=reward,
+            training=spec.training,
+            seed=item.key.seed,
+            steps=spec.steps,
+            fraction=fraction_of(item, spec),
+            folder=folder,
+            pool="claim" if purpose == "confirm" else "select",
+            allow=context.sandbox_floor,
+            learners={} if candidate.kind == "baseline" else _learners(context, snapshot, item, task, reward, folder),
+        )
         report = run_trial(plan, rows.on_point, rows.on_rollout)
-    except HostError as error:
-        rows.write_fault(str(error))
+    except (HostError, UsageError) as error:
+        # A method that can do nothing with this program (subgoals that nobody can judge, say) is no accident either.
+        rows.write_fault(" ".join(str(error).splitlines()))
         return
-    rows.write_report(asdict(report), plan.folder)
+    rows.write_report(asdict(report), folder)
+
+
+def _learners(
+    context: Context, snapshot: Snapshot, item: Item, task: Task, reward: TrainingReward, folder: Path
+) -> dict[str, Learner]:
+    """What the job's methods do in this trial."""
+    spec = snapshot.spec
+
+    def open_model(role: str) -> LanguageModel:
+        return open_role(context, snapshot, item, role, item.key.candidate)
+
+    def setting(options: Any) -> Setting:
+        return Setting(task, spec.training, reward, item.key.seed, spec.steps, folder, options, open_model)
+
+    return recipe_of(spec).learners(setting)
 
 
 def preload(task: str) -> None:
