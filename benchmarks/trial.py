@@ -27,9 +27,10 @@ def designed(task, method_name: str, sample: int, planner: bool) -> TrainingRewa
     """What synth answers to the first iteration's request number `sample`."""
     method = get_method(method_name)
     order = subgoal_order(task) if planner else None
-    budget = next((c.budget for c in method.channels if c.budget is not None), None)
+    contract = method.contract(method.Options())
+    assert contract is not None, f"{method_name} asks nobody for a program"
     asked = roles.DesignRequest(
-        method, task.interface(), 1, sample, 3, "new", 0, [], [], list(order) if order else None, budget
+        contract, task.interface(), 1, sample, 3, "new", 0, [], [], subgoal_order=list(order) if order else None
     )
     return method.reward(roles.design(open_model("synth"), asked).result.source)
 

@@ -56,7 +56,10 @@ class JobSpec(_Strict):
     """One request: design a reward for `task` with `method`, asking `model`, within `budget`."""
 
     task: str = Field(min_length=1, description="task id, or a YAML file that describes one")
-    method: Literal["auto-mc-reward", "free"] = "auto-mc-reward"
+    method: str = Field(default="auto-mc-reward", description="see `rewardsmith methods`")
+    combine: tuple[str, ...] = Field(default=(), description="methods whose channels are added to the method's own")
+    options: dict[str, dict[str, Any]] = Field(default={}, description="a method's own settings, by method")
+    weights: dict[str, float] = Field(default={}, description="weights of channels, by channel")
     model: str = "synth"
     designer_model: str | None = None
     critic_model: str | None = None
@@ -77,6 +80,7 @@ class JobSpec(_Strict):
     keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
     target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
     confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
+    designs: bool = Field(default=True, description="whether programs are designed; set by methods that ask for none")
     train_anyway: bool = Field(default=False, description="train programs whose certificate says unsound, too")
     planner: bool = Field(default=True, description="show the planner's subgoal order to the designer")
     seed: int = Field(default=0, ge=0, description="everything random follows from this")
@@ -109,10 +113,15 @@ class JobSpec(_Strict):
         asked = {self.model_of(role) for role in ("designer", "critic", "analyzer")}
         return self.replay is not None or asked <= {"synth", "none"}
 
+    @property
+    def searches(self) -> bool:
+        """Whether programs are designed, criticised, analysed; else a given reward is trained and confirmed."""
+        return self.designs and self.model != "none"
+
     def model_of(self, role: str) -> str:
-        """The model that plays `role` ("designer", "critic", "analyzer")."""
+        """The model that plays `role` ("designer", "critic", "analyzer"; a method's own roles take `model`)."""
         named = {"designer": self.designer_model, "critic": self.critic_model, "analyzer": self.analyzer_model}
-        return named[role] or self.model
+        return named.get(role) or self.model
 
 
 # Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults;

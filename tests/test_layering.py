@@ -20,8 +20,11 @@ MAY = {
     "rewardsmith.spec": set(),
     "rewardsmith.tasks": {"sandbox"},
     "rewardsmith.programs": {"rewardsmith.tasks", "sandbox"},
-    "rewardsmith.methods": {"rewardsmith.programs"},
-    "rewardsmith.agents": {"rewardsmith.methods", "rewardsmith.programs", "rewardsmith.tasks"},
+    "rewardsmith.methods": {
+        "rewardsmith.agents", "rewardsmith.training", "rewardsmith.verification", "rewardsmith.programs",
+        "rewardsmith.tasks", "rewardsmith.spec", "sandbox",
+    },
+    "rewardsmith.agents": {"rewardsmith.programs", "rewardsmith.tasks"},
     "rewardsmith.training": {"rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec", "sandbox"},
     "rewardsmith.verification": {"rewardsmith.programs", "rewardsmith.tasks", "sandbox"},
     "rewardsmith.storage": {"rewardsmith.config"},

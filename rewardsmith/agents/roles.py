@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rewardsmith.agents.asking import STANDARD, Draft, Limits, Outcome, ask
 from rewardsmith.agents.models import LanguageModel, ReplayKey
 from rewardsmith.agents.prompting import ParentProgram, render
-from rewardsmith.methods.base import Method
+from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reading import ReadProgram, read_json, read_program
 from rewardsmith.tasks.base import Interface
 
@@ -45,7 +45,7 @@ class Reading(BaseModel):
 class DesignRequest:
     """What the designer is asked for. facts: append a machine-readable part, which rules read and models need not."""
 
-    method: Method
+    contract: Contract
     interface: Interface
     iteration: int
     sample: int
@@ -56,7 +56,6 @@ class DesignRequest:
     tried: list[dict[str, str]]
     comments: tuple[str, ...] = ()
     subgoal_order: list[dict[str, Any]] | None = None
-    dense_budget: float | None = None
     facts: bool = True
     limits: Limits = STANDARD
 
@@ -65,7 +64,7 @@ def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
     """A program (ReadProgram), or the reason why the answers could not be read."""
     # Each design may take two calls, so repairs count attempts in steps of two.
     key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
-    return ask(model, key, design_draft(asked), lambda text: read_program(text, asked.method.functions), asked.limits)
+    return ask(model, key, design_draft(asked), lambda text: read_program(text, asked.contract.functions), asked.limits)
 
 
 def design_draft(asked: DesignRequest) -> Draft:
@@ -92,8 +91,8 @@ def design_draft(asked: DesignRequest) -> Draft:
 def _design_prompt(asked: DesignRequest) -> str:
     machine = {
         "role": "designer",
-        "method": asked.method.name,
-        "functions": list(asked.method.functions),
+        "method": asked.contract.name,
+        "functions": list(asked.contract.functions),
         "interface": asked.interface.facts,
         "subgoal_order": asked.subgoal_order,
         "move": asked.move,
@@ -105,8 +104,8 @@ def _design_prompt(asked: DesignRequest) -> str:
     return render(
         "designer.md.j2",
         interface=asked.interface,
-        contract=asked.method.contract,
-        dense_budget=asked.dense_budget,
+        contract=asked.contract.template,
+        dense_budget=asked.contract.budget,
         subgoal_order=asked.subgoal_order,
         move=asked.move,
         sample=asked.sample,
@@ -122,7 +121,7 @@ def _design_prompt(asked: DesignRequest) -> str:
 class ReviewRequest:
     """What the critic is asked about: a program that passed the automatic checks."""
 
-    method: Method
+    contract: Contract
     interface: Interface
     source: str
     components: dict[str, dict[str, float]]
@@ -139,21 +138,21 @@ def review(model: LanguageModel, asked: ReviewRequest) -> Outcome:
 
 def review_draft(asked: ReviewRequest) -> Draft:
     """The critic's prompt; only the measured components can be left out."""
-    method, machine = asked.method, {
+    machine = {
         "role": "critic",
-        "method": asked.method.name,
-        "functions": list(asked.method.functions),
+        "method": asked.contract.name,
+        "functions": list(asked.contract.functions),
         "source": asked.source,
         "components": asked.components,
         "played": asked.played,
-    }  # fmt: skip
+    }
 
     def build(dropped: int) -> str:
         return render(
             "critic.md.j2",
             interface=asked.interface,
-            contract=method.contract,
-            dense_budget=next((c.budget for c in method.channels if c.budget is not None), None),
+            contract=asked.contract.template,
+            dense_budget=asked.contract.budget,
             source=asked.source,
             components={} if dropped else asked.components,
             transitions=asked.played["transitions"],
@@ -178,6 +177,8 @@ class AnalysisRequest:
     episodes: list[str]
     key: ReplayKey
     curve: list[dict[str, Any]] = field(default_factory=list)
+    channels: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each paid, late in training
+    evidence: list[str] = field(default_factory=list)  # what the method has to tell
     comments: tuple[str, ...] = ()
     facts: bool = True
     limits: Limits = STANDARD
@@ -198,6 +199,8 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
         "success": asked.success,
         "labels": asked.labels,
         "components": asked.components,
+        "channels": asked.channels,
+        "evidence": asked.evidence,
     }
 
     def build(dropped: int) -> str:
@@ -212,6 +215,8 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
             labels=asked.labels,
             components=asked.components,
             curve=[] if dropped else asked.curve,
+            channels=asked.channels,
+            evidence=asked.evidence,
             episodes=asked.episodes[:kept],
             comments=asked.comments,
             machine=machine if asked.facts else None,

@@ -287,7 +287,7 @@ def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]
         if c.state == "passed" and rung >= 0:
             steps.append(SetCandidate(c.id, {"state": "trained", "score": score_at(s, c, rung)}))
     ranked = [c for c in ranking(s) if c.iteration == number]
-    wanted = ranked[:2] if affords_calls(s) and s.spec.model != "none" else []
+    wanted = ranked[:2] if affords_calls(s) and s.spec.searches else []
     analyses = [AddItem(ItemKey(s.job.id, "analyse", number, c.id)) for c in wanted]
     steps += [a for a in analyses if not s.items_of("analyse", candidate=a.key.candidate)]
     if steps or _open(s, number, "analyse"):

@@ -15,8 +15,7 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import repair_depth
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.engine.speaking import lengths, open_role, reads_facts
-from rewardsmith.methods import get_method
-from rewardsmith.methods.base import Method
+from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import source_hash
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -39,13 +38,15 @@ def run_design(context: Context, item: Item) -> None:
         snapshot = read_snapshot(connection, item.key.job_id)
         parents = [_parent(connection, snapshot, p) for p in item.payload["parents"]]
         comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
-    spec, method = snapshot.spec, get_method(snapshot.spec.method)
+    spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
+    contract = recipe.contract
+    assert contract is not None, "a method without a contract asks for no design"
     task = get_task(spec.task)
     repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
     depth = 0 if repaired is None else repair_depth(snapshot, repaired) + 1
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(
-        method=method,
+        contract=contract,
         interface=task.interface(),
         iteration=item.key.iteration,
         sample=item.key.sample,
@@ -56,7 +57,6 @@ def run_design(context: Context, item: Item) -> None:
         tried=_tried(snapshot, item.key.iteration),
         comments=comments,
         subgoal_order=list(order) if order else None,
-        dense_budget=dense_budget(method),
         facts=reads_facts(spec, "designer"),
         limits=lengths(spec),
     )
@@ -64,15 +64,10 @@ def run_design(context: Context, item: Item) -> None:
     outcome = roles.design(open_role(context, snapshot, item, "designer", candidate_id), asked)
 
     def rows(connection: Connection) -> None:
-        _write_candidate(connection, item, candidate_id, outcome, method, bool(order))
+        _write_candidate(connection, item, candidate_id, outcome, recipe, bool(order))
         queue.finish(connection, item, "done", {"candidate": candidate_id})
 
     context.write(rows)
-
-
-def dense_budget(method: Method) -> float | None:
-    """The bound that the method puts on a channel's sum over an episode, if any."""
-    return next((c.budget for c in method.channels if c.budget is not None), None)
 
 
 def _candidate_id(item: Item, depth: int) -> str:
@@ -94,7 +89,7 @@ def _write_candidate(
     item: Item,
     candidate_id: str,
     outcome: roles.Outcome,
-    method: Method,
+    recipe: Recipe,
     oracle: bool,
 ) -> None:
     source = outcome.result.source if outcome.result else ""
@@ -114,10 +109,10 @@ def _write_candidate(
         source=source,
         source_hash=digest,
         thoughts=outcome.result.thoughts if outcome.result else None,
-        channels=method.reward(source).as_dict(),
+        channels=recipe.reward(source).as_dict(),
         state="dead" if cause else "designed",
         cause_of_death=cause,
-        oracle_informed=oracle,
+        oracle_informed=oracle or recipe.oracle_informed,
     )
 
 
@@ -126,17 +121,19 @@ def run_check(context: Context, item: Item) -> None:
     with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
-    spec, method = snapshot.spec, get_method(snapshot.spec.method)
+    spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
     task = get_task(spec.task)
-    checked = run_checks(task, method.reward(candidate.source), spec.training.gamma, context.sandbox_floor)
+    # What is paid during training only cannot be checked beforehand.
+    reward = recipe.reward(candidate.source).written
+    checked = run_checks(task, reward, spec.training.gamma, context.sandbox_floor)
     verdicts = list(checked.verdicts)
     if checked.passed and candidate.kind == "designed":
         verdicts.append(_novelty(context, snapshot, candidate, verdicts))
     objections = {v.kind for v in verdicts if not v.passed}
     goes_on = not objections or (spec.train_anyway and objections == {"certificate"})
-    if goes_on and spec.model != "none":
+    if goes_on and spec.searches and recipe.contract is not None:
         asked = roles.ReviewRequest(
-            method=method,
+            contract=recipe.contract,
             interface=task.interface(),
             source=candidate.source,
             components=checked.components,
@@ -148,7 +145,7 @@ def run_check(context: Context, item: Item) -> None:
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
         verdicts.append(_critic_verdict(outcome))
     # A reward that a user asked to train is trained even if the battery or the certificate warns.
-    advisory = {"battery", "certificate"} if spec.model == "none" else set[str]()
+    advisory = set[str]() if spec.searches else {"battery", "certificate"}
     advisory |= {"certificate"} if spec.train_anyway else set[str]()
     _write_verdicts(context, item, candidate.id, verdicts, advisory)
 
@@ -158,7 +155,9 @@ def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdict
 
     Those of the same round are not compared: who is checked first depends on timing.
     """
-    mine = next(v.details["behaviour"] for v in verdicts if "behaviour" in v.details)
+    mine = next((v.details["behaviour"] for v in verdicts if "behaviour" in v.details), None)
+    if mine is None:
+        return Verdict("novelty", True, "no program to compare")
     earlier = [c for c in snapshot.candidates if c.iteration < candidate.iteration and c.kind != "baseline"]
     with read(context.database) as connection:
         for other in earlier:
@@ -230,6 +229,8 @@ def run_analyse(context: Context, item: Item) -> None:
         episodes=telemetry.get("failed_episodes", []),
         key=ReplayKey("analyzer", item.key.iteration, rank.index(candidate.id), 0),
         curve=curve_points(curve),
+        channels=telemetry.get("channels", {}),
+        evidence=recipe_of(snapshot.spec).evidence(telemetry),
         comments=comments,
         facts=reads_facts(snapshot.spec, "analyzer"),
         limits=lengths(snapshot.spec),

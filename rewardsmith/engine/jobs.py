@@ -14,7 +14,7 @@ from rewardsmith.engine.decide import decide, ranking, search_seed
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.engine.speaking import models_of
 from rewardsmith.errors import UsageError
-from rewardsmith.methods import get_method
+from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import SPARSE, source_hash
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
@@ -34,22 +34,29 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     `service` holds the columns that only submitted jobs have (engine/service.py). Raises UsageError for an
     unknown task or method, and for a budget that cannot be kept or cannot pay.
     """
-    task = get_task(spec.task)
-    get_method(spec.method)
+    task, recipe = get_task(spec.task), recipe_of(spec)
     asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
     given = spec
+    if recipe.contract is None:
+        if seed_reward is not None:
+            raise UsageError(f"The method {spec.method} takes no program.", "Leave --seed-reward out, or use `free`.")
+        seed_reward, spec = recipe.program(task), spec.model_copy(update=_UNDESIGNED)
     spec = spec.model_copy(update={"rungs": distinct_rungs(task, spec.training, spec.steps, spec.rungs)})
     check_budget(spec)
     if spec.record is not None:
         start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
-    oracle = spec.planner and task.family == "minigrid" and task.engine == "batched"
+    shown = spec.searches and spec.planner and task.family == "minigrid" and task.engine == "batched"
     with context.database.begin() as connection:
         values = spec.model_dump(mode="json")
-        job_id = records.add_job(connection, values, asked, oracle_informed=oracle, **service)
+        job_id = records.add_job(connection, values, asked, oracle_informed=shown or recipe.oracle_informed, **service)
         _add_baseline(connection, job_id, spec)
         if seed_reward is not None:
-            _add_seed_reward(connection, job_id, spec, seed_reward)
+            _add_seed_reward(connection, job_id, spec, recipe, seed_reward)
     return job_id
+
+
+_UNDESIGNED = {"designs": False, "iterations": 1, "samples": 1, "repairs": 0, "rungs": (1.0,), "target": None}
+"""Settings of a job whose method asks nobody for a program: its one reward is trained and confirmed."""
 
 
 def check_budget(spec: JobSpec) -> None:
@@ -91,8 +98,8 @@ def _add_baseline(connection: Connection, job_id: str, spec: JobSpec) -> None:
     queue.insert(connection, ItemKey(job_id, "baseline", candidate=baseline, seed=spec.seed * 100))
 
 
-def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, source: str) -> None:
-    """The user's own program joins the first iteration as one more candidate."""
+def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, recipe: Recipe, source: str) -> None:
+    """A user's own program, or that of a method, joins the first iteration as one more candidate."""
     records.put_iteration(connection, job_id, 1, state="running")
     records.put_candidate(
         connection,
@@ -105,11 +112,11 @@ def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, source:
         parents=[],
         source=source,
         source_hash=source_hash(source),
-        channels=get_method(spec.method).reward(source).as_dict(),
+        channels=recipe.reward(source).as_dict(),
         state="designed",
-        oracle_informed=False,
+        oracle_informed=recipe.oracle_informed,
     )
-    for sample in range(spec.samples if spec.model != "none" else 0):
+    for sample in range(spec.samples if spec.searches else 0):
         queue.insert(connection, ItemKey(job_id, "design", iteration=1, sample=sample), {"move": "new", "parents": []})
 
 
@@ -189,7 +196,7 @@ def extend_job(context: Context, job_id: str, iterations: int) -> None:
         if job.state == "cancelled":
             raise UsageError(f"Job {job_id} was cancelled.", "Start it again with `rewardsmith run`.")
         spec = JobSpec.model_validate(job.spec)
-        if spec.model == "none":
+        if not spec.searches:
             raise UsageError(f"Job {job_id} only trains a given reward.", "Start a design with `rewardsmith run`.")
         limit = spec.budget.seconds
         if limit is not None and job.active_seconds >= limit:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rewardsmith.agents import roles
 from rewardsmith.agents.asking import Draft
 from rewardsmith.agents.models import ReplayKey, Request
 from rewardsmith.agents.pricing import bound_of, estimated_tokens
 from rewardsmith.agents.prompting import render
-from rewardsmith.engine.designing import dense_budget
 from rewardsmith.engine.jobs import check_budget
 from rewardsmith.engine.speaking import lengths, models_of, reads_facts
-from rewardsmith.methods import get_method
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import all_methods
+from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.programs.contract import Contract
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
@@ -75,11 +78,31 @@ def plan_calls(spec: JobSpec) -> Plan:
     return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited)
 
 
+def describe_methods() -> list[dict[str, Any]]:
+    """What `rewardsmith methods` lists."""
+    return [
+        {
+            "method": m.name,
+            "combines": m.combines,
+            "summary": m.summary,
+            "options": [f"{name}={field.default}" for name, field in m.Options.model_fields.items()],
+        }
+        for m in all_methods().values()
+    ]
+
+
+def _contract(spec: JobSpec) -> Contract:
+    contract = recipe_of(spec).contract
+    if contract is None:
+        raise UsageError(f"The method {spec.method} asks no model for a program.", "Run it: nothing is sent first.")
+    return contract
+
+
 def _first_draft(spec: JobSpec, sample: int) -> Draft:
-    method, task = get_method(spec.method), get_task(spec.task)
+    task, contract = get_task(spec.task), _contract(spec)
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(
-        method=method,
+        contract=contract,
         interface=task.interface(),
         iteration=1,
         sample=sample,
@@ -89,7 +112,6 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
         parents=[],
         tried=[],
         subgoal_order=list(order) if order else None,
-        dense_budget=dense_budget(method),
         facts=reads_facts(spec, "designer"),
         limits=lengths(spec),
     )

@@ -8,7 +8,7 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import ranking
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.errors import UsageError
-from rewardsmith.methods import get_method
+from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reading import UnreadableAnswer, read_program
 from rewardsmith.programs.reward import source_hash
 from rewardsmith.storage import queue, records
@@ -85,9 +85,13 @@ def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, in
     """A person's program joins the job's next round; returns its name and the round. Raises UsageError."""
     with context.database.begin() as connection:
         snapshot = read_snapshot(connection, parent.job_id)
-        method = get_method(snapshot.spec.method)
+        recipe = recipe_of(snapshot.spec)
+        if recipe.contract is None:
+            raise UsageError(
+                f"The method {snapshot.spec.method} takes no program.", "Add one to a job of another method."
+            )
         try:
-            source = read_program(text, method.functions).source
+            source = read_program(text, recipe.contract.functions).source
         except UnreadableAnswer as error:
             raise UsageError(
                 f"The program cannot be read: {error.reason}", f"See {parent.id} for one that can."
@@ -108,7 +112,7 @@ def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, in
             parents=[parent.id] if parent.kind != "baseline" else [],
             source=source,
             source_hash=source_hash(source),
-            channels=method.reward(source).as_dict(),
+            channels=recipe.reward(source).as_dict(),
             state="designed",
             oracle_informed=parent.oracle_informed,
         )

@@ -11,8 +11,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from rewardsmith.agents.models import LanguageModel
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.engine.speaking import open_role
+from rewardsmith.methods.base import Setting
+from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.reporting.statistics import wilson
 from rewardsmith.spec import JobSpec
@@ -20,6 +24,8 @@ from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
+from rewardsmith.training.learner import Learner
 
 T = TypeVar("T")
 
@@ -55,16 +61,19 @@ def train_item(context: Context, item: Item) -> None:
     spec = snapshot.spec
     reward = SPARSE if candidate.kind == "baseline" else TrainingReward.from_dict(candidate.channels)
     purpose = purpose_of(item)
+    folder = context.trial_folder(candidate.id, purpose, item.key.seed)
+    task = get_task(spec.task)
     plan = TrialPlan(
-        task=get_task(spec.task),
+        task=task,
         reward=reward,
         training=spec.training,
         seed=item.key.seed,
         steps=spec.steps,
         fraction=fraction_of(item, spec),
-        folder=context.trial_folder(candidate.id, purpose, item.key.seed),
+        folder=folder,
         pool="claim" if purpose == "confirm" else "select",
         allow=context.sandbox_floor,
+        learners={} if candidate.kind == "baseline" else _learners(context, snapshot, item, task, reward, folder),
     )
     rows = _Rows(context, item, candidate.id, purpose)
     try:
@@ -73,6 +82,21 @@ def train_item(context: Context, item: Item) -> None:
         rows.write_fault(str(error))
         return
     rows.write_report(asdict(report), plan.folder)
+
+
+def _learners(
+    context: Context, snapshot: Snapshot, item: Item, task: Task, reward: TrainingReward, folder: Path
+) -> dict[str, Learner]:
+    """What the job's methods do in this trial."""
+    spec = snapshot.spec
+
+    def open_model(role: str) -> LanguageModel:
+        return open_role(context, snapshot, item, role, item.key.candidate)
+
+    def setting(options: Any) -> Setting:
+        return Setting(task, spec.training, reward, item.key.seed, spec.steps, folder, options, open_model)
+
+    return recipe_of(spec).learners(setting)
 
 
 def preload(task: str) -> None:

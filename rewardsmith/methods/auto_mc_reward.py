@@ -8,8 +8,11 @@ steps is 64 against a sparse 1. So the dense part's sum over an episode is kept 
 
 from __future__ import annotations
 
+from typing import Any
+
 from rewardsmith.methods.base import Method
 from rewardsmith.programs.composition import Channel
+from rewardsmith.programs.contract import Contract
 
 DENSE_BUDGET = 3.0
 """Bound of |net sum of dense| over an episode, in units of one sparse event.
@@ -17,12 +20,21 @@ DENSE_BUDGET = 3.0
 1.0 runs out halfway through the walks of DoorKey-8x8, and success then stayed at 94-98 % instead of 99 %.
 """
 
-METHOD = Method(
-    name="auto-mc-reward",
-    summary="dense() and sparse(), clamped to their signs (Auto MC-Reward)",
-    functions=("sparse", "dense"),
-    channels=(
-        Channel(name="sparse", weight=1.0, bound="sign"),
-        Channel(name="dense", weight=0.1, bound="sign", budget=DENSE_BUDGET),
-    ),
-)
+
+class AutoMCReward(Method):
+    """The designer writes sparse() and dense(); the critic and the analyzer are the job's own."""
+
+    name = "auto-mc-reward"
+    summary = "dense() and sparse(), clamped to their signs (Auto MC-Reward)"
+
+    def contract(self, options: Any) -> Contract:
+        """Both functions; sparse is called first."""
+        return Contract(self.name, ("sparse", "dense"), DENSE_BUDGET)
+
+    def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
+        """The two parts alone."""
+        sparse = Channel(name="sparse", weight=1.0, bound="sign")
+        return (sparse, Channel(name="dense", weight=0.1, bound="sign", budget=DENSE_BUDGET))
+
+
+METHOD = AutoMCReward()

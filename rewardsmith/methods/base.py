@@ -1,31 +1,109 @@
-"""What a method decides: the contract of its programs and how they enter the training reward."""
+"""Method: one paper, as the rest of rewardsmith sees it. docs/methods/adding.md shows how one is written."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
 
 from rewardsmith.programs.composition import Channel
-from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.contract import Contract
+from rewardsmith.programs.reward import ENV, TrainingReward
+from rewardsmith.spec import TrainingSpec
+from rewardsmith.tasks.base import Task
+
+if TYPE_CHECKING:  # torch is loaded by trials only
+    from rewardsmith.agents.models import LanguageModel
+    from rewardsmith.training.learner import Learner
+
+
+class Options(BaseModel):
+    """What a user may set of a method with `--option NAME=VALUE`; subclasses add fields, each with a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
-class Method:
-    """One way to turn programs into a training reward.
+class Setting:
+    """The trial that a learner is made for.
 
-    `functions` are what a program must define, in the order in which they are called on each transition;
-    `contract` names the prompt block (agents/prompts/contract-NAME.md.j2) that tells a designer so.
+    reward: what is trained, channels of other methods included. folder: the trial's own, for what a method stores.
+    open_model: the model that plays a role ("annotator", say), within the job's budget; None outside a job. Its
+    answers are recorded under `seed`.
     """
 
-    name: str
-    summary: str
-    functions: tuple[str, ...]
-    channels: tuple[Channel, ...]
+    task: Task
+    training: TrainingSpec
+    reward: TrainingReward
+    seed: int
+    steps: int  # of the full trial
+    folder: Path
+    options: Any  # an instance of the method's Options
+    open_model: Callable[[str], LanguageModel] | None = None
+
+
+class Method:
+    """One way to turn what models write, or what is learned in training, into a training reward.
+
+    A method declares: what a designer is asked to write (`contract`), or the program that it brings itself
+    (`program`); how that becomes channels (`channels`), and which channels it pays without any program (`bonuses`);
+    what it learns in a trial and may do to the policy (`learner`); what it tells whoever refines (`evidence`).
+    A subclass overrides what differs. An instance is stateless: whatever lives in a trial belongs to its Learner.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Options: ClassVar[type[Options]] = Options
 
     @property
-    def contract(self) -> str:
-        """File name of the prompt block that states the contract."""
-        return f"contract-{self.name}.md.j2"
+    def combines(self) -> bool:
+        """Whether `--with` adds this method to another one."""
+        return bool(self.bonuses(self.combined_options({})))
 
-    def reward(self, source: str) -> TrainingReward:
-        """The training reward made of a program's source."""
-        return TrainingReward(source, self.functions, self.channels)
+    def combined_options(self, values: Mapping[str, Any]) -> Any:
+        """Options when combined with another method; raises pydantic.ValidationError."""
+        return self.Options.model_validate(dict(values))
+
+    def contract(self, options: Any) -> Contract | None:
+        """What a designer is asked to write; None if nobody is asked for a program."""
+        return None
+
+    def program(self, task: Task, options: Any) -> str:
+        """The program of a method that asks nobody for one; "" = none. Raises UsageError where it has none for
+        `task`."""
+        return ""
+
+    def functions(self, source: str, options: Any) -> tuple[str, ...]:
+        """The functions of a program that are called on each transition: those of the contract, unless said
+        otherwise."""
+        contract = self.contract(options)
+        return contract.functions if contract is not None and source else ()
+
+    def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
+        """The channels that a program's functions become, the environment's own reward among them if it is paid."""
+        return (ENV,)
+
+    def bonuses(self, options: Any) -> tuple[Channel, ...]:
+        """Channels of kind "bonus", which `learner` pays; these combine with any other method's (`--with`)."""
+        return ()
+
+    def learner(self, setting: Setting) -> Learner | None:
+        """What the method does in one trial, or None."""
+        return None
+
+    def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
+        """Sentences for the analyzer and the next designer, from what the learner's `telemetry` told last."""
+        return ()
+
+    def oracle_informed(self, options: Any) -> bool:
+        """Whether a planner or the simulator's truth decides what is paid: no evidence for a language model then."""
+        return False
+
+    def reward(self, source: str, options: Any = None) -> TrainingReward:
+        """The training reward of a program's source, the method's bonuses included."""
+        chosen = self.Options() if options is None else options
+        channels = (*self.channels(source, chosen), *self.bonuses(chosen))
+        return TrainingReward(source, self.functions(source, chosen), channels)

@@ -19,8 +19,9 @@ class Channel:
     """One named contribution to the training reward: weight * gate * bound((raw - mean) / std).
 
     `kind` is "env" (the environment's own reward), "program" (the summed components of one function of
-    the reward program) or "potential" (shaped as gamma*Phi(s') - Phi(s); Ng et al. 1999). A potential is
-    never normalised, gated or budgeted, since each would break its invariance; `limit` then bounds Phi.
+    the reward program), "bonus" (paid by a method during training only: counts, learned models, judges) or
+    "potential" (shaped as gamma*Phi(s') - Phi(s); Ng et al. 1999). A potential is never normalised, gated
+    or budgeted, since each would break its invariance; `limit` then bounds Phi.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Channel:
     shift: float = 0.0  # potential: constant added to Phi, except at terminal states where Phi is 0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("env", "program", "potential"):
+        if self.kind not in ("env", "program", "bonus", "potential"):
             raise ValueError(f"channel {self.name}: unknown kind {self.kind!r}")
         if self.bound not in BOUNDS or self.gate not in GATES:
             raise ValueError(f"channel {self.name}: unknown bound {self.bound!r} or gate {self.gate!r}")

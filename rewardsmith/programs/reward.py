@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,11 @@ class TrainingReward:
             "functions": list(self.functions),
             "channels": [channel.as_dict() for channel in self.channels],
         }
+
+    @property
+    def written(self) -> TrainingReward:
+        """What stands in code: without the channels that a method pays during training only."""
+        return replace(self, channels=tuple(c for c in self.channels if c.kind != "bonus"))
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> TrainingReward:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -95,12 +95,23 @@ def compose_rollout(
     gamma: float,
     carry: Carry,
     first_step: int = 0,
+    bonuses: Mapping[str, NDArray[Any]] | None = None,
 ) -> Composition:
-    """Channels' raw values out of a rollout and its scores, then the one `compose`."""
+    """Channels' raw values out of a rollout and its scores, then the one `compose`.
+
+    `bonuses` holds what channels of kind "bonus" are paid, by name, and "NAME:keys" for what the gate "count" counts.
+    """
     raw: dict[str, NDArray[np.float64]] = {}
+    keys: dict[str, NDArray[np.int64]] = {}
     for channel in reward.channels:
         if channel.kind == "env":
             raw[channel.name] = rollout.rewards
+        elif channel.kind == "bonus":
+            if bonuses is None or channel.name not in bonuses:
+                raise ValueError(f"channel {channel.name} is paid during training only, by its method's learner")
+            raw[channel.name] = bonuses[channel.name]
+            if f"{channel.name}:keys" in bonuses:
+                keys[channel.name] = bonuses[f"{channel.name}:keys"]
         elif scores is None:
             raise ValueError(f"channel {channel.name} needs a program")
         elif channel.kind == "potential":
@@ -110,4 +121,4 @@ def compose_rollout(
             raw[channel.name + ":start"] = np.where(rollout.starts, scores.phi0, 0.0)
         else:
             raw[channel.name] = channel_values(channel, scores.names, scores.values, reward.functions)
-    return compose(reward.channels, raw, rollout.starts, rollout.terminated, gamma, carry, first_step)
+    return compose(reward.channels, raw, rollout.starts, rollout.terminated, gamma, carry, first_step, keys)

@@ -14,6 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from stable_baselines3 import PPO
 
+from rewardsmith.training.nested import pack, unpack
+
 _FILE = "checkpoint.safetensors"
 
 
@@ -24,10 +26,11 @@ class Resumed:
     steps: int
     cuts: int
     telemetry: dict[str, Any]  # of the stretch before, in case nothing is left to train
+    learners: Any  # states by method
 
 
-def save_checkpoint(folder: Path, model: PPO, cuts: int, telemetry: dict[str, Any]) -> None:
-    """Write weights, optimizer state, counters and the generators' states after cut number `cuts`.
+def save_checkpoint(folder: Path, model: PPO, cuts: int, telemetry: dict[str, Any], learners: Any = None) -> None:
+    """Write weights, optimizer state, counters, learners and the generators' states after cut number `cuts`.
 
     numpy's global generator is among them: SB3's minibatches are drawn from it.
     """
@@ -44,6 +47,7 @@ def save_checkpoint(folder: Path, model: PPO, cuts: int, telemetry: dict[str, An
         "updates": model._n_updates,
         "cuts": cuts,
         "telemetry": telemetry,
+        "learners": pack(learners, "learner.", tensors),
         "groups": [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]],
         "numpy": [kind, int(position), int(has_gauss), float(gauss)],
     }
@@ -69,7 +73,9 @@ def load_checkpoint(folder: Path, model: PPO) -> Resumed | None:
     np.random.set_state((kind, keys, position, has_gauss, gauss))
     model.num_timesteps = metadata["steps"]
     model._n_updates = metadata["updates"]
-    return Resumed(metadata["steps"], metadata["cuts"], metadata["telemetry"])
+    return Resumed(
+        metadata["steps"], metadata["cuts"], metadata["telemetry"], unpack(metadata.get("learners"), tensors)
+    )
 
 
 def save_policy(path: Path, model: PPO, description: dict[str, Any]) -> None:

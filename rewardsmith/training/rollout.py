@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.type_aliases import RolloutBufferSamples
 
 
 class ShapedRolloutBuffer(RolloutBuffer):
     """Adds the channels' total to the bootstrap that SB3 left in `rewards`, then computes advantages.
 
     `shape_rollout` returns the composed reward, float64 [T, N]; it is set by the trial after SB3 has
-    built the buffer.
+    built the buffer. `on_minibatch` is told which steps the next minibatch holds, as indices [B] of SB3's flattened
+    order n * T + t.
     """
 
     shape_rollout: Callable[[], NDArray[np.float64]]
+    on_minibatch: Callable[[NDArray[np.int64]], None] | None = None
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
         """GAE (Schulman et al. 2016) on composed rewards; the bootstrap of truncated steps is added last."""
         bootstrap = self.rewards.astype(np.float64)
         self.rewards[:] = (self.shape_rollout() + bootstrap).astype(np.float32)
         super().compute_returns_and_advantage(last_values, dones)
+
+    def _get_samples(self, batch_inds: NDArray[np.int64], env: Any = None) -> RolloutBufferSamples:
+        if self.on_minibatch is not None:
+            self.on_minibatch(batch_inds)
+        return super()._get_samples(batch_inds, env)

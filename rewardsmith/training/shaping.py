@@ -30,7 +30,36 @@ class EpisodeTally:
     env_return: float = 0.0
     channel_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_magnitude: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    channel_square: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     success_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def channels(self) -> dict[str, dict[str, float | None]]:
+        """Per channel and episode: mean, magnitude, mean of those that succeeded, and how it goes with success.
+
+        share: of the magnitudes of all channels; correlation: Pearson's, of the channel's sum with success; None
+        where nothing varies.
+        """
+        count = max(self.episodes, 1)
+        size = sum(self.channel_magnitude.values())
+        return {
+            name: {
+                "mean_per_episode": self.channel_sum[name] / count,
+                "magnitude_per_episode": self.channel_magnitude[name] / count,
+                "mean_per_success": self.success_sum[name] / self.successes if self.successes else None,
+                "share": self.channel_magnitude[name] / size if size else None,
+                "correlation": self._correlation(name),
+            }
+            for name in self.channel_sum
+        }
+
+    def _correlation(self, name: str) -> float | None:
+        if not 0 < self.successes < self.episodes:
+            return None
+        mean, rate = self.channel_sum[name] / self.episodes, self.successes / self.episodes
+        variance = self.channel_square[name] / self.episodes - mean**2
+        if variance <= 1e-12 * max(1.0, mean**2):
+            return None
+        return (self.success_sum[name] / self.episodes - mean * rate) / (variance * rate * (1 - rate)) ** 0.5
 
 
 @dataclass
@@ -99,15 +128,18 @@ class RewardShaper:
         submit_rollout(self.host, rollout.part(self._submitted, recorded), self._task, self._tables)
         self._submitted = recorded
 
-    def __call__(self, rollout: Rollout) -> NDArray[np.float64]:
-        """The composed training reward, float64 [T, N]. Raises HostError if the program misbehaves."""
+    def __call__(self, rollout: Rollout, bonuses: dict[str, NDArray[Any]] | None = None) -> NDArray[np.float64]:
+        """The composed training reward, float64 [T, N]. Raises HostError if the program misbehaves.
+
+        `bonuses` holds the raw values of channels that learners fill.
+        """
         scores = None
         if self.host is not None:
             if self._submitted < len(rollout.starts):
                 rest = rollout.part(self._submitted, len(rollout.starts))
                 submit_rollout(self.host, rest, self._task, self._tables)
             scores, self._submitted = self.host.finish(), 0
-        composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps)
+        composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)
         return composition.total
@@ -135,6 +167,7 @@ class RewardShaper:
             for name in composition.parts:
                 tally.channel_sum[name] += float(self._running[name][ended].sum())
                 tally.channel_magnitude[name] += float(self._running[f"|{name}|"][ended].sum())
+                tally.channel_square[name] += float((self._running[name][ended] ** 2).sum())
                 tally.success_sum[name] += float(self._running[name][won].sum())
             for running in self._running.values():
                 running[done[t]] = 0.0
@@ -143,14 +176,6 @@ class RewardShaper:
         """Statistics since `clear_tallies`: per channel and per component, as plain data."""
         tally = self.episodes
         count = max(tally.episodes, 1)
-        channels = {
-            name: {
-                "mean_per_episode": tally.channel_sum[name] / count,
-                "magnitude_per_episode": tally.channel_magnitude[name] / count,
-                "mean_per_success": tally.success_sum[name] / tally.successes if tally.successes else None,
-            }
-            for name in tally.channel_sum
-        }
         components = {
             name: {
                 "mean": c.total / c.steps,
@@ -166,7 +191,7 @@ class RewardShaper:
             "successes": tally.successes,
             "shaped_return": tally.shaped_return / count,
             "env_return": tally.env_return / count,
-            "channels": channels,
+            "channels": tally.channels(),
             "components": components,
         }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -19,6 +20,8 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.episodes import failed_episodes
 from rewardsmith.training.evaluation import Evaluation, evaluate, evaluate_for_curve
+from rewardsmith.training.guidance import attach, guided
+from rewardsmith.training.learner import Experience, Learner, Learners
 from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.rollout import ShapedRolloutBuffer
@@ -40,6 +43,7 @@ class TrialPlan:
     folder: Path
     pool: str = "select"  # evaluation layouts: "select" in the search, "claim" to confirm
     allow: str = "kernel"
+    learners: dict[str, Learner] = field(default_factory=dict)  # what methods do in this trial, by method
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,13 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     plans = schedule(plan.task, plan.training, plan.steps)
     batch = plan.task.batch(plan.training.num_envs, "train")
     env = BatchVecEnv(batch, plan.task, plan.training.rollout_steps, plan.seed, plans.cut_every)
-    model = _build(plan, env)
+    learners = Learners(plan.learners)
+    model = _build(plan, env, learners)
     resumed = load_checkpoint(plan.folder, model)
     first = 0
     if resumed is not None:
         env.cuts, first = resumed.cuts, resumed.steps
+        learners.load(resumed.learners or {})
     shaper = RewardShaper(
         plan.reward,
         plan.task,
@@ -93,11 +99,8 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     )
     shaper.steps = first
     try:
-        buffer = model.rollout_buffer
-        assert isinstance(buffer, ShapedRolloutBuffer)
-        buffer.shape_rollout = lambda: shaper(env.rollout)
-        env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
-        callback = _Progress(plan, plans, env, shaper, on_point, heartbeat)
+        _connect(model, env, shaper, learners)
+        callback = _Progress(plan, plans, env, shaper, learners, on_point, heartbeat)
         if resumed is not None:
             callback.last_telemetry = resumed.telemetry
         left = plans.rung_end(plan.fraction) * plans.per_rollout - first
@@ -106,14 +109,36 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
             callback.after_rollout()
         return _report(plan, plans, model, shaper, callback, first, began)
     finally:
+        learners.close()
         shaper.close()
         env.close()
 
 
-def _build(plan: TrialPlan, env: BatchVecEnv) -> PPO:
+def _connect(model: PPO, env: BatchVecEnv, shaper: RewardShaper, learners: Learners) -> None:
+    """Let programs be scored while a rollout is collected, and channels be composed once it is complete."""
+    buffer = model.rollout_buffer
+    assert isinstance(buffer, ShapedRolloutBuffer)
+    env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
+    if not learners:
+        buffer.shape_rollout = lambda: shaper(env.rollout)
+        return
+    following = env.following = np.zeros_like(buffer.observations)
+    if learners.guide is not None:
+        attach(learners.guide, model.policy, env, buffer)
+
+    def shape_rollout() -> NDArray[np.float64]:
+        seen = Experience(env.rollout, buffer.observations, following, env.batch.tables, shaper.steps)
+        return shaper(env.rollout, learners.rewards(seen))
+
+    buffer.shape_rollout = shape_rollout
+
+
+def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) -> PPO:
     settings = plan.training
     size = settings.num_envs * settings.rollout_steps
     policy, policy_kwargs = policy_for(plan.task, settings)
+    if learners is not None and learners.guide is not None:
+        policy = guided(policy)
     decay = _Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
     model = PPO(
         policy,
@@ -174,7 +199,7 @@ def _report(
     stochastic = evaluate(model.policy, plan.task, plan.pool, episodes, seed)
     greedy = evaluate(model.policy, plan.task, plan.pool, episodes, seed, greedy=True)
     # A claim needs numbers only; the search's analyzer reads what went wrong.
-    searching = plan.pool == "select" and plan.reward.functions
+    searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
     failed = failed_episodes(model.policy, plan.task, plan.reward, plan.pool, seed, plan.allow) if searching else []
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
@@ -213,11 +238,13 @@ class _Progress(BaseCallback):
         plans: Schedule,
         env: BatchVecEnv,
         shaper: RewardShaper,
+        learners: Learners,
         on_point: Callable[[CurvePoint], None],
         heartbeat: Callable[[int], None],
     ) -> None:
         super().__init__()
         self._plan, self._plans, self._env, self._shaper = plan, plans, env, shaper
+        self._learners = learners
         self._on_point, self._heartbeat = on_point, heartbeat
         self._seen = -1
         self.last_telemetry: dict[str, Any] = {}
@@ -234,18 +261,21 @@ class _Progress(BaseCallback):
         return True
 
     def after_rollout(self) -> None:
-        """Called after each update: curve point, checkpoint, heartbeat."""
+        """Called after each update: learners, curve point, checkpoint, heartbeat."""
+        assert isinstance(self.model, PPO)
         self._seen = self.model.num_timesteps
+        self._learners.learn(self.model)
         done = self._seen // self._plans.per_rollout
         ends = done == self._plans.rung_end(self._plan.fraction)
         if (self._plans.total - done) % self._plans.point_every == 0 or ends:
             self._point()
         # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
-            assert isinstance(self.model, PPO)
-            save_checkpoint(self._plan.folder, self.model, self._env.cuts, self.last_telemetry)
+            state = self._learners.state()
+            save_checkpoint(self._plan.folder, self.model, self._env.cuts, self.last_telemetry, state)
             # A resumed trial begins here with empty tallies; so does one that was never interrupted.
             self._shaper.clear_tallies()
+            self._learners.telemetry()
         self._heartbeat(self._seen)
 
     def _point(self) -> None:
@@ -253,7 +283,7 @@ class _Progress(BaseCallback):
         seed = 1_000_003 * self._plan.seed + self._seen
         policy: Any = self.model.policy
         result = evaluate_for_curve(policy, self._plan.task, self._plan.pool, episodes, seed % 2**31)
-        telemetry = self._shaper.telemetry()
+        telemetry = self._shaper.telemetry() | {"methods": self._learners.telemetry()}
         if telemetry["episodes"] or not self.last_telemetry:
             self.last_telemetry = telemetry
         self._on_point(CurvePoint(self._seen, result, telemetry))

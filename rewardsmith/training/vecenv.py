@@ -31,6 +31,8 @@ class BatchVecEnv(VecEnv):
         self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema["width"], task.schema["dtype"])
         self.cuts = 0
         self.on_step: Callable[[int], None] = lambda recorded: None  # told how many steps the rollout has by now
+        # [T, N, D], what the policy sees after each step, before any reset; recorded for learners only.
+        self.following: NDArray[np.float32] | None = None
         self._seed = seed
         self._cut_every = cut_every
         self._rollouts_since_cut = 0
@@ -56,6 +58,16 @@ class BatchVecEnv(VecEnv):
         observations = self._observations[self._turn]
         self.batch.observe(observations)
         return observations
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """The symbolic states [N, W] that are about to be acted on."""
+        return self._rows
+
+    @property
+    def recorded(self) -> int:
+        """Steps of the present rollout taken so far."""
+        return self._t
 
     def step_async(self, actions: NDArray[np.int64]) -> None:
         """Remember the actions."""
@@ -90,6 +102,8 @@ class BatchVecEnv(VecEnv):
         self._turn = 1 - self._turn
         observations = self._observations[self._turn]
         self.batch.observe(observations)
+        if self.following is not None:
+            self.following[t] = observations
         for n in self._told:
             self._infos[n] = {}
         self._told = np.flatnonzero(done).tolist()

@@ -13,6 +13,7 @@ from rewardsmith.agents.models import ReplayKey
 from rewardsmith.agents.pricing import estimated_tokens
 from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.methods import get_method
+from rewardsmith.programs.contract import Contract
 from rewardsmith.tasks import get_task
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -29,10 +30,16 @@ BROKEN = ParentProgram("1c", PROGRAM, None, failed_checks=[{"kind": "contract", 
 TRIED = [{"id": f"1{letter}", "move": "new", "cause": "failed check battery: 'spin' earns 3"} for letter in "def"]
 
 
+def contract_of(method: str) -> Contract:
+    contract = get_method(method).contract(None)
+    assert contract is not None
+    return contract
+
+
 def asked(move: str, *parents: ParentProgram, method: str = "free", **more) -> roles.DesignRequest:
     interface = get_task("MiniGrid-DoorKey-5x5-v0").interface()
     values = {"iteration": 2, "sample": 0, "samples": 3, "move": move, "depth": 0, "tried": TRIED, "facts": False}
-    return roles.DesignRequest(get_method(method), interface, parents=list(parents), **{**values, **more})
+    return roles.DesignRequest(contract_of(method), interface, parents=list(parents), **{**values, **more})
 
 
 def analysis(**more) -> roles.AnalysisRequest:
@@ -46,12 +53,12 @@ def criticism() -> roles.ReviewRequest:
     interface = get_task("MiniGrid-DoorKey-5x5-v0").interface()
     played = {"transitions": 4096, "episodes": 37}
     key = ReplayKey("critic", 1, 0, 0)
-    return roles.ReviewRequest(get_method("free"), interface, PROGRAM, COMPONENTS, played, key, facts=False)
+    return roles.ReviewRequest(contract_of("free"), interface, PROGRAM, COMPONENTS, played, key, facts=False)
 
 
 DRAFTS = {
     "designer-new": lambda: roles.design_draft(
-        asked("new", tried=[], sample=1, method="auto-mc-reward", dense_budget=3.0,
+        asked("new", tried=[], sample=1, method="auto-mc-reward",
               subgoal_order=[{"event": "picked_up", "kind": "key"}, {"event": "reached", "kind": None}])
     ),
     "designer-revise": lambda: roles.design_draft(asked("revise", BEST, comments=("Do not reward turning.",))),

@@ -11,6 +11,7 @@ from rewardsmith.agents import roles
 from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, open_model
 from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.methods import get_method
+from rewardsmith.programs.contract import Contract
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.verification.checks import run_checks
@@ -19,9 +20,15 @@ TASKS = ["MiniGrid-DoorKey-8x8-v0", "MiniGrid-UnlockPickup-v0", "MiniGrid-KeyCor
 RENAMED = {"key": "zib", "door": "gralp", "ball": "wob", "box": "fnord", "goal": "quux", "yellow": "mauve"}
 
 
+def contract_of(method: str) -> Contract:
+    contract = get_method(method).contract(None)
+    assert contract is not None
+    return contract
+
+
 def ask(interface, method="auto-mc-reward", order=None, sample=0, move="new", parents=()):
     asked = roles.DesignRequest(
-        method=get_method(method),
+        contract=contract_of(method),
         interface=interface,
         iteration=1,
         sample=sample,
@@ -31,7 +38,6 @@ def ask(interface, method="auto-mc-reward", order=None, sample=0, move="new", pa
         parents=list(parents),
         tried=[],
         subgoal_order=order,
-        dense_budget=3.0,
     )
     outcome = roles.design(open_model("synth"), asked)
     assert outcome.reason is None
@@ -114,7 +120,7 @@ def test_a_prompt_without_facts_is_refused_in_words():
 
 
 def test_critic_and_analyzer_answer_in_the_asked_form():
-    model, task, method = open_model("synth"), get_task(TASKS[0]), get_method("free")
+    model, task, method = open_model("synth"), get_task(TASKS[0]), contract_of("free")
     components = {"x": {"mean": 0.0, "min": 0.0, "max": 0.0, "fires": 0.0}}
     played = {"transitions": 10, "episodes": 1}
     key = ReplayKey("critic", 1, 0, 0)
@@ -132,7 +138,7 @@ def test_prompts_carry_vocabulary_contract_evidence_and_facts():
     task = get_task(TASKS[0])
     parent = ParentProgram("1a", "def reward(): ...", 0.25, {"flooding": "reward sums to 40"}, {}, [], "pay once")
     asked = roles.DesignRequest(
-        get_method("free"),
+        contract_of("free"),
         task.interface(),
         2,
         0,

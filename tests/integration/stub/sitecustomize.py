@@ -28,6 +28,7 @@ class TrialPlan:
     folder: Path
     pool: str
     allow: str
+    learners: Any = None
 
 
 @dataclass

@@ -1,0 +1,113 @@
+"""Recipe: a job's method, the methods whose channels are combined with it, their options and weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import all_methods, get_method
+from rewardsmith.methods.base import Method, Setting
+from rewardsmith.programs.contract import Contract
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.spec import JobSpec
+from rewardsmith.tasks.base import Task
+from rewardsmith.training.learner import Learner
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a job's training rewards are made of. options: by method; weights: by channel, replacing its own."""
+
+    method: Method
+    combined: tuple[Method, ...]
+    options: Mapping[str, Any]
+    weights: Mapping[str, float]
+
+    @property
+    def contract(self) -> Contract | None:
+        """What a designer is asked to write; None if nobody is asked."""
+        return self.method.contract(self.options[self.method.name])
+
+    def program(self, task: Task) -> str:
+        """The program of a method that asks nobody for one, "" if it has none. Raises UsageError."""
+        return self.method.program(task, self.options[self.method.name])
+
+    @property
+    def oracle_informed(self) -> bool:
+        """Whether a planner or the simulator's truth decides part of what is paid."""
+        return any(m.oracle_informed(self.options[m.name]) for m in self._methods)
+
+    @property
+    def _methods(self) -> tuple[Method, ...]:
+        return (self.method, *self.combined)
+
+    def reward(self, source: str) -> TrainingReward:
+        """The training reward of a program: the method's channels, then those combined with it."""
+        own = self.method.reward(source, self.options[self.method.name])
+        more = [channel for method in self.combined for channel in method.bonuses(self.options[method.name])]
+        channels = (replace(c, weight=self.weights.get(c.name, c.weight)) for c in (*own.channels, *more))
+        return replace(own, channels=tuple(channels))
+
+    def learners(self, setting: Callable[[Any], Setting]) -> dict[str, Learner]:
+        """What the methods do in one trial, by method; `setting` makes a Setting of a method's options."""
+        made = {m.name: m.learner(setting(self.options[m.name])) for m in self._methods}
+        return {name: learner for name, learner in made.items() if learner is not None}
+
+    def evidence(self, telemetry: Mapping[str, Any]) -> list[str]:
+        """What the methods tell whoever refines, from the last telemetry of a trial."""
+        told = telemetry.get("methods", {})
+        return [line for m in self._methods if m.name in told for line in m.evidence(told[m.name])]
+
+
+def recipe_of(spec: JobSpec) -> Recipe:
+    """The recipe that a job asks for. Raises UsageError for names, options and weights that do not exist."""
+    method = get_method(spec.method)
+    combined = tuple(_combinable(name) for name in spec.combine)
+    names = [method.name, *spec.combine]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"The method {twice!r} is named twice.", "Name each method once, in --method or in --with.")
+    strange = sorted(set(spec.options) - set(names))
+    if strange:
+        raise UsageError(
+            f"Options are set of {strange[0]!r}, which takes no part.", f"This job uses: {', '.join(names)}."
+        )
+    options = {method.name: _options(method, method.Options.model_validate, spec.options)}
+    options |= {m.name: _options(m, m.combined_options, spec.options) for m in combined}
+    recipe = Recipe(method, combined, options, spec.weights)
+    _check_weights(recipe)
+    return recipe
+
+
+def _combinable(name: str) -> Method:
+    method = get_method(name)
+    if not method.combines:
+        able = [m.name for m in all_methods().values() if m.combines]
+        raise UsageError(f"The method {name!r} has no channel to combine.", f"Combine one of: {', '.join(able)}.")
+    return method
+
+
+def _options(method: Method, read: Callable[[dict[str, Any]], Any], given: Mapping[str, Any]) -> Any:
+    try:
+        return read(dict(given.get(method.name, {})))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        allowed = ", ".join(f"{k} (default {v.default})" for k, v in method.Options.model_fields.items())
+        problem = "there is no such option" if first["type"] == "extra_forbidden" else first["msg"]
+        remedy = f"Options of {method.name}: {allowed}." if allowed else f"{method.name} has no options."
+        raise UsageError(f"Option {name} of {method.name}: {problem}.", remedy) from error
+
+
+def _check_weights(recipe: Recipe) -> None:
+    channels = [c.name for c in recipe.reward("").channels]
+    for name, weight in recipe.weights.items():
+        if name not in channels:
+            raise UsageError(f"There is no channel {name!r} to weigh.", f"This job's channels: {', '.join(channels)}.")
+        if not math.isfinite(weight) or weight < 0:
+            raise UsageError(f"The weight {weight:g} of {name} is not possible.", "Give a finite number, 0 or larger.")

@@ -1,0 +1,88 @@
+"""A Guide inside SB3's policy: the same guided logits when actions are drawn and in PPO's loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch.nn import functional
+
+from rewardsmith.training.learner import Guide
+from rewardsmith.training.rollout import ShapedRolloutBuffer
+from rewardsmith.training.vecenv import BatchVecEnv
+
+
+class GuidedPolicy(ActorCriticPolicy):
+    """Mixed in before a policy class by `guided`: its logits are guided once `guidance` is set."""
+
+    guidance: Guidance | None = None
+
+    def forward(
+        self, obs: torch.Tensor, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Actions [B], values [B, 1] and log-probabilities [B] of the guided distribution."""
+        assert self.guidance is not None
+        actor, critic = self.mlp_extractor(self.extract_features(obs))
+        log_probs = functional.log_softmax(self.guidance.at_collection(obs, self.action_net(actor)), 1)
+        if deterministic:
+            actions = log_probs.argmax(1)
+        else:
+            actions = torch.multinomial(log_probs.exp(), 1).squeeze(1)
+        return actions, self.value_net(critic), log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
+
+    def evaluate_actions(
+        self, obs: torch.Tensor, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Values, log-probabilities of the guided distribution, and the entropy of the policy itself."""
+        assert self.guidance is not None
+        actor, critic = self.mlp_extractor(self.extract_features(obs))
+        own = self.action_net(actor)
+        log_probs = functional.log_softmax(self.guidance.in_minibatch(own), 1)
+        alone = functional.log_softmax(own, 1)
+        entropy = -(alone.exp() * alone).sum(1)
+        return self.value_net(critic), log_probs.gather(1, actions.long().view(-1, 1)).squeeze(1), entropy
+
+
+def guided(policy: str | type[ActorCriticPolicy]) -> type[ActorCriticPolicy]:
+    """The policy class with guided logits."""
+    base: Any = ActorCriticPolicy if isinstance(policy, str) else policy
+    return type(f"Guided{base.__name__}", (GuidedPolicy, base), {})
+
+
+class Guidance:
+    """Asks the guide at each step, keeps its advice [T, N, K], and finds it again for PPO's minibatches."""
+
+    def __init__(self, guide: Guide, env: BatchVecEnv, buffer: ShapedRolloutBuffer) -> None:
+        self._guide, self._env = guide, env
+        steps, envs = env.rollout.actions.shape
+        self._advice = np.zeros((steps, envs, guide.size), dtype=np.float32)
+        self._chosen: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        buffer.on_minibatch = self._choose
+
+    def _choose(self, indices: NDArray[np.int64]) -> None:
+        self._chosen = indices
+
+    def at_collection(self, observations: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+        """Guided logits of the step about to be taken; its advice is stored."""
+        env = self._env
+        advice = self._guide.advise(observations.cpu().numpy(), env.rows, env.batch.tables)
+        self._advice[env.recorded] = advice
+        return self._guide.logits(own, torch.as_tensor(self._advice[env.recorded], device=own.device))
+
+    def in_minibatch(self, own: torch.Tensor) -> torch.Tensor:
+        """Guided logits of the minibatch that the buffer has just handed out."""
+        # SB3 flattens [T, N] environment by environment.
+        steps = self._advice.shape[0]
+        advice = self._advice[self._chosen % steps, self._chosen // steps]
+        return self._guide.logits(own, torch.as_tensor(advice, device=own.device))
+
+
+def attach(guide: Guide, policy: Any, env: BatchVecEnv, buffer: Any) -> None:
+    """Let `guide` guide a policy made of a `guided` class."""
+    policy.guidance = Guidance(guide, env, buffer)
+
+
+__all__ = ["Guidance", "GuidedPolicy", "attach", "guided"]

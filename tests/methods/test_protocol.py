@@ -1,0 +1,149 @@
+"""The Method protocol: the documented example, resuming with learned state, guides inside PPO, recipes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import TASK, TRAINING, Killed, run
+from torch.nn import functional
+
+import rewardsmith.methods
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import all_methods, get_method
+from rewardsmith.methods.base import Method
+from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.spec import read_spec
+from rewardsmith.tasks import get_task
+from rewardsmith.training.learner import Guide, Learner
+from rewardsmith.training.nested import pack, unpack
+from rewardsmith.training.trial import TrialPlan, _build, _connect
+from rewardsmith.training.vecenv import BatchVecEnv
+
+PAGE = Path(__file__).parents[2] / "docs/methods/adding.md"
+
+
+@pytest.fixture
+def cells(tmp_path, monkeypatch) -> Method:
+    """The example of docs/methods/adding.md, as a module of the folder of methods."""
+    (text,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len([line for line in text.splitlines() if line.strip()]) <= 40
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "cells.py").write_text(text)
+    monkeypatch.setattr(rewardsmith.methods, "__path__", [*rewardsmith.methods.__path__, str(folder)])
+    return get_method("cells")
+
+
+def test_the_documented_example_is_found_trained_and_resumed_bit_for_bit(cells, tmp_path):
+    whole, curve = run(tmp_path / "whole", cells)
+    assert curve[0].telemetry["channels"]["cells"]["mean_per_episode"] > 0
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", cells, kill_at=4 * 64 * 16)
+    resumed, rest = run(tmp_path / "killed", cells)
+    assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
+    assert resumed.stochastic == whole.stochastic
+    assert rest[-1].telemetry == curve[-1].telemetry
+
+
+def test_a_combined_channel_is_added_to_the_methods_own_and_weighed_by_name(cells):
+    spec = read_spec({"task": TASK, "combine": ["cells"], "weights": {"cells": 0.5, "dense": 0.2}})
+    channels = {c.name: c.weight for c in recipe_of(spec).reward("").channels}
+    assert channels == {"sparse": 1.0, "dense": 0.2, "cells": 0.5}
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"method": "magic"}, "no method 'magic'"),
+        ({"combine": ["free"]}, "no channel to combine"),
+        ({"combine": ["cells", "cells"]}, "named twice"),
+        ({"weights": {"dance": 1.0}}, "no channel 'dance'"),
+        ({"weights": {"dense": -1.0}}, "weight -1 of dense"),
+        ({"weights": {"dense": float("nan")}}, "weight nan of dense"),
+        ({"options": {"cells": {}}}, "takes no part"),
+        ({"combine": ["cells"], "options": {"cells": {"height": 1}}}, "Option height of cells"),
+        ({"combine": ["cells"], "options": {"cells": {"weight": "much"}}}, "Option weight of cells"),
+    ],
+)
+def test_wrong_names_options_and_weights_are_told_in_two_lines(cells, wrong, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        recipe_of(read_spec({"task": TASK, **wrong}))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_every_module_with_a_method_is_one():
+    assert {"auto-mc-reward", "free"} <= set(all_methods())
+    assert all(name == method.name for name, method in all_methods().items())
+
+
+class OneAction(Guide):
+    """Nearly always action `number % 7`, whatever the policy says; the advice counts the calls."""
+
+    size = 2
+
+    def __init__(self) -> None:
+        self.number = 0
+
+    def advise(self, observations, rows, tables):
+        assert rows.shape[0] == observations.shape[0]
+        self.number += 1
+        return np.tile(np.array([self.number % 7, 0.05], dtype=np.float32), (len(observations), 1))
+
+    def logits(self, own, advice):
+        shares = functional.one_hot(advice[:, 0].long(), own.shape[1])
+        trust = 1 - advice[:, 1:]
+        return torch.log(trust * shares + (1 - trust) * torch.softmax(own, 1))
+
+
+class Guided(Learner):
+    def __init__(self) -> None:
+        self.guide = OneAction()
+
+
+@pytest.mark.parametrize("cells_kind", ["one-hot", "scaled"])
+def test_a_guide_decides_in_the_rollout_and_the_loss_takes_the_same_distribution(tmp_path, cells_kind):
+    from rewardsmith.programs.reward import SPARSE
+    from rewardsmith.training.learner import Learners
+    from rewardsmith.training.shaping import RewardShaper
+
+    task, training = get_task(TASK), TRAINING.model_copy(update={"cells": cells_kind, "batch_size": 32})
+    batch = task.batch(4, "train")
+    env = BatchVecEnv(batch, task, 64, seed=0)
+    learners = Learners({"guided": Guided()})
+    model = _build(TrialPlan(task, SPARSE, training, 0, 10_000, 1.0, tmp_path), env, learners)
+    _connect(model, env, RewardShaper(SPARSE, task, batch.tables, 4, 64, 0.99), learners)
+    model.learn(4 * 64)
+    expected = (1 + np.arange(64)) % 7
+    assert (env.rollout.actions == expected[:, None]).mean() > 0.85
+    policy, buffer = model.policy, model.rollout_buffer
+    policy_before = {k: v.clone() for k, v in policy.state_dict().items()}
+    # SB3 asks for minibatches in another order; each must find its own steps' advice.
+    model.collect_rollouts(env, _quiet(model), buffer, 64)  # type: ignore[arg-type]
+    for minibatch in buffer.get(32):
+        _, log_probs, entropy = policy.evaluate_actions(minibatch.observations, minibatch.actions.long().flatten())
+        assert torch.allclose(log_probs, minibatch.old_log_prob, atol=1e-5)
+        assert entropy is not None and entropy.mean() > 1.0  # the policy's own, not that of the guided distribution
+    assert all(torch.equal(v, policy_before[k]) for k, v in policy.state_dict().items())
+    env.close()
+
+
+def _quiet(model):
+    from stable_baselines3.common.callbacks import CallbackList
+
+    callback = CallbackList([])
+    callback.init_callback(model)
+    return callback
+
+
+def test_nested_state_comes_back_as_it_was_and_strange_things_are_refused():
+    state = {"a": [1, 2.5, None, "x"], 3: {"t": torch.arange(3)}, "pair": (np.array([1, 2]), True)}
+    tensors: dict[str, torch.Tensor] = {}
+    back = unpack(pack(state, "learner.", tensors), tensors)
+    assert back["a"] == state["a"] and torch.equal(back[3]["t"], state[3]["t"])
+    assert isinstance(back["pair"], tuple) and back["pair"][1] is True and (back["pair"][0] == [1, 2]).all()
+    with pytest.raises(TypeError, match="set"):
+        pack({"a": {1}}, "", {})
