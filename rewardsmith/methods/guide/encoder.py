@@ -58,23 +58,23 @@ class Dropout(nn.Module):
     def __init__(self, rate: float = 0.1, flat: bool = False) -> None:
         super().__init__()
         self.rate, self._flat = rate, flat
-        self._passes = self._seed = 0
+        self.passes = self._seed = 0
         self._masks: torch.Tensor | None = None
 
     def draw(self, passes: int, seed: int) -> None:
         """Keep the masks of `passes` passes from now on; 0 goes back to ordinary dropout in training, none outside."""
-        self._passes, self._seed, self._masks = passes, seed, None
+        self.passes, self._seed, self._masks = passes, seed, None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self._passes:
+        if not self.passes:
             return functional.dropout(x, self.rate, self.training)
         if self._masks is None:
             generator = torch.Generator().manual_seed(self._seed)
-            kept = torch.rand(self._passes, x.shape[-1], generator=generator) >= self.rate
+            kept = torch.rand(self.passes, x.shape[-1], generator=generator) >= self.rate
             self._masks = (kept.float() / (1.0 - self.rate)).to(x)
         if not self._flat:
             return x * self._masks.view(-1, *(1,) * (x.dim() - 2), x.shape[-1])
-        apart = x.unflatten(0, (self._passes, -1))
+        apart = x.unflatten(0, (self.passes, -1))
         return (apart * self._masks.view(-1, *(1,) * (apart.dim() - 2), x.shape[-1])).flatten(0, 1)
 
 

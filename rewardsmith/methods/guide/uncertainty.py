@@ -79,7 +79,7 @@ def ask_encoder(model: Encoder, prompts: Sequence[str]) -> Opinion:
 
 
 class CachedOpinions:
-    """Opinions by prompt, and by the shorter keys that describers give their states. Holds `most` prompts at most."""
+    """Opinions by prompt, and by the shorter keys that describers give their states. Begins anew after `most`."""
 
     def __init__(self, model: Encoder, actions: int, most: int = 500_000) -> None:
         self._model, self._most = model, most
@@ -92,6 +92,9 @@ class CachedOpinions:
         """Opinions of the states that `describer` looked at last, one per key."""
         # A 64-bit hash of the key: half a million of them collide with a chance of one in a hundred million.
         hashes = [hash(key) for key in keys]
+        if len(self._by_key) > self._most:
+            self._by_key.clear()
+            self._by_prompt.clear()
         unknown = {h: n for n, h in enumerate(hashes) if h not in self._by_key}
         if unknown:
             self._learn({h: describer.words(n) for h, n in unknown.items()})
@@ -100,9 +103,6 @@ class CachedOpinions:
         return Opinion(found[:, :-2], found[:, -2], found[:, -1])
 
     def _learn(self, described: dict[int, str]) -> None:
-        if len(self._by_key) + len(described) > self._most:
-            self._by_key.clear()
-            self._by_prompt.clear()
         new = [prompt for prompt in dict.fromkeys(described.values()) if prompt not in self._by_prompt]
         if new:
             first = len(self._by_prompt)
