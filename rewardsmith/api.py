@@ -85,6 +85,11 @@ def plan_calls(spec: JobSpec) -> planning.Plan:
     return planning.plan_calls(spec)
 
 
+def describe_methods() -> list[dict[str, Any]]:
+    """Name, summary, whether it combines, and options with their defaults, of every method."""
+    return planning.describe_methods()
+
+
 def start_training(context: Context, task: str, source: str, steps: int | None, seeds: int) -> str:
     """A job that designs nothing: it checks a reward file, trains it, and confirms it on fresh seeds."""
     method = "auto-mc-reward" if "def dense" in source and "def sparse" in source else "free"

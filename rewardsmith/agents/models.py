@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from rewardsmith.errors import RewardsmithError
 
-Role = Literal["designer", "critic", "analyzer"]
+Role = Literal["designer", "critic", "analyzer", "judge", "annotator"]
 
 Outcome = Literal["completed", "refused", "truncated", "empty"]
 """`completed`: text to read. `refused`: the model or its provider declined. `truncated`: cut off at

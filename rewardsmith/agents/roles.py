@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from rewardsmith.agents.asking import STANDARD, Draft, Limits, Outcome, ask
 from rewardsmith.agents.models import LanguageModel, ReplayKey
 from rewardsmith.agents.prompting import ParentProgram, render
 from rewardsmith.programs.contract import Contract
-from rewardsmith.programs.reading import ReadProgram, read_json, read_program
+from rewardsmith.programs.reading import ReadProgram, read_json
 from rewardsmith.tasks.base import Interface
 
 
@@ -56,6 +57,7 @@ class DesignRequest:
     tried: list[dict[str, str]]
     comments: tuple[str, ...] = ()
     subgoal_order: list[dict[str, Any]] | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)  # what the contract's prompt block is told of the task
     facts: bool = True
     limits: Limits = STANDARD
 
@@ -64,7 +66,7 @@ def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
     """A program (ReadProgram), or the reason why the answers could not be read."""
     # Each design may take two calls, so repairs count attempts in steps of two.
     key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
-    return ask(model, key, design_draft(asked), lambda text: read_program(text, asked.contract.functions), asked.limits)
+    return ask(model, key, design_draft(asked), asked.contract.read, asked.limits)
 
 
 def design_draft(asked: DesignRequest) -> Draft:
@@ -95,6 +97,7 @@ def _design_prompt(asked: DesignRequest) -> str:
         "functions": list(asked.contract.functions),
         "interface": asked.interface.facts,
         "subgoal_order": asked.subgoal_order,
+        "given": dict(asked.given),
         "move": asked.move,
         "iteration": asked.iteration,
         "sample": asked.sample,
@@ -106,6 +109,7 @@ def _design_prompt(asked: DesignRequest) -> str:
         interface=asked.interface,
         contract=asked.contract.template,
         dense_budget=asked.contract.budget,
+        given=asked.given,
         subgoal_order=asked.subgoal_order,
         move=asked.move,
         sample=asked.sample,
@@ -127,6 +131,7 @@ class ReviewRequest:
     components: dict[str, dict[str, float]]
     played: dict[str, Any]
     key: ReplayKey
+    given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
 
@@ -153,6 +158,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
             interface=asked.interface,
             contract=asked.contract.template,
             dense_budget=asked.contract.budget,
+            given=asked.given,
             source=asked.source,
             components={} if dropped else asked.components,
             transitions=asked.played["transitions"],

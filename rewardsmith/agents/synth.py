@@ -14,6 +14,7 @@ from typing import Any
 
 from rewardsmith.agents.models import Answer, ModelFailed, Request, Usage
 from rewardsmith.agents.synth_programs import compose_program
+from rewardsmith.agents.synth_subgoals import compose_subgoals
 
 
 class SynthModel:
@@ -45,7 +46,8 @@ def _machine_part(prompt: str) -> dict[str, Any]:
 
 
 def _design(machine: dict[str, Any]) -> str:
-    program = compose_program(machine)
+    compose = compose_subgoals if "subgoals" in machine["functions"] else compose_program
+    program = compose(machine)
     return f"{program.thoughts}\n\n```python\n{program.source}```\n"
 
 

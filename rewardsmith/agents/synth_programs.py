@@ -66,8 +66,8 @@ def compose_program(machine: dict[str, Any]) -> Composed:
     if facts.get("family") == "variables":
         source, thoughts = compose_for_variables(machine)
         return Composed(source, thoughts)
-    milestones = _milestones(facts, machine.get("subgoal_order"))
-    style = _style(machine, has_passages=_has_passages(facts))
+    milestones = milestones_of(facts, machine.get("subgoal_order"))
+    style = _style(machine, has_passages=has_passages(facts))
     dies = bool(facts.get("world", {}).get("lava")) or bool(facts["goal"].get("fails_on_mistake"))
     write = _write_dense_and_sparse if "dense" in machine["functions"] else _write_free
     steps = "; ".join(m.says for m in milestones) or "none"
@@ -78,7 +78,8 @@ def compose_program(machine: dict[str, Any]) -> Composed:
 # --- what to do ------------------------------------------------------------------------------------------
 
 
-def _milestones(facts: dict[str, Any], order: list[dict[str, Any]] | None) -> list[Milestone]:
+def milestones_of(facts: dict[str, Any], order: list[dict[str, Any]] | None) -> list[Milestone]:
+    """What lies on the way, in order: by a planner's events if there are any, else by what opens what."""
     if order:
         found = [m for event in order if (m := _from_event(event, facts)) is not None]
     else:
@@ -174,7 +175,8 @@ def _shut_states(facts: dict[str, Any]) -> tuple[str, ...] | None:
     return tuple(state for state in blocking if state != "locked")
 
 
-def _has_passages(facts: dict[str, Any]) -> bool:
+def has_passages(facts: dict[str, Any]) -> bool:
+    """Whether something at the start stands closed that can simply be opened."""
     return any("closed" in about.get("states_at_start", []) for about in facts["kinds"].values())
 
 

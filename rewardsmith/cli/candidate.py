@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from rich.syntax import Syntax
@@ -107,7 +108,10 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
 
 def _components(trials: list[Trial]) -> None:
     telemetry = next((t.telemetry for t in trials if t.telemetry), None)
-    if not telemetry or not telemetry.get("components"):
+    if not telemetry:
+        return
+    _channels(telemetry)
+    if not telemetry.get("components"):
         return
     shown = screen.table(
         None,
@@ -122,8 +126,22 @@ def _components(trials: list[Trial]) -> None:
     for name, s in telemetry["components"].items():
         shown.add_row(name, f"{s['mean']:.4g}", f"{s['min']:.4g}", f"{s['max']:.4g}", text.percent(s["fires"]))
     screen.out.print(shown)
-    parts = [
-        f"{name} {s['mean_per_episode']:.3g} (magnitude {s['magnitude_per_episode']:.3g})"
-        for name, s in telemetry["channels"].items()
-    ]
-    screen.out.print(f"per episode, late in training: {', '.join(parts)}", markup=False)
+
+
+def _channels(telemetry: Mapping[str, Any]) -> None:
+    """What each channel paid per training episode, late in training, and what methods tell of themselves."""
+    shown = screen.table(
+        None,
+        [("channel", "left"), ("per episode", "right"), ("magnitude", "right"), ("per success", "right"),
+         ("share", "right"), ("correlation with success", "right")],
+    )  # fmt: skip
+    for name, s in telemetry.get("channels", {}).items():
+        won, share, tie = s.get("mean_per_success"), s.get("share"), s.get("correlation")
+        shown.add_row(
+            name, f"{s['mean_per_episode']:.3g}", f"{s['magnitude_per_episode']:.3g}",
+            "-" if won is None else f"{won:.3g}", text.percent(share), "-" if tie is None else f"{tie:.2f}",
+        )  # fmt: skip
+    screen.out.print(shown)
+    for method, told in telemetry.get("methods", {}).items():
+        parts = [f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in told.items()]
+        screen.out.print(f"{method}: {', '.join(parts)}", markup=False)

@@ -238,6 +238,7 @@ def compare(
 def curves(
     what: Annotated[str, typer.Argument(help="A job (best against baseline) or a candidate.")] = "latest",
     out: Annotated[Path, typer.Option(help="Picture to write (.png, .svg, .pdf).")] = Path("curves.png"),
+    channels: Annotated[bool, typer.Option("--channels", help="What each channel paid, instead of success.")] = False,
 ) -> None:
     """Draw learning curves with intervals."""
     from rewardsmith.reporting import plots, reading
@@ -250,6 +251,10 @@ def curves(
             ("designed reward " if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c)
             for c in [*best, f"{job.id}-sparse"]
         }
+    if channels:
+        plots.channel_curves(arms[next(iter(arms))], out, title=f"{job.task}: paid per training episode, by channel")
+        print(out)
+        return
     plots.learning_curves(arms, out, title=f"{job.task}: success on layouts not trained on")
     print(out)
 

@@ -24,7 +24,12 @@ def register(app: typer.Typer) -> None:
 def run(
     task: TaskOption = None,
     spec: Annotated[Path | None, typer.Option(help="YAML file of job settings; options override it.")] = None,
-    method: Annotated[str | None, typer.Option(help="auto-mc-reward or free.")] = None,
+    method: Annotated[str | None, typer.Option(help="How rewards are made; see `rewardsmith methods`.")] = None,
+    combined: Annotated[
+        list[str] | None, typer.Option("--with", help="Methods whose channels are added, such as count,rnd.")
+    ] = None,
+    weight: Annotated[list[str] | None, typer.Option(help="CHANNEL=NUMBER; may be repeated.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="[METHOD.]NAME=VALUE; may be repeated.")] = None,
     model: Annotated[str | None, typer.Option(help="synth (no language model), or a litellm id.")] = None,
     designer_model: Annotated[str | None, typer.Option(help="Model of the designer.")] = None,
     critic_model: Annotated[str | None, typer.Option(help="Model of the critic.")] = None,
@@ -124,12 +129,31 @@ def _spec(options: dict[str, Any], seed_reward: str | None) -> tuple[Any, str | 
     values |= {key: str(options[key].resolve()) for key in ("record", "replay") if key in options}
     if options.get("fallback_model"):
         values["fallback_models"] = options["fallback_model"]
+    values |= _composed(values, options)
     limits = {name: options[key] for key, name in _BUDGET_KEYS.items() if key in options}
     if limits:
         values["budget"] = {**(values.get("budget") or {}), **limits}
     if "task" not in values:
         raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
     return read_spec(with_defaults(values)), seed_reward
+
+
+def _composed(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """What `--with`, `--weight` and `--option` change of the settings."""
+    from rewardsmith.cli.methods import read_combined, read_options, read_weights
+    from rewardsmith.spec import JobSpec
+
+    found: dict[str, Any] = {}
+    if options.get("combined"):
+        found["combine"] = read_combined(options["combined"])
+    if options.get("weight"):
+        found["weights"] = {**(values.get("weights") or {}), **read_weights(options["weight"])}
+    if options.get("option"):
+        method = str(values.get("method", JobSpec.model_fields["method"].default))
+        found["options"] = dict(values.get("options") or {})
+        for name, own in read_options(options["option"], method).items():
+            found["options"][name] = {**(found["options"].get(name) or {}), **own}
+    return found
 
 
 def _print_dry_run(spec: Any) -> None:

@@ -57,6 +57,7 @@ def run_design(context: Context, item: Item) -> None:
         tried=_tried(snapshot, item.key.iteration),
         comments=comments,
         subgoal_order=list(order) if order else None,
+        given=recipe.given(task),
         facts=reads_facts(spec, "designer"),
         limits=lengths(spec),
     )
@@ -139,6 +140,7 @@ def run_check(context: Context, item: Item) -> None:
             components=checked.components,
             played=checked.played,
             key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate)),
+            given=recipe.given(task),
             facts=reads_facts(spec, "critic"),
             limits=lengths(spec),
         )

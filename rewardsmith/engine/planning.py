@@ -100,6 +100,7 @@ def _contract(spec: JobSpec) -> Contract:
 
 def _first_draft(spec: JobSpec, sample: int) -> Draft:
     task, contract = get_task(spec.task), _contract(spec)
+    given = recipe_of(spec).given(task)
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(
         contract=contract,
@@ -112,6 +113,7 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
         parents=[],
         tried=[],
         subgoal_order=list(order) if order else None,
+        given=given,
         facts=reads_facts(spec, "designer"),
         limits=lengths(spec),
     )

@@ -9,7 +9,7 @@ from rewardsmith.engine.decide import ranking
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import recipe_of
-from rewardsmith.programs.reading import UnreadableAnswer, read_program
+from rewardsmith.programs.reading import UnreadableAnswer
 from rewardsmith.programs.reward import source_hash
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -91,7 +91,7 @@ def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, in
                 f"The method {snapshot.spec.method} takes no program.", "Add one to a job of another method."
             )
         try:
-            source = read_program(text, recipe.contract.functions).source
+            source = recipe.contract.read(text).source
         except UnreadableAnswer as error:
             raise UsageError(
                 f"The program cannot be read: {error.reason}", f"See {parent.id} for one that can."

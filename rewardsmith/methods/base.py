@@ -71,6 +71,10 @@ class Method:
         """What a designer is asked to write; None if nobody is asked for a program."""
         return None
 
+    def given(self, task: Task, options: Any) -> Mapping[str, Any]:
+        """What the contract's prompt block is told of `task`, as `given` in its template."""
+        return {}
+
     def program(self, task: Task, options: Any) -> str:
         """The program of a method that asks nobody for one; "" = none. Raises UsageError where it has none for
         `task`."""
@@ -98,8 +102,11 @@ class Method:
         """Sentences for the analyzer and the next designer, from what the learner's `telemetry` told last."""
         return ()
 
-    def oracle_informed(self, options: Any) -> bool:
-        """Whether a planner or the simulator's truth decides what is paid: no evidence for a language model then."""
+    def oracle_informed(self, options: Any, modelled: bool) -> bool:
+        """Whether a planner or the simulator's truth decides what is paid: no evidence for a language model then.
+
+        modelled: whether a language model answers this job's prompts, rather than what is built in.
+        """
         return False
 
     def reward(self, source: str, options: Any = None) -> TrainingReward:

@@ -27,11 +27,16 @@ class Recipe:
     combined: tuple[Method, ...]
     options: Mapping[str, Any]
     weights: Mapping[str, float]
+    modelled: bool  # whether a language model answers, rather than what is built in
 
     @property
     def contract(self) -> Contract | None:
         """What a designer is asked to write; None if nobody is asked."""
         return self.method.contract(self.options[self.method.name])
+
+    def given(self, task: Task) -> Mapping[str, Any]:
+        """What the contract's prompt block is told of `task`. Raises UsageError."""
+        return self.method.given(task, self.options[self.method.name])
 
     def program(self, task: Task) -> str:
         """The program of a method that asks nobody for one, "" if it has none. Raises UsageError."""
@@ -40,7 +45,7 @@ class Recipe:
     @property
     def oracle_informed(self) -> bool:
         """Whether a planner or the simulator's truth decides part of what is paid."""
-        return any(m.oracle_informed(self.options[m.name]) for m in self._methods)
+        return any(m.oracle_informed(self.options[m.name], self.modelled) for m in self._methods)
 
     @property
     def _methods(self) -> tuple[Method, ...]:
@@ -79,7 +84,8 @@ def recipe_of(spec: JobSpec) -> Recipe:
         )
     options = {method.name: _options(method, method.Options.model_validate, spec.options)}
     options |= {m.name: _options(m, m.combined_options, spec.options) for m in combined}
-    recipe = Recipe(method, combined, options, spec.weights)
+    modelled = spec.replay is not None or spec.model not in ("synth", "none")
+    recipe = Recipe(method, combined, options, spec.weights, modelled)
     _check_weights(recipe)
     return recipe
 

@@ -33,9 +33,38 @@ def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], p
     for color, (name, curves) in zip(_COLORS, drawn.items(), strict=False):
         _draw(axes, curves, name, color)
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("environment steps")
     axes.set_ylabel("success rate")
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    _finish(plt, figure, axes, path, title)
+
+
+def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, title: str) -> None:
+    """What each channel paid per training episode over environment steps, the mean over seeds.
+
+    Raises UsageError when no episode has ended yet.
+    """
+    told: dict[str, dict[int, list[float]]] = {}
+    for point in (p for curve in curves for p in curve):
+        for name, channel in (point["components"] or {}).get("channels", {}).items():
+            told.setdefault(name, {}).setdefault(point["steps"], []).append(channel["mean_per_episode"])
+    if not told:
+        raise UsageError("No channel has paid over an episode yet.", "Wait until training episodes have ended.")
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
+    for name, points in told.items():
+        steps = sorted(points)
+        axes.plot(steps, [float(np.mean(points[s])) for s in steps], linewidth=2, label=name)
+    axes.set_ylabel("per training episode")
+    _finish(plt, figure, axes, path, title)
+
+
+def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str) -> None:
+    """What all pictures share, and the file."""
+    axes.set_xlabel("environment steps")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:,.0f}k" if value else "0")
     axes.set_title(title, loc="left", fontsize=11)
     axes.grid(alpha=0.25, linewidth=0.6)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rewardsmith.tasks.base import Schema, Task
 
@@ -38,6 +41,68 @@ def subgoal_order(task: Task) -> tuple[dict[str, Any], ...] | None:
     usual = [key for key, where in places.items() if len(where) >= _USUAL * len(plans)]
     usual.sort(key=lambda key: float(np.mean(places[key])))
     return tuple({"event": e, "kind": k, "final": last[(e, k)] > len(plans) / 2} for e, k in usual)
+
+
+_SAYS = {
+    "picked_up": "pick up the {kind}",
+    "dropped": "put the {kind} down once nothing is locked any more",
+    "unlocked": "unlock the {kind}",
+    "opened": "open a {kind} that was closed",
+    "closed": "close the {kind}",
+    "opened_box": "open the {kind}",
+    "reached": "step onto the {kind}",
+}
+
+
+@dataclass(frozen=True)
+class Subgoal:
+    """Something on the way to the goal that an event of the symbolic state tells. name: EVENT_KIND."""
+
+    name: str
+    says: str
+    event: str
+    kind: str
+
+
+def preset_subgoals(task: Task) -> tuple[Subgoal, ...]:
+    """What shortest solutions pass before their last event, in their usual order; empty without a planner."""
+    order = subgoal_order(task) or ()
+    return tuple(
+        Subgoal(f"{e['event']}_{e['kind']}", _SAYS[e["event"]].format(kind=e["kind"]), e["event"], e["kind"])
+        for e in order
+        if e["kind"] is not None and not e["final"] and e["event"] in _SAYS
+    )
+
+
+def named_subgoal(name: str, task: Task) -> Subgoal | None:
+    """The subgoal called EVENT_KIND, or None if the task has no such event or kind."""
+    fields = {f["name"]: f for f in task.schema["fields"]}
+    events = fields.get("event", {}).get("values", [])
+    event = next((e for e in sorted(events, key=len, reverse=True) if name.startswith(f"{e}_")), None)
+    if event not in _SAYS:
+        return None
+    kind = name.removeprefix(f"{event}_")
+    known = next(f for f in fields["objects"]["fields"] if f["name"] == "kind")["values"]
+    return Subgoal(name, _SAYS[event].format(kind=kind), event, kind) if kind in known else None
+
+
+def terminated(rows: NDArray[Any], subgoals: Sequence[Subgoal], schema: Schema) -> NDArray[np.bool_]:
+    """Which subgoals the transitions that led to `rows` [..., W] terminated, by the simulator: bool [..., G]."""
+    fields = {f["name"]: f for f in schema["fields"]}
+    events, slots = rows[..., fields["event"]["column"]], rows[..., fields["event_object"]["column"]]
+    objects = fields["objects"]
+    parts = {f["name"]: f for f in objects["fields"]}
+    starts = objects["start"] + np.arange(objects["length"]) * objects["stride"]
+    at = objects["start"] + np.maximum(slots, 0) * objects["stride"] + parts["kind"]["column"]
+    kinds = np.where(slots >= 0, np.take_along_axis(rows, at[..., None], -1)[..., 0], -1)
+    locked = rows[..., starts + parts["state"]["column"]] == parts["state"]["values"].index("locked")
+    found = np.zeros((*rows.shape[:-1], len(subgoals)), dtype=bool)
+    for g, subgoal in enumerate(subgoals):
+        event = fields["event"]["values"].index(subgoal.event)
+        found[..., g] = (events == event) & (kinds == parts["kind"]["values"].index(subgoal.kind))
+        if subgoal.event == "dropped":
+            found[..., g] &= ~(locked & (rows[..., starts + objects["present"]] > 0)).any(-1)
+    return found
 
 
 def plan_events(task: Task, layout: int, actions: list[int]) -> list[tuple[int, str, str | None]]:

@@ -1,0 +1,84 @@
+"""How `synth` names subgoals and writes their predicates, for a designer's request of CALM's kind."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rewardsmith.agents.synth_programs import Composed, Milestone, has_passages, milestones_of
+
+_PASSAGES = 3
+"""Opened passages that count, one subgoal each: exploring several rooms begins with their doors."""
+
+
+def compose_subgoals(machine: dict[str, Any]) -> Composed:
+    """Subgoals for a request, from the prompt's machine-readable part alone."""
+    if machine["method"].endswith("-judge"):
+        return _sentences(machine)
+    if "preset" in machine["given"]:
+        return _preset(machine["given"]["preset"])
+    return _predicates(machine)
+
+
+def _sentences(machine: dict[str, Any]) -> Composed:
+    """Names are EVENT_KIND, so that whoever knows the interface's events knows what is meant."""
+    order = machine.get("subgoal_order") or _events_of(machine["interface"])
+    found = {
+        f"{e['event']}_{e['kind']}": f"the agent's action {e['event'].replace('_', ' ')} the {e['kind']}"
+        for e in order
+        if e.get("kind") and not e.get("final")
+    }
+    body = "".join(f"        {name!r}: {says!r},\n" for name, says in found.items())
+    return Composed(f"def subgoals():\n    return {{\n{body}    }}\n", f"Events on the way: {', '.join(found)}.")
+
+
+def _events_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """What unlocks what; nothing is known of an order."""
+    found: list[dict[str, Any]] = []
+    for kind, about in facts.get("kinds", {}).items():
+        if about.get("unlocked_by") and "locked" in about.get("states_at_start", []):
+            found += [{"event": "picked_up", "kind": about["unlocked_by"]["kind"]}, {"event": "unlocked", "kind": kind}]
+        if "closed" in about.get("states_at_start", []):
+            found.append({"event": "opened", "kind": kind})
+    return found
+
+
+def _preset(given: list[dict[str, Any]]) -> Composed:
+    lines = ["def subgoals():", "    return {"]
+    lines += [f"        {g['says']!r}: {g['name']}," for g in given]
+    lines += ["    }", ""]
+    for g in given:
+        test = f"state.event == {g['event']!r} and state.event_object is not None"
+        test += f" and state.event_object.kind == {g['kind']!r}"
+        if g["event"] == "dropped":
+            test += " and not any(o.state == 'locked' for o in state.objects)"
+        lines += ["", f"def {g['name']}(prev, action, state, memory):", f"    return 1.0 if {test} else 0.0", ""]
+    return Composed("\n".join(lines), "Each given subgoal is the event that completes it.")
+
+
+def _predicates(machine: dict[str, Any]) -> Composed:
+    """Milestones as states that a step enters; passages by how many stand open. Samples differ in the passages."""
+    facts = machine["interface"]
+    milestones = milestones_of(facts, machine.get("subgoal_order"))
+    if has_passages(facts) and machine["sample"] % 3 != 1:
+        kinds = tuple(kind for kind, about in facts["kinds"].items() if about.get("blocks_when"))
+        most = max(facts.get("object_counts", {}).get(kind, {}).get("max", 1) for kind in kinds)
+        wanted = min(_PASSAGES if machine["sample"] % 3 == 0 else 1, most)
+        opened = f"sum(o.kind in {kinds!r} and o.state == 'open' for o in state.objects)"
+        found = [Milestone(f"open {n} of the passages", f"{opened} >= {n}", "") for n in range(1, wanted + 1)]
+        milestones = [*found, *milestones]
+    names = [_name(m.says) for m in milestones]
+    lines = ['USES = ["walk_distance"]', "", ""] if any("walk_distance" in m.test for m in milestones) else []
+    lines += ["def subgoals():", "    return {"]
+    lines += [f"        {m.says!r}: {name}," for m, name in zip(milestones, names, strict=True)]
+    lines += ["    }", ""]
+    for m, name in zip(milestones, names, strict=True):
+        lines += ["", f"def holds_{name}(state):", f"    return {m.test}", ""]
+        lines += ["", f"def {name}(prev, action, state, memory):"]
+        lines += [f"    return 1.0 if holds_{name}(state) and not holds_{name}(prev) else 0.0", ""]
+    says = "; ".join(m.says for m in milestones)
+    return Composed("\n".join(lines), f"Subgoals: {says}. Each is terminated by the step that makes it true.")
+
+
+def _name(says: str) -> str:
+    return re.sub(r"\W+", "_", says.lower()).strip("_")[:31]

@@ -1,0 +1,65 @@
+"""Count: beta / sqrt(N(s')), N = how often the trial has reached s' (MBIE-EB, Strehl and Littman 2008; Bellemare et
+al. 2016, arXiv 1606.01868, for reinforcement learning with function approximation)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.methods.learned.places import Places, Sight, Visits
+from rewardsmith.programs.composition import Channel
+from rewardsmith.training.learner import Experience, Learner
+
+
+class CountOptions(Options):
+    """beta: the channel's weight. sight: what is counted, see learned.places."""
+
+    beta: float = Field(default=0.01, ge=0)
+    sight: Sight = "view"
+
+
+class Counter(Learner):
+    """One table for the whole trial."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._places = Places(setting.task.schema, setting.options.sight)
+        self._visits = Visits()
+
+    def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
+        """1 / sqrt(N), the present visit counted."""
+        return {"count": 1.0 / np.sqrt(self._visits.reach(self._places(seen)))}
+
+    def state(self) -> Any:
+        """The table."""
+        return self._visits.state()
+
+    def load(self, state: Any) -> None:
+        """Take back the table."""
+        self._visits.load(state)
+
+    def telemetry(self) -> dict[str, Any]:
+        """How many places the trial has seen."""
+        return {"places": len(self._visits.counts)}
+
+
+class Count(Method):
+    """The environment's reward and the bonus."""
+
+    name = "count"
+    summary = "a bonus of 1/sqrt(visits) of what a step leads to (baseline)"
+    Options = CountOptions
+
+    def bonuses(self, options: Any) -> tuple[Channel, ...]:
+        """One channel, weight beta."""
+        return (Channel("count", kind="bonus", weight=options.beta),)
+
+    def learner(self, setting: Setting) -> Learner:
+        """The table."""
+        return Counter(setting)
+
+
+METHOD = Count()

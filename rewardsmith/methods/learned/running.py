@@ -1,0 +1,69 @@
+"""Running statistics, by Chan, Golub and LeVeque's parallel update. numpy only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Moments:
+    """Mean and variance of all vectors [..., D] (or numbers, D = ()) seen so far."""
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        self.count = 0.0
+        self.mean = np.zeros(shape)
+        self.var = np.ones(shape)
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Take in `values` [..., D]."""
+        flat = np.asarray(values, dtype=np.float64).reshape(-1, *self.mean.shape)
+        count, mean, var = len(flat), flat.mean(0), flat.var(0)
+        total = self.count + count
+        apart = mean - self.mean
+        self.var = (self.var * self.count + var * count + apart**2 * self.count * count / total) / total
+        self.mean = self.mean + apart * count / total
+        self.count = total
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """Standard deviation [D], 1 before anything was seen."""
+        return np.sqrt(self.var)
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"count": self.count, "mean": self.mean, "var": self.var}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.count, self.mean, self.var = state["count"], state["mean"], state["var"]
+
+
+class ReturnScale:
+    """The standard deviation of discounted sums of intrinsic rewards, by which they are divided (RND, section 2.4).
+
+    The sums run on over the ends of episodes, as in the paper.
+    """
+
+    def __init__(self, envs: int, gamma: float) -> None:
+        self._gamma = gamma
+        self._sums = np.zeros(envs)
+        self._moments = Moments()
+
+    def __call__(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`rewards` [T, N] over the standard deviation, themselves taken in first."""
+        sums = np.empty_like(rewards)
+        for t, now in enumerate(rewards):
+            self._sums = sums[t] = self._gamma * self._sums + now
+        self._moments.add(sums)
+        return rewards / np.maximum(self._moments.std, 1e-8)
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"sums": self._sums, "moments": self._moments.state()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self._sums = state["sums"]
+        self._moments.load(state["moments"])

@@ -1,0 +1,89 @@
+"""NovelD: pay for crossing from the known to the new (Zhang et al., NeurIPS 2021).
+
+    b(s, s') = max(N(s') - alpha * N(s), 0) * 1[s' is new in this episode],   N(s) = || f^(s) - f(s) ||
+
+N is the error of random network distillation, as a norm.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.methods.learned.places import FirstVisits, Sight, state_columns
+from rewardsmith.methods.rnd import Distillation
+from rewardsmith.programs.composition import Channel
+from rewardsmith.tasks.transitions import multilinear_hash
+from rewardsmith.training.learner import Experience, Learner
+
+
+class NovelDOptions(Options):
+    """alpha: as published. sight: what counts as new in an episode; the released code uses the full state."""
+
+    weight: float = Field(default=0.01, ge=0)
+    alpha: float = Field(default=0.5, ge=0)
+    rate: float = Field(default=1e-4, gt=0)
+    share: float = Field(default=1.0, gt=0, le=1)
+    sight: Sight = "view"
+
+
+class NovelDLearner(Learner):
+    """The networks of one trial, and what its running episodes have seen."""
+
+    def __init__(self, setting: Setting) -> None:
+        chosen = setting.options
+        self._alpha, self._sight = chosen.alpha, chosen.sight
+        self._columns = state_columns(setting.task.schema)
+        self._distilled = Distillation(setting.task.observation_size, setting.seed, chosen.rate, chosen.share)
+        self._first = FirstVisits(setting.training.num_envs)
+
+    def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
+        """The difference of novelty, once per place and episode."""
+        self._distilled.moments.add(seen.following)
+        after = np.sqrt(self._distilled.errors(seen.following))
+        before = np.sqrt(self._distilled.errors(seen.observations))
+        rollout = seen.rollout
+        if self._sight == "view":
+            places, origins = multilinear_hash(seen.following), multilinear_hash(seen.observations)
+        else:
+            places, origins = (
+                multilinear_hash(rollout.after[:, :, self._columns]),
+                multilinear_hash(rollout.before[:, :, self._columns]),
+            )
+        first = self._first(places, origins, rollout.starts)
+        return {"noveld": np.maximum(after - self._alpha * before, 0.0) * first}
+
+    def learn(self, seen: Experience, model: Any) -> None:
+        """Distil where the policy went."""
+        self._distilled.learn(seen.following)
+
+    def state(self) -> Any:
+        """The networks; what episodes have seen ends with them at a checkpoint."""
+        return self._distilled.state()
+
+    def load(self, state: Any) -> None:
+        """Take them back."""
+        self._distilled.load(state)
+
+
+class NovelD(Method):
+    """The environment's reward and the bonus."""
+
+    name = "noveld"
+    summary = "NovelD: a bonus for stepping from the known into the new (baseline)"
+    Options = NovelDOptions
+
+    def bonuses(self, options: Any) -> tuple[Channel, ...]:
+        """One channel."""
+        return (Channel("noveld", kind="bonus", weight=options.weight),)
+
+    def learner(self, setting: Setting) -> Learner:
+        """The networks."""
+        return NovelDLearner(setting)
+
+
+METHOD = NovelD()

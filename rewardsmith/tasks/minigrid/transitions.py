@@ -1,0 +1,115 @@
+"""A MiniGrid transition in words, in three views, and as a key that is the same for the same words.
+
+"caption": what the agent carries and faces, what it did, what happened. "cropped": the same with the agent's own 7x7
+view before and after, drawn in symbols. "full": with the whole grid.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import Schema, Tables
+from .captions import EVENT_WORDS, _name, read_row
+from .schema import COLOR, KIND, STATE, TARGET
+from .snapshot import COLORS, STATES
+
+SYMBOLS = {"key": "k", "door": "D", "ball": "o", "box": "b", "goal": "G"}
+_DOORS = {"open": "/", "closed": "+", "locked": "L"}
+_AGENT = {"right": ">", "down": "v", "left": "<", "up": "^"}
+_TYPES = {0: "??", 1: ". ", 2: "##", 3: ". ", 9: "~~"}  # MiniGrid's unseen, empty, wall, floor, lava
+_KIND_OF_TYPE = {4: "door", 5: "key", 6: "ball", 7: "box", 8: "goal"}
+LEGEND = (
+    "Each cell is two characters. ## wall, . empty, ?? not seen, ~~ lava, > v < ^ the agent and where it faces. "
+    "k key, o ball, b box, G goal, / open door, + closed door, L locked door, each followed by its colour's letter: "
+    "r red, g green, b blue, p purple, y yellow, e grey. In the agent's own view the agent is A in the middle of the "
+    "last row and looks up."
+)
+
+
+def transition_columns(
+    before: NDArray[Any], actions: NDArray[Any], after: NDArray[Any], schema: Schema, everything: bool
+) -> NDArray[np.int32]:
+    """int32 [..., K]: what tells transitions apart in words. before, after: [..., W]; actions: [...].
+
+    Without `everything`: the action, the event and its object, what was and is ahead, what was and is carried.
+    """
+    fields = {f["name"]: f for f in schema["fields"]}
+    parts = [actions[..., None], after[..., [fields["event"]["column"]]]]
+    parts += [_attributes(after, fields, "event_object")]
+    for rows in (before, after):
+        parts += [_attributes(rows, fields, "front"), _attributes(rows, fields, "carrying")]
+    if everything:
+        ignored = {fields[name]["column"] for name in ("step", "event", "event_object")}
+        columns = [c for c in range(schema["width"]) if c not in ignored]
+        parts += [before[..., columns], after[..., columns]]
+    return np.concatenate(parts, -1).astype(np.int32)
+
+
+def _attributes(rows: NDArray[Any], fields: dict[str, Any], item: str) -> NDArray[Any]:
+    """Kind, colour, state and target of the object that `item` names [..., 4], -1 for none."""
+    slot, objects = rows[..., fields[item]["column"]], fields["objects"]
+    first = objects["start"] + np.maximum(slot, 0)[..., None] * objects["stride"]
+    values = np.take_along_axis(rows, first + np.array([KIND, COLOR, STATE, TARGET]), -1)
+    return np.where(slot[..., None] >= 0, values, -1)
+
+
+def transition_words(
+    before: NDArray[Any], action: str, after: NDArray[Any], tables: Tables, schema: Schema, views: list[str]
+) -> str:
+    """The transition of two rows [W] in words; `views` are drawings of the state before and after, or empty."""
+    prev, state = read_row(before, tables, schema), read_row(after, tables, schema)
+    # What an action made vanish is still known from before it.
+    objects = {item["id"]: item for item in (*prev["objects"], *state["objects"])}
+    message = EVENT_WORDS[state["event"]].format(object=_name(objects, state["event_object"], "something"))
+    drawn = [f"\n{view}" for view in views] or ["", ""]
+    return (
+        f"Before: {_held_and_faced(prev)}{drawn[0]}\n"
+        f"Action: {action}\nMessage: {message}\n"
+        f"After: {_held_and_faced(state)}{drawn[1]}"
+    )
+
+
+def _held_and_faced(state: dict[str, Any]) -> str:
+    objects = {item["id"]: item for item in state["objects"]}
+    held = _name(objects, state["carrying"], "nothing")
+    return f"the agent carries {held}; ahead of it: {_name(objects, state['front'], 'no object')}."
+
+
+def draw_view(observation: NDArray[np.float32]) -> str:
+    """The agent's own view out of an observation [151 or more], seven rows of text."""
+    cells = np.rint(observation[:147].reshape(7, 7, 3) * (10, 5, 2)).astype(int)
+    rows = []
+    for j in range(7):
+        names = [_cell(*cells[i, j]) for i in range(7)]
+        if j == 6:
+            names[3] = "A "
+        rows.append(" ".join(names))
+    return "\n".join(rows)
+
+
+def _cell(kind: int, color: int, state: int) -> str:
+    if kind not in _KIND_OF_TYPE:
+        return _TYPES.get(kind, ". ")
+    return _symbol(_KIND_OF_TYPE[kind], COLORS[color], STATES[state])
+
+
+def _symbol(kind: str, color: str, state: str | None) -> str:
+    letter = "e" if color == "grey" else color[0]
+    return (_DOORS[state or "open"] if kind == "door" else SYMBOLS[kind]) + letter
+
+
+def draw_grid(row: NDArray[Any], tables: Tables, schema: Schema) -> str:
+    """The whole grid of a state row [W], one line per row of cells."""
+    state, layout = read_row(row, tables, schema), int(row[0])
+    walls, lava = tables["walls"][layout], tables["lava"][layout]
+    cells = dict.fromkeys(np.argwhere(walls), "##") | dict.fromkeys(np.argwhere(lava), "~~")
+    for item in state["objects"]:
+        if not item["carried"]:
+            cells[item["x"], item["y"]] = _symbol(item["kind"], item["color"], item["state"])
+    agent = state["agent"]
+    cells[agent["x"], agent["y"]] = _AGENT[agent["direction"]] + " "
+    width, height = state["width"], state["height"]
+    return "\n".join(" ".join(cells.get((x, y), ". ") for x in range(width)) for y in range(height))
