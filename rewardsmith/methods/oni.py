@@ -46,7 +46,8 @@ class OniOptions(Options):
     shuffled: bool = Field(default=False, description="a control: labels dealt out at random within each batch")
     false_positive: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
     false_negative: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
-    latency_s: float = Field(default=0.05, ge=0, description="of the stand-in, per batch")
+    latency: float = Field(default=0.05, ge=0, description="of the stand-in, seconds per batch")
+    judge_seed: int = Field(default=0, ge=0, description="of the stand-in's errors")
 
 
 CHANNEL = "oni"
@@ -124,7 +125,8 @@ class OniLearner(Learner):
 
     def state(self) -> dict[str, Any]:
         """The reward model, and how many labels of the file it has learned."""
-        return {"labels": self._file.count, "rollout": self._rollout, "model": self._model.state()}
+        calls = self._annotator.judge.calls
+        return {"labels": self._file.count, "rollout": self._rollout, "calls": calls, "model": self._model.state()}
 
     def load(self, state: Any) -> None:
         """Go on with the labels known at the checkpoint."""
@@ -133,6 +135,7 @@ class OniLearner(Learner):
         self._model.load(state["model"])
         self._model.remember(labels)
         self._know(labels)
+        self._annotator.judge.calls = state["calls"]
         self._annotator.know([label.captions[0] for label in labels])
 
     def telemetry(self) -> dict[str, Any]:
@@ -147,6 +150,7 @@ class OniLearner(Learner):
             "waiting": self._annotator.waiting,
             "stopped": self._annotator.stopped,
             "labels": self._file.count,
+            "calls": self._annotator.judge.calls,
             "version": self._model.version,
             "latency_p50_s": float(np.quantile(self._waited, 0.5)) if self._waited else None,
             "latency_p95_s": float(np.quantile(self._waited, 0.95)) if self._waited else None,
@@ -183,8 +187,8 @@ def _annotator(setting: Setting) -> Annotator:
     options: OniOptions = setting.options
     model = setting.open_model("annotator") if setting.open_model is not None else None
     judge: Judge
-    if model is None or model.name == "synth":
-        judge = StandIn(options.false_positive, options.false_negative, options.latency_s, setting.seed)
+    if model is None or not model.is_language_model:
+        judge = StandIn(options.false_positive, options.false_negative, options.latency, options.judge_seed)
     else:
         goal = setting.task.interface().goal
         judge = ModelJudge(model, goal, options.per_call, setting.seed, tokens=200 * options.per_call)
@@ -216,6 +220,10 @@ class Oni(Method):
     def learner(self, setting: Setting) -> Learner:
         """The captions, the annotator and the reward model."""
         return OniLearner(setting)
+
+    def oracle_informed(self, options: Any, modelled: bool) -> bool:
+        """Without a language model the annotator is a stand-in that knows the truth."""
+        return not modelled
 
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
         """How much of what was paid rests on labels."""

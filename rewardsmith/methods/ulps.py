@@ -230,7 +230,7 @@ class Ulps(Method):
         """The guide and its distillation. Raises UsageError where the planner or the language model is missing."""
         return UlpsLearner(setting)
 
-    def oracle_informed(self, options: Any) -> bool:
+    def oracle_informed(self, options: Any, modelled: bool) -> bool:
         """Always: the planner names the actions that the language model is fitted to."""
         return True
 

@@ -45,8 +45,10 @@ class Label:
 class Judge(Protocol):
     """Whoever labels. Called from the annotator's threads; may take as long as it likes.
 
-    Raises BudgetSpent or ModelFailed when no labels can be had.
+    Raises BudgetSpent or ModelFailed when no labels can be had. calls: requests to a language model so far.
     """
+
+    calls: int
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
         """1.0 = helpful, 0.0 = not, for each."""
@@ -71,7 +73,7 @@ class Annotator:
         pairs: bool = False,
         seed: int = 0,
     ) -> None:
-        self._judge, self._batch, self._capacity, self._pairs = judge, batch, capacity, pairs
+        self.judge, self._batch, self._capacity, self._pairs = judge, batch, capacity, pairs
         self._stack: OrderedDict[int, tuple[Caption, float]] = OrderedDict()
         self._under_way: set[int] = set()
         self._labelled: dict[int, Caption] = {}
@@ -148,11 +150,11 @@ class Annotator:
 
     def _ask(self, taken: list[tuple[Caption, float]]) -> list[Label]:
         if not self._pairs:
-            values = self._judge.label([caption for caption, _ in taken])
+            values = self.judge.label([caption for caption, _ in taken])
             groups: list[tuple[Caption, ...]] = [(caption,) for caption, _ in taken]
         else:
             groups = [(caption, self._opponent(caption, taken)) for caption, _ in taken]
-            values = self._judge.compare([(a, b) for a, b in groups])
+            values = self.judge.compare([(a, b) for a, b in groups])
         arrived = time.monotonic()
         return [Label(g, v, asked, arrived) for g, v, (_, asked) in zip(groups, values, taken, strict=True)]
 

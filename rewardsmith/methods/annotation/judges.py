@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 import time
@@ -13,24 +12,24 @@ import numpy as np
 from rewardsmith.agents.models import LanguageModel, ReplayKey, Request
 from rewardsmith.agents.prompting import render
 from rewardsmith.methods.annotation.annotator import Caption, Judge
+from rewardsmith.methods.learned.judges import StandInJudge
 
 
 class StandIn:
-    """Not a language model: labels by planner-derived progress, with errors that persist per caption.
+    """Not a language model: labels by planner-derived progress, with the errors of CALM's stand-in.
 
-    false_positive, false_negative: chances in [0, 1] that a caption without (with) progress is labelled wrongly,
-    decided once per caption from `seed`; latency_s: seconds per batch. Results with it are `oracle-informed`.
+    latency: seconds per batch. Results with it are `oracle-informed`.
     """
 
-    def __init__(self, false_positive: float, false_negative: float, latency_s: float, seed: int) -> None:
-        self._rates = {False: false_positive, True: false_negative}
-        self._latency, self._seed = latency_s, seed
+    calls = 0
+
+    def __init__(self, false_positive: float, false_negative: float, latency: float, seed: int) -> None:
+        self._inner = StandInJudge(1, false_positive, false_negative, seed=seed)
+        self._latency = latency
 
     def opinion(self, caption: Caption) -> float:
         """1.0 or 0.0; the same for the same caption."""
-        digest = hashlib.sha256(f"{self._seed}:{caption.key}".encode()).digest()
-        wrong = int.from_bytes(digest[:8], "big") / 2**64 < self._rates[caption.progress]
-        return float(caption.progress != wrong)
+        return float(self._inner.verdict(caption.key, int(caption.progress)))
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
         time.sleep(self._latency)
@@ -43,6 +42,8 @@ class StandIn:
 
 class Shuffled:
     """A control: the labels of another judge, dealt out at random within each batch."""
+
+    calls = 0
 
     def __init__(self, inner: Judge, seed: int) -> None:
         self._inner, self._rng = inner, np.random.default_rng(seed)
@@ -64,9 +65,9 @@ class ModelJudge:
     words; what cannot be read counts as not helpful, or as neither.
     """
 
-    def __init__(self, model: LanguageModel, goal: str, per_call: int, seed: int, tokens: int) -> None:
+    def __init__(self, model: LanguageModel, goal: str, per_call: int, seed: int, tokens: int, calls: int = 0) -> None:
         self._model, self._goal, self._per_call, self._tokens = model, goal, per_call, tokens
-        self._seed, self._calls, self._lock = seed, 0, threading.Lock()
+        self._seed, self.calls, self._lock = seed, calls, threading.Lock()
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
         return [float(word == "ALPHA") for word in self._ask([[c.text] for c in captions])]
@@ -81,8 +82,9 @@ class ModelJudge:
             asked = entries[first : first + self._per_call]
             prompt = render("annotator.md.j2", goal=self._goal, entries=asked)
             with self._lock:
-                number, self._calls = self._calls, self._calls + 1
-            key = ReplayKey("annotator", 0, self._seed, number)
+                number = self.calls = self.calls + 1
+            # Calls of a job are told apart by (role, iteration, sample); trials by their seed.
+            key = ReplayKey("annotator", self._seed, number)
             answer = self._model.complete(Request("annotator", prompt, "", key, self._tokens, temperature=0.1))
             words += read_words(answer.text if answer.completed else "", len(asked))
         return words

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rewardsmith.methods.annotation.annotator import Caption, Label
+from rewardsmith.methods.annotation.annotator import Caption, Judge, Label
+from rewardsmith.methods.annotation.judges import StandIn
 
 
 class LabelFile:
@@ -64,6 +65,7 @@ class Recorded:
 
     def __init__(self, path: Path) -> None:
         self._labels = read_labels(path)
+        self.judge: Judge = StandIn(0.0, 0.0, 0.0, 0)  # never asked
         self._rollout = -1
 
     def offer(self, captions: Sequence[Caption]) -> None:

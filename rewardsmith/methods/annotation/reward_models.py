@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 from zlib import crc32
 
@@ -100,7 +101,7 @@ class TextScore(nn.Module):
 def bag_of(text: str) -> torch.Tensor:
     """Buckets of a caption's words and of neighbouring ones, int64."""
     words = ["", *re.findall(r"\w+", text)]
-    pairs = [f"{a} {b}" for a, b in zip(words[:-1], words[1:], strict=True)]
+    pairs = [f"{a} {b}" for a, b in pairwise(words)]
     return torch.tensor([crc32(word.encode()) % _BUCKETS for word in (*words, *pairs)])
 
 

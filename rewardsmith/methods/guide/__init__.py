@@ -1,1 +1,1 @@
-"""The language model of ULPS: planner's trajectories, prompts in words, an encoder, its uncertainty, its calibration."""
+"""The language model of ULPS: planner's trajectories, prompts in words, encoder, uncertainty, calibration."""

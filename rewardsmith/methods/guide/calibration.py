@@ -95,7 +95,7 @@ def auroc(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float | 
     count, others = int(positive.sum()), int((~positive).sum())
     if not count or not others:
         return None
-    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2  # mean rank of each value, from 1
     total = float(ranks[inverse][positive].sum())
     return (total - count * (count + 1) / 2) / (count * others)

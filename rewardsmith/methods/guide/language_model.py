@@ -156,7 +156,13 @@ def _read(task: MiniGridTask, spec: GuideSpec, folder: Path) -> LanguageGuide:
 
 
 def _folder(task: MiniGridTask, spec: GuideSpec) -> Path:
-    made_of = {"task": task.id, "pool": dict(task.sizes), "format": FORMAT, "minigrid": version("minigrid"), **asdict(spec)}
+    made_of = {
+        "task": task.id,
+        "pool": dict(task.sizes),
+        "format": FORMAT,
+        "minigrid": version("minigrid"),
+        **asdict(spec),
+    }
     digest = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
     return cache_folder() / "guides" / f"{task.id}-{spec.prompts}-{digest}"
 

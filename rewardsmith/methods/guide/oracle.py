@@ -24,6 +24,9 @@ DETOUR = 0.15
 Without any, the model meets its first mistake's state untrained, and a policy that explores meets little else.
 """
 
+PER_LAYOUT = 40
+"""Labelled states taken from one layout, at least: listing a layout's graph takes longer than all else."""
+
 GRAPH_LIMIT = 60_000
 """States of one layout that are listed; what a cut-off graph cannot vouch for is left out."""
 
@@ -63,10 +66,10 @@ def split_layouts(task: MiniGridTask) -> dict[str, NDArray[np.int64]]:
 
 
 def collect(task: MiniGridTask, layouts: NDArray[np.int64], pairs: int, seed: int) -> Episodes:
-    """About `pairs` labelled states, as many from each of `layouts`: the first part of trajectories from its start."""
+    """`pairs` labelled states or a few more, from as many of `layouts` as that takes, in a random order."""
     rng = np.random.default_rng(seed)
     batch = task.batch(1, "train")
-    share = -(-pairs // len(layouts))
+    share = max(PER_LAYOUT, -(-pairs // len(layouts)))
     parts: list[tuple[NDArray, NDArray, NDArray, NDArray]] = []
     found = 0
     for layout in rng.permutation(layouts):
