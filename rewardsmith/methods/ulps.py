@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.tasks.base import Tables
+from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.learner import Experience, Guide, Learner
 
 if TYPE_CHECKING:  # a method's module is read without loading torch
@@ -124,7 +125,7 @@ class UlpsLearner(Learner):
             chosen.language_model_epochs, chosen.language_model_seed,
         )  # fmt: skip
         self._setting, self._options = setting, chosen
-        self._language_model = language_guide(setting.task, spec)
+        self._language_model = language_guide(setting.task, spec)  # type: ignore[arg-type]
         self.guide: Blend = Blend(setting, self._language_model)
         self._clear()
 
@@ -219,12 +220,30 @@ class UlpsLearner(Learner):
         return told
 
 
+def check_searchable(task: Task) -> None:
+    """Raises UsageError for a task that the planner cannot search."""
+    if task.family != "minigrid" or task.engine == "real":
+        raise UsageError(
+            f"This method learns from a planner, and {task.id} cannot be searched.",
+            "Use a MiniGrid task that the compiled engine plays, see `rewardsmith tasks`; or another method.",
+        )
+
+
 class Ulps(Method):
     """No program is asked for; the reward is the environment's own."""
 
     name = "ulps"
     summary = "PPO guided by a language model fitted to the planner, as far as it is certain (ULPS)"
     Options = UlpsOptions
+
+    def program(self, task: Task, options: Any) -> str:
+        """None. Raises UsageError for a task that the planner cannot search, and without transformers if needed."""
+        check_searchable(task)
+        if options.language_model is not None:
+            from rewardsmith.methods.guide.pretrained import need_transformers
+
+            need_transformers(options.language_model)
+        return ""
 
     def learner(self, setting: Setting) -> Learner:
         """The guide and its distillation. Raises UsageError where the planner or the language model is missing."""

@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from rewardsmith.errors import UsageError
 from rewardsmith.methods.guide.calibration import Calibration, calibrate, save_reliability_plot
 from rewardsmith.methods.guide.encoder import EncoderSize, SmallEncoder, Vocabulary, draw_masks
 from rewardsmith.methods.guide.finetune import FROM_SCRATCH, PUBLISHED, fit
@@ -71,16 +70,11 @@ class LanguageGuide:
         return self.model
 
 
-def language_guide(task: Any, spec: GuideSpec) -> LanguageGuide:
-    """The guide for `task`, from disk or fitted now (a minute or two on one core).
+def language_guide(task: MiniGridTask, spec: GuideSpec) -> LanguageGuide:
+    """The guide for `task`, which a planner can search: from disk, or fitted now (a minute or two on one core).
 
-    Raises UsageError for a task that the planner cannot search, and for a language model that cannot be loaded.
+    Raises UsageError for a language model that cannot be loaded.
     """
-    if not isinstance(task, MiniGridTask) or task.engine == "real":
-        raise UsageError(
-            f"ULPS learns from a planner, and {task.id} cannot be searched.",
-            "Use a task that `rewardsmith tasks` lists as batched, or another method.",
-        )
     folder = _folder(task, spec)
     with _alone(folder):
         if not (folder / "report.json").exists():

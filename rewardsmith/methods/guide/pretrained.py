@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,9 @@ class PretrainedEncoder(nn.Module):
     @staticmethod
     def load(name: str, actions: int, rate: float) -> PretrainedEncoder:
         """`name`: a folder, or a name of the Hugging Face hub. Raises UsageError."""
-        try:
-            from transformers import AutoModelForSequenceClassification, AutoTokenizer
-        except ImportError as error:
-            raise UsageError(
-                f"The language model {name!r} needs transformers, which is not installed.",
-                'Install it with `pip install "rewardsmith[bert]"`, or leave the language model out.',
-            ) from error
+        need_transformers(name)
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
         try:
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=actions)
@@ -58,6 +55,19 @@ class PretrainedEncoder(nn.Module):
         repeated = words.repeat(passes, 1)
         logits = self.model(input_ids=(repeated - 1).clamp(min=0), attention_mask=(repeated != 0).long()).logits
         return logits.unflatten(0, (passes, -1))
+
+
+def need_transformers(name: str) -> None:
+    """Raises UsageError where the extra is not installed; nothing is imported."""
+    try:
+        found = importlib.util.find_spec("transformers")
+    except ValueError:
+        found = None
+    if found is None:
+        raise UsageError(
+            f"The language model {name!r} needs transformers, which is not installed.",
+            'Install it with `pip install "rewardsmith[bert]"`, or leave the language model out.',
+        )
 
 
 def _replace_dropouts(model: nn.Module, rate: float) -> list[Dropout]:
