@@ -90,9 +90,45 @@ def describe_methods() -> list[dict[str, Any]]:
     return planning.describe_methods()
 
 
+def notices(spec: JobSpec) -> list[str]:
+    """What a user is to know of who answers in a language model's place."""
+    return planning.notices(spec)
+
+
+def asks_designer(spec: JobSpec) -> bool:
+    """Whether somebody is asked for programs."""
+    return planning.asks_designer(spec)
+
+
+def judge_arms(mode: str | None, subgoals: str | None, view: str | None) -> tuple[tuple[Any, ...], ...]:
+    """The arms of `evaluate_judge` that fit; None means any. Raises UsageError where none does."""
+    from rewardsmith.engine.judging import ARMS
+
+    found = tuple(
+        arm for arm in ARMS
+        if (mode in (None, arm[0])) and (subgoals in (None, arm[1])) and (arm[0] == "code" or view in (None, arm[2]))
+    )  # fmt: skip
+    if not found:
+        known = "; ".join(", ".join(arm) for arm in ARMS)
+        raise UsageError("No arm has that mode, those subgoals and that view.", f"There are: {known}.")
+    return found
+
+
+def evaluate_judge(on_arm: Any = lambda text: None, **test: Any) -> list[Any]:
+    """How well a model says which steps terminate a subgoal; `test` are the fields of engine.judging.JudgeTest."""
+    from rewardsmith.engine import judging
+
+    return judging.evaluate_judge(judging.JudgeTest(allow=_floor(), **test), on_arm)
+
+
+def _floor() -> str:
+    return "none" if settings().allow_weak_sandbox else "kernel"
+
+
 def start_training(context: Context, task: str, source: str, steps: int | None, seeds: int) -> str:
     """A job that designs nothing: it checks a reward file, trains it, and confirms it on fresh seeds."""
     method = "auto-mc-reward" if "def dense" in source and "def sparse" in source else "free"
+    method = "calm" if "def subgoals" in source else method
     values: dict[str, Any] = {
         "task": task,
         "method": method,
@@ -173,9 +209,10 @@ def read_reward_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
     source = program_of(source) or source  # an exported file carries more than the program
-    if "def reward" not in source and not ("def dense" in source and "def sparse" in source):
+    known = ("def reward",), ("def dense", "def sparse"), ("def subgoals",)
+    if not any(all(part in source for part in parts) for parts in known):
         raise UsageError(
-            f"{path} defines neither reward() nor dense() and sparse().",
+            f"{path} defines neither reward(), subgoals() with predicates, nor dense() and sparse().",
             "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
         )
     return source

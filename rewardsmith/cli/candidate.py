@@ -52,7 +52,7 @@ def _head(c: Candidate) -> None:
     parents = f" of {', '.join(c.parents)}" if c.parents else ""
     screen.out.print(f"{c.id}  {c.move}{parents}  {c.state}{score}", style=f"bold {screen.ACCENT}", markup=False)
     if c.oracle_informed:
-        screen.out.print("oracle-informed: the prompt showed the planner's subgoal order", markup=False)
+        screen.out.print(text.ORACLE_INFORMED, markup=False)
     if c.cause_of_death:
         screen.out.print(f"died: {c.cause_of_death}", markup=False)
     if c.thoughts:

@@ -122,7 +122,7 @@ def _show_prompts(connection: Any, what: str) -> None:
 def _show_job(connection: Any, job_id: str, form: str) -> None:
     from rewardsmith.cli import results
     from rewardsmith.cli.live import screen_of
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import reading, text
     from rewardsmith.reporting.overview import read_overview
 
     view = read_overview(connection, job_id)
@@ -142,7 +142,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         markup=False,
     )
     if view.job.oracle_informed:
-        screen.out.print("oracle-informed: prompts showed the planner's subgoal order", markup=False)
+        screen.out.print(text.ORACLE_INFORMED, markup=False)
     screen.next_command(f"rewardsmith show {view.job.best_candidate or view.rows[-1].candidate}")
 
 

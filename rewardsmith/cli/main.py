@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from rewardsmith.cli import check, database, doctor, export, inspect, methods, run, service, steer, tasks
+from rewardsmith.cli import check, database, doctor, export, inspect, judge, methods, run, service, steer, tasks
 from rewardsmith.errors import RewardsmithError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ def _options(
 
 run.register(app)
 methods.register(app)
+judge.register(app)
 inspect.register(app)
 steer.register(app)
 export.register(app)

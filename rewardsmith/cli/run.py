@@ -79,7 +79,9 @@ def run(
     context = api.open_here(allow_weak_sandbox=allow_weak_sandbox)
     job_id, resumed = api.start(context, job_spec, text)
     screen.say(f"job {job_id}{' (going on)' if resumed else ''}")
-    if job_spec.model == "synth":
+    for notice in api.notices(job_spec):
+        screen.say(notice)
+    if job_spec.model == "synth" and api.asks_designer(job_spec):
         screen.say(
             "The designer is `synth`, which is not a language model: it composes programs by rules. "
             "Name one with --model."

@@ -55,13 +55,15 @@ class CheckedReward:
 
 
 def reward_of(source: str) -> TrainingReward:
-    """The training reward that a text defines: reward(), potential(), both, or dense() and sparse().
+    """The training reward that a text defines: reward(), potential(), both, dense() and sparse(), or subgoals().
 
     Raises UsageError if it defines none of these.
     """
     names = top_level_names(source)
     if {"dense", "sparse"} <= names:
         return get_method("auto-mc-reward").reward(source)
+    if "subgoals" in names:
+        return get_method("calm").reward(source)
     functions = tuple(name for name in ("reward", "potential") if name in names)
     if not functions:
         raise UsageError(

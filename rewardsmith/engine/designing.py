@@ -128,6 +128,10 @@ def run_check(context: Context, item: Item) -> None:
     reward = recipe.reward(candidate.source).written
     checked = run_checks(task, reward, spec.training.gamma, context.sandbox_floor)
     verdicts = list(checked.verdicts)
+    bonuses = [c.name for c in recipe.reward(candidate.source).channels if c.kind == "bonus"]
+    if bonuses and checked.passed:
+        text = f"paid during training only, and left out of the other checks: {', '.join(bonuses)}"
+        verdicts.append(Verdict("bonuses", True, text))
     if checked.passed and candidate.kind == "designed":
         verdicts.append(_novelty(context, snapshot, candidate, verdicts))
     objections = {v.kind for v in verdicts if not v.passed}

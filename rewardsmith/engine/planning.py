@@ -28,7 +28,8 @@ _ROUNDS = 2  # an answer that cannot be read is asked for once more
 class Plan:
     """Prompts by name; calls: at most, over the whole job; tokens, usd: the most they take, usd None = unknown.
 
-    limited: whether a budget of the job ends it earlier.
+    limited: whether a budget of the job ends it earlier. trained: whether a model is asked in training, too, as often
+    as the budget allows.
     """
 
     prompts: list[tuple[str, str]]
@@ -37,6 +38,7 @@ class Plan:
     tokens: int
     usd: float | None
     limited: bool
+    trained: bool
 
     def lines(self) -> list[str]:
         """The figures in words."""
@@ -48,6 +50,8 @@ class Plan:
         ]
         if self.limited:
             found.append("the job's own limits of calls, tokens or dollars end it before they are passed")
+        if self.trained:
+            found.append("in training the method asks on top of that, as often as the job's limits allow")
         return found
 
 
@@ -74,8 +78,20 @@ def plan_calls(spec: JobSpec) -> Plan:
         usd += count * max(bound.usd or 0.0 for bound in bounds)
     budget = spec.budget
     limited = any(limit is not None for limit in (budget.calls, budget.tokens, budget.dollars))
+    recipe = recipe_of(spec)
+    trained = recipe.modelled and recipe.asks_in_training
     estimates = [estimated_tokens(system, prompt) for _, prompt in prompts]
-    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited)
+    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained)
+
+
+def notices(spec: JobSpec) -> list[str]:
+    """What a user is to know of who answers in a language model's place. Raises UsageError."""
+    return recipe_of(spec).notices
+
+
+def asks_designer(spec: JobSpec) -> bool:
+    """Whether somebody is asked for programs."""
+    return spec.searches and recipe_of(spec).contract is not None
 
 
 def describe_methods() -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item, ItemKey
 
 ROLES = ("judge", "annotator")
-"""Who asks in training; a question's number tells them apart."""
+"""Who asks in training; a question's rung tells them apart."""
 
 _LOOK = (0.02, 0.5)  # seconds between looks for the answer: first, at most
 
@@ -71,14 +71,13 @@ class RelayedModel:
             "max_tokens": request.max_tokens, "temperature": request.temperature, "note": request.note,
         }  # fmt: skip
         mine = self._item.key
-        number = request.key.sample * len(ROLES) + ROLES.index(request.role)
-        attempt = request.key.attempt
+        rung = request.key.attempt * len(ROLES) + ROLES.index(request.role)
         while True:
-            key = ItemKey(mine.job_id, "ask", mine.iteration, mine.candidate, mine.seed, attempt, number)
+            key = ItemKey(mine.job_id, "ask", mine.iteration, mine.candidate, mine.seed, rung, request.key.sample)
             found = self._context.write(lambda connection, key=key: queue.insert_or_get(connection, key, payload))
             if found.payload["hash"] == digest and found.state not in ("cancelled", "lost"):
                 return found
-            attempt += 100  # the same number was used for other words before the trial was interrupted
+            rung += 100  # other words of the same number, or withdrawn when the trial was interrupted
 
 
 def run_ask(context: Context, item: Item) -> None:

@@ -15,6 +15,7 @@ from rewardsmith.agents.models import LanguageModel
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.relay import open_relayed
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import SPARSE, TrainingReward
@@ -63,25 +64,26 @@ def train_item(context: Context, item: Item) -> None:
     purpose = purpose_of(item)
     folder = context.trial_folder(candidate.id, purpose, item.key.seed)
     task = get_task(spec.task)
-    plan = TrialPlan(
-        task=task,
-        reward=reward,
-        training=spec.training,
-        seed=item.key.seed,
-        steps=spec.steps,
-        fraction=fraction_of(item, spec),
-        folder=folder,
-        pool="claim" if purpose == "confirm" else "select",
-        allow=context.sandbox_floor,
-        learners={} if candidate.kind == "baseline" else _learners(context, snapshot, item, task, reward, folder),
-    )
     rows = _Rows(context, item, candidate.id, purpose)
     try:
+        plan = TrialPlan(
+            task=task,
+            reward=reward,
+            training=spec.training,
+            seed=item.key.seed,
+            steps=spec.steps,
+            fraction=fraction_of(item, spec),
+            folder=folder,
+            pool="claim" if purpose == "confirm" else "select",
+            allow=context.sandbox_floor,
+            learners={} if candidate.kind == "baseline" else _learners(context, snapshot, item, task, reward, folder),
+        )
         report = run_trial(plan, rows.on_point, rows.on_rollout)
-    except HostError as error:
-        rows.write_fault(str(error))
+    except (HostError, UsageError) as error:
+        # A method that can do nothing with this program (subgoals that nobody can judge, say) is no accident either.
+        rows.write_fault(" ".join(str(error).splitlines()))
         return
-    rows.write_report(asdict(report), plan.folder)
+    rows.write_report(asdict(report), folder)
 
 
 def _learners(

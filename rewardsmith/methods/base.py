@@ -31,8 +31,7 @@ class Setting:
     """The trial that a learner is made for.
 
     reward: what is trained, channels of other methods included. folder: the trial's own, for what a method stores.
-    open_model: the model that plays a role ("annotator", say), within the job's budget; None outside a job. Its
-    answers are recorded under `seed`.
+    open_model: the model that plays a role ("annotator", say), within the job's budget; None outside a job.
     """
 
     task: Task
@@ -99,7 +98,7 @@ class Method:
         return None
 
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
-        """Sentences for the analyzer and the next designer, from what the learner's `telemetry` told last."""
+        """Sentences for the analyzer, from what the learner's `telemetry` told last."""
         return ()
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
@@ -108,6 +107,10 @@ class Method:
         modelled: whether a language model answers this job's prompts, rather than what is built in.
         """
         return False
+
+    def stand_in(self, options: Any) -> str | None:
+        """What answers in a language model's place where none is named, in one sentence; None if nobody is asked."""
+        return None
 
     def reward(self, source: str, options: Any = None) -> TrainingReward:
         """The training reward of a program's source, the method's bonuses included."""

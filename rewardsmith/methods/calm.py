@@ -87,10 +87,14 @@ class Calm(Method):
         return found
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
-        """The predicates; a judge's subgoals are not called."""
+        """The predicates; a judge's subgoals are not called. Raises UsageError for a file that names none."""
         if options.mode == "judge" or not source:
             return ()
-        return tuple(read_predicates(source).values())
+        try:
+            return tuple(read_predicates(source).values())
+        except (UnreadableAnswer, SyntaxError) as error:
+            remedy = 'Write `def subgoals(): return {"words": predicate}` and the predicates.'
+            raise UsageError(f"The program's subgoals cannot be read: {error}", remedy) from error
 
     def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
         """r, and in mode code beta * 1[g] for each predicate."""
@@ -109,6 +113,15 @@ class Calm(Method):
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
         """Preset subgoals are a planner's; without a language model the judge is a stand-in that knows the truth."""
         return options.subgoals == "preset" or (options.mode == "judge" and not modelled)
+
+    def stand_in(self, options: Any) -> str | None:
+        """The judge's."""
+        if options.mode == "code":
+            return None
+        return (
+            "The judge is a stand-in, not a language model: it reads the simulator's truth, with the errors that "
+            "--option calm.false_positive and calm.false_negative ask for. Such results are oracle-informed."
+        )
 
     def learner(self, setting: Setting) -> Learner | None:
         """The judge's verdicts; predicates need none."""
@@ -212,7 +225,7 @@ class JudgedSubgoals(Learner):
         def prompt(transition: str) -> str:
             return judge_prompt(goal, legend, self._subgoals, transition)
 
-        return ModelJudge(model, prompt, list(self._subgoals), setting.seed, log=self._log), ()
+        return ModelJudge(model, prompt, list(self._subgoals), log=self._log), ()
 
     def _log(self, entry: dict[str, Any]) -> None:
         self._setting.folder.mkdir(parents=True, exist_ok=True)

@@ -125,8 +125,7 @@ class OniLearner(Learner):
 
     def state(self) -> dict[str, Any]:
         """The reward model, and how many labels of the file it has learned."""
-        calls = self._annotator.judge.calls
-        return {"labels": self._file.count, "rollout": self._rollout, "calls": calls, "model": self._model.state()}
+        return {"labels": self._file.count, "rollout": self._rollout, "model": self._model.state()}
 
     def load(self, state: Any) -> None:
         """Go on with the labels known at the checkpoint."""
@@ -135,7 +134,6 @@ class OniLearner(Learner):
         self._model.load(state["model"])
         self._model.remember(labels)
         self._know(labels)
-        self._annotator.judge.calls = state["calls"]
         self._annotator.know([label.captions[0] for label in labels])
 
     def telemetry(self) -> dict[str, Any]:
@@ -191,7 +189,7 @@ def _annotator(setting: Setting) -> Annotator:
         judge = StandIn(options.false_positive, options.false_negative, options.latency, options.judge_seed)
     else:
         goal = setting.task.interface().goal
-        judge = ModelJudge(model, goal, options.per_call, setting.seed, tokens=200 * options.per_call)
+        judge = ModelJudge(model, goal, options.per_call)
     if options.shuffled:
         judge = Shuffled(judge, setting.seed)
     return Annotator(
@@ -224,6 +222,13 @@ class Oni(Method):
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
         """Without a language model the annotator is a stand-in that knows the truth."""
         return not modelled
+
+    def stand_in(self, options: Any) -> str | None:
+        """The annotator's."""
+        return (
+            "The annotator is a stand-in, not a language model: it reads the simulator's truth, with the errors that "
+            "--option oni.false_positive and oni.false_negative ask for. Such results are oracle-informed."
+        )
 
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
         """How much of what was paid rests on labels."""

@@ -51,6 +51,18 @@ class Recipe:
     def _methods(self) -> tuple[Method, ...]:
         return (self.method, *self.combined)
 
+    @property
+    def asks_in_training(self) -> bool:
+        """Whether some method asks a model while it trains."""
+        return any(m.stand_in(self.options[m.name]) for m in self._methods)
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user is to know of who answers."""
+        if self.modelled:
+            return []
+        return [told for m in self._methods if (told := m.stand_in(self.options[m.name]))]
+
     def reward(self, source: str) -> TrainingReward:
         """The training reward of a program: the method's channels, then those combined with it."""
         own = self.method.reward(source, self.options[self.method.name])

@@ -253,6 +253,16 @@ class Ulps(Method):
         """Always: the planner names the actions that the language model is fitted to."""
         return True
 
+    def stand_in(self, options: Any) -> str | None:
+        """The language model's, unless one is named."""
+        if options.language_model is not None:
+            return None
+        return (
+            "The language model of ULPS is a small encoder fitted here to the planner's actions; name a pretrained one "
+            "with --language-model. Results are oracle-informed"
+            + (", and its prompts of the full state privileged." if options.prompts == "privileged" else ".")
+        )
+
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
         """What the language model did."""
         with_it = telemetry.get("success_with_language_model")

@@ -19,14 +19,15 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     """The card of a candidate, as Markdown."""
     spec = JobSpec.model_validate(job.spec)
     lines = [f"# Reward {candidate.id} for {job.task}", ""]
-    if spec.model == "synth":
+    if spec.model == "synth" and spec.searches:
         lines += ["Designed by `synth`, which is not a language model: it composes programs by rules.", ""]
     if candidate.oracle_informed:
         lines += [
-            "**oracle-informed**: the designer's prompt showed the planner's subgoal order. This is no evidence "
-            "for a language model.",
+            "**oracle-informed**: a planner or the simulator's truth informed it (its prompts, its subgoals or its "
+            "judge). This is no evidence for a language model.",
             "",
         ]
+    lines += _left_out(candidate)
     lines += [*_scores(connection, job, candidate), *_checks(connection, candidate)]
     lines += ["## Made from", ""]
     lines += [f"- method: {job.method}; model: {spec.model}; training gamma: {spec.training.gamma}"]
@@ -38,6 +39,14 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     lines += [f"- {name} {number}" for name, number in versions.items()]
     lines += ["", *_cost(connection, job, candidate)]
     return "\n".join(lines) + "\n"
+
+
+def _left_out(candidate: Candidate) -> list[str]:
+    """What `reward.py` does not pay, because only training could."""
+    paid = [c["name"] for c in candidate.channels.get("channels", []) if c["kind"] == "bonus"]
+    if not paid:
+        return []
+    return [f"`reward.py` leaves out what was paid during training only: {', '.join(paid)}.", ""]
 
 
 def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:

@@ -33,7 +33,7 @@ _VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium",
 
 def export_candidate(database: Engine, candidate: Candidate, out: Path, *, force: bool, allow: str) -> list[Path]:
     """Write an exported folder; returns its files. Raises UsageError, sandbox.HostError."""
-    if not candidate.source:
+    if not candidate.source and candidate.kind != "seeded":
         raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or use --best.")
     if out.exists() and any(out.iterdir()) and not force:
         raise UsageError(f"{out} is not empty.", "Name another folder, or give --force.")
@@ -43,9 +43,11 @@ def export_candidate(database: Engine, candidate: Candidate, out: Path, *, force
         card = card_text(connection, job, candidate, versions())
     spec = JobSpec.model_validate(job.spec)
     task = get_task(spec.task)
-    reward = TrainingReward.from_dict(candidate.channels)
+    # What is paid during training only needs the trainer around it.
+    reward = TrainingReward.from_dict(candidate.channels).written
     out.mkdir(parents=True, exist_ok=True)
-    title = f"Reward {candidate.id} for {task.id}, designed by rewardsmith ({spec.method}, {spec.model})."
+    by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
+    title = f"Reward {candidate.id} for {task.id}, {by}."
     text = reward_file(task, reward, spec.training.gamma, title)
     files = {"reward.py": text, "card.md": card}
     for name, content in files.items():
@@ -95,9 +97,11 @@ def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: fl
     """Played episodes with the rewards that training would have paid: what `verify` replays."""
     rollout, tables = record_transitions(task)
     steps, envs = rollout.starts.shape
-    with open_host(reward, task, tables, envs, steps, allow) as host:
-        rollout = featured(rollout, task, tables, host.uses)
-        scores = score_rollout(host, rollout, task, tables)
+    scores = None
+    if reward.functions:
+        with open_host(reward, task, tables, envs, steps, allow) as host:
+            rollout = featured(rollout, task, tables, host.uses)
+            scores = score_rollout(host, rollout, task, tables)
     totals = np.empty((steps, envs))
     for n in range(envs):
         # One environment at a time, as the exported wrapper runs them.
@@ -126,6 +130,8 @@ def _composed_alone(reward: TrainingReward, rollout: Rollout, scores: Any, n: in
     from dataclasses import replace
 
     one = Rollout(**{k: getattr(rollout, k)[:, n : n + 1] for k in Rollout.__dataclass_fields__})
+    if scores is None:
+        return compose_rollout(reward, one, None, gamma, Carry()).total[:, 0]
     phi = None if scores.phi is None else scores.phi[:, n : n + 1]
     phi0 = None if scores.phi0 is None else scores.phi0[:, n : n + 1]
     mine = replace(scores, values=scores.values[:, n : n + 1], phi=phi, phi0=phi0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+ORACLE_INFORMED = (
+    "oracle-informed: a planner or the simulator's truth informed it; this is no evidence for a language model"
+)
 _BARS = "▁▂▃▄▅▆▇█"
 
 

@@ -10,7 +10,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 
 _CUT_LIMITS = 3  # a checkpoint cuts episodes: at least this many step limits lie between two of them
-_CURVE_POINTS = 12  # per full trial
+_CURVE_POINTS = 12  # per full trial, unless more are asked for
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Schedule:
         return max(1, int(self.total * fraction) // self.cut_every) * self.cut_every
 
 
-def schedule(task: Task, training: TrainingSpec, steps: int) -> Schedule:
-    """When to cut, to evaluate and to stop."""
+def schedule(task: Task, training: TrainingSpec, steps: int, points: int = _CURVE_POINTS) -> Schedule:
+    """When to cut, to evaluate and to stop; about `points` points in a full trial's curve."""
     per_rollout = training.num_envs * training.rollout_steps
     total = max(1, steps // per_rollout)
     cut_every = math.ceil(_CUT_LIMITS * task.max_steps / training.rollout_steps)
-    return Schedule(per_rollout, total, cut_every, max(1, total // _CURVE_POINTS))
+    return Schedule(per_rollout, total, cut_every, max(1, total // points))
 
 
 def distinct_rungs(task: Task, training: TrainingSpec, steps: int, rungs: Sequence[float]) -> tuple[float, ...]:

@@ -43,6 +43,7 @@ class TrialPlan:
     folder: Path
     pool: str = "select"  # evaluation layouts: "select" in the search, "claim" to confirm
     allow: str = "kernel"
+    curve_points: int = 12  # of the full trial
     learners: dict[str, Learner] = field(default_factory=dict)  # what methods do in this trial, by method
 
 
@@ -78,7 +79,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     """
     torch.set_num_threads(1)  # two trials with two threads each on two cores are 3.6 times slower
     began = time.monotonic()
-    plans = schedule(plan.task, plan.training, plan.steps)
+    plans = schedule(plan.task, plan.training, plan.steps, plan.curve_points)
     batch = plan.task.batch(plan.training.num_envs, "train")
     env = BatchVecEnv(batch, plan.task, plan.training.rollout_steps, plan.seed, plans.cut_every)
     learners = Learners(plan.learners)

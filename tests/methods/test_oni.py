@@ -134,7 +134,7 @@ def test_a_model_is_asked_in_portions_and_what_cannot_be_read_is_not_helpful():
             return Answer("completed", "1. The key opens the door. ALPHA\n2. hm\n3) **BETA**", "test")
 
     model = Model()
-    judge = ModelJudge(model, "Pick up the box.", per_call=3, seed=5, tokens=100)
+    judge = ModelJudge(model, "Pick up the box.", per_call=3)
     assert judge.label(captions("took the key", "b", "c", "d")) == [1.0, 0.0, 0.0, 1.0]
     assert len({request.key for request in model.requests}) == 2 and judge.calls == 2
     assert "1. took the key" in model.requests[0].prompt and "Pick up the box." in model.requests[0].prompt

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Sequence
+from zlib import crc32
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from rewardsmith.agents.models import LanguageModel, ReplayKey, Request
 from rewardsmith.agents.prompting import render
 from rewardsmith.methods.annotation.annotator import Caption, Judge
 from rewardsmith.methods.learned.judges import StandInJudge
+
+_TOKENS = 200
+"""Of an answer, per caption asked about."""
 
 
 class StandIn:
@@ -65,9 +68,9 @@ class ModelJudge:
     words; what cannot be read counts as not helpful, or as neither.
     """
 
-    def __init__(self, model: LanguageModel, goal: str, per_call: int, seed: int, tokens: int, calls: int = 0) -> None:
-        self._model, self._goal, self._per_call, self._tokens = model, goal, per_call, tokens
-        self._seed, self.calls, self._lock = seed, calls, threading.Lock()
+    def __init__(self, model: LanguageModel, goal: str, per_call: int) -> None:
+        self._model, self._goal, self._per_call = model, goal, per_call
+        self.calls = 0
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
         return [float(word == "ALPHA") for word in self._ask([[c.text] for c in captions])]
@@ -81,11 +84,10 @@ class ModelJudge:
         for first in range(0, len(entries), self._per_call):
             asked = entries[first : first + self._per_call]
             prompt = render("annotator.md.j2", goal=self._goal, entries=asked)
-            with self._lock:
-                number = self.calls = self.calls + 1
-            # Calls of a job are told apart by (role, iteration, sample); trials by their seed.
-            key = ReplayKey("annotator", self._seed, number)
-            answer = self._model.complete(Request("annotator", prompt, "", key, self._tokens, temperature=0.1))
+            # The key follows from what is asked, not from when: what was answered before an interruption is found.
+            key = ReplayKey("annotator", 0, crc32(prompt.encode()) & 0x7FFFFFFF)
+            answer = self._model.complete(Request("annotator", prompt, "", key, _TOKENS * len(asked), temperature=0.1))
+            self.calls += 1
             words += read_words(answer.text if answer.completed else "", len(asked))
         return words
 

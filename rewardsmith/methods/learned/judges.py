@@ -142,11 +142,10 @@ class ModelJudge:
         model: LanguageModel,
         prompt: Callable[[str], str],
         names: Sequence[str],
-        seed: int,
         asked: int = 0,
         log: Callable[[dict[str, Any]], None] = lambda entry: None,
     ) -> None:
-        self._model, self._prompt, self._names, self._seed, self._log = model, prompt, list(names), seed, log
+        self._model, self._prompt, self._names, self._log = model, prompt, list(names), log
         self._lock = threading.Condition()
         self._stack: list[Question] = []
         self._under_way: set[int] = set()
@@ -186,7 +185,7 @@ class ModelJudge:
             self.stopped = self.stopped or why
             self._lock.notify_all()
 
-    def _next(self) -> tuple[Question, int] | None:
+    def _next(self) -> Question | None:
         with self._lock:
             while not self._stack and self.stopped is None:
                 self._lock.wait()
@@ -195,15 +194,15 @@ class ModelJudge:
             question = self._stack.pop()
             self._under_way.add(question.key)
             self.asked += 1
-            return question, self.asked
+            return question
 
     def _work(self) -> None:
-        while (taken := self._next()) is not None:
-            question, number = taken
+        while (question := self._next()) is not None:
             words, began = question.words(), time.monotonic()
             try:
-                # Calls of a job are told apart by (role, iteration, sample); trials by their seed.
-                key = ReplayKey("judge", self._seed, number)
+                # The key follows from the description, not from when it was asked: trials of one candidate share
+                # answers through the ledger, and a recording finds them again.
+                key = ReplayKey("judge", 0, question.key & 0x7FFFFFFF)
                 verdict = ask_judge(self._model, key, self._prompt(words), self._names)
             except RewardsmithError as error:
                 self._stop(error.cause)

@@ -1,0 +1,70 @@
+"""`evaluate-judge`: how well a model says which steps terminate a subgoal."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from rewardsmith.cli import screen
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command(name="evaluate-judge")(evaluate_judge)
+
+
+def evaluate_judge(
+    task: Annotated[str, typer.Option("--task", help="Task id.")],
+    model: Annotated[str, typer.Option(help="synth (a stand-in, and rules), or a litellm id.")] = "synth",
+    transitions: Annotated[int, typer.Option(min=4, help="Balanced transitions, each one call per arm.")] = 200,
+    mode: Annotated[str | None, typer.Option(help="Only judge, or only code.")] = None,
+    subgoals: Annotated[str | None, typer.Option(help="Only preset, or only discover.")] = None,
+    view: Annotated[str | None, typer.Option(help="Only this view of the judge: cropped, full or caption.")] = None,
+    false_positive: Annotated[float, typer.Option(min=0, max=1, help="Error rate of the stand-in.")] = 0.0,
+    false_negative: Annotated[float, typer.Option(min=0, max=1, help="Error rate of the stand-in.")] = 0.0,
+    max_calls: Annotated[int | None, typer.Option(help="Limit of language-model calls.")] = None,
+    seed: Annotated[int, typer.Option(help="Which transitions are drawn.")] = 0,
+    form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+) -> None:
+    """Measure a judge of subgoals offline, against the simulator's truth; nothing is trained."""
+    from rewardsmith import api
+
+    arms = api.judge_arms(mode, subgoals, view)
+    scores = api.evaluate_judge(
+        screen.say, task=task, model=model, transitions=transitions, seed=seed, arms=arms,
+        false_positive=false_positive, false_negative=false_negative, max_calls=max_calls,
+    )  # fmt: skip
+    shown = screen.table(
+        None,
+        [("mode", "left"), ("subgoals", "left"), ("view", "left"), ("judged by", "left"), ("n", "right"),
+         ("accuracy", "right"), ("precision", "right"), ("recall", "right"), ("F1", "right"),
+         ("false on hard", "right"), ("calls", "right")],
+    )  # fmt: skip
+    rows = []
+    for s in scores:
+        a = s.agreement
+        count = a.tp + a.fp + a.tn + a.fn
+        by = s.judged_by + (" *" if s.oracle_informed else "")
+        shown.add_row(
+            s.mode, s.subgoals, s.view, by, str(count), f"{a.accuracy:.3f}",
+            _number(a.precision), _number(a.recall), _number(a.f1), f"{a.hard_fp}/{a.hard}", str(s.calls),
+        )  # fmt: skip
+        rows.append(_row(s))
+    screen.emit(rows, form, shown)
+    if form == "table":
+        screen.say("* oracle-informed: preset subgoals are a planner's, a stand-in reads the simulator's truth")
+        screen.next_command(f"rewardsmith run --task {task} --method calm --option mode=judge")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _row(score: Any) -> dict[str, Any]:
+    a = score.agreement
+    return {
+        "mode": score.mode, "subgoals": score.subgoals, "view": score.view, "judged_by": score.judged_by,
+        "oracle_informed": score.oracle_informed, "accuracy": a.accuracy, "precision": a.precision,
+        "recall": a.recall, "f1": a.f1, **vars(a), "calls": score.calls, "tokens": score.tokens,
+    }  # fmt: skip

@@ -1,0 +1,174 @@
+"""Transitions to examine a judge of subgoals with, and how well its flags agree with the simulator's truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.errors import UsageError
+from rewardsmith.programs.rollout import Rollout
+from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.subgoals import Subgoal, terminated
+
+_PLANS = 16
+_EPISODES = 8  # per plan: the plan itself, and seven that leave it at random and then act at random
+_AFTER = 30  # random steps after the plan is left
+_MOTION = ("none", "turned", "moved", "nothing")
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Played episodes [T, N] and the steps chosen of them: half positive, a quarter hard negatives, a quarter others.
+
+    observations, following: float32 [T, N, D]. steps: int [K, 2], (t, n). positive, hard: bool [K].
+    """
+
+    rollout: Rollout
+    observations: NDArray[np.float32]
+    following: NDArray[np.float32]
+    tables: Tables
+    steps: NDArray[np.int64]
+    positive: NDArray[np.bool_]
+    hard: NDArray[np.bool_]
+    truth: NDArray[np.bool_]  # [T, N, G]
+
+
+def draw_examination(task: Task, subgoals: tuple[Subgoal, ...], count: int, seed: int) -> Examination:
+    """About `count` balanced transitions of `task`. Raises UsageError where no planner solves it.
+
+    A transition is positive if it terminated any subgoal. Hard negatives lie one step beside a positive, or touch an
+    object without terminating anything: the wrong object, a door closed again, an action without effect.
+    """
+    rollout, observations, following, tables = _play(task, seed)
+    truth = terminated(rollout.after, subgoals, task.schema)
+    positive = truth.any(-1)
+    hard = ~positive & (_beside(positive, rollout.starts) | _touches(task, rollout))
+    rng = np.random.default_rng([seed, 1])
+    half = min(count // 2, int(positive.sum()))
+    steps = [
+        _some(positive, half, rng),
+        _some(hard, half // 2, rng),
+        _some(~positive & ~hard, half - half // 2, rng),
+    ]
+    chosen = np.concatenate(steps)
+    t, n = chosen.T
+    return Examination(rollout, observations, following, tables, chosen, positive[t, n], hard[t, n], truth)
+
+
+def _some(mask: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    places = np.argwhere(mask)
+    return places[rng.permutation(len(places))[:count]]
+
+
+def _beside(positive: NDArray[np.bool_], starts: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Steps just before or after a positive one of the same episode."""
+    beside = np.zeros_like(positive)
+    beside[1:] |= positive[:-1] & ~starts[1:]
+    beside[:-1] |= positive[1:] & ~starts[1:]
+    return beside
+
+
+def _touches(task: Task, rollout: Rollout) -> NDArray[np.bool_]:
+    """Steps whose event concerns an object, or whose action was meant for the object ahead and did nothing."""
+    fields = {f["name"]: f for f in task.schema["fields"]}
+    events = rollout.after[..., fields["event"]["column"]]
+    names = fields["event"]["values"]
+    touched = ~np.isin(events, [names.index(e) for e in _MOTION])
+    touched &= rollout.after[..., fields["event_object"]["column"]] >= 0
+    faces = rollout.before[..., fields["front"]["column"]] >= 0
+    return touched | ((events == names.index("nothing")) & faces)
+
+
+def _play(task: Task, seed: int) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32], Tables]:
+    plans = list(task.oracle_plans(_PLANS) or ())
+    if not plans:
+        raise UsageError(f"No planner solves {task.id}, so there is no truth to compare with.", "Name a grid task.")
+    steps, envs = max(len(actions) for _, actions in plans) + _AFTER, _EPISODES * len(plans)
+    rollout = Rollout.empty(steps, envs, task.schema["width"], task.schema["dtype"])
+    seen = [np.zeros((steps, envs, task.observation_size), dtype=np.float32) for _ in range(2)]
+    rng = np.random.default_rng([seed, 0])
+    tables: Tables = {}
+    for number, (layout, actions) in enumerate(plans):
+        columns = slice(number * _EPISODES, (number + 1) * _EPISODES)
+        tables = _play_plan(task, layout, actions, rollout, [s[:, columns] for s in seen], columns, rng)
+    return rollout, seen[0], seen[1], tables
+
+
+def _play_plan(
+    task: Task,
+    layout: int,
+    actions: list[int],
+    rollout: Rollout,
+    seen: list[NDArray[np.float32]],
+    columns: slice,
+    rng: np.random.Generator,
+) -> Tables:
+    """Eight episodes on one layout into `columns`: each follows the plan up to a random step."""
+    batch = task.batch(_EPISODES, "train")
+    batch.play(layout)
+    leaves = rng.integers(0, len(actions) + 1, size=_EPISODES)
+    leaves[0] = len(actions)
+    starts, follows = np.ones(_EPISODES, dtype=bool), np.ones(_EPISODES, dtype=bool)
+    observation = np.zeros((_EPISODES, task.observation_size), dtype=np.float32)
+    for t in range(len(rollout.starts)):
+        batch.observe(observation)
+        seen[0][t] = observation
+        batch.state_rows(rollout.before[t, columns])
+        rollout.starts[t, columns] = starts
+        chosen = rng.integers(len(task.actions), size=_EPISODES)
+        if t < len(actions):
+            chosen = np.where(follows & (t < leaves), actions[t], chosen)
+        rollout.actions[t, columns] = chosen
+        batch.step(chosen)
+        batch.observe(observation)
+        seen[1][t] = observation
+        batch.state_rows(rollout.after[t, columns])
+        rollout.terminated[t, columns], rollout.truncated[t, columns] = batch.terminated, batch.truncated
+        starts = batch.terminated | batch.truncated
+        follows &= ~starts
+        batch.restart(starts)
+    tables = batch.tables
+    batch.close()
+    return tables
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Flags of a judge against the truth: true and false positives and negatives, and false ones that were hard."""
+
+    tp: int
+    fp: int
+    tn: int
+    fn: int
+    hard: int
+    hard_fp: int
+
+    @staticmethod
+    def of(flags: NDArray[np.bool_], examined: Examination) -> Agreement:
+        """Agreement of `flags` [K]."""
+        truth, hard = examined.positive, examined.hard
+        counts = [flags & truth, flags & ~truth, ~flags & ~truth, ~flags & truth, hard, hard & flags]
+        return Agreement(*(int(c.sum()) for c in counts))
+
+    @property
+    def accuracy(self) -> float:
+        """(tp + tn) / all."""
+        return (self.tp + self.tn) / max(self.tp + self.tn + self.fp + self.fn, 1)
+
+    @property
+    def precision(self) -> float | None:
+        """tp / (tp + fp), None if nothing was flagged."""
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
+
+    @property
+    def recall(self) -> float | None:
+        """tp / (tp + fn), None if nothing is positive."""
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall."""
+        both = 2 * self.tp + self.fp + self.fn
+        return 2 * self.tp / both if both else None

@@ -1,0 +1,317 @@
+"""CALM: subgoals as they are read, judged, latched, coded; the judge examined offline."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_baselines import played
+from tiny import TASK, TRAINING, Killed, run
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.models import Answer, Request, open_model
+from rewardsmith.engine import judging
+from rewardsmith.errors import BudgetSpent, UsageError
+from rewardsmith.methods import get_method
+from rewardsmith.methods.base import Setting
+from rewardsmith.methods.calm import CalmOptions, JudgedSubgoals, read_predicates, read_sentences
+from rewardsmith.methods.learned.judges import ModelJudge, Question, StandInJudge
+from rewardsmith.programs.answer_text import UnreadableAnswer
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.subgoals import named_subgoal, plan_events, preset_subgoals, terminated
+from rewardsmith.tasks.transitions import VIEWS, Describer
+from rewardsmith.training.learner import Experience
+from rewardsmith.verification.checks import run_checks
+from rewardsmith.verification.judging import Agreement, draw_examination
+
+CALM = get_method("calm")
+PRESET = {"mode": "judge", "subgoals": "preset"}
+SEEDED = 'def subgoals():\n    return {"take the key": took_key}\n\n\ndef took_key(prev, action, state, memory):\n'
+
+
+def judged(tmp_path, task=TASK, open_model=None, envs=4, **options) -> JudgedSubgoals:
+    chosen, found = CalmOptions.model_validate({**PRESET, **options}), get_task(task)
+    reward = CALM.reward(CALM.program(found, chosen), chosen)
+    training = TRAINING.model_copy(update={"num_envs": envs})
+    learner = CALM.learner(Setting(found, training, reward, 3, 1000, tmp_path, chosen, open_model))
+    assert isinstance(learner, JudgedSubgoals)
+    return learner
+
+
+def solution(task_id: str) -> Experience:
+    """The planner's solution of one layout, then random steps, in one environment."""
+    task = get_task(task_id)
+    examined = draw_examination(task, preset_subgoals(task), 40, 0)
+    first = slice(0, 1)
+    rollout = examined.rollout.__class__(
+        *(getattr(examined.rollout, name)[:, first] for name in examined.rollout.__dataclass_fields__)
+    )
+    return Experience(rollout, examined.observations[:, first], examined.following[:, first], examined.tables, 0)
+
+
+# ---- what a designer wrote
+
+
+def test_predicates_and_sentences_are_read_without_running_them():
+    assert read_predicates(SEEDED + "    return 1.0 / 0\n") == {"take the key": "took_key"}
+    assert read_sentences('def subgoals():\n    return {"key": "takes the key"}\n') == {"key": "takes the key"}
+    reward = CALM.reward(SEEDED + "    return 0.0\n", CalmOptions(beta=0.1))
+    assert reward.functions == ("took_key",)
+    assert [(c.name, c.weight, c.gate) for c in reward.channels] == [("env", 1.0, "none"), ("took_key", 0.1, "latch")]
+
+
+@pytest.mark.parametrize(
+    "source, words",
+    [
+        ("x = 1\n", "dict literal"),
+        ("def subgoals():\n    return dict(a=1)\n", "dict literal"),
+        ("def subgoals():\n    return {}\n", "names 0 subgoals"),
+        ('def subgoals():\n    return {"a": missing}\n', "must name a function"),
+        ('def subgoals():\n    return {"a": reward}\n\n\ndef reward(p, a, s, m):\n    return 0.0\n', "no usable name"),
+        ('def subgoals():\n    return {"a": f, "b": f}\n\n\ndef f(p, a, s, m):\n    return 0.0\n', "of its own"),
+    ],
+)
+def test_subgoals_that_cannot_be_read_are_told_to_the_model(source, words):
+    with pytest.raises(UnreadableAnswer, match=words):
+        read_predicates(source)
+
+
+@pytest.mark.parametrize("name", ["DoorKey-6x6", "UnlockPickup", "KeyCorridorS3R2"])
+@pytest.mark.parametrize("subgoals", ["discover", "preset"])
+def test_synth_writes_predicates_that_pass_the_checks_from_the_prompt_alone(name, subgoals):
+    task, options = get_task(f"MiniGrid-{name}-v0"), CalmOptions(subgoals=subgoals)
+    contract = CALM.contract(options)
+    assert contract is not None
+    asked = roles.DesignRequest(
+        contract, task.interface(), 1, 0, 3, "new", 0, [], [], given=CALM.given(task, options)
+    )  # fmt: skip
+    outcome = roles.design(open_model("synth"), asked)
+    assert outcome.result is not None, outcome.reason
+    assert "pick up the key" in outcome.calls[0].prompt or subgoals == "discover"
+    checked = run_checks(task, CALM.reward(outcome.result.source, options), 0.99)
+    assert not [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
+    assert sum(c["max"] > 0 for c in checked.components.values()) >= 2
+
+
+# ---- truth and descriptions
+
+
+def test_the_simulators_truth_is_the_event_itself():
+    task = get_task("MiniGrid-UnlockPickup-v0")
+    subgoals = preset_subgoals(task)
+    assert {"picked_up_key", "unlocked_door"} <= {s.name for s in subgoals}
+    layout, actions = (task.oracle_plans(1) or [])[0]
+    seen = solution("MiniGrid-UnlockPickup-v0")
+    truth = terminated(seen.rollout.after, subgoals, task.schema)[: len(actions), 0]
+    for t, event, kind in plan_events(task, layout, actions):
+        names = {subgoals[g].name for g in np.flatnonzero(truth[t])}
+        assert names == ({f"{event}_{kind}"} & {s.name for s in subgoals})
+    assert named_subgoal("picked_up_key", task) in subgoals and named_subgoal("baked_cake", task) is None
+
+
+def test_a_key_dropped_before_the_door_is_unlocked_terminates_nothing():
+    task = get_task("MiniGrid-UnlockPickup-v0")
+    dropped = named_subgoal("dropped_key", task)
+    assert dropped is not None
+    seen = solution(task.id)
+    at = np.argwhere(terminated(seen.rollout.after, (dropped,), task.schema)[:, 0, 0])[0, 0]
+    row = seen.rollout.after[at, 0].copy()
+    objects = next(f for f in task.schema["fields"] if f["name"] == "objects")
+    parts = {f["name"]: f for f in objects["fields"]}
+    door = next(
+        start for start in range(objects["start"], len(row) - objects["stride"] + 1, objects["stride"])
+        if row[start + parts["kind"]["column"]] == parts["kind"]["values"].index("door")
+    )  # fmt: skip
+    assert terminated(row, (dropped,), task.schema).all()
+    row[door + parts["state"]["column"]] = parts["state"]["values"].index("locked")
+    assert not terminated(row, (dropped,), task.schema).any()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_transitions_with_equal_keys_read_the_same_and_others_do_not(view):
+    task, seen = get_task(TASK), played(get_task(TASK), steps=48)
+    describer, rollout = Describer(task, view), seen.rollout
+    keys = describer.keys(rollout.before, rollout.actions, rollout.after, seen.observations, seen.following)
+    words: dict[int, set[str]] = {}
+    for t, n in np.ndindex(keys.shape):
+        text = describer.words(
+            rollout.before[t, n], int(rollout.actions[t, n]), rollout.after[t, n],
+            seen.observations[t, n], seen.following[t, n], seen.tables,
+        )  # fmt: skip
+        words.setdefault(int(keys[t, n]), set()).add(text)
+    assert all(len(texts) == 1 for texts in words.values())
+    if view == "caption":
+        assert len({next(iter(texts)) for texts in words.values()}) == len(words)
+    assert ("##" in next(iter(words[int(keys[0, 0])]))) or view == "caption"
+
+
+def test_only_grids_can_be_drawn():
+    with pytest.raises(UsageError, match="no grid"):
+        Describer(get_task("CartPole-v1"), "full")
+
+
+# ---- the judge
+
+
+def test_a_judged_subgoal_pays_once_per_episode_and_as_published_on_every_recurrence(tmp_path):
+    task = get_task("MiniGrid-DoorKey-6x6-v0")
+    seen = solution(task.id)
+    at = int(np.argwhere(terminated(seen.rollout.after, preset_subgoals(task), task.schema))[0, 0])
+    for array in (seen.rollout.before, seen.rollout.after, seen.rollout.actions, seen.observations, seen.following):
+        array[:] = array[at]  # the same subgoal is terminated on every step
+    seen.rollout.starts[:] = False
+    seen.rollout.starts[[0, 10]] = True
+    latched = judged(tmp_path, task.id, envs=1)
+    assert np.flatnonzero(latched.rewards(seen)["calm"][:, 0]).tolist() == [0, 10]
+    assert latched.telemetry()["labelled"] == 1.0
+    assert (judged(tmp_path, task.id, envs=1, latch=False).rewards(seen)["calm"] == 1.0).all()
+
+
+def test_errors_of_the_stand_in_belong_to_a_description_and_come_as_often_as_asked():
+    judge = StandInJudge(3, false_positive=0.2, false_negative=0.4, seed=1)
+    negatives = [judge.verdict(key, 0) for key in range(2000)]
+    assert np.mean([v != 0 for v in negatives]) == pytest.approx(0.2, abs=0.03)
+    assert np.mean([judge.verdict(key, 0b010) == 0 for key in range(2000)]) == pytest.approx(0.4, abs=0.04)
+    assert negatives == [judge.verdict(key, 0) for key in range(2000)]
+    assert negatives != [StandInJudge(3, 0.2, 0.4, seed=2).verdict(key, 0) for key in range(2000)]
+    assert all(StandInJudge(3).verdict(key, truth) == truth for key in range(50) for truth in range(8))
+
+
+def test_verdicts_that_come_late_are_used_from_then_on(tmp_path):
+    seen = solution("MiniGrid-DoorKey-6x6-v0")
+    late = judged(tmp_path, "MiniGrid-DoorKey-6x6-v0", envs=1, latency=0.05)
+    assert late.rewards(seen)["calm"].sum() == 0
+    time.sleep(0.06)
+    assert late.rewards(seen)["calm"].sum() > 0
+
+
+def test_a_killed_trial_with_a_judge_ends_bit_for_bit_the_same(tmp_path):
+    options = {**PRESET, "false_positive": 0.1, "false_negative": 0.1}
+    source = CALM.program(get_task(TASK), CalmOptions.model_validate(options))
+    whole, curve = run(tmp_path / "whole", CALM, source, **options)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", CALM, source, kill_at=4 * 64 * 16, **options)
+    _, rest = run(tmp_path / "killed", CALM, source, **options)
+    assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
+    assert rest[-1].telemetry == curve[-1].telemetry
+    told = CALM.evidence(whole.telemetry["methods"]["calm"])
+    assert "100.0%" in told[0] and "picked_up_key" in told[1]
+
+
+class Spoken:
+    """A language model that answers by what the transition's message says; `gate` holds it back."""
+
+    name, is_language_model = "test/spoken", True
+
+    def __init__(self, most: int | None = None) -> None:
+        self.prompts: list[str] = []
+        self.gate, self.most = threading.Event(), most
+        self.gate.set()
+
+    def complete(self, request: Request) -> Answer:
+        self.gate.wait(10)
+        if self.most is not None and len(self.prompts) >= self.most:
+            raise BudgetSpent("spent", "Raise it.")
+        self.prompts.append(request.prompt)
+        took = "Message: It picked up the" in request.prompt and "key" in request.prompt.split("Message:")[1]
+        names = request.prompt.split("```json")[-1].split('"')[1::2]
+        return Answer("completed", json.dumps({n: took and n == "picked_up_key" for n in names}), self.name)
+
+
+def arrived(judge: ModelJudge, count: int) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for _ in range(500):
+        found |= judge.collect()
+        if len(found) >= count:
+            break
+        time.sleep(0.01)
+    return found
+
+
+def test_the_model_is_asked_about_the_newest_first_and_about_nothing_twice():
+    model = Spoken()
+    model.gate.clear()
+    judge = ModelJudge(model, lambda words: f"{words}\n```json\n{{}}", ["picked_up_key"])
+    questions = [Question(key, lambda key=key: f"transition {key}") for key in range(20)]
+    judge.submit(questions[:4])
+    time.sleep(0.2)  # four threads hold these
+    judge.submit(questions)
+    judge.submit(questions)
+    model.gate.set()
+    assert set(arrived(judge, 20)) == set(range(20))
+    asked = [int(p.split()[1]) for p in model.prompts]
+    assert sorted(asked) == list(range(20)) and asked[4] > 15
+    judge.close()
+
+
+def test_training_goes_on_when_the_budget_for_the_judge_is_spent(tmp_path):
+    model = Spoken(most=3)
+    learner = judged(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
+    seen = solution("MiniGrid-DoorKey-6x6-v0")
+    learner.rewards(seen)
+    for _ in range(200):
+        if "stopped" in learner.telemetry():
+            break
+        time.sleep(0.01)
+    assert learner.rewards(seen)["calm"].shape == seen.rollout.actions.shape
+    assert "spent" in learner.telemetry()["stopped"]
+    learner.close()
+
+
+def test_a_models_verdicts_pay_and_are_written_down(tmp_path):
+    model = Spoken()
+    learner = judged(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
+    seen = solution("MiniGrid-DoorKey-6x6-v0")
+    assert learner.rewards(seen)["calm"].sum() == 0  # nothing has been answered yet
+    for _ in range(500):
+        paid = learner.rewards(seen)["calm"]
+        if learner.telemetry()["labelled"] == 1.0:
+            break
+        time.sleep(0.02)
+    assert paid.sum() > 0
+    lines = [json.loads(line) for line in (tmp_path / "verdicts.jsonl").read_text().splitlines()]
+    assert any(line["verdict"] for line in lines) and all("Action:" in line["transition"] for line in lines)
+    for words in ("# Role", "# Subgoals", "pick up the key", "# The transition"):
+        assert words in model.prompts[0], words
+    learner.close()
+
+
+# ---- the judge examined offline
+
+
+def test_an_examination_is_balanced_and_has_hard_negatives():
+    task = get_task("MiniGrid-DoorKey-6x6-v0")
+    drawn = draw_examination(task, preset_subgoals(task), 60, 0)
+    assert drawn.positive.sum() * 2 == len(drawn.steps) and drawn.hard.sum() * 4 >= len(drawn.steps) - 3
+    assert not (drawn.hard & drawn.positive).any()
+    same = draw_examination(task, preset_subgoals(task), 60, 0)
+    assert (same.steps == drawn.steps).all()
+
+
+def test_agreement_is_counted_as_usual():
+    assert Agreement(3, 1, 5, 1, 4, 1) == Agreement(tp=3, fp=1, tn=5, fn=1, hard=4, hard_fp=1)
+    a = Agreement(3, 1, 5, 1, 4, 1)
+    assert (a.accuracy, a.precision, a.recall, a.f1) == (0.8, 0.75, 0.75, 0.75)
+    assert Agreement(0, 0, 4, 0, 0, 0).precision is None
+
+
+def test_evaluate_judge_scores_the_stand_in_synths_predicates_and_a_model(monkeypatch):
+    task = "MiniGrid-DoorKey-6x6-v0"
+    arms = (("judge", "preset", "cropped"), ("code", "discover", "full"))
+    exact, coded = judging.evaluate_judge(judging.JudgeTest(task, transitions=80, arms=arms))
+    assert exact.agreement.accuracy == 1.0 and exact.judged_by == "stand-in" and exact.oracle_informed
+    assert coded.judged_by == "synth" and not coded.oracle_informed and (coded.agreement.f1 or 0) > 0.8
+    noisy = judging.JudgeTest(task, transitions=80, arms=arms[:1], false_positive=0.5, false_negative=0.5)
+    assert judging.evaluate_judge(noisy)[0].agreement.accuracy < 0.9
+    model = Spoken()
+    monkeypatch.setattr(judging, "open_model", lambda name: model)
+    told = judging.JudgeTest(task, "test/spoken", 40, arms=(("judge", "preset", "caption"),))
+    (score,) = judging.evaluate_judge(told)
+    assert score.judged_by == "test/spoken" and score.calls == 40 == len(model.prompts)
+    assert score.agreement.precision == 1.0 and 0 < (score.agreement.recall or 0) < 1.0  # it knows keys only
+    with pytest.raises(BudgetSpent):
+        judging.evaluate_judge(replace(told, max_calls=3))
