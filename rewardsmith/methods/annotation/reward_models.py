@@ -197,6 +197,8 @@ class Ranking(_Learned):
 
     def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
         """Take captions that occurred `times` [M] in a rollout into the running statistics, by their present r."""
+        if not self.version:  # r is noise until something is learned
+            return
         scores, total = self.scores(texts), float(times.sum())
         mean = float((scores * times).sum() / total)
         square = float((((scores - mean) ** 2) * times).sum())

@@ -94,6 +94,7 @@ def described(task: MiniGridTask, episodes: Episodes, prompts: Prompts) -> list[
 
 
 def _make(task: MiniGridTask, spec: GuideSpec, folder: Path) -> None:
+    torch.set_num_threads(1)  # as trials have it: the last bits depend on it
     sets = split_layouts(task)
     sizes = {"fit": spec.pairs, "stop": int(HELD_OUT * spec.pairs), "test": int(HELD_OUT * spec.pairs)}
     pairs = {name: _pairs(task, sets[name], sizes[name], spec, number) for number, name in enumerate(sets)}
