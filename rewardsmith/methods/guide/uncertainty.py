@@ -23,7 +23,7 @@ from rewardsmith.methods.guide.prompts import Describer
 Gate = Literal["entropy", "information"]
 
 _AT_ONCE = 256  # prompts per encoder batch
-_GRAIN = 2.0**12  # P_LLM is rounded to this share, so that the size of a batch cannot show in its last bits
+_GRAIN = 2.0**12  # opinions are rounded to this share, so that the size of a batch cannot show in their last bits
 
 
 class Encoder(Protocol):
@@ -59,13 +59,11 @@ def entropy(probs: NDArray[np.floating]) -> NDArray[np.floating]:
 def opinion_of(passes: NDArray[np.float64]) -> Opinion:
     """Mean, predictive entropy and mutual information of the passes' probabilities float64 [T, B, A]."""
     mean = passes.mean(axis=0)
-    mean = np.maximum(np.round(mean * _GRAIN), 0.0) / _GRAIN
-    mean /= mean.sum(axis=-1, keepdims=True)
-    scale = math.log(passes.shape[-1])
     total = entropy(mean)
-    shared = np.round(entropy(passes).mean(axis=0) * _GRAIN) / _GRAIN
-    shares = (np.clip(part / scale, 0.0, 1.0).astype(np.float32) for part in (total, total - shared))
-    return Opinion(mean.astype(np.float32), *shares)
+    parts = np.round(np.stack([total, total - entropy(passes).mean(axis=0)]) * _GRAIN) / _GRAIN
+    shares = np.clip(parts / math.log(passes.shape[-1]), 0.0, 1.0).astype(np.float32)
+    mean = np.round(mean * _GRAIN)
+    return Opinion((mean / mean.sum(axis=-1, keepdims=True)).astype(np.float32), shares[0], shares[1])
 
 
 def ask_encoder(model: Encoder, prompts: Sequence[str]) -> Opinion:
