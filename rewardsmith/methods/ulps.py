@@ -117,15 +117,9 @@ class UlpsLearner(Learner):
     """Distils P_LLM into pi after each update, and scores the blend at the trial's end."""
 
     def __init__(self, setting: Setting) -> None:
-        from rewardsmith.methods.guide.language_model import GuideSpec, language_guide
-
         chosen: UlpsOptions = setting.options
-        spec = GuideSpec(
-            chosen.prompts, chosen.language_model, chosen.pairs, chosen.passes, chosen.dropout,
-            chosen.language_model_epochs, chosen.language_model_seed,
-        )  # fmt: skip
         self._setting, self._options = setting, chosen
-        self._language_model = language_guide(setting.task, spec)  # type: ignore[arg-type]
+        self._language_model = fitted(setting.task, chosen)
         self.guide: Blend = Blend(setting, self._language_model)
         self._clear()
 
@@ -218,6 +212,17 @@ class UlpsLearner(Learner):
         }
         self._clear()
         return told
+
+
+def fitted(task: Any, options: UlpsOptions) -> LanguageGuide:
+    """The language model that `options` ask for, from disk or fitted now. Raises UsageError."""
+    from rewardsmith.methods.guide.language_model import GuideSpec, language_guide
+
+    spec = GuideSpec(
+        options.prompts, options.language_model, options.pairs, options.passes, options.dropout,
+        options.language_model_epochs, options.language_model_seed,
+    )  # fmt: skip
+    return language_guide(task, spec)
 
 
 def check_searchable(task: Task) -> None:
