@@ -40,11 +40,11 @@ class CloneLearner(Learner):
         """Fit pi to the planner's actions."""
         if self._cloned:
             return
-        from rewardsmith.methods.guide.oracle import collect, split_layouts
+        from rewardsmith.methods.guide.oracle import SPLITS, collect, split_layouts
 
         options: CloneOptions = self._setting.options
         task: Any = self._setting.task
-        episodes = collect(task, split_layouts(task)["fit"], options.pairs, 3 * options.pairs_seed)
+        episodes = collect(task, split_layouts(task)["fit"], options.pairs, len(SPLITS) * options.pairs_seed)
         known = episodes.optimal.any(axis=1)
         observations, optimal = episodes.observations[known], episodes.optimal[known]
         accuracy = _fit(model, observations, optimal, options.epochs)

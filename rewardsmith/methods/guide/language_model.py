@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from rewardsmith.methods.guide.calibration import Calibration, calibrate, save_reliability_plot
 from rewardsmith.methods.guide.encoder import EncoderSize, SmallEncoder, Vocabulary, draw_masks
 from rewardsmith.methods.guide.finetune import FROM_SCRATCH, PUBLISHED, fit
-from rewardsmith.methods.guide.oracle import Episodes, collect, split_layouts
+from rewardsmith.methods.guide.oracle import SPLITS, Episodes, collect, split_layouts
 from rewardsmith.methods.guide.prompts import Describer, FullState, SeenSoFar
 from rewardsmith.methods.guide.uncertainty import Encoder, ask_encoder
 from rewardsmith.tasks.base import Tables
@@ -125,7 +125,7 @@ def _make(task: MiniGridTask, spec: GuideSpec, folder: Path) -> None:
 def _pairs(
     task: MiniGridTask, layouts: NDArray[np.int64], count: int, spec: GuideSpec, number: int
 ) -> tuple[list[str], NDArray[np.bool_]]:
-    episodes = collect(task, layouts, count, spec.seed * len("fst") + number)
+    episodes = collect(task, layouts, count, len(SPLITS) * spec.seed + number)
     labelled = episodes.optimal.any(axis=1)
     texts = described(task, episodes, spec.prompts)
     return [text for text, known in zip(texts, labelled, strict=True) if known], episodes.optimal[labelled]
