@@ -139,6 +139,14 @@ def asks_designer(spec: JobSpec) -> bool:
     return planning.asks_designer(spec)
 
 
+def calibrate_guide(task: str, options: dict[str, Any], out: Path | None = None) -> Any:
+    """The language model that a ULPS job would use, fitted if need be, and how far it can be believed: a
+    rewardsmith.engine.calibrating.Report. Raises UsageError."""
+    from rewardsmith.engine import calibrating
+
+    return calibrating.calibrate_guide(task, options, out)
+
+
 def judge_arms(mode: str | None, subgoals: str | None, view: str | None) -> tuple[tuple[Any, ...], ...]:
     """The arms of `evaluate_judge` that fit; None means any. Raises UsageError where none does."""
     from rewardsmith.engine.judging import ARMS

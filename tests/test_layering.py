@@ -50,6 +50,7 @@ MAY = {
         "rewardsmith.spec", "rewardsmith.config", "rewardsmith.place", "rewardsmith.agents", "rewardsmith.__version__",
     },
     "rewardsmith": {"rewardsmith.api"},
+    "rewardsmith.__main__": {"rewardsmith.cli"},
     "workers": {"rewardsmith.engine", "rewardsmith.storage", "rewardsmith.config", "rewardsmith.__version__"},
     "rewardsmith.__version__": set(),
 }  # fmt: skip

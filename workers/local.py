@@ -25,7 +25,8 @@ from rewardsmith.storage import ledger, queue, records
 from rewardsmith.storage.database import read, reported
 from workers.warm import WarmParent
 
-_CALLS = ("design", "analyse")
+_CALLS = ("design", "analyse", "ask")
+_CALL_SLOTS = 4  # at least, where a model is asked: trials ask in numbers
 _IDLE = 0.05
 _TICK = 0.5
 
@@ -107,7 +108,7 @@ class LocalExecutor:
         """Slots that only wait for language models: a round's samples are asked for at the same time."""
         with read(self._context.database) as connection:
             spec = read_snapshot(connection, self._job).spec
-        return 0 if spec.asks_nobody else min(spec.samples, self._context.settings.calls_at_once)
+        return 0 if spec.asks_nobody else min(max(spec.samples, _CALL_SLOTS), self._context.settings.calls_at_once)
 
     def _slot(self, owner: str, kinds: tuple[str, ...]) -> None:
         try:

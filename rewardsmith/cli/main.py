@@ -8,7 +8,20 @@ from typing import Any
 
 import typer
 
-from rewardsmith.cli import check, database, doctor, export, inspect, judge, methods, run, service, steer, tasks
+from rewardsmith.cli import (
+    calibrate,
+    check,
+    database,
+    doctor,
+    export,
+    inspect,
+    judge,
+    methods,
+    run,
+    service,
+    steer,
+    tasks,
+)
 from rewardsmith.errors import RewardsmithError, of_system
 
 app = typer.Typer(
@@ -32,6 +45,7 @@ def _options(
 run.register(app)
 methods.register(app)
 judge.register(app)
+calibrate.register(app)
 inspect.register(app)
 steer.register(app)
 export.register(app)

@@ -34,6 +34,9 @@ def run(
     ] = None,
     weight: Annotated[list[str] | None, typer.Option(help="CHANNEL=NUMBER; may be repeated.")] = None,
     option: Annotated[list[str] | None, typer.Option(help="[METHOD.]NAME=VALUE; may be repeated.")] = None,
+    language_model: Annotated[
+        str | None, typer.Option(help="ulps: path or name of a BERT-family model; its own small one by default.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="synth (no language model), or a litellm id.")] = None,
     designer_model: Annotated[str | None, typer.Option(help="Model of the designer.")] = None,
     critic_model: Annotated[str | None, typer.Option(help="Model of the critic.")] = None,
@@ -163,6 +166,9 @@ def _composed(values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
         found["options"] = dict(values.get("options") or {})
         for name, own in read_options(options["option"], method).items():
             found["options"][name] = {**(found["options"].get(name) or {}), **own}
+    if options.get("language_model"):
+        given = found.setdefault("options", dict(values.get("options") or {}))
+        given["ulps"] = {**(given.get("ulps") or {}), "language_model": options["language_model"]}
     return found
 
 

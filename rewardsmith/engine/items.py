@@ -12,6 +12,7 @@ from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.designing import run_analyse, run_check, run_design
 from rewardsmith.engine.jobs import pause_job
+from rewardsmith.engine.relay import run_ask
 from rewardsmith.engine.service import NotServed, refuse_unserved
 from rewardsmith.engine.supervise import Interrupted, TrialLost, supervise_trial
 from rewardsmith.errors import DiskFull, LostItem
@@ -20,6 +21,8 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.outage import is_outage
 from rewardsmith.storage.queue import TRAINING_KINDS, Item
 from sandbox.client import SandboxError
+
+_HANDLERS = {"design": run_design, "check": run_check, "analyse": run_analyse, "ask": run_ask}
 
 
 def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -37,7 +40,7 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
             supervise_trial(context, item, stopping)
         else:
             with _Heartbeat(context, item):
-                {"design": run_design, "check": run_check, "analyse": run_analyse}[item.key.kind](context, item)
+                _HANDLERS[item.key.kind](context, item)
     except LostItem:
         return
     except Interrupted:

@@ -113,7 +113,7 @@ class _Arm:
         with open_host(reward, self._task, tables, envs, steps, self._test.allow) as host:
             values = score_rollout(host, featured(played, self._task, tables, host.uses), self._task, tables).values
         t, n = self._examined.steps.T
-        return (values > 0).any(-1)[t, n]
+        return np.logical_or.reduce(values > 0, axis=-1)[t, n]
 
     def judge(self) -> NDArray[np.bool_]:
         """Flags [K] of the model, or of the stand-in."""

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from rewardsmith.agents.models import LanguageModel
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.relay import open_relayed
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
-from rewardsmith.engine.speaking import open_role
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
@@ -93,7 +93,7 @@ def _learners(
     spec = snapshot.spec
 
     def open_model(role: str) -> LanguageModel:
-        return open_role(context, snapshot, item, role, item.key.candidate)
+        return open_relayed(context, spec, item, role)
 
     def setting(options: Any) -> Setting:
         return Setting(task, spec.training, reward, item.key.seed, spec.steps, folder, options, open_model)
@@ -172,6 +172,7 @@ class _Rows:
 
         def rows(connection: Connection) -> None:
             self._put(connection, state="failed", failure=reason)
+            queue.withdraw_questions(connection, self._item)
             queue.finish(connection, self._item, "done", {"fault": reason})
 
         self._write(rows)
@@ -211,6 +212,7 @@ class _Rows:
                 "train_success": in_training,
                 "steps": report["steps"],
             }
+            queue.withdraw_questions(connection, self._item)
             queue.finish(connection, self._item, "done", result)
 
         self._write(rows)

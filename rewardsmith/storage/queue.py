@@ -15,11 +15,11 @@ from rewardsmith.storage.clock import present
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.outage import patient
-from rewardsmith.storage.rows import OPEN, Item, ItemKey, item_of, items_of
+from rewardsmith.storage.rows import OPEN, Item, ItemKey, item_of
 from rewardsmith.storage.schema import jobs, now, work_items
 from rewardsmith.storage.upsert import dialect_insert
 
-KINDS = ("baseline", "design", "check", "train", "analyse", "confirm")
+KINDS = ("baseline", "design", "check", "train", "analyse", "confirm", "ask")
 TRAINING_KINDS = ("baseline", "train", "confirm")
 
 
@@ -49,6 +49,13 @@ def insert(connection: Connection, key: ItemKey, payload: Mapping[str, Any] | No
         **key.__dict__, state="queued", attempt=0, payload=dict(payload or {}), created_at=now()
     )
     connection.execute(statement.on_conflict_do_nothing())
+
+
+def insert_or_get(connection: Connection, key: ItemKey, payload: Mapping[str, Any]) -> Item:
+    """Add a work item unless it exists, and read it."""
+    insert(connection, key, payload)
+    same = and_(*(work_items.c[name] == value for name, value in key.__dict__.items()))
+    return _item(connection.execute(select(work_items).where(same)).mappings().one())
 
 
 @patient
@@ -234,7 +241,11 @@ def get(engine: Engine, item_id: int) -> Item:
     return item_of(row)
 
 
-of_job = items_of
+def of_job(connection: Connection, job_id: str) -> list[Item]:
+    """The items that a job's course depends on, in the order they were added: all but trials' questions."""
+    mine = and_(work_items.c.job_id == job_id, work_items.c.kind != "ask")
+    rows = connection.execute(select(work_items).where(mine).order_by(work_items.c.id)).mappings()
+    return [item_of(row) for row in rows]
 
 
 def count_open(engine: Engine, job_id: str) -> int:
@@ -253,6 +264,16 @@ def cancel_open(connection: Connection, job_id: str, candidate: str | None = Non
         .where(mine if candidate is None else and_(mine, work_items.c.candidate == candidate))
         .values(state="cancelled", finished_at=now(), owner=None)
     )
+
+
+def withdraw_questions(connection: Connection, item: Item) -> None:
+    """End what a trial has asked and nobody has answered."""
+    key = item.key
+    asked = and_(
+        work_items.c.job_id == key.job_id, work_items.c.kind == "ask", work_items.c.candidate == key.candidate,
+        work_items.c.seed == key.seed, work_items.c.state.in_(OPEN),
+    )  # fmt: skip
+    connection.execute(update(work_items).where(asked).values(state="cancelled", finished_at=now(), owner=None))
 
 
 def release_trials(connection: Connection, job_id: str) -> None:

@@ -186,8 +186,9 @@ def curve_of(connection: Readable, trial_id: int) -> list[Mapping[str, Any]]:
 
 
 def items_of(connection: Readable, job_id: str) -> list[Item]:
-    """All work items of a job in the order they were added."""
-    return [item_of(row) for row in fetch(connection, "work_items", order=("id",), job_id=job_id)]
+    """The work items of a job in the order they were added: all but trials' questions."""
+    found = fetch(connection, "work_items", order=("id",), job_id=job_id)
+    return [item_of(row) for row in found if row["kind"] != "ask"]
 
 
 def item_of(row: Any) -> Item:

@@ -140,7 +140,7 @@ work_items = Table(
     Column("id", Integer, primary_key=True),
     _job(),
     Column("iteration", Integer, nullable=False, default=0),
-    Column("kind", String(12), nullable=False),  # baseline | design | check | train | analyse | confirm
+    Column("kind", String(12), nullable=False),  # baseline | design | check | train | analyse | confirm | ask
     # Sentinels instead of NULL: NULLs never conflict in a unique constraint.
     Column("candidate", String(32), nullable=False, default=""),
     Column("seed", Integer, nullable=False, default=-1),

@@ -43,7 +43,7 @@ def draw_examination(task: Task, subgoals: tuple[Subgoal, ...], count: int, seed
     """
     rollout, observations, following, tables = _play(task, seed)
     truth = terminated(rollout.after, subgoals, task.schema)
-    positive = truth.any(-1)
+    positive = np.logical_or.reduce(truth, axis=-1)
     hard = ~positive & (_beside(positive, rollout.starts) | _touches(task, rollout))
     rng = np.random.default_rng([seed, 1])
     half = min(count // 2, int(positive.sum()))

@@ -1,0 +1,224 @@
+"""The three reward models of ONI (arXiv 2410.23022), learned online from labels of captions.
+
+retrieval:       r(m) = label of m, 0 until it has one
+classification:  p(m) by cross-entropy on the labels; r(m) = 1[p(m) > eta], eta = 0.5
+ranking:         P(m1 > m2) = exp r1 / (exp r1 + exp r2), a tie counting half (Bradley-Terry); then
+                 r~ = (r - mean) / std by running statistics, paid where r~ > -0.5
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Protocol
+from zlib import crc32
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from rewardsmith.methods.annotation.annotator import Label
+
+ETA = 0.5
+KEPT_ABOVE = -0.5
+_BUCKETS = 2048
+
+
+class RewardModel(Protocol):
+    """Captions to rewards; learns when labels arrive."""
+
+    version: int  # rises with every arrival of labels
+
+    def learn(self, labels: Sequence[Label]) -> None:
+        """Take in labels that have just arrived."""
+        ...
+
+    def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
+        """r(m), float64 [M], of M captions."""
+        ...
+
+    def remember(self, labels: Sequence[Label]) -> None:
+        """Take back labels that were learned from before; nothing is learned."""
+        ...
+
+    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
+        """Note that captions occurred `times` [M] in a rollout; called before `values` of them."""
+        ...
+
+    def state(self) -> Any:
+        """For a checkpoint: everything but the labels, which are on disk."""
+        ...
+
+    def load(self, state: Any) -> None:
+        """Back from a checkpoint; `remember` follows."""
+        ...
+
+
+class Retrieval:
+    """A hash table."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._table: dict[int, float] = {}
+
+    def learn(self, labels: Sequence[Label]) -> None:
+        self.remember(labels)
+        self.version += 1
+
+    def remember(self, labels: Sequence[Label]) -> None:
+        self._table.update((label.captions[0].key, label.value) for label in labels)
+
+    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
+        """Nothing is counted."""
+
+    def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
+        return np.array([self._table.get(key, 0.0) for key in keys])
+
+    def state(self) -> Any:
+        return {"version": self.version}
+
+    def load(self, state: Any) -> None:
+        self.version = state["version"]
+
+
+class TextScore(nn.Module):
+    """A caption's words and pairs of words, hashed, embedded, averaged; two dense layers; one number."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.words = nn.EmbeddingBag(_BUCKETS, width, mode="mean")
+        self.dense = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+
+    def forward(self, bags: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Scores [M] of M bags of buckets."""
+        offsets = torch.tensor([0, *(len(bag) for bag in bags[:-1])]).cumsum(0)
+        return self.dense(self.words(torch.cat(list(bags)), offsets)).squeeze(1)
+
+
+def bag_of(text: str) -> torch.Tensor:
+    """Buckets of a caption's words and of neighbouring ones, int64."""
+    words = ["", *re.findall(r"\w+", text)]
+    pairs = [f"{a} {b}" for a, b in pairwise(words)]
+    return torch.tensor([crc32(word.encode()) % _BUCKETS for word in (*words, *pairs)])
+
+
+class _Learned:
+    """What both learned models share: labels kept, gradient steps per arrival, a generator of their own."""
+
+    def __init__(self, seed: int, learning_rate: float, batch: int = 256, steps: int = 32, most: int = 25_000) -> None:
+        self.version = 0
+        self._generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._net = TextScore()
+        self._optimizer = torch.optim.Adam(self._net.parameters(), lr=learning_rate)
+        self._batch, self._steps, self._most = batch, steps, most
+        self._bags: list[tuple[torch.Tensor, ...]] = []
+        self._values: list[float] = []
+
+    def learn(self, labels: Sequence[Label]) -> None:
+        self.remember(labels)
+        for _ in range(self._steps):
+            chosen = torch.randint(len(self._bags), (min(self._batch, len(self._bags)),), generator=self._generator)
+            picked = [self._bags[i] for i in chosen.tolist()]
+            loss = self.loss(picked, torch.tensor([self._values[i] for i in chosen.tolist()]))
+            self._optimizer.zero_grad()
+            loss.backward()
+            self._optimizer.step()
+        self.version += 1
+
+    def remember(self, labels: Sequence[Label]) -> None:
+        """Keep the latest labels."""
+        self._bags += [tuple(bag_of(c.text) for c in label.captions) for label in labels]
+        self._values += [label.value for label in labels]
+        del self._bags[: -self._most], self._values[: -self._most]
+
+    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
+        """Nothing is counted."""
+
+    def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
+        """Of a minibatch: the captions' bags, and the labels' values [B]."""
+        raise NotImplementedError
+
+    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """The network's numbers, float64 [M]."""
+        with torch.no_grad():
+            return self._net([bag_of(text) for text in texts]).double().numpy()
+
+    def state(self) -> Any:
+        optimizer = self._optimizer.state_dict()
+        return {
+            "version": self.version,
+            "net": dict(self._net.state_dict()),
+            "optimizer": optimizer["state"],
+            "generator": self._generator.get_state(),
+        }
+
+    def load(self, state: Any) -> None:
+        """Back from a checkpoint; labels are given back by `remember`."""
+        self.version = state["version"]
+        self._net.load_state_dict(state["net"])
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+        self._generator.set_state(state["generator"])
+
+
+class Classification(_Learned):
+    """r = 1[p > eta]."""
+
+    def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
+        return functional.binary_cross_entropy_with_logits(self._net([bag[0] for bag in bags]), values)
+
+    def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
+        if not self.version:
+            return np.zeros(len(keys))
+        return (1.0 / (1.0 + np.exp(-self.scores(texts))) > ETA).astype(np.float64)
+
+
+class Ranking(_Learned):
+    """r~, by statistics over the captions met while training (the released code computes r~ and then pays r)."""
+
+    def __init__(self, seed: int, learning_rate: float) -> None:
+        super().__init__(seed, learning_rate)
+        self._count, self._mean, self._square = 0.0, 0.0, 0.0
+
+    def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
+        first, second = self._net([bag[0] for bag in bags]), self._net([bag[1] for bag in bags])
+        return functional.binary_cross_entropy_with_logits(first - second, values)
+
+    def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
+        if not self.version:
+            return np.zeros(len(keys))
+        normal = (self.scores(texts) - self._mean) / self.std
+        return np.where(normal > KEPT_ABOVE, normal, 0.0)
+
+    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
+        """Take captions that occurred `times` [M] in a rollout into the running statistics, by their present r."""
+        if not self.version:  # r is noise until something is learned
+            return
+        scores, total = self.scores(texts), float(times.sum())
+        mean = float((scores * times).sum() / total)
+        square = float((((scores - mean) ** 2) * times).sum())
+        delta, count = mean - self._mean, self._count + total
+        # Chan et al. 1979. What is older than a million steps fades, for r itself moves while it is learned.
+        self._square += square + delta**2 * self._count * total / count
+        self._mean += delta * total / count
+        self._count = count
+        if count > 1e6:
+            self._square *= 1e6 / count
+            self._count = 1e6
+
+    @property
+    def std(self) -> float:
+        """Running standard deviation of r; 1 before there is any."""
+        return max((self._square / self._count) ** 0.5, 1e-6) if self._count > 1 else 1.0
+
+    def state(self) -> Any:
+        return {**super().state(), "statistics": [self._count, self._mean, self._square]}
+
+    def load(self, state: Any) -> None:
+        super().load(state)
+        self._count, self._mean, self._square = state["statistics"]

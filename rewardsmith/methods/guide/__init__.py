@@ -1,0 +1,1 @@
+"""The language model of ULPS: planner's trajectories, prompts in words, encoder, uncertainty, calibration."""

@@ -1,0 +1,193 @@
+"""States in words, for a language model that names the next action.
+
+A prompt says where walls and objects lie as seen from the agent, what it carries, and nothing else. `FullState` takes
+that from the simulator (rows using it are `privileged`); `SeenSoFar` from the agent's own 7x7 view and the memory of
+what it saw earlier in the episode, which the agent could keep itself.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.tasks.base import Tables
+from rewardsmith.tasks.minigrid import schema as col
+from rewardsmith.tasks.minigrid.snapshot import COLORS, FIRST_OBJECT, KINDS
+from rewardsmith.tasks.minigrid.task import MiniGridTask
+
+UNSEEN, EMPTY, WALL, DOOR, KEY, LAVA = 0, 1, 2, 4, 5, 9
+TYPE_NAMES = {DOOR: "door", KEY: "key", 6: "ball", 7: "box", 8: "goal", LAVA: "lava"}
+TYPES = {"key": KEY, "door": DOOR, "ball": 6, "box": 7, "goal": 8}
+DOOR_STATES = ("open", "closed", "locked")
+AHEAD = ((1, 0), (0, 1), (-1, 0), (0, -1))
+"""Step (x, y) for each direction; y grows downwards, so that right of `ahead` (x, y) is (-y, x)."""
+
+_VIEW = 7
+_TO_CODE = np.array([180.0, 15.0, 2.0], dtype=np.float32)  # type / 10, colour / 5, state / 2 to type * 18 + ...
+_STATE_COLUMNS = [col.AGENT_X, col.AGENT_Y, col.DIRECTION, col.CARRYING]
+
+
+class Describer(Protocol):
+    """Turns the states of N environments into prompts, in two steps because most states were met before."""
+
+    privileged: bool
+
+    def look(
+        self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
+    ) -> list[bytes]:
+        """Take in the present states [N, W] and observations [N, D]; where `starts`, an episode begins.
+
+        Returns a key per environment: equal keys mean equal prompts.
+        """
+        ...
+
+    def words(self, n: int) -> str:
+        """The prompt of environment `n`, as last looked at."""
+        ...
+
+
+class FullState:
+    """Prompts from the whole symbolic state."""
+
+    privileged = True
+
+    def __init__(self, task: MiniGridTask, tables: Tables, envs: int) -> None:
+        self._tables = tables
+        self._walls = np.asarray(tables["walls"])
+        _, self._plan = np.unique(self._walls.reshape(len(self._walls), -1), axis=0, return_inverse=True)
+        self._stride = col.stride_of_object(task.kin.ranked)
+        self._columns = [*_STATE_COLUMNS, *range(FIRST_OBJECT, task.schema["width"])]
+        self._rows = np.zeros((envs, task.schema["width"]), np.int32)
+
+    def look(
+        self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
+    ) -> list[bytes]:
+        self._rows = rows
+        state = rows[:, self._columns].astype(np.int16)
+        plan = self._plan[rows[:, col.LAYOUT]].astype(np.int16)
+        return [line.tobytes() for line in np.column_stack([plan, state])]
+
+    def words(self, n: int) -> str:
+        row = self._rows[n]
+        layout = int(row[col.LAYOUT])
+        cells = np.where(self._walls[layout].T, WALL * 18, EMPTY * 18).astype(np.uint8)
+        cells[np.asarray(self._tables["lava"])[layout].T] = LAVA * 18
+        carried = 0
+        for first in range(FIRST_OBJECT, len(row), self._stride):
+            item = row[first : first + self._stride]
+            if not item[col.PRESENT]:
+                continue
+            kind = TYPES[KINDS[item[col.KIND]]]
+            code = kind * 18 + int(item[col.COLOR]) * 3 + max(int(item[col.STATE]), 0)
+            if item[col.CARRIED]:
+                carried = code
+            else:
+                cells[item[col.Y], item[col.X]] = code
+        place = int(row[col.AGENT_X]), int(row[col.AGENT_Y]), int(row[col.DIRECTION])
+        return describe(cells, *place, carried, self._tables["missions"][layout])
+
+
+class SeenSoFar:
+    """Prompts from what each agent's views have shown since its episode began.
+
+    The map is kept in the grid's coordinates, which an agent could count itself from its start; a prompt says
+    nothing but places relative to the agent.
+    """
+
+    privileged = False
+
+    def __init__(self, task: MiniGridTask, tables: Tables, envs: int) -> None:
+        size = task.schema["fields"]
+        width = next(f["low"] for f in size if f["name"] == "width")
+        height = next(f["low"] for f in size if f["name"] == "height")
+        self._missions = tables["missions"]
+        # A margin, so that a view at the grid's edge needs no clipping.
+        self._seen = np.zeros((envs, height + 2 * _VIEW, width + 2 * _VIEW), np.uint8)
+        self._carried = np.zeros(envs, np.int64)
+        self._rows = np.zeros((envs, task.schema["width"]), np.int32)
+        column, row = np.divmod(np.arange(_VIEW * _VIEW), _VIEW)  # as observations are written
+        self._forward, self._aside = _VIEW - 1 - row, column - _VIEW // 2
+        self._own = (_VIEW // 2) * _VIEW + _VIEW - 1  # the agent's cell shows what it carries
+
+    def look(
+        self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
+    ) -> list[bytes]:
+        self._rows = rows
+        self._seen[starts] = UNSEEN
+        view = observations[:, : 3 * _VIEW * _VIEW].reshape(len(rows), -1, 3) @ _TO_CODE
+        codes = (view + 0.5).astype(np.int64)
+        own = codes[:, self._own]
+        self._carried = np.where(own // 18 == EMPTY, 0, own)
+        x, y, direction = (rows[:, c] for c in (col.AGENT_X, col.AGENT_Y, col.DIRECTION))
+        ahead = np.array(AHEAD)[direction]
+        columns = x[:, None] + ahead[:, :1] * self._forward - ahead[:, 1:] * self._aside + _VIEW
+        lines = y[:, None] + ahead[:, 1:] * self._forward + ahead[:, :1] * self._aside + _VIEW
+        visible = codes >= EMPTY * 18
+        # Under the agent lies a door or nothing it could act on; its own cell keeps what was seen there before.
+        visible[:, self._own] = False
+        envs = np.broadcast_to(np.arange(len(rows))[:, None], codes.shape)
+        self._seen[envs[visible], lines[visible], columns[visible]] = codes[visible]
+        places = np.column_stack([x, y, direction, self._carried]).astype(np.int16)
+        return [
+            here.tobytes() + seen.tobytes() + str(self._missions[row[col.LAYOUT]]).encode()
+            for here, seen, row in zip(places, self._seen, rows, strict=True)
+        ]
+
+    def words(self, n: int) -> str:
+        row = self._rows[n]
+        place = int(row[col.AGENT_X]) + _VIEW, int(row[col.AGENT_Y]) + _VIEW, int(row[col.DIRECTION])
+        return describe(self._seen[n], *place, int(self._carried[n]), self._missions[int(row[col.LAYOUT])])
+
+
+def describe(cells: NDArray[np.uint8], x: int, y: int, direction: int, carried: int, mission: str) -> str:
+    """A map of cell codes [H, W] (type * 18 + colour * 3 + state; 0 unseen) in words, as seen by the agent at (x, y).
+
+    Colours are named where a kind of object occurs twice; else they tell nothing, and leaving them out makes many
+    states one prompt. `carried`: the code of what the agent carries, 0 for nothing.
+    """
+    types = cells // 18
+    lines, columns = np.nonzero(types >= DOOR)
+    found = [(int(cells[j, i]), int(i) - x, int(j) - y) for j, i in zip(lines, columns, strict=True)]
+    found = [thing for thing in found if thing[0] // 18 != LAVA]
+    kinds = [code // 18 for code, _, _ in found] + ([carried // 18] if carried else [])
+    coloured = len(set(kinds)) < len(kinds)
+    ux, uy = AHEAD[direction]
+    parts = _rays(types, x, y, ux, uy)
+    parts.append(f"carrying {_name(carried, coloured, mission)}" if carried else "carrying nothing")
+    # In order of kind, colour and distance, so that a word's place in the prompt tells something.
+    for code, dx, dy in sorted(found, key=lambda t: (t[0] // 18, t[0], abs(t[1]) + abs(t[2]), t[1], t[2])):
+        parts.append(f"{_name(code, coloured, mission)} {_way(dx * ux + dy * uy, dy * ux - dx * uy)}")
+    return ". ".join(parts) + "."
+
+
+def _rays(types: NDArray[np.uint8], x: int, y: int, ux: int, uy: int) -> list[str]:
+    """How many free cells lie on each side before a wall, a door, lava, or what has not been seen."""
+    stops: dict[str, list[str]] = {"walls": [], "lava": [], "unseen": []}
+    height, width = types.shape
+    for word, sx, sy in (("ahead", ux, uy), ("behind", -ux, -uy), ("left", uy, -ux), ("right", -uy, ux)):
+        free = 0
+        while True:
+            i, j = x + (free + 1) * sx, y + (free + 1) * sy
+            kind = int(types[j, i]) if 0 <= i < width and 0 <= j < height else WALL
+            if kind in (WALL, DOOR, LAVA, UNSEEN):
+                break
+            free += 1
+        stops[{LAVA: "lava", UNSEEN: "unseen"}.get(kind, "walls")].append(f"{free} {word}")
+    return [f"{name}: {', '.join(sides)}" for name, sides in stops.items() if sides]
+
+
+def _way(ahead: int, right: int) -> str:
+    forward = f"{abs(ahead)} {'behind' if ahead < 0 else 'ahead'}"
+    return f"{forward}, {abs(right)} {'left' if right < 0 else 'right' if right else 'aside'}"
+
+
+def _name(code: int, coloured: bool, mission: str) -> str:
+    kind, color, state = code // 18, COLORS[code % 18 // 3], code % 3
+    words = [DOOR_STATES[state]] if kind == DOOR else []
+    if coloured and kind in TYPE_NAMES and kind != 8:
+        if color in mission and TYPE_NAMES[kind] in mission:
+            words.append("target")
+        words.append(color)
+    return " ".join([*words, TYPE_NAMES.get(kind, "thing")])

@@ -1,0 +1,241 @@
+"""ONI (arXiv 2410.23022): intrinsic rewards learned online from a language model's labels of captions.
+
+    r = c_ext * r_ext + c_int * r_llm(m) / N_ep(m)^3
+
+m is the caption of a step, N_ep(m) how often it has occurred in this episode. New captions go to an asynchronous
+annotator, the newest first; its labels train one of three reward models (methods/annotation/reward_models.py), which
+pays from then on. Training never waits. docs/methods/oni.md says what differs from the paper and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from rewardsmith.errors import UsageError
+from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.programs.composition import Channel
+from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.subgoals import preset_subgoals, terminated
+from rewardsmith.tasks.transitions import Describer
+from rewardsmith.training.learner import Experience, Learner
+
+if TYPE_CHECKING:  # a method's module is read without loading torch
+    from stable_baselines3 import PPO
+
+    from rewardsmith.methods.annotation.annotator import Annotator, Caption, Judge, Label
+    from rewardsmith.methods.annotation.labels import Recorded
+    from rewardsmith.methods.annotation.reward_models import RewardModel
+
+
+class OniOptions(Options):
+    """Published: weight 0.1, exponent 3, the annotator's batch 100, its stack 10,000."""
+
+    reward_model: Literal["retrieval", "classification", "ranking"] = "retrieval"
+    weight: float = Field(default=0.1, ge=0, description="c_int")
+    exponent: float = Field(default=3.0, ge=0)
+    learning_rate: float = Field(default=1e-3, gt=0, description="of the learned reward models")
+    batch: int = Field(default=100, ge=1, description="captions that the annotator takes at once")
+    capacity: int = Field(default=10_000, ge=1, description="captions that wait for it; the oldest fall out")
+    threads: int = Field(default=1, ge=1, le=64)
+    per_call: int = Field(default=8, ge=1, description="captions in one request to a language model")
+    shuffled: bool = Field(default=False, description="a control: labels dealt out at random within each batch")
+    false_positive: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
+    false_negative: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
+    latency: float = Field(default=0.05, ge=0, description="of the stand-in, seconds per batch")
+    judge_seed: int = Field(default=0, ge=0, description="of the stand-in's errors")
+
+
+CHANNEL = "oni"
+
+
+class OniLearner(Learner):
+    """Captions a rollout, takes the labels that have arrived, pays, and offers what has no label yet."""
+
+    def __init__(self, setting: Setting, annotator: Annotator | Recorded | None = None) -> None:
+        from rewardsmith.methods.annotation.labels import LabelFile
+
+        chosen: OniOptions = setting.options
+        self._task, self._options = setting.task, chosen
+        self._describer = Describer(setting.task, "caption")
+        self._subgoals = preset_subgoals(setting.task)
+        self._model = _reward_model(chosen, setting.seed)
+        self._annotator = annotator or _annotator(setting)
+        self._file = LabelFile(setting.folder)
+        self._texts: dict[int, Caption] = {}
+        self._labelled: dict[int, float] = {}
+        self._rollout = 0
+        self._waited: list[float] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self._steps = self._covered = self._new = 0
+
+    def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
+        """r_llm(m) of each step and m itself, which the channel's gate counts within the episode."""
+        run = seen.rollout
+        keys = self._describer.keys(run.before, run.actions, run.after, seen.observations, seen.following)
+        unique, first, inverse, times = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        captions = [self._caption(int(key), int(at), seen) for key, at in zip(unique, first, strict=True)]
+        self._take()
+        texts = [caption.text for caption in captions]
+        self._model.observe(texts, times)
+        values = self._model.values(unique.tolist(), texts)
+        # The last on top: of this rollout's captions, those that occurred late are asked about first.
+        self._annotator.offer([captions[i] for i in np.argsort(first) if int(unique[i]) not in self._labelled])
+        self._rollout += 1
+        self._steps += keys.size
+        self._covered += int(sum(t for key, t in zip(unique.tolist(), times, strict=True) if key in self._labelled))
+        return {CHANNEL: values[inverse].reshape(keys.shape), f"{CHANNEL}:keys": keys}
+
+    def _caption(self, key: int, at: int, seen: Experience) -> Caption:
+        """The caption of `key`, which occurred at place `at` of the rollout's T * N steps."""
+        from rewardsmith.methods.annotation.annotator import Caption
+
+        if key not in self._texts:
+            run, (t, n) = seen.rollout, np.unravel_index(at, seen.rollout.actions.shape)
+            text = self._describer.words(
+                run.before[t, n], int(run.actions[t, n]), run.after[t, n],
+                seen.observations[t, n], seen.following[t, n], seen.tables,
+            )  # fmt: skip
+            passed = terminated(run.after[t, n], self._subgoals, self._task.schema).any() or run.success[t, n]
+            self._texts[key] = Caption(key, text, bool(passed))
+            self._new += 1
+        return self._texts[key]
+
+    def _take(self) -> None:
+        """Learn from the labels that have arrived, and write them down."""
+        labels = self._annotator.collect()
+        if not labels:
+            return
+        self._model.learn(labels)
+        self._know(labels)
+        self._file.append(labels, self._rollout, self._model.version)
+        self._waited = (self._waited + [label.arrived - label.asked for label in labels])[-10_000:]
+
+    def _know(self, labels: Sequence[Label]) -> None:
+        self._labelled.update((label.captions[0].key, label.value) for label in labels)
+
+    def learn(self, seen: Experience, model: PPO) -> None:
+        """Nothing: labels were taken before the rewards were paid."""
+
+    def state(self) -> dict[str, Any]:
+        """The reward model, and how many labels of the file it has learned."""
+        return {"labels": self._file.count, "rollout": self._rollout, "model": self._model.state()}
+
+    def load(self, state: Any) -> None:
+        """Go on with the labels known at the checkpoint."""
+        labels = self._file.resume(state["labels"])
+        self._rollout = state["rollout"]
+        self._model.load(state["model"])
+        self._model.remember(labels)
+        self._know(labels)
+        self._annotator.know([label.captions[0] for label in labels])
+
+    def telemetry(self) -> dict[str, Any]:
+        """Captions met and labelled, how long labels took, how right the reward model is by the labels."""
+        known = [self._texts[key] for key in self._labelled if key in self._texts]
+        told = {
+            "reward_model": self._options.reward_model,
+            "unique_captions": len(self._texts),
+            "new_captions": self._new,
+            "annotated": len(known) / len(self._texts) if self._texts else None,
+            "annotated_steps": self._covered / self._steps if self._steps else None,
+            "waiting": self._annotator.waiting,
+            "stopped": self._annotator.stopped,
+            "labels": self._file.count,
+            "calls": self._annotator.judge.calls,
+            "version": self._model.version,
+            "latency_p50_s": float(np.quantile(self._waited, 0.5)) if self._waited else None,
+            "latency_p95_s": float(np.quantile(self._waited, 0.95)) if self._waited else None,
+            "model_accuracy": self._accuracy(known),
+        }
+        self._clear()
+        return told
+
+    def _accuracy(self, known: list[Caption]) -> float | None:
+        """Share of labelled captions on which the reward model's sign agrees with the label; None for rankings."""
+        if not known or self._options.reward_model == "ranking":
+            return None
+        paid = self._model.values([c.key for c in known], [c.text for c in known]) > 0
+        return float(np.mean(paid == np.array([self._labelled[c.key] > 0.5 for c in known])))
+
+    def close(self) -> None:
+        """Let the annotator's threads end."""
+        self._annotator.close()
+
+
+def _reward_model(options: OniOptions, seed: int) -> RewardModel:
+    from rewardsmith.methods.annotation.reward_models import Classification, Ranking, Retrieval
+
+    if options.reward_model == "retrieval":
+        return Retrieval()
+    kind = Classification if options.reward_model == "classification" else Ranking
+    return kind(seed, options.learning_rate)
+
+
+def _annotator(setting: Setting) -> Annotator:
+    from rewardsmith.methods.annotation.annotator import Annotator
+    from rewardsmith.methods.annotation.judges import ModelJudge, Shuffled, StandIn
+
+    options: OniOptions = setting.options
+    model = setting.open_model("annotator") if setting.open_model is not None else None
+    judge: Judge
+    if model is None or not model.is_language_model:
+        judge = StandIn(options.false_positive, options.false_negative, options.latency, options.judge_seed)
+    else:
+        goal = setting.task.interface().goal
+        judge = ModelJudge(model, goal, options.per_call)
+    if options.shuffled:
+        judge = Shuffled(judge, setting.seed)
+    return Annotator(
+        judge, batch=options.batch, capacity=options.capacity, threads=options.threads,
+        pairs=options.reward_model == "ranking", seed=setting.seed,
+    )  # fmt: skip
+
+
+class Oni(Method):
+    """No program is asked for; the bonus is added to the environment's reward, or to any other method's."""
+
+    name = "oni"
+    summary = "a bonus learned online from labels of captions, given by a language model or its stand-in (ONI)"
+    Options = OniOptions
+
+    def program(self, task: Task, options: Any) -> str:
+        """None; raises UsageError for a task whose steps have no captions."""
+        if task.family != "minigrid":
+            raise UsageError(f"ONI labels captions of events, and {task.id} has none.", "Use a MiniGrid task.")
+        return ""
+
+    def bonuses(self, options: OniOptions) -> tuple[Channel, ...]:
+        """c_int * r_llm(m) / N_ep(m)^exponent."""
+        return (Channel(CHANNEL, kind="bonus", weight=options.weight, gate="count", exponent=options.exponent),)
+
+    def learner(self, setting: Setting) -> Learner:
+        """The captions, the annotator and the reward model."""
+        return OniLearner(setting)
+
+    def oracle_informed(self, options: Any, modelled: bool) -> bool:
+        """Without a language model the annotator is a stand-in that knows the truth."""
+        return not modelled
+
+    def stand_in(self, options: Any) -> str | None:
+        """The annotator's."""
+        return (
+            "The annotator is a stand-in, not a language model: it reads the simulator's truth, with the errors that "
+            "--option oni.false_positive and oni.false_negative ask for. Such results are oracle-informed."
+        )
+
+    def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
+        """How much of what was paid rests on labels."""
+        share = telemetry.get("annotated_steps")
+        if share is None:
+            return ()
+        return (f"{share:.0%} of the steps had a caption with a label; {telemetry['labels']} labels arrived so far.",)
+
+
+METHOD = Oni()

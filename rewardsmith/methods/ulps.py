@@ -1,0 +1,280 @@
+"""ULPS (arXiv 2606.06673): a language model fitted to a planner's actions guides PPO as far as it is certain.
+
+    P_LLM = (1/T) sum over T stochastic passes          h = H(P_LLM) / ln |A|
+    b     = (1 - h) P_LLM + h pi                        a ~ b
+
+Inside PPO the ratio is b(a|s) / b_old(a|s), with h and P_LLM as they were when the step was taken; entropy is that of
+pi, the critic estimates V of b. Where h is near 0, the gradient (h pi / b) grad log pi vanishes and pi would learn
+nothing: so pi is also taught P_LLM on the states that training visits, and the language model's share is annealed to
+nothing. What is exported is pi alone. docs/methods/ulps.md says what differs from the paper and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from rewardsmith.errors import UsageError
+from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.training.learner import Experience, Guide, Learner
+
+if TYPE_CHECKING:  # a method's module is read without loading torch
+    import torch
+    from stable_baselines3 import PPO
+
+    from rewardsmith.methods.guide.language_model import LanguageGuide
+    from rewardsmith.methods.guide.prompts import Describer
+    from rewardsmith.methods.guide.uncertainty import CachedOpinions, Opinion
+
+Gates = Literal["entropy", "information", "decay", "single"]
+
+
+class UlpsOptions(Options):
+    """`gate`: h from the published entropy, from the mutual information, from neither ("decay": the share falls with
+    time alone), or from the entropy of one pass without dropout ("single")."""
+
+    gate: Gates = "entropy"
+    prompts: Literal["privileged", "view"] = "privileged"
+    language_model: str | None = Field(default=None, description="path or name for transformers; none: own encoder")
+    pairs: int = Field(default=21_500, ge=200, description="(state, optimal actions) that it is fitted on")
+    passes: int = Field(default=8, ge=1, le=64, description="T")
+    dropout: float = Field(default=0.1, gt=0, lt=1)
+    language_model_epochs: int | None = Field(default=None, ge=1, description="at most; none: 5 pretrained, 30 own")
+    language_model_seed: int = Field(default=0, ge=0)
+    anneal: float = Field(default=0.3, gt=0, le=1, description="share of the trial after which pi acts alone")
+    distill: float = Field(default=1.0, ge=0, description="weight of teaching P_LLM to pi; 0 = off")
+    final_episodes: int = Field(default=1000, ge=10, description="with the language model, at the trial's end")
+
+
+def blend(probs: torch.Tensor, h: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """log b = log((1 - h) P_LLM + h pi), [B, A]; `probs` P_LLM [B, A], `h` [B, 1], `own` the logits of pi [B, A]."""
+    import torch
+
+    return torch.log(((1.0 - h) * probs + h * torch.softmax(own, 1)).clamp_min(1e-12))
+
+
+class Blend(Guide):
+    """Asks the language model at each step; its advice is P_LLM and h, [N, A + 1]."""
+
+    def __init__(self, setting: Setting, guide: LanguageGuide) -> None:
+        from rewardsmith.methods.guide.uncertainty import CachedOpinions
+
+        actions = len(setting.task.actions)
+        self.size = actions + 1
+        self._options: UlpsOptions = setting.options
+        self._task, self._guide = setting.task, guide
+        self._anneal_steps = self._options.anneal * setting.steps
+        model = guide.deterministic() if self._options.gate == "single" else guide.model
+        self.opinions: CachedOpinions = CachedOpinions(model, actions)
+        self._describer: Describer | None = None
+        self.steps = 0  # environment steps of the trial before this rollout
+        self.advice: list[NDArray[np.float32]] = []  # of this rollout, for the distillation
+
+    @property
+    def trust(self) -> float:
+        """The language model's share in [0, 1], before its own certainty counts: falls linearly to 0."""
+        return max(0.0, 1.0 - self.steps / self._anneal_steps)
+
+    def describer(self, tables: Tables, envs: int) -> Describer:
+        """A new one, of the kind that the language model was fitted on."""
+        return self._guide.describer(self._task, tables, envs)  # type: ignore[arg-type]
+
+    def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
+        """P_LLM and the annealed h; (anything, 1) once pi acts alone, without asking."""
+        advice = np.full((len(rows), self.size), 1.0 / (self.size - 1), np.float32)
+        advice[:, -1] = 1.0
+        if self.trust > 0:
+            if self._describer is None:
+                self._describer = self.describer(tables, len(rows))
+            keys = self._describer.look(rows, observations, rows[:, _STEP] == 0)
+            opinion = self.opinions.of(self._describer, keys)
+            advice[:, :-1] = opinion.probs
+            advice[:, -1] = 1.0 - (1.0 - self.gate(opinion)) * self.trust
+            self.advice.append(advice)
+        return advice
+
+    def gate(self, opinion: Opinion) -> NDArray[np.float32]:
+        """h [N] before annealing."""
+        if self._options.gate == "decay":
+            return np.zeros(len(opinion.probs), np.float32)
+        return opinion.gate("information" if self._options.gate == "information" else "entropy")
+
+    def logits(self, own: torch.Tensor, advice: torch.Tensor) -> torch.Tensor:
+        """log b."""
+        return blend(advice[:, :-1], advice[:, -1:], own)
+
+
+_STEP = 1
+"""Column of the step count in MiniGrid's state rows; 0 where an episode begins."""
+
+
+class UlpsLearner(Learner):
+    """Distils P_LLM into pi after each update, and scores the blend at the trial's end."""
+
+    def __init__(self, setting: Setting) -> None:
+        chosen: UlpsOptions = setting.options
+        self._setting, self._options = setting, chosen
+        self._language_model = fitted(setting.task, chosen)
+        self.guide: Blend = Blend(setting, self._language_model)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rollouts, self._h, self._loss, self._agreement = 0, 0.0, 0.0, 0.0
+        self._with: float | None = None
+
+    def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
+        """None of its own; the rollout's steps are counted for the annealing."""
+        self.guide.steps = seen.steps + seen.rollout.rewards.size
+        return {}
+
+    def learn(self, seen: Experience, model: PPO) -> None:
+        """Teach pi what the language model said of this rollout's states; score both at the end."""
+        if self.guide.advice:
+            advice = np.stack(self.guide.advice)
+            self.guide.advice = []
+            self._rollouts += 1
+            self._h += float(advice[..., -1].mean())
+            if self._options.distill > 0:
+                self._distil(seen.observations, advice, model)
+        if model.num_timesteps + seen.rollout.rewards.size > self._setting.steps:
+            self._with = self._success_with(model)
+
+    def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: PPO) -> None:
+        """One pass of cross-entropy -(1 - h) sum_a P_LLM(a) log pi(a): what is certain is taught, the rest is not."""
+        import torch
+        from torch.nn import functional
+
+        policy: Any = model.policy
+        states = torch.from_numpy(observations.reshape(-1, observations.shape[-1]))
+        said = torch.from_numpy(advice.reshape(-1, advice.shape[-1]))
+        order = torch.from_numpy(np.random.permutation(len(states)))
+        losses, agreed = [], 0
+        for chosen in order.split(model.batch_size):
+            actor, _ = policy.mlp_extractor(policy.extract_features(states[chosen].to(policy.device)))
+            log_probs = functional.log_softmax(policy.action_net(actor), 1)
+            probs, h = said[chosen, :-1].to(policy.device), said[chosen, -1].to(policy.device)
+            loss = -((1 - h) * (probs * log_probs).sum(1)).mean()
+            policy.optimizer.zero_grad()
+            (self._options.distill * loss).backward()
+            torch.nn.utils.clip_grad_norm_(policy.parameters(), model.max_grad_norm)
+            policy.optimizer.step()
+            losses.append(float(loss.detach()))
+            agreed += int((log_probs.argmax(1) == probs.argmax(1)).sum())
+        self._loss += float(np.mean(losses))
+        self._agreement += agreed / len(states)
+
+    def _success_with(self, model: PPO) -> float:
+        """Success of the blend, without annealing, on the search's evaluation layouts."""
+        from rewardsmith.methods.guide.playing import play_blended
+
+        envs, task = 64, self._setting.task
+        batch = task.batch(envs, "select")
+        gate = "information" if self._options.gate == "information" else "entropy"
+        describer = self.guide.describer(batch.tables, envs)
+        try:
+            return play_blended(
+                model.policy, task, batch, describer, self.guide.opinions, gate, self._options.final_episodes,
+                self._setting.seed,
+            ).success  # fmt: skip
+        finally:
+            batch.close()
+
+    def state(self) -> dict[str, Any]:
+        """Where the annealing is; opinions are a function of the prompt and need no saving."""
+        return {"steps": self.guide.steps}
+
+    def load(self, state: Any) -> None:
+        """Go on annealing from there."""
+        self.guide.steps = state["steps"]
+
+    def telemetry(self) -> dict[str, Any]:
+        """Averages over the rollouts since the last call, and how the language model was scored when it was made."""
+        count = max(self._rollouts, 1)
+        known = self._language_model.calibration
+        told = {
+            "prompts": self._options.prompts,
+            "privileged": self._options.prompts == "privileged",
+            "trust": self.guide.trust,
+            "h": self._h / count if self._rollouts else None,
+            "distillation_loss": self._loss / count if self._rollouts else None,
+            "agreement": self._agreement / count if self._rollouts else None,
+            "prompts_read": self.guide.opinions.prompts,
+            "states_asked": self.guide.opinions.states,
+            "language_model_accuracy": known.accuracy,
+            "language_model_ece": known.ece,
+            "success_with_language_model": self._with,
+            "report": str(self._language_model.folder),
+        }
+        self._clear()
+        return told
+
+
+def fitted(task: Any, options: UlpsOptions) -> LanguageGuide:
+    """The language model that `options` ask for, from disk or fitted now. Raises UsageError."""
+    from rewardsmith.methods.guide.language_model import GuideSpec, language_guide
+
+    spec = GuideSpec(
+        options.prompts, options.language_model, options.pairs, options.passes, options.dropout,
+        options.language_model_epochs, options.language_model_seed,
+    )  # fmt: skip
+    return language_guide(task, spec)
+
+
+def check_searchable(task: Task) -> None:
+    """Raises UsageError for a task that the planner cannot search."""
+    if task.family != "minigrid" or task.engine == "real":
+        raise UsageError(
+            f"This method learns from a planner, and {task.id} cannot be searched.",
+            "Use a MiniGrid task that the compiled engine plays, see `rewardsmith tasks`; or another method.",
+        )
+
+
+class Ulps(Method):
+    """No program is asked for; the reward is the environment's own."""
+
+    name = "ulps"
+    summary = "PPO guided by a language model fitted to the planner, as far as it is certain (ULPS)"
+    Options = UlpsOptions
+
+    def program(self, task: Task, options: Any) -> str:
+        """None. Raises UsageError for a task that the planner cannot search, and without transformers if needed."""
+        check_searchable(task)
+        if options.language_model is not None:
+            from rewardsmith.methods.guide.pretrained import need_transformers
+
+            need_transformers(options.language_model)
+        return ""
+
+    def learner(self, setting: Setting) -> Learner:
+        """The guide and its distillation. Raises UsageError where the planner or the language model is missing."""
+        return UlpsLearner(setting)
+
+    def oracle_informed(self, options: Any, modelled: bool) -> bool:
+        """Always: the planner names the actions that the language model is fitted to."""
+        return True
+
+    def stand_in(self, options: Any) -> str | None:
+        """The language model's, unless one is named."""
+        if options.language_model is not None:
+            return None
+        return (
+            "The language model of ULPS is a small encoder fitted here to the planner's actions; name a pretrained one "
+            "with --language-model. Results are oracle-informed"
+            + (", and its prompts of the full state privileged." if options.prompts == "privileged" else ".")
+        )
+
+    def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
+        """What the language model did."""
+        with_it = telemetry.get("success_with_language_model")
+        lines = [f"The language model names an optimal action in {telemetry['language_model_accuracy']:.1%} of states."]
+        if with_it is not None:
+            lines.append(f"Success of the blend with the language model, on unseen layouts: {with_it:.1%}.")
+        return tuple(lines)
+
+
+METHOD = Ulps()

@@ -1,0 +1,147 @@
+"""Questions of a trial: queued by its process, answered by whoever holds the keys, within the job's budget."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from rewardsmith.agents.models import Answer, ReplayKey, Request, Usage
+from rewardsmith.config import Settings
+from rewardsmith.engine import jobs, relay
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.items import run_item
+from rewardsmith.engine.limits import Account, LimitedModel
+from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.errors import BudgetSpent, LostItem
+from rewardsmith.spec import Budget, JobSpec
+from rewardsmith.storage import queue
+from rewardsmith.storage.database import read
+
+
+class Fake:
+    """Stands for the outside world: a provider that is never reached in these tests."""
+
+    name, is_language_model = "fake/model", True
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def complete(self, request: Request) -> Answer:
+        self.asked.append(request.prompt)
+        return Answer("completed", f"heard {request.prompt}", self.name, Usage(7, 5), latency_s=0.5)
+
+
+@pytest.fixture
+def context(tmp_path) -> Context:
+    return open_context(Settings(home=tmp_path))
+
+
+@pytest.fixture
+def fake(monkeypatch) -> Fake:
+    made = Fake()
+
+    def open_role(context, snapshot, item, role, candidate):
+        account = Account(snapshot.job.id, candidate, snapshot.spec.budget, str(item.owner))
+        return LimitedModel(made, context, account)
+
+    monkeypatch.setattr(relay, "open_role", open_role)
+    return made
+
+
+def trial_of(context: Context, **budget) -> queue.Item:
+    """A claimed training item of a new job."""
+    spec = JobSpec(
+        task="MiniGrid-DoorKey-5x5-v0", method="oni", model="fake/model", confirm=0, steps=5000, budget=Budget(**budget)
+    )
+    job = jobs.create_job(context, spec)
+    item = queue.claim(context.database, queue.make_owner(), 60, job, ("baseline",))
+    assert item is not None
+    return item
+
+
+def question(number: int, prompt: str, role: str = "annotator") -> Request:
+    return Request(role, prompt, "", ReplayKey(role, 0, number), max_tokens=50)  # type: ignore[arg-type]
+
+
+def ask(context: Context, trial: queue.Item, request: Request) -> tuple[threading.Thread, list]:
+    """Ask from a thread, as a trial's annotator does; the answer, or what was raised."""
+    model, got = relay.RelayedModel(context, trial, "fake/model"), []
+
+    def work() -> None:
+        try:
+            got.append(model.complete(request))
+        except Exception as error:
+            got.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread, got
+
+
+def answer_next(context: Context, trial: queue.Item) -> None:
+    """What a call slot does."""
+    owner = queue.make_owner() + ":call"
+    for _ in range(500):
+        item = queue.claim(context.database, owner, 60, trial.key.job_id, ("ask",))
+        if item is not None:
+            run_item(context, item.id, owner)
+            return
+        time.sleep(0.01)
+    pytest.fail("no question was queued")
+
+
+def test_a_question_is_answered_by_another_slot_and_charged_to_the_job(context, fake):
+    trial = trial_of(context)
+    thread, got = ask(context, trial, question(1, "a"))
+    answer_next(context, trial)
+    thread.join(10)
+    assert got[0].text == "heard a" and got[0].usage == Usage(7, 5)
+    with read(context.database) as connection:
+        snapshot = read_snapshot(connection, trial.key.job_id)
+    assert (snapshot.used.calls, snapshot.used.tokens) == (1, 12)
+    assert not snapshot.items_of("ask")  # the job's course does not depend on questions
+
+
+def test_the_same_question_after_an_interruption_is_not_asked_again_but_another_one_is(context, fake):
+    trial = trial_of(context)
+    for prompt in ("a", "a", "b"):
+        thread, got = ask(context, trial, question(1, prompt))
+        if not (prompt == "a" and fake.asked):
+            answer_next(context, trial)
+        thread.join(10)
+        assert got[0].text == f"heard {prompt}"
+    assert fake.asked == ["a", "b"]
+
+
+def test_judge_and_annotator_of_one_trial_do_not_get_each_others_answers(context, fake):
+    trial = trial_of(context)
+    asked = [ask(context, trial, question(1, role, role)) for role in ("judge", "annotator")]
+    for _ in asked:
+        answer_next(context, trial)
+    for (thread, got), role in zip(asked, ("judge", "annotator"), strict=True):
+        thread.join(10)
+        assert got[0].text == f"heard {role}"
+
+
+def test_a_spent_budget_is_told_to_the_trial(context, fake):
+    trial = trial_of(context, calls=0)
+    thread, got = ask(context, trial, question(1, "a"))
+    answer_next(context, trial)
+    thread.join(10)
+    assert isinstance(got[0], BudgetSpent) and "0 calls" in str(got[0]) and not fake.asked
+
+
+def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake):
+    trial = trial_of(context)
+    thread, got = ask(context, trial, question(1, "a"))
+    for _ in range(500):
+        with read(context.database) as connection:
+            if connection.exec_driver_sql("SELECT COUNT(*) FROM work_items WHERE kind = 'ask'").scalar():
+                break
+        time.sleep(0.01)
+    with context.database.begin() as connection:
+        queue.withdraw_questions(connection, trial)
+    thread.join(10)
+    assert isinstance(got[0], LostItem) and not fake.asked

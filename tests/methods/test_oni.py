@@ -1,0 +1,280 @@
+"""ONI: the annotator's stack, its judges, the three reward models, labels on disk, resuming."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import TASK, TRAINING, Killed, run
+
+from rewardsmith.errors import BudgetSpent, UsageError
+from rewardsmith.methods import get_method
+from rewardsmith.methods.annotation.annotator import Annotator, Caption, Label
+from rewardsmith.methods.annotation.judges import ModelJudge, Shuffled, StandIn, read_words
+from rewardsmith.methods.annotation.labels import LabelFile, Recorded, read_labels
+from rewardsmith.methods.annotation.reward_models import Classification, Ranking, Retrieval
+from rewardsmith.methods.base import Setting
+from rewardsmith.methods.oni import OniLearner
+from rewardsmith.tasks import get_task
+
+
+def captions(*names: str, progress: bool = False) -> list[Caption]:
+    return [Caption(i + 1000 * progress, name, progress) for i, name in enumerate(names)]
+
+
+class Gated:
+    """A judge that answers when the test lets it, and remembers what it was asked."""
+
+    calls = 0
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.go = threading.Semaphore(0)
+
+    def label(self, captions):
+        self.asked.append([c.text for c in captions])
+        assert self.go.acquire(timeout=20)
+        return [1.0] * len(captions)
+
+    def compare(self, pairs):
+        return self.label([a for a, _ in pairs])
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+# ---- the annotator
+
+
+def test_the_newest_captions_are_asked_first_and_none_twice():
+    judge = Gated()
+    annotator = Annotator(judge, batch=2)
+    a, b, c, d, e = captions("a", "b", "c", "d", "e")
+    annotator.offer([a])
+    wait_for(lambda: judge.asked)
+    annotator.offer([a, b, c, d])  # a is under way
+    annotator.offer([b, e])  # b has been seen again, and is newer now
+    assert annotator.collect() == []  # nobody waits
+    judge.go.release(5)
+    wait_for(lambda: annotator.waiting == 0)
+    assert judge.asked == [["a"], ["e", "b"], ["d", "c"]]
+    labels = annotator.collect()
+    assert [label.captions[0].text for label in labels] == ["a", "e", "b", "d", "c"]
+    assert annotator.collect() == []
+    annotator.offer([a, b, c, d, e])  # all are known: the threads rest
+    assert annotator.waiting == 0 and len(judge.asked) == 3
+    annotator.close()
+
+
+def test_the_oldest_fall_out_of_a_full_stack_and_may_come_back():
+    judge = Gated()
+    annotator = Annotator(judge, batch=1, capacity=2)
+    first, *rest = captions("first", "a", "b", "c")
+    annotator.offer([first])
+    wait_for(lambda: judge.asked)
+    annotator.offer(rest)
+    assert annotator.waiting == 3  # first under way, b and c on the stack
+    annotator.offer(rest[:1])
+    judge.go.release(9)
+    wait_for(lambda: annotator.waiting == 0)
+    assert [asked[0] for asked in judge.asked] == ["first", "a", "c"]
+    annotator.close()
+
+
+def test_a_spent_budget_stops_the_annotator_and_says_why():
+    class Spent(Gated):
+        def label(self, captions):
+            raise BudgetSpent("the budget of 3 calls is spent", "Raise --max-calls.")
+
+    annotator = Annotator(Spent())
+    annotator.offer(captions("a"))
+    wait_for(lambda: annotator.stopped is not None)
+    assert "3 calls" in annotator.stopped
+    annotator.offer(captions("b"))
+    assert annotator.collect() == []
+
+
+# ---- who labels
+
+
+def test_the_stand_ins_errors_come_at_their_rates_and_persist_per_caption():
+    judge = StandIn(0.1, 0.3, 0.0, seed=1)
+    without, having = captions(*map(str, range(1000))), captions(*map(str, range(1000)), progress=True)
+    wrong, missed = np.mean(judge.label(without)), 1 - np.mean(judge.label(having))
+    assert wrong == pytest.approx(0.1, abs=0.04) and missed == pytest.approx(0.3, abs=0.06)
+    assert judge.label(without) == judge.label(without)
+    assert StandIn(0.0, 0.0, 0.0, 0).compare([(having[0], without[0]), (without[0], without[1])]) == [1.0, 0.5]
+
+
+def test_shuffled_labels_keep_their_number_but_not_their_captions():
+    mixed = [c for pair in zip(captions(*"abcdefgh"), captions(*"abcdefgh", progress=True), strict=True) for c in pair]
+    true = StandIn(0.0, 0.0, 0.0, 0).label(mixed)
+    dealt = Shuffled(StandIn(0.0, 0.0, 0.0, 0), 3).label(mixed)
+    assert sorted(dealt) == sorted(true) and dealt != true
+
+
+def test_a_model_is_asked_in_portions_and_what_cannot_be_read_is_not_helpful():
+    from rewardsmith.agents.models import Answer
+
+    class Model:
+        name, is_language_model = "test", True
+
+        def __init__(self) -> None:
+            self.requests = []
+
+        def complete(self, request):
+            self.requests.append(request)
+            return Answer("completed", "1. The key opens the door. ALPHA\n2. hm\n3) **BETA**", "test")
+
+    model = Model()
+    judge = ModelJudge(model, "Pick up the box.", per_call=3)
+    assert judge.label(captions("took the key", "b", "c", "d")) == [1.0, 0.0, 0.0, 1.0]
+    assert len({request.key for request in model.requests}) == 2 and judge.calls == 2
+    assert "1. took the key" in model.requests[0].prompt and "Pick up the box." in model.requests[0].prompt
+    assert read_words("1: FIRST\n2 - it is a TIE", 3) == ["FIRST", "TIE", ""]
+
+
+# ---- the reward models
+
+
+def labelled(count: int = 40) -> list[Label]:
+    good = [Caption(i, f"it picked up the key number {i}") for i in range(count)]
+    bad = [Caption(count + i, f"it turned towards wall {i}") for i in range(count)]
+    return [Label((c,), float(c in good), 0.0, 1.0) for pair in zip(good, bad, strict=True) for c in pair]
+
+
+def values_of(model, *texts: str) -> list[float]:
+    return model.values(list(range(900, 900 + len(texts))), list(texts)).tolist()
+
+
+def test_retrieval_pays_labels_and_nothing_for_the_unknown():
+    model = Retrieval()
+    label = labelled(1)[0]
+    assert model.values([label.captions[0].key], ["x"]).tolist() == [0.0]
+    model.learn([label])
+    assert model.values([label.captions[0].key, 77], ["x", "y"]).tolist() == [1.0, 0.0]
+
+
+def test_classification_pays_one_above_the_threshold_and_generalises_to_new_words():
+    model = Classification(seed=0, learning_rate=1e-2)
+    assert values_of(model, "it picked up the key") == [0.0]  # nothing is learned yet
+    for _ in range(4):
+        model.learn(labelled())
+    assert values_of(model, "it picked up the key number 99", "it turned towards wall 99") == [1.0, 0.0]
+
+
+def test_ranking_pays_normalised_rewards_above_the_threshold_only():
+    model = Ranking(seed=0, learning_rate=1e-2)
+    singles = labelled()
+    pairs = [
+        Label((a.captions[0], b.captions[0]), 0.5 + (a.value - b.value) / 2, 0.0, 1.0)
+        for a, b in zip(singles, singles[3:] + singles[:3], strict=True)
+    ]
+    for _ in range(4):
+        model.learn(pairs)
+    texts = [label.captions[0].text for label in singles]
+    model.observe(texts, np.ones(len(texts), dtype=np.int64))
+    model.observe(texts, np.ones(len(texts), dtype=np.int64))
+    raw, paid = model.scores(texts), np.array(values_of(model, *texts))
+    normal = (raw - raw.mean()) / raw.std()
+    assert np.allclose(paid[normal > -0.5], normal[normal > -0.5], rtol=1e-3)  # r~, not r
+    assert (paid[normal <= -0.5] == 0).all() and (normal <= -0.5).any()
+    assert paid[0::2].min() > paid[1::2].max()
+
+
+# ---- in a trial
+
+
+def test_labels_are_paid_from_the_next_rollout_on_once_per_episode_by_counts(tmp_path):
+    report, curve = run(tmp_path, get_method("oni"), latency=0.0)
+    told = [p.telemetry["methods"]["oni"] for p in curve]
+    assert told[-1]["annotated"] > 0.5 and told[-1]["model_accuracy"] == 1.0
+    assert told[-1]["latency_p95_s"] >= told[-1]["latency_p50_s"] > 0
+    assert sum(p.telemetry["channels"]["oni"]["mean_per_episode"] for p in curve) > 0
+    assert read_labels(tmp_path / "labels.jsonl")[-1][0] >= 1  # a later rollout took labels, too
+    assert report.complete
+
+
+@pytest.mark.parametrize("kind", ["retrieval", "classification", "ranking"])
+def test_rewards_can_be_computed_again_from_the_stored_labels(tmp_path, kind):
+    first, labels = replayed(tmp_path / "a", kind, None)
+    again, _ = replayed(tmp_path / "b", kind, Recorded(labels))
+    assert any((values != 0).any() for values in first)
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+
+
+def replayed(folder, kind, annotator):
+    """Channel values of the same five random rollouts."""
+    from rewardsmith.programs.rollout import Rollout
+    from rewardsmith.training.learner import Experience
+
+    method, task = get_method("oni"), get_task(TASK)
+    options = method.Options(reward_model=kind, latency=0.01, false_positive=0.2)
+    setting = Setting(task, TRAINING, method.reward("", options), 3, 10_000, folder, options)
+    learner = OniLearner(setting, annotator)
+    batch, rng, found = task.batch(4, "train"), np.random.default_rng(0), []
+    for k in range(5):
+        run = Rollout.empty(64, 4, task.schema["width"], task.schema["dtype"])
+        seen = np.zeros((64, 4, task.observation_size), np.float32)
+        for t in range(64):
+            batch.state_rows(run.before[t])
+            run.actions[t] = rng.integers(6, size=4)
+            batch.step(run.actions[t])
+            batch.state_rows(run.after[t])
+            run.success[t] = batch.success
+            batch.restart(batch.terminated | batch.truncated)
+        found.append(learner.rewards(Experience(run, seen, seen, batch.tables, 256 * k))["oni"])
+        if annotator is None:
+            wait_for(lambda: learner._annotator.waiting == 0)
+    learner.close()
+    return found, folder / "labels.jsonl"
+
+
+def test_a_resumed_trial_goes_on_with_the_labels_of_its_checkpoint(tmp_path):
+    options = {"reward_model": "classification", "latency": 0.0}
+    with pytest.raises(Killed):
+        run(tmp_path, get_method("oni"), kill_at=4 * 64 * 15, **options)
+    written = read_labels(tmp_path / "labels.jsonl")
+    with (tmp_path / "labels.jsonl").open("a") as file:
+        file.write('{"rollout": 99, "version": 9, "value": 1.0, "waited_s": 0, "captions": [[7, "lost", false]]}\n')
+    report, curve = run(tmp_path, get_method("oni"), **options)
+    after = read_labels(tmp_path / "labels.jsonl")
+    assert report.complete and not any(label.captions[0].text == "lost" for _, label in after)
+    assert [label.captions for _, label in after[:5]] == [label.captions for _, label in written[:5]]
+    keys = [label.captions[0].key for _, label in after]
+    assert len(keys) == len(set(keys)) == curve[-1].telemetry["methods"]["oni"]["labels"]
+
+
+def test_a_trial_killed_before_its_first_checkpoint_leaves_no_labels_behind(tmp_path):
+    file = LabelFile(tmp_path)
+    file.append(labelled(3), rollout=0, version=1)
+    fresh = LabelFile(tmp_path)
+    fresh.append(labelled(1)[:1], rollout=0, version=1)
+    assert len(read_labels(file.path)) == 1
+
+
+def test_training_does_not_wait_for_an_annotator_that_never_answers(tmp_path):
+    report, curve = run(tmp_path, get_method("oni"), steps=4 * 64 * 3, latency=600.0)
+    told = curve[-1].telemetry["methods"]["oni"]
+    assert report.complete and told["annotated"] == 0.0 and told["waiting"] > 0
+
+
+def test_a_task_without_captions_is_refused_when_the_job_is_made():
+    method = get_method("oni")
+    with pytest.raises(UsageError, match="has none"):
+        method.program(get_task("CartPole-v1"), method.Options())
+
+
+def test_it_says_whose_labels_they_are():
+    method = get_method("oni")
+    assert method.oracle_informed(method.Options(), modelled=False)
+    assert not method.oracle_informed(method.Options(), modelled=True)
+    channel = replace(method.bonuses(method.Options(weight=0.3))[0])
+    assert (channel.weight, channel.gate, channel.exponent, channel.kind) == (0.3, "count", 3.0, "bonus")

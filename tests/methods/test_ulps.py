@@ -1,0 +1,131 @@
+"""ULPS in trials: the blend, the gate, distillation, resuming, what is exported."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny import TASK, Killed, run
+
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import get_method
+from rewardsmith.methods.ulps import blend
+from rewardsmith.tasks import get_task
+
+TINY = {"pairs": 300, "language_model_epochs": 2, "passes": 3, "anneal": 0.5, "final_episodes": 10}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_cache(tmp_path_factory):
+    """Guides are fitted into a folder of this module; layouts, which take longer, stay where they are."""
+    from rewardsmith.methods.guide import language_model
+
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(language_model, "cache_folder", lambda: folder)
+        yield folder
+
+
+def test_the_blend_and_its_gradient_are_the_papers():
+    own = torch.randn(5, 7, requires_grad=True)
+    said, h = torch.softmax(torch.randn(5, 7), 1), torch.tensor([[0.0], [0.2], [0.5], [0.9], [1.0]])
+    log_b = blend(said, h, own)
+    pi = torch.softmax(own, 1)
+    assert torch.allclose(log_b.exp(), (1 - h) * said + h * pi, atol=1e-6)
+    log_b[:, 2].sum().backward()
+    # grad log b(a) = (h pi(a) / b(a)) grad log pi(a), and grad log pi(a) = onehot(a) - pi.
+    share = (h[:, 0] * pi[:, 2] / log_b[:, 2].exp()).detach()
+    expected = share[:, None] * (torch.eye(7)[2] - pi.detach())
+    assert torch.allclose(own.grad, expected, atol=1e-5)
+    assert own.grad[0].abs().max() == 0  # nothing reaches pi where the language model is certain
+
+
+def test_a_trial_is_guided_then_alone_taught_and_scored_with_and_without(tmp_path, one_cache):
+    report, curve = run(tmp_path, get_method("ulps"), **TINY)
+    told = [p.telemetry["methods"]["ulps"] for p in curve]
+    assert told[0]["h"] < told[4]["h"] < 1.0 and told[0]["agreement"] is not None
+    assert told[-1]["trust"] == 0.0 and told[-1]["h"] is None
+    assert told[-2]["prompts_read"] == told[-3]["prompts_read"] > 0  # nobody is asked once pi acts alone
+    assert 0.0 <= told[-1]["success_with_language_model"] <= 1.0
+    assert told[-1]["privileged"] and told[-1]["language_model_accuracy"] > 0.3
+    assert report.complete
+    assert list(one_cache.glob("guides/*/reliability.png"))
+
+
+def test_a_resumed_trial_ends_with_the_same_weights(tmp_path):
+    method = get_method("ulps")
+    run(tmp_path / "whole", method, **TINY)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", method, kill_at=4 * 64 * 13, **TINY)
+    run(tmp_path / "killed", method, **TINY)
+    assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
+
+
+def test_the_exported_weights_are_those_of_a_plain_policy(tmp_path):
+    from safetensors.torch import load_file
+
+    run(tmp_path / "guided", get_method("ulps"), steps=4 * 64 * 2, **TINY)
+    run(tmp_path / "plain", get_method("sparse"), steps=4 * 64 * 2)
+    guided, plain = (load_file(tmp_path / name / "policy.safetensors") for name in ("guided", "plain"))
+    assert {k: v.shape for k, v in guided.items()} == {k: v.shape for k, v in plain.items()}
+
+
+@pytest.mark.parametrize("gate", ["information", "decay", "single"])
+def test_other_gates_and_prompts_of_the_own_view_train(tmp_path, gate):
+    options = {**TINY, "gate": gate, "prompts": "view" if gate == "information" else "privileged"}
+    _, curve = run(tmp_path, get_method("ulps"), steps=4 * 64 * 4, **options)
+    told = curve[0].telemetry["methods"]["ulps"]
+    assert told["privileged"] == (gate != "information")
+    if gate == "decay":  # of time alone: half the guided stretch has hardly begun
+        assert told["h"] == pytest.approx(0.0, abs=0.01)
+
+
+def test_distillation_teaches_pi_what_is_certain(tmp_path):
+    losses = {}
+    for weight in (0.0, 5.0):
+        _, curve = run(tmp_path / str(weight), get_method("ulps"), steps=4 * 64 * 20, **{**TINY, "distill": weight})
+        losses[weight] = [p.telemetry["methods"]["ulps"] for p in curve]
+    assert losses[0.0][0]["agreement"] == 0.0  # off
+    taught = [t["agreement"] for t in losses[5.0] if t["agreement"] is not None]
+    assert taught[-1] > taught[0]
+
+
+def test_a_task_without_planner_is_refused_when_the_job_is_made():
+    with pytest.raises(UsageError, match="cannot be searched") as caught:
+        get_method("ulps").program(get_task("CartPole-v1"), None)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_behaviour_cloning_starts_from_the_same_pairs(tmp_path):
+    report, curve = run(tmp_path, get_method("clone"), steps=4 * 64 * 4, pairs=300, epochs=5)
+    told = [p.telemetry["methods"]["clone"] for p in curve if "clone" in p.telemetry["methods"]]
+    assert told[0]["accuracy"] > 0.3 and report.complete
+
+
+def test_a_pretrained_model_is_loaded_fitted_and_found_again(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    from rewardsmith.methods.guide.language_model import GuideSpec, language_guide
+
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *["walls", "ahead", "behind", "left", "right", "carrying", "nothing", "key"],
+    ]
+    folder = tmp_path / "bert"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join([*words, *map(str, range(10)), ":", ".", ","]))
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = transformers.BertConfig(vocab_size=len(words) + 13, max_position_embeddings=64, **size)
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    transformers.BertTokenizer(folder / "vocab.txt").save_pretrained(folder)
+    spec = GuideSpec(language_model=str(folder), pairs=200, epochs=1, passes=3)
+    first, again = (language_guide(get_task(TASK), spec) for _ in range(2))
+    prompts = ["walls: 1 ahead. key 2 left.", "carrying nothing."]
+    from rewardsmith.methods.guide.uncertainty import ask_encoder
+
+    opinion = ask_encoder(first.model, prompts)
+    assert opinion.information.max() > 0  # the passes differ
+    assert np.allclose(opinion.probs, ask_encoder(again.model, prompts).probs)
