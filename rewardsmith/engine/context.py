@@ -31,8 +31,8 @@ class TrialProcess(Protocol):
         ...
 
 
-Launch = Callable[[list[str], dict[str, str], Path], TrialProcess]
-"""(arguments of workers.trial, environment, log file) to the started process."""
+Launch = Callable[[str, list[str], dict[str, str], Path], TrialProcess]
+"""(task, arguments of workers.trial, environment, log file) to the started process."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Context:
     database: Engine
     settings: Settings
     launch: Launch | None = None
-    """How trials are started: None = a fresh interpreter each. See engine.supervise."""
+    """How trials on the processor are started: None = a fresh interpreter each. See engine.supervise."""
 
     @property
     def sandbox_floor(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -11,14 +11,18 @@ from rewardsmith.agents.models import ModelFailed, PersonAwaited
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.designing import run_analyse, run_check, run_design
+from rewardsmith.engine.heartbeat import Heartbeat
 from rewardsmith.engine.jobs import pause_job
 from rewardsmith.engine.service import NotServed, refuse_unserved
-from rewardsmith.engine.supervise import Interrupted, TrialLost, supervise_trial
+from rewardsmith.engine.supervise import DiskFull, Interrupted, TrialLost, has_room, supervise_trial
 from rewardsmith.errors import LostItem
 from rewardsmith.storage import queue
 from rewardsmith.storage.outage import is_outage
 from rewardsmith.storage.queue import TRAINING_KINDS, Item
 from sandbox.client import SandboxError
+
+_ROOM_SECONDS, _ROOM_LOOK = 30.0, 0.5
+"""How long a slot waits at most, and between looks, for room on its disk."""
 
 
 def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -35,7 +39,7 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
         if item.key.kind in TRAINING_KINDS:
             supervise_trial(context, item, stopping)
         else:
-            with _Heartbeat(context, item):
+            with Heartbeat(context, item):
                 {"design": run_design, "check": run_check, "analyse": run_analyse}[item.key.kind](context, item)
     except LostItem:
         return
@@ -44,6 +48,8 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
         return
     except TrialLost as error:
         queue.give_back(context.database, item, error.cause, context.settings.max_attempts)
+        if isinstance(error, DiskFull):
+            _await_room(context, stopping)
     except PersonAwaited as error:
         # Other items go on meanwhile.
         queue.wait(context.database, item, str(error), question=str(error.question), reply=str(error.reply))
@@ -59,6 +65,13 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
     advance(context, item.key.job_id)
 
 
+def _await_room(context: Context, stopping: Callable[[], bool]) -> None:
+    """Hold this slot back while its disk is full, or it would lose item after item; other hosts may take them."""
+    end = time.monotonic() + _ROOM_SECONDS
+    while time.monotonic() < end and not stopping() and not has_room(context.settings.artifacts):
+        time.sleep(_ROOM_LOOK)
+
+
 def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | NotServed) -> None:
     passing = isinstance(error, ModelFailed) and error.may_pass
     state = queue.give_back(context.database, item, str(error), context.settings.max_attempts, count=passing)
@@ -66,27 +79,3 @@ def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | 
         # A long outage pauses the job; when it is resumed, the item has its attempts again.
         queue.revive(context.database, item)
         pause_job(context, item.key.job_id, str(error))
-
-
-class _Heartbeat:
-    """Renews an item's lease from a thread while the caller works."""
-
-    def __init__(self, context: Context, item: Item) -> None:
-        self._context, self._item = context, item
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._renew, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _renew(self) -> None:
-        seconds = self._context.settings.lease_seconds
-        while not self._done.wait(seconds / 3):
-            try:
-                queue.heartbeat(self._context.database, self._item, seconds)
-            except LostItem:
-                return  # the fenced write at the end finds out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,18 +11,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context, TrialProcess
+from rewardsmith.engine.heartbeat import Heartbeat
 from rewardsmith.errors import LostItem, RewardsmithError
-from rewardsmith.storage import queue
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 
 _POLL = 0.05
 _GRACE = 2.0
 _LOOK = 0.5  # seconds between looks at the database
+_CHECKPOINT_BYTES = 1_000_000
 
 
 class TrialLost(RewardsmithError):
     """The trial's process ended without a result: infrastructure, to be tried again."""
+
+
+class DiskFull(TrialLost):
+    """The trial's process ended and there is no room for what it writes: this host is at fault."""
 
 
 class Interrupted(RewardsmithError):
@@ -34,13 +44,27 @@ def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) 
     Raises TrialLost, LostItem (cancelled or reaped) or Interrupted; whatever happens, no process is left.
     """
     log = context.settings.artifacts / item.key.job_id / "logs" / f"item-{item.id}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    launch = context.launch or fresh_interpreter
-    process = launch([str(item.id), str(item.owner), str(item.attempt)], _environment(context), log)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        # A warm parent may still be loading; its first trial waits for it.
+        with Heartbeat(context, item):
+            process = _launch(context, item, log)
+    except OSError as error:
+        raise _lost(context, log, f"could not be started: {error}") from error
     try:
         _watch(context, item, process, stopping, log)
     finally:
         end_group(process)
+
+
+def _launch(context: Context, item: Item, log: Path) -> TrialProcess:
+    with read(context.database) as connection:
+        spec = JobSpec.model_validate(records.get_job(connection, item.key.job_id).spec)
+    order = [str(item.id), str(item.owner), str(item.attempt)], trial_environment(context.settings), log
+    # A CUDA context does not survive a fork.
+    if context.launch is None or spec.training.device != "cpu":
+        return fresh_interpreter(*order)
+    return context.launch(spec.task, *order)
 
 
 def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:
@@ -56,13 +80,14 @@ def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Pa
         )
 
 
-def _environment(context: Context) -> dict[str, str]:
+def trial_environment(settings: Settings) -> dict[str, str]:
+    """What a trial's process, or a parent that forks trials, gets of this process's environment."""
     # A trial has no use for API keys, and its address space also holds the reward host's pipes.
     kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_TOKEN", "_SECRET"))}
     return {
         **kept,
-        "REWARDSMITH_HOME": str(context.settings.home.resolve()),
-        "REWARDSMITH_DATABASE_URL": context.settings.url,
+        "REWARDSMITH_HOME": str(settings.home.resolve()),
+        "REWARDSMITH_DATABASE_URL": settings.url,
         "OMP_NUM_THREADS": "1",
         "REWARDSMITH_PARENT": str(os.getpid()),
     }
@@ -79,7 +104,7 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
         now = time.monotonic()
         if code is not None:
             if code != 0:
-                raise TrialLost(f"The trial's process ended with {_words(code)}: {_tail(log)}", f"See {log}")
+                raise _lost(context, log, f"ended with {_words(code)}: {_tail(log)}")
             return
         if stopping():
             raise Interrupted("The executor is stopping.", "The trial goes on from its last checkpoint.")
@@ -94,6 +119,20 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
             looked = now
             if queue.get(context.database, item.id).state != "leased":
                 raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
+
+
+def has_room(place: Path) -> bool:
+    """Whether the disk of a file or folder, which need not exist yet, has room for a checkpoint."""
+    there = next(path for path in (place, *place.parents) if path.exists())
+    return shutil.disk_usage(there).free >= _CHECKPOINT_BYTES
+
+
+def _lost(context: Context, log: Path, what: str) -> TrialLost:
+    if not has_room(log):
+        return DiskFull(
+            f"The disk of {context.settings.artifacts} is full.", "Free some space; see `rewardsmith db gc`."
+        )
+    return TrialLost(f"The trial's process {what}", f"See {log}")
 
 
 def end_group(process: TrialProcess) -> None:
@@ -126,5 +165,5 @@ def _words(code: int) -> str:
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
     return lines[-1][:300] if lines else "no output"

@@ -75,16 +75,22 @@ def train_item(context: Context, item: Item) -> None:
     rows.write_report(asdict(report), plan.folder)
 
 
-def preload(task: str) -> None:
+def preload(task: str | None) -> None:
     """Load what every trial on `task` needs, in a process that will fork them: libraries, kernels, layouts.
 
-    A task that cannot be loaded is left alone: its trials say why.
+    None loads only what is the same on every task. A task that cannot be loaded is left alone: its trials say why.
     """
     import numpy as np
 
     import rewardsmith.training.trial  # noqa: F401
+    import sandbox.client  # noqa: F401
+    from rewardsmith.config import settings
     from rewardsmith.errors import RewardsmithError
+    from rewardsmith.storage.database import load_driver
 
+    load_driver(settings().url)
+    if task is None:
+        return
     with contextlib.suppress(RewardsmithError):
         known = get_task(task)
         batch = known.batch(2, "train")
