@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 
 from rewardsmith.config import Settings
+from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import open_database
 from rewardsmith.storage.outage import outlast
 
@@ -58,8 +59,13 @@ class Context:
 
         return outlast(transaction)
 
+    @property
+    def store(self) -> ArtifactStore:
+        """Where finished files go. Raises StorageError."""
+        return ArtifactStore(self.settings.store_url)
+
     def trial_folder(self, candidate_id: str, purpose: str, seed: int) -> Path:
-        """Where a trial keeps its checkpoint and policy."""
+        """Where a trial keeps its checkpoint."""
         job = candidate_id.split("-", 1)[0]
         return self.settings.artifacts / job / f"{candidate_id}-{purpose}-{seed}"
 

@@ -82,8 +82,11 @@ def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Pa
 
 def trial_environment(settings: Settings) -> dict[str, str]:
     """What a trial's process, or a parent that forks trials, gets of this process's environment."""
-    # A trial has no use for API keys, and its address space also holds the reward host's pipes.
-    kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_TOKEN", "_SECRET"))}
+    # A trial has no use for API keys, and its address space also holds the reward host's pipes. It puts its policy
+    # into the store, whose credentials it needs.
+    store = ("AWS_SESSION_TOKEN",) if settings.store_url.startswith("s3") else ()
+    secret = ("_API_KEY", "_TOKEN", "_SECRET")
+    kept = {k: v for k, v in os.environ.items() if k in store or not k.endswith(secret)}
     return {
         **kept,
         "REWARDSMITH_HOME": str(settings.home.resolve()),
