@@ -46,15 +46,18 @@ def executor(request) -> LocalExecutor | Service:
     return request.getfixturevalue(request.param)
 
 
-def kill(pids: list[int]) -> None:
+def kill(executor: LocalExecutor | Service, pids: list[int]) -> None:
+    """kill -9; the trials under way must end by themselves before they are let go on, or they might be quicker."""
     assert pids
+    held = executor.trials()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not {*held} & {*executor.trials()})
 
 
 def test_a_killed_trial_is_trained_again(executor):
     job = begin(executor)
-    kill(executor.trials())
+    kill(executor, executor.trials())
     end(executor, job)
     assert events(executor, job, "given back")
 
@@ -94,14 +97,14 @@ def test_a_full_disk_in_a_trial(service):
 def test_a_killed_warm_parent_takes_its_trials_with_it_and_has_a_successor(service):
     job = begin(service)
     warm = service.processes("workers.warm")
-    kill([pid for pid in warm if parent_of(pid) not in warm])
+    kill(service, [pid for pid in warm if parent_of(pid) not in warm])
     end(service, job)
     assert events(service, job, "given back")
 
 
 def test_a_killed_child_of_a_worker_leaves_its_trial_to_another(service):
     job = begin(service)
-    kill(slots(service)[1])
+    kill(service, slots(service)[1])
     end(service, job)
     assert events(service, job, "reaped")
 
@@ -115,13 +118,13 @@ def slots(service: Service) -> tuple[list[int], list[int]]:
 
 def test_a_killed_worker_is_started_again_by_its_host(service):
     job = begin(service)
-    kill(slots(service)[0])
+    kill(service, slots(service)[0])
     end(service, job)
 
 
 def test_a_killed_host_takes_its_workers_with_it(service):
     job = begin(service)
-    kill(service.processes("workers.host"))
+    kill(service, service.processes("workers.host"))
     wait_for(lambda: not service.processes("celery") and not service.trials(), 40)
     service.worker()
     end(service, job)
@@ -129,7 +132,7 @@ def test_a_killed_host_takes_its_workers_with_it(service):
 
 def test_a_killed_scheduler_is_replaced_by_any_other(service):
     job = begin(service)
-    kill(service.processes("workers.scheduler"))
+    os.kill(service.processes("workers.scheduler")[0], signal.SIGKILL)
     service.scheduler()
     end(service, job)
 
@@ -196,7 +199,7 @@ def test_two_reapers_at_once(service):
     """Both find the lapsed items of killed children; each is queued again once."""
     second = service.scheduler()
     job = begin(service)
-    kill(slots(service)[1])
+    kill(service, slots(service)[1])
     end(service, job)
     second.terminate()
     second.wait(20)
