@@ -43,6 +43,7 @@ MAY = {
         "rewardsmith.spec", "rewardsmith.config", "rewardsmith.agents", "rewardsmith.__version__",
     },
     "rewardsmith": {"rewardsmith.api"},
+    "rewardsmith.__main__": {"rewardsmith.cli"},
     "workers": {"rewardsmith.engine", "rewardsmith.storage", "rewardsmith.config", "rewardsmith.__version__"},
     "rewardsmith.__version__": set(),
 }  # fmt: skip
