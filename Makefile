@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 # The CPU build of torch; an unbounded torch takes gigabytes of CUDA packages.
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-service check differential format clean up down
+.PHONY: demo test check differential format clean up down
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -18,9 +18,6 @@ demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8, show the claim on 
 
 test: $(VENV)/.installed  ## Every test
 	$(PYTHON) -m pytest -n 2 --dist worksteal
-
-test-service: $(VENV)/.installed  ## Whole jobs through Celery, Redis and Postgres, with faults; slow
-	$(PYTHON) -m pytest -m service tests/integration
 
 check: $(VENV)/.installed  ## Lint and types
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""Load on the service: 200 jobs at once, and a database of 100,000 candidates. Writes results/service.md.
+"""Load on the service: 200 jobs at once, Redis away for a minute, 100,000 candidates. Writes results/service.md.
 
 Redis and Postgres are started on free ports by the tests' fixtures; trials take no time (tests/integration/stub),
 so that what is measured is the queue.
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("results")
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "integration")]
 
+from eight_trials import begin, end, go_on, stub_path  # noqa: E402
 from service import Postgres, Redis, Service, serving  # noqa: E402
 
 from rewardsmith.engine.service import submit_job, warm_up  # noqa: E402
@@ -87,6 +88,21 @@ def load(service: Service, count: int, clients: int, workers: int) -> list[str]:
         f"| jobs by state at the end | {', '.join(f'{n} {state}' for state, n in ends)} | all done |",
         f"| wall clock per work item, {workers} workers | {each:.0f} ms | < 50 ms |",
     ]
+
+
+def outage(service: Service, seconds: float) -> str:
+    """A line of the report: what became of a job of eight trials while Redis was away."""
+    service.worker(slots=2)
+    service.scheduler()
+    job = begin(service)
+    service.redis.stop()
+    go_on(service)
+    time.sleep(seconds)
+    service.redis.start()
+    back = time.monotonic()
+    end(service, job, 120)  # every trial once, no process left, or it raises
+    took = time.monotonic() - back
+    return f"| Redis away for {seconds:g} s while a job of 8 trials runs | done {took:.0f} s after it was back | done |"
 
 
 def fill(engine: Engine) -> str:
@@ -165,21 +181,24 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--outage", type=float, default=60.0, help="seconds for which Redis is away")
     parser.add_argument("--note", default="", help="a remark for the report, such as what else ran")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="service-") as folder:
         place = Path(folder)
         place.chmod(0o755)
-        for name in ("postgres", "redis", "service"):
+        for name in ("postgres", "redis", "service", "outage"):
             (place / name).mkdir()
         postgres, redis = Postgres(place / "postgres"), Redis(place / "redis")
         postgres.start()
         redis.start()
         try:
-            path = os.pathsep.join([str(ROOT / "tests" / "integration" / "stub"), str(ROOT)])
+            path = os.pathsep.join([stub_path(), str(ROOT)])
             settings = {"PYTHONPATH": path, "STUB_INSTANT": "1", "REWARDSMITH_LEASE_SECONDS": "60"}
             with serving(place / "service", redis, postgres, **settings) as service:
                 lines = load(service, options.jobs, options.clients, options.workers)
+            with serving(place / "outage", redis, postgres, PYTHONPATH=path) as service:
+                lines.append(outage(service, options.outage))
             postgres.empty(migrate=False)
             from sqlalchemy import create_engine
 

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=HOME, description="folder of the database and artifacts")
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; SQLite in `home` by default")
+    artifacts_url: str | None = Field(default=None, description="folder or fsspec URL of policies; `home`/store")
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="trials at once")
     lease_seconds: float = Field(default=30.0, gt=1.0, description="a claim lapses this long after a heartbeat")
     max_attempts: int = Field(default=3, ge=1, description="tries after infrastructure failures")
@@ -48,8 +49,15 @@ class Settings(BaseSettings):
 
     @property
     def artifacts(self) -> Path:
-        """Folder of checkpoints, policies, pictures and logs."""
+        """This machine's folder of checkpoints and logs."""
         return artifacts_folder(self.home)
+
+    @property
+    def store_url(self) -> str:
+        """Where finished files (policies, trajectories) are kept: an fsspec URL or an absolute path."""
+        if self.artifacts_url is not None and "://" in self.artifacts_url:
+            return self.artifacts_url
+        return str((Path(self.artifacts_url) if self.artifacts_url else self.home / "store").resolve())
 
 
 @lru_cache

@@ -217,4 +217,5 @@ def _explain(error: ValidationError) -> str:
             near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
             text = f"{place}: no such setting" + (f"; did you mean `{near[0]}`?" if near else "")
         parts.append(text)
-    return "The job's settings are wrong: " + "; ".join(parts) + "."
+    text = "The job's settings are wrong: " + "; ".join(parts)
+    return text if text.endswith("?") else f"{text}."

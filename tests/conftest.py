@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from running import FEW_EPISODES, rewardsmith
 # The first example of a test pays for imports and compilation.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Say in the last lines what was skipped for want of a server, and how to have it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.items():
+        if "is not installed" in reason:
+            terminalreporter.write_line(f"{count} tests were skipped: {reason}", yellow=True)
 
 
 @dataclass(frozen=True)

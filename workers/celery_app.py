@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from celery import Celery, signals
 
 from rewardsmith.config import Settings, settings
@@ -65,3 +67,7 @@ def _worker_stops(**_: object) -> None:
 @signals.worker_process_init.connect
 def _child_begins(**_: object) -> None:
     presence.begin_child()
+    if os.environ.get("REWARDSMITH_QUEUE") == "train" and not settings().devices:
+        from workers.tasks import warm_parent
+
+        warm_parent()  # so that it is ready before the first trial

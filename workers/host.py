@@ -91,7 +91,7 @@ class Host:
                 self._waits[queue] = min(10.0, 2 * self._waits[queue] + 0.5)
                 if self._stop.wait(self._waits[queue]):
                     return
-            environment = {**os.environ, "REWARDSMITH_HOST_PID": str(os.getpid())}
+            environment = {**os.environ, "REWARDSMITH_HOST_PID": str(os.getpid()), "REWARDSMITH_QUEUE": queue}
             self._running[queue] = subprocess.Popen(
                 command_of(queue, slots), stdin=subprocess.DEVNULL, env=environment, start_new_session=True
             )

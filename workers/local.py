@@ -20,6 +20,7 @@ from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import run_item
 from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.supervise import trial_environment
 from rewardsmith.errors import RewardsmithError, of_system
 from rewardsmith.storage import ledger, queue, records
 from rewardsmith.storage.database import read, reported
@@ -76,8 +77,8 @@ class LocalExecutor:
     def _warm_up(self) -> None:
         with read(self._context.database) as connection:
             spec = read_snapshot(connection, self._job).spec
-        if spec.training.device == "cpu":  # a CUDA context does not survive a fork
-            self._warm = WarmParent(spec.task)
+        if spec.training.device == "cpu":
+            self._warm = WarmParent(trial_environment(self._context.settings), spec.task)
             self._context = replace(self._context, launch=self._warm.launch)
 
     def _tick(self, slots: list[threading.Thread]) -> None:

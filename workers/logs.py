@@ -8,7 +8,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-FIELDS = ("job", "candidate", "item", "kind", "attempt", "owner", "seconds")
+FIELDS = ("job", "candidate", "trial", "item", "kind", "attempt", "owner", "seconds")
 """What a record may carry in `extra`."""
 
 

@@ -6,20 +6,28 @@ import logging
 import os
 import secrets
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rewardsmith.config import settings
-from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.context import Context, TrialProcess, open_context
 from rewardsmith.engine.items import run_item
+from rewardsmith.engine.supervise import trial_environment
+from rewardsmith.engine.trials import purpose_of
 from rewardsmith.storage import hints, queue
 from workers import presence
 from workers.celery_app import QUEUES, app
 from workers.delivery import deliver
+from workers.warm import WarmParent
 
 log = logging.getLogger("rewardsmith.work")
 
 _CONTEXTS: dict[int, Context] = {}
 """By process: a connection must not be shared with a forked child."""
+
+_WARM: dict[int, WarmParent] = {}
+"""By process: each slot's own, which ends with it."""
 
 
 @app.task(name="rewardsmith.work", bind=True)
@@ -46,6 +54,8 @@ def work(self: Any, item_id: int) -> None:
 def _do(context: Context, item: queue.Item, owner: str) -> None:
     key, began = item.key, time.monotonic()
     about = {"job": key.job_id, "candidate": key.candidate, "item": item.id, "kind": key.kind, "attempt": item.attempt}
+    if key.kind in queue.TRAINING_KINDS:
+        about["trial"] = f"{key.candidate}-{purpose_of(item)}-{key.seed}"
     log.info("begins", extra=about)
     try:
         run_item(context, item.id, owner, presence.stopping)
@@ -69,5 +79,17 @@ def _is_limited(context: Context, job_id: str) -> bool:
 
 def _context() -> Context:
     if os.getpid() not in _CONTEXTS:
-        _CONTEXTS[os.getpid()] = open_context(settings(), must_exist=True, patient=True)
+        context = open_context(settings(), must_exist=True, patient=True)
+        _CONTEXTS[os.getpid()] = replace(context, launch=_launch)
     return _CONTEXTS[os.getpid()]
+
+
+def _launch(task: str, arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:
+    return warm_parent().launch(task, arguments, environment, log)
+
+
+def warm_parent() -> WarmParent:
+    """What forks this slot's trials; loads its libraries in the background when it is asked for first."""
+    if os.getpid() not in _WARM:
+        _WARM[os.getpid()] = WarmParent(trial_environment(settings()))
+    return _WARM[os.getpid()]

@@ -1,8 +1,9 @@
 """A parent that has everything loaded and forks trials, so that a trial starts in milliseconds, not seconds.
 
 Importing torch, Stable-Baselines3 and the compiled engine, and reading a task's layouts, costs each fresh
-interpreter seconds. `python -m workers.warm TASK` does it once, single-threaded, and forks a child per request;
-the child runs what `python -m workers.trial` runs. Requests and answers are lines of JSON on stdin and stdout.
+interpreter seconds. `python -m workers.warm [TASK...]` does it once, single-threaded, and forks a child per
+request, whatever its task; the child runs what `python -m workers.trial` runs. Requests and answers are lines of
+JSON on stdin and stdout.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from rewardsmith.config import settings
 
 _LOST = -int(signal.SIGKILL)
 
@@ -59,24 +63,29 @@ class Forked:
 
 
 class WarmParent:
-    """The executor's side: starts the warm parent, asks it for children, restarts it if it dies."""
+    """The executor's side: starts the warm parent, asks it for children, restarts it if it dies.
 
-    def __init__(self, task: str) -> None:
-        self._task = task
+    `environment` is the parent's own; what a child's environment adds or lacks comes with its order. `tasks` are
+    loaded before the first order.
+    """
+
+    def __init__(self, environment: dict[str, str], *tasks: str) -> None:
+        self._environment, self._tasks = environment, tasks
         self._lock = threading.Lock()
         self._children: dict[int, tuple[subprocess.Popen[bytes], Forked]] = {}
         self._number = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._ensure()
 
-    def launch(self, arguments: list[str], environment: dict[str, str], log: Path) -> Forked:
-        """Fork a trial with `arguments` of workers.trial; its output goes to `log`."""
+    def launch(self, task: str, arguments: list[str], environment: dict[str, str], log: Path) -> Forked:
+        """Fork a trial on `task` with `arguments` of workers.trial; its output goes to `log`."""
         child = Forked()
         with self._lock:
             process = self._ensure()
             self._number += 1
             self._children[self._number] = (process, child)
-            request = {"number": self._number, "arguments": arguments, "environment": environment, "log": str(log)}
+            request = {"number": self._number, "task": task, "arguments": arguments, "environment": environment}
+            request["log"] = str(log)
             try:
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -96,10 +105,9 @@ class WarmParent:
 
     def _ensure(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            command = [sys.executable, "-m", "workers.warm", self._task]
-            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            command = [sys.executable, "-m", "workers.warm", *self._tasks]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment, start_new_session=True
             )
             threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
         return self._process
@@ -132,30 +140,36 @@ def _fork(request: dict[str, Any], private: list[int]) -> int:
         return pid
     code = 1
     try:
-        os.setsid()
-        os.close(done)
         os.close(ready)
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        for descriptor in private:
-            os.close(descriptor)
-        for descriptor in (1, 2):
-            os.dup2(log, descriptor)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.environ.clear()
-        os.environ.update(request["environment"], REWARDSMITH_PARENT=str(os.getppid()))
+        _be_a_child(request, done, private)
         from workers.trial import main as run_trial
 
         code = run_trial(request["arguments"])
-        sys.stdout.flush()
     except BaseException:
-        import traceback
-
-        traceback.print_exc()
+        # Nothing may get past here, or two processes would be the parent: not even a log on a full disk.
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
     finally:
-        sys.stderr.flush()
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
+
+
+def _be_a_child(request: dict[str, Any], done: int, private: list[int]) -> None:
+    os.setsid()
+    os.close(done)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for descriptor in private:
+        os.close(descriptor)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.clear()
+    os.environ.update(request["environment"], REWARDSMITH_PARENT=str(os.getppid()))
+    settings.cache_clear()
 
 
 def _answer(numbers: dict[int, int], out: BinaryIO) -> None:
@@ -186,9 +200,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from rewardsmith.engine.trials import preload
 
-    preload(sys.argv[1])
-    numbers: dict[int, int] = {}
-    unread = b""
+    for task in sys.argv[1:] or [None]:
+        preload(task)
+    loaded, numbers, unread = set(sys.argv[1:]), {}, b""
     with selectors.DefaultSelector() as selector:
         selector.register(0, selectors.EVENT_READ)
         selector.register(wake, selectors.EVENT_READ)
@@ -202,8 +216,10 @@ def main() -> int:
             if not (data := os.read(0, 65536)):
                 return 0
             *lines, unread = (unread + data).split(b"\n")
-            for line in lines:
-                request = json.loads(line)
+            for request in map(json.loads, lines):
+                if request["task"] not in loaded:
+                    preload(request["task"])
+                    loaded.add(request["task"])
                 pid = _fork(request, [wake, waker, out.fileno()])
                 numbers[pid] = request["number"]
                 _say(out, number=request["number"], pid=pid)

@@ -57,19 +57,20 @@ def backup(out: Annotated[Path, typer.Argument(help="File to write; it must not 
 
 @app.command()
 def gc(
-    delete: Annotated[bool, typer.Option("--delete", help="Remove them; without it they are only listed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
 ) -> None:
-    """List (or remove) files in the artifact folder that no row refers to: a dry run unless --delete is given."""
+    """Remove files of this folder and of the artifact store that no row refers to; nothing younger than an hour."""
     from rewardsmith import api
-    from rewardsmith.storage.backup import find_garbage
+    from rewardsmith.storage.garbage import find_garbage, remove
 
     context = api.open_here(must_exist=True)
-    found = find_garbage(context.database, context.settings.artifacts)
-    size = sum(path.stat().st_size for path in found)
-    for path in found:
-        print(path)
-        if delete:
-            path.unlink()
-    screen.say(f"{len(found)} files, {size / 1e6:.1f} MB {'removed' if delete else 'would be removed'}")
-    if found and not delete:
-        screen.next_command("rewardsmith db gc --delete")
+    store = context.store
+    found = find_garbage(context.database, context.settings.artifacts, store)
+    for file in found:
+        print(f"{store.url}/{file.name}" if file.stored else file.name)
+        if not dry_run:
+            remove(file, store)
+    size = sum(file.size for file in found) / 1e6
+    screen.say(f"{len(found)} files, {size:.1f} MB {'would be removed' if dry_run else 'removed'}")
+    if found and dry_run:
+        screen.next_command("rewardsmith db gc")

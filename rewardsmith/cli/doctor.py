@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -13,12 +14,13 @@ import typer
 from rewardsmith.cli import screen
 
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "OPENROUTER_API_KEY")
+_SECRETS = Path("/run/secrets")
 _ENOUGH_GB = 5.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: "ok", "warn" (works without) or "FAIL"; `remedy` unless ok."""
+    """One line: "ok", "warn" (works without) or "FAIL", with what can be done about it."""
 
     about: str
     verdict: str
@@ -32,11 +34,11 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(form: str = typer.Option("table", "--format", help="table, json or csv.")) -> None:
-    """Look at database, broker, workers, GPU, sandbox, keys and disk; name the remedy for each."""
+    """Look at database, broker, workers, GPU, sandbox, keys, artifacts and disk; name the remedy for each."""
     from rewardsmith.config import settings
 
     chosen = settings()
-    looks: list[Callable[[Any], Finding]] = [_database, _broker, _workers, _gpu, _sandbox, _keys, _disk]
+    looks: list[Callable[[Any], Finding]] = [_database, _broker, _workers, _gpu, _sandbox, _keys, _artifacts, _disk]
     findings = [look(chosen) for look in looks]
     shown = screen.table(None, [("", "left"), ("", "left"), ("finding", "left")])
     for f in findings:
@@ -52,6 +54,8 @@ def _database(chosen: Any) -> Finding:
     from rewardsmith.errors import RewardsmithError
     from rewardsmith.storage.database import HEAD, open_database
 
+    if chosen.url.startswith("sqlite") and not Path(chosen.url.removeprefix("sqlite:///")).exists():
+        return Finding("database", "ok", f"{chosen.url} is made by the first `rewardsmith run` or `submit`")
     try:
         open_database(chosen.url, migrate=False)
     except RewardsmithError as error:
@@ -83,10 +87,16 @@ def _workers(chosen: Any) -> Finding:
     from rewardsmith.storage.workers import STALE_SECONDS, read_workers
 
     try:
-        with read(open_database(chosen.url, migrate=False)) as connection:
+        with read(open_database(chosen.url, migrate=False, must_exist=True)) as connection:
             rows = [row for row in read_workers(connection) if row["age"] < STALE_SECONDS]
     except RewardsmithError:
-        return Finding("workers", "warn", "unknown, without the database", "Mend the database first.")
+        return Finding(
+            "workers", "warn", "unknown without a database", "See the database's line; `run` needs no workers."
+        )
+    others = sorted({row["version"] for row in rows} - {__version__})
+    if others:
+        text = f"version {', '.join(others)} beside this program's {__version__}"
+        return Finding("workers", "FAIL", text, "Install the same version everywhere, then restart the workers.")
     schedulers = [row for row in rows if row["queues"] == "scheduler"]
     working = [row for row in rows if row["queues"] != "scheduler"]
     served = {name for row in working for name in row["queues"].split(",")}
@@ -95,37 +105,67 @@ def _workers(chosen: Any) -> Finding:
         lacks = [*(f"no worker of queue {m}" for m in missing), *([] if schedulers else ["no scheduler"])]
         remedy = "`rewardsmith worker --queue llm,control,train` and `rewardsmith scheduler`; `run` needs neither."
         return Finding("workers", "warn", ", ".join(lacks), remedy)
-    others = sorted({row["version"] for row in rows} - {__version__})
-    if others:
-        text = f"version {', '.join(others)} beside this program's {__version__}"
-        return Finding("workers", "FAIL", text, "Install the same version everywhere, then restart the workers.")
     return Finding("workers", "ok", f"{len(working)} workers, {len(schedulers)} schedulers, version {__version__}")
 
 
-def _gpu(_chosen: Any) -> Finding:
+def _gpu(chosen: Any) -> Finding:
     import torch
 
+    wanted = [device for device in chosen.devices.split(",") if device]
     if not torch.cuda.is_available():
+        remedy = (
+            "Install the driver and a CUDA build of torch (the image's target `cuda`), or unset REWARDSMITH_DEVICES."
+        )
+        if wanted:
+            return Finding("GPU", "FAIL", f"REWARDSMITH_DEVICES is {chosen.devices}, but torch sees no GPU", remedy)
+        if Path("/dev/nvidia0").exists():
+            return Finding("GPU", "warn", f"there is one, but torch {torch.__version__} does not see it", remedy)
         return Finding("GPU", "ok", "none; MiniGrid trains on the processor")
-    names = {torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())}
-    return Finding("GPU", "ok", f"{torch.cuda.device_count()}: {', '.join(sorted(names))}")
+    count = torch.cuda.device_count()
+    if unknown := [device for device in wanted if device.isdigit() and int(device) >= count]:
+        text = f"REWARDSMITH_DEVICES names {', '.join(unknown)}, this host has {count}"
+        return Finding("GPU", "FAIL", text, f"Name some of 0 to {count - 1}.")
+    names = {torch.cuda.get_device_name(k) for k in range(count)}
+    return Finding("GPU", "ok", f"{count}: {', '.join(sorted(names))}")
 
 
 def _sandbox(chosen: Any) -> Finding:
-    from rewardsmith.engine.safety import observed_level
+    from rewardsmith.engine.safety import is_below, observe
     from rewardsmith.errors import RewardsmithError
 
     try:
-        return Finding("sandbox", "ok", f"level {observed_level('none' if chosen.allow_weak_sandbox else 'kernel')}")
+        seen = observe()
     except RewardsmithError as error:
         return Finding("sandbox", "FAIL", error.cause, error.remedy)
+    text = f"observed level {seen.level}; in force: {', '.join(seen.held) or 'nothing'}"
+    if seen.missing:
+        text += "; not in force: " + ", ".join(f"{layer} ({why})" for layer, why, _ in seen.missing)
+    remedy = "\n".join(dict.fromkeys(remedy for _, _, remedy in seen.missing))
+    if not is_below(seen.level, "kernel"):
+        return Finding("sandbox", "ok", text, remedy)
+    return Finding("sandbox", "warn" if chosen.allow_weak_sandbox else "FAIL", text, remedy)
 
 
 def _keys(_chosen: Any) -> Finding:
-    present = [name for name in _KEYS if os.environ.get(name)]
+    files = (_SECRETS / name.lower() for name in _KEYS)
+    given = {file.name.upper() for file in files if file.is_file() and file.stat().st_size}
+    present = [name for name in _KEYS if os.environ.get(name) or name in given]
     if present:
         return Finding("keys", "ok", f"present: {', '.join(present)}")
     return Finding("keys", "warn", "none of a known provider", "Set one, such as OPENAI_API_KEY; `synth` needs none.")
+
+
+def _artifacts(chosen: Any) -> Finding:
+    from rewardsmith.errors import RewardsmithError
+    from rewardsmith.storage.artifacts import ArtifactStore
+
+    if "://" not in chosen.store_url and not Path(chosen.store_url).exists():
+        return Finding("artifacts", "ok", f"{chosen.store_url} is made by the first trial that ends")
+    try:
+        ArtifactStore(chosen.store_url).check()
+    except RewardsmithError as error:
+        return Finding("artifacts", "FAIL", error.cause, error.remedy)
+    return Finding("artifacts", "ok", f"{chosen.store_url} can be written and read")
 
 
 def _disk(chosen: Any) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,12 +39,25 @@ def export(
         else:
             job = reading.find_job(connection, what)
             candidate = reading.find_candidate(connection, f"{job.id}-best")
-    written = export_candidate(context.database, candidate, out, force=force, allow=context.sandbox_floor)
+    options: Any = {"files": _stored_files(context, candidate), "force": force, "allow": context.sandbox_floor}
+    written = export_candidate(context.database, candidate, out, **options)
     if with_cassette:
         written.append(api.write_cassette(context, candidate.job_id, out / "cassette.jsonl"))
     for path in written:
         print(path)
     screen.next_command(f"rewardsmith verify {out}")
+
+
+def _stored_files(context: Any, candidate: Any) -> dict[str, bytes]:
+    from rewardsmith.errors import StorageError
+    from rewardsmith.reporting.export import stored_files
+
+    try:
+        return stored_files(context.database, candidate, context.store)
+    except StorageError as error:
+        # The reward itself is in the database; a laptop may have no way to the store.
+        screen.say(f"exported without its policy: {error.cause}\n{error.remedy}")
+        return {}
 
 
 def verify(folder: Annotated[Path, typer.Argument(help="An exported folder.")]) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 
 from rewardsmith.config import Settings
+from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import open_database
 from rewardsmith.storage.outage import outlast
 
@@ -31,8 +32,8 @@ class TrialProcess(Protocol):
         ...
 
 
-Launch = Callable[[list[str], dict[str, str], Path], TrialProcess]
-"""(arguments of workers.trial, environment, log file) to the started process."""
+Launch = Callable[[str, list[str], dict[str, str], Path], TrialProcess]
+"""(task, arguments of workers.trial, environment, log file) to the started process."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Context:
     database: Engine
     settings: Settings
     launch: Launch | None = None
-    """How trials are started: None = a fresh interpreter each. See engine.supervise."""
+    """How trials on the processor are started: None = a fresh interpreter each. See engine.supervise."""
 
     @property
     def sandbox_floor(self) -> str:
@@ -58,8 +59,13 @@ class Context:
 
         return outlast(transaction)
 
+    @property
+    def store(self) -> ArtifactStore:
+        """Where finished files go. Raises StorageError."""
+        return ArtifactStore(self.settings.store_url)
+
     def trial_folder(self, candidate_id: str, purpose: str, seed: int) -> Path:
-        """Where a trial keeps its checkpoint and policy."""
+        """Where a trial keeps its checkpoint."""
         job = candidate_id.split("-", 1)[0]
         return self.settings.artifacts / job / f"{candidate_id}-{purpose}-{seed}"
 

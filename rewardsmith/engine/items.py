@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -11,10 +11,11 @@ from rewardsmith.agents.models import ModelFailed, PersonAwaited
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.designing import run_analyse, run_check, run_design
+from rewardsmith.engine.heartbeat import Heartbeat
 from rewardsmith.engine.jobs import pause_job
 from rewardsmith.engine.relay import run_ask
 from rewardsmith.engine.service import NotServed, refuse_unserved
-from rewardsmith.engine.supervise import Interrupted, TrialLost, supervise_trial
+from rewardsmith.engine.supervise import Interrupted, TrialLost, has_room, supervise_trial
 from rewardsmith.errors import DiskFull, LostItem
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -23,6 +24,8 @@ from rewardsmith.storage.queue import TRAINING_KINDS, Item
 from sandbox.client import SandboxError
 
 _HANDLERS = {"design": run_design, "check": run_check, "analyse": run_analyse, "ask": run_ask}
+_ROOM_SECONDS, _ROOM_LOOK = 30.0, 0.5
+"""How long a slot waits at most, and between looks, for room on its disk."""
 
 
 def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -39,7 +42,7 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
         if item.key.kind in TRAINING_KINDS:
             supervise_trial(context, item, stopping)
         else:
-            with _Heartbeat(context, item):
+            with Heartbeat(context, item):
                 _HANDLERS[item.key.kind](context, item)
     except LostItem:
         return
@@ -59,8 +62,8 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
         if not _served(context, item.key.job_id):
             _stop_for(context, item, error)
             return
-        # Another host may have room.
         queue.give_back(context.database, item, error.cause, context.settings.max_attempts)
+        _await_room(context, stopping)
     except DBAPIError as error:
         if not is_outage(error):
             raise
@@ -74,6 +77,13 @@ def _served(context: Context, job_id: str) -> bool:
         return records.get_job(connection, job_id).service
 
 
+def _await_room(context: Context, stopping: Callable[[], bool]) -> None:
+    """Hold this slot back while its disk is full, or it would lose item after item; other hosts may take them."""
+    end = time.monotonic() + _ROOM_SECONDS
+    while time.monotonic() < end and not stopping() and not has_room(context.settings.artifacts):
+        time.sleep(_ROOM_LOOK)
+
+
 def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | NotServed | DiskFull) -> None:
     passing = isinstance(error, ModelFailed) and error.may_pass
     state = queue.give_back(context.database, item, str(error), context.settings.max_attempts, count=passing)
@@ -81,27 +91,3 @@ def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | 
         # A long outage pauses the job; when it is resumed, the item has its attempts again.
         queue.revive(context.database, item)
         pause_job(context, item.key.job_id, str(error))
-
-
-class _Heartbeat:
-    """Renews an item's lease from a thread while the caller works."""
-
-    def __init__(self, context: Context, item: Item) -> None:
-        self._context, self._item = context, item
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._renew, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _renew(self) -> None:
-        seconds = self._context.settings.lease_seconds
-        while not self._done.wait(seconds / 3):
-            try:
-                queue.heartbeat(self._context.database, self._item, seconds)
-            except LostItem:
-                return  # the fenced write at the end finds out

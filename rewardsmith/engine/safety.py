@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from rewardsmith.errors import RewardsmithError
-from sandbox.client import RewardHost, SandboxError
+from sandbox.client import Observation, SandboxError, observe_level
+from sandbox.selftest import LEVELS
 
-_PROGRAM = "def reward(prev, action, state, memory):\n    return 0.0\n"
-_SCHEMA = {
-    "name": "State",
-    "dtype": "int32",
-    "width": 1,
-    "fields": [{"name": "step", "kind": "int", "column": 0, "unit": "steps"}],
-}
+
+def observe() -> Observation:
+    """Which layers held when a sandboxed process tried them just now. Raises RewardsmithError if none starts."""
+    try:
+        return observe_level()
+    except SandboxError as error:
+        cause, _, remedy = str(error).partition("\n")
+        raise RewardsmithError(cause, remedy or "See sandbox/README.md.") from error
+
+
+def is_below(level: str, floor: str) -> bool:
+    """Whether a protection level is weaker than another."""
+    return LEVELS.index(level) < LEVELS.index(floor)
 
 
 def observed_level(floor: str) -> str:
     """The protection level that a program would have here. Raises RewardsmithError below `floor`."""
-    try:
-        with RewardHost(_PROGRAM, ["reward"], _SCHEMA, {}, envs=1, capacity=1, allow=floor) as host:
-            return host.level
-    except SandboxError as error:
-        cause, _, remedy = str(error).partition("\n")
-        raise RewardsmithError(cause, remedy or "See sandbox/README.md.") from error
+    seen = observe()
+    if is_below(seen.level, floor):
+        layers = ", ".join(f"{layer} ({why})" for layer, why, _ in seen.missing)
+        raise RewardsmithError(
+            f"A program would be protected at level {seen.level}, below {floor}; not in force: {layers}.",
+            "; ".join(dict.fromkeys(remedy for _, _, remedy in seen.missing)).capitalize() + ".",
+        )
+    return seen.level

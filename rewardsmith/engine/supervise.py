@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,9 +11,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context, TrialProcess
-from rewardsmith.errors import LostItem, RewardsmithError, of_system
-from rewardsmith.storage import queue
+from rewardsmith.engine.heartbeat import Heartbeat
+from rewardsmith.errors import DiskFull, LostItem, RewardsmithError
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 
 _POLL = 0.05
@@ -21,6 +25,7 @@ _GRACE = 2.0
 _LOOK = 0.5  # seconds between looks at the database
 DISK_FULL = 75
 """Exit code of a trial whose machine has no disk space left: neither the program's fault nor a lost process."""
+_CHECKPOINT_BYTES = 1_000_000
 
 
 class TrialLost(RewardsmithError):
@@ -37,13 +42,27 @@ def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) 
     Raises TrialLost, LostItem (cancelled or reaped), Interrupted or DiskFull; whatever happens, no process is left.
     """
     log = context.settings.artifacts / item.key.job_id / "logs" / f"item-{item.id}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    launch = context.launch or fresh_interpreter
-    process = launch([str(item.id), str(item.owner), str(item.attempt)], _environment(context), log)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        # A warm parent may still be loading; its first trial waits for it.
+        with Heartbeat(context, item):
+            process = _launch(context, item, log)
+    except OSError as error:
+        raise _lost(context, log, f"could not be started: {error}") from error
     try:
         _watch(context, item, process, stopping, log)
     finally:
         end_group(process)
+
+
+def _launch(context: Context, item: Item, log: Path) -> TrialProcess:
+    with read(context.database) as connection:
+        spec = JobSpec.model_validate(records.get_job(connection, item.key.job_id).spec)
+    order = [str(item.id), str(item.owner), str(item.attempt)], trial_environment(context.settings), log
+    # A CUDA context does not survive a fork.
+    if context.launch is None or spec.training.device != "cpu":
+        return fresh_interpreter(*order)
+    return context.launch(spec.task, *order)
 
 
 def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:
@@ -59,13 +78,17 @@ def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Pa
         )
 
 
-def _environment(context: Context) -> dict[str, str]:
-    # A trial has no use for API keys, and its address space also holds the reward host's pipes.
-    kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_TOKEN", "_SECRET"))}
+def trial_environment(settings: Settings) -> dict[str, str]:
+    """What a trial's process, or a parent that forks trials, gets of this process's environment."""
+    # A trial has no use for API keys, and its address space also holds the reward host's pipes. It puts its policy
+    # into the store, whose credentials it needs.
+    store = ("AWS_SESSION_TOKEN",) if settings.store_url.startswith("s3") else ()
+    secret = ("_API_KEY", "_TOKEN", "_SECRET")
+    kept = {k: v for k, v in os.environ.items() if k in store or not k.endswith(secret)}
     return {
         **kept,
-        "REWARDSMITH_HOME": str(context.settings.home.resolve()),
-        "REWARDSMITH_DATABASE_URL": context.settings.url,
+        "REWARDSMITH_HOME": str(settings.home.resolve()),
+        "REWARDSMITH_DATABASE_URL": settings.url,
         "OMP_NUM_THREADS": "1",
         "REWARDSMITH_PARENT": str(os.getpid()),
     }
@@ -82,9 +105,9 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
         now = time.monotonic()
         if code is not None:
             if code == DISK_FULL:
-                raise of_system(OSError(errno.ENOSPC, "", str(log.parent)))
+                raise _disk_full(context)
             if code != 0:
-                raise TrialLost(f"The trial's process ended with {_words(code)}: {_tail(log)}", f"See {log}")
+                raise _lost(context, log, f"ended with {_words(code)}: {_tail(log)}")
             return
         if stopping():
             raise Interrupted("The executor is stopping.", "The trial goes on from its last checkpoint.")
@@ -99,6 +122,23 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
             looked = now
             if queue.get(context.database, item.id).state != "leased":
                 raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
+
+
+def has_room(place: Path) -> bool:
+    """Whether the disk of a file or folder, which need not exist yet, has room for a checkpoint."""
+    there = next(path for path in (place, *place.parents) if path.exists())
+    return shutil.disk_usage(there).free >= _CHECKPOINT_BYTES
+
+
+def _lost(context: Context, log: Path, what: str) -> RewardsmithError:
+    return TrialLost(f"The trial's process {what}", f"See {log}") if has_room(log) else _disk_full(context)
+
+
+def _disk_full(context: Context) -> DiskFull:
+    return DiskFull(
+        f"The disk of {context.settings.artifacts} is full.",
+        "Free some space (`rewardsmith db gc` lists what can go); nothing that is finished is lost.",
+    )
 
 
 def end_group(process: TrialProcess) -> None:
@@ -131,5 +171,5 @@ def _words(code: int) -> str:
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
     return lines[-1][:300] if lines else "no output"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -29,6 +30,10 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Learner
 
 T = TypeVar("T")
+
+_FILES = {
+    "checkpoint": "checkpoint.safetensors", "policy": "policy.safetensors", "trajectories": "trajectories.json",
+}  # fmt: skip
 
 _ROW_EVERY = 0.5  # seconds between progress writes
 
@@ -101,16 +106,22 @@ def _learners(
     return recipe_of(spec).learners(setting)
 
 
-def preload(task: str) -> None:
+def preload(task: str | None) -> None:
     """Load what every trial on `task` needs, in a process that will fork them: libraries, kernels, layouts.
 
-    A task that cannot be loaded is left alone: its trials say why.
+    None loads only what is the same on every task. A task that cannot be loaded is left alone: its trials say why.
     """
     import numpy as np
 
     import rewardsmith.training.trial  # noqa: F401
+    import sandbox.client  # noqa: F401
+    from rewardsmith.config import settings
     from rewardsmith.errors import RewardsmithError
+    from rewardsmith.storage.database import load_driver
 
+    load_driver(settings().url)
+    if task is None:
+        return
     with contextlib.suppress(RewardsmithError):
         known = get_task(task)
         batch = known.batch(2, "train")
@@ -184,6 +195,8 @@ class _Rows:
         success = stochastic["successes"] / stochastic["episodes"]
         telemetry = report["telemetry"] | {"failed_episodes": report["failed_episodes"]}
         in_training = telemetry.get("successes", 0) / max(telemetry.get("episodes", 0), 1)
+        # Before the transaction, which must not wait for a store. What no row comes to name is garbage collected.
+        files = self._store(report, folder)
 
         def rows(connection: Connection) -> None:
             self._put(
@@ -201,9 +214,9 @@ class _Rows:
                 steps_per_second=report["steps_per_second"],
                 seconds=self._seconds + report["seconds"],
             )
-            kind = "policy" if report["complete"] else "checkpoint"
-            path = str(folder / f"{kind}.safetensors")
-            records.put_artifact(connection, job_id=self._item.key.job_id, trial_id=self._trial, kind=kind, path=path)
+            for kind, path, digest in files:
+                named = {"job_id": self._item.key.job_id, "trial_id": self._trial, "kind": kind}
+                records.put_artifact(connection, **named, path=path, sha256=digest)
             points = [p["success"] for p in records.curve_of(connection, self._trial) if p["success"] is not None]
             result = {
                 "success": success,
@@ -216,6 +229,20 @@ class _Rows:
             queue.finish(connection, self._item, "done", result)
 
         self._write(rows)
+        for kind, _, digest in files:
+            if digest is not None:
+                (folder / _FILES[kind]).unlink(missing_ok=True)
+
+    def _store(self, report: dict[str, Any], folder: Path) -> list[tuple[str, str, str | None]]:
+        """Put what is finished into the store: (kind, key, SHA-256). A checkpoint stays here: (kind, path, None)."""
+        if not report["complete"]:
+            return [("checkpoint", str(folder / _FILES["checkpoint"]), None)]
+        kinds = ["policy"]
+        if report["failed_episodes"]:
+            (folder / _FILES["trajectories"]).write_text(json.dumps(report["failed_episodes"]), encoding="utf-8")
+            kinds.append("trajectories")
+        store = self._context.store
+        return [(kind, *store.put(folder / _FILES[kind])) for kind in kinds]
 
 
 def _mean(values: list[float], otherwise: float) -> float:

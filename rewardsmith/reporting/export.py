@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.composition import Carry
@@ -21,6 +20,7 @@ from rewardsmith.reporting.card import card_text
 from rewardsmith.reporting.reward_file import reward_file
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
+from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import read
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
@@ -28,18 +28,23 @@ from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Tables, Task
 
 _ENVS = 8
+_STORED = {"policy": "policy.safetensors", "trajectories": "trajectories.json"}
 _VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium", "minigrid")
 
 
-def export_candidate(database: Engine, candidate: Candidate, out: Path, *, force: bool, allow: str) -> list[Path]:
-    """Write an exported folder; returns its files. Raises UsageError, sandbox.HostError."""
+def export_candidate(
+    database: Engine, candidate: Candidate, out: Path, *, files: dict[str, bytes], force: bool, allow: str
+) -> list[Path]:
+    """Write an exported folder with `files` (see `stored_files`); returns its files.
+
+    Raises UsageError, sandbox.HostError.
+    """
     if not candidate.source and candidate.kind != "seeded":
         raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or use --best.")
     if out.exists() and any(out.iterdir()) and not force:
         raise UsageError(f"{out} is not empty.", "Name another folder, or give --force.")
     with read(database) as connection:
         job = records.get_job(connection, candidate.job_id)
-        policy = _policy(connection, candidate)
         card = card_text(connection, job, candidate, versions())
     spec = JobSpec.model_validate(job.spec)
     task = get_task(spec.task)
@@ -49,14 +54,14 @@ def export_candidate(database: Engine, candidate: Candidate, out: Path, *, force
     by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
     title = f"Reward {candidate.id} for {task.id}, {by}."
     text = reward_file(task, reward, spec.training.gamma, title)
-    files = {"reward.py": text, "card.md": card}
-    for name, content in files.items():
+    for name, content in {"reward.py": text, "card.md": card}.items():
         (out / name).write_text(content, encoding="utf-8")
     _write_transitions(out / "transitions.npz", task, reward, spec.training.gamma, allow)
-    (out / "policy.safetensors").unlink(missing_ok=True)
-    if policy is not None:
-        shutil.copyfile(policy, out / "policy.safetensors")
-    names = ("reward.py", "transitions.npz", "policy.safetensors")
+    for name in _STORED.values():
+        (out / name).unlink(missing_ok=True)
+        if name in files:
+            (out / name).write_bytes(files[name])
+    names = ("reward.py", "transitions.npz", *_STORED.values())
     written = [out / name for name in names if (out / name).exists()]
     manifest = {
         "format": 1,
@@ -82,15 +87,27 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _policy(connection: Any, candidate: Candidate) -> Path | None:
-    """The policy of the candidate's first confirmed trial, else of its search trial."""
+def stored_files(database: Engine, candidate: Candidate, store: ArtifactStore) -> dict[str, bytes]:
+    """The policy of the candidate's first confirmed trial, else of its search trial, and failed episodes in words.
+
+    By file name. Raises StorageError if the store does not have what the database names.
+    """
+    with read(database) as connection:
+        named = _named_files(connection, candidate)
+    found = {name: store.get(path) for name, (path, digest) in named.items() if digest is not None}
+    local = {name: Path(path) for name, (path, digest) in named.items() if digest is None}
+    return found | {name: path.read_bytes() for name, path in local.items() if path.exists()}
+
+
+def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tuple[str, str | None]]:
     trials = [t for t in records.trials_of(connection, candidate_id=candidate.id) if t.state == "done"]
+    found: dict[str, tuple[str, str | None]] = {}
     for trial in sorted(trials, key=lambda t: (t.purpose != "confirm", t.seed)):
-        query = select(artifacts.c.path).where(artifacts.c.trial_id == trial.id, artifacts.c.kind == "policy")
-        path = connection.execute(query).scalar()
-        if path and Path(path).exists():
-            return Path(path)
-    return None
+        query = select(artifacts.c.kind, artifacts.c.path, artifacts.c.sha256).where(artifacts.c.trial_id == trial.id)
+        for kind, path, digest in connection.execute(query):
+            if kind in _STORED:
+                found.setdefault(_STORED[kind], (path, digest))
+    return found
 
 
 def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: float, allow: str) -> None:

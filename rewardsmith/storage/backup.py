@@ -1,4 +1,4 @@
-"""Copies of the database, and files that it no longer knows."""
+"""Copies of the database."""
 
 from __future__ import annotations
 
@@ -6,18 +6,11 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
-from sqlalchemy import Engine, select
 from sqlalchemy.engine import make_url
 
 from rewardsmith.errors import StorageError
-from rewardsmith.storage.database import read
-from rewardsmith.storage.schema import artifacts, jobs
-
-_YOUNG_SECONDS = 3600.0
-"""Files younger than this may belong to a trial whose row is about to be written."""
 
 
 def back_up(url: str, out: Path) -> None:
@@ -55,23 +48,3 @@ def _back_up_postgres(url: str, out: Path) -> None:
     if ran.returncode != 0:
         reason = (ran.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise StorageError(f"pg_dump failed: {reason}", "Its version must not be older than the server's.")
-
-
-def find_garbage(engine: Engine, folder: Path) -> list[Path]:
-    """Files under `folder` that belong to no job of the database, or are checkpoints of trials that are done.
-
-    Nothing young is named, and nothing of a job that still runs.
-    """
-    with read(engine) as connection:
-        states = {row.id: row.state for row in connection.execute(select(jobs.c.id, jobs.c.state))}
-        known = {Path(path) for path in connection.execute(select(artifacts.c.path)).scalars()}
-    old = time.time() - _YOUNG_SECONDS
-    found = []
-    for path in sorted(folder.rglob("*")) if folder.exists() else []:
-        if not path.is_file() or path.stat().st_mtime > old:
-            continue
-        state = states.get(path.relative_to(folder).parts[0])
-        finished = state in ("done", "failed", "cancelled")
-        if state is None or (finished and path not in known and path.suffix == ".safetensors"):
-            found.append(path)
-    return found

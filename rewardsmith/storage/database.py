@@ -69,6 +69,11 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, p
     return engine
 
 
+def load_driver(url: str) -> None:
+    """Import what talks to the database, without a connection, in a process whose forked children will need it."""
+    create_engine(url).dispose()
+
+
 def read(engine: Engine) -> Connection:
     """A connection for reading: on SQLite it does not wait for, or hold up, whoever writes."""
     return engine.connect().execution_options(**{_READ: True})

@@ -55,7 +55,7 @@ def insert_or_get(connection: Connection, key: ItemKey, payload: Mapping[str, An
     """Add a work item unless it exists, and read it."""
     insert(connection, key, payload)
     same = and_(*(work_items.c[name] == value for name, value in key.__dict__.items()))
-    return _item(connection.execute(select(work_items).where(same)).mappings().one())
+    return item_of(connection.execute(select(work_items).where(same)).mappings().one())
 
 
 @patient

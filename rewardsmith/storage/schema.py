@@ -266,8 +266,8 @@ artifacts = Table(
     Column("id", Integer, primary_key=True),
     _job(),
     Column("trial_id", Integer, ForeignKey("trials.id")),
-    Column("kind", String(20), nullable=False),  # checkpoint | policy | log
-    Column("path", Text, nullable=False),
+    Column("kind", String(20), nullable=False),  # checkpoint | policy | trajectories
+    Column("path", Text, nullable=False),  # its key in the store, or a local path if it has no hash
     Column("sha256", String(64)),
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("trial_id", "kind"),

@@ -66,7 +66,7 @@ def test_doctor_names_a_remedy_and_prints_no_key(folder, job):
     environment = {"REWARDSMITH_BROKER_URL": "redis://127.0.0.1:1/0", "OPENAI_API_KEY": "sk-planted-1"}
     ran = rewardsmith(folder, "doctor", "--format", "json", env=environment)
     found = {row["about"]: row for row in json.loads(ran.stdout)}
-    assert set(found) == {"database", "broker", "workers", "GPU", "sandbox", "keys", "disk"}
+    assert set(found) == {"database", "broker", "workers", "GPU", "sandbox", "keys", "artifacts", "disk"}
     assert found["database"]["verdict"] == "ok"
     assert found["broker"]["verdict"] == "warn" and "Start Redis" in found["broker"]["remedy"]
     assert "rewardsmith worker" in found["workers"]["remedy"]
@@ -81,15 +81,15 @@ def test_backup_is_a_database_of_its_own(folder, job):
     assert again.returncode == 1 and "exists already" in again.stderr
 
 
-def test_gc_lists_first_and_removes_only_when_told(folder, job):
+def test_gc_shows_what_it_would_remove(folder, job):
     orphan = folder / ".rewardsmith" / "artifacts" / "nojob1" / "x" / "policy.safetensors"
     orphan.parent.mkdir(parents=True)
     orphan.write_bytes(b"0" * 10)
     young = orphan.with_name("young.safetensors")
     young.write_bytes(b"1")
     os.utime(orphan, (time.time() - 7200,) * 2)
-    listed_files = rewardsmith(folder, "db", "gc")
+    listed_files = rewardsmith(folder, "db", "gc", "--dry-run")
     assert str(orphan) in listed_files.stdout and orphan.exists()
     assert str(young) not in listed_files.stdout
-    assert rewardsmith(folder, "db", "gc", "--delete").returncode == 0
+    assert rewardsmith(folder, "db", "gc").returncode == 0
     assert not orphan.exists() and young.exists()

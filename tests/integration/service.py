@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import shutil
 import signal
 import socket
@@ -13,13 +14,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from running import clean_environment
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from rewardsmith.config import Settings
+from rewardsmith.engine import service as jobs
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.spec import read_spec
 from rewardsmith.storage.database import upgrade
 
 
@@ -33,7 +39,15 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.05)
+        time.sleep(0.1)
+
+
+def missing(program: str, remedy: str) -> NoReturn:
+    """Skip the test for want of a server; fail it where REQUIRE_SERVERS is set."""
+    reason = f"{program} is not installed: {remedy}"
+    if os.environ.get("REQUIRE_SERVERS"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 class Redis:
@@ -41,7 +55,8 @@ class Redis:
 
     def __init__(self, folder: Path) -> None:
         binary = shutil.which("redis-server")
-        assert binary, "install redis (apt-get install redis-server) to run the integration tests"
+        if binary is None:
+            missing("redis-server", "apt-get install redis-server")
         self._binary, self._folder, self.port = binary, folder, free_port()
         self._process: subprocess.Popen | None = None
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -75,7 +90,8 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         found = shutil.which("initdb")
-        assert places or found, "install postgresql (apt-get install postgresql) to run the integration tests"
+        if not places and not found:
+            missing("PostgreSQL", "apt-get install postgresql")
         self._binaries = places[-1].parent if places else Path(str(found)).parent
         self._folder, self.port = folder, free_port()
         # initdb refuses to run as root; the package has made a user for it.
@@ -120,11 +136,20 @@ class Service:
     environment: dict[str, str]
     running: list[subprocess.Popen] = field(default_factory=list)
 
-    @property
+    @cached_property
     def context(self) -> Context:
         names = {k.removeprefix("REWARDSMITH_").lower(): v for k, v in self.environment.items() if "REWARDSMITH" in k}
         known = {k: v for k, v in names.items() if k in Settings.model_fields}
         return open_context(Settings(**known))
+
+    def submit(self) -> str:
+        """A job of eight trials that train nothing."""
+        from eight_trials import REWARD, SPEC
+
+        return jobs.submit_job(self.context, read_spec(SPEC), REWARD)
+
+    def resume(self, job: str) -> None:
+        jobs.resume_service_job(self.context, job)
 
     def start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen:
         """`python -m MODULE` with its output in the folder's log."""
@@ -143,30 +168,22 @@ class Service:
     def scheduler(self) -> subprocess.Popen:
         return self.start("workers.scheduler")
 
+    @cached_property
+    def _engine(self) -> Engine:
+        # A fresh connection for every look, twenty times a second, would take as much time as what is looked at.
+        return create_engine(self.postgres.url, pool_pre_ping=True)
+
     def query(self, statement: str, **values: object) -> list:
-        engine = create_engine(self.postgres.url)
-        try:
-            with engine.connect() as connection:
-                return [tuple(row) for row in connection.execute(text(statement), values)]
-        finally:
-            engine.dispose()
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(statement), values)]
 
     def processes(self, words: str = "") -> list[int]:
         """Living processes of this service whose command line has `words`, the parent first."""
-        mark = f"REWARDSMITH_HOME={self.folder}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                ours = mark in (entry / "environ").read_bytes()
-                living = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-            except OSError:
-                continue
-            if ours and living and words in command:
-                found.append(int(entry.name))
-        return sorted(found)
+        return processes_of(self.folder, words)
+
+    def trials(self) -> list[int]:
+        """Processes that train."""
+        return trials_of(self.folder)
 
     def log(self) -> str:
         path = self.folder / "service.log"
@@ -185,6 +202,65 @@ class Service:
                 process.kill()
                 process.wait()
         self.running.clear()
+        for engine in (self._engine, self.context.database):
+            engine.dispose()
+
+
+@contextmanager
+def full_disk(home: Path) -> Iterator[Callable[[], None]]:
+    """No room for a trial's files until what is yielded is called: a small disk as root, else a limit of file sizes."""
+    folder = home / "artifacts"
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0:
+        filler = folder / "filler"
+        filler.write_bytes(b"0" * (4 * 2**20 - 2**15))
+        try:
+            yield filler.unlink
+        finally:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        return
+    limit_files(home, 50_000)
+    yield lambda: limit_files(home, resource.RLIM_INFINITY)
+
+
+def limit_files(home: Path, size: int) -> None:
+    """Limit the files that trials forked from now on may write."""
+    for pid in processes_of(home, "workers.warm"):
+        hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process; 0 if it has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
+
+
+def processes_of(home: Path, words: str = "") -> list[int]:
+    """Living processes with this REWARDSMITH_HOME whose command line has `words`, the parent first."""
+    mark = f"REWARDSMITH_HOME={home}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            ours = words in command and mark in (entry / "environ").read_bytes().split(b"\0")
+            living = ours and (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            continue
+        if living:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+def trials_of(home: Path) -> list[int]:
+    """Processes that train: forked from a warm parent, or interpreters of their own."""
+    warm = processes_of(home, "workers.warm")
+    return [pid for pid in warm if parent_of(pid) in warm] + processes_of(home, "workers.trial")
 
 
 @contextmanager
@@ -198,7 +274,7 @@ def serving(folder: Path, redis: Redis, postgres: Postgres, **environment: str) 
         "REWARDSMITH_BROKER_URL": redis.url,
         "REWARDSMITH_LEASE_SECONDS": "3",
         "REWARDSMITH_HINT_SECONDS": "2",
-        "REWARDSMITH_TICK_SECONDS": "0.2",
+        "REWARDSMITH_TICK_SECONDS": "0.4",
         **environment,
     }
     service = Service(folder, redis, postgres, {**clean_environment(), **settings})

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import sqlite3
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
+from rewardsmith.engine import jobs, service
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import StorageError
 from rewardsmith.spec import JobSpec
-from rewardsmith.storage import queue, schema
+from rewardsmith.storage import queue, records, schema
 from rewardsmith.storage.database import HEAD, migrations_folder, open_database, reported, upgrade
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.schema import VIEWS, metadata
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -113,6 +118,24 @@ def test_a_locked_database_is_reported_not_waited_for_ever(tmp_path, monkeypatch
     engine = open_database(url, migrate=False)
     with pytest.raises(StorageError, match="locked"), reported(), engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET state = state"))
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_the_documented_role_submits_and_steers_but_writes_no_result(url):
+    statements = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[0]
+    with create_engine(url).begin() as connection:
+        for statement in statements.strip().rstrip(";").split(";"):
+            connection.execute(text(statement))
+    database = open_database(make_url(url).set(username="submitter").render_as_string())
+    context = Context(database, Settings())
+    job_id = service.submit_job(context, JobSpec(task="CartPole-v1", confirm=0), owner="ada")
+    service.halt_job(context, job_id)
+    service.resume_service_job(context, job_id)
+    service.set_priority(context, job_id, 3)
+    jobs.cancel_job(context, job_id)
+    with pytest.raises(ProgrammingError, match="permission denied"), database.begin() as connection:
+        records.put_trial(connection, job_id, f"{job_id}-sparse", "search", 0, state="done")
+    database.dispose()
 
 
 def revisions() -> list[str]:

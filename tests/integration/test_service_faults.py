@@ -1,6 +1,7 @@
-"""What may happen to a service while a job of eight trials runs. Each time the job ends whole, and nothing stays.
+"""What may happen while a job of eight trials runs. Each time the job ends whole, and nothing stays.
 
-One service goes through all of it: what a fault leaves behind must not keep the next job from its end either.
+One service goes through all of it: what a fault leaves behind must not keep the next job from its end either. What
+can happen to the local executor as well is done to both.
 """
 
 from __future__ import annotations
@@ -9,134 +10,129 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import pytest
-from service import Service, serving, wait_for
+from eight_trials import begin, end, events, go_on, state_of, stub_path
+from local_executor import LocalExecutor
+from service import Service, full_disk, parent_of, processes_of, serving, wait_for
 
-from rewardsmith.engine import service as jobs
-from rewardsmith.spec import read_spec
+from rewardsmith.engine.jobs import cancel_job
+from rewardsmith.engine.service import halt_job
 from workers.delivery import send
 
-pytestmark = pytest.mark.service
-
-SPEC = {
-    "task": "CartPole-v1",
-    "method": "free",
-    "model": "none",
-    "iterations": 1,
-    "samples": 1,
-    "steps": 1000,
-    "rungs": [0.5, 1.0],
-    "target": None,
-    "seeds": 2,
-    "confirm": 2,
-}
-REWARD = "def reward(prev, action, state, memory):\n    return 1.0\n"
-TRIALS = 1 + 2 * 2 + 2 * 2  # baseline; two rungs of two seeds; two arms of two seeds
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory, redis_server, postgres_server):
-    stub = Path(__file__).with_name("stub")
-    path = os.pathsep.join([str(stub), *([os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else [])])
     folder = tmp_path_factory.mktemp("faults")
-    with serving(folder, redis_server, postgres_server, PYTHONPATH=path) as made:
+    with serving(folder, redis_server, postgres_server, PYTHONPATH=stub_path()) as made:
         made.worker()
         made.scheduler()
         yield made
 
 
-def submit(service: Service) -> str:
-    return jobs.submit_job(service.context, read_spec(SPEC), REWARD)
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    made = LocalExecutor(tmp_path_factory.mktemp("local"))
+    yield made
+    made.end()
+    assert not processes_of(made.folder)
 
 
-def state_of(service: Service, job: str) -> str:
-    return service.query("SELECT state FROM jobs WHERE id = :job", job=job)[0][0]
+@pytest.fixture(params=["local", "service"])
+def executor(request) -> LocalExecutor | Service:
+    """What holds of the one must hold of the other."""
+    return request.getfixturevalue(request.param)
 
 
-def training(service: Service, job: str, count: int = 1) -> bool:
-    found = service.query(
-        "SELECT count(*) FROM work_items w JOIN trials t ON t.candidate_id = w.candidate AND t.seed = w.seed "
-        "WHERE w.job_id = :job AND w.state = 'leased' AND t.state = 'running'",
-        job=job,
-    )
-    return found[0][0] >= count
-
-
-def begin(service: Service) -> str:
-    """A job that is being trained."""
-    job = submit(service)
-    wait_for(lambda: training(service, job), 60)
-    return job
-
-
-def end(service: Service, job: str, seconds: float = 90) -> None:
-    """The job ends, with every item done and every trial recorded once, and no trial's process left."""
-    try:
-        wait_for(lambda: state_of(service, job) != "running", seconds)
-    except AssertionError:
-        items = service.query("SELECT id, kind, state, attempt, owner FROM work_items WHERE job_id = :job", job=job)
-        raise AssertionError(f"{items}\n{service.log()[-4000:]}") from None
-    assert state_of(service, job) == "done"
-    items = service.query("SELECT kind, state FROM work_items WHERE job_id = :job", job=job)
-    assert {state for _, state in items} == {"done"}
-    assert sum(kind in ("baseline", "train", "confirm") for kind, _ in items) == TRIALS
-    # A trial keeps one row over its rungs: two searched seeds, the baseline's, and the claim's four.
-    rows = service.query("SELECT state, steps FROM trials WHERE job_id = :job", job=job)
-    assert len(rows) == 7 and sum(row == ("done", 1000) for row in rows) == 6
-    curves = service.query(
-        "SELECT t.id, count(*), count(DISTINCT p.steps) FROM trials t JOIN curve_points p ON p.trial_id = t.id "
-        "WHERE t.job_id = :job GROUP BY t.id",
-        job=job,
-    )
-    assert all(points == distinct for _, points, distinct in curves)
-    wait_for(lambda: not service.processes("workers.trial"), 20)
-
-
-def kill(pids: list[int]) -> None:
+def kill(executor: LocalExecutor | Service, pids: list[int]) -> None:
+    """kill -9; the trials under way must end by themselves before they are let go on, or they might be quicker."""
     assert pids
+    held = executor.trials()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not {*held} & {*executor.trials()})
 
 
-def test_a_killed_trial_is_trained_again(service):
+def test_a_killed_trial_is_trained_again(executor):
+    job = begin(executor)
+    kill(executor, executor.trials())
+    end(executor, job)
+    assert events(executor, job, "given back")
+
+
+def test_a_cancelled_job_ends_its_trials_and_writes_nothing_more(executor):
+    job = begin(executor)
+    cancel_job(executor.context, job)
+    written = (
+        "SELECT count(*), max(p.steps) FROM curve_points p JOIN trials t ON t.id = p.trial_id WHERE t.job_id = :job"
+    )
+    before = executor.query(written, job=job)
+    wait_for(lambda: not executor.trials(), 20)
+    go_on(executor)
+    assert executor.query(written, job=job) == before
+    states = {state for (state,) in executor.query("SELECT state FROM work_items WHERE job_id = :job", job=job)}
+    assert "cancelled" in states and states <= {"cancelled", "done"}
+
+
+def test_a_paused_job_goes_on_where_it_was(executor):
+    job = begin(executor)
+    halt_job(executor.context, job)
+    wait_for(lambda: not executor.trials(), 20)
+    assert state_of(executor, job) == "paused"
+    executor.resume(job)
+    end(executor, job)
+    assert events(executor, job, "reaped", "given back") == []
+
+
+def test_a_full_disk_in_a_trial(service):
+    with full_disk(service.folder) as free:
+        job = service.submit()
+        wait_for(lambda: events(service, job, "given back"))
+        free()
+        end(service, job)
+
+
+def test_a_killed_warm_parent_takes_its_trials_with_it_and_has_a_successor(service):
     job = begin(service)
-    kill(service.processes("workers.trial"))
+    warm = service.processes("workers.warm")
+    kill(service, [pid for pid in warm if parent_of(pid) not in warm])
     end(service, job)
-    assert service.query("SELECT 1 FROM events WHERE job_id = :job AND kind = 'given back'", job=job)
+    assert events(service, job, "given back")
 
 
 def test_a_killed_child_of_a_worker_leaves_its_trial_to_another(service):
     job = begin(service)
-    children = [pid for pid in service.processes("-Q train") if _parent(pid) in service.processes("-Q train")]
-    kill(children)
+    kill(service, slots(service)[1])
     end(service, job)
-    assert service.query("SELECT 1 FROM events WHERE job_id = :job AND kind = 'reaped'", job=job)
+    assert events(service, job, "reaped")
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+def slots(service: Service) -> tuple[list[int], list[int]]:
+    """The training queue's Celery processes: (main ones, their children)."""
+    found = service.processes("-Q train")
+    children = [pid for pid in found if parent_of(pid) in found]
+    return [pid for pid in found if pid not in children], children
 
 
 def test_a_killed_worker_is_started_again_by_its_host(service):
     job = begin(service)
-    mains = [pid for pid in service.processes("-Q train") if _parent(pid) not in service.processes("-Q train")]
-    kill(mains)
+    kill(service, slots(service)[0])
     end(service, job)
 
 
 def test_a_killed_host_takes_its_workers_with_it(service):
     job = begin(service)
-    kill(service.processes("workers.host"))
-    wait_for(lambda: not service.processes("celery") and not service.processes("workers.trial"), 40)
+    kill(service, service.processes("workers.host"))
+    wait_for(lambda: not service.processes("celery") and not service.trials(), 40)
     service.worker()
     end(service, job)
 
 
 def test_a_killed_scheduler_is_replaced_by_any_other(service):
     job = begin(service)
-    kill(service.processes("workers.scheduler"))
+    os.kill(service.processes("workers.scheduler")[0], signal.SIGKILL)
     service.scheduler()
     end(service, job)
 
@@ -157,7 +153,8 @@ def test_redis_flushed(service):
 def test_redis_gone_for_a_while(service):
     job = begin(service)
     service.redis.stop()
-    time.sleep(float(os.environ.get("REWARDSMITH_TEST_OUTAGE", "6")))
+    go_on(service)  # trials end and are recorded meanwhile
+    time.sleep(4)
     service.redis.start()
     end(service, job)
 
@@ -172,7 +169,7 @@ def test_postgres_restarted(service):
 
 def test_every_message_many_times(service, monkeypatch):
     stop = threading.Event()
-    job = submit(service)
+    job = service.submit()
     monkeypatch.setattr("workers.celery_app.app.conf.broker_url", service.redis.url)
 
     def repeat() -> None:
@@ -186,7 +183,7 @@ def test_every_message_many_times(service, monkeypatch):
     finally:
         stop.set()
         doubling.join()
-    assert service.query("SELECT max(attempt) FROM work_items WHERE job_id = :job", job=job) == [(1,)]
+    assert events(service, job, "reaped", "given back") == []
 
 
 def test_two_schedulers_at_once(service):
@@ -195,18 +192,30 @@ def test_two_schedulers_at_once(service):
     end(service, job)
     second.terminate()
     second.wait(20)
-    assert service.query("SELECT max(attempt) FROM work_items WHERE job_id = :job", job=job) == [(1,)]
+    assert events(service, job, "reaped", "given back") == []
+
+
+def test_two_reapers_at_once(service):
+    """Both find the lapsed items of killed children; each is queued again once."""
+    second = service.scheduler()
+    job = begin(service)
+    kill(service, slots(service)[1])
+    end(service, job)
+    second.terminate()
+    second.wait(20)
+    assert events(service, job, "reaped")
 
 
 def test_a_host_that_slept_through_its_lease_is_refused(service):
     job = begin(service)
-    asleep = [*service.processes("workers.host"), *service.processes("celery"), *service.processes("workers.trial")]
+    asleep = [*service.processes("workers.host"), *service.processes("celery"), *service.processes("workers.warm")]
     for pid in asleep:
         os.kill(pid, signal.SIGSTOP)
     owners = {o for (o,) in service.query("SELECT owner FROM work_items WHERE state = 'leased'")}
     other = service.worker()
     done = "SELECT count(*) FROM work_items WHERE job_id = :job AND state = 'done'"
     before = service.query(done, job=job)[0][0]
+    go_on(service)
     try:
         wait_for(lambda: service.query(done, job=job)[0][0] > before, 60)
     finally:
@@ -215,6 +224,6 @@ def test_a_host_that_slept_through_its_lease_is_refused(service):
     end(service, job)
     late = service.query("SELECT owner FROM work_items WHERE job_id = :job AND state = 'done'", job=job)
     assert owners and not owners & {o for (o,) in late}, "a result of the sleeper was taken"
-    assert service.query("SELECT 1 FROM events WHERE job_id = :job AND text = 'its lease lapsed'", job=job)
+    assert "its lease lapsed" in events(service, job, "reaped")
     other.terminate()
     other.wait(40)

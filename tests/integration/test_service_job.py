@@ -11,7 +11,7 @@ from service import Service, serving, wait_for
 from rewardsmith.engine import service as jobs
 from rewardsmith.spec import read_spec, with_defaults
 
-pytestmark = pytest.mark.service
+pytestmark = pytest.mark.integration
 
 SPEC = {
     "task": "MiniGrid-DoorKey-5x5-v0",

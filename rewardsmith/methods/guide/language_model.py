@@ -126,7 +126,7 @@ def _pairs(
     task: MiniGridTask, layouts: NDArray[np.int64], count: int, spec: GuideSpec, number: int
 ) -> tuple[list[str], NDArray[np.bool_]]:
     episodes = collect(task, layouts, count, len(SPLITS) * spec.seed + number)
-    labelled = episodes.optimal.any(axis=1)
+    labelled = np.logical_or.reduce(episodes.optimal, axis=1)
     texts = described(task, episodes, spec.prompts)
     return [text for text, known in zip(texts, labelled, strict=True) if known], episodes.optimal[labelled]
 

@@ -26,7 +26,11 @@ class PretrainedEncoder(nn.Module):
     def load(name: str, actions: int, rate: float) -> PretrainedEncoder:
         """`name`: a folder, or a name of the Hugging Face hub. Raises UsageError."""
         need_transformers(name)
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        # An optional extra.
+        from transformers import (  # pyright: ignore[reportMissingImports]
+            AutoModelForSequenceClassification,
+            AutoTokenizer,
+        )
 
         try:
             tokenizer = AutoTokenizer.from_pretrained(name)
