@@ -173,10 +173,10 @@ def tree(job: JobArgument = "latest") -> None:
 
 
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
-    """Say why each candidate died, what was diagnosed, and what the analyzer predicted."""
+    """Say why each candidate died, what was diagnosed, what the analyzer predicted and whether it came true."""
     from sqlalchemy import select
 
-    from rewardsmith.reporting import reading, text
+    from rewardsmith.reporting import hypotheses, reading, text
     from rewardsmith.storage import records
     from rewardsmith.storage.schema import analyses
 
@@ -192,6 +192,8 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             screen.out.print(f"\n{c.id}  {c.move}  {c.state}{score}", style="bold", markup=False)
             if c.cause_of_death:
                 screen.out.print(f"  died: {c.cause_of_death}", markup=False)
+            for objection in _trained_anyway(connection, c):
+                screen.out.print(f"  trained anyway, although {objection}", markup=False)
             row = connection.execute(select(analyses).where(analyses.c.candidate_id == c.id)).mappings().first()
             if row is None:
                 continue
@@ -200,7 +202,21 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             for name in ("suggestion", "prediction"):
                 if row[name]:
                     screen.out.print(f"  {name}: {row[name]}", markup=False)
+            for tested in hypotheses.tests_of(connection, c) if row["prediction"] else ():
+                screen.out.print(f"    tested by {tested.words()}", markup=False)
     screen.next_command("rewardsmith tree " + what.split("-")[0])
+
+
+def _trained_anyway(connection: Any, c: Any) -> list[str]:
+    """The checks that a candidate failed and was trained after all."""
+    from sqlalchemy import select
+
+    from rewardsmith.storage.schema import checks
+
+    if c.score is None:
+        return []
+    query = select(checks.c.kind, checks.c.message).where(checks.c.candidate_id == c.id, ~checks.c.passed)
+    return [f"its {kind} said: {message}" for kind, message in connection.execute(query)]
 
 
 def compare(

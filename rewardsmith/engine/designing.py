@@ -11,13 +11,15 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import ReplayKey
 from rewardsmith.agents.prompting import ParentProgram
+from rewardsmith.engine.budgets import within_budget
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import repair_depth
+from rewardsmith.engine.hacks import saved_hacks
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.engine.speaking import lengths, open_role, reads_facts
 from rewardsmith.methods import get_method
 from rewardsmith.methods.base import Method
-from rewardsmith.programs.reward import source_hash
+from rewardsmith.programs.reward import TrainingReward, source_hash
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
@@ -25,7 +27,7 @@ from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import analyses, checks
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
-from rewardsmith.verification.checks import Verdict, run_checks
+from rewardsmith.verification.checks import Proof, Verdict, run_checks
 from rewardsmith.verification.diagnosis import diagnose
 
 _TRIED = 8  # failures that a prompt recalls
@@ -125,15 +127,18 @@ def run_check(context: Context, item: Item) -> None:
     """Run the checks and the critic's review on a candidate; write every verdict."""
     with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
+        hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, method = snapshot.spec, get_method(snapshot.spec.method)
-    task = get_task(spec.task)
-    checked = run_checks(task, method.reward(candidate.source), spec.training.gamma, context.sandbox_floor)
+    task, gamma, allow = get_task(spec.task), spec.training.gamma, context.sandbox_floor
+    reward = within_budget(task, method.reward(candidate.source), spec.episode_budget, gamma, allow)
+    proof = Proof(keep_going=spec.train_anyway, wanted=spec.verification)
+    checked = run_checks(task, reward, gamma, allow, proof, hacks)
     verdicts = list(checked.verdicts)
     if checked.passed and candidate.kind == "designed":
         verdicts.append(_novelty(context, snapshot, candidate, verdicts))
     objections = {v.kind for v in verdicts if not v.passed}
-    goes_on = not objections or (spec.train_anyway and objections == {"certificate"})
+    goes_on = not objections or (spec.train_anyway and objections <= {"battery", "certificate"})
     if goes_on and spec.model != "none":
         asked = roles.ReviewRequest(
             method=method,
@@ -149,8 +154,8 @@ def run_check(context: Context, item: Item) -> None:
         verdicts.append(_critic_verdict(outcome))
     # A reward that a user asked to train is trained even if the battery or the certificate warns.
     advisory = {"battery", "certificate"} if spec.model == "none" else set[str]()
-    advisory |= {"certificate"} if spec.train_anyway else set[str]()
-    _write_verdicts(context, item, candidate.id, verdicts, advisory)
+    advisory |= {"battery", "certificate"} if spec.train_anyway else set[str]()
+    _write_verdicts(context, item, candidate.id, verdicts, advisory, checked.difficulty, reward)
 
 
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
@@ -177,6 +182,8 @@ def _write_verdicts(
     candidate_id: str,
     verdicts: list[Verdict],
     advisory: set[str],
+    difficulty: float | None,
+    reward: TrainingReward,
 ) -> None:
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
 
@@ -190,11 +197,11 @@ def _write_verdicts(
                 message=verdict.message,
                 details=verdict.details,
             )
-        values: dict[str, Any] = {"state": "passed"}
+        values: dict[str, Any] = {"state": "passed", "channels": reward.as_dict()}
         if failed is not None:
-            values = {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
+            values |= {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)
-        queue.finish(connection, item, "done", {"passed": failed is None})
+        queue.finish(connection, item, "done", {"passed": failed is None, "difficulty": difficulty})
 
     context.write(rows)
 
