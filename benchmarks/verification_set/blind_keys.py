@@ -1,4 +1,4 @@
-"""Rewards for tasks with a key, a door and a target, written by hand before their author had read how the checks decide.
+"""Rewards for tasks with a key and a door, written by hand before their author had read how the checks decide.
 
 `PROGRAMS` maps a name to (category as its author saw it, text). A line `SCALE = ...` is set per task. They differ in
 style on purpose, as answers of models do. The label that counts is computed: see labels.py.
