@@ -224,7 +224,10 @@ def enumerate_world(grid: Grid, most: int) -> World:
     views, moves = [View(grid)], []
     afters: dict[tuple[int, str, int | None, bool], View] = {}
     for here in keys:  # grows while it is read
-        row = []
+        row: list[tuple[int, bool, bool, View]] = []
+        moves.append(row)
+        if len(here) > len(start):
+            continue  # the episode is over there
         for action in range(len(ACTIONS)):
             grid.put(here)
             over, solved, event, about = grid.step(action)
@@ -238,10 +241,6 @@ def enumerate_world(grid: Grid, most: int) -> World:
             if mark not in afters:
                 afters[mark] = views[there].after(event, about, solved)
             row.append((there, over, solved, afters[mark]))
-        if len(here) == len(start):
-            moves.append(row)
-        else:
-            moves.append([])  # the episode is over there
         if len(views) > most:
             raise TooMany(f"more than {most:,} states")
     return World(views, moves)

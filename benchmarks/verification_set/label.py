@@ -13,7 +13,8 @@ import time
 from . import LABELS, TASKS, Entry, entries, exact, labels
 
 LABELLED_ON = {"MiniGrid-KeyCorridorS3R3-v0": "MiniGrid-KeyCorridorS3R1-v0"}
-LAYOUTS = {"MiniGrid-DoorKey-16x16-v0": 1, "MiniGrid-LavaCrossingS9N2-v0": 3}
+LAYOUTS = {"MiniGrid-LavaCrossingS9N2-v0": 3, "MiniGrid-KeyCorridorS3R3-v0": 2}
+"""Layouts per label where not 1: where they are small."""
 SEED = 1_000_000
 """Layouts by seeds that no pool of the product uses first."""
 GAMMA = 0.99
@@ -38,7 +39,7 @@ def _label_task(task: str, until: float) -> None:
     if not missing or time.monotonic() > until:
         return
     played = LABELLED_ON.get(task, task)
-    layouts = LAYOUTS.get(task, 2)
+    layouts = LAYOUTS.get(task, 1)
     worlds = [exact.enumerate_world(exact.Grid(played, SEED + k), MOST) for k in range(layouts)]
     print(f"{task}: {[len(w.views) for w in worlds]} states", flush=True)
     for entry in missing:

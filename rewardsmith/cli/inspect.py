@@ -202,7 +202,7 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             for name in ("suggestion", "prediction"):
                 if row[name]:
                     screen.out.print(f"  {name}: {row[name]}", markup=False)
-            for tested in hypotheses.tests_of(connection, c) if row["prediction"] else ():
+            for tested in hypotheses.outcomes_of(connection, c) if row["prediction"] else ():
                 screen.out.print(f"    tested by {tested.words()}", markup=False)
     screen.next_command("rewardsmith tree " + what.split("-")[0])
 

@@ -42,7 +42,7 @@ class Tested:
         )
 
 
-def tests_of(connection: Connection, candidate: Candidate) -> list[Tested]:
+def outcomes_of(connection: Connection, candidate: Candidate) -> list[Tested]:
     """The programs whose first parent is `candidate`, repairs of failed checks followed to their end."""
     if candidate.score is None:
         return []

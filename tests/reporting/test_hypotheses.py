@@ -7,7 +7,7 @@ import pytest
 from rewardsmith.config import Settings
 from rewardsmith.engine import jobs
 from rewardsmith.engine.context import open_context
-from rewardsmith.reporting.hypotheses import tests_of
+from rewardsmith.reporting.hypotheses import outcomes_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
 
@@ -33,7 +33,7 @@ def job(tmp_path):
 
 def found(job):
     connection, job_id = job
-    return tests_of(connection, records.get_candidate(connection, f"{job_id}-1a"))
+    return outcomes_of(connection, records.get_candidate(connection, f"{job_id}-1a"))
 
 
 def test_a_revision_that_succeeds_more_bears_the_prediction_out(job):
