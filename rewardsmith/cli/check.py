@@ -34,6 +34,8 @@ def check(
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
+    if form not in ("table", "json"):
+        raise UsageError(f"There is no format {form!r} here.", "Use table or json.")
     allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
     known = checking.read_hacks(hacks) if hacks else ()
     found = checking.check_reward(_read(reward), task, gamma, layouts, limit, allow, _budget(episode_budget), known)

@@ -267,6 +267,7 @@ class _Product:
         reached, kept = graph.node[graph.successor[state].ravel()].astype(np.int64), found.memory.ravel()
         if (kept[~over.ravel()] == ONE_TOO_MANY).any():
             self.missing = self.missing or _too_much_memory(self.limit)
+            self.limit = min(self.limit, PART_LIMIT)  # it will not be whole, so it need not be large
         going = ~over.ravel() & (reached >= 0) & (kept >= 0)
         met = Front(np.zeros(0, np.int64), reached[going], kept[going], after[going])
         numbers, fresh = self.tables.number(met.state, met.memory, met.carried)
