@@ -60,7 +60,9 @@ class CustomTask(MiniGridTask):
         del along  # nearest to the start first, whatever solves
         if events:
             return None
-        graph = self._graphs(layout, min(limit, _MOST))
+        graph = self._graphs(layout, _MOST)
+        if graph is not None and len(graph.state) > limit:
+            graph = self._graphs(layout, limit)
         if graph is None or not uses:
             return graph
         rows = graph.rows.copy()
@@ -74,8 +76,10 @@ class CustomTask(MiniGridTask):
 
     def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
         """As of MiniGridTask, by listing them."""
-        graph = self._graphs(layout, min(cap, _MOST))
-        return None if graph is None else (len(graph.state), graph.complete)
+        graph = self._graphs(layout, _MOST)
+        if graph is None:
+            return None
+        return min(cap, len(graph.state)), graph.complete and len(graph.state) <= cap
 
     def oracle_plans(self, count: int) -> list[tuple[int, list[int]]] | None:
         """Shortest solutions of the first layouts that have one among the states that can be listed."""
