@@ -82,7 +82,11 @@ class JobSpec(_Strict):
     target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
     confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
     designs: bool = Field(default=True, description="whether programs are designed; set by methods that ask for none")
-    train_anyway: bool = Field(default=False, description="train programs whose certificate says unsound, too")
+    verification: bool = Field(default=True, description="battery and certificate before training")
+    train_anyway: bool = Field(default=False, description="train what battery or certificate reject, too")
+    episode_budget: Literal["auto"] | float | None = Field(
+        default=None, description="bound on a program channel's sum over an episode; auto: what solutions are paid"
+    )
     planner: bool = Field(default=True, description="show the planner's subgoal order to the designer")
     seed: int = Field(default=0, ge=0, description="everything random follows from this")
     training: TrainingSpec = TrainingSpec()
@@ -94,6 +98,13 @@ class JobSpec(_Strict):
         if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[-1] != 1.0 or self.rungs[0] <= 0:
             raise ValueError("rungs must rise and end with 1.0, for example 0.25, 0.5, 1.0")
         return self
+
+    @field_validator("episode_budget")
+    @classmethod
+    def _budget_is_positive(cls, value: str | float | None) -> str | float | None:
+        if isinstance(value, float) and not (0.0 < value < float("inf")):
+            raise ValueError("a budget per episode must be above 0, or auto")
+        return value
 
     @field_validator("api_base")
     @classmethod
@@ -112,7 +123,8 @@ class JobSpec(_Strict):
     def asks_nobody(self) -> bool:
         """Whether no language model and no person is asked: rules or a recording answer at once."""
         asked = {self.model_of(role) for role in ("designer", "critic", "analyzer")}
-        return self.replay is not None or asked <= {"synth", "none"}
+        listed = all(name in ("synth", "none") or name.startswith("listed:") for name in asked)
+        return self.replay is not None or listed
 
     @property
     def searches(self) -> bool:

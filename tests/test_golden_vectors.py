@@ -115,8 +115,8 @@ def test_the_battery_sums_what_the_vectors_say(case):
     rival = float((wanted[:2, 1] * discount[:2]).sum())
     if case == "potential":
         rival -= 2.0 * VECTORS["gamma"] ** 2 * (-0.5 * VECTORS["after"][1][1])
-    assert finding.solution_return == pytest.approx(solution, abs=1e-12)
-    assert finding.rival_return == pytest.approx(rival, abs=1e-12)
+    assert finding.solution.returned == pytest.approx(solution, abs=1e-12)
+    assert finding.rival.returned == pytest.approx(rival, abs=1e-12)
 
 
 def exported(case: str) -> str:

@@ -193,10 +193,10 @@ def is_ours(name: str) -> bool:
 
 
 def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
-    """The model called `name`: "synth", "replay:FILE", "manual", or a litellm id such as "ollama/llama3".
+    """The model called `name`: "synth", "replay:FILE", "listed:FILE", "manual", or a litellm id ("ollama/llama3").
 
     Nothing is sent, and litellm is not imported, until the first request. Raises ModelFailed for a replay file
-    that is missing or unreadable, and for an empty name.
+    or a list that is missing or unreadable, and for an empty name.
     """
     reach = reach or Reach()
     if name == "synth":
@@ -211,6 +211,10 @@ def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
         from rewardsmith.agents.replay import ReplayModel
 
         return ReplayModel(Path(name.removeprefix("replay:")))
+    if name.startswith("listed:"):
+        from rewardsmith.agents.listed import ListedModel
+
+        return ListedModel(Path(name.removeprefix("listed:")))
     if not name.strip():
         raise ModelFailed(
             "The model's name is empty.",

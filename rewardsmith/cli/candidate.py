@@ -30,6 +30,8 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     _checks(verdicts)
     _trials(connection, trials)
     _components(trials)
+    if line := _flooding(verdicts, trials):
+        screen.out.print(line, markup=False)
     if analysis:
         for label, evidence in analysis["labels"].items():
             screen.out.print(f"diagnosis: {label} - {evidence}", markup=False)
@@ -79,6 +81,35 @@ def _checks(verdicts: list[Any]) -> None:
     for v in verdicts:
         shown.add_row(v["kind"], "passed" if v["passed"] else "FAILED", v["message"])
     screen.out.print(shown, "")
+    certificate = next((v["details"] for v in verdicts if v["kind"] == "certificate" and v["details"]), None)
+    if certificate and (line := _predicted(certificate)):
+        screen.out.print(line, markup=False)
+
+
+def _predicted(certificate: Any) -> str | None:
+    """How hard learning was predicted to be, and from what, on the first layout."""
+    first = next((each["difficulty"] for each in certificate["layouts"] if each["difficulty"]), None)
+    if first is None:
+        return None
+    return (
+        f"predicted difficulty {certificate['difficulty']:.1f} (smaller learns sooner; who trains first): "
+        f"at first the best-paid action leads on at {text.percent(first['greedy_progress'])} of a solution's steps, "
+        f"advantage {first['advantage_gap']:.2g}, random play is paid on {text.percent(first['density'])} of its steps"
+    )
+
+
+def _flooding(verdicts: list[Any], trials: list[Trial]) -> str | None:
+    """The flooding meter: guidance of an episode over what success is paid, predicted and measured."""
+    parts = []
+    battery = next((v["details"] for v in verdicts if v["kind"] == "battery"), None) or {}
+    if meter := battery.get("flooding"):
+        parts.append(f"predicted up to {meter['ratio']:.3g} times what success pays ({meter['success_pay']:.3g})")
+    telemetry = next((t.telemetry for t in trials if t.telemetry), None) or {}
+    if (guidance := telemetry.get("guidance_per_episode")) is not None:
+        pay = telemetry.get("success_pay")
+        times = f", {guidance / pay:.3g} times what success was paid" if pay else ", and nothing succeeded"
+        parts.append(f"measured late in training {guidance:.3g} per episode{times}")
+    return f"guidance: {'; '.join(parts)}" if parts else None
 
 
 def _trials(connection: Any, trials: list[Trial]) -> None:

@@ -22,6 +22,8 @@ def check(
     layouts: Annotated[int, typer.Option(min=1, help="Training layouts to certify.")] = 3,
     limit: Annotated[int, typer.Option(min=1, help="Most states per layout that are enumerated.")] = 400_000,
     out: Annotated[Path | None, typer.Option(help="File for replayable counter-examples (JSON).")] = None,
+    episode_budget: Annotated[str | None, typer.Option(help="auto or a number: most that guidance sums to.")] = None,
+    hacks: Annotated[Path | None, typer.Option(help="File of --out: behaviours for the battery to play, too.")] = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
 ) -> None:
@@ -32,17 +34,24 @@ def check(
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
+    if form not in ("table", "json"):
+        raise UsageError(f"There is no format {form!r} here.", "Use table or json.")
     allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
-    found = checking.check_reward(_read(reward), task, gamma, layouts, limit, allow)
+    known = checking.read_hacks(hacks) if hacks else ()
+    found = checking.check_reward(_read(reward), task, gamma, layouts, limit, allow, _budget(episode_budget), known)
     if out is not None:
         screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
     for verdict in found.checked.verdicts:
         shown.add_row(verdict.kind, _word(verdict), verdict.message)
-    if found.flooding is not None:
-        shown.add_row("flooding", f"{found.flooding:.3g}", "sum of guidance, in size, over a solution")
-    if (easy := _difficulty(found)) is not None:
-        shown.add_row("difficulty", f"{easy:.2f}", "predicted, smaller learns sooner; orders rewards of one task")
+    if (meter := found.flooding) is not None:
+        text = (
+            f"guidance sums to {meter['guidance']:.3g} over a solution and to {meter['farmed']:.3g} over the script "
+            f"that farms most; success pays {meter['success_pay']:.3g}"
+        )
+        shown.add_row("flooding", f"{meter['ratio']:.3g}", text)
+    if found.difficulty is not None:
+        shown.add_row("difficulty", f"{found.difficulty:.1f}", "predicted: the smaller of two rewards learns sooner")
     if form == "json":
         screen.emit([found.as_dict()], "json", shown)
     else:
@@ -57,9 +66,18 @@ def _word(verdict: Any) -> str:
     return "passed" if verdict.passed else "failed"
 
 
-def _difficulty(found: Any) -> float | None:
-    certificate = found.verdict("certificate")
-    return None if certificate is None else certificate.details["difficulty"]
+def _budget(text: str | None) -> Any:
+    from rewardsmith.errors import UsageError
+
+    if text is None or text == "auto":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise UsageError(f"The budget per episode is {text!r}.", "Give `auto` or a number above 0.")
+    return value
 
 
 def _read(path: Path) -> str:

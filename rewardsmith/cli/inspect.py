@@ -162,8 +162,8 @@ def tree(job: JobArgument = "latest") -> None:
 
 
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
-    """Say why each candidate died, what was diagnosed, and what the analyzer predicted."""
-    from rewardsmith.reporting import reading, text
+    """Say why each candidate died, what was diagnosed, what the analyzer predicted and whether it came true."""
+    from rewardsmith.reporting import hypotheses, reading, text
     from rewardsmith.storage import rows
 
     with _reading() as connection:
@@ -178,6 +178,8 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             screen.out.print(f"\n{c.id}  {c.move}  {c.state}{score}", style="bold", markup=False)
             if c.cause_of_death:
                 screen.out.print(f"  died: {c.cause_of_death}", markup=False)
+            for objection in _trained_anyway(connection, c):
+                screen.out.print(f"  trained anyway, although {objection}", markup=False)
             found = rows.fetch(connection, "analyses", candidate_id=c.id)
             if not found:
                 continue
@@ -187,7 +189,19 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             for name in ("suggestion", "prediction"):
                 if row[name]:
                     screen.out.print(f"  {name}: {row[name]}", markup=False)
+            for tested in hypotheses.outcomes_of(connection, c) if row["prediction"] else ():
+                screen.out.print(f"    tested by {tested.words()}", markup=False)
     screen.next_command("rewardsmith tree " + what.split("-")[0])
+
+
+def _trained_anyway(connection: Any, c: Any) -> list[str]:
+    """The checks that a candidate failed and was trained after all."""
+    from rewardsmith.storage.rows import fetch
+
+    if c.score is None:
+        return []
+    verdicts = fetch(connection, "checks", order=["id"], candidate_id=c.id)
+    return [f"its {v['kind']} said: {v['message']}" for v in verdicts if not v["passed"]]
 
 
 def compare(

@@ -56,7 +56,8 @@ def run(
     seeds: Annotated[int | None, typer.Option(help="Training seeds per candidate in the search.")] = None,
     confirm: Annotated[int | None, typer.Option(help="Fresh seeds of the claim; 0 skips it.")] = None,
     target: Annotated[float | None, typer.Option(help="Stop searching at this success rate.")] = None,
-    train_anyway: Annotated[bool | None, typer.Option("--train-anyway", help="Train proved-unsound programs.")] = None,
+    train_anyway: Annotated[bool | None, typer.Option("--train-anyway", help="Train what checks call unsound.")] = None,
+    episode_budget: Annotated[str | None, typer.Option(help="auto or a number: most that guidance sums to.")] = None,
     planner: Annotated[bool | None, typer.Option("--planner/--no-planner", help="Show the planner's order.")] = None,
     seed: Annotated[int | None, typer.Option(help="Everything random follows from this.")] = None,
     seed_reward: Annotated[Path | None, typer.Option(help="A reward file to start from.")] = None,
@@ -113,6 +114,7 @@ _SPEC_KEYS = [
     "confirm",
     "target",
     "train_anyway",
+    "episode_budget",
     "planner",
     "seed",
 ]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.engine.budgets import EpisodeBudget, within_budget
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.reward import ENV, TrainingReward, top_level_names
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
 from rewardsmith.verification.certificate import LAYOUTS, LIMIT
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
+from rewardsmith.verification.scripts import Hack
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,15 @@ class CheckedReward:
         return next((v for v in self.checked.verdicts if v.kind == kind), None)
 
     @property
-    def flooding(self) -> float | None:
-        """What everything before the last step pays, in size, over a solution: guidance per success."""
+    def flooding(self) -> dict[str, float] | None:
+        """The flooding meter as predicted (verification.battery.Flooding, and its ratio); None without a battery."""
         battery = self.verdict("battery")
-        return None if battery is None else float(battery.details["guidance_per_episode"])
+        return None if battery is None else battery.details["flooding"]
+
+    @property
+    def difficulty(self) -> float | None:
+        """Predicted difficulty of learning, see verification.difficulty; smaller trains sooner."""
+        return self.checked.difficulty
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data: JSON can hold it."""
@@ -48,7 +57,8 @@ class CheckedReward:
             "functions": list(self.functions),
             "gamma": self.gamma,
             "passed": self.passed,
-            "guidance_per_success": self.flooding,
+            "flooding": self.flooding,
+            "difficulty": self.difficulty,
             "components": self.checked.components,
             "verdicts": [asdict(v) for v in self.checked.verdicts],
         }
@@ -76,21 +86,28 @@ def reward_of(source: str) -> TrainingReward:
 
 def check_reward(
     source: str,
-    task: str,
+    task: str | Task,
     gamma: float | None = None,
     layouts: int = LAYOUTS,
     limit: int = LIMIT,
     allow: str = "kernel",
+    episode_budget: EpisodeBudget | None = None,
+    hacks: Sequence[Hack] = (),
 ) -> CheckedReward:
     """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
+
+    `task`: an id, or a Task; tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
+    `episode_budget` bounds what the program's channels sum to over an episode, see budgets.py. `hacks`: behaviours that
+    the battery plays besides its own.
 
     Raises UsageError for an unknown task or a text without reward functions, sandbox.SandboxWeak where the machine
     cannot protect itself. The program's faults are verdicts.
     """
-    found, reward = get_task(task), reward_of(source)
-    used = TrainingSpec(**default_training(task)).gamma if gamma is None else gamma
+    found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
+    used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
+    reward = within_budget(found, reward, episode_budget, used, allow)
     proof = Proof(layouts, limit, None, keep_going=True)
-    return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof))
+    return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
 
 
 def save_counterexamples(checked: CheckedReward, path: Path) -> int:
@@ -100,3 +117,12 @@ def save_counterexamples(checked: CheckedReward, path: Path) -> int:
     found = [each["counterexample"] for each in layouts if each["counterexample"]]
     path.write_text(json.dumps(found, indent=1), encoding="utf-8")
     return len(found)
+
+
+def read_hacks(path: Path) -> tuple[Hack, ...]:
+    """The behaviours in a file that `save_counterexamples` wrote. Raises UsageError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(Hack(int(e["layout"]), tuple(e["prefix"]), tuple(e["cycle"])) for e in found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", "Give a file of --out.") from error

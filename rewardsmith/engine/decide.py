@@ -116,7 +116,12 @@ def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
     if any(i.key.candidate == "" and i.state in OPEN for i in s.items_of("design", iteration=number)):
         return []  # twins are told apart, and budgets shared out, once the whole round is designed
     for candidate in mine:
-        steps += _before_training(s, candidate, len([x for x in steps if isinstance(x, AddItem)]))
+        steps += _before_training(s, candidate)
+    # With a limit, who is trained must not depend on whose check ended first, so repairs are waited for, too.
+    awaited = ("check",) if s.spec.budget.env_steps is None else ("check", "design")
+    if not any(isinstance(x, AddItem) and x.key.kind in awaited for x in steps) and not _open(s, number, *awaited):
+        for candidate in sorted(mine, key=lambda c: predicted_key(s, c)):
+            steps += _begin_training(s, candidate, len([x for x in steps if isinstance(x, AddItem)]))
     if steps or _open(s, number, "design", "check"):
         return steps
     return _race(s, number, [c for c in mine if s.items_of("train", candidate=c.id)])
@@ -135,7 +140,15 @@ def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
     return next((o for o in earlier if o.source_hash == c.source_hash or normal_form(o.source) == form), None)
 
 
-def _before_training(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
+def _begin_training(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
+    if c.state != "passed" or s.items_of("train", candidate=c.id):
+        return []
+    if not affords_training(s, 0, s.spec.seeds, queued):
+        return [_death(c, "not trained: the budget of environment steps is spent")]
+    return _train_items(s, c, 0)
+
+
+def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
     key = {"job_id": s.job.id, "iteration": c.iteration, "candidate": c.id}
     if c.state == "designed" and not s.items_of("check", candidate=c.id) and (twin := _twin(s, c)):
         return [_death(c, f"the same program as {twin.id}; nothing new to train")]
@@ -144,18 +157,18 @@ def _before_training(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
     lost = [i for i in s.items_of("check", candidate=c.id) if i.state == "lost"]
     if c.state == "designed" and lost:
         return [_death(c, f"its check was lost: {lost[0].error}")]
-    if c.state == "passed" and not s.items_of("train", candidate=c.id):
-        if s.spec.budget.env_steps is not None and _open(s, c.iteration, "design", "check"):
-            return []  # with a limit, who is trained must not depend on whose check ended first
-        if not affords_training(s, 0, s.spec.seeds, queued):
-            return [_death(c, "not trained: the budget of environment steps is spent")]
-        return _train_items(s, c, 0)
     failed = [i for i in s.items_of("check", candidate=c.id) if (i.result or {}).get("passed") is False]
     if c.state == "dead" and failed and repair_depth(s, c) < s.spec.repairs and affords_calls(s):
         repair = ItemKey(kind="design", sample=c.sample, **key)
         if not s.items_of("design", candidate=c.id):
             return [AddItem(repair, {"move": "repair", "parents": [c.id]})]
     return []
+
+
+def predicted_key(s: Snapshot, c: Candidate) -> tuple[float, str]:
+    """Sort key of candidates that may train, the one predicted to learn soonest first, then by id."""
+    found = [(i.result or {}).get("difficulty") for i in s.items_of("check", candidate=c.id)]
+    return (min((d for d in found if d is not None), default=math.inf), c.id)
 
 
 def repair_depth(s: Snapshot, candidate: Candidate) -> int:
@@ -256,15 +269,16 @@ def score_at(s: Snapshot, c: Candidate, rung: int, measure: str = "success") -> 
     return sum(clean) / len(clean) if clean else 0.0
 
 
-def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, str]:
+def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, float, str]:
     """Sort key, best first: final success and the last half of the curve in equal parts, then the whole curve.
 
     One evaluation of one seed is noisy, and a policy that stayed good is more likely to be good again. With the
     whole curve in place of its last half, rewards that teach fast and then forget were preferred.
-    Ties fall to the id, so that the order never depends on arrival.
+    Ties, as where nothing has succeeded yet, fall to the predicted difficulty and then to the id, so that the order
+    never depends on arrival.
     """
     merit = (score_at(s, c, rung) + score_at(s, c, rung, "late")) / 2
-    return (-merit, -score_at(s, c, rung, "area"), c.id)
+    return (-merit, -score_at(s, c, rung, "area"), *predicted_key(s, c))
 
 
 def rung_reached(s: Snapshot, c: Candidate) -> int:

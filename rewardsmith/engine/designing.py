@@ -11,12 +11,14 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import ReplayKey
 from rewardsmith.agents.prompting import ParentProgram
+from rewardsmith.engine.budgets import bounded
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import repair_depth
+from rewardsmith.engine.hacks import saved_hacks
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.engine.speaking import lengths, open_role, reads_facts
 from rewardsmith.methods.recipe import Recipe, recipe_of
-from rewardsmith.programs.reward import source_hash
+from rewardsmith.programs.reward import TrainingReward, source_hash
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
@@ -24,7 +26,7 @@ from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import analyses, checks
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
-from rewardsmith.verification.checks import Verdict, run_checks
+from rewardsmith.verification.checks import Proof, Verdict, run_checks
 from rewardsmith.verification.diagnosis import diagnose
 
 _TRIED = 8  # failures that a prompt recalls
@@ -121,21 +123,23 @@ def run_check(context: Context, item: Item) -> None:
     """Run the checks and the critic's review on a candidate; write every verdict."""
     with read(context.database) as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
+        hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
-    task = get_task(spec.task)
+    task, gamma, allow = get_task(spec.task), spec.training.gamma, context.sandbox_floor
+    reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, allow)
+    proof = Proof(keep_going=spec.train_anyway, wanted=spec.verification)
     # What is paid during training only cannot be checked beforehand.
-    reward = recipe.reward(candidate.source).written
-    checked = run_checks(task, reward, spec.training.gamma, context.sandbox_floor)
+    checked = run_checks(task, reward.written, gamma, allow, proof, hacks)
     verdicts = list(checked.verdicts)
-    bonuses = [c.name for c in recipe.reward(candidate.source).channels if c.kind == "bonus"]
+    bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:
         text = f"paid during training only, and left out of the other checks: {', '.join(bonuses)}"
         verdicts.append(Verdict("bonuses", True, text))
     if checked.passed and candidate.kind == "designed":
         verdicts.append(_novelty(context, snapshot, candidate, verdicts))
     objections = {v.kind for v in verdicts if not v.passed}
-    goes_on = not objections or (spec.train_anyway and objections == {"certificate"})
+    goes_on = not objections or (spec.train_anyway and objections <= {"battery", "certificate"})
     if goes_on and spec.searches and recipe.contract is not None:
         asked = roles.ReviewRequest(
             contract=recipe.contract,
@@ -152,8 +156,8 @@ def run_check(context: Context, item: Item) -> None:
         verdicts.append(_critic_verdict(outcome))
     # A reward that a user asked to train is trained even if the battery or the certificate warns.
     advisory = set[str]() if spec.searches else {"battery", "certificate"}
-    advisory |= {"certificate"} if spec.train_anyway else set[str]()
-    _write_verdicts(context, item, candidate.id, verdicts, advisory)
+    advisory |= {"battery", "certificate"} if spec.train_anyway else set[str]()
+    _write_verdicts(context, item, candidate.id, verdicts, advisory, checked.difficulty, reward)
 
 
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
@@ -182,6 +186,8 @@ def _write_verdicts(
     candidate_id: str,
     verdicts: list[Verdict],
     advisory: set[str],
+    difficulty: float | None,
+    reward: TrainingReward,
 ) -> None:
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
 
@@ -195,11 +201,11 @@ def _write_verdicts(
                 message=verdict.message,
                 details=verdict.details,
             )
-        values: dict[str, Any] = {"state": "passed"}
+        values: dict[str, Any] = {"state": "passed", "channels": reward.as_dict()}
         if failed is not None:
-            values = {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
+            values |= {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)
-        queue.finish(connection, item, "done", {"passed": failed is None})
+        queue.finish(connection, item, "done", {"passed": failed is None, "difficulty": difficulty})
 
     context.write(rows)
 

@@ -28,6 +28,8 @@ class Row:
     speed: float | None  # environment steps per second
     note: str
     best: bool
+    difficulty: float | None = None  # predicted before training, smaller learns sooner
+    predicted_rank: int | None = None  # by that, among the candidates of its round; the first trains first
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
     job = stored.get_job(connection, job_id)
     items = stored.items_of(connection, job_id)
     trials = stored.trials_of(connection, job_id=job_id)
-    rows = [_row(connection, job, c, items, trials) for c in stored.candidates_of(connection, job_id)]
+    candidates = stored.candidates_of(connection, job_id)
+    predicted = _predicted(candidates, items)
+    rows = [_row(connection, job, c, items, trials, predicted) for c in candidates]
     rounds = stored.iterations_of(connection, job_id)
     confirm = [i for i in items if i.key.kind == "confirm"]
     (costs,) = stored.fetch(connection, "v_costs", job_id=job_id)
@@ -75,6 +79,7 @@ def _row(
     c: Candidate,
     items: list[Item],
     trials: list[Trial],
+    predicted: dict[str, tuple[float, int]],
 ) -> Row:
     mine = [i for i in items if i.key.candidate == c.id and i.key.kind in ("check", "train", "baseline", "analyse")]
     searched = [t for t in trials if t.candidate_id == c.id and t.purpose == "search"]
@@ -102,7 +107,20 @@ def _row(
         speed=trial.steps_per_second if trial else None,
         note=(c.cause_of_death or "").split("\n")[0],
         best=c.id == job.best_candidate,
+        difficulty=predicted.get(c.id, (None, None))[0],
+        predicted_rank=predicted.get(c.id, (None, None))[1],
     )
+
+
+def _predicted(candidates: list[Candidate], items: list[Item]) -> dict[str, tuple[float, int]]:
+    """Candidate -> (predicted difficulty, its rank in the round) of those that passed their checks."""
+    passed = {i.key.candidate: i.result or {} for i in items if i.key.kind == "check" and i.state == "done"}
+    found: dict[str, tuple[float, int]] = {}
+    for number in {c.iteration for c in candidates}:
+        round_ = [(passed.get(c.id, {}), c.id) for c in candidates if c.iteration == number]
+        scores = [(r["difficulty"], name) for r, name in round_ if r.get("passed") and r.get("difficulty") is not None]
+        found |= {name: (score, rank) for rank, (score, name) in enumerate(sorted(scores), start=1)}
+    return found
 
 
 def _state(c: Candidate, items: list[Item]) -> str:

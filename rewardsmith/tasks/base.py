@@ -88,6 +88,15 @@ class Interface:
     example: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Behaviour:
+    """A scripted way to act on one layout: `prefix` once, then `cycle` to the episode's end (empty: stop acting)."""
+
+    name: str
+    prefix: tuple[int, ...]
+    cycle: tuple[int, ...]
+
+
 class Task(Protocol):
     """An environment as reward code sees it."""
 
@@ -130,9 +139,20 @@ class Task(Protocol):
         """Shortest solutions as (layout index of the training pool, actions), or None without a planner."""
         ...
 
-    def state_graph(self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()) -> Any | None:
+    def state_graph(
+        self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
+    ) -> Any | None:
         """Every state a training layout can reach (minigrid.enumerate.StateGraph), or None if it cannot be listed.
 
-        At most `limit` states are expanded. `events`: states reached by different events are told apart.
+        At most `limit` states are expanded, the nearest to the start first, or to the states that the actions `along`
+        pass. `events`: states reached by different events are told apart.
         """
+        ...
+
+    def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
+        """(states of a training layout with a move left, at most `cap`; whether these are all), or None as above."""
+        ...
+
+    def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
+        """Generic behaviours on a training layout that should not pay, beyond repeated and alternated actions."""
         ...

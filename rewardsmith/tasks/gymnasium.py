@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rewardsmith.errors import UsageError
-from rewardsmith.tasks.base import ActionSet, BatchEnv, Interface, Schema, Tables
+from rewardsmith.tasks.base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
 
 _FOLDER = Path(__file__).with_name("descriptions")
 _POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
@@ -207,9 +207,20 @@ class BoxTask:
         del count
         return None
 
-    def state_graph(self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()) -> None:
+    def state_graph(
+        self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
+    ) -> None:
         """States of these tasks cannot be listed."""
-        del layout, limit, events, uses
+        del layout, limit, events, uses, along
+
+    def count_states(self, layout: int, cap: int) -> None:
+        """States of these tasks cannot be counted."""
+        del layout, cap
+
+    def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
+        """None are known."""
+        del layout, solution
+        return []
 
 
 class BoxBatch:

@@ -1,8 +1,12 @@
-"""Failed episodes in words, with the components of every step: what the analyzer reads."""
+"""Failed episodes: in words with the components of every step, which the analyzer reads, and as counts of states."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.programs.reward import TrainingReward
@@ -14,20 +18,67 @@ from sandbox.client import Scores
 _ENVS = 8
 _WANTED = 2
 _HEAD, _TAIL, _MIDDLE = 8, 6, 20
+_LOOP = 12  # steps
 
 
-def failed_episodes(
+@dataclass(frozen=True)
+class Watched:
+    """What a policy did where it failed. texts: up to two episodes, each a few dozen lines.
+
+    failed: how many episodes of those watched did not succeed. distinct_states: mean share of their steps that reached
+    a state not met before in the episode, in [0, 1]. looping: share of their steps on which the state of two to twelve
+    steps ago came back. paid_looping: what those steps were paid per episode, components summed (None without any).
+    """
+
+    texts: list[str]
+    failed: int
+    distinct_states: float | None
+    looping: float | None
+    paid_looping: float | None
+
+    def telemetry(self) -> dict[str, Any]:
+        """Plain data for the trial's telemetry."""
+        return {name: value for name, value in asdict(self).items() if name != "texts"}
+
+
+def watch_failures(
     policy: ActorCriticPolicy, task: Task, reward: TrainingReward, pool: str, seed: int, allow: str
-) -> list[str]:
-    """Up to two episodes that ended without success, each a few dozen lines. Raises sandbox.HostError."""
+) -> Watched:
+    """Play a few episodes and keep those that ended without success. Raises sandbox.HostError."""
     rollout, length, solved, tables = _record(policy, task, pool, seed)
     scores = None
     if reward.functions:
         steps, envs = rollout.starts.shape
         with open_host(reward, task, tables, envs, steps, allow) as host:
             scores = score_rollout(host, rollout, task, tables)
-    failed = [n for n in range(_ENVS) if length[n] and not solved[n]][:_WANTED]
-    return [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed]
+    failed = [n for n in range(_ENVS) if length[n] and not solved[n]]
+    texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]
+    if not failed:
+        return Watched(texts, 0, None, None, None)
+    visits = [_visits(task, rollout, n, int(length[n])) for n in failed]
+    paid = None
+    if scores is not None:
+        paid = float(
+            np.mean([scores.values[: len(back), n][back].sum() for (_, back), n in zip(visits, failed, strict=True)])
+        )
+    new, loops = (float(np.mean([pair[k].mean() for pair in visits])) for k in (0, 1))
+    return Watched(texts, len(failed), new, loops, paid)
+
+
+def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of the state after each step, bool [length]: whether it is new to the episode, whether 2 to 12 steps old."""
+    passing = {"step", "event", "event_object"}  # what changes while the world does not
+    left = [f["column"] for f in task.schema["fields"] if f["name"] in passing and "column" in f]
+    rows = np.delete(np.concatenate([rollout.before[:1, n], rollout.after[:length, n]]), left, axis=1)
+    number = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    last: dict[int, int] = {int(number[0]): 0}
+    new, loops = np.zeros(length, bool), np.zeros(length, bool)
+    for t in range(1, length + 1):
+        state = int(number[t])
+        new[t - 1] = state not in last
+        loops[t - 1] = 2 <= t - last.get(state, -_LOOP) <= _LOOP
+        last[state] = t
+    return new, loops
 
 
 def _record(

@@ -28,6 +28,8 @@ class EpisodeTally:
     successes: int = 0
     shaped_return: float = 0.0
     env_return: float = 0.0
+    guidance: float = 0.0  # size of what an episode paid but for a last step that succeeded
+    success_pay: float = 0.0  # of those last steps
     channel_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_magnitude: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_square: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -164,6 +166,9 @@ class RewardShaper:
             tally.successes += int(won.sum())
             tally.shaped_return += float(self._running["total"][ended].sum())
             tally.env_return += float(self._running["env_raw"][ended].sum())
+            last = np.where(won, composition.total[t], 0.0)
+            tally.guidance += float(np.abs(self._running["total"] - last)[ended].sum())
+            tally.success_pay += float(last[won].sum())
             for name in composition.parts:
                 tally.channel_sum[name] += float(self._running[name][ended].sum())
                 tally.channel_magnitude[name] += float(self._running[f"|{name}|"][ended].sum())
@@ -191,6 +196,8 @@ class RewardShaper:
             "successes": tally.successes,
             "shaped_return": tally.shaped_return / count,
             "env_return": tally.env_return / count,
+            "guidance_per_episode": tally.guidance / count,
+            "success_pay": tally.success_pay / tally.successes if tally.successes else None,
             "channels": tally.channels(),
             "components": components,
         }

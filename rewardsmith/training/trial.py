@@ -18,7 +18,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
-from rewardsmith.training.episodes import failed_episodes
+from rewardsmith.training.episodes import watch_failures
 from rewardsmith.training.evaluation import Evaluation, evaluate, evaluate_for_curve
 from rewardsmith.training.guidance import attach, guided
 from rewardsmith.training.learner import Experience, Learner, Learners
@@ -201,7 +201,7 @@ def _report(
     greedy = evaluate(model.policy, plan.task, plan.pool, episodes, seed, greedy=True)
     # A claim needs numbers only; the search's analyzer reads what went wrong.
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
-    failed = failed_episodes(model.policy, plan.task, plan.reward, plan.pool, seed, plan.allow) if searching else []
+    watched = watch_failures(model.policy, plan.task, plan.reward, plan.pool, seed, plan.allow) if searching else None
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
     return TrialReport(
@@ -209,12 +209,12 @@ def _report(
         stochastic=stochastic,
         greedy=greedy,
         unseen=plan.task.unseen(plan.pool),
-        telemetry=callback.last_telemetry,
+        telemetry=callback.last_telemetry | ({"trajectories": watched.telemetry()} if watched else {}),
         sandbox_level=shaper.host.level if shaper.host else "not needed",
         steps_per_second=(model.num_timesteps - first) / max(trained, 1e-9),
         seconds=time.monotonic() - began,
         complete=complete,
-        failed_episodes=failed,
+        failed_episodes=watched.texts if watched else [],
     )
 
 

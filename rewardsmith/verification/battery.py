@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from rewardsmith.programs.composition import Carry
+from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Task
-from rewardsmith.verification.scripts import Played, play_scripts, scripts_for
+from rewardsmith.verification.plans import first_plans
+from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
 from sandbox.client import Scores
 
-LAYOUTS = 3
+
+@dataclass(frozen=True)
+class Earned:
+    """One script's pay: discounted return, less potential that it holds unearned where it was cut off.
+
+    channels, components: undiscounted sums over its episode.
+    """
+
+    script: str
+    returned: float
+    channels: dict[str, float]
+    components: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """On one layout: what the worst solving script earns against the best script that does not solve.
-
-    Returns are discounted; potential that a script has not earned (held where it was cut off) is taken off.
-    """
+    """On one layout: the worst solving script against the best script that does not solve."""
 
     layout: int
-    solution: str
-    solution_return: float
-    rival: str
-    rival_return: float
-    parts: dict[str, float]  # the rival's undiscounted sum by channel
+    solution: Earned
+    rival: Earned
 
     @property
     def margin(self) -> float:
         """By how much solving pays more; negative = exploitable."""
-        return self.solution_return - self.rival_return
+        return self.solution.returned - self.rival.returned
+
+
+@dataclass(frozen=True)
+class Flooding:
+    """The flooding meter, predicted: undiscounted sums over an episode, the largest in size over the layouts.
+
+    guidance: of all that the solution is paid before its last step. farmed: the same of any script that does not
+    solve. success_pay: what the solution's last step is paid, the least over the layouts. budget: the largest running
+    sum of a program's channels over the solution: a bound per episode that takes nothing from it.
+    """
+
+    guidance: float
+    farmed: float
+    success_pay: float
+    budget: float
+
+    @property
+    def ratio(self) -> float:
+        """The most guidance of an episode over what success pays; above 1, not solving may be worth more."""
+        return max(self.guidance, self.farmed) / max(self.success_pay, 1e-9)
 
 
 @dataclass(frozen=True)
@@ -42,51 +69,77 @@ class BatteryReport:
     """The finding of each layout, the smallest margin first, and the flooding meter's prediction."""
 
     findings: tuple[Finding, ...]
-    guidance_per_success: float  # |sum of everything but success-step pay| over the solution's episode
+    flooding: Flooding
+    scripts: int
     us_per_transition: float
 
     @property
     def passed(self) -> bool:
         """Whether solving pays most on every layout."""
-        return all(f.margin > 0 for f in self.findings)
+        return all(f.margin > 0 or f.rival.script == f.solution.script for f in self.findings)
 
 
 @lru_cache(maxsize=8)
 def played_bank(task: Task) -> tuple[tuple[int, Played], ...]:
     """The scripted episodes of a task, played once per process; empty without a planner."""
-    plans = task.oracle_plans(LAYOUTS) or ()
-    return tuple((layout, play_scripts(task, layout, scripts_for(task, layout, plan))) for layout, plan in plans)
+    return tuple((at, play_scripts(task, at, scripts_for(task, at, plan))) for at, plan in first_plans(task))
+
+
+@lru_cache(maxsize=8)
+def played_hacks(task: Task, hacks: tuple[Hack, ...]) -> tuple[tuple[int, Played], ...]:
+    """Saved hacks on the layouts where they were found, each layout's solution with them."""
+    scripts = [(at, hack_scripts(task, at, plan, hacks)) for at, plan in first_plans(task)]
+    return tuple((at, play_scripts(task, at, mine)) for at, mine in scripts if mine)
 
 
 def run_battery(
-    task: Task, reward: TrainingReward, gamma: float, allow: str = "kernel", first: Scores | None = None
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    allow: str = "kernel",
+    first: Scores | None = None,
+    hacks: Sequence[Hack] = (),
 ) -> BatteryReport | None:
     """Score a reward on the bank; None where the task has no planner. Raises sandbox.HostError.
 
-    `first` spares scoring the bank's first layout again.
+    `first` spares scoring the bank's first layout again. `hacks` are played besides.
     """
-    findings, micros, guidance = [], [], []
-    for place, (layout, played) in enumerate(played_bank(task)):
+    judged, micros, scripts = [], [], 0
+    for layout, played, scores in _scored(task, reward, allow, first, tuple(hacks)):
+        if scores is not None:
+            micros.append(1e6 * scores.seconds / played.rollout.starts.size)
+        judged.append(judge(reward, layout, played, scores, gamma))
+        scripts += len(played.scripts)
+    if not judged:
+        return None
+    meters = [meter for _, meter in judged]
+    flooding = Flooding(
+        max(m.guidance for m in meters),
+        max(m.farmed for m in meters),
+        min(m.success_pay for m in meters),
+        max(m.budget for m in meters),
+    )
+    ordered = tuple(sorted((finding for finding, _ in judged), key=lambda f: f.margin))
+    return BatteryReport(ordered, flooding, scripts, float(np.mean(micros)) if micros else 0.0)
+
+
+def _scored(
+    task: Task, reward: TrainingReward, allow: str, first: Scores | None, hacks: tuple[Hack, ...]
+) -> Iterator[tuple[int, Played, Scores | None]]:
+    banks = played_bank(task) + (played_hacks(task, hacks) if hacks else ())
+    for place, (layout, played) in enumerate(banks):
         steps, columns = played.rollout.starts.shape
         scores = first if place == 0 else None
         if reward.functions and scores is None:
             with open_host(reward, task, played.tables, columns, steps, allow) as host:
                 scores = score_rollout(host, played.rollout, task, played.tables)
-        if scores is not None:
-            micros.append(1e6 * scores.seconds / (steps * columns))
-        finding, share = judge(reward, layout, played, scores, gamma)
-        findings.append(finding)
-        guidance.append(share)
-    if not findings:
-        return None
-    ordered = tuple(sorted(findings, key=lambda f: f.margin))
-    return BatteryReport(ordered, max(guidance), float(np.mean(micros)) if micros else 0.0)
+        yield layout, played, scores
 
 
 def judge(
     reward: TrainingReward, layout: int, played: Played, scores: Scores | None, gamma: float
-) -> tuple[Finding, float]:
-    """Compare discounted returns on one layout; also |guidance| over the solution's episode."""
+) -> tuple[Finding, Flooding]:
+    """Compare discounted returns on one layout, and read the flooding meter."""
     composition = compose_rollout(reward, played.rollout, scores, gamma, Carry())
     steps, columns = played.rollout.starts.shape
     inside = np.arange(steps)[:, None] < played.length[None, :]
@@ -96,19 +149,36 @@ def judge(
     solving = [i for i, s in enumerate(played.scripts) if s.name.startswith("solution") and played.solved[i]]
     others = [i for i in range(columns) if not played.solved[i]]
     worst = min(solving, key=lambda i: float(returns[i]))
-    rival = max(others, key=lambda i: float(returns[i]))
-    parts = {name: float((part * inside)[:, rival].sum()) for name, part in composition.parts.items()}
-    last = int(played.length[solving[0]]) - 1
-    guidance = float(np.abs(composition.total[:last, solving[0]]).sum())
-    finding = Finding(
-        layout,
-        played.scripts[worst].name,
-        float(returns[worst]),
-        played.scripts[rival].name,
-        float(returns[rival]),
-        parts,
+    rival = max(others, key=lambda i: float(returns[i])) if others else worst
+
+    def earned(i: int) -> Earned:
+        channels = {name: float(part[inside[:, i], i].sum()) for name, part in composition.parts.items()}
+        parts = (
+            {} if scores is None else dict(zip(scores.names, scores.values[inside[:, i], i].sum(axis=0), strict=True))
+        )
+        return Earned(played.scripts[i].name, float(returns[i]), channels, {n: float(v) for n, v in parts.items()})
+
+    return Finding(layout, earned(worst), earned(rival)), _flooding(reward, composition, played, solving[0], others)
+
+
+def _flooding(
+    reward: TrainingReward, composition: Composition, played: Played, solution: int, others: list[int]
+) -> Flooding:
+    steps = composition.total.shape[0]
+    inside = np.arange(steps)[:, None] < played.length[None, :]
+    last = int(played.length[solution]) - 1
+    farmed = np.abs((composition.total * inside)[:, others].sum(axis=0)).max(initial=0.0)
+    running = [
+        np.abs(np.cumsum(composition.parts[c.name][: last + 1, solution])).max()
+        for c in reward.channels
+        if c.kind == "program"
+    ]
+    return Flooding(
+        float(abs(composition.total[:last, solution].sum())),
+        float(farmed),
+        float(composition.total[last, solution]),
+        float(max(running, default=0.0)),
     )
-    return finding, guidance
 
 
 def _unearned(reward: TrainingReward, played: Played, scores: Scores | None, gamma: float) -> np.ndarray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
@@ -13,8 +14,9 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.verification.battery import played_bank, run_battery
+from rewardsmith.verification.battery import Earned, played_bank, run_battery
 from rewardsmith.verification.certificate import LAYOUTS, QUICK_LIMIT, QUICK_WORK, certify
+from rewardsmith.verification.scripts import Hack
 from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
@@ -51,21 +53,38 @@ class Checked:
         """Whether no check failed."""
         return all(v.passed for v in self.verdicts)
 
+    @property
+    def difficulty(self) -> float | None:
+        """Predicted difficulty of learning, smaller trains sooner; None where no model could be made."""
+        return next((v.details["difficulty"] for v in self.verdicts if v.kind == "certificate"), None)
+
 
 @dataclass(frozen=True)
 class Proof:
-    """How far a certificate may go, see `certify`; `keep_going` certifies what the battery has failed already."""
+    """How far a certificate may go, see `certify`; `keep_going` certifies what the battery has failed already.
+
+    `wanted` false: neither battery nor certificate.
+    """
 
     layouts: int = LAYOUTS
     limit: int = QUICK_LIMIT
     work: int | None = QUICK_WORK
     keep_going: bool = False
+    wanted: bool = True
 
 
 def run_checks(
-    task: Task, reward: TrainingReward, gamma: float, allow: str = "kernel", proof: Proof | None = None
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    allow: str = "kernel",
+    proof: Proof | None = None,
+    hacks: Sequence[Hack] = (),
 ) -> Checked:
-    """Check a program in order of cost; stop at the first failure. Never raises for the program's faults."""
+    """Check a program in order of cost; stop at the first failure. Never raises for the program's faults.
+
+    `hacks`: behaviours that out-earned solving under earlier programs; the battery plays them, too.
+    """
     if not reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
     proof = proof or Proof()
@@ -85,9 +104,9 @@ def run_checks(
         verdicts.append(_cost(scores, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))
-        if verdicts[-1].passed:
-            verdicts += _battery(task, reward, gamma, allow, scores)
-        if verdicts[-1].passed or (verdicts[-1].kind == "battery" and proof.keep_going):
+        if verdicts[-1].passed and proof.wanted:
+            verdicts += _battery(task, reward, gamma, allow, scores, hacks)
+        if proof.wanted and (verdicts[-1].passed or (verdicts[-1].kind == "battery" and proof.keep_going)):
             verdicts += _certificate(task, reward, gamma, proof, allow)
         return Checked(verdicts, components, played)
     except HostError as error:
@@ -153,34 +172,38 @@ def _sample(rollout: Rollout) -> Rollout:
     return Rollout(**{f.name: getattr(rollout, f.name)[:, ::every] for f in fields(Rollout)})
 
 
-def _battery(task: Task, reward: TrainingReward, gamma: float, allow: str, first: Scores) -> list[Verdict]:
-    report = run_battery(task, reward, gamma, allow, first)
+def _battery(
+    task: Task, reward: TrainingReward, gamma: float, allow: str, first: Scores, hacks: Sequence[Hack]
+) -> list[Verdict]:
+    report = run_battery(task, reward, gamma, allow, first, hacks)
     if report is None:
         return []
-    worst = report.findings[0]
+    worst, flooding = report.findings[0], report.flooding
     details = {
         "margin": worst.margin,
-        "solution_return": worst.solution_return,
-        "rival": worst.rival,
-        "rival_return": worst.rival_return,
-        "rival_parts": worst.parts,
-        "guidance_per_episode": report.guidance_per_success,
-        "layouts": [f.layout for f in report.findings],
+        "solution": asdict(worst.solution),
+        "rival": asdict(worst.rival),
+        "flooding": {**asdict(flooding), "ratio": flooding.ratio},
+        "layouts": sorted({f.layout for f in report.findings}),
+        "scripts": report.scripts,
     }
     if report.passed:
-        text = f"solving pays most; the next best, {worst.rival!r}, earns {worst.margin:.3g} less"
+        text = f"solving pays most; the next best, {worst.rival.script!r}, earns {worst.margin:.3g} less"
         return [Verdict("battery", True, text, details)]
-    sums = ", ".join(f"{name} {value:.3g}" for name, value in worst.parts.items())
     text = (
-        f"{worst.rival!r} earns {worst.rival_return:.3g} (discounted), the {worst.solution} only "
-        f"{worst.solution_return:.3g}. Its sums by channel: {sums}. Make solving pay most."
+        f"{worst.rival.script!r} never solves and earns {worst.rival.returned:.3g} (discounted), {-worst.margin:.3g} "
+        f"more than the {worst.solution.script}, which earns {worst.solution.returned:.3g}. Sums of its episode: "
+        f"{_sums(worst.rival)}; of the {worst.solution.script}'s: {_sums(worst.solution)}. Make solving pay most."
     )
     return [Verdict("battery", False, text, details)]
 
 
+def _sums(earned: Earned) -> str:
+    parts = earned.components or earned.channels
+    return ", ".join(f"{name} {value:.3g}" for name, value in parts.items())
+
+
 def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof, allow: str) -> list[Verdict]:
-    if task.engine != "batched":
-        return []
     certificate = certify(task, reward, gamma, proof.layouts, proof.limit, proof.work, allow)
     return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
 

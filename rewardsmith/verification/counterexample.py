@@ -53,9 +53,15 @@ class CounterExample:
 
 
 def find_counterexample(
-    task: Task, model: RewardModel, reward: NDArray[np.float64], policy: NDArray[np.int8], gamma: float
+    task: Task,
+    model: RewardModel,
+    reward: NDArray[np.float64],
+    policy: NDArray[np.int8],
+    gamma: float,
+    *,
+    ends: bool = True,
 ) -> CounterExample:
-    """Follow a policy that never succeeds from the start of a layout."""
+    """Follow a policy that never succeeds from the start of a layout; `ends`: END is always an episode's end."""
     place: dict[int, int] = {}
     nodes: list[int] = []
     node = 0
@@ -72,7 +78,7 @@ def find_counterexample(
     plain = sum(gains[k] for k in order)
     words = [_words(task, model, n, a) for n, a in zip(nodes, actions, strict=True)]
     seed = int(task.pool("train").seeds[model.graph.layout])  # type: ignore[attr-defined]
-    text = _text(words[:first], words[first:], model.graph.layout, steps, claimed)
+    text = _text(words[:first], words[first:], model.graph.layout, steps, claimed, ends)
     return CounterExample(
         task.id, model.graph.layout, seed, gamma, tuple(actions[:first]), tuple(actions[first:]), steps, claimed,
         plain, text,
@@ -88,11 +94,13 @@ def _words(task: Task, model: RewardModel, node: int, action: int) -> str:
     return f"{name} ({event.replace('_', ' ')}{f' the {kind}' if kind else ''})"
 
 
-def _text(prefix: list[str], cycle: list[str], layout: int, steps: int, worth: float) -> str:
+def _text(prefix: list[str], cycle: list[str], layout: int, steps: int, worth: float, ends: bool) -> str:
     told = f"On training layout {layout}: {_joined(prefix)}" if prefix else f"On training layout {layout}"
     if cycle:
         told += f"{', then' if prefix else ':'} again and again: {_joined(cycle)}"
         return f"{told}. That is worth {worth:.4g} (discounted, {steps} steps) and never solves."
+    if not ends:
+        return f"{told}. That far it is worth {worth:.4g} (discounted, {steps} steps) and does not solve."
     return f"{told}, which ends the episode without success and is worth {worth:.4g} (discounted)."
 
 

@@ -22,6 +22,8 @@ _SOLVED = 0.95
 _LOW = 0.2
 _FELL = 0.15
 _MIN_EPISODES = 50
+_LOOPING = 0.5
+_DISTINCT = 0.1
 
 
 def diagnose(
@@ -29,17 +31,21 @@ def diagnose(
 ) -> dict[str, str]:
     """Labels with their evidence.
 
-    `curve` points carry success and shaped_return; `telemetry` is RewardShaper.telemetry() of the last stretch.
+    `curve` points carry success and shaped_return; `telemetry` is RewardShaper.telemetry() of the last stretch, with
+    Watched.telemetry() of the final policy's failed episodes under "trajectories".
     - crash: the trial ended by the program's fault.
     - solved: success >= 95 %.
     - never fires: a component was 0 on every step of the last stretch. interface misuse: all of them were.
     - constant: a component had one value, not 0, on every step.
     - flooding: a channel's |sum| per episode exceeds what all channels pay over a successful episode, or over
-      1 when nothing succeeded.
-    - oscillation: a channel's magnitudes sum to over 5 times its net sum, and to over 1 per episode.
+      1 when nothing succeeded; or success is under 95 % and all channels together pay more, before the step that
+      succeeds, than that step is paid.
+    - oscillation: a channel's magnitudes sum to over 5 times its net sum, and to over 1 per episode; or success is
+      under 95 %, on half of the steps of failed episodes a state of the last 12 steps came back, and those steps paid.
     - hacked: shaped return rose by half of its range while success stayed under 20 %.
     - unstable: success fell by over 15 points from its best.
-    - weak shaping: none of the above explains success under 20 %.
+    - weak shaping: none of the above explains success under 20 %. Its evidence says whether failed episodes stay
+      among few states (under 10 % of their steps reach a new one).
     """
     if fault is not None:
         return {"crash": fault}
@@ -49,12 +55,16 @@ def diagnose(
         labels["solved"] = f"{success:.1%} success"
     labels |= _components(telemetry.get("components", {}))
     labels |= _channels(telemetry)
+    if success < _SOLVED and "flooding" not in labels and (flooded := _flooded(telemetry)):
+        labels["flooding"] = flooded
+    if success < _SOLVED and "oscillation" not in labels and (loops := _loops(telemetry)):
+        labels["oscillation"] = loops
     if best - success > _FELL:
         labels["unstable"] = f"success was {best:.1%} and fell to {success:.1%}"
     if success < _LOW and (risen := _risen(curve)):
         labels["hacked"] = risen
     if success < _LOW and not set(labels) & {"hacked", "flooding", "oscillation", "interface misuse"}:
-        labels["weak shaping"] = f"{success:.1%} success and no sign of another failure"
+        labels["weak shaping"] = f"{success:.1%} success and no sign of another failure{_confined(telemetry)}"
     return labels
 
 
@@ -85,6 +95,31 @@ def _channels(telemetry: Mapping[str, Any]) -> dict[str, str]:
         if size > 5 * max(abs(net), 0.2) and size > 1:
             labels["oscillation"] = f"{name}: steps of both signs sum to {size:.3g} per episode, net {net:.3g}"
     return labels
+
+
+def _flooded(telemetry: Mapping[str, Any]) -> str | None:
+    """The flooding meter as measured: guidance per episode over what the step that succeeds is paid."""
+    guidance, pay = telemetry.get("guidance_per_episode"), telemetry.get("success_pay")
+    if guidance is None or pay is None or guidance <= max(pay, 0.0):
+        return None
+    return f"guidance sums to {guidance:.3g} in size per episode, the step that succeeds is paid {pay:.3g}"
+
+
+def _loops(telemetry: Mapping[str, Any]) -> str | None:
+    seen = telemetry.get("trajectories") or {}
+    if not seen.get("failed") or seen["looping"] < _LOOPING or (seen["paid_looping"] or 0.0) <= 1e-9:
+        return None
+    return (
+        f"on {seen['looping']:.0%} of the steps of failed episodes a state of the last 12 steps came back; these steps "
+        f"paid {seen['paid_looping']:.3g} per episode"
+    )
+
+
+def _confined(telemetry: Mapping[str, Any]) -> str:
+    seen = telemetry.get("trajectories") or {}
+    if not seen.get("failed") or seen["distinct_states"] >= _DISTINCT:
+        return ""
+    return f"; failed episodes stay among few states ({seen['distinct_states']:.0%} of their steps reach a new one)"
 
 
 def _risen(curve: Sequence[Mapping[str, Any]]) -> str | None:

@@ -5,24 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from .model import RewardModel
-from .solving import END, Solution, walk_randomly
+from .solving import END, walk_randomly
+
+TRACE = 0.95
+"""Lambda of the advantage estimates: a critic that knows nothing yet sees pay gamma * lambda as far per step."""
 
 _WALKS = 64
 _MOST_STEPS = 60_000  # of random walks; enough for a share to within a point
-_MOST_NODES = 4000
+_MOST_SWEEPS = 400
+_SHARPNESS = 2.0  # how far one improvement of the policy goes, in units of a typical advantage
+_CLEAREST = 3.0  # advantages beyond so many typical ones say no more
 
 
 @dataclass(frozen=True)
 class Difficulty:
-    """Smaller is easier.
+    """Smaller is easier; all of a random policy whose critic knows nothing, as at the beginning of training.
 
-    greedy_progress: share of random play's states in which some action that pays most at once brings success nearer.
-    advantage_gap: mean over a shortest optimal path of (Q* of the best action - mean Q*) / (spread of V*).
-    density: share of a random policy's steps that pay anything. longest_silence: most steps in a row of that path
-    that pay nothing. score: the combination, see `predict_difficulty`.
+    greedy_progress: share of the steps of a shortest solution on which the action of the largest advantage brings
+    success nearer. advantage_gap: mean over those steps of the advantage of the best such action, in units of the
+    typical advantage, within -3 to 3. density: share of random steps that pay anything. longest_silence: most steps
+    in a row of that solution whose actions are all worth the same. score: the combination, see `predict_difficulty`.
     """
 
     greedy_progress: float
@@ -32,55 +38,75 @@ class Difficulty:
     score: float
 
 
-def predict_difficulty(
-    model: RewardModel, best: Solution, far: NDArray[np.int32], max_steps: int, gamma: float
-) -> Difficulty:
-    """Predict from a certified model.
+def predict_difficulty(model: RewardModel, far: NDArray[np.int32], max_steps: int, gamma: float) -> Difficulty:
+    """Predict from a model, whole or in part, in which success can be reached from node 0.
 
-    score = log2(1 + longest_silence) * (1 - greedy_progress / 2) - log10(density + 1e-4) / 2 - min(gap, 1). The
-    weights are a first guess and not fitted: random exploration must cross the longest silence by luck, and does
-    so the sooner the more often the greedy action is right.
+    One improvement of the random policy makes an action's probability proportional to exp(2 * advantage / typical
+    advantage). score = -sum over a shortest solution of ln P(an action that brings success nearer)
+    - log10(density + 1e-4): how unlikely the improved policy is to solve, and how seldom it is told anything.
     """
     walks = max(1, min(_WALKS, _MOST_STEPS // max_steps))
     density, met = walk_randomly(model.successor, model.high, walks, max_steps, 0)
-    nodes = np.flatnonzero(met)[:_MOST_NODES]
-    greedy = _greedy_progress(model, nodes, far)
-    path = _path(model, best.policy, max_steps)
-    gap = _gap(model, best, path, gamma)
-    silence = _longest_silence([abs(float(model.high[n, a])) > 1e-12 for n, a in path])
-    score = float(np.log2(1 + silence) * (1 - greedy / 2) - np.log10(density + 1e-4) / 2 - min(gap, 1.0))
-    return Difficulty(greedy, gap, float(density), silence, score)
+    value = random_value(model.successor, model.high, gamma * TRACE, _MOST_SWEEPS)
+    after = np.where(model.successor == END, 0.0, value[model.successor])
+    worth = model.high + gamma * TRACE * after
+    advantage = worth - worth.mean(axis=1, keepdims=True)
+    typical = float(np.sqrt(np.average(np.square(advantage).mean(axis=1), weights=met))) or 1.0
+    path = shortest_path(model.successor, model.success, far)
+    clear = np.clip(advantage[path] / typical, -_CLEAREST, _CLEAREST)
+    nearer = brings_nearer(model, path, far)
+    chance = np.exp(_SHARPNESS * clear)
+    chance = (chance * nearer).sum(axis=1) / chance.sum(axis=1)
+    best = np.where(nearer, clear, -np.inf).max(axis=1)
+    telling = clear.max(axis=1) - clear.min(axis=1) > 1e-3
+    greedy = float(((best >= clear.max(axis=1) - 1e-9) & telling).mean())
+    score = float(-np.log(chance).sum() - np.log10(density + 1e-4))
+    return Difficulty(greedy, float(best.mean()), float(density), _longest_silence(telling), score)
 
 
-def _greedy_progress(model: RewardModel, nodes: NDArray[np.int64], far: NDArray[np.int32]) -> float:
-    row, pay = model.successor[nodes], model.high[nodes]
-    nearer = model.success[nodes] | ((row != END) & (far[row] >= 0) & (far[row] < far[nodes][:, None]))
-    most = pay.max(axis=1, keepdims=True)
-    top = pay >= most - 1e-12
-    # Where all actions pay alike, the reward says nothing: no progress.
-    telling = ~top.all(axis=1)
-    return float(((top & nearer).any(axis=1) & telling).mean())
-
-
-def _path(model: RewardModel, policy: NDArray[np.int8], most: int) -> list[tuple[int, int]]:
-    path, node = [], 0
-    while node != END and len(path) < most:
-        path.append((node, int(policy[node])))
-        node = int(model.successor[node, policy[node]])
-    return path
-
-
-def _gap(model: RewardModel, best: Solution, path: list[tuple[int, int]], gamma: float) -> float:
-    nodes = np.array([n for n, _ in path])
+def brings_nearer(model: RewardModel, nodes: NDArray[np.int64], far: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """bool [K, A]: whether an action from a node succeeds or leaves fewer actions to success."""
     row = model.successor[nodes]
-    q = model.high[nodes] + gamma * np.where(row == END, 0.0, best.value[row])
-    spread = float(np.ptp(best.value)) or 1.0
-    return float(np.mean(q.max(axis=1) - q.mean(axis=1)) / spread)
+    return model.success[nodes] | ((row != END) & (far[row] >= 0) & (far[row] < far[nodes][:, None]))
 
 
-def _longest_silence(paid: list[bool]) -> int:
+def shortest_path(
+    successor: NDArray[np.int32], success: NDArray[np.bool_], far: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """The nodes of a shortest solution, from node 0 to the one before success."""
+    path, node = [0], 0
+    while not success[node].any():
+        row = successor[node]
+        ways = np.where((row != END) & (far[row] >= 0), far[row], np.iinfo(np.int32).max)
+        node = int(row[np.argmin(ways)])
+        path.append(node)
+    return np.array(path)
+
+
+@njit(cache=True)
+def random_value(successor, reward, discount, most):
+    """Value float64 [N] of choosing every action equally often; within 1e-6 of its size after a few hundred sweeps."""
+    count, actions = successor.shape
+    value = np.zeros(count)
+    for k in range(most):
+        change, size = 0.0, 0.0
+        for i in range(count):
+            s = i if k % 2 == 0 else count - 1 - i
+            total = 0.0
+            for a in range(actions):
+                there = successor[s, a]
+                total += reward[s, a] + (discount * value[there] if there != END else 0.0)
+            total /= actions
+            change, size = max(change, abs(total - value[s])), max(size, abs(total))
+            value[s] = total
+        if change <= 1e-9 * size:
+            break
+    return value
+
+
+def _longest_silence(telling: NDArray[np.bool_]) -> int:
     longest = run = 0
-    for pays in paid:
-        run = 0 if pays else run + 1
+    for tells in telling:
+        run = 0 if tells else run + 1
         longest = max(longest, run)
     return longest

@@ -1,13 +1,15 @@
 """A reward as a small Markov decision process: nodes are (state, memory, gates) of one layout, reached breadth-first.
 
-Rewards come from the sandbox and the one `compose`; a gate's state is what `compose` carries along.
+Rewards come from the sandbox and the one `compose`; a gate's state is what `compose` carries along. What is too large
+is cut off, and says so: the part that was listed then lies around a solution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,12 @@ from sandbox.product import (
     READ_EARLIER_EVENT,
     READ_EVENT_FOR_POTENTIAL,
     READ_STEP,
+    UNLISTED,
     Expansion,
     ProductHost,
 )
 
+from .numbering import Front, Keys, TooManyValues
 from .solving import END
 
 LOW_PAY, HIGH_PAY = 0.1, 1.0
@@ -36,6 +40,13 @@ _NODES_PER_MEMORY = 16  # a memory that grows like a diary is given up early, lo
 _MOST_MEMORIES = 4096  # 25,000 sets of visited cells took half a minute of processor time, to no end
 _OURS = ("memory", "timeout", "died")
 _DECIMALS = 9  # gates carry sums; paths that differ by rounding alone are one state
+
+
+PART_LIMIT = 30_000
+"""Nodes of a model that will not be whole: enough to find what pays around a solution, a few seconds to score."""
+
+MOST_COUNTED = 1_000_000
+"""States that are counted, to tell which share was listed."""
 
 
 class NotCertified(Exception):
@@ -50,7 +61,8 @@ class RewardModel:
     low, high: float64 [N, A], the composed reward where a success is paid 0.1 and where it is paid 1.0.
     success, died: bool [N, A]. leftover: float64 [N], w * Phi of potential channels. reads_step: bool [N, A].
     events: whether states are told apart by the last event. memories: how many the program can be in.
-    transitions: how many were scored.
+    transitions: how many were scored. left: bool [N, A], what leads out of the nodes that were listed (its successor is
+    END); all false where the model is whole. missing: why it is not, in words, or empty.
     """
 
     graph: Any
@@ -65,41 +77,60 @@ class RewardModel:
     events: bool
     memories: int
     transitions: int
+    left: NDArray[np.bool_]
+    missing: str
 
     def __len__(self) -> int:
         return len(self.state)
 
 
 def build_model(
-    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str = "kernel"
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    layout: int,
+    limit: int,
+    allow: str = "kernel",
+    along: Sequence[int] = (),
 ) -> RewardModel:
-    """Enumerate a reward on one training layout. Raises NotCertified, sandbox.HostError."""
+    """Enumerate a reward on one training layout; `along` is a solution, around which a part is listed if need be.
+
+    Raises NotCertified where not even a part can be listed, sandbox.HostError.
+    """
     _refuse_what_moves(reward)
     with _asking_much():
-        return _build(task, reward, gamma, layout, limit, allow)
+        return _build(task, reward, gamma, layout, limit, allow, along)
 
 
-def _build(task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str) -> RewardModel:
-    graph = _graph(task, layout, limit, False, ())
+def _build(
+    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str, along: Sequence[int]
+) -> RewardModel:
+    graph = _graph(task, layout, limit, False, (), along)
     with _Scorer(task, reward, graph, limit, allow) as scorer:
         uses, events = scorer.uses, False
         if uses:
-            graph = _graph(task, layout, limit, False, uses)
+            graph = _graph(task, layout, limit, False, uses, along)
         try:
-            return _Product(graph, reward, gamma, limit, scorer, events).model()
+            return _Product(graph, reward, gamma, limit, scorer, events).model(along)
         except _ReadsEvents:
             pass  # the last event is part of the state then
-    graph = _graph(task, layout, limit, True, uses)
+    graph = _graph(task, layout, limit, True, uses, along)
     with _Scorer(task, reward, graph, limit, allow) as scorer:
-        return _Product(graph, reward, gamma, limit, scorer, True).model()
+        return _Product(graph, reward, gamma, limit, scorer, True).model(along)
+
+
+@lru_cache(maxsize=64)
+def count_states(task: Task, layout: int) -> tuple[int, bool]:
+    """(states of a layout, at most MOST_COUNTED; whether these are all)."""
+    return task.count_states(layout, MOST_COUNTED) or (0, False)
 
 
 def rescored(
-    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, step: int, allow: str
+    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, step: int, allow: str, along: Sequence[int]
 ) -> RewardModel:
     """The model as it would be scored at another step count; only for rewards without memory and gates."""
     with _asking_much(), _Scorer(task, reward, model.graph, len(model), allow) as scorer:
-        return _Product(model.graph, reward, gamma, len(model), scorer, model.events, step).model()
+        return _Product(model.graph, reward, gamma, len(model), scorer, model.events, step).model(along)
 
 
 @contextmanager
@@ -107,6 +138,8 @@ def _asking_much() -> Iterator[None]:
     """Turn a host's end by a limit into NotCertified: enumeration asks for more than training does."""
     try:
         yield
+    except TooManyValues as error:
+        raise NotCertified("its gates or potentials take too many values") from error
     except HostError as error:
         if error.cause in _OURS:
             raise NotCertified(f"enumeration ended with {error}") from error
@@ -121,13 +154,12 @@ def _refuse_what_moves(reward: TrainingReward) -> None:
             raise NotCertified("the environment's channel is bounded")
 
 
-def _graph(task: Task, layout: int, limit: int, events: bool, uses: tuple[str, ...]) -> Any:
+def _graph(task: Task, layout: int, limit: int, events: bool, uses: tuple[str, ...], along: Sequence[int] = ()) -> Any:
     graph = task.state_graph(layout, limit, events, uses)
     if graph is None:
         raise NotCertified("only the real environment plays this task; its states cannot be enumerated")
     if not graph.complete:
-        what = "states (the last event included, which the program reads)" if events else "states"
-        raise NotCertified(f"more than {limit:,} {what}; enumeration stopped there")
+        return task.state_graph(layout, min(limit, PART_LIMIT), events, uses, along)
     return graph
 
 
@@ -185,57 +217,70 @@ class _Product:
         events: bool,
         step: int = 1,
     ) -> None:
-        self.graph, self.reward, self.gamma, self.limit = graph, reward, gamma, limit
+        self.graph, self.reward, self.gamma = graph, reward, gamma
+        self.limit, self.expanded = limit if graph.complete else min(limit, PART_LIMIT), 0
         self.scorer, self.events, self.step = scorer, events, step
         self.potentials = [c for c in reward.channels if c.kind == "potential"]
         self.gates = [c for c in reward.channels if c.budget is not None or c.gate == "latch"]
-        self.tables = _Keys()
+        self.tables = Keys()
         self.layers: list[dict[str, NDArray[Any]]] = []
+        self.missing = "" if graph.complete else _too_many_states(limit, events)
 
-    def model(self) -> RewardModel:
-        """Walk until nothing new is found."""
-        phi, memory = self.scorer.begin(self.graph)
-        _refuse_memory(np.array([memory]), self.limit)
-        columns = 2 * len(self.gates) + len(self.potentials)
-        state, memories = np.zeros(1, np.int64), np.array([memory])
-        carried = np.zeros((1, columns))
-        carried[:, 2 * len(self.gates) :] = [c.shift + float(np.clip(phi, -c.limit, c.limit)) for c in self.potentials]
-        self.tables.number(state, memories, carried)
-        while len(state):
-            state, memories, carried = self._layer(state, memories, carried)
+    def model(self, along: Sequence[int] = ()) -> RewardModel:
+        """Walk along a solution first, then on from all that was met, until nothing new is found or the limit."""
+        front, rest = self._start(), []
+        for action in along:
+            fresh, successor = self._expanded(front)
+            ahead = fresh.number == successor[0, action]
+            rest.append(fresh.only(~ahead))
+            front = fresh.only(ahead)
+            if not len(front.number):
+                break
+        front = Front.joined([*rest, front])
+        while len(front.number) and self.expanded < self.limit:
+            front, _ = self._expanded(front.only(np.arange(len(front.number)) < self.limit - self.expanded))
+        if self.expanded >= self.limit and self.tables.count > self.expanded:
+            self.missing = self.missing or _too_many_pairs(self.limit, bool(self.gates))
         return self._gathered()
 
-    def _layer(
-        self, state: NDArray[Any], memory: NDArray[Any], carried: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Expand one frontier; returns the next."""
-        graph = self.graph
-        found = self.scorer.expand(graph, state, memory, self.step)
+    def _start(self) -> Front:
+        phi, memory = self.scorer.begin(self.graph)
+        _refuse_memory(np.array([memory]))
+        carried = np.zeros((1, 2 * len(self.gates) + len(self.potentials)))
+        carried[:, 2 * len(self.gates) :] = [c.shift + float(np.clip(phi, -c.limit, c.limit)) for c in self.potentials]
+        state, memories = np.zeros(1, np.int64), np.array([memory])
+        return Front(self.tables.number(state, memories, carried)[0], state, memories, carried)
+
+    def _expanded(self, front: Front) -> tuple[Front, NDArray[Any]]:
+        """Expand a frontier; returns (what was met for the first time, numbers after every action [S, A] or END)."""
+        graph, state = self.graph, front.state
+        found = self.scorer.expand(graph, state, front.memory, self.step)
         over, won = graph.over[state], graph.won[state]
         reads = found.reads
         if not self.events and (reads & (READ_EARLIER_EVENT | READ_EVENT_FOR_POTENTIAL)).any():
             raise _ReadsEvents
-        _refuse_memory(found.memory[~over], self.limit)
+        _refuse_memory(found.memory[~over])
         if (reads & READ_STEP).any() and (self.gates or (found.memory[~over] != 0).any()):
             raise NotCertified("it depends on time: the program reads the step count, and has memory or gates besides")
-        low, after = self._compose(found, won, over, carried, LOW_PAY)
-        high, _ = self._compose(found, won, over, carried, HIGH_PAY)
-        going = ~over.ravel()
-        there = graph.node[graph.successor[state].ravel()[going]].astype(np.int64)
-        known = self.tables.count
-        numbers, fresh = self.tables.number(there, found.memory.ravel()[going], after[going])
-        if self.tables.count > self.limit:
-            what = "(state, memory, gates)" if self.gates else "(state, memory)"
-            raise NotCertified(f"it depends on memory or gates: more than {self.limit:,} {what} combinations")
-        successor = np.full(over.size, END, np.int32)
+        low, after = self._compose(found, won, over, front.carried, LOW_PAY)
+        high, _ = self._compose(found, won, over, front.carried, HIGH_PAY)
+        reached, kept = graph.node[graph.successor[state].ravel()].astype(np.int64), found.memory.ravel()
+        if (kept[~over.ravel()] == ONE_TOO_MANY).any():
+            self.missing = self.missing or _too_much_memory(self.limit)
+            self.limit = min(self.limit, PART_LIMIT)  # it will not be whole, so it need not be large
+        going = ~over.ravel() & (reached >= 0) & (kept >= 0)
+        met = Front(np.zeros(0, np.int64), reached[going], kept[going], after[going])
+        numbers, fresh = self.tables.number(met.state, met.memory, met.carried)
+        successor = np.full(over.size, END, np.int64)
         successor[going] = numbers
+        self.expanded += len(state)
         self.layers.append({
-            "state": state, "successor": successor.reshape(over.shape), "low": low, "high": high, "won": won,
-            "died": over & ~won, "step": (reads & READ_STEP) > 0, "memory": memory,
-            "leftover": carried[:, 2 * len(self.gates) :] @ np.array([c.weight for c in self.potentials]),
+            "number": front.number, "state": state, "successor": successor.reshape(over.shape), "low": low,
+            "high": high, "won": won, "over": over, "step": (reads & READ_STEP) > 0, "memory": front.memory,
+            "leftover": front.carried[:, 2 * len(self.gates) :] @ np.array([c.weight for c in self.potentials]),
         })  # fmt: skip
-        assert self.tables.count == known + len(fresh)
-        return there[fresh], found.memory.ravel()[going][fresh], after[going][fresh]
+        first = Front(numbers[fresh], met.state[fresh], met.memory[fresh], met.carried[fresh])
+        return first, successor.reshape(over.shape)
 
     def _compose(
         self, found: Expansion, won: NDArray[Any], over: NDArray[Any], carried: NDArray[Any], pay: float
@@ -277,10 +322,13 @@ class _Product:
 
     def _gathered(self) -> RewardModel:
         joined = {name: np.concatenate([layer[name] for layer in self.layers]) for name in self.layers[0]}
+        place = np.full(self.tables.count + 1, END, np.int32)  # the last one is where END itself leads
+        place[joined["number"]] = np.arange(len(joined["number"]))
+        successor = place[joined["successor"]]
         return RewardModel(
-            self.graph, joined["state"].astype(np.int32), joined["successor"], joined["low"], joined["high"],
-            joined["won"], joined["died"], joined["leftover"], joined["step"], self.events,
-            len(np.unique(joined["memory"])), joined["successor"].size,
+            self.graph, joined["state"].astype(np.int32), successor, joined["low"], joined["high"], joined["won"],
+            joined["over"] & ~joined["won"], joined["leftover"], joined["step"], self.events,
+            len(np.unique(joined["memory"])), successor.size, (successor == END) & ~joined["over"], self.missing,
         )  # fmt: skip
 
 
@@ -288,43 +336,20 @@ def _most_memories(limit: int) -> int:
     return max(2, min(limit // _NODES_PER_MEMORY, _MOST_MEMORIES))
 
 
-def _refuse_memory(memory: NDArray[Any], limit: int) -> None:
-    if (memory == ONE_TOO_MANY).any():
-        most = _most_memories(limit)
-        raise NotCertified(f"it depends on memory, which takes more than {most:,} different contents")
-    if (memory < 0).any():
+def _too_many_states(limit: int, events: bool) -> str:
+    what = "states (the last event included, which the program reads)" if events else "states"
+    return f"more than {limit:,} {what}; enumeration stopped there"
+
+
+def _too_much_memory(limit: int) -> str:
+    return f"it depends on memory, which takes more than {_most_memories(limit):,} different contents"
+
+
+def _too_many_pairs(limit: int, gates: bool) -> str:
+    what = "(state, memory, gates)" if gates else "(state, memory)"
+    return f"it depends on memory or gates: more than {limit:,} {what} combinations"
+
+
+def _refuse_memory(memory: NDArray[Any]) -> None:
+    if (memory == UNLISTED).any():
         raise NotCertified("it depends on memory that holds more than plain values")
-
-
-class _Keys:
-    """Numbers (state, memory, carried) triples in the order in which they are met."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._carried: dict[bytes, int] = {}
-        self._sorted, self._numbers = np.zeros(0, np.int64), np.zeros(0, np.int64)
-
-    def number(self, state: NDArray[Any], memory: NDArray[Any], carried: NDArray[Any]) -> tuple[Any, Any]:
-        """(number of each triple, positions of the first occurrence of each new one)."""
-        keys = (state << 40) | (memory << 20) | self._carried_numbers(carried)
-        wanted, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        place = np.searchsorted(self._sorted, wanted)
-        held = np.append(self._sorted, -1)[np.minimum(place, len(self._sorted))] == wanted
-        numbers = np.empty(len(wanted), np.int64)
-        numbers[held] = self._numbers[place[held]]
-        new = np.flatnonzero(~held)
-        numbers[new] = self.count + np.arange(len(new))
-        self.count += len(new)
-        self._sorted = np.insert(self._sorted, place[new], wanted[new])
-        self._numbers = np.insert(self._numbers, place[new], numbers[new])
-        return numbers[inverse], first[new]
-
-    def _carried_numbers(self, carried: NDArray[Any]) -> NDArray[Any] | int:
-        if not carried.shape[1]:
-            return 0
-        # One column is the usual case, and much faster to sort as plain numbers.
-        rows, inverse = np.unique(carried[:, 0] if carried.shape[1] == 1 else carried, axis=0, return_inverse=True)
-        known = [self._carried.setdefault(row.tobytes(), len(self._carried)) for row in rows]
-        if len(self._carried) > 1 << 20:
-            raise NotCertified("its gates or potentials take too many values")
-        return np.array(known, np.int64)[inverse.ravel()]

@@ -1,12 +1,14 @@
 """Scripted episodes on a layout: solutions, and behaviours that should not pay.
 
 Nothing here knows what an action means. Scripts come from the planner's solution and from the action set:
-every action repeated, every pair alternated, and the same after each event of the solution (which covers
-picking up and dropping, opening and closing, idling in front of the goal).
+every action repeated (spinning, idling), every pair alternated, and the same after each event of the solution (which
+covers picking up and dropping, opening and closing, idling in front of the goal); from the task, which knows how to
+walk to and fro before an object, into lava or against a wall; and from what earlier programs of a job were caught with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +49,23 @@ class Played:
     tables: Tables
 
 
-def scripts_for(task: Task, layout: int, plan: list[int]) -> tuple[Script, ...]:
+@dataclass(frozen=True)
+class Hack:
+    """A behaviour that out-earned solving under an earlier program, on one training layout."""
+
+    layout: int
+    prefix: tuple[int, ...]
+    cycle: tuple[int, ...]
+
+
+def hack_scripts(task: Task, layout: int, plan: Sequence[int], hacks: Sequence[Hack]) -> tuple[Script, ...]:
+    """The saved hacks of one layout, behind its solution; empty if there are none."""
+    mine = [hack for hack in hacks if hack.layout == layout]
+    found = [Script(f"saved hack {k}", h.prefix, h.cycle or (_idle(task),)) for k, h in enumerate(mine, start=1)]
+    return (Script("solution", tuple(plan), ()), *found) if found else ()
+
+
+def scripts_for(task: Task, layout: int, plan: Sequence[int]) -> tuple[Script, ...]:
     """The bank of one layout, the solution first."""
     names = task.actions.names
     count = len(names)
@@ -61,7 +79,7 @@ def scripts_for(task: Task, layout: int, plan: list[int]) -> tuple[Script, ...]:
     scripts += [
         Script(f"alternating {names[a]} and {names[b]}", (), (a, b)) for a in range(count) for b in range(a + 1, count)
     ]
-    for t, event, kind in plan_events(task, layout, plan)[:-1]:
+    for t, event, kind in plan_events(task, layout, list(plan))[:-1]:
         after = f"after {event.replace('_', ' ')} {kind or ''}".rstrip()
         prefix, last = solution[: t + 1], solution[t]
         scripts.append(Script(f"{after}, idling", prefix, (_idle(task),)))
@@ -69,6 +87,7 @@ def scripts_for(task: Task, layout: int, plan: list[int]) -> tuple[Script, ...]:
             if b != last:
                 scripts.append(Script(f"{after}, alternating {names[b]} and {names[last]}", prefix, (b, last)))
         scripts.append(Script(f"{after}, only {names[last]}", prefix, (last,)))
+    scripts += [Script(b.name, b.prefix, b.cycle or (_idle(task),)) for b in task.behaviours(layout, plan)]
     rng = np.random.default_rng(layout)
     for k in range(_RANDOM_SCRIPTS):
         scripts.append(Script(f"random {k + 1}", tuple(rng.integers(count, size=task.max_steps).tolist()), (0,)))

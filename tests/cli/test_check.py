@@ -50,6 +50,13 @@ def test_an_exploitable_reward_exits_with_1_and_its_counter_example_can_be_repla
     assert replay(get_task(TASK), reward, example).confirms(example)
 
 
+def test_a_budget_per_episode_mends_a_farm_and_saved_hacks_are_played(check, tmp_path):
+    (tmp_path / "hacks.json").write_text('[{"layout": 0, "prefix": [1], "cycle": [3, 4]}]')
+    ran = check(FARM, "--episode-budget", "auto", "--hacks", "hacks.json", "--layouts", "1")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "sound on 1 of 1" in " ".join(ran.stdout.split())
+
+
 def test_a_potential_is_shaped_by_the_service_and_preserves_the_optimum(check):
     ran = check(POTENTIAL, "--format", "json")
     assert ran.returncode == 0, ran.stderr
@@ -70,6 +77,9 @@ def test_a_program_that_breaks_the_contract_fails_before_any_proof(check):
         (SOUND, ("--gamma", "1.5"), "gamma"),
         (SOUND, ("--task", "MiniGrid-DorKey-5x5-v0"), "Did you mean"),
         (SOUND, ("--layouts", "0"), "--layouts"),
+        (SOUND, ("--episode-budget", "-1"), "budget"),
+        (SOUND, ("--hacks", "no.json"), "counter-examples"),
+        (SOUND, ("--format", "xml"), "xml"),
     ],
 )
 def test_wrong_usage_exits_with_2(check, source, arguments, cause):

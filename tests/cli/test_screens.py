@@ -38,7 +38,7 @@ def overview(**budget) -> Overview:
     )
     rows = [
         Row("abc123-sparse", 0, "baseline", "training", "", 4096, 0.015, 0.004, 0.05, 31000.0, "", False),
-        Row("abc123-1a", 1, "new", "training", "2/3", 8192, 0.975, 0.943, 0.989, 22000.0, "", True),
+        Row("abc123-1a", 1, "new", "training", "2/3", 8192, 0.975, 0.943, 0.989, 22000.0, "", True, 7.5, 1),
         Row("abc123-1b", 1, "new", "dead", "", 0, None, None, None, None, "failed check gate: line 2", False),
     ]
     costs = {"env_steps": 12288, "calls": 4, "dollars": 0.25}
@@ -55,7 +55,7 @@ def test_the_live_screen_shows_iteration_rungs_intervals_speed_time_and_budget()
     shown = rendered(overview(seconds=600, env_steps=1_000_000, calls=10, dollars=1.0), 200)
     for words in (
         *("iteration 1 of 3", "2/3", "97.5 % [94.3, 98.9]", "22,000", "1 min 05 s", "8 min 55 s left"),
-        *("987,712 steps left", "6 calls left", "$0.75 left", "failed check gate", "abc123-1a *"),
+        *("place 1", "987,712 steps left", "6 calls left", "$0.75 left", "failed check gate", "abc123-1a *"),
     ):
         assert words in shown, words
 

@@ -50,6 +50,9 @@ class World:
         about = (self.seed, key.kind, key.iteration, name, key.seed, key.rung, key.sample)
         return random.Random(repr(about)).random()
 
+    def difficulty(self, item: Item) -> float | None:
+        return 10 * self.draw(item)
+
 
 def complete(context: Context, item: Item, world: World) -> None:
     """Do what a worker would, in no time."""
@@ -63,7 +66,7 @@ def complete(context: Context, item: Item, world: World) -> None:
             passed = chance > 0.3
             values = {"state": "passed"} if passed else {"state": "dead", "cause_of_death": "failed check battery: x"}
             records.update_candidate(connection, item.key.candidate, **values)
-            queue.finish(connection, item, "done", {"passed": passed})
+            queue.finish(connection, item, "done", {"passed": passed, "difficulty": world.difficulty(item)})
         elif item.key.kind == "analyse":
             queue.finish(connection, item, "done", {})
         else:
@@ -155,6 +158,40 @@ def test_the_budget_of_environment_steps_keeps_the_claim_paid(tmp_path):
         dead = [c for c in records.candidates_of(connection, job_id) if "budget" in (c.cause_of_death or "")]
     assert sum(i.key.kind == "train" for i in items) <= 1
     assert dead
+
+
+class LaterIsEasier(World):
+    """All programs pass; the later the sample the easier it is predicted to be; nothing ever succeeds."""
+
+    def draw(self, item: Item) -> float:
+        return 0.9 if item.key.kind in ("check", "design") else 0.5
+
+    def difficulty(self, item: Item) -> float | None:
+        return 5.0 - item.key.sample
+
+
+def test_who_is_predicted_to_learn_soonest_trains_first_and_gets_a_short_budget(tmp_path):
+    context = fresh(tmp_path)
+    for budget, trained in (({}, "cba"), ({"env_steps": 6200}, "c")):
+        job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], budget=budget)
+        play(context, job_id, LaterIsEasier(0), random.Random(1))
+        with context.database.connect() as connection:
+            items = queue.of_job(connection, job_id)
+        first = [i.key.candidate[-1] for i in items if i.key.kind == "train" and i.key.rung == 0]
+        assert "".join(first) == trained
+
+
+def test_nobody_trains_while_a_check_of_the_round_is_open(tmp_path):
+    context = fresh(tmp_path)
+    job_id = start(context, iterations=1, samples=2, confirm=0)
+    world = LaterIsEasier(0)
+    for kind in ("baseline", "design", "design", "check"):
+        complete(context, queue.claim(context.database, "me", 60, job_id, [kind]), world)
+        advance(context, job_id)
+    assert queue.claim(context.database, "me", 60, job_id, ["train"]) is None
+    complete(context, queue.claim(context.database, "me", 60, job_id, ["check"]), world)
+    advance(context, job_id)
+    assert queue.claim(context.database, "me", 60, job_id, ["train"]).key.candidate.endswith("1b")
 
 
 def test_an_item_can_be_claimed_finished_and_lost_only_as_the_fence_allows(tmp_path):

@@ -153,9 +153,52 @@ def test_a_latch_and_a_budget_are_part_of_the_state(small_task):
     assert verdict(task, TrainingReward(farm, ("reward",), (ENV, generous)), layouts=1).verdict != "sound"
 
 
-def test_a_layout_beyond_the_limit_is_left_and_said_so(small_task):
-    found = verdict(small_task(DOORKEY), SPARSE, limit=100)
-    assert found.verdict == "not certified" and "more than 100" in found.message()
+def test_a_layout_beyond_the_limit_is_listed_in_part_and_said_so(small_task):
+    found = verdict(small_task(DOORKEY), SPARSE, limit=150)
+    assert (found.verdict, found.passed) == ("not certified", True)
+    assert "more than 150" in found.message() and "% of its" in found.message()
+    assert 0.0 < found.worst.coverage < 1.0 and found.worst.nodes == 150
+
+
+@pytest.mark.parametrize("reward", [rewards.PICKUP_FARM, rewards.DOOR_FARM, rewards.IDLE_PAY])
+def test_what_pays_more_than_a_solution_is_found_in_a_part(small_task, reward):
+    task = small_task(DOORKEY)
+    found = verdict(task, reward, limit=150)
+    assert (found.verdict, found.passed) == ("not certified", False)
+    played = replay(task, reward, found.worst.counterexample)
+    assert not played.solved and played.discounted > found.worst.solution_return
+
+
+def test_a_program_with_open_memory_is_listed_in_part_along_a_solution(small_task):
+    body = (
+        "cell = (state.agent.x, state.agent.y)\nseen = memory.setdefault('seen', set())\nnew = cell not in seen\n"
+        "seen.add(cell)\nreturn {0} if new else 0.0"
+    )
+    task = small_task("MiniGrid-DoorKey-6x6-v0")
+    small, large = (verdict(task, rewards.free(body.format(pay)), limit=3_000) for pay in (0.001, 5.0))
+    assert small.verdict == large.verdict == "not certified"
+    assert "memory" in small.message() and small.passed
+    assert small.worst.shortest == len(task.plan(0).actions)  # the solution is part of what was listed
+    assert not large.passed  # walking about pays more than solving
+
+
+def test_counting_states_agrees_with_listing_them(small_task):
+    for name in (DOORKEY, LAVA, UNLOCK, FETCH):
+        task = small_task(name)
+        assert task.count_states(1, 100_000) == (len(task.state_graph(1, 100_000).state), True)
+        assert task.count_states(1, 50) == (50, False)
+
+
+def test_the_states_along_a_plan_come_first(small_task):
+    task = small_task(DOORKEY)
+    plan = task.plan(0).actions
+    graph = task.state_graph(0, 60, along=plan)
+    assert not graph.complete
+    node = 0
+    for action in plan[:-1]:
+        node = int(graph.node[graph.successor[node, action]])
+        assert node >= 0
+    assert graph.won[node, plan[-1]]
 
 
 def test_a_potential_moves_every_value_by_the_start_s_potential(small_task):

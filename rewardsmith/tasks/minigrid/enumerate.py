@@ -18,6 +18,7 @@ from . import kernels
 from . import schema as col
 from .batched import Layouts, pool_tables
 from .kernels import EMPTY, EVENT, EVENT_SLOT, IS_OBJECT, PLACE, POS, code_of, step_one, stride_of
+from .reachable import count_states, states_along
 from .search import lookup, pack, unpack
 
 if TYPE_CHECKING:
@@ -74,19 +75,26 @@ class Enumerator:
         self._task, self._pool = task, task.pool("train")
         self._layouts = Layouts(self._pool, task.kin)
 
-    def explore(self, layout: int, limit: int, events: bool, uses: Sequence[str]) -> StateGraph:
+    def explore(
+        self, layout: int, limit: int, events: bool, uses: Sequence[str], along: Sequence[int] = ()
+    ) -> StateGraph:
         """The graph of a layout, cut off at `limit` nodes.
 
         `events`: states that the last action reached otherwise are told apart. `uses`: costly features to fill in.
+        `along`: actions from the start on; what is nearest to any state that they pass is enumerated first.
         """
         lay, slots = self._layouts, self._layouts.things.shape[1]
-        base = lay.cells[layout].copy()
-        base[IS_OBJECT[base]] = EMPTY
-        start = [*lay.agent[layout], -1, *lay.things[layout].ravel(), *([0, -1] if events else [])]
+        base, rule = self._base(layout), self._task.kin.rule
+        start = self._start(layout, events)
+        starts = start[None]
+        if along:
+            starts = states_along(
+                base, start, slots, lay.fixed, lay.goal, layout, rule, lay.row_length, events,
+                np.array(along, np.int64),
+            )  # fmt: skip
         states, state, node, successor, event, item, flags, complete = explore(
-            base, np.array(start, np.int16), slots, lay.fixed, lay.goal, layout, self._task.kin.rule,
-            lay.row_length, limit, events,
-        )  # fmt: skip
+            base, starts, slots, lay.fixed, lay.goal, layout, rule, lay.row_length, limit, events
+        )
         tables = {
             name: t[layout : layout + 1] for name, t in pool_tables(self._pool).items()
         }  # one layout: its tables travel into the sandbox
@@ -94,6 +102,25 @@ class Enumerator:
         self._task.fill_features(rows, tables, uses)
         over, won = flags & OVER > 0, flags & WON > 0
         return StateGraph(layout, rows, state, node, successor, event, item, over, won, complete, tables)
+
+    def count(self, layout: int, cap: int) -> tuple[int, bool]:
+        """(states with a move left, at most `cap`; whether these are all); the last event is not told apart."""
+        lay, slots = self._layouts, self._layouts.things.shape[1]
+        counted, complete = count_states(
+            self._base(layout), self._start(layout, False), slots, lay.fixed, lay.goal, layout, self._task.kin.rule,
+            lay.row_length, cap,
+        )  # fmt: skip
+        return int(counted), bool(complete)
+
+    def _base(self, layout: int) -> NDArray[np.uint8]:
+        base = self._layouts.cells[layout].copy()
+        base[IS_OBJECT[base]] = EMPTY
+        return base
+
+    def _start(self, layout: int, events: bool) -> NDArray[np.int16]:
+        lay = self._layouts
+        start = [*lay.agent[layout], -1, *lay.things[layout].ravel(), *([0, -1] if events else [])]
+        return np.array(start, np.int16)
 
     def _rows(self, states: NDArray[np.int16], layout: int, slots: int, events: bool) -> NDArray[np.int32]:
         count, lay, pool = len(states), self._layouts, self._pool
@@ -122,9 +149,9 @@ def wider(old, size, fill):
 
 
 @njit(cache=True)
-def explore(base, start, slots, fixed, goal, at, rule, row_length, limit, events):
-    """Breadth-first over all actions; returns the arrays of StateGraph, states first."""
-    size, width = FIRST_CAPACITY, start.shape[0]
+def explore(base, starts, slots, fixed, goal, at, rule, row_length, limit, events):
+    """Breadth-first over all actions from `starts` [K, width], all different; returns the arrays of StateGraph."""
+    size, width = FIRST_CAPACITY, starts.shape[1]
     states, table = np.empty((size, width), np.int16), np.full(size * 2, -1, np.int32)
     node = np.full((size, 1), -1, np.int32)
     room = FIRST_CAPACITY
@@ -132,11 +159,13 @@ def explore(base, start, slots, fixed, goal, at, rule, row_length, limit, events
     event, item = np.empty((room, 7), np.int16), np.empty((room, 7), np.int16)
     flags = np.zeros((room, 7), np.uint8)
     cells, agent = np.empty((1, base.shape[0]), np.uint8), np.zeros((1, 8), np.int32)
-    things, vector = np.empty((1, slots, 2), np.int32), start.copy()
+    things, vector = np.empty((1, slots, 2), np.int32), starts[0].copy()
     cells[0] = base
-    states[0], node[0, 0], state[0, 0] = start, 0, 0
-    table[lookup(table, states, start)] = 0
-    count, nodes, head, complete = 1, 1, 0, True
+    count = min(starts.shape[0], limit)
+    for k in range(count):
+        states[k], node[k, 0], state[k, 0] = starts[k], k, k
+        table[lookup(table, states, starts[k])] = k
+    nodes, head, complete = count, 0, count == starts.shape[0]
     while head < nodes:
         here = state[head, 0]
         unpack(states[here], agent, things)

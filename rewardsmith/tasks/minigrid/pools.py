@@ -109,10 +109,14 @@ def write_pool(path: Path, pool: Pool) -> None:
 
 def build_pool(task_id: str, family: Family, slots: int, count: int, first_seed: int, seen: set[str]) -> Pool:
     """Layouts of `count` seeds from `first_seed` on, passing over those whose hash is in `seen`."""
-    env = make_real(task_id).unwrapped
+    return collect_layouts(make_real(task_id).unwrapped, family, slots, count, first_seed, seen)
+
+
+def collect_layouts(env: Any, family: Family, slots: int, count: int, first_seed: int, seen: set[str]) -> Pool:
+    """As `build_pool`, from an environment, which is closed afterwards."""
     if family.rule != FOREIGN:
         # Half the cost of a reset is its first observation, which no layout needs.
-        env.gen_obs = dict  # type: ignore[attr-defined]
+        env.gen_obs = dict
     kept: list[dict[str, Any]] = []
     seed, without_news, unseen = first_seed, 0, True
     while len(kept) < count:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ..base import ActionSet, BatchEnv, Interface, Schema, Tables
+from ..base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
 from .families import COVERED, FOREIGN_FAMILY, Family, mission_width
 from .pools import SIZES, Pool, load_pool, make_real, reset_quietly
 from .schema import build_schema
@@ -136,9 +136,21 @@ class MiniGridTask:
 
         return Planner(self)
 
-    def state_graph(self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = ()) -> StateGraph | None:
+    def state_graph(
+        self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
+    ) -> StateGraph | None:
         """Every state that a training layout can reach; None where the real environment plays."""
-        return None if self.engine == "real" else self._enumerator.explore(layout, limit, events, uses)
+        return None if self.engine == "real" else self._enumerator.explore(layout, limit, events, uses, along)
+
+    def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
+        """How many states a training layout can reach, at most `cap`, and whether that is all of them."""
+        return None if self.engine == "real" else self._enumerator.count(layout, cap)
+
+    def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
+        """To and fro before each object, into lava, against a wall."""
+        from .behaviours import find_behaviours
+
+        return find_behaviours(self, layout, solution)
 
     @cached_property
     def _enumerator(self) -> Enumerator:

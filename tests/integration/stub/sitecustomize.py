@@ -93,9 +93,15 @@ class Verdict:
     details: Any = None
 
 
+@dataclass
+class Proof:
+    keep_going: bool = False
+    wanted: bool = True
+
+
 def run_checks(*_: Any) -> Any:
     verdicts = [Verdict("contract", True, "not looked at")]
-    return types.SimpleNamespace(verdicts=verdicts, passed=True, played=[], components={})
+    return types.SimpleNamespace(verdicts=verdicts, passed=True, played=[], components={}, difficulty=None)
 
 
 def _put(name: str, **content: Any) -> None:
@@ -105,7 +111,7 @@ def _put(name: str, **content: Any) -> None:
 
 
 _put("rewardsmith.training.trial", TrialPlan=TrialPlan, run_trial=run_trial)
-_put("rewardsmith.verification.checks", Verdict=Verdict, run_checks=run_checks)
+_put("rewardsmith.verification.checks", Proof=Proof, Verdict=Verdict, run_checks=run_checks)
 
 
 def _without_a_process() -> None:

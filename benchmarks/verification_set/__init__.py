@@ -1,0 +1,85 @@
+"""Labelled rewards for five tasks: what a check before training should reject, and what it should let through.
+
+`entries()` lists them. About half were written by hand before the checks' code had been read (blind_keys.py,
+blind_lava.py), the rest are drawn from families of good rewards and from mutations of these (families.py). A third of
+each task, chosen by hash, is held out: no check may be changed by looking at it. Labels are computed by label.py with
+an implementation that shares no code with the product (exact.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import blind_keys, blind_lava, families
+
+LABELS = Path(__file__).with_name("labels.json")
+SCALES = {
+    "MiniGrid-DoorKey-8x8-v0": 1.0,
+    "MiniGrid-UnlockPickup-v0": 0.7,
+    "MiniGrid-KeyCorridorS3R3-v0": 1.4,
+    "MiniGrid-DoorKey-16x16-v0": 0.4,
+    "MiniGrid-LavaCrossingS9N2-v0": 1.0,
+}
+"""Task -> the SCALE of programs written by hand."""
+TASKS = tuple(SCALES)
+GOOD_PER_STYLE = {True: 2, False: 3}  # with and without keys
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One reward of the set: `category` is what its author believed, `origin` is blind, family or mutant."""
+
+    task: str
+    name: str
+    category: str
+    origin: str
+    source: str
+
+    @property
+    def key(self) -> str:
+        """Unique within the set."""
+        return f"{self.task} {self.name}"
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it belongs to the third that no check is adjusted to."""
+        return int(hashlib.sha256(self.key.encode()).hexdigest(), 16) % 3 == 0
+
+
+def entries(task: str | None = None) -> list[Entry]:
+    """All rewards, or those of one task; always the same."""
+    return [entry for name in TASKS if task in (None, name) for entry in _of(name)]
+
+
+def labels() -> dict[str, dict[str, Any]]:
+    """Entry key -> its computed label, as written by label.py; empty before that."""
+    return json.loads(LABELS.read_text(encoding="utf-8")) if LABELS.exists() else {}
+
+
+def _of(task: str) -> list[Entry]:
+    keys = "Lava" not in task
+    found = []
+    for name, (category, text) in (blind_keys if keys else blind_lava).PROGRAMS.items():
+        scaled = re.sub(r"^SCALE = .*$", f"SCALE = {SCALES[task]}", text.lstrip("\n"), flags=re.MULTILINE)
+        found.append(Entry(task, name, category, "blind", scaled))
+    styles = families.GOOD_KEY if keys else families.GOOD_LAVA
+    for style in styles:
+        for k in range(GOOD_PER_STYLE[keys]):
+            name = f"{style} {k + 1}"
+            found.append(Entry(task, name, "good", "family", families.good(style, _draw(task, name), keys)))
+    mutations = families.MUTANTS_KEY if keys else families.MUTANTS_LAVA
+    for k, mutation in enumerate(mutations):
+        name = f"mutant {mutation}"
+        text = families.mutant(mutation, styles[k % len(styles)], _draw(task, name), keys)
+        found.append(Entry(task, name, families.MUTATIONS[mutation], "mutant", text))
+    return found
+
+
+def _draw(task: str, name: str) -> random.Random:
+    return random.Random(f"{task} {name}")

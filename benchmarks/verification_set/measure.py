@@ -1,0 +1,71 @@
+"""What the checks say of an entry and how long they take, and how well it trains. One function per part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.engine.checking import check_reward, reward_of
+from rewardsmith.spec import TrainingSpec, default_training
+from rewardsmith.tasks import get_task
+
+from . import Entry
+
+LAYOUTS = {"MiniGrid-DoorKey-16x16-v0": 1}
+"""Layouts of a certificate where not 3: a minute must be enough."""
+
+
+def checked(entry: Entry) -> dict[str, Any]:
+    """One entry through all checks, with the limits of `rewardsmith check`."""
+    _warm(entry.task)
+    began, worked = time.perf_counter(), sum(os.times()[:4])
+    found = check_reward(entry.source, entry.task, layouts=LAYOUTS.get(entry.task, 3))
+    seconds, worked = time.perf_counter() - began, sum(os.times()[:4]) - worked
+    certificate = found.verdict("certificate")
+    details = certificate.details if certificate else {}
+    coverage = [each["coverage"] for each in details.get("layouts", []) if each["coverage"] is not None]
+    return {
+        "passed": found.passed,
+        "failed": [v.kind for v in found.checked.verdicts if not v.passed],
+        "verdict": details.get("verdict"),
+        "reason": certificate.message[:200] if certificate else "",
+        "coverage": min(coverage, default=None),
+        "seconds": round(seconds, 2),
+        "processor_seconds": round(worked, 2),
+        "difficulty": found.difficulty,
+        "predicted": next((each["difficulty"] for each in details.get("layouts", [])), None),
+    }
+
+
+@lru_cache(maxsize=8)
+def _warm(task: str) -> None:
+    """Load and compile what the first check of a task would: kernels, layouts, the planner's solutions."""
+    check_reward("def reward(prev, action, state, memory):\n    return 0.0\n", task, layouts=1, limit=500)
+
+
+def trained(entry: Entry, steps: int, seed: int) -> dict[str, Any]:
+    """One short training: the curve of success, and the mean of it (the area under the curve, 0 to 1)."""
+    from rewardsmith.training.trial import TrialPlan, run_trial
+
+    began = time.perf_counter()
+    settings = {**default_training(entry.task), "final_episodes": 200}
+    points: list[Any] = []
+    with tempfile.TemporaryDirectory() as folder:
+        plan = TrialPlan(
+            get_task(entry.task), reward_of(entry.source), TrainingSpec(**settings), seed, steps, 1.0, Path(folder)
+        )
+        report = run_trial(plan, points.append, lambda _: None)
+    curve = [[p.steps, round(p.evaluation.success, 3)] for p in points]
+    area = sum(success for _, success in curve) / max(len(curve), 1)
+    return {
+        "steps": steps,
+        "seed": seed,
+        "area": round(area, 4),
+        "success": report.stochastic.success,
+        "curve": curve,
+        "seconds": round(time.perf_counter() - began, 1),
+    }

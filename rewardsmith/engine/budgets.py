@@ -1,0 +1,51 @@
+"""The optional bound on what a program's channels may sum to over an episode."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.tasks.base import Task
+from rewardsmith.verification.battery import run_battery
+from sandbox.client import HostError
+
+EpisodeBudget = Literal["auto"] | float
+
+
+def bounded(
+    task: Task, reward: TrainingReward, budget: EpisodeBudget | None, gamma: float, allow: str
+) -> TrainingReward:
+    """`within_budget` of a reward that may have channels which are paid during training only; these are left alone."""
+    limits = {c.name: c.budget for c in within_budget(task, reward.written, budget, gamma, allow).channels}
+    channels = tuple(replace(c, budget=limits.get(c.name, c.budget)) for c in reward.channels)
+    return replace(reward, channels=channels)
+
+
+def within_budget(
+    task: Task, reward: TrainingReward, budget: EpisodeBudget | None, gamma: float, allow: str
+) -> TrainingReward:
+    """The reward with a budget on every program channel that has none; potentials are never bounded.
+
+    "auto" is the largest running sum of such a channel over the planner's solutions, so that it takes nothing from
+    them. The reward comes back as it is without a planner, or where the program fails on a solution: the checks tell.
+    """
+    limit = _measured(task, reward, gamma, allow) if budget == "auto" else budget
+    if not limit:
+        return reward
+    channels = tuple(
+        replace(c, budget=float(limit)) if c.kind == "program" and c.budget is None else c for c in reward.channels
+    )
+    return replace(reward, channels=channels)
+
+
+def _measured(task: Task, reward: TrainingReward, gamma: float, allow: str) -> float | None:
+    try:
+        report = run_battery(task, reward, gamma, allow)
+    except HostError:
+        return None
+    if report is None or report.flooding.budget == 0.0:
+        return None
+    size = 10.0 ** (math.floor(math.log10(report.flooding.budget)) - 2)
+    return math.ceil(report.flooding.budget / size - 1e-9) * size  # three digits, upwards

@@ -1,0 +1,30 @@
+"""What earlier programs of a job were caught with: played against every later one."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from rewardsmith.storage.schema import candidates, checks
+from rewardsmith.verification.scripts import Hack
+
+MOST = 24
+"""The latest so many are kept: each is one more episode per layout to score."""
+
+
+def saved_hacks(connection: Connection, job_id: str, iteration: int) -> tuple[Hack, ...]:
+    """Counter-examples of rounds before `iteration`, each once, in the order of the candidates.
+
+    Those of the same round are left out: who is checked first depends on timing.
+    """
+    query = (
+        select(checks.c.details)
+        .join(candidates, candidates.c.id == checks.c.candidate_id)
+        .where(candidates.c.job_id == job_id, candidates.c.iteration < iteration, checks.c.kind == "certificate")
+        .order_by(candidates.c.iteration, candidates.c.id)
+    )
+    found: dict[Hack, None] = {}
+    for details in connection.execute(query).scalars():
+        for layout in (details or {}).get("layouts", []):
+            if example := layout.get("counterexample"):
+                found[Hack(example["layout"], tuple(example["prefix"]), tuple(example["cycle"]))] = None
+    return tuple(found)[-MOST:]

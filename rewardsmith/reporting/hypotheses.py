@@ -1,0 +1,70 @@
+"""What the analyzer predicted of a change, and whether the program that made the change bore it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rewardsmith.storage import rows
+from rewardsmith.storage.rows import Candidate
+
+if TYPE_CHECKING:
+    from rewardsmith.storage.rows import Readable
+
+NOTICEABLE = 0.05
+"""Change of success that counts: 200 episodes of one seed differ by about as much by luck."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A program that was made from an analysed one. Success in [0, 1]; labels that it lost; None: not analysed."""
+
+    candidate: str
+    before: float
+    after: float | None
+    gone: tuple[str, ...] | None
+
+    @property
+    def outcome(self) -> str:
+        """Whether success moved as any prediction of an improvement says: by more than 5 points, up."""
+        if self.after is None:
+            return "not tested"
+        change = self.after - self.before
+        return "came true" if change > NOTICEABLE else "did not come true"
+
+    def words(self) -> str:
+        """One line."""
+        if self.after is None:
+            return f"{self.candidate} was made from it and not trained: the prediction is not tested"
+        gone = "" if self.gone is None else f"; no longer diagnosed: {', '.join(self.gone) or 'nothing'}"
+        return (
+            f"{self.candidate}: success {100 * self.before:.1f} % -> {100 * self.after:.1f} %{gone}: "
+            f"the prediction {self.outcome}"
+        )
+
+
+def outcomes_of(connection: Readable, candidate: Candidate) -> list[Tested]:
+    """The programs whose first parent is `candidate`, repairs of failed checks followed to their end."""
+    if candidate.score is None:
+        return []
+    everybody = rows.candidates_of(connection, candidate.job_id)
+    analysed = rows.fetch(
+        connection, "analyses", columns=["candidate_id", "labels"], prefix=("candidate_id", f"{candidate.job_id}-")
+    )
+    labels = {row["candidate_id"]: set(row["labels"]) for row in analysed}
+    found = []
+    for child in everybody:
+        if child.parents[:1] != [candidate.id] or child.move not in ("revise", "combine"):
+            continue
+        last = _repaired(child, everybody)
+        gone = None
+        if last.id in labels:
+            gone = tuple(sorted(labels.get(candidate.id, set()) - labels[last.id]))
+        found.append(Tested(last.id, candidate.score, last.score, gone))
+    return found
+
+
+def _repaired(candidate: Candidate, everybody: list[Candidate]) -> Candidate:
+    """The last of the repairs of a candidate, or itself."""
+    following = next((c for c in everybody if c.move == "repair" and c.parents[:1] == [candidate.id]), None)
+    return candidate if following is None else _repaired(following, everybody)

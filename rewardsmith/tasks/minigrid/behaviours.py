@@ -1,0 +1,119 @@
+"""Generic behaviours on a layout that should not pay: to and fro before each object, into lava, against a wall.
+
+They are found in the listed states near the start and near a solution, so they hold for any room and any lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import Behaviour
+from . import schema as col
+from .enumerate import StateGraph
+from .kernels import E_BLOCKED, FORWARD
+from .snapshot import FIRST_OBJECT, KINDS
+
+if TYPE_CHECKING:
+    from .task import MiniGridTask
+
+LISTED = 12_000
+"""States looked at: the rooms that a solution passes."""
+AWAY = 3
+"""Cells to walk away from an object before coming back, where there is room."""
+
+
+def find_behaviours(task: MiniGridTask, layout: int, solution: Sequence[int]) -> list[Behaviour]:
+    """The behaviours of one training layout; `solution` is a plan that solves it."""
+    graph = task.state_graph(layout, LISTED, along=solution)
+    if graph is None:
+        return []
+    parent, action = _tree(graph, 0)
+    found = _before_objects(task, graph, parent, action)
+    deaths = graph.over & ~graph.won
+    for name, wanted in (("into lava", deaths), ("against a wall", _bumps(graph))):
+        nodes = np.flatnonzero(wanted.any(axis=1) & (parent != -2))
+        if len(nodes):  # numbered breadth-first from the solution's states, so the first is a near one
+            last = int(np.argmax(wanted[nodes[0]]))
+            prefix = _way(parent, action, int(nodes[0]))
+            found.append(Behaviour(name, (*prefix, last), () if wanted is deaths else (last,)))
+    return found
+
+
+def _before_objects(
+    task: MiniGridTask, graph: StateGraph, parent: NDArray[np.int64], action: NDArray[np.int64]
+) -> list[Behaviour]:
+    rows = graph.rows[graph.state]
+    stride = next(f for f in task.schema["fields"] if f["name"] == "objects")["stride"]
+    found: list[Behaviour] = []
+    seen: Counter[str] = Counter()
+    for slot in range(task.slots):
+        first = FIRST_OBJECT + slot * stride
+        if rows[0, first + col.PRESENT] == 0:
+            continue
+        kind = KINDS[int(rows[0, first + col.KIND])]
+        seen[kind] += 1
+        before = np.flatnonzero((rows[:, col.FRONT] == slot) & (parent != -2))
+        if not len(before):
+            continue
+        here = int(before[0])
+        there = rows[here, [first + col.X, first + col.Y]]
+        back, taken = _tree(graph, here)
+        distance = np.abs(rows[:, col.AGENT_X] - there[0]) + np.abs(rows[:, col.AGENT_Y] - there[1])
+        unmoved = (rows[:, [first + col.X, first + col.Y]] == there).all(axis=1) & (back != -2)
+        for cells in range(AWAY, 1, -1):
+            far = np.flatnonzero(unmoved & (distance == cells))
+            cycle = _cycle(graph, back, taken, far, here) if len(far) else ()
+            if cycle:
+                name = f"to and fro before the {kind}{f' {seen[kind]}' if seen[kind] > 1 else ''}"
+                found.append(Behaviour(name, _way(parent, action, here), cycle))
+                break
+    return found
+
+
+def _cycle(
+    graph: StateGraph, parent: NDArray[np.int64], action: NDArray[np.int64], far: NDArray[np.int64], here: int
+) -> tuple[int, ...]:
+    """The shortest way from `here` to one of the first few states `far` away and back; empty if none leads back."""
+    best: tuple[int, ...] = ()
+    for away in far[:4]:
+        back, taken = _tree(graph, int(away))
+        if back[here] == -2:
+            continue
+        cycle = (*_way(parent, action, int(away)), *_way(back, taken, here))
+        best = cycle if not best or len(cycle) < len(best) else best
+    return best
+
+
+def _bumps(graph: StateGraph) -> NDArray[np.bool_]:
+    wanted = np.zeros(graph.over.shape, bool)
+    wanted[:, FORWARD] = (graph.event[:, FORWARD] == E_BLOCKED) & (graph.event_object[:, FORWARD] < 0)
+    return wanted
+
+
+def _tree(graph: StateGraph, root: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Breadth-first tree from a node: (parent [N], -1 for the root and -2 where there is no way; action taken [N])."""
+    after = np.where(graph.over, -1, graph.node[graph.successor])
+    parent, taken = np.full(len(after), -2), np.zeros(len(after), np.int64)
+    parent[root] = -1
+    front = np.array([root])
+    while len(front):
+        reached = after[front].ravel()
+        new = np.flatnonzero((reached >= 0) & (parent[reached] == -2))
+        nodes, first = np.unique(reached[new], return_index=True)
+        places = new[first]
+        parent[nodes], taken[nodes] = front[places // after.shape[1]], places % after.shape[1]
+        front = nodes
+    return parent, taken
+
+
+def _way(parent: NDArray[np.int64], action: NDArray[np.int64], node: int) -> tuple[int, ...]:
+    actions: list[int] = []
+    while parent[node] >= 0:
+        actions.append(int(action[node]))
+        node = int(parent[node])
+    return tuple(actions[::-1])

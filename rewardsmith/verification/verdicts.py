@@ -1,0 +1,65 @@
+"""What is said of one layout: the verdicts and the numbers behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .counterexample import CounterExample
+from .difficulty import Difficulty
+
+VERDICTS = (
+    "unsound", "horizon-dependent", "depends on time", "weakly sound", "dilatory", "not certified", "sound",
+)  # fmt: skip
+"""Worst first: the verdict over several layouts is the first that any of them has."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """One solution of a layout: V* and V*_ns at the start, D = V* - V*_ns, the error bound e.
+
+    solves: D > 2e. may_solve: optimal actions alone can reach success, in `steps` actions (None if not).
+    """
+
+    value: float
+    value_without_success: float
+    error: float
+    solves: bool
+    may_solve: bool
+    steps: int | None
+
+    @property
+    def margin(self) -> float:
+        """D: what solving adds to the best that can be had without it."""
+        return self.value - self.value_without_success
+
+
+@dataclass(frozen=True)
+class LayoutCertificate:
+    """What was computed on one layout. Numbers are None where `verdict` is "not certified".
+
+    low, high: the optimum where the environment pays 0.1 and 1.0 for a success (one and the same without that
+    pay). shortest: fewest actions that solve. solution_return: discounted, of a shortest solution, paid as in `high`.
+    idling, dying: discounted worth of the best action repeated forever, and of the shortest way to end the
+    episode without success (None if there is none). horizon_solves: whether every optimal policy of the episode's
+    real, finite length solves; None if that was not computed. cycle: actions that the best non-solving policy
+    repeats, and cycle_gain its mean reward per step.
+    """
+
+    layout: int
+    verdict: str
+    reason: str
+    coverage: float | None = None  # share of the layout's states that were listed, in [0, 1]
+    states: int = 0
+    nodes: int = 0
+    transitions: int = 0
+    low: Optimum | None = None
+    high: Optimum | None = None
+    shortest: int | None = None
+    solution_return: float | None = None
+    horizon_solves: bool | None = None
+    idling: float | None = None
+    dying: float | None = None
+    cycle: tuple[str, ...] = ()
+    cycle_gain: float | None = None
+    counterexample: CounterExample | None = None
+    difficulty: Difficulty | None = None

@@ -1,0 +1,28 @@
+"""Answers served in order, whatever is asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, open_model
+
+
+def ask(path, role="designer", prompt="anything"):
+    return open_model(f"listed:{path}").complete(Request(role, prompt, "", ReplayKey(role, 1, 0))).text
+
+
+def test_a_list_is_given_in_order_across_processes_until_it_ends(tmp_path):
+    path = tmp_path / "answers.json"
+    path.write_text(json.dumps({"designer": ["one", "two"], "critic": ["yes"]}))
+    assert [ask(path), ask(path, "critic"), ask(path, prompt="else"), ask(path, "critic")] == [
+        "one",
+        "yes",
+        "two",
+        "yes",
+    ]
+    with pytest.raises(ModelFailed, match="holds 2 answers of the designer"):
+        ask(path)
+    with pytest.raises(ModelFailed, match="holds 0 answers of the analyzer"):
+        ask(path, "analyzer")

@@ -1,0 +1,60 @@
+"""What the analyzer predicted, and whether the program that followed bore it out."""
+
+from __future__ import annotations
+
+import pytest
+
+from rewardsmith.config import Settings
+from rewardsmith.engine import jobs
+from rewardsmith.engine.context import open_context
+from rewardsmith.reporting.hypotheses import outcomes_of
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import records
+
+
+def candidate(connection, job_id, name, parents=(), move="new", score=None):
+    records.put_candidate(
+        connection, id=f"{job_id}-{name}", job_id=job_id, iteration=int(name[0]), kind="designed", move=move, sample=0,
+        parents=[f"{job_id}-{p}" for p in parents], source="", source_hash=name, channels={}, state="trained",
+        score=score, oracle_informed=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def job(tmp_path):
+    context = open_context(Settings(home=tmp_path))
+    job_id = jobs.create_job(context, JobSpec(task="CartPole-v1", steps=1000, confirm=0))
+    with context.database.begin() as connection:
+        candidate(connection, job_id, "1a", score=0.2)
+        labels = {"flooding": "x", "hacked": "y"}
+        records.put_analysis(connection, candidate_id=f"{job_id}-1a", labels=labels, prediction="less flooding")
+        yield connection, job_id
+
+
+def found(job):
+    connection, job_id = job
+    return outcomes_of(connection, records.get_candidate(connection, f"{job_id}-1a"))
+
+
+def test_a_revision_that_succeeds_more_bears_the_prediction_out(job):
+    connection, job_id = job
+    candidate(connection, job_id, "2a", ["1a"], "revise", 0.6)
+    records.put_analysis(connection, candidate_id=f"{job_id}-2a", labels={"hacked": "y"})
+    (tested,) = found(job)
+    assert (tested.outcome, tested.gone) == ("came true", ("flooding",))
+    assert "20.0 % -> 60.0 %; no longer diagnosed: flooding: the prediction came true" in tested.words()
+
+
+def test_a_repaired_revision_is_followed_to_its_end_and_others_do_not_count(job):
+    connection, job_id = job
+    candidate(connection, job_id, "2a", ["1a"], "revise")
+    candidate(connection, job_id, "2a2", ["2a"], "repair", 0.22)
+    candidate(connection, job_id, "2b", [], "new", 0.9)
+    (tested,) = found(job)
+    assert (tested.candidate, tested.outcome, tested.gone) == (f"{job_id}-2a2", "did not come true", None)
+
+
+def test_a_revision_that_was_not_trained_tests_nothing(job):
+    connection, job_id = job
+    candidate(connection, job_id, "2a", ["1a"], "revise")
+    assert [t.outcome for t in found(job)] == ["not tested"]

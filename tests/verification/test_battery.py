@@ -1,0 +1,103 @@
+"""What the exploit battery plays, and what it says of rewards that pay something else than solving."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from verification import rewards
+
+from rewardsmith.engine.budgets import within_budget
+from rewardsmith.tasks.minigrid import schema as col
+from rewardsmith.verification.battery import played_bank, run_battery
+from rewardsmith.verification.certificate import certify
+from rewardsmith.verification.checks import run_checks
+from rewardsmith.verification.plans import first_plans
+from rewardsmith.verification.scripts import Hack
+
+DOORKEY, LAVA = "MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0"
+
+
+def names_of(task) -> set[str]:
+    return {script.name for _, played in played_bank(task) for script in played.scripts}
+
+
+def test_the_bank_holds_every_kind_of_behaviour(small_task):
+    doorkey, lava = names_of(small_task(DOORKEY)), names_of(small_task(LAVA))
+    assert {"solution", "solution with a detour", "near miss: all but the last step, then idling"} <= doorkey & lava
+    assert {"only TURN_LEFT", "only DONE", "against a wall", "random 1"} <= doorkey & lava
+    assert {f"to and fro before the {kind}" for kind in ("key", "door", "goal")} <= doorkey
+    assert {"after picked up key, alternating DROP and PICK_UP", "after unlocked door, only TOGGLE"} <= doorkey
+    assert {"into lava", "to and fro before the goal"} <= lava and "into lava" not in doorkey
+
+
+def test_a_cycle_comes_back_to_where_it_began_and_lava_ends_the_episode(small_task):
+    for name in (DOORKEY, LAVA):
+        task = small_task(name)
+        layout, plan = first_plans(task)[0]
+        for behaviour in task.behaviours(layout, plan):
+            batch = task.batch(1, "train")
+            batch.play(layout)
+            rows = []
+            for action in (*behaviour.prefix, *behaviour.cycle):
+                batch.step(np.array([action]))
+                row = np.zeros((1, task.schema["width"]), np.int32)
+                batch.state_rows(row)
+                rows.append(np.delete(row[0], [col.STEP, col.EVENT, col.EVENT_OBJECT]))
+            assert not batch.success[0]
+            assert batch.terminated[0] == (behaviour.name == "into lava")
+            if behaviour.cycle:
+                assert (rows[len(behaviour.prefix) - 1] == rows[-1]).all(), behaviour.name
+                assert behaviour.name == "against a wall" or len(behaviour.cycle) >= 6
+
+
+@pytest.mark.parametrize(
+    ("reward", "rival"),
+    [(rewards.PICKUP_FARM, "alternating PICK_UP and DROP"), (rewards.OSCILLATION, "to and fro before the goal")],
+)
+def test_a_farm_fails_and_the_designer_is_told_who_earned_how_much_and_from_what(small_task, reward, rival):
+    verdict = run_checks(small_task(DOORKEY), reward, 0.99).verdicts[-1]
+    assert (verdict.kind, verdict.passed) == ("battery", False)
+    assert rival in verdict.message and "more than the solution" in verdict.message
+    assert f"reward {verdict.details['rival']['components']['reward']:.3g}" in verdict.message
+    assert verdict.details["margin"] < 0
+
+
+def test_a_saved_hack_of_an_earlier_program_is_played_too(small_task):
+    task = small_task(DOORKEY)
+    layout, plan = first_plans(task)[0]
+    # Turning about one step before the goal: nobody scripted that.
+    body = (
+        "goal = next(o for o in state.objects if o.target)\n"
+        "near = abs(goal.x - state.agent.x) + abs(goal.y - state.agent.y) == 1\n"
+        "return 0.2 if state.event == 'turned' and near and state.front is not goal else 0.0"
+    )
+    hack = Hack(layout, plan[:-1], (0, 1))
+    report = run_battery(task, rewards.free(body), 0.99, hacks=(hack,))
+    assert report is not None and not report.passed
+    assert report.findings[0].rival.script == "saved hack 1"
+    without = run_battery(task, rewards.free(body), 0.99)
+    assert without is not None and without.findings[0].margin > report.findings[0].margin
+
+
+def test_the_flooding_meter_reads_guidance_against_success(small_task):
+    task = small_task(DOORKEY)
+    farm = run_battery(task, rewards.PICKUP_FARM, 0.99)
+    plain = run_battery(task, rewards.SUCCESS, 0.99)
+    assert farm is not None and plain is not None
+    assert (plain.flooding.guidance, plain.flooding.farmed, plain.flooding.ratio) == (0.0, 0.0, 0.0)
+    assert farm.flooding.guidance == pytest.approx(0.5)  # one pickup on the way
+    assert farm.flooding.farmed > 50 and farm.flooding.ratio > 50
+    assert farm.flooding.success_pay < 1.0
+
+
+def test_an_automatic_budget_takes_nothing_from_solutions_and_ends_a_farm(small_task):
+    task = small_task(DOORKEY)
+    bounded = within_budget(task, rewards.PICKUP_FARM, "auto", 0.99, "kernel")
+    assert [c.budget for c in bounded.channels] == [None, 0.5]
+    before, after = (run_battery(task, r, 0.99) for r in (rewards.PICKUP_FARM, bounded))
+    assert before is not None and after is not None and after.passed and not before.passed
+    paid = [{f.layout: f.solution.returned for f in report.findings} for report in (before, after)]
+    assert paid[1] == pytest.approx(paid[0])
+    assert certify(task, bounded, 0.99, layouts=1).verdict == "sound"
+    shaped = within_budget(task, rewards.DISTANCE_POTENTIAL, "auto", 0.99, "kernel")
+    assert shaped == rewards.DISTANCE_POTENTIAL  # potentials are never bounded

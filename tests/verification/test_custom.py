@@ -1,0 +1,73 @@
+"""Rewards for MiniGrid environments of a user's own: listed from the real environment, certified, replayed."""
+
+from __future__ import annotations
+
+import gymnasium
+import minigrid  # noqa: F401  registers its ids
+import pytest
+from minigrid.core.grid import Grid
+from minigrid.core.mission import MissionSpace
+from minigrid.core.world_object import Ball, Goal
+from minigrid.minigrid_env import MiniGridEnv
+from verification import rewards
+
+from rewardsmith.engine.checking import check_reward
+from rewardsmith.tasks.minigrid.custom import CustomTask
+from rewardsmith.verification.certificate import certify
+from rewardsmith.verification.counterexample import CounterExample, replay
+
+
+class BallThenGoal(MiniGridEnv):
+    """The goal counts only for an agent that has picked up the ball before: a flag that the grid does not show."""
+
+    def __init__(self) -> None:
+        space = MissionSpace(mission_func=lambda: "fetch the ball, then go to the goal")
+        super().__init__(space, grid_size=5, max_steps=60)
+
+    def _gen_grid(self, width: int, height: int) -> None:
+        self.grid = Grid(width, height)
+        self.grid.wall_rect(0, 0, width, height)
+        self.put_obj(Ball("red"), 2, 1)
+        self.put_obj(Goal(), 3, 3)
+        self.agent_pos, self.agent_dir, self.had_ball = (1, 1), 0, False
+        self.mission = "fetch the ball, then go to the goal"
+
+    def step(self, action):
+        seen, paid, over, cut, info = super().step(action)
+        self.had_ball = self.had_ball or self.carrying is not None
+        return seen, paid if self.had_ball else 0.0, over, cut, info
+
+
+class Moody(BallThenGoal):
+    """Does what a list of its own says, which nothing plain shows."""
+
+    def step(self, action):
+        self.moods = [*getattr(self, "moods", []), action]
+        return super().step(6 if len(self.moods) % 3 == 0 else action)
+
+
+@pytest.mark.parametrize("task_id", ["MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0"])
+def test_listing_the_real_environment_gives_what_the_compiled_engine_gives(small_task, task_id):
+    own = CustomTask(lambda: gymnasium.make(task_id), "own", {"train": 6, "select": 4, "claim": 4})
+    for reward in (rewards.SUCCESS, rewards.PICKUP_FARM, rewards.DISTANCE_POTENTIAL):
+        found, compiled = (certify(task, reward, 0.99, layouts=1).worst for task in (own, small_task(task_id)))
+        assert (found.verdict, found.nodes, found.shortest) == (compiled.verdict, compiled.nodes, compiled.shortest)
+        assert found.high.value == pytest.approx(compiled.high.value, abs=1e-9)
+
+
+def test_a_user_s_own_environment_is_checked_with_replayable_counterexamples():
+    task = CustomTask(BallThenGoal, "ball-then-goal", {"train": 4, "select": 2, "claim": 2})
+    good = check_reward("def reward(prev, action, state, memory):\n    return float(state.solved)\n", task)
+    assert good.passed and good.verdict("certificate").details["verdict"] == "sound"
+    farm = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
+    bad = check_reward(farm, task, layouts=1)
+    assert not bad.passed and bad.verdict("battery").passed is False
+    example = CounterExample(**bad.verdict("certificate").details["layouts"][0]["counterexample"])
+    played = replay(task, rewards.free("return 0.4 if state.event == 'picked_up' else 0.0"), example)
+    assert played.confirms(example) and played.undiscounted > 5
+
+
+def test_an_environment_with_hidden_state_is_not_certified():
+    task = CustomTask(Moody, "moody", {"train": 2, "select": 1, "claim": 1})
+    found = certify(task, rewards.SUCCESS, 0.99, layouts=1)
+    assert found.verdict == "not certified"

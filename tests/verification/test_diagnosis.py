@@ -1,0 +1,73 @@
+"""Each word of the vocabulary is decided by its rule, with evidence, and by nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rewardsmith.agents import prompting
+from rewardsmith.verification.diagnosis import LABELS, diagnose
+
+COMPONENT = {"mean": 0.1, "min": 0.0, "max": 1.0, "fires": 0.2}
+CHANNEL = {"mean_per_episode": 0.5, "magnitude_per_episode": 0.5, "mean_per_success": 0.5}
+QUIET = {
+    "episodes": 100,
+    "components": {"near": COMPONENT},
+    "channels": {"env": CHANNEL, "reward": CHANNEL},
+    "guidance_per_episode": 0.2,
+    "success_pay": 1.0,
+    "trajectories": {"failed": 5, "distinct_states": 0.4, "looping": 0.1, "paid_looping": 0.0},
+}
+FLAT = [{"success": 0.5, "shaped_return": 1.0}] * 4
+
+
+def telemetry(**changes):
+    return {**QUIET, **changes}
+
+
+def channels(**changes):
+    return {"env": CHANNEL, "reward": {**CHANNEL, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("label", "success", "curve", "measured", "evidence"),
+    [
+        ("solved", 0.97, FLAT, QUIET, "97.0% success"),
+        ("interface misuse", 0.5, FLAT, telemetry(components={"a": {**COMPONENT, "fires": 0.0}}), "every component"),
+        ("never fires", 0.5, FLAT,
+         telemetry(components={"a": COMPONENT, "b": {**COMPONENT, "fires": 0.0}}), "on every step: b"),
+        ("constant", 0.5, FLAT, telemetry(components={"a": {**COMPONENT, "min": 1.0, "fires": 1.0}}), "one value"),
+        ("flooding", 0.5, FLAT, telemetry(channels=channels(mean_per_episode=9.0, magnitude_per_episode=9.0)), "9"),
+        ("flooding", 0.5, FLAT, telemetry(guidance_per_episode=3.0), "is paid 1"),
+        ("oscillation", 0.5, FLAT, telemetry(channels=channels(magnitude_per_episode=40.0)), "both signs"),
+        ("oscillation", 0.5, FLAT, telemetry(trajectories={
+            "failed": 5, "distinct_states": 0.1, "looping": 0.7, "paid_looping": 2.0}), "70%"),
+        ("hacked", 0.1, [{"success": 0.1, "shaped_return": r} for r in (0, 2, 5)], QUIET, "rose from 0 to 5"),
+        ("unstable", 0.5, [{"success": 0.9, "shaped_return": 1.0}, *FLAT], QUIET, "was 90.0%"),
+        ("weak shaping", 0.1, [{"success": 0.1, "shaped_return": 1.0}] * 3, telemetry(trajectories={
+            "failed": 5, "distinct_states": 0.03, "looping": 0.1, "paid_looping": 0.0}), "among few states"),
+    ],
+)  # fmt: skip
+def test_a_rule_gives_its_label_and_no_other(label, success, curve, measured, evidence):
+    found = diagnose(success, curve, measured)
+    assert list(found) == [label]
+    assert evidence in found[label]
+
+
+def test_a_fault_is_a_crash_and_nothing_else():
+    assert diagnose(0.0, [], {}, "line 3: ZeroDivisionError") == {"crash": "line 3: ZeroDivisionError"}
+
+
+def test_nothing_is_said_where_nothing_is_wrong():
+    assert diagnose(0.5, FLAT, QUIET) == {}
+
+
+def test_loops_that_pay_nothing_are_not_called_oscillation():
+    loops = {"failed": 5, "distinct_states": 0.1, "looping": 0.9, "paid_looping": 0.0}
+    assert diagnose(0.5, FLAT, telemetry(trajectories=loops)) == {}
+
+
+def test_the_designer_reads_every_word_of_the_vocabulary():
+    text = (Path(prompting.__file__).with_name("prompts") / "vocabulary.md.j2").read_text()
+    assert [label for label in LABELS if label != "solved" and f"- {label}:" not in text] == []
