@@ -19,8 +19,8 @@ _WORD = re.compile(r"\d+ \w+|\w+")
 class EncoderSize:
     """Width, blocks and heads of the default encoder; `length` in words, a prompt's rest is cut off.
 
-    One block names actions on UnlockPickup as well as is asked for and reads a prompt, eight passes at once, in a tenth
-    of the time of two: of the last block only the first word is computed.
+    One block reads a prompt, eight passes at once, in a tenth of the time of two: of the last block only the first word
+    is computed.
     """
 
     width: int = 64
