@@ -112,13 +112,17 @@ def judge_arms(mode: str | None, subgoals: str | None, view: str | None) -> tupl
     """The arms of `evaluate_judge` that fit; None means any. Raises UsageError where none does."""
     from rewardsmith.engine.judging import ARMS
 
+    for place, named in enumerate((mode, subgoals, view)):
+        known = sorted({arm[place] for arm in ARMS})
+        if named is not None and named not in known:
+            raise UsageError(f"{named!r} is none of an arm's settings.", f"Use one of: {', '.join(known)}.")
     found = tuple(
         arm for arm in ARMS
         if (mode in (None, arm[0])) and (subgoals in (None, arm[1])) and (arm[0] == "code" or view in (None, arm[2]))
     )  # fmt: skip
     if not found:
-        known = "; ".join(", ".join(arm) for arm in ARMS)
-        raise UsageError("No arm has that mode, those subgoals and that view.", f"There are: {known}.")
+        arms = "; ".join(", ".join(arm) for arm in ARMS)
+        raise UsageError("No arm has that mode, those subgoals and that view.", f"There are: {arms}.")
     return found
 
 

@@ -26,6 +26,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Options = Options  # a method's class has an attribute of that name
+
+
 @dataclass(frozen=True)
 class Setting:
     """The trial that a learner is made for.
@@ -55,7 +58,7 @@ class Method:
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[_Options]] = _Options
 
     @property
     def combines(self) -> bool:

@@ -15,7 +15,7 @@ import ast
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.subgoals import Subgoal, named_subgoal, preset_subgoals, terminated
 from rewardsmith.tasks.transitions import Describer, View
 from rewardsmith.training.learner import Experience, Learner
+
+if TYPE_CHECKING:
+    from rewardsmith.methods.learned.judges import Judge, Question
 
 MOST_SUBGOALS = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -190,7 +193,7 @@ class JudgedSubgoals(Learner):
         self._judge.submit([self._question(seen, keys, i) for i in sorted(new)])
         return keys
 
-    def _question(self, seen: Experience, keys: NDArray[np.int64], index: int) -> Any:
+    def _question(self, seen: Experience, keys: NDArray[np.int64], index: int) -> Question:
         from rewardsmith.methods.learned.judges import Question, bits
 
         t, n = divmod(index, keys.shape[1])
@@ -204,7 +207,7 @@ class JudgedSubgoals(Learner):
         tables, words = seen.tables, self._describer.words
         return Question(int(keys[t, n]), lambda: words(before, action, after, saw, sees, tables), truth)
 
-    def _open_judge(self, setting: Setting) -> tuple[Any, tuple[Subgoal, ...]]:
+    def _open_judge(self, setting: Setting) -> tuple[Judge, tuple[Subgoal, ...]]:
         """The judge, and the truth that a stand-in reads (none for a language model). Raises UsageError."""
         from rewardsmith.methods.learned.judges import ModelJudge, StandInJudge, judge_prompt
 
@@ -237,14 +240,13 @@ class JudgedSubgoals(Learner):
         size = len(self._verdicts)
         keys = np.fromiter(self._verdicts.keys(), np.int64, size)
         verdicts = np.fromiter(self._verdicts.values(), np.int64, size)
-        return {"keys": keys, "verdicts": verdicts, "asked": getattr(self._judge, "asked", 0)}
+        return {"keys": keys, "verdicts": verdicts, "asked": self._judge.asked}
 
     def load(self, state: Any) -> None:
         """Take them back."""
         self._verdicts = dict(zip(state["keys"].tolist(), state["verdicts"].tolist(), strict=True))
         self._asked = set(self._verdicts)
-        if hasattr(self._judge, "asked"):
-            self._judge.asked = state["asked"]
+        self._judge.asked = state["asked"]
 
     def telemetry(self) -> dict[str, Any]:
         """What was judged and paid since the last call."""

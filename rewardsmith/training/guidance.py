@@ -34,7 +34,7 @@ class GuidedPolicy(ActorCriticPolicy):
         return actions, self.value_net(critic), log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
 
     def evaluate_actions(
-        self, obs: torch.Tensor, actions: torch.Tensor
+        self, obs: Any, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Values, log-probabilities of the guided distribution, and the entropy of the policy itself."""
         assert self.guidance is not None
@@ -49,7 +49,8 @@ class GuidedPolicy(ActorCriticPolicy):
 def guided(policy: str | type[ActorCriticPolicy]) -> type[ActorCriticPolicy]:
     """The policy class with guided logits."""
     base: Any = ActorCriticPolicy if isinstance(policy, str) else policy
-    return type(f"Guided{base.__name__}", (GuidedPolicy, base), {})
+    made: Any = type(f"Guided{base.__name__}", (GuidedPolicy, base), {})
+    return made
 
 
 class Guidance:

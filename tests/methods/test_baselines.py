@@ -16,9 +16,10 @@ from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
-from rewardsmith.verification.checks import run_checks
+from rewardsmith.verification.checks import Proof, run_checks
 
-HAND = ["DoorKey-6x6", "DoorKey-8x8", "Unlock", "UnlockPickup", "KeyCorridorS3R2", "KeyCorridorS3R3", "MultiRoom-N2-S4"]
+QUICK = Proof(layouts=1, limit=500)  # certificates have tests of their own
+HAND = ["DoorKey-6x6", "Unlock", "UnlockPickup", "KeyCorridorS3R2", "MultiRoom-N2-S4"]
 
 
 def played(task: Task, steps: int = 64, envs: int = 4, seed: int = 0) -> Experience:
@@ -50,15 +51,19 @@ def learner(name: str, tmp_path, **options) -> Learner:
     return made
 
 
-@pytest.mark.parametrize("name", ["count", "rnd", "noveld", "e3b"])
-def test_a_killed_trial_of_a_baseline_ends_bit_for_bit_the_same(tmp_path, name):
-    whole, curve = run(tmp_path / "whole", get_method(name))
-    assert whole.telemetry["channels"][name]["magnitude_per_episode"] > 0
+def test_a_killed_trial_of_all_methods_together_ends_bit_for_bit_the_same(tmp_path):
+    errors = {"false_positive": 0.1, "false_negative": 0.1}
+    methods = {get_method(name): {} for name in ("count", "rnd", "noveld", "e3b")} | {get_method("calm"): errors}
+    whole, curve = run(tmp_path / "whole", methods)
+    for name in ("count", "rnd", "noveld", "e3b", "calm"):
+        assert whole.telemetry["channels"][name]["magnitude_per_episode"] > 0
     with pytest.raises(Killed):
-        run(tmp_path / "killed", get_method(name), kill_at=4 * 64 * 16)
-    resumed, rest = run(tmp_path / "killed", get_method(name))
+        run(tmp_path / "killed", methods, kill_at=13)
+    resumed, rest = run(tmp_path / "killed", methods)
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
     assert resumed.telemetry == whole.telemetry and rest[-1].telemetry == curve[-1].telemetry
+    told = get_method("calm").evidence(whole.telemetry["methods"]["calm"])
+    assert "100.0%" in told[0] and "picked_up_key" in told[1]
 
 
 def test_count_pays_one_over_the_root_of_visits_in_time_order():
@@ -148,7 +153,7 @@ def test_intrinsic_rewards_are_scaled_by_the_spread_of_their_discounted_sums():
 @pytest.mark.parametrize("name", HAND)
 def test_the_hand_written_reward_passes_the_checks_of_a_designed_one(name):
     method, task = get_method("hand"), get_task(f"MiniGrid-{name}-v0")
-    checked = run_checks(task, method.reward(method.program(task, method.Options())), 0.99)
+    checked = run_checks(task, method.reward(method.program(task, method.Options())), 0.99, proof=QUICK)
     failed = [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
     assert not failed
     assert checked.components["milestone"]["max"] > 0 or name == "MultiRoom-N2-S4"

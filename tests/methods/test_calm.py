@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
 from test_baselines import played
-from tiny import TASK, TRAINING, Killed, run
+from tiny import TASK, TRAINING
 
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import Answer, Request, open_model
@@ -25,10 +27,11 @@ from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import named_subgoal, plan_events, preset_subgoals, terminated
 from rewardsmith.tasks.transitions import VIEWS, Describer
 from rewardsmith.training.learner import Experience
-from rewardsmith.verification.checks import run_checks
-from rewardsmith.verification.judging import Agreement, draw_examination
+from rewardsmith.verification.checks import Proof, run_checks
+from rewardsmith.verification.judging import Agreement, Examination, draw_examination
 
 CALM = get_method("calm")
+QUICK = Proof(layouts=1, limit=500)  # certificates have tests of their own
 PRESET = {"mode": "judge", "subgoals": "preset"}
 SEEDED = 'def subgoals():\n    return {"take the key": took_key}\n\n\ndef took_key(prev, action, state, memory):\n'
 
@@ -42,10 +45,16 @@ def judged(tmp_path, task=TASK, open_model=None, envs=4, **options) -> JudgedSub
     return learner
 
 
+@lru_cache
+def drawn_of(task_id: str) -> Examination:
+    """An examination of a task, drawn once."""
+    task = get_task(task_id)
+    return draw_examination(task, preset_subgoals(task), 40, 0)
+
+
 def solution(task_id: str) -> Experience:
     """The planner's solution of one layout, then random steps, in one environment."""
-    task = get_task(task_id)
-    examined = draw_examination(task, preset_subgoals(task), 40, 0)
+    examined = copy.deepcopy(drawn_of(task_id))
     first = slice(0, 1)
     rollout = examined.rollout.__class__(
         *(getattr(examined.rollout, name)[:, first] for name in examined.rollout.__dataclass_fields__)
@@ -80,8 +89,9 @@ def test_subgoals_that_cannot_be_read_are_told_to_the_model(source, words):
         read_predicates(source)
 
 
-@pytest.mark.parametrize("name", ["DoorKey-6x6", "UnlockPickup", "KeyCorridorS3R2"])
-@pytest.mark.parametrize("subgoals", ["discover", "preset"])
+@pytest.mark.parametrize(
+    "name, subgoals", [("DoorKey-6x6", "discover"), ("KeyCorridorS3R2", "discover"), ("UnlockPickup", "preset")]
+)
 def test_synth_writes_predicates_that_pass_the_checks_from_the_prompt_alone(name, subgoals):
     task, options = get_task(f"MiniGrid-{name}-v0"), CalmOptions(subgoals=subgoals)
     contract = CALM.contract(options)
@@ -92,7 +102,7 @@ def test_synth_writes_predicates_that_pass_the_checks_from_the_prompt_alone(name
     outcome = roles.design(open_model("synth"), asked)
     assert outcome.result is not None, outcome.reason
     assert "pick up the key" in outcome.calls[0].prompt or subgoals == "discover"
-    checked = run_checks(task, CALM.reward(outcome.result.source, options), 0.99)
+    checked = run_checks(task, CALM.reward(outcome.result.source, options), 0.99, proof=QUICK)
     assert not [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
     assert sum(c["max"] > 0 for c in checked.components.values()) >= 2
 
@@ -187,19 +197,6 @@ def test_verdicts_that_come_late_are_used_from_then_on(tmp_path):
     assert late.rewards(seen)["calm"].sum() == 0
     time.sleep(0.06)
     assert late.rewards(seen)["calm"].sum() > 0
-
-
-def test_a_killed_trial_with_a_judge_ends_bit_for_bit_the_same(tmp_path):
-    options = {**PRESET, "false_positive": 0.1, "false_negative": 0.1}
-    source = CALM.program(get_task(TASK), CalmOptions.model_validate(options))
-    whole, curve = run(tmp_path / "whole", CALM, source, **options)
-    with pytest.raises(Killed):
-        run(tmp_path / "killed", CALM, source, kill_at=4 * 64 * 16, **options)
-    _, rest = run(tmp_path / "killed", CALM, source, **options)
-    assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
-    assert rest[-1].telemetry == curve[-1].telemetry
-    told = CALM.evidence(whole.telemetry["methods"]["calm"])
-    assert "100.0%" in told[0] and "picked_up_key" in told[1]
 
 
 class Spoken:

@@ -39,11 +39,11 @@ def cells(tmp_path, monkeypatch) -> Method:
 
 
 def test_the_documented_example_is_found_trained_and_resumed_bit_for_bit(cells, tmp_path):
-    whole, curve = run(tmp_path / "whole", cells)
+    whole, curve = run(tmp_path / "whole", {cells: {}})
     assert whole.telemetry["channels"]["cells"]["mean_per_episode"] > 0
     with pytest.raises(Killed):
-        run(tmp_path / "killed", cells, kill_at=4 * 64 * 16)
-    resumed, rest = run(tmp_path / "killed", cells)
+        run(tmp_path / "killed", {cells: {}}, kill_at=13)
+    resumed, rest = run(tmp_path / "killed", {cells: {}})
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
     assert resumed.stochastic == whole.stochastic
     assert rest[-1].telemetry == curve[-1].telemetry

@@ -3,7 +3,9 @@ def reward(prev, action, state, memory):
     passed, target = next_target(state)  # noqa: F821 - of the task's own part
     best = memory.setdefault("best", {})
     parts = {"milestone": 0.0, "approach": 0.0, "success": 1.0 if state.solved else 0.0}
-    if passed > memory.setdefault("passed", next_target(prev)[0]):  # noqa: F821
+    if "passed" not in memory:
+        memory["passed"] = next_target(prev)[0]  # noqa: F821
+    if passed > memory["passed"]:
         parts["milestone"] = 0.5 * (passed - memory["passed"])
         memory["passed"] = passed
     walk = -1 if target is None else target.walk_distance

@@ -38,9 +38,9 @@ class Question:
 
 
 class Judge(Protocol):
-    """Labels transitions in the background."""
+    """Labels transitions in the background. asked: how many so far."""
 
-    oracle_informed: bool
+    asked: int
 
     def submit(self, questions: Sequence[Question]) -> None:
         """Ask about transitions, the oldest first; returns at once."""
@@ -67,8 +67,6 @@ class StandInJudge:
     occurrence: the same words are always judged the same. latency: seconds before a verdict arrives.
     """
 
-    oracle_informed = True
-
     def __init__(
         self,
         subgoals: int,
@@ -80,6 +78,7 @@ class StandInJudge:
         self._count, self._rates = subgoals, (false_positive, false_negative)
         self._latency, self._seed = latency, seed
         self._waiting: list[tuple[float, int, int]] = []
+        self.asked = 0
 
     def verdict(self, key: int, truth: int) -> int:
         """The verdict on a description, always the same."""
@@ -92,6 +91,7 @@ class StandInJudge:
 
     def submit(self, questions: Sequence[Question]) -> None:
         """Ready once the latency has passed."""
+        self.asked += len(questions)
         ready = time.monotonic() + self._latency
         self._waiting += [(ready, q.key, self.verdict(q.key, q.truth)) for q in questions]
 
@@ -135,14 +135,11 @@ def ask_judge(model: LanguageModel, key: ReplayKey, prompt: str, names: Sequence
 class ModelJudge:
     """Asks a language model about the newest transitions first, each once, from a few threads."""
 
-    oracle_informed = False
-
     def __init__(
         self,
         model: LanguageModel,
         prompt: Callable[[str], str],
         names: Sequence[str],
-        asked: int = 0,
         log: Callable[[dict[str, Any]], None] = lambda entry: None,
     ) -> None:
         self._model, self._prompt, self._names, self._log = model, prompt, list(names), log
@@ -150,7 +147,7 @@ class ModelJudge:
         self._stack: list[Question] = []
         self._under_way: set[int] = set()
         self._arrived: dict[int, int] = {}
-        self.asked = asked
+        self.asked = 0
         self.stopped: str | None = None
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_THREADS)]
         for thread in self._threads:

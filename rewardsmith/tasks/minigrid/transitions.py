@@ -105,7 +105,8 @@ def draw_grid(row: NDArray[Any], tables: Tables, schema: Schema) -> str:
     """The whole grid of a state row [W], one line per row of cells."""
     state, layout = read_row(row, tables, schema), int(row[0])
     walls, lava = tables["walls"][layout], tables["lava"][layout]
-    cells = dict.fromkeys(np.argwhere(walls), "##") | dict.fromkeys(np.argwhere(lava), "~~")
+    cells = dict.fromkeys(map(tuple, np.argwhere(walls).tolist()), "##")
+    cells |= dict.fromkeys(map(tuple, np.argwhere(lava).tolist()), "~~")
     for item in state["objects"]:
         if not item["carried"]:
             cells[item["x"], item["y"]] = _symbol(item["kind"], item["color"], item["state"])

@@ -1,0 +1,66 @@
+"""Methods as a user meets them: a whole job with combined channels, to export and verify; wrong names."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from running import rewardsmith
+
+TASK = "MiniGrid-DoorKey-5x5-v0"
+SMALL = ("--task", TASK, "--steps", "16384", "--confirm", "1", "--slots", "1")
+
+
+def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
+    designed = ("--iterations", "1", "--samples", "1", "--with", "count", "--weight", "count=0.02")
+    ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *designed)
+    assert ran.returncode == 0, ran.stderr
+    best = json.loads(rewardsmith(tmp_path, "show", "best", "--format", "json").stdout)[0]
+    weights = {c["name"]: (c["kind"], c["weight"], c["gate"]) for c in best["channels"]["channels"]}
+    assert weights["count"] == ("bonus", 0.02, "none") and weights["carry_the_key"] == ("program", 0.5, "latch")
+    shown = rewardsmith(tmp_path, "show", "best").stdout
+    for words in ("left out of the other checks: count", "carry_the_key", "per success", "share", "count: places"):
+        assert words in shown, words
+    assert rewardsmith(tmp_path, "curves", "--channels", "--out", "c.png").returncode == 0
+    exported = rewardsmith(tmp_path, "export", "latest", "--best", "--out", "exported")
+    assert exported.returncode == 0, exported.stderr
+    assert "leaves out what was paid during training only: count" in (tmp_path / "exported/card.md").read_text()
+    verified = rewardsmith(tmp_path, "verify", "exported")
+    assert verified.returncode == 0 and "every reward is equal" in verified.stdout, verified.stderr
+
+
+def test_a_judge_job_designs_nothing_says_who_judges_and_exports(tmp_path):
+    judge = ("--option", "mode=judge", "--option", "subgoals=preset", "--option", "false_positive=0.1")
+    ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *judge)
+    assert ran.returncode == 0 and "stand-in, not a language model" in ran.stderr, ran.stderr
+    assert "oracle-informed" in rewardsmith(tmp_path, "show").stdout
+    rows = json.loads(rewardsmith(tmp_path, "show", "best", "--format", "json").stdout)
+    told = rows[0]["trials"][-1]["telemetry"]["methods"]["calm"]
+    assert told["labelled"] == 1.0 and set(told["terminated"]) == {"picked_up_key", "unlocked_door"}
+    assert rewardsmith(tmp_path, "export", "--out", "exported").returncode == 0
+    verified = rewardsmith(tmp_path, "verify", "exported")
+    assert verified.returncode == 0, verified.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        (["--method", "magic"], "There is no method 'magic'."),
+        (["--with", "count,coutn"], "There is no method 'coutn'."),
+        (["--with", "count", "--weight", "count=heavy"], "'count=heavy' is no weight."),
+        (["--with", "count", "--weight", "cuont=1"], "There is no channel 'cuont' to weigh."),
+        (["--method", "calm", "--option", "mode=guess"], "Option mode of calm"),
+        (["--method", "count", "--seed-reward", "mine.py"], "The method count takes no program."),
+    ],
+)
+def test_wrong_names_and_weights_are_a_cause_and_a_remedy(tmp_path, wrong, words):
+    (tmp_path / "mine.py").write_text("def reward(prev, action, state, memory):\n    return 0.0\n")
+    ran = rewardsmith(tmp_path, "run", "--task", TASK, *wrong)
+    assert ran.returncode == 2 and words in ran.stderr and len(ran.stderr.strip().splitlines()) == 2, ran.stderr
+
+
+def test_methods_are_listed_with_their_options(tmp_path):
+    rows = json.loads(rewardsmith(tmp_path, "methods", "--format", "json").stdout)
+    known = {row["method"]: row for row in rows}
+    assert {"auto-mc-reward", "free", "sparse", "hand", "count", "rnd", "noveld", "e3b", "calm"} <= set(known)
+    assert known["calm"]["combines"] and not known["free"]["combines"] and "sight=view" in known["count"]["options"]
