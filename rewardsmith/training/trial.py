@@ -18,6 +18,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
+from rewardsmith.training.device import choose_device
 from rewardsmith.training.episodes import watch_failures
 from rewardsmith.training.evaluation import Evaluation, evaluate, evaluate_for_curve
 from rewardsmith.training.guidance import attach, guided
@@ -141,6 +142,9 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
     if learners is not None and learners.guide is not None:
         policy = guided(policy)
     decay = _Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
+    device = choose_device(plan.task, settings)
+    if settings.device != "cpu":
+        print(f"trained on {device.device} ({device.why})", flush=True)  # the trial's log
     model = PPO(
         policy,
         env,
@@ -155,7 +159,7 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
         normalize_advantage=settings.normalize_advantage,
         policy_kwargs={**policy_kwargs, "optimizer_class": LightAdam, "optimizer_kwargs": {"eps": 1e-5, "fused": True}},
         rollout_buffer_class=ShapedRolloutBuffer,
-        device=settings.device,
+        device=device.device,
         seed=None,
     )
     # SB3's own seeding draws from the same generators; seed after construction, then initialise again, so
