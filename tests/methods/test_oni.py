@@ -197,7 +197,8 @@ def test_labels_are_paid_from_the_next_rollout_on_once_per_episode_by_counts(tmp
     told = [p.telemetry["methods"]["oni"] for p in curve]
     assert told[-1]["annotated"] > 0.5 and told[-1]["model_accuracy"] == 1.0
     assert told[-1]["latency_p95_s"] >= told[-1]["latency_p50_s"] > 0
-    assert sum(p.telemetry["channels"]["oni"]["mean_per_episode"] for p in curve) > 0
+    paid = [p.telemetry["channels"].get("oni", {}).get("mean_per_episode", 0.0) for p in curve]
+    assert max(paid) > 0
     assert read_labels(tmp_path / "labels.jsonl")[-1][0] >= 1  # a later rollout took labels, too
     assert report.complete
 
