@@ -193,11 +193,12 @@ def test_ranking_pays_normalised_rewards_above_the_threshold_only():
 
 
 def test_labels_are_paid_from_the_next_rollout_on_once_per_episode_by_counts(tmp_path):
-    report, curve = run(tmp_path, get_method("oni"), latency=0.0)
+    report, curve = run(tmp_path, {get_method("oni"): {"latency": 0.0}})
     told = [p.telemetry["methods"]["oni"] for p in curve]
     assert told[-1]["annotated"] > 0.5 and told[-1]["model_accuracy"] == 1.0
     assert told[-1]["latency_p95_s"] >= told[-1]["latency_p50_s"] > 0
-    assert sum(p.telemetry["channels"]["oni"]["mean_per_episode"] for p in curve) > 0
+    paid = [p.telemetry["channels"].get("oni", {}).get("mean_per_episode", 0.0) for p in curve]
+    assert max(paid) > 0
     assert read_labels(tmp_path / "labels.jsonl")[-1][0] >= 1  # a later rollout took labels, too
     assert report.complete
 
@@ -240,11 +241,11 @@ def replayed(folder, kind, annotator):
 def test_a_resumed_trial_goes_on_with_the_labels_of_its_checkpoint(tmp_path):
     options = {"reward_model": "classification", "latency": 0.0}
     with pytest.raises(Killed):
-        run(tmp_path, get_method("oni"), kill_at=4 * 64 * 15, **options)
+        run(tmp_path, {get_method("oni"): options}, kill_at=13)
     written = read_labels(tmp_path / "labels.jsonl")
     with (tmp_path / "labels.jsonl").open("a") as file:
         file.write('{"rollout": 99, "version": 9, "value": 1.0, "waited_s": 0, "captions": [[7, "lost", false]]}\n')
-    report, curve = run(tmp_path, get_method("oni"), **options)
+    report, curve = run(tmp_path, {get_method("oni"): options})
     after = read_labels(tmp_path / "labels.jsonl")
     assert report.complete and not any(label.captions[0].text == "lost" for _, label in after)
     assert [label.captions for _, label in after[:5]] == [label.captions for _, label in written[:5]]
@@ -261,7 +262,7 @@ def test_a_trial_killed_before_its_first_checkpoint_leaves_no_labels_behind(tmp_
 
 
 def test_training_does_not_wait_for_an_annotator_that_never_answers(tmp_path):
-    report, curve = run(tmp_path, get_method("oni"), steps=4 * 64 * 3, latency=600.0)
+    report, curve = run(tmp_path, {get_method("oni"): {"latency": 600.0}})
     told = curve[-1].telemetry["methods"]["oni"]
     assert report.complete and told["annotated"] == 0.0 and told["waiting"] > 0
 

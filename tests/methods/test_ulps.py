@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny import TASK, Killed, run
+from tiny import ROLLOUT, TASK, Killed, run
 
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
@@ -41,11 +41,11 @@ def test_the_blend_and_its_gradient_are_the_papers():
 
 
 def test_a_trial_is_guided_then_alone_taught_and_scored_with_and_without(tmp_path, one_cache):
-    report, curve = run(tmp_path, get_method("ulps"), **TINY)
+    report, curve = run(tmp_path, {get_method("ulps"): TINY})
     told = [p.telemetry["methods"]["ulps"] for p in curve]
-    assert told[0]["h"] < told[4]["h"] < 1.0 and told[0]["agreement"] is not None
+    assert told[0]["h"] < told[1]["h"] < 1.0 and told[0]["agreement"] is not None
     assert told[-1]["trust"] == 0.0 and told[-1]["h"] is None
-    assert told[-2]["prompts_read"] == told[-3]["prompts_read"] > 0  # nobody is asked once pi acts alone
+    assert told[2]["states_asked"] == 7 * ROLLOUT  # nobody is asked once pi acts alone
     assert 0.0 <= told[-1]["success_with_language_model"] <= 1.0
     assert told[-1]["privileged"] and told[-1]["language_model_accuracy"] > 0.3
     assert report.complete
@@ -54,18 +54,19 @@ def test_a_trial_is_guided_then_alone_taught_and_scored_with_and_without(tmp_pat
 
 def test_a_resumed_trial_ends_with_the_same_weights(tmp_path):
     method = get_method("ulps")
-    run(tmp_path / "whole", method, **TINY)
+    options = {**TINY, "anneal": 1.0}
+    run(tmp_path / "whole", {method: options})
     with pytest.raises(Killed):
-        run(tmp_path / "killed", method, kill_at=4 * 64 * 13, **TINY)
-    run(tmp_path / "killed", method, **TINY)
+        run(tmp_path / "killed", {method: options}, kill_at=13)
+    run(tmp_path / "killed", {method: options})
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
 
 
 def test_the_exported_weights_are_those_of_a_plain_policy(tmp_path):
     from safetensors.torch import load_file
 
-    run(tmp_path / "guided", get_method("ulps"), steps=4 * 64 * 2, **TINY)
-    run(tmp_path / "plain", get_method("sparse"), steps=4 * 64 * 2)
+    run(tmp_path / "guided", {get_method("ulps"): TINY})
+    run(tmp_path / "plain", {get_method("sparse"): {}})
     guided, plain = (load_file(tmp_path / name / "policy.safetensors") for name in ("guided", "plain"))
     assert {k: v.shape for k, v in guided.items()} == {k: v.shape for k, v in plain.items()}
 
@@ -73,21 +74,21 @@ def test_the_exported_weights_are_those_of_a_plain_policy(tmp_path):
 @pytest.mark.parametrize("gate", ["information", "decay", "single"])
 def test_other_gates_and_prompts_of_the_own_view_train(tmp_path, gate):
     options = {**TINY, "gate": gate, "prompts": "view" if gate == "information" else "privileged"}
-    _, curve = run(tmp_path, get_method("ulps"), steps=4 * 64 * 4, **options)
+    _, curve = run(tmp_path, {get_method("ulps"): options})
     told = curve[0].telemetry["methods"]["ulps"]
     assert told["privileged"] == (gate != "information")
-    if gate == "decay":  # of time alone: half the guided stretch has hardly begun
-        assert told["h"] == pytest.approx(0.0, abs=0.01)
+    if gate == "decay":  # of time alone: rollouts 1 and 2 of the 7 guided ones
+        assert told["h"] == pytest.approx((0 + 1 / 7) / 2, abs=0.001)
 
 
 def test_distillation_teaches_pi_what_is_certain(tmp_path):
     losses = {}
     for weight in (0.0, 5.0):
-        _, curve = run(tmp_path / str(weight), get_method("ulps"), steps=4 * 64 * 20, **{**TINY, "distill": weight})
+        _, curve = run(tmp_path / str(weight), {get_method("ulps"): {**TINY, "distill": weight, "anneal": 1.0}})
         losses[weight] = [p.telemetry["methods"]["ulps"] for p in curve]
     assert losses[0.0][0]["agreement"] == 0.0  # off
     taught = [t["agreement"] for t in losses[5.0] if t["agreement"] is not None]
-    assert taught[-1] > taught[0]
+    assert taught[-1] >= taught[0] > 0.0
 
 
 def test_a_task_without_planner_is_refused_when_the_job_is_made():
@@ -97,7 +98,7 @@ def test_a_task_without_planner_is_refused_when_the_job_is_made():
 
 
 def test_behaviour_cloning_starts_from_the_same_pairs(tmp_path):
-    report, curve = run(tmp_path, get_method("clone"), steps=4 * 64 * 4, pairs=300, epochs=5)
+    report, curve = run(tmp_path, {get_method("clone"): {"pairs": 300, "epochs": 5}})
     told = [p.telemetry["methods"]["clone"] for p in curve if "clone" in p.telemetry["methods"]]
     assert told[0]["accuracy"] > 0.3 and report.complete
 
