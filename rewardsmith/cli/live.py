@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Engine
 
 from rewardsmith.cli import screen
 from rewardsmith.reporting import text
 from rewardsmith.reporting.overview import Overview, Row, read_overview
-from rewardsmith.storage.database import read
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 _EVERY = 0.5
 
@@ -27,11 +28,15 @@ def watch(database: Engine, job_id: str, running: Callable[[], bool]) -> Overvie
 
 
 def _read(database: Engine, job_id: str) -> Overview:
+    from rewardsmith.storage.database import read
+
     with read(database) as connection:
         return read_overview(connection, job_id)
 
 
 def _watch_live(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
+    from rich.live import Live
+
     view = _read(database, job_id)
     with Live(screen_of(view), console=screen.talk, refresh_per_second=4, transient=True) as live:
         while running() and view.job.state == "running":
