@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Rollout, pack_tables
+from .budget import seconds_used
 from .process import HostProcess
 from .protocol import MAX_NAMES, SCORE, STATE_ONLY, HostError, Limits, Reply, function_signature
 from .views import costly_fields
@@ -106,6 +107,11 @@ class RewardHost:
     def pid(self) -> int:
         """The host's process id, for supervision."""
         return self._process.pid
+
+    @property
+    def processor_seconds(self) -> float | None:
+        """Processor time that the host has used so far; None where the system cannot say."""
+        return seconds_used(self.pid)
 
     def close(self) -> None:
         """Ends the host at once; safe to call twice."""
