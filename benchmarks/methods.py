@@ -310,13 +310,14 @@ def _line(task: str, arm: str, rows: list[dict[str, Any]], sparse: list[dict[str
     setting = " ".join(f"{k}={v}" for k, v in rows[0]["options"].items() if k not in ("mode", "subgoals"))
     areas = [area(r) for r in rows]
     low, high = stratified_bootstrap(areas)
+    interval = f" [{low:.3f}, {high:.3f}]" if math.isfinite(low) else " (one seed: no interval)"
     star = " *" if rows[0]["oracle_informed"] else ""
     final = ", ".join(f"{100 * r['final']:.1f}" for r in rows)
     median, censored = _median(rows)
     each = ", ".join(_steps(reached(r), r["steps"]) for r in rows)
     return (
         f"| {task} | {arm}{star} | {setting or '-'} | {rows[0]['steps']:,} | {'> ' if censored else ''}{median:,.0f} "
-        f"({each}) | {_ratio(rows, sparse)} | {interquartile_mean(areas):.3f} [{low:.3f}, {high:.3f}] | {final} |"
+        f"({each}) | {_ratio(rows, sparse)} | {interquartile_mean(areas):.3f}{interval} | {final} |"
     )
 
 

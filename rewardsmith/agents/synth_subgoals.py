@@ -75,7 +75,10 @@ def _predicates(machine: dict[str, Any]) -> Composed:
     for m, name in zip(milestones, names, strict=True):
         lines += ["", f"def holds_{name}(state):", f"    return {m.test}", ""]
         lines += ["", f"def {name}(prev, action, state, memory):"]
-        lines += [f"    return 1.0 if holds_{name}(state) and not holds_{name}(prev) else 0.0", ""]
+        # What held before is remembered: testing every state twice doubles the cost of a step.
+        lines += [f'    before = memory["{name}"] if "{name}" in memory else holds_{name}(prev)']
+        lines += [f'    after = memory["{name}"] = holds_{name}(state)']
+        lines += ["    return 1.0 if after and not before else 0.0", ""]
     says = "; ".join(m.says for m in milestones)
     return Composed("\n".join(lines), f"Subgoals: {says}. Each is terminated by the step that makes it true.")
 
