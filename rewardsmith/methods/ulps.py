@@ -120,8 +120,7 @@ class UlpsLearner(Learner):
         chosen: UlpsOptions = setting.options
         self._setting, self._options = setting, chosen
         self._language_model = fitted(setting.task, chosen)
-        self.blend = Blend(setting, self._language_model)
-        self.guide = self.blend
+        self.guide = self._blend = Blend(setting, self._language_model)
         self._clear()
 
     def _clear(self) -> None:
@@ -130,14 +129,14 @@ class UlpsLearner(Learner):
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
         """None of its own; the rollout's steps are counted for the annealing."""
-        self.blend.steps = seen.steps + seen.rollout.rewards.size
+        self._blend.steps = seen.steps + seen.rollout.rewards.size
         return {}
 
     def learn(self, seen: Experience, model: PPO) -> None:
         """Teach pi what the language model said of this rollout's states; score both at the end."""
-        if self.blend.advice:
-            advice = np.stack(self.blend.advice)
-            self.blend.advice = []
+        if self._blend.advice:
+            advice = np.stack(self._blend.advice)
+            self._blend.advice = []
             self._rollouts += 1
             self._h += float(advice[..., -1].mean())
             if self._options.distill > 0:
@@ -176,10 +175,10 @@ class UlpsLearner(Learner):
         envs, task = min(64, self._options.final_episodes), self._setting.task
         batch = task.batch(envs, "select")
         gate = "information" if self._options.gate == "information" else "entropy"
-        describer = self.blend.describer(batch.tables, envs)
+        describer = self._blend.describer(batch.tables, envs)
         try:
             return play_blended(
-                model.policy, task, batch, describer, self.blend.opinions, gate, self._options.final_episodes,
+                model.policy, task, batch, describer, self._blend.opinions, gate, self._options.final_episodes,
                 self._setting.seed,
             ).success  # fmt: skip
         finally:
@@ -187,11 +186,11 @@ class UlpsLearner(Learner):
 
     def state(self) -> dict[str, Any]:
         """Where the annealing is; opinions are a function of the prompt and need no saving."""
-        return {"steps": self.blend.steps}
+        return {"steps": self._blend.steps}
 
     def load(self, state: Any) -> None:
         """Go on annealing from there."""
-        self.blend.steps = state["steps"]
+        self._blend.steps = state["steps"]
 
     def telemetry(self) -> dict[str, Any]:
         """Averages over the rollouts since the last call, and how the language model was scored when it was made."""
@@ -200,12 +199,12 @@ class UlpsLearner(Learner):
         told = {
             "prompts": self._options.prompts,
             "privileged": self._options.prompts == "privileged",
-            "trust": self.blend.trust,
+            "trust": self._blend.trust,
             "h": self._h / count if self._rollouts else None,
             "distillation_loss": self._loss / count if self._rollouts else None,
             "agreement": self._agreement / count if self._rollouts else None,
-            "prompts_read": self.blend.opinions.prompts,
-            "states_asked": self.blend.opinions.states,
+            "prompts_read": self._blend.opinions.prompts,
+            "states_asked": self._blend.opinions.states,
             "language_model_accuracy": known.accuracy,
             "language_model_ece": known.ece,
             "success_with_language_model": self._with,

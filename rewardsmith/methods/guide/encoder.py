@@ -72,14 +72,19 @@ class Dropout(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.passes:
             return functional.dropout(x, self.rate, self.training)
+        masks = self._kept(x)
+        if not self._flat:
+            return x * masks.view(-1, *(1,) * (x.dim() - 2), x.shape[-1])
+        apart = x.unflatten(0, (self.passes, -1))
+        return (apart * masks.view(-1, *(1,) * (apart.dim() - 2), x.shape[-1])).flatten(0, 1)
+
+    def _kept(self, x: torch.Tensor) -> torch.Tensor:
+        """The masks [T, D], drawn when the width is first known."""
         if self._masks is None:
             generator = torch.Generator().manual_seed(self._seed)
             kept = torch.rand(self.passes, x.shape[-1], generator=generator) >= self.rate
             self._masks = (kept.float() / (1.0 - self.rate)).to(x)
-        if not self._flat:
-            return x * self._masks.view(-1, *(1,) * (x.dim() - 2), x.shape[-1])
-        apart = x.unflatten(0, (self.passes, -1))
-        return (apart * self._masks.view(-1, *(1,) * (apart.dim() - 2), x.shape[-1])).flatten(0, 1)
+        return self._masks
 
 
 class Block(nn.Module):

@@ -128,7 +128,7 @@ def _pairs(
     episodes = collect(task, layouts, count, len(SPLITS) * spec.seed + number)
     labelled = np.logical_or.reduce(episodes.optimal, axis=1)
     texts = described(task, episodes, spec.prompts)
-    return [text for text, known in zip(texts, labelled, strict=True) if known], episodes.optimal[labelled]
+    return [text for text, known in zip(texts, labelled.tolist(), strict=True) if known], episodes.optimal[labelled]
 
 
 def _read(task: MiniGridTask, spec: GuideSpec, folder: Path) -> LanguageGuide:
