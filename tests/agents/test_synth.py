@@ -81,13 +81,17 @@ def renamed_literals(source: str) -> str:
     return re.sub(r"# .*", lambda m: renamed(m.group(0)), source)
 
 
+# What a program that runs is worth, the battery and the certificate find out; the designer is told and repairs it.
+WORTH = ("battery", "certificate", "cost")
+
+
 @pytest.mark.parametrize("task_id", [*TASKS, "MiniGrid-Fetch-5x5-N2-v0", "MiniGrid-MultiRoom-N2-S4-v0"])
 @pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
 def test_its_programs_pass_the_gate_and_run(task_id, method):
     task = get_task(task_id)
     for sample in range(3):
         checked = run_checks(task, get_method(method).reward(ask(task.interface(), method, sample=sample)), 0.99)
-        assert [v for v in checked.verdicts if not v.passed and v.kind not in ("battery", "cost")] == []
+        assert [v for v in checked.verdicts if not v.passed and v.kind not in WORTH] == []
 
 
 @pytest.mark.parametrize("task_id", ["MountainCar-v0", "CartPole-v1"])

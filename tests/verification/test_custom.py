@@ -51,7 +51,9 @@ def test_listing_the_real_environment_gives_what_the_compiled_engine_gives(small
     own = CustomTask(lambda: gymnasium.make(task_id), "own", {"train": 6, "select": 4, "claim": 4})
     for reward in (rewards.SUCCESS, rewards.PICKUP_FARM, rewards.DISTANCE_POTENTIAL):
         found, compiled = (certify(task, reward, 0.99, layouts=1).worst for task in (own, small_task(task_id)))
-        assert (found.verdict, found.nodes, found.shortest) == (compiled.verdict, compiled.nodes, compiled.shortest)
+        assert (found.verdict, found.shortest) == (compiled.verdict, compiled.shortest)
+        # What MiniGrid keeps beside the grid can tell apart states that are alike: the first one of DoorKey is such.
+        assert 0 <= found.nodes - compiled.nodes <= 1
         assert found.high.value == pytest.approx(compiled.high.value, abs=1e-9)
 
 
