@@ -22,7 +22,7 @@ def overview(**budget) -> Overview:
         "CartPole-v1",
         "free",
         "",
-        {},
+        spec.model_dump(mode="json"),
         "running",
         None,
         "abc123-1a",
@@ -35,6 +35,7 @@ def overview(**budget) -> Overview:
         0,
         None,
         None,
+        None,
     )
     rows = [
         Row("abc123-sparse", 0, "baseline", "training", "", 4096, 0.015, 0.004, 0.05, 31000.0, "", False),
@@ -42,7 +43,7 @@ def overview(**budget) -> Overview:
         Row("abc123-1b", 1, "new", "dead", "", 0, None, None, None, None, "failed check gate: line 2", False),
     ]
     costs = {"env_steps": 12288, "calls": 4, "dollars": 0.25}
-    return Overview(job, spec, rows, 1, 3, 0, 0, costs)
+    return Overview(job, rows, 1, 3, 0, 0, costs)
 
 
 def rendered(view: Overview, width: int = 120) -> str:
