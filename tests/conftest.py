@@ -1,7 +1,10 @@
-"""A small finished job, made once per test process by the real executor on a tiny budget."""
+"""A small finished job, made once per test run by the real executor on a tiny budget."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
@@ -45,7 +48,19 @@ SMALL = [
 
 @pytest.fixture(scope="session")
 def small_job(tmp_path_factory) -> SmallJob:
+    """Made once per run: the first process that needs it makes it, the others wait and take a copy."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    made, said = shared / "small_job_made", shared / "small_job_said"
+    with (shared / "small_job.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.rmtree(made, ignore_errors=True)
+            made.mkdir()
+            ran = rewardsmith(made, *SMALL)
+            assert ran.returncode == 0, ran.stderr
+            said.write_text(ran.stdout + ran.stderr)
     folder = tmp_path_factory.mktemp("small_job")
-    ran = rewardsmith(folder, *SMALL)
-    assert ran.returncode == 0, ran.stderr
-    return SmallJob(folder, ran.stdout + ran.stderr)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return SmallJob(folder, said.read_text())

@@ -14,7 +14,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
-from rewardsmith.verification.checks import run_checks
+from rewardsmith.verification.checks import Proof, run_checks
 
 TASKS = ["MiniGrid-DoorKey-8x8-v0", "MiniGrid-UnlockPickup-v0", "MiniGrid-KeyCorridorS3R3-v0", "MiniGrid-LavaGapS5-v0"]
 RENAMED = {"key": "zib", "door": "gralp", "ball": "wob", "box": "fnord", "goal": "quux", "yellow": "mauve"}
@@ -81,17 +81,15 @@ def renamed_literals(source: str) -> str:
     return re.sub(r"# .*", lambda m: renamed(m.group(0)), source)
 
 
-# What a program that runs is worth, the battery and the certificate find out; the designer is told and repairs it.
-WORTH = ("battery", "certificate", "cost")
-
-
 @pytest.mark.parametrize("task_id", [*TASKS, "MiniGrid-Fetch-5x5-N2-v0", "MiniGrid-MultiRoom-N2-S4-v0"])
 @pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
 def test_its_programs_pass_the_gate_and_run(task_id, method):
     task = get_task(task_id)
     for sample in range(3):
-        checked = run_checks(task, get_method(method).reward(ask(task.interface(), method, sample=sample)), 0.99)
-        assert [v for v in checked.verdicts if not v.passed and v.kind not in WORTH] == []
+        reward = get_method(method).reward(ask(task.interface(), method, sample=sample))
+        # Whether it runs; what it is worth, the battery and the certificate find out, at far greater cost.
+        checked = run_checks(task, reward, 0.99, proof=Proof(wanted=False))
+        assert [v for v in checked.verdicts if not v.passed and v.kind != "cost"] == []
 
 
 @pytest.mark.parametrize("task_id", ["MountainCar-v0", "CartPole-v1"])
