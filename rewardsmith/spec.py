@@ -146,7 +146,7 @@ _VECTOR = {"num_envs": 16, "batch_size": 256, "epochs": 8, "entropy": 0.01, "nor
 _BALANCE = {"num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0}
 _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("MiniGrid-DoorKey-16x16", 2_000_000, _GRID),
-    ("MiniGrid-DoorKey-", 250_000, _GRID),
+    ("MiniGrid-DoorKey-", 300_000, _GRID),
     ("MiniGrid-Empty-", 200_000, _GRID),
     ("MiniGrid-Unlock-", 300_000, _GRID),
     ("MiniGrid-", 1_500_000, _ROOMS),

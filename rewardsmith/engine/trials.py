@@ -220,7 +220,7 @@ class _Rows:
             points = [p["success"] for p in records.curve_of(connection, self._trial) if p["success"] is not None]
             result = {
                 "success": success,
-                "late": _mean(points[len(points) // 2 :], success),
+                "late": _mean(points[2 * len(points) // 3 :], success),
                 "area": _mean(points, success),
                 "train_success": in_training,
                 "steps": report["steps"],
