@@ -13,6 +13,9 @@ from rewardsmith.errors import DiskFull, StorageError
 from rewardsmith.storage.outage import outlast
 from rewardsmith.storage.reader import BUSY_SECONDS, HEAD
 
+ASLEEP_SECONDS = 15.0
+"""Transactions take milliseconds; Postgres ends one whose client has said nothing for so long."""
+
 _READ = "rewardsmith_read"
 
 _NETWORK_FILESYSTEMS = {
@@ -61,6 +64,8 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, p
     if sqlite:
         event.listen(engine, "connect", _pragmas)
         event.listen(engine, "begin", _begin_immediately)
+    elif engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _end_sleepers)
     with reported():
         if patient:
             outlast(lambda: _check_version(engine, migrate=migrate and sqlite))
@@ -213,6 +218,14 @@ def _pragmas(connection, _record) -> None:
     for pragma in ("journal_mode=WAL", waiting, "foreign_keys=ON", "synchronous=NORMAL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _end_sleepers(connection, _record) -> None:
+    # A host that falls asleep inside a transaction would hold its rows' locks until it wakes.
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {int(1000 * ASLEEP_SECONDS)}")
+    cursor.close()
+    connection.commit()
 
 
 def _begin_immediately(connection: Connection) -> None:

@@ -16,8 +16,8 @@ OUTAGE_SECONDS = 120.0
 """How long a worker waits for the server to come back before it gives up what it was doing."""
 
 _AGAIN = 0.5
-# Postgres: the operator stops or starts the server, or two transactions waited for each other.
-_PASSING = ("57P01", "57P02", "57P03", "40P01", "40001")
+# Postgres: the operator stops or starts the server, this process slept in a transaction, or two waited for each other.
+_PASSING = ("57P01", "57P02", "57P03", "25P03", "40P01", "40001")
 
 
 def is_outage(error: DBAPIError) -> bool:
