@@ -15,7 +15,7 @@ from rewardsmith.config import Settings, settings
 from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.speaking import recorded_job, write_cassette
-from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.errors import RewardsmithError, UsageError, no_cuda
 from rewardsmith.executor import Executor
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
@@ -113,10 +113,7 @@ def _require_device(spec: JobSpec) -> None:
     import torch
 
     if not torch.cuda.is_available():
-        raise RewardsmithError(
-            "This machine has no CUDA device that torch can use.",
-            "Leave --device at cpu, or install a CUDA build of torch; `rewardsmith doctor` shows the GPU.",
-        )
+        raise no_cuda()
 
 
 def plan_calls(spec: JobSpec) -> planning.Plan:

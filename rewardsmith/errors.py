@@ -47,3 +47,11 @@ def of_system(error: OSError) -> RewardsmithError:
             "Free some; nothing that is finished is lost.",
         )
     return RewardsmithError(f"{error.strerror or error}{where}", "Check the path, rights and free space.")
+
+
+def no_cuda() -> RewardsmithError:
+    """What to say where CUDA is asked for and absent."""
+    return RewardsmithError(
+        "This machine has no CUDA device that torch can use.",
+        "Leave --device at cpu, or install a CUDA build of torch; `rewardsmith doctor` shows the GPU.",
+    )

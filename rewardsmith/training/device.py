@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from rewardsmith.errors import RewardsmithError
+from rewardsmith.errors import no_cuda
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.network import policy_for
@@ -35,10 +35,7 @@ def choose_device(task: Task, training: TrainingSpec) -> Chosen:
         return Chosen("cpu", "asked for")
     if not torch.cuda.is_available():
         if training.device == "cuda":
-            raise RewardsmithError(
-                "This machine has no CUDA device that torch can use.",
-                "Leave --device at cpu, or install a CUDA build of torch; `rewardsmith doctor` shows the GPU.",
-            )
+            raise no_cuda()
         return Chosen("cpu", "auto: there is no CUDA device")
     if training.device == "cuda":
         return Chosen("cuda", "asked for")
