@@ -38,7 +38,7 @@ def test_a_job_over_http_repairs_checks_reviews_and_analyzes(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
+            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "20000"),
             *("--confirm", "0", "--no-planner", "--slots", "1", *FEW_EPISODES),
             env={"OPENAI_API_KEY": KEY},
@@ -94,7 +94,7 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
+            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "12000"),
             *("--confirm", "0", "--no-planner", "--slots", "1", "--max-dollars", "5", "--record", str(cassette)),
             *FEW_EPISODES,
@@ -126,7 +126,7 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
 
 
 def test_a_dry_run_prints_prompts_and_the_bound_and_does_nothing(tmp_path):
-    command = ("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--model", "openai/gpt-4o", "--samples", "2", "--dry-run")
+    command = ("run", "--task", "MiniGrid-Empty-5x5-v0", "--model", "openai/gpt-4o", "--samples", "2", "--dry-run")
     ran = rewardsmith(tmp_path, *command)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("You are the Reward Designer") == 2
@@ -155,7 +155,7 @@ def test_no_planted_key_reaches_anything_that_is_written(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
+            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "2", "--samples", "1", "--steps", "4000", "--target", "1.0"),
             *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl"), *FEW_EPISODES),
             env=SECRETS,
@@ -182,7 +182,7 @@ def test_a_round_s_samples_are_asked_for_at_the_same_time(tmp_path):
             *(
                 "run",
                 "--task",
-                "MiniGrid-DoorKey-5x5-v0",
+                "MiniGrid-Empty-5x5-v0",
                 "--method",
                 "free",
                 "--model",
@@ -208,7 +208,7 @@ def test_a_call_limit_is_kept(tmp_path):
     with Provider(completion(GOOD), completion(REVIEW), completion(READING)) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
+            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "5", "--samples", "1", "--steps", "20000"),
             *("--confirm", "0", "--target", "1.0", "--max-calls", "3", "--slots", "1", *FEW_EPISODES),
             env={"OPENAI_API_KEY": KEY},

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from eight_trials import begin, end, events, go_on, state_of, stub_path
@@ -46,10 +47,29 @@ def executor(request) -> LocalExecutor | Service:
     return request.getfixturevalue(request.param)
 
 
-def kill(executor: LocalExecutor | Service, pids: list[int]) -> None:
-    """kill -9; the trials under way must end by themselves before they are let go on, or they might be quicker."""
-    assert pids
+@pytest.fixture(autouse=True)
+def _nothing_stays(request):
+    """A job that a failed test left behind must not hold the slots of the next one's."""
+    executors = [request.getfixturevalue(name) for name in ("executor", "service") if name in request.fixturenames]
+    yield
+    for executor in executors:
+        _clear(executor)
+
+
+def _clear(executor: LocalExecutor | Service) -> None:
+    go_on(executor)
+    for (job,) in executor.query("SELECT id FROM jobs WHERE state IN ('running', 'paused')"):
+        cancel_job(executor.context, job)
+
+
+def kill(executor: LocalExecutor | Service, choose: Callable[[], list[int]]) -> None:
+    """kill -9; the trials under way must end by themselves before they are let go on, or they might be quicker.
+
+    Trials are looked up before those who die are: one that begins in between may die too, but is not waited for.
+    """
     held = executor.trials()
+    pids = choose()
+    assert pids
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not {*held} & {*executor.trials()})
@@ -57,7 +77,7 @@ def kill(executor: LocalExecutor | Service, pids: list[int]) -> None:
 
 def test_a_killed_trial_is_trained_again(executor):
     job = begin(executor)
-    kill(executor, executor.trials())
+    kill(executor, executor.trials)
     end(executor, job)
     assert events(executor, job, "given back")
 
@@ -96,17 +116,21 @@ def test_a_full_disk_in_a_trial(service):
 
 def test_a_killed_warm_parent_takes_its_trials_with_it_and_has_a_successor(service):
     job = begin(service)
-    warm = service.processes("workers.warm")
-    kill(service, [pid for pid in warm if parent_of(pid) not in warm])
+    kill(service, lambda: warm_parents(service))
     end(service, job)
     assert events(service, job, "given back")
 
 
 def test_a_killed_child_of_a_worker_leaves_its_trial_to_another(service):
     job = begin(service)
-    kill(service, slots(service)[1])
+    kill(service, lambda: slots(service)[1])
     end(service, job)
     assert events(service, job, "reaped")
+
+
+def warm_parents(service: Service) -> list[int]:
+    warm = service.processes("workers.warm")
+    return [pid for pid in warm if parent_of(pid) not in warm]
 
 
 def slots(service: Service) -> tuple[list[int], list[int]]:
@@ -118,13 +142,13 @@ def slots(service: Service) -> tuple[list[int], list[int]]:
 
 def test_a_killed_worker_is_started_again_by_its_host(service):
     job = begin(service)
-    kill(service, slots(service)[0])
+    kill(service, lambda: slots(service)[0])
     end(service, job)
 
 
 def test_a_killed_host_takes_its_workers_with_it(service):
     job = begin(service)
-    kill(service, service.processes("workers.host"))
+    kill(service, lambda: service.processes("workers.host"))
     wait_for(lambda: not service.processes("celery") and not service.trials(), 40)
     service.worker()
     end(service, job)
@@ -199,7 +223,7 @@ def test_two_reapers_at_once(service):
     """Both find the lapsed items of killed children; each is queued again once."""
     second = service.scheduler()
     job = begin(service)
-    kill(service, slots(service)[1])
+    kill(service, lambda: slots(service)[1])
     end(service, job)
     second.terminate()
     second.wait(20)
