@@ -42,7 +42,7 @@ class SmallJob:
 
 SMALL = [
     *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--iterations", "1", "--samples", "2", "--slots", "2"),
-    *("--steps", "60000", "--confirm", "2", "--target", "0.99", *FEW_EPISODES),
+    *("--steps", "24000", "--confirm", "2", "--target", "0.99", *FEW_EPISODES),
 ]
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import sys
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from rewardsmith.agents.models import Request, Usage
@@ -14,6 +19,9 @@ _TEMPLATE_TOKENS = 64
 
 _BYTES_PER_TOKEN = 3.5
 """English and code make 3.5 to 4.5 bytes a token; the low end, because an estimate should err upwards."""
+
+_OWN_LIST = "LITELLM_LOCAL_MODEL_COST_MAP"
+_LIST = "model_prices_and_context_window_backup.json"
 
 UNPAID = ("synth", "manual", "none")
 """Models that no provider bills."""
@@ -30,7 +38,7 @@ class Bound:
 def import_litellm() -> Any:
     """litellm, imported so that it fetches nothing and retries nothing by itself."""
     # Without these two, the import itself fetches price lists over the network.
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault(_OWN_LIST, "True")
     os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "true")
     import litellm
 
@@ -64,7 +72,7 @@ def has_price(name: str) -> bool:
 
 def _rates(name: str) -> tuple[float, float] | None:
     """Dollars per token of prompt and of answer, each the highest that the model's list price names."""
-    listed = _listed(import_litellm(), name)
+    listed = _listed(name)
     if listed is None:
         return None
 
@@ -84,14 +92,31 @@ def _rates(name: str) -> tuple[float, float] | None:
     return None if prompt is None or answer is None else (prompt, answer)
 
 
-def _listed(litellm: Any, name: str) -> dict[str, Any] | None:
-    return litellm.model_cost.get(name) or litellm.model_cost.get(name.partition("/")[2])
+def _listed(name: str) -> dict[str, Any] | None:
+    prices = _price_list()
+    return prices.get(name) or prices.get(name.partition("/")[2])
+
+
+def _price_list() -> dict[str, dict[str, Any]]:
+    """litellm's list. Importing litellm takes seconds, so where it is not yet imported the file it reads is read."""
+    if "litellm" in sys.modules or os.environ.get(_OWN_LIST, "True").lower() != "true":
+        return import_litellm().model_cost
+    return _shipped_list() or import_litellm().model_cost
+
+
+@lru_cache(maxsize=1)
+def _shipped_list() -> dict[str, dict[str, Any]]:
+    found = find_spec("litellm")
+    path = Path(found.origin).with_name(_LIST) if found is not None and found.origin else None
+    if path is None or not path.exists():
+        return {}
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def price_of(litellm: Any, response: Any, name: str, usage: Usage) -> float | None:
     """List price of an answer in dollars; None where litellm lists none for the model called `name`."""
     # litellm would fall back on the price of whichever model the reply names.
-    if usage.prompt_tokens is None or _listed(litellm, name) is None:
+    if usage.prompt_tokens is None or _listed(name) is None:
         return None
     try:
         return float(litellm.completion_cost(completion_response=response, model=name))

@@ -37,6 +37,7 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    at: float = field(default_factory=time.monotonic)
 
 
 def completion(

@@ -17,6 +17,7 @@ from email.utils import format_datetime
 import pytest
 from provider import Provider, Reply, completion, error, streamed
 
+from rewardsmith.agents import pricing
 from rewardsmith.agents.faults import scrub
 from rewardsmith.agents.litellm_model import LiteLLMModel
 from rewardsmith.agents.models import (
@@ -31,6 +32,7 @@ from rewardsmith.agents.models import (
     open_model,
     prompt_hash,
 )
+from rewardsmith.agents.pricing import import_litellm
 
 SECRET = "sk-test-51f0c9a7d2e84b6f"
 QUICK = Patience(timeout_s=5.0, deadline_s=10.0, attempts=3, backoff_s=0.01, backoff_max_s=0.05)
@@ -52,8 +54,6 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:
     """Import litellm once, so that its 3 s are not counted against any test's deadline."""
-    from rewardsmith.agents.pricing import import_litellm
-
     import_litellm()
 
 
@@ -116,6 +116,17 @@ def test_no_system_text_and_no_temperature_send_neither(provider: Provider) -> N
 
 def test_an_unknown_price_is_none_and_never_zero(provider: Provider) -> None:
     assert ask(provider, model="openai/some-model-of-ours").price_usd is None
+
+
+def test_prices_are_known_without_importing_litellm_and_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = (
+        "import sys; from rewardsmith.agents import pricing; "
+        "print({n: pricing._rates(n) for n in sys.stdin.read().split()}, 'litellm' in sys.modules)"
+    )
+    names = sorted(name for name in import_litellm().model_cost if " " not in name)
+    monkeypatch.delenv("LITELLM_LOCAL_MODEL_COST_MAP")
+    ran = subprocess.run([sys.executable, "-c", listed], input="\n".join(names), capture_output=True, text=True)
+    assert ran.stdout.strip() == f"{ {name: pricing._rates(name) for name in names} } False"
 
 
 def test_tokens_that_the_provider_did_not_count_are_none_and_so_is_the_price(provider: Provider) -> None:

@@ -6,7 +6,6 @@ import json
 import sqlite3
 import sys
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 from running import FEW_EPISODES, rewardsmith
@@ -16,6 +15,8 @@ from provider import Provider, completion, error
 
 from rewardsmith.agents.replay import read_cassette
 
+TASK = "MiniGrid-Empty-5x5-v0"
+UNCHECKED = ("--set", "verification=false")
 KEY = "sk-planted-7f3a91c2"
 BAD = "My idea.\n```python\ndef reward(prev, action, state, memory):\n    return state.no_such_field\n```\n"
 GOOD = """A milestone each.
@@ -38,8 +39,8 @@ def test_a_job_over_http_repairs_checks_reviews_and_analyzes(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
-            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "20000"),
+            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o"),
+            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "8192"),
             *("--confirm", "0", "--no-planner", "--slots", "1", *FEW_EPISODES),
             env={"OPENAI_API_KEY": KEY},
         )
@@ -94,8 +95,8 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
-            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "12000"),
+            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o"),
+            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "8192"),
             *("--confirm", "0", "--no-planner", "--slots", "1", "--max-dollars", "5", "--record", str(cassette)),
             *FEW_EPISODES,
             env={"OPENAI_API_KEY": KEY},
@@ -121,12 +122,12 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
 
     text = cassette.read_text().replace('"prompt_sha256":"', '"prompt_sha256":"f')
     cassette.write_text(text)
-    ran = rewardsmith(tmp_path, "run", "--replay", str(cassette), "--slots", "1", "--seed", "0", "--steps", "12001")
+    ran = rewardsmith(tmp_path, "run", "--replay", str(cassette), "--slots", "1", "--seed", "0", "--steps", "8193")
     assert "answers another prompt at this call: designer, iteration 1, sample 0" in ran.stderr
 
 
 def test_a_dry_run_prints_prompts_and_the_bound_and_does_nothing(tmp_path):
-    command = ("run", "--task", "MiniGrid-Empty-5x5-v0", "--model", "openai/gpt-4o", "--samples", "2", "--dry-run")
+    command = ("run", "--task", TASK, "--model", "openai/gpt-4o", "--samples", "2", "--dry-run")
     ran = rewardsmith(tmp_path, *command)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("You are the Reward Designer") == 2
@@ -155,9 +156,9 @@ def test_no_planted_key_reaches_anything_that_is_written(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
+            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o"),
             *("--api-base", provider.url, "--iterations", "2", "--samples", "1", "--steps", "4000", "--target", "1.0"),
-            *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl"), *FEW_EPISODES),
+            *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl"), *FEW_EPISODES, *UNCHECKED),
             env=SECRETS,
         )
     written = [rewardsmith(tmp_path, *c, env=SECRETS) for c in (
@@ -179,38 +180,25 @@ def test_a_round_s_samples_are_asked_for_at_the_same_time(tmp_path):
     with Provider(slow) as provider:
         ran = rewardsmith(
             tmp_path,
-            *(
-                "run",
-                "--task",
-                "MiniGrid-Empty-5x5-v0",
-                "--method",
-                "free",
-                "--model",
-                "openai/gpt-4o",
-                "--api-base",
-                provider.url,
-            ),
+            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o", "--api-base", provider.url),
             *("--iterations", "1", "--samples", "4", "--steps", "2000", "--confirm", "0", "--slots", "1"),
             *FEW_EPISODES,
-            *("--critic-model", "synth", "--analyzer-model", "synth", "--max-seconds", "60"),
+            *("--critic-model", "synth", "--analyzer-model", "synth", "--max-seconds", "60", *UNCHECKED),
             env={"OPENAI_API_KEY": KEY},
         )
-        asked = len(provider.asked)
+        times = [asked.at for asked in provider.asked]
     assert ran.returncode in (0, 1), ran.stderr
-    with sqlite3.connect(tmp_path / ".rewardsmith" / "rewardsmith.db") as database:
-        query = "SELECT created_at FROM llm_calls WHERE role = 'designer' AND attempt = 0 ORDER BY created_at"
-        times = [datetime.fromisoformat(row[0]) for row in database.execute(query)]
-    assert asked >= 4
-    assert (times[3] - times[0]).total_seconds() < 3.0, "the fourth was asked only after the first had answered"
+    assert len(times) >= 4
+    assert times[3] - times[0] < 3.0, "the fourth was asked only after the first had answered"
 
 
 def test_a_call_limit_is_kept(tmp_path):
     with Provider(completion(GOOD), completion(REVIEW), completion(READING)) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", "MiniGrid-Empty-5x5-v0", "--method", "free", "--model", "openai/gpt-4o"),
-            *("--api-base", provider.url, "--iterations", "5", "--samples", "1", "--steps", "20000"),
-            *("--confirm", "0", "--target", "1.0", "--max-calls", "3", "--slots", "1", *FEW_EPISODES),
+            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o"),
+            *("--api-base", provider.url, "--iterations", "5", "--samples", "1", "--steps", "4096"),
+            *("--confirm", "0", "--target", "1.0", "--max-calls", "3", "--slots", "1", *FEW_EPISODES, *UNCHECKED),
             env={"OPENAI_API_KEY": KEY},
         )
         assert len(provider.asked) <= 3

@@ -14,11 +14,11 @@ from rewardsmith.spec import read_spec, with_defaults
 pytestmark = pytest.mark.integration
 
 SPEC = {
-    "task": "MiniGrid-DoorKey-5x5-v0",
+    "task": "MiniGrid-Empty-5x5-v0",
     "method": "free",
     "iterations": 1,
     "samples": 2,
-    "steps": 20_000,
+    "steps": 8_192,
     "rungs": [0.5, 1.0],
     "target": None,
     "confirm": 0,
