@@ -7,6 +7,7 @@ that a program remembered is ever sent. It also learns which transitions read th
 from __future__ import annotations
 
 import mmap
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from .protocol import MAX_NAMES, SCORE, STATE_ONLY, TEXT_BYTES, HostError, Limit
 READ_STEP, READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL = 1, 2, 4
 UNLISTED, ONE_TOO_MANY = -1, -2  # instead of a memory's number: it holds more than plain values; no number is left
 
+_KEPT_VIEWS, _KEPT_PICKLES = 8192, 65536
 _EVENT_FIELDS = ("event", "event_object", "solved")
 _PHI, _MEMORY, _FLAGS = MAX_NAMES, MAX_NAMES + 1, MAX_NAMES + 2
 _ROWS = MAX_NAMES + 3
@@ -180,8 +182,9 @@ class Walker:
         placed, _ = _layout(config["capacity"], len(config["actions"]), config["schema"])
         self.inputs = read_arrays(placed, incoming)
         self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
-        self.program, self.frozen, self.numbers = program, [freeze({})], {freeze({}): 0}
-        self.most, self.reads, self.shaping, self.earlier = config["memories"], 0, False, None
+        self.program, self.memories = program, Memories(config["memories"])
+        self.reads, self.shaping, self.earlier = 0, False, None
+        self.earlier_views, self.later_views = _Views(program), _Views(program)
         _watch(program.view, self)
 
     def handle(self, count: int, actions: int) -> Reply:
@@ -206,27 +209,25 @@ class Walker:
         if self.program.potential is not None:
             state = self.program.view(self.inputs["before"][0].tolist(), self.program.tables)
             out[_PHI, 0, 0] = self.program._potential(state, memory)
-        out[_MEMORY, 0, 0] = self._number(memory)
+        out[_MEMORY, 0, 0] = self.memories.number(memory)
 
     def _expand(self, count: int, actions: int, out: np.ndarray) -> None:
-        program = self.program
-        before, after = self.inputs["before"][:count].tolist(), self.inputs["after"]
-        memories = self.inputs["memory"][:count].tolist()
+        calls, before, after = self.program.calls, self.inputs["before"], self.inputs["after"]
+        numbers = self.inputs["memory"][:count].tolist()
         phi, kept, flags = ([[0.0] * actions for _ in range(count)] for _ in range(3))
-        for i, row in enumerate(before):
-            self.earlier = row
-            prev, template = program.view(row, program.tables), self.frozen[memories[i]]
-            rows = after[i * actions : (i + 1) * actions].tolist()
+        for i in range(count):
+            prev = self.earlier_views.of(before[i])
+            self.earlier = prev._row
             for action in range(actions):
                 self.reads = 0
-                memory = thaw(template)
-                state = program.view(rows[action], program.tables)
-                for name, call in program.calls:
+                memory = self.memories.copy(numbers[i])
+                state = self.later_views.of(after[i * actions + action])
+                for name, call in calls:
                     if name == STATE_ONLY:
                         phi[i][action] = self._potential(state, memory)
                     else:
                         self._write(name, call(prev, action, state, memory), out, i, action)
-                kept[i][action] = self._number(memory)
+                kept[i][action] = self.memories.number(memory)
                 flags[i][action] = self.reads
         out[_PHI], out[_MEMORY], out[_FLAGS] = phi, kept, flags
 
@@ -246,21 +247,6 @@ class Walker:
         self.shaping = False
         return value
 
-    def _number(self, memory: dict[Any, Any]) -> int:
-        if not memory:
-            return 0
-        try:
-            frozen = freeze(memory)
-        except TypeError:
-            return UNLISTED
-        number = self.numbers.setdefault(frozen, len(self.frozen))
-        if number == len(self.frozen):
-            if number >= self.most:
-                del self.numbers[frozen]
-                return ONE_TOO_MANY
-            self.frozen.append(frozen)
-        return number
-
     def read(self, view: Any, name: str) -> None:
         """Note that the program read a field that states of one place may differ in."""
         if name == "step":
@@ -269,6 +255,22 @@ class Walker:
             self.reads |= READ_EVENT_FOR_POTENTIAL
         elif view._row is self.earlier:
             self.reads |= READ_EARLIER_EVENT
+
+
+class _Views:
+    """Views of the rows met of late: the same state is entered from many pairs, and a view costs more than a look."""
+
+    def __init__(self, program: Any) -> None:
+        self._program, self._made = program, {}
+
+    def of(self, row: np.ndarray) -> Any:
+        key = row.tobytes()
+        view = self._made.get(key)
+        if view is None:
+            if len(self._made) >= _KEPT_VIEWS:
+                self._made.clear()
+            view = self._made[key] = self._program.view(row.tolist(), self._program.tables)
+        return view
 
 
 def _watch(view: type, walker: Walker) -> None:
@@ -293,6 +295,55 @@ def _noting(walker: Walker, name: str, get: Any) -> Any:
         return get(self)
 
     return noting
+
+
+class Memories:
+    """Numbers for contents of a memory, from 0 for an empty one, and fresh copies of what a number stands for.
+
+    `freeze` decides what is the same. It is slow; so bytes that pickle made of a content are remembered too. Equal
+    contents may give different bytes (sets in another order), never different contents equal bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._frozen = most, [freeze({})]
+        self._numbers = {self._frozen[0]: 0}
+        self._pickled: list[bytes | None] = [pickle.dumps({})]
+        self._known: dict[bytes, int] = {}
+
+    def copy(self, number: int) -> dict[Any, Any]:
+        """A memory with the contents of this number."""
+        pickled = self._pickled[number]
+        return thaw(self._frozen[number]) if pickled is None else pickle.loads(pickled)
+
+    def number(self, memory: dict[Any, Any]) -> int:
+        """The number of these contents, UNLISTED or ONE_TOO_MANY."""
+        if not memory:
+            return 0
+        try:
+            pickled = pickle.dumps(memory, pickle.HIGHEST_PROTOCOL)
+        except Exception:
+            return UNLISTED  # what cannot be pickled is no plain value either
+        number = self._known.get(pickled)
+        return self._look_up(memory, pickled) if number is None else number
+
+    def _look_up(self, memory: dict[Any, Any], pickled: bytes) -> int:
+        try:
+            frozen = freeze(memory)
+        except TypeError:
+            return UNLISTED
+        number = self._numbers.get(frozen)
+        if number is None:
+            number = len(self._frozen)
+            if number >= self._most:
+                return ONE_TOO_MANY
+            self._numbers[frozen] = number
+            self._frozen.append(frozen)
+            # numpy's numbers are put together again by numpy's own code, which may load more of it.
+            self._pickled.append(None if b"numpy" in pickled else pickled)
+        if len(self._known) >= _KEPT_PICKLES:
+            self._known.clear()
+        self._known[pickled] = number
+        return number
 
 
 def freeze(value: Any) -> Any:
