@@ -19,15 +19,8 @@ from rewardsmith.programs.composition import Carry, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import Task
 from sandbox.client import HostError
-from sandbox.product import (
-    ONE_TOO_MANY,
-    READ_EARLIER_EVENT,
-    READ_EVENT_FOR_POTENTIAL,
-    READ_STEP,
-    UNLISTED,
-    Expansion,
-    ProductHost,
-)
+from sandbox.memories import ONE_TOO_MANY, UNLISTED
+from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, Expansion, ProductHost
 
 from .numbering import Front, Keys, TooManyValues
 from .solving import END

@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.client import HostError
-from sandbox.product import (
-    ONE_TOO_MANY,
-    READ_EARLIER_EVENT,
-    READ_EVENT_FOR_POTENTIAL,
-    READ_STEP,
-    UNLISTED,
-    ProductHost,
-    freeze,
-    thaw,
-)
+from sandbox.memories import ONE_TOO_MANY, UNLISTED, Memories, freeze, thaw
+from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, ProductHost
 
 SCHEMA = {
     "name": "State",
@@ -111,3 +103,22 @@ def test_values_that_a_program_can_tell_apart_are_frozen_apart():
     same = [{"a": 1}, {"a": 1.0}, {"a": True}, {"a": [1]}, {"a": (1,)}, {"a": {1}}, {"a": np.float64(1)}]
     assert len({freeze(m) for m in same}) == len(same)
     assert freeze({"a": 1, "b": 2}) != freeze({"b": 2, "a": 1})
+
+
+@given(memories=st.lists(st.dictionaries(st.text(max_size=2), plain, max_size=2), max_size=6))
+def test_a_memory_s_number_stands_for_its_contents_and_nothing_else(memories):
+    known = Memories(100)
+    numbers = [known.number(m) for m in [*memories, *memories]]
+    for number, memory in zip(numbers, [*memories, *memories], strict=True):
+        assert freeze(known.copy(number)) == freeze(memory) and known.copy(number) is not known.copy(number)
+    assert len(set(numbers)) == len({freeze(m) for m in memories})
+
+
+def test_numpy_s_numbers_keep_their_kind_and_what_cannot_be_listed_has_no_number():
+    known = Memories(3)
+    number = known.number({"a": np.float64(1), "b": np.int32(2)})
+    again = known.copy(number)
+    assert (type(again["a"]), type(again["b"])) == (np.float64, np.int32)
+    assert known.number({"a": lambda: 0}) == known.number({"a": b"x"}) == known.number({"a": np.zeros(2)}) == UNLISTED
+    assert known.number({"a": 1}) == 2 and known.number({"a": 2}) == ONE_TOO_MANY
+    assert known.number({}) == 0 and known.number({"a": 1}) == 2

@@ -1,0 +1,94 @@
+"""Numbers for what a program remembers, so that its memories can be enumerated. The host's side; it protects nobody."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+
+UNLISTED, ONE_TOO_MANY = -1, -2  # instead of a memory's number: it holds more than plain values; no number is left
+
+_KEPT_PICKLES = 65536
+
+
+class Memories:
+    """Numbers for contents of a memory, from 0 for an empty one, and fresh copies of what a number stands for.
+
+    `freeze` decides what is the same. It is slow; so bytes that pickle made of a content are remembered too. Equal
+    contents may give different bytes (sets in another order), never different contents equal bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._frozen = most, [freeze({})]
+        self._numbers = {self._frozen[0]: 0}
+        self._pickled: list[bytes | None] = [pickle.dumps({})]
+        self._known: dict[bytes, int] = {}
+
+    def copy(self, number: int) -> dict[Any, Any]:
+        """A memory with the contents of this number."""
+        pickled = self._pickled[number]
+        return thaw(self._frozen[number]) if pickled is None else pickle.loads(pickled)
+
+    def number(self, memory: dict[Any, Any]) -> int:
+        """The number of these contents, UNLISTED or ONE_TOO_MANY."""
+        if not memory:
+            return 0
+        try:
+            pickled = pickle.dumps(memory, pickle.HIGHEST_PROTOCOL)
+        except Exception:
+            return UNLISTED  # what cannot be pickled is no plain value either
+        number = self._known.get(pickled)
+        return self._look_up(memory, pickled) if number is None else number
+
+    def _look_up(self, memory: dict[Any, Any], pickled: bytes) -> int:
+        try:
+            frozen = freeze(memory)
+        except TypeError:
+            return UNLISTED
+        number = self._numbers.get(frozen)
+        if number is None:
+            number = len(self._frozen)
+            if number >= self._most:
+                return ONE_TOO_MANY
+            self._numbers[frozen] = number
+            self._frozen.append(frozen)
+            # numpy's numbers are put together again by numpy's own code, which may load more of it.
+            self._pickled.append(None if b"numpy" in pickled else pickled)
+        if len(self._known) >= _KEPT_PICKLES:
+            self._known.clear()
+        self._known[pickled] = number
+        return number
+
+
+def freeze(value: Any) -> Any:
+    """A hashable copy that tells apart everything a program can: 1 from 1.0 and True, the order of a dict.
+
+    Raises TypeError for anything but plain values and numpy numbers, and for values within themselves.
+    """
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is bool or kind is int or kind is float:
+        return (kind, repr(value) if value != value else value)
+    if kind is dict:
+        return (dict, tuple([(freeze(k), freeze(v)) for k, v in value.items()]))
+    if kind is list or kind is tuple:
+        return (kind, tuple([freeze(v) for v in value]))
+    if kind is set or kind is frozenset:
+        return (kind, frozenset([freeze(v) for v in value]))
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        return (kind, value.item())
+    raise TypeError(f"{kind.__name__} cannot be listed")
+
+
+def thaw(frozen: Any) -> Any:
+    """The inverse of `freeze`, always a fresh copy."""
+    if type(frozen) is not tuple:
+        return frozen
+    kind, inside = frozen
+    if kind is dict:
+        return {thaw(k): thaw(v) for k, v in inside}
+    if kind in (list, tuple, set, frozenset):
+        return kind([thaw(v) for v in inside])
+    return kind(inside)
