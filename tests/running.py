@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 # Evaluations of a claim take 1,000 episodes; a test that is about something else makes do with fewer.
 FEW_EPISODES = ("--set", "training.eval_episodes=20", "--set", "training.final_episodes=40")
@@ -23,6 +26,30 @@ def rewardsmith(
         timeout=timeout,
         env={**clean_environment(), **(env or {})},
     )
+
+
+def in_process(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """The same command within this process, which has imported everything; for commands that start no job."""
+    from rewardsmith.cli.main import main
+    from rewardsmith.config import settings
+
+    out, err, here, code = io.StringIO(), io.StringIO(), Path.cwd(), 0
+    with (
+        mock.patch.dict(os.environ, {**clean_environment(), **(env or {})}, clear=True),
+        mock.patch.object(sys, "argv", ["rewardsmith", *arguments]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        settings.cache_clear()
+        os.chdir(folder)
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            os.chdir(here)
+            settings.cache_clear()
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def clean_environment() -> dict[str, str]:

@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from running import rewardsmith
+from running import in_process, rewardsmith
 from verification import rewards
 
 from rewardsmith.programs.reward import TrainingReward
@@ -23,13 +23,14 @@ POTENTIAL = rewards.DISTANCE_POTENTIAL.source
 def check(tmp_path):
     def run(source: str, *arguments: str):
         (tmp_path / "reward.py").write_text(source)
-        return rewardsmith(tmp_path, "check", "reward.py", "--task", TASK, *arguments)
+        return in_process(tmp_path, "check", "reward.py", "--task", TASK, *arguments)
 
     return run
 
 
-def test_a_sound_reward_exits_with_0_and_shows_every_check(check, tmp_path):
-    ran = check(SOUND)
+def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
+    (tmp_path / "reward.py").write_text(SOUND)
+    ran = rewardsmith(tmp_path, "check", "reward.py", "--task", TASK)
     assert ran.returncode == 0, ran.stderr
     for word in ("gate", "contract", "cost", "determinism", "battery", "sound on 3 of 3", "flooding", "difficulty"):
         assert word in ran.stdout, word

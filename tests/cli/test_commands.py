@@ -8,7 +8,7 @@ import sqlite3
 import sys
 
 import pytest
-from running import FEW_EPISODES, rewardsmith
+from running import FEW_EPISODES, in_process, rewardsmith
 
 
 def test_a_run_ends_with_the_claim_and_the_next_command(small_job):
@@ -113,16 +113,15 @@ def test_the_exported_wrapper_works_with_plain_sb3_and_without_rewardsmith(expor
 
 def test_train_takes_anybody_s_file_and_an_exported_one(exported, tmp_path):
     own = tmp_path / "mine.py"
-    own.write_text("def reward(prev, action, state, memory):\n    return {'left': -0.01 * (state.position > 0)}\n")
     own.write_text("def reward(prev, action, state, memory):\n    return {'speed': abs(state.velocity)}\n")
     ran = rewardsmith(
-        tmp_path, "train", "--reward", str(own), "--task", "MountainCar-v0", "--steps", "8192", *FEW_EPISODES
+        tmp_path, "train", "--reward", str(own), "--task", "MountainCar-v0", "--steps", "2048", *FEW_EPISODES
     )
     assert ran.returncode == 0, ran.stderr
     assert "claim: 1 fresh seeds" in ran.stdout
     reward = str(exported / "reward.py")
     ran = rewardsmith(
-        tmp_path, "train", "--reward", reward, "--task", "MiniGrid-DoorKey-5x5-v0", "--steps", "8192", *FEW_EPISODES
+        tmp_path, "train", "--reward", reward, "--task", "MiniGrid-DoorKey-5x5-v0", "--steps", "2048", *FEW_EPISODES
     )
     assert ran.returncode == 0, ran.stderr
 
@@ -149,7 +148,7 @@ ERRORS = {
 @pytest.mark.parametrize("name", list(ERRORS))
 def test_errors_are_a_cause_and_a_remedy(name, tmp_path):
     arguments, code, words = ERRORS[name]
-    ran = rewardsmith(tmp_path, *arguments)
+    ran = in_process(tmp_path, *arguments)
     assert ran.returncode == code, ran.stderr
     lines = ran.stderr.strip().splitlines()
     assert lines[0].startswith("error: ") and len(lines) == 2, ran.stderr
@@ -159,7 +158,7 @@ def test_errors_are_a_cause_and_a_remedy(name, tmp_path):
 
 def test_a_misspelt_key_in_a_spec_names_the_right_one(tmp_path):
     (tmp_path / "job.yaml").write_text("task: CartPole-v1\nitterations: 3\n")
-    ran = rewardsmith(tmp_path, "run", "--spec", "job.yaml")
+    ran = in_process(tmp_path, "run", "--spec", "job.yaml")
     assert ran.returncode == 2 and "did you mean `iterations`" in ran.stderr
 
 
@@ -172,16 +171,16 @@ def test_a_bad_reward_file_ends_with_its_line(tmp_path):
 
 def test_a_missing_key_is_said_before_anything_is_trained(tmp_path):
     no_keys = {"OPENAI_API_KEY": ""}
-    ran = rewardsmith(tmp_path, "run", "--task", "CartPole-v1", "--critic-model", "openai/gpt-4o", env=no_keys)
+    ran = in_process(tmp_path, "run", "--task", "CartPole-v1", "--critic-model", "openai/gpt-4o", env=no_keys)
     assert ran.returncode == 1
     assert len(ran.stderr.strip().splitlines()) == 2 and "export OPENAI_API_KEY" in ran.stderr
     assert json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout) == []
 
 
 def test_any_setting_of_a_spec_can_be_given_on_the_command_line(tmp_path):
-    ran = rewardsmith(tmp_path, "run", "--task", "CartPole-v1", "--set", "training.entropi=0.1")
+    ran = in_process(tmp_path, "run", "--task", "CartPole-v1", "--set", "training.entropi=0.1")
     assert ran.returncode == 2 and "did you mean `entropy`" in ran.stderr
-    ran = rewardsmith(tmp_path, "train", "--reward", "x.py", "--task", "CartPole-v1", "--set", "entropy")
+    ran = in_process(tmp_path, "train", "--reward", "x.py", "--task", "CartPole-v1", "--set", "entropy")
     assert ran.returncode == 2
 
 

@@ -8,7 +8,7 @@ import sqlite3
 import time
 
 import pytest
-from running import rewardsmith
+from running import in_process, rewardsmith
 
 SPEC = "task: CartPole-v1\nmethod: free\nconfirm: 0\nsteps: 1000\n"
 
@@ -38,33 +38,33 @@ def test_submit_prints_an_id_and_ls_finds_it_by_its_owner(folder, job):
 
 
 def test_pause_priority_resume(folder, job):
-    assert rewardsmith(folder, "pause", job).returncode == 0
+    assert in_process(folder, "pause", job).returncode == 0
     assert listed(folder)[0]["state"] == "paused"
-    assert rewardsmith(folder, "priority", job, "7").returncode == 0
-    resumed = rewardsmith(folder, "resume", job)
+    assert in_process(folder, "priority", job, "7").returncode == 0
+    resumed = in_process(folder, "resume", job)
     assert resumed.returncode == 0 and f"rewardsmith watch {job}" in resumed.stderr
     assert (listed(folder)[0]["state"], listed(folder)[0]["priority"]) == ("running", 7)
 
 
 def test_a_wrong_key_names_the_nearest(folder):
-    ran = rewardsmith(folder, "submit", "spec.yaml", "--set", "sampels=2")
+    ran = in_process(folder, "submit", "spec.yaml", "--set", "sampels=2")
     assert ran.returncode == 2 and "did you mean `samples`" in ran.stderr
 
 
 def test_the_schema_is_printed(folder):
-    schema = json.loads(rewardsmith(folder, "schema").stdout)
+    schema = json.loads(in_process(folder, "schema").stdout)
     assert schema["properties"]["samples"]["maximum"] == 64
 
 
 def test_top_shows_what_waits(folder, job):
-    rows = json.loads(rewardsmith(folder, "top", "--format", "json").stdout)
+    rows = json.loads(in_process(folder, "top", "--format", "json").stdout)
     assert {row["kind"] for row in rows if row["queued"]} >= {"baseline", "design"}
-    assert "submitted" in rewardsmith(folder, "top").stdout
+    assert "submitted" in in_process(folder, "top").stdout
 
 
 def test_doctor_names_a_remedy_and_prints_no_key(folder, job):
     environment = {"REWARDSMITH_BROKER_URL": "redis://127.0.0.1:1/0", "OPENAI_API_KEY": "sk-planted-1"}
-    ran = rewardsmith(folder, "doctor", "--format", "json", env=environment)
+    ran = in_process(folder, "doctor", "--format", "json", env=environment)
     found = {row["about"]: row for row in json.loads(ran.stdout)}
     assert set(found) == {"database", "broker", "workers", "GPU", "sandbox", "keys", "artifacts", "disk"}
     assert found["database"]["verdict"] == "ok"
@@ -74,10 +74,10 @@ def test_doctor_names_a_remedy_and_prints_no_key(folder, job):
 
 
 def test_backup_is_a_database_of_its_own(folder, job):
-    assert rewardsmith(folder, "db", "backup", "copy.db").returncode == 0
+    assert in_process(folder, "db", "backup", "copy.db").returncode == 0
     with sqlite3.connect(folder / "copy.db") as copy:
         assert copy.execute("SELECT id FROM jobs").fetchall() == [(job,)]
-    again = rewardsmith(folder, "db", "backup", "copy.db")
+    again = in_process(folder, "db", "backup", "copy.db")
     assert again.returncode == 1 and "exists already" in again.stderr
 
 
@@ -88,8 +88,8 @@ def test_gc_shows_what_it_would_remove(folder, job):
     young = orphan.with_name("young.safetensors")
     young.write_bytes(b"1")
     os.utime(orphan, (time.time() - 7200,) * 2)
-    listed_files = rewardsmith(folder, "db", "gc", "--dry-run")
+    listed_files = in_process(folder, "db", "gc", "--dry-run")
     assert str(orphan) in listed_files.stdout and orphan.exists()
     assert str(young) not in listed_files.stdout
-    assert rewardsmith(folder, "db", "gc").returncode == 0
+    assert in_process(folder, "db", "gc").returncode == 0
     assert not orphan.exists() and young.exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from running import FEW_EPISODES, rewardsmith
+from running import FEW_EPISODES, in_process, rewardsmith
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 SMALL = ("--task", TASK, "--steps", "6144", "--confirm", "1", "--slots", "1", *FEW_EPISODES)
@@ -55,12 +55,12 @@ def test_a_judge_job_designs_nothing_says_who_judges_and_exports(tmp_path):
 )
 def test_wrong_names_and_weights_are_a_cause_and_a_remedy(tmp_path, wrong, words):
     (tmp_path / "mine.py").write_text("def reward(prev, action, state, memory):\n    return 0.0\n")
-    ran = rewardsmith(tmp_path, "run", "--task", TASK, *wrong)
+    ran = in_process(tmp_path, "run", "--task", TASK, *wrong)
     assert ran.returncode == 2 and words in ran.stderr and len(ran.stderr.strip().splitlines()) == 2, ran.stderr
 
 
 def test_methods_are_listed_with_their_options(tmp_path):
-    rows = json.loads(rewardsmith(tmp_path, "methods", "--format", "json").stdout)
+    rows = json.loads(in_process(tmp_path, "methods", "--format", "json").stdout)
     known = {row["method"]: row for row in rows}
     assert {"auto-mc-reward", "free", "sparse", "hand", "count", "rnd", "noveld", "e3b", "calm"} <= set(known)
     assert known["calm"]["combines"] and not known["free"]["combines"] and "sight=view" in known["count"]["options"]
