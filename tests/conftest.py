@@ -28,6 +28,32 @@ def pytest_terminal_summary(terminalreporter) -> None:
             terminalreporter.write_line(f"{count} tests were skipped: {reason}", yellow=True)
 
 
+LONG = [
+    *("integration/test_kill", "integration/test_model_job", "integration/test_service_faults", "cli/test_commands"),
+    *("training/test_trial", "sandbox/test_sandbox_corpus", "methods/test_method_jobs", "integration/test_full_disk"),
+    *("integration/test_service_job", "methods/test_ulps", "agents/test_synth", "integration/test_databases"),
+]
+"""Files of tests that take long, the longest first."""
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Deal the long files to the processes of a parallel run, first in each one's share; short tests end it.
+
+    A process begins with a share of its own, of equal numbers of tests, and takes from others when it has none left.
+    """
+    count = getattr(config, "workerinput", {}).get("workercount", 1)
+    names = [next((k for k, name in enumerate(LONG) if name in item.nodeid), len(LONG)) for item in items]
+    order = sorted(range(len(items)), key=lambda k: names[k])
+    short = [items[k] for k in order if names[k] == len(LONG)]
+    size, dealt = len(items) / count, []
+    for share in range(count):
+        turns = {k for k in range(len(LONG)) if (k if (k // count) % 2 == 0 else -1 - k) % count == share}
+        dealt += [items[k] for k in order if names[k] in turns]
+        missing = max(0, round(size * (share + 1)) - len(dealt))
+        dealt, short = dealt + short[:missing], short[missing:]
+    items[:] = dealt + short
+
+
 @dataclass(frozen=True)
 class SmallJob:
     """A folder in which `rewardsmith` has run one job to its end."""
@@ -42,7 +68,7 @@ class SmallJob:
 
 SMALL = [
     *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--iterations", "1", "--samples", "2", "--slots", "2"),
-    *("--steps", "24000", "--confirm", "2", "--target", "0.99", *FEW_EPISODES),
+    *("--steps", "10000", "--confirm", "2", "--target", "0.99", *FEW_EPISODES),
 ]
 
 

@@ -146,10 +146,11 @@ def order_chance(a: ArrayLike, b: ArrayLike, reps: int = 10_000, seed: int = 0) 
     """
     left, pooled = _scores(a), np.concatenate([_scores(a), _scores(b)])
     ranks = ((pooled[:, None] > pooled) + 0.5 * (pooled[:, None] == pooled)).sum(axis=1)
-    dealt = np.random.default_rng(seed).permuted(np.tile(ranks, (reps, 1)), axis=1)[:, : left.size]
-    expected = ranks.sum() * left.size / pooled.size
-    observed = abs(ranks[: left.size].sum() - expected)
-    as_extreme = int((abs(dealt.sum(axis=1) - expected) >= observed - 1e-9).sum())
+    observed = abs(ranks[: left.size].sum() - ranks.mean() * left.size)
+    # Sorted, and the smaller side dealt: the deals are the same whichever side is named first.
+    smaller = min(left.size, pooled.size - left.size)
+    dealt = np.random.default_rng(seed).permuted(np.tile(np.sort(ranks), (reps, 1)), axis=1)[:, :smaller]
+    as_extreme = int((abs(dealt.sum(axis=1) - ranks.mean() * smaller) >= observed - 1e-9).sum())
     return (as_extreme + 1) / (reps + 1)
 
 

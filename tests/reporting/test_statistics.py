@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rewardsmith.reporting.statistics import (
@@ -178,6 +178,7 @@ def test_a_verdict_is_given_only_on_what_is_shown(a, b, expected) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 12))
+@example(817, 8)  # borderline: the chance of such an order is 4.9 % in some deals and 5.1 % in others
 def test_a_verdict_turns_round_with_its_sides(seed: int, n: int) -> None:
     a, b = np.random.default_rng(seed).normal([[0.4], [0.0]], 0.3, size=(2, n))
     assert {verdict(a, b), verdict(b, a)} in ({"better", "worse"}, {"not shown"})
