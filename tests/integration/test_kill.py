@@ -20,10 +20,11 @@ task: MiniGrid-Empty-5x5-v0
 method: free
 iterations: 2
 samples: 1
-steps: 30000
+steps: 20000
 rungs: [1.0]
 target: null
 confirm: 0
+verification: false
 training: {eval_episodes: 50, final_episodes: 100}
 """
 COMMAND = ["run", "--spec", "job.yaml", "--slots", "2"]

@@ -30,7 +30,16 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
 
 
 def test_a_judge_job_designs_nothing_says_who_judges_and_exports(tmp_path):
-    judge = ("--option", "mode=judge", "--option", "subgoals=preset", "--option", "false_positive=0.1")
+    judge = (
+        "--set",
+        "verification=false",
+        "--option",
+        "mode=judge",
+        "--option",
+        "subgoals=preset",
+        "--option",
+        "false_positive=0.1",
+    )
     ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *judge)
     assert ran.returncode == 0 and "stand-in, not a language model" in ran.stderr, ran.stderr
     assert "oracle-informed" in rewardsmith(tmp_path, "show").stdout

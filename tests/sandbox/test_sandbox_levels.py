@@ -111,6 +111,7 @@ def test_fifty_hosts_leave_no_descriptor_process_or_memory() -> None:
 
     with host(REWARD) as running:
         running.score(**rollout())
+        assert children() == [str(running.pid)]
     before = count()
     for index in range(50):
         running = host(LOOP.replace("while True: pass", "return 'x'") if index % 3 else REWARD)
