@@ -34,33 +34,13 @@ REVIEW = '{"verdict": "accept", "issues": []}'
 READING = '{"causes": ["none"], "suggestion": "keep it", "prediction": "no change"}'
 
 
-def test_a_job_over_http_repairs_checks_reviews_and_analyzes(tmp_path):
-    replies = [completion(text) for text in (BAD, "I cannot format this.", GOOD, REVIEW, READING)]
-    with Provider(*replies) as provider:
-        ran = rewardsmith(
-            tmp_path,
-            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o"),
-            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "8192"),
-            *("--confirm", "0", "--no-planner", "--slots", "1", *FEW_EPISODES),
-            env={"OPENAI_API_KEY": KEY},
-        )
-        asked = provider.asked
-    assert ran.returncode == 0, ran.stderr
-    assert [a.body["model"] for a in asked] == ["gpt-4o"] * 5
-    assert all(a.headers["authorization"] == f"Bearer {KEY}" for a in asked)
-    second = asked[1].body["messages"][-1]["content"]
-    assert "no field 'no_such_field'" in second, "the error must go back to the model"
-    assert "could not be read" in asked[2].body["messages"][-1]["content"]
-    with sqlite3.connect(tmp_path / ".rewardsmith" / "rewardsmith.db") as database:
-        calls = database.execute("SELECT role, prompt_tokens, completion_tokens, price_usd FROM llm_calls").fetchall()
-        states = dict(database.execute("SELECT substr(id, 8), state FROM candidates").fetchall())
-    assert [c[0] for c in calls] == ["designer", "designer", "designer", "critic", "analyzer"]
-    assert all(c[1:3] == (11, 7) and c[3] > 0 for c in calls)
-    assert states["1a"] == "dead" and states["1a2"] == "trained"
-    assert "1a2" in json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)[0]["best"]
-    for path in tmp_path.rglob("*"):
-        assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
-    assert KEY not in ran.stdout + ran.stderr
+SECRETS = {
+    "OPENAI_API_KEY": KEY,
+    "ANTHROPIC_API_KEY": "ant-planted-55d1e0aa93",
+    "HF_TOKEN": "hf-planted-0b1c2d3e4f",
+    "AWS_SECRET_ACCESS_KEY": "aws-planted-77aa88bb99",
+    "MY_CLIENT_SECRET": "client-planted-1234567",
+}
 
 
 def outcome(folder: Path, job: str) -> dict[str, list]:
@@ -134,16 +114,7 @@ def test_a_dry_run_prints_prompts_and_the_bound_and_does_nothing(tmp_path):
     assert refused.returncode == 2 and "price of openai/mine is unknown" in refused.stderr
 
 
-SECRETS = {
-    "OPENAI_API_KEY": KEY,
-    "ANTHROPIC_API_KEY": "ant-planted-55d1e0aa93",
-    "HF_TOKEN": "hf-planted-0b1c2d3e4f",
-    "AWS_SECRET_ACCESS_KEY": "aws-planted-77aa88bb99",
-    "MY_CLIENT_SECRET": "client-planted-1234567",
-}
-
-
-def test_no_planted_key_reaches_anything_that_is_written(tmp_path):
+def test_a_job_over_http_repairs_checks_reviews_and_analyzes_and_writes_no_key(tmp_path):
     """The provider quotes every key in an error and in answers; everything on disk and on screen is searched."""
     quoting = " ".join(SECRETS.values())
     answers = [f"{quoting}\n{BAD}", quoting, f"# {quoting}\n{GOOD}", REVIEW.replace("accept", f"{quoting}"), REVIEW]
@@ -151,21 +122,37 @@ def test_no_planted_key_reaches_anything_that_is_written(tmp_path):
     with Provider(*replies) as provider:
         ran = rewardsmith(
             tmp_path,
-            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o"),
+            *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o", "--no-planner"),
             *("--api-base", provider.url, "--iterations", "2", "--samples", "1", "--steps", "4000", "--target", "1.0"),
-            *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl"), *FEW_EPISODES, *UNCHECKED),
+            *("--confirm", "0", "--slots", "1", "--record", str(tmp_path / "calls.jsonl"), *FEW_EPISODES),
             env=SECRETS,
         )
+        asked = provider.asked
+    assert [a.body["model"] for a in asked] == ["gpt-4o"] * 8
+    assert all(a.headers["authorization"] == f"Bearer {KEY}" for a in asked)
+    said = [a.body["messages"][-1]["content"] for a in asked]
+    assert said[0] == said[1], "a server's error is no answer: the same request again"
+    assert "no field 'no_such_field'" in said[2], "the error must go back to the model"
+    assert "could not be read" in said[3] and "verdict" in said[5]
+    with sqlite3.connect(tmp_path / ".rewardsmith" / "rewardsmith.db") as database:
+        query = "SELECT role, prompt_tokens, completion_tokens, price_usd FROM llm_calls WHERE answer IS NOT NULL"
+        calls = database.execute(query).fetchall()
+        states = dict(database.execute("SELECT substr(id, 8), state FROM candidates").fetchall())
+    assert [c[0] for c in calls] == ["designer", "designer", "designer", "critic", "critic", "analyzer"]
+    assert all(c[1:3] == (11, 7) and c[3] > 0 for c in calls)
+    assert states["1a"] == "dead" and states["1a2"] == "trained"
+
     written = [rewardsmith(tmp_path, *c, env=SECRETS) for c in (
         ("calls", "latest"), ("calls", "latest", "--format", "json"), ("show", "latest", "--prompts"), ("logs",),
         ("why",), ("export", "latest", "--out", "exported", "--with-cassette"),
     )]  # fmt: skip
-    assert "paused" in rewardsmith(tmp_path, "ls").stdout, ran.stderr
+    listed = json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)[0]
+    assert listed["state"] == "paused" and "1a2" in listed["best"], ran.stderr
     assert all(w.returncode == 0 for w in written), [w.stderr for w in written]
-    said = ran.stdout + ran.stderr + "".join(w.stdout + w.stderr for w in written)
-    assert "[OPENAI_API_KEY]" in said, "the keys were not quoted, so nothing was shown"
+    seen = ran.stdout + ran.stderr + "".join(w.stdout + w.stderr for w in written)
+    assert "[OPENAI_API_KEY]" in seen, "the keys were not quoted, so nothing was shown"
     for secret in SECRETS.values():
-        assert secret not in said
+        assert secret not in seen
         for path in tmp_path.rglob("*"):
             assert path.is_dir() or secret.encode() not in path.read_bytes(), path
 
