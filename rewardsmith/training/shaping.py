@@ -18,6 +18,7 @@ from sandbox.client import RewardHost, Scores
 # Steps handed to the reward host at a time: few enough that it is done soon after the rollout, many enough that a
 # message costs nothing.
 CHUNK_STEPS = 16
+_LAST_CHUNK = 2
 
 
 @dataclass
@@ -124,7 +125,7 @@ class RewardShaper:
         """
         if self.host is None:
             return
-        if recorded - self._submitted < CHUNK_STEPS:
+        if recorded - self._submitted < _chunk(len(rollout.starts), self._submitted):
             self.host.tend()
             return
         submit_rollout(self.host, rollout.part(self._submitted, recorded), self._task, self._tables)
@@ -206,3 +207,10 @@ class RewardShaper:
         """End the reward host."""
         if self.host is not None:
             self.host.close()
+
+
+def _chunk(steps: int, submitted: int) -> int:
+    """Steps of the next chunk: at most half of those left, so that hardly any wait to be scored when all are there."""
+    if steps <= CHUNK_STEPS:
+        return steps
+    return min(CHUNK_STEPS, max(_LAST_CHUNK, (steps - submitted) // 2))
