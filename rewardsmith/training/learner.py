@@ -8,6 +8,7 @@ trial saves: then a resumed trial equals an uninterrupted one bit for bit.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class Experience:
     steps: int
 
 
-class Guide:
+class Guide(ABC):
     """What a method does to the policy: it changes the logits that actions are drawn from and PPO's loss is taken of.
 
     The advice of a step is stored when the step is taken and stays constant over PPO's epochs, so that old and new
@@ -49,13 +50,13 @@ class Guide:
     size: int
     """K: numbers of advice per step."""
 
+    @abstractmethod
     def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
         """Advice [N, K] on observations [N, D] about to be acted on; `rows` [N, W] are their symbolic states."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits(self, own: torch.Tensor, advice: torch.Tensor) -> torch.Tensor:
         """Logits [B, A] to act by, of the policy's own [B, A] (with gradient) and stored advice [B, K]."""
-        raise NotImplementedError
 
 
 class Learner:

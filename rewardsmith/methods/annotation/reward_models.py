@@ -9,6 +9,7 @@ ranking:         P(m1 > m2) = exp r1 / (exp r1 + exp r2), a tie counting half (B
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol
@@ -105,7 +106,7 @@ def bag_of(text: str) -> torch.Tensor:
     return torch.tensor([crc32(word.encode()) % _BUCKETS for word in (*words, *pairs)])
 
 
-class _Learned:
+class _Learned(ABC):
     """What both learned models share: labels kept, gradient steps per arrival, a generator of their own."""
 
     def __init__(self, seed: int, learning_rate: float, batch: int = 256, steps: int = 32, most: int = 25_000) -> None:
@@ -136,12 +137,12 @@ class _Learned:
         self._values += [label.value for label in labels]
         del self._bags[: -self._most], self._values[: -self._most]
 
-    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
+    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:  # noqa: B027 - networks count nothing
         """Nothing is counted."""
 
+    @abstractmethod
     def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
         """Of a minibatch: the captions' bags, and the labels' values [B]."""
-        raise NotImplementedError
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The network's numbers, float64 [M]."""
