@@ -48,6 +48,7 @@ class TrainingSpec(_Strict):
     cells: Literal["one-hot", "scaled"] = Field(
         default="one-hot", description="grid views: one-hot into a first layer shared by actor and critic, or scaled"
     )
+    memory: Literal["none", "lstm"] = Field(default="none", description="whether policies remember what they saw")
     eval_episodes: int = Field(default=200, ge=10, description="episodes per point of the curve")
     final_episodes: int = Field(default=1000, ge=10, description="episodes of the claim")
     device: Literal["cpu", "cuda", "auto"] = "cpu"
@@ -142,6 +143,8 @@ class JobSpec(_Strict):
 _GRID = {"learning_rate": 7e-4}
 # More entropy and a longer horizon of advantages keep policies without memory out of loops in several rooms.
 _ROOMS = {**_GRID, "hidden": (128, 64), "entropy": 0.02, "gae_lambda": 0.98, "normalize_advantage": True}
+# What was seen at an episode's beginning decides at its end.
+_MEMORY = {**_GRID, "memory": "lstm", "entropy": 0.01, "normalize_advantage": True}
 _VECTOR = {"num_envs": 16, "batch_size": 256, "epochs": 8, "entropy": 0.01, "normalize_advantage": True}
 _BALANCE = {"num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0}
 _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
@@ -149,6 +152,7 @@ _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("MiniGrid-DoorKey-", 300_000, _GRID),
     ("MiniGrid-Empty-", 200_000, _GRID),
     ("MiniGrid-Unlock-", 300_000, _GRID),
+    ("MiniGrid-Memory", 1_500_000, _MEMORY),
     ("MiniGrid-", 1_500_000, _ROOMS),
     ("BabyAI-", 1_500_000, _ROOMS),
     ("CartPole-", 100_000, {**_VECTOR, **_BALANCE}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -50,6 +51,13 @@ def in_process(folder: Path, *arguments: str, env: dict[str, str] | None = None)
             os.chdir(here)
             settings.cache_clear()
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def fork_server() -> multiprocessing.context.BaseContext:
+    """For processes that share a database: each is forked of one that has imported what they need."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "alembic.config", "rewardsmith.engine.service"])
+    return context
 
 
 def clean_environment() -> dict[str, str]:

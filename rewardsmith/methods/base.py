@@ -59,6 +59,8 @@ class Method:
     name: ClassVar[str]
     summary: ClassVar[str]
     Options: ClassVar[type[_Options]] = _Options
+    recurrent: ClassVar[bool] = True
+    """Whether it works with policies that remember; one that calls the network itself may not."""
 
     @property
     def combines(self) -> bool:

@@ -17,7 +17,7 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
 
 if TYPE_CHECKING:  # a method's module is read without loading torch
-    from stable_baselines3 import PPO
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 
 class CloneOptions(Options):
@@ -36,7 +36,7 @@ class CloneLearner(Learner):
         self._cloned = False
         self._told: dict[str, Any] = {}
 
-    def learn(self, seen: Experience, model: PPO) -> None:
+    def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
         """Fit pi to the planner's actions."""
         if self._cloned:
             return
@@ -65,7 +65,7 @@ class CloneLearner(Learner):
         return told
 
 
-def _fit(model: PPO, observations: np.ndarray, optimal: np.ndarray, epochs: int) -> float:
+def _fit(model: OnPolicyAlgorithm, observations: np.ndarray, optimal: np.ndarray, epochs: int) -> float:
     """-log of the probability that pi gives to the set of optimal actions, by the trial's own optimizer."""
     import torch
     from torch.nn import functional
@@ -92,6 +92,7 @@ class Clone(Method):
 
     name = "clone"
     summary = "behaviour cloning of the planner's actions, then PPO: a baseline for ULPS"
+    recurrent = False
     Options = CloneOptions
 
     def program(self, task: Task, options: Any) -> str:

@@ -25,7 +25,7 @@ from rewardsmith.tasks.transitions import Describer
 from rewardsmith.training.learner import Experience, Learner
 
 if TYPE_CHECKING:  # a method's module is read without loading torch
-    from stable_baselines3 import PPO
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
     from rewardsmith.methods.annotation.annotator import Annotator, Caption, Judge, Label
     from rewardsmith.methods.annotation.labels import Recorded
@@ -120,7 +120,7 @@ class OniLearner(Learner):
     def _know(self, labels: Sequence[Label]) -> None:
         self._labelled.update((label.captions[0].key, label.value) for label in labels)
 
-    def learn(self, seen: Experience, model: PPO) -> None:
+    def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
         """Nothing: labels were taken before the rewards were paid."""
 
     def state(self) -> dict[str, Any]:

@@ -97,6 +97,11 @@ def recipe_of(spec: JobSpec) -> Recipe:
     options = {method.name: _options(method, method.Options.model_validate, spec.options)}
     options |= {m.name: _options(m, m.combined_options, spec.options) for m in combined}
     modelled = spec.replay is not None or spec.model not in ("synth", "none")
+    for each in (method, *combined):
+        if spec.training.memory != "none" and not each.recurrent:
+            raise UsageError(
+                f"The method {each.name!r} cannot train policies that remember.", "Set training.memory to none."
+            )
     recipe = Recipe(method, combined, options, spec.weights, modelled)
     _check_weights(recipe)
     return recipe

@@ -25,7 +25,7 @@ from rewardsmith.training.learner import Experience, Guide, Learner
 
 if TYPE_CHECKING:  # a method's module is read without loading torch
     import torch
-    from stable_baselines3 import PPO
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
     from rewardsmith.methods.guide.language_model import LanguageGuide
     from rewardsmith.methods.guide.prompts import Describer
@@ -132,7 +132,7 @@ class UlpsLearner(Learner):
         self._blend.steps = seen.steps + seen.rollout.rewards.size
         return {}
 
-    def learn(self, seen: Experience, model: PPO) -> None:
+    def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
         """Teach pi what the language model said of this rollout's states; score both at the end."""
         if self._blend.advice:
             advice = np.stack(self._blend.advice)
@@ -144,7 +144,7 @@ class UlpsLearner(Learner):
         if model.num_timesteps + seen.rollout.rewards.size > self._setting.steps:
             self._with = self._success_with(model)
 
-    def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: PPO) -> None:
+    def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: OnPolicyAlgorithm) -> None:
         """One pass of cross-entropy -(1 - h) sum_a P_LLM(a) log pi(a): what is certain is taught, the rest is not."""
         import torch
         from torch.nn import functional
@@ -168,7 +168,7 @@ class UlpsLearner(Learner):
         self._loss += float(np.mean(losses))
         self._agreement += agreed / len(states)
 
-    def _success_with(self, model: PPO) -> float:
+    def _success_with(self, model: OnPolicyAlgorithm) -> float:
         """Success of the blend, without annealing, on the search's evaluation layouts."""
         from rewardsmith.methods.guide.playing import play_blended
 
@@ -239,6 +239,7 @@ class Ulps(Method):
 
     name = "ulps"
     summary = "PPO guided by a language model fitted to the planner, as far as it is certain (ULPS)"
+    recurrent = False
     Options = UlpsOptions
 
     def program(self, task: Task, options: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from stable_baselines3 import PPO
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rewardsmith.training.nested import pack, unpack
 
@@ -29,12 +29,14 @@ class Resumed:
     learners: Any  # states by method
 
 
-def save_checkpoint(folder: Path, model: PPO, cuts: int, telemetry: dict[str, Any], learners: Any = None) -> None:
+def save_checkpoint(
+    folder: Path, model: OnPolicyAlgorithm, cuts: int, telemetry: dict[str, Any], learners: Any = None
+) -> None:
     """Write weights, optimizer state, counters, learners and the generators' states after cut number `cuts`.
 
     numpy's global generator is among them: SB3's minibatches are drawn from it.
     """
-    tensors = {f"policy.{k}": v.detach().cpu().contiguous() for k, v in model.policy.state_dict().items()}
+    tensors = {f"policy.{k}": v for k, v in _weights(model).items()}
     optimizer = model.policy.optimizer.state_dict()
     for index, entry in optimizer["state"].items():
         for name, value in entry.items():
@@ -54,7 +56,7 @@ def save_checkpoint(folder: Path, model: PPO, cuts: int, telemetry: dict[str, An
     _write(folder / _FILE, tensors, {"trial": json.dumps(metadata)})
 
 
-def load_checkpoint(folder: Path, model: PPO) -> Resumed | None:
+def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
     """Put the checkpoint in `folder` into `model`, or return None if there is none (or it is unreadable)."""
     path = folder / _FILE
     if not path.exists():
@@ -65,7 +67,7 @@ def load_checkpoint(folder: Path, model: PPO) -> Resumed | None:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
         return None
-    model.policy.load_state_dict(_under(tensors, "policy."))
+    model.policy.load_state_dict(_every_name(model, _under(tensors, "policy.")))
     _load_optimizer(model, _under(tensors, "optimizer."), metadata["groups"])
     torch.set_rng_state(tensors["rng.torch"])
     kind, position, has_gauss, gauss = metadata["numpy"]
@@ -78,17 +80,28 @@ def load_checkpoint(folder: Path, model: PPO) -> Resumed | None:
     )
 
 
-def save_policy(path: Path, model: PPO, description: dict[str, Any]) -> None:
+def save_policy(path: Path, model: OnPolicyAlgorithm, description: dict[str, Any]) -> None:
     """Write the policy's weights alone, with what is needed to rebuild it as metadata."""
-    tensors = {k: v.detach().cpu().contiguous() for k, v in model.policy.state_dict().items()}
-    _write(path, tensors, {"policy": json.dumps(description)})
+    _write(path, _weights(model), {"policy": json.dumps(description)})
+
+
+def _weights(model: OnPolicyAlgorithm) -> dict[str, torch.Tensor]:
+    """The policy's tensors, each under the first of its names: SB3 lists a shared features extractor three times."""
+    first = {v.data_ptr(): k for k, v in reversed(model.policy.state_dict().items())}
+    return {k: v.detach().cpu().contiguous() for k, v in model.policy.state_dict().items() if first[v.data_ptr()] == k}
+
+
+def _every_name(model: OnPolicyAlgorithm, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What `_weights` gave, under all names again."""
+    first = {v.data_ptr(): k for k, v in reversed(model.policy.state_dict().items())}
+    return {k: weights[first[v.data_ptr()]] for k, v in model.policy.state_dict().items()}
 
 
 def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _load_optimizer(model: PPO, tensors: dict[str, torch.Tensor], groups: list[dict[str, Any]]) -> None:
+def _load_optimizer(model: OnPolicyAlgorithm, tensors: dict[str, torch.Tensor], groups: list[dict[str, Any]]) -> None:
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from gymnasium import spaces
@@ -54,19 +55,26 @@ def _rollout_seconds(task: Task, training: TrainingSpec, device: str) -> float:
     size = training.num_envs * training.rollout_steps
     batch = min(training.batch_size, size)
     few, many = (torch.zeros((count, task.observation_size), device=device) for count in (training.num_envs, batch))
-    forward = _seconds(lambda: _forward(policy, few), device)
-    update = _seconds(lambda: _update(policy, many), device)
+    memories: list[tuple[Any, ...]] = [(), ()]
+    if training.memory == "lstm":
+        from rewardsmith.training.recurrent import no_memory
+
+        sequences = max(1, batch // training.rollout_steps)
+        many = many[: sequences * (batch // sequences)]
+        memories = [no_memory(policy, training.num_envs, len(few)), no_memory(policy, sequences, len(many))]
+    forward = _seconds(lambda: _forward(policy, few, *memories[0]), device)
+    update = _seconds(lambda: _update(policy, many, *memories[1]), device)
     return training.rollout_steps * forward + training.epochs * (size // batch) * update
 
 
-def _forward(policy: ActorCriticPolicy, observations: torch.Tensor) -> None:
+def _forward(policy: ActorCriticPolicy, observations: torch.Tensor, *memory: Any) -> None:
     with torch.no_grad():
-        policy(observations)[0].cpu()  # the environments wait for the actions
+        policy(observations, *memory)[0].cpu()  # the environments wait for the actions
 
 
-def _update(policy: ActorCriticPolicy, observations: torch.Tensor) -> None:
+def _update(policy: ActorCriticPolicy, observations: torch.Tensor, *memory: Any) -> None:
     actions = torch.zeros(len(observations), dtype=torch.long, device=observations.device)
-    values, log_probs, _ = policy.evaluate_actions(observations, actions)
+    values, log_probs, _ = policy.evaluate_actions(observations, actions, *memory)
     policy.optimizer.zero_grad()
     (values.mean() + log_probs.mean()).backward()
     policy.optimizer.step()

@@ -12,7 +12,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.training.evaluation import choose_actions
+from rewardsmith.training.playing import Player
 from sandbox.client import Scores
 
 _ENVS = 8
@@ -86,7 +86,7 @@ def _record(
 ) -> tuple[Rollout, np.ndarray, np.ndarray, Tables]:
     batch = task.batch(_ENVS, pool)
     batch.reset(seed)
-    rng = np.random.default_rng(seed)
+    player = Player(policy, _ENVS, np.random.default_rng(seed))
     rollout = Rollout.empty(task.max_steps, _ENVS, task.schema["width"], task.schema["dtype"])
     observations = np.zeros((_ENVS, task.observation_size), dtype=np.float32)
     length, solved = np.zeros(_ENVS, dtype=np.int64), np.zeros(_ENVS, dtype=bool)
@@ -95,7 +95,7 @@ def _record(
         batch.observe(observations)
         batch.state_rows(rollout.before[t])
         rollout.starts[t] = starts
-        rollout.actions[t] = choose_actions(policy, observations, rng, greedy=False)
+        rollout.actions[t] = player.act(observations)
         batch.step(rollout.actions[t])
         batch.state_rows(rollout.after[t])
         running = length == 0
@@ -104,6 +104,7 @@ def _record(
         length[done & running] = t + 1
         starts = done
         batch.restart(done)
+        player.restart(done)
     tables = batch.tables
     batch.close()
     return rollout, length, solved, tables

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.tasks.base import BatchEnv, Task
+from rewardsmith.training.playing import Player
 
 _AT_ONCE = 256
 _HOPELESS = 0.1  # success rate under which a quarter of the episodes says enough
@@ -43,8 +43,9 @@ def evaluate(
     quota[: episodes % envs] += 1
     batch = task.batch(envs, pool)
     try:
-        loops = _Loops(task, envs) if greedy and task.deterministic else None
-        return _play(policy, batch, quota, np.random.default_rng([seed, 1 + int(greedy)]), seed, loops, greedy)
+        player = Player(policy, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
+        loops = _Loops(task, envs) if greedy and task.deterministic and not player.remembers else None
+        return _play(player, batch, quota, seed, loops)
     finally:
         batch.close()
 
@@ -102,15 +103,7 @@ class _Loops:
         self._age[mask] = 0
 
 
-def _play(
-    policy: ActorCriticPolicy,
-    batch: BatchEnv,
-    quota: NDArray[np.int64],
-    rng: np.random.Generator,
-    seed: int,
-    loops: _Loops | None,
-    greedy: bool,
-) -> Evaluation:
+def _play(player: Player, batch: BatchEnv, quota: NDArray[np.int64], seed: int, loops: _Loops | None) -> Evaluation:
     batch.reset(seed)
     left = quota.copy()
     observations = np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32)
@@ -120,7 +113,7 @@ def _play(
     while (left > 0).any():
         counted = left > 0
         # Few episodes last to the step limit; the network is asked about those still being played only.
-        actions[counted] = choose_actions(policy, observations[counted], rng, greedy=greedy)
+        actions[counted] = player.act(observations[counted], counted)
         batch.step(actions)
         total_return += float(batch.rewards[counted].sum())
         total_length += int(counted.sum())
@@ -134,20 +127,7 @@ def _play(
         if done.any():
             left -= done & counted
             batch.restart(done)
+            player.restart(done)
         batch.observe(observations)
     episodes = int(quota.sum())
     return Evaluation(successes, episodes, total_length / episodes, total_return / episodes)
-
-
-def choose_actions(
-    policy: ActorCriticPolicy, observations: NDArray[np.float32], rng: np.random.Generator, *, greedy: bool
-) -> NDArray[np.int64]:
-    """Actions [N] for observations [N, D], drawn with `rng` so that torch's generator is left alone."""
-    # The actor's layers directly: SB3's distribution object costs more than they do.
-    with torch.no_grad():
-        seen = torch.as_tensor(observations, device=policy.device)
-        latent = policy.mlp_extractor.forward_actor(policy.pi_features_extractor(seen))
-        logits = policy.action_net(latent).cpu().numpy()
-    if not greedy:
-        logits = logits + rng.gumbel(size=logits.shape)
-    return logits.argmax(axis=1)

@@ -20,7 +20,7 @@ from rewardsmith.tasks.base import Tables
 
 if TYPE_CHECKING:  # a method's module is read without loading torch
     import torch
-    from stable_baselines3 import PPO
+    from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Learner:
         """
         return {}
 
-    def learn(self, seen: Experience, model: PPO) -> None:
+    def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
         """Learn from the rollout; called after PPO has updated on it."""
 
     def state(self) -> Any:
@@ -116,7 +116,7 @@ class Learners:
         self._seen = seen
         return {name: values for learner in self._named.values() for name, values in learner.rewards(seen).items()}
 
-    def learn(self, model: PPO) -> None:
+    def learn(self, model: OnPolicyAlgorithm) -> None:
         """Let each learn from the rollout that `rewards` saw."""
         if self._seen is None:
             return

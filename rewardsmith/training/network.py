@@ -32,8 +32,8 @@ def _features_of_codes() -> torch.Tensor:
     return torch.cat([functional.one_hot(index, count) for index, count in parts], 1).float()
 
 
-class GridTorso(nn.Module):
-    """Observations [B, 3 * cells + rest] to the actor's and the critic's last hidden layers.
+class GridLayer(nn.Module):
+    """Observations [B, 3 * cells + rest] to a first layer of `width`, its cells read as categories.
 
     The leading 3 * cells numbers are (kind / 10, colour / 5, state / 2) per cell, as the tasks write them.
     """
@@ -42,22 +42,21 @@ class GridTorso(nn.Module):
     features_of_codes: torch.Tensor
     offsets: torch.Tensor
 
-    def __init__(self, size: int, cells: int, hidden: tuple[int, ...]) -> None:
+    def __init__(self, size: int, cells: int, width: int) -> None:
         super().__init__()
         self._cells = cells
         self.register_buffer("weights_to_codes", torch.tensor([180.0, 15.0, 2.0]), persistent=False)
         self.register_buffer("features_of_codes", _features_of_codes(), persistent=False)
         self.register_buffer("offsets", torch.arange(cells) * _CODES, persistent=False)
-        self.first = nn.Linear(cells * _FEATURES + size - 3 * cells, hidden[0])
-        self.actor, self.critic = _tail(hidden), _tail(hidden)
-        self.latent_dim_pi = self.latent_dim_vf = hidden[-1]
+        self.first = nn.Linear(cells * _FEATURES + size - 3 * cells, width)
         self._kept: tuple[tuple[int, int], torch.Tensor] | None = None
 
     def _codes(self, observations: torch.Tensor) -> torch.Tensor:
         view = observations[:, : 3 * self._cells].reshape(-1, self._cells, 3)
         return (view @ self.weights_to_codes + 0.5).long()
 
-    def _shared(self, observations: torch.Tensor) -> torch.Tensor:
+    def shared(self, observations: torch.Tensor) -> torch.Tensor:
+        """The layer's outputs [B, width], after tanh."""
         codes, rest = self._codes(observations) + self.offsets, observations[:, 3 * self._cells :]
         inputs = self._cells * _FEATURES
         summed = SumOfRows.apply(self._rows(), codes)
@@ -82,18 +81,27 @@ class GridTorso(nn.Module):
         parts = weight[:, : self._cells * _FEATURES].T.reshape(self._cells, _FEATURES, -1)
         return torch.matmul(self.features_of_codes, parts).flatten(0, 1)
 
+
+class GridTorso(GridLayer):
+    """A first layer that actor and critic share, then their own: observations to the inputs of both heads."""
+
+    def __init__(self, size: int, cells: int, hidden: tuple[int, ...]) -> None:
+        super().__init__(size, cells, hidden[0])
+        self.actor, self.critic = _tail(hidden), _tail(hidden)
+        self.latent_dim_pi = self.latent_dim_vf = hidden[-1]
+
     def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Both heads' inputs, each [B, hidden[-1]]."""
-        shared = self._shared(observations)
+        shared = self.shared(observations)
         return self.actor(shared), self.critic(shared)
 
     def forward_actor(self, observations: torch.Tensor) -> torch.Tensor:
         """The actor's alone."""
-        return self.actor(self._shared(observations))
+        return self.actor(self.shared(observations))
 
     def forward_critic(self, observations: torch.Tensor) -> torch.Tensor:
         """The critic's alone."""
-        return self.critic(self._shared(observations))
+        return self.critic(self.shared(observations))
 
 
 def _tail(hidden: tuple[int, ...]) -> nn.Sequential:
@@ -131,6 +139,10 @@ class GridPolicy(ActorCriticPolicy):
 
 def policy_for(task: Task, training: TrainingSpec) -> tuple[str | type[ActorCriticPolicy], dict[str, Any]]:
     """What PPO is to be built with: (policy, policy_kwargs)."""
+    if training.memory == "lstm":
+        from rewardsmith.training.recurrent import recurrent_policy  # sb3-contrib, which few trials need
+
+        return recurrent_policy(task, training)
     if task.view_cells and training.cells == "one-hot":
         return GridPolicy, {"cells": task.view_cells, "hidden": training.hidden}
     return "MlpPolicy", {"net_arch": list(training.hidden)}
@@ -140,4 +152,4 @@ def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:
     """What a reader of saved weights needs to rebuild the network."""
     policy, _ = policy_for(task, training)
     name = policy if isinstance(policy, str) else policy.__name__
-    return {"policy": name, "hidden": list(training.hidden), "view_cells": task.view_cells}
+    return {"policy": name, "hidden": list(training.hidden), "view_cells": task.view_cells, "memory": training.memory}

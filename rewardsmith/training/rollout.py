@@ -1,4 +1,4 @@
-"""SB3's rollout buffer with channels: rewards are shaped once the rollout is complete."""
+"""SB3's rollout buffers with channels: rewards are shaped once the rollout is complete."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 
 
-class ShapedRolloutBuffer(RolloutBuffer):
+class Shaping(RolloutBuffer):
     """Adds the channels' total to the bootstrap that SB3 left in `rewards`, then computes advantages.
 
     `shape_rollout` returns the composed reward, float64 [T, N]; it is set by the trial after SB3 has
-    built the buffer. `on_minibatch` is told which steps the next minibatch holds, as indices [B] of SB3's flattened
-    order n * T + t.
+    built the buffer.
     """
 
     shape_rollout: Callable[[], NDArray[np.float64]]
-    on_minibatch: Callable[[NDArray[np.int64]], None] | None = None
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
         """GAE (Schulman et al. 2016) on composed rewards; the bootstrap of truncated steps is added last."""
         bootstrap = self.rewards.astype(np.float64)
         self.rewards[:] = (self.shape_rollout() + bootstrap).astype(np.float32)
         super().compute_returns_and_advantage(last_values, dones)
+
+
+class ShapedRolloutBuffer(Shaping):
+    """The buffer of policies without memory.
+
+    `on_minibatch` is told which steps the next minibatch holds, as indices [B] of SB3's flattened order n * T + t.
+    """
+
+    on_minibatch: Callable[[NDArray[np.int64]], None] | None = None
 
     def _get_samples(self, batch_inds: NDArray[np.int64], env: Any = None) -> RolloutBufferSamples:
         if self.on_minibatch is not None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec
@@ -25,7 +26,7 @@ from rewardsmith.training.guidance import attach, guided
 from rewardsmith.training.learner import Experience, Learner, Learners
 from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
-from rewardsmith.training.rollout import ShapedRolloutBuffer
+from rewardsmith.training.rollout import ShapedRolloutBuffer, Shaping
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -116,10 +117,10 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         env.close()
 
 
-def _connect(model: PPO, env: BatchVecEnv, shaper: RewardShaper, learners: Learners) -> None:
+def _connect(model: OnPolicyAlgorithm, env: BatchVecEnv, shaper: RewardShaper, learners: Learners) -> None:
     """Let programs be scored while a rollout is collected, and channels be composed once it is complete."""
     buffer = model.rollout_buffer
-    assert isinstance(buffer, ShapedRolloutBuffer)
+    assert isinstance(buffer, Shaping)
     env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
     if not learners:
         buffer.shape_rollout = lambda: shaper(env.rollout)
@@ -135,7 +136,7 @@ def _connect(model: PPO, env: BatchVecEnv, shaper: RewardShaper, learners: Learn
     buffer.shape_rollout = shape_rollout
 
 
-def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) -> PPO:
+def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) -> OnPolicyAlgorithm:
     settings = plan.training
     size = settings.num_envs * settings.rollout_steps
     policy, policy_kwargs = policy_for(plan.task, settings)
@@ -145,7 +146,8 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
     device = choose_device(plan.task, settings)
     if settings.device != "cpu":
         print(f"trained on {device.device} ({device.why})", flush=True)  # the trial's log
-    model = PPO(
+    algorithm, more = _algorithm(settings)
+    model = algorithm(
         policy,
         env,
         n_steps=settings.rollout_steps,
@@ -158,9 +160,9 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
         ent_coef=settings.entropy,
         normalize_advantage=settings.normalize_advantage,
         policy_kwargs={**policy_kwargs, "optimizer_class": LightAdam, "optimizer_kwargs": {"eps": 1e-5, "fused": True}},
-        rollout_buffer_class=ShapedRolloutBuffer,
         device=device.device,
         seed=None,
+        **more,
     )
     # SB3's own seeding draws from the same generators; seed after construction, then initialise again, so
     # that weights follow from the seed alone.
@@ -169,6 +171,15 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
     model._setup_model()
     decay.model = model
     return model
+
+
+def _algorithm(settings: TrainingSpec) -> tuple[Any, dict[str, Any]]:
+    """The class of PPO, and what only that one is built with."""
+    if settings.memory == "lstm":
+        from rewardsmith.training.recurrent import ShapedRecurrentPPO
+
+        return ShapedRecurrentPPO, {}
+    return PPO, {"rollout_buffer_class": ShapedRolloutBuffer}
 
 
 class _Decay:
@@ -180,7 +191,7 @@ class _Decay:
 
     def __init__(self, start: float, steps: int, hold: float, final_share: float) -> None:
         self.start, self.steps, self.hold, self.final_share = start, steps, hold, final_share
-        self.model: PPO | None = None
+        self.model: OnPolicyAlgorithm | None = None
 
     def __call__(self, _progress_remaining: float) -> float:
         done = 0 if self.model is None else min(self.model.num_timesteps / self.steps, 1.0)
@@ -191,7 +202,7 @@ class _Decay:
 def _report(
     plan: TrialPlan,
     plans: Schedule,
-    model: PPO,
+    model: OnPolicyAlgorithm,
     shaper: RewardShaper,
     callback: _Progress,
     first: int,
@@ -230,7 +241,7 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
         "observation_size": plan.task.observation_size,
         "actions": list(plan.task.actions.names),
         "network": describe(plan.task, plan.training),
-        "algorithm": "PPO (stable-baselines3)",
+        "algorithm": "RecurrentPPO (sb3-contrib)" if plan.training.memory == "lstm" else "PPO (stable-baselines3)",
     }
 
 
@@ -267,7 +278,7 @@ class _Progress(BaseCallback):
 
     def after_rollout(self) -> None:
         """Called after each update: learners, curve point, checkpoint, heartbeat."""
-        assert isinstance(self.model, PPO)
+        assert isinstance(self.model, OnPolicyAlgorithm)
         self._seen = self.model.num_timesteps
         self._learners.learn(self.model)
         done = self._seen // self._plans.per_rollout

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from running import fork_server
 from sqlalchemy import text
 
 from rewardsmith.agents.models import Answer, ModelFailed, ReplayKey, Request, Usage
@@ -140,9 +140,9 @@ def _spend(folder: str, job: str, first: int, out) -> None:
 
 def test_several_processes_share_one_limit(tmp_path):
     context, job = make(tmp_path, Budget(tokens=3000))
-    spawn = multiprocessing.get_context("spawn")
-    answers = spawn.Queue()
-    workers = [spawn.Process(target=_spend, args=(str(tmp_path), job, 100 * k, answers)) for k in range(3)]
+    server = fork_server()
+    answers = server.Queue()
+    workers = [server.Process(target=_spend, args=(str(tmp_path), job, 100 * k, answers)) for k in range(3)]
     for worker in workers:
         worker.start()
     sent = sum(answers.get(timeout=90) for _ in workers)

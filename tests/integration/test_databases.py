@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import sqlite3
 from datetime import timedelta
@@ -12,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from running import fork_server
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -91,7 +91,7 @@ def test_four_processes_claim_every_item_once(url):
         for sample in range(199):
             queue.insert(connection, ItemKey(job_id, "design", 1, sample=sample))
             queue.insert(connection, ItemKey(job_id, "design", 1, sample=sample))
-    context_of = multiprocessing.get_context("spawn")
+    context_of = fork_server()
     answers = context_of.Queue()
     workers = [context_of.Process(target=_claim_all, args=(url, answers)) for _ in range(4)]
     for worker in workers:
@@ -199,7 +199,7 @@ def test_a_limit_of_slots_holds_among_processes(url):
     with engine.begin() as connection:
         for sample in range(40):
             queue.insert(connection, ItemKey(job_id, "design", 1, sample=sample))
-    context_of = multiprocessing.get_context("spawn")
+    context_of = fork_server()
     answers = context_of.Queue()
     workers = [context_of.Process(target=_claim_some, args=(url, answers)) for _ in range(4)]
     for worker in workers:

@@ -76,7 +76,7 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
         ran = rewardsmith(
             tmp_path,
             *("run", "--task", TASK, "--method", "free", "--model", "openai/gpt-4o"),
-            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "8192"),
+            *("--api-base", provider.url, "--iterations", "1", "--samples", "1", "--steps", "2048"),
             *("--confirm", "0", "--no-planner", "--slots", "1", "--max-dollars", "5", "--record", str(cassette)),
             *FEW_EPISODES,
             env={"OPENAI_API_KEY": KEY},

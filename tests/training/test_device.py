@@ -35,8 +35,11 @@ def test_auto_takes_the_faster_and_says_why(cpu, cuda, faster, monkeypatch):
     assert f"cpu {1000 * cpu:.0f} ms" in found.why and f"cuda {1000 * cuda:.0f} ms" in found.why
 
 
-def test_the_measurement_grows_with_the_work():
-    few, many = (TrainingSpec(num_envs=8, rollout_steps=n, batch_size=64, epochs=n // 16) for n in (16, 512))
+@pytest.mark.parametrize("memory", ["none", "lstm"])
+def test_the_measurement_grows_with_the_work(memory):
+    few, many = (
+        TrainingSpec(num_envs=8, rollout_steps=n, batch_size=64, epochs=n // 16, memory=memory) for n in (16, 512)
+    )
     small, large = (device._rollout_seconds(get_task(TASK), training, "cpu") for training in (few, many))
     assert 0 < small < large
 

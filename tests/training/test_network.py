@@ -46,9 +46,9 @@ def test_the_first_layer_is_that_of_one_hot_cells(seed):
     torso = GridTorso(3 * CELLS + REST, CELLS, (8, 4))
     seen = observations(seed, 5)
     expected = by_definition(torso, seen)
-    torch.testing.assert_close(torso._shared(seen), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(torso.shared(seen), expected, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
-        torch.testing.assert_close(torso._shared(seen), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(torso.shared(seen), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_are_those_of_one_hot_cells():
@@ -57,7 +57,7 @@ def test_gradients_are_those_of_one_hot_cells():
     (by_definition(torso, seen) ** 2).sum().backward()
     expected = torso.first.weight.grad.clone()
     torso.zero_grad()
-    (torso._shared(seen) ** 2).sum().backward()
+    (torso.shared(seen) ** 2).sum().backward()
     torch.testing.assert_close(torso.first.weight.grad, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -65,9 +65,9 @@ def test_the_kept_table_follows_the_weights():
     torso = GridTorso(3 * CELLS + REST, CELLS, (8, 4))
     seen = observations(2, 3)
     with torch.no_grad():
-        before = torso._shared(seen)
+        before = torso.shared(seen)
         torso.first.weight.mul_(0.5)
-        after = torso._shared(seen)
+        after = torso.shared(seen)
         torch.testing.assert_close(after, by_definition(torso, seen), rtol=1e-4, atol=1e-5)
     assert not torch.equal(before, after)
 
@@ -78,11 +78,11 @@ def test_the_kept_table_follows_an_optimizer_s_step(fused):
     optimizer = LightAdam(torso.parameters(), lr=0.1, fused=fused)
     seen = observations(3, 4)
     with torch.no_grad():
-        torso._shared(seen)
-    torso._shared(seen).sum().backward()
+        torso.shared(seen)
+    torso.shared(seen).sum().backward()
     optimizer.step()
     with torch.no_grad():
-        torch.testing.assert_close(torso._shared(seen), by_definition(torso, seen), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(torso.shared(seen), by_definition(torso, seen), rtol=1e-4, atol=1e-5)
 
 
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 99))

@@ -16,12 +16,12 @@ from rewardsmith.training.trial import TrialPlan, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 from sandbox.client import HostError
 
-TASK = "MiniGrid-DoorKey-5x5-v0"  # 250 steps at most, so a cut every 750 steps of each environment
+TASK = "MiniGrid-Empty-5x5-v0"  # 100 steps at most, so a cut every 320 steps of each environment
 TRAINING = TrainingSpec(num_envs=8, rollout_steps=64, batch_size=128, epochs=2, eval_episodes=16, final_episodes=32)
-STEPS = 8 * 64 * 30
+STEPS = 8 * 64 * 15
 PROGRAM = """
 def sparse(prev, action, state, memory):
-    return 1.0 if state.solved or (state.event == "picked_up" and not memory.setdefault("paid", False)) else 0.0
+    return 1.0 if state.solved or (state.event == "blocked" and not memory.setdefault("paid", False)) else 0.0
 
 def dense(prev, action, state, memory):
     memory["n"] = memory.get("n", 0) + 1
@@ -53,7 +53,7 @@ def test_a_killed_trial_goes_on_from_its_checkpoint_and_ends_bit_for_bit_the_sam
     reward = SPARSE if method == "sparse" else get_method(method).reward(PROGRAM)
     whole, curve = run(tmp_path / "whole", reward)
     with pytest.raises(Killed):
-        run(tmp_path / "killed", reward, kill_at=8 * 64 * 20)
+        run(tmp_path / "killed", reward, kill_at=8 * 64 * 12)
     resumed, rest = run(tmp_path / "killed", reward)
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
     assert resumed.stochastic == whole.stochastic
@@ -73,14 +73,14 @@ def test_rungs_one_after_another_equal_one_long_rung(tmp_path):
 
 def test_cuts_lie_three_step_limits_apart():
     plans = schedule(get_task(TASK), TRAINING, STEPS)
-    assert plans.cut_every * TRAINING.rollout_steps >= 3 * 250
+    assert plans.cut_every * TRAINING.rollout_steps >= 3 * 100
     assert plans.rung_end(0.5) % plans.cut_every == 0
-    assert plans.rung_end(1.0) == 30
+    assert plans.rung_end(1.0) == 15
 
 
 def test_rungs_that_no_cut_separates_are_merged():
     task = get_task(TASK)
-    assert distinct_rungs(task, TRAINING, STEPS, (0.25, 0.5, 1.0)) == (0.5, 1.0)
+    assert distinct_rungs(task, TRAINING, 8 * 64 * 10, (0.25, 0.5, 1.0)) == (0.5, 1.0)
     assert distinct_rungs(task, TRAINING, 10 * STEPS, (0.25, 0.5, 1.0)) == (0.25, 0.5, 1.0)
     assert distinct_rungs(task, TRAINING, 1_000, (0.25, 0.5, 1.0)) == (1.0,)
 
@@ -103,13 +103,13 @@ def test_a_cut_truncates_every_environment_and_counts_nowhere():
 
 def test_the_state_after_the_last_step_is_not_the_next_episode_s_first():
     task = get_task(TASK)
-    env = BatchVecEnv(task.batch(2, "train"), task, 250, seed=0)
+    env = BatchVecEnv(task.batch(2, "train"), task, 100, seed=0)
     env.reset()
-    for _ in range(250):
+    for _ in range(100):
         env.step_async(np.zeros(2, dtype=np.int64))
         env.step_wait()
     step = next(f["column"] for f in task.schema["fields"] if f["name"] == "step")
-    assert (env.rollout.after[-1, :, step] == 250).all()
+    assert (env.rollout.after[-1, :, step] == 100).all()
     assert (env.rollout.before[0, :, step] == 0).all()
 
 
@@ -117,7 +117,7 @@ def test_the_state_after_the_last_step_is_not_the_next_episode_s_first():
     "body, words",
     [
         ("return float('nan')", "finite"),
-        ("return 1 / (state.step - 300) if state.step < 200 else 'x'", "str"),
+        ("return 1 / (state.step - 300) if state.step < 80 else 'x'", "str"),
         ("return state.nothing", "no field 'nothing'"),
         ("while state.step > 40: pass\n    return 0.0", "time"),
     ],
