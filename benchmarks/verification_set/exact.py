@@ -7,6 +7,7 @@ one real MiniGrid environment and stepped by it; programs are called as Python f
 from __future__ import annotations
 
 import json
+import pickle
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -263,13 +264,16 @@ def build(world: World, source: str, gamma: float, most: int) -> Model:
     phi = [potential(view, {}) if potential else 0.0 for view in world.views]
     number: dict[tuple[int, str], int] = {(0, "{}"): 0}
     pairs: list[tuple[int, str]] = [(0, "{}")]
+    frozen: dict[str, bytes] = {}  # memories by their text: equal ones are written alike, and read fast
     rows, extras, wins = [], [], []
     for state, kept in pairs:  # grows while it is read
         row, extra, win = [], [], []
         for action, (there, over, solved, view) in enumerate(world.moves[state]):
-            memory = _thawed(kept)
+            memory = pickle.loads(frozen[kept]) if kept in frozen else {}
             paid = _sum(reward(world.views[state], action, view, memory)) if reward else 0.0
-            key = (there, _frozen(memory))
+            key = (there, repr(memory) if memory else "{}")
+            if memory and not over and key[1] not in frozen:
+                frozen[key[1]] = pickle.dumps(memory)
             if not over and key not in number:
                 number[key] = len(pairs)
                 pairs.append(key)
@@ -290,14 +294,6 @@ def _sum(value: Any) -> float:
         if isinstance(number, bool) or not isinstance(number, int | float | np.integer | np.floating):
             raise TypeError(f"{number!r} is not a number")
     return float(sum(numbers))
-
-
-def _frozen(memory: dict[str, Any]) -> str:
-    return repr(memory) if memory else "{}"
-
-
-def _thawed(text: str) -> dict[str, Any]:
-    return {} if text == "{}" else eval(text, {"frozenset": frozenset, "set": set})  # written by _frozen
 
 
 def optimum(model: Model, gamma: float, pay: float, *, success: bool) -> np.ndarray:
