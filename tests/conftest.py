@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from running import FEW_EPISODES, rewardsmith
+from running import FEW_EPISODES, in_process, rewardsmith
 
 # The first example of a test pays for imports and compilation.
 settings.register_profile("patient", deadline=None)
@@ -62,8 +62,8 @@ class SmallJob:
     output: str
 
     def run(self, *arguments: str, **options) -> subprocess.CompletedProcess:
-        """Run `rewardsmith` there."""
-        return rewardsmith(self.folder, *arguments, **options)
+        """Run `rewardsmith` there, in this process."""
+        return in_process(self.folder, *arguments, **options)
 
 
 SMALL = [

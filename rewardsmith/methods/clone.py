@@ -6,7 +6,7 @@ language model between. What partial views cannot tell apart, it averages.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,7 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
 
 if TYPE_CHECKING:  # a method's module is read without loading torch
+    from stable_baselines3 import PPO
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 
@@ -47,7 +48,7 @@ class CloneLearner(Learner):
         episodes = collect(task, split_layouts(task)["fit"], options.pairs, len(SPLITS) * options.pairs_seed)
         known = episodes.optimal.any(axis=1)
         observations, optimal = episodes.observations[known], episodes.optimal[known]
-        accuracy = _fit(model, observations, optimal, options.epochs)
+        accuracy = _fit(cast("PPO", model), observations, optimal, options.epochs)
         self._told = {"pairs": len(observations), "accuracy": accuracy}
         self._cloned = True
 
@@ -65,7 +66,7 @@ class CloneLearner(Learner):
         return told
 
 
-def _fit(model: OnPolicyAlgorithm, observations: np.ndarray, optimal: np.ndarray, epochs: int) -> float:
+def _fit(model: PPO, observations: np.ndarray, optimal: np.ndarray, epochs: int) -> float:
     """-log of the probability that pi gives to the set of optimal actions, by the trial's own optimizer."""
     import torch
     from torch.nn import functional

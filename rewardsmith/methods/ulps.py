@@ -12,7 +12,7 @@ nothing. What is exported is pi alone. docs/methods/ulps.md says what differs fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from rewardsmith.training.learner import Experience, Guide, Learner
 
 if TYPE_CHECKING:  # a method's module is read without loading torch
     import torch
+    from stable_baselines3 import PPO
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
     from rewardsmith.methods.guide.language_model import LanguageGuide
@@ -140,11 +141,11 @@ class UlpsLearner(Learner):
             self._rollouts += 1
             self._h += float(advice[..., -1].mean())
             if self._options.distill > 0:
-                self._distil(seen.observations, advice, model)
+                self._distil(seen.observations, advice, cast("PPO", model))
         if model.num_timesteps + seen.rollout.rewards.size > self._setting.steps:
             self._with = self._success_with(model)
 
-    def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: OnPolicyAlgorithm) -> None:
+    def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: PPO) -> None:
         """One pass of cross-entropy -(1 - h) sum_a P_LLM(a) log pi(a): what is certain is taught, the rest is not."""
         import torch
         from torch.nn import functional

@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from running import in_process, rewardsmith
+from running import in_process
 from verification import rewards
 
 from rewardsmith.programs.reward import TrainingReward
@@ -30,7 +30,7 @@ def check(tmp_path):
 
 def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
     (tmp_path / "reward.py").write_text(SOUND)
-    ran = rewardsmith(tmp_path, "check", "reward.py", "--task", TASK)
+    ran = in_process(tmp_path, "check", "reward.py", "--task", TASK)
     assert ran.returncode == 0, ran.stderr
     for word in ("gate", "contract", "cost", "determinism", "battery", "sound on 3 of 3", "flooding", "difficulty"):
         assert word in ran.stdout, word
@@ -89,6 +89,6 @@ def test_wrong_usage_exits_with_2(check, source, arguments, cause):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    ran = rewardsmith(tmp_path, "check", "no.py", "--task", TASK)
+    ran = in_process(tmp_path, "check", "no.py", "--task", TASK)
     assert ran.returncode == 2 and "no.py" in ran.stderr
     shutil.rmtree(tmp_path)

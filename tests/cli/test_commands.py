@@ -166,7 +166,7 @@ def test_a_bad_reward_file_ends_with_its_line(tmp_path):
     (tmp_path / "bad.py").write_text("def reward(prev, action, state, memory):\n    return open('/etc/passwd')\n")
     ran = rewardsmith(tmp_path, "train", "--reward", "bad.py", "--task", "CartPole-v1", "--steps", "2048")
     assert ran.returncode == 1
-    assert "line 2" in rewardsmith(tmp_path, "why").stdout
+    assert "line 2" in in_process(tmp_path, "why").stdout
 
 
 def test_a_missing_key_is_said_before_anything_is_trained(tmp_path):
@@ -174,7 +174,7 @@ def test_a_missing_key_is_said_before_anything_is_trained(tmp_path):
     ran = in_process(tmp_path, "run", "--task", "CartPole-v1", "--critic-model", "openai/gpt-4o", env=no_keys)
     assert ran.returncode == 1
     assert len(ran.stderr.strip().splitlines()) == 2 and "export OPENAI_API_KEY" in ran.stderr
-    assert json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout) == []
+    assert json.loads(in_process(tmp_path, "ls", "--format", "json").stdout) == []
 
 
 def test_any_setting_of_a_spec_can_be_given_on_the_command_line(tmp_path):
@@ -194,7 +194,7 @@ def test_a_database_of_another_version_says_so(small_job, tmp_path):
     database = sqlite3.connect(tmp_path / ".rewardsmith" / "rewardsmith.db")
     database.execute("UPDATE alembic_version SET version_num = '9999'")
     database.commit()
-    ran = rewardsmith(tmp_path, "ls")
+    ran = in_process(tmp_path, "ls")
     assert ran.returncode == 1 and "newer than this program" in ran.stderr
 
 

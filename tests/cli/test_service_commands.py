@@ -8,7 +8,7 @@ import sqlite3
 import time
 
 import pytest
-from running import in_process, rewardsmith
+from running import in_process
 
 SPEC = "task: CartPole-v1\nmethod: free\nconfirm: 0\nsteps: 1000\n"
 
@@ -22,13 +22,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def job(folder) -> str:
-    ran = rewardsmith(folder, "submit", "spec.yaml", "--set", "samples=2", "--owner", "ada", "--priority", "3")
+    ran = in_process(folder, "submit", "spec.yaml", "--set", "samples=2", "--owner", "ada", "--priority", "3")
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()
 
 
 def listed(folder, *options: str) -> list[dict]:
-    return json.loads(rewardsmith(folder, "ls", "--format", "json", *options).stdout)
+    return json.loads(in_process(folder, "ls", "--format", "json", *options).stdout)
 
 
 def test_submit_prints_an_id_and_ls_finds_it_by_its_owner(folder, job):

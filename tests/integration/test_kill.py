@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import clean_environment, rewardsmith
+from running import clean_environment, in_process, rewardsmith
 
 SPEC = """
 task: MiniGrid-Empty-5x5-v0
@@ -151,7 +151,7 @@ def test_one_job_outlives_the_end_of_each_of_its_processes(tmp_path, undisturbed
 
     assert again(tmp_path).wait(240) == 0
     assert states(tmp_path) == ["done"], "the same command must go on with the same job"
-    job = json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)[0]["job"]
+    job = json.loads(in_process(tmp_path, "ls", "--format", "json").stdout)[0]["job"]
     assert outcome(tmp_path, job) == undisturbed
     given_back = query(tmp_path, "SELECT text FROM events WHERE kind = 'given back'")
     assert sum("SIGKILL" in text for (text,) in given_back) >= 2
@@ -188,7 +188,7 @@ def undisturbed(tmp_path_factory) -> list:
     (folder / "job.yaml").write_text(SPEC)
     ran = rewardsmith(folder, *COMMAND)
     assert ran.returncode == 0, ran.stderr
-    job = json.loads(rewardsmith(folder, "ls", "--format", "json").stdout)[0]["job"]
+    job = json.loads(in_process(folder, "ls", "--format", "json").stdout)[0]["job"]
     return outcome(folder, job)
 
 

@@ -65,7 +65,7 @@ def outcome(folder: Path, job: str) -> dict[str, list]:
 
 
 def jobs_in(folder: Path) -> list[dict]:
-    return json.loads(rewardsmith(folder, "ls", "--format", "json").stdout)
+    return json.loads(in_process(folder, "ls", "--format", "json").stdout)
 
 
 def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
@@ -93,7 +93,7 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
     assert all(found.values()), "an empty comparison shows nothing"
 
     folder = tmp_path / "exported"
-    ran = rewardsmith(tmp_path, "export", first["job"], "--out", str(folder), "--with-cassette")
+    ran = in_process(tmp_path, "export", first["job"], "--out", str(folder), "--with-cassette")
     assert ran.returncode == 0, ran.stderr
     exported, recorded = read_cassette(folder / "cassette.jsonl"), read_cassette(cassette)
     assert {(c.key, c.prompt_sha256, c.answer) for c in exported} == {
@@ -103,7 +103,7 @@ def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
 
 def test_a_dry_run_prints_prompts_and_the_bound_and_does_nothing(tmp_path):
     command = ("run", "--task", TASK, "--model", "openai/gpt-4o", "--samples", "2", "--dry-run")
-    ran = rewardsmith(tmp_path, *command)
+    ran = in_process(tmp_path, *command)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("You are the Reward Designer") == 2
     assert "The same facts for machines" not in ran.stdout
@@ -142,11 +142,11 @@ def test_a_job_over_http_repairs_checks_reviews_and_analyzes_and_writes_no_key(t
     assert all(c[1:3] == (11, 7) and c[3] > 0 for c in calls)
     assert states["1a"] == "dead" and states["1a2"] == "trained"
 
-    written = [rewardsmith(tmp_path, *c, env=SECRETS) for c in (
+    written = [in_process(tmp_path, *c, env=SECRETS) for c in (
         ("calls", "latest"), ("calls", "latest", "--format", "json"), ("show", "latest", "--prompts"), ("logs",),
         ("why",), ("export", "latest", "--out", "exported", "--with-cassette"),
     )]  # fmt: skip
-    listed = json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)[0]
+    listed = json.loads(in_process(tmp_path, "ls", "--format", "json").stdout)[0]
     assert listed["state"] == "paused" and "1a2" in listed["best"], ran.stderr
     assert all(w.returncode == 0 for w in written), [w.stderr for w in written]
     seen = ran.stdout + ran.stderr + "".join(w.stdout + w.stderr for w in written)

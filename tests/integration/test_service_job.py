@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from running import rewardsmith
+from running import in_process, rewardsmith
 from service import Service, serving, wait_for
 
 from rewardsmith.engine import service as jobs
@@ -53,7 +53,7 @@ def test_a_submitted_job_ends_as_the_same_job_run_locally(service, tmp_path_fact
     (alone / "job.yaml").write_text(json.dumps(SPEC))
     ran = rewardsmith(alone, "run", "--spec", "job.yaml", "--slots", "2")
     assert ran.returncode == 0, ran.stderr
-    other = json.loads(rewardsmith(alone, "ls", "--format", "json").stdout)[0]["job"]
+    other = json.loads(in_process(alone, "ls", "--format", "json").stdout)[0]["job"]
     import sqlite3
 
     with sqlite3.connect(alone / ".rewardsmith" / "rewardsmith.db") as local:

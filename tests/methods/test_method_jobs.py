@@ -15,17 +15,17 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     designed = ("--iterations", "1", "--samples", "1", "--with", "count", "--weight", "count=0.02")
     ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *designed)
     assert ran.returncode == 0, ran.stderr
-    best = json.loads(rewardsmith(tmp_path, "show", "best", "--format", "json").stdout)[0]
+    best = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)[0]
     weights = {c["name"]: (c["kind"], c["weight"], c["gate"]) for c in best["channels"]["channels"]}
     assert weights["count"] == ("bonus", 0.02, "none") and weights["carry_the_key"] == ("program", 0.5, "latch")
-    shown = rewardsmith(tmp_path, "show", "best").stdout
+    shown = in_process(tmp_path, "show", "best").stdout
     for words in ("left out of the other checks: count", "carry_the_key", "per success", "share", "count: places"):
         assert words in shown, words
-    assert rewardsmith(tmp_path, "curves", "--channels", "--out", "c.png").returncode == 0
-    exported = rewardsmith(tmp_path, "export", "latest", "--best", "--out", "exported")
+    assert in_process(tmp_path, "curves", "--channels", "--out", "c.png").returncode == 0
+    exported = in_process(tmp_path, "export", "latest", "--best", "--out", "exported")
     assert exported.returncode == 0, exported.stderr
     assert "leaves out what was paid during training only: count" in (tmp_path / "exported/card.md").read_text()
-    verified = rewardsmith(tmp_path, "verify", "exported")
+    verified = in_process(tmp_path, "verify", "exported")
     assert verified.returncode == 0 and "every reward is equal" in verified.stdout, verified.stderr
 
 
@@ -42,12 +42,12 @@ def test_a_judge_job_designs_nothing_says_who_judges_and_exports(tmp_path):
     )
     ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *judge)
     assert ran.returncode == 0 and "stand-in, not a language model" in ran.stderr, ran.stderr
-    assert "oracle-informed" in rewardsmith(tmp_path, "show").stdout
-    rows = json.loads(rewardsmith(tmp_path, "show", "best", "--format", "json").stdout)
+    assert "oracle-informed" in in_process(tmp_path, "show").stdout
+    rows = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)
     told = rows[0]["trials"][-1]["telemetry"]["methods"]["calm"]
     assert told["labelled"] == 1.0 and set(told["terminated"]) == {"picked_up_key", "unlocked_door"}
-    assert rewardsmith(tmp_path, "export", "--out", "exported").returncode == 0
-    verified = rewardsmith(tmp_path, "verify", "exported")
+    assert in_process(tmp_path, "export", "--out", "exported").returncode == 0
+    verified = in_process(tmp_path, "verify", "exported")
     assert verified.returncode == 0, verified.stderr
 
 

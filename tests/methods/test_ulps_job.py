@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from running import FEW_EPISODES, rewardsmith
+from running import FEW_EPISODES, in_process, rewardsmith
 
 JOB = [
     *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "ulps", "--with", "oni", "--confirm", "1"),
@@ -18,10 +18,10 @@ def test_a_job_runs_to_its_claim_and_its_export_verifies(tmp_path):
     assert ran.returncode == 0, ran.stderr
     said = ran.stdout + ran.stderr
     assert "small encoder fitted here" in said and "The annotator is a stand-in" in said
-    assert "oracle-informed" in rewardsmith(tmp_path, "show", "latest").stdout
+    assert "oracle-informed" in in_process(tmp_path, "show", "latest").stdout
     assert list((tmp_path / ".rewardsmith/artifacts").rglob("labels.jsonl"))
-    exported = rewardsmith(tmp_path, "export", "latest", "--best", "--out", "exported")
+    exported = in_process(tmp_path, "export", "latest", "--best", "--out", "exported")
     assert exported.returncode == 0, exported.stderr
     assert (tmp_path / "exported/policy.safetensors").exists()
-    verified = rewardsmith(tmp_path, "verify", "exported")
+    verified = in_process(tmp_path, "verify", "exported")
     assert verified.returncode == 0, verified.stderr
