@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,25 +63,29 @@ def check_determinism(
     which leaks between environments or calls shows as well.
     """
     steps, envs = np.shape(starts)
-    runs = []
-    for rows, capacity in ((slice(None), steps * envs), (slice(None, None, -1), max(1, steps // 3) * envs)):
+
+    def run(rows: slice, capacity: int) -> Scores:
+        with RewardHost(
+            source,
+            functions,
+            schema,
+            tables,
+            envs,
+            capacity,
+            action_names,
+            limits,
+            allow,
+            action_width=action_width,
+        ) as host:
+            return host.score(before[:, rows], actions[:, rows], after[:, rows], starts[:, rows])
+
+    ways = (slice(None), steps * envs), (slice(None, None, -1), max(1, steps // 3) * envs)
+    with ThreadPoolExecutor(len(ways)) as pool:
+        runs = [pool.submit(run, *way) for way in ways]
         try:
-            with RewardHost(
-                source,
-                functions,
-                schema,
-                tables,
-                envs,
-                capacity,
-                action_names,
-                limits,
-                allow,
-                action_width=action_width,
-            ) as host:
-                runs.append(host.score(before[:, rows], actions[:, rows], after[:, rows], starts[:, rows]))
+            return _difference(*(each.result() for each in runs))
         except HostError as problem:
             return problem
-    return _difference(*runs)
 
 
 def observe_level() -> Observation:

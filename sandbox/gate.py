@@ -72,6 +72,34 @@ def check(
         return [Finding(1, f"the program cannot be parsed: {problem}", "write shorter, flatter code")]
 
 
+def ignores_action(source: str, functions: Sequence[str]) -> bool:
+    """Whether no function can tell which action was taken: a plain definition each, none of which names its action.
+
+    Names that lead to a function's variables count as reading it. False where a text is too clever to say.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    for name, parameters in map(function_signature, functions):
+        if "action" not in parameters:
+            continue
+        found = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == name]
+        if len(found) != 1 or found[0].decorator_list or name in stored:
+            return False
+        arguments = found[0].args
+        plain = arguments.posonlyargs + arguments.args
+        if arguments.vararg or arguments.kwarg or len(plain) < len(parameters):
+            return False
+        hidden = {plain[parameters.index("action")].arg, "locals", "vars", "eval", "exec", "dir", "super"}
+        if any(isinstance(node, ast.Name) and node.id in hidden for node in ast.walk(found[0])):
+            return False
+    return True
+
+
 def _all_findings(
     tree: ast.Module, functions: Sequence[str], features: Mapping[str, str], actions: Sequence[str] | None
 ) -> set[Finding]:

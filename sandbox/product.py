@@ -20,7 +20,7 @@ from .protocol import MAX_NAMES, SCORE, STATE_ONLY, TEXT_BYTES, HostError, Limit
 
 READ_STEP, READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL = 1, 2, 4
 
-_KEPT_VIEWS = 8192
+_KEPT_VIEWS = 16384
 _EVENT_FIELDS = ("event", "event_object", "solved")
 _PHI, _MEMORY, _FLAGS = MAX_NAMES, MAX_NAMES + 1, MAX_NAMES + 2
 _ROWS = MAX_NAMES + 3
@@ -175,13 +175,19 @@ def _layout(capacity: int, actions: int, schema: Mapping[str, Any]) -> tuple[lis
 
 
 class Walker:
-    """Calls a loaded program from numbered memories. The host's side; it protects nobody."""
+    """Calls a loaded program from numbered memories. The host's side; it protects nobody.
 
-    def __init__(self, program: Any, config: Mapping[str, Any], incoming: mmap.mmap, outgoing: mmap.mmap) -> None:
+    blind: the program cannot tell which action was taken, so actions that end in the same state need one call.
+    """
+
+    def __init__(
+        self, program: Any, config: Mapping[str, Any], incoming: mmap.mmap, outgoing: mmap.mmap, blind: bool
+    ) -> None:
         placed, _ = _layout(config["capacity"], len(config["actions"]), config["schema"])
         self.inputs = read_arrays(placed, incoming)
         self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
-        self.program, self.memories = program, Memories(config["memories"])
+        self.program, self.memories, self.blind = program, Memories(config["memories"]), blind
+        self.columns: dict[tuple[str, Any], list[float]] = {}  # of this request, by function and component
         self.reads, self.shaping, self.earlier = 0, False, None
         self.earlier_views, self.later_views = _Views(program), _Views(program)
         _watch(program.view, self)
@@ -189,7 +195,7 @@ class Walker:
     def handle(self, count: int, actions: int) -> Reply:
         """One request: all `actions` of `count` pairs, or the start of an episode where `actions` is 0."""
         size = count * max(actions, 1)
-        out = self.output[: _ROWS * size].reshape(_ROWS, count, max(actions, 1))
+        out = self.output[: _ROWS * size].reshape(_ROWS, size)
         out[:] = 0.0
         try:
             if actions == 0:
@@ -200,45 +206,54 @@ class Walker:
             from .scoring import as_host_error
 
             raise as_host_error(problem, "exception") from None
-        self.program._check_values(out[[*range(len(self.program.names)), _PHI, _PHI]], np.ones(out.shape[1:], bool))
+        self.program._check_values(out[[*range(len(self.program.names)), _PHI, _PHI]], np.ones(size, bool))
         return Reply(names=tuple(self.program.names))
 
     def _begin(self, out: np.ndarray) -> None:
         memory: dict[Any, Any] = {}
         if self.program.potential is not None:
             state = self.program.view(self.inputs["before"][0].tolist(), self.program.tables)
-            out[_PHI, 0, 0] = self.program._potential(state, memory)
-        out[_MEMORY, 0, 0] = self.memories.number(memory)
+            out[_PHI, 0] = self.program._potential(state, memory)
+        out[_MEMORY, 0] = self.memories.number(memory)
 
     def _expand(self, count: int, actions: int, out: np.ndarray) -> None:
-        calls, before, after = self.program.calls, self.inputs["before"], self.inputs["after"]
-        numbers = self.inputs["memory"][:count].tolist()
-        phi, kept, flags = ([[0.0] * actions for _ in range(count)] for _ in range(3))
+        before, after = self.inputs["before"], self.inputs["after"]
+        numbers, size = self.inputs["memory"][:count].tolist(), count * actions
+        phi, kept, flags = ([0.0] * size for _ in range(3))
+        self.columns = {owner: [0.0] * size for owner in self.program.parts.values()}
         for i in range(count):
             prev = self.earlier_views.of(before[i])
             self.earlier = prev._row
-            for action in range(actions):
+            called: dict[int, int] = {}  # a state after -> the transition from this pair that was scored
+            for at in range(i * actions, (i + 1) * actions):
+                state = self.later_views.of(after[at])
+                if self.blind and (same := called.setdefault(id(state), at)) != at:
+                    for values in (phi, kept, flags, *self.columns.values()):
+                        values[at] = values[same]
+                    continue
                 self.reads = 0
                 memory = self.memories.copy(numbers[i])
-                state = self.later_views.of(after[i * actions + action])
-                for name, call in calls:
-                    if name == STATE_ONLY:
-                        phi[i][action] = self._potential(state, memory)
-                    else:
-                        self._write(name, call(prev, action, state, memory), out, i, action)
-                kept[i][action] = self.memories.number(memory)
-                flags[i][action] = self.reads
+                phi[at] = self._score(prev, at - i * actions, state, memory, at, size)
+                kept[at] = self.memories.number(memory)
+                flags[at] = self.reads
         out[_PHI], out[_MEMORY], out[_FLAGS] = phi, kept, flags
+        for index, name in enumerate(self.program.names):
+            out[index] = self.columns[self.program.parts[name]]
 
-    def _write(self, function: str, result: Any, out: np.ndarray, i: int, action: int) -> None:
-        program = self.program
-        for part, value in (result if isinstance(result, dict) else {None: result}).items():
-            name = function if part is None else part if function == "reward" else f"{function}.{part}"
-            if program.parts.get(name) != (function, part):
-                program._new_column(function, part, 0)
-            number = value if type(value) is float else program._exact(function, part, value)
-            if number:
-                out[program.names.index(name), i, action] = number
+    def _score(self, prev: Any, action: int, state: Any, memory: dict[Any, Any], at: int, size: int) -> float:
+        """Call the program on a transition; its components go into the columns, its potential is returned."""
+        phi = 0.0
+        for function, call in self.program.calls:
+            if function == STATE_ONLY:
+                phi = self._potential(state, memory)
+                continue
+            result = call(prev, action, state, memory)
+            for part, value in (result if isinstance(result, dict) else {None: result}).items():
+                column = self.columns.get((function, part))
+                if column is None:
+                    column = self.columns[function, part] = self.program._new_column(function, part, size)
+                column[at] = value if type(value) is float else self.program._exact(function, part, value)
+        return phi
 
     def _potential(self, state: Any, memory: dict[Any, Any]) -> float:
         self.shaping = True
@@ -257,18 +272,24 @@ class Walker:
 
 
 class _Views:
-    """Views of the rows met of late: the same state is entered from many pairs, and a view costs more than a look."""
+    """Views of the rows met of late: the same state is entered from many pairs, and a view costs more than a look.
+
+    A full cache becomes the old one, and what is not met again until the next is full is forgotten.
+    """
 
     def __init__(self, program: Any) -> None:
-        self._program, self._made = program, {}
+        self._program, self._made, self._old = program, {}, {}
 
     def of(self, row: np.ndarray) -> Any:
         key = row.tobytes()
         view = self._made.get(key)
         if view is None:
             if len(self._made) >= _KEPT_VIEWS:
-                self._made.clear()
-            view = self._made[key] = self._program.view(row.tolist(), self._program.tables)
+                self._made, self._old = {}, self._made
+            view = self._old.get(key)
+            if view is None:
+                view = self._program.view(row.tolist(), self._program.tables)
+            self._made[key] = view
         return view
 
 

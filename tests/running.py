@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 # Evaluations of a claim take 1,000 episodes; a test that is about something else makes do with fewer.
-FEW_EPISODES = ("--set", "training.eval_episodes=20", "--set", "training.final_episodes=40")
+FEW_EPISODES = ("--set", "training.eval_episodes=10", "--set", "training.final_episodes=20")
 
 
 def rewardsmith(

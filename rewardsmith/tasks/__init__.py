@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from typing import Any
 
 from rewardsmith.errors import UsageError
@@ -10,10 +11,10 @@ from rewardsmith.errors import UsageError
 
 def get_task(name: str) -> Any:
     """The Task called `name` (an id, or a YAML file). Raises UsageError naming the nearest ids."""
-    from rewardsmith.tasks import gymnasium, minigrid
+    from rewardsmith.tasks import gymnasium
 
     try:
-        return minigrid.get_task(name)
+        return _kept(name)
     except KeyError:
         pass  # not MiniGrid's; the next family may know it
     try:
@@ -22,6 +23,19 @@ def get_task(name: str) -> Any:
         near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
         hint = f"Did you mean {', '.join(near)}? " if near else ""
         raise UsageError(f"There is no task {name!r}.", f"{hint}`rewardsmith tasks list` shows all of them.") from None
+
+
+_HERE = threading.local()
+
+
+def _kept(name: str) -> Any:
+    """A MiniGrid task with what it has worked out so far, one per thread: tasks are not made for several."""
+    from rewardsmith.tasks import minigrid
+
+    kept: dict[str, Any] = _HERE.__dict__.setdefault("tasks", {})
+    if name not in kept:
+        kept[name] = minigrid.get_task(name)
+    return kept[name]
 
 
 def list_tasks() -> list[tuple[str, str]]:

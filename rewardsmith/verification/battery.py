@@ -14,6 +14,7 @@ from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollo
 from rewardsmith.tasks.base import Task
 from rewardsmith.verification.plans import first_plans
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
+from rewardsmith.verification.turns import side_by_side
 from sandbox.client import Scores
 
 
@@ -127,13 +128,17 @@ def _scored(
     task: Task, reward: TrainingReward, allow: str, first: Scores | None, hacks: tuple[Hack, ...]
 ) -> Iterator[tuple[int, Played, Scores | None]]:
     banks = played_bank(task) + (played_hacks(task, hacks) if hacks else ())
-    for place, (layout, played) in enumerate(banks):
+
+    def scored(place: int) -> Scores | None:
+        played = banks[place][1]
+        if not reward.functions or (place == 0 and first is not None):
+            return first
         steps, columns = played.rollout.starts.shape
-        scores = first if place == 0 else None
-        if reward.functions and scores is None:
-            with open_host(reward, task, played.tables, columns, steps, allow) as host:
-                scores = score_rollout(host, played.rollout, task, played.tables)
-        yield layout, played, scores
+        with open_host(reward, task, played.tables, columns, steps, allow) as host:
+            return score_rollout(host, played.rollout, task, played.tables)
+
+    every = side_by_side(scored, range(len(banks)))
+    yield from ((layout, played, scores) for (layout, played), scores in zip(banks, every, strict=True))
 
 
 def judge(

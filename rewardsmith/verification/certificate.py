@@ -23,12 +23,15 @@ from .model import NotCertified, RewardModel, build_model, rescored
 from .part import judge_part
 from .plans import plan_of
 from .solving import Solution, distances, finite_horizon, optimal_reach, solve
+from .turns import TURNS, side_by_side
 from .verdicts import VERDICTS, LayoutCertificate, Optimum
 from .worth import cycle_of, dying, idling, solution_return
 
 LAYOUTS = 3
 LIMIT = 400_000
 QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
+SMALL = 50_000
+"""States of a layout that others may be certified beside: each takes a host and its tables."""
 """Limits of a check before training: seconds on DoorKey-8x8 and UnlockPickup, larger tasks are left uncertified."""
 
 MOST_BACKWARD_WORK = 2_000_000_000
@@ -114,17 +117,35 @@ def certify(
     scored; not seconds, so that the same reward always gets the same certificate. Raises sandbox.HostError for
     the program's faults.
     """
+
+    def judged(layout: int) -> LayoutCertificate:
+        with TURNS.taken():
+            try:
+                return certify_layout(task, reward, gamma, layout, limit, allow)
+            except NotCertified as reason:
+                return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
+
     found: list[LayoutCertificate] = []
-    for layout in range(layouts):
-        if work is not None and sum(each.transitions for each in found) >= work:
-            break
-        try:
-            found.append(certify_layout(task, reward, gamma, layout, limit, allow))
-        except NotCertified as reason:
-            found.append(LayoutCertificate(layout, "not certified", f"Not certified: {reason}."))
-        if found[-1].verdict == "not certified":
-            break  # the other layouts are as large, and each try costs as much
+    for ahead in _groups(task, layouts, work):
+        if not _enough(found, work):
+            for each in side_by_side(judged, ahead):
+                found += [] if _enough(found, work) else [each]
     return Certificate(task.id, gamma, tuple(found), _notes(reward))
+
+
+def _groups(task: Task, layouts: int, work: int | None) -> list[list[int]]:
+    """Layouts that are certified side by side: where they are small. The first may be enough where work is limited."""
+    every = list(range(layouts))
+    counted = task.count_states(0, SMALL) if layouts > 1 else None
+    if counted is None or not counted[1]:
+        return [[layout] for layout in every]
+    return [every] if work is None else [every[:1], every[1:]]
+
+
+def _enough(found: Sequence[LayoutCertificate], work: int | None) -> bool:
+    if found and found[-1].verdict == "not certified":
+        return True  # the other layouts are as large, and each try costs as much
+    return work is not None and sum(each.transitions for each in found) >= work
 
 
 def _notes(reward: TrainingReward) -> tuple[str, ...]:

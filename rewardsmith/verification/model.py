@@ -24,6 +24,7 @@ from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_S
 
 from .numbering import Front, Keys, TooManyValues
 from .solving import END
+from .turns import TURNS
 
 LOW_PAY, HIGH_PAY = 0.1, 1.0
 """What the environment may pay for a success: 1 - 0.9 t / T."""
@@ -167,16 +168,18 @@ class _Scorer:
         self._host = None
         self.uses: tuple[str, ...] = ()
         if reward.functions:
-            self._host = ProductHost(
-                reward.source,
-                reward.functions,
-                task.schema,
-                graph.tables,
-                _PAIRS_PER_CALL,
-                task.actions.names,
-                _most_memories(limit),
-                allow,
-            )
+            schema, actions = task.schema, task.actions.names
+            with TURNS.handed_on():
+                self._host = ProductHost(
+                    reward.source,
+                    reward.functions,
+                    schema,
+                    graph.tables,
+                    _PAIRS_PER_CALL,
+                    actions,
+                    _most_memories(limit),
+                    allow,
+                )
             self.uses = self._host.uses
 
     def __enter__(self) -> _Scorer:
@@ -187,14 +190,20 @@ class _Scorer:
             self._host.close()
 
     def begin(self, graph: Any) -> tuple[float, int]:
-        return (0.0, 0) if self._host is None else self._host.begin(graph.rows_before(np.array([0]))[0])
+        if self._host is None:
+            return 0.0, 0
+        row = graph.rows_before(np.array([0]))[0]
+        with TURNS.handed_on():
+            return self._host.begin(row)
 
     def expand(self, graph: Any, nodes: NDArray[Any], memory: NDArray[Any], step: int) -> Expansion:
         if self._host is None:
             shape = (len(nodes), graph.successor.shape[1])
             zeros = np.zeros(shape)
             return Expansion((), np.zeros((*shape, 0)), zeros, zeros.astype(np.int64), zeros.astype(np.int64))
-        return self._host.expand(graph.rows_before(nodes, step - 1), graph.rows_after(nodes, step), memory)
+        before, after = graph.rows_before(nodes, step - 1), graph.rows_after(nodes, step)
+        with TURNS.handed_on():
+            return self._host.expand(before, after, memory)
 
 
 class _Product:

@@ -115,7 +115,16 @@ def test_train_takes_anybody_s_file_and_an_exported_one(exported, tmp_path):
     own = tmp_path / "mine.py"
     own.write_text("def reward(prev, action, state, memory):\n    return {'upright': -abs(state.pole_angle)}\n")
     ran = rewardsmith(
-        tmp_path, "train", "--reward", str(own), "--task", "CartPole-v1", "--steps", "2048", *FEW_EPISODES
+        tmp_path,
+        "train",
+        "--reward",
+        str(own),
+        "--task",
+        "CartPole-v1",
+        "--steps",
+        "2048",
+        *FEW_EPISODES,
+        *("--set", "training.epochs=1"),
     )
     assert ran.returncode == 0, ran.stderr
     assert "claim: 1 fresh seeds" in ran.stdout

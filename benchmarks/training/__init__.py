@@ -1,0 +1,102 @@
+"""How fast training is, each figure beside what it is compared with, by turns in one run. Writes results/training.md.
+
+.venv/bin/python -m benchmarks.training [engine ppo same pair start race hard]
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.spec import TrainingSpec, default_training
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
+from rewardsmith.training.learner import Learner
+from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial
+
+TASK = "MiniGrid-DoorKey-8x8-v0"
+RESULTS = Path(__file__).parents[1] / "results"
+RUNS = 5
+
+# 20 lines that pay on nearly every step; a trained policy solves DoorKey by it.
+REWARD = """
+def reward(prev, action, state, memory):
+    total = 1.0 if state.solved else 0.0
+    for event, pay in (("picked_up", 0.2), ("unlocked", 0.4)):
+        if state.event == event and not memory.get(event, False):
+            memory[event] = True
+            total += pay
+    key = door = goal = None
+    for thing in state.objects:
+        if thing.kind == "door":
+            door = thing
+        elif thing.kind == "key":
+            key = thing
+        elif thing.kind == "goal":
+            goal = thing
+    wanted = key if state.carrying is None else door
+    if door.state != "locked":
+        wanted = goal
+    before = abs(prev.agent.x - wanted.x) + abs(prev.agent.y - wanted.y)
+    after = abs(state.agent.x - wanted.x) + abs(state.agent.y - wanted.y)
+    return total + 0.01 * (before - after)
+"""
+
+
+def by_turns(works: dict[str, Callable[[], float]], runs: int = RUNS) -> dict[str, list[float]]:
+    """What each returns, measured by turns after one round that is not counted."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(runs + 1):
+        for name, work in works.items():
+            value = work()
+            if turn:
+                found[name].append(value)
+    return found
+
+
+def medians(found: dict[str, list[float]]) -> dict[str, float]:
+    """The middle of each."""
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+class Clock:
+    """Steps per second between the first and the last update of a trial: start-up and evaluations are other figures."""
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[float, int]] = []
+
+    def beat(self, steps: int) -> None:
+        """One rollout has been learned from."""
+        self._marks.append((time.perf_counter(), steps))
+
+    @property
+    def speed(self) -> float:
+        """Steps per second."""
+        (began, first), (ended, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (ended - began)
+
+
+def trial(
+    reward: TrainingReward, steps: int, *, seed: int = 1, task: Task | None = None, learners: Any = None,
+    beat: Callable[[int], None] = lambda _: None, **settings: Any,
+) -> TrialReport:  # fmt: skip
+    """One trial with the task's own settings, `settings` changed; evaluations not worth mentioning unless asked for."""
+    played = task or get_task(TASK)
+    few = {"eval_episodes": 10, "final_episodes": 10}
+    training = TrainingSpec.model_validate({**default_training(played.id), **few, **settings})
+    named: dict[str, Learner] = learners or {}
+    with tempfile.TemporaryDirectory() as folder:
+        plan = TrialPlan(played, reward, training, seed, steps, 1.0, Path(folder), curve_points=1, learners=named)
+        return run_trial(plan, lambda _: None, beat)
+
+
+def free(source: str) -> TrainingReward:
+    """A program's training reward under `free`."""
+    from rewardsmith.methods import get_method
+
+    return get_method("free").reward(source)

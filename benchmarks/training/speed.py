@@ -1,0 +1,153 @@
+"""Steps per second: the engine alone, PPO from end to end, two trials at once."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import gymnasium as gym
+import minigrid  # noqa: F401 - registers the tasks
+import numpy as np
+
+from benchmarks.training import REWARD, TASK, Clock, by_turns, free, medians, trial
+from benchmarks.training.zoo import batch_of_ours, zoo
+from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.tasks import get_task
+
+
+def _speed_of(work: Callable[[], int]) -> Callable[[], float]:
+    def measured() -> float:
+        began = time.perf_counter()
+        steps = work()
+        return steps / (time.perf_counter() - began)
+
+    return measured
+
+
+def engine() -> list[str]:
+    """256 compiled environments with observations, beside one of MiniGrid's own."""
+    envs, steps = 256, 2_000
+    task = get_task(TASK)
+    batch = task.batch(envs, "train")
+    actions = np.random.default_rng(0).integers(7, size=(steps, envs))
+    seen = np.zeros((envs, batch.observation_size), dtype=np.float32)
+    rows = np.zeros((envs, task.schema["width"]), dtype=task.schema["dtype"])
+
+    def compiled(with_rows: bool) -> int:
+        batch.reset(0)
+        for t in range(steps):
+            batch.step(actions[t])
+            done = batch.terminated | batch.truncated
+            if done.any():
+                batch.restart(done)
+            batch.observe(seen)
+            if with_rows:
+                batch.state_rows(rows)
+        return envs * steps
+
+    own = gym.make(TASK)
+
+    def real() -> int:
+        own.reset(seed=0)
+        for t in range(3_000):
+            _, _, ended, late, _ = own.step(int(actions[t % steps, 0]))
+            if ended or late:
+                own.reset()
+        return 3_000
+
+    works = {"compiled": lambda: compiled(False), "with rows": lambda: compiled(True), "own": real}
+    speeds = medians(by_turns({name: _speed_of(work) for name, work in works.items()}))
+    seen_only, both = (f"{speeds[k]:,.0f} | {speeds[k] / speeds['own']:,.0f}" for k in ("compiled", "with rows"))
+    return [
+        "## The engine alone, DoorKey-8x8, one core",
+        "",
+        "| | steps/s | ratio to MiniGrid's own |",
+        "|---|---|---|",
+        f"| compiled, 256 environments, observations | {seen_only} |",
+        f"| the same and the symbolic state | {both} |",
+        f"| MiniGrid's own, one environment | {speeds['own']:,.0f} | 1 |",
+    ]
+
+
+def ours(num_envs: int, reward: TrainingReward, cells: str, rollouts: int = 16) -> Callable[[], float]:
+    """The speed of a trial."""
+
+    def work() -> float:
+        clock = Clock()
+        trial(reward, rollouts * 64 * num_envs, beat=clock.beat, num_envs=num_envs, cells=cells)
+        return clock.speed
+
+    return work
+
+
+def ppo() -> list[str]:
+    """Training steps per second, and what scoring costs."""
+    found = by_turns({
+        "64 environments, one-hot cells (the default)": ours(64, SPARSE, "one-hot"),
+        "the same, 20-line reward in the sandbox": ours(64, free(REWARD), "one-hot"),
+        "64 environments, scaled cells": ours(64, SPARSE, "scaled"),
+        "the same, 20-line reward in the sandbox ": ours(64, free(REWARD), "scaled"),
+        "128 environments, scaled cells": ours(128, SPARSE, "scaled"),
+        "SB3 over DummyVecEnv, 64, the same network": _speed_of(batch_of_ours(64, 8_192)),
+        "RL-Zoo's settings, 8": _speed_of(zoo(2_048)),
+    })  # fmt: skip
+    speeds = medians(found)
+    *_, base, slow = speeds.values()
+    lines = [
+        "## PPO from end to end, DoorKey-8x8, one torch thread",
+        "",
+        "Start-up and evaluations left out. `scaled` is the network of the DummyVecEnv line.",
+        "",
+        "| | steps/s | to DummyVecEnv | to RL-Zoo |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {name} | {v:,.0f} | {v / base:.1f} | {v / slow:.1f} |" for name, v in speeds.items()]
+    names = list(found)
+    for plain, scored in (names[0:2], names[2:4]):
+        shares = [b / a for a, b in zip(found[plain], found[scored], strict=True)]
+        lines += ["", f"With the sandboxed reward, {plain}: {statistics.median(shares):.3f} of the speed without "
+                      f"(median of {len(shares)} pairs; a second core is idle)."]  # fmt: skip
+    return lines
+
+
+def pair() -> list[str]:
+    """Two trials at once on two cores beside one alone."""
+    command = [sys.executable, "-m", "benchmarks.trial", "--task", TASK, "--sparse", "--steps", "150000"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def run(count: int) -> Callable[[], int]:
+        def work() -> int:
+            running = [
+                subprocess.Popen([*command, "--seed", str(k)], stdout=subprocess.DEVNULL, env=environment)
+                for k in range(count)
+            ]
+            for process in running:
+                process.wait()
+            return 150_000 * count
+
+        return work
+
+    found = by_turns({"one": _speed_of(run(1)), "two": _speed_of(run(2)), "spin": _spin(1), "spins": _spin(2)})
+    ratios = [b / a for a, b in zip(found["one"], found["two"], strict=True)]
+    machine = [b / a for a, b in zip(found["spin"], found["spins"], strict=True)]
+    return [
+        "## Two trials at once on two cores", "",
+        f"Throughput {statistics.median(ratios):.2f} times that of one alone (interpreters' start included).",
+        f"The machine itself gives two processes that only count {statistics.median(machine):.2f} times that of one.",
+    ]  # fmt: skip
+
+
+def _spin(count: int) -> Callable[[], float]:
+    command = [sys.executable, "-c", "n = 0\nwhile n < 40_000_000: n += 1"]
+
+    def work() -> int:
+        running = [subprocess.Popen(command) for _ in range(count)]
+        for process in running:
+            process.wait()
+        return count
+
+    return _speed_of(work)
