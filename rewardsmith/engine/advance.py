@@ -16,8 +16,8 @@ from rewardsmith.engine.decide import (
     SetIteration,
     Step,
     decide,
-    ranking,
 )
+from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.events import add_event

@@ -6,10 +6,10 @@ process may advance any job at any time.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from rewardsmith.engine.racing import predicted_key, promote, rank_key, ranking, rung_reached, score_at
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.programs.duplicates import normal_form
 from rewardsmith.storage.queue import OPEN, Item, ItemKey
@@ -165,12 +165,6 @@ def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
     return []
 
 
-def predicted_key(s: Snapshot, c: Candidate) -> tuple[float, str]:
-    """Sort key of candidates that may train, the one predicted to learn soonest first, then by id."""
-    found = [(i.result or {}).get("difficulty") for i in s.items_of("check", candidate=c.id)]
-    return (min((d for d in found if d is not None), default=math.inf), c.id)
-
-
 def repair_depth(s: Snapshot, candidate: Candidate) -> int:
     """How many repairs led to this candidate."""
     by_id = {c.id: c for c in s.candidates}
@@ -213,19 +207,11 @@ def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
         alive = sorted((c for c in here if not _fault(s, c, rung)), key=lambda c: rank_key(s, c, rung))
         if rung == len(s.spec.rungs) - 1 or not alive:
             return _after_race(s, number, racers)
-        promoted = _promote(s, alive)
+        promoted = promote(s, alive, rung)
         if any(s.items_of("train", candidate=c.id, rung=rung + 1) for c in promoted):
             continue
         return _cross_rung(s, alive, promoted, rung) or _after_race(s, number, racers)
     return _after_race(s, number, racers)
-
-
-_FINALISTS = 2
-"""At least so many go on at every rung: on one seed the end of a curve is noisy, and two slots train both at once."""
-
-
-def _promote(s: Snapshot, alive: list[Candidate]) -> list[Candidate]:
-    return alive[: max(_FINALISTS, math.ceil(len(alive) * s.spec.keep))]
 
 
 def _cross_rung(s: Snapshot, alive: list[Candidate], promoted: list[Candidate], rung: int) -> list[Step]:
@@ -250,50 +236,9 @@ def _fault(s: Snapshot, c: Candidate, rung: int) -> SetCandidate | None:
     return None
 
 
-def _faulted(s: Snapshot, c: Candidate) -> bool:
-    items = s.items_of("train", candidate=c.id)
-    return any(i.state in ("lost", "failed") or (i.result or {}).get("fault") for i in items)
-
-
 def _death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate:
     values: dict[str, Any] = {"state": "dead", "cause_of_death": cause}
     return SetCandidate(c.id, values if score is None else {**values, "score": score})
-
-
-def score_at(s: Snapshot, c: Candidate, rung: int, measure: str = "success") -> float:
-    """Mean over seeds of a rung's `measure`: "success" of its final weights, "late" (mean success over the last
-    third of its evaluations), "area" (over all of them), or "train_success" of its training episodes."""
-    results = [i.result for i in s.items_of("train", candidate=c.id, rung=rung) if i.result]
-    # Results of an older version may lack a measure; success stands in for it.
-    clean = [r.get(measure, r["success"]) for r in results if not r.get("fault")]
-    return sum(clean) / len(clean) if clean else 0.0
-
-
-def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, float, str]:
-    """Sort key, best first: final success and the last third of the curve in equal parts, then the whole curve.
-
-    One evaluation of one seed is noisy, and a policy that stayed good is more likely to be good again. With the
-    whole curve in place of its last third, rewards that teach fast and then forget were preferred; at an early rung
-    half of the curve is still the rise, and a reward that had reached 100 % somewhat later was given up for two that
-    fell to 95 and 80 %.
-    Ties, as where nothing has succeeded yet, fall to the predicted difficulty and then to the id, so that the order
-    never depends on arrival.
-    """
-    merit = (score_at(s, c, rung) + score_at(s, c, rung, "late")) / 2
-    return (-merit, -score_at(s, c, rung, "area"), *predicted_key(s, c))
-
-
-def rung_reached(s: Snapshot, c: Candidate) -> int:
-    """The last rung at which the candidate has results, or -1."""
-    rungs = [i.key.rung for i in s.items_of("train", candidate=c.id) if i.result and not i.result.get("fault")]
-    return max(rungs, default=-1)
-
-
-def ranking(s: Snapshot) -> list[Candidate]:
-    """All trained candidates of the job, best first: by rung reached, then by success."""
-    # A fault is never scored, whatever other seeds or earlier rungs of the candidate reached.
-    trained = [c for c in s.candidates if rung_reached(s, c) >= 0 and not _faulted(s, c) and c.state != "vetoed"]
-    return sorted(trained, key=lambda c: (-rung_reached(s, c), *rank_key(s, c, rung_reached(s, c))))
 
 
 def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents.pricing import has_price
 from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.decide import decide, ranking, search_seed
+from rewardsmith.engine.decide import decide, search_seed
+from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.engine.speaking import models_of
 from rewardsmith.errors import UsageError

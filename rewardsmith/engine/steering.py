@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.decide import ranking
+from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import recipe_of

@@ -14,8 +14,9 @@ from rewardsmith.config import Settings
 from rewardsmith.engine import jobs
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.decide import decide, ranking, repair_depth
+from rewardsmith.engine.decide import decide, repair_depth
 from rewardsmith.engine.designing import _candidate_id
+from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import LostItem, UsageError
 from rewardsmith.methods import get_method
@@ -179,6 +180,36 @@ def test_who_is_predicted_to_learn_soonest_trains_first_and_gets_a_short_budget(
             items = queue.of_job(connection, job_id)
         first = [i.key.candidate[-1] for i in items if i.key.kind == "train" and i.key.rung == 0]
         assert "".join(first) == trained
+
+
+class Scored(World):
+    """Success of each candidate's trials, by the letter that ends its name."""
+
+    def __init__(self, scores: dict[str, float]) -> None:
+        super().__init__(0)
+        self.scores = scores
+
+    def draw(self, item: Item) -> float:
+        return self.scores.get(item.key.candidate[-1:], 0.9)
+
+
+@pytest.mark.parametrize(
+    ("scores", "finalists"),
+    [
+        ({"a": 1.0, "b": 0.8, "c": 0.5}, "a"),  # the leader has surely reached the target, the others surely not
+        ({"a": 1.0, "b": 0.98, "c": 0.5}, "ab"),  # the second may be as good
+        ({"a": 0.96, "b": 0.8, "c": 0.5}, "ab"),  # 192 of 200 may be less than 95 %
+    ],
+)
+def test_a_leader_that_has_surely_reached_the_target_goes_on_alone(tmp_path, scores, finalists):
+    context = fresh(tmp_path)
+    for target, expected in ((0.95, finalists), (None, "ab")):
+        job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, target=target, steps=10**6)
+        play(context, job_id, Scored(scores), random.Random(1))
+        with context.database.connect() as connection:
+            items = queue.of_job(connection, job_id)
+        last = {i.key.candidate[-1] for i in items if i.key.kind == "train" and i.key.rung == 1}
+        assert "".join(sorted(last)) == expected
 
 
 def test_nobody_trains_while_a_check_of_the_round_is_open(tmp_path):

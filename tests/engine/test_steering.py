@@ -12,7 +12,8 @@ from rewardsmith.config import Settings
 from rewardsmith.engine import items, jobs, steering
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.decide import choose_move, ranking
+from rewardsmith.engine.decide import choose_move
+from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.engine.speaking import models_of
 from rewardsmith.errors import UsageError

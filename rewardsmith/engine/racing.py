@@ -1,0 +1,78 @@
+"""Who is ahead: scores, ranks and promotion of the candidates of a job, from its rows alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.reporting.proportion import wilson
+from rewardsmith.storage.records import Candidate
+
+_FINALISTS = 2
+"""At least so many go on at every rung: on one seed the end of a curve is noisy, and two slots train both at once."""
+
+
+def promote(s: Snapshot, alive: Sequence[Candidate], rung: int) -> list[Candidate]:
+    """Who goes on from `rung`, of candidates ranked best first: a share of them, at least two.
+
+    Where the leader has surely reached the job's target already, those surely behind it are left out.
+    """
+    kept = list(alive[: max(_FINALISTS, math.ceil(len(alive) * s.spec.keep))])
+    low, _ = _interval(s, kept[0], rung)
+    if s.spec.target is None or min(low, score_at(s, kept[0], rung, "late")) < s.spec.target:
+        return kept
+    return [c for c in kept if c is kept[0] or _interval(s, c, rung)[1] >= low]
+
+
+def _interval(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
+    """Wilson, 95 %, of the success at a rung's end, all seeds together."""
+    episodes = s.spec.training.eval_episodes * s.spec.seeds
+    return wilson(round(score_at(s, c, rung) * episodes), episodes)
+
+
+def score_at(s: Snapshot, c: Candidate, rung: int, measure: str = "success") -> float:
+    """Mean over seeds of a rung's `measure`: "success" of its final weights, "late" (mean success over the last
+    third of its evaluations), "area" (over all of them), or "train_success" of its training episodes."""
+    results = [i.result for i in s.items_of("train", candidate=c.id, rung=rung) if i.result]
+    # Results of an older version may lack a measure; success stands in for it.
+    clean = [r.get(measure, r["success"]) for r in results if not r.get("fault")]
+    return sum(clean) / len(clean) if clean else 0.0
+
+
+def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, float, str]:
+    """Sort key, best first: final success and the last third of the curve in equal parts, then the whole curve.
+
+    One evaluation of one seed is noisy, and a policy that stayed good is more likely to be good again. With the
+    whole curve in place of its last third, rewards that teach fast and then forget were preferred; at an early rung
+    half of the curve is still the rise, and a reward that had reached 100 % somewhat later was given up for two that
+    fell to 95 and 80 %.
+    Ties, as where nothing has succeeded yet, fall to the predicted difficulty and then to the id, so that the order
+    never depends on arrival.
+    """
+    merit = (score_at(s, c, rung) + score_at(s, c, rung, "late")) / 2
+    return (-merit, -score_at(s, c, rung, "area"), *predicted_key(s, c))
+
+
+def rung_reached(s: Snapshot, c: Candidate) -> int:
+    """The last rung at which the candidate has results, or -1."""
+    rungs = [i.key.rung for i in s.items_of("train", candidate=c.id) if i.result and not i.result.get("fault")]
+    return max(rungs, default=-1)
+
+
+def ranking(s: Snapshot) -> list[Candidate]:
+    """All trained candidates of the job, best first: by rung reached, then by success."""
+    # A fault is never scored, whatever other seeds or earlier rungs of the candidate reached.
+    trained = [c for c in s.candidates if rung_reached(s, c) >= 0 and not _faulted(s, c) and c.state != "vetoed"]
+    return sorted(trained, key=lambda c: (-rung_reached(s, c), *rank_key(s, c, rung_reached(s, c))))
+
+
+def predicted_key(s: Snapshot, c: Candidate) -> tuple[float, str]:
+    """Sort key of candidates that may train, the one predicted to learn soonest first, then by id."""
+    found = [(i.result or {}).get("difficulty") for i in s.items_of("check", candidate=c.id)]
+    return (min((d for d in found if d is not None), default=math.inf), c.id)
+
+
+def _faulted(s: Snapshot, c: Candidate) -> bool:
+    items = s.items_of("train", candidate=c.id)
+    return any(i.state in ("lost", "failed") or (i.result or {}).get("fault") for i in items)
