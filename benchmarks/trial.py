@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -56,7 +57,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         steps = options.steps or default_steps(options.task)
         plan = TrialPlan(task, reward, training, options.seed, steps, 1.0, Path(folder), pool=options.pool)
-        report = run_trial(plan, points.append, lambda _: None)
+
+        def note(point: CurvePoint) -> None:
+            points.append(point)
+            print(f"{point.steps:,} steps: {100 * point.evaluation.success:.1f} %", file=sys.stderr, flush=True)
+
+        report = run_trial(plan, note, lambda _: None)
     curve = [[p.steps, round(p.evaluation.success, 3)] for p in points]
     row = {
         "task": options.task,

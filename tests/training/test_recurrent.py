@@ -22,7 +22,7 @@ TASK = "MiniGrid-Empty-5x5-v0"  # 100 steps at most
 TRAINING = TrainingSpec(
     num_envs=4, rollout_steps=64, batch_size=128, epochs=2, eval_episodes=16, final_episodes=16, memory="lstm"
 )
-STEPS = 4 * 64 * 12
+STEPS = 4 * 64 * 8
 
 
 class Killed(Exception):
@@ -40,7 +40,7 @@ def run(folder: Path, kill_at: int | None = None):
 def test_a_killed_recurrent_trial_ends_bit_for_bit_the_same(tmp_path):
     whole = run(tmp_path / "whole")
     with pytest.raises(Killed):
-        run(tmp_path / "killed", kill_at=4 * 64 * 8)
+        run(tmp_path / "killed", kill_at=4 * 64 * 6)
     assert (tmp_path / "killed/checkpoint.safetensors").exists()
     assert run(tmp_path / "killed").stochastic == whole.stochastic
     policies = [tmp_path / name / "policy.safetensors" for name in ("whole", "killed")]
