@@ -14,6 +14,7 @@ from rewardsmith.agents.models import is_ours
 from rewardsmith.config import Settings, settings
 from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.reward_files import method_of
 from rewardsmith.engine.speaking import recorded_job, write_cassette
 from rewardsmith.errors import RewardsmithError, UsageError, no_cuda
 from rewardsmith.executor import Executor
@@ -180,11 +181,9 @@ def start_training(
 
     `changes`: settings of the job's spec as KEY=VALUE, such as training.entropy=0.01.
     """
-    method = "auto-mc-reward" if "def dense" in source and "def sparse" in source else "free"
-    method = "calm" if "def subgoals" in source else method
     values: dict[str, Any] = {
         "task": task,
-        "method": method,
+        "method": method_of(source),
         "model": "none",
         "iterations": 1,
         "samples": 1,
@@ -234,12 +233,7 @@ def read_reward_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
     source = program_of(source) or source  # an exported file carries more than the program
-    known = ("def reward",), ("def dense", "def sparse"), ("def subgoals",)
-    if not any(all(part in source for part in parts) for parts in known):
-        raise UsageError(
-            f"{path} defines neither reward(), subgoals() with predicates, nor dense() and sparse().",
-            "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
-        )
+    method_of(source, str(path))
     return source
 
 

@@ -49,6 +49,16 @@ def of_system(error: OSError) -> RewardsmithError:
     return RewardsmithError(f"{error.strerror or error}{where}", "Check the path, rights and free space.")
 
 
+def no_reward(what: str, problem: str | None) -> UsageError:
+    """What to say of a text without a reward function; `problem`: why it is not even Python, if so."""
+    if problem is not None:
+        return UsageError(f"{what} is not Python: {problem}.", "Mend it; nothing of it can be read before.")
+    return UsageError(
+        f"{what} defines neither reward(), potential(), dense() and sparse(), nor subgoals() with predicates.",
+        "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
+    )
+
+
 def no_cuda() -> RewardsmithError:
     """What to say where CUDA is asked for and absent."""
     return RewardsmithError(

@@ -79,7 +79,7 @@ def _checks(verdicts: list[Any]) -> None:
         return
     shown = screen.table(None, [("check", "left"), ("", "left"), ("finding", "left")])
     for v in verdicts:
-        shown.add_row(v["kind"], "passed" if v["passed"] else "FAILED", v["message"])
+        shown.add_row(v["kind"], text.verdict_word(v["kind"], v["passed"], v["details"]), v["message"])
     screen.out.print(shown, "")
     certificate = next((v["details"] for v in verdicts if v["kind"] == "certificate" and v["details"]), None)
     if certificate and (line := _predicted(certificate)):

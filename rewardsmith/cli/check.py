@@ -44,6 +44,8 @@ def check(
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
     for verdict in found.checked.verdicts:
         shown.add_row(verdict.kind, _word(verdict), verdict.message)
+    for kind, reason in found.not_run:
+        shown.add_row(kind, "not run", reason)
     if (meter := found.flooding) is not None:
         text = (
             f"guidance sums to {meter['guidance']:.3g} over a solution and to {meter['farmed']:.3g} over the script "
@@ -56,7 +58,8 @@ def check(
         screen.emit([found.as_dict()], "json", shown)
     else:
         screen.out.print(shown)
-        screen.next_command(f"rewardsmith train --reward {reward} --task {task}")
+        again = f"rewardsmith check {reward} --task {task}"
+        screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
     raise typer.Exit(0 if found.passed else 1)
 
 

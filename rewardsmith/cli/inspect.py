@@ -125,7 +125,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         markup=False,
     )
     used, whole = view.raced
-    if whole:
+    if whole and view.job.state == "done":
         screen.out.print(
             f"racing: {used:,} steps of candidates, {text.percent(1 - used / whole)} less than training all to the end",
             markup=False,

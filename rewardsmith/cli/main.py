@@ -34,9 +34,18 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"rewardsmith {version('rewardsmith')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: bool = typer.Option(False, "--debug", help="Show tracebacks of errors."),
+    version: bool = typer.Option(False, "--version", callback=_say_version, is_eager=True, help="Print the version."),
 ) -> None:
     if debug:
         os.environ["REWARDSMITH_DEBUG"] = "1"
@@ -83,6 +92,12 @@ def main() -> None:
 
 
 def _wrong_usage(error: Any) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        try:
+            print(error.format_message(), flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     command = error.ctx.command_path if error.ctx else "rewardsmith"
     near = getattr(error, "possibilities", None)
     hint = f"Did you mean {near[0]}? " if near else ""

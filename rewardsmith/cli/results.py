@@ -8,6 +8,8 @@ from rewardsmith.cli import screen
 from rewardsmith.reporting import reading, text
 from rewardsmith.reporting.reading import Arm, Claim
 
+_VERDICTS = {"better": "better", "not shown": "a difference is not shown", "worse": "worse"}
+
 
 def print_result(context: Any, job_id: str) -> None:
     """Print the job's end. Raises RewardsmithError if it failed."""
@@ -23,6 +25,10 @@ def print_result(context: Any, job_id: str) -> None:
         print_claim(claim)
     if job.best_candidate is not None:
         screen.say(f"best: {job.best_candidate}" + ("  (oracle-informed)" if job.oracle_informed else ""))
+        if job.oracle_informed:
+            screen.say(text.ORACLE_INFORMED)
+        if claim is not None and claim.best.mean <= claim.baseline.mean:
+            screen.say("On fresh seeds it did no better than the environment's own reward: there is nothing to gain.")
         screen.next_command(f"rewardsmith show {job.best_candidate}")
         screen.next_command(f"rewardsmith export {job.id} --best --out exported")
     if job.state == "failed":
@@ -81,8 +87,10 @@ def print_claim(claim: Claim) -> None:
                 f"{arm.failed} of {len(arm.seeds)} seeds of {arm.candidate} failed in training and count as 0 %"
             )
             screen.out.print(text_failed, markup=False)
-    few = " (too few seeds to show a difference)" if len(claim.best.seeds) < 4 else ""
-    screen.out.print(f"verdict: {claim.verdict}{few}; probability of improvement {claim.improvement:.2f}", markup=False)
+    few = " (fewer than 4 seeds can show none; the default is 10)" if len(claim.best.seeds) < 4 else ""
+    screen.out.print(
+        f"verdict: {_VERDICTS[claim.verdict]}{few}; probability of improvement {claim.improvement:.2f}", markup=False
+    )
 
 
 def _to_90(arm: Arm) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.engine.budgets import EpisodeBudget, within_budget
+from rewardsmith.engine.reward_files import method_of
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
-from rewardsmith.programs.composition import Channel
-from rewardsmith.programs.reward import ENV, TrainingReward, top_level_names
+from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
@@ -46,6 +46,14 @@ class CheckedReward:
         return None if battery is None else battery.details["flooding"]
 
     @property
+    def not_run(self) -> list[tuple[str, str]]:
+        """(check, why) of those that this task does not allow, where nothing failed before them."""
+        if not self.passed or self.verdict("battery") is not None:
+            return []
+        text = "no planner knows this task, so nothing was compared with a solution: a reward that pays for less passes"
+        return [("battery", text)]
+
+    @property
     def difficulty(self) -> float | None:
         """Predicted difficulty of learning, see verification.difficulty; smaller trains sooner."""
         return self.checked.difficulty
@@ -59,6 +67,7 @@ class CheckedReward:
             "passed": self.passed,
             "flooding": self.flooding,
             "difficulty": self.difficulty,
+            "not_run": dict(self.not_run),
             "components": self.checked.components,
             "verdicts": [asdict(v) for v in self.checked.verdicts],
         }
@@ -69,19 +78,7 @@ def reward_of(source: str) -> TrainingReward:
 
     Raises UsageError if it defines none of these.
     """
-    names = top_level_names(source)
-    if {"dense", "sparse"} <= names:
-        return get_method("auto-mc-reward").reward(source)
-    if "subgoals" in names:
-        return get_method("calm").reward(source)
-    functions = tuple(name for name in ("reward", "potential") if name in names)
-    if not functions:
-        raise UsageError(
-            "The file defines neither reward(), potential(), nor dense() and sparse().",
-            "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
-        )
-    kinds = {"reward": "program", "potential": "potential"}
-    return TrainingReward(source, functions, (ENV, *(Channel(name, kind=kinds[name]) for name in functions)))
+    return get_method(method_of(source)).reward(source)
 
 
 def check_reward(

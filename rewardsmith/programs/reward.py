@@ -71,6 +71,36 @@ def top_level_names(source: str) -> set[str]:
     return names
 
 
+def syntax_problem(source: str) -> str | None:
+    """ "line 3: expected ':'" where a text is not Python."""
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        return f"line {error.lineno}: {error.msg}"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return str(error) or "it is nested too deeply"
+    return None
+
+
+def free_functions(source: str) -> tuple[str, ...]:
+    """Which of reward() and potential() a text defines to be paid by; ("reward",) if neither.
+
+    A potential() that the text itself uses is a helper of its reward().
+    """
+    names = top_level_names(source)
+    if "potential" in names and "reward" in names:
+        nodes = ast.walk(ast.parse(source))
+        used = any(isinstance(n, ast.Name) and n.id == "potential" and isinstance(n.ctx, ast.Load) for n in nodes)
+        return ("reward",) if used else ("reward", "potential")
+    return ("potential",) if "potential" in names else ("reward",)
+
+
+def free_channels(source: str) -> tuple[Channel, ...]:
+    """The environment's reward, the program's, and the difference of its potential where it has one."""
+    kinds = {"reward": "program", "potential": "potential"}
+    return (ENV, *(Channel(name, kind=kinds[name]) for name in free_functions(source)))
+
+
 def source_hash(source: str) -> str:
     """sha256 of a program's text with line ends and trailing blanks normalised."""
     text = "\n".join(line.rstrip() for line in source.strip().splitlines())

@@ -63,6 +63,7 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
             "`--confirm` trains fresh seeds.",
             "",
         ]
+    best = reading.described_alone(best)
     label = ", preliminary" if len(best.seeds) < 10 else ""
     where = "layouts that training did not see" if best.unseen else "layouts that training may have seen"
     lines = [
@@ -76,7 +77,7 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
         _score_row("this reward", best),
     ]
     if baseline is not None:
-        lines.append(_score_row("environment's own (sparse)", baseline))
+        lines.append(_score_row("environment's own (sparse)", reading.described_alone(baseline)))
     return [*lines, "", f"Seeds: {', '.join(map(str, best.seeds))}.", ""]
 
 
@@ -93,7 +94,7 @@ def _checks(connection: Any, candidate: Candidate) -> list[str]:
     lines = ["## Checks before training", ""]
     for row in rows:
         message = row.message.replace("\n", " ")
-        lines.append(f"- {row.kind}: {'passed' if row.passed else 'FAILED'}; {message}")
+        lines.append(f"- {row.kind}: {text.verdict_word(row.kind, row.passed, row.details)}; {message}")
     return [
         *lines,
         f"- sandbox level observed in training: {', '.join(sorted(levels)) or 'none recorded'}",

@@ -117,6 +117,13 @@ def _summarise(best: Arm, baseline: Arm) -> Mapping[str, Any] | None:
     return statistics.summarise(best.by_seed, baseline.by_seed)
 
 
+def described_alone(arm: Arm) -> Arm:
+    """An arm with its mean and interval, for readers that compare nothing."""
+    from rewardsmith.reporting import statistics  # numpy
+
+    return _described(arm, statistics.describe(arm.success))
+
+
 def _described(arm: Arm, said: Mapping[str, Any]) -> Arm:
     low, high = said["interval"] or (-math.inf, math.inf)
     return replace(arm, mean=said["mean"], interval=(low, high))

@@ -174,13 +174,13 @@ def summarise(designed: Mapping[int, float], sparse: Mapping[int, float]) -> dic
 
 
 def _arm(scores: Mapping[int, float]) -> dict[str, Any]:
-    values = list(scores.values())
-    interval = stratified_bootstrap(values)
-    return {
-        "scores": {str(seed): score for seed, score in scores.items()},
-        "mean": float(interquartile_mean(values)),
-        "interval": None if interval == UNBOUNDED else list(interval),
-    }
+    return {"scores": {str(seed): score for seed, score in scores.items()}, **describe(list(scores.values()))}
+
+
+def describe(scores: Sequence[float]) -> dict[str, Any]:
+    """Of one arm's scores, by seed: their interquartile mean, and its interval (None where too few leave it open)."""
+    interval = stratified_bootstrap(scores)
+    return {"mean": float(interquartile_mean(scores)), "interval": None if interval == UNBOUNDED else list(interval)}
 
 
 def _strata(scores: ArrayLike | Mapping[str, ArrayLike]) -> list[NDArray[np.float64]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 ORACLE_INFORMED = (
     "oracle-informed: a planner or the simulator's truth informed it; this is no evidence for a language model"
@@ -18,6 +19,13 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
     interval = f" [{100 * low:.1f}, {100 * high:.1f}]" if known else ""  # type: ignore[operator]
     return f"{100 * value:.1f} %{interval}"
+
+
+def verdict_word(kind: str, passed: bool, details: Mapping[str, Any] | None) -> str:
+    """What to call a check's outcome: a certificate's own verdict where nothing failed, else passed or FAILED."""
+    if passed and kind == "certificate" and details:
+        return str(details["verdict"])
+    return "passed" if passed else "FAILED"
 
 
 def steps(value: int | None) -> str:

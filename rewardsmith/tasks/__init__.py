@@ -21,6 +21,8 @@ def get_task(name: str) -> Any:
         return gymnasium.load_task(name)
     except KeyError:
         near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
+        if name.endswith((".yaml", ".yml")):
+            raise UsageError(f"There is no file {name}.", "Give the path of a task description.") from None
         hint = f"Did you mean {', '.join(near)}? " if near else ""
         raise UsageError(f"There is no task {name!r}.", f"{hint}`rewardsmith tasks list` shows all of them.") from None
 

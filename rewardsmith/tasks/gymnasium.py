@@ -7,6 +7,7 @@ true on the step where the task is solved. Python descriptions are the same fiel
 from __future__ import annotations
 
 import ast
+import difflib
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -76,11 +77,28 @@ def load_task(name: str) -> BoxTask:
     try:
         return BoxTask(Description.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=loader)))
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).replace("\n", " ")[:300]
+        reason = _explain(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise UsageError(
-            f"The task description {path} is wrong: {reason}",
+            f"The task description {path} is wrong: {reason}.",
             "Compare it with `rewardsmith tasks describe MountainCar-v0` and docs/tasks.md.",
         ) from error
+
+
+def _explain(error: ValidationError) -> str:
+    """What is wrong with which field, in one line."""
+    parts = []
+    for item in error.errors()[:3]:
+        place = ".".join(str(part) for part in item["loc"]) or "the file"
+        text = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "missing":
+            text = "it is missing"
+        elif item["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(item["loc"][-1]), list(Description.model_fields), n=1)
+            text = "there is no such field" + (f", did you mean `{near[0]}`?" if near else "")
+        elif item["type"] == "model_type":
+            text = "it holds no mapping of fields"
+        parts.append(f"{place}: {text}")
+    return "; ".join(parts)
 
 
 class BoxTask:

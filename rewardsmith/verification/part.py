@@ -54,8 +54,9 @@ def coverage_of(task: Task, model: RewardModel) -> tuple[float, str]:
     if not counted:
         return 0.0, "an unknown share of its states"
     share = min(1.0, len(np.unique(model.state)) / counted)
-    text = f"{100 * share:.2g} % of its {counted:,} states"
-    return share, text if whole else f"under {100 * share:.2g} % of its states"
+    shown = f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.2g}"
+    text = f"{shown} % of its {counted:,} states"
+    return share, text if whole else f"under {shown} % of its states"
 
 
 def best_in_part(model: RewardModel, gamma: float, *, success: bool) -> tuple[Solution, bool]:

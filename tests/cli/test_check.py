@@ -92,3 +92,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     ran = in_process(tmp_path, "check", "no.py", "--task", TASK)
     assert ran.returncode == 2 and "no.py" in ran.stderr
     shutil.rmtree(tmp_path)
+
+
+def test_a_task_without_a_planner_says_what_was_not_run(tmp_path):
+    (tmp_path / "reward.py").write_text("def reward(prev, action, state, memory):\n    return 1.0\n")
+    ran = in_process(tmp_path, "check", "reward.py", "--task", "CartPole-v1")
+    assert ran.returncode == 0 and "not run" in ran.stdout
+    told = json.loads(in_process(tmp_path, "check", "reward.py", "--task", "CartPole-v1", "--format", "json").stdout)[0]
+    assert "no planner" in told["not_run"]["battery"]

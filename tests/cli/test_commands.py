@@ -83,6 +83,7 @@ def test_export_verifies_and_a_changed_reward_does_not(small_job, exported, tmp_
 
 def test_the_card_states_scores_seeds_hashes_and_versions(exported):
     card = (exported / "card.md").read_text()
+    assert "nan" not in card and card.count(" % [") >= 2, "a score without its interval"
     for word in ("fresh seeds, preliminary", "oracle-informed", "sha256", "stable-baselines3", "greedy", "10000"):
         assert word in card, word
     assert (exported / "policy.safetensors").exists()
@@ -169,6 +170,19 @@ def test_a_misspelt_key_in_a_spec_names_the_right_one(tmp_path):
     (tmp_path / "job.yaml").write_text("task: CartPole-v1\nitterations: 3\n")
     ran = in_process(tmp_path, "run", "--spec", "job.yaml")
     assert ran.returncode == 2 and "did you mean `iterations`" in ran.stderr
+
+
+@pytest.mark.parametrize("command", [("run", "--seed-reward"), ("train", "--reward"), ("check",)])
+def test_a_file_that_is_not_python_is_told_by_its_line(tmp_path, command):
+    (tmp_path / "bad.py").write_text("x = 1\ndef reward(prev, action, state, memory)\n    return 0.0\n")
+    ran = in_process(tmp_path, *command, "bad.py", "--task", "CartPole-v1")
+    assert ran.returncode == 2 and "line 2: expected ':'" in ran.stderr
+
+
+def test_version_and_help_without_a_command(tmp_path):
+    assert in_process(tmp_path, "--version").stdout.startswith("rewardsmith ")
+    ran = in_process(tmp_path)
+    assert ran.returncode == 0 and "Usage:" in ran.stdout and not ran.stderr
 
 
 def test_a_bad_reward_file_ends_with_its_line(tmp_path):

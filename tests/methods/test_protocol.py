@@ -147,3 +147,22 @@ def test_nested_state_comes_back_as_it_was_and_strange_things_are_refused():
     assert isinstance(back["pair"], tuple) and back["pair"][1] is True and (back["pair"][0] == [1, 2]).all()
     with pytest.raises(TypeError, match="set"):
         pack({"a": {1}}, "", {})
+
+
+POTENTIAL = "def potential(state, memory):\n    return -0.01 * state.agent.x\n"
+REWARD = "def reward(prev, action, state, memory):\n    return {}\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "functions", "kinds"),
+    [
+        (REWARD.format("1.0"), ("reward",), ["env", "program"]),
+        (POTENTIAL, ("potential",), ["env", "potential"]),
+        (POTENTIAL + REWARD.format("1.0"), ("reward", "potential"), ["env", "program", "potential"]),
+        (POTENTIAL + REWARD.format("potential(state, memory)"), ("reward",), ["env", "program"]),
+    ],
+)
+def test_free_programs_may_define_a_potential_which_a_helper_is_not(source, functions, kinds):
+    reward = get_method("free").reward(source)
+    assert reward.functions == functions
+    assert [c.kind for c in reward.channels] == kinds
