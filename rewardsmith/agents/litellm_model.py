@@ -118,8 +118,20 @@ class LiteLLMModel:
 
 
 def require_key(name: str, api_base: str | None = None) -> None:
-    """Raises ModelFailed if litellm's model `name` needs an API key that is not set; sends nothing."""
-    if api_base is None and (missing := _missing_keys(import_litellm(), name)):
+    """Raises ModelFailed if nobody offers litellm's model `name`, or if its API key is not set; sends nothing."""
+    if api_base is not None:
+        return
+    litellm = import_litellm()
+    try:
+        litellm.get_llm_provider(model=name)
+    except Exception:
+        remedy = 'Name it "PROVIDER/MODEL", such as openai/gpt-4o or ollama/llama3, or take "synth".'
+        unknown = ModelFailed(f"litellm knows no provider of the model {name!r}.", remedy, "unknown_model")
+    else:
+        unknown = None
+    if unknown is not None:
+        raise unknown
+    if missing := _missing_keys(litellm, name):
         raise _no_key(name, missing)
 
 

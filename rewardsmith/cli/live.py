@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _EVERY = 0.5
+_SILENCE = 30.0  # seconds without news after which a line says that work goes on
 
 
 def watch(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
@@ -50,21 +51,32 @@ def _watch_live(database: Engine, job_id: str, running: Callable[[], bool]) -> O
 
 def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
     told: dict[str, str] = {}
-    phase = ""
+    phase, spoke = "", time.monotonic()
     while True:
         going = running()
         view = _read(database, job_id)
+        news = []
         if (now := _phase(view)) != phase:
             phase = now
-            screen.say(phase)
+            news.append(phase)
         for row in view.rows:
             line = plain_line(row)
             if told.get(row.candidate) != line:
                 told[row.candidate] = line
-                screen.say(line)
+                news.append(line + _pace(row))
+        if not news and time.monotonic() - spoke >= _SILENCE:
+            news.append(f"still at it: {view.costs['env_steps'] or 0:,} environment steps so far")
+        for line in news:
+            spoke = time.monotonic()
+            minutes, seconds = divmod(round(view.job.active_seconds or 0.0), 60)
+            screen.say(f"{minutes:>3}:{seconds:02d}  {line}")
         if not going or view.job.state != "running":
             return view
         time.sleep(_EVERY)
+
+
+def _pace(row: Row) -> str:
+    return f"  ({row.steps:,} steps, {row.speed:,.0f} a second)" if row.steps and row.speed else ""
 
 
 def plain_line(row: Row) -> str:

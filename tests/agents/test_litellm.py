@@ -19,7 +19,7 @@ from provider import Provider, Reply, completion, error, streamed
 
 from rewardsmith.agents import pricing
 from rewardsmith.agents.faults import scrub
-from rewardsmith.agents.litellm_model import LiteLLMModel
+from rewardsmith.agents.litellm_model import LiteLLMModel, require_key
 from rewardsmith.agents.models import (
     Answer,
     LanguageModel,
@@ -375,3 +375,10 @@ def test_a_prompts_hash_depends_on_where_the_system_text_ends() -> None:
 def test_a_request_carries_its_own_roles_key() -> None:
     with pytest.raises(ValueError, match="designer"):
         Request("designer", "p", "s", ReplayKey("critic", 0, 0))
+
+
+def test_a_model_of_no_provider_is_refused_before_anything_is_asked():
+    with pytest.raises(ModelFailed, match="no provider of the model 'gpt-nonsense'") as caught:
+        require_key("gpt-nonsense")
+    assert caught.value.fault == "unknown_model" and "PROVIDER/MODEL" in caught.value.remedy
+    require_key("ollama/llama3")

@@ -235,12 +235,15 @@ def test_a_host_that_slept_through_its_lease_is_refused(service):
     asleep = [*service.processes("workers.host"), *service.processes("celery"), *service.processes("workers.warm")]
     for pid in asleep:
         os.kill(pid, signal.SIGSTOP)
-    owners = {o for (o,) in service.query("SELECT owner FROM work_items WHERE state = 'leased'")}
+    held = "SELECT owner FROM work_items WHERE state = 'leased'"
+    owners = {o for (o,) in service.query(held)}
     other = service.worker()
     done = "SELECT count(*) FROM work_items WHERE job_id = :job AND state = 'done'"
     before = service.query(done, job=job)[0][0]
     go_on(service)
     try:
+        # Woken before its leases have lapsed it would be in the right: the other may finish what nobody held.
+        wait_for(lambda: not owners & {o for (o,) in service.query(held)}, 60)
         wait_for(lambda: service.query(done, job=job)[0][0] > before, 60)
     finally:
         for pid in asleep:
