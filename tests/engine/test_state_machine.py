@@ -115,7 +115,7 @@ def play(context: Context, job_id: str, world: World, order: random.Random) -> l
     return [c.id.split("-", 1)[1] for c in ranking(snapshot)]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(world=st.integers(0, 10_000), first=st.integers(0, 99), second=st.integers(100, 199))
 def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, second):
     with tempfile.TemporaryDirectory() as folder:
