@@ -122,15 +122,14 @@ def require_key(name: str, api_base: str | None = None) -> None:
     if api_base is not None:
         return
     litellm = import_litellm()
+    known = True
     try:
         litellm.get_llm_provider(model=name)
     except Exception:
+        known = False
+    if not known:
         remedy = 'Name it "PROVIDER/MODEL", such as openai/gpt-4o or ollama/llama3, or take "synth".'
-        unknown = ModelFailed(f"litellm knows no provider of the model {name!r}.", remedy, "unknown_model")
-    else:
-        unknown = None
-    if unknown is not None:
-        raise unknown
+        raise ModelFailed(f"litellm knows no provider of the model {name!r}.", remedy, "unknown_model")
     if missing := _missing_keys(litellm, name):
         raise _no_key(name, missing)
 

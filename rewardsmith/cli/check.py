@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.reporting.text import verdict_word
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +44,8 @@ def check(
         screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
     for verdict in found.checked.verdicts:
-        shown.add_row(verdict.kind, _word(verdict), verdict.message)
+        word = verdict_word(verdict.kind, verdict.passed, verdict.details)
+        shown.add_row(verdict.kind, word, verdict.message)
     for kind, reason in found.not_run:
         shown.add_row(kind, "not run", reason)
     if (meter := found.flooding) is not None:
@@ -61,12 +63,6 @@ def check(
         again = f"rewardsmith check {reward} --task {task}"
         screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
     raise typer.Exit(0 if found.passed else 1)
-
-
-def _word(verdict: Any) -> str:
-    if verdict.kind == "certificate":
-        return verdict.details["verdict"]
-    return "passed" if verdict.passed else "failed"
 
 
 def _budget(text: str | None) -> Any:

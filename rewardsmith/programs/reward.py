@@ -85,13 +85,18 @@ def syntax_problem(source: str) -> str | None:
 def free_functions(source: str) -> tuple[str, ...]:
     """Which of reward() and potential() a text defines to be paid by; ("reward",) if neither.
 
-    A potential() that the text itself uses is a helper of its reward().
+    Beside a reward(), a potential that the text itself uses, or that is no function of (state, memory), is a helper.
     """
     names = top_level_names(source)
     if "potential" in names and "reward" in names:
-        nodes = ast.walk(ast.parse(source))
-        used = any(isinstance(n, ast.Name) and n.id == "potential" and isinstance(n.ctx, ast.Load) for n in nodes)
-        return ("reward",) if used else ("reward", "potential")
+        tree = ast.parse(source)
+        paid = any(
+            isinstance(n, ast.FunctionDef) and n.name == "potential" and len(n.args.args) == 2 for n in tree.body
+        )
+        used = any(
+            isinstance(n, ast.Name) and n.id == "potential" and isinstance(n.ctx, ast.Load) for n in ast.walk(tree)
+        )
+        return ("reward", "potential") if paid and not used else ("reward",)
     return ("potential",) if "potential" in names else ("reward",)
 
 

@@ -22,8 +22,8 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
 
 
 def verdict_word(kind: str, passed: bool, details: Mapping[str, Any] | None) -> str:
-    """What to call a check's outcome: a certificate's own verdict where nothing failed, else passed or FAILED."""
-    if passed and kind == "certificate" and details:
+    """What to call a check's outcome: a certificate's own verdict, else passed or FAILED."""
+    if kind == "certificate" and details:
         return str(details["verdict"])
     return "passed" if passed else "FAILED"
 

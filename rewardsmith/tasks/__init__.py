@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+from functools import lru_cache
 from typing import Any
 
 from rewardsmith.errors import UsageError
@@ -20,9 +21,9 @@ def get_task(name: str) -> Any:
     try:
         return gymnasium.load_task(name)
     except KeyError:
-        near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
         if name.endswith((".yaml", ".yml")):
             raise UsageError(f"There is no file {name}.", "Give the path of a task description.") from None
+        near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
         hint = f"Did you mean {', '.join(near)}? " if near else ""
         raise UsageError(f"There is no task {name!r}.", f"{hint}`rewardsmith tasks list` shows all of them.") from None
 
@@ -34,10 +35,9 @@ def _kept(name: str) -> Any:
     """A MiniGrid task with what it has worked out so far, one per thread: tasks are not made for several."""
     from rewardsmith.tasks import minigrid
 
-    kept: dict[str, Any] = _HERE.__dict__.setdefault("tasks", {})
-    if name not in kept:
-        kept[name] = minigrid.get_task(name)
-    return kept[name]
+    if not hasattr(_HERE, "get_task"):
+        _HERE.get_task = lru_cache(maxsize=8)(minigrid.get_task)
+    return _HERE.get_task(name)
 
 
 def list_tasks() -> list[tuple[str, str]]:

@@ -94,7 +94,7 @@ def _explain(error: ValidationError) -> str:
             text = "it is missing"
         elif item["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(item["loc"][-1]), list(Description.model_fields), n=1)
-            text = "there is no such field" + (f", did you mean `{near[0]}`?" if near else "")
+            text = "there is no such field" + (f"; the nearest is `{near[0]}`" if near else "")
         elif item["type"] == "model_type":
             text = "it holds no mapping of fields"
         parts.append(f"{place}: {text}")

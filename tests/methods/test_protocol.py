@@ -160,6 +160,7 @@ REWARD = "def reward(prev, action, state, memory):\n    return {}\n"
         (POTENTIAL, ("potential",), ["env", "potential"]),
         (POTENTIAL + REWARD.format("1.0"), ("reward", "potential"), ["env", "program", "potential"]),
         (POTENTIAL + REWARD.format("potential(state, memory)"), ("reward",), ["env", "program"]),
+        ("potential = 0.5\n" + REWARD.format("1.0"), ("reward",), ["env", "program"]),
     ],
 )
 def test_free_programs_may_define_a_potential_which_a_helper_is_not(source, functions, kinds):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.client import HostError
+from sandbox.gate import ignores_action
 from sandbox.memories import ONE_TOO_MANY, UNLISTED, Memories, freeze, thaw
 from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, ProductHost
 
@@ -43,6 +44,37 @@ def test_every_action_is_scored_from_the_memory_it_is_given():
     assert expand("n = memory['n'] = memory.get('n', 0) + 1\nreturn float(n)", (0, 1), rounds=2).memory.tolist() == [
         [1, 1], [2, 2],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "blind"),
+    [
+        (HEAD + "    return float(state.place)", True),
+        (HEAD.replace("action", "a") + "    return float(action)", True),  # a global of that name is no argument
+        (HEAD + "    return float(action == LEFT)", False),
+        (HEAD + "    return float((lambda: action)())", False),
+        (HEAD + "    return float(locals()['action'])", False),
+        (HEAD.replace("action, state, memory", "*rest") + "    return float(rest[0])", False),
+        ("@wrap\n" + HEAD + "    return 0.0", False),
+        (HEAD + "    return 0.0\nreward = other", False),
+        ("reward = lambda prev, action, state, memory: float(action)", False),
+        ("def reward(", False),
+    ],
+)
+def test_whether_a_program_can_tell_its_action(source, blind):
+    assert ignores_action(source, ("reward",)) is blind
+
+
+@pytest.mark.parametrize("body", ["return float(state.place)", "return {'p': float(state.place), 'a': 10.0 * action}"])
+def test_actions_that_end_alike_are_scored_as_if_each_were_called(body):
+    source = HEAD + f"    memory['n'] = memory.get('n', 0) + state.place\n    {body}\n"
+    before, after = np.zeros((2, 3), np.int32), np.array([[[1, 1, 5], [1, 1, 5]], [[1, 1, 5], [1, 1, 6]]], np.int32)
+    with ProductHost(source, ("reward",), SCHEMA, {}, 4, ("LEFT", "RIGHT"), 100) as host:
+        found = host.expand(before, after, np.zeros(2, np.int64))
+    assert found.values[..., 0].tolist() == [[5, 5], [5, 6]]
+    assert found.memory.tolist() == [[1, 1], [1, 2]]
+    if "action" in body:
+        assert found.values[..., 1].tolist() == [[0, 10], [0, 10]]
 
 
 def test_more_pairs_than_a_message_holds_are_cut_and_joined():
