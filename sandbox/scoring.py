@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .protocol import COMPONENT_NAME, STATE_ONLY, HostError, Limits, Reply, function_signature
-from .views import build_view, costly_fields
+from .views import build_view, costly_fields, shared_lists
 
 PROGRAM = "<program>"
 
@@ -94,6 +94,7 @@ class Program:
         scope = run_program(source, names)
         self.uses = _declared_uses(scope.get("USES", ()), set(costly_fields(schema).values()))
         self.view = build_view(schema, self.uses)
+        self.lists = shared_lists(schema)
         self.tables, self.limits = tables, limits
         self.memories: list[dict[Any, Any]] = [{} for _ in range(envs)]
         self.calls = [_resolve(scope, function) for function in functions]
@@ -115,6 +116,7 @@ class Program:
         """
         out[:] = 0.0
         chained = _chained(before, after, starts, self.last_after)
+        same = [(name, (before[..., a:b] == after[..., a:b]).all(-1)) for name, a, b in self.lists]
         self.last_after = after[-1].copy()
         for n in range(starts.shape[1]):
             lane = _Lane(
@@ -123,6 +125,7 @@ class Program:
                 _action_list(actions[:, n]),
                 starts[:, n].tolist(),
                 chained[:, n].tolist(),
+                [(name, kept[:, n].tolist()) for name, kept in same],
                 {name: {} for name, _ in self.calls},
             )
             for function, part in self.parts.values():
@@ -155,6 +158,10 @@ class Program:
                 if self.potential is not None:
                     lane.phi0[t] = self._potential(prev, memory)
             state = view(row, tables)
+            for name, kept in lane.same:
+                # Most steps change no object, and making one takes longer than all else that a view does.
+                if kept[t] and name in prev._made:
+                    state._made[name] = prev._made[name]
             for name, call, columns in calls:
                 if name == STATE_ONLY:
                     lane.phi[t] = self._potential(state, memory)
@@ -227,10 +234,11 @@ class _Lane:
         actions: list[Any],
         starts: list[bool],
         chained: list[bool],
+        same: list[tuple[str, list[bool]]],
         columns: dict[str, dict[Any, list[float]]],
     ) -> None:
         self.before, self.rows, self.actions, self.starts = before, rows, actions, starts
-        self.chained, self.columns = chained, columns
+        self.chained, self.same, self.columns = chained, same, columns
         self.phi0 = [float("nan")] * len(rows)
         self.phi = [float("nan")] * len(rows)
 

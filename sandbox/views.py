@@ -7,34 +7,28 @@ into. The text of this file is copied into exported rewards: it depends on nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 Schema = Mapping[str, Any]
 Getter = Callable[[Any], Any]
+ItemMaker = Callable[[Sequence[Any], int], Any]
 
 
 class View:
-    """One state, record or list item. Fields are attributes; nothing can be set."""
+    """A state or a record of it. Fields are attributes; nothing can be set."""
 
-    __slots__ = ("_made", "_row", "_slot", "_tables", "_whole")
+    __slots__ = ("_made", "_row", "_tables")
     _fields: tuple[str, ...] = ()
     _undeclared: Mapping[str, str] = {}
 
-    def __init__(
-        self, row: Sequence[Any], tables: Mapping[str, Any], slot: int = 0, whole: Sequence[Any] | None = None
-    ) -> None:
+    def __init__(self, row: Sequence[Any], tables: Mapping[str, Any]) -> None:
         self._row = row
         self._tables = tables
-        self._slot = slot
-        self._whole = row if whole is None else whole  # the state's row, where `row` is only an item's part of it
-        self._made: dict[str, Any] | None = None  # records and lists read so far
+        self._made: dict[str, Any] = {}  # records and lists read so far
 
     def __getattr__(self, name: str) -> Any:
-        kind = type(self).__name__
-        if name in self._undeclared:
-            feature = self._undeclared[name]
-            raise AttributeError(f'{kind}.{name} is costly: declare USES = ["{feature}"] at the top of the program')
-        raise AttributeError(f"{kind} has no field '{name}'; it has: {', '.join(self._fields)}")
+        raise _no_field(type(self), name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, View) and type(self) is type(other) and self._row == other._row
@@ -43,20 +37,46 @@ class View:
         return hash(tuple(self._row))
 
     def __repr__(self) -> str:
-        shown = (f"{name}={_short(getattr(self, name))}" for name in self._fields)
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return _shown(self, self._fields)
 
 
-class Item(View):
-    """One slot of a list field. Two items are equal when they are the same slot of the same list."""
+class Item(tuple):
+    """One slot of a list field: its number, then its columns. Two items are equal when they are the same slot of the
+    same list.
+
+    Unlike a View it holds nothing of the state, so that states in which a list is the same may share it.
+    """
 
     __slots__ = ()
+    _fields: tuple[str, ...] = ()
+    _undeclared: Mapping[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        raise _no_field(type(self), name)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, View) and type(self) is type(other) and self._slot == other._slot
+        return type(self) is type(other) and self[0] == other[0]  # type: ignore[index]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def __hash__(self) -> int:
-        return hash((type(self).__name__, self._slot))
+        return hash((type(self).__name__, self[0]))
+
+    def __repr__(self) -> str:
+        return _shown(self, self._fields)
+
+
+def _no_field(kind: Any, name: str) -> AttributeError:
+    if name in kind._undeclared:
+        feature = kind._undeclared[name]
+        text = f'{kind.__name__}.{name} is costly: declare USES = ["{feature}"] at the top of the program'
+        return AttributeError(text)
+    return AttributeError(f"{kind.__name__} has no field '{name}'; it has: {', '.join(kind._fields)}")
+
+
+def _shown(view: Any, fields: Iterable[str]) -> str:
+    return f"{type(view).__name__}({', '.join(f'{name}={_short(getattr(view, name))}' for name in fields)})"
 
 
 def build_view(schema: Schema, uses: Iterable[str] | None = None) -> type[View]:
@@ -66,9 +86,15 @@ def build_view(schema: Schema, uses: Iterable[str] | None = None) -> type[View]:
     uses: the costly features that may be read; None allows all of them.
     """
     allowed = None if uses is None else frozenset(uses)
-    lists: dict[str, Callable[[View, int], View]] = {}
+    lists: dict[str, ItemMaker] = {}
     integral = schema.get("dtype", "int32") != "float64"
-    return _view_class(schema["name"], schema["fields"], View, lists, integral, allowed)
+    return _view_class(schema["name"], schema["fields"], lists, integral, allowed)
+
+
+def shared_lists(schema: Schema) -> list[tuple[str, int, int]]:
+    """(name, first column, column after the last) of each list of the state: two states may share one that is equal."""
+    lists = [f for f in schema["fields"] if f["kind"] == "list"]
+    return [(f["name"], f["start"], f["start"] + f["length"] * f["stride"]) for f in lists]
 
 
 def costly_fields(schema: Schema) -> dict[str, str]:
@@ -81,33 +107,43 @@ def costly_fields(schema: Schema) -> dict[str, str]:
     return found
 
 
-def _view_class(
-    name: str,
-    fields: Sequence[Schema],
-    base: type[View],
-    lists: dict[str, Callable[[View, int], View]],
-    integral: bool,
-    allowed: frozenset[str] | None,
-) -> type[View]:
-    readable = [f for f in fields if allowed is None or f.get("uses") in (None, "", *allowed)]
-    members: dict[str, Any] = {
+def _empty_class(name: str, fields: Sequence[Schema], base: type, allowed: frozenset[str] | None) -> Any:
+    """A class that knows its fields' names but cannot read them yet."""
+    readable = _readable(fields, allowed)
+    members = {
         "__slots__": (),
         "_fields": tuple(f["name"] for f in readable),
         "_undeclared": {f["name"]: f["uses"] for f in fields if f not in readable},
     }
-    view = type(name, (base,), members)
-    for field in readable:
-        kind = field["kind"]
-        if kind in ("record", "list"):
-            build = _record if kind == "record" else _list
-            getter = _once(field["name"], build(field, lists, integral, allowed))
+    return type(name, (base,), members)
+
+
+def _readable(fields: Sequence[Schema], allowed: frozenset[str] | None) -> list[Schema]:
+    return [f for f in fields if allowed is None or f.get("uses") in (None, "", *allowed)]
+
+
+def _property(field: Schema, getter: Getter) -> property:
+    return property(getter, _refuse(field["name"]), doc=field.get("doc"))
+
+
+def _view_class(
+    name: str, fields: Sequence[Schema], lists: dict[str, ItemMaker], integral: bool, allowed: frozenset[str] | None
+) -> type[View]:
+    view = _empty_class(name, fields, View, allowed)
+    for field in _readable(fields, allowed):
+        if field["kind"] == "record":
+            record = _view_class(_title(field["name"]), field["fields"], lists, integral, allowed)
+            getter = _once(field["name"], _record(record))
+        elif field["kind"] == "list":
+            getter = _once(field["name"], _list(field, lists, integral, allowed))
         else:
             getter = _scalar(field, lists, integral)
-        setattr(view, field["name"], property(getter, _refuse(field["name"]), doc=field.get("doc")))
+        setattr(view, field["name"], _property(field, getter))
     return view
 
 
-def _scalar(field: Schema, lists: Mapping[str, Callable[[View, int], View]], integral: bool) -> Getter:
+def _scalar(field: Schema, lists: Mapping[str, ItemMaker], integral: bool) -> Getter:
+    """How a View reads a field that is neither record nor list. In an integral schema a row holds ints already."""
     kind, column = field["kind"], field["column"]
     if kind == "int":
         return (lambda self: self._row[column]) if integral else (lambda self: int(self._row[column]))
@@ -117,33 +153,51 @@ def _scalar(field: Schema, lists: Mapping[str, Callable[[View, int], View]], int
         return lambda self: self._row[column] != 0
     if kind == "choice":
         values = (*field["values"], None)  # index -1 is the last entry: None
+        if integral:
+            return lambda self: values[self._row[column]]
         return lambda self: values[int(self._row[column])]
     if kind == "item":
         of = field["of"]
-        return lambda self: None if self._row[column] < 0 else lists[of](self, int(self._row[column]))
+        return lambda self: None if self._row[column] < 0 else lists[of](self._row, int(self._row[column]))
     if kind in ("table", "text"):
         table = field["table"]
         return lambda self: None if self._row[column] < 0 else self._tables[table][int(self._row[column])]
     raise ValueError(f"unknown field kind {kind!r} of field {field['name']!r}")
 
 
-def _record(field: Schema, lists: dict[str, Any], integral: bool, allowed: frozenset[str] | None) -> Getter:
-    view = _view_class(_title(field["name"]), field["fields"], View, lists, integral, allowed)
-    return lambda self: view(self._row, self._tables, self._slot, self._whole)
+def _item_scalar(field: Schema, integral: bool) -> Getter:
+    """How an Item reads a field: its tuple is the slot's number and then the columns."""
+    kind, column = field["kind"], field["column"] + 1
+    if kind == "bool":
+        return lambda self: self[column] != 0
+    if kind == "choice":
+        values = (*field["values"], None)
+        return (lambda self: values[self[column]]) if integral else (lambda self: values[int(self[column])])
+    if kind not in ("int", "float"):
+        raise ValueError(f"an item of a list cannot hold field {field['name']!r} of kind {kind!r}")
+    if integral == (kind == "int"):
+        return itemgetter(column)
+    return (lambda self: float(self[column])) if kind == "float" else (lambda self: int(self[column]))
 
 
-def _list(field: Schema, lists: dict[str, Any], integral: bool, allowed: frozenset[str] | None) -> Getter:
+def _record(view: type[View]) -> Getter:
+    return lambda self: view(self._row, self._tables)
+
+
+def _list(field: Schema, lists: dict[str, ItemMaker], integral: bool, allowed: frozenset[str] | None) -> Getter:
     name, start, stride, present = field["name"], field["start"], field["stride"], field["present"]
-    view = _view_class(_title(name) + "Item", field["fields"], Item, lists, integral, allowed)
-    slots = [(slot, start + slot * stride, start + (slot + 1) * stride) for slot in range(field["length"])]
+    kind = _empty_class(_title(name) + "Item", field["fields"], Item, allowed)
+    for each in _readable(field["fields"], allowed):
+        setattr(kind, each["name"], _property(each, _item_scalar(each, integral)))
+    slots = [(slot, a, a + stride, a + present) for slot in range(field["length"]) for a in [start + slot * stride]]
 
-    def items(self: View) -> tuple[View, ...]:
-        row, tables = self._whole, self._tables
-        return tuple([view(row[a:b], tables, slot, row) for slot, a, b in slots if row[a + present]])
+    def items(self: View) -> tuple[Item, ...]:
+        row = self._row
+        return tuple([kind((slot, *row[a:b])) for slot, a, b, there in slots if row[there]])
 
-    def item(self: View, slot: int) -> View:
-        _, a, b = slots[slot]
-        return view(self._whole[a:b], self._tables, slot, self._whole)
+    def item(row: Sequence[Any], slot: int) -> Item:
+        a = start + slot * stride
+        return kind((slot, *row[a : a + stride]))
 
     lists[name] = item
     return items
@@ -153,19 +207,16 @@ def _once(name: str, make: Getter) -> Getter:
     """A getter that makes its value at the first read and keeps it."""
 
     def get(self: View) -> Any:
-        made = self._made
-        if made is None:
-            made = self._made = {}
-        value = made.get(name)
+        value = self._made.get(name)
         if value is None:
-            value = made[name] = make(self)
+            value = self._made[name] = make(self)
         return value
 
     return get
 
 
 def _refuse(name: str) -> Callable[[Any, Any], None]:
-    def setter(self: View, value: object) -> None:
+    def setter(self: Any, value: object) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} is read-only; keep your own values in memory")
 
     return setter

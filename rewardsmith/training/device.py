@@ -48,8 +48,7 @@ def choose_device(task: Task, training: TrainingSpec) -> Chosen:
 
 def _rollout_seconds(task: Task, training: TrainingSpec, device: str) -> float:
     """Seconds of one rollout's forward passes and of the updates after it, extrapolated from a few of each."""
-    name, kwargs = policy_for(task, training)
-    policy_class = ActorCriticPolicy if isinstance(name, str) else name
+    policy_class, kwargs = policy_for(task, training)
     seen = spaces.Box(-torch.inf, torch.inf, (task.observation_size,))
     policy = policy_class(seen, spaces.Discrete(len(task.actions.names)), lambda _: 1e-3, **kwargs).to(device)
     size = training.num_envs * training.rollout_steps

@@ -46,10 +46,9 @@ class GuidedPolicy(ActorCriticPolicy):
         return self.value_net(critic), log_probs.gather(1, actions.long().view(-1, 1)).squeeze(1), entropy
 
 
-def guided(policy: str | type[ActorCriticPolicy]) -> type[ActorCriticPolicy]:
+def guided(policy: type[ActorCriticPolicy]) -> type[ActorCriticPolicy]:
     """The policy class with guided logits."""
-    base: Any = ActorCriticPolicy if isinstance(policy, str) else policy
-    made: Any = type(f"Guided{base.__name__}", (GuidedPolicy, base), {})
+    made: Any = type(f"Guided{policy.__name__}", (GuidedPolicy, policy), {})
     return made
 
 

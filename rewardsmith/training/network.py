@@ -17,17 +17,12 @@ from torch.nn import functional
 
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
-from rewardsmith.training.rows import SumOfRows
-
-KINDS, COLORS, STATES = 11, 6, 3
-"""MiniGrid's object types (unseen to agent), colours and door states."""
-_CODES = KINDS * COLORS * STATES
-_FEATURES = KINDS + COLORS + STATES
+from rewardsmith.training.rows import CODES, COLORS, FEATURES, KINDS, STATES, SumOfRows, read_cells
 
 
 def _features_of_codes() -> torch.Tensor:
     """float32 [198, 20]: one-hot kind, colour and state of a cell's code = (kind * 6 + colour) * 3 + state."""
-    code = torch.arange(_CODES)
+    code = torch.arange(CODES)
     parts = ((code // (COLORS * STATES), KINDS), (code // STATES % COLORS, COLORS), (code % STATES, STATES))
     return torch.cat([functional.one_hot(index, count) for index, count in parts], 1).float()
 
@@ -38,48 +33,36 @@ class GridLayer(nn.Module):
     The leading 3 * cells numbers are (kind / 10, colour / 5, state / 2) per cell, as the tasks write them.
     """
 
-    weights_to_codes: torch.Tensor
     features_of_codes: torch.Tensor
-    offsets: torch.Tensor
 
     def __init__(self, size: int, cells: int, width: int) -> None:
         super().__init__()
         self._cells = cells
-        self.register_buffer("weights_to_codes", torch.tensor([180.0, 15.0, 2.0]), persistent=False)
         self.register_buffer("features_of_codes", _features_of_codes(), persistent=False)
-        self.register_buffer("offsets", torch.arange(cells) * _CODES, persistent=False)
-        self.first = nn.Linear(cells * _FEATURES + size - 3 * cells, width)
+        self.first = nn.Linear(cells * FEATURES + size - 3 * cells, width)
         self._kept: tuple[tuple[int, int], torch.Tensor] | None = None
-
-    def _codes(self, observations: torch.Tensor) -> torch.Tensor:
-        view = observations[:, : 3 * self._cells].reshape(-1, self._cells, 3)
-        return (view @ self.weights_to_codes + 0.5).long()
 
     def shared(self, observations: torch.Tensor) -> torch.Tensor:
         """The layer's outputs [B, width], after tanh."""
-        codes, rest = self._codes(observations) + self.offsets, observations[:, 3 * self._cells :]
-        inputs = self._cells * _FEATURES
-        summed = SumOfRows.apply(self._rows(), codes)
-        return torch.tanh(summed + functional.linear(rest, self.first.weight[:, inputs:], self.first.bias))
-
-    def _rows(self) -> torch.Tensor:
-        """What each code in each cell adds to the first layer [cells * 198, H]; without gradients, kept until
-        the weights change.
-
-        Summing 49 rows is 10 times faster than multiplying by 980 numbers that are nearly all zero.
-        """
-        weight = self.first.weight
+        inputs = self._cells * FEATURES
+        weight, rest = self.first.weight, observations[:, 3 * self._cells :]
+        # Adding up rows is 10 times faster than multiplying by 980 numbers that are nearly all zero.
         if torch.is_grad_enabled():
-            self._kept = None  # an optimizer's step may follow; torch's fused ones do not raise the version
-            return self._table(weight)
+            # An optimizer's step may follow; torch's fused ones do not raise the version.
+            self._kept = None
+            rows, indices = weight[:, :inputs].T.contiguous(), read_cells(observations, self._cells, codes=False)
+        else:
+            rows, indices = self._rows_of_codes(), read_cells(observations, self._cells, codes=True)
+        return torch.tanh(SumOfRows.apply(rows, indices) + functional.linear(rest, weight[:, inputs:], self.first.bias))
+
+    def _rows_of_codes(self) -> torch.Tensor:
+        """What each code in each cell adds to the first layer [cells * 198, H], kept until the weights change."""
+        weight = self.first.weight
         version = (weight.data_ptr(), weight._version)
         if self._kept is None or self._kept[0] != version:
-            self._kept = (version, self._table(weight))
+            parts = weight[:, : self._cells * FEATURES].T.reshape(self._cells, FEATURES, -1)
+            self._kept = (version, torch.matmul(self.features_of_codes, parts).flatten(0, 1))
         return self._kept[1]
-
-    def _table(self, weight: torch.Tensor) -> torch.Tensor:
-        parts = weight[:, : self._cells * _FEATURES].T.reshape(self._cells, _FEATURES, -1)
-        return torch.matmul(self.features_of_codes, parts).flatten(0, 1)
 
 
 class GridTorso(GridLayer):
@@ -111,20 +94,16 @@ def _tail(hidden: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class GridPolicy(ActorCriticPolicy):
-    """SB3's actor-critic policy over a GridTorso; `cells` of the view come first in an observation."""
+class LeanPolicy(ActorCriticPolicy):
+    """SB3's actor-critic policy for discrete actions without its distribution objects: the numbers are the same.
 
-    def __init__(self, *args: Any, cells: int, hidden: tuple[int, ...], **kwargs: Any) -> None:
-        self._cells, self._hidden = cells, hidden
-        super().__init__(*args, net_arch=[], **kwargs)
+    Those objects take longer to make than these networks to run on a rollout's step.
+    """
 
     def forward(
         self, obs: torch.Tensor, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Actions [B], values [B, 1] and log-probabilities [B], without SB3's distribution object.
-
-        That object takes longer to make than the network to run; the numbers are the same.
-        """
+        """Actions [B], values [B, 1] and log-probabilities [B]."""
         actor, critic = self.mlp_extractor(self.features_extractor(obs))
         log_probs = functional.log_softmax(self.action_net(actor), 1)
         if deterministic:
@@ -133,11 +112,28 @@ class GridPolicy(ActorCriticPolicy):
             actions = torch.multinomial(log_probs.exp(), 1).squeeze(1)
         return actions, self.value_net(critic), log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
 
+    def evaluate_actions(
+        self, obs: Any, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Values [B, 1], log-probabilities [B] of `actions` [B], and entropies [B]."""
+        actor, critic = self.mlp_extractor(self.features_extractor(obs))
+        log_probs = functional.log_softmax(self.action_net(actor), 1)
+        entropy = -(log_probs.exp() * log_probs).sum(1)
+        return self.value_net(critic), log_probs.gather(1, actions.long().view(-1, 1)).squeeze(1), entropy
+
+
+class GridPolicy(LeanPolicy):
+    """An actor-critic policy over a GridTorso; `cells` of the view come first in an observation."""
+
+    def __init__(self, *args: Any, cells: int, hidden: tuple[int, ...], **kwargs: Any) -> None:
+        self._cells, self._hidden = cells, hidden
+        super().__init__(*args, net_arch=[], **kwargs)
+
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = GridTorso(self.features_dim, self._cells, self._hidden)  # type: ignore[assignment]
 
 
-def policy_for(task: Task, training: TrainingSpec) -> tuple[str | type[ActorCriticPolicy], dict[str, Any]]:
+def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPolicy], dict[str, Any]]:
     """What PPO is to be built with: (policy, policy_kwargs)."""
     if training.memory == "lstm":
         from rewardsmith.training.recurrent import recurrent_policy  # sb3-contrib, which few trials need
@@ -145,11 +141,11 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[str | type[ActorCrit
         return recurrent_policy(task, training)
     if task.view_cells and training.cells == "one-hot":
         return GridPolicy, {"cells": task.view_cells, "hidden": training.hidden}
-    return "MlpPolicy", {"net_arch": list(training.hidden)}
+    return LeanPolicy, {"net_arch": list(training.hidden)}
 
 
 def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:
     """What a reader of saved weights needs to rebuild the network."""
     policy, _ = policy_for(task, training)
-    name = policy if isinstance(policy, str) else policy.__name__
+    name = "MlpPolicy" if policy is LeanPolicy else policy.__name__  # SB3's own layers, by SB3's name
     return {"policy": name, "hidden": list(training.hidden), "view_cells": task.view_cells, "memory": training.memory}

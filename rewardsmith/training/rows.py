@@ -21,6 +21,50 @@ def _add_rows(out: NDArray[np.float32], indices: NDArray[np.int64], rows: NDArra
                 out[target, h] += rows[b, h]
 
 
+KINDS, COLORS, STATES = 11, 6, 3
+"""MiniGrid's object types (unseen to agent), colours and door states."""
+CODES, FEATURES = KINDS * COLORS * STATES, KINDS + COLORS + STATES
+
+
+def read_cells(observations: torch.Tensor, cells: int, *, codes: bool) -> torch.Tensor:
+    """Which rows of a table the leading cells of observations [B, D] stand for, int64.
+
+    codes: one of each cell's 198, (kind * 6 + colour) * 3 + state, [B, cells]; else three of each cell's 20 features,
+    its kind, its colour and its state, [B, 3 * cells]. A cell is (kind / 10, colour / 5, state / 2).
+    """
+    if not observations.is_cuda:
+        seen = observations.detach().numpy()
+        out = np.empty((len(seen), cells if codes else 3 * cells), np.int64)
+        (_read_codes if codes else _read_features)(out, seen, cells)
+        return torch.from_numpy(out)
+    view = observations[:, : 3 * cells].reshape(-1, cells, 3)
+    kind, color, state = (view * view.new_tensor([KINDS - 1, COLORS - 1, STATES - 1]) + 0.5).long().unbind(2)
+    first = torch.arange(cells, device=observations.device)
+    if codes:
+        return first * CODES + (kind * COLORS + color) * STATES + state
+    first *= FEATURES
+    return torch.stack([first + kind, first + (KINDS + color), first + (KINDS + COLORS + state)], 2).flatten(1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _read_codes(out: NDArray[np.int64], seen: NDArray[np.float32], cells: int) -> None:
+    for b in range(out.shape[0]):
+        for i in range(cells):
+            kind, color, state = seen[b, 3 * i], seen[b, 3 * i + 1], seen[b, 3 * i + 2]
+            code = (int(kind * 10 + 0.5) * COLORS + int(color * 5 + 0.5)) * STATES + int(state * 2 + 0.5)
+            out[b, i] = i * CODES + code
+
+
+@numba.njit(cache=True, nogil=True)
+def _read_features(out: NDArray[np.int64], seen: NDArray[np.float32], cells: int) -> None:
+    for b in range(out.shape[0]):
+        for i in range(cells):
+            first = i * FEATURES
+            out[b, 3 * i] = first + int(seen[b, 3 * i] * 10 + 0.5)
+            out[b, 3 * i + 1] = first + KINDS + int(seen[b, 3 * i + 1] * 5 + 0.5)
+            out[b, 3 * i + 2] = first + KINDS + COLORS + int(seen[b, 3 * i + 2] * 2 + 0.5)
+
+
 class SumOfRows(torch.autograd.Function):
     """(table [R, H], indices int64 [B, K]) -> [B, H], the sum of K rows each.
 

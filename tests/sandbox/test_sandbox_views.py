@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sandbox_task import SCHEMA, TABLES
+from sandbox_task import SCHEMA, TABLES, host, rollout
 
 from sandbox.views import build_view, costly_fields
 
@@ -78,3 +78,31 @@ def test_repr_shows_the_whole_state_on_one_line() -> None:
     shown = repr(state())
     assert shown.startswith("State(step=7, open=True, agent=Agent(x=3, y=4.0, facing='south'), keys=(KeysItem(")
     assert "grid=<array 2x2>" in shown
+
+
+def test_states_with_equal_lists_share_them_and_others_do_not() -> None:
+    program = (
+        "def reward(prev, action, state, memory):\n"
+        "    before, after = prev.keys, state.keys\n"
+        "    shared = before is after and len(before) > 0\n"  # there is only one empty tuple
+        "    equal = [(k.x, k.color) for k in before] == [(k.x, k.color) for k in after]\n"
+        "    return {'shared': float(shared), 'equal': float(equal), 'count': float(len(before))}\n"
+    )
+    steps, keys = rollout(steps=40), slice(5, 11)
+    for t in range(40):  # the keys stay as they are on every other step
+        if t % 2:
+            steps["after"][t, :, keys] = steps["before"][t, :, keys]
+        steps["before"][t + 1 : t + 2] = steps["after"][t]
+    with host(program, capacity=120) as scoring:
+        scores = scoring.score(**steps)
+    same = (steps["before"][..., keys] == steps["after"][..., keys]).all(-1)
+    values = dict(zip(scores.names, np.moveaxis(scores.values, -1, 0), strict=True))
+    assert 0 < same.sum() < same.size
+    assert (values["shared"] == (same & (values["count"] > 0))).all() and (values["equal"] >= same).all()
+
+
+def test_an_item_is_no_container_of_nested_fields() -> None:
+    item = {"name": "o", "kind": "item", "of": "keys", "column": 1}
+    keys = {"name": "keys", "kind": "list", "start": 0, "stride": 2, "length": 1, "present": 0, "fields": [item]}
+    with pytest.raises(ValueError, match="an item of a list cannot hold field 'o' of kind 'item'"):
+        build_view({"name": "S", "width": 2, "fields": [keys]})

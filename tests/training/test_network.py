@@ -11,12 +11,13 @@ import torch
 from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
-from rewardsmith.training.network import GridPolicy, GridTorso, describe, policy_for
+from rewardsmith.training.network import GridPolicy, GridTorso, LeanPolicy, describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
-from rewardsmith.training.rows import SumOfRows
+from rewardsmith.training.rows import SumOfRows, read_cells
 
 CELLS, REST = 49, 6
 
@@ -101,8 +102,8 @@ def test_sums_of_rows_have_the_right_gradient(batch, picked, seed):
 def test_a_policy_is_chosen_by_the_task_and_the_setting():
     grid, box = get_task("MiniGrid-DoorKey-5x5-v0"), get_task("CartPole-v1")
     assert policy_for(grid, TrainingSpec())[0] is GridPolicy
-    assert policy_for(grid, TrainingSpec(cells="scaled"))[0] == "MlpPolicy"
-    assert policy_for(box, TrainingSpec())[0] == "MlpPolicy"
+    assert policy_for(grid, TrainingSpec(cells="scaled"))[0] is LeanPolicy
+    assert policy_for(box, TrainingSpec())[0] is LeanPolicy
     assert describe(grid, TrainingSpec())["view_cells"] == 49
 
 
@@ -155,3 +156,22 @@ def test_the_short_way_to_an_action_is_sb3_s():
         torch.testing.assert_close(
             drawn[0] / 4000, policy.get_distribution(seen[:1]).distribution.probs[0], atol=0.04, rtol=0
         )
+
+
+def test_the_short_way_to_a_loss_is_sb3_s():
+    space = spaces.Box(-np.inf, np.inf, (3 * CELLS + REST,), np.float32)
+    policy = LeanPolicy(space, spaces.Discrete(7), lambda _: 1e-3, net_arch=[8, 4])
+    seen, actions = observations(6, 16), torch.arange(16) % 7
+    ours = policy.evaluate_actions(seen, actions)
+    for got, expected in zip(ours, ActorCriticPolicy.evaluate_actions(policy, seen, actions), strict=True):
+        torch.testing.assert_close(got, expected)
+
+
+def test_both_readings_of_a_cell_are_those_of_torch():
+    seen = observations(8, 9)
+    parts = seen[:, : 3 * CELLS].reshape(-1, CELLS, 3) * torch.tensor([10.0, 5.0, 2.0])
+    kind, color, state = parts.round().long().unbind(2)
+    first = torch.arange(CELLS)
+    assert torch.equal(read_cells(seen, CELLS, codes=True), first * 198 + (kind * 6 + color) * 3 + state)
+    features = read_cells(seen, CELLS, codes=False).reshape(-1, CELLS, 3)
+    assert torch.equal(features, torch.stack([first * 20 + kind, first * 20 + 11 + color, first * 20 + 17 + state], 2))
