@@ -125,8 +125,8 @@ def pair() -> list[str]:
                 subprocess.Popen([*command, "--seed", str(k)], stdout=subprocess.DEVNULL, env=environment)
                 for k in range(count)
             ]
-            for process in running:
-                process.wait()
+            if any([process.wait() for process in running]):
+                raise SystemExit("a trial failed")
             return 150_000 * count
 
         return work

@@ -39,6 +39,11 @@ class TrainingReward:
         }
 
     @property
+    def potentials(self) -> tuple[str, ...]:
+        """Names of the channels that shape by a potential."""
+        return tuple(c.name for c in self.channels if c.kind == "potential")
+
+    @property
     def written(self) -> TrainingReward:
         """What stands in code: without the channels that a method pays during training only."""
         return replace(self, channels=tuple(c for c in self.channels if c.kind != "bonus"))

@@ -122,3 +122,8 @@ def compose_rollout(
         else:
             raw[channel.name] = channel_values(channel, scores.names, scores.values, reward.functions)
     return compose(reward.channels, raw, rollout.starts, rollout.terminated, gamma, carry, first_step, keys)
+
+
+def without_potentials(reward: TrainingReward, composition: Composition) -> NDArray[np.float64]:
+    """The composed reward [T, N] less its potential channels: what they pay on the way is taken back at the end."""
+    return composition.total - sum(composition.parts[name] for name in reward.potentials)

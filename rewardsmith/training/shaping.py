@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, submit_rollout
+from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, submit_rollout, without_potentials
 from rewardsmith.tasks.base import Tables, Task
 from sandbox.client import RewardHost, Scores
 
@@ -29,7 +29,8 @@ class EpisodeTally:
     successes: int = 0
     shaped_return: float = 0.0
     env_return: float = 0.0
-    guidance: float = 0.0  # size of what an episode paid but for a last step that succeeded
+    # Size of what an episode paid but for a last step that succeeded; potentials, which add up to nothing, left out.
+    guidance: float = 0.0
     success_pay: float = 0.0  # of those last steps
     channel_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_magnitude: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -111,7 +112,7 @@ class RewardShaper:
 
     def _tracked(self) -> list[str]:
         names = [c.name for c in self.reward.channels]
-        return ["total", "env_raw", *names, *(f"|{n}|" for n in names)]
+        return ["total", "paid", "env_raw", *names, *(f"|{n}|" for n in names)]
 
     def clear_tallies(self) -> None:
         """Begin the next stretch of telemetry."""
@@ -153,8 +154,10 @@ class RewardShaper:
                 self.components.setdefault(name, ComponentTally()).add(scores.values[:, :, index])
         done = rollout.terminated | rollout.truncated
         tally = self.episodes
+        paid = without_potentials(self.reward, composition)
         for t in range(done.shape[0]):
             self._running["total"] += composition.total[t]
+            self._running["paid"] += paid[t]
             self._running["env_raw"] += rollout.rewards[t]
             for name, part in composition.parts.items():
                 self._running[name] += part[t]
@@ -167,8 +170,8 @@ class RewardShaper:
             tally.successes += int(won.sum())
             tally.shaped_return += float(self._running["total"][ended].sum())
             tally.env_return += float(self._running["env_raw"][ended].sum())
-            last = np.where(won, composition.total[t], 0.0)
-            tally.guidance += float(np.abs(self._running["total"] - last)[ended].sum())
+            last = np.where(won, paid[t], 0.0)
+            tally.guidance += float(np.abs(self._running["paid"] - last)[ended].sum())
             tally.success_pay += float(last[won].sum())
             for name in composition.parts:
                 tally.channel_sum[name] += float(self._running[name][ended].sum())
@@ -200,6 +203,7 @@ class RewardShaper:
             "guidance_per_episode": tally.guidance / count,
             "success_pay": tally.success_pay / tally.successes if tally.successes else None,
             "channels": tally.channels(),
+            "potentials": list(self.reward.potentials),
             "components": components,
         }
 

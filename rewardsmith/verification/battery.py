@@ -10,7 +10,7 @@ import numpy as np
 
 from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout
+from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout, without_potentials
 from rewardsmith.tasks.base import Task
 from rewardsmith.verification.plans import first_plans
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
@@ -48,6 +48,8 @@ class Finding:
 @dataclass(frozen=True)
 class Flooding:
     """The flooding meter, predicted: undiscounted sums over an episode, the largest in size over the layouts.
+
+    Potential channels are left out: what they pay on the way is taken back at the end.
 
     guidance: of all that the solution is paid before its last step. farmed: the same of any script that does not
     solve. success_pay: what the solution's last step is paid, the least over the layouts. budget: the largest running
@@ -169,19 +171,19 @@ def judge(
 def _flooding(
     reward: TrainingReward, composition: Composition, played: Played, solution: int, others: list[int]
 ) -> Flooding:
-    steps = composition.total.shape[0]
-    inside = np.arange(steps)[:, None] < played.length[None, :]
+    paid = without_potentials(reward, composition)
+    inside = np.arange(len(paid))[:, None] < played.length[None, :]
     last = int(played.length[solution]) - 1
-    farmed = np.abs((composition.total * inside)[:, others].sum(axis=0)).max(initial=0.0)
+    farmed = np.abs((paid * inside)[:, others].sum(axis=0)).max(initial=0.0)
     running = [
         np.abs(np.cumsum(composition.parts[c.name][: last + 1, solution])).max()
         for c in reward.channels
         if c.kind == "program"
     ]
     return Flooding(
-        float(abs(composition.total[:last, solution].sum())),
+        float(abs(paid[:last, solution].sum())),
         float(farmed),
-        float(composition.total[last, solution]),
+        float(paid[last, solution]),
         float(max(running, default=0.0)),
     )
 

@@ -42,6 +42,7 @@ def diagnose(
       succeeds, than that step is paid.
     - oscillation: a channel's magnitudes sum to over 5 times its net sum, and to over 1 per episode; or success is
       under 95 %, on half of the steps of failed episodes a state of the last 12 steps came back, and those steps paid.
+      Neither is said of potential channels, whose sum over an episode is no policy's to change.
     - hacked: shaped return rose by half of its range while success stayed under 20 %.
     - unstable: success fell by over 15 points from its best.
     - weak shaping: none of the above explains success under 20 %. Its evidence says whether failed episodes stay
@@ -89,6 +90,8 @@ def _channels(telemetry: Mapping[str, Any]) -> dict[str, str]:
     wins = [c["mean_per_success"] for c in channels.values() if c["mean_per_success"] is not None]
     pay = max(sum(wins), 1.0) if wins else 1.0
     for name, c in channels.items():
+        if name in telemetry.get("potentials", ()):
+            continue  # pays to and fro by its nature, and takes it back
         net, size = c["mean_per_episode"], c["magnitude_per_episode"]
         if name != "env" and abs(net) > pay:
             labels["flooding"] = f"{name} sums to {net:.3g} per episode, a success pays {pay:.3g}"

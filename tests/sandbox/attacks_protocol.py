@@ -105,7 +105,9 @@ ATTACKS = [
             "a huge power": "return (7 ** 3000000) > 0",
             "a huge sum": "return sum(range(25_000_000)) > 0",
             "a hard pattern": "return use('re').match('(a*)*b', 'a' * 23) is None",
-            "huge sorts": "return [sorted(range(300_000), key=lambda x: (x * 7919) % 1000003)[0] for _ in range(12)] != []",
+            "huge sorts": (
+                "return [sorted(range(300_000), key=lambda x: (x * 7919) % 1000003)[0] for _ in range(12)] != []"
+            ),
             "loops of numpy": (
                 "np = sys.modules['numpy']\n" + _SPIN + "while t() < end: np.sort(np.ones(1000))\nreturn True"
             ),

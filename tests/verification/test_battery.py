@@ -7,6 +7,7 @@ import pytest
 from verification import rewards
 
 from rewardsmith.engine.budgets import within_budget
+from rewardsmith.methods import get_method
 from rewardsmith.tasks.minigrid import schema as col
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
@@ -88,6 +89,14 @@ def test_the_flooding_meter_reads_guidance_against_success(small_task):
     assert farm.flooding.guidance == pytest.approx(0.5)  # one pickup on the way
     assert farm.flooding.farmed > 50 and farm.flooding.ratio > 50
     assert farm.flooding.success_pay < 1.0
+
+
+def test_the_flooding_meter_leaves_potentials_out(small_task):
+    source = "def potential(state, memory):\n    return 50.0 - state.agent.x\n"
+    report = run_battery(small_task(DOORKEY), get_method("free").reward(source), 0.99)
+    assert report is not None
+    assert (report.flooding.guidance, report.flooding.farmed) == pytest.approx((0.0, 0.0))
+    assert 0.1 <= report.flooding.success_pay <= 1.0
 
 
 def test_an_automatic_budget_takes_nothing_from_solutions_and_ends_a_farm(small_task):

@@ -63,6 +63,12 @@ def test_nothing_is_said_where_nothing_is_wrong():
     assert diagnose(0.5, FLAT, QUIET) == {}
 
 
+def test_a_potential_that_pays_to_and_fro_is_neither_flooding_nor_oscillation():
+    measured = telemetry(channels=channels(mean_per_episode=-9.0, magnitude_per_episode=60.0), potentials=["reward"])
+    assert diagnose(0.5, FLAT, measured) == {}
+    assert set(diagnose(0.5, FLAT, {**measured, "potentials": []})) == {"flooding", "oscillation"}
+
+
 def test_loops_that_pay_nothing_are_not_called_oscillation():
     loops = {"failed": 5, "distinct_states": 0.1, "looping": 0.9, "paid_looping": 0.0}
     assert diagnose(0.5, FLAT, telemetry(trajectories=loops)) == {}
