@@ -86,6 +86,7 @@ class Arm:
             shaping.open_host = InProcess  # type: ignore[assignment]
         try:
             self.shaper = RewardShaper(reward, task, batch.tables, envs, 64, training.gamma)
+            self.shaper.start()
         finally:
             shaping.open_host = opened
         buffer: Any = self.model.rollout_buffer

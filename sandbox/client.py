@@ -119,6 +119,7 @@ def replay_module(
     config = {"mode": "replay", "arrays": placed, "result_shape": list(result_shape)}
     limits = limits or Limits(load_seconds=60.0)
     process = HostProcess(config, [], size, TEXT_BYTES + 8 * max(count, 1), limits, allow, frozenset(without))
+    process.greet()
     try:
         for name, area in read_arrays(placed, process.input).items():
             area[...] = arrays[name]
@@ -150,6 +151,7 @@ def gate(
         "actions": None if actions is None else list(actions),
     }
     process = HostProcess(config, [], 1, TEXT_BYTES, limits or Limits(), allow, frozenset())
+    process.greet()
     try:
         lines = process.text(process.load(source)).split("\n")
     finally:

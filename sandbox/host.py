@@ -46,7 +46,8 @@ class RewardHost:
     name -> array or list of strings, fixed for the host's life. capacity: most transitions per message;
     longer rollouts are cut in time. actions: names that become constants, FORWARD or Actions.FORWARD.
     action_width: 0 for discrete actions, else the length of a continuous one. allow: the weakest protection
-    level to accept. without: layers to leave out, for tests.
+    level to accept. without: layers to leave out, for tests. wait: false leaves it starting, for a caller who has
+    something else to do meanwhile; `start` must then be called before anything else.
 
     Raises HostError (the program's fault), SandboxWeak, SandboxUnavailable (nobody's), ValueError (the
     caller's). After a HostError the host is closed.
@@ -65,6 +66,7 @@ class RewardHost:
         allow: str = "kernel",
         without: frozenset[str] = frozenset(),
         action_width: int = 0,
+        wait: bool = True,
     ) -> None:
         if envs < 1 or capacity < envs:
             raise ValueError(f"capacity ({capacity}) must hold one step of all {envs} environments")
@@ -89,13 +91,22 @@ class RewardHost:
         self._process = HostProcess(
             config, blobs, sizes.input_bytes, sizes.output_bytes, self.limits, allow, frozenset(without)
         )
-        self.level: str = self._process.level
-        self.held, self.refusals = self._process.held, self._process.refusals
+        self.level, self.held, self.refusals = "", frozenset[str](), dict[str, str]()
+        self._source = source
         self._rollout = Rollout(self._process.input, self._process.output, capacity, schema, action_width)
         self._asked: np.ndarray | None = None
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._seconds = 0.0
-        self.uses: tuple[str, ...] = self._load(source)
+        self.uses: tuple[str, ...] = ()
+        if wait:
+            self.start()
+
+    def start(self) -> None:
+        """Waits until the host is locked in, and hands the program over. Raises HostError, SandboxWeak and
+        SandboxUnavailable; the host is closed then."""
+        self._process.greet()
+        self.level, self.held, self.refusals = self._process.level, self._process.held, self._process.refusals
+        self.uses = self._load(self._source)
 
     def __enter__(self) -> RewardHost:
         return self

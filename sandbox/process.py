@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ _START = (
 
 class HostProcess:
     """One locked-down interpreter. `input` and `output` are shared memory; `ask` sends a request and waits for its
-    reply, `post` and `collect` do the two apart."""
+    reply, `post` and `collect` do the two apart. Nothing may be asked before `greet`, which waits until it has
+    started."""
 
     def __init__(
         self,
@@ -94,11 +96,10 @@ class HostProcess:
             "without": sorted(without),
             "watch_parent": threading.current_thread() is threading.main_thread(),
         }
-        try:
-            self.level = self._greet(pack_config(config, blobs), allow)
-        except BaseException:
-            self.close()
-            raise
+        self.level, self._allow = "", allow
+        self._starting = Deadline(self.pid, START_SECONDS, Limits())
+        with self._starts():
+            self._send(pack_config(config, blobs), self._starting)
 
     def require_alive(self) -> None:
         """Raises HostError("died") once the host has been closed."""
@@ -175,22 +176,34 @@ class HostProcess:
             with contextlib.suppress(BufferError):
                 memory.close()
 
-    def _greet(self, config: bytes, allow: str) -> str:
-        deadline = Deadline(self.pid, START_SECONDS, Limits())
+    def greet(self) -> None:
+        """Wait until it has locked itself in, and set `level`. Raises SandboxUnavailable, SandboxWeak; the host is
+        closed then."""
+        with self._starts():
+            reply = parse_reply(self._receive(self._starting), bytes(16))
+            self.level = self._observed(reply)
+
+    @contextlib.contextmanager
+    def _starts(self) -> Iterator[None]:
         try:
-            self._send(config, deadline)
-            reply = parse_reply(self._receive(deadline), bytes(16))
-        except HostError as problem:
-            raise SandboxUnavailable(f"the reward host did not start: {problem.message}") from None
+            yield
+        except BaseException as problem:
+            self.close()
+            if isinstance(problem, HostError):
+                raise SandboxUnavailable(f"the reward host did not start: {problem.message}") from None
+            raise
+
+    def _observed(self, reply: Reply) -> str:
+        """The protection level; raises SandboxWeak if it is too low."""
         self.pid = innermost(self.pid)
         observed, *refusals = self.text(reply).split("\n")
         self.held = frozenset(set(observed.split()) & layers_not_contradicted(self.pid))
         self.refusals = dict(line.split("\t", 1) for line in refusals if "\t" in line)
         level = selftest.level_of(self.held)
-        if selftest.LEVELS.index(level) < selftest.LEVELS.index(allow):
-            missing = ", ".join(selftest.missing_for(allow, self.held))
+        if selftest.LEVELS.index(level) < selftest.LEVELS.index(self._allow):
+            missing = ", ".join(selftest.missing_for(self._allow, self.held))
             raise SandboxWeak(
-                f"protection level '{level}' is below '{allow}'; not in force: {missing}\n"
+                f"protection level '{level}' is below '{self._allow}'; not in force: {missing}\n"
                 f"use a Linux kernel with seccomp and Landlock, or accept the level with allow='{level}'"
             )
         return level

@@ -80,6 +80,7 @@ class ProductHost:
         }
         room = TEXT_BYTES + 8 * _ROWS * capacity * len(actions)
         self._process = HostProcess(config, blobs, size, room, self.limits, allow, frozenset())
+        self._process.greet()
         self._inputs = read_arrays(placed, self._process.input)
         self._output = np.frombuffer(self._process.output, np.float64, offset=TEXT_BYTES)
         try:

@@ -81,6 +81,7 @@ def test_the_host_and_compose_agree_with_the_vectors(case):
 @pytest.mark.parametrize("portion", [1, 2, 4])
 def test_the_training_shaper_agrees_however_the_rollout_is_cut_into_portions(case, portion):
     shaper = RewardShaper(reward_of(case), toy_task(), {}, 2, 6, VECTORS["gamma"])
+    shaper.start()
     whole, parts = rollout(), []
     for t in range(0, 6, portion):
         fields = Rollout.__dataclass_fields__
@@ -94,6 +95,7 @@ def test_the_training_shaper_agrees_however_the_rollout_is_cut_into_portions(cas
 def test_the_training_shaper_agrees_when_it_follows_the_rollout_in_chunks(case, chunk, monkeypatch):
     monkeypatch.setattr("rewardsmith.training.shaping.CHUNK_STEPS", chunk)
     shaper, played = RewardShaper(reward_of(case), toy_task(), {}, 2, 6, VECTORS["gamma"]), rollout()
+    shaper.start()
     for recorded in range(1, 7):
         shaper.follow(played, recorded)
     found = shaper(played)

@@ -125,7 +125,8 @@ def pair() -> list[str]:
                 subprocess.Popen([*command, "--seed", str(k)], stdout=subprocess.DEVNULL, env=environment)
                 for k in range(count)
             ]
-            if any([process.wait() for process in running]):
+            codes = [process.wait() for process in running]
+            if any(codes):
                 raise SystemExit("a trial failed")
             return 150_000 * count
 

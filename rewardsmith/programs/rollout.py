@@ -51,9 +51,10 @@ class Rollout:
 
 
 def open_host(
-    reward: TrainingReward, task: Task, tables: Tables, envs: int, steps: int, allow: str = "kernel"
+    reward: TrainingReward, task: Task, tables: Tables, envs: int, steps: int, allow: str = "kernel", wait: bool = True
 ) -> RewardHost:
-    """A locked-down reward host with room for rollouts [steps, envs]. Raises sandbox.HostError."""
+    """A locked-down reward host with room for rollouts [steps, envs]; `wait` as of RewardHost. Raises
+    sandbox.HostError."""
     return RewardHost(
         reward.source,
         reward.functions,
@@ -63,6 +64,7 @@ def open_host(
         capacity=envs * steps,
         actions=task.actions.names,
         allow=allow,
+        wait=wait,
     )
 
 

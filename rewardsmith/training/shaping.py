@@ -86,7 +86,7 @@ class ComponentTally:
 
 
 class RewardShaper:
-    """Holds the reward host of one trial and what composition must remember between rollouts."""
+    """Holds the reward host of one trial and what composition must remember between rollouts; `start` comes first."""
 
     def __init__(
         self,
@@ -106,13 +106,18 @@ class RewardShaper:
         self._submitted = 0
         self.host: RewardHost | None = None
         if reward.functions:
-            self.host = open_host(reward, task, tables, envs, rollout_steps, allow)
+            self.host = open_host(reward, task, tables, envs, rollout_steps, allow, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
         self.clear_tallies()
 
     def _tracked(self) -> list[str]:
         names = [c.name for c in self.reward.channels]
         return ["total", "paid", "env_raw", *names, *(f"|{n}|" for n in names)]
+
+    def start(self) -> None:
+        """Wait for the reward host, which has been starting since this was made. Raises HostError."""
+        if self.host is not None:
+            self.host.start()
 
     def clear_tallies(self) -> None:
         """Begin the next stretch of telemetry."""

@@ -85,23 +85,19 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     batch = plan.task.batch(plan.training.num_envs, "train")
     env = BatchVecEnv(batch, plan.task, plan.training.rollout_steps, plan.seed, plans.cut_every)
     learners = Learners(plan.learners)
-    model = _build(plan, env, learners)
-    resumed = load_checkpoint(plan.folder, model)
-    first = 0
-    if resumed is not None:
-        env.cuts, first = resumed.cuts, resumed.steps
-        learners.load(resumed.learners or {})
+    settings = plan.training
     shaper = RewardShaper(
-        plan.reward,
-        plan.task,
-        batch.tables,
-        plan.training.num_envs,
-        plan.training.rollout_steps,
-        plan.training.gamma,
-        plan.allow,
-    )
-    shaper.steps = first
+        plan.reward, plan.task, batch.tables, settings.num_envs, settings.rollout_steps, settings.gamma, plan.allow
+    )  # fmt: skip
     try:
+        model = _build(plan, env, learners)
+        resumed = load_checkpoint(plan.folder, model)
+        first = 0
+        if resumed is not None:
+            env.cuts, first = resumed.cuts, resumed.steps
+            learners.load(resumed.learners or {})
+        shaper.steps = first
+        shaper.start()
         _connect(model, env, shaper, learners)
         callback = _Progress(plan, plans, env, shaper, learners, on_point, heartbeat)
         if resumed is not None:
