@@ -26,9 +26,11 @@ def main() -> None:
     folder = RESULTS / "training"
     folder.mkdir(parents=True, exist_ok=True)
     for name in options.parts:
-        text = "\n".join(PARTS[name]()) + "\n"
-        print(text, flush=True)
-        (folder / f"{name}.md").write_text(text)
+        text = ""
+        for line in PARTS[name]():  # long parts yield their rows as they come, so that a stopped one leaves some
+            text += f"{line}\n"
+            print(line, flush=True)
+            (folder / f"{name}.md").write_text(text)
     found = [(folder / f"{name}.md").read_text() for name in PARTS if (folder / f"{name}.md").exists()]
     head = "# Training\n\nWritten by `python -m benchmarks.training`, a part at a time; medians of runs by turns.\n\n"
     (RESULTS / "training.md").write_text(head + "\n".join(found))

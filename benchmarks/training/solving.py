@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,27 +45,25 @@ class _Watch(Learner):
         return {}
 
 
-def race() -> list[str]:
+def race() -> Iterator[str]:
     """The same reward, trained by us and by the RL-Zoo's settings, to 95 % of the last 200 training episodes."""
     free_reward = free(REWARD)
     trial(free_reward, 8_192)  # compiles and loads what later ones find ready
-    rows = []
-    for seed in range(3):
-        mine, steps = _ours(free_reward, seed)
-        theirs, needed = _zoo(seed)
-        rows.append((mine, steps, theirs, needed))
-        print(seed, rows[-1], flush=True)
-    lines = [
+    yield from (
         "## Seconds to 95 % success of the last 200 training episodes, DoorKey-8x8, one fixed reward, one core", "",
         "Stochastic policy; ours with the sandbox and its start, default settings; imports are not counted on either",
         f"side. A run of the RL-Zoo's settings ends at {MOST['zoo']:,} steps; its ratio is then a lower bound.", "",
         "| seed | ours, s | steps | RL-Zoo's settings, s | steps | ratio |", "|" + "---|" * 6,
-    ]  # fmt: skip
-    for seed, (mine, steps, theirs, needed) in enumerate(rows):
+    )  # fmt: skip
+    ratios = []
+    for seed in range(3):
+        mine, steps = _ours(free_reward, seed)
+        theirs, needed = _zoo(seed)
+        ratios.append(theirs / mine)
         bound = ">= " if needed is None else ""
         told = f"{needed:,}" if needed is not None else "not reached"
-        lines.append(f"| {seed} | {mine:.1f} | {steps:,} | {theirs:.1f} | {told} | {bound}{theirs / mine:.1f} |")
-    return [*lines, "", f"Median ratio: {statistics.median(r[2] / r[0] for r in rows):.1f}."]
+        yield f"| {seed} | {mine:.1f} | {steps:,} | {theirs:.1f} | {told} | {bound}{ratios[-1]:.1f} |"
+    yield from ("", f"Median ratio: {statistics.median(ratios):.1f}.")
 
 
 def _ours(reward: TrainingReward, seed: int) -> tuple[float, int]:
@@ -84,20 +83,18 @@ def _zoo(seed: int) -> tuple[float, int | None]:
     return time.perf_counter() - began, model.num_timesteps if until.reached else None
 
 
-def hard() -> list[str]:
+def hard() -> Iterator[str]:
     """Success on unseen layouts with a hand-written reward, and when 95 % was reached."""
-    lines = [
+    yield from (
         "## Hand-written rewards, one core, layouts that training never sees", "",
         "`--method hand`, the task's default settings and steps, three seeds. Success is that of 1,000 episodes at the",
         "end; seconds are those to the first evaluation (200 episodes) at 95 %, and of the whole trial.", "",
         "| task | seed | first at 95 %, s | steps | whole trial, s | steps | stochastic, % | greedy, % |",
         "|" + "---|" * 8,
-    ]  # fmt: skip
-    for name in HARD:
-        for seed in range(3):
-            lines.append(_hard_row(name, seed))
-            print(lines[-1], flush=True)
-    return lines
+    )  # fmt: skip
+    for seed in range(3):
+        for name in HARD:
+            yield _hard_row(name, seed)
 
 
 def _hard_row(name: str, seed: int) -> str:
