@@ -53,6 +53,8 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         _add_baseline(connection, job_id, spec)
         if seed_reward is not None:
             _add_seed_reward(connection, job_id, spec, recipe, seed_reward)
+        if service.get("service"):
+            add_event(connection, "submitted", job_id=job_id, owner=service.get("owner", ""))
     return job_id
 
 

@@ -44,7 +44,6 @@ def submit_job(
     check_served(spec)
     asked = {"owner": owner, "priority": priority, "slots": slots, "service": True}
     job_id = jobs.create_job(context, spec, seed_reward, **asked)
-    context.write(lambda connection: add_event(connection, "submitted", job_id=job_id, owner=owner))
     advance(context, job_id)
     return job_id
 

@@ -154,7 +154,8 @@ def _notes(reward: TrainingReward) -> tuple[str, ...]:
     text = (
         f"Potential channel {', '.join(reward.potentials)}: gamma * Phi(s') - Phi(s), with the learner's gamma and "
         "Phi = 0 where an episode ends, adds up to -Phi(start) whatever is done, so no policy gains on another: the "
-        "optimum of the other channels is preserved (Ng, Harada and Russell 1999), also for policies that see the state in part."
+        "optimum of the other channels is preserved (Ng, Harada and Russell 1999), also for policies that see the "
+        "state in part."
     )
     return (text,)
 
