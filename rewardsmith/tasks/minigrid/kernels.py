@@ -252,48 +252,68 @@ def start_batch(mask, order, start_cells, start_agent, start_things, cells, agen
 
 
 @njit(cache=True)
-def view_one(cells, agent, things, fixed, n, at, see_through, row_length, view):
-    """Write the 49 cell codes that the agent sees into `view` int32 [49], row by row, 0 where unseen."""
-    ahead = stride_of(agent[n, DIR], row_length)
+def spread_of(row, place, aside, lit):
+    """Entry of SPREAD for the seven cells of grid `row` from `place` on, of which `lit` are seen from below."""
+    clear = 127
+    for i in range(VIEW):
+        # Unsigned indices spare a test for negative ones at every read: a third of the time of an observation.
+        clear ^= OPAQUE[row[np.uint64(place + i * aside)]] << i
+    return SPREAD[np.uint64(lit), np.uint64(clear)]
+
+
+@njit(cache=True)
+def view_from(agent, n, row_length):
+    """(leftmost cell of the view's nearest row, offset of the row ahead, offset of the next cell to the right)."""
     aside = stride_of((agent[n, DIR] + 1) & 3, row_length)
-    left = agent[n, POS] - 3 * aside
-    lit = 8  # only the agent's own column of the nearest row
-    for j in range(VIEW - 1, -1, -1):
-        place = left + (VIEW - 1 - j) * ahead
-        seen = 127
-        if not see_through:
-            clear = 127
-            for i in range(VIEW):
-                clear ^= OPAQUE[cells[n, place + i * aside]] << i
-            spread = SPREAD[lit, clear]
-            seen, lit = spread & 127, spread >> 7
-        for i in range(VIEW):
-            view[j * VIEW + i] = cells[n, place + i * aside] * ((seen >> i) & 1)
-    held = agent[n, HELD]
-    view[6 * VIEW + 3] = code_of(fixed, things, n, at, held) if held >= 0 else EMPTY
+    return agent[n, POS] - 3 * aside, stride_of(agent[n, DIR], row_length), aside
 
 
 @njit(cache=True)
 def observe_batch(mask, cells, agent, things, layout, fixed, features, see_through, row_length, out):
     """Policy observations [N, 151 + F]: scaled view in minigrid's order, direction, mission code."""
-    view = np.empty(VIEW * VIEW, np.int32)
     for n in range(agent.shape[0]):
         if not mask[n]:
             continue
-        at = layout[n]
-        view_one(cells, agent, things, fixed, n, at, see_through, row_length, view)
-        k = 0
-        for i in range(VIEW):
-            for j in range(VIEW):
-                code = view[j * VIEW + i]
-                out[n, k] = SCALED[code, 0]
-                out[n, k + 1] = SCALED[code, 1]
-                out[n, k + 2] = SCALED[code, 2]
-                k += 3
+        at, row, line, held = layout[n], cells[n], out[n], agent[n, HELD]
+        hand = code_of(fixed, things, n, at, held) if held >= 0 else EMPTY
+        left, ahead, aside = view_from(agent, n, row_length)
+        lit = 8  # only the agent's own column of the nearest row
+        for j in range(VIEW - 1, -1, -1):
+            place = left + (VIEW - 1 - j) * ahead
+            seen = 127
+            if not see_through:
+                spread = spread_of(row, place, aside, lit)
+                seen, lit = spread & 127, spread >> 7
+            k = 3 * j
+            for i in range(VIEW):
+                code = np.uint64(row[np.uint64(place + i * aside)] * ((seen >> i) & 1))
+                if j == VIEW - 1 and i == 3:
+                    code = np.uint64(hand)
+                line[np.uint64(k)] = SCALED[code, 0]
+                line[np.uint64(k + 1)] = SCALED[code, 1]
+                line[np.uint64(k + 2)] = SCALED[code, 2]
+                k += 3 * VIEW
         for d in range(4):
-            out[n, k + d] = 1.0 if agent[n, DIR] == d else 0.0
+            line[3 * VIEW * VIEW + d] = 1.0 if agent[n, DIR] == d else 0.0
         for f in range(features.shape[1]):
-            out[n, k + 4 + f] = features[at, f]
+            line[3 * VIEW * VIEW + 4 + f] = features[at, f]
+
+
+@njit(cache=True)
+def view_one(cells, agent, things, fixed, n, at, see_through, row_length, view):
+    """Write the 49 cell codes that the agent sees into `view` int32 [49], row by row, 0 where unseen."""
+    left, ahead, aside = view_from(agent, n, row_length)
+    lit = 8
+    for j in range(VIEW - 1, -1, -1):
+        place = left + (VIEW - 1 - j) * ahead
+        seen = 127
+        if not see_through:
+            spread = spread_of(cells[n], place, aside, lit)
+            seen, lit = spread & 127, spread >> 7
+        for i in range(VIEW):
+            view[j * VIEW + i] = cells[n, place + i * aside] * ((seen >> i) & 1)
+    held = agent[n, HELD]
+    view[6 * VIEW + 3] = code_of(fixed, things, n, at, held) if held >= 0 else EMPTY
 
 
 @njit(cache=True)
