@@ -7,7 +7,6 @@ into. The text of this file is copied into exported rewards: it depends on nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -176,7 +175,7 @@ def _item_scalar(field: Schema, integral: bool) -> Getter:
     if kind not in ("int", "float"):
         raise ValueError(f"an item of a list cannot hold field {field['name']!r} of kind {kind!r}")
     if integral == (kind == "int"):
-        return itemgetter(column)
+        return lambda self: self[column]
     return (lambda self: float(self[column])) if kind == "float" else (lambda self: int(self[column]))
 
 
