@@ -110,7 +110,19 @@ def _shipped_list() -> dict[str, dict[str, Any]]:
     path = Path(found.origin).with_name(_LIST) if found is not None and found.origin else None
     if path is None or not path.exists():
         return {}
-    return json.loads(path.read_text(encoding="utf-8"))
+    return _with_aliases(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _with_aliases(prices: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The list under every name: since litellm 1.110 a row may name another (`alias_of`), or list its own `aliases`."""
+    named = {name: row for name, row in prices.items() if "alias_of" not in row}
+    for row in list(named.values()):
+        for alias in row.get("aliases") or ():
+            named.setdefault(alias, row)
+    for name, row in prices.items():
+        if row.get("alias_of") in prices:
+            named.setdefault(name, prices[row["alias_of"]])
+    return named
 
 
 def price_of(litellm: Any, response: Any, name: str, usage: Usage) -> float | None:
