@@ -10,9 +10,9 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents.pricing import has_price
 from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.decide import decide, search_seed
+from rewardsmith.engine.decide import AddItem, SetIteration, decide, search_seed
 from rewardsmith.engine.racing import ranking
-from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.snapshot import Snapshot, Used, read_snapshot
 from rewardsmith.engine.speaking import models_of
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import Recipe, recipe_of
@@ -22,6 +22,7 @@ from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.queue import ItemKey
+from rewardsmith.storage.records import Candidate, Iteration, Job
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
 from rewardsmith.training.schedule import distinct_rungs
@@ -47,15 +48,15 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     if spec.record is not None:
         start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
     shown = spec.searches and spec.planner and task.family == "minigrid" and task.engine == "batched"
+    oracle_informed = shown or recipe.oracle_informed
     with context.database.begin() as connection:
-        values = spec.model_dump(mode="json")
-        job_id = records.add_job(connection, values, asked, oracle_informed=shown or recipe.oracle_informed, **service)
-        _add_baseline(connection, job_id, spec)
-        if seed_reward is not None:
-            _add_seed_reward(connection, job_id, spec, recipe, seed_reward)
-        if service.get("service"):
-            add_event(connection, "submitted", job_id=job_id, owner=service.get("owner", ""))
-    return job_id
+        job = records.add_job(
+            connection, spec.model_dump(mode="json"), asked, oracle_informed=oracle_informed, **service
+        )
+        _write_opening(connection, _opening(job, spec, recipe, seed_reward))
+        if job.service:
+            add_event(connection, "submitted", job_id=job.id, owner=job.owner)
+    return job.id
 
 
 _UNDESIGNED = {"designs": False, "iterations": 1, "samples": 1, "repairs": 0, "rungs": (1.0,), "target": None}
@@ -81,46 +82,49 @@ def check_budget(spec: JobSpec) -> None:
         )
 
 
-def _add_baseline(connection: Connection, job_id: str, spec: JobSpec) -> None:
-    baseline = f"{job_id}-sparse"
-    records.put_candidate(
-        connection,
-        id=baseline,
-        job_id=job_id,
-        iteration=0,
-        kind="baseline",
-        move="baseline",
-        sample=0,
-        parents=[],
-        source="",
-        source_hash=SPARSE.hash,
-        channels=SPARSE.as_dict(),
-        state="passed",
-        oracle_informed=False,
-    )
-    queue.insert(connection, ItemKey(job_id, "baseline", candidate=baseline, seed=spec.seed * 100))
-
-
-def _add_seed_reward(connection: Connection, job_id: str, spec: JobSpec, recipe: Recipe, source: str) -> None:
-    """A user's own program, or that of a method, joins the first iteration as one more candidate."""
-    records.put_iteration(connection, job_id, 1, state="running")
-    records.put_candidate(
-        connection,
-        id=f"{job_id}-1seed",
-        job_id=job_id,
-        iteration=1,
-        kind="seeded",
-        move="new",
-        sample=spec.samples,
-        parents=[],
-        source=source,
-        source_hash=source_hash(source),
-        channels=recipe.reward(source).as_dict(),
-        state="designed",
+def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -> Snapshot:
+    """A new job with its baseline and, as one more candidate of the first iteration, a given program."""
+    baseline = _candidate(
+        f"{job.id}-sparse", job, iteration=0, kind="baseline", move="baseline", sample=0, source="",
+        source_hash=SPARSE.hash, channels=SPARSE.as_dict(), state="passed", oracle_informed=False,
+    )  # fmt: skip
+    items = [queue.new_item(ItemKey(job.id, "baseline", candidate=baseline.id, seed=spec.seed * 100))]
+    if seed_reward is None:
+        return Snapshot(job, spec, [], [baseline], items, Used())
+    seeded = _candidate(
+        f"{job.id}-1seed", job, iteration=1, kind="seeded", move="new", sample=spec.samples, source=seed_reward,
+        source_hash=source_hash(seed_reward), channels=recipe.reward(seed_reward).as_dict(), state="designed",
         oracle_informed=recipe.oracle_informed,
-    )
-    for sample in range(spec.samples if spec.searches else 0):
-        queue.insert(connection, ItemKey(job_id, "design", iteration=1, sample=sample), {"move": "new", "parents": []})
+    )  # fmt: skip
+    for k in range(spec.samples if spec.searches else 0):
+        items.append(queue.new_item(ItemKey(job.id, "design", iteration=1, sample=k), {"move": "new", "parents": []}))
+    return Snapshot(job, spec, [Iteration(job.id, 1, "running", None)], [baseline, seeded], items, Used())
+
+
+def _candidate(candidate_id: str, job: Job, **values: Any) -> Candidate:
+    empty = {"parents": [], "thoughts": None, "cause_of_death": None, "score": None, "created_at": now()}
+    return Candidate(id=candidate_id, job_id=job.id, **empty, **values)
+
+
+def _write_opening(connection: Connection, opening: Snapshot) -> None:
+    """Write a new job's rows; for the service with the work that they call for.
+
+    That is decided here, without reading anything back, because a submitter may be many round trips away; nobody
+    else sees the job before the transaction ends. A local executor begins by advancing its job.
+    """
+    iterations, items = list(opening.iterations), list(opening.items)
+    for step in decide(opening) if opening.job.service else ():
+        match step:
+            case AddItem(key, payload):
+                items.append(queue.new_item(key, payload))
+            case SetIteration(number, state, summary):
+                iterations.append(Iteration(opening.job.id, number, state, summary))
+            case _:
+                raise AssertionError(step)
+    if iterations:
+        records.add_iterations(connection, iterations)
+    records.add_candidates(connection, opening.candidates)
+    queue.add(connection, items)
 
 
 def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:

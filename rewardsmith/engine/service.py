@@ -10,6 +10,7 @@ from rewardsmith.engine import jobs
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import UsageError
+from rewardsmith.methods import all_methods
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import hints, queue, records
 from rewardsmith.storage.clock import read_clock
@@ -43,9 +44,7 @@ def submit_job(
     """
     check_served(spec)
     asked = {"owner": owner, "priority": priority, "slots": slots, "service": True}
-    job_id = jobs.create_job(context, spec, seed_reward, **asked)
-    advance(context, job_id)
-    return job_id
+    return jobs.create_job(context, spec, seed_reward, **asked)
 
 
 def check_served(spec: JobSpec) -> None:
@@ -77,8 +76,9 @@ def _installed() -> frozenset[str]:
 
 
 def warm_up() -> None:
-    """Load the list of tasks before any item is claimed: it takes a second."""
+    """Load the list of tasks and the methods before any item is claimed: they take a second."""
     _installed()
+    all_methods()
 
 
 def refuse_unserved(context: Context, job_id: str) -> None:

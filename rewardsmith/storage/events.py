@@ -21,7 +21,7 @@ def add_event(
 ) -> None:
     """Write one event."""
     row = {"at": now(), "kind": kind, "job_id": job_id, "item_id": item_id, "owner": owner, "text": text}
-    connection.execute(insert(events).values(**row))
+    connection.execute(insert(events), [row])
 
 
 def latest_events(connection: Connection, count: int, job_id: str | None = None) -> list[Mapping[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,31 @@ def _start_time(pid: int) -> str:
         return "gone"
 
 
+def new_item(key: ItemKey, payload: Mapping[str, Any] | None = None) -> Item:
+    """A work item that is not written yet; the database gives it its number."""
+    return Item(0, key, "queued", 0, None, dict(payload or {}), None, None)
+
+
+def add(connection: Connection, items: Sequence[Item]) -> None:
+    """Write items of `new_item` that do not exist yet, in their order."""
+    # SQLAlchemy keeps the compiled form of a plain insert, and compiles one with ON CONFLICT anew each time.
+    connection.execute(work_items.insert(), [_row(item) for item in items])
+
+
 def insert(connection: Connection, key: ItemKey, payload: Mapping[str, Any] | None = None) -> None:
     """Add a work item unless it exists."""
-    statement = dialect_insert(connection, work_items).values(
-        **key.__dict__, state="queued", attempt=0, payload=dict(payload or {}), created_at=now()
-    )
+    statement = dialect_insert(connection, work_items).values(_row(new_item(key, payload)))
     connection.execute(statement.on_conflict_do_nothing())
+
+
+def _row(item: Item) -> dict[str, Any]:
+    return {
+        **vars(item.key),
+        "state": item.state,
+        "attempt": item.attempt,
+        "payload": item.payload,
+        "created_at": now(),
+    }
 
 
 def insert_or_get(connection: Connection, key: ItemKey, payload: Mapping[str, Any]) -> Item:

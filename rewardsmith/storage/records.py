@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
@@ -57,25 +57,25 @@ def new_job_id() -> str:
 
 
 def add_job(
-    connection: Connection, spec: Mapping[str, Any], fingerprint: str, *, oracle_informed: bool, **service: Any
-) -> str:
-    """Write a job row; returns its id. `service` holds the columns that only submitted jobs have."""
-    job_id = new_job_id()
-    connection.execute(
-        insert(jobs).values(
-            id=job_id,
-            task=spec["task"],
-            method=spec["method"],
-            fingerprint=fingerprint,
-            spec=dict(spec),
-            state="running",
-            oracle_informed=oracle_informed,
-            created_at=now(),
-            active_seconds=0.0,
-            **service,
-        )
-    )
-    return job_id
+    connection: Connection,
+    spec: Mapping[str, Any],
+    fingerprint: str,
+    *,
+    oracle_informed: bool,
+    owner: str = "",
+    service: bool = False,
+    priority: int = 0,
+    slots: int | None = None,
+) -> Job:
+    """Write a job's row, under a new id."""
+    job = Job(
+        id=new_job_id(), task=spec["task"], method=spec["method"], fingerprint=fingerprint, spec=dict(spec),
+        state="running", note=None, best_candidate=None, oracle_informed=oracle_informed, created_at=now(),
+        finished_at=None, active_seconds=0.0, owner=owner, service=service, priority=priority, slots=slots,
+        charged_at=None, claim=None,
+    )  # fmt: skip
+    connection.execute(insert(jobs), [vars(job)])
+    return job
 
 
 def lock_job(connection: Connection, job_id: str) -> None:
@@ -96,9 +96,19 @@ def update_candidate(connection: Connection, candidate_id: str, **values: Any) -
     connection.execute(update(candidates).where(candidates.c.id == candidate_id).values(**values))
 
 
+def add_iterations(connection: Connection, rounds: Sequence[Iteration]) -> None:
+    """Write rounds that do not exist yet."""
+    connection.execute(insert(iterations), [vars(each) for each in rounds])
+
+
 def put_iteration(connection: Connection, job_id: str, number: int, **values: Any) -> None:
     """Write or change a round."""
     _put(connection, iterations, ("job_id", "number"), job_id=job_id, number=number, **values)
+
+
+def add_candidates(connection: Connection, new: Sequence[Candidate]) -> None:
+    """Write candidates that do not exist yet."""
+    connection.execute(insert(candidates), [vars(each) for each in new])
 
 
 def put_candidate(connection: Connection, **values: Any) -> None:
