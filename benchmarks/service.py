@@ -57,6 +57,8 @@ def submit_all(service: Service, count: int, clients: int) -> list[float]:
 
 
 def _client(url: str, share: int, ready: Any, taken: Any) -> None:
+    import yaml  # noqa: F401 - `submit` reads its spec by it, and a task's description
+
     context = Context(open_database(url), settings())
     warm_up()
     spec = read_spec(SPEC)

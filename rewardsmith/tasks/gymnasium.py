@@ -10,6 +10,7 @@ import ast
 import difflib
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,22 +61,32 @@ class Description(BaseModel):
         return names
 
 
-def described_ids() -> list[str]:
-    """The ids of the descriptions that come with rewardsmith."""
-    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+@lru_cache
+def described_ids() -> tuple[str, ...]:
+    """The ids of the descriptions that come with rewardsmith, sorted."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
 def load_task(name: str) -> BoxTask:
     """The task of a description: a built-in id or a YAML file. Raises KeyError if there is none."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else _FOLDER / f"{name}.yaml"
-    if not path.exists():
-        raise KeyError(name)
+    return BoxTask(_described(name) if name in described_ids() else _read(Path(name)))
+
+
+@lru_cache
+def _described(name: str) -> Description:
+    """A description that comes with rewardsmith; kept, since every submitted job reads its task's."""
+    return _read(_FOLDER / f"{name}.yaml")
+
+
+def _read(path: Path) -> Description:
+    if path.suffix not in (".yaml", ".yml") or not path.exists():
+        raise KeyError(str(path))
     import yaml
 
-    # libyaml's parser takes a millisecond where Python's takes ten, which every submitted job would pay.
+    # libyaml's parser takes a millisecond where Python's takes ten, which a submitter's first job would pay.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return BoxTask(Description.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=loader)))
+        return Description.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=loader))
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
         reason = _explain(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise UsageError(
