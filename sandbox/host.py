@@ -171,13 +171,13 @@ class RewardHost:
         self._parts, self._seconds = [], 0.0
         return Scores(self.names, values, phi, phi0, seconds)
 
-    def tend(self) -> None:
-        """Ends the host when what it works on is over its deadline; to be called between submit and finish.
+    def tend(self) -> bool:
+        """Whether `submit` would not have to wait; to be called between submit and finish.
 
-        Takes microseconds, never waits. Raises HostError.
+        Takes microseconds. Ends the host when what it works on is over its deadline: raises HostError.
         """
         with self._closing():
-            self._process.tend()
+            return self._process.tend()
 
     def _load(self, source: str) -> tuple[str, ...]:
         try:

@@ -145,15 +145,19 @@ class HostProcess:
             raise reply.error
         return reply
 
-    def tend(self) -> None:
-        """Raises HostError and ends the host when the request in hand is over its deadline; never waits."""
+    def tend(self) -> bool:
+        """Whether a request would find the host free; never waits.
+
+        Raises HostError and ends the host when the request in hand is over its deadline.
+        """
         if self._asked is None or self._readable(0):
-            return
+            return True
         try:
             self._check(self._asked[1])
         except BaseException:
             self.close()
             raise
+        return False
 
     def _require_rest(self) -> None:
         """Between a reply and the next request a host reads its pipe and does nothing else."""

@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def medians(found: dict[str, list[float]]) -> dict[str, float]:
 
 
 class Clock:
-    """Steps per second between the first and the last update of a trial: start-up and evaluations are other figures."""
+    """Steps per second of the median rollout with its update; start-up, evaluations, checkpoints are other figures."""
 
     def __init__(self) -> None:
         self._marks: list[tuple[float, int]] = []
@@ -77,8 +78,7 @@ class Clock:
     @property
     def speed(self) -> float:
         """Steps per second."""
-        (began, first), (ended, last) = self._marks[0], self._marks[-1]
-        return (last - first) / (ended - began)
+        return statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(self._marks))
 
 
 def trial(
