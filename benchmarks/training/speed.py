@@ -103,7 +103,7 @@ def ppo() -> list[str]:
     lines = [
         "## PPO from end to end, DoorKey-8x8, one torch thread",
         "",
-        "Of the median rollout with its update: start-up, evaluations and checkpoints left out. `scaled` is the network",
+        "Of the median rollout with its update; start-up, evaluations, checkpoints left out. `scaled` is the network",
         "of the DummyVecEnv line. Batches of 1024, and of 2048 where it says so.",
         "",
         "| | steps/s | to DummyVecEnv | to RL-Zoo |",
