@@ -18,6 +18,8 @@ from typing import Any
 from rewardsmith.errors import StorageError
 
 _ROOT = "sha256"
+_BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss"}
+"""Protocols without folders; asked for one, their drivers would create the bucket that a mistyped URL names."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class ArtifactStore:
         place = self._place(key)
         partial = f"{place}.{secrets.token_hex(4)}.partial"
         with self._reported("write"):
-            self._files.makedirs(place.rsplit("/", 1)[0], exist_ok=True)
+            self._make_folder(place.rsplit("/", 1)[0])
             try:
                 self._files.pipe_file(partial, content)
                 self._files.mv(partial, place)
@@ -100,10 +102,15 @@ class ArtifactStore:
         """Write, read and delete a small file. Raises StorageError."""
         place = self._place(f"probe-{secrets.token_hex(4)}")
         with self._reported("write"):
-            self._files.makedirs(self._root, exist_ok=True)
+            self._make_folder(self._root)
             self._files.pipe_file(place, b"probe")
             self._files.cat_file(place)
             self._files.rm(place)
+
+    def _make_folder(self, place: str) -> None:
+        spoken = self._files.protocol
+        if not _BUCKETS & {spoken, *([] if isinstance(spoken, str) else spoken)}:
+            self._files.makedirs(place, exist_ok=True)
 
     def _place(self, key: str) -> str:
         return f"{self._root.rstrip('/')}/{key}"
@@ -112,14 +119,17 @@ class ArtifactStore:
     def _reported(self, what: str) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
+        except StorageError:
+            raise
+        except Exception as error:  # drivers raise what their libraries raise, such as botocore's own classes
+            if isinstance(error, FileNotFoundError) and what == "read":
+                raise StorageError(
+                    f"The artifact store {self.url} has no {Path(str(error.filename or error)).name}.",
+                    "Set REWARDSMITH_ARTIFACTS_URL to the store that the job's workers wrote to.",
+                ) from error
+            reason = getattr(error, "strerror", None) or str(error).rstrip(".") or type(error).__name__
             raise StorageError(
-                f"The artifact store {self.url} has no {Path(str(error.filename or error)).name}.",
-                "Set REWARDSMITH_ARTIFACTS_URL to the store that the job's workers wrote to.",
-            ) from error
-        except OSError as error:
-            raise StorageError(
-                f"Cannot {what} in the artifact store {self.url}: {error.strerror or error}.",
+                f"Cannot {what} in the artifact store {self.url}: {reason}.",
                 "Check its rights, credentials and free space, or set REWARDSMITH_ARTIFACTS_URL.",
             ) from error
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from rewardsmith.config import Settings
 from rewardsmith.engine import jobs
@@ -50,6 +52,36 @@ def test_a_write_that_breaks_leaves_nothing_behind(store, policy, monkeypatch):
         with pytest.raises(StorageError, match="No space left"):
             store.put(policy)
     assert list(store.listed()) == []
+
+
+def test_what_a_driver_raises_is_told_with_its_remedy(store, policy, monkeypatch):
+    class EndpointConnectionError(Exception):
+        """Like botocore's, which is no OSError."""
+
+    def away(*_: object, **__: object) -> None:
+        raise EndpointConnectionError("could not connect to the endpoint")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store._files), "pipe_file", away)
+        with pytest.raises(StorageError, match="could not connect"):
+            store.put(policy)
+        with pytest.raises(StorageError, match="could not connect"):
+            store.check()
+
+
+def test_a_mistyped_bucket_is_not_made(policy):
+    class Buckets(MemoryFileSystem):
+        protocol = ("s3", "s3a")
+        made: ClassVar[list[str]] = []
+
+        def makedirs(self, path: str, exist_ok: bool = False) -> None:
+            self.made.append(path)
+
+    store = ArtifactStore("memory://lba/store")
+    store._files = Buckets()
+    store.check()
+    store.get(store.put(policy)[0])
+    assert Buckets.made == []
 
 
 def test_a_damaged_file_is_not_handed_out(store, policy):
