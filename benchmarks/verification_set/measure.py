@@ -15,6 +15,7 @@ from rewardsmith.tasks import get_task
 from rewardsmith.verification.certificate import LIMIT, QUICK_LIMIT
 
 from . import Entry
+from .label import GAMMA
 
 LAYOUTS = {"MiniGrid-DoorKey-16x16-v0": 1, "MiniGrid-KeyCorridorS3R3-v0": 1}
 """Layouts of a certificate where not 3: a minute must be enough."""
@@ -27,7 +28,7 @@ def checked(entry: Entry) -> dict[str, Any]:
     _warm(entry.task)
     began, worked = time.perf_counter(), sum(os.times()[:4])
     layouts, limit = LAYOUTS.get(entry.task, 3), LIMITS.get(entry.task, LIMIT)
-    found = check_reward(entry.source, entry.task, layouts=layouts, limit=limit)
+    found = check_reward(entry.source, entry.task, layouts=layouts, limit=limit, gamma=GAMMA)
     seconds, worked = time.perf_counter() - began, sum(os.times()[:4]) - worked
     certificate = found.verdict("certificate")
     details = certificate.details if certificate else {}
@@ -56,7 +57,7 @@ def trained(entry: Entry, steps: int, seed: int) -> dict[str, Any]:
     from rewardsmith.training.trial import TrialPlan, run_trial
 
     began = time.perf_counter()
-    settings = {**default_training(entry.task), "final_episodes": 200}
+    settings = {**default_training(entry.task), "final_episodes": 200, "gamma": GAMMA}
     points: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
         plan = TrialPlan(
