@@ -1,0 +1,1 @@
+"""Methods and baselines compared, see `__main__`."""

@@ -1,0 +1,70 @@
+"""What is compared, on which tasks, for how many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One line of the table: a method with options, and the grid that `--tune` chooses from (as long for all)."""
+
+    name: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    grid: tuple[Mapping[str, Any], ...] = ({}, {}, {})
+    tasks: tuple[str, ...] = ()  # where it runs; empty: everywhere
+
+
+def _betas(name: str, *values: float) -> tuple[Mapping[str, Any], ...]:
+    return tuple({name: value} for value in values)
+
+
+_JUDGE = {"mode": "judge", "subgoals": "preset"}
+_BETAS = _betas("beta", 0.1, 0.5, 1.0)
+_WEIGHTS = _betas("weight", 0.03, 0.1, 0.3)
+ONI_TASKS, ULPS_TASKS = ("UnlockPickup", "KeyCorridorS3R2"), ("UnlockPickup",)
+
+
+def _oni(name: str, **options: Any) -> Arm:
+    return Arm(f"oni, {name}", "oni", options, _WEIGHTS, ONI_TASKS)
+
+
+def _ulps(gate: str) -> Arm:
+    return Arm(f"ulps, {gate}", "ulps", {"gate": gate}, _betas("anneal", 0.1, 0.3, 0.6), ULPS_TASKS)
+
+
+ARMS = (
+    Arm("sparse", "sparse"),
+    Arm("hand", "hand"),
+    Arm("count", "count", grid=_betas("beta", 0.001, 0.01, 0.1)),
+    Arm("rnd", "rnd", grid=_betas("weight", 0.001, 0.01, 0.1)),
+    Arm("noveld", "noveld", grid=_betas("weight", 0.001, 0.01, 0.1)),
+    Arm("e3b", "e3b", grid=_betas("weight", 0.001, 0.01, 0.1)),
+    Arm("calm, code", "calm", grid=_BETAS),
+    Arm("calm, judge 0 %", "calm", _JUDGE, _BETAS),
+    Arm("calm, judge 10 %", "calm", {**_JUDGE, "false_positive": 0.1, "false_negative": 0.1}, _BETAS),
+    Arm("calm, judge 30 %", "calm", {**_JUDGE, "false_positive": 0.3, "false_negative": 0.3}, _BETAS),
+    _oni("retrieval", reward_model="retrieval"),
+    _oni("classification", reward_model="classification"),
+    _oni("ranking", reward_model="ranking"),
+    _oni("shuffled labels", reward_model="retrieval", shuffled=True),
+    *(_ulps(gate) for gate in ("entropy", "information", "decay", "single")),
+    Arm("clone, then PPO", "clone", tasks=ULPS_TASKS),
+)
+CALM_CLAIM, LONG = ("calm, code", "calm, judge 0 %"), 10
+"""On LONG_TASKS the arm `sparse` also runs for LONG times the steps that these arms needed."""
+LONG_TASKS = ("DoorKey-8x8", "UnlockPickup", "KeyCorridorS3R3")
+TASKS = {
+    "UnlockPickup": 600_000,
+    "DoorKey-8x8": 300_000,
+    "KeyCorridorS3R3": 800_000,
+    "KeyCorridorS3R2": 400_000,
+    "DoorKey-6x6": 200_000,
+    "Unlock": 200_000,
+    "MultiRoom-N2-S4": 200_000,
+}
+QUICK = {"DoorKey-6x6": 150_000, "UnlockPickup": 400_000}
+TUNING = {"UnlockPickup": 300_000}  # the one task that every arm runs on
