@@ -108,6 +108,11 @@ class RewardHost:
         self.level, self.held, self.refusals = self._process.level, self._process.held, self._process.refusals
         self.uses = self._load(self._source)
 
+    @property
+    def greets(self) -> bool:
+        """Whether a host that was made with wait=False has locked itself in (or died), so that `start` waits little."""
+        return self._process.speaks()
+
     def __enter__(self) -> RewardHost:
         return self
 

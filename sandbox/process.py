@@ -180,6 +180,10 @@ class HostProcess:
             with contextlib.suppress(BufferError):
                 memory.close()
 
+    def speaks(self) -> bool:
+        """Whether something can be read from it now, an end of its pipe included."""
+        return self._readable(0)
+
     def greet(self) -> None:
         """Wait until it has locked itself in, and set `level`. Raises SandboxUnavailable, SandboxWeak; the host is
         closed then."""

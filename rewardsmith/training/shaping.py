@@ -86,7 +86,10 @@ class ComponentTally:
 
 
 class RewardShaper:
-    """Holds the reward host of one trial and what composition must remember between rollouts; `start` comes first."""
+    """Holds the reward host of one trial and what composition must remember between rollouts.
+
+    The host starts while the first steps are played; `start` waits for it where its level must be known.
+    """
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class RewardShaper:
         self.steps = 0
         self._submitted = 0
         self.host: RewardHost | None = None
+        self._starting = bool(reward.functions)
         if reward.functions:
             self.host = open_host(reward, task, tables, envs, rollout_steps, allow, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -116,7 +120,8 @@ class RewardShaper:
 
     def start(self) -> None:
         """Wait for the reward host, which has been starting since this was made. Raises HostError."""
-        if self.host is not None:
+        if self.host is not None and self._starting:
+            self._starting = False
             self.host.start()
 
     def clear_tallies(self) -> None:
@@ -131,6 +136,10 @@ class RewardShaper:
         """
         if self.host is None:
             return
+        if self._starting:
+            if not self.host.greets:
+                return
+            self.start()
         enough = recorded - self._submitted >= _chunk(len(rollout.starts), self._submitted)
         if not self.host.tend() or not enough:
             return
@@ -144,6 +153,7 @@ class RewardShaper:
         """
         scores = None
         if self.host is not None:
+            self.start()
             if self._submitted < len(rollout.starts):
                 rest = rollout.part(self._submitted, len(rollout.starts))
                 submit_rollout(self.host, rest, self._task, self._tables)

@@ -97,7 +97,6 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
             env.cuts, first = resumed.cuts, resumed.steps
             learners.load(resumed.learners or {})
         shaper.steps = first
-        shaper.start()
         _connect(model, env, shaper, learners)
         callback = _Progress(plan, plans, env, shaper, learners, on_point, heartbeat)
         if resumed is not None:
@@ -106,6 +105,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         if left > 0:
             model.learn(left, callback=callback, reset_num_timesteps=False)
             callback.after_rollout()
+        shaper.start()
         return _report(plan, plans, model, shaper, callback, first, began)
     finally:
         learners.close()
