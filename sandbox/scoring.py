@@ -18,6 +18,8 @@ from .protocol import COMPONENT_NAME, STATE_ONLY, HostError, Limits, Reply, func
 from .views import build_view, costly_fields, shared_lists
 
 PROGRAM = "<program>"
+_AT_ONCE = 8192
+"""Transitions whose rows are Python lists at one time: whole batches of a certificate would fill the host's memory."""
 
 
 def compile_program(source: str) -> CodeType:
@@ -116,67 +118,73 @@ class Program:
         """
         out[:] = 0.0
         chained = _chained(before, after, starts, self.last_after)
-        same = [(name, (before[..., a:b] == after[..., a:b]).all(-1)) for name, a, b in self.lists]
         self.last_after = after[-1].copy()
-        for n in range(starts.shape[1]):
-            lane = _Lane(
-                before[:, n],
-                after[:, n].tolist(),
-                _action_list(actions[:, n]),
-                starts[:, n].tolist(),
-                chained[:, n].tolist(),
-                [(name, kept[:, n].tolist()) for name, kept in same],
-                {name: {} for name, _ in self.calls},
+        group = max(1, _AT_ONCE // len(starts))
+        for first in range(0, starts.shape[1], group):
+            lanes = slice(first, first + group)
+            work = _Chunk(
+                before[:, lanes], actions[:, lanes], after[:, lanes], starts[:, lanes], chained[:, lanes], self.lists
             )
-            for function, part in self.parts.values():
-                lane.columns[function][part] = [0.0] * len(starts)
+            self._score_group(work, first, out[:, :, lanes])
+        self._check_values(out, starts)
+        return Reply(names=tuple(self.names))
+
+    def _score_group(self, work: _Chunk, first: int, out: np.ndarray) -> None:
+        """Some environments, the first of which is number `first`."""
+        work.columns = {name: {} for name, _ in self.calls}
+        for function, part in self.parts.values():
+            work.columns[function][part] = [0.0] * len(work.phi)
+        for lane in range(len(work.rows)):
             try:
-                self._walk(n, lane)
+                self._walk(lane, first + lane, work)
             except BaseException as problem:
                 if isinstance(problem, MemoryError):
                     # Give back what the program hoarded, or there is no memory for a message.
                     self.memories.clear()
                 error = as_host_error(problem, "exception")
-                raise HostError(error.cause, error.message, error.line, error.component, self.step, n) from None
-            for index, name in enumerate(self.names):
-                function, part = self.parts[name]
-                out[index, :, n] = lane.columns[function][part]
-            out[-2, :, n], out[-1, :, n] = lane.phi0, lane.phi
-        self._check_values(out, starts)
-        return Reply(names=tuple(self.names))
+                raise HostError(
+                    error.cause, error.message, error.line, error.component, self.step, first + lane
+                ) from None
+        for index, name in enumerate(self.names):
+            function, part = self.parts[name]
+            out[index] = work.array(work.columns[function][part])
+        if self.potential is not None:
+            out[-2], out[-1] = work.array(work.phi0), work.array(work.phi)
 
-    def _walk(self, n: int, lane: _Lane) -> None:
-        """One environment's transitions in time order."""
+    def _walk(self, lane: int, n: int, work: _Chunk) -> None:
+        """The transitions of environment n, which is number `lane` of the group, in time order."""
         view, tables, memory = self.view, self.tables, self.memories[n]
-        calls = [(name, call, lane.columns[name]) for name, call in self.calls]
-        state = self.states[n]
-        for t, row in enumerate(lane.rows):
-            self.step = t
-            prev = state if lane.chained[t] else view(lane.before[t].tolist(), tables)
-            if lane.starts[t]:
+        calls = [(name, call, work.columns[name]) for name, call in self.calls]
+        actions, starts, chained = work.actions[lane], work.starts[lane], work.chained[lane]
+        same = [(name, kept[lane]) for name, kept in work.same]
+        state, at = self.states[n], lane * len(starts) - 1
+        for t, row in enumerate(work.rows[lane]):
+            self.step, at = t, at + 1
+            prev = state if chained[t] else view(work.before[t, lane].tolist(), tables)
+            if starts[t]:
                 memory = self.memories[n] = {}
                 if self.potential is not None:
-                    lane.phi0[t] = self._potential(prev, memory)
+                    work.phi0[at] = self._potential(prev, memory)
             state = view(row, tables)
-            for name, kept in lane.same:
+            for name, kept in same:
                 # Most steps change no object, and making one takes longer than all else that a view does.
                 if kept[t] and name in prev._made:
                     state._made[name] = prev._made[name]
             for name, call, columns in calls:
                 if name == STATE_ONLY:
-                    lane.phi[t] = self._potential(state, memory)
+                    work.phi[at] = self._potential(state, memory)
                     continue
-                result = call(prev, lane.actions[t], state, memory)
+                result = call(prev, actions[t], state, memory)
                 if not isinstance(result, dict):
                     result = {None: result}
                 for part, value in result.items():
                     if type(value) is not float:
                         value = self._exact(name, part, value)
                     try:
-                        columns[part][t] = value
+                        columns[part][at] = value
                     except (KeyError, TypeError):
-                        columns[part] = self._new_column(name, part, len(lane.rows))
-                        columns[part][t] = value
+                        columns[part] = self._new_column(name, part, len(work.phi))
+                        columns[part][at] = value
         self.states[n] = state
 
     def _potential(self, state: Any, memory: dict[Any, Any]) -> float:
@@ -224,28 +232,41 @@ class Program:
                 raise HostError("value", f"'{name}' is {values[t, n]:g}; {rule}", self.lines[function], name, t, n)
 
 
-class _Lane:
-    """One environment's part of a rollout, as Python lists, and what the program made of it."""
+class _Chunk:
+    """Some steps of some environments as Python lists, one environment after the other, and what came of them.
+
+    Lists are made for all of them at once: a rollout comes a few steps at a time, so that what is done per
+    environment would cost as much as the program.
+    """
 
     def __init__(
         self,
         before: np.ndarray,
-        rows: list[list[float]],
-        actions: list[Any],
-        starts: list[bool],
-        chained: list[bool],
-        same: list[tuple[str, list[bool]]],
-        columns: dict[str, dict[Any, list[float]]],
+        actions: np.ndarray,
+        after: np.ndarray,
+        starts: np.ndarray,
+        chained: np.ndarray,
+        lists: list[tuple[str, int, int]],
     ) -> None:
-        self.before, self.rows, self.actions, self.starts = before, rows, actions, starts
-        self.chained, self.same, self.columns = chained, same, columns
-        self.phi0 = [float("nan")] * len(rows)
-        self.phi = [float("nan")] * len(rows)
+        self.before = before
+        self.rows: list[list[list[float]]] = after.swapaxes(0, 1).tolist()
+        self.starts: list[list[bool]] = starts.T.tolist()
+        self.chained: list[list[bool]] = chained.T.tolist()
+        self.same = [(name, (before[..., a:b] == after[..., a:b]).all(-1).T.tolist()) for name, a, b in lists]
+        self.actions = _action_lists(actions)
+        self.columns: dict[str, dict[Any, list[float]]] = {}  # of each function: component -> N * T values
+        self.phi0 = [float("nan")] * starts.size
+        self.phi = [float("nan")] * starts.size
+        self._shape = starts.T.shape
+
+    def array(self, column: list[float]) -> np.ndarray:
+        """A column as float64 [T, N]."""
+        return np.array(column).reshape(self._shape).T
 
 
-def _action_list(actions: np.ndarray) -> list[Any]:
-    """Discrete actions as ints; continuous ones as read-only arrays."""
-    return actions.tolist() if actions.ndim == 1 else list(actions)
+def _action_lists(actions: np.ndarray) -> list[list[Any]]:
+    """Per environment, discrete actions as ints; continuous ones as read-only arrays."""
+    return actions.T.tolist() if actions.ndim == 2 else [list(actions[:, n]) for n in range(actions.shape[1])]
 
 
 def _first_line(function: Any) -> int | None:

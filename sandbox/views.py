@@ -40,7 +40,7 @@ class View:
 
 
 class Item(tuple):
-    """One slot of a list field: its number, then its columns. Two items are equal when they are the same slot of the
+    """One slot of a list field: its number, then its fields. Two items are equal when they are the same slot of the
     same list.
 
     Unlike a View it holds nothing of the state, so that states in which a list is the same may share it.
@@ -164,19 +164,19 @@ def _scalar(field: Schema, lists: Mapping[str, ItemMaker], integral: bool) -> Ge
     raise ValueError(f"unknown field kind {kind!r} of field {field['name']!r}")
 
 
-def _item_scalar(field: Schema, integral: bool) -> Getter:
-    """How an Item reads a field: its tuple is the slot's number and then the columns."""
-    kind, column = field["kind"], field["column"] + 1
+def _item_reader(field: Schema, integral: bool) -> Callable[[Sequence[Any]], Any]:
+    """How a field of an Item is made of the item's columns; an item keeps what was made, as programs read it often."""
+    kind, column = field["kind"], field["column"]
     if kind == "bool":
-        return lambda self: self[column] != 0
+        return lambda columns: columns[column] != 0
     if kind == "choice":
-        values = (*field["values"], None)
-        return (lambda self: values[self[column]]) if integral else (lambda self: values[int(self[column])])
+        values = (*field["values"], None)  # index -1 is the last entry: None
+        return lambda columns: values[int(columns[column])]
     if kind not in ("int", "float"):
         raise ValueError(f"an item of a list cannot hold field {field['name']!r} of kind {kind!r}")
     if integral == (kind == "int"):
-        return lambda self: self[column]
-    return (lambda self: float(self[column])) if kind == "float" else (lambda self: int(self[column]))
+        return lambda columns: columns[column]
+    return (lambda columns: float(columns[column])) if kind == "float" else (lambda columns: int(columns[column]))
 
 
 def _record(view: type[View]) -> Getter:
@@ -184,19 +184,26 @@ def _record(view: type[View]) -> Getter:
 
 
 def _list(field: Schema, lists: dict[str, ItemMaker], integral: bool, allowed: frozenset[str] | None) -> Getter:
+    from operator import itemgetter  # here, as exported rewards hold this text without its imports
+
     name, start, stride, present = field["name"], field["start"], field["stride"], field["present"]
     kind = _empty_class(_title(name) + "Item", field["fields"], Item, allowed)
+    readers = []
     for each in _readable(field["fields"], allowed):
-        setattr(kind, each["name"], _property(each, _item_scalar(each, integral)))
+        readers.append(_item_reader(each, integral))
+        setattr(kind, each["name"], _property(each, itemgetter(len(readers))))
     slots = [(slot, a, a + stride, a + present) for slot in range(field["length"]) for a in [start + slot * stride]]
+
+    def made(slot: int, columns: Sequence[Any]) -> Item:
+        return kind((slot, *[read(columns) for read in readers]))
 
     def items(self: View) -> tuple[Item, ...]:
         row = self._row
-        return tuple([kind((slot, *row[a:b])) for slot, a, b, there in slots if row[there]])
+        return tuple([made(slot, row[a:b]) for slot, a, b, there in slots if row[there]])
 
     def item(row: Sequence[Any], slot: int) -> Item:
         a = start + slot * stride
-        return kind((slot, *row[a : a + stride]))
+        return made(slot, row[a : a + stride])
 
     lists[name] = item
     return items
