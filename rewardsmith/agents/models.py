@@ -189,7 +189,12 @@ class Reach:
 
 def is_ours(name: str) -> bool:
     """Whether a model's name means an adapter of ours, not an id of litellm's."""
-    return name in ("synth", "manual", "none") or name.startswith("replay:")
+    return name in ("synth", "manual", "none") or name.startswith(("replay:", "listed:"))
+
+
+def needs_files(name: str) -> bool:
+    """Whether a model of ours answers from, or through, files of the machine it runs on."""
+    return is_ours(name) and name not in ("synth", "none")
 
 
 def open_model(name: str, reach: Reach | None = None) -> LanguageModel:

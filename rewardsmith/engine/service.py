@@ -6,11 +6,13 @@ from functools import lru_cache
 
 from sqlalchemy import select, update
 
+from rewardsmith.agents.models import needs_files
 from rewardsmith.engine import jobs
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods
+from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import hints, queue, records
 from rewardsmith.storage.clock import read_clock
@@ -66,8 +68,13 @@ def check_served(spec: JobSpec) -> None:
         )
     named = [spec.model_of(role) for role in ("designer", "critic", "analyzer")]
     for model in (*named, *spec.fallback_models):
-        if model == "manual" or model.startswith("replay:"):
+        if needs_files(model):
             raise NotServed(f"The model {model!r} needs files of one machine.", "Use `rewardsmith run` for it.")
+    if recipe_of(spec).reads_files:
+        raise NotServed(
+            f"An option of {spec.method} names a file, and a submitted job may not have workers read theirs.",
+            "Leave language_model out, or use `rewardsmith run`.",
+        )
 
 
 @lru_cache

@@ -113,6 +113,10 @@ class Method:
         """
         return False
 
+    def reads_files(self, options: Any) -> bool:
+        """Whether it would read files, named by its options, of the machine that trains: not for submitted jobs."""
+        return False
+
     def stand_in(self, options: Any) -> str | None:
         """What answers in a language model's place where none is named, in one sentence; None if nobody is asked."""
         return None

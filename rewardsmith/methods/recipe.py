@@ -52,6 +52,11 @@ class Recipe:
         return (self.method, *self.combined)
 
     @property
+    def reads_files(self) -> bool:
+        """Whether some method would read files that its options name."""
+        return any(m.reads_files(self.options[m.name]) for m in self._methods)
+
+    @property
     def asks_in_training(self) -> bool:
         """Whether some method asks a model while it trains."""
         return any(m.stand_in(self.options[m.name]) for m in self._methods)

@@ -260,6 +260,10 @@ class Ulps(Method):
         """Always: the planner names the actions that the language model is fitted to."""
         return True
 
+    def reads_files(self, options: UlpsOptions) -> bool:
+        """A pretrained model's path."""
+        return options.language_model is not None
+
     def stand_in(self, options: Any) -> str | None:
         """The language model's, unless one is named."""
         if options.language_model is not None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, open_model
+from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, is_ours, needs_files, open_model
 
 
 def ask(path, role="designer", prompt="anything"):
@@ -26,3 +26,8 @@ def test_a_list_is_given_in_order_across_processes_until_it_ends(tmp_path):
         ask(path)
     with pytest.raises(ModelFailed, match="holds 0 answers of the analyzer"):
         ask(path, "analyzer")
+
+
+def test_a_list_needs_no_key_and_reads_a_file():
+    assert is_ours("listed:answers.json") and needs_files("listed:answers.json")
+    assert not needs_files("synth") and not needs_files("openai/gpt-4o")

@@ -141,7 +141,13 @@ def test_a_spent_time_limit_ends_a_submitted_job(context):
         {"task": "os:CartPole-v1"},
         {"api_base": "http://evil.example"},
         {"model": "replay:/etc/passwd"},
+        {"model": "listed:/etc/passwd"},
         {"critic_model": "manual"},
+        {
+            "task": "MiniGrid-Unlock-v0",
+            "method": "ulps",
+            "options": {"ulps": {"language_model": "/srv/models/own"}},
+        },
     ],
     ids=str,
 )
