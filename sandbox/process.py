@@ -23,7 +23,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -51,6 +51,7 @@ WRAPPER = "REWARDSMITH_SANDBOX_WRAPPER"
 _STACK_SECONDS, _STACK_WALL_SECONDS = 0.005, 0.1
 _LAST_LINE = re.compile(rb'File "<program>", line (\d{1,6}) in ')
 _F_ADD_SEALS, _SEAL_SEAL, _SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 1033, 1, 2, 4, 16
+_PIPE_BYTES = 65_536  # what a pipe holds unless asked for more
 _ROOT = str(Path(__file__).resolve().parents[1])
 # Named, because the host does not inherit PYTHONPATH.
 _NUMPY = str(Path(np.__file__).resolve().parents[1])
@@ -98,8 +99,10 @@ class HostProcess:
         }
         self.level, self._allow = "", allow
         self._starting = Deadline(self.pid, START_SECONDS, Limits())
+        message = pack_config(config, blobs)
+        _make_room(self._process.stdin, len(message))
         with self._starts():
-            self._send(pack_config(config, blobs), self._starting)
+            self._send(message, self._starting)
 
     def require_alive(self) -> None:
         """Raises HostError("died") once the host has been closed."""
@@ -329,6 +332,13 @@ def _spawn(input_fd: int, output_fd: int) -> tuple[subprocess.Popen[bytes], int]
     assert process.stdin is not None
     os.set_blocking(process.stdin.fileno(), False)
     return process, lifeline
+
+
+def _make_room(pipe: IO[bytes] | None, size: int) -> None:
+    """Let a pipe hold `size` bytes, so that whoever writes them need not wait for a reader that still starts."""
+    if pipe is not None and size > _PIPE_BYTES and hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # more than an unprivileged user may have: it is written in parts
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, size)
 
 
 def _shared_memory(size: int, more_seals: int, stack: contextlib.ExitStack) -> tuple[int, mmap.mmap]:

@@ -113,13 +113,15 @@ def preload(task: str | None) -> None:
     """
     import numpy as np
 
-    import rewardsmith.training.trial  # noqa: F401
+    import rewardsmith.training.trial
     import sandbox.client  # noqa: F401
     from rewardsmith.config import settings
     from rewardsmith.errors import RewardsmithError
+    from rewardsmith.methods import all_methods
     from rewardsmith.storage.database import load_driver
 
     load_driver(settings().url)
+    all_methods()
     if task is None:
         return
     with contextlib.suppress(RewardsmithError):
@@ -130,6 +132,7 @@ def preload(task: str | None) -> None:
         batch.state_rows(np.zeros((2, known.schema["width"]), dtype=known.schema["dtype"]))
         batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
         batch.close()
+        rewardsmith.training.trial.rehearse(known)
 
 
 class _Rows:

@@ -15,8 +15,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.spec import TrainingSpec
+from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.device import choose_device
@@ -110,6 +110,24 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     finally:
         learners.close()
         shaper.close()
+        env.close()
+
+
+def rehearse(task: Task) -> None:
+    """Build a learner and let it act once, in a process that will fork trials: what they need is then in memory.
+
+    No update: autograd's threads, where it starts some, would not survive the fork.
+    """
+    torch.set_num_threads(1)
+    training = TrainingSpec.model_validate({**default_training(task.id), "num_envs": 2, "rollout_steps": 8})
+    plan = TrialPlan(task, SPARSE, training, 0, 16, 1.0, Path())
+    env = BatchVecEnv(task.batch(2, "train"), task, 8, 0, 1)
+    try:
+        model = _build(plan, env)
+        if training.memory == "none":
+            with torch.no_grad():
+                model.policy(torch.zeros((2, task.observation_size)))
+    finally:
         env.close()
 
 
