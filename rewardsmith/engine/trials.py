@@ -113,18 +113,18 @@ def preload(task: str | None) -> None:
     """
     import numpy as np
 
-    import rewardsmith.training.trial
     import sandbox.client  # noqa: F401
     from rewardsmith.config import settings
-    from rewardsmith.errors import RewardsmithError
     from rewardsmith.methods import all_methods
     from rewardsmith.storage.database import load_driver
+    from rewardsmith.training.trial import rehearse
 
     load_driver(settings().url)
     all_methods()
     if task is None:
         return
-    with contextlib.suppress(RewardsmithError):
+    # Nothing is decided here, and what ended this process would end every trial that it is asked for.
+    with contextlib.suppress(Exception):
         known = get_task(task)
         batch = known.batch(2, "train")
         batch.reset(0)
@@ -132,7 +132,7 @@ def preload(task: str | None) -> None:
         batch.state_rows(np.zeros((2, known.schema["width"]), dtype=known.schema["dtype"]))
         batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
         batch.close()
-        rewardsmith.training.trial.rehearse(known)
+        rehearse(known)
 
 
 class _Rows:

@@ -110,7 +110,7 @@ def _put(name: str, **content: Any) -> None:
     sys.modules[name] = module
 
 
-_put("rewardsmith.training.trial", TrialPlan=TrialPlan, run_trial=run_trial)
+_put("rewardsmith.training.trial", TrialPlan=TrialPlan, run_trial=run_trial, rehearse=lambda _: None)
 _put("rewardsmith.verification.checks", Proof=Proof, Verdict=Verdict, run_checks=run_checks)
 
 
