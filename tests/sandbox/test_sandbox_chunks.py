@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sandbox_task import host, rollout
+from sandbox_task import SCHEMA, TABLES, host, rollout
 
 from sandbox.client import HostError, Limits, RewardHost, Scores
 
@@ -87,3 +87,39 @@ def test_a_late_host_is_ended_while_the_rollout_goes_on() -> None:
 def test_nothing_submitted_is_an_error_of_the_caller() -> None:
     with host(REMEMBERS, FUNCTIONS) as running, pytest.raises(ValueError, match="nothing was submitted"):
         running.finish()
+
+
+def test_a_busy_host_says_so_without_being_waited_for() -> None:
+    slow = HEAD + "    return float(sum(range(20_000)) > 0)\n"
+    with host(slow, limits=Limits(transition_us=1e5)) as running:
+        assert running.tend()
+        running.submit(**rollout(40))
+        assert not running.tend()
+        running.finish()
+        assert running.tend()
+
+
+def test_a_host_that_starts_meanwhile_greets_before_start_is_called() -> None:
+    with host(REMEMBERS, FUNCTIONS, wait=False) as running:
+        end = time.monotonic() + 30
+        while not running.greets and time.monotonic() < end:
+            time.sleep(0.01)
+        assert running.greets
+        running.start()
+        assert running.score(**rollout(5)).names == ("count", "since", "kept")
+
+
+def test_environments_scored_in_groups_score_like_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sandbox import scoring
+
+    inputs = long_rollout()
+    found = []
+    for at_once in (8192, 80, 1):  # all three environments, two, one at a time
+        monkeypatch.setattr(scoring, "_AT_ONCE", at_once)
+        program = scoring.Program(REMEMBERS, FUNCTIONS, SCHEMA, TABLES, 3, {}, Limits())
+        out = np.full((Limits().max_components + 2, 40, 3), np.nan)
+        names = program.score(*(inputs[name] for name in ("before", "actions", "after", "starts")), out).names
+        assert names == ("count", "since", "kept", "late")
+        found.append(out)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])

@@ -61,3 +61,15 @@ def test_a_killed_parent_takes_its_children_along_and_is_replaced(parent, enviro
     os.kill(parent._process.pid, signal.SIGKILL)
     assert child.wait(30) == -signal.SIGKILL
     assert parent.launch(*ORDER, environment, tmp_path / "log").wait(30) == 1
+
+
+@pytest.mark.parametrize("task", ["CartPole-v1", "no such task"])
+def test_what_cannot_be_prepared_ends_nobody(monkeypatch, task):
+    from rewardsmith.engine.trials import preload
+    from rewardsmith.training import trial
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(trial, "rehearse", broken)
+    preload(task)
