@@ -92,8 +92,14 @@ def refuse_unserved(context: Context, job_id: str) -> None:
     """The worker's own look at a submitted job: rows may have been written by another version, or by hand."""
     with read(context.database) as connection:
         job = records.get_job(connection, job_id)
-    if job.service:
+    if not job.service:
+        return
+    try:
         check_served(JobSpec.model_validate(job.spec))
+    except NotServed:
+        raise
+    except UsageError as error:  # a method or an option that this worker's version does not know
+        raise NotServed(error.cause, error.remedy) from error
 
 
 def halt_job(context: Context, job_id: str) -> None:
