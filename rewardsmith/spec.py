@@ -81,6 +81,9 @@ class JobSpec(_Strict):
     rungs: tuple[float, ...] = (0.25, 0.5, 1.0)
     keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
     target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
+    favourite_first: bool = Field(
+        default=True, description="the candidate predicted to learn soonest trains alone first; false: all at once"
+    )
     confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
     designs: bool = Field(default=True, description="whether programs are designed; set by methods that ask for none")
     verification: bool = Field(default=True, description="battery and certificate before training")

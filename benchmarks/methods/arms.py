@@ -59,7 +59,7 @@ CALM_CLAIM, LONG = ("calm, code", "calm, judge 0 %"), 10
 LONG_TASKS = ("DoorKey-8x8", "UnlockPickup", "KeyCorridorS3R3")
 TASKS = {
     "UnlockPickup": 600_000,
-    "DoorKey-8x8": 300_000,
+    "DoorKey-8x8": 600_000,
     "KeyCorridorS3R3": 800_000,
     "KeyCorridorS3R2": 400_000,
     "DoorKey-6x6": 200_000,

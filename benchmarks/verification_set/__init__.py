@@ -28,6 +28,7 @@ SCALES = {
 }
 """Task -> the SCALE of programs written by hand."""
 TASKS = tuple(SCALES)
+TARGET_CAN_GO = ("MiniGrid-UnlockPickup-v0",)
 GOOD_PER_STYLE = {True: 2, False: 3}  # with and without keys
 
 
@@ -73,6 +74,10 @@ def _of(task: str) -> list[Entry]:
         for k in range(GOOD_PER_STYLE[keys]):
             name = f"{style} {k + 1}"
             found.append(Entry(task, name, "good", "family", families.good(style, _draw(task, name), keys)))
+    for style in families.CAREFUL if task in TARGET_CAN_GO else ():
+        for k in range(3):
+            name = f"{style}, target may go {k + 1}"
+            found.append(Entry(task, name, "good", "family", families.careful(style, _draw(task, name))))
     mutations = families.MUTANTS_KEY if keys else families.MUTANTS_LAVA
     for k, mutation in enumerate(mutations):
         name = f"mutant {mutation}"

@@ -19,6 +19,8 @@ def wanted(s):
         return next(o for o in s.objects if o.target)
     return locked[0] if s.carrying is not None else next(o for o in s.objects if o.kind == "key")
 """
+SURE, UNSURE = "next(o for o in s.objects if o.target)", "next((o for o in s.objects if o.target), s.objects[0])"
+"""What fails once the target is gone (a box that was opened is), and what then looks at something else."""
 WANTED_GOAL = "def wanted(s):\n    return next(o for o in s.objects if o.target)\n"
 STAGE = """\
 def stage(s):
@@ -89,6 +91,8 @@ if w.id not in memory.get("past", ()) and (best[0] != here[0] or here[1] < best[
 GOOD_KEY: tuple[str, ...] = (
     "milestones", "approach", "walk", "negative walk", "stages", "tidy", "hurry", "both", "record", "plain",
 )  # fmt: skip
+CAREFUL: tuple[str, ...] = ("approach", "walk", "negative walk", "both", "record")
+"""Styles that look at the target; those of GOOD_KEY fail where it can be destroyed."""
 GOOD_LAVA: tuple[str, ...] = ("approach", "walk", "negative walk", "tidy", "hurry", "record", "plain", "fear")
 
 
@@ -96,6 +100,11 @@ def good(style: str, draw: random.Random, keys: bool) -> str:
     """A reward of one style whose optimum should solve; `keys`: whether the task has a key and a door."""
     parts, potential = ingredients(style, draw, keys)
     return program(parts, potential)
+
+
+def careful(style: str, draw: random.Random) -> str:
+    """As `good`, for tasks whose target can be destroyed."""
+    return good(style, draw, True).replace(SURE, UNSURE)
 
 
 def ingredients(style: str, draw: random.Random, keys: bool) -> tuple[list[Part], Part | None]:

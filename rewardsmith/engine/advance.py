@@ -8,17 +8,10 @@ from sqlalchemy import Connection
 
 from rewardsmith.engine.claiming import claim_of
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.decide import (
-    AddItem,
-    FinishJob,
-    SetBest,
-    SetCandidate,
-    SetIteration,
-    Step,
-    decide,
-)
+from rewardsmith.engine.decide import decide
 from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.steps import AddItem, FinishJob, SetBest, SetCandidate, SetIteration, Step
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.schema import now

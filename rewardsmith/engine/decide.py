@@ -6,11 +6,11 @@ process may advance any job at any time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-from rewardsmith.engine.racing import predicted_key, promote, rank_key, ranking, rung_reached, score_at
+from rewardsmith.engine.affording import affords_calls, affords_training
+from rewardsmith.engine.race import repair_depth, train_or_finish
+from rewardsmith.engine.racing import ranking, rung_reached, score_at
 from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.engine.steps import AddItem, FinishJob, SetIteration, Step, death
 from rewardsmith.programs.duplicates import normal_form
 from rewardsmith.storage.queue import OPEN, Item, ItemKey
 from rewardsmith.storage.records import Candidate
@@ -18,47 +18,9 @@ from rewardsmith.storage.records import Candidate
 CONFIRM_SEEDS_FROM = 10_000
 
 
-@dataclass(frozen=True)
-class AddItem:
-    """Queue a work item."""
-
-    key: ItemKey
-    payload: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SetIteration:
-    """Open or close a round."""
-
-    number: int
-    state: str
-    summary: str | None = None
-
-
-@dataclass(frozen=True)
-class SetCandidate:
-    """Change what is known of a candidate."""
-
-    id: str
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class SetBest:
-    """The job's best candidate so far."""
-
-    candidate: str
-
-
-@dataclass(frozen=True)
-class FinishJob:
-    """The job has come to its end."""
-
-    state: str
-    note: str
-
-
-Step = AddItem | SetIteration | SetCandidate | SetBest | FinishJob
+def confirm_seed(s: Snapshot, index: int) -> int:
+    """Fresh training seeds of the claim."""
+    return CONFIRM_SEEDS_FROM + s.spec.seed * 100 + index
 
 
 def decide(s: Snapshot) -> list[Step]:
@@ -119,12 +81,10 @@ def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
         steps += _before_training(s, candidate)
     # With a limit, who is trained must not depend on whose check ended first, so repairs are waited for, too.
     awaited = ("check",) if s.spec.budget.env_steps is None else ("check", "design")
-    if not any(isinstance(x, AddItem) and x.key.kind in awaited for x in steps) and not _open(s, number, *awaited):
-        for candidate in sorted(mine, key=lambda c: predicted_key(s, c)):
-            steps += _begin_training(s, candidate, len([x for x in steps if isinstance(x, AddItem)]))
-    if steps or _open(s, number, "design", "check"):
+    if any(isinstance(x, AddItem) and x.key.kind in awaited for x in steps) or _open(s, number, *awaited):
         return steps
-    return _race(s, number, [c for c in mine if s.items_of("train", candidate=c.id)])
+    awaiting = bool(steps) or bool(_open(s, number, "design", "check"))
+    return steps + train_or_finish(s, number, mine, awaiting)
 
 
 def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
@@ -140,123 +100,21 @@ def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
     return next((o for o in earlier if o.source_hash == c.source_hash or normal_form(o.source) == form), None)
 
 
-def _begin_training(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
-    if c.state != "passed" or s.items_of("train", candidate=c.id):
-        return []
-    if not affords_training(s, 0, s.spec.seeds, queued):
-        return [_death(c, "not trained: the budget of environment steps is spent")]
-    return _train_items(s, c, 0)
-
-
 def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
     key = {"job_id": s.job.id, "iteration": c.iteration, "candidate": c.id}
     if c.state == "designed" and not s.items_of("check", candidate=c.id) and (twin := _twin(s, c)):
-        return [_death(c, f"the same program as {twin.id}; nothing new to train")]
+        return [death(c, f"the same program as {twin.id}; nothing new to train")]
     if c.state == "designed" and not s.items_of("check", candidate=c.id):
         return [AddItem(ItemKey(kind="check", sample=c.sample, **key))]
     lost = [i for i in s.items_of("check", candidate=c.id) if i.state == "lost"]
     if c.state == "designed" and lost:
-        return [_death(c, f"its check was lost: {lost[0].error}")]
+        return [death(c, f"its check was lost: {lost[0].error}")]
     failed = [i for i in s.items_of("check", candidate=c.id) if (i.result or {}).get("passed") is False]
     if c.state == "dead" and failed and repair_depth(s, c) < s.spec.repairs and affords_calls(s):
         repair = ItemKey(kind="design", sample=c.sample, **key)
         if not s.items_of("design", candidate=c.id):
             return [AddItem(repair, {"move": "repair", "parents": [c.id]})]
     return []
-
-
-def repair_depth(s: Snapshot, candidate: Candidate) -> int:
-    """How many repairs led to this candidate."""
-    by_id = {c.id: c for c in s.candidates}
-    depth = 0
-    while candidate.move == "repair":
-        depth += 1
-        candidate = by_id[candidate.parents[0]]
-    return depth
-
-
-# --- racing ---------------------------------------------------------------------------------------------
-
-
-def _train_items(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
-    return [
-        AddItem(ItemKey(s.job.id, "train", c.iteration, c.id, seed=search_seed(s, k), rung=rung))
-        for k in range(s.spec.seeds)
-    ]
-
-
-def search_seed(s: Snapshot, index: int) -> int:
-    """Training seeds of the search; disjoint from those of the claim."""
-    return s.spec.seed * 100 + index
-
-
-def confirm_seed(s: Snapshot, index: int) -> int:
-    """Fresh training seeds of the claim."""
-    return CONFIRM_SEEDS_FROM + s.spec.seed * 100 + index
-
-
-def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
-    """Successive halving. A rung is a barrier: promotion looks at results only, never at arrival."""
-    for rung in range(len(s.spec.rungs)):
-        here = [c for c in racers if s.items_of("train", candidate=c.id, rung=rung)]
-        if any(i.state in OPEN for c in here for i in s.items_of("train", candidate=c.id, rung=rung)):
-            return []
-        deaths = [d for c in here if c.state != "dead" and (d := _fault(s, c, rung))]
-        if deaths:
-            return list(deaths)
-        alive = sorted((c for c in here if not _fault(s, c, rung)), key=lambda c: rank_key(s, c, rung))
-        if rung == len(s.spec.rungs) - 1 or not alive:
-            return _after_race(s, number, racers)
-        promoted = promote(s, alive, rung)
-        if any(s.items_of("train", candidate=c.id, rung=rung + 1) for c in promoted):
-            continue
-        return _cross_rung(s, alive, promoted, rung) or _after_race(s, number, racers)
-    return _after_race(s, number, racers)
-
-
-def _cross_rung(s: Snapshot, alive: list[Candidate], promoted: list[Candidate], rung: int) -> list[Step]:
-    steps: list[Step] = []
-    for place, candidate in enumerate(alive):
-        success = score_at(s, candidate, rung)
-        queued = len([x for x in steps if isinstance(x, AddItem)])
-        if candidate in promoted and affords_training(s, rung + 1, s.spec.seeds, queued):
-            steps += _train_items(s, candidate, rung + 1)
-        elif candidate.state != "dead" and candidate not in promoted:
-            cause = f"not promoted from rung {rung + 1}: {success:.0%} success, place {place + 1} of {len(alive)}"
-            steps.append(_death(candidate, cause, score=success))
-    return steps
-
-
-def _fault(s: Snapshot, c: Candidate, rung: int) -> SetCandidate | None:
-    for item in s.items_of("train", candidate=c.id, rung=rung):
-        if item.state != "done":
-            return _death(c, f"its trial was lost: {item.error}")
-        if (item.result or {}).get("fault"):
-            return _death(c, f"it failed in training: {item.result['fault']}")  # type: ignore[index]
-    return None
-
-
-def _death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate:
-    values: dict[str, Any] = {"state": "dead", "cause_of_death": cause}
-    return SetCandidate(c.id, values if score is None else {**values, "score": score})
-
-
-def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
-    steps: list[Step] = []
-    for c in racers:
-        rung = rung_reached(s, c)
-        if c.state == "passed" and rung >= 0:
-            steps.append(SetCandidate(c.id, {"state": "trained", "score": score_at(s, c, rung)}))
-    ranked = [c for c in ranking(s) if c.iteration == number]
-    wanted = ranked[:2] if affords_calls(s) and s.spec.searches else []
-    analyses = [AddItem(ItemKey(s.job.id, "analyse", number, c.id)) for c in wanted]
-    steps += [a for a in analyses if not s.items_of("analyse", candidate=a.key.candidate)]
-    if steps or _open(s, number, "analyse"):
-        return steps
-    overall = ranking(s)
-    summary = f"best {overall[0].id}" if overall else "no candidate was trained"
-    closing: list[Step] = [SetIteration(number, "done", summary)]
-    return [SetBest(overall[0].id), *closing] if overall else closing
 
 
 # --- the end --------------------------------------------------------------------------------------------
@@ -305,43 +163,3 @@ def _confirm(s: Snapshot, reason: str) -> list[Step]:
 
 def _open(s: Snapshot, iteration: int, *kinds: str) -> list[Item]:
     return [i for i in s.items if i.key.iteration == iteration and i.key.kind in kinds and i.state in OPEN]
-
-
-# --- budgets --------------------------------------------------------------------------------------------
-
-
-def confirm_reserve(s: Snapshot) -> int:
-    """Environment steps set aside for the claim before the search begins."""
-    return 2 * s.spec.confirm * s.spec.steps
-
-
-def affords_training(s: Snapshot, rung: int, seeds: int, queued: int = 0) -> bool:
-    """Whether one more candidate may train to `rung` with all that was promised and the claim still paid for.
-
-    `queued` items of the same rung are being added by the same decision. What is counted is what items were
-    promised, not how far they are: live progress would make decisions depend on timing.
-    """
-    limit = s.spec.budget.env_steps
-    if limit is None:
-        return True
-    shares = (0.0, *s.spec.rungs)
-    promised = sum(
-        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps
-        for i in s.items_of("train")
-        if i.state != "cancelled"
-    )
-    promised += (s.spec.rungs[0] if s.spec.confirm else 1.0) * s.spec.steps * len(s.items_of("baseline"))
-    more = (shares[rung + 1] - shares[rung]) * s.spec.steps * (seeds + queued)
-    return promised + more + confirm_reserve(s) <= limit
-
-
-def affords_calls(s: Snapshot, count: int = 1) -> bool:
-    """Whether `count` more calls may be queued; each call is checked again before it is made (limits.py)."""
-    budget, used = s.spec.budget, s.used
-    pending = sum(1 for i in s.items if i.key.kind in ("design", "analyse") and i.state in OPEN)
-    if budget.calls is not None and used.calls + pending + count > budget.calls:
-        return False
-    mean_tokens = used.tokens / used.calls if used.calls else 0.0
-    if budget.tokens is not None and used.tokens + mean_tokens * (pending + count) >= budget.tokens:
-        return False
-    return budget.dollars is None or used.dollars < budget.dollars

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents.pricing import has_price
 from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.decide import AddItem, SetIteration, decide, search_seed
+from rewardsmith.engine.decide import decide
+from rewardsmith.engine.race import search_seed
 from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import Snapshot, Used, read_snapshot
 from rewardsmith.engine.speaking import models_of
+from rewardsmith.engine.steps import AddItem, SetIteration
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import SPARSE, source_hash

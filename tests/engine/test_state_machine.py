@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from rewardsmith.config import Settings
 from rewardsmith.engine import jobs
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.decide import decide, repair_depth
+from rewardsmith.engine.decide import decide
 from rewardsmith.engine.designing import _candidate_id
+from rewardsmith.engine.race import repair_depth
 from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import LostItem, UsageError
@@ -173,8 +175,8 @@ class LaterIsEasier(World):
 
 def test_who_is_predicted_to_learn_soonest_trains_first_and_gets_a_short_budget(tmp_path):
     context = fresh(tmp_path)
-    for budget, trained in (({}, "cba"), ({"env_steps": 6200}, "c")):
-        job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], budget=budget)
+    for budget, together, trained in (({}, True, "cba"), ({}, False, "cba"), ({"env_steps": 6200}, False, "c")):
+        job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], budget=budget, favourite_first=not together)
         play(context, job_id, LaterIsEasier(0), random.Random(1))
         with context.database.connect() as connection:
             items = queue.of_job(connection, job_id)
@@ -204,12 +206,64 @@ class Scored(World):
 def test_a_leader_that_has_surely_reached_the_target_goes_on_alone(tmp_path, scores, finalists):
     context = fresh(tmp_path)
     for target, expected in ((0.95, finalists), (None, "ab")):
-        job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, target=target, steps=10**6)
+        job_id = start(
+            context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, target=target, steps=10**6,
+            favourite_first=False,
+        )  # fmt: skip
         play(context, job_id, Scored(scores), random.Random(1))
         with context.database.connect() as connection:
             items = queue.of_job(connection, job_id)
         last = {i.key.candidate[-1] for i in items if i.key.kind == "train" and i.key.rung == 1}
         assert "".join(sorted(last)) == expected
+
+
+class Rated(Scored):
+    """Every program passes; c is predicted to learn soonest, then b, then a."""
+
+    def draw(self, item: Item) -> float:
+        return 0.9 if item.key.kind in ("check", "design") else super().draw(item)
+
+    def difficulty(self, item: Item) -> float | None:
+        return 5.0 - item.key.sample
+
+
+@pytest.mark.parametrize(
+    ("scores", "trained", "best"),
+    [
+        ({"a": 1.0, "b": 1.0, "c": 0.96}, {"c": 2}, "c"),  # the favourite reaches the target: nobody else trains
+        ({"a": 0.3, "b": 1.0, "c": 0.5}, {"a": 1, "b": 2, "c": 2}, "b"),  # it does not: the others race with it
+        ({"a": 1.0, "b": 1.0, "c": 0.5}, {"a": 2, "b": 2, "c": 2}, "b"),  # and it is judged by the same rungs
+        ({"a": 0.3, "b": 1.0, "c": 0.01}, {"a": 1, "b": 2, "c": 1}, "b"),  # a fault ends it early
+    ],
+)
+def test_the_favourite_trains_alone_and_the_others_only_if_it_fails(tmp_path, scores, trained, best):
+    context = fresh(tmp_path)
+    job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, steps=10**6)
+    ranked = play(context, job_id, Rated(scores), random.Random(1))
+    with context.database.connect() as connection:
+        items = queue.of_job(connection, job_id)
+        causes = {c.id[-1]: c.cause_of_death for c in records.candidates_of(connection, job_id)}
+    count = Counter(i.key.candidate[-1] for i in items if i.key.kind == "train")
+    assert count == trained
+    assert ranked[0].endswith(best)
+    for name in set("abc") - set(trained):
+        assert causes[name].startswith("not trained: ") and causes[name].endswith("reached the target")
+
+
+def test_a_persons_own_program_is_the_favourite(tmp_path):
+    context = fresh(tmp_path)
+    job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0)
+    with context.database.begin() as connection:
+        records.put_candidate(
+            connection, id=f"{job_id}-1seed", job_id=job_id, iteration=1, kind="seeded", move="new", sample=3,
+            parents=[], source="# mine", source_hash=source_hash("# mine"), channels={}, state="designed",
+            cause_of_death=None, oracle_informed=False,
+        )  # fmt: skip
+    advance(context, job_id)
+    play(context, job_id, Rated({"d": 1.0}), random.Random(2))
+    with context.database.connect() as connection:
+        first = next(i for i in queue.of_job(connection, job_id) if i.key.kind == "train")
+    assert first.key.candidate == f"{job_id}-1seed"
 
 
 def test_nobody_trains_while_a_check_of_the_round_is_open(tmp_path):

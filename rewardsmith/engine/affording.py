@@ -1,0 +1,43 @@
+"""What a job's budgets still pay for, by what its items were promised."""
+
+from __future__ import annotations
+
+from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.storage.queue import OPEN
+
+
+def confirm_reserve(s: Snapshot) -> int:
+    """Environment steps set aside for the claim before the search begins."""
+    return 2 * s.spec.confirm * s.spec.steps
+
+
+def affords_training(s: Snapshot, rung: int, seeds: int, queued: int = 0) -> bool:
+    """Whether one more candidate may train to `rung` with all that was promised and the claim still paid for.
+
+    `queued` items of the same rung are being added by the same decision. What is counted is what items were
+    promised, not how far they are: live progress would make decisions depend on timing.
+    """
+    limit = s.spec.budget.env_steps
+    if limit is None:
+        return True
+    shares = (0.0, *s.spec.rungs)
+    promised = sum(
+        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps
+        for i in s.items_of("train")
+        if i.state != "cancelled"
+    )
+    promised += (s.spec.rungs[0] if s.spec.confirm else 1.0) * s.spec.steps * len(s.items_of("baseline"))
+    more = (shares[rung + 1] - shares[rung]) * s.spec.steps * (seeds + queued)
+    return promised + more + confirm_reserve(s) <= limit
+
+
+def affords_calls(s: Snapshot, count: int = 1) -> bool:
+    """Whether `count` more calls may be queued; each call is checked again before it is made (limits.py)."""
+    budget, used = s.spec.budget, s.used
+    pending = sum(1 for i in s.items if i.key.kind in ("design", "analyse") and i.state in OPEN)
+    if budget.calls is not None and used.calls + pending + count > budget.calls:
+        return False
+    mean_tokens = used.tokens / used.calls if used.calls else 0.0
+    if budget.tokens is not None and used.tokens + mean_tokens * (pending + count) >= budget.tokens:
+        return False
+    return budget.dollars is None or used.dollars < budget.dollars

@@ -1,0 +1,169 @@
+"""Who trains next in a round: a favourite alone where one is predicted, the others in rungs that halve the field."""
+
+from __future__ import annotations
+
+import math
+
+from rewardsmith.engine.affording import affords_calls, affords_training
+from rewardsmith.engine.racing import predicted_key, promote, rank_key, ranking, rung_reached, score_at
+from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.engine.steps import AddItem, SetBest, SetCandidate, SetIteration, Step, death
+from rewardsmith.storage.queue import OPEN, ItemKey
+from rewardsmith.storage.records import Candidate
+
+
+def search_seed(s: Snapshot, index: int) -> int:
+    """Training seeds of the search; disjoint from those of the claim."""
+    return s.spec.seed * 100 + index
+
+
+def repair_depth(s: Snapshot, candidate: Candidate) -> int:
+    """How many repairs led to this candidate."""
+    by_id = {c.id: c for c in s.candidates}
+    depth = 0
+    while candidate.move == "repair":
+        depth += 1
+        candidate = by_id[candidate.parents[0]]
+    return depth
+
+
+def train_or_finish(s: Snapshot, number: int, mine: list[Candidate], awaiting: bool) -> list[Step]:
+    """The next trainings of a round whose first checks are done, or its end.
+
+    `mine`: the round's candidates; `awaiting`: whether designs or checks, repairs among them, are still under way.
+    """
+    ready = sorted((c for c in mine if c.state == "passed" and not _trains(s, c)), key=lambda c: predicted_key(s, c))
+    if _has_favourite(s, mine):
+        steps = _favourite_first(s, number, mine, ready, awaiting)
+        if steps is not None:
+            return steps
+    steps = []
+    for candidate in ready:
+        steps += _begin(s, candidate, len([x for x in steps if isinstance(x, AddItem)]))
+    return steps or ([] if awaiting else _race(s, number, [c for c in mine if _trains(s, c)]))
+
+
+def _trains(s: Snapshot, c: Candidate) -> bool:
+    return bool(s.items_of("train", candidate=c.id))
+
+
+def _begin(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
+    if not affords_training(s, 0, s.spec.seeds, queued):
+        return [death(c, "not trained: the budget of environment steps is spent")]
+    return _train_items(s, c, 0)
+
+
+def _train_items(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
+    return [
+        AddItem(ItemKey(s.job.id, "train", c.iteration, c.id, seed=search_seed(s, k), rung=rung))
+        for k in range(s.spec.seeds)
+    ]
+
+
+# --- the favourite ----------------------------------------------------------------------------------------
+
+
+def _has_favourite(s: Snapshot, mine: list[Candidate]) -> bool:
+    predicted = any(predicted_key(s, c)[0] < math.inf for c in mine)
+    return s.spec.favourite_first and s.spec.target is not None and predicted
+
+
+def _favourite_first(
+    s: Snapshot, number: int, mine: list[Candidate], ready: list[Candidate], awaiting: bool
+) -> list[Step] | None:
+    """The candidate predicted to learn soonest trains alone, and if it reaches the target nobody else does.
+
+    Its rungs do not stop it: a quarter of the way nothing has succeeded yet, whether or not it will. Empty while
+    something is under way; None once it has failed.
+    """
+    begun = [c for c in mine if _trains(s, c)]
+    if not begun:
+        return _begin_favourite(s, ready, awaiting)
+    favourite, rung = begun[0], max(i.key.rung for c in begun for i in s.items_of("train", candidate=c.id))
+    if len(begun) > 1 or favourite.state == "dead":
+        return None
+    if any(i.state in OPEN for i in s.items_of("train", candidate=favourite.id)):
+        return []
+    if fault := _fault(s, favourite, rung):
+        return [fault]
+    if rung < len(s.spec.rungs) - 1:
+        return _train_items(s, favourite, rung + 1) if affords_training(s, rung + 1, s.spec.seeds) else None
+    if score_at(s, favourite, rung) < (s.spec.target or 1.0):
+        return None
+    left = f"not trained: {favourite.id}, predicted to learn sooner, reached the target"
+    return [death(c, left) for c in ready] or ([] if awaiting else _after_race(s, number, begun))
+
+
+def _begin_favourite(s: Snapshot, ready: list[Candidate], awaiting: bool) -> list[Step] | None:
+    # Who it is must not depend on whose repair arrived first: first answers come before repaired ones, which wait for
+    # each other. A person's own program is what they want to see trained.
+    order = sorted(ready, key=lambda c: (repair_depth(s, c) > 0, c.kind == "designed", predicted_key(s, c)))
+    if not order or (awaiting and repair_depth(s, order[0]) > 0):
+        return [] if awaiting else None
+    return _begin(s, order[0], 0)
+
+
+# --- racing ---------------------------------------------------------------------------------------------
+
+
+def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
+    """Successive halving. A rung is a barrier: promotion looks at results only, never at arrival."""
+    for rung in range(len(s.spec.rungs)):
+        here = [c for c in racers if s.items_of("train", candidate=c.id, rung=rung)]
+        if any(i.state in OPEN for c in here for i in s.items_of("train", candidate=c.id, rung=rung)):
+            return []
+        deaths = [d for c in here if c.state != "dead" and (d := _fault(s, c, rung))]
+        if deaths:
+            return list(deaths)
+        alive = sorted((c for c in here if not _fault(s, c, rung)), key=lambda c: rank_key(s, c, rung))
+        if rung == len(s.spec.rungs) - 1 or not alive:
+            return _after_race(s, number, racers)
+        ahead = [c for c in alive if s.items_of("train", candidate=c.id, rung=rung + 1)]
+        steps = _cross_rung(s, alive, ahead, rung)
+        if steps or not ahead:
+            return steps or _after_race(s, number, racers)
+    return _after_race(s, number, racers)
+
+
+def _cross_rung(s: Snapshot, alive: list[Candidate], ahead: list[Candidate], rung: int) -> list[Step]:
+    """Who of `alive`, best first, goes on and who is given up; those `ahead` have gone on before."""
+    steps: list[Step] = []
+    promoted = promote(s, alive, rung)
+    for place, candidate in enumerate(alive):
+        if candidate in ahead or candidate.state == "dead":
+            continue
+        success = score_at(s, candidate, rung)
+        queued = len([x for x in steps if isinstance(x, AddItem)])
+        if candidate in promoted and affords_training(s, rung + 1, s.spec.seeds, queued):
+            steps += _train_items(s, candidate, rung + 1)
+        elif candidate not in promoted:
+            cause = f"not promoted from rung {rung + 1}: {success:.0%} success, place {place + 1} of {len(alive)}"
+            steps.append(death(candidate, cause, score=success))
+    return steps
+
+
+def _fault(s: Snapshot, c: Candidate, rung: int) -> SetCandidate | None:
+    for item in s.items_of("train", candidate=c.id, rung=rung):
+        if item.state != "done":
+            return death(c, f"its trial was lost: {item.error}")
+        if (item.result or {}).get("fault"):
+            return death(c, f"it failed in training: {item.result['fault']}")  # type: ignore[index]
+    return None
+
+
+def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
+    steps: list[Step] = []
+    for c in racers:
+        rung = rung_reached(s, c)
+        if c.state == "passed" and rung >= 0:
+            steps.append(SetCandidate(c.id, {"state": "trained", "score": score_at(s, c, rung)}))
+    ranked = [c for c in ranking(s) if c.iteration == number]
+    wanted = ranked[:2] if affords_calls(s) and s.spec.searches else []
+    analyses = [AddItem(ItemKey(s.job.id, "analyse", number, c.id)) for c in wanted]
+    steps += [a for a in analyses if not s.items_of("analyse", candidate=a.key.candidate)]
+    if steps or any(i.state in OPEN for i in s.items_of("analyse", iteration=number)):
+        return steps
+    overall = ranking(s)
+    summary = f"best {overall[0].id}" if overall else "no candidate was trained"
+    closing: list[Step] = [SetIteration(number, "done", summary)]
+    return [SetBest(overall[0].id), *closing] if overall else closing
