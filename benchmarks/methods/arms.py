@@ -32,8 +32,16 @@ def _oni(name: str, **options: Any) -> Arm:
     return Arm(f"oni, {name}", "oni", options, _WEIGHTS, ONI_TASKS)
 
 
+GATES = ("entropy", "information", "decay", "single")
+FEW = 1_000  # pairs: a language model that is often wrong, so that there is something for a gate to do
+
+
 def _ulps(gate: str) -> Arm:
     return Arm(f"ulps, {gate}", "ulps", {"gate": gate}, _betas("anneal", 0.1, 0.3, 0.6), ULPS_TASKS)
+
+
+def _untuned(kind: str, gate: str, **options: Any) -> Arm:
+    return Arm(f"ulps {kind}, {gate}", "ulps", {"gate": gate, "anneal": 0.3, **options}, (), ULPS_TASKS)
 
 
 ARMS = (
@@ -51,8 +59,11 @@ ARMS = (
     _oni("classification", reward_model="classification"),
     _oni("ranking", reward_model="ranking"),
     _oni("shuffled labels", reward_model="retrieval", shuffled=True),
-    *(_ulps(gate) for gate in ("entropy", "information", "decay", "single")),
+    *(_ulps(gate) for gate in GATES),
+    *(_untuned("of the view", gate, prompts="view") for gate in GATES),
+    *(_untuned("on few pairs", gate, pairs=FEW) for gate in GATES),
     Arm("clone, then PPO", "clone", tasks=ULPS_TASKS),
+    Arm("clone on few pairs, then PPO", "clone", {"pairs": FEW}, (), ULPS_TASKS),
 )
 CALM_CLAIM, LONG = ("calm, code", "calm, judge 0 %"), 10
 """On LONG_TASKS the arm `sparse` also runs for LONG times the steps that these arms needed."""

@@ -201,7 +201,7 @@ def best_settings(rows: list[dict[str, Any]], arms: Iterable[Arm]) -> dict[str, 
     chosen = {}
     for arm in arms:
         areas = [[area(r) for r in rows if r["arm"] == f"{arm.name} #{k}"] for k in range(len(arm.grid))]
-        if all(areas):
+        if areas and all(areas):
             means = [sum(a) / len(a) for a in areas]
             chosen[arm.name] = dict(arm.grid[means.index(max(means))])
     return chosen

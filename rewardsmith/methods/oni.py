@@ -33,12 +33,13 @@ if TYPE_CHECKING:  # a method's module is read without loading torch
 
 
 class OniOptions(Options):
-    """Published: weight 0.1, exponent 3, the annotator's batch 100, its stack 10,000."""
+    """Published: weight 0.1, exponent 3, threshold -0.5, the annotator's batch 100, its stack 10,000."""
 
     reward_model: Literal["retrieval", "classification", "ranking"] = "retrieval"
     weight: float = Field(default=0.1, ge=0, description="c_int")
     exponent: float = Field(default=3.0, ge=0)
     learning_rate: float = Field(default=1e-3, gt=0, description="of the learned reward models")
+    threshold: float = Field(default=0.0, description="of r~ with ranking; what is not above it is paid nothing")
     batch: int = Field(default=100, ge=1, description="captions that the annotator takes at once")
     capacity: int = Field(default=10_000, ge=1, description="captions that wait for it; the oldest fall out")
     threads: int = Field(default=1, ge=1, le=64)
@@ -174,8 +175,9 @@ def _reward_model(options: OniOptions, seed: int) -> RewardModel:
 
     if options.reward_model == "retrieval":
         return Retrieval()
-    kind = Classification if options.reward_model == "classification" else Ranking
-    return kind(seed, options.learning_rate)
+    if options.reward_model == "classification":
+        return Classification(seed, options.learning_rate)
+    return Ranking(seed, options.learning_rate, options.threshold)
 
 
 def _annotator(setting: Setting) -> Annotator:

@@ -46,8 +46,9 @@ class Overview:
 
     @property
     def raced(self) -> tuple[int, int]:
-        """Environment steps that the search's candidates were trained for, and those of training all to the end."""
-        steps = [row.steps for row in self.rows if row.rung]
+        """Environment steps that the search's candidates were trained for, and those of training all to the end, with
+        those that passed their checks and were not needed."""
+        steps = [row.steps for row in self.rows if row.rung or row.predicted_rank is not None]
         return sum(steps), len(steps) * int(self.job.spec["steps"]) * int(self.job.spec.get("seeds", 1))
 
 

