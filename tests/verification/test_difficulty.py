@@ -1,0 +1,50 @@
+"""Predicted difficulty on models small enough to be thought through."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rewardsmith.verification.difficulty import predict_difficulty
+from rewardsmith.verification.model import RewardModel
+from rewardsmith.verification.solving import END, distances
+
+LENGTH, LEFT, RIGHT, PICK = 8, 0, 1, 2
+
+
+def corridor(pick_cost: float = 0.0, milestone: float = 0.0, success: float = 1.0):
+    """Cells 0 to 7; at 3 PICK must be used once (3 -> 4, paid `milestone`), elsewhere it costs and does nothing; walking
+    right out of 7 succeeds."""
+    successor, reward = np.zeros((LENGTH, 3), np.int32), np.zeros((LENGTH, 3))
+    for cell in range(LENGTH):
+        right = cell + 1 if cell not in (3, LENGTH - 1) else cell
+        successor[cell] = (max(cell - 1, 0 if cell < 4 else 4), right, cell)
+        reward[cell, PICK] = -pick_cost
+    successor[3, PICK], reward[3, PICK] = 4, milestone
+    successor[LENGTH - 1, RIGHT], reward[LENGTH - 1, RIGHT] = END, success
+    succeeds = np.zeros((LENGTH, 3), bool)
+    succeeds[LENGTH - 1, RIGHT] = True
+    none = np.zeros((LENGTH, 3), bool)
+    model = RewardModel(
+        None, np.arange(LENGTH, dtype=np.int32), successor, reward, reward, succeeds, none, np.zeros(LENGTH), none,
+        False, 1, reward.size, none, "",
+    )  # fmt: skip
+    return model, distances(successor, succeeds)
+
+
+def score(**pay: float) -> float:
+    model, far = corridor(**pay)
+    return predict_difficulty(model, far, 60, 0.99).score
+
+
+def test_a_milestone_on_the_way_makes_it_easier():
+    assert score(milestone=0.5) < score()
+
+
+def test_a_cost_of_the_needed_action_elsewhere_makes_it_harder():
+    assert score(milestone=0.5, pick_cost=0.2) > score(milestone=0.5) + 2
+
+
+def test_advantages_below_what_a_critic_can_tell_count_for_little():
+    assert score(success=1e-3) > score(success=1.0)
+    uniform = LENGTH * np.log(3)  # one action in three at every step
+    assert 0 < score(success=1e-6) - uniform < 4  # and -log10 of how often it is told anything
