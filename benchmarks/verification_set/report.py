@@ -34,7 +34,8 @@ def write() -> None:
                  known, checks),
         *_missed(known, checks),
         *_speed(checks),
-        *_ranks(checks, known),
+        *_ranks(checks),
+        *_outcomes(),
     ]  # fmt: skip
     PATH.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(PATH)
@@ -113,7 +114,7 @@ def _speed(checks: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def _ranks(checks: dict[str, Any], known: dict[str, Any]) -> list[str]:
+def _ranks(checks: dict[str, Any]) -> list[str]:
     lines = [
         "## Predicted rank against measured area under the success curve", "",
         "| task | programs | steps | seeds | Spearman | 95 % (bootstrap over programs) |", "|" + "---|" * 6,
@@ -131,6 +132,24 @@ def _ranks(checks: dict[str, Any], known: dict[str, Any]) -> list[str]:
         rho = spearman(predicted, area)
         lines.append(f"| {task} | {len(names)} | {steps:,} | {seeds} | {rho:.2f} | [{low:.2f}, {high:.2f}] |")
     return [*lines, ""] if len(lines) > 4 else []
+
+
+def _outcomes() -> list[str]:
+    lines = [
+        "## What training makes of them", "",
+        "A sample drawn by hash, trained whatever the checks say; success at the end, mean of the seeds.", "",
+        "| task | label | programs | seeds | steps | solved, 90 % on all seeds | never, under 10 % | success, each |",
+        "|" + "---|" * 8,
+    ]  # fmt: skip
+    rows = list(read_rows("outcome").values())
+    for task, steps, label in sorted({(r["task"], r["steps"], r["label"]) for r in rows}):
+        mine = [r for r in rows if (r["task"], r["steps"], r["label"]) == (task, steps, label)]
+        each = [[r["success"] for r in mine if r["entry"] == name] for name in sorted({r["entry"] for r in mine})]
+        solved, never = sum(min(s) >= 0.9 for s in each), sum(max(s) < 0.1 for s in each)
+        means = ", ".join(f"{100 * statistics.mean(s):.0f}" for s in each)
+        seeds = len({r["seed"] for r in mine})
+        lines.append(f"| {task} | {label} | {len(each)} | {seeds} | {steps:,} | {solved} | {never} | {means} % |")
+    return [*lines, ""] if rows else []
 
 
 def spearman(first: list[float], second: list[float]) -> float:
