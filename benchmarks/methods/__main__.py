@@ -43,12 +43,12 @@ def main() -> None:
     }
     path, work = options.results / "methods.jsonl", options.results / "methods-unfinished"
     settings = options.results / "methods-tuned.json"
+    tuned = json.loads(settings.read_text()) if settings.exists() else {}
     if options.tune:
         perform(tuning_runs(arms), path, work, options.slots, until)
         chosen = best_settings([r for r in read_rows(path) if r["pool"] == "select"], arms)
-        settings.write_text(json.dumps(chosen, indent=1) + "\n")
+        settings.write_text(json.dumps({**tuned, **chosen}, indent=1) + "\n")
         return
-    tuned = json.loads(settings.read_text()) if settings.exists() else {}
     runs = planned(tasks, arms, options.seeds, tuned)
     perform(runs, path, work, options.slots, until)
     keys = {r.key for r in runs}
