@@ -38,6 +38,7 @@ def main() -> None:
     options.results.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * (options.minutes or (20 if options.quick else 120))
     arms = [a for a in ARMS if not options.arms or any(a.name.startswith(n) for n in options.arms)]
+    arms = [a for a in arms if a.grid or not options.quick]  # the quick form has what was tuned
     tasks = {
         t: options.steps or s for t, s in (QUICK if options.quick else TASKS).items() if t in (options.tasks or (t,))
     }
