@@ -7,7 +7,7 @@ process may advance any job at any time.
 from __future__ import annotations
 
 from rewardsmith.engine.affording import affords_calls, affords_training
-from rewardsmith.engine.race import repair_depth, train_or_finish
+from rewardsmith.engine.race import train_or_finish
 from rewardsmith.engine.racing import ranking, rung_reached, score_at
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.engine.steps import AddItem, FinishJob, SetIteration, Step, death
@@ -98,6 +98,16 @@ def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
     earlier = [o for o in s.candidates if o.source and is_earlier(o)]
     form = normal_form(c.source)
     return next((o for o in earlier if o.source_hash == c.source_hash or normal_form(o.source) == form), None)
+
+
+def repair_depth(s: Snapshot, candidate: Candidate) -> int:
+    """How many repairs led to this candidate."""
+    by_id = {c.id: c for c in s.candidates}
+    depth = 0
+    while candidate.move == "repair":
+        depth += 1
+        candidate = by_id[candidate.parents[0]]
+    return depth
 
 
 def _before_training(s: Snapshot, c: Candidate) -> list[Step]:

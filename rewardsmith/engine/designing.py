@@ -13,8 +13,8 @@ from rewardsmith.agents.models import ReplayKey
 from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.engine.budgets import bounded
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.decide import repair_depth
 from rewardsmith.engine.hacks import saved_hacks
-from rewardsmith.engine.race import repair_depth
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
 from rewardsmith.engine.speaking import lengths, open_role, reads_facts
 from rewardsmith.methods.recipe import Recipe, recipe_of

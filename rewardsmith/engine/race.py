@@ -17,16 +17,6 @@ def search_seed(s: Snapshot, index: int) -> int:
     return s.spec.seed * 100 + index
 
 
-def repair_depth(s: Snapshot, candidate: Candidate) -> int:
-    """How many repairs led to this candidate."""
-    by_id = {c.id: c for c in s.candidates}
-    depth = 0
-    while candidate.move == "repair":
-        depth += 1
-        candidate = by_id[candidate.parents[0]]
-    return depth
-
-
 def train_or_finish(s: Snapshot, number: int, mine: list[Candidate], awaiting: bool) -> list[Step]:
     """The next trainings of a round whose first checks are done, or its end.
 
@@ -95,12 +85,11 @@ def _favourite_first(
 
 
 def _begin_favourite(s: Snapshot, ready: list[Candidate], awaiting: bool) -> list[Step] | None:
-    # Who it is must not depend on whose repair arrived first: first answers come before repaired ones, which wait for
-    # each other. A person's own program is what they want to see trained.
-    order = sorted(ready, key=lambda c: (repair_depth(s, c) > 0, c.kind == "designed", predicted_key(s, c)))
-    if not order or (awaiting and repair_depth(s, order[0]) > 0):
+    # Repairs are waited for: a call costs less than the training of a second choice, and who is the favourite must not
+    # depend on whose repair arrived first. A person's own program is what they want to see trained.
+    if awaiting or not ready:
         return [] if awaiting else None
-    return _begin(s, order[0], 0)
+    return _begin(s, min(ready, key=lambda c: (c.kind == "designed", predicted_key(s, c))), 0)
 
 
 # --- racing ---------------------------------------------------------------------------------------------

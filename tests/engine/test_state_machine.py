@@ -15,9 +15,8 @@ from rewardsmith.config import Settings
 from rewardsmith.engine import jobs
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.decide import decide
+from rewardsmith.engine.decide import decide, repair_depth
 from rewardsmith.engine.designing import _candidate_id
-from rewardsmith.engine.race import repair_depth
 from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import LostItem, UsageError
