@@ -12,8 +12,8 @@ LENGTH, LEFT, RIGHT, PICK = 8, 0, 1, 2
 
 
 def corridor(pick_cost: float = 0.0, milestone: float = 0.0, success: float = 1.0):
-    """Cells 0 to 7; at 3 PICK must be used once (3 -> 4, paid `milestone`), elsewhere it costs and does nothing. Walking
-    right out of 7 succeeds."""
+    """Cells 0 to 7; at 3 PICK must be used once (3 -> 4, paid `milestone`), elsewhere it costs and does nothing. A step
+    right from 7 succeeds."""
     successor, reward = np.zeros((LENGTH, 3), np.int32), np.zeros((LENGTH, 3))
     for cell in range(LENGTH):
         right = cell + 1 if cell not in (3, LENGTH - 1) else cell
