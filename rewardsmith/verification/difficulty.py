@@ -17,7 +17,6 @@ TRACE = 0.95
 _WALKS = 64
 _MOST_STEPS = 60_000  # of random walks; enough for a share to within a point
 _MOST_SWEEPS = 400
-_SHARPNESS = 2.0  # how far one improvement of the policy goes, in units of a typical advantage
 _CLEAREST = 3.0  # advantages beyond so many typical ones say no more
 _FAINT = 0.01  # advantages about as small are drowned by the entropy bonus and by what a critic is wrong by
 _HABIT = 5.0  # improvements by what is true of an action wherever it is tried, before places are told apart
@@ -44,11 +43,10 @@ def predict_difficulty(model: RewardModel, far: NDArray[np.int32], max_steps: in
     """Predict from a model, whole or in part, in which success can be reached from node 0.
 
     The random policy is improved twice, each time by making an action's probability proportional to
-    exp(2 * advantage / typical advantage, or / 0.01 where that is more): five times by the mean advantage of an action
-    over the states that random steps meet, for that is learned first, and may teach never to use the one action that
-    matters; and once by its advantage in each state. score = -sum over a shortest solution of ln P(an action that
-    brings success nearer) - log10(density + 1e-4): how unlikely the improved policy is to solve, and how seldom it is
-    told anything.
+    exp(advantage / typical advantage, or / 0.01 where that is more): five times by the mean advantage of an action over
+    the states that random steps meet, for that is learned first, and may teach never to use the one action that
+    matters; and once by its advantage in each state. score = -sum over a shortest solution of
+    ln P(an action that brings success nearer): how unlikely the improved policy is to solve.
     """
     walks = max(1, min(_WALKS, _MOST_STEPS // max_steps))
     density, met = walk_randomly(model.successor, model.high, walks, max_steps, 0)
@@ -62,12 +60,12 @@ def predict_difficulty(model: RewardModel, far: NDArray[np.int32], max_steps: in
     nearer = brings_nearer(model, path, far)
     scale = max(typical, _FAINT)
     habit = np.clip(np.average(advantage, axis=0, weights=met) / scale, -_CLEAREST, _CLEAREST)
-    chance = np.exp(_SHARPNESS * (np.clip(advantage[path] / scale, -_CLEAREST, _CLEAREST) + _HABIT * habit))
+    chance = np.exp(np.clip(advantage[path] / scale, -_CLEAREST, _CLEAREST) + _HABIT * habit)
     chance = (chance * nearer).sum(axis=1) / chance.sum(axis=1)
     best = np.where(nearer, clear, -np.inf).max(axis=1)
     telling = clear.max(axis=1) - clear.min(axis=1) > 1e-3
     greedy = float(((best >= clear.max(axis=1) - 1e-9) & telling).mean())
-    score = float(-np.log(chance).sum() - np.log10(density + 1e-4))
+    score = float(-np.log(chance).sum())
     return Difficulty(greedy, float(best.mean()), float(density), _longest_silence(telling), score)
 
 
