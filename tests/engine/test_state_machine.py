@@ -278,6 +278,23 @@ def test_nobody_trains_while_a_check_of_the_round_is_open(tmp_path):
     assert queue.claim(context.database, "me", 60, job_id, ["train"]).key.candidate.endswith("1b")
 
 
+def test_the_favourite_is_chosen_once_repairs_have_been_checked(tmp_path):
+    class RepairedIsEasiest(World):
+        def draw(self, item: Item) -> float:
+            return 0.2 if item.key.kind == "check" and item.key.candidate.endswith("1a") else 0.9
+
+        def difficulty(self, item: Item) -> float | None:
+            return 1.0 if item.key.candidate.endswith("1a2") else 2.0
+
+    context = fresh(tmp_path)
+    job_id, world = start(context, iterations=1, samples=2, confirm=0), RepairedIsEasiest(0)
+    for kind in ("baseline", "design", "design", "check", "check", "design", "check"):
+        assert queue.claim(context.database, "me", 60, job_id, ["train"]) is None
+        complete(context, queue.claim(context.database, "me", 60, job_id, [kind]), world)
+        advance(context, job_id)
+    assert queue.claim(context.database, "me", 60, job_id, ["train"]).key.candidate.endswith("1a2")
+
+
 def test_an_item_can_be_claimed_finished_and_lost_only_as_the_fence_allows(tmp_path):
     context = fresh(tmp_path)
     job_id = start(context)
