@@ -29,7 +29,7 @@ class Difficulty:
     greedy_progress: share of the steps of a shortest solution on which the action of the largest advantage brings
     success nearer. advantage_gap: mean over those steps of the advantage of the best such action, in units of the
     typical advantage, within -3 to 3. density: share of random steps that pay anything. longest_silence: most steps
-    in a row of that solution whose actions are all worth the same. score: the combination, see `predict_difficulty`.
+    in a row of that solution whose actions are all worth the same. score: what ranks them, see `predict_difficulty`.
     """
 
     greedy_progress: float
