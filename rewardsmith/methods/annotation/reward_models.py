@@ -8,12 +8,9 @@ ranking:         P(m1 > m2) = exp r1 / (exp r1 + exp r2), a tie counting half (B
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Protocol
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -22,9 +19,9 @@ from torch import nn
 from torch.nn import functional
 
 from rewardsmith.methods.annotation.annotator import Label
+from rewardsmith.methods.annotation.bags import BUCKETS, Bags
 
 ETA = 0.5
-_BUCKETS = 2048
 _REMEMBERED = 1e6  # steps
 
 
@@ -86,24 +83,16 @@ class Retrieval:
 
 
 class TextScore(nn.Module):
-    """A caption's words and pairs of words, hashed, embedded, averaged; two dense layers; one number."""
+    """The words of a caption embedded and averaged; two dense layers; one number."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.words = nn.EmbeddingBag(_BUCKETS, width, mode="mean")
+        self.words = nn.Embedding(BUCKETS, width)
         self.dense = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
-    def forward(self, bags: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Scores [M] of M bags of buckets."""
-        offsets = torch.tensor([0, *(len(bag) for bag in bags[:-1])]).cumsum(0)
-        return self.dense(self.words(torch.cat(list(bags)), offsets)).squeeze(1)
-
-
-def bag_of(text: str) -> torch.Tensor:
-    """Buckets of a caption's words and of neighbouring ones, int64."""
-    words = ["", *re.findall(r"\w+", text)]
-    pairs = [f"{a} {b}" for a, b in pairwise(words)]
-    return torch.tensor([crc32(word.encode()) % _BUCKETS for word in (*words, *pairs)])
+    def forward(self, used: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        """Scores [M] of what `Bags.shares` returned for M captions."""
+        return self.dense(shares @ self.words(used)).squeeze(1)
 
 
 class _Learned(ABC):
@@ -115,17 +104,24 @@ class _Learned(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._net = TextScore()
-        self._optimizer = torch.optim.Adam(self._net.parameters(), lr=learning_rate)
+        self._optimizer = torch.optim.Adam(self._net.parameters(), lr=learning_rate, fused=True)
         self._batch, self._steps, self._most = batch, steps, most
-        self._bags: list[tuple[torch.Tensor, ...]] = []
+        self._bags = Bags()
+        self._rows: list[NDArray[np.int64]] = []  # of each label's captions
         self._values: list[float] = []
 
     def learn(self, labels: Sequence[Label]) -> None:
         self.remember(labels)
-        for _ in range(self._steps):
-            chosen = torch.randint(len(self._bags), (min(self._batch, len(self._bags)),), generator=self._generator)
-            picked = [self._bags[i] for i in chosen.tolist()]
-            loss = self.loss(picked, torch.tensor([self._values[i] for i in chosen.tolist()]))
+        count = len(self._rows)
+        chosen = torch.randint(count, (self._steps, min(self._batch, count)), generator=self._generator)
+        values = torch.tensor(self._values)[chosen]
+        # All minibatches' captions at once: [steps, B, 1 or 2] places in `shares`.
+        unique, places = np.unique(np.array(self._rows)[chosen.numpy()], return_inverse=True)
+        used, shares = self._bags.shares(unique)
+        for at, value in zip(places.reshape(*chosen.shape, -1), values, strict=True):
+            drawn, again = np.unique(at, return_inverse=True)
+            scores = self._net(used, shares[torch.from_numpy(drawn)])[torch.from_numpy(again.reshape(at.shape))]
+            loss = functional.binary_cross_entropy_with_logits(self.logits(scores), value)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
@@ -133,21 +129,21 @@ class _Learned(ABC):
 
     def remember(self, labels: Sequence[Label]) -> None:
         """Keep the latest labels."""
-        self._bags += [tuple(bag_of(c.text) for c in label.captions) for label in labels]
+        self._rows += [self._bags.rows(c.text for c in label.captions) for label in labels]
         self._values += [label.value for label in labels]
-        del self._bags[: -self._most], self._values[: -self._most]
+        del self._rows[: -self._most], self._values[: -self._most]
 
     def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:  # noqa: B027 - networks count nothing
         """Nothing is counted."""
 
     @abstractmethod
-    def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
-        """Of a minibatch: the captions' bags, and the labels' values [B]."""
+    def logits(self, scores: torch.Tensor) -> torch.Tensor:
+        """Of the labels' values [B], from the scores of their captions [B, 1 or 2]."""
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """The network's numbers, float64 [M]."""
         with torch.no_grad():
-            return self._net([bag_of(text) for text in texts]).double().numpy()
+            return self._net(*self._bags.shares(self._bags.rows(texts))).double().numpy()
 
     def state(self) -> Any:
         optimizer = self._optimizer.state_dict()
@@ -170,8 +166,8 @@ class _Learned(ABC):
 class Classification(_Learned):
     """r = 1[p > eta]."""
 
-    def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
-        return functional.binary_cross_entropy_with_logits(self._net([bag[0] for bag in bags]), values)
+    def logits(self, scores: torch.Tensor) -> torch.Tensor:
+        return scores[:, 0]
 
     def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
         if not self.version:
@@ -192,9 +188,8 @@ class Ranking(_Learned):
         self._times: dict[str, float] = {}
         self._known: tuple[int, dict[str, float]] = (0, {})  # a version, and scores of it
 
-    def loss(self, bags: list[tuple[torch.Tensor, ...]], values: torch.Tensor) -> torch.Tensor:
-        first, second = self._net([bag[0] for bag in bags]), self._net([bag[1] for bag in bags])
-        return functional.binary_cross_entropy_with_logits(first - second, values)
+    def logits(self, scores: torch.Tensor) -> torch.Tensor:
+        return scores[:, 0] - scores[:, 1]
 
     def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
         if not self.version:

@@ -1,0 +1,32 @@
+"""Captions as bags of hashed words: equal to torch's EmbeddingBag, each caption hashed once."""
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rewardsmith.methods.annotation.bags import BUCKETS, Bags, buckets_of
+
+TEXTS = st.lists(st.text("ab cd\n.é", max_size=400), min_size=1, max_size=8)
+
+
+@given(TEXTS)
+def test_shares_times_embeddings_are_the_mean_of_a_bag(texts: list[str]) -> None:
+    bags = Bags()
+    used, shares = bags.shares(bags.rows(texts))
+    table = torch.nn.EmbeddingBag(BUCKETS, 4, mode="mean")
+    lists = [torch.tensor(buckets_of(text)) for text in texts]
+    offsets = torch.tensor([0, *(len(one) for one in lists[:-1])]).cumsum(0)
+    wanted = table(torch.cat(lists), offsets)
+    assert torch.allclose(shares @ table.weight[used], wanted, atol=1e-5)
+
+
+def test_rows_stay_when_more_and_longer_captions_come() -> None:
+    bags = Bags()
+    first = bags.rows(["the key", "the door", "the key"])
+    before = bags.shares(first)
+    bags.rows([f"number {n} " + "word " * (n % 200) for n in range(600)])
+    assert first.tolist() == [0, 1, 0]
+    assert np.array_equal(bags.rows(["the door", "the key"]), [1, 0])
+    for old, new in zip(before, bags.shares(first), strict=True):
+        assert torch.equal(old, new)
