@@ -82,7 +82,7 @@ class JobSpec(_Strict):
     keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
     target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
     favourite_first: bool = Field(
-        default=True, description="the candidate predicted to learn soonest trains alone first; false: all at once"
+        default=True, description="one candidate after the other trains, by predicted difficulty; false: all at once"
     )
     confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
     designs: bool = Field(default=True, description="whether programs are designed; set by methods that ask for none")

@@ -1,4 +1,4 @@
-"""Who trains next in a round: a favourite alone where one is predicted, the others in rungs that halve the field."""
+"""Who trains next in a round: one after the other by prediction where there is one, else rungs that halve the field."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.engine.steps import AddItem, SetBest, SetCandidate, SetIteration, Step, death
 from rewardsmith.storage.queue import OPEN, ItemKey
 from rewardsmith.storage.records import Candidate
+
+_HALF, _NEXT_TO_NONE = 0.5, 0.05
+"""A favourite that has at most this success after this share of its steps makes way for the next."""
 
 
 def search_seed(s: Snapshot, index: int) -> int:
@@ -50,7 +53,7 @@ def _train_items(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
     ]
 
 
-# --- the favourite ----------------------------------------------------------------------------------------
+# --- favourites -------------------------------------------------------------------------------------------
 
 
 def _has_favourite(s: Snapshot, mine: list[Candidate]) -> bool:
@@ -61,35 +64,50 @@ def _has_favourite(s: Snapshot, mine: list[Candidate]) -> bool:
 def _favourite_first(
     s: Snapshot, number: int, mine: list[Candidate], ready: list[Candidate], awaiting: bool
 ) -> list[Step] | None:
-    """The candidate predicted to learn soonest trains alone, and if it reaches the target nobody else does.
+    """One after the other, the one predicted to learn soonest first; once one reaches the target nobody else trains.
 
-    Its rungs do not stop it: a quarter of the way nothing has succeeded yet, whether or not it will. Empty while
-    something is under way; None once it has failed.
+    Empty while something is under way; None once all have been tried in vain, and those given up half-way race.
     """
+    last = len(s.spec.rungs) - 1
     begun = [c for c in mine if _trains(s, c)]
-    if not begun:
-        return _begin_favourite(s, ready, awaiting)
-    favourite, rung = begun[0], max(i.key.rung for c in begun for i in s.items_of("train", candidate=c.id))
-    if len(begun) > 1 or favourite.state == "dead":
-        return None
-    if any(i.state in OPEN for i in s.items_of("train", candidate=favourite.id)):
+    if any(i.state in OPEN for c in begun for i in s.items_of("train", candidate=c.id)):
         return []
-    if fault := _fault(s, favourite, rung):
-        return [fault]
-    if rung < len(s.spec.rungs) - 1:
-        return _train_items(s, favourite, rung + 1) if affords_training(s, rung + 1, s.spec.seeds) else None
-    if score_at(s, favourite, rung) < (s.spec.target or 1.0):
-        return None
-    left = f"not trained: {favourite.id}, predicted to learn sooner, reached the target"
-    return [death(c, left) for c in ready] or ([] if awaiting else _after_race(s, number, begun))
-
-
-def _begin_favourite(s: Snapshot, ready: list[Candidate], awaiting: bool) -> list[Step] | None:
+    for c in (c for c in begun if c.state != "dead"):
+        rung = max(i.key.rung for i in s.items_of("train", candidate=c.id))
+        if fault := _fault(s, c, rung):
+            return [fault]
+        if rung == last and score_at(s, c, rung) >= (s.spec.target or 1.0):
+            return _left_behind(s, c, begun, ready) or ([] if awaiting else _after_race(s, number, begun))
+        if rung < last and not _hopeless(s, c, rung) and affords_training(s, rung + 1, s.spec.seeds):
+            return _train_items(s, c, rung + 1)
     # Repairs are waited for: a call costs less than the training of a second choice, and who is the favourite must not
     # depend on whose repair arrived first. A person's own program is what they want to see trained.
     if awaiting or not ready:
         return [] if awaiting else None
     return _begin(s, min(ready, key=lambda c: (c.kind == "designed", predicted_key(s, c))), 0)
+
+
+def _left_behind(s: Snapshot, first: Candidate, begun: list[Candidate], ready: list[Candidate]) -> list[Step]:
+    """The deaths of those who need no training any more, now that `first` has reached the target."""
+    steps: list[Step] = [
+        death(c, f"not trained: {first.id}, predicted to learn sooner, reached the target") for c in ready
+    ]
+    for c in begun:
+        rung = rung_reached(s, c)
+        if c.state != "dead" and rung < len(s.spec.rungs) - 1:
+            success = score_at(s, c, rung)
+            cause = f"given up after {s.spec.rungs[rung]:.0%} of its steps: {success:.0%} success"
+            steps.append(death(c, cause, score=success))
+    return steps
+
+
+def _hopeless(s: Snapshot, c: Candidate, rung: int) -> bool:
+    """Whether half of the steps or more brought next to no success: the next one is worth more than the other half.
+
+    At a quarter of the steps good rewards, too, have often brought none yet.
+    """
+    enough = s.spec.rungs[rung] >= _HALF
+    return enough and max(score_at(s, c, rung), score_at(s, c, rung, "late")) < _NEXT_TO_NONE
 
 
 # --- racing ---------------------------------------------------------------------------------------------

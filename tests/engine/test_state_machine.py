@@ -78,7 +78,7 @@ def complete(context: Context, item: Item, world: World) -> None:
                 steps=int(1000 * share * (item.key.rung + 1)) if item.key.kind == "train" else 0,
             )  # fmt: skip
             scores = dict.fromkeys(("success", "late", "area", "train_success"), chance)
-            result = {"fault": "NaN"} if chance < 0.1 else scores
+            result = {"fault": "NaN"} if 0 < chance < 0.1 else scores
             queue.finish(connection, item, "done", result)
 
 
@@ -230,12 +230,19 @@ class Rated(Scored):
     ("scores", "trained", "best"),
     [
         ({"a": 1.0, "b": 1.0, "c": 0.96}, {"c": 2}, "c"),  # the favourite reaches the target: nobody else trains
-        ({"a": 0.3, "b": 1.0, "c": 0.5}, {"a": 1, "b": 2, "c": 2}, "b"),  # it does not: the others race with it
-        ({"a": 1.0, "b": 1.0, "c": 0.5}, {"a": 2, "b": 2, "c": 2}, "b"),  # and it is judged by the same rungs
-        ({"a": 0.3, "b": 1.0, "c": 0.01}, {"a": 1, "b": 2, "c": 1}, "b"),  # a fault ends it early
+        ({"a": 0.3, "b": 1.0, "c": 0.5}, {"b": 2, "c": 2}, "b"),  # it does not: the next, to the end
+        ({"a": 1.0, "b": 1.0, "c": 0.0}, {"b": 2, "c": 1}, "b"),  # it makes way half-way
+        ({"a": 0.9, "b": 0.8, "c": 0.5}, {"a": 2, "b": 2, "c": 2}, "a"),  # all have been tried
+        (
+            {"a": 0.0, "b": 0.0, "c": 0.0},
+            {"a": 1, "b": 2, "c": 2},
+            "c",
+        ),  # no success half-way: two go on
+        ({"a": 0.0, "b": 0.5, "c": 0.0}, {"a": 1, "b": 2, "c": 2}, "b"),
+        ({"a": 0.3, "b": 1.0, "c": 0.01}, {"b": 2, "c": 1}, "b"),  # a fault ends it early
     ],
 )
-def test_the_favourite_trains_alone_and_the_others_only_if_it_fails(tmp_path, scores, trained, best):
+def test_favourites_train_one_by_one_until_one_reaches_the_target(tmp_path, scores, trained, best):
     context = fresh(tmp_path)
     job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, steps=10**6)
     ranked = play(context, job_id, Rated(scores), random.Random(1))
@@ -245,6 +252,8 @@ def test_the_favourite_trains_alone_and_the_others_only_if_it_fails(tmp_path, sc
     count = Counter(i.key.candidate[-1] for i in items if i.key.kind == "train")
     assert count == trained
     assert ranked[0].endswith(best)
+    if best == "b" and trained == {"b": 2, "c": 1} and not scores["c"]:
+        assert causes["c"] == "given up after 50% of its steps: 0% success"
     for name in set("abc") - set(trained):
         assert causes[name].startswith("not trained: ") and causes[name].endswith("reached the target")
 
