@@ -20,7 +20,7 @@ from .arms import CALM_CLAIM, LONG, LONG_TASKS, TUNING, Arm
 from .curves import area, reached
 
 SEEDS_FROM, TUNING_SEEDS_FROM = 30_000, 40_000
-POINTS = 24  # of a curve: steps to 90 % are read off it
+POINTS, FINE = 24, 144  # of a curve: steps to 90 % are read off it
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Run:
         """What tells runs apart; also a folder's name."""
         told = json.dumps(asdict(self), sort_keys=True)
         return f"{self.task}-{self.method}-{self.seed}-{abs(hash_of(told)):x}"
+
+    @property
+    def points(self) -> int:
+        """Evaluations on the way; where arms are done within a few of them, one after each rollout."""
+        return FINE if self.method in ("ulps", "clone") and self.pool == "claim" else POINTS
 
     @property
     def spec(self) -> JobSpec:
@@ -74,7 +79,16 @@ def train(run: Run, work: str) -> dict[str, Any]:
 
     learners = recipe.learners(setting)
     plan = TrialPlan(
-        task, reward, spec.training, run.seed, run.steps, 1.0, folder, run.pool, curve_points=POINTS, learners=learners
+        task,
+        reward,
+        spec.training,
+        run.seed,
+        run.steps,
+        1.0,
+        folder,
+        run.pool,
+        curve_points=run.points,
+        learners=learners,
     )
     curve = _Curve(folder)
     report = run_trial(plan, curve.add, lambda _: None)
