@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,12 +137,14 @@ def asks_designer(spec: JobSpec) -> bool:
     return planning.asks_designer(spec)
 
 
-def calibrate_guide(task: str, options: dict[str, Any], out: Path | None = None) -> Any:
+def calibrate_guide(
+    task: str, options: dict[str, Any], out: Path | None = None, told: Callable[[str], None] | None = None
+) -> Any:
     """The language model that a ULPS job would use, fitted if need be, and how far it can be believed: a
-    rewardsmith.engine.calibrating.Report. Raises UsageError."""
+    rewardsmith.engine.calibrating.Report. `told` hears how the fit goes. Raises UsageError."""
     from rewardsmith.engine import calibrating
 
-    return calibrating.calibrate_guide(task, options, out)
+    return calibrating.calibrate_guide(task, options, out, told)
 
 
 def judge_arms(mode: str | None, subgoals: str | None, view: str | None) -> tuple[tuple[Any, ...], ...]:

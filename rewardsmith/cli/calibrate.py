@@ -43,7 +43,7 @@ def calibrate(
     options: dict[str, Any] = {"prompts": prompts, **read_options(option, "ulps").get("ulps", {})}
     if language_model is not None:
         options["language_model"] = language_model
-    report = api.calibrate_guide(task, options, out)
+    report = api.calibrate_guide(task, options, out, screen.say)
     figures = {k: v for k, v in report.figures.items() if k != "bins"}
     shown = screen.table(None, [("figure", "left"), ("value", "right"), ("what it is", "left")])
     for name, meaning in _ROWS.items():

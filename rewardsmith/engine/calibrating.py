@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,19 @@ class Report:
     files: list[Path]
 
 
-def calibrate_guide(task: str, options: dict[str, Any], out: Path | None) -> Report:
+def calibrate_guide(
+    task: str, options: dict[str, Any], out: Path | None, told: Callable[[str], None] | None = None
+) -> Report:
     """Fit the language model that a ULPS job with `options` would use, unless it is there, and read its report.
 
-    Writes report.json and reliability.png into `out`, if given. Raises UsageError.
+    `told` hears how the fit goes. Writes report.json and reliability.png into `out`, if given. Raises UsageError.
     """
     from rewardsmith.methods.ulps import fitted
 
     found = get_task(task)
     recipe = recipe_of(JobSpec(task=task, method="ulps", options={"ulps": options}))
     recipe.program(found)
-    guide = fitted(found, recipe.options["ulps"])
+    guide = fitted(found, recipe.options["ulps"], told)
     files: list[Path] = []
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ nothing. What is exported is pi alone. docs/methods/ulps.md says what differs fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -215,15 +215,16 @@ class UlpsLearner(Learner):
         return told
 
 
-def fitted(task: Any, options: UlpsOptions) -> LanguageGuide:
-    """The language model that `options` ask for, from disk or fitted now. Raises UsageError."""
+def fitted(task: Any, options: UlpsOptions, told: Callable[[str], None] | None = None) -> LanguageGuide:
+    """The language model that `options` ask for, from disk or fitted now, of which `told` hears. Raises UsageError."""
+    from rewardsmith.methods.guide.finetune import silent
     from rewardsmith.methods.guide.language_model import GuideSpec, language_guide
 
     spec = GuideSpec(
         options.prompts, options.language_model, options.pairs, options.passes, options.dropout,
         options.language_model_epochs, options.language_model_seed,
     )  # fmt: skip
-    return language_guide(task, spec)
+    return language_guide(task, spec, told or silent)
 
 
 def check_searchable(task: Task) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
+
+def silent(line: str) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,12 @@ def fit(
     validation: tuple[Sequence[str], NDArray[np.bool_]],
     recipe: Recipe,
     seed: int,
+    told: Callable[[str], None] = silent,
 ) -> list[float]:
     """Train `model` in place on prompts [P] and their optimal actions bool [P, A]; it keeps its best weights.
 
-    Returns the validation accuracy after each epoch. The loss is -log of the probability given to the set: equally
-    short actions are no contradiction, and which of them to prefer is left to the model.
+    Returns the validation accuracy after each epoch, of which `told` hears, too. The loss is -log of the probability
+    given to the set: equally short actions are no contradiction, and which to prefer is left to the model.
     """
     rng = np.random.default_rng(seed)
     words, held = _encoded(model, prompts), _encoded(model, validation[0])
@@ -62,6 +67,7 @@ def fit(
             optimizer.step()
             schedule.step()
         accuracies.append(accuracy(model, held, validation[1]))
+        told(f"epoch {epoch + 1} of at most {recipe.epochs}: right on {accuracies[-1]:.1%} of the states that stop it")
         if accuracies[-1] > best:
             best, kept = accuracies[-1], copy.deepcopy(model.state_dict())
         elif epoch - int(np.argmax(accuracies)) >= recipe.patience:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from rewardsmith.methods.guide.calibration import Calibration, calibrate, save_reliability_plot
 from rewardsmith.methods.guide.encoder import EncoderSize, SmallEncoder, Vocabulary, draw_masks
-from rewardsmith.methods.guide.finetune import FROM_SCRATCH, PUBLISHED, fit
+from rewardsmith.methods.guide.finetune import FROM_SCRATCH, PUBLISHED, fit, silent
 from rewardsmith.methods.guide.oracle import SPLITS, Episodes, collect, split_layouts
 from rewardsmith.methods.guide.prompts import Describer, FullState, SeenSoFar
 from rewardsmith.methods.guide.uncertainty import Encoder, ask_encoder
@@ -70,15 +70,17 @@ class LanguageGuide:
         return self.model
 
 
-def language_guide(task: MiniGridTask, spec: GuideSpec) -> LanguageGuide:
+def language_guide(task: MiniGridTask, spec: GuideSpec, told: Callable[[str], None] = silent) -> LanguageGuide:
     """The guide for `task`, which a planner can search: from disk, or fitted now (a minute or two on one core).
+
+    `told` hears how the fit goes.
 
     Raises UsageError for a language model that cannot be loaded.
     """
     folder = _folder(task, spec)
     with _alone(folder):
         if not (folder / "report.json").exists():
-            _make(task, spec, folder)
+            _make(task, spec, folder, told)
         return _read(task, spec, folder)
 
 
@@ -93,7 +95,7 @@ def described(task: MiniGridTask, episodes: Episodes, prompts: Prompts) -> list[
     return texts
 
 
-def _make(task: MiniGridTask, spec: GuideSpec, folder: Path) -> None:
+def _make(task: MiniGridTask, spec: GuideSpec, folder: Path, told: Callable[[str], None]) -> None:
     torch.set_num_threads(1)  # as trials have it: the last bits depend on it
     sets = split_layouts(task)
     sizes = {"fit": spec.pairs, "stop": int(HELD_OUT * spec.pairs), "test": int(HELD_OUT * spec.pairs)}
@@ -109,7 +111,9 @@ def _make(task: MiniGridTask, spec: GuideSpec, folder: Path) -> None:
 
             model, recipe = PretrainedEncoder.load(spec.language_model, len(task.actions), spec.dropout), PUBLISHED
         recipe = replace(recipe, epochs=spec.epochs or recipe.epochs)
-        accuracies = fit(model, prompts, optimal, pairs["stop"], recipe, spec.seed)
+        told(f"fitting on {len(prompts):,} states, {recipe.batch} at a time")
+        accuracies = fit(model, prompts, optimal, pairs["stop"], recipe, spec.seed, told)
+    told(f"scoring on {len(pairs['test'][0]):,} states of other layouts, {spec.passes} passes each")
     draw_masks(model, spec.passes, spec.seed)
     calibration = calibrate(ask_encoder(model, pairs["test"][0]), pairs["test"][1])
     folder.mkdir(parents=True, exist_ok=True)
