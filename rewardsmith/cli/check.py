@@ -38,6 +38,8 @@ def check(
     if form not in ("table", "json"):
         raise UsageError(f"There is no format {form!r} here.", "Use table or json.")
     allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
+    asked = (("--gamma", gamma, None), ("--layouts", layouts, 3), ("--limit", limit, 400_000),
+             ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
     known = checking.read_hacks(hacks) if hacks else ()
     found = checking.check_reward(_read(reward), task, gamma, layouts, limit, allow, _budget(episode_budget), known)
     if out is not None:
@@ -50,8 +52,8 @@ def check(
         shown.add_row(kind, "not run", reason)
     if (meter := found.flooding) is not None:
         text = (
-            f"guidance sums to {meter['guidance']:.3g} over a solution and to {meter['farmed']:.3g} over the script "
-            f"that farms most; success pays {meter['success_pay']:.3g}"
+            f"guidance sums to {meter['guidance']:.3g} in size over a solution and to {meter['farmed']:.3g} over the "
+            f"script where it is largest; success pays {meter['success_pay']:.3g}"
         )
         shown.add_row("flooding", f"{meter['ratio']:.3g}", text)
     if found.difficulty is not None:
@@ -61,6 +63,7 @@ def check(
     else:
         screen.out.print(shown)
         again = f"rewardsmith check {reward} --task {task}"
+        again += "".join(f" {name} {value}" for name, value, usual in asked if value != usual)
         screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
     raise typer.Exit(0 if found.passed else 1)
 

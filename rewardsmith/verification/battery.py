@@ -33,7 +33,7 @@ class Earned:
 
 @dataclass(frozen=True)
 class Finding:
-    """On one layout: the worst solving script against the best script that does not solve."""
+    """On one layout: the best script that solves against the best that does not."""
 
     layout: int
     solution: Earned
@@ -155,8 +155,9 @@ def judge(
     returns -= _unearned(reward, played, scores, gamma)
     solving = [i for i, s in enumerate(played.scripts) if s.name.startswith("solution") and played.solved[i]]
     others = [i for i in range(columns) if not played.solved[i]]
-    worst = min(solving, key=lambda i: float(returns[i]))
-    rival = max(others, key=lambda i: float(returns[i])) if others else worst
+    # The best of them: where each step costs, a detour may rightly be worth less than giving up at once.
+    best = max(solving, key=lambda i: float(returns[i]))
+    rival = max(others, key=lambda i: float(returns[i])) if others else best
 
     def earned(i: int) -> Earned:
         channels = {name: float(part[inside[:, i], i].sum()) for name, part in composition.parts.items()}
@@ -165,7 +166,7 @@ def judge(
         )
         return Earned(played.scripts[i].name, float(returns[i]), channels, {n: float(v) for n, v in parts.items()})
 
-    return Finding(layout, earned(worst), earned(rival)), _flooding(reward, composition, played, solving[0], others)
+    return Finding(layout, earned(best), earned(rival)), _flooding(reward, composition, played, solving[0], others)
 
 
 def _flooding(

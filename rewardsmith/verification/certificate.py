@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,7 @@ class Certificate:
     gamma: float
     layouts: tuple[LayoutCertificate, ...]
     notes: tuple[str, ...] = field(default=())
+    asked: int = 0  # for how many layouts
 
     @property
     def verdict(self) -> str:
@@ -60,11 +61,7 @@ class Certificate:
     @property
     def passed(self) -> bool:
         """Whether training may go ahead: the learner's own optimum, which is discounted, is not known to miss."""
-        return not any(
-            (each.verdict in ("unsound", "horizon-dependent") and each.high is not None and not each.high.may_solve)
-            or (each.verdict == "not certified" and each.counterexample is not None)
-            for each in self.layouts
-        )
+        return not any(each.misses for each in self.layouts)
 
     @property
     def unsound_rate_below(self) -> float | None:
@@ -82,6 +79,8 @@ class Certificate:
         """The verdict in words for a designer."""
         counts = Counter(each.verdict for each in self.layouts)
         tally = ", ".join(f"{v} on {counts[v]} of {len(self.layouts)} layouts" for v in VERDICTS if counts[v])
+        if len(self.layouts) < self.asked:
+            tally += f" ({self.asked} were asked for)"
         text = f"{tally}. {self.worst.reason}"
         if self.worst.counterexample is not None:
             text += f" {self.worst.counterexample.text}"
@@ -130,7 +129,7 @@ def certify(
         if not _enough(found, work):
             for each in side_by_side(judged, ahead):
                 found += [] if _enough(found, work) else [each]
-    return Certificate(task.id, gamma, tuple(found), _notes(reward))
+    return Certificate(task.id, gamma, tuple(found), _notes(reward), layouts)
 
 
 def _groups(task: Task, layouts: int, work: int | None) -> list[list[int]]:
@@ -166,6 +165,23 @@ def certify_layout(
     """Certify one layout, or what can be listed of it. Raises NotCertified, sandbox.HostError."""
     if gamma >= 1.0:
         raise NotCertified("gamma is 1, so values may be infinite")
+    if not reward.functions or set(reward.potentials) != set(reward.functions):
+        return _certify_model(task, reward, gamma, layout, limit, allow)
+    try:
+        found = _certify_model(task, reward, gamma, layout, limit, allow)
+    except NotCertified:
+        found = LayoutCertificate(layout, "not certified", "")
+    if found.verdict != "not certified":
+        return found
+    # Potentials that cannot be enumerated do not move the optimum: that of the other channels, which need no program.
+    others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
+    plain = _certify_model(task, others, gamma, layout, limit, allow)
+    return replace(plain, reason=f"Without the potential: {plain.reason}", difficulty=found.difficulty)
+
+
+def _certify_model(
+    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str
+) -> LayoutCertificate:
     along = plan_of(task, layout)
     model = build_model(task, reward, gamma, layout, limit, allow, along)
     model = _over_steps(model, task, reward, gamma, allow, along)
@@ -174,7 +190,7 @@ def certify_layout(
         return judge_part(task, reward, model, far, gamma, allow)
     if far[0] < 0:
         raise NotCertified("no success can be reached on this layout")
-    high, idle = _optimum(model, model.high, gamma)
+    high, idle = _optimum(model, _most_paid(model, int(far[0]), task.max_steps), gamma)
     timed = bool((model.low != model.high).any())
     low = _optimum(model, model.low, gamma)[0] if timed else high
     verdict = _verdict(low, high, int(far[0]))
@@ -183,7 +199,7 @@ def certify_layout(
     if horizon is not None and infinite is not None and horizon != infinite:
         verdict = "horizon-dependent"
     example = None
-    if not (low.solves or high.solves):
+    if not (low.solves or high.solves) or (high.steps or 0) > task.max_steps:
         example = find_counterexample(task, model, model.high, idle.policy, gamma)
         if not replay(task, reward, example, allow).confirms(example):
             raise NotCertified("the real environment does not pay for the counter-example what was computed")
@@ -192,7 +208,7 @@ def certify_layout(
         layout, verdict, _reason(verdict, low, high, int(far[0]), horizon, task), 1.0,
         len(model.graph.state), len(model), model.transitions, low, high, int(far[0]),
         solution_return(model, far, gamma), horizon, idling(model, gamma), dying(model, gamma), cycle, gain,
-        example, predict_difficulty(model, far, task.max_steps, gamma),
+        example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps,
     )  # fmt: skip
 
 
@@ -200,15 +216,23 @@ def _over_steps(
     model: RewardModel, task: Task, reward: TrainingReward, gamma: float, allow: str, along: Sequence[int]
 ) -> RewardModel:
     """Let low and high bound what a program pays for success at any step; nothing else may depend on the step."""
-    if not model.reads_step.any():
+    if model.missing or not model.reads_step.any():
         return model
     low, high = model.low.copy(), model.high.copy()
     for step in (task.max_steps // 2, task.max_steps):
         other = rescored(model, task, reward, gamma, step, allow, along)
         if (other.high != model.high)[~model.success].any():
-            raise NotCertified("it depends on time: steps that do not succeed pay by the step count")
+            why = "it depends on time: steps that do not succeed pay by the step count"
+            return RewardModel(**{**vars(model), "missing": why})
         low, high = np.minimum(low, other.low), np.maximum(high, other.high)
     return RewardModel(**{**vars(model), "low": low, "high": high})
+
+
+def _most_paid(model: RewardModel, shortest: int, steps: int) -> NDArray[np.float64]:
+    """`high`, where a success pays no more than after the fewest steps that solve: 1 - 0.9 shortest / steps."""
+    if model.reads_step.any():
+        return model.high  # of a program's own pay nothing is known between the steps it was scored at
+    return model.high + model.success * (model.low - model.high) * (shortest / steps)
 
 
 def _optimum(model: RewardModel, reward: NDArray[np.float64], gamma: float) -> tuple[Optimum, Solution]:
@@ -250,22 +274,25 @@ def _horizon_solves(model: RewardModel, steps: int, gamma: float, low: Optimum) 
 
 
 def _reason(verdict: str, low: Optimum, high: Optimum, shortest: int, horizon: bool | None, task: Task) -> str:
-    shown = low if verdict in ("sound", "dilatory") else high
-    both = f"V* is {shown.value:.4g}, without ever succeeding {shown.value_without_success:.4g}"
+    both = f"V* is {high.value:.4g}, without ever succeeding {high.value_without_success:.4g}"
+    if verdict in ("sound", "dilatory") and (high.steps or 0) > task.max_steps:
+        return f"The optimum solves after {high.steps} steps, and an episode has {task.max_steps}: {both}."
     if verdict == "sound":
-        return f"Every optimal policy solves: {both}; it takes {shown.steps} steps, the shortest {shortest}."
+        return f"Every optimal policy solves: {both}; it takes {high.steps} steps, the shortest {shortest}."
     if verdict == "dilatory":
-        return f"The optimum solves, but only after {shown.steps} steps where {shortest} are enough: {both}."
+        return f"The optimum solves, but only after {high.steps} steps where {shortest} are enough: {both}."
     if verdict == "unsound":
         return f"The optimum never solves: {both}. Solving adds nothing to what can be earned without it."
     if verdict == "weakly sound":
         return f"Some optimal policy solves and another never does, which is as good: {both}."
     if verdict == "depends on time":
         return (
-            "Whether the optimum solves depends on how late a success is paid: it does where success pays all "
-            f"({both}) and does not where it pays a tenth."
+            "Whether the optimum solves depends on how late a success is: it does where success pays what it does "
+            f"after {shortest} steps ({both}) and does not where it pays a tenth, as at the episode's end."
         )
-    words = ("solves", "does not") if horizon else ("does not solve", "does")
-    return (
-        f"Over the episode's {task.max_steps} steps the optimum {words[0]}, over an endless one it {words[1]}: {both}."
-    )
+    if horizon:
+        text = f"Over the episode's {task.max_steps} steps the optimum solves, when nothing better is left to do; but a"
+        return f"{text} learner that looks beyond the limit finds more in never solving: {both}."
+    late = f", after {high.steps} steps" if high.steps is not None else ""
+    text = f"Over the episode's {task.max_steps} steps the optimum does not solve"
+    return f"{text}, over an endless one it does{late}: {both}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
@@ -60,8 +61,12 @@ def find_counterexample(
     gamma: float,
     *,
     ends: bool = True,
+    paid: Replayed | None = None,
 ) -> CounterExample:
-    """Follow a policy that never succeeds from the start of a layout; `ends`: END is always an episode's end."""
+    """Follow a policy that never succeeds from the start of a layout; `ends`: END is always an episode's end.
+
+    `paid`: what it earned for real, where the model does not know.
+    """
     place: dict[int, int] = {}
     nodes: list[int] = []
     node = 0
@@ -76,13 +81,24 @@ def find_counterexample(
     order = [k if k < len(nodes) else first + (k - first) % (len(nodes) - first) for k in range(steps)]
     claimed = sum(gamma**t * gains[k] for t, k in enumerate(order))
     plain = sum(gains[k] for k in order)
+    if paid is not None:
+        claimed, plain = paid.discounted, paid.undiscounted
     words = [_words(task, model, n, a) for n, a in zip(nodes, actions, strict=True)]
-    seed = int(task.pool("train").seeds[model.graph.layout])  # type: ignore[attr-defined]
     text = _text(words[:first], words[first:], model.graph.layout, steps, claimed, ends)
     return CounterExample(
-        task.id, model.graph.layout, seed, gamma, tuple(actions[:first]), tuple(actions[first:]), steps, claimed,
-        plain, text,
+        task.id, model.graph.layout, _seed(task, model.graph.layout), gamma, tuple(actions[:first]),
+        tuple(actions[first:]), steps, claimed, plain, text,
     )  # fmt: skip
+
+
+def solution_script(task: Task, layout: int, actions: Sequence[int], gamma: float) -> CounterExample:
+    """Actions that solve, to be played by `replay`; what they earn is not known here."""
+    steps = len(actions)
+    return CounterExample(task.id, layout, _seed(task, layout), gamma, tuple(actions), (), steps, 0.0, 0.0, "")
+
+
+def _seed(task: Task, layout: int) -> int:
+    return int(task.pool("train").seeds[layout])  # type: ignore[attr-defined]
 
 
 def _words(task: Task, model: RewardModel, node: int, action: int) -> str:

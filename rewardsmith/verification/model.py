@@ -263,7 +263,10 @@ class _Product:
             raise _ReadsEvents
         _refuse_memory(found.memory[~over])
         if (reads & READ_STEP).any() and (self.gates or (found.memory[~over] != 0).any()):
-            raise NotCertified("it depends on time: the program reads the step count, and has memory or gates besides")
+            self.missing = (
+                self.missing or "it depends on time: it reads the step count, and has memory or gates besides"
+            )
+            self.limit = min(self.limit, PART_LIMIT)
         low, after = self._compose(found, won, over, front.carried, LOW_PAY)
         high, _ = self._compose(found, won, over, front.carried, HIGH_PAY)
         reached, kept = graph.node[graph.successor[state].ravel()].astype(np.int64), found.memory.ravel()
@@ -340,7 +343,7 @@ def _most_memories(limit: int) -> int:
 
 def _too_many_states(limit: int, events: bool) -> str:
     what = "states (the last event included, which the program reads)" if events else "states"
-    return f"more than {limit:,} {what}; enumeration stopped there"
+    return f"it has more than {limit:,} {what}, the limit of states"
 
 
 def _too_much_memory(limit: int) -> str:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 
-from .counterexample import CounterExample, find_counterexample, replay
+from .counterexample import CounterExample, find_counterexample, replay, solution_script
 from .difficulty import predict_difficulty
 from .model import NotCertified, RewardModel, count_states
+from .plans import plan_of
 from .solving import Solution, solve
 from .verdicts import LayoutCertificate
 from .worth import cycle_of, solution_return
@@ -31,12 +32,15 @@ def judge_part(
     idle, stuck = best_in_part(model, gamma, success=False)
     best, _ = best_in_part(model, gamma, success=True)
     solution = solution_return(model, far, gamma)
-    example = None
-    if float(idle.value[0]) >= solution and float(best.value[0] - idle.value[0]) <= 2 * max(best.error, idle.error):
+    example, plan = None, plan_of(task, model.graph.layout)
+    rivals = float(best.value[0] - idle.value[0]) <= 2 * max(best.error, idle.error)
+    if rivals and model.reads_step.any() and plan:
+        example, solution = _paid_by_time(task, reward, model, idle.policy, gamma, allow, stuck)
+    elif rivals and float(idle.value[0]) >= solution:
         example = find_counterexample(task, model, model.high, idle.policy, gamma, ends=not stuck)
         example = example if _still_pays(example, model, solution, stuck) else None
-    if example is not None and not replay(task, reward, example, allow).confirms(example):
-        example = None
+        if example is not None and not replay(task, reward, example, allow).confirms(example):
+            example = None
     text = f"Not certified: {model.missing} (listed: {share})."
     if example is not None:
         text += f" Among these, a behaviour that never solves earns more than a solution, which earns {solution:.4g}."
@@ -46,6 +50,28 @@ def judge_part(
         shortest=int(far[0]), solution_return=solution, cycle=cycle, cycle_gain=gain, counterexample=example,
         difficulty=predict_difficulty(model, far, task.max_steps, gamma),
     )  # fmt: skip
+
+
+def _paid_by_time(
+    task: Task,
+    reward: TrainingReward,
+    model: RewardModel,
+    policy: NDArray[np.int8],
+    gamma: float,
+    allow: str,
+    stuck: bool,
+) -> tuple[CounterExample | None, float]:
+    """(the part's best behaviour where it never solves and earns more than the planner's solution; what that earns).
+
+    The model was scored as at the first step, so it only proposes; both are paid by the real environment.
+    """
+    layout = model.graph.layout
+    solution = replay(task, reward, solution_script(task, layout, plan_of(task, layout), gamma), allow)
+    found = find_counterexample(task, model, model.high, policy, gamma, ends=not stuck)
+    played = replay(task, reward, found, allow)
+    example = find_counterexample(task, model, model.high, policy, gamma, ends=not stuck, paid=played)
+    wins = not played.solved and _still_pays(example, model, solution.discounted, stuck)
+    return (example if wins and solution.solved else None), solution.discounted
 
 
 def coverage_of(task: Task, model: RewardModel) -> tuple[float, str]:

@@ -37,12 +37,13 @@ class Optimum:
 class LayoutCertificate:
     """What was computed on one layout. Numbers are None where `verdict` is "not certified".
 
-    low, high: the optimum where the environment pays 0.1 and 1.0 for a success (one and the same without that
-    pay). shortest: fewest actions that solve. solution_return: discounted, of a shortest solution, paid as in `high`.
+    low, high: the optimum where the environment pays for a success what it does at the last step, and what it does
+    after the fewest steps that solve (one and the same without that pay). shortest: those steps. solution_return:
+    discounted, of a shortest solution, paid 1.0.
     idling, dying: discounted worth of the best action repeated forever, and of the shortest way to end the
     episode without success (None if there is none). horizon_solves: whether every optimal policy of the episode's
     real, finite length solves; None if that was not computed. cycle: actions that the best non-solving policy
-    repeats, and cycle_gain its mean reward per step.
+    repeats, and cycle_gain its mean reward per step. episode: steps of the longest episode.
     """
 
     layout: int
@@ -63,3 +64,12 @@ class LayoutCertificate:
     cycle_gain: float | None = None
     counterexample: CounterExample | None = None
     difficulty: Difficulty | None = None
+    episode: int | None = None
+
+    @property
+    def misses(self) -> bool:
+        """Whether the optimum is known not to solve, over an endless episode or before the real one ends."""
+        if self.verdict == "not certified" or self.high is None:
+            return self.counterexample is not None
+        never = self.verdict in ("unsound", "horizon-dependent") and not self.high.may_solve
+        return never or (self.episode is not None and (self.high.steps or 0) > self.episode)

@@ -51,6 +51,13 @@ def test_a_cycle_comes_back_to_where_it_began_and_lava_ends_the_episode(small_ta
                 assert behaviour.name == "against a wall" or len(behaviour.cycle) >= 6
 
 
+def test_a_cost_per_step_may_make_giving_up_better_than_a_detour_but_not_than_solving(small_task):
+    task = small_task("MiniGrid-LavaCrossingS9N1-v0")
+    report = run_battery(task, rewards.free("return -0.06"), 0.99)
+    assert report.passed and report.findings[0].solution.script == "solution"
+    assert not run_battery(task, rewards.free("return -0.2"), 0.99).passed
+
+
 @pytest.mark.parametrize(
     ("reward", "rival"),
     [(rewards.PICKUP_FARM, "alternating PICK_UP and DROP"), (rewards.OSCILLATION, "to and fro before the goal")],

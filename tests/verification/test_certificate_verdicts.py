@@ -111,6 +111,48 @@ def test_the_verdict_says_when_the_episode_is_too_short_for_the_endless_optimum(
     assert not found.passed  # the learner bootstraps at the limit, so the endless optimum is the one it seeks
 
 
+def test_an_optimum_that_solves_after_the_episode_s_end_fails(small_task):
+    patrol = (
+        "n = memory.get('n', 0)\nend = (1, 3) if n % 2 == 0 else (1, 1)\n"
+        "if n < 40 and (state.agent.x, state.agent.y) == end:\n    memory['n'] = n + 1\n    return 1.0\nreturn 0.0"
+    )
+    found = verdict(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(patrol), layouts=1)
+    assert found.worst.high.steps > found.worst.episode and not found.passed
+    assert (
+        "after" in found.message()
+        and not replay(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(patrol), found.worst.counterexample).solved
+    )
+
+
+def test_a_success_pays_no_more_than_after_the_fewest_steps(small_task):
+    found = verdict(small_task("MiniGrid-MultiRoom-N4-S5-v0"), rewards.free("return 0.009"), layouts=1)
+    assert (
+        found.worst.high.value == pytest.approx(0.9) and not found.passed
+    )  # 0.009 a step for ever; success: under 0.8
+
+
+def test_a_potential_that_cannot_be_listed_leaves_the_others_optimum(small_task):
+    counts = rewards.potential("memory['n'] = memory.get('n', 0) + 1\nreturn 0.1 * memory['n']")
+    found = verdict(small_task(DOORKEY), counts, layouts=1, limit=5_000)
+    plain = verdict(small_task(DOORKEY), SPARSE, layouts=1)
+    assert (found.verdict, found.worst.high) == ("sound", plain.worst.high)
+    assert "Without the potential" in found.message() and found.difficulty != plain.difficulty
+
+
+@pytest.mark.parametrize("cost", ["0.0001 * state.step", "0.01 * state.step"])
+def test_a_farm_is_found_and_paid_though_the_reward_depends_on_time(small_task, cost):
+    body = f"memory['n'] = 1 - memory.get('n', 0)\nreturn (0.5 if state.event == 'picked_up' else 0.0) - {cost}"
+    task, reward = small_task(DOORKEY), rewards.free(body)
+    found = verdict(task, reward, layouts=1)
+    assert found.verdict == "not certified" and "time" in found.message()
+    if cost.startswith("0.01"):  # the cost outgrows the farm
+        assert found.passed
+    else:
+        assert not found.passed and replay(task, reward, found.worst.counterexample).confirms(
+            found.worst.counterexample
+        )
+
+
 @pytest.mark.parametrize(
     ("reward", "why"),
     [
