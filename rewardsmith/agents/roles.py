@@ -161,8 +161,8 @@ def review_draft(asked: ReviewRequest) -> Draft:
             given=asked.given,
             source=asked.source,
             components={} if dropped else asked.components,
-            transitions=asked.played["transitions"],
-            episodes=asked.played["episodes"],
+            transitions=asked.played.get("transitions", 0),
+            episodes=asked.played.get("episodes", 0),
             machine=machine if asked.facts else None,
         )
 

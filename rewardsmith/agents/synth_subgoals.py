@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from rewardsmith.agents.models import ModelFailed
 from rewardsmith.agents.synth_programs import Composed, Milestone, has_passages, milestones_of
 
 _PASSAGES = 3
@@ -13,6 +14,9 @@ _PASSAGES = 3
 
 def compose_subgoals(machine: dict[str, Any]) -> Composed:
     """Subgoals for a request, from the prompt's machine-readable part alone."""
+    if "kinds" not in machine["interface"]:
+        text = "synth finds no events in this task's interface, and so no subgoals."
+        raise ModelFailed(text, "Name a language model with --model, or take another method.", "request")
     if machine["method"].endswith("-judge"):
         return _sentences(machine)
     if "preset" in machine["given"]:

@@ -41,6 +41,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     task, recipe = get_task(spec.task), recipe_of(spec)
     asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
     given = spec
+    recipe.check(task)
     if recipe.contract is None:
         if seed_reward is not None:
             raise UsageError(f"The method {spec.method} takes no program.", "Leave --seed-reward out, or use `free`.")

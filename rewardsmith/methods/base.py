@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch is loaded by trials only
 class Options(BaseModel):
     """What a user may set of a method with `--option NAME=VALUE`; subclasses add fields, each with a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 _Options = Options  # a method's class has an attribute of that name
@@ -78,6 +78,9 @@ class Method:
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:
         """What the contract's prompt block is told of `task`, as `given` in its template."""
         return {}
+
+    def check(self, task: Task, options: Any, modelled: bool) -> None:
+        """Raises UsageError where the method cannot work on `task`, alone or combined; `modelled` as below."""
 
     def program(self, task: Task, options: Any) -> str:
         """The program of a method that asks nobody for one; "" = none. Raises UsageError where it has none for

@@ -62,6 +62,13 @@ class Calm(Method):
     summary = "CALM: the model names subgoals and says which steps terminate them"
     Options = CalmOptions
 
+    def check(self, task: Task, options: Any, modelled: bool) -> None:
+        """Subgoals are events; preset ones, and the stand-in judge's, are the planner's."""
+        if task.family != "minigrid" and options.mode == "judge":
+            raise UsageError(f"CALM's subgoals are events, and {task.id} has none.", "Use a MiniGrid task.")
+        if options.subgoals == "preset" or (options.mode == "judge" and not modelled):
+            self._preset(task, modelled)
+
     def contract(self, options: Any) -> Contract | None:
         """code: subgoals and a predicate each; judge: subgoals in words, unless they are preset."""
         if options.mode == "code":
@@ -81,12 +88,12 @@ class Calm(Method):
         said = {subgoal.name: subgoal.says for subgoal in self._preset(task)}
         return f"def subgoals():\n    return {json.dumps(said)}\n"
 
-    def _preset(self, task: Task) -> tuple[Subgoal, ...]:
+    def _preset(self, task: Task, modelled: bool = True) -> tuple[Subgoal, ...]:
         found = preset_subgoals(task)
         if not found:
-            raise UsageError(
-                f"No planner knows subgoals of {task.id}.", "Let the model discover them: --option subgoals=discover."
-            )
+            remedy = "Let the model discover them: --option subgoals=discover."
+            remedy = remedy if modelled else "Name a language model with --model, and let it discover them."
+            raise UsageError(f"No planner knows subgoals of {task.id}.", remedy)
         return found
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
@@ -168,6 +175,8 @@ class JudgedSubgoals(Learner):
         known = np.array([key in self._verdicts for key in distinct.tolist()])
         verdicts = np.array([self._verdicts.get(key, 0) for key in distinct.tolist()], dtype=np.int64)
         flags = (verdicts[places.reshape(keys.shape)][..., None] >> np.arange(len(self._subgoals)) & 1).astype(bool)
+        # Those under way count: a short stretch begins few episodes, and each pays a subgoal at most once.
+        self._episodes += 0 if self._steps else int((~seen.rollout.starts[0]).sum())
         self._steps += keys.size
         self._known += int(known[places].sum())
         paid = self._latch(flags, seen.rollout.starts) if self._setting.options.latch else flags

@@ -20,7 +20,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Method, Options, Setting
 from rewardsmith.programs.composition import Channel
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.subgoals import preset_subgoals, terminated
+from rewardsmith.tasks.subgoals import preset_subgoals, subgoal_order, terminated
 from rewardsmith.tasks.transitions import Describer
 from rewardsmith.training.learner import Experience, Learner
 
@@ -135,6 +135,7 @@ class OniLearner(Learner):
         self._model.load(state["model"])
         self._model.remember(labels)
         self._know(labels)
+        self._texts.update((label.captions[0].key, label.captions[0]) for label in labels)
         self._annotator.know([label.captions[0] for label in labels])
 
     def telemetry(self) -> dict[str, Any]:
@@ -207,11 +208,15 @@ class Oni(Method):
     summary = "a bonus learned online from labels of captions, given by a language model or its stand-in (ONI)"
     Options = OniOptions
 
-    def program(self, task: Task, options: Any) -> str:
-        """None; raises UsageError for a task whose steps have no captions."""
+    def check(self, task: Task, options: Any, modelled: bool) -> None:
+        """Steps need captions; a stand-in needs a planner's subgoals, for it knows nothing else that helps."""
         if task.family != "minigrid":
             raise UsageError(f"ONI labels captions of events, and {task.id} has none.", "Use a MiniGrid task.")
-        return ""
+        if not modelled and subgoal_order(task) is None:
+            raise UsageError(
+                f"ONI's stand-in annotator knows nothing of {task.id}: no planner solves it.",
+                "Name a language model with --model.",
+            )
 
     def bonuses(self, options: OniOptions) -> tuple[Channel, ...]:
         """c_int * r_llm(m) / N_ep(m)^exponent."""

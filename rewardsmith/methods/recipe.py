@@ -42,6 +42,11 @@ class Recipe:
         """The program of a method that asks nobody for one, "" if it has none. Raises UsageError."""
         return self.method.program(task, self.options[self.method.name])
 
+    def check(self, task: Task) -> None:
+        """Raises UsageError where one of the methods cannot work on `task`."""
+        for m in self._methods:
+            m.check(task, self.options[m.name], self.modelled)
+
     @property
     def oracle_informed(self) -> bool:
         """Whether a planner or the simulator's truth decides part of what is paid."""

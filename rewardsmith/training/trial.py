@@ -314,7 +314,8 @@ class _Progress(BaseCallback):
         policy: Any = self.model.policy
         result = evaluate_for_curve(policy, self._plan.task, self._plan.pool, episodes, seed % 2**31)
         telemetry = self._shaper.telemetry() | {"methods": self._learners.telemetry()}
-        if telemetry["episodes"] or not self.last_telemetry:
-            self.last_telemetry = telemetry
+        # Sums over episodes are kept where none has ended since; what methods tell is of now.
+        kept = telemetry if telemetry["episodes"] or not self.last_telemetry else self.last_telemetry
+        self.last_telemetry = kept | {"methods": telemetry["methods"]}
         self._on_point(CurvePoint(self._seen, result, telemetry))
         self._shaper.clear_tallies()

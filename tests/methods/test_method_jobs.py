@@ -51,6 +51,33 @@ def test_a_judge_job_designs_nothing_says_who_judges_and_exports(tmp_path):
     assert verified.returncode == 0, verified.stderr
 
 
+def test_a_judge_job_may_have_its_subgoals_discovered(tmp_path):
+    few = ("--steps", "4096", "--confirm", "0", "--iterations", "1", "--samples", "1", "--slots", "1")
+    ran = rewardsmith(
+        tmp_path, "run", "--task", TASK, *few, *FEW_EPISODES, "--method", "calm", "--option", "mode=judge"
+    )
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)[0]
+    often = told["trials"][-1]["telemetry"]["methods"]["calm"]["terminated"]
+    assert set(often) == {"picked_up_key", "unlocked_door"} and max(often.values()) <= 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        (["--with", "oni", "--task", "CartPole-v1"], "CartPole-v1 has none"),
+        (["--with", "calm", "--task", "CartPole-v1"], "CartPole-v1 has none"),
+        (["--method", "oni", "--task", "MiniGrid-Dynamic-Obstacles-5x5-v0"], "no planner solves it"),
+        (["--method", "calm", "--option", "mode=judge", "--task", "BabyAI-GoToRedBall-v0"], "No planner knows"),
+        (["--method", "oni", "--option", "weight=inf", "--task", TASK], "Option weight of oni"),
+    ],
+)
+def test_a_method_that_cannot_work_on_a_task_is_refused_before_anything_trains(tmp_path, wrong, words):
+    ran = in_process(tmp_path, "run", *wrong)
+    assert ran.returncode == 2 and words in ran.stderr and len(ran.stderr.strip().splitlines()) == 2, ran.stderr
+    assert not list(tmp_path.glob("**/trials/*"))
+
+
 @pytest.mark.parametrize(
     "wrong, words",
     [

@@ -292,7 +292,7 @@ def test_training_does_not_wait_for_an_annotator_that_never_answers(tmp_path):
 def test_a_task_without_captions_is_refused_when_the_job_is_made():
     method = get_method("oni")
     with pytest.raises(UsageError, match="has none"):
-        method.program(get_task("CartPole-v1"), method.Options())
+        method.check(get_task("CartPole-v1"), method.Options(), False)
 
 
 def test_it_says_whose_labels_they_are():
