@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.errors import UsageError
 
 _ROWS = {
     "accuracy": "most probable action is an optimal one, all states",
@@ -40,7 +41,11 @@ def calibrate(
     from rewardsmith import api
     from rewardsmith.cli.methods import read_options
 
-    options: dict[str, Any] = {"prompts": prompts, **read_options(option, "ulps").get("ulps", {})}
+    screen.check_format(form)
+    given = read_options(option, "ulps")
+    if strange := set(given) - {"ulps"}:
+        raise UsageError(f"Options are set of {min(strange)!r}, which takes no part.", "Only ulps has options here.")
+    options: dict[str, Any] = {"prompts": prompts, **given.get("ulps", {})}
     if language_model is not None:
         options["language_model"] = language_model
     report = api.calibrate_guide(task, options, out, screen.say)
@@ -49,9 +54,11 @@ def calibrate(
     for name, meaning in _ROWS.items():
         shown.add_row(name, "-" if figures[name] is None else f"{figures[name]:.3f}", meaning)
     shown.add_row("states", str(figures["states"]), f"of them with one optimal action: {figures['unique_states']}")
-    screen.emit([figures], form, shown)
+    screen.emit([{**figures, "folder": str(report.folder)}], form, shown)
     if form == "table":
         for path in report.files:
             screen.say(f"wrote {path}")
         screen.say(f"the model is kept in {report.folder}")
-        screen.next_command(f"rewardsmith run --task {task} --method ulps --option prompts={prompts}")
+        screen.next_command(
+            f"rewardsmith run --task {task} --method ulps " + " ".join(f"--option {k}={v}" for k, v in options.items())
+        )

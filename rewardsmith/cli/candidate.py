@@ -169,6 +169,8 @@ def _channels(telemetry: Mapping[str, Any]) -> None:
             "-" if won is None else f"{won:.3g}", text.percent(share), "-" if tie is None else f"{tie:.2f}",
         )  # fmt: skip
     screen.out.print(shown)
+    if (ended := telemetry.get("episodes")) is not None:
+        screen.out.print(f"over {ended:,} training episodes that ended since the point before", markup=False)
     for method, told in telemetry.get("methods", {}).items():
         parts = [f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in told.items()]
         screen.out.print(f"{method}: {', '.join(parts)}", markup=False)

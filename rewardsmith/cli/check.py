@@ -35,8 +35,7 @@ def check(
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
-    if form not in ("table", "json"):
-        raise UsageError(f"There is no format {form!r} here.", "Use table or json.")
+    screen.check_format(form, ("table", "json"))
     allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 3), ("--limit", limit, 400_000),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip

@@ -50,13 +50,15 @@ def ls(
     for job in found:
         model = job.spec.get("model", "")
         began = job.created_at.strftime("%Y-%m-%d %H:%M")
+        combined = list(job.spec.get("combine") or [])
         shown.add_row(
-            job.id, job.task, job.method, model, job.state, job.best_candidate or "", began,
+            job.id, job.task, "+".join([job.method, *combined]), model, job.state, job.best_candidate or "", began,
             text.seconds(job.active_seconds),
         )  # fmt: skip
         rows.append(
-            {"job": job.id, "task": job.task, "method": job.method, "model": model, "state": job.state,
-             "best": job.best_candidate, "began": job.created_at, "active_seconds": round(job.active_seconds, 1),
+            {"job": job.id, "task": job.task, "method": job.method, "with": combined, "model": model,
+             "state": job.state, "best": job.best_candidate, "began": job.created_at,
+             "active_seconds": round(job.active_seconds, 1),
              "owner": job.owner, "priority": job.priority}
         )  # fmt: skip
     screen.emit(rows, form, shown)
@@ -248,8 +250,9 @@ def curves(
         job = reading.find_job(connection, what)
         named = [reading.find_candidate(connection, what).id] if reading.names_candidate(what) else []
         best = named or ([job.best_candidate] if job.best_candidate else [])
+        reward = "designed reward " if job.spec.get("designs", True) else f"{job.method}'s reward "
         arms = {
-            ("designed reward " if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c)
+            (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c)
             for c in [*best, f"{job.id}-sparse"]
         }
     if channels:

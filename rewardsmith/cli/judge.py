@@ -23,13 +23,14 @@ def evaluate_judge(
     view: Annotated[str | None, typer.Option(help="Only this view of the judge: cropped, full or caption.")] = None,
     false_positive: Annotated[float, typer.Option(min=0, max=1, help="Error rate of the stand-in.")] = 0.0,
     false_negative: Annotated[float, typer.Option(min=0, max=1, help="Error rate of the stand-in.")] = 0.0,
-    max_calls: Annotated[int | None, typer.Option(help="Limit of language-model calls.")] = None,
-    seed: Annotated[int, typer.Option(help="Which transitions are drawn.")] = 0,
+    max_calls: Annotated[int | None, typer.Option(min=1, help="Limit of language-model calls.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which transitions are drawn.")] = 0,
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
     """Measure a judge of subgoals offline, against the simulator's truth; nothing is trained."""
     from rewardsmith import api
 
+    screen.check_format(form)
     arms = api.judge_arms(mode, subgoals, view)
     scores = api.evaluate_judge(
         screen.say, task=task, model=model, transitions=transitions, seed=seed, arms=arms,

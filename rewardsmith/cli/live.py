@@ -102,9 +102,10 @@ def _phase(view: Overview) -> str:
 def screen_of(view: Overview) -> Group:
     """The whole screen."""
     job = view.job
+    designed = f"  designed by {job.spec['model']}" if job.spec.get("designs", True) else ""
     head = Text.assemble(
         (f"job {job.id}", f"bold {screen.ACCENT}"),
-        f"  {job.task}  {job.method}  designed by {job.spec['model']}  {_phase(view)}  "
+        f"  {job.task}  {text.recipe_words(job.spec)}{designed}  {_phase(view)}  "
         f"{text.seconds(job.active_seconds)}{_budget(view)}",
     )
     return Group(head, Text(), _candidates(view), Text(f"\n{job.note}" if job.note else ""))

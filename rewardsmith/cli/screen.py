@@ -12,6 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rewardsmith.errors import UsageError
+
 ACCENT = "cyan"
 
 _PLAIN_WIDTH = 110  # columns where nobody tells: pipes, files, logs
@@ -44,8 +46,18 @@ def table(title: str | None, columns: Sequence[tuple[str, str]]) -> Table:
     return made
 
 
+FORMATS = ("table", "json", "csv")
+
+
+def check_format(form: str, known: Sequence[str] = FORMATS) -> None:
+    """Raises UsageError for a format that is none; commands that work long ask before they do."""
+    if form not in known:
+        raise UsageError(f"There is no format {form!r} here.", f"Use {' or '.join(known)}.")
+
+
 def emit(rows: Sequence[dict[str, Any]], form: str, shown: Table) -> None:
-    """Write `rows` to stdout as a table, JSON or CSV."""
+    """Write `rows` to stdout as a table, JSON or CSV. Raises UsageError for another format."""
+    check_format(form)
     if form == "json":
         print(json.dumps(rows, indent=2, default=_plain))
     elif form == "csv":

@@ -30,7 +30,8 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     lines += _left_out(candidate)
     lines += [*_scores(connection, job, candidate), *_checks(connection, candidate)]
     lines += ["## Made from", ""]
-    lines += [f"- method: {job.method}; model: {spec.model}; training gamma: {spec.training.gamma}"]
+    made = text.recipe_words(job.spec)
+    lines += [f"- method: {made}; model: {spec.model}; training gamma: {spec.training.gamma}"]
     lines += [f"- program sha256: `{candidate.source_hash}`"]
     hashes = connection.execute(
         select(llm_calls.c.role, llm_calls.c.prompt_hash).where(llm_calls.c.candidate == candidate.id)

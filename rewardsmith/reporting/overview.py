@@ -49,6 +49,8 @@ class Overview:
         """Environment steps that the search's candidates were trained for, and those of training all to the end, with
         those that passed their checks and were not needed."""
         steps = [row.steps for row in self.rows if row.rung or row.predicted_rank is not None]
+        if len(steps) < 2:
+            return 0, 0  # nobody to race with
         return sum(steps), len(steps) * int(self.job.spec["steps"]) * int(self.job.spec.get("seeds", 1))
 
 

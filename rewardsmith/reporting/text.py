@@ -21,6 +21,15 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     return f"{100 * value:.1f} %{interval}"
 
 
+def recipe_words(spec: Mapping[str, Any]) -> str:
+    """ "calm with count (calm.beta=0.3, weight of count 0.02)": a job's methods, and what was set of them."""
+    combined = spec.get("combine") or []
+    said = str(spec["method"]) + (f" with {', '.join(combined)}" if combined else "")
+    parts = [f"{m}.{k}={v}" for m, values in (spec.get("options") or {}).items() for k, v in values.items()]
+    parts += [f"weight of {name} {value:g}" for name, value in (spec.get("weights") or {}).items()]
+    return said + (f" ({', '.join(parts)})" if parts else "")
+
+
 def verdict_word(kind: str, passed: bool, details: Mapping[str, Any] | None) -> str:
     """What to call a check's outcome: a certificate's own verdict, else passed or FAILED."""
     if kind == "certificate" and details:
