@@ -19,6 +19,7 @@ from rewardsmith.programs.contract import Contract
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
+from rewardsmith.training.schedule import schedule
 
 _ANALYSED = 2  # programs per round that the analyzer reads
 _ROUNDS = 2  # an answer that cannot be read is asked for once more
@@ -85,8 +86,15 @@ def plan_calls(spec: JobSpec) -> Plan:
 
 
 def notices(spec: JobSpec) -> list[str]:
-    """What a user is to know of who answers in a language model's place. Raises UsageError."""
-    return recipe_of(spec).notices
+    """What a user is to know before the job: who answers in a language model's place, how long trials really are.
+
+    Raises UsageError.
+    """
+    plans = schedule(get_task(spec.task), spec.training, spec.steps)
+    steps = plans.total * plans.per_rollout
+    near = abs(steps - spec.steps) <= 0.01 * spec.steps
+    text = f"A trial is trained for {steps:,} environment steps: whole rollouts of {plans.per_rollout:,}."
+    return [*recipe_of(spec).notices, *([] if near else [text])]
 
 
 def asks_designer(spec: JobSpec) -> bool:

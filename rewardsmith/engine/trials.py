@@ -170,7 +170,7 @@ class _Rows:
             "episodes": point.evaluation.episodes,
             "shaped_return": telemetry["shaped_return"] if telemetry["episodes"] else None,
             "env_return": telemetry["env_return"] if telemetry["episodes"] else None,
-            "components": {"channels": telemetry["channels"], "components": telemetry["components"]},
+            "components": {name: telemetry[name] for name in ("channels", "components", "episodes")},
         }
         self._write(lambda connection: records.put_point(connection, **values))
 

@@ -52,18 +52,17 @@ class CloneLearner(Learner):
         self._told = {"pairs": len(observations), "accuracy": accuracy}
         self._cloned = True
 
-    def state(self) -> bool:
-        """Whether it has been done."""
-        return self._cloned
+    def state(self) -> dict[str, Any]:
+        """Whether it has been done, and what it came to."""
+        return {"cloned": self._cloned, "told": self._told}
 
     def load(self, state: Any) -> None:
         """Once is enough."""
-        self._cloned = bool(state)
+        self._cloned, self._told = state["cloned"], state["told"]
 
     def telemetry(self) -> dict[str, Any]:
-        """Once: how many pairs, and the share of them whose most probable action is optimal, afterwards."""
-        told, self._told = self._told, {}
-        return told
+        """How many pairs, and the share of them whose most probable action was optimal when they had been learned."""
+        return dict(self._told)
 
 
 def _fit(model: PPO, observations: np.ndarray, optimal: np.ndarray, epochs: int) -> float:

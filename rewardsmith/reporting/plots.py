@@ -11,6 +11,7 @@ import numpy as np
 from rewardsmith.errors import UsageError
 from rewardsmith.reporting.statistics import wilson
 
+_FEW = 10
 _COLORS = ("#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7")
 
 
@@ -41,10 +42,13 @@ def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], p
 def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, title: str) -> None:
     """What each channel paid per training episode over environment steps, the mean over seeds.
 
+    Points that rest on fewer than _FEW episodes are hollow: the first to end are short ones, and often successes.
     Raises UsageError when no episode has ended yet.
     """
     told: dict[str, dict[int, list[float]]] = {}
+    ended: dict[int, int] = {}
     for point in (p for curve in curves for p in curve):
+        ended[point["steps"]] = ended.get(point["steps"], 0) + (point["components"] or {}).get("episodes", 0)
         for name, channel in (point["components"] or {}).get("channels", {}).items():
             told.setdefault(name, {}).setdefault(point["steps"], []).append(channel["mean_per_episode"])
     if not told:
@@ -57,12 +61,17 @@ def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, ti
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
     for name, points in told.items():
         steps = sorted(points)
-        axes.plot(steps, [float(np.mean(points[s])) for s in steps], linewidth=2, label=name)
-    axes.set_ylabel("per training episode")
-    _finish(plt, figure, axes, path, title)
+        values = [float(np.mean(points[s])) for s in steps]
+        (line,) = axes.plot(steps, values, linewidth=2, label=name)
+        for fill, wanted in ((line.get_color(), False), ("white", True)):
+            mine = [(s, v) for s, v in zip(steps, values, strict=True) if (ended[s] < _FEW) == wanted]
+            axes.plot(*zip(*mine, strict=True) if mine else ((), ()), "o", color=line.get_color(), markerfacecolor=fill)
+    few = any(ended[s] < _FEW for points in told.values() for s in points)
+    axes.set_ylabel("per training episode" + (f"\n(hollow: under {_FEW} ended)" if few else ""))
+    _finish(plt, figure, axes, path, title, outside=True)
 
 
-def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str) -> None:
+def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str, outside: bool = False) -> None:
     """What all pictures share, and the file."""
     axes.set_xlabel("environment steps")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:,.0f}k" if value else "0")
@@ -70,7 +79,10 @@ def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str) -> None:
     axes.grid(alpha=0.25, linewidth=0.6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.legend(frameon=False, loc="center right")
+    if outside:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        axes.legend(frameon=False, loc="best")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         figure.savefig(path, dpi=150)
