@@ -150,6 +150,7 @@ class OniLearner(Learner):
             "waiting": self._annotator.waiting,
             "stopped": self._annotator.stopped,
             "labels": self._file.count,
+            "helpful": float(np.mean([v > 0.5 for v in self._labelled.values()])) if self._labelled else None,
             "calls": self._annotator.judge.calls,
             "version": self._model.version,
             "latency_p50_s": float(np.quantile(self._waited, 0.5)) if self._waited else None,
@@ -242,7 +243,9 @@ class Oni(Method):
         share = telemetry.get("annotated_steps")
         if share is None:
             return ()
-        return (f"{share:.0%} of the steps had a caption with a label; {telemetry['labels']} labels arrived so far.",)
+        said = f"{share:.0%} of the steps had a caption with a label; {telemetry['labels']} labels arrived so far"
+        helpful = telemetry.get("helpful")
+        return (f"{said}." if helpful is None else f"{said}, {helpful:.0%} of them helpful.",)
 
 
 METHOD = Oni()
