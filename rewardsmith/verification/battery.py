@@ -77,9 +77,14 @@ class BatteryReport:
     us_per_transition: float
 
     @property
+    def lost(self) -> tuple[int, ...]:
+        """The layouts on which solving does not pay most."""
+        return tuple(f.layout for f in self.findings if f.margin <= 0 and f.rival.script != f.solution.script)
+
+    @property
     def passed(self) -> bool:
         """Whether solving pays most on every layout."""
-        return all(f.margin > 0 or f.rival.script == f.solution.script for f in self.findings)
+        return not self.lost
 
 
 @lru_cache(maxsize=8)

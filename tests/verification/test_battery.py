@@ -11,7 +11,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.tasks.minigrid import schema as col
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
-from rewardsmith.verification.checks import run_checks
+from rewardsmith.verification.checks import Proof, run_checks
 from rewardsmith.verification.plans import first_plans
 from rewardsmith.verification.scripts import Hack
 
@@ -56,6 +56,17 @@ def test_a_cost_per_step_may_make_giving_up_better_than_a_detour_but_not_than_so
     report = run_battery(task, rewards.free("return -0.06"), 0.99)
     assert report.passed and report.findings[0].solution.script == "solution"
     assert not run_battery(task, rewards.free("return -0.2"), 0.99).passed
+
+
+def test_a_proof_overrules_the_battery_where_another_way_of_solving_pays_most(small_task):
+    body = "return -0.8 if action == TURN_LEFT else 0.0"
+    task = small_task(DOORKEY)
+    assert not run_battery(task, rewards.free(body), 0.99).passed
+    told = {v.kind: v for v in run_checks(task, rewards.free(body), 0.99, proof=Proof(keep_going=True)).verdicts}
+    assert told["certificate"].details["verdict"] == "sound"
+    assert told["battery"].passed and "another way of solving" in told["battery"].message
+    farm = run_checks(task, rewards.PICKUP_FARM, 0.99, proof=Proof(keep_going=True))
+    assert [v.kind for v in farm.verdicts if not v.passed] == ["battery", "certificate"]
 
 
 @pytest.mark.parametrize(
