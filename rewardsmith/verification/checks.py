@@ -114,7 +114,10 @@ def run_checks(
             verdicts = _proved_right(verdicts)
         return Checked(verdicts, components, played)
     except HostError as error:
-        verdicts.append(Verdict("contract", False, str(error), {"cause": error.cause, "line": error.line}))
+        told = str(error)
+        if "StopIteration" in told:
+            told += "; next() found nothing: an object can be gone (a box that was opened), so give it a default"
+        verdicts.append(Verdict("contract", False, told, {"cause": error.cause, "line": error.line}))
         return Checked(verdicts, {}, {})
 
 
