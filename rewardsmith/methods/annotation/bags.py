@@ -48,7 +48,7 @@ class Bags:
         """(used, shares): the buckets that M captions have, int64 [C], and how much of each caption falls into each
         of them, float32 [M, C], rows summing to 1.
 
-        Captions of a task have few words: a product with C columns costs a tenth of an EmbeddingBag and its gradient.
+        Captions of a task have few words: a product with C columns costs a quarter of an EmbeddingBag and its gradient.
         """
         lengths = self._lengths[rows]
         buckets = self._buckets[rows, : int(lengths.max(initial=1))]
