@@ -121,7 +121,7 @@ def ppo() -> list[str]:
                       f"(median of {len(shares)} pairs; a second core is idle)."]  # fmt: skip
     shares = [b / a for a, b in zip(found[names[0]], found[COUNTING], strict=True)]
     lines += ["", f"Without a reward, while another process counts all the time: {statistics.median(shares):.3f} "
-                  "of the speed. That is what a second busy core costs on this machine."]  # fmt: skip
+                  "of the speed."]  # fmt: skip
     return lines
 
 

@@ -103,7 +103,7 @@ def check_reward(
     found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
     reward = within_budget(found, reward, episode_budget, used, allow)
-    proof = Proof(layouts, limit, None, keep_going=True)
+    proof = Proof(layouts, limit, None)
     return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
 
 

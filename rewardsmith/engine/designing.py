@@ -128,7 +128,7 @@ def run_check(context: Context, item: Item) -> None:
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
     task, gamma, allow = get_task(spec.task), spec.training.gamma, context.sandbox_floor
     reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, allow)
-    proof = Proof(keep_going=True, wanted=spec.verification)  # a proof may overrule the battery
+    proof = Proof(wanted=spec.verification)
     # What is paid during training only cannot be checked beforehand.
     checked = run_checks(task, reward.written, gamma, allow, proof, hacks)
     verdicts = list(checked.verdicts)

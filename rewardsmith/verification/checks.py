@@ -61,15 +61,11 @@ class Checked:
 
 @dataclass(frozen=True)
 class Proof:
-    """How far a certificate may go, see `certify`; `keep_going` certifies what the battery has failed already.
-
-    `wanted` false: neither battery nor certificate.
-    """
+    """How far a certificate may go, see `certify`. `wanted` false: neither battery nor certificate."""
 
     layouts: int = LAYOUTS
     limit: int = QUICK_LIMIT
     work: int | None = QUICK_WORK
-    keep_going: bool = False
     wanted: bool = True
 
 
@@ -81,9 +77,10 @@ def run_checks(
     proof: Proof | None = None,
     hacks: Sequence[Hack] = (),
 ) -> Checked:
-    """Check a program in order of cost; stop at the first failure. Never raises for the program's faults.
+    """Check a program in order of cost. Stops at the first failure, but for the battery's, which a proof may overrule.
 
-    `hacks`: behaviours that out-earned solving under earlier programs; the battery plays them, too.
+    Never raises for the program's faults. `hacks`: behaviours that out-earned solving under earlier programs, which the
+    battery plays, too.
     """
     if not reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
@@ -109,7 +106,7 @@ def run_checks(
             verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))
         if verdicts[-1].passed and proof.wanted:
             verdicts += _battery(task, reward, gamma, allow, scores, hacks)
-        if proof.wanted and (verdicts[-1].passed or (verdicts[-1].kind == "battery" and proof.keep_going)):
+        if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
             verdicts += _certificate(task, reward, gamma, proof, allow)
             verdicts = _proved_right(verdicts)
         return Checked(verdicts, components, played)

@@ -11,7 +11,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.tasks.minigrid import schema as col
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
-from rewardsmith.verification.checks import Proof, run_checks
+from rewardsmith.verification.checks import run_checks
 from rewardsmith.verification.plans import first_plans
 from rewardsmith.verification.scripts import Hack
 
@@ -62,10 +62,10 @@ def test_a_proof_overrules_the_battery_where_another_way_of_solving_pays_most(sm
     body = "return -0.8 if action == TURN_LEFT else 0.0"
     task = small_task(DOORKEY)
     assert not run_battery(task, rewards.free(body), 0.99).passed
-    told = {v.kind: v for v in run_checks(task, rewards.free(body), 0.99, proof=Proof(keep_going=True)).verdicts}
+    told = {v.kind: v for v in run_checks(task, rewards.free(body), 0.99).verdicts}
     assert told["certificate"].details["verdict"] == "sound"
     assert told["battery"].passed and "another way of solving" in told["battery"].message
-    farm = run_checks(task, rewards.PICKUP_FARM, 0.99, proof=Proof(keep_going=True))
+    farm = run_checks(task, rewards.PICKUP_FARM, 0.99)
     assert [v.kind for v in farm.verdicts if not v.passed] == ["battery", "certificate"]
 
 
@@ -74,7 +74,7 @@ def test_a_proof_overrules_the_battery_where_another_way_of_solving_pays_most(sm
     [(rewards.PICKUP_FARM, "alternating PICK_UP and DROP"), (rewards.OSCILLATION, "to and fro before the goal")],
 )
 def test_a_farm_fails_and_the_designer_is_told_who_earned_how_much_and_from_what(small_task, reward, rival):
-    verdict = run_checks(small_task(DOORKEY), reward, 0.99).verdicts[-1]
+    verdict = next(v for v in run_checks(small_task(DOORKEY), reward, 0.99).verdicts if not v.passed)
     assert (verdict.kind, verdict.passed) == ("battery", False)
     assert rival in verdict.message and "more than the solution" in verdict.message
     assert f"reward {verdict.details['rival']['components']['reward']:.3g}" in verdict.message

@@ -95,7 +95,6 @@ class Verdict:
 
 @dataclass
 class Proof:
-    keep_going: bool = False
     wanted: bool = True
 
 
