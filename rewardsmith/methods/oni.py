@@ -111,11 +111,11 @@ class OniLearner(Learner):
     def _take(self) -> None:
         """Learn from the labels that have arrived, and write them down."""
         labels = self._annotator.collect()
+        version = self._model.learn(labels)
         if not labels:
             return
-        self._model.learn(labels)
         self._know(labels)
-        self._file.append(labels, self._rollout, self._model.version)
+        self._file.append(labels, self._rollout, version)
         self._waited = (self._waited + [label.arrived - label.asked for label in labels])[-10_000:]
 
     def _know(self, labels: Sequence[Label]) -> None:

@@ -199,16 +199,18 @@ def finite_horizon(successor, low, high, success, allowed, leftover, gamma, step
 
 
 @njit(cache=True)
-def walk_randomly(successor, reward, walks, steps, seed):
-    """Share of a uniformly random policy's steps from node 0 whose reward is not 0, and how often nodes are met."""
+def walk(successor, reward, chances, walks, steps, seed):
+    """(share that pays anything of the steps from node 0 of a policy that chooses alike everywhere; how often it met
+    each node, int64 [N]). `chances` [A] add up to 1."""
     np.random.seed(seed)
-    met = np.zeros(successor.shape[0], np.int64)
+    met, summed = np.zeros(successor.shape[0], np.int64), np.cumsum(chances)
+    last = len(chances) - 1
     paid, total = 0, 0
     for _ in range(walks):
         s = 0
         for _ in range(steps):
             met[s] += 1
-            a = np.random.randint(successor.shape[1])
+            a = min(np.searchsorted(summed, np.random.random(), side="right"), last)
             total += 1
             if abs(reward[s, a]) > 1e-12:
                 paid += 1

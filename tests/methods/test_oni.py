@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -167,6 +168,7 @@ def test_classification_pays_one_above_the_threshold_and_generalises_to_new_word
     assert values_of(model, "it picked up the key") == [0.0]  # nothing is learned yet
     for _ in range(4):
         model.learn(labelled())
+    model.learn([])
     assert values_of(model, "it picked up the key number 99", "it turned towards wall 99") == [1.0, 0.0]
 
 
@@ -180,6 +182,7 @@ def test_ranking_pays_normalised_rewards_above_the_threshold_only(threshold):
     ]
     for _ in range(4):
         model.learn(pairs)
+    model.learn([])
     texts = [label.captions[0].text for label in singles]
     model.observe(texts, np.ones(len(texts), dtype=np.int64))
     model.observe(texts, np.ones(len(texts), dtype=np.int64))
@@ -189,6 +192,26 @@ def test_ranking_pays_normalised_rewards_above_the_threshold_only(threshold):
     assert np.allclose(paid[above], normal[above], rtol=1e-3)  # r~, not r
     assert (paid[~above] == 0).all() and not above.all()
     assert paid[0::2].min() > paid[1::2].max()
+
+
+@pytest.mark.parametrize("kind", [Classification, Ranking])
+def test_a_network_pays_what_it_learned_one_rollout_later_and_after_a_checkpoint_too(kind):
+    model, singles = kind(seed=0, learning_rate=1e-2), labelled()
+    pairs = [Label((a.captions[0], b.captions[0]), a.value, 0.0, 1.0) for a, b in pairwise(singles)]
+    labels, texts = (singles if kind is Classification else pairs), [label.captions[0].text for label in singles]
+    assert model.learn(labels) == 1
+    model.observe(texts, np.ones(len(texts), dtype=np.int64))
+    assert model.version == 0 and values_of(model, *texts) == [0.0] * len(texts)
+    again = kind(seed=1, learning_rate=1e-2)
+    again.load(model.state())
+    again.remember(labels)
+    for each in (model, again):
+        assert each.learn(labels) == 2 and each.version == 1
+    assert values_of(model, *texts) == values_of(again, *texts) != [0.0] * len(texts)
+    first = model.scores(texts)
+    for each in (model, again):
+        assert each.learn([]) == 2
+    assert (model.scores(texts) == again.scores(texts)).all() and not (model.scores(texts) == first).all()
 
 
 def test_ranking_normalises_by_what_the_network_says_now_and_remembers_counts():
@@ -214,7 +237,7 @@ def test_ranking_normalises_by_what_the_network_says_now_and_remembers_counts():
 # ---- in a trial
 
 
-def test_labels_are_paid_from_the_next_rollout_on_once_per_episode_by_counts(tmp_path):
+def test_labels_are_paid_from_a_later_rollout_on_once_per_episode_by_counts(tmp_path):
     report, curve = run(tmp_path, {get_method("oni"): {"latency": 0.0}})
     told = [p.telemetry["methods"]["oni"] for p in curve]
     assert told[-1]["annotated"] > 0.5 and told[-1]["model_accuracy"] == 1.0
@@ -234,7 +257,7 @@ def test_rewards_can_be_computed_again_from_the_stored_labels(tmp_path, kind):
 
 
 def replayed(folder, kind, annotator):
-    """Channel values of the same five random rollouts."""
+    """Channel values of the same eight random rollouts."""
     from rewardsmith.programs.rollout import Rollout
     from rewardsmith.training.learner import Experience
 
@@ -243,7 +266,7 @@ def replayed(folder, kind, annotator):
     setting = Setting(task, TRAINING, method.reward("", options), 3, 10_000, folder, options)
     learner = OniLearner(setting, annotator)
     batch, rng, found = task.batch(4, "train"), np.random.default_rng(0), []
-    for k in range(5):
+    for k in range(8):
         run = Rollout.empty(64, 4, task.schema["width"], task.schema["dtype"])
         seen = np.zeros((64, 4, task.observation_size), np.float32)
         for t in range(64):

@@ -40,8 +40,13 @@ def test_a_milestone_on_the_way_makes_it_easier():
     assert score(milestone=0.5) < score()
 
 
-def test_a_cost_of_the_needed_action_elsewhere_makes_it_harder():
-    assert score(milestone=0.5, pick_cost=0.2) > score(milestone=0.5) + 2
+def test_a_cost_of_the_needed_action_makes_it_harder_where_it_is_no_longer_small():
+    assert score(milestone=0.1, pick_cost=1.0) > score(milestone=0.1, pick_cost=0.05) + 0.5
+
+
+def test_success_pay_that_is_never_met_teaches_little():
+    """A corridor seven times as hard to cross by chance: what success pays makes no difference, a trail does."""
+    assert score(success=100.0) > score(success=1.0, milestone=0.5)
 
 
 def test_advantages_below_what_a_critic_can_tell_count_for_little():

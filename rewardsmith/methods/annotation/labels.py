@@ -1,4 +1,4 @@
-"""The labels of a trial on disk, with the rollout from which each was used: rewards can be computed again from them."""
+"""The labels of a trial on disk, with the rollout at which each was taken: rewards can be computed again from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LabelFile:
         self._begun = False
 
     def append(self, labels: Sequence[Label], rollout: int, version: int) -> None:
-        """Write labels used from rollout number `rollout` on; `version`: the reward model that learned them."""
+        """Write labels taken at rollout number `rollout`; `version`: the first of the reward model that knows them."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # What a trial wrote that was killed before its first checkpoint is not this trial's.
         with self.path.open("a" if self._begun else "w", encoding="utf-8") as file:

@@ -4,12 +4,18 @@ retrieval:       r(m) = label of m, 0 until it has one
 classification:  p(m) by cross-entropy on the labels; r(m) = 1[p(m) > eta], eta = 0.5
 ranking:         P(m1 > m2) = exp r1 / (exp r1 + exp r2), a tie counting half (Bradley-Terry); then
                  r~ = (r - mean) / std by running statistics, paid where r~ > threshold, published -0.5
+
+The two networks learn in a thread while the policy learns and the next rollout is played, and pay what they have
+learned from that one on: where a second core is idle, training does not wait for them. When they pay what does not
+depend on how fast the thread is.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import deepcopy
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,10 +34,10 @@ _REMEMBERED = 1e6  # steps
 class RewardModel(Protocol):
     """Captions to rewards; learns when labels arrive."""
 
-    version: int  # rises with every arrival of labels
+    version: int  # of what pays; rises with every arrival of labels
 
-    def learn(self, labels: Sequence[Label]) -> None:
-        """Take in labels that have just arrived."""
+    def learn(self, labels: Sequence[Label]) -> int:
+        """Take in labels that have just arrived, if any, once per rollout; returns the version they will count in."""
         ...
 
     def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
@@ -62,9 +68,10 @@ class Retrieval:
         self.version = 0
         self._table: dict[int, float] = {}
 
-    def learn(self, labels: Sequence[Label]) -> None:
+    def learn(self, labels: Sequence[Label]) -> int:
         self.remember(labels)
-        self.version += 1
+        self.version += bool(labels)
+        return self.version
 
     def remember(self, labels: Sequence[Label]) -> None:
         self._table.update((label.captions[0].key, label.value) for label in labels)
@@ -96,36 +103,59 @@ class TextScore(nn.Module):
 
 
 class _Learned(ABC):
-    """What both learned models share: labels kept, gradient steps per arrival, a generator of their own."""
+    """What both learned models share: labels kept, gradient steps per arrival, a generator of their own.
+
+    One network learns, another pays: the thread never touches the second.
+    """
 
     def __init__(self, seed: int, learning_rate: float, batch: int = 256, steps: int = 32, most: int = 25_000) -> None:
         self.version = 0
         self._generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._net = TextScore()
+            self._net, self._paying = TextScore(), TextScore()
         self._optimizer = torch.optim.Adam(self._net.parameters(), lr=learning_rate, fused=True)
         self._batch, self._steps, self._most = batch, steps, most
         self._bags = Bags()
         self._rows: list[NDArray[np.int64]] = []  # of each label's captions
         self._values: list[float] = []
+        self._thread = ThreadPoolExecutor(1, "reward-model")
+        self._running: Future[None] | None = None
+        self._unpaid = False  # whether the learning network has learned what the paying one has not
 
-    def learn(self, labels: Sequence[Label]) -> None:
+    def learn(self, labels: Sequence[Label]) -> int:
+        """Pay what was learned since the last call, and begin to learn from labels that have just arrived."""
+        self._join()
+        if self._unpaid:
+            self._paying.load_state_dict(self._net.state_dict())
+            self.version, self._unpaid = self.version + 1, False
+        if not labels:
+            return self.version
         self.remember(labels)
         count = len(self._rows)
         chosen = torch.randint(count, (self._steps, min(self._batch, count)), generator=self._generator)
-        values = torch.tensor(self._values)[chosen]
-        # All minibatches' captions at once: [steps, B, 1 or 2] places in `shares`.
-        unique, places = np.unique(np.array(self._rows)[chosen.numpy()], return_inverse=True)
+        # Rows never change once they are there, so new captions may be added meanwhile.
+        rows, values = np.array(self._rows)[chosen.numpy()], torch.tensor(self._values)[chosen]
+        self._running, self._unpaid = self._thread.submit(self._train, rows, values), True
+        return self.version + 1
+
+    def _train(self, rows: NDArray[np.int64], values: torch.Tensor) -> None:
+        """One gradient step per minibatch: rows [steps, B, 1 or 2] of captions, values [steps, B]."""
+        unique, places = np.unique(rows, return_inverse=True)
         used, shares = self._bags.shares(unique)
-        for at, value in zip(places.reshape(*chosen.shape, -1), values, strict=True):
+        for at, value in zip(places.reshape(rows.shape), values, strict=True):
             drawn, again = np.unique(at, return_inverse=True)
             scores = self._net(used, shares[torch.from_numpy(drawn)])[torch.from_numpy(again.reshape(at.shape))]
             loss = functional.binary_cross_entropy_with_logits(self.logits(scores), value)
             self._optimizer.zero_grad()
             loss.backward()
             self._optimizer.step()
-        self.version += 1
+
+    def _join(self) -> None:
+        """Wait for the thread; raises what it raised."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
 
     def remember(self, labels: Sequence[Label]) -> None:
         """Keep the latest labels."""
@@ -141,22 +171,27 @@ class _Learned(ABC):
         """Of the labels' values [B], from the scores of their captions [B, 1 or 2]."""
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The network's numbers, float64 [M]."""
+        """The paying network's numbers, float64 [M]."""
         with torch.no_grad():
-            return self._net(*self._bags.shares(self._bags.rows(texts))).double().numpy()
+            return self._paying(*self._bags.shares(self._bags.rows(texts))).double().numpy()
 
     def state(self) -> Any:
-        optimizer = self._optimizer.state_dict()
-        return {
+        self._join()
+        held = {
             "version": self.version,
+            "unpaid": self._unpaid,
+            "paying": dict(self._paying.state_dict()),
             "net": dict(self._net.state_dict()),
-            "optimizer": optimizer["state"],
+            "optimizer": self._optimizer.state_dict()["state"],
             "generator": self._generator.get_state(),
         }
+        return deepcopy(held)  # the thread will go on with the tensors
 
     def load(self, state: Any) -> None:
         """Back from a checkpoint; labels are given back by `remember`."""
-        self.version = state["version"]
+        self._join()
+        self.version, self._unpaid = state["version"], state["unpaid"]
+        self._paying.load_state_dict(state["paying"])
         self._net.load_state_dict(state["net"])
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
