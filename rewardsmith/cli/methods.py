@@ -39,6 +39,8 @@ def read_weights(changes: list[str] | None) -> dict[str, float]:
     weights: dict[str, float] = {}
     for change in changes or []:
         name, _, text = change.partition("=")
+        if name.strip() in weights:
+            raise UsageError(f"The weight of {name.strip()} is given twice.", "Leave one of the two out.")
         try:
             weights[name.strip()] = float(text)
         except ValueError:
@@ -61,8 +63,11 @@ def read_options(changes: list[str] | None, method: str) -> dict[str, dict[str, 
         owner, dot, name = key.strip().rpartition(".")
         if not equals or not name or (dot and not owner):
             raise UsageError(f"{change!r} is no option.", "Write NAME=VALUE or METHOD.NAME=VALUE; see `methods`.")
+        mine = options.setdefault(owner or method, {})
+        if name in mine:
+            raise UsageError(f"The option {owner or method}.{name} is given twice.", "Leave one of the two out.")
         try:
-            options.setdefault(owner or method, {})[name] = yaml.safe_load(text)
+            mine[name] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise UsageError(f"The value of {key} cannot be read: {text!r}", "Quote it as YAML.") from None
     return options

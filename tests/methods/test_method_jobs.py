@@ -84,6 +84,11 @@ def test_a_method_that_cannot_work_on_a_task_is_refused_before_anything_trains(t
         (["--method", "magic"], "There is no method 'magic'."),
         (["--with", "count,coutn"], "There is no method 'coutn'."),
         (["--with", "count", "--weight", "count=heavy"], "'count=heavy' is no weight."),
+        (["--with", "count", "--weight", "count=1", "--weight", "count=2"], "The weight of count is given twice."),
+        (
+            ["--method", "calm", "--option", "calm.mode=code", "--option", "mode=judge"],
+            "The option calm.mode is given twice.",
+        ),
         (["--with", "count", "--weight", "cuont=1"], "There is no channel 'cuont' to weigh."),
         (["--method", "calm", "--option", "mode=guess"], "Option mode of calm"),
         (["--method", "count", "--seed-reward", "mine.py"], "The method count takes no program."),
