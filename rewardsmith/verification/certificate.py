@@ -30,9 +30,9 @@ from .worth import cycle_of, dying, idling, solution_return
 LAYOUTS = 3
 LIMIT = 400_000
 QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
+"""Limits of a check before training: seconds on DoorKey-8x8 and UnlockPickup, larger tasks are left uncertified."""
 SMALL = 50_000
 """States of a layout that others may be certified beside: each takes a host and its tables."""
-"""Limits of a check before training: seconds on DoorKey-8x8 and UnlockPickup, larger tasks are left uncertified."""
 
 MOST_BACKWARD_WORK = 2_000_000_000
 """Transitions times steps that backward induction may look at; beyond that it is left out, and said so."""
