@@ -36,7 +36,7 @@ def table(rows: list[dict[str, Any]], tasks: Iterable[str], arms: Iterable[Arm])
         mine = {
             name: [r for r in rows if r["task"] == task and r["arm"] == name and r["pool"] == "claim"] for name in names
         }
-        sparse = mine["sparse, prolonged"] or mine["sparse"]
+        sparse = mine["sparse, prolonged"] or mine.get("sparse", [])
         lines += [_line(task, name, sorted(found, key=_seed), sparse) for name, found in mine.items() if found]
     chosen = [r for r in rows if r["task"] in set(tasks) and r["pool"] == "claim"]
     return "\n".join([*lines, *_annotators(chosen), *_language_models(chosen)]) + "\n"
