@@ -19,10 +19,11 @@ from rewardsmith.tasks.base import Task
 
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
-from .model import NotCertified, RewardModel, build_model, rescored
+from .model import NotCertified, RewardModel, build_model
+from .over_time import SuccessPay, horizon_solves, success_pay, timed_optimum
 from .part import judge_part
 from .plans import plan_of
-from .solving import Solution, distances, finite_horizon, optimal_reach, solve
+from .solving import Solution, distances, optimal_reach, solve
 from .turns import TURNS, side_by_side
 from .verdicts import VERDICTS, LayoutCertificate, Optimum
 from .worth import cycle_of, dying, idling, solution_return
@@ -33,9 +34,6 @@ QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
 """Limits of a check before training: seconds on DoorKey-8x8 and UnlockPickup, larger tasks are left uncertified."""
 SMALL = 50_000
 """States of a layout that others may be certified beside: each takes a host and its tables."""
-
-MOST_BACKWARD_WORK = 2_000_000_000
-"""Transitions times steps that backward induction may look at; beyond that it is left out, and said so."""
 
 
 @dataclass(frozen=True)
@@ -183,19 +181,25 @@ def _certify_model(
     task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str
 ) -> LayoutCertificate:
     along = plan_of(task, layout)
-    model = build_model(task, reward, gamma, layout, limit, allow, along)
-    model = _over_steps(model, task, reward, gamma, allow, along)
+    pay = success_pay(build_model(task, reward, gamma, layout, limit, allow, along), task, reward, gamma, allow, along)
+    model = pay.model
     far = distances(model.successor, model.success)
     if model.missing:
         return judge_part(task, reward, model, far, gamma, allow)
     if far[0] < 0:
         raise NotCertified("no success can be reached on this layout")
-    high, idle = _optimum(model, _most_paid(model, int(far[0]), task.max_steps), gamma)
-    timed = bool((model.low != model.high).any())
-    low = _optimum(model, model.low, gamma)[0] if timed else high
+    if far[0] > task.max_steps:
+        raise NotCertified(f"no success can be reached within an episode's {task.max_steps} steps, only after {far[0]}")
+    low, high, idle = _optima(pay, int(far[0]), gamma)
     verdict = _verdict(low, high, int(far[0]))
-    horizon = _horizon_solves(model, task.max_steps, gamma, low)
+    horizon = horizon_solves(pay, gamma, low)
     infinite = {"sound": True, "dilatory": True, "unsound": False}.get(verdict)
+    timed = None
+    if verdict in ("depends on time", "weakly sound") and low is not high:
+        timed = timed_optimum(pay, idle, gamma)
+    if timed is not None:
+        high, infinite = timed, timed.solves
+        verdict = "depends on time" if timed.solves else "weakly sound" if timed.may_solve else "unsound"
     if horizon is not None and infinite is not None and horizon != infinite:
         verdict = "horizon-dependent"
     example = None
@@ -205,34 +209,19 @@ def _certify_model(
             raise NotCertified("the real environment does not pay for the counter-example what was computed")
     cycle, gain = cycle_of(model, idle.policy, task.actions.names)
     return LayoutCertificate(
-        layout, verdict, _reason(verdict, low, high, int(far[0]), horizon, task), 1.0,
+        layout, verdict, _reason(verdict, high, int(far[0]), horizon, task, timed is not None), 1.0,
         len(model.graph.state), len(model), model.transitions, low, high, int(far[0]),
         solution_return(model, far, gamma), horizon, idling(model, gamma), dying(model, gamma), cycle, gain,
         example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps,
     )  # fmt: skip
 
 
-def _over_steps(
-    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, allow: str, along: Sequence[int]
-) -> RewardModel:
-    """Let low and high bound what a program pays for success at any step; nothing else may depend on the step."""
-    if model.missing or not model.reads_step.any():
-        return model
-    low, high = model.low.copy(), model.high.copy()
-    for step in (task.max_steps // 2, task.max_steps):
-        other = rescored(model, task, reward, gamma, step, allow, along)
-        if (other.high != model.high)[~model.success].any():
-            why = "it depends on time: steps that do not succeed pay by the step count"
-            return RewardModel(**{**vars(model), "missing": why})
-        low, high = np.minimum(low, other.low), np.maximum(high, other.high)
-    return RewardModel(**{**vars(model), "low": low, "high": high})
-
-
-def _most_paid(model: RewardModel, shortest: int, steps: int) -> NDArray[np.float64]:
-    """`high`, where a success pays no more than after the fewest steps that solve: 1 - 0.9 shortest / steps."""
-    if model.reads_step.any():
-        return model.high  # of a program's own pay nothing is known between the steps it was scored at
-    return model.high + model.success * (model.low - model.high) * (shortest / steps)
+def _optima(pay: SuccessPay, shortest: int, gamma: float) -> tuple[Optimum, Optimum, Solution]:
+    """The optimum where success pays the least, and the most, that it does from the fewest steps on; V*_ns."""
+    least, most = pay.bounds(shortest)
+    high, idle = _optimum(pay.model, most, gamma)
+    low = _optimum(pay.model, least, gamma)[0] if (least != most).any() else high
+    return low, high, idle
 
 
 def _optimum(model: RewardModel, reward: NDArray[np.float64], gamma: float) -> tuple[Optimum, Solution]:
@@ -257,23 +246,7 @@ def _verdict(low: Optimum, high: Optimum, shortest: int) -> str:
     return "depends on time"
 
 
-def _horizon_solves(model: RewardModel, steps: int, gamma: float, low: Optimum) -> bool | None:
-    """Whether every optimal policy of an episode's real length solves; None where that is too much work."""
-    largest = max(float(np.abs(model.high).max()), float(np.abs(model.low).max()))
-    tail = gamma**steps * (largest / (1 - gamma) + float(np.abs(model.leftover).max(initial=0.0)))
-    if low.margin > 2 * (tail + low.error):
-        return True  # the two horizons differ by less than that margin
-    if 2 * model.successor.size * steps > MOST_BACKWARD_WORK:
-        return None
-    arrays = (model.successor, model.low, model.high, model.success)
-    best, idle = (
-        finite_horizon(*arrays, allowed, model.leftover, gamma, steps)
-        for allowed in (np.ones(model.success.shape, dtype=bool), ~model.success)
-    )
-    return bool(best - idle > 1e-9 * (1 + abs(best)))
-
-
-def _reason(verdict: str, low: Optimum, high: Optimum, shortest: int, horizon: bool | None, task: Task) -> str:
+def _reason(verdict: str, high: Optimum, shortest: int, horizon: bool | None, task: Task, timed: bool) -> str:
     both = f"V* is {high.value:.4g}, without ever succeeding {high.value_without_success:.4g}"
     if verdict in ("sound", "dilatory") and (high.steps or 0) > task.max_steps:
         return f"The optimum solves after {high.steps} steps, and an episode has {task.max_steps}: {both}."
@@ -285,11 +258,12 @@ def _reason(verdict: str, low: Optimum, high: Optimum, shortest: int, horizon: b
         return f"The optimum never solves: {both}. Solving adds nothing to what can be earned without it."
     if verdict == "weakly sound":
         return f"Some optimal policy solves and another never does, which is as good: {both}."
+    if verdict == "depends on time" and timed:
+        text = f"Every optimal policy solves, with what success pays at each step: {both}; it takes {high.steps} steps."
+        return f"{text} If success always paid the least that it ever does, the optimum would not solve."
     if verdict == "depends on time":
-        return (
-            "Whether the optimum solves depends on how late a success is: it does where success pays what it does "
-            f"after {shortest} steps ({both}) and does not where it pays a tenth, as at the episode's end."
-        )
+        text = f"Whether the optimum solves depends on how late a success is: it does if that pays the most ({both})"
+        return f"{text}, and does not if it pays the least that it ever does."
     if horizon:
         text = f"Over the episode's {task.max_steps} steps the optimum solves, when nothing better is left to do; but a"
         return f"{text} learner that looks beyond the limit finds more in never solving: {both}."

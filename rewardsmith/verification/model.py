@@ -6,7 +6,7 @@ is cut off, and says so: the part that was listed then lies around a solution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -127,6 +127,24 @@ def rescored(
         return _Product(model.graph, reward, gamma, len(model), scorer, model.events, step).model(along)
 
 
+def successes_by_step(
+    model: RewardModel,
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    nodes: NDArray[np.int64],
+    steps: int,
+    allow: str,
+) -> NDArray[np.float64]:
+    """Composed rewards float64 [T, K, A] of K nodes at steps 1 to T where a success is paid 1.0, without potentials.
+
+    Only for rewards without memory and gates.
+    """
+    with _asking_much(), _Scorer(task, reward, model.graph, len(model), allow) as scorer:
+        product = _Product(model.graph, reward, gamma, len(model), scorer, model.events)
+        return product.paid(model.state[nodes], range(1, steps + 1))
+
+
 @contextmanager
 def _asking_much() -> Iterator[None]:
     """Turn a host's end by a limit into NotCertified: enumeration asks for more than training does."""
@@ -244,6 +262,17 @@ class _Product:
         if self.expanded >= self.limit and self.tables.count > self.expanded:
             self.missing = self.missing or _too_many_pairs(self.limit, bool(self.gates))
         return self._gathered()
+
+    def paid(self, state: NDArray[Any], steps: Iterable[int]) -> NDArray[np.float64]:
+        """What every action of nodes of the graph pays at step counts [T, K, A], from the first memory."""
+        _, memory = self.scorer.begin(self.graph)
+        memories = np.full(len(state), memory)
+        carried = np.zeros((len(state), 2 * len(self.gates) + len(self.potentials)))
+        won, over, found = self.graph.won[state], self.graph.over[state], []
+        for step in steps:
+            expansion = self.scorer.expand(self.graph, state, memories, step)
+            found.append(self._compose(expansion, won, over, carried, HIGH_PAY)[0])
+        return np.stack(found)
 
     def _start(self) -> Front:
         phi, memory = self.scorer.begin(self.graph)

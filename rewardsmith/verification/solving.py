@@ -172,33 +172,6 @@ def distances(successor, success):
 
 
 @njit(cache=True)
-def finite_horizon(successor, low, high, success, allowed, leftover, gamma, steps):
-    """Exact optimal return from node 0 over `steps` steps, success at step t paying low..high as MiniGrid does.
-
-    A success at step t (1..T) pays high + (low - high) * (t / T scaled to [0, 1] by 1 - 0.9 t / T): the two are
-    the rewards where the environment pays 0.1 and 1.0. leftover [N] is taken off where the horizon cuts.
-    """
-    count, actions = successor.shape
-    after, now = -leftover, np.empty(count)
-    for t in range(steps, 0, -1):
-        share = t / steps  # the environment pays 1 - 0.9 share
-        for s in range(count):
-            best = -np.inf
-            for a in range(actions):
-                if allowed[s, a]:
-                    r = high[s, a]
-                    if success[s, a]:
-                        r += (low[s, a] - r) * share
-                    there = successor[s, a]
-                    if there != END:
-                        r += gamma * after[there]
-                    best = max(best, r)
-            now[s] = best
-        after, now = now, after
-    return after[0]
-
-
-@njit(cache=True)
 def walk(successor, reward, chances, walks, steps, seed):
     """(share that pays anything of the steps from node 0 of a policy that chooses alike everywhere; how often it met
     each node, int64 [N]). `chances` [A] add up to 1."""

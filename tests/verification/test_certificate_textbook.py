@@ -12,7 +12,8 @@ from verification.textbook import enumerate_real, value_iteration
 from rewardsmith.tasks.minigrid.pools import reset_quietly
 from rewardsmith.verification.certificate import certify_layout
 from rewardsmith.verification.model import build_model
-from rewardsmith.verification.solving import END, distances, finite_horizon, solve
+from rewardsmith.verification.over_time import best_over_steps
+from rewardsmith.verification.solving import END, distances, solve
 
 GAMMA = 0.9
 
@@ -96,18 +97,28 @@ def test_backward_induction_equals_trying_everything(seed, count, steps):
     high = low + 0.9 * success
     leftover = np.linspace(-1, 1, count)
 
-    def best(node: int, t: int) -> float:
+    extra, column = np.random.default_rng(seed).normal(size=(steps, 2)), np.arange(4 * count).reshape(count, 4) % 2
+
+    def best(node: int, t: int, succeeds: bool) -> float:
         if t > steps:
-            return -leftover[node]
-        found = []
+            return -np.inf if succeeds else -leftover[node]
+        found = [-np.inf]
         for a in range(4):
-            paid = low[node, a] + (0.9 * (1 - t / steps) if success[node, a] else 0.0)
             there = successor[node, a]
-            found.append(paid + (0.9 * best(there, t + 1) if there != END else 0.0))
+            if success[node, a]:
+                if succeeds:
+                    found.append(low[node, a] + 0.9 * (1 - t / steps) + extra[t - 1, column[node, a]])
+            elif there != END:
+                found.append(low[node, a] + 0.9 * best(there, t + 1, succeeds))
+            elif not succeeds:
+                found.append(low[node, a])
         return max(found)
 
-    allowed = np.ones_like(success)
-    assert finite_horizon(successor, low, high, success, allowed, leftover, 0.9, steps) == pytest.approx(best(0, 1))
+    for succeeds in (True, False):
+        tail = np.full(count, -np.inf) if succeeds else -leftover
+        arrays = (successor, high, low - high, success, extra, column.astype(np.int32))
+        value, _ = best_over_steps(*arrays, tail, 0.9, succeeds)
+        assert value == pytest.approx(best(0, 1, succeeds))
 
 
 def test_distances_are_the_planner_s(small_task):
