@@ -14,6 +14,7 @@ import os
 import signal
 import struct
 import sys
+import unicodedata  # noqa: F401 - the parser wants it for names beyond ASCII, when nothing can be imported any more
 from collections.abc import Callable
 from typing import Any
 

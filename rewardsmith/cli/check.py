@@ -36,10 +36,12 @@ def check(
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
     screen.check_format(form, ("table", "json"))
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise UsageError(f"Cannot write {out}.", "Give --out a file in a folder that exists.")
     allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 3), ("--limit", limit, 400_000),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
-    known = checking.read_hacks(hacks) if hacks else ()
+    known = checking.read_hacks(hacks, task) if hacks else ()
     found = checking.check_reward(_read(reward), task, gamma, layouts, limit, allow, _budget(episode_budget), known)
     if out is not None:
         screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
@@ -86,7 +88,7 @@ def _read(path: Path) -> str:
     from rewardsmith.reporting.reward_file import program_of
 
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
     return program_of(source) or source  # an exported file carries more than the program

@@ -102,6 +102,9 @@ def check_reward(
     """
     found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
+    if layouts > max(LAYOUTS, pool_size(found)):
+        raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
+    layouts = min(layouts, pool_size(found))
     reward = within_budget(found, reward, episode_budget, used, allow)
     proof = Proof(layouts, limit, None)
     return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
@@ -116,10 +119,30 @@ def save_counterexamples(checked: CheckedReward, path: Path) -> int:
     return len(found)
 
 
-def read_hacks(path: Path) -> tuple[Hack, ...]:
-    """The behaviours in a file that `save_counterexamples` wrote. Raises UsageError."""
+def read_hacks(path: Path, task: str | Task) -> tuple[Hack, ...]:
+    """The behaviours in a file that `save_counterexamples` wrote of `task`. Raises UsageError."""
+    found = get_task(task) if isinstance(task, str) else task
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(Hack(int(e["layout"]), tuple(e["prefix"]), tuple(e["cycle"])) for e in found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        hacks = tuple(Hack(e["layout"], tuple(e["prefix"]), tuple(e["cycle"])) for e in read)
+        others = {e.get("task", found.id) for e in read} - {found.id}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", "Give a file of --out.") from error
+    if others:
+        raise UsageError(f"{path} is of {min(others)}, not of {found.id}.", "Give a file of --out of the same task.")
+    most, actions = pool_size(found), range(len(found.actions))
+    for hack in hacks:
+        played = (*hack.prefix, *hack.cycle)
+        if not played or not all(type(a) is int and a in actions for a in played):
+            raise UsageError(f"{path} holds actions that {found.id} does not have.", "Give a file of --out.")
+        if type(hack.layout) is not int or not 0 <= hack.layout < most:
+            raise UsageError(
+                f"{path} names layout {hack.layout!r}; there are 0 to {most - 1}.", "Give a file of --out."
+            )
+    return hacks
+
+
+def pool_size(task: Task) -> int:
+    """How many training layouts a task has; 1 where they are not told apart."""
+    pool = getattr(task, "pool", None)
+    return len(pool("train")) if pool is not None else 1

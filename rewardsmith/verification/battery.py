@@ -12,7 +12,7 @@ from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout, without_potentials
 from rewardsmith.tasks.base import Task
-from rewardsmith.verification.plans import first_plans
+from rewardsmith.verification.plans import first_plans, plan_at
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
 from rewardsmith.verification.turns import side_by_side
 from sandbox.client import Scores
@@ -89,15 +89,16 @@ class BatteryReport:
 
 @lru_cache(maxsize=8)
 def played_bank(task: Task) -> tuple[tuple[int, Played], ...]:
-    """The scripted episodes of a task, played once per process; empty without a planner."""
-    return tuple((at, play_scripts(task, at, scripts_for(task, at, plan))) for at, plan in first_plans(task))
+    """The scripted episodes of a task, played once per process; empty without a planner whose plans solve."""
+    banks = ((at, play_scripts(task, at, scripts_for(task, at, plan))) for at, plan in first_plans(task))
+    return tuple((at, played) for at, played in banks if played.solved[0])
 
 
 @lru_cache(maxsize=8)
 def played_hacks(task: Task, hacks: tuple[Hack, ...]) -> tuple[tuple[int, Played], ...]:
     """Saved hacks on the layouts where they were found, each layout's solution with them."""
-    scripts = [(at, hack_scripts(task, at, plan, hacks)) for at, plan in first_plans(task)]
-    return tuple((at, play_scripts(task, at, mine)) for at, mine in scripts if mine)
+    plans = [(at, plan_at(task, at)) for at in sorted({hack.layout for hack in hacks})]
+    return tuple((at, play_scripts(task, at, hack_scripts(task, at, plan, hacks))) for at, plan in plans if plan)
 
 
 def run_battery(

@@ -195,9 +195,10 @@ def _battery(
     if report.passed:
         text = f"solving pays most; the next best, {worst.rival.script!r}, earns {worst.margin:.3g} less"
         return [Verdict("battery", True, text, details)]
+    more = f"{-worst.margin:.3g} more than" if worst.margin < -1e-9 else "no less than"
     text = (
-        f"{worst.rival.script!r} never solves and earns {worst.rival.returned:.3g} (discounted), {-worst.margin:.3g} "
-        f"more than the {worst.solution.script}, which earns {worst.solution.returned:.3g}. Sums of its episode: "
+        f"{worst.rival.script!r} never solves and earns {worst.rival.returned:.3g} (discounted), {more} "
+        f"the {worst.solution.script}, which earns {worst.solution.returned:.3g}. Sums of its episode: "
         f"{_sums(worst.rival)}; of the {worst.solution.script}'s: {_sums(worst.solution)}. Make solving pay most."
     )
     return [Verdict("battery", False, text, details)]

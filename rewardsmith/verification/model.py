@@ -169,7 +169,7 @@ def _refuse_what_moves(reward: TrainingReward) -> None:
 def _graph(task: Task, layout: int, limit: int, events: bool, uses: tuple[str, ...], along: Sequence[int] = ()) -> Any:
     graph = task.state_graph(layout, limit, events, uses)
     if graph is None:
-        raise NotCertified("only the real environment plays this task; its states cannot be enumerated")
+        raise NotCertified("its states cannot be listed: only the real environment knows them, or they do not tell all")
     if not graph.complete:
         return task.state_graph(layout, min(limit, PART_LIMIT), events, uses, along)
     return graph
@@ -268,11 +268,8 @@ class _Product:
         _, memory = self.scorer.begin(self.graph)
         memories = np.full(len(state), memory)
         carried = np.zeros((len(state), 2 * len(self.gates) + len(self.potentials)))
-        won, over, found = self.graph.won[state], self.graph.over[state], []
-        for step in steps:
-            expansion = self.scorer.expand(self.graph, state, memories, step)
-            found.append(self._compose(expansion, won, over, carried, HIGH_PAY)[0])
-        return np.stack(found)
+        found = [self.scorer.expand(self.graph, state, memories, step) for step in steps]
+        return np.stack([self._compose(each, state, carried, HIGH_PAY)[0] for each in found])
 
     def _start(self) -> Front:
         phi, memory = self.scorer.begin(self.graph)
@@ -296,8 +293,8 @@ class _Product:
                 self.missing or "it depends on time: it reads the step count, and has memory or gates besides"
             )
             self.limit = min(self.limit, PART_LIMIT)
-        low, after = self._compose(found, won, over, front.carried, LOW_PAY)
-        high, _ = self._compose(found, won, over, front.carried, HIGH_PAY)
+        low, after = self._compose(found, state, front.carried, LOW_PAY)
+        high, _ = self._compose(found, state, front.carried, HIGH_PAY)
         reached, kept = graph.node[graph.successor[state].ravel()].astype(np.int64), found.memory.ravel()
         if (kept[~over.ravel()] == ONE_TOO_MANY).any():
             self.missing = self.missing or _too_much_memory(self.limit)
@@ -317,14 +314,17 @@ class _Product:
         return first, successor.reshape(over.shape)
 
     def _compose(
-        self, found: Expansion, won: NDArray[Any], over: NDArray[Any], carried: NDArray[Any], pay: float
+        self, found: Expansion, state: NDArray[Any], carried: NDArray[Any], pay: float
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """(composed reward [S, A], what the gates carry on [S * A, columns])."""
+        graph = self.graph
+        won, over = graph.won[state], graph.over[state]
+        env = np.where(won, pay, 0.0) if graph.pay is None else graph.pay[int(pay == LOW_PAY), state]
         size, actions = won.size, won.shape[1]
         raw: dict[str, NDArray[Any]] = {}
         for channel in self.reward.channels:
             if channel.kind == "env":
-                raw[channel.name] = np.where(won, pay, 0.0).reshape(1, size)
+                raw[channel.name] = env.reshape(1, size)
             elif channel.kind == "potential":
                 raw[channel.name] = found.phi.reshape(1, size)
                 raw[channel.name + ":start"] = np.zeros((1, size))

@@ -75,6 +75,8 @@ def scripts_for(task: Task, layout: int, plan: Sequence[int]) -> tuple[Script, .
         Script("solution with a detour", _detour(task, solution), ()),
     ]
     scripts.append(Script("near miss: all but the last step, then idling", solution[:-1], (_idle(task),)))
+    others = [a for a in range(count) if solution and a != solution[-1]]
+    scripts += [Script(f"{names[a]} in place of the last step", (*solution[:-1], a), (_idle(task),)) for a in others]
     scripts += [Script(f"only {names[a]}", (), (a,)) for a in range(count)]
     scripts += [
         Script(f"alternating {names[a]} and {names[b]}", (), (a, b)) for a in range(count) for b in range(a + 1, count)

@@ -11,7 +11,9 @@ from verification import rewards
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks import get_task
+from rewardsmith.verification.battery import played_hacks
 from rewardsmith.verification.counterexample import CounterExample, replay
+from rewardsmith.verification.scripts import Hack
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 SOUND = rewards.LATCHED.source
@@ -58,6 +60,37 @@ def test_a_budget_per_episode_mends_a_farm_and_saved_hacks_are_played(check, tmp
     assert "sound on 1 of 1" in " ".join(ran.stdout.split())
 
 
+@pytest.mark.parametrize(
+    "entry, cause",
+    [
+        ({"prefix": ["a"]}, "actions that"),
+        ({"prefix": [99]}, "actions that"),
+        ({"prefix": [], "cycle": []}, "actions that"),
+        ({"prefix": "12"}, "actions that"),
+        ({"layout": 99999}, "names layout 99999"),
+        ({"layout": -1}, "names layout -1"),
+        ({"task": "MiniGrid-LavaGapS5-v0"}, "is of MiniGrid-LavaGapS5-v0"),
+    ],
+)
+def test_saved_hacks_that_do_not_fit_the_task_are_refused(check, tmp_path, entry, cause):
+    whole = {"task": TASK, "layout": 0, "prefix": [1], "cycle": [3, 4], **entry}
+    (tmp_path / "hacks.json").write_text(json.dumps([whole]))
+    ran = check(SOUND, "--hacks", "hacks.json")
+    assert ran.returncode == 2 and cause in " ".join(ran.stderr.split()), ran.stderr
+
+
+def test_hacks_of_layouts_beyond_the_bank_s_are_played_too():
+    farm = [Hack(7, (), (2,)), Hack(0, (1,), (0, 1))]
+    task = get_task(TASK)
+    assert [at for at, _ in played_hacks(task, tuple(farm))] == [0, 7]
+
+
+def test_names_and_files_beyond_ascii_are_read(check, tmp_path):
+    head, name = "\ufeffdef reward(prev, action, state, memory):\n", "gr\u00f6\u00dfe"
+    ran = check(f"{head}    {name} = 1.0\n    return {name} if state.solved else 0.0\n", "--layouts", "1")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_a_potential_is_shaped_by_the_service_and_preserves_the_optimum(check):
     ran = check(POTENTIAL, "--format", "json")
     assert ran.returncode == 0, ran.stderr
@@ -81,6 +114,9 @@ def test_a_program_that_breaks_the_contract_fails_before_any_proof(check):
         (SOUND, ("--episode-budget", "-1"), "budget"),
         (SOUND, ("--hacks", "no.json"), "counter-examples"),
         (SOUND, ("--format", "xml"), "xml"),
+        (SOUND, ("--layouts", "100000"), "There are 2048"),
+        (SOUND, ("--out", "nowhere/hacks.json"), "Cannot write"),
+        (SOUND, ("--out", "."), "Cannot write"),
     ],
 )
 def test_wrong_usage_exits_with_2(check, source, arguments, cause):

@@ -29,6 +29,9 @@ def test_the_bank_holds_every_kind_of_behaviour(small_task):
     assert {f"to and fro before the {kind}" for kind in ("key", "door", "goal")} <= doorkey
     assert {"after picked up key, alternating DROP and PICK_UP", "after unlocked door, only TOGGLE"} <= doorkey
     assert {"into lava", "to and fro before the goal"} <= lava and "into lava" not in doorkey
+    assert "DONE in place of the last step" in doorkey
+    fetch = names_of(small_task("MiniGrid-Fetch-5x5-N2-v0"))
+    assert "to an end without success" in fetch and "into lava" not in fetch
 
 
 def test_a_cycle_comes_back_to_where_it_began_and_lava_ends_the_episode(small_task):

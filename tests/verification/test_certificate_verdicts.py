@@ -257,3 +257,42 @@ def test_a_sound_reward_with_guidance_is_predicted_easier_than_without(small_tas
     task = small_task(DOORKEY)
     guided, sparse = (certify(task, r, 0.99, layouts=2).difficulty for r in (rewards.DISTANCE_POTENTIAL, SPARSE))
     assert guided < sparse
+
+
+LATE_BONUS = rewards.free(
+    "toggled = prev.front is not None and prev.front.target and action == TOGGLE\n"
+    "late = 0.5 * state.step / state.max_steps if state.solved else 0.0\n"
+    "return (1.2 if toggled else 0.0) + late"
+)
+BAND = rewards.free(
+    "if state.solved and 5 <= state.step < 350:\n    return -2.0\n"
+    "return 0.05 if state.event == 'opened' and not state.solved else 0.0"
+)
+TRAP = rewards.free(
+    "done = memory.get('done', 0)\n"
+    "if done < 30:\n    memory['done'] = done + (action == TURN_LEFT)\n    return 0.1 if action == TURN_LEFT else 0.0\n"
+    "return 0.019"
+)
+
+
+@pytest.mark.parametrize(
+    "task, reward, gamma, verdict",
+    [
+        ("MiniGrid-GoToDoor-5x5-v0", LATE_BONUS, 0.97, "unsound"),  # a late success pays less than the toggle, too
+        ("MiniGrid-RedBlueDoors-6x6-v0", BAND, 0.97, "unsound"),  # pays at steps 1, 360 and 720 alone
+        ("MiniGrid-MultiRoom-N2-S4-v0", TRAP, 0.97, "horizon-dependent"),  # solves because the episode ends
+    ],
+)
+def test_what_success_pays_at_each_step_decides_where_bounds_do_not(small_task, task, reward, gamma, verdict):
+    found = certify(small_task(task), reward, gamma, layouts=1)
+    assert found.verdict == verdict and not found.passed, found.message()
+    assert found.worst.counterexample is not None
+
+
+def test_a_bonus_for_being_quick_is_worth_what_the_fewest_steps_leave_of_it(small_task):
+    task = small_task("MiniGrid-LavaGapS5-v0")
+    quick = rewards.free("return 2.0 * (1.0 - state.step / state.max_steps) if state.solved else 0.0")
+    found = certify(task, quick, 0.97, layouts=1).worst
+    steps, most = found.shortest, task.max_steps
+    paid = 1 - 0.9 * steps / most + 2 * (1 - steps / most)
+    assert found.verdict == "sound" and found.high.value == pytest.approx(0.97 ** (steps - 1) * paid)

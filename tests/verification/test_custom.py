@@ -11,7 +11,8 @@ from minigrid.core.world_object import Ball, Goal
 from minigrid.minigrid_env import MiniGridEnv
 from verification import rewards
 
-from rewardsmith.engine.checking import check_reward
+from rewardsmith.engine.checking import check_reward, reward_of
+from rewardsmith.errors import UsageError
 from rewardsmith.tasks.minigrid.custom import CustomTask
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.counterexample import CounterExample, replay
@@ -73,3 +74,98 @@ def test_an_environment_with_hidden_state_is_not_certified():
     task = CustomTask(Moody, "moody", {"train": 2, "select": 1, "claim": 1})
     found = certify(task, rewards.SUCCESS, 0.99, layouts=1)
     assert found.verdict == "not certified"
+
+
+def custom(make, **sizes: int) -> CustomTask:
+    return CustomTask(make, "own", {"train": 3, "select": 1, "claim": 1, **sizes})
+
+
+def unpaid(state: str = "0.0") -> str:
+    return f"def reward(prev, action, state, memory):\n    return {state}\n"
+
+
+class Farm(BallThenGoal):
+    """Pays for every pick-up by itself."""
+
+    def step(self, action):
+        held = self.carrying
+        seen, paid, over, cut, info = super().step(action)
+        return seen, paid + 0.5 * (held is None and self.carrying is not None), over, cut, info
+
+
+class Generous(BallThenGoal):
+    """Pays ten for success, whenever."""
+
+    def step(self, action):
+        seen, paid, over, cut, info = super().step(action)
+        return seen, 10.0 if paid > 0 else 0.0, over, cut, info
+
+
+def test_what_the_environment_pays_by_itself_is_in_the_certificate():
+    assert not check_reward(unpaid(), custom(Farm)).passed  # the optimum picks up and drops for ever
+    assert check_reward(unpaid("0.02"), custom(Generous)).passed  # 0.02 for ever is worth 2, and 10 is more
+    assert not check_reward(unpaid("0.02"), custom(BallThenGoal)).passed
+
+
+class Unset(BallThenGoal):
+    """The flag is None before it is set."""
+
+    def _gen_grid(self, width: int, height: int) -> None:
+        super()._gen_grid(width, height)
+        self.armed = None
+
+    def step(self, action):
+        seen, paid, over, cut, info = super().step(action)
+        self.armed = "yes" if self.carrying is not None else self.armed
+        return seen, paid if self.armed else 0.0, over, cut, info
+
+
+class Listed(BallThenGoal):
+    """The flag is in a list."""
+
+    def _gen_grid(self, width: int, height: int) -> None:
+        super()._gen_grid(width, height)
+        self.held = []
+
+    def step(self, action):
+        seen, paid, over, cut, info = super().step(action)
+        if self.carrying is not None:
+            self.held.append(self.carrying.type)
+        return seen, paid if self.held else 0.0, over, cut, info
+
+
+def test_attributes_that_are_none_are_kept_and_lists_that_change_are_not_certified():
+    costly = "-2.0 if state.event == 'picked_up' else 0.0"
+    assert certify(custom(Unset), reward_of(unpaid(costly)), 0.99, layouts=1).verdict == "unsound"
+    found = check_reward(unpaid(costly), custom(Listed))
+    assert found.verdict("certificate").details["verdict"] == "not certified"
+
+
+class Sizes(BallThenGoal):
+    """Its grid is not always of one size."""
+
+    def _gen_grid(self, width: int, height: int) -> None:
+        self.width = self.height = int(self._rand_int(5, 9))
+        super()._gen_grid(self.width, self.height)
+
+
+def test_what_is_no_task_is_refused_with_the_reason():
+    for make in (BallThenGoal(), lambda: 5):
+        with pytest.raises(UsageError, match="new MiniGridEnv"):
+            custom(make)
+    with pytest.raises(UsageError, match="differs in size"):
+        check_reward(unpaid(), custom(Sizes))
+    assert check_reward(unpaid(), custom(BallThenGoal, train=2)).passed  # fewer layouts than are asked for by default
+
+
+class Hurried(BallThenGoal):
+    """Too few steps to solve it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.max_steps = 3
+
+
+def test_a_task_that_cannot_be_solved_in_time_is_no_fault_of_the_reward():
+    found = check_reward(unpaid(), custom(Hurried))
+    assert found.passed and "within an episode's 3 steps" in found.verdict("certificate").message

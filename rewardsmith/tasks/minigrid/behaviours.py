@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..base import Behaviour
 from . import schema as col
 from .enumerate import StateGraph
-from .kernels import E_BLOCKED, FORWARD
+from .kernels import E_BLOCKED, E_DIED, FORWARD
 from .snapshot import FIRST_OBJECT, KINDS
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ LISTED = 12_000
 """States looked at: the rooms that a solution passes."""
 AWAY = 3
 """Cells to walk away from an object before coming back, where there is room."""
+DEATH, FAILURE = "into lava", "to an end without success"
 
 
 def find_behaviours(task: MiniGridTask, layout: int, solution: Sequence[int]) -> list[Behaviour]:
@@ -34,13 +35,14 @@ def find_behaviours(task: MiniGridTask, layout: int, solution: Sequence[int]) ->
         return []
     parent, action = _tree(graph, 0)
     found = _before_objects(task, graph, parent, action)
-    deaths = graph.over & ~graph.won
-    for name, wanted in (("into lava", deaths), ("against a wall", _bumps(graph))):
+    ends = graph.over & ~graph.won
+    died = graph.event == E_DIED
+    for name, wanted in ((DEATH, ends & died), (FAILURE, ends & ~died), ("against a wall", _bumps(graph))):
         nodes = np.flatnonzero(wanted.any(axis=1) & (parent != -2))
         if len(nodes):  # numbered breadth-first from the solution's states, so the first is a near one
             last = int(np.argmax(wanted[nodes[0]]))
             prefix = _way(parent, action, int(nodes[0]))
-            found.append(Behaviour(name, (*prefix, last), () if wanted is deaths else (last,)))
+            found.append(Behaviour(name, (*prefix, last), () if name in (DEATH, FAILURE) else (last,)))
     return found
 
 

@@ -36,6 +36,8 @@ class StateGraph:
     state: int32 [N], the state of each node. successor: int32 [N, A], the state after; node: int32 [M], the node
     of a state or -1. event, event_object: int16 [N, A], what the action did. over, won: bool [N, A].
     complete: whether nothing was left out; otherwise `successor` may lead to states that have no node.
+    pay: float64 [2, N, A], what the environment pays at the first step and would at the last, on a line between;
+    None where it is MiniGrid's 1.0 and 0.1 for success and nothing else.
     """
 
     layout: int
@@ -49,6 +51,7 @@ class StateGraph:
     won: NDArray[np.bool_]
     complete: bool
     tables: Tables
+    pay: NDArray[np.float64] | None = None
 
     def rows_before(self, nodes: NDArray[np.int64], step: int = 0) -> NDArray[np.int32]:
         """The rows int32 [K, width] of nodes, as if reached at `step`."""
