@@ -6,10 +6,8 @@ true on the step where the task is solved. Python descriptions are the same fiel
 
 from __future__ import annotations
 
-import ast
 import difflib
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
+from rewardsmith.tasks.conditions import compile_condition
 
 _FOLDER = Path(__file__).with_name("descriptions")
 _POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
@@ -129,6 +128,10 @@ class BoxTask:
         self.success_rule = f"An episode succeeds on a step where: {description.success}."
         self.schema = _schema(description)
         names = [v.name for v in description.state] + ["step", "terminated", "truncated"]
+        if twice := [n for n in names if (*names, "solved", "failed").count(n) > 1]:
+            raise UsageError(
+                f"{self.id} has two values called {twice[0]!r}.", "Give each entry of `state` its own name."
+            )
         self._solved = compile_condition(description.success, names)
 
     def make_env(self) -> Any:
@@ -165,6 +168,12 @@ class BoxTask:
             raise UsageError(
                 f"{self.id} has {env.action_space.n} actions, the description names {len(self.actions)}.",
                 "Name every action, in order, under `actions`.",
+            )
+        most = env.spec.max_episode_steps if env.spec is not None else None
+        if most is not None and most < self.max_steps:
+            raise UsageError(
+                f"{self.id} ends its episodes after {most} steps, the description says {self.max_steps}.",
+                f"Set max_steps to {most} or less, or raise max_episode_steps where the environment is registered.",
             )
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
@@ -341,60 +350,3 @@ def _schema(d: Description) -> Schema:
     fields.append({"name": "solved", "kind": "bool", "column": n + 1, "doc": "the success test on this step"})
     fields.append({"name": "failed", "kind": "bool", "column": n + 2, "doc": "the episode ended without success"})
     return {"name": "State", "dtype": "float64", "width": n + 3, "fields": fields}
-
-
-_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-}
-_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
-
-def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
-    """A function of named values for a condition such as `terminated and position >= 0.5`.
-
-    Allowed: the names, numbers, + - * /, abs(), comparisons, and, or, not. Raises UsageError otherwise.
-    """
-    try:
-        return _compile(ast.parse(text, mode="eval").body, frozenset(names))
-    except (SyntaxError, ValueError) as error:
-        raise UsageError(
-            f"The success condition {text!r} cannot be used: {error}",
-            f"Use {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
-        ) from error
-
-
-def _compile(node: ast.expr, names: frozenset[str]) -> Callable[[Mapping[str, Any]], Any]:
-    match node:
-        case ast.Constant(value=value) if isinstance(value, int | float):
-            return lambda _: value
-        case ast.Name(id=name) if name in names:
-            return lambda v: v[name]
-        case ast.UnaryOp(op=ast.Not(), operand=inner):
-            one = _compile(inner, names)
-            return lambda v: not one(v)
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            one = _compile(inner, names)
-            return lambda v: -one(v)
-        case ast.BoolOp(op=op, values=values):
-            parts = [_compile(value, names) for value in values]
-            join = all if isinstance(op, ast.And) else any
-            return lambda v: join(part(v) for part in parts)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            a, b, apply = _compile(left, names), _compile(right, names), _ARITHMETIC[type(op)]
-            return lambda v: apply(a(v), b(v))
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
-            a, b, apply = _compile(left, names), _compile(right, names), _COMPARE[type(op)]
-            return lambda v: apply(a(v), b(v))
-        case ast.Call(func=ast.Name(id="abs"), args=[inner], keywords=[]):
-            one = _compile(inner, names)
-            return lambda v: abs(one(v))
-    raise ValueError(f"`{ast.unparse(node)}` is not allowed")

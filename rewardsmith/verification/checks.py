@@ -100,7 +100,9 @@ def run_checks(
         components = component_statistics(scores)
         played = {"transitions": steps * envs, "episodes": int(rollout.starts.sum())}
         details = {"components": components, "behaviour": behaviour_hash(reward, rollout, scores, gamma)}
-        verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored", details))
+        silent = sorted(name for name, values in components.items() if not values["fires"])
+        said = f"; never paid in any of them: {', '.join(silent)}" if silent else ""
+        verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored{said}", details))
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))

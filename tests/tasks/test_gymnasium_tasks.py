@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.gymnasium import BoxTask, Description, compile_condition
+from rewardsmith.tasks.conditions import compile_condition
+from rewardsmith.tasks.gymnasium import BoxTask, Description
 
 PENDULUM = {
     "id": "Pendulum-v1",
@@ -58,6 +59,9 @@ def test_continuous_actions_are_refused_clearly():
         ({"state": [{"name": "position"}]}, "observes 4 numbers"),
         ({"actions": ["left"]}, "has 2 actions"),
         ({"env_id": "NoSuchEnv-v0"}, "cannot make"),
+        ({"max_steps": 501}, "ends its episodes after 500 steps"),
+        ({"state": [{"name": name} for name in ("x", "v", "x", "w")], "success": "x > 0"}, "two values called 'x'"),
+        ({"success": "position"}, "neither true nor false"),
     ],
 )
 def test_an_environment_that_does_not_fit_is_refused_with_the_difference(change, words):
@@ -82,7 +86,8 @@ def test_start_states_of_the_pools_differ_and_repeat_with_the_seed():
 
 
 @pytest.mark.parametrize(
-    "text", ["__import__('os')", "x.y", "x[0]", "open", "x if x else 1", "lambda: 1", "x >", "'a'"]
+    "text",
+    ["__import__('os')", "x.y", "x[0]", "open", "x if x else 1", "lambda: 1", "x >", "'a'", "x", "1", "x + 1", "-x"],
 )
 def test_a_success_condition_allows_nothing_but_arithmetic(text):
     with pytest.raises(UsageError, match="cannot be used"):
