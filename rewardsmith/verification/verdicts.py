@@ -37,9 +37,10 @@ class Optimum:
 class LayoutCertificate:
     """What was computed on one layout. Numbers are None where `verdict` is "not certified".
 
-    low, high: the optimum where the environment pays for a success what it does at the last step, and what it does
-    after the fewest steps that solve (one and the same without that pay). shortest: those steps. solution_return:
-    discounted, of a shortest solution, paid 1.0.
+    low, high: the optimum where a success always pays the least, and the most, that it does at any step from the fewest
+    on that solve (one and the same if they are equal); where the two disagree and backward induction is not too much
+    work, high is the optimum with what it pays at each step. shortest: the fewest steps. solution_return: discounted,
+    of a shortest solution, paid 1.0.
     idling, dying: discounted worth of the best action repeated forever, and of the shortest way to end the
     episode without success (None if there is none). horizon_solves: whether every optimal policy of the episode's
     real, finite length solves; None if that was not computed. cycle: actions that the best non-solving policy
