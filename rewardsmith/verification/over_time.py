@@ -20,7 +20,9 @@ from .solving import END, Solution
 from .verdicts import Optimum
 
 MOST_BACKWARD_WORK = 2_000_000_000
-"""Transitions times steps that backward induction may look at: a few seconds."""
+"""Transitions times steps that backward induction may look at to compare horizons: a few seconds."""
+MOST_TIMED_WORK = 12_000_000_000
+"""The same where nothing else decides whether the optimum solves: a layout of DoorKey-16x16 has 5e9 to 1e10."""
 
 _MOST_SCORED = 40_000  # transitions that are scored at step after step; beyond, some nodes stand for all
 _FEWEST_NODES = 4
@@ -67,9 +69,9 @@ class SuccessPay:
         return float(value), int(steps)
 
     @property
-    def tractable(self) -> bool:
-        """Whether backward induction looks at no more than MOST_BACKWARD_WORK transitions."""
-        return 2 * self.model.successor.size * len(self.extra) <= MOST_BACKWARD_WORK
+    def work(self) -> int:
+        """How many transitions one backward induction looks at."""
+        return self.model.successor.size * len(self.extra)
 
 
 def success_pay(
@@ -114,7 +116,7 @@ def timed_optimum(pay: SuccessPay, idle: Solution, gamma: float) -> Optimum | No
 
     None where that is too much work.
     """
-    if not pay.tractable:
+    if pay.work > MOST_TIMED_WORK:
         return None
     success, steps = pay.best_success(gamma)
     without = float(idle.value[0])
@@ -130,7 +132,7 @@ def horizon_solves(pay: SuccessPay, gamma: float, low: Optimum) -> bool | None:
     tail = gamma**steps * (largest / (1 - gamma) + float(np.abs(model.leftover).max(initial=0.0)))
     if low.margin > 2 * (tail + low.error):
         return True  # the two horizons differ by less than that margin
-    if not pay.tractable:
+    if 2 * pay.work > MOST_BACKWARD_WORK:
         return None
     best, idle = pay.best_success(gamma)[0], pay.best_without(gamma)
     return bool(best - idle > 1e-9 * (1 + abs(idle)))
