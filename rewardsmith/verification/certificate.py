@@ -181,7 +181,7 @@ def _certify_model(
     task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str
 ) -> LayoutCertificate:
     along = plan_of(task, layout)
-    pay = success_pay(build_model(task, reward, gamma, layout, limit, allow, along), task, reward, gamma, allow, along)
+    pay = success_pay(build_model(task, reward, gamma, layout, limit, allow, along), task, reward, gamma, allow)
     model = pay.model
     far = distances(model.successor, model.success)
     if model.missing:
@@ -195,11 +195,15 @@ def _certify_model(
     horizon = horizon_solves(pay, gamma, low)
     infinite = {"sound": True, "dilatory": True, "unsound": False}.get(verdict)
     timed = None
-    if verdict in ("depends on time", "weakly sound") and low is not high:
+    if low is not high and (verdict in ("depends on time", "weakly sound") or _late(pay, high, int(far[0]))):
         timed = timed_optimum(pay, idle, gamma)
-    if timed is not None:
-        high, infinite = timed, timed.solves
+    if timed is not None and not low.solves:
+        infinite = timed.solves
         verdict = "depends on time" if timed.solves else "weakly sound" if timed.may_solve else "unsound"
+    if timed is not None and (timed.solves or not low.solves):
+        high = timed
+    if verdict in ("sound", "dilatory"):
+        verdict = "dilatory" if (high.steps or 0) > 2 * int(far[0]) else "sound"
     if horizon is not None and infinite is not None and horizon != infinite:
         verdict = "horizon-dependent"
     example = None
@@ -209,11 +213,16 @@ def _certify_model(
             raise NotCertified("the real environment does not pay for the counter-example what was computed")
     cycle, gain = cycle_of(model, idle.policy, task.actions.names)
     return LayoutCertificate(
-        layout, verdict, _reason(verdict, high, int(far[0]), horizon, task, timed is not None), 1.0,
+        layout, verdict, _reason(verdict, high, int(far[0]), horizon, task, timed is not None) + _sampled(pay), 1.0,
         len(model.graph.state), len(model), model.transitions, low, high, int(far[0]),
         solution_return(model, far, gamma), horizon, idling(model, gamma), dying(model, gamma), cycle, gain,
-        example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps,
+        example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps, timed is not None,
     )  # fmt: skip
+
+
+def _sampled(pay: SuccessPay) -> str:
+    text = " What a success pays at each step was scored in some states, and taken to be alike in the others."
+    return text if pay.sampled else ""
 
 
 def _optima(pay: SuccessPay, shortest: int, gamma: float) -> tuple[Optimum, Optimum, Solution]:
@@ -222,6 +231,11 @@ def _optima(pay: SuccessPay, shortest: int, gamma: float) -> tuple[Optimum, Opti
     high, idle = _optimum(pay.model, most, gamma)
     low = _optimum(pay.model, least, gamma)[0] if (least != most).any() else high
     return low, high, idle
+
+
+def _late(pay: SuccessPay, high: Optimum, shortest: int) -> bool:
+    """Whether the optimum is not paid what `high` has it paid: it takes more than the fewest steps, or seeks a step."""
+    return (high.steps or 0) > shortest or bool(pay.model.reads_step.any())
 
 
 def _optimum(model: RewardModel, reward: NDArray[np.float64], gamma: float) -> tuple[Optimum, Solution]:

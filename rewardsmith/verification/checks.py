@@ -219,7 +219,12 @@ def _proved_right(verdicts: list[Verdict]) -> list[Verdict]:
     *before, battery, certificate = verdicts
     if battery.kind != "battery" or battery.passed:
         return verdicts
-    proved = {each["layout"] for each in certificate.details["layouts"] if each["verdict"] in ("sound", "dilatory")}
+    layouts = certificate.details["layouts"]
+    proved = {
+        e["layout"]
+        for e in layouts
+        if e["verdict"] in ("sound", "dilatory") or (e["verdict"] == "depends on time" and e["by_step"])
+    }
     if not certificate.passed or not set(battery.details["lost"]) <= proved:
         return verdicts
     worst = battery.details["rival"]["script"]

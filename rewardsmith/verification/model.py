@@ -119,30 +119,22 @@ def count_states(task: Task, layout: int) -> tuple[int, bool]:
     return task.count_states(layout, MOST_COUNTED) or (0, False)
 
 
-def rescored(
-    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, step: int, allow: str, along: Sequence[int]
-) -> RewardModel:
-    """The model as it would be scored at another step count; only for rewards without memory and gates."""
-    with _asking_much(), _Scorer(task, reward, model.graph, len(model), allow) as scorer:
-        return _Product(model.graph, reward, gamma, len(model), scorer, model.events, step).model(along)
-
-
-def successes_by_step(
+def paid_by_step(
     model: RewardModel,
     task: Task,
     reward: TrainingReward,
     gamma: float,
     nodes: NDArray[np.int64],
-    steps: int,
+    steps: Iterable[int],
     allow: str,
-) -> NDArray[np.float64]:
-    """Composed rewards float64 [T, K, A] of K nodes at steps 1 to T where a success is paid 1.0, without potentials.
+) -> NDArray[np.float64] | None:
+    """Composed rewards float64 [T, K, A] of K nodes at T step counts, a success paid 1.0, Phi of the nodes left out.
 
-    Only for rewards without memory and gates.
+    Only for rewards without memory and gates; None where memory is written at one of these steps.
     """
     with _asking_much(), _Scorer(task, reward, model.graph, len(model), allow) as scorer:
         product = _Product(model.graph, reward, gamma, len(model), scorer, model.events)
-        return product.paid(model.state[nodes], range(1, steps + 1))
+        return product.paid(model.state[nodes], steps)
 
 
 @contextmanager
@@ -235,11 +227,10 @@ class _Product:
         limit: int,
         scorer: _Scorer,
         events: bool,
-        step: int = 1,
     ) -> None:
         self.graph, self.reward, self.gamma = graph, reward, gamma
         self.limit, self.expanded = limit if graph.complete else min(limit, PART_LIMIT), 0
-        self.scorer, self.events, self.step = scorer, events, step
+        self.scorer, self.events = scorer, events
         self.potentials = [c for c in reward.channels if c.kind == "potential"]
         self.gates = [c for c in reward.channels if c.budget is not None or c.gate == "latch"]
         self.tables = Keys()
@@ -263,12 +254,15 @@ class _Product:
             self.missing = self.missing or _too_many_pairs(self.limit, bool(self.gates))
         return self._gathered()
 
-    def paid(self, state: NDArray[Any], steps: Iterable[int]) -> NDArray[np.float64]:
-        """What every action of nodes of the graph pays at step counts [T, K, A], from the first memory."""
+    def paid(self, state: NDArray[Any], steps: Iterable[int]) -> NDArray[np.float64] | None:
+        """What every action of nodes of the graph pays at step counts, from the first memory; see `paid_by_step`."""
         _, memory = self.scorer.begin(self.graph)
         memories = np.full(len(state), memory)
         carried = np.zeros((len(state), 2 * len(self.gates) + len(self.potentials)))
         found = [self.scorer.expand(self.graph, state, memories, step) for step in steps]
+        over = self.graph.over[state]
+        if any((each.memory[~over] != memory).any() for each in found):
+            return None
         return np.stack([self._compose(each, state, carried, HIGH_PAY)[0] for each in found])
 
     def _start(self) -> Front:
@@ -282,7 +276,7 @@ class _Product:
     def _expanded(self, front: Front) -> tuple[Front, NDArray[Any]]:
         """Expand a frontier; returns (what was met for the first time, numbers after every action [S, A] or END)."""
         graph, state = self.graph, front.state
-        found = self.scorer.expand(graph, state, front.memory, self.step)
+        found = self.scorer.expand(graph, state, front.memory, 1)
         over, won = graph.over[state], graph.won[state]
         reads = found.reads
         if not self.events and (reads & (READ_EARLIER_EVENT | READ_EVENT_FOR_POTENTIAL)).any():

@@ -5,7 +5,7 @@ The environment pays 1 - 0.9 t / T at step t of T; a program may read the step c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 
-from .model import RewardModel, rescored, successes_by_step
+from .model import RewardModel, paid_by_step
 from .solving import END, Solution
 from .verdicts import Optimum
 
@@ -24,7 +24,8 @@ MOST_BACKWARD_WORK = 2_000_000_000
 MOST_TIMED_WORK = 12_000_000_000
 """The same where nothing else decides whether the optimum solves: a layout of DoorKey-16x16 has 5e9 to 1e10."""
 
-_MOST_SCORED = 40_000  # transitions that are scored at step after step; beyond, some nodes stand for all
+_MOST_EXAMINED = 400_000  # transitions that do not succeed, times steps, at which they must pay the same
+_MOST_SCORED = 40_000  # successes that are scored at step after step; beyond, some nodes stand for all
 _FEWEST_NODES = 4
 _SAME = 1e-9
 
@@ -34,11 +35,13 @@ class SuccessPay:
     """A transition that succeeds at step t of T pays high + (low - high) * t / T + extra[t - 1, column].
 
     extra: float64 [T, C], what a program pays beside what it does at step 1. column: int32 [N, A], which of the C.
+    sampled: whether some states were taken to be like those that were scored at every step.
     """
 
     model: RewardModel
     extra: NDArray[np.float64]
     column: NDArray[np.int32]
+    sampled: bool = False
 
     def bounds(self, first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The rewards [N, A] where each success pays the least, and the most, that it does from step `first` on."""
@@ -74,37 +77,46 @@ class SuccessPay:
         return self.model.successor.size * len(self.extra)
 
 
-def success_pay(
-    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, allow: str, along: Sequence[int]
-) -> SuccessPay:
+def success_pay(model: RewardModel, task: Task, reward: TrainingReward, gamma: float, allow: str) -> SuccessPay:
     """What success pays at every step; `model.missing` says where something else depends on the step, too.
 
-    Each success is scored at every step where that is little work. Elsewhere some are, evenly spread, and all at three
-    steps; if all of these change alike with the step, so do the others.
+    A transition on which a program does not read the step count cannot depend on it. Those that do not succeed and read
+    it are scored at every step, or not certified where that is much work. Each success is, too, where it is little
+    work; elsewhere some are, evenly spread, and all at three steps; if all of these change alike, so do the others.
     """
     steps = task.max_steps
     plain = SuccessPay(model, np.zeros((steps, 1)), np.zeros(model.successor.shape, np.int32))
     if model.missing or not model.reads_step.any():
         return plain
-    won, known = model.success, {}
-    for step in (steps // 2, steps):
-        other = rescored(model, task, reward, gamma, step, allow, along)
-        if (other.high != model.high)[~won].any():
+
+    def paid(nodes: NDArray[np.int64], at: Iterable[int]) -> NDArray[np.float64] | None:
+        return paid_by_step(model, task, reward, gamma, nodes, at, allow)
+
+    won = model.success
+    reading = np.flatnonzero((model.reads_step & ~won).any(axis=1))
+    if reading.size * won.shape[1] * steps > _MOST_EXAMINED:
+        return _missing(plain, "it depends on time: it reads the step count on more steps than can be scored at each")
+    if reading.size:
+        found = paid(reading, range(1, steps + 1))
+        if found is None:
+            return _missing(plain, "it depends on time: it reads the step count, and has memory besides")
+        if (found != found[0])[:, ~won[reading]].any():
             return _missing(plain, "it depends on time: steps that do not succeed pay by the step count")
-        known[step] = (other.high - model.high)[won]
-    nodes = np.flatnonzero(np.logical_or.reduce(won, axis=1))
-    few = max(_FEWEST_NODES, _MOST_SCORED // (model.successor.shape[1] * steps))
+    nodes = np.flatnonzero(won.any(axis=1))
+    few = max(_FEWEST_NODES, _MOST_SCORED // (won.shape[1] * steps))
     some = nodes[np.unique(np.linspace(0, len(nodes) - 1, few).astype(np.int64))]
-    paid = successes_by_step(model, task, reward, gamma, some, steps, allow)[:, won[some]]
-    extra = paid - paid[0]
+    scored, known = paid(some, range(1, steps + 1)), paid(nodes, (1, max(1, steps // 2), steps))
+    if scored is None or known is None:
+        return _missing(plain, "it depends on time: it reads the step count, and has memory besides")
+    extra, known = (scored - scored[0])[:, won[some]], (known - known[0])[:, won[nodes]]
     if len(some) == len(nodes):
         column = np.zeros(won.shape, np.int32)
         column[won] = np.arange(extra.shape[1])
         return replace(plain, extra=extra, column=column)
-    alike = np.abs(extra - extra[:, :1]).max() <= _SAME
-    if not alike or any(np.abs(k - extra[step - 1, 0]).max() > _SAME for step, k in known.items()):
+    told = extra[[0, max(1, steps // 2) - 1, steps - 1], :1]
+    if np.abs(extra - extra[:, :1]).max() > _SAME or np.abs(known - told).max() > _SAME:
         return _missing(plain, "it depends on time: what a success pays by the step count differs between states")
-    return replace(plain, extra=extra[:, :1].copy())
+    return replace(plain, extra=extra[:, :1].copy(), sampled=True)
 
 
 def _missing(pay: SuccessPay, why: str) -> SuccessPay:

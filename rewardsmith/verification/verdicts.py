@@ -44,7 +44,8 @@ class LayoutCertificate:
     idling, dying: discounted worth of the best action repeated forever, and of the shortest way to end the
     episode without success (None if there is none). horizon_solves: whether every optimal policy of the episode's
     real, finite length solves; None if that was not computed. cycle: actions that the best non-solving policy
-    repeats, and cycle_gain its mean reward per step. episode: steps of the longest episode.
+    repeats, and cycle_gain its mean reward per step. episode: steps of the longest episode. by_step: whether `high` was
+    computed with what success pays at each step.
     """
 
     layout: int
@@ -66,6 +67,7 @@ class LayoutCertificate:
     counterexample: CounterExample | None = None
     difficulty: Difficulty | None = None
     episode: int | None = None
+    by_step: bool = False
 
     @property
     def misses(self) -> bool:

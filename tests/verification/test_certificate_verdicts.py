@@ -296,3 +296,33 @@ def test_a_bonus_for_being_quick_is_worth_what_the_fewest_steps_leave_of_it(smal
     steps, most = found.shortest, task.max_steps
     paid = 1 - 0.9 * steps / most + 2 * (1 - steps / most)
     assert found.verdict == "sound" and found.high.value == pytest.approx(0.97 ** (steps - 1) * paid)
+
+
+CORNER = "state.agent.x == 1 and state.agent.y == 1"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"return 4.0 if state.step % 10 == 9 and {CORNER} else 0.0",
+        "return 2.0 if 20 < state.step < state.max_steps // 2 and not state.solved else 0.0",
+        "if 10 <= state.step < 40:\n    memory['warm'] = True\nreturn 0.3 if 'warm' in memory else 0.0",
+    ],
+)
+def test_pay_at_some_steps_that_does_not_come_of_success_is_never_called_proved(small_task, body):
+    found = certify(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), 0.97)
+    assert found.verdict == "not certified" and "depends on time" in found.message()
+
+
+def test_a_potential_that_reads_the_step_count_is_certified_without_it(small_task):
+    found = certify(small_task("MiniGrid-Empty-5x5-v0"), rewards.potential("return 0.1 * (state.step % 2)"), 0.97)
+    assert found.verdict == "sound" and "Without the potential" in found.message()
+
+
+def test_an_optimum_that_waits_for_its_step_is_dilatory_and_worth_what_it_is_paid_then(small_task):
+    body = "return (-0.5 + 0.1 * min(state.step, 50)) if state.solved else 0.0"
+    task = small_task("MiniGrid-Empty-5x5-v0")
+    found = certify(task, rewards.free(body), 0.97, layouts=1).worst
+    worth = [0.97 ** (t - 1) * (0.5 - 0.9 * t / task.max_steps + 0.1 * min(t, 50)) for t in range(5, 101)]
+    assert (found.verdict, found.high.steps) == ("dilatory", 5 + worth.index(max(worth)))
+    assert found.high.value == pytest.approx(max(worth))

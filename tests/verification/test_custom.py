@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import minigrid  # noqa: F401  registers its ids
 import pytest
+from gymnasium.wrappers import TimeLimit
 from minigrid.core.grid import Grid
 from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Ball, Goal
@@ -132,6 +133,20 @@ class Listed(BallThenGoal):
         if self.carrying is not None:
             self.held.append(self.carrying.type)
         return seen, paid if self.held else 0.0, over, cut, info
+
+
+class Cut(BallThenGoal):
+    """Cuts an episode short on the way to the goal."""
+
+    def step(self, action):
+        seen, paid, over, cut, info = super().step(action)
+        return seen, paid, over, cut or self.agent_pos[1] == 2 or self.agent_pos[0] == 3, info
+
+
+def test_an_episode_that_may_be_shorter_than_it_says_is_not_certified():
+    for make in (Cut, lambda: TimeLimit(BallThenGoal(), 4)):
+        found = check_reward(unpaid(), custom(make))
+        assert found.verdict("certificate").details["verdict"] == "not certified"
 
 
 def test_attributes_that_are_none_are_kept_and_lists_that_change_are_not_certified():

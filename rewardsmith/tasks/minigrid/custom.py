@@ -204,15 +204,16 @@ class _Walker:
 
     def _step(self, saved: tuple[Any, ...], action: int) -> tuple[Any, ...]:
         """(key, copy, row without event, (event, object, solved), over, pay) after one action; pay as `StateGraph`'s,
-        None where success is not paid on a line."""
+        None where success is not paid on a line, or the episode is cut short."""
         self.put(*saved)
         self.tracker._row(self.env, 0, -1, False)  # what the next event is told from
-        _, paid, over, _, _ = self.env.step(action)
+        _, paid, over, cut, _ = self.env.step(action)
         row = self.tracker.after(self.env, action, float(paid), bool(over))
         told = (int(row[col.EVENT]), int(row[col.EVENT_OBJECT]), bool(row[col.SOLVED]))
         row[[col.STEP, col.EVENT, col.SOLVED]], row[col.EVENT_OBJECT] = 0, -1
         key, copied = self.save(), self.copy()
         pay = self._line(saved, action, float(paid)) if told[2] else (float(paid), float(paid))
+        pay = None if cut and not over and self.task.max_steps > 1 else pay
         return key, copied, row, told, bool(over), pay
 
     def _line(self, saved: tuple[Any, ...], action: int, first: float) -> tuple[float, float] | None:
@@ -270,6 +271,8 @@ def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequenc
         right = abs(float(paid) - (begin + (end - begin) * t / task.max_steps)) <= _SAME * (1 + abs(float(paid)))
         if not right or (row != told).any() or bool(over) != bool(graph.over[node, action]):
             return False
+        if not over and bool(cut) != (t == task.max_steps):
+            return False  # an episode of another length
         node = int(graph.node[graph.successor[node, action]])
         if over or cut or node < 0:
             break
