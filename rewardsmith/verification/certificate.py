@@ -190,22 +190,8 @@ def _certify_model(
         raise NotCertified("no success can be reached on this layout")
     if far[0] > task.max_steps:
         raise NotCertified(f"no success can be reached within an episode's {task.max_steps} steps, only after {far[0]}")
-    low, high, idle = _optima(pay, int(far[0]), gamma)
-    verdict = _verdict(low, high, int(far[0]))
-    horizon = horizon_solves(pay, gamma, low)
-    infinite = {"sound": True, "dilatory": True, "unsound": False}.get(verdict)
-    timed = None
-    if low is not high and (verdict in ("depends on time", "weakly sound") or _late(pay, high, int(far[0]))):
-        timed = timed_optimum(pay, idle, gamma)
-    if timed is not None and not low.solves:
-        infinite = timed.solves
-        verdict = "depends on time" if timed.solves else "weakly sound" if timed.may_solve else "unsound"
-    if timed is not None and (timed.solves or not low.solves):
-        high = timed
-    if verdict in ("sound", "dilatory"):
-        verdict = "dilatory" if (high.steps or 0) > 2 * int(far[0]) else "sound"
-    if horizon is not None and infinite is not None and horizon != infinite:
-        verdict = "horizon-dependent"
+    found = _decide(pay, int(far[0]), gamma)
+    low, high, idle = found.low, found.high, found.idle
     example = None
     if not (low.solves or high.solves) or (high.steps or 0) > task.max_steps:
         example = find_counterexample(task, model, model.high, idle.policy, gamma)
@@ -213,11 +199,44 @@ def _certify_model(
             raise NotCertified("the real environment does not pay for the counter-example what was computed")
     cycle, gain = cycle_of(model, idle.policy, task.actions.names)
     return LayoutCertificate(
-        layout, verdict, _reason(verdict, high, int(far[0]), horizon, task, timed is not None) + _sampled(pay), 1.0,
+        layout, found.verdict, _reason(found, int(far[0]), task) + _sampled(pay), 1.0,
         len(model.graph.state), len(model), model.transitions, low, high, int(far[0]),
-        solution_return(model, far, gamma), horizon, idling(model, gamma), dying(model, gamma), cycle, gain,
-        example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps, timed is not None,
+        solution_return(model, far, gamma), found.horizon, idling(model, gamma), dying(model, gamma), cycle, gain,
+        example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps, found.by_step,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """What `LayoutCertificate` says under the same names; idle: V*_ns. by_step: `high` is paid as at each step."""
+
+    verdict: str
+    low: Optimum
+    high: Optimum
+    idle: Solution
+    horizon: bool | None
+    by_step: bool
+
+
+def _decide(pay: SuccessPay, shortest: int, gamma: float) -> _Decision:
+    """By the least and the most that a success pays; by what it pays at each step where these do not decide."""
+    low, high, idle = _optima(pay, shortest, gamma)
+    verdict = _verdict(low, high)
+    infinite = {"sound": True, "unsound": False}.get(verdict)
+    timed = None
+    if low is not high and (verdict in ("depends on time", "weakly sound") or _late(pay, high, shortest)):
+        timed = timed_optimum(pay, idle, gamma)
+    if timed is not None and not low.solves:
+        infinite = timed.solves
+        verdict = "depends on time" if timed.solves else "weakly sound" if timed.may_solve else "unsound"
+    if timed is not None and (timed.solves or not low.solves):
+        high = timed
+    if verdict == "sound" and (high.steps or 0) > 2 * shortest:
+        verdict = "dilatory"
+    horizon = horizon_solves(pay, gamma, low)
+    if horizon is not None and infinite is not None and horizon != infinite:
+        verdict = "horizon-dependent"
+    return _Decision(verdict, low, high, idle, horizon, high is timed)
 
 
 def _sampled(pay: SuccessPay) -> str:
@@ -250,17 +269,17 @@ def _optimum(model: RewardModel, reward: NDArray[np.float64], gamma: float) -> t
     return Optimum(value, without, error, value - without > 2 * error, reached is not None, reached), idle
 
 
-def _verdict(low: Optimum, high: Optimum, shortest: int) -> str:
+def _verdict(low: Optimum, high: Optimum) -> str:
     """Infinite horizon alone. Sound at the lowest pay implies sound; unsound at the highest implies unsound."""
     if low.solves:
-        steps = [o.steps for o in (low, high) if o.steps is not None]
-        return "dilatory" if min(steps, default=0) > 2 * shortest else "sound"
+        return "sound"
     if not high.solves:
         return "weakly sound" if high.may_solve else "unsound"
     return "depends on time"
 
 
-def _reason(verdict: str, high: Optimum, shortest: int, horizon: bool | None, task: Task, timed: bool) -> str:
+def _reason(found: _Decision, shortest: int, task: Task) -> str:
+    verdict, high = found.verdict, found.high
     both = f"V* is {high.value:.4g}, without ever succeeding {high.value_without_success:.4g}"
     if verdict in ("sound", "dilatory") and (high.steps or 0) > task.max_steps:
         return f"The optimum solves after {high.steps} steps, and an episode has {task.max_steps}: {both}."
@@ -272,13 +291,13 @@ def _reason(verdict: str, high: Optimum, shortest: int, horizon: bool | None, ta
         return f"The optimum never solves: {both}. Solving adds nothing to what can be earned without it."
     if verdict == "weakly sound":
         return f"Some optimal policy solves and another never does, which is as good: {both}."
-    if verdict == "depends on time" and timed:
+    if verdict == "depends on time" and found.by_step:
         text = f"Every optimal policy solves, with what success pays at each step: {both}; it takes {high.steps} steps."
         return f"{text} If success always paid the least that it ever does, the optimum would not solve."
     if verdict == "depends on time":
         text = f"Whether the optimum solves depends on how late a success is: it does if that pays the most ({both})"
         return f"{text}, and does not if it pays the least that it ever does."
-    if horizon:
+    if found.horizon:
         text = f"Over the episode's {task.max_steps} steps the optimum solves, when nothing better is left to do; but a"
         return f"{text} learner that looks beyond the limit finds more in never solving: {both}."
     late = f", after {high.steps} steps" if high.steps is not None else ""
