@@ -50,7 +50,7 @@ class CheckedReward:
         """(check, why) of those that this task does not allow, where nothing failed before them."""
         if not self.passed or self.verdict("battery") is not None:
             return []
-        text = "no planner knows this task, so nothing was compared with a solution: a reward that pays for less passes"
+        text = "no planner has a solution, so nothing was compared with a solution: a reward that pays for less passes"
         return [("battery", text)]
 
     @property

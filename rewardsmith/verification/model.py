@@ -263,7 +263,7 @@ class _Product:
         over = self.graph.over[state]
         if any((each.memory[~over] != memory).any() for each in found):
             return None
-        return np.stack([self._compose(each, state, carried, HIGH_PAY)[0] for each in found])
+        return np.stack([self._compose(each, state, carried)[0] for each in found])
 
     def _start(self) -> Front:
         phi, memory = self.scorer.begin(self.graph)
@@ -287,8 +287,8 @@ class _Product:
                 self.missing or "it depends on time: it reads the step count, and has memory or gates besides"
             )
             self.limit = min(self.limit, PART_LIMIT)
-        low, after = self._compose(found, state, front.carried, LOW_PAY)
-        high, _ = self._compose(found, state, front.carried, HIGH_PAY)
+        low, after = self._compose(found, state, front.carried, last=True)
+        high, _ = self._compose(found, state, front.carried)
         reached, kept = graph.node[graph.successor[state].ravel()].astype(np.int64), found.memory.ravel()
         if (kept[~over.ravel()] == ONE_TOO_MANY).any():
             self.missing = self.missing or _too_much_memory(self.limit)
@@ -308,12 +308,13 @@ class _Product:
         return first, successor.reshape(over.shape)
 
     def _compose(
-        self, found: Expansion, state: NDArray[Any], carried: NDArray[Any], pay: float
+        self, found: Expansion, state: NDArray[Any], carried: NDArray[Any], *, last: bool = False
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(composed reward [S, A], what the gates carry on [S * A, columns])."""
+        """(composed reward [S, A], what the gates carry on [S * A, columns]); `last`: paid as at the last step."""
         graph = self.graph
         won, over = graph.won[state], graph.over[state]
-        env = np.where(won, pay, 0.0) if graph.pay is None else graph.pay[int(pay == LOW_PAY), state]
+        usual = LOW_PAY if last else HIGH_PAY
+        env = np.where(won, usual, 0.0) if graph.pay is None else graph.pay[int(last), state]
         size, actions = won.size, won.shape[1]
         raw: dict[str, NDArray[Any]] = {}
         for channel in self.reward.channels:

@@ -22,8 +22,9 @@ def plan_of(task: Task, layout: int) -> tuple[int, ...]:
 
 @lru_cache(maxsize=64)
 def plan_at(task: Task, layout: int) -> tuple[int, ...]:
-    """As `plan_of`, searched for where that has none; nothing where the search is too long."""
+    """As `plan_of`, searched for where that has none; nothing where the search is too long, or without a planner."""
     known = plan_of(task, layout)
     if known or not first_plans(task):
         return known
-    return tuple(dict(task.oracle_plans(layout + 1) or ()).get(layout, ()))
+    found = task.plan(layout)  # type: ignore[attr-defined]  # whoever has oracle plans has it
+    return tuple(found.actions) if found is not None else ()

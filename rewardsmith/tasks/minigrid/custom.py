@@ -17,6 +17,7 @@ from rewardsmith.errors import UsageError
 from . import schema as col
 from .enumerate import StateGraph
 from .families import FOREIGN_FAMILY
+from .planner import Plan
 from .pools import FIRST_SEED, Pool, collect_layouts, reset_quietly
 from .snapshot import StateTracker
 from .task import MiniGridTask
@@ -24,6 +25,7 @@ from .task import MiniGridTask
 _SIZES = {"train": 64, "select": 32, "claim": 32}
 _MOST = 50_000  # states; about 0.4 ms each
 _REHEARSED = 4  # random episodes in which the listed states must be what the environment does
+_MEASURED = 16  # resets whose grids must be of one size
 _SAME = 1e-6  # of rewards: an environment may compute in float32
 _MINIGRIDS = frozenset(
     {
@@ -69,7 +71,7 @@ class CustomTask(MiniGridTask):
         seen = set() if split == "train" else set(self.pool("train").hashes.tolist())
         env = self.make_env().unwrapped
         sizes = set()
-        for seed in range(_REHEARSED):
+        for seed in range(_MEASURED):
             reset_quietly(env, seed)
             sizes.add((env.width, env.height))
         if len(sizes) > 1:
@@ -113,13 +115,14 @@ class CustomTask(MiniGridTask):
 
     def oracle_plans(self, count: int) -> list[tuple[int, list[int]]] | None:
         """Shortest solutions of the first layouts that have one among the states that can be listed."""
-        found = []
-        for layout in range(min(count, len(self.pool("train")))):
-            graph = self._graphs(layout, _MOST)
-            plan = None if graph is None else _shortest(graph)
-            if plan is not None and len(plan) <= self.max_steps:
-                found.append((layout, plan))
-        return found or None
+        plans = [self.plan(layout) for layout in range(min(count, len(self.pool("train"))))]
+        return [(plan.layout, plan.actions) for plan in plans if plan is not None] or None
+
+    def plan(self, layout: int, state_cap: int | None = None) -> Plan | None:
+        """The shortest solution among the states that can be listed; None without one that an episode has time for."""
+        graph = self._graphs(layout, state_cap or _MOST)
+        actions = None if graph is None else _shortest(graph)
+        return Plan(layout, actions, True) if actions is not None and len(actions) <= self.max_steps else None
 
 
 class _Walker:
