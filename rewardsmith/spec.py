@@ -44,6 +44,9 @@ class TrainingSpec(_Strict):
     clip_range: float = Field(default=0.2, gt=0)
     entropy: float = Field(default=0.003, ge=0)
     normalize_advantage: bool = False
+    normalize_reward: bool = Field(
+        default=False, description="divide rewards by the running root mean square of discounted returns"
+    )
     hidden: tuple[int, ...] = Field(default=(64, 64), min_length=1, description="widths, tanh between")
     cells: Literal["one-hot", "scaled"] = Field(
         default="one-hot", description="grid views: one-hot into a first layer shared by actor and critic, or scaled"
@@ -149,8 +152,14 @@ _FAR = {"learning_rate": 1e-3, "gamma": 0.97}
 _ROOMS = {**_FAR, "hidden": (128, 64), "entropy": 0.01, "gae_lambda": 0.98, "normalize_advantage": True}
 # What was seen at an episode's beginning decides at its end.
 _MEMORY = {**_GRID, "memory": "lstm", "entropy": 0.01, "normalize_advantage": True}
-_VECTOR = {"num_envs": 16, "batch_size": 256, "epochs": 8, "entropy": 0.01, "normalize_advantage": True}
-_BALANCE = {"num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0}
+_VECTOR = {
+    "num_envs": 16, "batch_size": 256, "epochs": 8, "entropy": 0.01,
+    "normalize_advantage": True, "normalize_reward": True,
+}  # fmt: skip
+_BALANCE = {
+    "num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0,
+    "normalize_reward": False,
+}  # fmt: skip
 _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("MiniGrid-DoorKey-16x16", 1_500_000, _FAR),
     ("MiniGrid-DoorKey-", 300_000, _GRID),

@@ -7,11 +7,11 @@ import argparse
 import torch
 
 import benchmarks.training
-from benchmarks.training import RESULTS, same, solving, speed, starting
+from benchmarks.training import RESULTS, same, solving, speed, starting, variables
 
 PARTS = {
     "engine": speed.engine, "ppo": speed.ppo, "same": same.same, "pair": speed.pair, "start": starting.start,
-    "race": solving.race, "hard": solving.hard,
+    "race": solving.race, "hard": solving.hard, "variables": variables.scale,
 }  # fmt: skip
 
 

@@ -27,12 +27,18 @@ class Resumed:
     cuts: int
     telemetry: dict[str, Any]  # of the stretch before, in case nothing is left to train
     learners: Any  # states by method
+    scale: dict[str, Any] | None  # of the running scale of rewards, where there is one
 
 
 def save_checkpoint(
-    folder: Path, model: OnPolicyAlgorithm, cuts: int, telemetry: dict[str, Any], learners: Any = None
+    folder: Path,
+    model: OnPolicyAlgorithm,
+    cuts: int,
+    telemetry: dict[str, Any],
+    learners: Any = None,
+    scale: dict[str, Any] | None = None,
 ) -> None:
-    """Write weights, optimizer state, counters, learners and the generators' states after cut number `cuts`.
+    """Write weights, optimizer state, counters, learners, scale and the generators' states after cut number `cuts`.
 
     numpy's global generator is among them: SB3's minibatches are drawn from it.
     """
@@ -49,6 +55,7 @@ def save_checkpoint(
         "updates": model._n_updates,
         "cuts": cuts,
         "telemetry": telemetry,
+        "scale": scale,
         "learners": pack(learners, "learner.", tensors),
         "groups": [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]],
         "numpy": [kind, int(position), int(has_gauss), float(gauss)],
@@ -75,9 +82,8 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
     np.random.set_state((kind, keys, position, has_gauss, gauss))
     model.num_timesteps = metadata["steps"]
     model._n_updates = metadata["updates"]
-    return Resumed(
-        metadata["steps"], metadata["cuts"], metadata["telemetry"], unpack(metadata.get("learners"), tensors)
-    )
+    learners = unpack(metadata.get("learners"), tensors)
+    return Resumed(metadata["steps"], metadata["cuts"], metadata["telemetry"], learners, metadata.get("scale"))
 
 
 def save_policy(path: Path, model: OnPolicyAlgorithm, description: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from rewardsmith.training.learner import Experience, Learner, Learners
 from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.rollout import ShapedRolloutBuffer, Shaping
+from rewardsmith.training.scale import ReturnScale
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -86,6 +87,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     env = BatchVecEnv(batch, plan.task, plan.training.rollout_steps, plan.seed, plans.cut_every)
     learners = Learners(plan.learners)
     settings = plan.training
+    scale = ReturnScale(settings.gamma) if settings.normalize_reward else None
     shaper = RewardShaper(
         plan.reward, plan.task, batch.tables, settings.num_envs, settings.rollout_steps, settings.gamma, plan.allow
     )  # fmt: skip
@@ -96,9 +98,11 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         if resumed is not None:
             env.cuts, first = resumed.cuts, resumed.steps
             learners.load(resumed.learners or {})
+            if scale is not None and resumed.scale is not None:
+                scale.load(resumed.scale)
         shaper.steps = first
-        _connect(model, env, shaper, learners)
-        callback = _Progress(plan, plans, env, shaper, learners, on_point, heartbeat)
+        _connect(model, env, shaper, learners, scale)
+        callback = _Progress(plan, plans, env, shaper, learners, scale, on_point, heartbeat)
         if resumed is not None:
             callback.last_telemetry = resumed.telemetry
         left = plans.rung_end(plan.fraction) * plans.per_rollout - first
@@ -131,13 +135,21 @@ def rehearse(task: Task) -> None:
         env.close()
 
 
-def _connect(model: OnPolicyAlgorithm, env: BatchVecEnv, shaper: RewardShaper, learners: Learners) -> None:
+def _connect(
+    model: OnPolicyAlgorithm, env: BatchVecEnv, shaper: RewardShaper, learners: Learners, scale: ReturnScale | None
+) -> None:
     """Let programs be scored while a rollout is collected, and channels be composed once it is complete."""
     buffer = model.rollout_buffer
     assert isinstance(buffer, Shaping)
     env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
+
+    def scaled(total: NDArray[np.float64]) -> NDArray[np.float64]:
+        if scale is None:
+            return total
+        return total * scale.factor(total, env.rollout.terminated | env.rollout.truncated)
+
     if not learners:
-        buffer.shape_rollout = lambda: shaper(env.rollout)
+        buffer.shape_rollout = lambda: scaled(shaper(env.rollout))
         return
     following = env.following = np.zeros_like(buffer.observations)
     if learners.guide is not None:
@@ -145,7 +157,7 @@ def _connect(model: OnPolicyAlgorithm, env: BatchVecEnv, shaper: RewardShaper, l
 
     def shape_rollout() -> NDArray[np.float64]:
         seen = Experience(env.rollout, buffer.observations, following, env.batch.tables, shaper.steps)
-        return shaper(env.rollout, learners.rewards(seen))
+        return scaled(shaper(env.rollout, learners.rewards(seen)))
 
     buffer.shape_rollout = shape_rollout
 
@@ -269,12 +281,13 @@ class _Progress(BaseCallback):
         env: BatchVecEnv,
         shaper: RewardShaper,
         learners: Learners,
+        scale: ReturnScale | None,
         on_point: Callable[[CurvePoint], None],
         heartbeat: Callable[[int], None],
     ) -> None:
         super().__init__()
         self._plan, self._plans, self._env, self._shaper = plan, plans, env, shaper
-        self._learners = learners
+        self._learners, self._scale = learners, scale
         self._on_point, self._heartbeat = on_point, heartbeat
         self._seen = -1
         self.last_telemetry: dict[str, Any] = {}
@@ -302,7 +315,8 @@ class _Progress(BaseCallback):
         # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
             state = self._learners.state()
-            save_checkpoint(self._plan.folder, self.model, self._env.cuts, self.last_telemetry, state)
+            scale = self._scale.state() if self._scale is not None else None
+            save_checkpoint(self._plan.folder, self.model, self._env.cuts, self.last_telemetry, state, scale)
             # A resumed trial begins here with empty tallies; so does one that was never interrupted.
             self._shaper.clear_tallies()
             self._learners.telemetry()
