@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 
-from rewardsmith.engine.service import warm_up
+from rewardsmith.engine.served import warm_up
 
 # Shared with children that are forked later; an Event of multiprocessing would need its own resources.
 _STOPPED = mmap.mmap(-1, 1)

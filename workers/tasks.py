@@ -80,7 +80,7 @@ def _is_limited(context: Context, job_id: str) -> bool:
 def _context() -> Context:
     if os.getpid() not in _CONTEXTS:
         context = open_context(settings(), must_exist=True, patient=True)
-        _CONTEXTS[os.getpid()] = replace(context, launch=_launch)
+        _CONTEXTS[os.getpid()] = replace(context, launch=_launch, served=True)
     return _CONTEXTS[os.getpid()]
 
 

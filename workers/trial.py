@@ -1,4 +1,4 @@
-"""`python -m workers.trial ITEM OWNER ATTEMPT`: one trial in a fresh interpreter, for its supervisor."""
+"""`python -P -m workers.trial ITEM OWNER ATTEMPT [served]`: one trial in a fresh interpreter, for its supervisor."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 
 
 def _die_with_parent() -> None:
@@ -22,15 +23,18 @@ def _die_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the trial of (item, owner, attempt). Exit code 0 means that its result is written, DISK_FULL says so."""
+    """Run the trial of (item, owner, attempt), for the service if "served" follows.
+
+    Exit code 0 means that its result is written, DISK_FULL says so.
+    """
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    from rewardsmith.engine.supervise import DISK_FULL
+    from rewardsmith.engine.supervise import DISK_FULL, SERVED
     from rewardsmith.errors import DiskFull, RewardsmithError, of_system
     from rewardsmith.storage.database import reported
 
     try:
         with reported():
-            _train(int(arguments[0]), arguments[1], int(arguments[2]))
+            _train(int(arguments[0]), arguments[1], int(arguments[2]), served=SERVED in arguments[3:])
     except (RewardsmithError, OSError) as raised:
         error = of_system(raised) if isinstance(raised, OSError) else raised
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
@@ -39,14 +43,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _train(item_id: int, owner: str, attempt: int) -> None:
+def _train(item_id: int, owner: str, attempt: int, *, served: bool) -> None:
     from rewardsmith.config import settings
     from rewardsmith.engine.context import open_context
     from rewardsmith.engine.trials import train_item
     from rewardsmith.errors import LostItem
     from rewardsmith.storage import queue
 
-    context = open_context(settings(), must_exist=True, patient=True)
+    context = replace(open_context(settings(), must_exist=True, patient=True), served=served)
     item = queue.get(context.database, item_id)
     if (item.owner, item.attempt, item.state) == (owner, attempt, "leased"):
         with contextlib.suppress(LostItem):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError
 
 from rewardsmith.engine.claiming import claim_of
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import decide
+from rewardsmith.engine.jobs import pause_job
 from rewardsmith.engine.racing import ranking
+from rewardsmith.engine.served import is_served, unreadable
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.engine.steps import AddItem, FinishJob, SetBest, SetCandidate, SetIteration, Step
 from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.schema import now
 
@@ -20,7 +25,23 @@ _MOST_STEPS = 50
 
 
 def advance(context: Context, job_id: str) -> int:
-    """Write a job's next work items; returns how many steps were taken."""
+    """Write a job's next work items; returns how many steps were taken.
+
+    A submitted job whose settings cannot be read, or lead to numbers that the database does not hold, is paused with
+    the reason: one such job must not keep a scheduler from all others.
+    """
+    try:
+        return _advance(context, job_id)
+    except (ValidationError, DataError) as error:
+        with read(context.database) as connection:
+            if not is_served(context, records.get_job(connection, job_id)):
+                raise
+        reason = unreadable(error) if isinstance(error, ValidationError) else str(error.orig).splitlines()[0]
+        pause_job(context, job_id, str(reason))
+        return 0
+
+
+def _advance(context: Context, job_id: str) -> int:
     taken = 0
     # Some steps (a death, a closed round) make further ones possible at once.
     for _ in range(_MOST_STEPS):

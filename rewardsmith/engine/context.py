@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 
 from rewardsmith.config import Settings
+from rewardsmith.errors import StorageError
 from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import open_database
 from rewardsmith.storage.outage import outlast
@@ -44,6 +46,8 @@ class Context:
     settings: Settings
     launch: Launch | None = None
     """How trials on the processor are started: None = a fresh interpreter each. See engine.supervise."""
+    served: bool = False
+    """Whether this process works for the service: each of its jobs was submitted, whatever a row says."""
 
     @property
     def sandbox_floor(self) -> str:
@@ -64,10 +68,21 @@ class Context:
         """Where finished files go. Raises StorageError."""
         return ArtifactStore(self.settings.store_url)
 
+    def job_folder(self, job_id: str) -> Path:
+        """This machine's folder of a job's checkpoints and logs. Raises StorageError for an id that names another."""
+        return self.settings.artifacts / plain_name(job_id)
+
     def trial_folder(self, candidate_id: str, purpose: str, seed: int) -> Path:
-        """Where a trial keeps its checkpoint."""
+        """Where a trial keeps its checkpoint. Raises StorageError for an id that names another folder."""
         job = candidate_id.split("-", 1)[0]
-        return self.settings.artifacts / job / f"{candidate_id}-{purpose}-{seed}"
+        return self.job_folder(job) / f"{plain_name(candidate_id)}-{plain_name(purpose)}-{int(seed)}"
+
+
+def plain_name(text: str) -> str:
+    """`text`, an id that a row holds, as the name of one file. Raises StorageError where it is not a plain name."""
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", text):
+        raise StorageError(f"The id {text!r} in the database is none that rewardsmith gives.", "Nothing was written.")
+    return text
 
 
 def open_context(settings: Settings, *, must_exist: bool = False, patient: bool = False) -> Context:

@@ -15,7 +15,8 @@ from rewardsmith.engine.budgets import bounded
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import repair_depth
 from rewardsmith.engine.hacks import saved_hacks
-from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.engine.speaking import lengths, open_role, reads_facts
 from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import TrainingReward, source_hash
@@ -37,7 +38,7 @@ _EPISODES = 2  # failed episodes that a designer is shown
 def run_design(context: Context, item: Item) -> None:
     """Ask the designer for one program and write it as a candidate, readable or not."""
     with read(context.database) as connection:
-        snapshot = read_snapshot(connection, item.key.job_id)
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
         parents = [_parent(connection, snapshot, p) for p in item.payload["parents"]]
         comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
@@ -122,7 +123,7 @@ def _write_candidate(
 def run_check(context: Context, item: Item) -> None:
     """Run the checks and the critic's review on a candidate; write every verdict."""
     with read(context.database) as connection:
-        snapshot = read_snapshot(connection, item.key.job_id)
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
         hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
@@ -222,7 +223,7 @@ def _critic_verdict(outcome: roles.Outcome) -> Verdict:
 def run_analyse(context: Context, item: Item) -> None:
     """Diagnose a trained candidate and ask the analyzer about its failed episodes."""
     with read(context.database) as connection:
-        snapshot = read_snapshot(connection, item.key.job_id)
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
         trial = records.trials_of(connection, candidate_id=item.key.candidate)[0]
         curve = records.curve_of(connection, trial.id)
         comments = records.comments_of(connection, item.key.job_id, item.key.iteration)

@@ -14,7 +14,7 @@ from rewardsmith.engine.designing import run_analyse, run_check, run_design
 from rewardsmith.engine.heartbeat import Heartbeat
 from rewardsmith.engine.jobs import pause_job
 from rewardsmith.engine.relay import run_ask
-from rewardsmith.engine.service import NotServed, refuse_unserved
+from rewardsmith.engine.served import NotServed, is_served
 from rewardsmith.engine.supervise import Interrupted, TrialLost, has_room, supervise_trial
 from rewardsmith.errors import DiskFull, LostItem
 from rewardsmith.storage import queue, records
@@ -38,7 +38,6 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
     if item.state != "leased" or item.owner != owner:
         return
     try:
-        refuse_unserved(context, item.key.job_id)
         if item.key.kind in TRAINING_KINDS:
             supervise_trial(context, item, stopping)
         else:
@@ -74,7 +73,7 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
 
 def _served(context: Context, job_id: str) -> bool:
     with read(context.database) as connection:
-        return records.get_job(connection, job_id).service
+        return is_served(context, records.get_job(connection, job_id))
 
 
 def _await_room(context: Context, stopping: Callable[[], bool]) -> None:

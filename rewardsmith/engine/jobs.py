@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
 from rewardsmith.agents.pricing import has_price
@@ -151,13 +152,21 @@ def pause_job(context: Context, job_id: str, note: str) -> None:
     """Stop claiming the job's items and keep the best so far; `resume_job` undoes it."""
     with context.database.begin() as connection:
         records.lock_job(connection, job_id)
-        snapshot = read_snapshot(connection, job_id)
-        if snapshot.job.state != "running":
+        if records.get_job(connection, job_id).state != "running":
             return
-        best = ranking(snapshot)
-        values = {"best_candidate": best[0].id} if best else {}
+        best = best_of(connection, job_id)
+        values = {"best_candidate": best} if best else {}
         records.update_job(connection, job_id, state="paused", note=note, **values)
         add_event(connection, "paused", job_id=job_id, text=note)
+
+
+def best_of(connection: Connection, job_id: str) -> str | None:
+    """The best candidate so far, or None; also where the job's settings cannot be read by this version."""
+    try:
+        ranked = ranking(read_snapshot(connection, job_id))
+    except ValidationError:
+        return None
+    return ranked[0].id if ranked else None
 
 
 def pause_for_answers(context: Context, job_id: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rewardsmith.agents.models import Answer, LanguageModel, ModelFailed, ReplayKey, Request, Usage, prompt_hash
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.engine.speaking import models_of, open_role
 from rewardsmith.errors import BudgetSpent, LostItem
 from rewardsmith.spec import JobSpec
@@ -33,7 +33,7 @@ def open_relayed(context: Context, spec: JobSpec, item: Item, role: str) -> Lang
     if spec.replay is not None or name == "synth":
         # Nothing is sent anywhere, so no slot is needed.
         with read(context.database) as connection:
-            snapshot = read_snapshot(connection, item.key.job_id)
+            snapshot = checked_snapshot(context, connection, item.key.job_id)
         return open_role(context, snapshot, item, role, item.key.candidate)
     return RelayedModel(context, item, name)
 
@@ -83,7 +83,7 @@ class RelayedModel:
 def run_ask(context: Context, item: Item) -> None:
     """Put a trial's question to the model and write the answer. Raises ModelFailed."""
     with read(context.database) as connection:
-        snapshot = read_snapshot(connection, item.key.job_id)
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
     asked = item.payload
     key = ReplayKey(**asked["key"])
     request = Request(

@@ -1,18 +1,15 @@
-"""Jobs for the workers of many hosts: submitting, what a spec may not ask for, pausing, priorities, retrying."""
+"""Jobs for the workers of many hosts: submitting, pausing, priorities, retrying, working time."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from pydantic import ValidationError
 from sqlalchemy import select, update
 
-from rewardsmith.agents.models import needs_files
 from rewardsmith.engine import jobs
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.served import NotServed, check_served, warm_up
 from rewardsmith.errors import UsageError
-from rewardsmith.methods import all_methods
-from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import hints, queue, records
 from rewardsmith.storage.clock import read_clock
@@ -21,14 +18,9 @@ from rewardsmith.storage.events import add_event
 from rewardsmith.storage.outage import outlast
 from rewardsmith.storage.schema import jobs as job_table
 from rewardsmith.storage.schema import work_items
-from rewardsmith.tasks import list_tasks
 
 _MOST_CHARGED = 10.0
 """Seconds charged at most between two looks: while no scheduler runs, a job's time budget stands still."""
-
-
-class NotServed(UsageError):
-    """A submitted job asks for something that only its own machine may do."""
 
 
 def submit_job(
@@ -47,59 +39,6 @@ def submit_job(
     check_served(spec)
     asked = {"owner": owner, "priority": priority, "slots": slots, "service": True}
     return jobs.create_job(context, spec, seed_reward, **asked)
-
-
-def check_served(spec: JobSpec) -> None:
-    """Raises NotServed for a spec that would have a worker read files, import code or send its keys elsewhere."""
-    if spec.task not in _installed():
-        raise NotServed(
-            f"The task {spec.task!r} is not installed with the workers.",
-            "Give an id of `rewardsmith tasks list`; a task file is read on one machine only: `rewardsmith run`.",
-        )
-    if spec.record is not None or spec.replay is not None:
-        raise NotServed(
-            "A submitted job cannot record to, or replay from, a file of the worker's.",
-            "Use `rewardsmith run` for recordings.",
-        )
-    if spec.api_base is not None:
-        raise NotServed(
-            "A submitted job may not choose the address that the workers' keys are sent to.",
-            "Leave api_base out; whoever runs the workers sets REWARDSMITH_API_BASE.",
-        )
-    named = [spec.model_of(role) for role in ("designer", "critic", "analyzer")]
-    for model in (*named, *spec.fallback_models):
-        if needs_files(model):
-            raise NotServed(f"The model {model!r} needs files of one machine.", "Use `rewardsmith run` for it.")
-    if recipe_of(spec).reads_files:
-        raise NotServed(
-            f"An option of {spec.method} names a file, and a submitted job may not have workers read theirs.",
-            "Leave language_model out, or use `rewardsmith run`.",
-        )
-
-
-@lru_cache
-def _installed() -> frozenset[str]:
-    return frozenset(task_id for task_id, _ in list_tasks())
-
-
-def warm_up() -> None:
-    """Load the list of tasks and the methods before any item is claimed: they take a second."""
-    _installed()
-    all_methods()
-
-
-def refuse_unserved(context: Context, job_id: str) -> None:
-    """The worker's own look at a submitted job: rows may have been written by another version, or by hand."""
-    with read(context.database) as connection:
-        job = records.get_job(connection, job_id)
-    if not job.service:
-        return
-    try:
-        check_served(JobSpec.model_validate(job.spec))
-    except NotServed:
-        raise
-    except UsageError as error:  # a method or an option that this worker's version does not know
-        raise NotServed(error.cause, error.remedy) from error
 
 
 def halt_job(context: Context, job_id: str) -> None:
@@ -163,9 +102,16 @@ def charge_time(context: Context) -> None:
         )
         values = {"active_seconds": seconds, "charged_at": moment}
         context.write(lambda c, same=same, values=values: c.execute(update(job_table).where(same).values(**values)))
-        limit = JobSpec.model_validate(job.spec).budget.seconds
+        limit = _time_limit(job)
         if limit is not None and seconds >= limit:
             jobs.stop_for_time(context, job.id, f"The budget of {limit:g} s is spent.")
+
+
+def _time_limit(job: records.Job) -> float | None:
+    try:
+        return JobSpec.model_validate(job.spec).budget.seconds
+    except ValidationError:
+        return None  # `advance` pauses such a job and says why
 
 
 def running_jobs(context: Context, *, idle: bool) -> list[str]:
@@ -185,7 +131,6 @@ __all__ = [
     "charge_time",
     "check_served",
     "halt_job",
-    "refuse_unserved",
     "resume_service_job",
     "retry_job",
     "running_jobs",

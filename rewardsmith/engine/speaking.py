@@ -11,6 +11,7 @@ from rewardsmith.agents.models import LanguageModel, Patience, Reach, ReplayKey,
 from rewardsmith.agents.replay import Header, Recorded, RecordingModel, read_header
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.limits import Account, LimitedModel, answer_of
+from rewardsmith.engine.served import is_served, require_served
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import ledger, records
@@ -19,8 +20,11 @@ from rewardsmith.storage.queue import Item
 
 
 def open_role(context: Context, snapshot: Snapshot, item: Item, role: str, candidate: str) -> LanguageModel:
-    """The model that plays `role` for a work item. Raises ModelFailed for a recording that cannot be read."""
-    spec = snapshot.spec
+    """The model that plays `role` for a work item. Raises ModelFailed for a recording that cannot be read, and
+    NotServed for a submitted job that may not have it: here the workers' keys meet what somebody else asked for."""
+    spec, served = snapshot.spec, is_served(context, snapshot.job)
+    if served:
+        require_served(spec)
     account = Account(snapshot.job.id, candidate, spec.budget, str(item.owner))
     names = models_of(spec, role)
     if spec.replay is not None:
@@ -28,7 +32,7 @@ def open_role(context: Context, snapshot: Snapshot, item: Item, role: str, candi
         model: LanguageModel = LimitedModel(open_model(f"replay:{spec.replay}"), context, account, names[0])
     else:
         # A submitter may not have the worker's keys sent to an address of his own.
-        base = context.settings.api_base if snapshot.job.service else spec.api_base
+        base = context.settings.api_base if served else spec.api_base
         reach = Reach(base, _patience(context), directory=manual_folder(context), stream=spec.stream)
         limited = [LimitedModel(open_model(name, reach), context, account) for name in names]
         model = limited[0] if len(limited) == 1 else FallbackModel(limited)

@@ -14,9 +14,9 @@ from pathlib import Path
 from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context, TrialProcess
 from rewardsmith.engine.heartbeat import Heartbeat
+from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.errors import DiskFull, LostItem, RewardsmithError
-from rewardsmith.spec import JobSpec
-from rewardsmith.storage import queue, records
+from rewardsmith.storage import queue
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 
@@ -26,6 +26,8 @@ _LOOK = 0.5  # seconds between looks at the database
 DISK_FULL = 75
 """Exit code of a trial whose machine has no disk space left: neither the program's fault nor a lost process."""
 _CHECKPOINT_BYTES = 1_000_000
+SERVED = "served"
+"""Tells a trial's process that it works for the service: it reads its job anew, and must not take a row's word."""
 
 
 class TrialLost(RewardsmithError):
@@ -41,7 +43,7 @@ def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) 
 
     Raises TrialLost, LostItem (cancelled or reaped), Interrupted or DiskFull; whatever happens, no process is left.
     """
-    log = context.settings.artifacts / item.key.job_id / "logs" / f"item-{item.id}.log"
+    log = context.job_folder(item.key.job_id) / "logs" / f"item-{item.id}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         # A warm parent may still be loading; its first trial waits for it.
@@ -57,8 +59,9 @@ def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) 
 
 def _launch(context: Context, item: Item, log: Path) -> TrialProcess:
     with read(context.database) as connection:
-        spec = JobSpec.model_validate(records.get_job(connection, item.key.job_id).spec)
-    order = [str(item.id), str(item.owner), str(item.attempt)], trial_environment(context.settings), log
+        spec = checked_snapshot(context, connection, item.key.job_id).spec
+    mark = [SERVED] if context.served else []
+    order = [str(item.id), str(item.owner), str(item.attempt), *mark], trial_environment(context.settings), log
     # A CUDA context does not survive a fork.
     if context.launch is None or spec.training.device != "cpu":
         return fresh_interpreter(*order)

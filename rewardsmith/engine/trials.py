@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from rewardsmith.agents.models import LanguageModel
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.relay import open_relayed
-from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
@@ -62,8 +63,8 @@ def train_item(context: Context, item: Item) -> None:
     from sandbox.client import HostError
 
     with read(context.database) as connection:
-        snapshot = read_snapshot(connection, item.key.job_id)
-        candidate = records.get_candidate(connection, item.key.candidate)
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
+    candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec = snapshot.spec
     reward = SPARSE if candidate.kind == "baseline" else TrainingReward.from_dict(candidate.channels)
     purpose = purpose_of(item)
