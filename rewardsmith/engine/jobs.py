@@ -21,7 +21,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import SPARSE, source_hash
 from rewardsmith.spec import JobSpec
-from rewardsmith.storage import queue, records
+from rewardsmith.storage import procedures, queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.queue import ItemKey
@@ -53,6 +53,10 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
     shown = spec.searches and spec.planner and task.family == "minigrid" and task.engine == "batched"
     oracle_informed = shown or recipe.oracle_informed
+    if service.get("service"):
+        with context.database.begin() as connection:
+            if procedures.offered(connection):
+                return _submit(connection, spec, recipe, seed_reward, asked, oracle_informed, service)
     with context.database.begin() as connection:
         job = records.add_job(
             connection, spec.model_dump(mode="json"), asked, oracle_informed=oracle_informed, **service
@@ -61,6 +65,26 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         if job.service:
             add_event(connection, "submitted", job_id=job.id, owner=job.owner)
     return job.id
+
+
+def _submit(
+    connection: Connection,
+    spec: JobSpec,
+    recipe: Recipe,
+    seed_reward: str | None,
+    asked: str,
+    oracle_informed: bool,
+    service: dict[str, Any],
+) -> str:
+    program = None
+    if seed_reward is not None:
+        program = procedures.program_of(
+            recipe.reward(seed_reward).as_dict(), source_hash(seed_reward), oracle_informed=recipe.oracle_informed
+        )
+    columns = {name: service[name] for name in ("owner", "priority", "slots")}
+    return procedures.submit(
+        connection, spec.model_dump(mode="json"), asked, oracle_informed=oracle_informed, program=program, **columns
+    )
 
 
 _UNDESIGNED = {"designs": False, "iterations": 1, "samples": 1, "repairs": 0, "rungs": (1.0,), "target": None}
@@ -185,6 +209,9 @@ def pause_for_answers(context: Context, job_id: str) -> bool:
 def cancel_job(context: Context, job_id: str) -> None:
     """End an unfinished job for good; its candidates and trials stay readable. Raises UsageError."""
     with context.database.begin() as connection:
+        if procedures.steer(connection, records.get_job(connection, job_id)):
+            procedures.cancel(connection, job_id)
+            return
         records.lock_job(connection, job_id)
         job = records.get_job(connection, job_id)
         if job.state not in UNFINISHED:

@@ -11,7 +11,7 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.served import NotServed, check_served, warm_up
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec
-from rewardsmith.storage import hints, queue, records
+from rewardsmith.storage import hints, procedures, queue, records
 from rewardsmith.storage.clock import read_clock
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
@@ -43,12 +43,20 @@ def submit_job(
 
 def halt_job(context: Context, job_id: str) -> None:
     """Pause a job for as long as its owner likes: trials end within a second and keep their checkpoints."""
+    with context.database.begin() as connection:
+        if procedures.steer(connection, records.get_job(connection, job_id)):
+            procedures.pause(connection, job_id, jobs.best_of(connection, job_id))
+            return
     jobs.pause_job(context, job_id, "Paused by its owner.")
     context.write(lambda connection: queue.release_trials(connection, job_id))
 
 
 def resume_service_job(context: Context, job_id: str) -> None:
     """Let a paused job run again; a scheduler tells the workers."""
+    with context.database.begin() as connection:
+        if procedures.steer(connection, records.get_job(connection, job_id)):
+            procedures.resume(connection, job_id)
+            return
     jobs.resume_job(context, job_id)
     hints.forget(context.database, job_id=job_id)
     advance(context, job_id)
@@ -57,6 +65,9 @@ def resume_service_job(context: Context, job_id: str) -> None:
 def set_priority(context: Context, job_id: str, priority: int) -> None:
     """Higher goes first; the same is first come, first served."""
     with context.database.begin() as connection:
+        if procedures.steer(connection, records.get_job(connection, job_id)):
+            procedures.set_priority(connection, job_id, priority)
+            return
         records.update_job(connection, job_id, priority=priority)
         add_event(connection, "priority", job_id=job_id, text=str(priority))
 
@@ -68,6 +79,8 @@ def retry_job(context: Context, job_id: str) -> int:
     """
     lost = work_items.c.job_id == job_id, work_items.c.state == "lost"
     with context.database.begin() as connection:
+        if procedures.steer(connection, records.get_job(connection, job_id)):
+            return procedures.retry(connection, job_id)
         records.lock_job(connection, job_id)
         columns = (work_items.c.kind, work_items.c.candidate)
         items = connection.execute(select(*columns).where(*lost)).all()

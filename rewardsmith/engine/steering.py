@@ -11,7 +11,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reading import UnreadableAnswer
 from rewardsmith.programs.reward import source_hash
-from rewardsmith.storage import queue, records
+from rewardsmith.storage import procedures, queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.records import Candidate
 
@@ -61,9 +61,12 @@ def comment(context: Context, job_id: str, text: str) -> int:
     """Say something that the prompts of the next round, and of later ones, carry; returns that round's number."""
     if not text.strip():
         raise UsageError("The comment is empty.", 'Write it in quotes: `rewardsmith comment JOB "text"`.')
+    words = " ".join(text.split())
     with context.database.begin() as connection:
+        if procedures.steer(connection, records.get_job(connection, job_id)):
+            return procedures.comment(connection, job_id, words)
         number = _next_round(read_snapshot(connection, job_id))
-        records.add_comment(connection, job_id, number, " ".join(text.split()))
+        records.add_comment(connection, job_id, number, words)
     return number
 
 
@@ -73,6 +76,10 @@ def veto(context: Context, candidate_id: str) -> None:
         candidate = records.get_candidate(connection, candidate_id)
         if candidate.kind == "baseline":
             raise UsageError(f"{candidate_id} is the baseline.", "Veto a designed candidate.")
+        if procedures.steer(connection, records.get_job(connection, candidate.job_id)):
+            left = [c for c in ranking(read_snapshot(connection, candidate.job_id)) if c.id != candidate_id]
+            procedures.veto(connection, candidate_id, left[0].id if left else None)
+            return
         queue.cancel_open(connection, candidate.job_id, candidate_id)
         records.update_candidate(connection, candidate_id, state="vetoed", cause_of_death="vetoed by the user")
         best = ranking(read_snapshot(connection, candidate.job_id))
@@ -99,6 +106,9 @@ def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, in
         if source_hash(source) == parent.source_hash:
             raise UsageError(f"The program is the same as {parent.id}.", "Change it, or leave it as it is.")
         number = _next_round(snapshot)
+        if procedures.steer(connection, snapshot.job):
+            program = procedures.program_of(recipe.reward(source).as_dict(), source_hash(source))
+            return procedures.fork(connection, parent.id, program), number
         mine = [c for c in snapshot.candidates if c.iteration == number]
         name = f"{parent.job_id}-{number}user{sum(c.kind == 'forked' for c in mine) + 1}"
         records.put_candidate(

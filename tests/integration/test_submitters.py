@@ -1,0 +1,488 @@
+"""What the documented role of a submitter can do to a real Postgres, and what it cannot, with SQL of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running import in_process
+from service import Postgres
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from rewardsmith.agents import models
+from rewardsmith.config import Settings
+from rewardsmith.engine import jobs, service, steering
+from rewardsmith.engine.advance import advance
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.items import run_item
+from rewardsmith.engine.served import NotServed
+from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.errors import StorageError, UsageError
+from rewardsmith.spec import JobSpec, read_spec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import open_database, read, upgrade
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
+GRANTS = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[0]
+SPEC = {"task": "CartPole-v1", "method": "free", "confirm": 0, "steps": 1000}
+PROGRAM = "def reward(prev, action, state, memory):\n    return {gain} * state.pole_angle\n"
+
+
+@pytest.fixture
+def owner(postgres_server: Postgres, tmp_path) -> Iterator[Context]:
+    """The service's own side, on an empty database with the documented role."""
+    postgres_server.empty()
+    database = open_database(postgres_server.url)
+    with database.begin() as connection:
+        connection.execute(text("DROP ROLE IF EXISTS submitter"))
+        for statement in GRANTS.strip().rstrip(";").split(";"):
+            connection.execute(text(statement))
+    yield Context(database, Settings(home=tmp_path / "worker"))
+    with database.begin() as connection:
+        connection.execute(text("DROP OWNED BY submitter"))
+        connection.execute(text("DROP ROLE submitter"))
+    database.dispose()
+
+
+@pytest.fixture
+def address(owner, postgres_server) -> str:
+    """The submitter's URL."""
+    return make_url(postgres_server.url).set(username="submitter").render_as_string()
+
+
+@pytest.fixture
+def submitter(address, tmp_path) -> Iterator[Context]:
+    database = open_database(address)
+    yield Context(database, Settings(home=tmp_path / "laptop"))
+    database.dispose()
+
+
+@pytest.fixture
+def cli(address, tmp_path):
+    """`rewardsmith` as the submitter's user gives it."""
+    (tmp_path / "spec.yaml").write_text(json.dumps(SPEC))
+
+    def run(*arguments: str):
+        ran = in_process(tmp_path, *arguments, env={"REWARDSMITH_DATABASE_URL": address})
+        assert ran.returncode == 0, ran.stderr
+        return ran
+
+    return run
+
+
+def rows(engine: Engine, statement: str, **values: object) -> list[tuple]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(statement), values)]
+
+
+def write(engine: Engine, statement: str, **values: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def one(engine: Engine, statement: str, **values: object) -> object:
+    return rows(engine, statement, **values)[0][0]
+
+
+def test_every_command_of_a_submitter_works_from_the_command_line(cli, owner, tmp_path):
+    (tmp_path / "seed.py").write_text(PROGRAM.format(gain=1.0))
+    job = cli("submit", "spec.yaml", "--seed-reward", "seed.py", "--owner", "ada", "--priority", "3").stdout.strip()
+    listed = json.loads(cli("ls", "--format", "json").stdout)
+    assert [(row["job"], row["state"], row["owner"], row["priority"]) for row in listed] == [(job, "running", "ada", 3)]
+    cli("pause", job)
+    assert one(owner.database, "SELECT state FROM jobs") == "paused"
+    cli("resume", job)
+    cli("priority", job, "7")
+    assert rows(owner.database, "SELECT state, priority FROM jobs") == [("running", 7)]
+    cli("comment", job, "it tips to the left")
+    assert rows(owner.database, "SELECT iteration, text FROM comments") == [(2, "it tips to the left")]
+    (tmp_path / "own.py").write_text(PROGRAM.format(gain=2.0))
+    cli("fork", f"{job}-1seed", "--program", "own.py")
+    forked = "SELECT id, kind, parents, state FROM candidates WHERE kind = 'forked'"
+    assert rows(owner.database, forked) == [(f"{job}-2user1", "forked", [f"{job}-1seed"], "designed")]
+    cli("veto", f"{job}-1seed")
+    assert one(owner.database, "SELECT state FROM candidates WHERE kind = 'seeded'") == "vetoed"
+    write(owner.database, "UPDATE work_items SET state = 'lost' WHERE kind = 'baseline'")
+    assert "1 lost items" in cli("retry", job).stderr
+    assert one(owner.database, "SELECT state FROM work_items WHERE kind = 'baseline'") == "queued"
+    cli("cancel", job)
+    assert one(owner.database, "SELECT state FROM jobs") == "cancelled"
+    assert rows(owner.database, "SELECT state FROM work_items WHERE state <> 'cancelled'") == []
+    kinds = [kind for (kind,) in rows(owner.database, "SELECT kind FROM events WHERE owner = 'submitter' ORDER BY id")]
+    assert kinds == ["submitted", "paused", "resumed", "priority", "forked", "vetoed", "retried", "cancelled"]
+
+
+CALM = {"task": "MiniGrid-Empty-5x5-v0", "method": "calm", "confirm": 0, "steps": 4096}
+
+
+@pytest.mark.parametrize(
+    ("options", "program"),
+    [
+        ({}, None),
+        ({"samples": 5, "seed": 7, "model": "openai/gpt-4o"}, None),
+        ({}, PROGRAM.format(gain=0.5)),
+        ({"model": "none", "iterations": 1, "samples": 1}, PROGRAM.format(gain=0.5)),
+        ({"method": "rnd"}, None),
+    ],
+    ids=str,
+)
+def test_a_job_begins_as_it_does_on_sqlite(owner, submitter, tmp_path, options, program):
+    """The function writes what the engine would write and decide."""
+    spec = read_spec({**SPEC, **options})
+    here = open_context(Settings(home=tmp_path / "file"))
+    names = {service.submit_job(context, spec, program, owner="ada", slots=2): context for context in (submitter, here)}
+    found = []
+    for job, context in names.items():
+        reading = owner if context is submitter else context
+        assert advance(reading, job) == 0, "something was left to decide"
+        with read(reading.database) as connection:
+            seen = read_snapshot(connection, job)
+        drop = {"id", "job_id", "created_at"}
+        plain = [
+            {k: v for k, v in vars(seen.job).items() if k not in drop},
+            [vars(i) | {"job_id": ""} for i in seen.iterations],
+            [{k: v for k, v in vars(c).items() if k not in drop} for c in seen.candidates],
+            [(*vars(i.key).values(), i.state, i.attempt, i.payload) for i in seen.items],
+            [c.id for c in seen.candidates],
+        ]
+        found.append(json.loads(json.dumps(plain, default=str).replace(job, "job")))
+    assert found[0] == found[1]
+
+
+# Writes of tables: what took a worker's key, what would pass a program off as checked, and what names a file.
+FORBIDDEN = [
+    "UPDATE jobs SET service = NOT service",
+    "UPDATE jobs SET spec = '{}'",
+    "UPDATE jobs SET best_candidate = 'x'",
+    'UPDATE work_items SET payload = \'{"reply": "/etc/cron.d/x"}\'',
+    "UPDATE work_items SET result = '{}', state = 'done'",
+    "UPDATE candidates SET source = '', state = 'passed'",
+    "INSERT INTO jobs SELECT 'copied', task, method, fingerprint, spec, state FROM jobs",
+    "INSERT INTO candidates SELECT '../../x' FROM candidates",
+    "INSERT INTO iterations SELECT job_id, 9, 'running', NULL FROM iterations",
+    "INSERT INTO work_items (job_id, iteration, kind, candidate) SELECT id, 1, 'ask', '' FROM jobs",
+    "INSERT INTO llm_calls SELECT * FROM llm_calls",
+    "INSERT INTO artifacts SELECT * FROM artifacts",
+    "INSERT INTO checks SELECT * FROM checks",
+    "INSERT INTO trials SELECT * FROM trials",
+    "INSERT INTO comments SELECT * FROM comments",
+    "INSERT INTO events SELECT * FROM events",
+    "INSERT INTO workers SELECT * FROM workers",
+    "DELETE FROM jobs",
+    "TRUNCATE work_items",
+    "UPDATE alembic_version SET version_num = '9999'",
+    "SELECT id FROM jobs FOR UPDATE",
+    "CREATE TABLE public.v_costs2 (id integer)",
+    "CREATE FUNCTION public.timezone(text, timestamptz) RETURNS timestamp LANGUAGE sql AS 'SELECT now()::timestamp'",
+    "SELECT rewardsmith_note('done', 'x', 'y')",
+    "SELECT nextval('jobs_id_seq')",
+]
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN)
+def test_the_role_writes_no_table(submitter, statement):
+    service.submit_job(submitter, JobSpec(**SPEC))
+    with pytest.raises(ProgrammingError, match=r"permission denied|does not exist|must be owner"):
+        write(submitter.database, statement)
+
+
+def test_the_role_has_no_right_to_write_any_table(owner):
+    granted = "SELECT privilege_type FROM information_schema.role_table_grants WHERE grantee = 'submitter'"
+    assert set(rows(owner.database, granted)) == {("SELECT",)}
+    columns = "SELECT privilege_type FROM information_schema.role_column_grants WHERE grantee = 'submitter'"
+    assert set(rows(owner.database, columns)) <= {("SELECT",)}
+
+
+def test_functions_name_their_search_path_and_are_not_everybodys(owner):
+    found = rows(
+        owner.database,
+        "SELECT proname, prosecdef, proconfig, has_function_privilege('pg_monitor', oid, 'EXECUTE'), "
+        "has_function_privilege('submitter', oid, 'EXECUTE') FROM pg_proc WHERE proname LIKE 'rewardsmith%'",
+    )
+    assert len(found) == 14
+    for name, definer, config, everybody, granted in found:
+        assert config == ["search_path=public, pg_temp"], name
+        assert not everybody and granted == definer, name
+
+
+def test_a_table_of_the_callers_own_does_not_stand_in_for_the_services(owner, submitter):
+    job = service.submit_job(submitter, JobSpec(**SPEC))
+    with submitter.database.begin() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE jobs AS SELECT * FROM public.jobs"))
+        connection.execute(text("SET search_path = pg_temp, public"))
+        connection.execute(text("SELECT rewardsmith_cancel(:job)"), {"job": job})
+    assert one(owner.database, "SELECT state FROM jobs") == "cancelled"
+
+
+def test_a_local_job_is_not_the_roles(owner, submitter):
+    job = jobs.create_job(owner, JobSpec(**SPEC))
+    calls = (
+        "pause(:job, NULL)",
+        "resume(:job)",
+        "cancel(:job)",
+        "priority(:job, 1)",
+        "retry(:job)",
+        "comment(:job, 'x')",
+    )
+    for call in calls:
+        with pytest.raises(DBAPIError, match="was not submitted"):
+            write(submitter.database, f"SELECT rewardsmith_{call}", job=job)
+    with pytest.raises(DBAPIError, match="was not submitted"):
+        write(submitter.database, "SELECT rewardsmith_fork(:parent, CAST(:program AS jsonb))",
+              parent=f"{job}-sparse", program=json.dumps(_program()))  # fmt: skip
+    assert rows(owner.database, "SELECT state, priority FROM jobs") == [("running", 0)]
+
+
+def _program(**changes: object) -> dict:
+    return {"source": "x = 1", "hash": "0" * 64, "functions": ["reward"], "channels": [], **changes}
+
+
+def _spec(**changes: object) -> dict:
+    return JobSpec(**SPEC).model_dump(mode="json") | changes
+
+
+def _nested(levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+SUBMIT = (
+    "SELECT rewardsmith_submit(CAST(:spec AS jsonb), repeat('0', 64), true, :owner, CAST(:priority AS integer), "
+    "CAST(:slots AS integer), CAST(:program AS jsonb))"
+)
+
+
+def call_submit(
+    submitter, spec: object = None, program: object = None, owner: str = "eve", priority=0, slots=None
+) -> str:
+    spec = spec if isinstance(spec, str) else json.dumps(_spec() if spec is None else spec)
+    values = {"spec": spec, "owner": owner, "priority": priority, "slots": slots}
+    with submitter.database.begin() as connection:
+        values["program"] = None if program is None else json.dumps(program)
+        return connection.execute(text(SUBMIT), values).scalar_one()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"spec": []},
+        {"spec": "null"},
+        {"spec": _spec(options={"free": {"x": "y" * 70_000}})},
+        {"spec": _spec(options={"free": {"x": _nested(10)}})},
+        {"spec": json.dumps(_spec()).replace('"steps": 1000', '"steps": ' + "9" * 5000)},
+        {"spec": json.dumps(_spec()).replace('"steps": 1000', '"steps": 1e400')},
+        {"spec": _spec(samples=10_000)},
+        {"spec": _spec(samples="many")},
+        {"spec": _spec(seed=99_999_999)},
+        {"spec": _spec(seed=-1)},
+        {"spec": _spec(task="")},
+        {"spec": _spec(task="x" * 201)},
+        {"spec": _spec(name="\0")},
+        {"program": _program(source="x" * 200_001)},
+        {"program": _program(source=7)},
+        {"program": _program(hash="../../../etc")},
+        {"program": _program(channels=_nested(10))},
+        {"program": _program(functions={})},
+        {"owner": "x" * 81},
+        {"owner": "\x1b]0;title\x07"},
+        {"priority": 2**31},
+        {"slots": 0},
+    ],
+    ids=lambda asked: str(asked)[:60],
+)
+def test_what_would_harm_a_reader_is_not_stored(owner, submitter, asked):
+    with pytest.raises(DBAPIError):
+        call_submit(submitter, **asked)
+    assert rows(owner.database, "SELECT id FROM jobs") == []
+
+
+HOSTILE = [
+    ({"api_base": "http://evil.example"}, "keys"),
+    ({"model": "huggingface/https://evil.example/"}, "no plain name"),
+    ({"critic_model": "oobabooga/http://evil.example"}, "no plain name"),
+    ({"fallback_models": ["openai/x//evil.example"]}, "no plain name"),
+    ({"designer_model": "manual"}, "files"),
+    ({**dict.fromkeys(("designer_model", "critic_model", "analyzer_model"), "synth"), "model": "listed:/x"}, "files"),
+    ({"record": "/tmp/written"}, "file"),
+    ({"replay": "/etc/passwd"}, "file"),
+    ({"task": "/tmp/evil.yaml"}, "not installed"),
+    ({"task": "os:CartPole-v1"}, "not installed"),
+    ({"unheard_of": 1}, "cannot be read"),
+    ({"samples": 3, "iterations": "many"}, "cannot be read"),
+    ({"method": "of-another-version"}, "no method"),
+    ({"method": "ulps", "task": "MiniGrid-Unlock-v0", "options": {"ulps": {"language_model": "/srv/x"}}}, "file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "told"), HOSTILE, ids=lambda value: str(value)[:60])
+def test_a_worker_refuses_what_was_submitted_past_the_program(owner, submitter, monkeypatch, changes, told):
+    """With SQL of one's own the function takes any spec; nobody opens a model, a file or a task for it."""
+    job = call_submit(submitter, spec=_spec(**changes))
+    opened = []
+    monkeypatch.setattr("rewardsmith.engine.speaking.open_model", lambda *a: opened.append(a))
+    monkeypatch.setattr("rewardsmith.engine.designing.get_task", lambda *a: opened.append(a))
+    worker = Context(owner.database, owner.settings, served=True, launch=lambda *a: opened.append(a))
+    for kind in ("design", "baseline"):
+        write(owner.database, "UPDATE jobs SET state = 'running', note = NULL")
+        item = queue.claim(owner.database, "me", 60, kinds=[kind], service=True)
+        run_item(worker, item.id, "me")
+        assert one(owner.database, "SELECT state FROM jobs") == "paused"
+        assert told in one(owner.database, "SELECT note FROM jobs")
+    assert opened == []
+    assert one(owner.database, "SELECT id FROM jobs") == job
+
+
+def test_one_unreadable_job_does_not_keep_the_scheduler_from_others(owner, submitter):
+    from workers.scheduler import Scheduler
+
+    bad = call_submit(submitter, spec=_spec(iterations="many"))
+    good = service.submit_job(submitter, JobSpec(**SPEC))
+    write(owner.database, "UPDATE work_items SET state = 'cancelled'")
+    scheduler = Scheduler(owner)
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patch:
+        patch.setattr("workers.scheduler.deliver_all", lambda context: 0)
+        scheduler.round()
+    states = dict(rows(owner.database, "SELECT id, state FROM jobs"))
+    assert states == {bad: "paused", good: states[good]} and states[good] != "paused"
+    assert "cannot be read" in one(owner.database, "SELECT note FROM jobs WHERE id = :bad", bad=bad)
+
+
+def after_each_read(monkeypatch, engine: Engine, statement: str, **values: object) -> None:
+    """Somebody with an owner's rights changes the job's row as soon as anybody has read it."""
+    true_read = records.get_job
+
+    def reading(connection, wanted):
+        row = true_read(connection, wanted)
+        with contextlib.suppress(OperationalError), engine.begin() as other:
+            other.execute(text("SET LOCAL lock_timeout = '100ms'"))  # the reader itself may hold the row
+            other.execute(text(statement), values)
+        return row
+
+    monkeypatch.setattr(records, "get_job", reading)
+
+
+@pytest.fixture
+def addresses(monkeypatch) -> list[str | None]:
+    """Where the models that are opened send their keys; synth answers in their place."""
+    opened: list[str | None] = []
+
+    def open_model(name, reach):
+        opened.append(reach.api_base)
+        return models.open_model("synth")
+
+    monkeypatch.setattr("rewardsmith.engine.speaking.open_model", open_model)
+    return opened
+
+
+def test_a_job_that_pretends_to_be_local_while_a_worker_looks_gets_no_key(owner, submitter, monkeypatch, addresses):
+    service.submit_job(submitter, JobSpec(**SPEC))
+    spec = json.dumps(_spec(model="openai/gpt-4o", api_base="http://evil.example"))
+    write(owner.database, "UPDATE jobs SET spec = CAST(:spec AS json)", spec=spec)
+    item = queue.claim(owner.database, "me", 60, kinds=["design"], service=True)
+    after_each_read(monkeypatch, owner.database, "UPDATE jobs SET service = NOT service")
+    for local in (True, False):
+        write(owner.database, "UPDATE jobs SET service = :service", service=not local)
+        run_item(Context(owner.database, owner.settings, served=True), item.id, "me")
+        assert "keys" in one(owner.database, "SELECT note FROM jobs")
+        write(owner.database, "UPDATE jobs SET state = 'running', note = NULL")
+        write(owner.database, "UPDATE work_items SET state = 'leased', owner = 'me' WHERE id = :id", id=item.id)
+    assert addresses == []
+
+
+def test_a_spec_that_changes_under_a_workers_eyes_is_not_followed(owner, submitter, monkeypatch, addresses):
+    service.submit_job(submitter, JobSpec(**{**SPEC, "model": "openai/gpt-4o", "samples": 1}))
+    item = queue.claim(owner.database, "me", 60, kinds=["design"], service=True)
+    spec = json.dumps(_spec(task="/tmp/evil.yaml", model="openai/gpt-4o", api_base="http://evil.example"))
+    after_each_read(monkeypatch, owner.database, "UPDATE jobs SET spec = CAST(:spec AS json)", spec=spec)
+    run_item(Context(owner.database, owner.settings, served=True), item.id, "me")
+    assert addresses == [None]
+
+
+def test_a_trials_process_checks_the_job_that_it_reads_itself(owner, submitter):
+    from rewardsmith.engine.trials import train_item
+
+    service.submit_job(submitter, JobSpec(**SPEC))
+    item = queue.claim(owner.database, "me", 60, kinds=["baseline"], service=True)
+    spec = json.dumps(_spec(task="/tmp/evil.yaml"))
+    write(owner.database, "UPDATE jobs SET service = false, spec = CAST(:spec AS json)", spec=spec)
+    with pytest.raises(NotServed, match="not installed"):
+        train_item(Context(owner.database, owner.settings, served=True), item)
+
+
+@pytest.mark.parametrize("name", ["../../../tmp/x", "job/../../x", "", ".hidden", "a" * 80])
+def test_an_id_of_a_row_names_no_other_folder(tmp_path, name):
+    context = Context(create_engine("sqlite://"), Settings(home=tmp_path))
+    with pytest.raises(StorageError, match="none that rewardsmith gives"):
+        context.job_folder(name)
+    with pytest.raises(StorageError, match="none that rewardsmith gives"):
+        context.trial_folder(name, "search", 0)
+
+
+def test_a_role_without_the_functions_is_told_what_it_lacks(owner, submitter):
+    write(owner.database, "REVOKE EXECUTE ON FUNCTION rewardsmith_submit FROM submitter")
+    with pytest.raises(StorageError, match="may not submit") as caught:
+        service.submit_job(submitter, JobSpec(**SPEC))
+    assert "docs/service.md" in caught.value.remedy
+
+
+def test_what_has_ended_is_refused_with_the_reason(owner, submitter):
+    job = service.submit_job(submitter, JobSpec(**SPEC))
+    jobs.cancel_job(submitter, job)
+    with pytest.raises(UsageError, match="ended already"):
+        jobs.cancel_job(submitter, job)
+    with pytest.raises(UsageError, match="no lost items"):
+        service.retry_job(submitter, job)
+
+
+def test_a_veto_makes_no_untrained_candidate_the_best(owner, submitter):
+    job = service.submit_job(submitter, JobSpec(**SPEC), PROGRAM.format(gain=1.0))
+    write(owner.database, "UPDATE jobs SET best_candidate = :best", best=f"{job}-1seed")
+    for claimed in (f"{job}-sparse", f"{job}-1seed", "other-1a", "../x"):
+        with pytest.raises(DBAPIError, match="no trained candidate"):
+            write(submitter.database, "SELECT rewardsmith_veto(:it, :best)", it=f"{job}-1seed", best=claimed)
+    steering.veto(submitter, f"{job}-1seed")
+    assert one(owner.database, "SELECT best_candidate FROM jobs") is None
+
+
+def test_an_upgrade_takes_an_earlier_roles_rights_and_gives_it_the_functions(postgres_server):
+    from alembic import command
+    from test_databases import config_for
+
+    postgres_server.empty(migrate=False)
+    engine = create_engine(postgres_server.url)
+    with engine.begin() as connection:
+        command.upgrade(config_for(connection), "0004")
+        for role in ("earlier", "worker"):
+            connection.execute(text(f"DROP ROLE IF EXISTS {role}"))
+            connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+        connection.execute(text("GRANT USAGE ON SCHEMA public TO earlier"))
+        connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO earlier"))
+        written = "jobs, candidates, iterations, work_items, comments, events"
+        connection.execute(text(f"GRANT INSERT, UPDATE ON {written} TO earlier"))
+        connection.execute(text("GRANT ALL ON ALL TABLES IN SCHEMA public TO worker"))
+    try:
+        upgrade(engine)
+        tables = written.split(", ")
+        rights = "SELECT has_table_privilege(:role, :it, 'INSERT'), has_table_privilege(:role, :it, 'UPDATE')"
+        assert {rows(engine, rights, role="earlier", it=table)[0] for table in tables} == {(False, False)}
+        assert {rows(engine, rights, role="worker", it=table)[0] for table in tables} == {(True, True)}
+        database = open_database(make_url(postgres_server.url).set(username="earlier").render_as_string())
+        context = Context(database, Settings())
+        job = service.submit_job(context, JobSpec(**SPEC))
+        service.halt_job(context, job)  # reads a view, which the upgrade made anew
+        assert one(engine, "SELECT state FROM jobs") == "paused"
+        database.dispose()
+    finally:
+        with engine.begin() as connection:
+            for role in ("earlier", "worker"):
+                connection.execute(text(f"DROP OWNED BY {role}"))
+                connection.execute(text(f"DROP ROLE {role}"))
+        engine.dispose()
