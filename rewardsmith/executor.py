@@ -22,7 +22,7 @@ class Executor:
 
     def __init__(self, context: Context, job_id: str, slots: int | None) -> None:
         chosen = context.settings
-        self._log = chosen.artifacts / job_id / "logs" / "executor.log"
+        self._log = context.job_folder(job_id) / "logs" / "executor.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "workers.local", job_id, "--parent", str(os.getpid())]
         command += ["--slots", str(slots or chosen.slots)]

@@ -183,7 +183,7 @@ def _work(options: argparse.Namespace) -> None:
     executor = LocalExecutor(context, options.job, options.slots, options.parent)
     signal.signal(signal.SIGTERM, executor.stop)
     signal.signal(signal.SIGINT, executor.stop)
-    with turn(context.settings.artifacts / options.job, executor.unwanted) as mine:
+    with turn(context.job_folder(options.job), executor.unwanted) as mine:
         if mine:
             executor.run()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,17 @@ import time
 from pathlib import Path
 
 from rewardsmith.agents.models import Answer, ModelFailed, PersonAwaited, ReplayKey, Request, prompt_hash
+
+_PROMPT, _ANSWER = ".prompt.md", ".answer.md"
+_STEM = re.compile(r"[a-z]+-i[0-9]+-s[0-9]+-a[0-9]+-[0-9a-f]{8}")
+
+
+def files_of(directory: Path, prompt_name: str) -> tuple[Path, Path] | None:
+    """The files in `directory` of the prompt whose file has this name, or None if no prompt's is called so."""
+    stem = prompt_name.removesuffix(_PROMPT)
+    if prompt_name == stem or len(prompt_name) > 200 or not _STEM.fullmatch(stem):
+        return None
+    return directory / f"{stem}{_PROMPT}", directory / f"{stem}{_ANSWER}"
 
 
 class ManualModel:
@@ -51,7 +63,7 @@ class ManualModel:
         Their names carry a piece of the prompt's hash: an answer is never taken for one to another prompt.
         """
         stem = f"{_stem(request.key)}-{prompt_hash(request.system, request.prompt)[:8]}"
-        return self.directory / f"{stem}.prompt.md", self.directory / f"{stem}.answer.md"
+        return self.directory / f"{stem}{_PROMPT}", self.directory / f"{stem}{_ANSWER}"
 
     def _at_terminal(self) -> bool:
         if self._interactive is not None:

@@ -115,12 +115,13 @@ def fork(
 
 
 def _edited(context: Any, parent: Any) -> str:
+    from rewardsmith.engine.context import plain_name
     from rewardsmith.errors import UsageError
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
         raise UsageError("No editor is named.", "Set EDITOR, or give --program FILE.")
-    path = context.settings.home.resolve() / "manual" / f"{parent.id}-fork.py"
+    path = context.settings.home.resolve() / "manual" / f"{plain_name(parent.id)}-fork.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(parent.source, encoding="utf-8")
     try:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 
+from rewardsmith.agents.manual import files_of
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.engine.speaking import manual_folder
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reading import UnreadableAnswer
@@ -32,25 +35,33 @@ def pending(context: Context) -> list[Question]:
     with read(context.database) as connection:
         items = queue.waiting(connection)
     return [
-        Question(i.id, i.key.job_id, f"{i.key.kind} {i.key.candidate or i.key.sample}", *_files(i))
+        Question(i.id, i.key.job_id, f"{i.key.kind} {i.key.candidate or i.key.sample}", *map(str, files))
         for i in items
-        if i.payload.get("question")
+        if (files := _files(context, i)) is not None
     ]
 
 
-def _files(item: queue.Item) -> tuple[str, str]:
-    return str(item.payload["question"]), str(item.payload["reply"])
+def _files(context: Context, item: queue.Item) -> tuple[Path, Path] | None:
+    """The files of an item's prompt and answer in this machine's own folder, or None where it asks nobody.
+
+    Of what the row says only a name of the form that we give is taken: whoever wrote it chooses no path.
+    """
+    name = PurePath(str(item.payload.get("question", ""))).name
+    return files_of(manual_folder(context), name)
 
 
 def answer(context: Context, item_id: int, text: str) -> str:
     """Give a person's answer to a waiting prompt, and queue its work item; returns the job. Raises UsageError."""
-    from pathlib import Path
-
     question = next((q for q in pending(context) if q.id == item_id), None)
     if question is None:
         raise UsageError(f"No prompt {item_id} waits for an answer.", "`rewardsmith calls pending` lists them.")
     if not text.strip():
         raise UsageError("The answer is empty.", f"Read {question.prompt_file} and write what it asks for.")
+    if not Path(question.prompt_file).is_file():
+        raise UsageError(
+            f"The prompt {question.prompt_file} is not here: another folder or machine asks it.",
+            "Answer where the job runs, with its REWARDSMITH_HOME.",
+        )
     Path(question.answer_file).write_text(text, encoding="utf-8")
     with context.database.begin() as connection:
         queue.wake(connection, item_id)

@@ -11,8 +11,9 @@ from rewardsmith.config import Settings
 from rewardsmith.engine import jobs, service
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import run_item
+from rewardsmith.engine.served import SERVED_SETTINGS
 from rewardsmith.errors import UsageError
-from rewardsmith.spec import read_spec, with_changes
+from rewardsmith.spec import JobSpec, read_spec, with_changes
 from rewardsmith.storage import hints, queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import latest_events
@@ -143,6 +144,13 @@ def test_a_spent_time_limit_ends_a_submitted_job(context):
         {"model": "replay:/etc/passwd"},
         {"model": "listed:/etc/passwd"},
         {"critic_model": "manual"},
+        {"model": "manual", "designer_model": "synth", "critic_model": "synth", "analyzer_model": "synth"},
+        {"model": "huggingface/https://evil.example/"},
+        {"designer_model": "oobabooga/http://evil.example"},
+        {"fallback_models": ["openai/gpt-4o", "azure/../x"]},
+        {"analyzer_model": "openai/gpt-4o@evil.example/"},
+        {"record": "/tmp/written"},
+        {"replay": "/etc/passwd"},
         {
             "task": "MiniGrid-Unlock-v0",
             "method": "ulps",
@@ -172,6 +180,35 @@ def test_a_worker_looks_for_itself_at_rows_that_others_wrote(context, written, t
     run_item(context, item.id, "me")
     found = job_of(context, job)
     assert found.state == "paused" and told in (found.note or "")
+
+
+def test_every_setting_is_served_or_refused_on_purpose():
+    """A new one is refused until somebody has thought about what it would let a submitter do."""
+    refused = {"api_base", "record", "replay"}
+    assert set(JobSpec.model_fields) == SERVED_SETTINGS | refused and not SERVED_SETTINGS & refused
+
+
+def test_a_setting_that_is_not_listed_is_refused(monkeypatch):
+    monkeypatch.setattr("rewardsmith.engine.served.SERVED_SETTINGS", SERVED_SETTINGS - {"planner"})
+    service.check_served(read_spec(SPEC))
+    with pytest.raises(service.NotServed, match="may not set planner"):
+        service.check_served(read_spec({**SPEC, "planner": False}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "openai/gpt-4o",
+        "anthropic/claude-sonnet-4-5@20250929",
+        "ollama/llama3.1:8b-instruct-q4_K_M",
+        "bedrock/arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-3-7",
+        "openrouter/meta-llama/llama-3.3-70b-instruct:free",
+        "cloudflare/@cf/meta/llama-2-7b-chat-int8",
+        "synth",
+    ],
+)
+def test_models_are_served_by_the_names_that_providers_give_them(name):
+    service.check_served(read_spec({**SPEC, "model": name}))
 
 
 def test_set_puts_values_in_where_dots_lead():

@@ -20,6 +20,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.records import Candidate
+from rewardsmith.storage.schema import work_items
 
 PROGRAM = "def reward(prev, action, state, memory):\n    return {gain} if state.solved else 0.0\n"
 
@@ -88,6 +89,42 @@ def test_every_prompt_of_a_round_waits_at_once_and_each_answer_is_taken(tmp_path
     work(context, job, "design")
     candidates = [c for c in snapshot_of(context, job).candidates if c.kind == "designed"]
     assert {c.source for c in candidates} == {PROGRAM.format(gain=q.id) for q in questions}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{home}/../outside.md",
+        "/{home}/outside.prompt.md",
+        "{home}/manual/../designer-i1-s0-a0-01234567.prompt.md",
+        "../../designer-i1-s0-a0-01234567.prompt.md",
+        "{home}/manual/designer-i1-s0-a0-01234567.answer.md",
+        "designer-i1-s0-a0-0123456/../../x.prompt.md",
+        "",
+    ],
+)
+def test_an_answer_is_written_to_no_path_that_a_row_names(tmp_path, name):
+    context, job = start(tmp_path / "home", samples=1)
+    work(context, job, "design")
+    (asked,) = steering.pending(context)
+    payload = {"question": name.format(home=tmp_path / "home"), "reply": str(tmp_path / "outside.md")}
+    with context.database.begin() as connection:
+        connection.execute(work_items.update().where(work_items.c.id == asked.id).values(payload=payload))
+    with pytest.raises(UsageError):
+        steering.answer(context, asked.id, "text")
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path.read_bytes() == b"text"]
+    assert written == []
+
+
+def test_an_answer_lies_beside_its_prompt_whatever_the_row_says_of_the_folder(tmp_path):
+    context, job = start(tmp_path / "home", samples=1)
+    work(context, job, "design")
+    (asked,) = steering.pending(context)
+    elsewhere = {"question": f"/srv/elsewhere/{Path(asked.prompt_file).name}", "reply": str(tmp_path / "outside.md")}
+    with context.database.begin() as connection:
+        connection.execute(work_items.update().where(work_items.c.id == asked.id).values(payload=elsewhere))
+    assert steering.answer(context, asked.id, "text") == job
+    assert Path(asked.answer_file).read_text() == "text" and not (tmp_path / "outside.md").exists()
 
 
 def test_a_job_with_other_work_is_not_paused_for_a_person(tmp_path):
