@@ -3,7 +3,7 @@
 #   docker build --target cuda -t rewardsmith:cuda .
 
 FROM python:3.11-slim-bookworm AS base
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # pg_dump, for `rewardsmith db backup`.
 RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client tini \
     && rm -rf /var/lib/apt/lists/*

@@ -10,7 +10,7 @@ $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
 	$(VENV)/bin/pip install --quiet -e ".[test]" "$(TORCH)"
-	$(PYTHON) -m rewardsmith tasks prepare MiniGrid-DoorKey-8x8-v0
+	$(VENV)/bin/rewardsmith tasks prepare MiniGrid-DoorKey-8x8-v0
 	touch $@
 
 demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8, show the claim on 3 fresh seeds

@@ -7,18 +7,19 @@ from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rewardsmith.errors import UsageError
-from rewardsmith.place import HOME, SECRETS, artifacts_folder, database_url
+from rewardsmith.place import HOME, SECRETS, announce_env_file, artifacts_folder, database_url, read_env_file
 
+_PREFIX = "REWARDSMITH_"
 _SECRETS = SECRETS if SECRETS.is_dir() else None
 
 
 class Settings(BaseSettings):
     """Where work is kept and how patient the service is."""
 
-    model_config = SettingsConfigDict(env_prefix="REWARDSMITH_", env_file=".env", extra="ignore", secrets_dir=_SECRETS)
+    model_config = SettingsConfigDict(env_prefix="REWARDSMITH_", extra="ignore", secrets_dir=_SECRETS)
 
     home: Path = Field(default=HOME, description="folder of the database and artifacts")
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; SQLite in `home` by default")
@@ -42,6 +43,20 @@ class Settings(BaseSettings):
     devices: str = Field(default="", description="GPUs of this host, such as 0,1; one training slot each")
     api_base: str | None = Field(default=None, description="address of the language model for submitted jobs")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, the environment, what a .env file may set (place.py), secrets."""
+        found = {name.removeprefix(_PREFIX).lower(): value for name, value in read_env_file().items()}
+        known = {name: value for name, value in found.items() if name in settings_cls.model_fields}
+        return init_settings, env_settings, InitSettingsSource(settings_cls, known), file_secret_settings
+
     @property
     def url(self) -> str:
         """The database's URL: as set, or SQLite under `home`."""
@@ -60,9 +75,22 @@ class Settings(BaseSettings):
         return str((Path(self.artifacts_url) if self.artifacts_url else self.home / "store").resolve())
 
 
+def as_environment(chosen: Settings) -> dict[str, str]:
+    """What leads another process, in whatever folder it stands, to the same settings; secrets stay in their files."""
+    given = {*os.environ, *read_env_file()}
+    told = {name: getattr(chosen, name) for name in chosen.model_fields_set if _PREFIX + name.upper() in given}
+    told["home"] = chosen.home.resolve()
+    if "artifacts_url" in told:
+        told["artifacts_url"] = chosen.store_url
+    if "database_url" in told and chosen.url.startswith("sqlite:///"):
+        told["database_url"] = f"sqlite:///{Path(chosen.url.removeprefix('sqlite:///')).resolve()}"
+    return {_PREFIX + name.upper(): str(value) for name, value in told.items() if value is not None}
+
+
 @lru_cache
 def settings() -> Settings:
     """The settings of this process, read once. Raises UsageError naming the wrong variable."""
+    announce_env_file()
     try:
         return Settings()
     except ValidationError as error:

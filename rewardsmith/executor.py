@@ -6,25 +6,25 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from typing import BinaryIO
 
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 
 _PATIENCE = 15.0  # seconds that an executor has to end its trials
 _KEPT = 20  # lines of what it says last
 
 
 class Executor:
-    """`python -m workers.local JOB` in a process group of its own; what it says goes to the job's log."""
+    """`python -P -m workers.local JOB` in a process group of its own; what it says goes to the job's log."""
 
     def __init__(self, context: Context, job_id: str, slots: int | None) -> None:
         chosen = context.settings
         self._log = context.job_folder(job_id) / "logs" / "executor.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "workers.local", job_id, "--parent", str(os.getpid())]
+        command = module_command("workers.local", job_id, "--parent", str(os.getpid()))
         command += ["--slots", str(slots or chosen.slots)]
         places = {"REWARDSMITH_HOME": str(chosen.home.resolve()), "REWARDSMITH_DATABASE_URL": chosen.url}
         self._process = subprocess.Popen(
@@ -32,7 +32,7 @@ class Executor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **places},
+            env={**os.environ, **SAFE_PATH, **places},
             start_new_session=True,
         )
         self._said: deque[str] = deque(maxlen=_KEPT)

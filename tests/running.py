@@ -20,7 +20,7 @@ def rewardsmith(
 ) -> subprocess.CompletedProcess[str]:
     """Run `rewardsmith` in `folder` to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "rewardsmith.cli.main", *arguments],
+        [sys.executable, "-P", "-m", "rewardsmith.cli.main", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""`python -m workers.alive`: exit code 0 if a worker or scheduler of this host has renewed its row of late."""
+"""`python -P -m workers.alive`: exit code 0 if a worker or scheduler of this host has renewed its row of late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m workers.host`: the workers of one host, one Celery process per queue, kept alive and ended together."""
+"""`python -P -m workers.host`: the workers of one host, one Celery process per queue, kept alive and ended together."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 from rewardsmith import __version__
-from rewardsmith.config import Settings, settings
+from rewardsmith.config import Settings, as_environment, settings
 from rewardsmith.engine.context import open_context
+from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.storage import workers as rows
 from workers import logs
@@ -32,7 +33,7 @@ _STOP_SECONDS = 25.0
 
 def command_of(queue: str, slots: int) -> list[str]:
     """The Celery worker of one queue."""
-    command = [sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker", "-Q", queue]
+    command = module_command("celery", "-A", "workers.celery_app", "worker", "-Q", queue)
     command += ["-P", POOLS[queue], "-c", str(slots), "-n", f"{queue}-{os.getpid()}@%h"]
     command += ["--without-gossip", "--without-mingle"]
     if queue != "llm":
@@ -91,9 +92,11 @@ class Host:
                 self._waits[queue] = min(10.0, 2 * self._waits[queue] + 0.5)
                 if self._stop.wait(self._waits[queue]):
                     return
-            environment = {**os.environ, "REWARDSMITH_HOST_PID": str(os.getpid()), "REWARDSMITH_QUEUE": queue}
+            environment = {**os.environ, **SAFE_PATH, **as_environment(self._settings)}
+            environment |= {"REWARDSMITH_HOST_PID": str(os.getpid()), "REWARDSMITH_QUEUE": queue}
+            # Celery puts the folder that it stands in on its path by itself, whatever Python was told.
             self._running[queue] = subprocess.Popen(
-                command_of(queue, slots), stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+                command_of(queue, slots), stdin=subprocess.DEVNULL, env=environment, cwd="/", start_new_session=True
             )
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""`python -m workers.local`: the local executor. Slots are threads; each trial is a process of its own."""
+"""`python -P -m workers.local`: the local executor. Slots are threads; each trial is a process of its own."""
 
 from __future__ import annotations
 

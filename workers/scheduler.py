@@ -1,4 +1,4 @@
-"""`python -m workers.scheduler`: reaps lapsed leases, advances jobs, charges time, sends hints. Run any number."""
+"""`python -P -m workers.scheduler`: reaps lapsed leases, advances jobs, charges time, sends hints. Run any number."""
 
 from __future__ import annotations
 

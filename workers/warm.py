@@ -1,7 +1,7 @@
 """A parent that has everything loaded and forks trials, so that a trial starts in milliseconds, not seconds.
 
 Importing torch, Stable-Baselines3 and the compiled engine, and reading a task's layouts, costs each fresh
-interpreter seconds. `python -m workers.warm [TASK...]` does it once, single-threaded, and forks a child per
+interpreter seconds. `python -P -m workers.warm [TASK...]` does it once, single-threaded, and forks a child per
 request, whatever its task; the child runs what `python -m workers.trial` runs. Requests and answers are lines of
 JSON on stdin and stdout.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rewardsmith.config import settings
+from rewardsmith.engine.interpreter import module_command
 
 _LOST = -int(signal.SIGKILL)
 
@@ -105,7 +106,7 @@ class WarmParent:
 
     def _ensure(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            command = [sys.executable, "-m", "workers.warm", *self._tasks]
+            command = module_command("workers.warm", *self._tasks)
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment, start_new_session=True
             )

@@ -40,6 +40,8 @@ def import_litellm() -> Any:
     # Without these two, the import itself fetches price lists over the network.
     os.environ.setdefault(_OWN_LIST, "True")
     os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "true")
+    # Else it reads a .env file of any folder above its own, which may name another address for the provider's key.
+    os.environ["LITELLM_MODE"] = "PRODUCTION"
     import litellm
 
     litellm.suppress_debug_info = True

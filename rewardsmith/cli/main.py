@@ -72,6 +72,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 def main() -> None:
     """Entry point: errors are a cause and a remedy on stderr, exit code 1, or 2 for wrong usage."""
     try:
+        _take_keys()
         code = app(standalone_mode=False)
     except RewardsmithError as error:
         _report(error.cause, error.remedy)
@@ -89,6 +90,16 @@ def main() -> None:
     except Exception as error:
         code = _unforeseen(error)
     sys.exit(code or 0)
+
+
+def _take_keys() -> None:
+    """Providers' keys of a .env file, where their clients look for them; trials and programs are started without."""
+    from rewardsmith.place import announce_env_file, read_env_file
+
+    announce_env_file()
+    for name, value in read_env_file().items():
+        if name.endswith("_API_KEY"):
+            os.environ.setdefault(name, value)
 
 
 def _wrong_usage(error: Any) -> int:

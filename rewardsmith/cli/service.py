@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,11 +104,14 @@ def _become(module: str, *arguments: str) -> None:
     # In place of this process, so that signals and exit codes are the service's own.
     from importlib.util import find_spec
 
+    from rewardsmith.engine.interpreter import SAFE_PATH, module_command
     from rewardsmith.errors import RewardsmithError
 
     if find_spec("celery") is None:
         raise RewardsmithError("Celery is not installed.", "pip install 'rewardsmith[service]'")
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    os.environ.update(SAFE_PATH)
+    command = module_command(module, *arguments)
+    os.execv(command[0], command)
 
 
 def top(

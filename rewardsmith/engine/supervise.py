@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context, TrialProcess
 from rewardsmith.engine.heartbeat import Heartbeat
+from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.errors import DiskFull, LostItem, RewardsmithError
 from rewardsmith.storage import queue
@@ -69,10 +69,10 @@ def _launch(context: Context, item: Item, log: Path) -> TrialProcess:
 
 
 def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:
-    """`python -m workers.trial` with `arguments`."""
+    """`python -P -m workers.trial` with `arguments`."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "workers.trial", *arguments],
+            module_command("workers.trial", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -90,6 +90,7 @@ def trial_environment(settings: Settings) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k in store or not k.endswith(secret)}
     return {
         **kept,
+        **SAFE_PATH,
         "REWARDSMITH_HOME": str(settings.home.resolve()),
         "REWARDSMITH_DATABASE_URL": settings.url,
         "OMP_NUM_THREADS": "1",

@@ -53,7 +53,7 @@ class LocalExecutor:
 
     def _start(self, job: str) -> None:
         environment = {**clean_environment(), "PYTHONPATH": stub_path(), "REWARDSMITH_HOME": str(self.folder)}
-        command = [sys.executable, "-m", "workers.local", job, "--slots", "2"]
+        command = [sys.executable, "-P", "-m", "workers.local", job, "--slots", "2"]
         with (self.folder / "executor.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
         self.running.append(process)

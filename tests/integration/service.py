@@ -155,7 +155,7 @@ class Service:
         """`python -m MODULE` with its output in the folder's log."""
         log = (self.folder / "service.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], cwd=self.folder, stdout=log, stderr=log,
+            [sys.executable, "-P", "-m", module, *arguments], cwd=self.folder, stdout=log, stderr=log,
             env={**self.environment, **environment}, start_new_session=True,
         )  # fmt: skip
         self.running.append(process)

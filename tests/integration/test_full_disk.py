@@ -44,7 +44,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(tmp_path):
     script = SCRIPT.format(size=MEGABYTES, free=" ".join(map(str, FREE)))
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     ran = subprocess.run(
-        ["unshare", "--mount", *user, "sh", "-c", script, "sh", sys.executable, "-m", "rewardsmith", *COMMAND],
+        ["unshare", "--mount", *user, "sh", "-c", script, "sh", sys.executable, "-P", "-m", "rewardsmith", *COMMAND],
         env={**clean_environment(), "PLACE": str(place), "OUT": str(out), "PYTHON": sys.executable},
         timeout=300,
     )

@@ -33,7 +33,7 @@ COMMAND = ["run", "--spec", "job.yaml", "--slots", "2"]
 def launch(folder: Path) -> subprocess.Popen:
     (folder / "job.yaml").write_text(SPEC)
     return subprocess.Popen(
-        [sys.executable, "-m", "rewardsmith.cli.main", *COMMAND],
+        [sys.executable, "-P", "-m", "rewardsmith.cli.main", *COMMAND],
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

