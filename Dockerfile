@@ -7,7 +7,11 @@ ENV PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_D
 # pg_dump, for `rewardsmith db backup`.
 RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client tini \
     && rm -rf /var/lib/apt/lists/*
-RUN groupadd --gid 10001 rewardsmith && useradd --uid 10001 --gid 10001 --create-home rewardsmith
+# Whoever runs `make up`: containers run as that user, the one who can read the secrets.
+ARG UID=10001
+ARG GID=10001
+RUN groupadd --non-unique --gid "$GID" rewardsmith \
+    && useradd --non-unique --uid "$UID" --gid "$GID" --create-home rewardsmith
 
 # Dependencies first, from the metadata alone: editing the code must not download torch again.
 FROM base AS build-cpu
@@ -39,7 +43,9 @@ ENV PATH=/opt/venv/bin:$PATH \
     MPLCONFIGDIR=/tmp/matplotlib \
     HOME=/tmp \
     REWARDSMITH_HOME=/data
-RUN mkdir /data && chown 10001:10001 /data
+ARG UID=10001
+ARG GID=10001
+RUN mkdir --mode 700 /data && chown "$UID:$GID" /data
 USER 10001:10001
 WORKDIR /data
 ENTRYPOINT ["tini", "--"]

@@ -4,7 +4,11 @@ PYTHON := $(VENV)/bin/python
 # The CPU build of torch; an unbounded torch takes gigabytes of CUDA packages.
 TORCH := torch==2.13.0
 
-.PHONY: demo test check differential format clean up down
+# Containers run as whoever calls, the one reader of secrets/*; root gives them a user of their own.
+export REWARDSMITH_UID := $(shell id -u | sed 's/^0$$/10001/')
+export REWARDSMITH_GID := $(shell id -g | sed 's/^0$$/10001/')
+
+.PHONY: demo test check differential format clean up down private-secrets
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -34,17 +38,20 @@ format: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
 
-up: secrets/postgres_password  ## The service in containers: Redis, Postgres, scheduler, workers (docs/service.md)
+up: private-secrets  ## The service in containers: Redis, Postgres, scheduler, workers (docs/service.md)
 	docker compose up --build --detach --wait
 
 down:  ## Stop it; volumes stay
 	docker compose down
 
-# Made once, readable by its owner only; compose hands it to the containers as a file.
+# Also those that an earlier version left readable by everybody.
+private-secrets: secrets/postgres_password
+	chmod 700 secrets && chmod 600 secrets/*
+	[ "$$(id -u)" -ne 0 ] || chown -R "$(REWARDSMITH_UID):$(REWARDSMITH_GID)" secrets
+
+# Made once; compose hands it to the containers as a file.
 secrets/postgres_password:
 	mkdir -p secrets && chmod 700 secrets
 	umask 077 && head -c 24 /dev/urandom | base64 | tr -d '/+=\n' > $@
 	umask 077 && printf 'postgresql+psycopg://rewardsmith:%s@postgres:5432/rewardsmith' "$$(cat $@)" > secrets/rewardsmith_database_url
 	umask 077 && touch secrets/openai_api_key secrets/anthropic_api_key
-	@# Containers run as user 10001, who must be able to read them.
-	chmod 755 secrets && chmod 644 secrets/*

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from functools import lru_cache
 from pathlib import Path
 
@@ -73,6 +74,45 @@ class Settings(BaseSettings):
         if self.artifacts_url is not None and "://" in self.artifacts_url:
             return self.artifacts_url
         return str((Path(self.artifacts_url) if self.artifacts_url else self.home / "store").resolve())
+
+
+_OUR_FILES = {"rewardsmith.db", "rewardsmith.db-wal", "rewardsmith.db-shm", "artifacts", "store", "manual"}
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def prepare_home(home: Path) -> None:
+    """Make the folder of the database and artifacts, private to its user (mode 700), or tighten it.
+
+    Raises UsageError where it cannot be made.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot create {home}: {error.strerror}.", "Set REWARDSMITH_HOME to a folder you can write."
+        ) from error
+    keep_private(home)
+
+
+def keep_private(home: Path) -> None:
+    """Take from others what rights an earlier version left them to the folder: prompts, answers and programs are in it.
+
+    Left alone: a folder of another user or with more than our files in it (REWARDSMITH_HOME may name any), and one
+    that is shared on purpose, by the set-group-id or the sticky bit. `rewardsmith doctor` tells of those.
+    """
+    try:
+        about = home.stat()
+        shared = about.st_mode & (stat.S_ISGID | stat.S_ISVTX)
+        ours = home.name == HOME.name or {path.name for path in home.iterdir()} <= _OUR_FILES
+        if about.st_mode & _OTHERS and about.st_uid == os.geteuid() and ours and not shared:
+            home.chmod(stat.S_IMODE(about.st_mode) & ~_OTHERS)
+    except OSError:
+        return  # absent, or on a filesystem without such rights
+
+
+def is_private(folder: Path) -> bool:
+    """Whether nobody but its user can enter a folder."""
+    return not folder.stat().st_mode & _OTHERS
 
 
 def as_environment(chosen: Settings) -> dict[str, str]:

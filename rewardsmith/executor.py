@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from typing import BinaryIO
 
+from rewardsmith.config import prepare_home
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 
@@ -22,6 +23,7 @@ class Executor:
 
     def __init__(self, context: Context, job_id: str, slots: int | None) -> None:
         chosen = context.settings
+        prepare_home(chosen.home)
         self._log = context.job_folder(job_id) / "logs" / "executor.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         command = module_command("workers.local", job_id, "--parent", str(os.getpid()))

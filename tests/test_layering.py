@@ -40,7 +40,7 @@ MAY = {
         "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",
         "rewardsmith.reporting.statistics", "rewardsmith.reporting.proportion", "sandbox",
     },
-    "rewardsmith.executor": {"rewardsmith.engine"},
+    "rewardsmith.executor": {"rewardsmith.engine", "rewardsmith.config"},
     "rewardsmith.api": {
         "rewardsmith.agents", "rewardsmith.executor",
         "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",

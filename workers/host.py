@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from rewardsmith import __version__
-from rewardsmith.config import Settings, as_environment, settings
+from rewardsmith.config import Settings, as_environment, prepare_home, settings
 from rewardsmith.engine.context import open_context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 from rewardsmith.errors import RewardsmithError, UsageError
@@ -133,6 +133,7 @@ def main() -> int:
         if "llm" in names:
             read_keys()
         chosen = settings()
+        prepare_home(chosen.home)
         level = _sandbox_level(chosen)
         host = Host({name: slots_of(name, options.slots, chosen) for name in names}, chosen, level)
         signal.signal(signal.SIGTERM, host.stop)

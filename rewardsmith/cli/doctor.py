@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,22 @@ def _artifacts(chosen: Any) -> Finding:
 def _disk(chosen: Any) -> Finding:
     folder = next(p for p in (chosen.artifacts, *chosen.artifacts.parents) if p.exists())
     free = shutil.disk_usage(folder).free / 1e9
+    whose, closing = _privacy(chosen.home)
     if free < _ENOUGH_GB:
         remedy = "Free some, see `rewardsmith db gc`, or set REWARDSMITH_HOME to another disk."
-        return Finding("disk", "FAIL" if free < 0.5 else "warn", f"{free:.1f} GB free at {folder}", remedy)
-    return Finding("disk", "ok", f"{free:.0f} GB free at {folder}")
+        text = f"{free:.1f} GB free at {folder}{whose}"
+        return Finding("disk", "FAIL" if free < 0.5 else "warn", text, f"{remedy} {closing}".strip())
+    return Finding("disk", "warn" if closing else "ok", f"{free:.0f} GB free at {folder}{whose}", closing)
+
+
+def _privacy(home: Path) -> tuple[str, str]:
+    """Whether others can read the database's folder, as words to append, and the remedy if they can."""
+    from rewardsmith.config import is_private
+
+    if not home.is_dir():
+        return "", ""
+    if is_private(home):
+        return f"; {home} is private to its user", ""
+    mode = stat.S_IMODE(home.stat().st_mode)
+    text = f"; {home} has mode {mode:o}: others can read prompts, answers and programs in it"
+    return text, f"chmod 700 {home.resolve()}"

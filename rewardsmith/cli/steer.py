@@ -115,6 +115,7 @@ def fork(
 
 
 def _edited(context: Any, parent: Any) -> str:
+    from rewardsmith.config import prepare_home
     from rewardsmith.engine.context import plain_name
     from rewardsmith.errors import UsageError
 
@@ -122,7 +123,8 @@ def _edited(context: Any, parent: Any) -> str:
     if not editor:
         raise UsageError("No editor is named.", "Set EDITOR, or give --program FILE.")
     path = context.settings.home.resolve() / "manual" / f"{plain_name(parent.id)}-fork.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    prepare_home(context.settings.home)
+    path.parent.mkdir(exist_ok=True)
     path.write_text(parent.source, encoding="utf-8")
     try:
         subprocess.run([*shlex.split(editor), str(path)], check=True)

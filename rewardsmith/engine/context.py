@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from rewardsmith.config import Settings
+from rewardsmith.config import Settings, keep_private
 from rewardsmith.errors import StorageError
 from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import open_database
@@ -86,5 +86,9 @@ def plain_name(text: str) -> str:
 
 
 def open_context(settings: Settings, *, must_exist: bool = False, patient: bool = False) -> Context:
-    """A Context on the settings' database; `patient` waits for a server that is away. Raises StorageError."""
+    """A Context on the settings' database; `patient` waits for a server that is away. Raises StorageError.
+
+    Where the folder of the settings is there, it becomes private to its user.
+    """
+    keep_private(settings.home)
     return Context(open_database(settings.url, must_exist=must_exist, patient=patient), settings)

@@ -183,7 +183,7 @@ def _version(connection: Connection) -> str | None:
 
 def _prepare_folder(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
             f"Cannot create {path.parent}: {error.strerror}.",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +16,18 @@ import yaml
 from workers.host import _STOP_SECONDS
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+CALLER = {"REWARDSMITH_UID": "1234", "REWARDSMITH_GID": "4321"}
+
+
+def rendered(variables: dict[str, str]) -> dict[str, Any]:
+    """docker-compose.yml as compose reads it: the plain and the defaulted variables that it uses are filled in."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    filled = re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: variables.get(m[1]) or m[2] or "", text)
+    assert "${" not in filled
+    return yaml.safe_load(filled)
+
+
+COMPOSE = rendered(CALLER)
 SERVICES = COMPOSE["services"]
 LASTING = [name for name in SERVICES if name != "migrate"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -62,6 +76,73 @@ def test_nobody_is_root_and_roots_are_read_only(name):
     assert "privileged" not in SERVICES[name]
 
 
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_containers_run_as_the_caller_who_alone_can_read_the_secrets(name):
+    assert SERVICES[name]["user"] == "1234:4321"
+    if "build" in SERVICES[name]:
+        assert SERVICES[name]["build"]["args"] == {"UID": "1234", "GID": "4321"}
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+def test_without_a_caller_nobody_is_root_either(name):
+    assert rendered({})["services"][name]["user"] == "10001:10001"
+
+
+def test_postgres_keeps_its_cluster_where_any_user_can_make_it_and_hides_no_earlier_one():
+    postgres = SERVICES["postgres"]
+    volume = next(v for v in postgres["volumes"] if v.startswith("database:")).split(":")[1]
+    assert postgres["environment"]["PGDATA"].startswith(volume + "/")
+    assert f"{volume}/PG_VERSION" in postgres["entrypoint"][-1]
+    assert "/var/run/postgresql:uid=1234,gid=4321" in postgres["tmpfs"]
+
+
+@pytest.fixture
+def made(tmp_path) -> Path:
+    """A folder in which `make up` has gone as far as it comes without Docker."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text('#!/bin/sh\necho "$@ $REWARDSMITH_UID:$REWARDSMITH_GID" >> docker.log\n')
+    docker.chmod(0o755)
+    return tmp_path
+
+
+def make_up(folder: Path) -> str:
+    environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    command = ["sh", "-c", "umask 022; exec make up"]
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return (folder / "docker.log").read_text().splitlines()[-1]
+
+
+def readers(folder: Path) -> set[str]:
+    """Modes and owners of the secrets, as the set of who may read them."""
+    found = [folder / "secrets", *(folder / "secrets").iterdir()]
+    assert len(found) == 5
+    others = stat.S_IRWXG | stat.S_IRWXO
+    return {f"{p.stat().st_uid}" if not p.stat().st_mode & others else f"others of {p.name}" for p in found}
+
+
+def test_make_up_leaves_no_secret_readable_by_others(made):
+    told = make_up(made)
+    caller = os.geteuid() or 10001
+    assert told.startswith("compose up") and told.split()[-1].split(":")[0] == str(caller)
+    assert readers(made) == {str(caller)}
+
+
+def test_make_up_tightens_what_an_earlier_version_left_open_and_keeps_the_keys(made):
+    make_up(made)
+    key = made / "secrets" / "openai_api_key"
+    key.write_text("sk-planted-1")
+    password = (made / "secrets" / "postgres_password").read_text()
+    (made / "secrets").chmod(0o755)
+    for secret in (made / "secrets").iterdir():
+        secret.chmod(0o644)
+    make_up(made)
+    assert readers(made) == {str(os.geteuid() or 10001)}
+    assert key.read_text() == "sk-planted-1" and (made / "secrets" / "postgres_password").read_text() == password
+
+
 def test_secrets_come_from_files_and_stay_out_of_the_environment():
     assert all(set(secret) == {"file"} for secret in COMPOSE["secrets"].values())
     for name, service in SERVICES.items():
@@ -92,5 +173,5 @@ def test_docker_itself_can_read_it(tmp_path):
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode != 0:
         pytest.skip("docker has no compose")
     command = ["docker", "compose", "--file", str(ROOT / "docker-compose.yml"), "--profile", "gpu", "config", "--quiet"]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **CALLER})
     assert ran.returncode == 0, ran.stderr
