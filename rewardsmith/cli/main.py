@@ -129,6 +129,11 @@ def _unforeseen(error: Exception) -> int:
 
     if isinstance(error, ModelFailed):
         _report(error.cause, error.remedy)
+    elif type(error).__module__.startswith("sqlalchemy") and "permission denied" in str(error):
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        _report(
+            f"This database role may not do that: {reason}.", "docs/service.md says what a submitter's role may do."
+        )
     elif isinstance(error, OSError):
         explained = of_system(error)
         _report(explained.cause, explained.remedy)

@@ -486,3 +486,10 @@ def test_an_upgrade_takes_an_earlier_roles_rights_and_gives_it_the_functions(pos
                 connection.execute(text(f"DROP OWNED BY {role}"))
                 connection.execute(text(f"DROP ROLE {role}"))
         engine.dispose()
+
+
+def test_a_command_beyond_the_role_says_so(owner, submitter, address, tmp_path):
+    job = service.submit_job(submitter, JobSpec(**SPEC))
+    ran = in_process(tmp_path, "extend", job, env={"REWARDSMITH_DATABASE_URL": address})
+    assert ran.returncode == 1 and "may not do that: permission denied" in ran.stderr
+    assert "docs/service.md" in ran.stderr and "defect" not in ran.stderr
