@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from rewardsmith.agents.models import ModelFailed, PersonAwaited
 from rewardsmith.engine.advance import advance
@@ -14,16 +16,19 @@ from rewardsmith.engine.designing import run_analyse, run_check, run_design
 from rewardsmith.engine.heartbeat import Heartbeat
 from rewardsmith.engine.jobs import pause_job
 from rewardsmith.engine.relay import run_ask
-from rewardsmith.engine.served import NotServed, is_served
+from rewardsmith.engine.served import is_served
 from rewardsmith.engine.supervise import Interrupted, TrialLost, has_room, supervise_trial
-from rewardsmith.errors import DiskFull, LostItem
+from rewardsmith.errors import DiskFull, LostItem, RewardsmithError, StorageError
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.outage import is_outage
 from rewardsmith.storage.queue import TRAINING_KINDS, Item
 from sandbox.client import SandboxError
 
+log = logging.getLogger(__name__)
+
 _HANDLERS = {"design": run_design, "check": run_check, "analyse": run_analyse, "ask": run_ask}
+_SHOWN = 500  # characters of an unforeseen error that are kept
 _ROOM_SECONDS, _ROOM_LOOK = 30.0, 0.5
 """How long a slot waits at most, and between looks, for room on its disk."""
 
@@ -31,12 +36,31 @@ _ROOM_SECONDS, _ROOM_LOOK = 30.0, 0.5
 def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], bool] = lambda: False) -> None:
     """Do a work item that `owner` has claimed, write its result, advance its job.
 
-    An infrastructure failure gives the item back up to the attempt cap; a candidate's fault is a result and
-    never arrives here as an exception. A model that cannot answer (a missing key, say) pauses the job.
+    An infrastructure failure gives the item back up to the attempt cap, and so does an error that nobody foresaw:
+    other items go on. A candidate's fault is a result and never arrives here as an exception. What a user can mend (a
+    missing API key, say) pauses the job. Raises only what concerns the executor itself: StorageError, OperationalError.
     """
     item = queue.get(context.database, item_id)
     if item.state != "leased" or item.owner != owner:
         return
+    try:
+        going_on = _attempt(context, item, stopping)
+    except (StorageError, OperationalError):
+        raise  # the database, not the item
+    except Exception as error:
+        _give_up(context, item, error)
+        going_on = True
+    except SystemExit as error:
+        if threading.current_thread() is threading.main_thread():
+            raise  # this process is told to end; in another thread, a library of the user's has called sys.exit()
+        _give_up(context, item, error)
+        going_on = True
+    if going_on:
+        advance(context, item.key.job_id)
+
+
+def _attempt(context: Context, item: Item, stopping: Callable[[], bool]) -> bool:
+    """Do the item, handle what can be foreseen; returns whether its job is to be advanced."""
     try:
         if item.key.kind in TRAINING_KINDS:
             supervise_trial(context, item, stopping)
@@ -44,31 +68,45 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
             with Heartbeat(context, item):
                 _HANDLERS[item.key.kind](context, item)
     except LostItem:
-        return
+        return False
     except Interrupted:
         queue.give_back(context.database, item, None, context.settings.max_attempts, count=False)
-        return
+        return False
     except TrialLost as error:
         queue.give_back(context.database, item, error.cause, context.settings.max_attempts)
     except PersonAwaited as error:
         # Other items go on meanwhile.
         queue.wait(context.database, item, str(error), question=str(error.question), reply=str(error.reply))
-        return
-    except (ModelFailed, SandboxError, NotServed) as error:
-        _stop_for(context, item, error)
-        return
+        return False
     except DiskFull as error:
         if not _served(context, item.key.job_id):
             _stop_for(context, item, error)
-            return
+            return False
         queue.give_back(context.database, item, error.cause, context.settings.max_attempts)
         _await_room(context, stopping)
+    except StorageError:
+        raise
+    except (RewardsmithError, SandboxError) as error:
+        _stop_for(context, item, error)
+        return False
     except DBAPIError as error:
         if not is_outage(error):
             raise
         queue.give_back(context.database, item, None, context.settings.max_attempts, count=False)
-        return
-    advance(context, item.key.job_id)
+        return False
+    return True
+
+
+def _give_up(context: Context, item: Item, error: BaseException) -> None:
+    """Give the item back for an error that is a defect of somebody's; at the attempt cap it is lost."""
+    log.error("item %d (%s) failed", item.id, item.key.kind, exc_info=error)
+    queue.give_back(context.database, item, _in_words(error), context.settings.max_attempts)
+
+
+def _in_words(error: BaseException) -> str:
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]
+    # A database takes neither NULs nor lone surrogates, and an error's words may quote any text.
+    return words.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def _served(context: Context, job_id: str) -> bool:
@@ -83,7 +121,7 @@ def _await_room(context: Context, stopping: Callable[[], bool]) -> None:
         time.sleep(_ROOM_LOOK)
 
 
-def _stop_for(context: Context, item: Item, error: ModelFailed | SandboxError | NotServed | DiskFull) -> None:
+def _stop_for(context: Context, item: Item, error: RewardsmithError | SandboxError) -> None:
     passing = isinstance(error, ModelFailed) and error.may_pass
     state = queue.give_back(context.database, item, str(error), context.settings.max_attempts, count=passing)
     if not passing or state == "lost":
