@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from rewardsmith.syntax import parse_expression
+
 
 def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
     """(source, thoughts) for a designer's request."""
@@ -31,7 +33,7 @@ def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
 def _thresholds(condition: str, names: set[str]) -> list[tuple[str, int, float]]:
     """Comparisons of a variable with a number in the success condition, as (name, direction, number)."""
     found = []
-    for node in ast.walk(ast.parse(condition, mode="eval")):
+    for node in ast.walk(parse_expression(condition)):
         match node:
             case ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[ast.Constant(value=value)]) if (
                 name in names and isinstance(value, int | float)

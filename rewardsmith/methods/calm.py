@@ -27,6 +27,7 @@ from rewardsmith.programs.answer_text import UnreadableAnswer
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reward import ENV
+from rewardsmith.syntax import NotPython, parse_module
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.subgoals import Subgoal, named_subgoal, preset_subgoals, terminated
 from rewardsmith.tasks.transitions import Describer, View
@@ -102,7 +103,7 @@ class Calm(Method):
             return ()
         try:
             return tuple(read_predicates(source).values())
-        except (UnreadableAnswer, SyntaxError) as error:
+        except UnreadableAnswer as error:
             remedy = 'Write `def subgoals(): return {"words": predicate}` and the predicates.'
             raise UsageError(f"The program's subgoals cannot be read: {error}", remedy) from error
 
@@ -283,7 +284,7 @@ def read_predicates(source: str) -> dict[str, str]:
 
     Raises UnreadableAnswer, worded for the model.
     """
-    tree = ast.parse(source)
+    tree = _tree(source)
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     found = {}
     for words, value in _returned(tree):
@@ -298,11 +299,18 @@ def read_predicates(source: str) -> dict[str, str]:
 def read_sentences(source: str) -> dict[str, str]:
     """{name: sentence} of `def subgoals(): return {"name": "sentence"}`. Raises UnreadableAnswer."""
     found = {}
-    for name, value in _returned(ast.parse(source)):
+    for name, value in _returned(_tree(source)):
         if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
             raise UnreadableAnswer(f"subgoals(): {name!r} must be described by one string.")
         found[_usable(name)] = value.value
     return found
+
+
+def _tree(source: str) -> ast.Module:
+    try:
+        return parse_module(source)
+    except NotPython as error:
+        raise UnreadableAnswer(f"The program cannot be parsed: {error}.") from None
 
 
 def _returned(tree: ast.Module) -> list[tuple[str, ast.expr]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
+from rewardsmith.syntax import NotPython, parse_module
+
 
 @lru_cache(maxsize=4096)
 def normal_form(source: str) -> str:
     """The program's tree without docstrings and with numbered local names; its text if it does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = parse_module(source)
         if not tree.body:
             return source
         for node in ast.walk(tree):
@@ -20,7 +22,7 @@ def normal_form(source: str) -> str:
             if isinstance(node, ast.FunctionDef):
                 _number_locals(node)
         return ast.dump(tree)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (NotPython, RecursionError):  # a tree can be too deep to be written down
         return source
 
 

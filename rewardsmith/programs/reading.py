@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
 from rewardsmith.programs.unwrapping import is_diff, unwrapped
+from rewardsmith.syntax import NotPython, parse_module
 
 __all__ = [
     "MAX_SOURCE_BYTES",
@@ -84,20 +84,16 @@ def _read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
 
 def parse(source: str) -> ast.Module:
     """The syntax tree of `source`. Raises UnreadableAnswer for whatever the parser does not take."""
-    if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
+    if len(source) > MAX_SOURCE_BYTES or len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
         raise UnreadableAnswer(f"The program is longer than {MAX_SOURCE_BYTES // 1024} kB.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in a string is no reason to write to stderr
-            return ast.parse(source)
-    except SyntaxError as error:
-        where = f"line {error.lineno}" if error.lineno else "the program"
-        shown = f": `{error.text.strip()[:80]}`" if error.text and error.text.strip() else ""
-        raise UnreadableAnswer(f"Syntax error in {where}: {error.msg}{shown}.") from None
-    except (RecursionError, MemoryError):
-        raise UnreadableAnswer("The program nests expressions too deeply to be parsed.") from None
-    except ValueError as error:  # NULs, lone surrogates
-        raise UnreadableAnswer(f"The program is no valid Python text: {error}.") from None
+        return parse_module(source)
+    except NotPython as error:
+        if not error.in_syntax:
+            raise UnreadableAnswer(f"The program cannot be parsed: {error.reason}.") from None
+        where = f"line {error.line}" if error.line else "the program"
+        shown = f": `{error.shown}`" if error.shown else ""
+        raise UnreadableAnswer(f"Syntax error in {where}: {error.reason}{shown}.") from None
 
 
 # ---- blocks of code

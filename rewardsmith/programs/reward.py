@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Channel, sum_components
+from rewardsmith.syntax import NotPython, parse_module
 
 ENV = Channel(name="env", kind="env")
 """The environment's own reward, as it comes."""
@@ -62,8 +63,8 @@ SPARSE = TrainingReward(source="", functions=(), channels=(ENV,))
 def top_level_names(source: str) -> set[str]:
     """What a program's text defines or imports at its top level; empty if it does not parse."""
     try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        body = parse_module(source).body
+    except NotPython:
         return set()
     names: set[str] = set()
     for node in body:
@@ -79,11 +80,9 @@ def top_level_names(source: str) -> set[str]:
 def syntax_problem(source: str) -> str | None:
     """ "line 3: expected ':'" where a text is not Python."""
     try:
-        ast.parse(source)
-    except SyntaxError as error:
-        return f"line {error.lineno}: {error.msg}"
-    except (ValueError, RecursionError, MemoryError) as error:
-        return str(error) or "it is nested too deeply"
+        parse_module(source)
+    except NotPython as error:
+        return str(error)
     return None
 
 
@@ -94,7 +93,7 @@ def free_functions(source: str) -> tuple[str, ...]:
     """
     names = top_level_names(source)
     if "potential" in names and "reward" in names:
-        tree = ast.parse(source)
+        tree = parse_module(source)
         paid = any(
             isinstance(n, ast.FunctionDef) and n.name == "potential" and len(n.args.args) == 2 for n in tree.body
         )

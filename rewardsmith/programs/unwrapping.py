@@ -5,11 +5,11 @@ Used only where the answer as it stands holds no readable program, so nothing he
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import warnings
 from collections.abc import Iterator
+
+from rewardsmith.syntax import NotPython, parse_module
 
 _MOST = 40
 """Wrappings of one kind that are looked at: answers are untrusted, and each costs a parse."""
@@ -77,10 +77,8 @@ def _with_fences_inside(text: str) -> str | None:
 
 def _parses(source: str) -> bool:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return bool(ast.parse(source).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return bool(parse_module(source).body)
+    except NotPython:
         return False
 
 

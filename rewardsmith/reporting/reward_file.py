@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.programs.reward import TrainingReward, top_level_names
+from rewardsmith.syntax import parse_module
 from rewardsmith.tasks.base import Task
 
 BEGIN = "# --- reward program, as designed " + "-" * 47
@@ -138,7 +139,7 @@ def _tracker(task: Task) -> str:
 
 def _body(source: str) -> str:
     """A module's text without its docstring and imports."""
-    tree = ast.parse(source)
+    tree = parse_module(source)
     lines = source.splitlines()
     keep = [True] * len(lines)
     for index, node in enumerate(tree.body):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.syntax import NotPython, parse_expression
 
 _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
@@ -30,12 +31,12 @@ def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str,
     Allowed: the names, numbers, + - * /, abs(), comparisons, and, or, not. Raises UsageError otherwise.
     """
     try:
-        tree = ast.parse(text, mode="eval").body
+        tree = parse_expression(text)
         tests = isinstance(tree, ast.Compare | ast.BoolOp) or isinstance(getattr(tree, "op", None), ast.Not)
         if not tests and not (isinstance(tree, ast.Name) and tree.id in ("terminated", "truncated")):
             raise ValueError("it is a number, neither true nor false")
         return _compile(tree, frozenset(names))
-    except (SyntaxError, ValueError) as error:
+    except (NotPython, ValueError, RecursionError) as error:
         raise UsageError(
             f"The success condition {text!r} cannot be used: {error}",
             f"Use {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
