@@ -150,6 +150,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
         "source": asked.source,
         "components": asked.components,
         "played": asked.played,
+        "success_requires_lasting": asked.interface.facts.get("success_requires_lasting", False),
     }
 
     def build(dropped: int) -> str:

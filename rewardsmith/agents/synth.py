@@ -53,8 +53,8 @@ def _design(machine: dict[str, Any]) -> str:
 
 def _review(machine: dict[str, Any]) -> str:
     """Accept, unless the measured components show a program that can teach nothing."""
-    issues = []
     components = machine["components"]
+    issues = _paid_too_often(machine)
     if components and all(c["min"] == c["max"] for c in components.values()):
         issues.append(
             {
@@ -65,6 +65,26 @@ def _review(machine: dict[str, Any]) -> str:
     if components and not any(c["max"] > 0 for c in components.values()):
         issues.append({"problem": "no component was ever positive", "remedy": "reward the milestones and success"})
     return json.dumps({"verdict": "revise" if issues else "accept", "issues": issues})
+
+
+def _paid_too_often(machine: dict[str, Any]) -> list[dict[str, str]]:
+    """Complaints of milestones that pay on more than half of the steps played, unless success means lasting."""
+    if machine["success_requires_lasting"]:
+        return []
+    return [
+        {
+            "problem": f"{name} pays on {c['fires']:.0%} of the steps played: whoever never finishes earns most by it",
+            "remedy": "pay a milestone once, on the step that reaches it, and success on `state.solved`",
+        }
+        for name, c in machine["components"].items()
+        if _is_milestone(name, c) and c["fires"] > 0.5 and c["mean"] > 0
+    ]
+
+
+def _is_milestone(name: str, component: dict[str, float]) -> bool:
+    """Whether a component stands for something reached: guidance is called so, or gives and takes."""
+    function = name.split(".")[0]
+    return function == "sparse" or (function != "dense" and component["min"] >= 0)
 
 
 _ADVICE = {

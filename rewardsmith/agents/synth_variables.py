@@ -2,12 +2,14 @@
 
 From the success condition it takes which variables must pass which thresholds; where only lasting counts, it
 keeps variables near the middle of their ranges. Swings (the variable must first move away) are found by
-paying for a larger distance from the start than ever before in the episode, by tenths of the range.
+paying for a larger distance from the start than ever before in the episode, by tenths of the range. Where the
+condition names neither, as in `terminated`, every variable's swings are paid for, and success itself.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
 from rewardsmith.syntax import parse_expression
@@ -18,28 +20,51 @@ def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
     facts = machine["interface"]
     variables = [f for f in facts["fields"] if f["kind"] == "float"]
     thresholds = _thresholds(facts["success"], {f["name"] for f in variables})
-    styles = ["approach", "swing", "both"] if thresholds else ["centre", "alive", "centre"]
+    lasting = bool(facts.get("success_requires_lasting")) and not thresholds
+    if thresholds:
+        styles = ["approach", "swing", "both"]
+    else:
+        styles = ["centre", "alive", "centre"] if lasting else ["explore", "explore one by one"]
     turn = machine["sample"] + (machine["iteration"] - 1) * machine["samples"]
     if machine["move"] in ("revise", "combine"):
         turn += 1
     style = styles[turn % len(styles)]
     body = _body(style, variables, thresholds)
     said = ", ".join(f"{name} {'up' if sign > 0 else 'down'} to {limit:g}" for name, sign, limit in thresholds)
-    thoughts = f"Success needs {said or 'lasting to the end'}. Guidance: {style}."
+    needed = said or ("lasting to the end" if lasting else f"`{facts['success']}`, which names no variable's goal")
+    thoughts = f"Success needs {needed}. Guidance: {style}."
     write = _dense_and_sparse if "dense" in machine["functions"] else _free
-    return write(body, lasting=not thresholds), thoughts
+    return write(body, lasting=lasting), thoughts
 
 
 def _thresholds(condition: str, names: set[str]) -> list[tuple[str, int, float]]:
     """Comparisons of a variable with a number in the success condition, as (name, direction, number)."""
-    found = []
-    for node in ast.walk(parse_expression(condition)):
-        match node:
-            case ast.Compare(left=ast.Name(id=name), ops=[op], comparators=[ast.Constant(value=value)]) if (
-                name in names and isinstance(value, int | float)
-            ):
-                found.append((name, 1 if isinstance(op, ast.Gt | ast.GtE) else -1, float(value)))
-    return found
+    return list(_compared(parse_expression(condition), names, 1))
+
+
+def _compared(node: ast.expr, names: set[str], sense: int) -> Iterator[tuple[str, int, float]]:
+    """Those within `node`; sense: 1 where it is to hold, -1 where it is not to."""
+    match node:
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
+            yield from _compared(inner, names, -sense)
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                yield from _compared(part, names, sense)
+        case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE() as op], comparators=[right]):
+            up = sense if isinstance(op, ast.Gt | ast.GtE) else -sense
+            for one, other, direction in ((left, right, up), (right, left, -up)):
+                limit = _number(other)
+                if isinstance(one, ast.Name) and one.id in names and limit is not None:
+                    yield one.id, direction, limit
+
+
+def _number(node: ast.expr) -> float | None:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return float(value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -float(value)
+    return None
 
 
 def _scale(f: dict[str, Any]) -> float:
@@ -55,6 +80,10 @@ def _body(style: str, variables: list[dict[str, Any]], thresholds: list[tuple[st
             lines.append(f"    gain += {sign * 10.0 / span:.6g} * (state.{name} - prev.{name})")
     if style in ("swing", "both"):
         lines += _swing([f for f in variables if f["name"] in {name for name, _, _ in thresholds}])
+    if style == "explore":
+        lines += _swing(variables)
+    if style == "explore one by one":
+        lines += _swings(variables)
     if style == "centre":
         terms = [f"abs(state.{f['name']}) / {_scale(f):.6g}" for f in variables]
         lines += [f"    off = ({' + '.join(terms)}) / {len(terms)}", "    gain += 0.5 - off"]
@@ -78,6 +107,21 @@ def _swing(moved: list[dict[str, Any]]) -> list[str]:
         '    if level > memory.get("level", 0):',
         "        gain += 1.0",
         '        memory["level"] = level',
+    ]
+
+
+def _swings(moved: list[dict[str, Any]]) -> list[str]:
+    """The same for each variable alone, at most ten times each; all of them together pay at most 10."""
+    start = "".join(f"prev.{f['name']}, " for f in moved)
+    away = "".join(f"abs(state.{f['name']} - start[{i}]) / {_scale(f):.6g}, " for i, f in enumerate(moved))
+    return [
+        f'    start = memory.setdefault("start", ({start.rstrip()}))',
+        f'    levels = memory.setdefault("levels", [0] * {len(moved)})',
+        f"    for i, away in enumerate(({away.rstrip()})):",
+        "        level = min(int(10.0 * away), 10)",
+        "        if level > levels[i]:",
+        f"            gain += (level - levels[i]) / {len(moved)}",
+        "            levels[i] = level",
     ]
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
 from rewardsmith.tasks.conditions import compile_condition
+from rewardsmith.tasks.lasting import requires_lasting
 
 _FOLDER = Path(__file__).with_name("descriptions")
 _POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
@@ -218,6 +219,9 @@ class BoxTask:
             "fields": self.schema["fields"],
             "actions": [{"name": name} for name in d.actions],
             "success": d.success,
+            "success_requires_lasting": requires_lasting(
+                d.success, {v.name: (v.low, v.high) for v in d.state}, d.max_steps
+            ),
             "max_steps": d.max_steps,
         }
         return Interface(d.id, d.goal, "\n".join(lines), facts, example)

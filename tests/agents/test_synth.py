@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, open_model
@@ -13,6 +16,7 @@ from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.gymnasium import BoxTask, Description
 from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.verification.checks import Proof, run_checks
 
@@ -167,3 +171,83 @@ def test_prompts_carry_vocabulary_contract_evidence_and_facts():
     ):
         assert words in prompt, words
     assert json.loads(prompt[prompt.rindex("```json\n") + 8 : prompt.rindex("\n```")])["role"] == "designer"
+
+
+CASES = Path(__file__).parents[1] / "cases" / "success_terminated"
+
+
+def described(success: str, name: str = "acrobot.yaml") -> Any:
+    text = (CASES / name).read_text(encoding="utf-8").replace("success: terminated", f"success: {success}")
+    return BoxTask(Description.model_validate(yaml.safe_load(text)))
+
+
+def components_of(task: Any, method: str, source: str) -> dict[str, dict[str, float]]:
+    return run_checks(task, get_method(method).reward(source), 0.99, proof=Proof(wanted=False)).components
+
+
+def reviewed(task: Any, method: str, source: str, components: dict[str, dict[str, float]]) -> roles.Review:
+    asked = roles.ReviewRequest(
+        contract_of(method), task.interface(), source, components, {}, ReplayKey("critic", 1, 0, 0)
+    )
+    return roles.review(open_model("synth"), asked).result
+
+
+@pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
+@pytest.mark.parametrize(
+    "success", ["terminated", "terminated and not truncated", "not truncated", "terminated and step < 400"]
+)
+def test_where_success_means_to_finish_nothing_is_paid_for_lasting(method: str, success: str) -> None:
+    task = described(success)
+    sources = {ask(task.interface(), method, sample=sample) for sample in range(3)}
+    assert len(sources) == 2
+    for source in sources:
+        assert "if state.solved" in source
+        components = components_of(task, method, source)
+        paid = components["sparse" if method == "auto-mc-reward" else "success"]
+        assert paid["fires"] < 0.5 or success == "not truncated"
+        guidance = components["dense" if method == "auto-mc-reward" else "guidance"]
+        assert 0 < guidance["fires"] < 0.5  # it says something, and not on every step
+        if success != "not truncated":
+            assert reviewed(task, method, source, components).verdict == "accept"
+
+
+@pytest.mark.parametrize("condition", ["cos1 < -0.5", "-0.5 > cos1", "not cos1 >= -0.5"])
+def test_a_task_whose_success_is_a_threshold_at_the_end_is_guided_there(condition: str) -> None:
+    source = ask(described(f"terminated and {condition}").interface(), "auto-mc-reward")
+    assert "-10 * (state.cos1 - prev.cos1)" in source and "return 1.0 if state.solved else 0.0" in source
+
+
+@pytest.mark.parametrize("success", ["truncated", "step >= 200", "truncated and abs(cos1) < 0.5"])
+def test_where_success_means_lasting_each_step_survived_is_paid(success: str) -> None:
+    task = described(success)
+    source = ask(task.interface(), "auto-mc-reward")
+    assert "    return 1.0\n" in source
+    paid = {"sparse": {"mean": 0.9, "min": -1.0, "max": 1.0, "fires": 1.0}}
+    assert reviewed(task, "auto-mc-reward", source, paid).verdict == "accept"
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "smallest", "objects"),
+    [
+        ("auto-mc-reward", "sparse", -1.0, True),
+        ("auto-mc-reward", "sparse.alive", 0.0, True),
+        ("auto-mc-reward", "dense", 0.0, False),
+        ("free", "alive", 0.0, True),
+        ("free", "progress", -1.0, False),  # gives and takes
+    ],
+)
+def test_the_critic_objects_to_a_milestone_paid_on_most_steps(
+    method: str, name: str, smallest: float, objects: bool
+) -> None:
+    components = {name: {"mean": 0.9, "min": smallest, "max": 1.0, "fires": 0.97}}
+    review = reviewed(described("terminated"), method, "s", components)
+    assert (review.verdict == "revise") == objects
+    assert not objects or (name in review.issues[0].problem and "97%" in review.issues[0].problem)
+    half = {name: {**components[name], "mean": 0.5, "fires": 0.5}}
+    assert reviewed(described("terminated"), method, "s", half).verdict == "accept"
+
+
+def test_the_critics_prompt_asks_about_milestones_that_pay_on_most_steps() -> None:
+    task = described("terminated")
+    asked = roles.ReviewRequest(contract_of("free"), task.interface(), "s", {}, {}, ReplayKey("critic", 1, 0, 0))
+    assert "pays on more than half of the steps played" in roles.review_draft(asked).build(0)
