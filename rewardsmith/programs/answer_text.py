@@ -81,9 +81,10 @@ class Fence:
     closed: bool
 
 
-# The prefix of a list item or a quotation may stand before a fence.
+# The prefix of a list item or a quotation may stand before a fence. Possessive (`{3,}+`): a fence is never tried again
+# in a shorter form.
 _OPENING = re.compile(
-    r"^(?P<prefix>[ \t]*(?:(?:[-*+]|\d{1,3}[.)]|>)[ \t]+)?)(?P<fence>`{3,}|~{3,})(?P<language>[^`]*)$"
+    r"^(?P<prefix>[ \t]*(?:(?:[-*+]|\d{1,3}[.)]|>)[ \t]+)?)(?P<fence>`{3,}+|~{3,}+)(?P<language>[^`]*)$"
 )
 
 

@@ -1,4 +1,4 @@
-"""Reads programs and JSON out of what a language model answered. Nothing here executes any of it.
+"""Reads programs out of what a language model answered. Nothing here executes any of it.
 
 Models wrap code in prose, reasoning, several fences or none. Whatever the wrapping, what decides is whether a
 piece parses as Python and which names it defines. `UnreadableAnswer.reason` is written for the model: it goes
@@ -12,11 +12,9 @@ import builtins
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
 
 from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
+from rewardsmith.programs.json_answers import read_json
 from rewardsmith.programs.unwrapping import is_diff, unwrapped
 from rewardsmith.syntax import NotPython, parse_module
 
@@ -24,7 +22,6 @@ __all__ = [
     "MAX_SOURCE_BYTES",
     "ReadProgram",
     "UnreadableAnswer",
-    "in_words",
     "parse",
     "read_json",
     "read_program",
@@ -35,8 +32,6 @@ MAX_BLOCKS = 1000
 
 DECLARATIONS = ("USES",)
 """Names that a program may define and that none of its code mentions."""
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -221,21 +216,27 @@ def _choose(blocks: list[_Block], functions: tuple[str, ...]) -> list[_Block]:
     last = {name: block for block in usable for name in block.functions}
     if not set(functions) <= last.keys():
         return []
-    chosen = {last[name] for name in functions}
     anywhere = {name: block for block in usable for name in block.defined}
-    while True:
-        have = {name for block in chosen for name in block.defined}
-        lacking = {name for block in chosen for name in block.missing} | set(DECLARATIONS)
-        found = {anywhere[name] for name in lacking - have if name in anywhere}
-        if not found:
-            break
-        chosen |= found
+    chosen, have, lacking = _with_what_they_use({last[name] for name in functions}, anywhere)
     newest = {name: last[name].first for name in functions}
     for block in blocks:
         for name in _attempted(block):
             if block.first > newest.get(name, block.first) or name in lacking - have:
                 raise UnreadableAnswer(_fault_of(block))
     return sorted(chosen, key=lambda block: block.first)
+
+
+def _with_what_they_use(first: set[_Block], anywhere: dict[str, _Block]) -> tuple[set[_Block], set[str], set[str]]:
+    """`first` and the blocks of `anywhere` that define what these use, and so on; the names defined, and those used."""
+    chosen, have, lacking = set[_Block](), set[str](), set[str]()
+    added = first
+    while added:
+        chosen |= added
+        have |= {name for block in added for name in block.defined}
+        new = {name for block in added for name in block.missing} | (set(DECLARATIONS) - lacking)
+        lacking |= new
+        added = {anywhere[name] for name in new - have if name in anywhere} - chosen
+    return chosen, have, lacking
 
 
 def _attempted(block: _Block) -> set[str]:
@@ -272,78 +273,3 @@ def _why_not(blocks: list[_Block], functions: tuple[str, ...]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return " and ".join(f"`{name}`" for name in names)
-
-
-# ---- JSON
-
-
-def read_json(text: str, model: type[Model]) -> Model:
-    """The object of type `model` in `text`, fenced or bare, with or without prose around it.
-
-    Fenced objects come before bare ones; of several that fit, the last. Raises UnreadableAnswer with what is
-    wrong, in words, when there is none.
-    """
-    answer, _ = without_reasoning(plain(text))
-    blocks = [block.body for block in fences(answer)]
-    # Tried from the end: fenced before bare, last before first. `{}` is prose where there is anything else.
-    found = [piece for source in (answer, *blocks) for piece in _json_pieces(source)]
-    candidates = [piece for piece in found if len(piece) > 2] or found
-    faults: dict[str, str] = {}
-    for piece in reversed(candidates):
-        try:
-            return model.model_validate_json(piece)
-        except ValidationError as error:
-            faults[piece] = in_words(error)
-    if not faults:
-        raise UnreadableAnswer("There is no JSON object in the answer. Give exactly one, in a fenced block.")
-    # The longest is the one that was meant.
-    raise UnreadableAnswer(faults[max(faults, key=len)])
-
-
-def in_words(error: ValidationError) -> str:
-    """Each thing that is wrong, with its place and what stands there; at most six."""
-    sentences = []
-    for problem in error.errors()[:6]:
-        place = ".".join(str(step) for step in problem["loc"]) or "the whole"
-        given = "" if problem["type"] in ("missing", "json_invalid") else f", not {_short(problem['input'])}"
-        sentences.append(f"`{place}`: {problem['msg']}{given}")
-    more = error.error_count() - len(sentences)
-    return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "") + "."
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]')
-
-
-def _json_pieces(text: str) -> list[str]:
-    """Every outermost stretch of `text` in balanced brackets, and the rest from one that JSON left open.
-
-    Never a part of a larger piece: a fragment of a malformed object could pass for the whole. A bracket of
-    the prose that is never closed, as in the interval [0, 1), is no piece.
-    """
-    pairs: list[tuple[int, int]] = []
-    opened: list[int] = []
-    position = 0
-    while token := _STRING_OR_BRACKET.search(text, position):
-        # Outside all brackets a quotation mark may be an inch sign, and what follows it no string.
-        position = token.end() if opened or token[0][0] != '"' else token.start() + 1
-        if token[0] in ("{", "["):
-            opened.append(token.start())
-        elif token[0] in ("}", "]"):
-            partner = "{" if token[0] == "}" else "["
-            if opened and text[opened[-1]] == partner:
-                pairs.append((opened.pop(), token.end()))
-    cut_off = next((start for start in opened if re.compile(r'\{\s*"').match(text, start)), None)
-    if cut_off is not None:
-        pairs.append((cut_off, len(text)))
-    pieces: list[str] = []
-    end = 0
-    for start, stop in sorted(pairs):
-        if start >= end:
-            pieces.append(text[start:stop])
-            end = stop
-    return pieces

@@ -14,6 +14,9 @@ from rewardsmith.syntax import NotPython, parse_module
 _MOST = 40
 """Wrappings of one kind that are looked at: answers are untrusted, and each costs a parse."""
 
+_PARSED = 1_000_000
+"""Characters that are parsed, overlaps included, to find a fence's true end."""
+
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "‟": '"', "‘": "'", "’": "'", "‚": "'", "‛": "'"})  # noqa: RUF001
 
 
@@ -37,6 +40,9 @@ def is_diff(text: str) -> bool:
     return re.search(r"(?m)^@@ -\d+", text) is not None
 
 
+_FUNCTION = re.compile(r"(?m)^[ \t]*def \w+\(")
+
+
 def _from_json(text: str) -> str | None:
     """The one string of a JSON value in `text` that holds functions; None if there are several, or none."""
     decoder = json.JSONDecoder()
@@ -45,31 +51,37 @@ def _from_json(text: str) -> str | None:
             value, _ = decoder.raw_decode(text, start.start())
         except (ValueError, RecursionError):
             continue
-        programs = [string for string in _strings(value) if re.search(r"(?m)^\s*def \w+\(", string)]
+        programs = [string for string in _strings(value) if _FUNCTION.search(string)]
         if len(programs) == 1:
             return programs[0]
     return None
 
 
 def _strings(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for item in value:
-                yield from _strings(item)
-        case dict():
-            for item in value.values():
-                yield from _strings(item)
+    """Every string in a JSON value; a loop, because values nest as deeply as their author likes."""
+    left = [value]
+    while left:
+        match left.pop():
+            case str() as string:
+                yield string
+            case list() as items:
+                left += items
+            case dict() as pairs:
+                left += pairs.values()
 
 
 def _with_fences_inside(text: str) -> str | None:
     """`text` with longer fences around a block whose own strings or comments contain fences."""
     lines = text.split("\n")
     marks = [i for i, line in enumerate(lines) if line.lstrip().startswith("```")][:_MOST]
+    budget = _PARSED
     for place, first in enumerate(marks):
         for last in marks[place + 2 :]:
-            if lines[last].strip() == "```" and _parses("\n".join(lines[first + 1 : last])):
+            source = "\n".join(lines[first + 1 : last])
+            budget -= len(source)
+            if budget < 0:
+                return None
+            if lines[last].strip() == "```" and _parses(source):
                 inside = ["`" * 9 + "python", *lines[first + 1 : last], "`" * 9]
                 return "\n".join([*lines[:first], *inside, *lines[last + 1 :]])
     return None

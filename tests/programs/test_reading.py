@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import time
 from typing import Literal
 
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
+from rewardsmith.methods.annotation.judges import read_words
+from rewardsmith.programs.json_answers import json_pieces
 from rewardsmith.programs.reading import (
     MAX_SOURCE_BYTES,
     UnreadableAnswer,
@@ -254,6 +257,73 @@ def test_hostile_text_is_read_in_bounded_time(kind: str) -> None:
         except UnreadableAnswer as error:
             assert len(error.reason) < 2_000
     assert time.monotonic() - started < 10
+
+
+LARGEST = 512 * 1024
+
+
+def filled(unit: str, before: str = "", after: str = "") -> str:
+    """An answer of the largest size that is read."""
+    return before + unit * ((LARGEST - len(before + after)) // len(unit)) + after
+
+
+MINUTES_IF_QUADRATIC = {
+    "escaped quotes in a brace": filled('\\"', "{"),
+    "escaped quotes in a brace on many lines": filled('\\"' * 50 + "\n", "{"),
+    "escaped quotes outside": filled('\\"'),
+    "open strings": filled('{"'),
+    "a string of backslashes": filled("\\", '{"'),
+    "a fence of another kind": filled("~", "", "`"),
+    "newlines in a string": filled("\\n", '[{"a": "', '"}]'),
+    "blank lines behind a number": filled("\n", "1"),
+    "empty objects": filled("{}"),
+    "objects of another kind": filled('{"a": 1}\n'),
+    "a number of many digits": filled("1", '{"confidence": ', "}"),
+    "a key of many letters": filled("k", '{"', '": 1}'),
+    "deep lists of objects": '[{"a":' * 450 + '"def f("' + "}]" * 450,
+    "a chain of definitions that need many names": "".join(
+        fence(f"def f{i}():\n    return (f{i + 1}, " + ", ".join(f"n{i}_{j}" for j in range(40)) + ")") + "\n"
+        for i in range(900)
+    )
+    + fence("def reward(p, a, s, m):\n    return f0()"),
+    "fences within strings": "```\n'''\n" + "```\n" * 18 + "'''\n" + "x = 1\n" * 14_000 + "(\n" + "```\n" * 20,
+}
+
+
+@pytest.mark.parametrize("kind", MINUTES_IF_QUADRATIC)
+def test_the_time_to_read_grows_with_the_length_and_no_faster(kind: str) -> None:
+    text = MINUTES_IF_QUADRATIC[kind]
+    assert len(text.encode()) <= LARGEST
+    for read in (lambda: read_program(text, ("reward",)), lambda: read_json(text, Review), lambda: read_words(text, 5)):
+        try:
+            read()
+        except UnreadableAnswer as error:
+            assert len(error.reason) < 2_000
+
+
+def pieces_by_definition(text: str) -> list[str]:
+    """What `json_pieces` is to find, looked for at every quotation mark anew."""
+    token_of = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]')
+    pairs, opened, position = [], [], 0
+    while token := token_of.search(text, position):
+        position = token.end() if opened or token[0][0] != '"' else token.start() + 1
+        if token[0] in ("{", "["):
+            opened.append(token.start())
+        elif token[0] in ("}", "]") and opened and text[opened[-1]] == ("{" if token[0] == "}" else "["):
+            pairs.append((opened.pop(), token.end()))
+    pairs += [(start, len(text)) for start in opened if re.match(r'\{\s*"', text[start:])][:1]
+    outermost, end = [], 0
+    for start, stop in sorted(pairs):
+        if start >= end:
+            outermost.append(text[start:stop])
+            end = stop
+    return outermost
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.text(alphabet=st.sampled_from(list('{}[]""\\\\ \na,')), max_size=40))
+def test_the_pieces_of_json_are_those_of_the_definition(text: str) -> None:
+    assert json_pieces(text) == pieces_by_definition(text)
 
 
 @settings(max_examples=300, deadline=None)

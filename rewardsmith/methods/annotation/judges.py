@@ -92,7 +92,8 @@ class ModelJudge:
         return words
 
 
-_ANSWER = re.compile(r"^\W*(\d+)\W.*?\b(ALPHA|BETA|FIRST|SECOND|TIE)\b\W*$", re.MULTILINE)
+# The number's marks stay on its line: from every line on, one look ahead over all blank lines would be quadratic.
+_ANSWER = re.compile(r"^[^\w\n]*(\d{1,6})\W.*?\b(ALPHA|BETA|FIRST|SECOND|TIE)\b\W*$", re.MULTILINE)
 
 
 def read_words(text: str, count: int) -> list[str]:

@@ -1,0 +1,109 @@
+"""Reads JSON objects out of what a language model answered, fenced or bare, with or without prose around them.
+
+Every function here takes time linear in the text, whatever the text: answers are untrusted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
+
+MAX_OBJECTS = 1000
+"""Objects of an answer that are compared with what was asked for, the last ones."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_json(text: str, model: type[Model]) -> Model:
+    """The object of type `model` in `text`.
+
+    Fenced objects come before bare ones; of several that fit, the last. Raises UnreadableAnswer with what is
+    wrong, in words, when there is none.
+    """
+    answer, _ = without_reasoning(plain(text))
+    blocks = [block.body for block in fences(answer)]
+    # Tried from the end: fenced before bare, last before first. `{}` is prose where there is anything else.
+    found = [piece for source in (answer, *blocks) for piece in json_pieces(source)]
+    candidates = ([piece for piece in found if len(piece) > 2] or found)[-MAX_OBJECTS:]
+    faults: dict[str, str] = {}
+    for piece in reversed(candidates):
+        try:
+            return model.model_validate_json(piece)
+        except ValidationError as error:
+            faults[piece] = in_words(error)
+    if not faults:
+        raise UnreadableAnswer("There is no JSON object in the answer. Give exactly one, in a fenced block.")
+    # The longest is the one that was meant.
+    raise UnreadableAnswer(faults[max(faults, key=len)])
+
+
+def in_words(error: ValidationError) -> str:
+    """Each thing that is wrong, with its place and what stands there; at most six."""
+    sentences = []
+    for problem in error.errors()[:6]:
+        place = ".".join(_short(step, 40, str) for step in problem["loc"]) or "the whole"
+        given = "" if problem["type"] in ("missing", "json_invalid") else f", not {_short(problem['input'])}"
+        sentences.append(f"`{place}`: {problem['msg']}{given}")
+    more = error.error_count() - len(sentences)
+    return "; ".join(sentences) + (f"; and {more} more" if more > 0 else "") + "."
+
+
+def _short(value: Any, most: int = 60, written: Any = repr) -> str:
+    try:
+        text = written(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+# Possessive (`*+`): a string that is never closed is given up after one look at it.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*+"|[{}\[\]"]')
+_BRACKET = re.compile(r"[{}\[\]]")
+_OBJECT = re.compile(r'\{\s*"')
+
+
+def json_pieces(text: str) -> list[str]:
+    """Every outermost stretch of `text` in balanced brackets, and the rest from one that JSON left open.
+
+    Never a part of a larger piece: a fragment of a malformed object could pass for the whole. A bracket of
+    the prose that is never closed, as in the interval [0, 1), is no piece.
+    """
+    pairs: list[tuple[int, int]] = []
+    opened: list[int] = []
+    position = stringless = 0
+    while True:
+        # Outside all brackets a quotation mark may be an inch sign, and what follows it no string.
+        pattern = _STRING_OR_BRACKET if opened and position >= stringless else _BRACKET
+        token = pattern.search(text, position)
+        if token is None:
+            break
+        position = token.end()
+        if token[0] == '"':
+            # No string begins here. None begins at a later quotation mark of this line either: each of them was
+            # passed as escaped, and what follows it has been looked at.
+            line_end = text.find("\n", position)
+            stringless = len(text) if line_end < 0 else line_end
+        elif token[0] in ("{", "["):
+            opened.append(token.start())
+        elif token[0] in ("}", "]"):
+            partner = "{" if token[0] == "}" else "["
+            if opened and text[opened[-1]] == partner:
+                pairs.append((opened.pop(), token.end()))
+    cut_off = next((start for start in opened if _OBJECT.match(text, start)), None)
+    if cut_off is not None:
+        pairs.append((cut_off, len(text)))
+    return _outermost(text, pairs)
+
+
+def _outermost(text: str, pairs: list[tuple[int, int]]) -> list[str]:
+    pieces: list[str] = []
+    end = 0
+    for start, stop in sorted(pairs):
+        if start >= end:
+            pieces.append(text[start:stop])
+            end = stop
+    return pieces
