@@ -20,7 +20,7 @@ from rewardsmith.errors import RewardsmithError, UsageError, no_cuda
 from rewardsmith.executor import Executor
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
-from rewardsmith.reporting.reward_file import program_of
+from rewardsmith.reporting.reward_file import read_program_file
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
 from rewardsmith.storage import records
 from rewardsmith.storage.database import read
@@ -230,11 +230,7 @@ def is_submitted(context: Context, job_id: str) -> bool:
 
 def read_reward_file(path: Path) -> str:
     """The text of a reward file. Raises UsageError."""
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
-    source = program_of(source) or source  # an exported file carries more than the program
+    source = read_program_file(path)
     method_of(source, str(path))
     return source
 

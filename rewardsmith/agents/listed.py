@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from rewardsmith.agents.models import Answer, ModelFailed, Request
+from rewardsmith.files import RECORD_BYTES, read_text
 
 
 class ListedModel:
@@ -23,7 +24,7 @@ class ListedModel:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._answers: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+            self._answers: dict[str, list[str]] = json.loads(read_text(path, RECORD_BYTES))
         except (OSError, ValueError) as error:
             raise ModelFailed(f"The answers {path} cannot be read: {error}.", "Name a JSON file.", "replay") from error
 

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from rewardsmith.agents.models import Answer, ModelFailed, PersonAwaited, ReplayKey, Request, prompt_hash
+from rewardsmith.files import read_text
 
 _PROMPT, _ANSWER = ".prompt.md", ".answer.md"
 _STEM = re.compile(r"[a-z]+-i[0-9]+-s[0-9]+-a[0-9]+-[0-9a-f]{8}")
@@ -95,7 +96,9 @@ def _edit(question: Path, reply: Path) -> None:
 def _written(path: Path) -> str:
     """The file's text, or "" if it is absent or blank."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFailed(f"The answer {path} cannot be read: {error}.", "Write a text in UTF-8.", "person") from error
     return text if text.strip() else ""

@@ -23,6 +23,7 @@ from rewardsmith.agents.models import (
     Request,
     prompt_hash,
 )
+from rewardsmith.files import RECORD_BYTES, read_text
 
 
 class Failure(BaseModel):
@@ -212,7 +213,7 @@ def read_cassette(path: Path) -> list[Recorded]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").split("\n")
+        return read_text(path, RECORD_BYTES).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFailed(
             f"The recording {path} cannot be read: {error}.", "Name a file that a recording wrote.", "replay"

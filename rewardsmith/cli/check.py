@@ -32,6 +32,7 @@ def check(
     from rewardsmith.config import settings
     from rewardsmith.engine import checking
     from rewardsmith.errors import UsageError
+    from rewardsmith.reporting.reward_file import read_program_file
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
@@ -42,7 +43,8 @@ def check(
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 3), ("--limit", limit, 400_000),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
     known = checking.read_hacks(hacks, task) if hacks else ()
-    found = checking.check_reward(_read(reward), task, gamma, layouts, limit, allow, _budget(episode_budget), known)
+    source = read_program_file(reward)
+    found = checking.check_reward(source, task, gamma, layouts, limit, allow, _budget(episode_budget), known)
     if out is not None:
         screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
@@ -81,14 +83,3 @@ def _budget(text: str | None) -> Any:
     if not 0.0 < value < float("inf"):
         raise UsageError(f"The budget per episode is {text!r}.", "Give `auto` or a number above 0.")
     return value
-
-
-def _read(path: Path) -> str:
-    from rewardsmith.errors import UsageError
-    from rewardsmith.reporting.reward_file import program_of
-
-    try:
-        source = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
-    return program_of(source) or source  # an exported file carries more than the program

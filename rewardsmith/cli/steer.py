@@ -57,7 +57,7 @@ def _answer(number: int | None, file: Path | None) -> None:
 
     if number is None or file is None:
         raise UsageError("The prompt's number or the file is missing.", "rewardsmith calls answer ID FILE")
-    job_id = steering.answer(api.open_here(must_exist=True), number, file.read_text(encoding="utf-8"))
+    job_id = steering.answer(api.open_here(must_exist=True), number, _text(file))
     screen.say(f"prompt {number} is answered")
     screen.next_command(f"rewardsmith resume {job_id}")
 
@@ -108,7 +108,7 @@ def fork(
         raise UsageError("Where the program comes from is not said.", "Give --edit, or --program FILE.")
     context = api.open_here(must_exist=True)
     parent = _candidate(context, candidate)
-    text = program.read_text(encoding="utf-8") if program else _edited(context, parent)
+    text = _text(program) if program else _edited(context, parent)
     name, number = steering.add_program(context, parent, text)
     screen.say(f"{name} joins round {number}, with a check, training and repairs like any other")
     screen.next_command(f"rewardsmith resume {parent.job_id}, or rewardsmith extend {parent.job_id} if it has ended")
@@ -130,7 +130,17 @@ def _edited(context: Any, parent: Any) -> str:
         subprocess.run([*shlex.split(editor), str(path)], check=True)
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise UsageError(f"The editor failed: {error}.", "Set EDITOR to one that works.") from error
-    return path.read_text(encoding="utf-8")
+    return _text(path)
+
+
+def _text(path: Path) -> str:
+    from rewardsmith.errors import UsageError
+    from rewardsmith.files import read_text
+
+    try:
+        return read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read {path}: {error}", "Give a text file in UTF-8.") from error
 
 
 def veto(candidate: CandidateArgument) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from rewardsmith.engine.budgets import EpisodeBudget, within_budget
 from rewardsmith.engine.reward_files import method_of
 from rewardsmith.errors import UsageError
+from rewardsmith.files import RECORD_BYTES, read_text
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
@@ -123,7 +124,7 @@ def read_hacks(path: Path, task: str | Task) -> tuple[Hack, ...]:
     """The behaviours in a file that `save_counterexamples` wrote of `task`. Raises UsageError."""
     found = get_task(task) if isinstance(task, str) else task
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(read_text(path, RECORD_BYTES))
         hacks = tuple(Hack(e["layout"], tuple(e["prefix"]), tuple(e["cycle"])) for e in read)
         others = {e.get("task", found.id) for e in read} - {found.id}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -15,8 +15,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.errors import UsageError
+from rewardsmith.files import read_text
 from rewardsmith.programs.reward import TrainingReward, top_level_names
-from rewardsmith.syntax import parse_module
+from rewardsmith.syntax import MAX_CHARACTERS, parse_module
 from rewardsmith.tasks.base import Task
 
 BEGIN = "# --- reward program, as designed " + "-" * 47
@@ -76,6 +78,21 @@ def program_of(text: str) -> str | None:
     if BEGIN not in text or END not in text:
         return None
     return text.split(BEGIN, 1)[1].split(END, 1)[0].strip() + "\n"
+
+
+def read_program_file(path: Path) -> str:
+    """The program in a user's file: an exported one carries more. Raises UsageError for what cannot be read whole."""
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
+    program = program_of(text) or text
+    if len(program) > MAX_CHARACTERS:
+        raise UsageError(
+            f"The program in {path} has {len(program):,} characters.",
+            f"Stay below {MAX_CHARACTERS:,}; loops are shorter.",
+        )
+    return program
 
 
 def _support(task: Task, reward: TrainingReward, gamma: float) -> str:

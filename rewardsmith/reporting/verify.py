@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.files import RECORD_BYTES, read_bytes, read_text
 from rewardsmith.programs.reward import source_hash
 from rewardsmith.reporting.reward_file import check_json, program_of
 from sandbox.client import HostError, replay_module
@@ -61,7 +63,7 @@ def _compare_files(folder: Path, manifest: dict) -> None:
     """Edits that no recorded reward shows (the wrapper, the policy) are still edits."""
     for name, wanted in manifest.get("sha256", {}).items():
         path = folder / name
-        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+        if not path.is_file() or hashlib.sha256(read_bytes(path, RECORD_BYTES)).hexdigest() != wanted:
             raise NotEqual(
                 f"{path} was changed or removed since the export (every replayed reward is equal).",
                 "Export again, or keep your changes in another file.",
@@ -70,9 +72,9 @@ def _compare_files(folder: Path, manifest: dict) -> None:
 
 def _read(folder: Path) -> tuple[str, dict, dict[str, np.ndarray]]:
     try:
-        text = (folder / "reward.py").read_text(encoding="utf-8")
-        manifest = check_json((folder / "manifest.json").read_text(encoding="utf-8"))
-        with np.load(folder / "transitions.npz", allow_pickle=False) as stored:
+        text = read_text(folder / "reward.py")
+        manifest = check_json(read_text(folder / "manifest.json", RECORD_BYTES))
+        with np.load(io.BytesIO(read_bytes(folder / "transitions.npz", RECORD_BYTES)), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if "expected" not in arrays or "starts" not in arrays or arrays["expected"].shape != arrays["starts"].shape:
             raise ValueError("transitions.npz lacks the recorded rewards")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rewardsmith.errors import UsageError
+from rewardsmith.files import read_text
 from rewardsmith.tasks.base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
 from rewardsmith.tasks.conditions import compile_condition
 from rewardsmith.tasks.lasting import requires_lasting
@@ -86,8 +87,8 @@ def _read(path: Path) -> Description:
     # libyaml's parser takes a millisecond where Python's takes ten, which a submitter's first job would pay.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return Description.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=loader))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        return Description.model_validate(yaml.load(read_text(path), Loader=loader))
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         reason = _explain(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise UsageError(
             f"The task description {path} is wrong: {reason}.",
