@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,14 +18,33 @@ _FOLDER = Path(__file__).with_name("prompts")
 @lru_cache
 def _environment() -> Environment:
     # Prompts are plain text for a model, not HTML: escaping would corrupt code.
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["fenced"] = fenced
+    environment.filters["quoted"] = quoted
+    return environment
+
+
+def fenced(text: str, language: str = "") -> str:
+    """`text` as a fenced block of Markdown, whatever it holds: the fence is longer than any in it.
+
+    For everything in a prompt that a model or a program wrote. What stands behind the block cannot be taken for a
+    part of it, nor can a part of it end the block and be taken for an instruction.
+    """
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def render(template: str, **values: Any) -> str:
     """The text of a prompt template. Raises jinja2.UndefinedError for a value that is not given."""
     return _environment().get_template(template).render(**values)
+
+
+def quoted(text: str) -> str:
+    """`text` as it stands if it is one line, else fenced: a program's error may look like a part of the prompt."""
+    return text if "\n" not in text.strip() else "\n" + fenced(text)
 
 
 @dataclass(frozen=True)
