@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
 from rewardsmith.programs.json_answers import read_json
-from rewardsmith.programs.unwrapping import is_diff, unwrapped
+from rewardsmith.programs.refusals import form_of, listed, omission, shape_of, way_on
+from rewardsmith.programs.unwrapping import unwrapped, with_functions, without_searched
 from rewardsmith.syntax import NotPython, parse_module
 
 __all__ = [
@@ -57,13 +58,12 @@ def read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
                 return _read_program(rewritten, functions)
             except UnreadableAnswer:
                 continue
-        if is_diff(answer):
-            raise UnreadableAnswer("The answer is a diff. Write the whole program in one fenced block.") from None
         raise unreadable from None
 
 
 def _read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
-    answer, reasoning = without_reasoning(text)
+    written, reasoning = without_reasoning(text)
+    answer = without_searched(written)
     fenced = [_block(f.first, f.last, f.body, f.closed) for f in fences(answer)[-MAX_BLOCKS:]]
     bare = _outside(answer, fenced)
     attempts = (fenced, _unfenced(bare), _unfenced(_dedented(bare)))
@@ -72,9 +72,12 @@ def _read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
         if chosen:
             source = "\n\n\n".join(block.source.strip("\n") for block in chosen) + "\n"
             parse(source)  # together they may be too large
+            if (left_out := omission(source)) is not None:
+                raise UnreadableAnswer(left_out)
+            source = with_functions(source, functions)
             rest = re.sub(r"\n{3,}", "\n\n", _outside(answer, chosen)).strip()
             return ReadProgram(source, "\n\n".join(part for part in (reasoning, rest) if part))
-    raise UnreadableAnswer(_why_not([block for blocks in attempts for block in blocks], functions))
+    raise UnreadableAnswer(_why_not(written, [block for blocks in attempts for block in blocks], functions))
 
 
 def parse(source: str) -> ast.Module:
@@ -248,28 +251,28 @@ def _fault_of(block: _Block) -> str:
     return block.fault if block.closed else f"The program is cut off before its end. {block.fault}"
 
 
-def _why_not(blocks: list[_Block], functions: tuple[str, ...]) -> str:
-    """The most useful thing to tell the author about why the answer was not taken."""
+def _why_not(answer: str, blocks: list[_Block], functions: tuple[str, ...]) -> str:
+    """Every reason why the answer was not taken, the most useful first, and what to write instead."""
     defined = {name for block in blocks for name in block.functions}
     lacking = [name for name in functions if name not in defined] or list(functions)
-    for block in blocks:
-        if _attempted(block) & set(lacking):
-            return _fault_of(block)
-    for node in (node for block in blocks if not block.fault for node in parse(block.source).body):
-        if isinstance(node, ast.AsyncFunctionDef) and node.name in lacking:
-            return f"`{node.name}` is `async`. Write it as a plain function."
-        if isinstance(node, ast.FunctionDef) and node.name in lacking:
-            return f"`{node.name}` has no body. Write all of it."
-        methods = set()
-        if isinstance(node, ast.ClassDef):
-            methods = {inner.name for inner in node.body if isinstance(inner, ast.FunctionDef)}
-        for name in lacking:
-            if name in methods:
-                return f"`{name}` is a method of a class. Write it as a plain function at the top level."
-    if not defined:
-        return f"There is no Python program in the answer. Define {_listed(functions)} in one fenced block."
-    return f"The program does not define {_listed(lacking)}; it defines {_listed(sorted(defined))}."
+    faults = [_fault_of(block) for block in blocks if _attempted(block) & set(lacking)][:1]
+    trees = [parse(block.source) for block in blocks if not block.fault]
+    shapes = [sentence for name in lacking for sentence in shape_of(name, trees)]
+    reasons = [*faults, *form_of(answer), *shapes]
+    others = sorted(defined - set(functions))
+    if others and not faults and not shapes:
+        called = f" Call it {listed(lacking)}." if len(others) == len(lacking) == 1 else ""
+        reasons.append(f"The program does not define {listed(lacking)}; it defines {listed(others)}.{called}")
+    elif not reasons and defined:
+        reasons.append(f"The program does not define {listed(lacking)}; it defines {listed(sorted(defined))}.")
+    elif not reasons and any(_does_something(tree) for tree in trees):
+        reasons.append(f"The Python in the answer does not define {listed(lacking)}.")
+    elif not reasons:
+        return f"There is no Python program in the answer. Define {listed(lacking)} in one fenced block."
+    told = len(faults) == len(reasons) or any("Write" in reason or "Call it" in reason for reason in reasons)
+    return " ".join([*dict.fromkeys(reasons), *([] if told else [way_on(functions)])])
 
 
-def _listed(names: Iterable[str]) -> str:
-    return " and ".join(f"`{name}`" for name in names)
+def _does_something(tree: ast.Module) -> bool:
+    """Whether the text is a program, rather than words that happen to parse as one."""
+    return any(not isinstance(node, ast.Expr | ast.AnnAssign) for node in tree.body)

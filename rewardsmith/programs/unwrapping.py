@@ -5,9 +5,10 @@ Used only where the answer as it stands holds no readable program, so nothing he
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rewardsmith.syntax import NotPython, parse_module
 
@@ -35,9 +36,43 @@ def unwrapped(text: str) -> Iterator[str]:
             yield rewritten
 
 
-def is_diff(text: str) -> bool:
-    """Whether the answer changes a program instead of being one."""
-    return re.search(r"(?m)^@@ -\d+", text) is not None
+_SEARCHED = re.compile(r"^<{5,9} ?\w*\s*$")
+_DIVIDER = re.compile(r"^={5,9}\s*$")
+_REPLACED = re.compile(r"^>{5,9} ?\w*\s*$")
+
+
+def without_searched(text: str) -> str:
+    """`text` without what its SEARCH/REPLACE blocks look for, which is the old program, and without their marks.
+
+    Lines are left blank, so that the others keep their places.
+    """
+    lines = text.split("\n")
+    first = divider = None
+    for i, line in enumerate(lines):
+        if _SEARCHED.match(line):
+            first, divider = i, None
+        elif first is not None and divider is None and _DIVIDER.match(line):
+            divider = i
+        elif first is not None and divider is not None and _REPLACED.match(line):
+            lines[first : divider + 1] = [""] * (divider + 1 - first)
+            lines[i] = ""
+            first = divider = None
+    return "\n".join(lines)
+
+
+def with_functions(source: str, names: Sequence[str]) -> str:
+    """`source` with those of `names` that are bound to a lambda at the top level written as functions."""
+    lines = source.split("\n")
+    for node in reversed(parse_module(source).body):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda(args=arguments, body=body)) if name in names:
+                text = ast.get_source_segment(source, body)
+                alone = source.split("\n")[(node.end_lineno or 0) - 1].encode()[node.end_col_offset or 0 :].strip()
+                if text is None or node.col_offset or (alone and not alone.startswith(b"#")):
+                    continue
+                written = [f"def {name}({ast.unparse(arguments)}):", "    return (", *f"{text}".split("\n"), "    )"]
+                lines[node.lineno - 1 : node.end_lineno] = written
+    return "\n".join(lines)
 
 
 _FUNCTION = re.compile(r"(?m)^[ \t]*def \w+\(")
@@ -45,6 +80,13 @@ _FUNCTION = re.compile(r"(?m)^[ \t]*def \w+\(")
 
 def _from_json(text: str) -> str | None:
     """The one string of a JSON value in `text` that holds functions; None if there are several, or none."""
+    programs = programs_in_json(text)
+    return programs[0] if len(programs) == 1 else None
+
+
+def programs_in_json(text: str) -> list[str]:
+    """The strings that hold functions of the first JSON value in `text` with one, else with any."""
+    several: list[str] = []
     decoder = json.JSONDecoder()
     for start in list(re.finditer(r"(?m)[{\[]\s*[{\"]", text))[:_MOST]:
         try:
@@ -53,21 +95,30 @@ def _from_json(text: str) -> str | None:
             continue
         programs = [string for string in _strings(value) if _FUNCTION.search(string)]
         if len(programs) == 1:
-            return programs[0]
-    return None
+            return programs
+        several = several or programs
+    return several
 
 
 def _strings(value: object) -> Iterator[str]:
     """Every string in a JSON value; a loop, because values nest as deeply as their author likes."""
-    left = [value]
+    left = [(value, 0)]
     while left:
-        match left.pop():
+        part, depth = left.pop()
+        match part:
+            case str() as string if string.lstrip().startswith("{") and depth < 2:
+                try:
+                    left.append((json.loads(string), depth + 1))  # a tool's arguments are JSON within JSON
+                except (ValueError, RecursionError):
+                    yield string
             case str() as string:
                 yield string
+            case list() as items if items and all(isinstance(item, str) for item in items):
+                yield "".join(items)  # the lines of a notebook's cell
             case list() as items:
-                left += items
+                left += [(item, depth) for item in items]
             case dict() as pairs:
-                left += pairs.values()
+                left += [(item, depth) for item in pairs.values()]
 
 
 def _with_fences_inside(text: str) -> str | None:
@@ -107,6 +158,8 @@ def _without_prompts(text: str) -> str | None:
 
 def _from_new_file_diff(text: str) -> str | None:
     """`text` with the diff of a file that did not exist turned into that file; None for any other diff."""
+    if re.search(r"(?m)^\*\*\* Add File:", text) and not re.search(r"(?m)^\*\*\* (?:Update|Delete) File:", text):
+        return re.sub(r"(?m)^\+", "", re.sub(r"(?m)^\*\*\* .*$", "", text))
     hunks = re.findall(r"(?m)^@@ (-\d+(?:,\d+)?) ", text)
     if not hunks or any(hunk != "-0,0" for hunk in hunks):
         return None

@@ -160,7 +160,8 @@ def test_a_lambda_counts_as_a_function() -> None:
         (fence(CODE + "\n    s = '\ud800'"), "no valid Python text"),
         (fence(CODE + "\n" + "# filler\n" * 8000), "longer than 64 kB"),
         ("x" * 2_000_000, "longer than 512 kB"),
-        (fence("if True:\n" + indented(CODE, "    ")), "no Python program"),
+        (fence("if True:\n" + indented(CODE, "    ")), "`reward` is defined within `if`"),
+        (fence(f"def make():\n{indented(CODE, '    ')}\n    return reward"), "`reward` is defined within `make`"),
     ],
 )
 def test_what_cannot_be_read_says_why(text: str, reason: str) -> None:
