@@ -61,6 +61,11 @@ class SmallJob:
     folder: Path
     output: str
 
+    @property
+    def temporary(self) -> Path:
+        """The temporary folder of the job's processes."""
+        return self.folder / "temporary"
+
     def run(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         """Run `rewardsmith` there, in this process."""
         return in_process(self.folder, *arguments, **options)
@@ -83,8 +88,8 @@ def small_job(tmp_path_factory) -> SmallJob:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
             shutil.rmtree(made, ignore_errors=True)
-            made.mkdir()
-            ran = rewardsmith(made, *SMALL)
+            (made / "temporary").mkdir(parents=True)
+            ran = rewardsmith(made, *SMALL, env={"TMPDIR": str(made / "temporary")})
             assert ran.returncode == 0, ran.stderr
             said.write_text(ran.stdout + ran.stderr)
     folder = tmp_path_factory.mktemp("small_job")

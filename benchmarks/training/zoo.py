@@ -12,6 +12,7 @@ import numpy as np
 from minigrid.wrappers import FlatObsWrapper
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from benchmarks.training import TASK
@@ -74,6 +75,7 @@ def batch_of_ours(num_envs: int, steps: int) -> Callable[[], int]:
 
     def work() -> int:
         model = PPO("MlpPolicy", env, n_steps=64, batch_size=1024, n_epochs=4, device="cpu", seed=1)
+        model.set_logger(Logger(folder=None, output_formats=[]))  # or SB3 leaves a temporary folder
         model.learn(steps)
         return steps
 
@@ -82,10 +84,12 @@ def batch_of_ours(num_envs: int, steps: int) -> Callable[[], int]:
 
 def zoo_model(envs: DummyVecEnv, seed: int) -> PPO:
     """The RL-Zoo's settings for MiniGrid: 8 environments, 128 steps, batch 64, 10 epochs, flat observations."""
-    return PPO(
+    model = PPO(
         "MlpPolicy", envs, n_steps=128, batch_size=64, n_epochs=10, gae_lambda=0.95, gamma=0.99,
         ent_coef=0.0, learning_rate=2.5e-4, clip_range=0.2, device="cpu", seed=seed,
     )  # fmt: skip
+    model.set_logger(Logger(folder=None, output_formats=[]))
+    return model
 
 
 def zoo(steps: int) -> Callable[[], int]:

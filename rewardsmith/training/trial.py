@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rewardsmith.programs.reward import SPARSE, TrainingReward
@@ -196,6 +197,8 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
     np.random.seed(plan.seed)
     model._setup_model()
     decay.model = model
+    # SB3 makes a folder in the temporary one for each learner that brings no logger of its own.
+    model.set_logger(Logger(folder=None, output_formats=[]))
     return model
 
 

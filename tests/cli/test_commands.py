@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import sys
@@ -89,7 +90,11 @@ def test_the_card_states_scores_seeds_hashes_and_versions(exported):
     assert (exported / "policy.safetensors").exists()
 
 
-def test_the_exported_wrapper_works_with_plain_sb3_and_without_rewardsmith(exported):
+def test_a_job_leaves_nothing_in_the_temporary_folder(small_job):
+    assert [path.name for path in small_job.temporary.iterdir()] == []
+
+
+def test_the_exported_wrapper_works_with_plain_sb3_and_without_rewardsmith(exported, tmp_path):
     import subprocess
 
     script = (
@@ -108,7 +113,8 @@ def test_the_exported_wrapper_works_with_plain_sb3_and_without_rewardsmith(expor
         "assert isinstance(r, float) and 'env_reward' in info, info\n"
         "print('fine')\n"
     )
-    ran = subprocess.run([sys.executable, "-c", script], cwd=exported, capture_output=True, text=True)
+    quiet = {**os.environ, "TMPDIR": str(tmp_path)}  # SB3 itself leaves a temporary folder for each learner
+    ran = subprocess.run([sys.executable, "-c", script], cwd=exported, capture_output=True, text=True, env=quiet)
     assert ran.stdout.strip() == "fine", ran.stderr
 
 

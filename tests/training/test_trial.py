@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.schedule import distinct_rungs, schedule
-from rewardsmith.training.trial import TrialPlan, run_trial
+from rewardsmith.training.trial import TrialPlan, _build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 from sandbox.client import HostError
 
@@ -142,3 +143,16 @@ def test_scoring_in_chunks_trains_bit_for_bit_like_scoring_whole_rollouts(tmp_pa
         run(tmp_path / folder, reward)
     policies = {(tmp_path / folder / "policy.safetensors").read_bytes() for folder in ("chunks", "odd", "whole")}
     assert len(policies) == 1
+
+
+@pytest.mark.parametrize("memory", ["none", "lstm"])
+def test_a_trial_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch, memory):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    training = TRAINING.model_copy(update={"memory": memory})
+    started = TrialPlan(get_task(TASK), SPARSE, training, 3, 8 * 64, 1.0, Path("unused"))
+    env = BatchVecEnv(started.task.batch(8, "train"), started.task, 64, seed=0)
+    try:
+        _build(started, env).learn(0)
+    finally:
+        env.close()
+    assert list(tmp_path.iterdir()) == []
