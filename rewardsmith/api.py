@@ -22,7 +22,7 @@ from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
 from rewardsmith.reporting.reward_file import read_program_file
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
-from rewardsmith.storage import records
+from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 
 
@@ -207,13 +207,20 @@ def executor(context: Context, job_id: str, slots: int | None) -> Iterator[Execu
     try:
         yield process
     finally:
-        process.end()
+        if process.running:
+            _end(context, job_id, process)
+
+
+def _end(context: Context, job_id: str, process: Executor) -> None:
+    process.end()
+    # What it was killed too soon to give back itself. An interruption is not counted as an attempt.
+    queue.release(context.database, job_id, queue.owners_of(process.pid))
 
 
 def interrupt(context: Context, job_id: str, process: Executor) -> None:
     """Finish and keep: trials stop and go on later from their checkpoints; the best so far stays."""
-    process.end()
-    jobs.pause_job(context, job_id, "Interrupted; what was finished is kept.")
+    _end(context, job_id, process)
+    jobs.pause_job(context, job_id, jobs.INTERRUPTED)
 
 
 def job_id(context: Context, text: str) -> str:

@@ -8,13 +8,15 @@ import signal
 import subprocess
 import threading
 from collections import deque
+from pathlib import Path
 from typing import BinaryIO
 
 from rewardsmith.config import prepare_home
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 
-_PATIENCE = 15.0  # seconds that an executor has to end its trials
+_PATIENCE = 4.0  # seconds that an executor has to end its trials
+_LAST_WORDS = 15.0  # seconds for what an ended executor said last to arrive
 _KEPT = 20  # lines of what it says last
 
 
@@ -55,6 +57,11 @@ class Executor:
                         log.write(line)
 
     @property
+    def pid(self) -> int:
+        """Of the process; names of owners of its work items begin with it."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process.poll() is None
@@ -64,7 +71,7 @@ class Executor:
         """Cause and remedy of an end before the job's, or None if it went well or still runs."""
         if not self._process.returncode:
             return None
-        self._reader.join(_PATIENCE)
+        self._reader.join(_LAST_WORDS)
         marked = [k for k, line in enumerate(self._said) if line.startswith("error: ")]
         if not marked:
             return f"The executor ended early (exit code {self._process.returncode}).", ""
@@ -82,5 +89,26 @@ class Executor:
             try:
                 self._process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                self.kill()
                 self._process.wait()
+
+    def kill(self) -> None:
+        """End it and all that it started at once; safe to call from a signal's handler."""
+        started = _descendants(self._process.pid)
+        for pid in (self._process.pid, *started):  # first who would replace the others
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Children of a process, theirs, and so on; each process's before those of its children."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                parents.setdefault(parent, []).append(int(entry.name))
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    return found[1:]

@@ -20,16 +20,22 @@ from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import run_item
 from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.standing import Standing, read_standing
 from rewardsmith.engine.supervise import trial_environment
 from rewardsmith.errors import RewardsmithError, of_system
 from rewardsmith.storage import ledger, queue, records
+from rewardsmith.storage.changes import Changes
 from rewardsmith.storage.database import read, reported
 from workers.warm import WarmParent
 
 _CALLS = ("design", "analyse", "ask")
 _CALL_SLOTS = 4  # at least, where a model is asked: trials ask in numbers
-_IDLE = 0.05
+_SLOT = "slot "  # begins the names of slots' threads
+_LOOK = 0.05  # seconds between looks whether anything has changed
 _TICK = 0.5
+_SWEEP = 10.0  # seconds after which the job is read though nothing has changed
+_GRACE = 2.0
+"""Seconds that slots have to give their items back; who started this process kills it soon after."""
 
 
 class LocalExecutor:
@@ -37,9 +43,13 @@ class LocalExecutor:
 
     def __init__(self, context: Context, job_id: str, slots: int, parent: int | None) -> None:
         self._context, self._job, self._slots, self._parent = context, job_id, slots, parent
+        self._owner = queue.make_owner()
         self._stop = threading.Event()
         self._failed: list[BaseException] = []
         self._warm: WarmParent | None = None
+        self._news = threading.Condition()
+        self._standing: Standing | None = None
+        self._number = 0  # of changes of the standing so far
 
     def stop(self, *_: object) -> None:
         """Finish nothing more: trials end at once and go on later from their checkpoints."""
@@ -47,8 +57,10 @@ class LocalExecutor:
 
     def unwanted(self) -> bool:
         """Whether there is nothing to wait for: told to stop, the parent gone, or the job over."""
-        orphan = self._parent is not None and os.getppid() != self._parent
-        return self._stop.is_set() or orphan or self._over()
+        return self._stop.is_set() or self._orphaned() or self._over()
+
+    def _orphaned(self) -> bool:
+        return self._parent is not None and os.getppid() != self._parent
 
     def run(self) -> None:
         """Work until there is nothing left to do. Raises what a slot raised."""
@@ -58,19 +70,15 @@ class LocalExecutor:
         advance(self._context, self._job)
         self._warm_up()
         slots = [
-            threading.Thread(target=self._slot, args=(f"{queue.make_owner()}:{k}", kinds))
+            threading.Thread(target=self._slot, args=(f"{self._owner}:{k}", kinds), name=f"{_SLOT}{k}", daemon=True)
             for k, kinds in enumerate([queue.KINDS] * self._slots + [_CALLS] * self._call_slots())
         ]
         for slot in slots:
             slot.start()
         try:
-            self._tick(slots)
+            self._watch(slots)
         finally:
-            self.stop()
-            for slot in slots:
-                slot.join()
-            if self._warm is not None:
-                self._warm.close()
+            self._end(slots)
         if self._failed:
             raise self._failed[0]
 
@@ -81,29 +89,68 @@ class LocalExecutor:
             self._warm = WarmParent(trial_environment(self._context.settings), spec.task)
             self._context = replace(self._context, launch=self._warm.launch)
 
-    def _tick(self, slots: list[threading.Thread]) -> None:
-        """Charge time, keep limits, requeue what was lost, advance; until the slots have ended."""
-        before = time.monotonic()
+    def _watch(self, slots: list[threading.Thread]) -> None:
+        """Advance when the job has changed, and tick, until the slots have ended or are to stop."""
+        changes = Changes(self._context.database)
+        ticked = swept = time.monotonic()
         while any(slot.is_alive() for slot in slots):
-            time.sleep(_TICK)
-            now = time.monotonic()
-            jobs.add_active_seconds(self._context, self._job, now - before)
-            before = now
-            if self._parent is not None and os.getppid() != self._parent:
+            time.sleep(_LOOK)
+            if self._orphaned():
                 self.stop()
-            self._keep_time_limit()
-            queue.reap(self._context.database, self._context.settings.max_attempts)
-            ledger.settle_lost(self._context.database)
-            if not self._stop.is_set():
+            now = time.monotonic()
+            if self._stop.is_set():
+                jobs.add_active_seconds(self._context, self._job, now - ticked)
+                return
+            changed = changes.seen() and self._look()
+            if now - ticked >= _TICK:
+                jobs.add_active_seconds(self._context, self._job, now - ticked)
+                ticked = now
+                self._tick()
+            if changed or now - swept >= _SWEEP:
+                swept = now
                 advance(self._context, self._job)
                 jobs.pause_for_answers(self._context, self._job)
 
-    def _keep_time_limit(self) -> None:
+    def _look(self) -> bool:
+        """Read where the job stands, and tell idle slots if that is news; returns whether it is."""
+        before, now = self._standing, read_standing(self._context.database, self._job)
+        if now.state == "cancelled" or (now.state == "paused" and now.note in jobs.ASKED_PAUSES):
+            self.stop()  # somebody does not want what is under way to be waited for
+        with self._news:
+            self._standing = now
+            if before is None or now != before or now.questions != before.questions:
+                self._number += 1
+                self._news.notify_all()
+        return now != before
+
+    def _tick(self) -> None:
+        """Keep the job's time, and requeue what was lost."""
+        standing = self._standing
+        if standing is not None and standing.limit is not None:
+            self._keep_time_limit(standing.limit)
+        queue.reap(self._context.database, self._context.settings.max_attempts)
+        ledger.settle_lost(self._context.database)
+
+    def _keep_time_limit(self, limit: float) -> None:
         with read(self._context.database) as connection:
-            snapshot = read_snapshot(connection, self._job)
-        limit = snapshot.spec.budget.seconds
-        if limit is not None and snapshot.job.active_seconds >= limit:
+            spent = records.get_job(connection, self._job).active_seconds
+        if spent >= limit:
             jobs.stop_for_time(self._context, self._job, f"The budget of {limit:g} s is spent.")
+
+    def _end(self, slots: list[threading.Thread]) -> None:
+        """Wait for the slots as long as `_GRACE` allows; what goes on then is given back for them."""
+        self.stop()
+        with self._news:
+            self._news.notify_all()
+        end = time.monotonic() + _GRACE
+        for slot in slots:
+            slot.join(max(0.0, end - time.monotonic()))
+        if self._warm is not None:
+            self._warm.close()  # lets those go who wait for a trial to begin
+        for slot in slots:
+            slot.join(max(0.0, end + 0.2 - time.monotonic()))
+        if any(slot.is_alive() for slot in slots):
+            queue.release(self._context.database, self._job, self._owner)
 
     def _call_slots(self) -> int:
         """Slots that only wait for language models: a round's samples are asked for at the same time."""
@@ -114,6 +161,7 @@ class LocalExecutor:
     def _slot(self, owner: str, kinds: tuple[str, ...]) -> None:
         try:
             while not self._stop.is_set():
+                known = self._number
                 lease = self._context.settings.lease_seconds
                 item = queue.claim(self._context.database, owner, lease, self._job, kinds)
                 if item is not None:
@@ -121,10 +169,22 @@ class LocalExecutor:
                 elif self._over():
                     return
                 else:
-                    time.sleep(_IDLE)
+                    self._await_work(kinds, known)
         except BaseException as error:
             self._failed.append(error)
             self.stop()
+
+    def _await_work(self, kinds: tuple[str, ...], known: int) -> None:
+        """Until the job stands otherwise than at change `known`, and has work of these kinds or is over."""
+
+        def is_news() -> bool:
+            standing = self._standing
+            if standing is None or self._number == known:
+                return self._stop.is_set()
+            return self._stop.is_set() or standing.state != "running" or bool(standing.queued & {*kinds})
+
+        with self._news:
+            self._news.wait_for(is_news)
 
     def _over(self) -> bool:
         with read(self._context.database) as connection:
@@ -188,5 +248,14 @@ def _work(options: argparse.Namespace) -> None:
             executor.run()
 
 
+def leave(code: int) -> None:
+    """End this process, at once where a slot still works: its item was given back, and it may take minutes."""
+    if not any(thread.name.startswith(_SLOT) for thread in threading.enumerate()):
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

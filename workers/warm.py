@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +26,8 @@ from rewardsmith.config import settings
 from rewardsmith.engine.interpreter import module_command
 
 _LOST = -int(signal.SIGKILL)
+_PATIENCE = 0.5  # seconds that a parent has to end by itself
+_LOOK = 0.3
 
 
 class Forked:
@@ -75,6 +78,7 @@ class WarmParent:
         self._lock = threading.Lock()
         self._children: dict[int, tuple[subprocess.Popen[bytes], Forked]] = {}
         self._number = 0
+        self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
         self._ensure()
 
@@ -82,6 +86,9 @@ class WarmParent:
         """Fork a trial on `task` with `arguments` of workers.trial; its output goes to `log`."""
         child = Forked()
         with self._lock:
+            if self._closed:
+                child.ended(_LOST)
+                return child
             process = self._ensure()
             self._number += 1
             self._children[self._number] = (process, child)
@@ -91,18 +98,24 @@ class WarmParent:
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(request).encode() + b"\n")
                 process.stdin.flush()
-            except OSError:
+            except (OSError, ValueError):  # it has died, or is being closed
                 child.ended(_LOST)
         child.await_start()
         return child
 
     def close(self) -> None:
-        """End the warm parent; its children are ended by their supervisors."""
-        with self._lock:
-            if self._process is not None and self._process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    self._process.stdin.close()
-                self._process.wait()
+        """End the warm parent, and whoever waits for it; its children are ended by their supervisors."""
+        self._closed = True
+        # Without the lock, which an order may hold: only a parent that has ended lets that order end.
+        process = self._process
+        if process is not None and process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()  # still loading, or compiling for the first time
+                process.wait()
 
     def _ensure(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
@@ -191,6 +204,22 @@ def _say(out: BinaryIO, **told: int) -> None:
     out.flush()
 
 
+@contextlib.contextmanager
+def _following(parent: int) -> Iterator[None]:
+    """Meanwhile end this process, which is too busy to see its stdin closed, once `parent` is gone."""
+
+    def look(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(0)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK, _LOOK)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
 def main() -> int:
     """Load, then fork on request until stdin is closed."""
     out = os.fdopen(os.dup(1), "wb")
@@ -199,10 +228,12 @@ def main() -> int:
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from rewardsmith.engine.trials import preload
+    parent = os.getppid()
+    with _following(parent):
+        from rewardsmith.engine.trials import preload
 
-    for task in sys.argv[1:] or [None]:
-        preload(task)
+        for task in sys.argv[1:] or [None]:
+            preload(task)
     loaded, numbers, unread = set(sys.argv[1:]), {}, b""
     with selectors.DefaultSelector() as selector:
         selector.register(0, selectors.EVENT_READ)
@@ -219,7 +250,8 @@ def main() -> int:
             *lines, unread = (unread + data).split(b"\n")
             for request in map(json.loads, lines):
                 if request["task"] not in loaded:
-                    preload(request["task"])
+                    with _following(parent):
+                        preload(request["task"])
                     loaded.add(request["task"])
                 pid = _fork(request, [wake, waker, out.fileno()])
                 numbers[pid] = request["number"]

@@ -15,6 +15,7 @@ from rewardsmith.cli import (
     doctor,
     export,
     inspect,
+    interruption,
     judge,
     methods,
     run,
@@ -71,6 +72,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 def main() -> None:
     """Entry point: errors are a cause and a remedy on stderr, exit code 1, or 2 for wrong usage."""
+    interruption.allow()
     try:
         _take_keys()
         code = app(standalone_mode=False)
@@ -82,7 +84,7 @@ def main() -> None:
     except typer.Exit as error:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        _report("Interrupted.", "What was finished is kept; the same command goes on.")
+        print("Interrupted.\nWhat was finished is kept; the same command goes on.", file=sys.stderr)
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

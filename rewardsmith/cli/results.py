@@ -40,6 +40,7 @@ def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> N
 
     `failure` is the executor's own, where it had one.
     """
+    from rewardsmith.engine import jobs
     from rewardsmith.errors import RewardsmithError
     from rewardsmith.storage.database import read
     from rewardsmith.storage.rows import items_of
@@ -48,6 +49,10 @@ def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> N
         job = reading.find_job(connection, job_id)
         asked = any(item.state == "waiting" for item in items_of(connection, job.id))
     go_on = f"Give the same command again, or `rewardsmith resume {job.id}`."
+    if job.state == "paused" and job.note in jobs.ASKED_PAUSES:
+        screen.say(f"job {job.id} is paused: {job.note}")
+        screen.next_command(f"rewardsmith resume {job.id}")
+        return
     if job.state == "paused" and not asked:
         cause, _, remedy = (job.note or "The job is paused.").partition("\n")
         raise RewardsmithError(cause, f"{remedy} {go_on}".strip())

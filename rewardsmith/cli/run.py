@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -252,13 +253,16 @@ def train(
 
 def _work(context: Any, job_id: str, slots: int | None) -> None:
     from rewardsmith import api
-    from rewardsmith.cli import live, results
+    from rewardsmith.cli import interruption, live, results
 
-    with api.executor(context, job_id, slots) as process:
+    with interruption.handled() as signals, api.executor(context, job_id, slots) as process:
+        signals.again = process.kill
         try:
+            signals.listen()
             live.watch(context.database, job_id, lambda: process.running)
         except KeyboardInterrupt:
-            screen.say("\nfinishing: what is done is kept ...")
+            with contextlib.suppress(OSError):  # the terminal may have been closed
+                screen.say("\nfinishing: what is done is kept; once more ends it at once ...")
             api.interrupt(context, job_id, process)
     results.print_result(context, job_id)
     results.explain_end(context, job_id, process.failure)

@@ -32,6 +32,11 @@ from rewardsmith.training.schedule import distinct_rungs
 
 UNFINISHED = ("running", "paused")
 
+INTERRUPTED = "Interrupted; what was finished is kept."
+PAUSED_BY_OWNER = "Paused by its owner."
+ASKED_PAUSES = (INTERRUPTED, PAUSED_BY_OWNER)
+"""Notes of pauses that somebody asked for; any other note says what went wrong."""
+
 
 def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, **service: Any) -> str:
     """Write a job with its baseline (and a user's seed reward, if given); returns its id.

@@ -47,7 +47,7 @@ def halt_job(context: Context, job_id: str) -> None:
         if procedures.steer(connection, records.get_job(connection, job_id)):
             procedures.pause(connection, job_id, jobs.best_of(connection, job_id))
             return
-    jobs.pause_job(context, job_id, "Paused by its owner.")
+    jobs.pause_job(context, job_id, jobs.PAUSED_BY_OWNER)
     context.write(lambda connection: queue.release_trials(connection, job_id))
 
 

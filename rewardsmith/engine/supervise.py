@@ -107,14 +107,15 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
         except subprocess.TimeoutExpired:
             code = None
         now = time.monotonic()
+        if code != 0 and stopping():
+            # Who stops this executor may end its trials, or their parent, too: that is no accident.
+            raise Interrupted("The executor is stopping.", "The trial goes on from its last checkpoint.")
         if code is not None:
             if code == DISK_FULL:
                 raise _disk_full(context)
             if code != 0:
                 raise _lost(context, log, f"ended with {_words(code)}: {_tail(log)}")
             return
-        if stopping():
-            raise Interrupted("The executor is stopping.", "The trial goes on from its last checkpoint.")
         if now - began > settings.trial_seconds:
             raise TrialLost(f"The trial took over {settings.trial_seconds:g} s.", "Raise REWARDSMITH_TRIAL_SECONDS.")
         if _resident_mb(process.pid) > settings.trial_memory_mb:

@@ -145,8 +145,10 @@ class _Rows:
         self._written = 0.0
         self._trial = self._write(lambda connection: self._put(connection, state="running", failure=None))
         with read(context.database) as connection:
-            before = records.trials_of(connection, candidate_id=candidate_id)
-        self._seconds = next((t.seconds or 0.0 for t in before if t.id == self._trial), 0.0)
+            (before,) = [t for t in records.trials_of(connection, candidate_id=candidate_id) if t.id == self._trial]
+        self._seconds = before.seconds or 0.0
+        # Since the checkpoint that it goes on from; told again, they would make the trial's steps fall.
+        self._told = before.steps or 0
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction that holds the item. Raises LostItem."""
@@ -180,7 +182,8 @@ class _Rows:
         if time.monotonic() - self._written < _ROW_EVERY:
             return
         self._written = time.monotonic()
-        self._write(lambda connection: self._put(connection, state="running", steps=steps))
+        most = max(steps, self._told)
+        self._write(lambda connection: self._put(connection, state="running", steps=most))
 
     def write_fault(self, reason: str) -> None:
         """The program failed in training: a result, stored with its cause."""

@@ -25,7 +25,12 @@ TRAINING_KINDS = ("baseline", "train", "confirm")
 
 def make_owner() -> str:
     """A name for this process that a later process on the same host can test for being alive."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_start_time(os.getpid())}"
+    return owners_of(os.getpid()) + _start_time(os.getpid())
+
+
+def owners_of(pid: int) -> str:
+    """What all names of a process of this host begin with."""
+    return f"{socket.gethostname()}:{pid}:"
 
 
 def owner_is_dead(owner: str) -> bool:
@@ -207,6 +212,22 @@ def wake(connection: Connection, item_id: int) -> None:
     """Queue a waiting item."""
     waits = and_(work_items.c.id == item_id, work_items.c.state == "waiting")
     connection.execute(update(work_items).where(waits).values(state="queued", error=None))
+
+
+@patient
+def release(engine: Engine, job_id: str, owner: str) -> int:
+    """Queue again, uncounted, what the owners of a job whose names begin with `owner` hold; returns how many.
+
+    For a process that was told to stop and did not wait for its items to end.
+    """
+    held = and_(
+        work_items.c.job_id == job_id,
+        work_items.c.state == "leased",
+        work_items.c.owner.startswith(owner, autoescape=True),
+    )
+    fresh = {"state": "queued", "attempt": work_items.c.attempt - 1, "owner": None, "lease_expires": None}
+    with engine.begin() as connection:
+        return connection.execute(update(work_items).where(held).values(**fresh, hinted_at=None)).rowcount
 
 
 @patient

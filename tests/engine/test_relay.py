@@ -9,14 +9,14 @@ import pytest
 
 from rewardsmith.agents.models import Answer, ReplayKey, Request, Usage
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs, relay
+from rewardsmith.engine import jobs, relay, trials
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import run_item
 from rewardsmith.engine.limits import Account, LimitedModel
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import BudgetSpent, LostItem
 from rewardsmith.spec import Budget, JobSpec
-from rewardsmith.storage import queue
+from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 
 
@@ -145,3 +145,19 @@ def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake):
         queue.withdraw_questions(connection, trial)
     thread.join(10)
     assert isinstance(got[0], LostItem) and not fake.asked
+
+
+def test_steps_told_by_a_trial_that_goes_on_from_an_older_checkpoint_never_fall(context):
+    item = trial_of(context)
+
+    def told() -> list[int]:
+        with read(context.database) as connection:
+            return [trial.steps for trial in records.trials_of(connection, job_id=item.key.job_id)]
+
+    trials._Rows(context, item, item.key.candidate, "search").on_rollout(5000)
+    resumed = trials._Rows(context, item, item.key.candidate, "search")
+    resumed.on_rollout(1000)
+    assert told() == [5000]
+    resumed._written = 0.0
+    resumed.on_rollout(6000)
+    assert told() == [6000]
