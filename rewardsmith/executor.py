@@ -15,7 +15,7 @@ from rewardsmith.config import prepare_home
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 
-_PATIENCE = 4.0  # seconds that an executor has to end its trials
+_PATIENCE = 3.0  # seconds that an executor has to end its trials
 _LAST_WORDS = 15.0  # seconds for what an ended executor said last to arrive
 _KEPT = 20  # lines of what it says last
 

@@ -30,11 +30,10 @@ from workers.warm import WarmParent
 
 _CALLS = ("design", "analyse", "ask")
 _CALL_SLOTS = 4  # at least, where a model is asked: trials ask in numbers
-_SLOT = "slot "  # begins the names of slots' threads
 _LOOK = 0.05  # seconds between looks whether anything has changed
 _TICK = 0.5
 _SWEEP = 10.0  # seconds after which the job is read though nothing has changed
-_GRACE = 2.0
+_GRACE = 1.5
 """Seconds that slots have to give their items back; who started this process kills it soon after."""
 
 
@@ -70,7 +69,7 @@ class LocalExecutor:
         advance(self._context, self._job)
         self._warm_up()
         slots = [
-            threading.Thread(target=self._slot, args=(f"{self._owner}:{k}", kinds), name=f"{_SLOT}{k}", daemon=True)
+            threading.Thread(target=self._slot, args=(f"{self._owner}:{k}", kinds), daemon=True)
             for k, kinds in enumerate([queue.KINDS] * self._slots + [_CALLS] * self._call_slots())
         ]
         for slot in slots:
@@ -249,9 +248,7 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def leave(code: int) -> None:
-    """End this process, at once where a slot still works: its item was given back, and it may take minutes."""
-    if not any(thread.name.startswith(_SLOT) for thread in threading.enumerate()):
-        sys.exit(code)
+    """End this process without its last rites: a slot that still works may take minutes, and libraries wait for it."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
