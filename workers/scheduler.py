@@ -16,8 +16,9 @@ from rewardsmith.engine import service
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.errors import RewardsmithError
-from rewardsmith.storage import queue
+from rewardsmith.storage import hints, queue
 from rewardsmith.storage import workers as rows
+from rewardsmith.storage.changes import Changes
 from rewardsmith.storage.outage import OUTAGE_SECONDS
 from workers import logs
 from workers.delivery import deliver_all
@@ -37,6 +38,8 @@ class Scheduler:
         self._context = context
         self._stop = threading.Event()
         self._swept = self._seen = float("-inf")
+        self._changes = Changes(context.database)
+        self._at_work = True
         self.name = f"scheduler@{socket.gethostname()}:{os.getpid()}"
 
     def stop(self, *_: object) -> None:
@@ -62,16 +65,26 @@ class Scheduler:
         if now - self._seen > _SEEN_SECONDS:
             rows.keep_seen(self._context.database, self.name)
             self._seen = now
+        sweep = now - self._swept > _SWEEP_SECONDS
+        if not self._is_wanted(sweep):
+            return
         reaped = queue.reap(self._context.database, self._context.settings.max_attempts)
         if reaped:
             log.warning("reaped %d items", reaped)
         service.charge_time(self._context)
-        sweep = now - self._swept > _SWEEP_SECONDS
         for job_id in service.running_jobs(self._context, idle=not sweep and not reaped):
             advance(self._context, job_id)
         if sweep:
             self._swept = now
-        deliver_all(self._context)
+        if hints.are_due(self._context.database, self._context.settings.hint_seconds):
+            deliver_all(self._context)
+
+    def _is_wanted(self, sweep: bool) -> bool:
+        """Whether there is anything to reap, charge, advance or hint. While nobody works, only a commit can bring it,
+        and most commits are workers' signs of life."""
+        if self._changes.seen() or sweep:
+            self._at_work = service.is_at_work(self._context)
+        return self._at_work or sweep
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rewardsmith.cli import screen
 from rewardsmith.reporting import text
-from rewardsmith.reporting.overview import Overview, Row, read_overview
+from rewardsmith.reporting.overview import Overview, Row
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -28,33 +28,32 @@ def watch(database: Engine, job_id: str, running: Callable[[], bool]) -> Overvie
     return _watch_plain(database, job_id, running)
 
 
-def _read(database: Engine, job_id: str) -> Overview:
-    from rewardsmith.storage.database import read
-
-    with read(database) as connection:
-        return read_overview(connection, job_id)
-
-
 def _watch_live(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
     from rich.live import Live
 
-    view = _read(database, job_id)
+    from rewardsmith.reporting.watching import WatchedJob
+
+    job = WatchedJob(database, job_id)
+    view = job.read()
     with Live(screen_of(view), console=screen.talk, refresh_per_second=4, transient=True) as live:
         while running() and view.job.state == "running":
             time.sleep(_EVERY)
-            view = _read(database, job_id)
+            view = job.read()
             live.update(screen_of(view))
-    view = _read(database, job_id)
+    view = job.read()
     screen.talk.print(screen_of(view))
     return view
 
 
 def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
+    from rewardsmith.reporting.watching import WatchedJob
+
     told: dict[str, str] = {}
     phase, spoke = "", time.monotonic()
+    job = WatchedJob(database, job_id)
     while True:
         going = running()
-        view = _read(database, job_id)
+        view = job.read()
         news = []
         if (now := _phase(view)) != phase:
             phase = now

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from rewardsmith.engine import jobs
 from rewardsmith.engine.advance import advance
@@ -127,6 +127,18 @@ def _time_limit(job: records.Job) -> float | None:
         return None  # `advance` pauses such a job and says why
 
 
+def is_at_work(context: Context) -> bool:
+    """Whether a submitted job runs, or anybody holds a work item."""
+    running = select(job_table.c.id).where(job_table.c.state == "running", job_table.c.service)
+    leased = select(work_items.c.id).where(work_items.c.state == "leased")
+
+    def look() -> bool:
+        with read(context.database) as connection:
+            return bool(connection.execute(select(or_(running.exists(), leased.exists()))).scalar())
+
+    return outlast(look)
+
+
 def running_jobs(context: Context, *, idle: bool) -> list[str]:
     """Submitted jobs that run, the most urgent first; with `idle`, only those with nothing left to do."""
     query = select(job_table.c.id).where(job_table.c.service, job_table.c.state == "running")
@@ -144,6 +156,7 @@ __all__ = [
     "charge_time",
     "check_served",
     "halt_job",
+    "is_at_work",
     "resume_service_job",
     "retry_job",
     "running_jobs",

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Engine, and_, or_, select, update
+from sqlalchemy import Engine, Select, and_, or_, select, update
 
 from rewardsmith.storage.clock import present
+from rewardsmith.storage.database import read
 from rewardsmith.storage.outage import patient
 from rewardsmith.storage.queue import KINDS, busy_slots
 from rewardsmith.storage.schema import jobs, work_items
 
 _MOST = 1000
+
+
+@patient
+def are_due(engine: Engine, again_seconds: float) -> bool:
+    """Whether `take_due` would find any item of a kind whose queue is empty. Reads only."""
+    with read(engine) as connection:
+        return bool(connection.execute(select(_due(engine, again_seconds).exists())).scalar())
+
+
+def _due(engine: Engine, again_seconds: float | None) -> Select[tuple[int]]:
+    unheard = work_items.c.hinted_at.is_(None)
+    if again_seconds is not None:
+        unheard = or_(unheard, work_items.c.hinted_at <= present(engine, -again_seconds))
+    return (
+        select(work_items.c.id)
+        .join(jobs, jobs.c.id == work_items.c.job_id)
+        .where(jobs.c.service, jobs.c.state == "running", work_items.c.state == "queued", unheard)
+        .where(or_(jobs.c.slots.is_(None), busy_slots() < jobs.c.slots))
+    )
 
 
 @patient
@@ -23,16 +43,7 @@ def take_due(
     With `again_seconds` None none is hinted a second time. Marking comes first, so that two schedulers do not
     send the same; what could not be sent is `forget`-ed.
     """
-    unheard = work_items.c.hinted_at.is_(None)
-    if again_seconds is not None:
-        unheard = or_(unheard, work_items.c.hinted_at <= present(engine, -again_seconds))
-    due = (
-        select(work_items.c.id)
-        .join(jobs, jobs.c.id == work_items.c.job_id)
-        .where(jobs.c.service, jobs.c.state == "running", work_items.c.state == "queued")
-        .where(unheard, work_items.c.kind.in_(kinds))
-        .where(or_(jobs.c.slots.is_(None), busy_slots() < jobs.c.slots))
-    )
+    due = _due(engine, again_seconds).where(work_items.c.kind.in_(kinds))
     if job_id is not None:
         due = due.where(work_items.c.job_id == job_id)
     due = due.order_by(jobs.c.priority.desc(), work_items.c.id).limit(_MOST)

@@ -155,7 +155,9 @@ def forget(engine: Engine, call: int) -> None:
 
 def settle_lost(engine: Engine) -> int:
     """Settle at their bound the calls whose process is gone: nobody knows what they took. Returns how many."""
-    open_calls = select(llm_calls).where(llm_calls.c.reserved_calls > 0)
+    # Without the prompt, which would be read from the disk with every row.
+    names = ("id", "owner", "created_at", "reserved_calls", "reserved_tokens", "reserved_usd")
+    open_calls = select(*(llm_calls.c[name] for name in names)).where(llm_calls.c.reserved_calls > 0)
     with read(engine) as connection:
         rows = connection.execute(open_calls).mappings().all()
     count = 0
