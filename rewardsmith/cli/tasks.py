@@ -1,7 +1,8 @@
-"""`tasks list`, `tasks describe` and `tasks prepare`."""
+"""`tasks list`, `tasks describe`, `tasks skeleton` and `tasks prepare`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,7 +52,21 @@ def describe(
     if order:
         steps = ", ".join(f"{g['event']} {g['kind'] or ''}".strip() for g in order)
         print(f"\nPLANNER\nShortest solutions pass, in this order: {steps}")
+    if (check := getattr(found, "order_warning", None)) is not None and (warning := check()):
+        screen.say(f"warning: {warning}")
     screen.next_command(f"rewardsmith run --task {task}")
+
+
+@app.command()
+def skeleton(
+    environment: Annotated[str, typer.Argument(help="Gymnasium's id, or MODULE:ID of a module in this folder.")],
+) -> None:
+    """Print a YAML description of a Gymnasium environment to fill in."""
+    from rewardsmith.tasks.skeleton import skeleton as described
+
+    print(described(environment, Path.cwd()), end="")
+    screen.say("Name the state and the actions, say when the task is solved, then:")
+    screen.next_command("rewardsmith tasks describe FILE.yaml")
 
 
 @app.command()

@@ -10,8 +10,15 @@ from typing import Any
 from rewardsmith.errors import UsageError
 
 
-def get_task(name: str) -> Any:
-    """The Task called `name` (an id, or a YAML file). Raises UsageError naming the nearest ids."""
+def get_task(name: str, stored: Any = None) -> Any:
+    """The Task called `name` (an id, or a YAML file); the one that a job has stored, if given (stored.StoredTask).
+
+    Raises UsageError naming the nearest ids, and modules.TaskChanged.
+    """
+    if stored is not None:
+        from rewardsmith.tasks.stored import open_stored
+
+        return open_stored(name, stored)
     from rewardsmith.tasks import gymnasium
 
     try:
@@ -21,11 +28,25 @@ def get_task(name: str) -> Any:
     try:
         return gymnasium.load_task(name)
     except KeyError:
-        if name.endswith((".yaml", ".yml")):
-            raise UsageError(f"There is no file {name}.", "Give the path of a task description.") from None
-        near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
-        hint = f"Did you mean {', '.join(near)}? " if near else ""
-        raise UsageError(f"There is no task {name!r}.", f"{hint}`rewardsmith tasks list` shows all of them.") from None
+        raise _unknown(name) from None
+
+
+def _unknown(name: str) -> UsageError:
+    """What to say of a name that is no task: the nearest ids, or how an environment is described."""
+    listed = "`rewardsmith tasks list` shows all of them."
+    near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
+    from rewardsmith.tasks.skeleton import is_registered
+
+    if ":" in name or is_registered(name):
+        file = f"{name.rpartition(':')[2].partition('-')[0].lower() or 'task'}.yaml"
+        return UsageError(
+            f"{name} is a Gymnasium environment without a description, and its state has no names yet.",
+            f"`rewardsmith tasks skeleton {name} > {file}` writes one to fill in; then give `--task {file}`. "
+            "See docs/tasks.md.",
+        )
+    own = "For an environment of your own: `rewardsmith tasks skeleton MODULE:ID`, see docs/tasks.md."
+    remedy = f"Did you mean {', '.join(near)}? {listed}" if near else f"{listed} {own}"
+    return UsageError(f"There is no task {name!r}.", remedy)
 
 
 _HERE = threading.local()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,19 +30,58 @@ _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
 def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
     """A function of named values for a condition such as `terminated and position >= 0.5`.
 
-    Allowed: the names, numbers, + - * /, abs(), comparisons, and, or, not. Raises UsageError otherwise.
+    Allowed: the names, numbers, + - * /, abs(), comparisons, and, or, not. Raises UsageError otherwise, with every
+    reason.
     """
+    outside: list[str] = []
     try:
         tree = parse_expression(text)
+        outside, unknown = _strangers(tree, names)
         tests = isinstance(tree, ast.Compare | ast.BoolOp) or isinstance(getattr(tree, "op", None), ast.Not)
-        if not tests and not (isinstance(tree, ast.Name) and tree.id in ("terminated", "truncated")):
-            raise ValueError("it is a number, neither true nor false")
-        return _compile(tree, frozenset(names))
+        number = not tests and not (isinstance(tree, ast.Name) and tree.id in ("terminated", "truncated"))
+        if not outside and not unknown:
+            compiled = _compile(tree, frozenset(names))
+            if not number:
+                return compiled
+        told = [*outside, *unknown, *(["it is a number, neither true nor false"] if number and not outside else [])]
+        raise ValueError("; ".join(told))
     except (NotPython, ValueError, RecursionError) as error:
+        reason = str(error).removesuffix(".")
+        if isinstance(error, NotPython) and re.search(r"\breturn\b", text):
+            outside.append(reason := f"`return`, the return of an episode, {_NOT_KNOWN}")
         raise UsageError(
-            f"The success condition {text!r} cannot be used: {error}",
-            f"Use {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
+            f"The success condition {text!r} cannot be used: {reason}.",
+            f"{_ELSEWHERE if outside else ''}Use {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
         ) from error
+
+
+_NOT_KNOWN = "is not known here: success is an expression over the state"
+_ELSEWHERE = (
+    "A wrapper can put it into the observation, as one more entry of `state` (docs/tasks.md, "
+    '"Success that the observation does not show"). '
+)
+_BESIDE_THE_STATE = {
+    "info": "`info`",
+    **{name: f"`{name}`, which info may hold," for name in ("is_success", "success", "solved")},
+    **{name: f"`{name}`, the reward of the environment," for name in ("reward", "env_reward", "rewards")},
+    **{name: f"`{name}`, the return of an episode," for name in ("returns", "episode_return", "total_reward", "score")},
+}
+"""What people call the values that an environment returns beside the observation."""
+
+
+def _strangers(tree: ast.expr, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What is wrong with each name that is none of the values: values known elsewhere, and others."""
+    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    outside, unknown = {}, {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Name) or node.id in names or (id(node) in functions and node.id == "abs"):
+            continue
+        if node.id in _BESIDE_THE_STATE:
+            outside[f"{_BESIDE_THE_STATE[node.id]} {_NOT_KNOWN}"] = None
+        else:
+            near = difflib.get_close_matches(node.id, names, n=1)
+            unknown[f"there is no `{node.id}`" + (f", the nearest is `{near[0]}`" if near else "")] = None
+    return [*outside], [*unknown]
 
 
 def _compile(node: ast.expr, names: frozenset[str]) -> Callable[[Mapping[str, Any]], Any]:
@@ -65,6 +106,8 @@ def _compile(node: ast.expr, names: frozenset[str]) -> Callable[[Mapping[str, An
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
             a, b, apply = _compile(left, names), _compile(right, names), _COMPARE[type(op)]
             return lambda v: apply(a(v), b(v))
+        case ast.Compare(ops=[_, _, *_]):
+            raise ValueError(f"`{ast.unparse(node)}` joins comparisons; write each alone, with `and` between")
         case ast.Call(func=ast.Name(id="abs"), args=[inner], keywords=[]):
             one = _compile(inner, names)
             return lambda v: abs(one(v))

@@ -6,111 +6,60 @@ true on the step where the task is solved. Python descriptions are the same fiel
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+import json
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rewardsmith.errors import UsageError
-from rewardsmith.files import read_text
+from rewardsmith.tasks import environments, spaces
 from rewardsmith.tasks.base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
+from rewardsmith.tasks.box_batch import BoxBatch
 from rewardsmith.tasks.conditions import compile_condition
+from rewardsmith.tasks.description import (
+    Description,
+    Variable,
+    described_ids,
+    is_description_file,
+    parse_description,
+    read_built_in,
+    read_file,
+)
 from rewardsmith.tasks.lasting import requires_lasting
+from rewardsmith.tasks.modules import importable, require_task_files
 
-_FOLDER = Path(__file__).with_name("descriptions")
-_POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
-_POOL_SIZE = 1_000_000
+__all__ = ["BoxBatch", "BoxTask", "Description", "Variable", "described_ids", "load_task"]
 
-
-class Variable(BaseModel):
-    """One entry of the observation, in its order."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
-    unit: str = ""
-    low: float = float("-inf")
-    high: float = float("inf")
-    doc: str = ""
-
-
-class Description(BaseModel):
-    """A Gymnasium task as its YAML file states it."""
-
-    model_config = ConfigDict(extra="forbid")
-    id: str
-    goal: str
-    env_reward: str = ""
-    state: list[Variable]
-    actions: list[str]
-    success: str
-    max_steps: int = Field(ge=1)
-    env_id: str | None = Field(default=None, description="Gymnasium's id, if it differs from `id`")
-    env_kwargs: dict[str, Any] = {}
-    mechanics: list[str] = []
-
-    @field_validator("actions")
-    @classmethod
-    def _identifiers(cls, names: list[str]) -> list[str]:
-        for name in names:
-            if not name.isidentifier():
-                raise ValueError(f"the action {name!r} is not a name")
-        return names
-
-
-@lru_cache
-def described_ids() -> tuple[str, ...]:
-    """The ids of the descriptions that come with rewardsmith, sorted."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+_PLAYED: set[str] = set()
+"""Environments that have played in this process, by what makes them."""
 
 
 def load_task(name: str) -> BoxTask:
-    """The task of a description: a built-in id or a YAML file. Raises KeyError if there is none."""
-    return BoxTask(_described(name) if name in described_ids() else _read(Path(name)))
+    """The task of a description: a built-in id or a YAML file. Raises KeyError if it is neither."""
+    if name in described_ids():
+        return BoxTask(read_built_in(name), examined=True)
+    if not is_description_file(name):
+        raise KeyError(name)
+    require_task_files(name)
+    path = Path(name)
+    return _opened(parse_description(read_file(path), name), path.absolute().parent)
 
 
-@lru_cache
-def _described(name: str) -> Description:
-    """A description that comes with rewardsmith; kept, since every submitted job reads its task's."""
-    return _read(_FOLDER / f"{name}.yaml")
-
-
-def _read(path: Path) -> Description:
-    if path.suffix not in (".yaml", ".yml") or not path.exists():
-        raise KeyError(str(path))
-    import yaml
-
-    # libyaml's parser takes a millisecond where Python's takes ten, which a submitter's first job would pay.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _opened(description: Description, folder: Path) -> BoxTask:
+    """The task of a file's description. Raises UsageError with all that is wrong: of the text and of the spaces."""
     try:
-        return Description.model_validate(yaml.load(read_text(path), Loader=loader))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = _explain(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
-        raise UsageError(
-            f"The task description {path} is wrong: {reason}.",
-            "Compare it with `rewardsmith tasks describe MountainCar-v0` and docs/tasks.md.",
-        ) from error
-
-
-def _explain(error: ValidationError) -> str:
-    """What is wrong with which field, in one line."""
-    parts = []
-    for item in error.errors()[:3]:
-        place = ".".join(str(part) for part in item["loc"]) or "the file"
-        text = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "missing":
-            text = "it is missing"
-        elif item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(item["loc"][-1]), list(Description.model_fields), n=1)
-            text = "there is no such field" + (f"; the nearest is `{near[0]}`" if near else "")
-        elif item["type"] == "model_type":
-            text = "it holds no mapping of fields"
-        parts.append(f"{place}: {text}")
-    return "; ".join(parts)
+        return BoxTask(description, folder)
+    except UsageError as error:
+        with suppress(UsageError):  # the text is to be mended first
+            env = environments.make_environment(description, folder)
+            if found := spaces.differences(env, description):
+                cause, remedy = found
+                raise UsageError(f"{error.cause} Besides, {cause}", f"{error.remedy} {remedy}") from error
+        raise
 
 
 class BoxTask:
@@ -121,7 +70,11 @@ class BoxTask:
     deterministic = False  # described variables need not be the whole state
     engine = "real"
 
-    def __init__(self, description: Description) -> None:
+    def __init__(self, description: Description, folder: Path | None = None, *, examined: bool = False) -> None:
+        """`folder`: where the module of the environment lies, if not on Python's path; `examined`: whether the
+        description's bounds have been compared with what random play shows."""
+        self._folder = folder
+        self._examined = examined
         self.description = description
         self.id = description.id
         self.actions = ActionSet(tuple(description.actions))
@@ -137,46 +90,33 @@ class BoxTask:
         self._solved = compile_condition(description.success, names)
 
     def make_env(self) -> Any:
-        """One real environment. Raises UsageError if it does not fit the description."""
-        import gymnasium as gym
+        """One real environment. Raises UsageError if it cannot be made, cannot play or does not fit the description."""
+        self._play_once()
+        return self._made()
 
-        try:
-            env = gym.make(self.description.env_id or self.id, **self.description.env_kwargs)
-        except gym.error.Error as error:
-            raise UsageError(f"Gymnasium cannot make {self.id}: {error}", "Check `env_id` and `env_kwargs`.") from error
-        self._check(env)
+    def _made(self) -> Any:
+        env = environments.make_environment(self.description, self._folder)
+        spaces.require_fit(env, self.description)
         return env
 
-    def _check(self, env: Any) -> None:
-        from gymnasium import spaces
+    def _play_once(self) -> None:
+        """Before this process's first environment of a kind: play another one, and compare the bounds with it."""
+        made = json.dumps([self.description.model_dump(), str(self._folder), self._examined], default=str)
+        if made in _PLAYED:
+            return
+        with importable(self._folder), environments.generators_kept():
+            env = self._made()
+            environments.rehearse(env, spaces.first_action(env))
+            if not self._examined:
+                spaces.require_played_bounds(env, self.description)
+            env.close()
+        _PLAYED.add(made)
 
-        if not isinstance(env.observation_space, spaces.Box) or len(env.observation_space.shape) != 1:
-            raise UsageError(
-                f"{self.id} has no flat Box observation: {env.observation_space}.",
-                "Wrap it with gymnasium.wrappers.FlattenObservation and register it under a new id.",
-            )
-        if env.observation_space.shape[0] != self.observation_size:
-            raise UsageError(
-                f"{self.id} observes {env.observation_space.shape[0]} numbers, the description names "
-                f"{self.observation_size}.",
-                "Name every entry of the observation, in order, under `state`.",
-            )
-        if not isinstance(env.action_space, spaces.Discrete):
-            raise UsageError(
-                f"{self.id} has continuous actions ({env.action_space}), which are not supported yet.",
-                "Wrap it so that it takes one of a few discrete actions.",
-            )
-        if int(env.action_space.n) != len(self.actions):
-            raise UsageError(
-                f"{self.id} has {env.action_space.n} actions, the description names {len(self.actions)}.",
-                "Name every action, in order, under `actions`.",
-            )
-        most = env.spec.max_episode_steps if env.spec is not None else None
-        if most is not None and most < self.max_steps:
-            raise UsageError(
-                f"{self.id} ends its episodes after {most} steps, the description says {self.max_steps}.",
-                f"Set max_steps to {most} or less, or raise max_episode_steps where the environment is registered.",
-            )
+    def order_warning(self) -> str | None:
+        """What is to be checked of the names of a flattened Dict observation; None for other environments."""
+        env = self.make_env()
+        env.close()
+        return spaces.order_warning(self.description, spaces.places_of(env))
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
@@ -196,12 +136,17 @@ class BoxTask:
 
     def interface(self) -> Interface:
         """What a designer is told: variables with units and ranges, actions, success, an example."""
-        d = self.description
+        d, env = self.description, self.make_env()
+        try:
+            places, example = spaces.places_of(env), self._example(env)
+        finally:
+            env.close()
         lines = [f"Task {d.id}. {d.goal}", "", "State (read-only attributes of `state` and `prev`):"]
         for f in self.schema["fields"]:
             span = f" in [{f['low']:g}, {f['high']:g}]" if "low" in f else ""
             unit = f" {f['unit']}" if f.get("unit") else ""
-            lines.append(f"  {f['name']}: {f['kind']}{span}{unit} - {f.get('doc', '')}")
+            place = f" ({f['name']} = {places[f['column']]})" if f["column"] < len(places) else ""
+            lines.append(f"  {f['name']}: {f['kind']}{span}{unit} - {f.get('doc', '')}{place}")
         lines += ["", "Actions (int constants):"]
         lines += [f"  {name.upper()} = {i}" for i, name in enumerate(d.actions)]
         lines += ["", f"Environment reward: {d.env_reward}." if d.env_reward else ""]
@@ -210,7 +155,6 @@ class BoxTask:
             f"An episode ends after {d.max_steps} steps at the latest.",
         ]
         lines += d.mechanics
-        example = self._example()
         lines += [
             "",
             f"Example: prev = {example['prev']}, action = {example['action']}, state = {example['state']}",
@@ -227,11 +171,11 @@ class BoxTask:
         }
         return Interface(d.id, d.goal, "\n".join(lines), facts, example)
 
-    def _example(self) -> dict[str, Any]:
-        env = self.make_env()
-        first, _ = env.reset(seed=0)
-        second, *_ = env.step(0)
-        env.close()
+    def _example(self, env: Any) -> dict[str, Any]:
+        remedy = "Mend the environment: it must play before a reward can be designed for it."
+        with environments.environment_blamed("it took its first step", remedy):
+            first, _ = env.reset(seed=0)
+            second, *_ = env.step(spaces.first_action(env))
         names = [v.name for v in self.description.state]
         return {
             "prev": dict(zip(names, [round(float(x), 4) for x in first], strict=True)),
@@ -264,81 +208,6 @@ class BoxTask:
         """None are known."""
         del layout, solution
         return []
-
-
-class BoxBatch:
-    """N real environments behind the BatchEnv protocol."""
-
-    def __init__(self, task: BoxTask, num_envs: int, pool: str) -> None:
-        self._task = task
-        self._envs = [task.make_env() for _ in range(num_envs)]
-        self._first_seed = _POOL_SEEDS[pool]
-        self._rng = np.random.default_rng(0)
-        self.num_envs = num_envs
-        self.observation_size = task.observation_size
-        self.tables: Mapping[str, Any] = {}
-        self.rewards = np.zeros(num_envs)
-        self.terminated = np.zeros(num_envs, dtype=bool)
-        self.truncated = np.zeros(num_envs, dtype=bool)
-        self.success = np.zeros(num_envs, dtype=bool)
-        self.layout = np.zeros(num_envs, dtype=np.int64)
-        self._observations = np.zeros((num_envs, task.observation_size), dtype=np.float32)
-        self._steps = np.zeros(num_envs, dtype=np.int64)
-        low = np.array([v.low for v in task.description.state], dtype=np.float32)
-        high = np.array([v.high for v in task.description.state], dtype=np.float32)
-        bounded = np.isfinite(low) & np.isfinite(high)
-        # The policy sees variables scaled by their documented range, so that small ones are not lost.
-        self._scale = np.where(bounded, np.maximum(np.abs(low), np.abs(high)), 1.0).astype(np.float32)
-
-    def reset(self, seed: int) -> None:
-        """Start everywhere; the seed decides all start states from here on."""
-        self._rng = np.random.default_rng(seed)
-        self.restart(np.ones(self.num_envs, dtype=bool))
-
-    def restart(self, mask: NDArray[np.bool_]) -> None:
-        """Start where `mask` is true."""
-        for n in np.flatnonzero(mask):
-            self._start(int(n), int(self._rng.integers(_POOL_SIZE)))
-
-    def play(self, layout: int) -> None:
-        """Start everywhere from the same state."""
-        for n in range(self.num_envs):
-            self._start(n, layout)
-
-    def _start(self, n: int, layout: int) -> None:
-        self.layout[n] = layout
-        self._observations[n], _ = self._envs[n].reset(seed=self._first_seed + layout)
-        self._steps[n] = 0
-        self.terminated[n] = self.truncated[n] = self.success[n] = False
-
-    def step(self, actions: NDArray[np.int64]) -> None:
-        """One step of every environment."""
-        for n, env in enumerate(self._envs):
-            observation, reward, terminated, truncated, _ = env.step(int(actions[n]))
-            self._steps[n] += 1
-            late = not terminated and (truncated or self._steps[n] >= self._task.max_steps)
-            self._observations[n] = observation
-            self.rewards[n], self.terminated[n], self.truncated[n] = reward, terminated, late
-            self.success[n] = self._task.solved(observation, int(self._steps[n]), terminated, late)
-
-    def observe(self, out: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
-        """Observations scaled by the documented ranges."""
-        if mask is None:
-            np.divide(self._observations, self._scale, out=out)
-        else:
-            out[mask] = self._observations[mask] / self._scale
-
-    def state_rows(self, out: NDArray[Any]) -> None:
-        """Variables as observed, then step count, success, failure."""
-        out[:, : self.observation_size] = self._observations
-        out[:, -3] = self._steps
-        out[:, -2] = self.success
-        out[:, -1] = self.terminated & ~self.success
-
-    def close(self) -> None:
-        """Close the environments."""
-        for env in self._envs:
-            env.close()
 
 
 def _schema(d: Description) -> Schema:

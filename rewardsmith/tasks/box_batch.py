@@ -1,0 +1,93 @@
+"""N real environments of a described task, behind the BatchEnv protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.tasks.spaces import first_action
+
+if TYPE_CHECKING:
+    from rewardsmith.tasks.gymnasium import BoxTask
+
+_POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
+_POOL_SIZE = 1_000_000
+
+
+class BoxBatch:
+    """N real environments behind the BatchEnv protocol."""
+
+    def __init__(self, task: BoxTask, num_envs: int, pool: str) -> None:
+        self._task = task
+        self._envs = [task.make_env() for _ in range(num_envs)]
+        self._first_action = first_action(self._envs[0])
+        self._first_seed = _POOL_SEEDS[pool]
+        self._rng = np.random.default_rng(0)
+        self.num_envs = num_envs
+        self.observation_size = task.observation_size
+        self.tables: Mapping[str, Any] = {}
+        self.rewards = np.zeros(num_envs)
+        self.terminated = np.zeros(num_envs, dtype=bool)
+        self.truncated = np.zeros(num_envs, dtype=bool)
+        self.success = np.zeros(num_envs, dtype=bool)
+        self.layout = np.zeros(num_envs, dtype=np.int64)
+        self._observations = np.zeros((num_envs, task.observation_size), dtype=np.float32)
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+        low = np.array([v.low for v in task.description.state], dtype=np.float32)
+        high = np.array([v.high for v in task.description.state], dtype=np.float32)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        # The policy sees variables scaled by their documented range, so that small ones are not lost.
+        self._scale = np.where(bounded, np.maximum(np.abs(low), np.abs(high)), 1.0).astype(np.float32)
+
+    def reset(self, seed: int) -> None:
+        """Start everywhere; the seed decides all start states from here on."""
+        self._rng = np.random.default_rng(seed)
+        self.restart(np.ones(self.num_envs, dtype=bool))
+
+    def restart(self, mask: NDArray[np.bool_]) -> None:
+        """Start where `mask` is true."""
+        for n in np.flatnonzero(mask):
+            self._start(int(n), int(self._rng.integers(_POOL_SIZE)))
+
+    def play(self, layout: int) -> None:
+        """Start everywhere from the same state."""
+        for n in range(self.num_envs):
+            self._start(n, layout)
+
+    def _start(self, n: int, layout: int) -> None:
+        self.layout[n] = layout
+        self._observations[n], _ = self._envs[n].reset(seed=self._first_seed + layout)
+        self._steps[n] = 0
+        self.terminated[n] = self.truncated[n] = self.success[n] = False
+
+    def step(self, actions: NDArray[np.int64]) -> None:
+        """One step of every environment."""
+        for n, env in enumerate(self._envs):
+            observation, reward, terminated, truncated, _ = env.step(self._first_action + int(actions[n]))
+            self._steps[n] += 1
+            late = not terminated and (truncated or self._steps[n] >= self._task.max_steps)
+            self._observations[n] = observation
+            self.rewards[n], self.terminated[n], self.truncated[n] = reward, terminated, late
+            self.success[n] = self._task.solved(observation, int(self._steps[n]), terminated, late)
+
+    def observe(self, out: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
+        """Observations scaled by the documented ranges."""
+        if mask is None:
+            np.divide(self._observations, self._scale, out=out)
+        else:
+            out[mask] = self._observations[mask] / self._scale
+
+    def state_rows(self, out: NDArray[Any]) -> None:
+        """Variables as observed, then step count, success, failure."""
+        out[:, : self.observation_size] = self._observations
+        out[:, -3] = self._steps
+        out[:, -2] = self.success
+        out[:, -1] = self.terminated & ~self.success
+
+    def close(self) -> None:
+        """Close the environments."""
+        for env in self._envs:
+            env.close()

@@ -1,0 +1,143 @@
+"""The YAML description of a Gymnasium task: its fields, how it is read, and what is said of a mistake in it."""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from rewardsmith.errors import UsageError
+from rewardsmith.files import read_text
+
+_FOLDER = Path(__file__).with_name("descriptions")
+_SHOWN = 3  # mistakes that one message names
+
+
+class Variable(BaseModel):
+    """One entry of the observation, in its order."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    unit: str = ""
+    low: float = float("-inf")
+    high: float = float("inf")
+    doc: str = ""
+
+
+class Description(BaseModel):
+    """A Gymnasium task as its YAML file states it."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str
+    goal: str
+    env_reward: str = ""
+    state: list[Variable]
+    actions: list[str]
+    success: str
+    max_steps: int = Field(ge=1)
+    env_id: str | None = Field(default=None, description="Gymnasium's id, or MODULE:ID, if it differs from `id`")
+    env_kwargs: dict[str, Any] = {}
+    mechanics: list[str] = []
+
+    @field_validator("actions")
+    @classmethod
+    def _identifiers(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not name.isidentifier():
+                raise ValueError(f"the action {name!r} is not a name")
+        return names
+
+    @property
+    def environment(self) -> str:
+        """What gymnasium.make is given: an id, or MODULE:ID."""
+        return self.env_id or self.id
+
+
+@lru_cache
+def described_ids() -> tuple[str, ...]:
+    """The ids of the descriptions that come with rewardsmith, sorted."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+@lru_cache
+def read_built_in(task_id: str) -> Description:
+    """A description that comes with rewardsmith; kept, since every submitted job reads its task's."""
+    path = _FOLDER / f"{task_id}.yaml"
+    return parse_description(path.read_text(encoding="utf-8"), str(path))
+
+
+def is_description_file(name: str) -> bool:
+    """Whether a task's name is the path of a YAML file."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def read_file(path: Path) -> str:
+    """The text of a description. Raises UsageError if there is none, or it cannot be a description."""
+    if not path.exists():
+        raise UsageError(f"There is no file {path}.", "Give the path of a task description.")
+    try:
+        return read_text(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _wrong(str(path), " ".join(str(error).split())) from error
+
+
+def parse_description(text: str, source: str) -> Description:
+    """The description in a YAML text; `source` is the file that messages name. Raises UsageError."""
+    import yaml
+
+    # libyaml's parser takes a millisecond where Python's takes ten, which a submitter's first job would pay.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return Description.model_validate(yaml.load(text, Loader=loader))
+    except ValidationError as error:
+        raise _wrong(source, _explain(error)) from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        if "mapping values are not allowed" in reason:
+            reason += ". Put a text that holds a colon in quotes"
+        raise _wrong(source, reason) from error
+
+
+def _wrong(source: str, reason: str) -> UsageError:
+    return UsageError(
+        f"The task description {source} is wrong: {reason}.",
+        "Compare it with `rewardsmith tasks describe MountainCar-v0` and docs/tasks.md.",
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """What is wrong with which fields, in one line."""
+    items = error.errors()
+    parts = [_mistake(item) for item in items[:_SHOWN]]
+    if len(items) > _SHOWN:
+        parts.append(f"and {len(items) - _SHOWN} more")
+    return "; ".join(parts)
+
+
+def _mistake(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"]) or "the file"
+    text = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "missing":
+        text = "it is missing"
+    elif item["type"] == "extra_forbidden":
+        text = _no_such_field(item)
+    elif item["type"] == "model_type":
+        text = "it holds no mapping of fields"
+    elif item["type"] == "string_type" and isinstance(item["input"], bool):
+        text = f"YAML reads this word as {str(item['input']).lower()}; put it in quotes"
+    return f"{place}: {text}"
+
+
+def _no_such_field(item: Any) -> str:
+    """An unknown field is a misspelt one, or the rest of a text that a comma has cut."""
+    *path, name = map(str, item["loc"])
+    known = list(Variable.model_fields if path[:1] == ["state"] else Description.model_fields)
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f"there is no such field; the nearest is `{near[0]}`"
+    if item["input"] is None or " " in name:
+        # In {name: x, doc: left, then right} the comma ends the text, and `then right` becomes a field.
+        return f'there is no such field; put a text that holds a comma in quotes, as in doc: "..., {name}"'
+    return "there is no such field"

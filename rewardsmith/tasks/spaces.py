@@ -1,0 +1,265 @@
+"""Whether an environment's spaces fit a description, and what can be done where they do not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.errors import UsageError
+from rewardsmith.tasks.description import Description, Variable
+
+_REGISTER = 'Register the wrapped environment under a new id: docs/tasks.md, "Spaces that need a wrapper".'
+_MOST_NAMED = 64  # entries that a person would still name one by one
+_PROBE_STEPS = 1_000
+_ROUNDING = 1e-3  # of a variable's range: a bound written with three digits, or rounded to float32, is meant
+
+
+def require_fit(env: Any, description: Description) -> None:
+    """Raises UsageError with every difference between an environment and its description."""
+    if found := differences(env, description):
+        raise UsageError(*found)
+    require_bounds(description, env.observation_space.low, env.observation_space.high, "its observation_space allows")
+    require_names(description, places_of(env))
+
+
+def differences(env: Any, description: Description) -> tuple[str, str] | None:
+    """Cause and remedy of all that keeps an environment's spaces and step limit from fitting; None if they fit."""
+    found = [*_observation(env, description), *_actions(env.action_space, description), *_step_limit(env, description)]
+    if not found:
+        return None
+    causes, remedies = zip(*found, strict=True)
+    told = " ".join(dict.fromkeys(remedies))
+    if (count := told.count(_REGISTER)) > 1:
+        told = told.replace(f"{_REGISTER} ", "", count - 1)
+    return f"{description.id} {'; it '.join(causes)}.", told
+
+
+def first_action(env: Any) -> int:
+    """The number of a Discrete space's first action; Gymnasium allows any."""
+    return int(env.action_space.start)
+
+
+def _observation(env: Any, description: Description) -> list[tuple[str, str]]:
+    from gymnasium import spaces
+
+    space = env.observation_space
+    if not isinstance(space, spaces.Box) or len(space.shape) != 1:
+        return [(f"has no flat Box observation but {_short(space)}", _flattening(env))]
+    if space.shape[0] != len(description.state):
+        order = places_of(env)
+        names = f" Their order is {', '.join(order)}." if 0 < len(order) <= _MOST_NAMED else ""
+        cause = f"observes {space.shape[0]} numbers, the description names {len(description.state)}"
+        return [(cause, f"Name every entry of the observation, in order, under `state`.{names}")]
+    return []
+
+
+def _flattening(env: Any) -> str:
+    """How an observation of another kind becomes a short vector of numbers."""
+    from gymnasium import spaces
+
+    space = env.observation_space
+    if _is_minigrid(env):
+        return _own_minigrid(env)
+    match space:
+        case spaces.Discrete():
+            return (
+                f"An index among {space.n} does not say which states are close: write an ObservationWrapper that turns "
+                f"it into numbers, such as row and column of a grid. {_REGISTER}"
+            )
+        case spaces.MultiDiscrete() | spaces.MultiBinary():
+            entries = int(np.prod(space.shape))
+            return f"Wrap it with TransformObservation into a Box of its {entries} numbers. {_REGISTER}"
+        case spaces.Dict() if space.is_np_flattenable and spaces.flatdim(space) <= _MOST_NAMED:
+            order = ", ".join(flattened_places(space))
+            return f"Wrap it with FlattenObservation, and name its entries in this order: {order}. {_REGISTER}"
+        case spaces.Box() if spaces.flatdim(space) <= _MOST_NAMED:
+            return f"Wrap it with FlattenObservation, and name its {spaces.flatdim(space)} entries row by row. {_REGISTER}"
+        case _:
+            why = (
+                f"Flattened it would be {spaces.flatdim(space):,} numbers to name"
+                if space.is_np_flattenable
+                else "FlattenObservation cannot flatten it"
+            )
+            return f"{why}: write an ObservationWrapper that returns the few numbers that a reward reads. {_REGISTER}"
+
+
+def _own_minigrid(env: Any) -> str:
+    from rewardsmith.tasks.minigrid import list_ids
+
+    task_id = env.spec.id if env.spec is not None else ""
+    if task_id in dict(list_ids()):
+        told = f"MiniGrid's and BabyAI's own environments are tasks by id, without arguments: `--task {task_id}`. To set "
+        return f"{told}env_kwargs, write an ObservationWrapper that returns the few numbers that a reward reads. {_REGISTER}"
+    return (
+        "`check_reward` takes a MiniGrid environment of your own as a CustomTask (docs/check.md). To train on it, write "
+        f"an ObservationWrapper that returns the few numbers that a reward reads. {_REGISTER}"
+    )
+
+
+def _actions(space: Any, description: Description) -> list[tuple[str, str]]:
+    from gymnasium import spaces
+
+    count = len(description.actions)
+    match space:
+        case spaces.Discrete() if int(space.n) == count:
+            return []
+        case spaces.Discrete():
+            cause = f"has {space.n} actions, the description names {count}"
+            return [(cause, "Name every action, in order, under `actions`.")]
+        case spaces.Box():
+            cause = f"has continuous actions ({_short(space)}), which are not supported yet"
+            return [(cause, f"Wrap it with TransformAction into one of a few discrete actions. {_REGISTER}")]
+        case spaces.MultiDiscrete() | spaces.MultiBinary():
+            several = math.prod(int(n) for n in np.ravel(getattr(space, "nvec", 2 * np.ones(space.shape))))
+            cause = f"takes several discrete choices at once ({_short(space)}), which is not supported yet"
+            how = f"Wrap it with TransformAction so that each of the {several:,} combinations is one discrete action."
+            return [(cause, f"{how} {_REGISTER}")]
+        case _:
+            cause = f"has actions of a kind that is not supported ({_short(space)})"
+            return [(cause, f"Wrap it with TransformAction into one of a few discrete actions. {_REGISTER}")]
+
+
+def _step_limit(env: Any, description: Description) -> list[tuple[str, str]]:
+    most = env.spec.max_episode_steps if env.spec is not None else None
+    if most is None or most >= description.max_steps:
+        return []
+    return [
+        (
+            f"ends its episodes after {most} steps, the description says {description.max_steps}",
+            f"Set max_steps to {most} or less, or raise max_episode_steps where the environment is registered.",
+        )
+    ]
+
+
+def require_bounds(description: Description, low: NDArray[Any], high: NDArray[Any], source: str) -> None:
+    """Raises UsageError where finite values of `low` and `high` [D] lie outside what the description allows.
+
+    A difference of a thousandth of a variable's range is rounding.
+    """
+    told = []
+    for variable, least, most in zip(description.state, low, high, strict=True):
+        for name, bound, value, outside in (
+            ("low", variable.low, float(least), variable.low - float(least)),
+            ("high", variable.high, float(most), float(most) - variable.high),
+        ):
+            if _is_finite(bound) and _is_finite(value) and outside > _ROUNDING * _range(variable, value):
+                told.append(f"{source} {value:g} for {variable.name}, the description says {name}: {bound:g}")
+    if told:
+        raise UsageError(
+            f"The bounds of {description.id} exclude values that occur: {'; '.join(told)}.",
+            "Widen `low` and `high` under `state`, or leave them out.",
+        )
+
+
+def _range(variable: Variable, value: float) -> float:
+    ends = [end for end in (variable.low, variable.high, value) if _is_finite(end)]
+    return max(max(ends) - min(ends), max(map(abs, ends)))
+
+
+def _is_finite(bound: float) -> bool:
+    # Many spaces say "unbounded" with the largest float32.
+    return abs(bound) < 1e30
+
+
+def require_played_bounds(env: Any, description: Description) -> None:
+    """Play at random and raise UsageError where an observation leaves the description's bounds.
+
+    An environment that raises meanwhile ends the probe: the trial tells it.
+    """
+    if not any(_is_finite(bound) for v in description.state for bound in (v.low, v.high)):
+        return
+    rng, start = np.random.default_rng(0), first_action(env)
+    low, high = np.full(len(description.state), np.inf), np.full(len(description.state), -np.inf)
+    try:
+        over, episode = True, 0
+        for _ in range(_PROBE_STEPS):
+            if over:
+                observation, _ = env.reset(seed=episode)
+                low, high = np.fmin(low, observation), np.fmax(high, observation)
+                episode += 1
+            observation, _, terminated, truncated, _ = env.step(start + int(rng.integers(len(description.actions))))
+            low, high = np.fmin(low, observation), np.fmax(high, observation)
+            over = terminated or truncated
+    except Exception:  # noqa: BLE001 - whatever it is, it is not about bounds
+        pass
+    require_bounds(description, low, high, f"{_PROBE_STEPS:,} random steps show")
+
+
+def places_of(env: Any) -> tuple[str, ...]:
+    """KEY[INDEX] of each number that a flattened Dict observation holds, in its order; empty without a Dict."""
+    from gymnasium import spaces
+    from gymnasium.wrappers import FlattenObservation
+
+    inner = env.unwrapped.observation_space
+    layer = env
+    while layer is not env.unwrapped:
+        if isinstance(layer, FlattenObservation):
+            inner = layer.env.observation_space
+            break
+        layer = layer.env
+    if not isinstance(inner, spaces.Dict) or not inner.is_np_flattenable:
+        return ()
+    found = flattened_places(inner)
+    return found if (len(found),) == getattr(env.observation_space, "shape", None) else ()
+
+
+def flattened_places(space: Any, path: str = "") -> tuple[str, ...]:
+    """KEY[INDEX] of each entry of a flattened Dict space; an inner Dict's keys are joined by dots."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        inner = ((f"{path}.{key}" if path else str(key), part) for key, part in space.spaces.items())
+        return tuple(place for key, part in inner for place in flattened_places(part, key))
+    return tuple(f"{path}[{index}]" for index in range(spaces.flatdim(space)))
+
+
+def require_names(description: Description, places: Sequence[str]) -> None:
+    """Raises UsageError where a variable bears the name of a key that it is not an entry of."""
+    keys = {key for place in places for key in _keys(place)}
+    told = [
+        f"{variable.name} = {place}, but its name says {', '.join(others)}"
+        for variable, place in zip(description.state, places, strict=False)
+        if (others := _foreign(variable.name, keys, _keys(place)))
+    ]
+    if told:
+        raise UsageError(
+            f"Names of {description.id} are given to other numbers than they say: {'; '.join(told)}.",
+            f"Name the entries in the flattened order: {', '.join(places)}.",
+        )
+
+
+def _keys(place: str) -> list[str]:
+    return place.rpartition("[")[0].split(".")
+
+
+def _foreign(name: str, keys: set[str], own: list[str]) -> list[str]:
+    """Keys that a variable's name contains though it is no entry of theirs; a short key only as a word of its own.
+
+    Where one key's name is part of another's, as goal of desired_goal, the longer one is meant.
+    """
+    named = {key for key in keys if (key.lower() in name if len(key) > 2 else key.lower() in name.split("_"))}
+    return sorted(key for key in named if key not in own and not any(key in mine for mine in named.intersection(own)))
+
+
+def order_warning(description: Description, places: Sequence[str]) -> str | None:
+    """What a user is to check of a flattened Dict observation's names."""
+    if not places:
+        return None
+    return (
+        f"{description.id} observes a flattened Dict: its numbers come in the flattened order "
+        f"({', '.join(dict.fromkeys(place.rpartition('[')[0] for place in places))}). Check each name against its place."
+    )
+
+
+def _is_minigrid(env: Any) -> bool:
+    return any(base.__module__ == "minigrid.minigrid_env" for base in type(env.unwrapped).__mro__)
+
+
+def _short(space: Any) -> str:
+    text = re.sub(r" at 0x[0-9a-f]+", "", " ".join(str(space).split()))
+    return text if len(text) <= 200 else f"{text[:200]} ..."
