@@ -16,6 +16,7 @@ from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.reward_files import method_of
 from rewardsmith.engine.speaking import recorded_job, write_cassette
+from rewardsmith.engine.task_files import accept_task_change, with_description
 from rewardsmith.errors import RewardsmithError, UsageError, no_cuda
 from rewardsmith.executor import Executor
 from rewardsmith.reporting import reading
@@ -88,6 +89,7 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
     Raises ModelFailed or RewardsmithError, and creates nothing, where an API key or a GPU is missing: a baseline
     would be trained first, or in vain.
     """
+    spec = with_description(spec)
     _require_keys(spec)
     _require_device(spec)
     found = jobs.find_unfinished(context, spec, seed_reward)
@@ -242,4 +244,4 @@ def read_reward_file(path: Path) -> str:
     return source
 
 
-__all__ = ["Design", "RewardsmithError", "design", "recorded_job", "write_cassette"]
+__all__ = ["Design", "RewardsmithError", "accept_task_change", "design", "recorded_job", "write_cassette"]

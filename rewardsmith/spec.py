@@ -58,6 +58,15 @@ class TrainingSpec(_Strict):
     device: Literal["cpu", "cuda", "auto"] = "cpu"
 
 
+class TaskDescription(_Strict):
+    """What a job keeps of a task that a YAML file describes: later edits of the file do not change the job."""
+
+    text: str = Field(max_length=1_000_000, description="the file, as it was when the job was created")
+    folder: str = Field(description="where the module of its environment was found")
+    files: dict[str, str] = Field(default={}, description="SHA-256 of the module's sources, by path in the folder")
+    changes: tuple[str, ...] = Field(default=(), description="changes of the module that the user accepted")
+
+
 class JobSpec(_Strict):
     """One request: design a reward for `task` with `method`, asking `model`, within `budget`."""
 
@@ -100,6 +109,7 @@ class JobSpec(_Strict):
     training: TrainingSpec = TrainingSpec()
     budget: Budget = Budget()
     name: str | None = Field(default=None, max_length=80)
+    description: TaskDescription | None = Field(default=None, description="set for a task that a file describes")
 
     @model_validator(mode="after")
     def _rungs_rise_to_one(self) -> JobSpec:
@@ -124,7 +134,11 @@ class JobSpec(_Strict):
 
     def fingerprint(self, seed_reward: str | None = None) -> str:
         """Hash of everything asked for: the same command finds its unfinished job by it."""
-        text = json.dumps([self.model_dump(mode="json"), seed_reward], sort_keys=True)
+        # The same task in another place is the same; and what has no description is hashed as it always was.
+        asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes"}})
+        if self.description is None:
+            del asked["description"]
+        text = json.dumps([asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -85,7 +85,9 @@ class LocalExecutor:
         with read(self._context.database) as connection:
             spec = read_snapshot(connection, self._job).spec
         if spec.training.device == "cpu":
-            self._warm = WarmParent(trial_environment(self._context.settings), spec.task)
+            self._warm = WarmParent(
+                trial_environment(self._context.settings), *([] if spec.description else [spec.task])
+            )
             self._context = replace(self._context, launch=self._warm.launch)
 
     def _watch(self, slots: list[threading.Thread]) -> None:

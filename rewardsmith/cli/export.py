@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.cli.task_change import AcceptTaskChange, settle_task
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +25,7 @@ def export(
         bool, typer.Option("--with-cassette", help="Add the job's language-model calls, to run it again offline.")
     ] = False,
     force: Annotated[bool, typer.Option(help="Write into a folder that has files.")] = False,
+    accept_change: AcceptTaskChange = False,
 ) -> None:
     """Write the reward as plain Python, with a wrapper, a card, the policy and recorded transitions."""
     del best
@@ -39,6 +41,7 @@ def export(
         else:
             job = reading.find_job(connection, what)
             candidate = reading.find_candidate(connection, f"{job.id}-best")
+    settle_task(context, candidate.job_id, accept_change)
     options: Any = {"files": _stored_files(context, candidate), "force": force, "allow": context.sandbox_floor}
     written = export_candidate(context.database, candidate, out, **options)
     if with_cassette:

@@ -134,6 +134,8 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         )
     if view.job.oracle_informed:
         screen.out.print(text.ORACLE_INFORMED, markup=False)
+    for change in (view.job.spec.get("description") or {}).get("changes", ()):
+        screen.out.print(f"the task changed, so results before and after are of two tasks - {change}", markup=False)
     screen.next_command(f"rewardsmith show {view.job.best_candidate or view.rows[-1].candidate}")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.cli.task_change import AcceptTaskChange, settle_task
 
 SetOption = Annotated[
     list[str] | None,
@@ -138,7 +139,10 @@ def _spec(options: dict[str, Any], seed_reward: str | None) -> tuple[Any, str | 
     if "replay" in options:
         values, recorded_seed = api.recorded_job(options["replay"])
         seed_reward = seed_reward or recorded_seed
-    values |= read_spec_file(options["spec"]) if "spec" in options else {}
+    named = read_spec_file(options["spec"]) if "spec" in options else {}
+    if "task" in named or "task" in options:
+        values.pop("description", None)  # a recording's own; the task that is named now is read now
+    values |= named
     values |= {key: options[key] for key in _SPEC_KEYS if key in options}
     values |= {key: str(options[key].resolve()) for key in ("record", "replay") if key in options}
     if options.get("fallback_model"):
@@ -190,6 +194,7 @@ def extend(
     job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")],
     iterations: Annotated[int, typer.Option(min=1, help="Rounds to add.")] = 1,
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
+    accept_change: AcceptTaskChange = False,
 ) -> None:
     """Add iterations to a job and run them."""
     from rewardsmith import api
@@ -197,6 +202,7 @@ def extend(
 
     context = api.open_here(must_exist=True)
     job_id = api.job_id(context, job)
+    settle_task(context, job_id, accept_change)
     jobs.extend_job(context, job_id, iterations)
     _work(context, job_id, slots)
 
@@ -204,6 +210,7 @@ def extend(
 def resume(
     job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")] = "latest",
     slots: Annotated[int | None, typer.Option(min=1, help="Trials at once.")] = None,
+    accept_change: AcceptTaskChange = False,
 ) -> None:
     """Go on with a job that was interrupted."""
     from rewardsmith import api
@@ -218,6 +225,7 @@ def resume(
         screen.say(f"job {job_id} goes on with the service")
         screen.next_command(f"rewardsmith watch {job_id}")
         return
+    settle_task(context, job_id, accept_change)
     jobs.resume_job(context, job_id)
     _work(context, job_id, slots)
 

@@ -35,7 +35,7 @@ class TrialProcess(Protocol):
 
 
 Launch = Callable[[str, list[str], dict[str, str], Path], TrialProcess]
-"""(task, arguments of workers.trial, environment, log file) to the started process."""
+"""(task_files.task_key of the task, arguments of workers.trial, environment, log file) to the started process."""
 
 
 @dataclass(frozen=True)

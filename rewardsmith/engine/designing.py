@@ -44,7 +44,7 @@ def run_design(context: Context, item: Item) -> None:
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
     contract = recipe.contract
     assert contract is not None, "a method without a contract asks for no design"
-    task = get_task(spec.task)
+    task = get_task(spec.task, spec.description)
     repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
     depth = 0 if repaired is None else repair_depth(snapshot, repaired) + 1
     order = subgoal_order(task) if spec.planner else None
@@ -127,7 +127,7 @@ def run_check(context: Context, item: Item) -> None:
         hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
-    task, gamma, allow = get_task(spec.task), spec.training.gamma, context.sandbox_floor
+    task, gamma, allow = get_task(spec.task, spec.description), spec.training.gamma, context.sandbox_floor
     reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, allow)
     proof = Proof(wanted=spec.verification)
     # What is paid during training only cannot be checked beforehand.
@@ -232,7 +232,7 @@ def run_analyse(context: Context, item: Item) -> None:
     labels = diagnose(trial.success or 0.0, curve, telemetry, trial.failure)
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
     asked = roles.AnalysisRequest(
-        interface=get_task(snapshot.spec.task).interface(),
+        interface=get_task(snapshot.spec.task, snapshot.spec.description).interface(),
         candidate=_anonymous(candidate),
         source=candidate.source,
         success=trial.success or 0.0,

@@ -17,6 +17,7 @@ from rewardsmith.engine.racing import ranking
 from rewardsmith.engine.snapshot import Snapshot, Used, read_snapshot
 from rewardsmith.engine.speaking import models_of
 from rewardsmith.engine.steps import AddItem, SetIteration
+from rewardsmith.engine.task_files import require_same_task, with_description
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import SPARSE, source_hash
@@ -44,7 +45,9 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     `service` holds the columns that only submitted jobs have (engine/service.py). Raises UsageError for an
     unknown task or method, and for a budget that cannot be kept or cannot pay.
     """
-    task, recipe = get_task(spec.task), recipe_of(spec)
+    if not service.get("service"):
+        spec = with_description(spec)
+    task, recipe = get_task(spec.task, spec.description), recipe_of(spec)
     asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
     given = spec
     recipe.check(task)
@@ -169,9 +172,10 @@ def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = N
 
 
 def resume_job(context: Context, job_id: str) -> None:
-    """Let a paused job run again; what was interrupted goes on from its checkpoints."""
+    """Let a paused job run again; what was interrupted goes on from its checkpoints. Raises TaskChanged."""
     with context.database.begin() as connection:
         job = records.get_job(connection, job_id)
+        require_same_task(JobSpec.model_validate(job.spec))
         if job.state == "paused":
             records.update_job(connection, job_id, state="running", note=None, finished_at=None, charged_at=None)
             add_event(connection, "resumed", job_id=job_id)
@@ -241,12 +245,16 @@ def stop_for_time(context: Context, job_id: str, note: str) -> None:
 
 
 def extend_job(context: Context, job_id: str, iterations: int) -> None:
-    """Add iterations to a job that has ended (or is running). The target no longer stops the search."""
+    """Add iterations to a job that has ended (or is running). The target no longer stops the search.
+
+    Raises UsageError, TaskChanged.
+    """
     with context.database.begin() as connection:
         job = records.get_job(connection, job_id)
         if job.state == "cancelled":
             raise UsageError(f"Job {job_id} was cancelled.", "Start it again with `rewardsmith run`.")
         spec = JobSpec.model_validate(job.spec)
+        require_same_task(spec)
         if not spec.searches:
             raise UsageError(f"Job {job_id} only trains a given reward.", "Start a design with `rewardsmith run`.")
         limit = spec.budget.seconds

@@ -90,7 +90,7 @@ def notices(spec: JobSpec) -> list[str]:
 
     Raises UsageError.
     """
-    plans = schedule(get_task(spec.task), spec.training, spec.steps)
+    plans = schedule(get_task(spec.task, spec.description), spec.training, spec.steps)
     steps = plans.total * plans.per_rollout
     near = abs(steps - spec.steps) <= 0.01 * spec.steps
     text = f"A trial is trained for {steps:,} environment steps: whole rollouts of {plans.per_rollout:,}."
@@ -123,7 +123,7 @@ def _contract(spec: JobSpec) -> Contract:
 
 
 def _first_draft(spec: JobSpec, sample: int) -> Draft:
-    task, contract = get_task(spec.task), _contract(spec)
+    task, contract = get_task(spec.task, spec.description), _contract(spec)
     given = recipe_of(spec).given(task)
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(

@@ -21,6 +21,7 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage.records import Job
 from rewardsmith.tasks import list_tasks
+from rewardsmith.tasks.modules import refuse_task_files
 
 
 class NotServed(UsageError):
@@ -87,6 +88,11 @@ def check_served(spec: JobSpec) -> None:
             f"The task {spec.task!r} is not installed with the workers.",
             "Give an id of `rewardsmith tasks list`; a task file is read on one machine only: `rewardsmith run`.",
         )
+    if spec.description is not None:
+        raise NotServed(
+            "A submitted job may not carry a description of its task: it could have workers import a module.",
+            "Leave `description` out, and name a task of `rewardsmith tasks list`.",
+        )
     if spec.record is not None or spec.replay is not None:
         raise NotServed(
             "A submitted job cannot record to, or replay from, a file of the worker's.",
@@ -140,6 +146,7 @@ def _installed() -> frozenset[str]:
 
 
 def warm_up() -> None:
-    """Load the list of tasks and the methods before any item is claimed: they take a second."""
+    """Before a worker claims its first item: open no task files from here on, load tasks and methods (a second)."""
+    refuse_task_files()
     _installed()
     all_methods()

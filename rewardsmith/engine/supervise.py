@@ -15,6 +15,7 @@ from rewardsmith.engine.context import Context, TrialProcess
 from rewardsmith.engine.heartbeat import Heartbeat
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.engine.task_files import require_same_task, task_key
 from rewardsmith.errors import DiskFull, LostItem, RewardsmithError
 from rewardsmith.storage import queue
 from rewardsmith.storage.database import read
@@ -60,12 +61,13 @@ def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) 
 def _launch(context: Context, item: Item, log: Path) -> TrialProcess:
     with read(context.database) as connection:
         spec = checked_snapshot(context, connection, item.key.job_id).spec
+    require_same_task(spec)
     mark = [SERVED] if context.served else []
     order = [str(item.id), str(item.owner), str(item.attempt), *mark], trial_environment(context.settings), log
     # A CUDA context does not survive a fork.
     if context.launch is None or spec.training.device != "cpu":
         return fresh_interpreter(*order)
-    return context.launch(spec.task, *order)
+    return context.launch(task_key(spec), *order)
 
 
 def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:

@@ -17,6 +17,7 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.relay import open_relayed
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.engine.task_files import read_key
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
@@ -69,7 +70,7 @@ def train_item(context: Context, item: Item) -> None:
     reward = SPARSE if candidate.kind == "baseline" else TrainingReward.from_dict(candidate.channels)
     purpose = purpose_of(item)
     folder = context.trial_folder(candidate.id, purpose, item.key.seed)
-    task = get_task(spec.task)
+    task = get_task(spec.task, spec.description)
     rows = _Rows(context, item, candidate.id, purpose)
     try:
         plan = TrialPlan(
@@ -108,9 +109,9 @@ def _learners(
 
 
 def preload(task: str | None) -> None:
-    """Load what every trial on `task` needs, in a process that will fork them: libraries, kernels, layouts.
+    """Load what every trial on a task needs, in a process that will fork them: libraries, kernels, layouts.
 
-    None loads only what is the same on every task. A task that cannot be loaded is left alone: its trials say why.
+    `task` is a task_files.task_key; None loads only what is the same on every task. A task that cannot be loaded is left alone: its trials say why.
     """
     import numpy as np
 
@@ -126,7 +127,7 @@ def preload(task: str | None) -> None:
         return
     # Nothing is decided here, and what ended this process would end every trial that it is asked for.
     with contextlib.suppress(Exception):
-        known = get_task(task)
+        known = get_task(*read_key(task))
         batch = known.batch(2, "train")
         batch.reset(0)
         batch.step(np.zeros(2, dtype=np.int64))

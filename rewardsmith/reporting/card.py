@@ -27,6 +27,9 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
             "judge). This is no evidence for a language model.",
             "",
         ]
+    if spec.description is not None:
+        lines += [f"The task's module changed while the job ran, {c}." for c in spec.description.changes]
+        lines += [""] if spec.description.changes else []
     lines += _left_out(candidate)
     lines += [*_scores(connection, job, candidate), *_checks(connection, candidate)]
     lines += ["## Made from", ""]

@@ -47,14 +47,17 @@ def export_candidate(
         job = records.get_job(connection, candidate.job_id)
         card = card_text(connection, job, candidate, versions())
     spec = JobSpec.model_validate(job.spec)
-    task = get_task(spec.task)
+    task = get_task(spec.task, spec.description)
     # What is paid during training only needs the trainer around it.
     reward = TrainingReward.from_dict(candidate.channels).written
     out.mkdir(parents=True, exist_ok=True)
     by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
     title = f"Reward {candidate.id} for {task.id}, {by}."
     text = reward_file(task, reward, spec.training.gamma, title)
-    for name, content in {"reward.py": text, "card.md": card}.items():
+    texts = {"reward.py": text, "card.md": card}
+    if spec.description is not None:
+        texts["task.yaml"] = spec.description.text
+    for name, content in texts.items():
         (out / name).write_text(content, encoding="utf-8")
     _write_transitions(out / "transitions.npz", task, reward, spec.training.gamma, allow)
     for name in _STORED.values():

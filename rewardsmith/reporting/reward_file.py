@@ -42,7 +42,7 @@ def reward_file(task: Task, reward: TrainingReward, gamma: float, title: str) ->
 The reward program comes first, as it was designed. Use it on the plain environment:
 
     import gymnasium, reward
-    env = reward.wrap(gymnasium.make({task.id!r}))
+    env = reward.wrap({_making(task)})
 
 Nothing here imports rewardsmith. The reward needs numpy, only wrap() needs gymnasium.
 """
@@ -71,6 +71,15 @@ class Actions:
     if kept:
         head += f"# Kept under another name, because the program redefines them.\n{kept}\n\n\n"
     return f"{head}{BEGIN}\n{reward.source.strip()}\n{END}\n\n\n{support}"
+
+
+def _making(task: Task) -> str:
+    """The call that makes a task's plain environment."""
+    described = getattr(task, "description", None)
+    if described is None:
+        return f"gymnasium.make({task.id!r})"
+    given = f", **{described.env_kwargs!r}" if described.env_kwargs else ""
+    return f"gymnasium.make({described.environment!r}{given})"
 
 
 def program_of(text: str) -> str | None:

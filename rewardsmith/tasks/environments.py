@@ -38,7 +38,9 @@ def make_environment(description: Description, folder: Path | None) -> Any:
             try:
                 return gym.make(name, **kwargs)
             except gym.error.DependencyNotInstalled as error:
-                raise UsageError(f"{name} needs a package that is not installed: {_words(error)}", "Install it.") from error
+                raise UsageError(
+                    f"{name} needs a package that is not installed: {_words(error)}", "Install it."
+                ) from error
             except gym.error.UnregisteredEnv as error:
                 raise _unknown(name, error) from error
             except gym.error.Error as error:
@@ -133,20 +135,25 @@ def _require_one(top: str, found: Path | None, folder: Path | None) -> None:
 def _unknown(name: str, error: Exception) -> UsageError:
     module = module_of(name)
     if module is not None:
-        remedy = f"Register it in {module}, as in gymnasium.register({name.partition(':')[2]!r}, ...), or correct `env_id`."
+        remedy = (
+            f"Register it in {module}, as in gymnasium.register({name.partition(':')[2]!r}, ...), or correct `env_id`."
+        )
     else:
-        remedy = f"For an environment of your own give `env_id: MODULE:{name}`, the module's file beside the description."
+        remedy = (
+            f"For an environment of your own give `env_id: MODULE:{name}`, the module's file beside the description."
+        )
     return UsageError(f"Gymnasium cannot make {name}: {_words(error)}", remedy)
 
 
 def _wrong_arguments(name: str, kwargs: dict[str, Any], error: TypeError) -> UsageError | None:
     """What to say where `env_kwargs` do not fit the constructor; None if its signature is not at fault."""
     import gymnasium as gym
+    from gymnasium.envs.registration import load_env_creator
 
     accepted: list[str] = []
     with suppress(Exception):
         entry = gym.spec(name).entry_point
-        creator = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+        creator = load_env_creator(entry) if isinstance(entry, str) else entry
         parameters = inspect.signature(creator).parameters.values()  # type: ignore[arg-type]
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return None

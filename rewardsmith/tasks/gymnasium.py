@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,10 @@ def load_task(name: str) -> BoxTask:
         raise KeyError(name)
     require_task_files(name)
     path = Path(name)
-    return _opened(parse_description(read_file(path), name), path.absolute().parent)
+    return task_of(parse_description(read_file(path), name), path.absolute().parent)
 
 
-def _opened(description: Description, folder: Path) -> BoxTask:
+def task_of(description: Description, folder: Path) -> BoxTask:
     """The task of a file's description. Raises UsageError with all that is wrong: of the text and of the spaces."""
     try:
         return BoxTask(description, folder)
@@ -111,6 +112,13 @@ class BoxTask:
                 spaces.require_played_bounds(env, self.description)
             env.close()
         _PLAYED.add(made)
+
+    @cached_property
+    def first_action(self) -> int:
+        """What the environment calls the first of `actions`; the others follow. Raises UsageError."""
+        env = self.make_env()
+        env.close()
+        return spaces.first_action(env)
 
     def order_warning(self) -> str | None:
         """What is to be checked of the names of a flattened Dict observation; None for other environments."""

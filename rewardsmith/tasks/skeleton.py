@@ -69,7 +69,9 @@ def _text(env: Any, d: Description) -> str:
     lines += ["goal: Say in a sentence what is to be achieved.", "env_reward: say what the environment pays", "state:"]
     for k, variable in enumerate(d.state):
         bounds = "".join(
-            f", {end}: {value:.9g}" for end, value in (("low", variable.low), ("high", variable.high)) if np.isfinite(value)
+            f", {end}: {value:.9g}"
+            for end, value in (("low", variable.low), ("high", variable.high))
+            if np.isfinite(value)
         )
         place = f"  # {places[k]}" if places else ""
         lines.append(f'  - {{name: {variable.name}{bounds}, doc: "say what it is"}}{place}')

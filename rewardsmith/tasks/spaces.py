@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,9 @@ def _flattening(env: Any) -> str:
             order = ", ".join(flattened_places(space))
             return f"Wrap it with FlattenObservation, and name its entries in this order: {order}. {_REGISTER}"
         case spaces.Box() if spaces.flatdim(space) <= _MOST_NAMED:
-            return f"Wrap it with FlattenObservation, and name its {spaces.flatdim(space)} entries row by row. {_REGISTER}"
+            return (
+                f"Wrap it with FlattenObservation, and name its {spaces.flatdim(space)} entries row by row. {_REGISTER}"
+            )
         case _:
             why = (
                 f"Flattened it would be {spaces.flatdim(space):,} numbers to name"
@@ -92,13 +95,12 @@ def _own_minigrid(env: Any) -> str:
     from rewardsmith.tasks.minigrid import list_ids
 
     task_id = env.spec.id if env.spec is not None else ""
+    wrapper = f"write an ObservationWrapper that returns the few numbers that a reward reads. {_REGISTER}"
     if task_id in dict(list_ids()):
-        told = f"MiniGrid's and BabyAI's own environments are tasks by id, without arguments: `--task {task_id}`. To set "
-        return f"{told}env_kwargs, write an ObservationWrapper that returns the few numbers that a reward reads. {_REGISTER}"
-    return (
-        "`check_reward` takes a MiniGrid environment of your own as a CustomTask (docs/check.md). To train on it, write "
-        f"an ObservationWrapper that returns the few numbers that a reward reads. {_REGISTER}"
-    )
+        by_id = f"MiniGrid's and BabyAI's own environments are tasks by id, without arguments: `--task {task_id}`."
+        return f"{by_id} To set env_kwargs, {wrapper}"
+    custom = "`check_reward` takes a MiniGrid environment of your own as a CustomTask (docs/check.md)."
+    return f"{custom} To train on it, {wrapper}"
 
 
 def _actions(space: Any, description: Description) -> list[tuple[str, str]]:
@@ -173,21 +175,26 @@ def require_played_bounds(env: Any, description: Description) -> None:
     """
     if not any(_is_finite(bound) for v in description.state for bound in (v.low, v.high)):
         return
-    rng, start = np.random.default_rng(0), first_action(env)
     low, high = np.full(len(description.state), np.inf), np.full(len(description.state), -np.inf)
-    try:
-        over, episode = True, 0
-        for _ in range(_PROBE_STEPS):
-            if over:
-                observation, _ = env.reset(seed=episode)
-                low, high = np.fmin(low, observation), np.fmax(high, observation)
-                episode += 1
-            observation, _, terminated, truncated, _ = env.step(start + int(rng.integers(len(description.actions))))
+    # What it raises on a later step says nothing of bounds: a trial ends with it, and says so.
+    with suppress(Exception):
+        for observation in _random_play(env, len(description.actions)):
             low, high = np.fmin(low, observation), np.fmax(high, observation)
-            over = terminated or truncated
-    except Exception:  # noqa: BLE001 - whatever it is, it is not about bounds
-        pass
     require_bounds(description, low, high, f"{_PROBE_STEPS:,} random steps show")
+
+
+def _random_play(env: Any, actions: int) -> Iterator[Any]:
+    """Observations of random steps, and of the episodes' starts."""
+    rng, start = np.random.default_rng(0), first_action(env)
+    over, episode = True, 0
+    for _ in range(_PROBE_STEPS):
+        if over:
+            observation, _ = env.reset(seed=episode)
+            yield observation
+            episode += 1
+        observation, _, terminated, truncated, _ = env.step(start + int(rng.integers(actions)))
+        yield observation
+        over = terminated or truncated
 
 
 def places_of(env: Any) -> tuple[str, ...]:
@@ -250,9 +257,10 @@ def order_warning(description: Description, places: Sequence[str]) -> str | None
     """What a user is to check of a flattened Dict observation's names."""
     if not places:
         return None
+    order = ", ".join(dict.fromkeys(place.rpartition("[")[0] for place in places))
     return (
-        f"{description.id} observes a flattened Dict: its numbers come in the flattened order "
-        f"({', '.join(dict.fromkeys(place.rpartition('[')[0] for place in places))}). Check each name against its place."
+        f"{description.id} observes a flattened Dict: its numbers come in the flattened order ({order}). "
+        "Check each name against its place."
     )
 
 

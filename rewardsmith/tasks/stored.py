@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rewardsmith.tasks.description import is_description_file, parse_description, read_file
-from rewardsmith.tasks.gymnasium import BoxTask
-from rewardsmith.tasks.modules import Sources, TaskChanged, changed_files, module_of, require_task_files, sources_of
+from rewardsmith.tasks.gymnasium import BoxTask, task_of
+from rewardsmith.tasks.modules import (
+    Sources,
+    TaskChanged,
+    changed_files,
+    find_module,
+    module_of,
+    require_task_files,
+    sources_of,
+)
 
 
 class StoredTask(Protocol):
@@ -33,15 +41,16 @@ class StoredTask(Protocol):
 def store_task(name: str) -> dict[str, Any] | None:
     """What a job keeps of the task that a file describes: text, folder and hashes of its module; None for an id.
 
-    Raises UsageError.
+    The environment is made and played first. Raises UsageError for whatever does not fit.
     """
     if not is_description_file(name):
         return None
     require_task_files(name)
     path = Path(name)
-    text = read_file(path)
-    description, folder = parse_description(text, name), path.absolute().parent
-    module = module_of(description.environment)
+    text, folder = read_file(path), path.absolute().parent
+    task = task_of(parse_description(text, name), folder)
+    task.make_env().close()
+    module = module_of(task.description.environment)
     found = sources_of(module, folder) if module is not None else None
     if found is None:
         return {"text": text, "folder": str(folder)}
@@ -53,9 +62,9 @@ def open_stored(name: str, stored: StoredTask) -> BoxTask:
     require_task_files(name)
     if changes := changes_of(stored, name):
         raise TaskChanged(
-            f"The task {name} is no longer what this job began with. Changed: {'; '.join(changes)}.",
-            "Put it back, or go on with the change: `rewardsmith resume JOB --accept-task-change` (extend and export "
-            "take it, too), which marks the job.",
+            f"The module of the task {name} is no longer what this job began with. Changed: {'; '.join(changes)}.",
+            "Put it back (PYTHONPATH tells where a moved one lies), or go on with the change and mark the job: "
+            "--accept-task-change of resume, extend and export.",
         )
     return BoxTask(parse_description(stored.text, name), Path(stored.folder), examined=True)
 
@@ -63,7 +72,11 @@ def open_stored(name: str, stored: StoredTask) -> BoxTask:
 def changes_of(stored: StoredTask, name: str) -> list[str]:
     """In words, each source of a stored task's module that has changed."""
     module = module_of(parse_description(stored.text, name).environment)
-    return changed_files(module, Sources(stored.folder, stored.files)) if module is not None and stored.files else []
+    if module is None:
+        return []
+    if not stored.files and find_module(module, Path(stored.folder)) is not None:
+        return [f"the sources of {module}, which were not stored"]
+    return changed_files(module, Sources(stored.folder, stored.files)) if stored.files else []
 
 
 def sources_now(stored: StoredTask, name: str) -> Sources | None:

@@ -76,6 +76,8 @@ def wrap(env: Any) -> Any:
             super().__init__(inner)
             self._tracker = StateTracker(SCHEMA)
             self._reward = ShapedReward()
+            # The program counts actions from 0; a Discrete space may begin elsewhere.
+            self._first = int(getattr(inner.action_space, "start", 0))
 
         def reset(self, **kwargs: Any) -> Any:
             observation, info = self.env.reset(**kwargs)
@@ -90,7 +92,8 @@ def wrap(env: Any) -> Any:
                 self._tracker, self.env, observation, action, reward, terminated, truncated, self._tables
             )
             prev, self._state = self._state, STATE(row.tolist(), self._tables)
-            shaped, parts = self._reward.step(prev, int(action), self._state, float(reward), terminated)
+            named = int(action) - self._first
+            shaped, parts = self._reward.step(prev, named, self._state, float(reward), terminated)
             info = {**info, "env_reward": float(reward), "reward_components": parts}
             return observation, shaped, terminated, truncated, info
 
