@@ -86,6 +86,8 @@ def run(
         _print_dry_run(job_spec)
         return
     context = api.open_here(allow_weak_sandbox=allow_weak_sandbox)
+    if job_spec.description is not None:
+        screen.say(f"The task is the recorded one; its module is imported from {job_spec.description.folder}.")
     job_id, resumed = api.start(context, job_spec, text)
     screen.say(f"job {job_id}{' (going on)' if resumed else ''}")
     for notice in api.notices(job_spec):

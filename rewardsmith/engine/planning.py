@@ -86,15 +86,18 @@ def plan_calls(spec: JobSpec) -> Plan:
 
 
 def notices(spec: JobSpec) -> list[str]:
-    """What a user is to know before the job: who answers in a language model's place, how long trials really are.
+    """What a user is to know before the job: who answers in a language model's place, how long trials really are,
+    which order names of a flattened Dict have.
 
     Raises UsageError.
     """
-    plans = schedule(get_task(spec.task, spec.description), spec.training, spec.steps)
+    task = get_task(spec.task, spec.description)
+    plans = schedule(task, spec.training, spec.steps)
     steps = plans.total * plans.per_rollout
     near = abs(steps - spec.steps) <= 0.01 * spec.steps
     text = f"A trial is trained for {steps:,} environment steps: whole rollouts of {plans.per_rollout:,}."
-    return [*recipe_of(spec).notices, *([] if near else [text])]
+    warning = task.order_warning() if task.family == "gymnasium" else None
+    return [*recipe_of(spec).notices, *([] if near else [text]), *([warning] if warning else [])]
 
 
 def asks_designer(spec: JobSpec) -> bool:

@@ -152,13 +152,14 @@ def _wrong_arguments(name: str, kwargs: dict[str, Any], error: TypeError) -> Usa
 
     accepted: list[str] = []
     with suppress(Exception):
-        entry = gym.spec(name).entry_point
+        spec = gym.spec(name.rpartition(":")[2])
+        entry, given = spec.entry_point, {**spec.kwargs, **kwargs}
         creator = load_env_creator(entry) if isinstance(entry, str) else entry
         parameters = inspect.signature(creator).parameters.values()  # type: ignore[arg-type]
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return None
         accepted = [p.name for p in parameters if p.name != "self"]
-        required = [p.name for p in parameters if p.default is p.empty and p.name not in kwargs]
+        required = [p.name for p in parameters if p.default is p.empty and p.name not in given]
         wrong = [key for key in kwargs if key not in accepted]
         if not wrong and not required:
             return None

@@ -55,12 +55,16 @@ def task_of(description: Description, folder: Path) -> BoxTask:
     try:
         return BoxTask(description, folder)
     except UsageError as error:
-        with suppress(UsageError):  # the text is to be mended first
-            env = environments.make_environment(description, folder)
-            if found := spaces.differences(env, description):
-                cause, remedy = found
-                raise UsageError(f"{error.cause} Besides, {cause}", f"{error.remedy} {remedy}") from error
-        raise
+        if (found := _differences(description, folder)) is None:
+            raise
+        raise UsageError(f"{error.cause} Besides, {found[0]}", f"{error.remedy} {found[1]}") from error
+
+
+def _differences(description: Description, folder: Path) -> tuple[str, str] | None:
+    """Where the spaces do not fit; None too where the environment cannot be made, which is told once the text is right."""
+    with suppress(UsageError):
+        return spaces.differences(environments.make_environment(description, folder), description)
+    return None
 
 
 class BoxTask:

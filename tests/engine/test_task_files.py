@@ -1,0 +1,321 @@
+"""A job keeps its task's description; later edits of the file, or another folder, change nothing in silence."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from itertools import count
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from running import FEW_EPISODES, in_process, rewardsmith
+
+from rewardsmith import api
+from rewardsmith.config import Settings
+from rewardsmith.engine import jobs, service
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.items import run_item
+from rewardsmith.engine.task_files import accept_task_change, read_key, task_key, with_description
+from rewardsmith.errors import UsageError
+from rewardsmith.spec import JobSpec, TaskDescription, read_spec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.events import latest_events
+from rewardsmith.storage.schema import jobs as job_table
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.modules import TaskChanged
+
+CASES = Path(__file__).parents[1] / "cases"
+_NUMBER = count()
+REWARD = "def reward(prev, action, state, memory):\n    return 0.1 * (state.x - prev.x)\n"
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return open_context(Settings(home=tmp_path / "home"))
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    """The case's description and module, under a name that this process has not imported yet."""
+    name = f"stored_line_{next(_NUMBER)}"
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / f"{name}.py").write_text((CASES / "edited_yaml" / "line_env.py").read_text())
+    described = (CASES / "edited_yaml" / "line.yaml").read_text().replace("line_env:", f"{name}:")
+    (folder / "line.yaml").write_text(described)
+    return folder / "line.yaml"
+
+
+def module_of(line: Path) -> Path:
+    return next(line.parent.glob("stored_line_*.py"))
+
+
+def spec_of(task: Path | str, **values) -> JobSpec:
+    return read_spec({"task": str(task), "confirm": 0, "steps": 1000, "method": "free", **values})
+
+
+def stored(context: Context, job_id: str) -> JobSpec:
+    with read(context.database) as connection:
+        return JobSpec.model_validate(records.get_job(connection, job_id).spec)
+
+
+def edit(line: Path) -> None:
+    line.write_text(line.read_text().replace("x >= 9", "x >= 3"))
+
+
+def test_a_job_stores_the_text_the_folder_and_the_hashes(context, line):
+    text = line.read_text()
+    spec = stored(context, jobs.create_job(context, spec_of(line)))
+    assert spec.description is not None
+    assert spec.description.text == text and spec.description.folder == str(line.parent)
+    assert list(spec.description.files) == [module_of(line).name]
+
+
+def test_a_task_by_its_id_stores_no_description(context):
+    assert stored(context, jobs.create_job(context, spec_of("MountainCar-v0"))).description is None
+
+
+def test_an_edited_file_does_not_change_what_a_stored_job_means(context, line, monkeypatch, tmp_path):
+    job = jobs.create_job(context, spec_of(line))
+    edit(line)
+    monkeypatch.chdir(tmp_path)
+    spec = stored(context, job)
+    assert get_task(spec.task, spec.description).success_rule.endswith("x >= 9.")
+    line.unlink()
+    assert get_task(spec.task, spec.description).success_rule.endswith("x >= 9.")
+    jobs.extend_job(context, job, 1)
+    assert stored(context, job).description == spec.description
+
+
+def test_the_same_command_with_an_edited_file_or_module_is_another_job(context, line):
+    first, _ = api.start(context, spec_of(line))
+    assert api.start(context, spec_of(line)) == (first, True)
+    edit(line)
+    second, resumed = api.start(context, spec_of(line))
+    assert second != first and not resumed
+    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+    third, resumed = api.start(context, spec_of(line))
+    assert third not in (first, second) and not resumed
+
+
+def test_the_same_task_in_another_folder_is_the_same_command(line, tmp_path):
+    one = with_description(spec_of("line.yaml", description=None).model_copy(update={"task": str(line)}))
+    assert one.description is not None
+    moved = one.description.model_copy(update={"folder": "/elsewhere", "changes": ("yesterday",)})
+    assert one.fingerprint() == one.model_copy(update={"description": moved}).fingerprint()
+
+
+def test_a_job_without_a_description_is_found_by_the_hash_it_always_had():
+    spec = spec_of("MountainCar-v0")
+    asked = spec.model_dump(mode="json")
+    del asked["description"]
+    import hashlib
+
+    wanted = hashlib.sha256(json.dumps([asked, None], sort_keys=True).encode()).hexdigest()
+    assert spec.fingerprint() == wanted
+
+
+@pytest.mark.parametrize("command", ["extend", "resume"])
+def test_a_changed_module_stops_what_goes_on_and_is_named(command, context, line):
+    job = jobs.create_job(context, spec_of(line))
+    jobs.pause_job(context, job, "for a while")
+    module_of(line).write_text(module_of(line).read_text().replace("40", "41"))
+    with pytest.raises(TaskChanged) as caught:
+        jobs.extend_job(context, job, 1) if command == "extend" else jobs.resume_job(context, job)
+    assert module_of(line).name in caught.value.cause and "--accept-task-change" in caught.value.remedy
+    with read(context.database) as connection:
+        assert records.get_job(connection, job).state == "paused"
+
+
+def test_an_accepted_change_goes_on_and_marks_the_job(context, line):
+    job = jobs.create_job(context, spec_of(line))
+    jobs.pause_job(context, job, "for a while")
+    assert accept_task_change(context, job) == []
+    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+    assert accept_task_change(context, job) == [f"{module_of(line).name} in {line.parent}"]
+    described = stored(context, job).description
+    assert described is not None and len(described.changes) == 1 and module_of(line).name in described.changes[0]
+    jobs.resume_job(context, job)
+    with read(context.database) as connection:
+        assert [e["kind"] for e in latest_events(connection, 2, job)] == ["resumed", "task changed"]
+    home = {"REWARDSMITH_HOME": str(context.settings.home), "REWARDSMITH_DATABASE_URL": context.settings.url}
+    shown = in_process(line.parent, "show", job, env=home)
+    assert f"the task changed, so results before and after are of two tasks - {described.changes[0]}" in " ".join(
+        shown.stdout.split()
+    )
+
+
+def test_a_module_that_is_gone_cannot_be_accepted(context, line):
+    job = jobs.create_job(context, spec_of(line))
+    sys.modules.pop(module_of(line).stem, None)
+    module_of(line).unlink()
+    with pytest.raises(UsageError, match="cannot be opened"):
+        accept_task_change(context, job)
+
+
+def test_a_module_that_changes_while_the_job_runs_pauses_it(context, line):
+    job = jobs.create_job(context, spec_of(line))
+    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+    item = queue.claim(context.database, "me", 60, job)
+    assert item is not None
+    run_item(context, item.id, "me")
+    with read(context.database) as connection:
+        found = records.get_job(connection, job)
+    assert found.state == "paused" and module_of(line).name in (found.note or "")
+
+
+def test_a_process_that_loads_tasks_is_told_the_stored_one(context, line):
+    spec = stored(context, jobs.create_job(context, spec_of(line)))
+    edit(line)
+    name, described = read_key(task_key(spec))
+    assert get_task(name, described).success_rule.endswith("x >= 9.")
+    assert read_key(task_key(spec_of("MountainCar-v0"))) == ("MountainCar-v0", None)
+
+
+def test_an_environment_that_does_not_fit_makes_no_job(context, line):
+    line.write_text(line.read_text().replace("high: 9", "high: 5"))
+    with pytest.raises(UsageError, match="allows 9 for x"):
+        jobs.create_job(context, spec_of(line))
+    with read(context.database) as connection:
+        assert connection.execute(job_table.select()).all() == []
+
+
+# Exports
+
+
+def exported(context: Context, job: str, out: Path, folder: Path, *options: str):
+    home = {"REWARDSMITH_HOME": str(context.settings.home), "REWARDSMITH_DATABASE_URL": context.settings.url}
+    return in_process(folder, "export", f"{job}-1seed", "--out", str(out), *options, env=home)
+
+
+def test_export_uses_the_stored_text_from_any_folder(context, line, tmp_path):
+    job = jobs.create_job(context, spec_of(line), REWARD)
+    text = line.read_text()
+    edit(line)
+    ran = exported(context, job, tmp_path / "out", tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "out" / "task.yaml").read_text() == text
+    reward = (tmp_path / "out" / "reward.py").read_text()
+    assert "return x >= 9" in reward and f"gymnasium.make('{module_of(line).stem}:Line-v0')" in reward
+    assert in_process(tmp_path, "verify", "out").returncode == 0
+
+
+def test_export_stops_at_a_changed_module_and_marks_the_card_if_told_to_go_on(context, line, tmp_path):
+    job = jobs.create_job(context, spec_of(line), REWARD)
+    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+    ran = exported(context, job, tmp_path / "out", tmp_path)
+    assert ran.returncode == 2 and module_of(line).name in ran.stderr and not (tmp_path / "out").exists()
+    ran = exported(context, job, tmp_path / "out", tmp_path, "--accept-task-change")
+    assert ran.returncode == 0, ran.stderr
+    assert "The task's module changed while the job ran" in (tmp_path / "out" / "card.md").read_text()
+
+
+def test_an_exported_reward_takes_the_environment_s_own_actions(context, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(CASES / "discrete_start_minus_one", folder)
+    source = (
+        "def reward(prev, action, state, memory):\n"
+        "    return {'left': float(action == LEFT), 'right': float(action == RIGHT), 'flag': float(state.solved)}\n"
+    )
+    job = jobs.create_job(context, spec_of(folder / "task.yaml"), source)
+    assert exported(context, job, tmp_path / "out", tmp_path).returncode == 0
+    assert in_process(tmp_path, "verify", "out").returncode == 0
+    found = importlib.util.spec_from_file_location("exported_signed_reward", tmp_path / "out" / "reward.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = module
+    found.loader.exec_module(module)
+    env = module.wrap(gym.make("SignedLine-v0"))
+    env.reset(seed=0)
+    for action, component in ((-1, "left"), (1, "right")):
+        told = env.step(action)[4]["reward_components"]
+        assert [name for name in ("left", "right") if told[name]] == [component]
+    for _ in range(10):
+        _, _, done, _, info = env.step(np.int64(-1))
+        if done:
+            break
+    assert done and info["reward_components"]["flag"] == 1.0
+
+
+# The service
+
+
+FORGED = TaskDescription(text=(CASES / "edited_yaml" / "line.yaml").read_text(), folder=str(CASES / "edited_yaml"))
+
+
+@pytest.mark.parametrize("task", ["line.yaml", "CartPole-v1", "MiniGrid-Empty-5x5-v0"])
+def test_a_submitted_job_never_carries_a_description(task, context):
+    with pytest.raises(service.NotServed):
+        service.submit_job(context, spec_of(task, description=FORGED.model_dump()))
+
+
+def test_a_worker_refuses_a_description_that_was_written_into_a_submitted_job(context):
+    job = service.submit_job(context, spec_of("CartPole-v1"))
+    forged = {**stored(context, job).model_dump(mode="json"), "description": FORGED.model_dump(mode="json")}
+    with context.database.begin() as connection:
+        connection.execute(job_table.update().values(spec=forged))
+    item = queue.claim(context.database, "me", 60, service=True)
+    assert item is not None
+    sys.modules.pop("line_env", None)
+    run_item(context, item.id, "me")
+    with read(context.database) as connection:
+        found = records.get_job(connection, job)
+    assert found.state == "paused" and "may not carry a description" in (found.note or "")
+    assert "line_env" not in sys.modules
+
+
+def test_a_worker_s_process_opens_no_task_file_whatever_the_job_says(line, monkeypatch):
+    monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "1")
+    for opened in (lambda: get_task(str(line)), lambda: get_task("CartPole-v1", FORGED)):
+        with pytest.raises(UsageError, match="a worker of the service opens none"):
+            opened()
+    get_task("CartPole-v1").batch(1, "train").close()
+
+
+def test_a_worker_begins_by_refusing_task_files(monkeypatch):
+    monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "")
+    service.warm_up()
+    from rewardsmith.engine.supervise import trial_environment
+
+    assert trial_environment(Settings())["REWARDSMITH_NO_TASK_FILES"] == "1"
+
+
+# A recording brings its task with it
+
+
+def test_a_recorded_job_is_replayed_on_its_own_description_unless_a_task_is_named(line, tmp_path):
+    from rewardsmith.cli.run import _spec
+
+    recorded = with_description(spec_of(line)).model_dump(mode="json")
+    cassette = tmp_path / "calls.jsonl"
+    cassette.write_text(json.dumps({"version": 1, "job": recorded, "seed_reward": None}) + "\n")
+    edit(line)
+    spec, _ = _spec({"replay": cassette}, None)
+    assert spec.description is not None and "x >= 9" in spec.description.text
+    named, _ = _spec({"replay": cassette, "task": str(line)}, None)
+    assert named.description is None and "x >= 3" in with_description(named).description.text
+    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+    with pytest.raises(UsageError, match="stored_line") as caught:
+        with_description(spec)
+    assert f"--task {line}" in caught.value.remedy
+
+
+@pytest.mark.slow
+def test_an_edited_description_leaves_an_extended_job_measured_as_before(tmp_path):
+    mine = tmp_path / "mine"
+    shutil.copytree(CASES / "edited_yaml", mine)
+    home = {"REWARDSMITH_HOME": str(tmp_path / "home")}
+    few = ("--iterations", "1", "--samples", "1", "--steps", "2048", "--confirm", "0", *FEW_EPISODES)
+    ran = rewardsmith(mine, "run", "--task", "line.yaml", *few, env=home)
+    assert ran.returncode == 0, ran.stderr
+    edit(mine / "line.yaml")
+    extended = rewardsmith(tmp_path, "extend", "latest", "--iterations", "1", env=home)
+    assert extended.returncode == 0, extended.stderr
+    said = rewardsmith(mine, "export", "latest", "--out", "out", env=home)
+    assert said.returncode == 0 and "is not what this job began with" in said.stderr
+    assert "x >= 9" in (mine / "out" / "task.yaml").read_text()

@@ -1,0 +1,205 @@
+"""An environment in a file of the user's own: where it is found, and what its own code raises."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+import yaml
+from running import in_process, rewardsmith
+
+from rewardsmith.errors import UsageError
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.modules import Sources, changed_files, sources_of
+
+CASES = Path(__file__).parents[1] / "cases"
+_NUMBER = count()
+
+ENVIRONMENT = """
+import gymnasium as gym
+import numpy as np
+
+
+class Line(gym.Env):
+    observation_space, action_space = gym.spaces.Box(0, 9, (1,), np.float32), gym.spaces.Discrete(2)
+
+    def __init__(self, length=9):
+        {init}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        {reset}
+        return np.zeros(1, np.float32), {{}}
+
+    def step(self, action):
+        {step}
+        return np.ones(1, np.float32), 0.0, False, False, {{}}
+
+
+gym.register("{name}-v0", Line, max_episode_steps=40)
+"""
+
+
+def own_task(folder: Path, *, module: str | None = None, kwargs: dict | None = None, **code: str) -> Path:
+    """A description with its module beside it, of a name that this process has not imported yet."""
+    name = f"own_line_{next(_NUMBER)}"
+    text = ENVIRONMENT.format(name=name, **{"init": "pass", "reset": "pass", "step": "pass", **code})
+    (folder / f"{name}.py").write_text(text if module is None else module)
+    described = {
+        "id": f"{name}-v0", "env_id": f"{name}:{name}-v0", "goal": "Walk.", "state": [{"name": "x"}],
+        "actions": ["left", "right"], "success": "x >= 9", "max_steps": 40, "env_kwargs": kwargs or {},
+    }  # fmt: skip
+    (folder / "own.yaml").write_text(yaml.safe_dump(described))
+    return folder / "own.yaml"
+
+
+def refused(path: Path) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        get_task(str(path)).batch(1, "train")
+    assert "\n" not in caught.value.cause and "\n" not in caught.value.remedy
+    return caught.value
+
+
+def test_a_module_beside_the_description_is_found_from_any_folder(tmp_path):
+    shutil.copytree(CASES / "module_not_found", tmp_path / "mine")
+    for folder, name in ((tmp_path / "mine", "warehouse.yaml"), (tmp_path, "mine/warehouse.yaml")):
+        shown = rewardsmith(folder, "tasks", "describe", name)
+        assert shown.returncode == 0, shown.stderr
+        assert "robot_x" in shown.stdout
+
+
+def test_the_folder_is_on_the_path_for_the_import_alone_and_last(tmp_path):
+    own_task(tmp_path, init=f"import sys; assert sys.path[-1] == {str(tmp_path)!r}")
+    before = list(sys.path)
+    get_task(str(tmp_path / "own.yaml")).batch(1, "train").close()
+    assert sys.path == before
+
+
+def test_what_the_environment_imports_when_it_plays_is_found_too(tmp_path):
+    (tmp_path / "own_helper_of_play.py").write_text("SPEED = 1\n")
+    own_task(tmp_path, reset="import own_helper_of_play", step="from own_helper_of_play import SPEED")
+    batch = get_task(str(tmp_path / "own.yaml")).batch(1, "train")
+    batch.reset(0)
+    batch.step([0])
+
+
+def test_a_module_that_is_nowhere_is_told_with_the_folder_that_was_searched(tmp_path):
+    path = own_task(tmp_path)
+    next(tmp_path.glob("own_line_*.py")).unlink()
+    error = refused(path)
+    assert "There is no module 'own_line_" in error.cause and str(tmp_path) in error.cause
+    assert "into the folder of the description" in error.remedy
+
+
+def test_a_module_that_is_hidden_by_another_of_its_name_is_told(tmp_path, monkeypatch):
+    path = own_task(tmp_path)
+    name = next(tmp_path.glob("own_line_*.py")).name
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / name).write_text("SOMETHING = 'else'\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "other"))
+    error = refused(path)
+    assert "There are two modules" in error.cause and str(tmp_path / "other") in error.cause
+
+
+@pytest.mark.parametrize(
+    "code, told",
+    [
+        ({"module": "import no_such_package_at_all\n"}, "No module named 'no_such_package_at_all' (own_line_"),
+        ({"module": "1 / 0\n"}, "ZeroDivisionError"),
+        ({"module": "raise SystemExit('give a port')\n"}, "SystemExit: give a port"),
+        ({"module": "def broken(:\n"}, "SyntaxError"),
+        ({"init": "raise ValueError('no licence')"}, "ValueError: no licence (own_line_"),
+        ({"init": "self.length = undefined"}, "NameError"),
+        (
+            {"reset": "raise RuntimeError('camera lost')"},
+            "failed while it was reset: RuntimeError: camera lost (own_line_",
+        ),
+        ({"step": "raise RuntimeError('motor lost')"}, "failed while it took its first step: RuntimeError: motor lost"),
+        ({"step": "return 1, 2"}, "failed while it took its first step"),
+        ({"reset": "return np.zeros(3, np.float32), {}"}, "shape (3,) from reset()"),
+    ],
+)
+def test_what_the_environment_raises_is_told_as_the_task_s_fault(code, told, tmp_path):
+    error = refused(own_task(tmp_path, **code))
+    assert told in error.cause
+    shown = in_process(tmp_path, "tasks", "describe", "own.yaml")
+    assert shown.returncode == 2 and "defect of rewardsmith" not in shown.stderr
+
+
+def test_wrong_arguments_are_told_with_the_right_ones(tmp_path):
+    error = refused(own_task(tmp_path, kwargs={"lenght": 9}))
+    assert "`lenght` is no argument of it" in error.cause
+    assert "It takes length; did you mean `length`?" in error.remedy
+
+
+def test_the_case_of_a_misspelt_argument(tmp_path):
+    shutil.copytree(CASES / "module_not_found", tmp_path, dirs_exist_ok=True)
+    described = (tmp_path / "warehouse.yaml").read_text() + "env_kwargs: {sise: 9}\n"
+    (tmp_path / "warehouse.yaml").write_text(described)
+    shown = rewardsmith(tmp_path, "tasks", "describe", "warehouse.yaml")
+    assert shown.returncode == 2 and "defect" not in shown.stderr
+    assert "`sise` is no argument" in shown.stderr and "did you mean `size`?" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("run", "--task"), ("check", "reward.py", "--task"), ("run", "--dry-run", "--task")]
+)
+def test_every_command_tells_a_broken_environment_as_the_task_s_fault(command, tmp_path):
+    own_task(tmp_path, init="raise ValueError('no licence')")
+    (tmp_path / "reward.py").write_text("def reward(prev, action, state, memory):\n    return 0.0\n")
+    ran = in_process(tmp_path, *command, "own.yaml")
+    assert ran.returncode == 2, ran.stderr
+    assert "The task's environment failed" in ran.stderr and "no licence" in ran.stderr and "defect" not in ran.stderr
+
+
+def test_the_case_of_a_first_action_below_zero_through_the_command(tmp_path):
+    shutil.copytree(CASES / "discrete_start_minus_one", tmp_path, dirs_exist_ok=True)
+    shown = in_process(tmp_path, "tasks", "describe", "task.yaml")
+    assert shown.returncode == 0, shown.stderr
+    assert "action = LEFT" in shown.stdout
+
+
+# What a module is made of
+
+
+def test_the_sources_of_a_module_are_what_it_imports_of_its_folder(tmp_path):
+    (tmp_path / "robot_sources").mkdir()
+    for name, text in {
+        "robot_sources/__init__.py": "",
+        "robot_sources/envs.py": "from . import physics\nfrom robot_helper import SPEED\nimport numpy\n",
+        "robot_sources/physics.py": "def move():\n    import robot_late\n",
+        "robot_sources/unused.py": "",
+        "robot_helper.py": "SPEED = 1\n",
+        "robot_late.py": "",
+        "run_all.py": "import robot_sources.envs\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    found = sources_of("robot_sources.envs", tmp_path)
+    assert found is not None and found.folder == str(tmp_path)
+    assert list(found.files) == [
+        "robot_helper.py", "robot_late.py", "robot_sources/__init__.py", "robot_sources/envs.py",
+        "robot_sources/physics.py",
+    ]  # fmt: skip
+    assert changed_files("robot_sources.envs", found) == []
+    (tmp_path / "run_all.py").write_text("changed = True\n")
+    (tmp_path / "robot_sources" / "unused.py").write_text("changed = True\n")
+    assert changed_files("robot_sources.envs", found) == []
+    (tmp_path / "robot_helper.py").write_text("SPEED = 2\n")
+    (tmp_path / "robot_late.py").unlink()
+    assert changed_files("robot_sources.envs", found) == [
+        f"robot_helper.py in {tmp_path}", f"robot_late.py is gone from {tmp_path}",
+    ]  # fmt: skip
+
+
+def test_of_an_installed_package_only_its_own_files_count():
+    found = sources_of("minigrid", None)
+    assert found is not None and "minigrid/minigrid_env.py" in found.files
+    assert {name.split("/")[0] for name in found.files} == {"minigrid"}
+
+
+def test_a_module_that_is_gone_is_told(tmp_path):
+    was = Sources(str(tmp_path), {"gone_module.py": "0"})
+    assert changed_files("gone_module", was) == [f"the module gone_module is no longer in {tmp_path}"]
