@@ -111,7 +111,8 @@ def _learners(
 def preload(task: str | None) -> None:
     """Load what every trial on a task needs, in a process that will fork them: libraries, kernels, layouts.
 
-    `task` is a task_files.task_key; None loads only what is the same on every task. A task that cannot be loaded is left alone: its trials say why.
+    `task` is a task_files.task_key; None loads only what is the same on every task. A task that cannot be loaded is
+    left alone: its trials say why.
     """
     import numpy as np
 

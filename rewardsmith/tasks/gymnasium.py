@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
-from rewardsmith.tasks import environments, spaces
+from rewardsmith.tasks import environments, flattening, spaces
 from rewardsmith.tasks.base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
 from rewardsmith.tasks.box_batch import BoxBatch
 from rewardsmith.tasks.conditions import compile_condition
@@ -61,7 +61,7 @@ def task_of(description: Description, folder: Path) -> BoxTask:
 
 
 def _differences(description: Description, folder: Path) -> tuple[str, str] | None:
-    """Where the spaces do not fit; None too where the environment cannot be made, which is told once the text is right."""
+    """Where the spaces do not fit; None too where no environment can be made, which is told once the text is right."""
     with suppress(UsageError):
         return spaces.differences(environments.make_environment(description, folder), description)
     return None
@@ -112,6 +112,7 @@ class BoxTask:
         with importable(self._folder), environments.generators_kept():
             env = self._made()
             environments.rehearse(env, spaces.first_action(env))
+            flattening.require_names(self.description, flattening.places_of(env))
             if not self._examined:
                 spaces.require_played_bounds(env, self.description)
             env.close()
@@ -127,8 +128,10 @@ class BoxTask:
     def order_warning(self) -> str | None:
         """What is to be checked of the names of a flattened Dict observation; None for other environments."""
         env = self.make_env()
-        env.close()
-        return spaces.order_warning(self.description, spaces.places_of(env))
+        try:
+            return flattening.order_warning(env, self.description)
+        finally:
+            env.close()
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
@@ -150,7 +153,7 @@ class BoxTask:
         """What a designer is told: variables with units and ranges, actions, success, an example."""
         d, env = self.description, self.make_env()
         try:
-            places, example = spaces.places_of(env), self._example(env)
+            places, example = flattening.places_of(env), self._example(env)
         finally:
             env.close()
         lines = [f"Task {d.id}. {d.goal}", "", "State (read-only attributes of `state` and `prev`):"]

@@ -10,6 +10,7 @@ import numpy as np
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import environments, spaces
 from rewardsmith.tasks.description import Description, Variable
+from rewardsmith.tasks.flattening import places_of
 
 _HEAD = """\
 # A description of {name} to fill in: names and texts of the state, names of the actions, the goal, success.
@@ -63,7 +64,7 @@ def _plain(bound: Any) -> float:
 
 def _text(env: Any, d: Description) -> str:
     module, colon, task_id = d.id.rpartition(":")
-    places = spaces.places_of(env)
+    places = places_of(env)
     lines = [f"id: {task_id}"]
     lines += [f"env_id: {module}{colon}{task_id}"] if colon else []
     lines += ["goal: Say in a sentence what is to be achieved.", "env_reward: say what the environment pays", "state:"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.description import Description, Variable
+from rewardsmith.tasks.flattening import flattened_places, places_of
 
 _REGISTER = 'Register the wrapped environment under a new id: docs/tasks.md, "Spaces that need a wrapper".'
 _MOST_NAMED = 64  # entries that a person would still name one by one
@@ -25,7 +26,6 @@ def require_fit(env: Any, description: Description) -> None:
     if found := differences(env, description):
         raise UsageError(*found)
     require_bounds(description, env.observation_space.low, env.observation_space.high, "its observation_space allows")
-    require_names(description, places_of(env))
 
 
 def differences(env: Any, description: Description) -> tuple[str, str] | None:
@@ -195,73 +195,6 @@ def _random_play(env: Any, actions: int) -> Iterator[Any]:
         observation, _, terminated, truncated, _ = env.step(start + int(rng.integers(actions)))
         yield observation
         over = terminated or truncated
-
-
-def places_of(env: Any) -> tuple[str, ...]:
-    """KEY[INDEX] of each number that a flattened Dict observation holds, in its order; empty without a Dict."""
-    from gymnasium import spaces
-    from gymnasium.wrappers import FlattenObservation
-
-    inner = env.unwrapped.observation_space
-    layer = env
-    while layer is not env.unwrapped:
-        if isinstance(layer, FlattenObservation):
-            inner = layer.env.observation_space
-            break
-        layer = layer.env
-    if not isinstance(inner, spaces.Dict) or not inner.is_np_flattenable:
-        return ()
-    found = flattened_places(inner)
-    return found if (len(found),) == getattr(env.observation_space, "shape", None) else ()
-
-
-def flattened_places(space: Any, path: str = "") -> tuple[str, ...]:
-    """KEY[INDEX] of each entry of a flattened Dict space; an inner Dict's keys are joined by dots."""
-    from gymnasium import spaces
-
-    if isinstance(space, spaces.Dict):
-        inner = ((f"{path}.{key}" if path else str(key), part) for key, part in space.spaces.items())
-        return tuple(place for key, part in inner for place in flattened_places(part, key))
-    return tuple(f"{path}[{index}]" for index in range(spaces.flatdim(space)))
-
-
-def require_names(description: Description, places: Sequence[str]) -> None:
-    """Raises UsageError where a variable bears the name of a key that it is not an entry of."""
-    keys = {key for place in places for key in _keys(place)}
-    told = [
-        f"{variable.name} = {place}, but its name says {', '.join(others)}"
-        for variable, place in zip(description.state, places, strict=False)
-        if (others := _foreign(variable.name, keys, _keys(place)))
-    ]
-    if told:
-        raise UsageError(
-            f"Names of {description.id} are given to other numbers than they say: {'; '.join(told)}.",
-            f"Name the entries in the flattened order: {', '.join(places)}.",
-        )
-
-
-def _keys(place: str) -> list[str]:
-    return place.rpartition("[")[0].split(".")
-
-
-def _foreign(name: str, keys: set[str], own: list[str]) -> list[str]:
-    """Keys that a variable's name contains though it is no entry of theirs; a short key only as a word of its own.
-
-    Where one key's name is part of another's, as goal of desired_goal, the longer one is meant.
-    """
-    named = {key for key in keys if (key.lower() in name if len(key) > 2 else key.lower() in name.split("_"))}
-    return sorted(key for key in named if key not in own and not any(key in mine for mine in named.intersection(own)))
-
-
-def order_warning(description: Description, places: Sequence[str]) -> str | None:
-    """What a user is to check of a flattened Dict observation's names."""
-    if not places:
-        return None
-    order = ", ".join(dict.fromkeys(place.rpartition("[")[0] for place in places))
-    return (
-        f"{description.id} observes a flattened Dict: its numbers come in the flattened order ({order}). "
-        "Check each name against its place."
-    )
 
 
 def _is_minigrid(env: Any) -> bool:

@@ -14,9 +14,10 @@ from running import in_process
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.description import Description, read_built_in
+from rewardsmith.tasks.description import Description, parse_description, read_built_in
+from rewardsmith.tasks.flattening import flattened_places, order_warning, places_of, require_names
 from rewardsmith.tasks.gymnasium import BoxTask
-from rewardsmith.tasks.spaces import flattened_places, require_bounds, require_names
+from rewardsmith.tasks.spaces import require_bounds
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -104,16 +105,10 @@ def test_rounding_to_float32_or_to_three_digits_is_no_contradiction(bound):
 
 
 def test_two_pi_with_three_digits_is_two_pi():
-    described = read_like(CASES / "lunarlander_success" / "task_proxy.yaml")
+    described = parse_description((CASES / "lunarlander_success" / "task_proxy.yaml").read_text(), "task_proxy.yaml")
     angle = next(v for v in described.state if v.name == "angle")
     only = described.model_copy(update={"state": [angle]})
     require_bounds(only, np.array([-6.2831855]), np.array([6.2831855]), "the space allows")
-
-
-def read_like(path: Path) -> Description:
-    from rewardsmith.tasks.description import parse_description
-
-    return parse_description(path.read_text(), path.name)
 
 
 @pytest.mark.parametrize("task_id", ["CartPole-v1", "MountainCar-v0"])
@@ -143,6 +138,18 @@ def test_names_stand_beside_key_and_index_and_the_order_is_warned_of():
         assert told in shown.stdout
     assert "warning: PointReachFlat-v0 observes a flattened Dict" in shown.stderr
     assert "(observation, achieved_goal, desired_goal)" in shown.stderr
+
+
+def test_names_in_the_order_that_one_guesses_are_refused(tmp_path):
+    described = (CASES / "dict_order" / "point_flat.yaml").read_text()
+    for name, guessed in (("ax", "achieved_goal_x"), ("gx", "desired_goal_x"), ("px", "observation_x")):
+        described = described.replace(f"name: {name},", f"name: {guessed},")
+    (tmp_path / "task.yaml").write_text(described)
+    (tmp_path / "pointreach.py").write_bytes((CASES / "dict_order" / "pointreach.py").read_bytes())
+    shown = in_process(tmp_path, "tasks", "describe", "task.yaml")
+    assert shown.returncode == 2
+    assert "achieved_goal_x = observation[0], but its name says achieved_goal" in shown.stderr
+    assert "observation_x = achieved_goal[0], but its name says observation" in shown.stderr
 
 
 def test_a_dict_is_refused_with_the_order_that_its_flattened_entries_will_have():
@@ -199,6 +206,48 @@ def test_inner_dicts_are_flattened_with_their_keys_joined():
     flat = gym.spaces.flatten(space, sample)
     where = dict(zip(flattened_places(space), flat, strict=True))
     assert where["door[0]"] == sample["door"][0] and where["robot.pos[1]"] == sample["robot"]["pos"][1]
+
+
+class Dots(gym.Env):
+    """A Dict of three vectors, all of them moving."""
+
+    observation_space = SPACE
+    action_space = gym.spaces.Discrete(2)
+
+    def _observed(self):
+        return {k: np.float32(self.x * (i + 1) + np.arange(*s.shape)) for i, (k, s) in enumerate(SPACE.spaces.items())}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.x = float(self.np_random.random())
+        return self._observed(), {}
+
+    def step(self, action):
+        self.x += 0.1 + 0.01 * action
+        return self._observed(), 0.0, False, False, {}
+
+
+class OwnOrder(gym.ObservationWrapper):
+    """Joins the vectors in an order of its own."""
+
+    def __init__(self, env, keys=("goal", "observation", "desired_goal"), times=1.0):
+        super().__init__(env)
+        self.keys, self.times = keys, times
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (4,), np.float32)
+
+    def observation(self, observation):
+        return self.times * np.concatenate([observation[key] for key in self.keys])
+
+
+def test_the_order_of_a_wrapper_of_one_s_own_is_found_by_play():
+    assert places_of(OwnOrder(Dots())) == ("goal[0]", "observation[0]", "observation[1]", "desired_goal[0]")
+    assert places_of(OwnOrder(Dots(), tuple(SPACE.spaces))) == flattened_places(SPACE)
+
+
+def test_an_order_that_play_does_not_tell_is_warned_of_and_not_made_up():
+    env = OwnOrder(Dots(), times=2.0)
+    assert places_of(env) == ()
+    assert "check each name against the order of that wrapper" in (order_warning(env, named("a", "b", "c", "d")) or "")
 
 
 # Kinds of spaces

@@ -1,0 +1,127 @@
+"""A flattened Dict observation: which key and index each of its numbers comes from, and whether names agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.errors import UsageError
+from rewardsmith.tasks.description import Description
+
+_STEPS = 20  # compared, where a wrapper of the user's own flattens
+
+
+def places_of(env: Any) -> tuple[str, ...]:
+    """KEY[INDEX] of each number that a flattened Dict observation holds, in its order.
+
+    Empty without a Dict, and where a wrapper of the user's own puts the numbers in an order that play does not tell.
+    """
+    from gymnasium import spaces
+    from gymnasium.wrappers import FlattenObservation
+
+    layer = env
+    while layer is not env.unwrapped and not isinstance(layer, FlattenObservation):
+        layer = layer.env
+    by_gymnasium = isinstance(layer, FlattenObservation)
+    inner = layer.env.observation_space if by_gymnasium else layer.observation_space
+    if not isinstance(inner, spaces.Dict) or not inner.is_np_flattenable:
+        return ()
+    found = flattened_places(inner)
+    if (len(found),) != getattr(env.observation_space, "shape", None):
+        return ()
+    return found if by_gymnasium else _in_played_order(env, found)
+
+
+def _in_played_order(env: Any, flattened: tuple[str, ...]) -> tuple[str, ...]:
+    """The places in the order of a user's own wrapper, by comparing what both sides of it observe in one episode."""
+    from gymnasium import spaces
+
+    bare = env.unwrapped
+    outer, inner = [], []
+    with suppress(Exception):  # an environment that cannot play is told by rehearse()
+        outer, inner = _episode(env, env), _episode(bare, env)
+    shown = np.array([spaces.flatten(bare.observation_space, each) for each in inner])
+    seen = np.array(outer)
+    if seen.shape != shown.shape or not seen.size:
+        return ()
+    if np.allclose(seen, shown):
+        return flattened
+    same = [[j for j in range(shown.shape[1]) if np.allclose(seen[:, i], shown[:, j])] for i in range(seen.shape[1])]
+    if any(len(places) != 1 for places in same):
+        return ()
+    return tuple(flattened[j] for (j,) in same)
+
+
+def _episode(env: Any, played: Any) -> list[NDArray[Any] | dict[str, Any]]:
+    """Observations of one seeded episode; only its start where a wrapper changes the actions, too."""
+    observation, _ = env.reset(seed=0)
+    found = [observation]
+    space = played.action_space
+    if space != played.unwrapped.action_space or not hasattr(space, "n"):
+        return found
+    for step in range(_STEPS):
+        observation, _, terminated, truncated, _ = env.step(int(getattr(space, "start", 0)) + step % int(space.n))
+        found.append(observation)
+        if terminated or truncated:
+            break
+    return found
+
+
+def flattened_places(space: Any, path: str = "") -> tuple[str, ...]:
+    """KEY[INDEX] of each entry of a flattened Dict space; an inner Dict's keys are joined by dots."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        inner = ((f"{path}.{key}" if path else str(key), part) for key, part in space.spaces.items())
+        return tuple(place for key, part in inner for place in flattened_places(part, key))
+    return tuple(f"{path}[{index}]" for index in range(spaces.flatdim(space)))
+
+
+def require_names(description: Description, places: Sequence[str]) -> None:
+    """Raises UsageError where a variable bears the name of a key that it is not an entry of."""
+    keys = {key for place in places for key in _keys(place)}
+    told = [
+        f"{variable.name} = {place}, but its name says {', '.join(others)}"
+        for variable, place in zip(description.state, places, strict=False)
+        if (others := _foreign(variable.name, keys, _keys(place)))
+    ]
+    if told:
+        raise UsageError(
+            f"Names of {description.id} are given to other numbers than they say: {'; '.join(told)}.",
+            f"Name the entries in the flattened order: {', '.join(places)}.",
+        )
+
+
+def _keys(place: str) -> list[str]:
+    return place.rpartition("[")[0].split(".")
+
+
+def _foreign(name: str, keys: set[str], own: list[str]) -> list[str]:
+    """Keys that a variable's name contains though it is no entry of theirs; a short key only as a word of its own.
+
+    Where one key's name is part of another's, as goal of desired_goal, the longer one is meant.
+    """
+    named = {key for key in keys if (key.lower() in name if len(key) > 2 else key.lower() in name.split("_"))}
+    return sorted(key for key in named if key not in own and not any(key in mine for mine in named.intersection(own)))
+
+
+def order_warning(env: Any, description: Description) -> str | None:
+    """What a user is to check of a flattened Dict observation's names; None for other observations."""
+    from gymnasium import spaces
+
+    if places := places_of(env):
+        order = ", ".join(dict.fromkeys(place.rpartition("[")[0] for place in places))
+        return (
+            f"{description.id} observes a flattened Dict: its numbers come in the flattened order ({order}). "
+            "Check each name against its place."
+        )
+    if isinstance(env.unwrapped.observation_space, spaces.Dict):
+        return (
+            f"{description.id} observes a Dict that a wrapper of its own turns into numbers: "
+            "check each name against the order of that wrapper."
+        )
+    return None
