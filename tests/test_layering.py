@@ -30,18 +30,22 @@ MAY = {
     },
     "rewardsmith.agents": {"rewardsmith.programs", "rewardsmith.tasks"},
     "rewardsmith.training": {"rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec", "sandbox"},
-    "rewardsmith.verification": {"rewardsmith.programs", "rewardsmith.tasks", "sandbox"},
+    "rewardsmith.verification.soundness": {"rewardsmith.reporting.proportion"},
+    "rewardsmith.verification": {
+        "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.verification.soundness", "sandbox",
+    },
     "rewardsmith.storage": {"rewardsmith.config"},
     "rewardsmith.place": set(),
     "rewardsmith.reporting.proportion": set(),
     "rewardsmith.reporting.statistics": {"rewardsmith.reporting.proportion"},
     "rewardsmith.reporting": {
         "rewardsmith.storage", "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec", "sandbox",
-        "rewardsmith.reporting.statistics", "rewardsmith.reporting.proportion",
+        "rewardsmith.reporting.statistics", "rewardsmith.reporting.proportion", "rewardsmith.verification.soundness",
     },
     "rewardsmith.engine": {
         "rewardsmith.agents", "rewardsmith.methods", "rewardsmith.training", "rewardsmith.verification",
-        "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",
+        "rewardsmith.verification.soundness", "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.storage",
+        "rewardsmith.spec", "rewardsmith.config",
         "rewardsmith.reporting.statistics", "rewardsmith.reporting.proportion", "sandbox",
     },
     "rewardsmith.executor": {"rewardsmith.engine", "rewardsmith.config"},
@@ -52,6 +56,7 @@ MAY = {
     "rewardsmith.cli": {
         "rewardsmith.api", "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.tasks",
         "rewardsmith.spec", "rewardsmith.config", "rewardsmith.place", "rewardsmith.agents", "rewardsmith.__version__",
+        "rewardsmith.verification.soundness",
     },
     "rewardsmith": {"rewardsmith.api"},
     "rewardsmith.__main__": {"rewardsmith.cli"},

@@ -24,7 +24,7 @@ LIMITS = {"MiniGrid-KeyCorridorS3R3-v0": QUICK_LIMIT}
 
 
 def checked(entry: Entry) -> dict[str, Any]:
-    """One entry through all checks, with the limits of `rewardsmith check` unless LAYOUTS or LIMITS say otherwise."""
+    """One entry through all checks on three layouts, unless LAYOUTS or LIMITS say otherwise."""
     _warm(entry.task)
     began, worked = time.perf_counter(), sum(os.times()[:4])
     layouts, limit = LAYOUTS.get(entry.task, 3), LIMITS.get(entry.task, LIMIT)

@@ -12,6 +12,7 @@ from rewardsmith.cli import screen
 from rewardsmith.reporting import text
 from rewardsmith.storage import rows
 from rewardsmith.storage.rows import Candidate, Trial
+from rewardsmith.verification.soundness import NO_RATIO, guidance_ratio
 
 
 def show_candidate(connection: Any, c: Candidate, form: str) -> None:
@@ -21,6 +22,7 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     analysis = next(iter(rows.fetch(connection, "analyses", candidate_id=c.id)), None)
     spent = rows.fetch(connection, "llm_calls", candidate=c.id)
     if form != "table":
+        verdicts = [{**v, "details": text.verdict_details(v["kind"], v["details"])} for v in verdicts]
         row = {**c.__dict__, "checks": verdicts, "trials": [t.__dict__ for t in trials],
                "analysis": analysis}  # fmt: skip
         screen.emit([row], "json", screen.table(None, []))
@@ -78,12 +80,19 @@ def _checks(verdicts: list[Any]) -> None:
     if not verdicts:
         return
     shown = screen.table(None, [("check", "left"), ("", "left"), ("finding", "left")])
+    shown.columns[1].max_width = screen.VERDICT_WIDTH
     for v in verdicts:
-        shown.add_row(v["kind"], text.verdict_word(v["kind"], v["passed"], v["details"]), v["message"])
+        shown.add_row(v["kind"], *_said(v))
     screen.out.print(shown, "")
     certificate = next((v["details"] for v in verdicts if v["kind"] == "certificate" and v["details"]), None)
     if certificate and (line := _predicted(certificate)):
         screen.out.print(line, markup=False)
+
+
+def _said(verdict: Mapping[str, Any]) -> tuple[str, str]:
+    """(a check's outcome in a word, what it says)."""
+    kind, details = verdict["kind"], verdict["details"]
+    return text.verdict_word(kind, verdict["passed"], details), text.verdict_message(kind, verdict["message"], details)
 
 
 def _predicted(certificate: Any) -> str | None:
@@ -102,14 +111,24 @@ def _flooding(verdicts: list[Any], trials: list[Trial]) -> str | None:
     """The flooding meter: guidance of an episode over what success is paid, predicted and measured."""
     parts = []
     battery = next((v["details"] for v in verdicts if v["kind"] == "battery"), None) or {}
-    if meter := battery.get("flooding"):
-        parts.append(f"predicted up to {meter['ratio']:.3g} times what success pays ({meter['success_pay']:.3g})")
+    if battery.get("flooding"):
+        meter = battery["flooding"]
+        most = max(meter["guidance"], meter["farmed"])
+        parts.append(f"predicted up to {_multiple(most, meter['success_pay'], 'success pays')}")
     telemetry = next((t.telemetry for t in trials if t.telemetry), None) or {}
     if (guidance := telemetry.get("guidance_per_episode")) is not None:
         pay = telemetry.get("success_pay")
-        times = f", {guidance / pay:.3g} times what success was paid" if pay else ", and nothing succeeded"
-        parts.append(f"measured late in training {guidance:.3g} per episode{times}")
+        told = f"{guidance:.3g}, and nothing succeeded" if pay is None else _multiple(guidance, pay, "success was paid")
+        parts.append(f"measured late in training {told}")
     return f"guidance: {'; '.join(parts)}" if parts else None
+
+
+def _multiple(guidance: float, pay: float, of: str) -> str:
+    """Guidance of an episode as a multiple of what success pays, or why it is none."""
+    ratio = guidance_ratio(guidance, pay)
+    if ratio is None:
+        return f"{guidance:.3g} per episode, ratio - ({NO_RATIO}: {pay:.3g})"
+    return f"{guidance:.3g} per episode, {ratio:.3g} times what {of} ({pay:.3g})"
 
 
 def _trials(connection: Any, trials: list[Trial]) -> None:

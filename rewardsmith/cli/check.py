@@ -20,8 +20,10 @@ def check(
     reward: Annotated[Path, typer.Argument(help="A file with reward(), potential(), or dense() and sparse().")],
     task: Annotated[str, typer.Option("--task", help="Task id, or a YAML file that describes one.")],
     gamma: Annotated[float | None, typer.Option(help="The learner's; by default the task's setting.")] = None,
-    layouts: Annotated[int, typer.Option(min=1, help="Training layouts to certify.")] = 3,
-    limit: Annotated[int, typer.Option(min=1, help="Most states per layout that are enumerated.")] = 400_000,
+    layouts: Annotated[int, typer.Option(min=1, help="Training layouts that are looked at.")] = 16,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Most states per layout that are enumerated; 400,000 unless given.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File for replayable counter-examples (JSON).")] = None,
     episode_budget: Annotated[str | None, typer.Option(help="auto or a number: most that guidance sums to.")] = None,
     hacks: Annotated[Path | None, typer.Option(help="File of --out: behaviours for the battery to play, too.")] = None,
@@ -40,7 +42,7 @@ def check(
     if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise UsageError(f"Cannot write {out}.", "Give --out a file in a folder that exists.")
     allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
-    asked = (("--gamma", gamma, None), ("--layouts", layouts, 3), ("--limit", limit, 400_000),
+    asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
     known = checking.read_hacks(hacks, task) if hacks else ()
     source = read_program_file(reward)
@@ -48,6 +50,7 @@ def check(
     if out is not None:
         screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
+    shown.columns[1].max_width = screen.VERDICT_WIDTH
     for verdict in found.checked.verdicts:
         word = verdict_word(verdict.kind, verdict.passed, verdict.details)
         shown.add_row(verdict.kind, word, verdict.message)
@@ -58,7 +61,8 @@ def check(
             f"guidance sums to {meter['guidance']:.3g} in size over a solution and to {meter['farmed']:.3g} over the "
             f"script where it is largest; success pays {meter['success_pay']:.3g}"
         )
-        shown.add_row("flooding", f"{meter['ratio']:.3g}", text)
+        text += "" if meter["reason"] is None else f": {meter['reason']}"
+        shown.add_row("flooding", "-" if meter["ratio"] is None else f"{meter['ratio']:.3g}", text)
     if found.difficulty is not None:
         shown.add_row("difficulty", f"{found.difficulty:.1f}", "predicted: the smaller of two rewards learns sooner")
     if form == "json":

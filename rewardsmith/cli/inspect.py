@@ -200,12 +200,14 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
 
 def _trained_anyway(connection: Any, c: Any) -> list[str]:
     """The checks that a candidate failed and was trained after all."""
+    from rewardsmith.reporting import text
     from rewardsmith.storage.rows import fetch
 
     if c.score is None:
         return []
     verdicts = fetch(connection, "checks", order=["id"], candidate_id=c.id)
-    return [f"its {v['kind']} said: {v['message']}" for v in verdicts if not v["passed"]]
+    failed = [(v["kind"], v["message"], v["details"]) for v in verdicts if not v["passed"]]
+    return [f"its {kind} said: {text.verdict_message(kind, message, details)}" for kind, message, details in failed]
 
 
 def compare(

@@ -16,6 +16,7 @@ from rewardsmith.errors import UsageError
 
 ACCENT = "cyan"
 
+VERDICT_WIDTH = 24  # a headline of several words must leave room for what a check says
 _PLAIN_WIDTH = 110  # columns where nobody tells: pipes, files, logs
 
 

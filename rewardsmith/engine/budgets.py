@@ -9,6 +9,7 @@ from typing import Literal
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 from rewardsmith.verification.battery import run_battery
+from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from sandbox.client import HostError
 
 EpisodeBudget = Literal["auto"] | float
@@ -24,14 +25,20 @@ def bounded(
 
 
 def within_budget(
-    task: Task, reward: TrainingReward, budget: EpisodeBudget | None, gamma: float, allow: str
+    task: Task,
+    reward: TrainingReward,
+    budget: EpisodeBudget | None,
+    gamma: float,
+    allow: str,
+    layouts: int = LAYOUTS,
 ) -> TrainingReward:
     """The reward with a budget on every program channel that has none; potentials are never bounded.
 
-    "auto" is the largest running sum of such a channel over the planner's solutions, so that it takes nothing from
-    them. The reward comes back as it is without a planner, or where the program fails on a solution: the checks tell.
+    "auto" is the largest running sum of such a channel over the planner's solutions of the first `layouts` training
+    layouts, so that it takes nothing from them. The reward comes back as it is without a planner, or where the program
+    fails on a solution: the checks tell.
     """
-    limit = _measured(task, reward, gamma, allow) if budget == "auto" else budget
+    limit = _measured(task, reward, gamma, allow, layouts) if budget == "auto" else budget
     if not limit:
         return reward
     channels = tuple(
@@ -40,9 +47,9 @@ def within_budget(
     return replace(reward, channels=channels)
 
 
-def _measured(task: Task, reward: TrainingReward, gamma: float, allow: str) -> float | None:
+def _measured(task: Task, reward: TrainingReward, gamma: float, allow: str, layouts: int) -> float | None:
     try:
-        report = run_battery(task, reward, gamma, allow)
+        report = run_battery(task, reward, gamma, allow, layouts=layout_sample(task, layouts).layouts)
     except HostError:
         return None
     if report is None or report.flooding.budget == 0.0:

@@ -17,9 +17,13 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
-from rewardsmith.verification.certificate import LAYOUTS, LIMIT
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
+from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.scripts import Hack
+from rewardsmith.verification.soundness import Soundness, soundness_of
+
+CHECKED_LAYOUTS = 16
+"""Layouts that `check` looks at, or all where a task has fewer: none unsound of 16 bounds the unsound ones by 17 %."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,14 @@ class CheckedReward:
         return next((v for v in self.checked.verdicts if v.kind == kind), None)
 
     @property
-    def flooding(self) -> dict[str, float] | None:
-        """The flooding meter as predicted (verification.battery.Flooding, and its ratio); None without a battery."""
+    def soundness(self) -> Soundness | None:
+        """The certificate's verdict over the layouts, its bound and smallest margin; None without a certificate."""
+        certificate = self.verdict("certificate")
+        return None if certificate is None else soundness_of(certificate.details)
+
+    @property
+    def flooding(self) -> dict[str, float | None] | None:
+        """The flooding meter as predicted (verification.battery.Flooding.as_dict); None without a battery."""
         battery = self.verdict("battery")
         return None if battery is None else battery.details["flooding"]
 
@@ -66,6 +76,7 @@ class CheckedReward:
             "functions": list(self.functions),
             "gamma": self.gamma,
             "passed": self.passed,
+            "soundness": None if self.soundness is None else self.soundness.as_dict(),
             "flooding": self.flooding,
             "difficulty": self.difficulty,
             "not_run": dict(self.not_run),
@@ -86,8 +97,8 @@ def check_reward(
     source: str,
     task: str | Task,
     gamma: float | None = None,
-    layouts: int = LAYOUTS,
-    limit: int = LIMIT,
+    layouts: int = CHECKED_LAYOUTS,
+    limit: int | None = None,
     allow: str = "kernel",
     episode_budget: EpisodeBudget | None = None,
     hacks: Sequence[Hack] = (),
@@ -95,6 +106,8 @@ def check_reward(
     """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
 
     `task`: an id, or a Task; tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
+    `layouts`: how many training layouts battery and certificate look at; all where fewer differ.
+    `limit`: most states of a layout that the certificate lists (400,000; 50,000 of an environment of your own).
     `episode_budget` bounds what the program's channels sum to over an episode, see budgets.py. `hacks`: behaviours that
     the battery plays besides its own.
 
@@ -103,11 +116,10 @@ def check_reward(
     """
     found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
-    if layouts > max(LAYOUTS, pool_size(found)):
+    if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
         raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
-    layouts = min(layouts, pool_size(found))
-    reward = within_budget(found, reward, episode_budget, used, allow)
-    proof = Proof(layouts, limit, None)
+    reward = within_budget(found, reward, episode_budget, used, allow, min(layouts, LAYOUTS))
+    proof = Proof(layouts, found.state_limit if limit is None else limit, None)
     return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
 
 

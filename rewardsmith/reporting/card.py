@@ -97,7 +97,7 @@ def _checks(connection: Any, candidate: Candidate) -> list[str]:
     levels = {t.sandbox_level for t in records.trials_of(connection, candidate_id=candidate.id) if t.sandbox_level}
     lines = ["## Checks before training", ""]
     for row in rows:
-        message = row.message.replace("\n", " ")
+        message = text.verdict_message(row.kind, row.message, row.details).replace("\n", " ")
         lines.append(f"- {row.kind}: {text.verdict_word(row.kind, row.passed, row.details)}; {message}")
     return [
         *lines,

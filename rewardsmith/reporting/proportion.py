@@ -30,6 +30,33 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return low, high
 
 
+def clopper_pearson_upper(events: int, n: int, level: float = 0.95) -> float:
+    """The one-sided upper bound of Clopper and Pearson (1934) of a proportion: 1 - (1 - level)^(1/n) for no event.
+
+    The rate at which `events` or fewer of n independent trials are as rare as 1 - level; 1 when n is 0.
+    Raises ValueError unless 0 <= events <= n and 0 < level < 1.
+    """
+    if not 0 <= events <= n:
+        raise ValueError(f"{events} events of {n}: give 0 <= events <= n")
+    check_level(level)
+    if events == n:
+        return 1.0
+    low, high = events / n, 1.0
+    for _ in range(60):  # halves the interval each time, down to float64's last digit
+        rate = (low + high) / 2
+        few = sum(_binomial(k, n, rate) for k in range(events + 1))
+        low, high = (rate, high) if few > 1 - level else (low, rate)
+    return high
+
+
+def _binomial(k: int, n: int, rate: float) -> float:
+    """The probability of k events in n > k trials, by logarithms: the coefficients outgrow float64."""
+    if rate >= 1.0:
+        return 0.0
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(rate) + (n - k) * math.log1p(-rate)) if rate > 0 else float(k == 0)
+
+
 def preliminary(seeds: int) -> bool:
     """Whether a verdict from so many seeds must be labelled so."""
     return seeds < CLAIM_SEEDS

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rewardsmith.verification.soundness import soundness_of, with_ratio, with_soundness
+
 ORACLE_INFORMED = (
     "oracle-informed: a planner or the simulator's truth informed it; this is no evidence for a language model"
 )
@@ -31,10 +33,26 @@ def recipe_words(spec: Mapping[str, Any]) -> str:
 
 
 def verdict_word(kind: str, passed: bool, details: Mapping[str, Any] | None) -> str:
-    """What to call a check's outcome: a certificate's own verdict, else passed or FAILED."""
+    """What to call a check's outcome: a certificate's own verdict and how far it reaches, else passed or FAILED."""
     if kind == "certificate" and details:
-        return str(details["verdict"])
+        return soundness_of(details).headline
     return "passed" if passed else "FAILED"
+
+
+def verdict_message(kind: str, message: str, details: Mapping[str, Any] | None) -> str:
+    """What a check says. A certificate of an older version gets what its layouts say together."""
+    if kind == "certificate" and details and "headline" not in details:
+        return f"{message} {soundness_of(details).sentence}"
+    return message
+
+
+def verdict_details(kind: str, details: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A check's plain data as this version writes them, whichever wrote these."""
+    if kind == "certificate" and details:
+        return with_soundness(details)
+    if kind == "battery" and details and details.get("flooding"):
+        return {**details, "flooding": with_ratio(details["flooding"])}
+    return details
 
 
 def steps(value: int | None) -> str:

@@ -108,6 +108,7 @@ class Task(Protocol):
     schema: Schema
     observation_size: int
     view_cells: int  # cells of a grid view at the start of an observation, three numbers each; 0 for a plain vector
+    state_limit: int  # states of a layout that a certificate lists unless a limit is given
     deterministic: bool  # whether the state row, the step count aside, and the action decide what follows
     success_rule: str  # one sentence: what counts as success
 
@@ -137,6 +138,10 @@ class Task(Protocol):
 
     def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
         """Shortest solutions as (layout index of the training pool, actions), or None without a planner."""
+        ...
+
+    def solution(self, layout: int) -> Sequence[int] | None:
+        """Actions that solve one training layout, the fewest where the search can afford to know; None as above."""
         ...
 
     def state_graph(

@@ -72,6 +72,7 @@ class BoxTask:
 
     family = "gymnasium"
     view_cells = 0
+    state_limit = 0  # no state can be listed
     deterministic = False  # described variables need not be the whole state
     engine = "real"
 
@@ -208,6 +209,10 @@ class BoxTask:
         """There is no planner for these tasks."""
         del count
         return None
+
+    def solution(self, layout: int) -> None:
+        """There is no planner for these tasks."""
+        del layout
 
     def state_graph(
         self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()

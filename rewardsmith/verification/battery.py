@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import chain, islice
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout, without_potentials
 from rewardsmith.tasks.base import Task
-from rewardsmith.verification.plans import first_plans, plan_at
+from rewardsmith.verification.layouts import LAYOUTS, layout_sample
+from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
+from rewardsmith.verification.soundness import guidance_ratio, with_ratio
 from rewardsmith.verification.turns import side_by_side
 from sandbox.client import Scores
 
@@ -62,9 +65,16 @@ class Flooding:
     budget: float
 
     @property
-    def ratio(self) -> float:
-        """The most guidance of an episode over what success pays; above 1, not solving may be worth more."""
-        return max(self.guidance, self.farmed) / max(self.success_pay, 1e-9)
+    def ratio(self) -> float | None:
+        """The most guidance of an episode over what success pays; above 1, not solving may be worth more.
+
+        None where success pays nothing or less: there is nothing to compare with.
+        """
+        return guidance_ratio(max(self.guidance, self.farmed), self.success_pay)
+
+    def as_dict(self) -> dict[str, float | str | None]:
+        """Plain data: the fields, the ratio, and why there is none where there is none."""
+        return with_ratio(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -87,17 +97,35 @@ class BatteryReport:
         return not self.lost
 
 
-@lru_cache(maxsize=8)
-def played_bank(task: Task) -> tuple[tuple[int, Played], ...]:
-    """The scripted episodes of a task, played once per process; empty without a planner whose plans solve."""
-    banks = ((at, play_scripts(task, at, scripts_for(task, at, plan))) for at, plan in first_plans(task))
-    return tuple((at, played) for at, played in banks if played.solved[0])
+def played_bank(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple[int, Played], ...]:
+    """The scripted episodes of `layouts` (a job's unless given); those without a plan that solves are left out."""
+    return tuple(_banks(task, layouts))
+
+
+def first_bank(task: Task, layouts: Sequence[int] | None = None) -> Played | None:
+    """The scripted episodes of the first of `layouts` that can be solved; None without one, or without a planner."""
+    return next((played for _, played in _banks(task, layouts)), None)
+
+
+def _banks(task: Task, layouts: Sequence[int] | None) -> Iterator[tuple[int, Played]]:
+    kept = layout_sample(task, LAYOUTS).layouts
+    for layout in kept if layouts is None else layouts:
+        for at, plan in first_plans(task, (layout,)):
+            played = _played(task, at) if at in kept else play_scripts(task, at, scripts_for(task, at, plan))
+            if played.solved[0]:
+                yield at, played
+
+
+@lru_cache(maxsize=8 * LAYOUTS)
+def _played(task: Task, layout: int) -> Played:
+    """The scripted episodes of one of a job's layouts, kept: those of many layouts would fill the memory."""
+    return play_scripts(task, layout, scripts_for(task, layout, plan_of(task, layout)))
 
 
 @lru_cache(maxsize=8)
 def played_hacks(task: Task, hacks: tuple[Hack, ...]) -> tuple[tuple[int, Played], ...]:
     """Saved hacks on the layouts where they were found, each layout's solution with them."""
-    plans = [(at, plan_at(task, at)) for at in sorted({hack.layout for hack in hacks})]
+    plans = [(at, plan_of(task, at)) for at in sorted({hack.layout for hack in hacks})]
     return tuple((at, play_scripts(task, at, hack_scripts(task, at, plan, hacks))) for at, plan in plans if plan)
 
 
@@ -108,13 +136,14 @@ def run_battery(
     allow: str = "kernel",
     first: Scores | None = None,
     hacks: Sequence[Hack] = (),
+    layouts: Sequence[int] | None = None,
 ) -> BatteryReport | None:
-    """Score a reward on the bank; None where the task has no planner. Raises sandbox.HostError.
+    """Score a reward on the bank of `layouts` (a job's unless given); None where none of them has a plan.
 
-    `first` spares scoring the bank's first layout again. `hacks` are played besides.
+    `first` spares scoring the bank's first layout again. `hacks` are played besides. Raises sandbox.HostError.
     """
     judged, micros, scripts = [], [], 0
-    for layout, played, scores in _scored(task, reward, allow, first, tuple(hacks)):
+    for layout, played, scores in _scored(task, reward, allow, first, tuple(hacks), layouts):
         if scores is not None:
             micros.append(1e6 * scores.seconds / played.rollout.starts.size)
         judged.append(judge(reward, layout, played, scores, gamma))
@@ -133,20 +162,28 @@ def run_battery(
 
 
 def _scored(
-    task: Task, reward: TrainingReward, allow: str, first: Scores | None, hacks: tuple[Hack, ...]
+    task: Task,
+    reward: TrainingReward,
+    allow: str,
+    first: Scores | None,
+    hacks: tuple[Hack, ...],
+    layouts: Sequence[int] | None,
 ) -> Iterator[tuple[int, Played, Scores | None]]:
-    banks = played_bank(task) + (played_hacks(task, hacks) if hacks else ())
+    known = first
 
-    def scored(place: int) -> Scores | None:
-        played = banks[place][1]
-        if not reward.functions or (place == 0 and first is not None):
-            return first
+    def scored(bank: tuple[int, Played]) -> Scores | None:
+        _, played = bank
+        if not reward.functions or (bank is banks[0] and known is not None):
+            return known
         steps, columns = played.rollout.starts.shape
         with open_host(reward, task, played.tables, columns, steps, allow) as host:
             return score_rollout(host, played.rollout, task, played.tables)
 
-    every = side_by_side(scored, range(len(banks)))
-    yield from ((layout, played, scores) for (layout, played), scores in zip(banks, every, strict=True))
+    every = chain(_banks(task, layouts), played_hacks(task, hacks) if hacks else ())
+    while banks := list(islice(every, LAYOUTS)):  # a few at a time: many layouts' episodes would fill the memory
+        both = zip(banks, side_by_side(scored, banks), strict=True)
+        yield from ((layout, played, scores) for (layout, played), scores in both)
+        known = None
 
 
 def judge(

@@ -6,9 +6,8 @@ nothing of learning; difficulty.py does.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,17 @@ from rewardsmith.tasks.base import Task
 
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
+from .layouts import LAYOUTS, layout_sample
 from .model import NotCertified, RewardModel, build_model
 from .over_time import SuccessPay, horizon_solves, success_pay, timed_optimum
 from .part import judge_part
 from .plans import plan_of
 from .solving import Solution, distances, optimal_reach, solve
+from .soundness import Soundness, margin_of, soundness_of
 from .turns import TURNS, side_by_side
-from .verdicts import VERDICTS, LayoutCertificate, Optimum
+from .verdicts import LayoutCertificate, Optimum
 from .worth import cycle_of, dying, idling, solution_return
 
-LAYOUTS = 3
 LIMIT = 400_000
 QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
 """Limits of a check before training: seconds on DoorKey-8x8 and UnlockPickup, larger tasks are left uncertified."""
@@ -38,23 +38,34 @@ SMALL = 50_000
 
 @dataclass(frozen=True)
 class Certificate:
-    """The verdict over the layouts looked at, the worst first among VERDICTS."""
+    """The verdict over the layouts looked at, the worst first among VERDICTS.
+
+    asked: for how many layouts, fixed in advance. every: whether these are all that the task trains on.
+    """
 
     task: str
     gamma: float
     layouts: tuple[LayoutCertificate, ...]
     notes: tuple[str, ...] = field(default=())
-    asked: int = 0  # for how many layouts
+    asked: int = 0
+    every: bool = False
+
+    @cached_property
+    def soundness(self) -> Soundness:
+        """What the layouts say together: the verdict, the bound on the share of unsound ones, the smallest margin."""
+        told = {"layouts": [asdict(each) for each in self.layouts]}
+        return soundness_of({**told, "layouts_asked": self.asked, "every_layout": self.every})
 
     @property
     def verdict(self) -> str:
         """One of VERDICTS."""
-        return min((each.verdict for each in self.layouts), key=VERDICTS.index)
+        return self.soundness.verdict
 
     @property
     def worst(self) -> LayoutCertificate:
-        """The first layout that has the verdict."""
-        return next(each for each in self.layouts if each.verdict == self.verdict)
+        """Of the layouts that have the verdict, and a counter-example if any has, the one with the smallest margin."""
+        mine = [each for each in self.layouts if each.verdict == self.verdict]
+        return min(mine, key=lambda each: (each.counterexample is None, round(margin_of(asdict(each)) or 0.0, 9)))
 
     @property
     def passed(self) -> bool:
@@ -62,10 +73,9 @@ class Certificate:
         return not any(each.misses for each in self.layouts)
 
     @property
-    def unsound_rate_below(self) -> float | None:
-        """3 / n where none of n certified layouts is unsound: a 95 % bound of the rate; None otherwise."""
-        certified = [each for each in self.layouts if each.verdict != "not certified"]
-        return None if not certified or self.verdict == "unsound" else min(1.0, 3 / len(certified))
+    def unsound_rate_below(self) -> float:
+        """At most this share of the task's layouts is unsound, see `Soundness.bound`."""
+        return self.soundness.bound
 
     @property
     def difficulty(self) -> float | None:
@@ -75,13 +85,11 @@ class Certificate:
 
     def message(self) -> str:
         """The verdict in words for a designer."""
-        counts = Counter(each.verdict for each in self.layouts)
-        tally = ", ".join(f"{v} on {counts[v]} of {len(self.layouts)} layouts" for v in VERDICTS if counts[v])
-        if len(self.layouts) < self.asked:
-            tally += f" ({self.asked} were asked for)"
-        text = f"{tally}. {self.worst.reason}"
-        if self.worst.counterexample is not None:
-            text += f" {self.worst.counterexample.text}"
+        worst = self.worst
+        where = f"Layout {worst.layout}: " if len(self.layouts) > 1 else ""
+        text = f"{self.soundness.tally}. {self.soundness.sentence} {where}{worst.reason}"
+        if worst.counterexample is not None:
+            text += f" {worst.counterexample.text}"
         return " ".join([text, *self.notes])
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,12 +98,16 @@ class Certificate:
             "task": self.task,
             "gamma": self.gamma,
             "verdict": self.verdict,
+            **self.soundness.as_dict(),
             "message": self.message(),
-            "unsound_rate_below": self.unsound_rate_below,
             "difficulty": self.difficulty,
             "layouts": [asdict(each) for each in self.layouts],
             "notes": list(self.notes),
         }
+
+
+class _Unsolvable(NotCertified):
+    """The layout has no solution that an episode has time for, which says nothing of the others."""
 
 
 def certify(
@@ -103,46 +115,50 @@ def certify(
     reward: TrainingReward,
     gamma: float,
     layouts: int = LAYOUTS,
-    limit: int = LIMIT,
+    limit: int | None = None,
     work: int | None = None,
     allow: str = "kernel",
 ) -> Certificate:
-    """Certify a reward on the first `layouts` layouts of the task's training pool.
+    """Certify a reward on the first `layouts` layouts of the task's training pool, or on all where fewer differ.
 
-    `limit`: most nodes (states, with the program's memory and the gates) per layout; a layout beyond it is "not
-    certified", and no further one is tried. `work`: no further layout is begun once so many transitions were
-    scored; not seconds, so that the same reward always gets the same certificate. Raises sandbox.HostError for
-    the program's faults.
+    `limit`: most nodes (states, with the program's memory and the gates) per layout, the task's own unless given; a
+    layout beyond it is "not certified". Where the first one is, no further one is tried, since they are as large. `work`: no further layout is
+    begun once so many transitions were scored; not seconds, so that the same reward always gets the same certificate.
+    Raises sandbox.HostError for the program's faults.
     """
+    unsolvable: set[int] = set()
+    most = task.state_limit if limit is None else limit
 
     def judged(layout: int) -> LayoutCertificate:
         with TURNS.taken():
             try:
-                return certify_layout(task, reward, gamma, layout, limit, allow)
+                return certify_layout(task, reward, gamma, layout, most, allow)
             except NotCertified as reason:
+                unsolvable.update({layout} if isinstance(reason, _Unsolvable) else ())
                 return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
 
+    def enough() -> bool:
+        if work is not None and sum(each.transitions for each in found) >= work:
+            return True
+        # The other layouts are as large as one that is too large, and each try costs as much.
+        tried = found[:1] if work is None else found[-1:]
+        return any(each.verdict == "not certified" and each.layout not in unsolvable for each in tried)
+
+    sample = layout_sample(task, layouts)
     found: list[LayoutCertificate] = []
-    for ahead in _groups(task, layouts, work):
-        if not _enough(found, work):
+    for ahead in _groups(task, sample.layouts):
+        if not enough():
             for each in side_by_side(judged, ahead):
-                found += [] if _enough(found, work) else [each]
-    return Certificate(task.id, gamma, tuple(found), _notes(reward), layouts)
+                found += [] if work is not None and enough() else [each]
+    return Certificate(task.id, gamma, tuple(found), _notes(reward), len(sample.layouts), sample.every)
 
 
-def _groups(task: Task, layouts: int, work: int | None) -> list[list[int]]:
-    """Layouts that are certified side by side: where they are small. The first may be enough where work is limited."""
-    every = list(range(layouts))
-    counted = task.count_states(0, SMALL) if layouts > 1 else None
+def _groups(task: Task, layouts: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Layouts that are certified side by side: where they are small. The first is alone, since it may be enough."""
+    counted = task.count_states(layouts[0], SMALL) if len(layouts) > 1 else None
     if counted is None or not counted[1]:
-        return [[layout] for layout in every]
-    return [every] if work is None else [every[:1], every[1:]]
-
-
-def _enough(found: Sequence[LayoutCertificate], work: int | None) -> bool:
-    if found and found[-1].verdict == "not certified":
-        return True  # the other layouts are as large, and each try costs as much
-    return work is not None and sum(each.transitions for each in found) >= work
+        return [(layout,) for layout in layouts]
+    return [layouts[:1], layouts[1:]]
 
 
 def _notes(reward: TrainingReward) -> tuple[str, ...]:
@@ -187,9 +203,9 @@ def _certify_model(
     if model.missing:
         return judge_part(task, reward, model, far, gamma, allow)
     if far[0] < 0:
-        raise NotCertified("no success can be reached on this layout")
+        raise _Unsolvable("no success can be reached on this layout")
     if far[0] > task.max_steps:
-        raise NotCertified(f"no success can be reached within an episode's {task.max_steps} steps, only after {far[0]}")
+        raise _Unsolvable(f"no success can be reached within an episode's {task.max_steps} steps, only after {far[0]}")
     found = _decide(pay, int(far[0]), gamma)
     low, high, idle = found.low, found.high, found.idle
     example = None
@@ -280,7 +296,9 @@ def _verdict(low: Optimum, high: Optimum) -> str:
 
 def _reason(found: _Decision, shortest: int, task: Task) -> str:
     verdict, high = found.verdict, found.high
-    both = f"V* is {high.value:.4g}, without ever succeeding {high.value_without_success:.4g}"
+    shown = found.low if verdict == "sound" else high  # what the margin rests on
+    both = f"V* is {shown.value:.4g}, without ever succeeding {shown.value_without_success:.4g}"
+    both += "" if shown is high else ", where success pays the least that it ever does"
     if verdict in ("sound", "dilatory") and (high.steps or 0) > task.max_steps:
         return f"The optimum solves after {high.steps} steps, and an episode has {task.max_steps}: {both}."
     if verdict == "sound":

@@ -14,8 +14,9 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.verification.battery import Earned, played_bank, run_battery
-from rewardsmith.verification.certificate import LAYOUTS, QUICK_LIMIT, QUICK_WORK, certify
+from rewardsmith.verification.battery import Earned, first_bank, run_battery
+from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
+from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.scripts import Hack
 from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
@@ -61,7 +62,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Proof:
-    """How far a certificate may go, see `certify`. `wanted` false: neither battery nor certificate."""
+    """How far battery and certificate go, see `certify`. `wanted` false: neither of them."""
 
     layouts: int = LAYOUTS
     limit: int = QUICK_LIMIT
@@ -89,7 +90,8 @@ def run_checks(
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
     try:
-        rollout, tables = sample_transitions(task)
+        looked_at = layout_sample(task, proof.layouts).layouts
+        rollout, tables = sample_transitions(task, looked_at)
         steps, envs = rollout.starts.shape
         with open_host(reward, task, tables, envs, steps, allow) as host:
             rollout = featured(rollout, task, tables, host.uses)
@@ -107,7 +109,7 @@ def run_checks(
         if verdicts[-1].passed:
             verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))
         if verdicts[-1].passed and proof.wanted:
-            verdicts += _battery(task, reward, gamma, allow, scores, hacks)
+            verdicts += _battery(task, reward, gamma, allow, scores, hacks, looked_at)
         if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
             verdicts += _certificate(task, reward, gamma, proof, allow)
             verdicts = _proved_right(verdicts)
@@ -179,29 +181,42 @@ def _sample(rollout: Rollout) -> Rollout:
 
 
 def _battery(
-    task: Task, reward: TrainingReward, gamma: float, allow: str, first: Scores, hacks: Sequence[Hack]
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    allow: str,
+    first: Scores,
+    hacks: Sequence[Hack],
+    layouts: Sequence[int],
 ) -> list[Verdict]:
-    report = run_battery(task, reward, gamma, allow, first, hacks)
+    report = run_battery(task, reward, gamma, allow, first, hacks, layouts)
     if report is None:
         return []
     worst, flooding = report.findings[0], report.flooding
     details = {
         "margin": worst.margin,
+        "layout": worst.layout,
         "solution": asdict(worst.solution),
         "rival": asdict(worst.rival),
-        "flooding": {**asdict(flooding), "ratio": flooding.ratio},
+        "flooding": flooding.as_dict(),
         "layouts": sorted({f.layout for f in report.findings}),
         "lost": sorted(set(report.lost)),
         "scripts": report.scripts,
     }
+    count = len(details["layouts"])
+    told = f"{count} layout{'' if count == 1 else 's'}"
     if report.passed:
-        text = f"solving pays most; the next best, {worst.rival.script!r}, earns {worst.margin:.3g} less"
+        text = (
+            f"solving pays most on {told}; the next best, {worst.rival.script!r} on layout {worst.layout}, earns "
+            f"{worst.margin:.3g} less"
+        )
         return [Verdict("battery", True, text, details)]
     more = f"{-worst.margin:.3g} more than" if worst.margin < -1e-9 else "no less than"
     text = (
-        f"{worst.rival.script!r} never solves and earns {worst.rival.returned:.3g} (discounted), {more} "
-        f"the {worst.solution.script}, which earns {worst.solution.returned:.3g}. Sums of its episode: "
-        f"{_sums(worst.rival)}; of the {worst.solution.script}'s: {_sums(worst.solution)}. Make solving pay most."
+        f"On training layout {worst.layout} {worst.rival.script!r} never solves and earns {worst.rival.returned:.3g} "
+        f"(discounted), {more} the {worst.solution.script}, which earns {worst.solution.returned:.3g}. Sums of its "
+        f"episode: {_sums(worst.rival)}; of the {worst.solution.script}'s: {_sums(worst.solution)}. "
+        "Make solving pay most."
     )
     return [Verdict("battery", False, text, details)]
 
@@ -240,16 +255,18 @@ def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof,
     return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
 
 
-@lru_cache(maxsize=8)
-def sample_transitions(task: Task) -> tuple[Rollout, Tables]:
-    """Random play, and the planner's scripted episodes where there are any, as one rollout per source.
+def sample_transitions(task: Task, layouts: Sequence[int] | None = None) -> tuple[Rollout, Tables]:
+    """The scripted episodes of the first of `layouts` (a job's unless given) with a plan; else `random_transitions`.
 
     Scripted episodes are preferred: they contain solutions, so a term that tests for success is exercised.
     """
-    bank = played_bank(task)
-    if bank:
-        played = bank[0][1]
-        return played.rollout, played.tables
+    played = first_bank(task, layouts)
+    return random_transitions(task) if played is None else (played.rollout, played.tables)
+
+
+@lru_cache(maxsize=8)
+def random_transitions(task: Task) -> tuple[Rollout, Tables]:
+    """Random play from the training layouts."""
     rng = np.random.default_rng(0)
     batch = task.batch(_RANDOM_ENVS, "train")
     batch.reset(0)

@@ -1,30 +1,26 @@
-"""The planner's solutions of the first training layouts, found once per process."""
+"""The planner's solutions of the training layouts that are looked at, found once per process."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rewardsmith.tasks.base import Task
 
-PLANNED = 3
+from .layouts import LAYOUTS, layout_sample
 
 
-@lru_cache(maxsize=8)
-def first_plans(task: Task) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """(layout, actions that solve it) of the first PLANNED layouts that can be solved; empty without a planner."""
-    return tuple((layout, tuple(actions)) for layout, actions in task.oracle_plans(PLANNED) or ())
+def first_plans(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """(layout, actions that solve it) of those of `layouts` that can be solved; empty without a planner.
+
+    layouts: indices into the training pool; by default those that a job looks at.
+    """
+    chosen = layout_sample(task, LAYOUTS).layouts if layouts is None else layouts
+    plans = ((layout, plan_of(task, layout)) for layout in chosen)
+    return tuple((layout, plan) for layout, plan in plans if plan)
 
 
+@lru_cache(maxsize=256)
 def plan_of(task: Task, layout: int) -> tuple[int, ...]:
-    """Actions that solve a training layout, or nothing where `first_plans` has none for it."""
-    return dict(first_plans(task)).get(layout, ())
-
-
-@lru_cache(maxsize=64)
-def plan_at(task: Task, layout: int) -> tuple[int, ...]:
-    """As `plan_of`, searched for where that has none; nothing where the search is too long, or without a planner."""
-    known = plan_of(task, layout)
-    if known or not first_plans(task):
-        return known
-    found = task.plan(layout)  # type: ignore[attr-defined]  # whoever has oracle plans has it
-    return tuple(found.actions) if found is not None else ()
+    """Actions that solve a training layout; nothing where the search is too long, or without a planner."""
+    return tuple(task.solution(layout) or ())

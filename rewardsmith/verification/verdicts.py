@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 from .counterexample import CounterExample
 from .difficulty import Difficulty
+from .soundness import VERDICTS
 
-VERDICTS = (
-    "unsound", "horizon-dependent", "depends on time", "weakly sound", "dilatory", "not certified", "sound",
-)  # fmt: skip
-"""Worst first: the verdict over several layouts is the first that any of them has."""
+__all__ = ["VERDICTS", "LayoutCertificate", "Optimum"]
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,9 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
     (tmp_path / "reward.py").write_text(SOUND)
     ran = in_process(tmp_path, "check", "reward.py", "--task", TASK)
     assert ran.returncode == 0, ran.stderr
-    for word in ("gate", "contract", "cost", "determinism", "battery", "sound on 3 of 3", "flooding", "difficulty"):
+    for word in ("gate", "contract", "cost", "determinism", "battery", "sound on 16 of 16", "flooding", "difficulty"):
         assert word in ran.stdout, word
+    assert "Smallest margin" in ran.stdout and "17.1 % are unsound (16 layouts" in ran.stdout
     assert not (tmp_path / ".rewardsmith").exists()  # no job, no database
 
 
@@ -47,7 +48,10 @@ def test_an_exploitable_reward_exits_with_1_and_its_counter_example_can_be_repla
     assert not found["passed"] and verdicts["certificate"]["details"]["verdict"] == "unsound"
     assert not verdicts["battery"]["passed"]  # a failed battery does not hide the proof
     values = json.loads((tmp_path / "hacks.json").read_text())
-    assert len(values) == 3
+    assert len(values) == 16
+    told = found["soundness"]
+    assert (told["layouts_asked"], told["unsound_or_undecided"], told["unsound_rate_below"]) == (16, 16, 1.0)
+    assert told["headline"] == "unsound on 16 layouts" and told["smallest_margin_layout"] in range(16)
     example = CounterExample(**{**values[0], "prefix": tuple(values[0]["prefix"]), "cycle": tuple(values[0]["cycle"])})
     reward = TrainingReward.from_dict(rewards.PICKUP_FARM.as_dict())
     assert replay(get_task(TASK), reward, example).confirms(example)

@@ -28,6 +28,7 @@ class MiniGridTask:
 
     family = "minigrid"
     view_cells = 49
+    state_limit = 400_000
 
     def __init__(self, task_id: str, sizes: Mapping[str, int] | None = None) -> None:
         self.id = task_id
@@ -129,6 +130,21 @@ class MiniGridTask:
         from .planner import STATE_CAP
 
         return self._planner.plan(layout, state_cap or STATE_CAP)
+
+    def solution(self, layout: int) -> Sequence[int] | None:
+        """Actions that solve one training layout; None where none are found, or the real environment plays."""
+        if self.engine == "real":
+            return None
+        from .planner import QUICK_CAP, STATE_CAP
+
+        # Where the first layout is beyond a full search, most are, and each try takes seconds.
+        cap = STATE_CAP if self._first_plan is None or self._first_plan.optimal else QUICK_CAP
+        plan = self._first_plan if layout == 0 else self.plan(layout, cap)
+        return None if plan is None else plan.actions
+
+    @cached_property
+    def _first_plan(self) -> Plan | None:
+        return self.plan(0)
 
     @cached_property
     def _planner(self) -> Planner:
