@@ -1,0 +1,309 @@
+"""Every state that a layout of a real MiniGrid environment can reach, by putting it into one state after another.
+
+Nothing of its rules is known here. Listing can stop at any number of states and go on later. Most of a step's time would
+go into saving and restoring; so a state keeps what it shares with others (the grid, plain attributes) by number, and only
+what an action changed is looked at again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import is_, itemgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import report
+from . import schema as col
+from .enumerate import StateGraph
+from .pools import reset_quietly
+from .snapshot import EVENTS, StateTracker
+
+if TYPE_CHECKING:
+    from .custom import CustomTask
+
+_SAME = 1e-6  # of rewards: an environment may compute in float32
+_REPORTED = 256  # states between two reports
+_EVENTS = {name: number for number, name in enumerate(EVENTS)}
+_MINIGRIDS = frozenset(
+    {
+        "grid", "carrying", "agent_pos", "agent_dir", "step_count", "actions", "action_space", "observation_space",
+        "reward_range", "mission_space", "window", "clock", "render_size", "gen_obs", "_np_random", "_np_random_seed",
+        "spec", "metadata",
+    }
+)  # fmt: skip
+"""Attributes of every MiniGridEnv that are kept otherwise, or are none of its dynamics."""
+
+Told = tuple[Any, ...]
+"""What StateTracker remembers of a state, from which the next event is told."""
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The cells of some states. things: doors and boxes. placed: what may move, with the place that it knows of."""
+
+    number: int
+    cells: list[Any]
+    ids: tuple[int, ...]
+    things: tuple[Any, ...]
+    placed: tuple[tuple[Any, tuple[int, int]], ...]
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """The environment's own attributes in some states. values: of `names`, all of its own; count: of all attributes."""
+
+    number: int
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+    count: int
+    plain: dict[str, Any]
+
+    def held_by(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether nothing was set since: every value is the same object."""
+        if len(attributes) != self.count:
+            return False
+        try:
+            return all(map(is_, itemgetter(*self.names)(attributes), self.values))
+        except KeyError:
+            return False
+
+
+@dataclass(slots=True)
+class _State:
+    """One state, to be put back. inside: (is_open, is_locked) of the grid's things."""
+
+    grid: _Grid
+    agent: tuple[int, int, int]
+    carried: Any
+    inside: tuple[tuple[Any, Any], ...]
+    plain: _Plain
+    told: Told
+
+
+class Walker:
+    """The states of one training layout, in breadth-first order over all actions; see `StateGraph` for what is kept.
+
+    hidden: the environment does more than its states tell, so nothing here may be relied on.
+    """
+
+    def __init__(self, task: CustomTask, layout: int) -> None:
+        self.layout, self.hidden = layout, False
+        self._steps, self._actions = task.max_steps, len(task.actions)
+        wrapped = task.make_env()
+        reset_quietly(wrapped, int(task.pool("train").seeds[layout]))
+        self._env = wrapped.unwrapped
+        self._tracker = StateTracker(task.schema)
+        first, self.tables = self._tracker.start(self._env)
+        self._env.gen_obs = dict  # observations are most of the cost and none of the dynamics
+        self._grids: dict[tuple[int, ...], _Grid] = {}
+        self._plains: dict[tuple[Any, ...], _Plain] = {}
+        self._kept_elsewhere = self._other_attributes()
+        start, key = self._seen(None)
+        start.told = _remembered(self._tracker)
+        self._number = {key: 0}
+        self._rows, self._kept = [first], [start]  # of every state
+        self._state_of, self._node = [0], {0: 0}  # the state of every node, and the other way round
+        self._came: list[tuple[int, int]] = [(-1, -1)]  # (node, action) that led to every node first
+        # Of every node that was expanded, in the order of its actions.
+        self._successor, self._event, self._item = array("i"), array("h"), array("h")
+        self._over, self._won, self._pay = array("b"), array("b"), array("d")
+        self._states_after: list[int] = []  # how many states were known when a node had been expanded
+        self._solved_at: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        """How many states with a move left are known."""
+        return len(self._state_of)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no state is left to expand."""
+        return len(self._states_after) == len(self._state_of)
+
+    def explore(self, limit: int, until_solved: bool = False) -> None:
+        """Expand states until `limit` are, or none is left, or one from which an action succeeds."""
+        while len(self._states_after) < min(limit, len(self._state_of)) and not self.hidden:
+            if until_solved and self._solved_at is not None:
+                return
+            if len(self._states_after) % _REPORTED == 0:
+                report("states listed", len(self._states_after), limit, bound=True)
+            self._expand(len(self._states_after))
+
+    def plan(self, limit: int) -> list[int] | None:
+        """Fewest actions from the start to success, if that is within the first `limit` states."""
+        self.explore(limit, until_solved=True)
+        if self._solved_at is None or self.hidden:
+            return None
+        node, action = self._solved_at
+        plan = [action]
+        while node:
+            node, action = self._came[node]
+            plan.append(action)
+        return plan[::-1]
+
+    def graph(self, limit: int) -> StateGraph | None:
+        """The first `limit` states with a move left, listed if they are not yet; None if they hide something."""
+        self.explore(limit)
+        if self.hidden:
+            return None
+        count = min(limit, len(self._states_after))
+        states, shape = self._states_after[count - 1], (count, self._actions)
+        successor, event, item, over, won = (
+            np.array(column[: count * self._actions]).reshape(shape)
+            for column in (self._successor, self._event, self._item, self._over, self._won)
+        )
+        pay = np.array(self._pay[: 2 * count * self._actions]).reshape(*shape, 2)
+        state, node = np.array(self._state_of[:count], np.int32), np.full(states, -1, np.int32)
+        node[state] = np.arange(count)
+        return StateGraph(
+            self.layout, np.array(self._rows[:states], np.int32), state, node, successor.astype(np.int32), event, item,
+            over > 0, won > 0, bool((over | (node[successor] >= 0)).all()), self.tables, np.moveaxis(pay, 2, 0).copy(),
+        )  # fmt: skip
+
+    def _expand(self, here: int) -> None:
+        state = self._kept[self._state_of[here]]
+        for action in range(self._actions):
+            if not self._step(state, here, action):
+                self.hidden = True
+                return
+        if self._other_attributes() != self._kept_elsewhere:
+            self.hidden = True
+            return
+        self._states_after.append(len(self._rows))
+
+    def _step(self, state: _State, here: int, action: int) -> bool:
+        """Note what an action does; False where success is not paid on a line, or the episode is cut short."""
+        env, tracker = self._env, self._tracker
+        self._put(state)
+        _, paid, over, cut, _ = env.step(action)
+        over, paid = bool(over), float(paid)
+        if cut and not over and self._steps > 1:
+            return False
+        _remind(tracker, state.told)
+        event, slot = tracker._event(env, action, paid)
+        after, key = self._seen(state)
+        number = self._number.get(key)
+        if number is None:
+            number = self._number[key] = len(self._rows)
+            self._rows.append(self._row())
+            after.told = _remembered(tracker)
+            self._kept.append(after)
+        if not over and number not in self._node:
+            self._node[number] = len(self._state_of)
+            self._state_of.append(number)
+            self._came.append((here, action))
+        won = over and paid > 0
+        if won:
+            self._solved_at = self._solved_at or (here, action)
+        pay = self._line(state, action, paid) if won else (paid, paid)
+        self._successor.append(number)
+        self._event.append(_EVENTS[event])
+        self._item.append(slot)
+        self._over.append(over)
+        self._won.append(won)
+        self._pay.extend(pay or (0.0, 0.0))
+        return pay is not None
+
+    def _line(self, state: _State, action: int, first: float) -> tuple[float, float] | None:
+        """(pay at step 0, pay at the last step) of an action that succeeds and pays `first` at step 1."""
+        steps = self._steps
+        if steps < 2:
+            return first, first
+        later = {}
+        for step in (steps // 2, steps):
+            self._put(state)
+            self._env.step_count = step - 1
+            _, paid, over, _, _ = self._env.step(action)
+            later[step] = float(paid)
+            if not over or later[step] <= 0:
+                return None
+        slope = (later[steps] - first) / (steps - 1)
+        told = first + slope * (steps // 2 - 1)
+        return (first - slope, later[steps]) if abs(told - later[steps // 2]) <= _SAME else None
+
+    def _row(self) -> NDArray[np.int32]:
+        """The row of the state that the environment is in, without an event."""
+        row = self._tracker._row(self._env, 0, -1, False)
+        row[col.STEP] = 0
+        return row
+
+    def _put(self, state: _State) -> None:
+        """Put the environment into a state."""
+        env, grid = self._env, state.grid
+        x, y, direction = state.agent
+        env.grid.grid, env.carrying, env.step_count = grid.cells.copy(), state.carried, 0
+        env.agent_pos, env.agent_dir = np.array((x, y)), direction
+        if not state.plain.held_by(vars(env)):
+            for name in [k for k, v in vars(env).items() if _plain(v) and k not in _MINIGRIDS]:
+                delattr(env, name)
+            for name, value in state.plain.plain.items():
+                setattr(env, name, value)
+        for cell, place in grid.placed:
+            cell.cur_pos = place
+        for thing, (is_open, is_locked) in zip(grid.things, state.inside, strict=True):
+            if thing.type == "door":
+                thing.is_open, thing.is_locked = is_open, is_locked
+        if state.carried is not None:
+            state.carried.cur_pos = np.array([-1, -1])
+
+    def _seen(self, before: _State | None) -> tuple[_State, tuple[Any, ...]]:
+        """(the state that the environment is in, its key); `before`: the one that it came from."""
+        env = self._env
+        grid = self._grid_of(env.grid.grid, before)
+        inside = tuple([(getattr(t, "is_open", None), getattr(t, "is_locked", None)) for t in grid.things])
+        plain = before.plain if before is not None and before.plain.held_by(vars(env)) else self._plain_of()
+        held = env.carrying
+        agent = (int(env.agent_pos[0]), int(env.agent_pos[1]), int(env.agent_dir))
+        key = (grid.number, agent, id(held) if held is not None else 0, inside, plain.number)
+        return _State(grid, agent, held, inside, plain, ()), key
+
+    def _grid_of(self, cells: list[Any], before: _State | None) -> _Grid:
+        ids = tuple(map(id, cells))
+        if before is not None and ids == before.grid.ids:
+            return before.grid
+        known = self._grids.get(ids)
+        if known is None:
+            things = tuple(c for c in cells if c is not None and c.type in ("door", "box"))
+            width = self._env.width
+            placed = tuple(
+                (c, (k % width, k // width))
+                for k, c in enumerate(cells)
+                if c is not None and c.type not in ("wall", "lava")
+            )
+            known = self._grids[ids] = _Grid(len(self._grids), list(cells), ids, things, placed)
+        return known
+
+    def _plain_of(self) -> _Plain:
+        own = {k: v for k, v in vars(self._env).items() if k not in _MINIGRIDS}
+        plain = {k: v for k, v in own.items() if _plain(v)}
+        key = tuple(sorted(plain.items()))
+        known = self._plains.get(key)
+        if known is None:
+            known = self._plains[key] = _Plain(
+                len(self._plains), tuple(own), tuple(own.values()), len(vars(self._env)), plain
+            )
+        return known
+
+    def _other_attributes(self) -> str:
+        """What of the environment's own attributes is neither plain nor MiniGrid's, in words that can be compared."""
+        return repr(sorted((k, _words(v)) for k, v in vars(self._env).items() if not _plain(v) and k not in _MINIGRIDS))
+
+
+def _remembered(tracker: StateTracker) -> Told:
+    return tracker._position, tracker._front, tracker._ahead, tracker._ahead_state, tracker._carried
+
+
+def _remind(tracker: StateTracker, told: Told) -> None:
+    tracker._position, tracker._front, tracker._ahead, tracker._ahead_state, tracker._carried = told
+
+
+def _plain(value: Any) -> bool:
+    """Whether an attribute is kept with a state, and put back."""
+    return value is None or isinstance(value, int | float | str | bool | np.generic)
+
+
+def _words(value: Any) -> str:
+    return value.tobytes().hex() if isinstance(value, np.ndarray) else repr(value)
