@@ -45,8 +45,8 @@ def check(
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
     known = checking.read_hacks(hacks, task) if hacks else ()
-    source = read_program_file(reward)
-    found = checking.check_reward(source, task, gamma, layouts, limit, allow, _budget(episode_budget), known)
+    source, budget = read_program_file(reward), _budget(episode_budget)
+    found = checking.check_reward(source, task, gamma, layouts, limit, allow, budget, known, screen.say)
     if out is not None:
         screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.progress import announced
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
 from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.scripts import Hack
@@ -102,6 +104,7 @@ def check_reward(
     allow: str = "kernel",
     episode_budget: EpisodeBudget | None = None,
     hacks: Sequence[Hack] = (),
+    tell: Callable[[str], None] | None = None,
 ) -> CheckedReward:
     """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
 
@@ -109,7 +112,7 @@ def check_reward(
     `layouts`: how many training layouts battery and certificate look at; all where fewer differ.
     `limit`: most states of a layout that the certificate lists (400,000; 50,000 of an environment of your own).
     `episode_budget` bounds what the program's channels sum to over an episode, see budgets.py. `hacks`: behaviours that
-    the battery plays besides its own.
+    the battery plays besides its own. `tell` gets a line where work will take long; without it, stderr does.
 
     Raises UsageError for an unknown task or a text without reward functions, sandbox.SandboxWeak where the machine
     cannot protect itself. The program's faults are verdicts.
@@ -118,9 +121,14 @@ def check_reward(
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
     if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
         raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
-    reward = within_budget(found, reward, episode_budget, used, allow, min(layouts, LAYOUTS))
-    proof = Proof(layouts, found.state_limit if limit is None else limit, None)
-    return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
+    with announced(tell or _on_stderr):
+        reward = within_budget(found, reward, episode_budget, used, allow, min(layouts, LAYOUTS))
+        proof = Proof(layouts, found.state_limit if limit is None else limit, None)
+        return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
+
+
+def _on_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def save_counterexamples(checked: CheckedReward, path: Path) -> int:

@@ -13,6 +13,7 @@ from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout, without_potentials
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.progress import report
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
@@ -143,11 +144,14 @@ def run_battery(
     `first` spares scoring the bank's first layout again. `hacks` are played besides. Raises sandbox.HostError.
     """
     judged, micros, scripts = [], [], 0
+    many = len(layout_sample(task, LAYOUTS).layouts if layouts is None else layouts)
+    report("layouts played", 0, many, begins=True)
     for layout, played, scores in _scored(task, reward, allow, first, tuple(hacks), layouts):
         if scores is not None:
             micros.append(1e6 * scores.seconds / played.rollout.starts.size)
         judged.append(judge(reward, layout, played, scores, gamma))
         scripts += len(played.scripts)
+        report("layouts played", len(judged), many)
     if not judged:
         return None
     meters = [meter for _, meter in judged]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.progress import report
 
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
@@ -122,11 +123,12 @@ def certify(
     """Certify a reward on the first `layouts` layouts of the task's training pool, or on all where fewer differ.
 
     `limit`: most nodes (states, with the program's memory and the gates) per layout, the task's own unless given; a
-    layout beyond it is "not certified". Where the first one is, no further one is tried, since they are as large. `work`: no further layout is
-    begun once so many transitions were scored; not seconds, so that the same reward always gets the same certificate.
-    Raises sandbox.HostError for the program's faults.
+    layout beyond it is "not certified". Where the first one is, no further one is tried, since they are as large.
+    `work`: no further layout is begun once so many transitions were scored; not seconds, so that the same reward always
+    gets the same certificate. Raises sandbox.HostError for the program's faults.
     """
     unsolvable: set[int] = set()
+    judged_so_far: list[int] = []
     most = task.state_limit if limit is None else limit
 
     def judged(layout: int) -> LayoutCertificate:
@@ -136,6 +138,9 @@ def certify(
             except NotCertified as reason:
                 unsolvable.update({layout} if isinstance(reason, _Unsolvable) else ())
                 return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
+            finally:
+                judged_so_far.append(layout)
+                report("layouts certified", len(judged_so_far), len(sample.layouts))
 
     def enough() -> bool:
         if work is not None and sum(each.transitions for each in found) >= work:
@@ -146,6 +151,7 @@ def certify(
 
     sample = layout_sample(task, layouts)
     found: list[LayoutCertificate] = []
+    report("layouts certified", 0, len(sample.layouts), begins=True)
     for ahead in _groups(task, sample.layouts):
         if not enough():
             for each in side_by_side(judged, ahead):

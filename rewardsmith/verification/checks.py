@@ -90,6 +90,8 @@ def run_checks(
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
     try:
+        if task.family == "minigrid" and task.engine == "real":
+            _score_random_play(task, reward, allow)
         looked_at = layout_sample(task, proof.layouts).layouts
         rollout, tables = sample_transitions(task, looked_at)
         steps, envs = rollout.starts.shape
@@ -120,6 +122,14 @@ def run_checks(
             told += "; next() found nothing: an object can be gone (a box that was opened), so give it a default"
         verdicts.append(Verdict("contract", False, told, {"cause": error.cause, "line": error.line}))
         return Checked(verdicts, {}, {})
+
+
+def _score_random_play(task: Task, reward: TrainingReward, allow: str) -> None:
+    """Raise what the program raises on random play: its scripted episodes wait until states were listed."""
+    rollout, tables = random_transitions(task)
+    steps, envs = rollout.starts.shape
+    with open_host(reward, task, tables, envs, steps, allow) as host:
+        score_rollout(host, featured(rollout, task, tables, host.uses), task, tables)
 
 
 def behaviour_hash(reward: TrainingReward, rollout: Rollout, scores: Scores, gamma: float) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.composition import Carry, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.progress import report
 from sandbox.client import HostError
 from sandbox.memories import ONE_TOO_MANY, UNLISTED
 from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, Expansion, ProductHost
@@ -304,6 +305,8 @@ class _Product:
         successor = np.full(over.size, END, np.int64)
         successor[going] = numbers
         self.expanded += len(state)
+        what = f"(state, memory) pairs of layout {graph.layout} scored"
+        report(what, self.expanded, self.limit, bound=True, begins=not self.layers)
         self.layers.append({
             "number": front.number, "state": state, "successor": successor.reshape(over.shape), "low": low,
             "high": high, "won": won, "over": over, "step": (reads & READ_STEP) > 0, "memory": front.memory,

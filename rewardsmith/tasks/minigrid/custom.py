@@ -21,13 +21,13 @@ from .planner import Plan
 from .pools import FIRST_SEED, Pool, collect_layouts, reset_quietly
 from .snapshot import StateTracker
 from .task import MiniGridTask
-from .walker import Walker
+from .walker import Walker, own_attributes
 
 _SIZES = {"train": 64, "select": 32, "claim": 32}
 _REHEARSED = 4  # random episodes in which the listed states must be what the environment does
 _MEASURED = 16  # resets whose grids must be of one size
 _SAME = 1e-6  # of rewards: an environment may compute in float32
-_KEPT = 400_000  # states of walkers that are kept; each takes about half a kilobyte
+_KEPT = 150_000  # states of walkers that are kept; each takes 1.6 kB
 
 
 class CustomTask(MiniGridTask):
@@ -75,7 +75,8 @@ class CustomTask(MiniGridTask):
             raise UsageError(
                 f"The grid of {self.id} differs in size between layouts.", "Pad it to one size with walls."
             )
-        return collect_layouts(env, self.kin, self.slots, self.sizes[split], FIRST_SEED[split], seen)
+        count, first = self.sizes[split], FIRST_SEED[split]
+        return collect_layouts(env, self.kin, self.slots, count, first, seen, beside=own_attributes)
 
     def state_graph(
         self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()

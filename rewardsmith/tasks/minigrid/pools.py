@@ -112,8 +112,19 @@ def build_pool(task_id: str, family: Family, slots: int, count: int, first_seed:
     return collect_layouts(make_real(task_id).unwrapped, family, slots, count, first_seed, seen)
 
 
-def collect_layouts(env: Any, family: Family, slots: int, count: int, first_seed: int, seen: set[str]) -> Pool:
-    """As `build_pool`, from an environment, which is closed afterwards."""
+def collect_layouts(
+    env: Any,
+    family: Family,
+    slots: int,
+    count: int,
+    first_seed: int,
+    seen: set[str],
+    beside: Callable[[Any], str] | None = None,
+) -> Pool:
+    """As `build_pool`, from an environment, which is closed afterwards.
+
+    beside: what tells layouts apart that look alike; it goes into their hashes.
+    """
     if family.rule != FOREIGN:
         # Half the cost of a reset is its first observation, which no layout needs.
         env.gen_obs = dict
@@ -122,6 +133,8 @@ def collect_layouts(env: Any, family: Family, slots: int, count: int, first_seed
     while len(kept) < count:
         reset_quietly(env, seed)
         layout = {"seeds": seed, **read_layout(env, family, slots)}
+        if beside is not None:
+            layout["hashes"] = hashlib.sha256(f"{layout['hashes']} {beside(env)}".encode()).hexdigest()
         seed += 1
         if unseen and layout["hashes"] in seen:
             without_news += 1

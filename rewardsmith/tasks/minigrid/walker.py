@@ -1,8 +1,8 @@
 """Every state that a layout of a real MiniGrid environment can reach, by putting it into one state after another.
 
-Nothing of its rules is known here. Listing can stop at any number of states and go on later. Most of a step's time would
-go into saving and restoring; so a state keeps what it shares with others (the grid, plain attributes) by number, and only
-what an action changed is looked at again.
+Nothing of its rules is known here. Listing can stop at any number of states and go on later. Most of the time would go
+into saving and restoring; so states share what is alike in them (the grid, plain attributes), and only what an action
+changed is looked at again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from minigrid.minigrid_env import MiniGridEnv
 from numpy.typing import NDArray
 
 from ..progress import report
@@ -125,12 +126,14 @@ class Walker:
 
     def explore(self, limit: int, until_solved: bool = False) -> None:
         """Expand states until `limit` are, or none is left, or one from which an action succeeds."""
-        while len(self._states_after) < min(limit, len(self._state_of)) and not self.hidden:
+        first = done = len(self._states_after)
+        while done < min(limit, len(self._state_of)) and not self.hidden:
             if until_solved and self._solved_at is not None:
                 return
-            if len(self._states_after) % _REPORTED == 0:
-                report("states listed", len(self._states_after), limit, bound=True)
-            self._expand(len(self._states_after))
+            if (done - first) % _REPORTED == 0:
+                report(f"states of layout {self.layout} listed", done, limit, bound=True, begins=done == first)
+            self._expand(done)
+            done = len(self._states_after)
 
     def plan(self, limit: int) -> list[int] | None:
         """Fewest actions from the start to success, if that is within the first `limit` states."""
@@ -288,8 +291,17 @@ class Walker:
         return known
 
     def _other_attributes(self) -> str:
-        """What of the environment's own attributes is neither plain nor MiniGrid's, in words that can be compared."""
-        return repr(sorted((k, _words(v)) for k, v in vars(self._env).items() if not _plain(v) and k not in _MINIGRIDS))
+        """What of the environment's own attributes is not plain, in words that can be compared."""
+        return _in_words({k: v for k, v in vars(self._env).items() if not _plain(v)})
+
+
+def own_attributes(env: MiniGridEnv) -> str:
+    """An environment's own attributes, plain or not, in words that can be compared: what its grid may not show."""
+    return _in_words(vars(env))
+
+
+def _in_words(attributes: Mapping[str, Any]) -> str:
+    return repr(sorted((k, _words(v)) for k, v in attributes.items() if k not in _MINIGRIDS))
 
 
 def _remembered(tracker: StateTracker) -> Told:

@@ -1,0 +1,144 @@
+"""How much of a user's own environment is listed, what is looked at before, and what somebody who waits is told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rewardsmith.engine.checking import check_reward
+from rewardsmith.tasks import progress
+from rewardsmith.tasks.minigrid import behaviours
+from rewardsmith.tasks.minigrid.custom import CustomTask
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+@pytest.fixture
+def two_keys(monkeypatch):
+    """(the task of the case, how many steps its environments took)."""
+    monkeypatch.syspath_prepend(str(CASES / "custom_minigrid"))
+    monkeypatch.setattr(behaviours, "LISTED", 2000)
+    from twokeys import TwoKeys
+
+    class Counted(TwoKeys):
+        """With short episodes: tests have little time."""
+
+        steps = 0
+
+        def __init__(self):
+            super().__init__()
+            self.max_steps = 60
+
+        def step(self, action):
+            Counted.steps += 1
+            return super().step(action)
+
+    yield CustomTask(Counted, "two-keys", {"train": 4, "select": 2, "claim": 2}), Counted
+    sys.modules.pop("twokeys", None)
+
+
+def source() -> str:
+    return (CASES / "custom_minigrid" / "reward.py").read_text()
+
+
+def test_a_misspelt_field_is_reported_before_any_state_is_listed(two_keys, monkeypatch):
+    task, counted = two_keys
+    monkeypatch.setattr(task, "_walker", lambda layout: pytest.fail("a state was listed"))
+    found = check_reward(source().replace('o.state == "open"', "o.open"), task)
+    assert [v.kind for v in found.checked.verdicts if not v.passed] == ["contract"]
+    assert "has no field 'open'" in found.verdict("contract").message
+    assert counted.steps < 10_000
+
+
+def test_the_limit_is_kept_and_the_message_names_it(two_keys):
+    task, counted = two_keys
+    found = check_reward(source(), task, layouts=1, limit=1500)
+    assert found.passed and found.verdict("battery").passed
+    certificate = found.verdict("certificate")
+    assert "more than 1,500 states, the limit of states" in certificate.message
+    assert "400,000" not in certificate.message
+    assert set(task._walkers) == {0}  # the other layouts were not even planned
+    assert (
+        len(task._walkers[0]._states_after) <= 12_000
+    )  # what behaviours look at; the certificate was content with less
+    before = counted.steps
+    again = check_reward(source(), task, layouts=1, limit=1500)
+    assert again.verdict("certificate") == certificate
+    assert counted.steps - before < 1_000  # what was listed and played is known
+
+
+def test_a_farm_is_refused_whatever_the_limit(two_keys):
+    task, _ = two_keys
+    farm = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
+    for limit, failed in ((2500, {"battery", "certificate"}), (500, {"battery"})):
+        found = check_reward(farm, task, layouts=1, limit=limit)
+        assert {v.kind for v in found.checked.verdicts if not v.passed} == failed
+
+
+def test_listing_that_goes_on_lists_what_it_would_have_listed_at_once(two_keys):
+    task, _ = two_keys
+    other = CustomTask(task.make_env, "two-keys", task.sizes)
+    task.plan(0)
+    for limit in (300, 900, 500):
+        mine, theirs = task.state_graph(0, limit), other.state_graph(0, limit)
+        for name, values in vars(mine).items():
+            if name not in ("tables", "layout", "complete"):
+                assert (values == getattr(theirs, name)).all(), name
+        assert len(mine.state) == limit and not mine.complete
+
+
+def test_the_layouts_of_an_own_environment_that_are_alike_are_looked_at_once(monkeypatch):
+    monkeypatch.syspath_prepend(str(CASES / "minigrid_own_env"))
+    from obstacle_env import ObstacleRoom
+
+    nothing = "def reward(prev, action, state, memory):\n    return 0.0\n"
+    gap = check_reward(nothing, CustomTask(lambda: ObstacleRoom(), "gap"), gamma=0.99)
+    assert gap.passed and (gap.soundness.asked, gap.soundness.headline) == (1, "sound")
+    assert gap.soundness.margin == pytest.approx(0.9135, abs=1e-4)
+    assert not check_reward(nothing, CustomTask(lambda: ObstacleRoom(barrier=True), "barrier"), gamma=0.99).passed
+
+    class Secret(ObstacleRoom):
+        """The layouts differ in what the grid does not show."""
+
+        def _gen_grid(self, width, height):
+            super()._gen_grid(width, height)
+            self.barrier_costs = float(self._rand_float(1, 2))
+
+    assert check_reward(nothing, CustomTask(Secret, "secret"), gamma=0.99, layouts=2).soundness.asked == 2
+    sys.modules.pop("obstacle_env", None)
+
+
+def test_somebody_who_waits_is_told_once_how_long_it_will_take(monkeypatch):
+    now, told = [0.0], []
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.announced(told.append):
+        progress.report("states listed", 0, 1000, bound=True, begins=True)
+        for done in range(100, 1001, 100):
+            now[0] += 1.0
+            progress.report("states listed", done, 1000, bound=True)
+    assert told == ["states listed: 200 of at most 1,000 so far, at most 8 s to go"]
+    progress.report("states listed", 1, 1000)  # nobody listens
+    with progress.announced(told.append):
+        for done in range(10):
+            now[0] += 0.1
+            progress.report("layouts played", done, 10, begins=done == 0)
+    assert len(told) == 1  # too short to tell
+
+
+def test_what_is_told_goes_to_stderr_and_decides_nothing(two_keys, capfd, monkeypatch):
+    task, _ = two_keys
+    other = CustomTask(task.make_env, "two-keys", task.sizes)
+    monkeypatch.setattr(progress, "PATIENCE", 1e9)
+    silent = check_reward(source(), other, layouts=1, limit=1500)
+    assert capfd.readouterr().err == ""
+    for name in ("PATIENCE", "_MEASURED", "_WORTH_TELLING"):
+        monkeypatch.setattr(progress, name, 0.0)
+    told = check_reward(source(), task, layouts=1, limit=1500)
+    out, err = capfd.readouterr()
+    assert "to go" in err and out == ""
+    timed = ("cost",)
+    assert [v for v in told.checked.verdicts if v.kind not in timed] == [
+        v for v in silent.checked.verdicts if v.kind not in timed
+    ]
