@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import rewardsmith
 from rewardsmith.engine.checking import check_reward
+from rewardsmith.errors import UsageError
 from rewardsmith.tasks import progress
 from rewardsmith.tasks.minigrid import behaviours
 from rewardsmith.tasks.minigrid.custom import CustomTask
@@ -108,6 +110,12 @@ def test_the_layouts_of_an_own_environment_that_are_alike_are_looked_at_once(mon
 
     assert check_reward(nothing, CustomTask(Secret, "secret"), gamma=0.99, layouts=2).soundness.asked == 2
     sys.modules.pop("obstacle_env", None)
+
+
+def test_design_says_what_an_own_environment_can_be_used_for(two_keys):
+    with pytest.raises(UsageError, match="not a CustomTask") as told:
+        rewardsmith.design(two_keys[0])
+    assert "check_reward" in str(told.value.remedy)
 
 
 def test_somebody_who_waits_is_told_once_how_long_it_will_take(monkeypatch):
