@@ -150,8 +150,7 @@ def _prepare_gate(
 
     def load(source: str) -> Reply:
         findings = gate.check(source, config["functions"], config["uses"], config["actions"])
-        lines = (f"{f.line}\t{f.message}\t{f.remedy}" for f in findings)
-        return Reply(text_length=_write_text(outgoing, "\n".join(lines)))
+        return Reply(text_length=_write_text(outgoing, gate.pack_findings(findings, TEXT_BYTES)))
 
     return load, lambda *_: Reply()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import place_arrays, read_arrays
-from .gate import Finding
+from .gate import Finding, parse_findings
 from .host import RewardHost, Scores
 from .process import HostProcess
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Limits, SandboxError, SandboxUnavailable, SandboxWeak
@@ -153,16 +153,11 @@ def gate(
     process = HostProcess(config, [], 1, TEXT_BYTES, limits or Limits(), allow, frozenset())
     process.greet()
     try:
-        lines = process.text(process.load(source)).split("\n")
+        return parse_findings(process.text(process.load(source)))
+    except ValueError as problem:
+        raise HostError("protocol", f"the host's findings are not findings: {problem}") from None
     finally:
         process.close()
-    return [finding for finding in map(_parse_finding, lines) if finding is not None]
-
-
-def _parse_finding(line: str) -> Finding | None:
-    number, _, rest = line.partition("\t")
-    message, _, remedy = rest.partition("\t")
-    return Finding(int(number), message, remedy) if number.isascii() and number.isdigit() else None
 
 
 def _difference(first: Scores, second: Scores) -> HostError | None:

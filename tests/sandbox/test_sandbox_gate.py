@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox import gate
+from sandbox import gate, process
 from sandbox.client import HostError, Limits
 from sandbox.client import gate as gate_in_host
 
@@ -83,3 +83,55 @@ def test_text_that_breaks_the_parser_is_a_finding_or_a_host_error() -> None:
             assert gate_in_host(bomb, ["reward"], limits=Limits(load_seconds=3.0)) != []
         except HostError as problem:
             assert problem.cause in ("died", "memory", "timeout")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\n" + "9" * 5000 + "\tx",
+        "\n7\tforged\tforged",
+        "\t",
+        "\x1b[2J",
+        "\u202eabc",
+        "\u2028",
+        "\ud800",
+        "x" * 90_000,
+        "\\",
+    ],
+    ids=["digits", "line", "tab", "escape", "right to left", "line separator", "surrogate", "long", "backslash"],
+)
+def test_a_name_in_a_finding_cannot_end_its_line(name: str) -> None:
+    source = f"USES = [{ascii(name)}]\n" + HEAD + "    return 1.0\n"
+    finding, *others = gate_in_host(source, ["reward"])
+    assert others == [] and finding.line == 1 and finding.message.startswith("USES names '")
+    assert finding.message.isprintable() and finding.remedy.isprintable()
+    assert gate.check(source, ["reward"]) == [finding]
+
+
+def test_many_names_that_forge_lines_are_findings_of_the_line_they_are_on() -> None:
+    names = [f"\n{k}\tforged\tforged" for k in range(2000)]
+    findings = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
+    assert 1 <= len(findings) <= gate.MAX_FINDINGS and {f.line for f in findings} == {1}
+
+
+def test_as_many_findings_as_fit_are_told() -> None:
+    names = ["\U0001f600" * 400 + str(k) for k in range(40)]
+    findings = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
+    assert 1 < len(findings) <= gate.MAX_FINDINGS and all("known features" in f.remedy for f in findings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9" * 5000 + "\tx\ty", "1\tx", "x\ty\tz", "1\ta\tb\tc", "1\ta\tb\n", "\u0661\ta\tb", "1\ta\tb\n" * 31 + "1\ta\tb"],
+)
+def test_text_that_is_no_finding_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        gate.parse_findings(text)
+
+
+def test_a_gate_that_answers_something_else_is_a_host_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = iter(["", "9" * 5000 + "\tx\ty"])  # of the start, of the findings
+    monkeypatch.setattr(process.HostProcess, "text", lambda *_: next(texts))
+    with pytest.raises(HostError, match="findings") as raised:
+        gate_in_host(HEAD + "    return 1.0\n", ["reward"], allow="none")
+    assert raised.value.cause == "protocol"
