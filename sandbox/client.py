@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import place_arrays, read_arrays
-from .gate import Finding, parse_findings
+from .findings import Finding, parse_findings
 from .host import RewardHost, Scores
 from .process import HostProcess
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Limits, SandboxError, SandboxUnavailable, SandboxWeak

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from . import facade
+from .findings import MAX_FINDINGS, Finding, one_line
 from .protocol import action_constants, function_signature
 
-MAX_CHARACTERS, MAX_FINDINGS = 100_000, 30
-MAX_MESSAGE = 500
-"""Characters of a message or a remedy: names in them are as long as the program's author likes."""
+MAX_CHARACTERS = 100_000
 _MUTATORS = frozenset(
     facade.words(
         """
@@ -34,20 +31,7 @@ _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FRAMES = frozenset(
     facade.words("gi_frame gi_code cr_frame ag_frame tb_frame tb_next f_back f_globals f_locals f_builtins f_code")
 )
-_FINDING = re.compile(rf"([0-9]{{1,7}})\t([^\t\n]{{1,{MAX_MESSAGE}}})\t([^\t\n]{{1,{MAX_MESSAGE}}})")
 _KEEP = "keep it in the memory dict that each call is handed"
-
-
-@dataclass(frozen=True, order=True)
-class Finding:
-    """One thing to mend: the line it is on, what is wrong, what to do."""
-
-    line: int
-    message: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message}. {self.remedy[:1].upper()}{self.remedy[1:]}."
 
 
 def check(
@@ -61,15 +45,7 @@ def check(
     functions: required names, or "name(parameters)". uses: costly field -> feature. actions: the task's
     action names, or None to leave undefined names unchecked.
     """
-    return [
-        Finding(f.line, _one_line(f.message), _one_line(f.remedy)) for f in _found(source, functions, uses, actions)
-    ]
-
-
-def _one_line(text: str) -> str:
-    """The text with everything that is not printable escaped: findings quote what a program's author wrote."""
-    escaped = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:MAX_MESSAGE])
-    return escaped if len(escaped) <= MAX_MESSAGE else escaped[: MAX_MESSAGE - 3] + "..."
+    return [Finding(f.line, one_line(f.message), one_line(f.remedy)) for f in _found(source, functions, uses, actions)]
 
 
 def _found(
@@ -88,29 +64,6 @@ def _found(
         return [Finding(problem.lineno or 1, f"syntax error: {problem.msg}", "write valid Python 3.11")]
     except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
         return [Finding(1, f"the program cannot be parsed: {problem}", "write shorter, flatter code")]
-
-
-def pack_findings(findings: Sequence[Finding], room: int) -> str:
-    """Findings of `check` as text of at most `room` bytes, one a line; the last are left out where they do not fit."""
-    lines: list[str] = []
-    for finding in findings:
-        line = f"{finding.line}\t{finding.message}\t{finding.remedy}"
-        room -= len(line.encode("utf-8", "replace")) + 1
-        if room < 0:
-            break
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def parse_findings(text: str) -> list[Finding]:
-    """The inverse of `pack_findings`. Raises ValueError for what `pack_findings` cannot have written."""
-    lines = text.split("\n") if text else []
-    if len(lines) > MAX_FINDINGS:
-        raise ValueError(f"{len(lines)} findings, and there are at most {MAX_FINDINGS}")
-    found = [_FINDING.fullmatch(line) for line in lines]
-    if not all(found):
-        raise ValueError("a finding is not a line number, a message and a remedy")
-    return [Finding(int(each[1]), each[2], each[3]) for each in found if each]
 
 
 def ignores_action(source: str, functions: Sequence[str]) -> bool:

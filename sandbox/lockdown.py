@@ -31,20 +31,20 @@ LAYERS = (
 )
 
 _X86_64, _AARCH64 = 0xC000003E, 0xC00000B7
-# Allowed without a look at their arguments; read, write, mmap and mremap are checked.
+# Allowed without a look at their arguments; those of CHECKED are looked at.
 _ALLOWED = {
     _X86_64: {
-        "munmap": 11, "brk": 12, "mremap": 25, "madvise": 28, "futex": 202, "exit_group": 231,
+        "munmap": 11, "brk": 12, "mremap": 25, "futex": 202, "exit_group": 231,
         "getrandom": 318,
     },
     _AARCH64: {
-        "munmap": 215, "brk": 214, "mremap": 216, "madvise": 233, "futex": 98, "exit_group": 94,
+        "munmap": 215, "brk": 214, "mremap": 216, "futex": 98, "exit_group": 94,
         "getrandom": 278,
     },
 }  # fmt: skip
 CHECKED = {
-    _X86_64: {"read": 0, "write": 1, "mmap": 9},
-    _AARCH64: {"read": 63, "write": 64, "mmap": 222},
+    _X86_64: {"read": 0, "write": 1, "mmap": 9, "madvise": 28},
+    _AARCH64: {"read": 63, "write": 64, "mmap": 222, "madvise": 233},
 }
 # Refused with EPERM rather than death, so that a bad import or a stray file is a readable error. Everything
 # that is in no table kills the process.
@@ -79,6 +79,8 @@ REFUSED = {
         "faccessat2": 439, "renameat2": 276, "ppoll": 73,
     },
 }  # fmt: skip
+# What the C library and numpy give of madvise: DONTNEED and FREE return memory, HUGEPAGE is numpy's for large arrays.
+ADVICE = (4, 8, 14)
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446  # the same on both machines
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = (
     1,
@@ -250,7 +252,8 @@ def _seccomp() -> None:
 
 
 def seccomp_program(arch: int) -> bytes:
-    """The filter as classic BPF: default kill, two pipes, anonymous memory that is not executable."""
+    """The filter as classic BPF: default kill, two pipes, anonymous memory that is not executable, three kinds
+    of advice on memory."""
     kill, allow, refuse = 0x80000000, 0x7FFF0000, 0x00050000 | errno.EPERM
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     checked = CHECKED[arch]
@@ -277,6 +280,11 @@ def seccomp_program(arch: int) -> bytes:
         (give, 0, 0, allow),
         (give, 0, 0, refuse),
     ]
+    # The third argument; advice is an int, so that the kernel does not look at its upper half either.
+    program += [(equal, 0, 2 * len(ADVICE) + 2, checked["madvise"]), (load, 0, 0, 32)]
+    for advice in ADVICE:
+        program += [(equal, 0, 1, advice), (give, 0, 0, allow)]
+    program += [(give, 0, 0, refuse)]
     for number in REFUSED[arch].values():
         program += [(equal, 0, 1, number), (give, 0, 0, refuse)]
     program += [(give, 0, 0, kill)]

@@ -102,7 +102,9 @@ def after_seccomp() -> set[str]:
     # Descriptor 2 is open on /dev/null, so only the filter refuses this.
     pipes_only = _errno_of(checked["write"], (2, 0, 0)) == errno.EPERM
     not_executable = _errno_of(checked["mmap"], (0, 4096, 7, 0x22, -1, 0)) == errno.EPERM
-    return {"seccomp"} if refused and pipes_only and not_executable else set()
+    # Advice on no memory at all, which does nothing where it is let through: MADV_REMOVE, MADV_PAGEOUT.
+    advised = all(_errno_of(checked["madvise"], (0, 0, advice)) == errno.EPERM for advice in (9, 21))
+    return {"seccomp"} if refused and pipes_only and not_executable and advised else set()
 
 
 def _landlock_holds() -> bool:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from attack_types import attacks
 
 _MAP = "m = use('mmap')\n"
+_ADVISE = (  # on two pages of one's own
+    _MAP + "a = m.mmap(-1, 8192, flags=0x22); at = ctypes.addressof(ctypes.c_char.from_buffer(a))\n"
+    "return libc.madvise(ctypes.c_void_p(at), 8192, {}) == 0"
+)
 _FOUND = (  # the shared memories that the host was started with, where their descriptors are still open
     "found = []\n"
-    "for fd in range(3, 64):\n"
+    "for fd in range(3, 1024):\n"
     "    p = ctypes.create_string_buffer(200)\n"
     "    if libc.readlink(b'/proc/self/fd/%d' % fd, p, 199) > 0 and b'memfd:rewardsmith' in p.value: found.append(fd)\n"
 )
@@ -41,6 +45,11 @@ ATTACKS = [
             "sleep by select": "use('select').select([], [], [], 0.01); return True",
             "give the processor away": "return libc.sched_yield() == 0",
             "time used by another process": "return use('time').clock_gettime((~{pid} << 3) | 2) >= 0",
+            "have memory paged out": _ADVISE.format(21),
+            "have memory made cold": _ADVISE.format(20),
+            "leave memory out of dumps": _ADVISE.format(16),
+            "wipe memory on fork": _ADVISE.format(18),
+            "read ahead": _ADVISE.format(3),
             "bind memory": "return libc.syscall(237, 0, 0, 0, 0, 0, 0) == 0 or ctypes.get_errno() == 38",
         },
     ),

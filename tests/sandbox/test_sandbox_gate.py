@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox import gate, process
+from sandbox import findings, gate, process
 from sandbox.client import HostError, Limits
 from sandbox.client import gate as gate_in_host
 
@@ -61,8 +61,8 @@ def found(source: str) -> list[gate.Finding]:
     ],
 )
 def test_a_fault_is_found_on_its_line(source: str, line: int, words: str) -> None:
-    findings = found(source)
-    assert any(f.line == line and words in f.message and f.remedy for f in findings), findings
+    told = found(source)
+    assert any(f.line == line and words in f.message and f.remedy for f in told), told
 
 
 def test_a_local_list_is_not_shared_state() -> None:
@@ -101,7 +101,7 @@ def test_text_that_breaks_the_parser_is_a_finding_or_a_host_error() -> None:
     ids=["digits", "line", "tab", "escape", "right to left", "line separator", "surrogate", "long", "backslash"],
 )
 def test_a_name_in_a_finding_cannot_end_its_line(name: str) -> None:
-    source = f"USES = [{ascii(name)}]\n" + HEAD + "    return 1.0\n"
+    source = f"USES = [{name!a}]\n" + HEAD + "    return 1.0\n"
     finding, *others = gate_in_host(source, ["reward"])
     assert others == [] and finding.line == 1 and finding.message.startswith("USES names '")
     assert finding.message.isprintable() and finding.remedy.isprintable()
@@ -110,14 +110,14 @@ def test_a_name_in_a_finding_cannot_end_its_line(name: str) -> None:
 
 def test_many_names_that_forge_lines_are_findings_of_the_line_they_are_on() -> None:
     names = [f"\n{k}\tforged\tforged" for k in range(2000)]
-    findings = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
-    assert 1 <= len(findings) <= gate.MAX_FINDINGS and {f.line for f in findings} == {1}
+    told = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
+    assert 1 <= len(told) <= findings.MAX_FINDINGS and {f.line for f in told} == {1}
 
 
 def test_as_many_findings_as_fit_are_told() -> None:
     names = ["\U0001f600" * 400 + str(k) for k in range(40)]
-    findings = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
-    assert 1 < len(findings) <= gate.MAX_FINDINGS and all("known features" in f.remedy for f in findings)
+    told = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
+    assert 1 < len(told) <= findings.MAX_FINDINGS and all("known features" in f.remedy for f in told)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_as_many_findings_as_fit_are_told() -> None:
 )
 def test_text_that_is_no_finding_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        gate.parse_findings(text)
+        findings.parse_findings(text)
 
 
 def test_a_gate_that_answers_something_else_is_a_host_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 from sandbox_task import host, rollout
 
 from sandbox import lockdown, selftest
-from sandbox.client import HostError, SandboxWeak
+from sandbox.client import HostError, Limits, SandboxWeak
 
 REWARD = "def reward(prev, action, state, memory):\n    return 1.0\n"
 LOOP = "def reward(prev, action, state, memory):\n    while True: pass\n"
@@ -172,3 +172,25 @@ def test_a_host_that_somebody_kills_is_a_host_error() -> None:
     with pytest.raises(HostError):
         running.score(**rollout())
     assert children() == []
+
+
+@linux
+def test_a_host_holds_no_descriptor_but_its_pipes_and_lifeline_however_many_files_its_trainer_has_open() -> None:
+    opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(150)]
+    try:
+        with host(REWARD) as running:
+            held = sorted(int(path.name) for path in Path(f"/proc/{running.pid}/fd").iterdir())
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    assert held[:3] == [0, 1, 2] and len(held) == 4 and held[3] > 64
+
+
+@linux
+def test_advice_on_memory_is_limited_to_what_the_interpreter_gives() -> None:
+    source = (
+        "import numpy as np\nBIG = np.ones(1 << 20)\n"  # 8 MB, for which numpy asks for large pages
+        "def reward(prev, action, state, memory):\n    return float(np.ones(1 << 20).mean())\n"
+    )
+    with host(source, limits=Limits(call_seconds=20.0)) as running:
+        assert running.score(**rollout()).values[0, 0, 0] == 1.0
