@@ -92,6 +92,8 @@ def _prepare_score(
         return Reply(text_length=_write_text(outgoing, " ".join(loaded[0].uses)))
 
     def score(steps: int, envs: int) -> Reply:
+        if steps == 0:
+            return loaded[0].settle()
         return loaded[0].score(*rollout.read(steps, envs), rollout.results(steps, envs))
 
     return load, score
@@ -100,19 +102,14 @@ def _prepare_score(
 def _prepare_product(
     config: dict[str, Any], blobs: list[bytes], incoming: mmap.mmap, outgoing: mmap.mmap
 ) -> tuple[Callable[[str], Reply], Handler]:
-    import gc
-
-    from . import gate, product
+    from . import gate, walker
 
     make = _program_maker(config, blobs)
-    # Tens of thousands of kept views are looked through at every collection: half of the time, at Python's own pace.
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-    loaded: list[product.Walker] = []
+    loaded: list[walker.Walker] = []
 
     def load(source: str) -> Reply:
         blind = gate.ignores_action(source, config["functions"])
-        loaded.append(product.Walker(make(source), config, incoming, outgoing, blind))
+        loaded.append(walker.Walker(make(source), config, incoming, outgoing, blind))
         return Reply(text_length=_write_text(outgoing, " ".join(loaded[0].program.uses)))
 
     return load, lambda count, actions: loaded[0].handle(count, actions)
@@ -120,9 +117,12 @@ def _prepare_product(
 
 def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str], Any]:
     """What makes a scoring.Program of a text; everything it needs is imported now, before the lock."""
+    import gc
+
     import numpy as np
 
-    from . import facade, scoring
+    # The same modules for every mode that scores: a program should not be able to tell whose host it is in.
+    from . import facade, gate, scoring, walker  # noqa: F401
     from .arrays import unpack_tables
 
     np.seterr(all="ignore")
@@ -137,6 +137,9 @@ def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str]
     }
     np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS makes its buffers now, before the lock
     functions = tuple(config["functions"])
+    # Tens of thousands of kept views are looked through at every collection: half of the time, at Python's own pace.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     return lambda source: scoring.Program(source, functions, schema, tables, config["envs"], names, limits)
 
 

@@ -33,6 +33,10 @@ __all__ = [
 ]
 
 
+_SETTLED_STEPS = 64
+"""Messages after each of which a host is asked whether anything changed: a state may come back to what it was."""
+
+
 @dataclass(frozen=True)
 class Observation:
     """What protects a host on this machine: its level, the layers that hold, and (layer, why not, remedy) of others."""
@@ -57,35 +61,64 @@ def check_determinism(
     limits: Limits | None = None,
     allow: str = "kernel",
 ) -> HostError | None:
-    """Scores the same rollout in two hosts and returns what differs, or what failed, or None.
+    """Scores the same rollout in three fresh hosts and returns what differs, or what failed, or None.
 
     The second host sees the environments in reverse order and the steps in small portions, so that state
-    which leaks between environments or calls shows as well.
+    which leaks between environments or calls shows as well. The third sees the last environment alone, step by step.
+    Each says whether the program changed anything but its memories, which is an error even where no result shows it.
     """
     steps, envs = np.shape(starts)
 
-    def run(rows: slice, capacity: int) -> Scores:
+    def run(lanes: slice, portion: int) -> tuple[Scores | None, HostError | None]:
+        parts = [slice(t, t + portion) for t in range(0, steps, portion)]
+        width = len(range(envs)[lanes])
         with RewardHost(
             source,
             functions,
             schema,
             tables,
-            envs,
-            capacity,
+            width,
+            portion * width,
             action_names,
             limits,
             allow,
             action_width=action_width,
         ) as host:
-            return host.score(before[:, rows], actions[:, rows], after[:, rows], starts[:, rows])
+            scores, changed = None, None
+            try:
+                for number, part in enumerate(parts):
+                    host.submit(*(array[part, lanes] for array in (before, actions, after, starts)))
+                    if width == 1 and number < _SETTLED_STEPS:
+                        host.settle()
+                scores = host.finish()
+                host.settle()
+            except HostError as problem:
+                if problem.cause != "nondeterministic":
+                    raise
+                changed = problem
+            return scores, changed
 
-    ways = (slice(None), steps * envs), (slice(None, None, -1), max(1, steps // 3) * envs)
+    ways = (slice(None), steps), (slice(None, None, -1), max(1, steps // 3)), (slice(envs - 1, envs), 1)
     with ThreadPoolExecutor(len(ways)) as pool:
         runs = [pool.submit(run, *way) for way in ways]
         try:
-            return _difference(*(each.result() for each in runs))
+            found = [each.result() for each in runs]
         except HostError as problem:
             return problem
+    scores = [each for each, _ in found]
+    # A result that differs says more than a state that changed.
+    different = _compared(scores[0], scores[1], slice(None, None, -1)) or _compared(scores[0], scores[2], ways[2][0])
+    return different or next((changed for _, changed in found if changed is not None), None)
+
+
+def _compared(whole: Scores | None, part: Scores | None, lanes: slice) -> HostError | None:
+    """What differs between some environments of one run and those of another; nothing where either has no scores."""
+    return None if whole is None or part is None else _difference(_lanes(whole, lanes), part)
+
+
+def _lanes(scores: Scores, lanes: slice) -> Scores:
+    phi, phi0 = (None if each is None else each[:, lanes] for each in (scores.phi, scores.phi0))
+    return Scores(scores.names, scores.values[:, lanes], phi, phi0, scores.seconds)
 
 
 def observe_level() -> Observation:
@@ -161,14 +194,12 @@ def gate(
 
 
 def _difference(first: Scores, second: Scores) -> HostError | None:
-    if set(first.names) != set(second.names):
-        return HostError("nondeterministic", "two runs on the same transitions gave different component names")
-    order = [second.names.index(name) for name in first.names]
-    pairs = [(name, first.values[..., i], second.values[:, ::-1, order[i]]) for i, name in enumerate(first.names)]
-    if first.phi is not None and second.phi is not None:
-        pairs.append((STATE_ONLY, first.phi, second.phi[:, ::-1]))
+    """What differs, bit for bit; a component that one run never named is 0 there."""
+    pairs = [(name, _column(first, name), _column(second, name)) for name in sorted({*first.names, *second.names})]
+    if first.phi is not None and second.phi is not None and first.phi0 is not None and second.phi0 is not None:
+        pairs += [(STATE_ONLY, first.phi, second.phi), (STATE_ONLY, first.phi0, second.phi0)]
     for name, one, other in pairs:
-        wrong = np.argwhere(one != other)
+        wrong = np.argwhere(_bits(one) != _bits(other))
         if len(wrong):
             t, n = (int(i) for i in wrong[0])
             message = (
@@ -177,3 +208,13 @@ def _difference(first: Scores, second: Scores) -> HostError | None:
             )
             return HostError("nondeterministic", message, None, name, t, n)
     return None
+
+
+def _column(scores: Scores, name: str) -> np.ndarray:
+    if name not in scores.names:
+        return np.zeros(scores.values.shape[:2])
+    return scores.values[..., scores.names.index(name)]
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values).view(np.int64)

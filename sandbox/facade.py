@@ -7,6 +7,7 @@ model can act on. The lists are plain data, so that the gate reads them without 
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -155,11 +156,29 @@ def load_facades() -> dict[str, Facade]:
         real = importlib.import_module(module)
         names = public_names(module) or ()
         facades[module] = Facade(module, {n: getattr(real, n) for n in names if hasattr(real, n)}, _remedy(module))
+    facades["functools"].__dict__.update(lru_cache=_quiet_lru_cache, cache=_quiet_lru_cache(maxsize=None))
     for module, facade in facades.items():
         package, _, leaf = module.rpartition(".")
         if package:
             facades[package].__dict__[leaf] = facade
     return facades
+
+
+def _quiet_lru_cache(maxsize: Any = 128, typed: bool = False) -> Any:
+    """functools.lru_cache without its statistics, which count the calls of all episodes."""
+    if callable(maxsize):
+        return _quiet_lru_cache()(maxsize)
+
+    def decorate(function: Any) -> Any:
+        kept = functools.lru_cache(maxsize, typed)(function)
+
+        @functools.wraps(function)
+        def cached(*arguments: Any, **named: Any) -> Any:
+            return kept(*arguments, **named)
+
+        return cached
+
+    return decorate
 
 
 def load_modules() -> dict[str, ModuleType]:

@@ -26,11 +26,15 @@ _MUTATORS = frozenset(
     )
 )
 _MUTABLE_CALLS = frozenset(("list", "dict", "set", "deque", "defaultdict", "Counter", "OrderedDict", "bytearray"))
+_ITERATORS = frozenset(
+    facade.words("iter count cycle repeat chain islice map filter zip enumerate reversed accumulate")
+)
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 # The ways from a generator, a coroutine or a traceback to the caller's names.
 _FRAMES = frozenset(
     facade.words("gi_frame gi_code cr_frame ag_frame tb_frame tb_next f_back f_globals f_locals f_builtins f_code")
 )
+_STATISTICS = frozenset(("cache_info", "cache_clear", "cache_parameters"))
 _KEEP = "keep it in the memory dict that each call is handed"
 
 
@@ -195,7 +199,7 @@ class _Rules(ast.NodeVisitor):
         self.modules: dict[str, str] = {}
         self.locals: list[set[str]] = []
         self.shared = {name for node in tree.body for name in _shared_names(node)}
-        self.defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        self.iterators = {name for node in tree.body for name in _iterator_names(node)}
 
     def run(self) -> list[Finding]:
         self.visit(self.tree)
@@ -267,6 +271,10 @@ class _Rules(ast.NodeVisitor):
         called = node.func
         if isinstance(called, ast.Attribute) and called.attr in _MUTATORS:
             self._written(node, called.value)
+        if isinstance(called, ast.Attribute) and called.attr in _STATISTICS:
+            self.add(node, f".{called.attr} tells what happened in other episodes", _KEEP)
+        if isinstance(called, ast.Attribute) and called.attr == "register" and self.locals:
+            self.add(node, "what is registered is shared by all environments", "register it at the top level")
         if isinstance(called, ast.Name) and called.id == "next" and node.args:
             self._written(node, node.args[0])
         if isinstance(called, ast.Name) and called.id in ("getattr", "hasattr") and len(node.args) > 1:
@@ -283,6 +291,11 @@ class _Rules(ast.NodeVisitor):
 
     def visit_Global(self, node: ast.Global) -> None:
         self.add(node, f"global {', '.join(node.names)} outlives the episode", _KEEP)
+
+    def visit_For(self, node: ast.For) -> None:
+        if isinstance(node.iter, ast.Name) and node.iter.id in self.iterators and not self._is_local(node.iter.id):
+            self.add(node, f"{node.iter.id} is used up by all environments together", "make it where it is used")
+        self.generic_visit(node)
 
     def visit_While(self, node: ast.While) -> None:
         forever = isinstance(node.test, ast.Constant) and bool(node.test.value)
@@ -322,7 +335,7 @@ class _Rules(ast.NodeVisitor):
         name, changes_inside = target.id, isinstance(node, ast.Attribute)
         if name in ("state", "prev") and self._is_local(name):
             self.add(node, f"{name} is read-only", "keep your own values in memory")
-        elif not self._is_local(name) and (name in self.shared or (changes_inside and name in self.defined)):
+        elif not self._is_local(name) and (name in self.shared or changes_inside):
             self.add(node, f"{name} is shared by all environments and is changed", _KEEP)
 
     def _is_local(self, name: str) -> bool:
@@ -350,8 +363,17 @@ def _shared_names(node: ast.stmt) -> Iterator[str]:
     """Module-level names bound to something that can change: containers, iterators, instances."""
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if _is_mutable(node.value) or isinstance(node.value, ast.Call):
+        if _is_mutable(node.value) or isinstance(node.value, ast.Call | ast.GeneratorExp):
             yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _iterator_names(node: ast.stmt) -> Iterator[str]:
+    """Module-level names bound to what can be gone through only once."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    called = value.func if isinstance(value, ast.Call) else None
+    name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+    if isinstance(node, ast.Assign) and (isinstance(value, ast.GeneratorExp) or name in _ITERATORS):
+        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
 
 
 def _is_mutable(node: ast.AST) -> bool:

@@ -176,6 +176,15 @@ class RewardHost:
         self._parts, self._seconds = [], 0.0
         return Scores(self.names, values, phi, phi0, seconds)
 
+    def settle(self) -> None:
+        """Raises HostError if the program has changed anything but its memories since it was loaded.
+
+        Waits for the steps that were submitted, whose scores `finish` still returns.
+        """
+        self._collect()
+        with self._closing():
+            self._accept_names(self._process.ask(SCORE, 0, self._envs, self.limits.call_seconds))
+
     def tend(self) -> bool:
         """Whether `submit` would not have to wait; to be called between submit and finish.
 

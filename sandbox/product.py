@@ -6,7 +6,6 @@ that a program remembered is ever sent. It also learns which transitions read th
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,16 +13,15 @@ from typing import Any
 import numpy as np
 
 from .arrays import pack_tables, place_arrays, read_arrays
-from .memories import ONE_TOO_MANY, Memories
+from .memories import ONE_TOO_MANY
 from .process import HostProcess
 from .protocol import MAX_NAMES, SCORE, STATE_ONLY, TEXT_BYTES, HostError, Limits, Reply, function_signature
 
 READ_STEP, READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL = 1, 2, 4
 
-_KEPT_VIEWS = 16384
-_EVENT_FIELDS = ("event", "event_object", "solved")
-_PHI, _MEMORY, _FLAGS = MAX_NAMES, MAX_NAMES + 1, MAX_NAMES + 2
-_ROWS = MAX_NAMES + 3
+TAKEN = 1 << 32  # instead of a number of actions: one action of each pair, as it was taken in an episode
+PHI, MEMORY, FLAGS, PHI0 = MAX_NAMES, MAX_NAMES + 1, MAX_NAMES + 2, MAX_NAMES + 3
+ROWS = MAX_NAMES + 4
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,21 @@ class Expansion:
     phi: np.ndarray
     memory: np.ndarray
     reads: np.ndarray
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """What a program returned for transitions of episodes whose memory was copied after each of them.
+
+    names, values float64 [T, N, C], phi and phi0 float64 [T, N] as of host.Scores, but 0 where nothing was scored and
+    phi0 where no episode starts. scored: bool [T, N]; an episode ends early where memory holds more than plain values.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    phi: np.ndarray
+    phi0: np.ndarray
+    scored: np.ndarray
 
 
 class ProductHost:
@@ -67,7 +80,7 @@ class ProductHost:
         self._owners = {function_signature(f)[0] for f in functions} - {STATE_ONLY}
         self._capacity, self._actions, self._memories = capacity, len(actions), memories
         described, blobs = pack_tables(tables)
-        placed, size = _layout(capacity, len(actions), schema)
+        placed, size = layout(capacity, len(actions), schema)
         config = {
             "mode": "product",
             "functions": list(functions),
@@ -78,7 +91,7 @@ class ProductHost:
             "capacity": capacity,
             "memories": memories,
         }
-        room = TEXT_BYTES + 8 * _ROWS * capacity * len(actions)
+        room = TEXT_BYTES + 8 * ROWS * capacity * len(actions)
         self._process = HostProcess(config, blobs, size, room, self.limits, allow, frozenset())
         self._process.greet()
         self._inputs = read_arrays(placed, self._process.input)
@@ -104,7 +117,7 @@ class ProductHost:
         """(potential of an episode's first state, number of the memory after it was asked); row [width]."""
         self._inputs["before"][0] = row
         found = self._ask(1, 0, (1, 1))
-        return float(found[_PHI, 0, 0]), int(found[_MEMORY, 0, 0])
+        return float(found[PHI, 0, 0]), int(found[MEMORY, 0, 0])
 
     def expand(self, before: np.ndarray, after: np.ndarray, memory: np.ndarray) -> Expansion:
         """Scores every action from each pair: before [S, width], after [S, A, width], memory int [S]."""
@@ -116,10 +129,41 @@ class ProductHost:
         return Expansion(
             self.names,
             np.moveaxis(found[: len(self.names)], 0, -1),
-            found[_PHI],
-            found[_MEMORY].astype(np.int64),
-            found[_FLAGS].astype(np.int64),
+            found[PHI],
+            found[MEMORY].astype(np.int64),
+            found[FLAGS].astype(np.int64),
         )
+
+    def follow(
+        self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, inside: np.ndarray
+    ) -> Episodes:
+        """Scores episodes as a trainer's host would, but with this host's memories; shapes as of RewardHost.score.
+
+        inside: bool [T, N], the transitions that count, each episode's from its start on. All environments take turns
+        at every step. Raises HostError.
+        """
+        found = np.zeros((ROWS, *starts.shape))
+        scored = np.zeros(starts.shape, dtype=bool)
+        places = np.argwhere(inside)  # of all environments at a step, then of all at the next
+        for k in range(0, len(places), self._capacity):
+            at = tuple(places[k : k + self._capacity].T)
+            found[:, *at] = self._follow_part(before[at], actions[at], after[at], starts[at], at[1])
+            scored[at] = found[FLAGS, *at] == 0
+        values = np.moveaxis(found[: len(self.names)], 0, -1)
+        return Episodes(self.names, values, found[PHI], found[PHI0], scored)
+
+    def _follow_part(
+        self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, lanes: np.ndarray
+    ) -> np.ndarray:
+        count = len(before)
+        for name, array in (("before", before), ("after", after), ("memory", lanes), ("action", actions)):
+            self._inputs[name][:count] = array
+        self._inputs["start"][:count] = starts
+        return self._ask(count, TAKEN, (count, 1))[:, :, 0]
+
+    def settle(self) -> None:
+        """Raises HostError if the program has changed anything but its memories since it was loaded."""
+        self._ask(0, 0, (0, 0))
 
     def _expand_part(self, before: np.ndarray, after: np.ndarray, memory: np.ndarray) -> np.ndarray:
         count = len(before)
@@ -134,7 +178,7 @@ class ProductHost:
         seconds = self.limits.call_seconds + self.limits.transition_us * 1e-6 * size
         try:
             self._accept_names(self._process.ask(SCORE, count, actions, seconds))
-            return self._accepted(self._output[: _ROWS * size].reshape(_ROWS, *shape).copy())
+            return self._accepted(self._output[: ROWS * size].reshape(ROWS, *shape).copy())
         except HostError:
             self.close()
             raise
@@ -149,8 +193,8 @@ class ProductHost:
         self.names = names
 
     def _accepted(self, found: np.ndarray) -> np.ndarray:
-        values, memory, flags = found[: len(self.names)], found[_MEMORY], found[_FLAGS]
-        if not ((np.abs(values) <= self.limits.max_abs).all() and (np.abs(found[_PHI]) <= self.limits.max_abs).all()):
+        values, memory, flags = found[: len(self.names)], found[MEMORY], found[FLAGS]
+        if not ((np.abs(values) <= self.limits.max_abs).all() and (np.abs(found[PHI]) <= self.limits.max_abs).all()):
             raise HostError("protocol", "the host sent values that are not finite or too large")
         whole = (memory == np.floor(memory)) & (memory >= ONE_TOO_MANY) & (memory < self._memories)
         if not (whole & np.isin(flags, np.arange(8))).all():
@@ -158,7 +202,8 @@ class ProductHost:
         return found
 
 
-def _layout(capacity: int, actions: int, schema: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+def layout(capacity: int, actions: int, schema: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """Where the inputs of a request lie in shared memory, and the size of all."""
     dtype, width = np.dtype(schema.get("dtype", "int32")), int(schema["width"])
 
     def room(shape: tuple[int, ...], kind: Any) -> np.ndarray:
@@ -169,150 +214,6 @@ def _layout(capacity: int, actions: int, schema: Mapping[str, Any]) -> tuple[lis
         "before": room((capacity, width), dtype),
         "after": room((capacity * actions, width), dtype),
         "memory": room((capacity,), np.int64),
+        "action": room((capacity,), np.int64),
+        "start": room((capacity,), np.uint8),
     })  # fmt: skip
-
-
-# --- inside the host -------------------------------------------------------------------------------------
-
-
-class Walker:
-    """Calls a loaded program from numbered memories. The host's side; it protects nobody.
-
-    blind: the program cannot tell which action was taken, so actions that end in the same state need one call.
-    """
-
-    def __init__(
-        self, program: Any, config: Mapping[str, Any], incoming: mmap.mmap, outgoing: mmap.mmap, blind: bool
-    ) -> None:
-        placed, _ = _layout(config["capacity"], len(config["actions"]), config["schema"])
-        self.inputs = read_arrays(placed, incoming)
-        self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
-        self.program, self.memories, self.blind = program, Memories(config["memories"]), blind
-        self.columns: dict[tuple[str, Any], list[float]] = {}  # of this request, by function and component
-        self.reads, self.shaping, self.earlier = 0, False, None
-        self.earlier_views, self.later_views = _Views(program), _Views(program)
-        _watch(program.view, self)
-
-    def handle(self, count: int, actions: int) -> Reply:
-        """One request: all `actions` of `count` pairs, or the start of an episode where `actions` is 0."""
-        size = count * max(actions, 1)
-        out = self.output[: _ROWS * size].reshape(_ROWS, size)
-        out[:] = 0.0
-        try:
-            if actions == 0:
-                self._begin(out)
-            else:
-                self._expand(count, actions, out)
-        except BaseException as problem:
-            from .scoring import as_host_error
-
-            raise as_host_error(problem, "exception") from None
-        self.program._check_values(out[[*range(len(self.program.names)), _PHI, _PHI]], np.ones(size, bool))
-        return Reply(names=tuple(self.program.names))
-
-    def _begin(self, out: np.ndarray) -> None:
-        memory: dict[Any, Any] = {}
-        if self.program.potential is not None:
-            state = self.program.view(self.inputs["before"][0].tolist(), self.program.tables)
-            out[_PHI, 0] = self.program._potential(state, memory)
-        out[_MEMORY, 0] = self.memories.number(memory)
-
-    def _expand(self, count: int, actions: int, out: np.ndarray) -> None:
-        before, after = self.inputs["before"], self.inputs["after"]
-        numbers, size = self.inputs["memory"][:count].tolist(), count * actions
-        phi, kept, flags = ([0.0] * size for _ in range(3))
-        self.columns = {owner: [0.0] * size for owner in self.program.parts.values()}
-        for i in range(count):
-            prev = self.earlier_views.of(before[i])
-            self.earlier = prev._row
-            called: dict[int, int] = {}  # a state after -> the transition from this pair that was scored
-            for at in range(i * actions, (i + 1) * actions):
-                state = self.later_views.of(after[at])
-                if self.blind and (same := called.setdefault(id(state), at)) != at:
-                    for values in (phi, kept, flags, *self.columns.values()):
-                        values[at] = values[same]
-                    continue
-                self.reads = 0
-                memory = self.memories.copy(numbers[i])
-                phi[at] = self._score(prev, at - i * actions, state, memory, at, size)
-                kept[at] = self.memories.number(memory)
-                flags[at] = self.reads
-        out[_PHI], out[_MEMORY], out[_FLAGS] = phi, kept, flags
-        for index, name in enumerate(self.program.names):
-            out[index] = self.columns[self.program.parts[name]]
-
-    def _score(self, prev: Any, action: int, state: Any, memory: dict[Any, Any], at: int, size: int) -> float:
-        """Call the program on a transition; its components go into the columns, its potential is returned."""
-        phi = 0.0
-        for function, call in self.program.calls:
-            if function == STATE_ONLY:
-                phi = self._potential(state, memory)
-                continue
-            result = call(prev, action, state, memory)
-            for part, value in (result if isinstance(result, dict) else {None: result}).items():
-                column = self.columns.get((function, part))
-                if column is None:
-                    column = self.columns[function, part] = self.program._new_column(function, part, size)
-                column[at] = value if type(value) is float else self.program._exact(function, part, value)
-        return phi
-
-    def _potential(self, state: Any, memory: dict[Any, Any]) -> float:
-        self.shaping = True
-        value = self.program._potential(state, memory)
-        self.shaping = False
-        return value
-
-    def read(self, view: Any, name: str) -> None:
-        """Note that the program read a field that states of one place may differ in."""
-        if name == "step":
-            self.reads |= READ_STEP
-        elif self.shaping:
-            self.reads |= READ_EVENT_FOR_POTENTIAL
-        elif view._row is self.earlier:
-            self.reads |= READ_EARLIER_EVENT
-
-
-class _Views:
-    """Views of the rows met of late: the same state is entered from many pairs, and a view costs more than a look.
-
-    A full cache becomes the old one, and what is not met again until the next is full is forgotten.
-    """
-
-    def __init__(self, program: Any) -> None:
-        self._program, self._made, self._old = program, {}, {}
-
-    def of(self, row: np.ndarray) -> Any:
-        key = row.tobytes()
-        view = self._made.get(key)
-        if view is None:
-            if len(self._made) >= _KEPT_VIEWS:
-                self._made, self._old = {}, self._made
-            view = self._old.get(key)
-            if view is None:
-                view = self._program.view(row.tolist(), self._program.tables)
-            self._made[key] = view
-        return view
-
-
-def _watch(view: type, walker: Walker) -> None:
-    """Make a view class tell the walker when such a field is read, one by one or in a whole comparison."""
-    for name in ("step", *_EVENT_FIELDS):
-        if name in getattr(view, "_fields", ()):
-            inner = getattr(view, name)
-            setattr(view, name, property(_noting(walker, name, inner.fget), inner.fset, doc=inner.__doc__))
-    compare, digest = view.__eq__, view.__hash__
-
-    def whole(self: Any, result: Any) -> Any:
-        walker.reads |= READ_STEP | READ_EARLIER_EVENT
-        return result
-
-    view.__eq__ = lambda self, other: whole(self, compare(self, other))  # type: ignore[assignment]
-    view.__hash__ = lambda self: whole(self, digest(self))  # type: ignore[assignment]
-
-
-def _noting(walker: Walker, name: str, get: Any) -> Any:
-    def noting(self: Any) -> Any:
-        walker.read(self, name)
-        return get(self)
-
-    return noting

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .carried import Carried
 from .protocol import COMPONENT_NAME, STATE_ONLY, HostError, Limits, Reply, function_signature
 from .views import build_view, costly_fields, shared_lists
 
@@ -104,6 +105,7 @@ class Program:
         self.potential = next((call for name, call in self.calls if name == STATE_ONLY), None)
         self.names: list[str] = []
         self.parts: dict[str, tuple[str, str | None]] = {}
+        self.carried = Carried(scope, names, self.view)
         self.step = 0
         # The last state of each environment, so that it makes no difference where a rollout is cut into calls.
         self.states: list[Any] = [None] * envs
@@ -127,6 +129,12 @@ class Program:
             )
             self._score_group(work, first, out[:, :, lanes])
         self._check_values(out, starts)
+        self.carried.scored(starts.size)
+        return Reply(names=tuple(self.names))
+
+    def settle(self) -> Reply:
+        """Raises HostError if the program changed anything but its memories since it was loaded."""
+        self.carried.require_unchanged()
         return Reply(names=tuple(self.names))
 
     def _score_group(self, work: _Chunk, first: int, out: np.ndarray) -> None:
@@ -165,6 +173,7 @@ class Program:
                 memory = self.memories[n] = {}
                 if self.potential is not None:
                     work.phi0[at] = self._potential(prev, memory)
+            prev._seen = 0
             state = view(row, tables)
             for name, kept in same:
                 # Most steps change no object, and making one takes longer than all else that a view does.
@@ -175,6 +184,9 @@ class Program:
                     work.phi[at] = self._potential(state, memory)
                     continue
                 result = call(prev, actions[t], state, memory)
+                if type(result) is float and None in columns:
+                    columns[None][at] = result
+                    continue
                 if not isinstance(result, dict):
                     result = {None: result}
                 for part, value in result.items():
@@ -189,6 +201,7 @@ class Program:
 
     def _potential(self, state: Any, memory: dict[Any, Any]) -> float:
         assert self.potential is not None
+        state._seen = 0
         value = self.potential(state, memory)
         return value if type(value) is float else self._exact(STATE_ONLY, None, value)
 

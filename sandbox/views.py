@@ -13,11 +13,19 @@ Schema = Mapping[str, Any]
 Getter = Callable[[Any], Any]
 ItemMaker = Callable[[Sequence[Any], int], Any]
 
+READ_STEP, READ_EVENT = 1, 2
+"""What a view notes in `_seen` when it is read: fields in which states of one place may differ."""
+_HISTORY = {"step": READ_STEP, "event": READ_EVENT, "event_object": READ_EVENT, "solved": READ_EVENT}
+_KEPT_LISTS = 16384
+
 
 class View:
-    """A state or a record of it. Fields are attributes; nothing can be set."""
+    """A state or a record of it. Fields are attributes; nothing can be set.
 
-    __slots__ = ("_made", "_row", "_tables")
+    What is read of a state's history is noted in every host, so that no host differs from another in its views.
+    """
+
+    __slots__ = ("_made", "_row", "_seen", "_tables")
     _fields: tuple[str, ...] = ()
     _undeclared: Mapping[str, str] = {}
 
@@ -25,14 +33,17 @@ class View:
         self._row = row
         self._tables = tables
         self._made: dict[str, Any] = {}  # records and lists read so far
+        self._seen = 0
 
     def __getattr__(self, name: str) -> Any:
         raise _no_field(type(self), name)
 
     def __eq__(self, other: object) -> bool:
+        self._seen |= READ_STEP | READ_EVENT
         return isinstance(other, View) and type(self) is type(other) and self._row == other._row
 
     def __hash__(self) -> int:
+        self._seen |= READ_STEP | READ_EVENT
         return hash(tuple(self._row))
 
     def __repr__(self) -> str:
@@ -87,7 +98,12 @@ def build_view(schema: Schema, uses: Iterable[str] | None = None) -> type[View]:
     allowed = None if uses is None else frozenset(uses)
     lists: dict[str, ItemMaker] = {}
     integral = schema.get("dtype", "int32") != "float64"
-    return _view_class(schema["name"], schema["fields"], lists, integral, allowed)
+    view = _view_class(schema["name"], schema["fields"], lists, integral, allowed)
+    for field in _readable(schema["fields"], allowed):
+        if field["name"] in _HISTORY and "column" in field:
+            getter = _noting(_HISTORY[field["name"]], field, _scalar(field, lists, integral), integral)
+            setattr(view, field["name"], _property(field, getter))
+    return view
 
 
 def shared_lists(schema: Schema) -> list[tuple[str, int, int]]:
@@ -164,6 +180,32 @@ def _scalar(field: Schema, lists: Mapping[str, ItemMaker], integral: bool) -> Ge
     raise ValueError(f"unknown field kind {kind!r} of field {field['name']!r}")
 
 
+def _noting(seen: int, field: Schema, getter: Getter, integral: bool) -> Getter:
+    """A getter that notes what it reads. The usual kinds are read here, as a second call would take as long again."""
+    column = field["column"]
+
+    def number(self: View) -> Any:
+        self._seen |= seen
+        return self._row[column]
+
+    def flag(self: View) -> Any:
+        self._seen |= seen
+        return self._row[column] != 0
+
+    values = (*field.get("values", ()), None)  # index -1 is the last entry: None
+
+    def choice(self: View) -> Any:
+        self._seen |= seen
+        return values[self._row[column]]
+
+    def other(self: View) -> Any:
+        self._seen |= seen
+        return getter(self)
+
+    usual = {"int": number, "bool": flag, "choice": choice}
+    return usual.get(field["kind"], other) if integral else other
+
+
 def _item_reader(field: Schema, integral: bool) -> Callable[[Sequence[Any]], Any]:
     """How a field of an Item is made of the item's columns; an item keeps what was made, as programs read it often."""
     kind, column = field["kind"], field["column"]
@@ -197,16 +239,29 @@ def _list(field: Schema, lists: dict[str, ItemMaker], integral: bool, allowed: f
     def made(slot: int, columns: Sequence[Any]) -> Item:
         return kind((slot, *[read(columns) for read in readers]))
 
+    known: dict[tuple[Any, ...], tuple[Item, ...]] = {}
+    end = start + stride * field["length"]
+
     def items(self: View) -> tuple[Item, ...]:
         row = self._row
         return tuple([made(slot, row[a:b]) for slot, a, b, there in slots if row[there]])
+
+    def kept(self: View) -> tuple[Item, ...]:
+        # Equal lists are one object, so that `is` says the same in every host, however it comes by its views.
+        key = tuple(self._row[start:end])
+        found = known.get(key)
+        if found is None:
+            if len(known) >= _KEPT_LISTS:
+                known.clear()
+            found = known[key] = items(self)
+        return found
 
     def item(row: Sequence[Any], slot: int) -> Item:
         a = start + slot * stride
         return made(slot, row[a : a + stride])
 
     lists[name] = item
-    return items
+    return kept if integral else items  # -0.0 equals 0.0, and is another number
 
 
 def _once(name: str, make: Getter) -> Getter:

@@ -1,0 +1,185 @@
+"""The host's side of ProductHost: calls a loaded program from numbered memories. It protects nobody."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .arrays import read_arrays
+from .memories import ONE_TOO_MANY, UNLISTED, Memories, freeze, thaw
+from .product import (
+    FLAGS,
+    MEMORY,
+    PHI,
+    PHI0,
+    READ_EARLIER_EVENT,
+    READ_EVENT_FOR_POTENTIAL,
+    READ_STEP,
+    ROWS,
+    TAKEN,
+    layout,
+)
+from .protocol import STATE_ONLY, TEXT_BYTES, Reply
+from .scoring import as_host_error
+from .views import READ_EVENT
+
+_KEPT_VIEWS = 16384
+
+
+class Walker:
+    """Calls a loaded program from numbered memories.
+
+    blind: the program cannot tell which action was taken, so actions that end in the same state need one call.
+    """
+
+    def __init__(
+        self, program: Any, config: Mapping[str, Any], incoming: mmap.mmap, outgoing: mmap.mmap, blind: bool
+    ) -> None:
+        placed, _ = layout(config["capacity"], len(config["actions"]), config["schema"])
+        self.inputs = read_arrays(placed, incoming)
+        self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
+        self.program, self.memories, self.blind = program, Memories(config["memories"]), blind
+        self.columns: dict[tuple[str, Any], list[float]] = {}  # of this request, by function and component
+        self.lanes: dict[int, int | dict[Any, Any]] = {}  # of each episode being followed: its memory, or its number
+        self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
+        self.earlier_views, self.later_views = _Views(program), _Views(program)
+
+    def handle(self, count: int, actions: int) -> Reply:
+        """One request: all `actions` of `count` pairs, or the start of an episode where `actions` is 0."""
+        if count == 0:
+            return self.program.settle()
+        size = count if actions == TAKEN else count * max(actions, 1)
+        out = self.output[: ROWS * size].reshape(ROWS, size)
+        out[:] = 0.0
+        try:
+            if actions == 0:
+                self._begin(out)
+            elif actions == TAKEN:
+                self._follow(count, out)
+            else:
+                self._expand(count, actions, out)
+        except BaseException as problem:
+            raise as_host_error(problem, "exception") from None
+        rows = [*range(len(self.program.names)), PHI0, PHI]
+        self.program._check_values(out[rows][:, None], np.ones((1, size), bool))
+        self.program.carried.scored(size)
+        return Reply(names=tuple(self.program.names))
+
+    def _begin(self, out: np.ndarray) -> None:
+        memory: dict[Any, Any] = {}
+        if self.program.potential is not None:
+            state = self.program.view(self.inputs["before"][0].tolist(), self.program.tables)
+            out[PHI, 0] = self.program._potential(state, memory)
+        out[MEMORY, 0] = self.memories.number(memory)
+
+    def _expand(self, count: int, actions: int, out: np.ndarray) -> None:
+        before, after = self.inputs["before"], self.inputs["after"]
+        numbers, size = self.inputs["memory"][:count].tolist(), count * actions
+        phi, kept, flags = ([0.0] * size for _ in range(3))
+        self.columns = {owner: [0.0] * size for owner in self.program.parts.values()}
+        for i in range(count):
+            prev = self.earlier_views.of(before[i])
+            called: dict[int, int] = {}  # a state after -> the transition from this pair that was scored
+            for at in range(i * actions, (i + 1) * actions):
+                state = self.later_views.of(after[at])
+                if self.blind and (same := called.setdefault(id(state), at)) != at:
+                    for values in (phi, kept, flags, *self.columns.values()):
+                        values[at] = values[same]
+                    continue
+                memory = self.memories.copy(numbers[i])
+                phi[at], flags[at] = self._score((prev, at - i * actions, state, memory), at, size)
+                kept[at] = self.memories.number(memory)
+        out[PHI], out[MEMORY], out[FLAGS] = phi, kept, flags
+        for index, name in enumerate(self.program.names):
+            out[index] = self.columns[self.program.parts[name]]
+
+    def _follow(self, count: int, out: np.ndarray) -> None:
+        """One transition of each of `count` places of episodes, in order."""
+        before, after = self.inputs["before"], self.inputs["after"]
+        taken, starts, lanes = (self.inputs[name][:count].tolist() for name in ("action", "start", "memory"))
+        phi, phi0, kept, flags = ([0.0] * count for _ in range(4))
+        self.columns = {owner: [0.0] * count for owner in self.program.parts.values()}
+        for at in range(count):
+            if not starts[at] and lanes[at] not in self.lanes:
+                kept[at], flags[at] = UNLISTED, 1.0
+                continue
+            prev, state = self.earlier_views.of(before[at]), self.later_views.of(after[at])
+            if starts[at]:
+                memory: dict[Any, Any] = {}
+                if self.program.potential is not None:
+                    phi0[at] = self.program._potential(prev, memory)
+            else:
+                memory = self._remembered(lanes[at])
+            phi[at], _ = self._score((prev, taken[at], state, memory), at, count)
+            kept[at] = self._remember(lanes[at], memory)
+        out[PHI], out[PHI0], out[MEMORY], out[FLAGS] = phi, phi0, kept, flags
+        for index, name in enumerate(self.program.names):
+            out[index] = self.columns[self.program.parts[name]]
+
+    def _remembered(self, lane: int) -> dict[Any, Any]:
+        kept = self.lanes[lane]
+        return self.memories.copy(kept) if isinstance(kept, int) else kept
+
+    def _remember(self, lane: int, memory: dict[Any, Any]) -> int:
+        """Keep the memory of an episode by its number, as a copy where no number is left, or not at all."""
+        number = self.memories.number(memory)
+        if number == ONE_TOO_MANY:
+            self.lanes[lane] = thaw(freeze(memory))
+        elif number == UNLISTED:
+            self.lanes.pop(lane, None)
+        else:
+            self.lanes[lane] = number
+        return number
+
+    def _score(self, arguments: tuple[Any, int, Any, dict[Any, Any]], at: int, size: int) -> tuple[float, int]:
+        """Call the program on (prev, action, state, memory), its components into the columns; (potential, reads)."""
+        prev, action, state, memory = arguments
+        phi, reads = 0.0, 0
+        prev._seen = state._seen = 0
+        for function, call in self.program.calls:
+            if function == STATE_ONLY:
+                seen = state._seen
+                phi = self.program._potential(state, memory)
+                reads |= READ_EVENT_FOR_POTENTIAL if state._seen & READ_EVENT else 0
+                state._seen |= seen
+                continue
+            result = call(prev, action, state, memory)
+            for part, value in (result if isinstance(result, dict) else {None: result}).items():
+                column = self.columns.get((function, part))
+                if column is None:
+                    column = self.columns[function, part] = self.program._new_column(function, part, size)
+                column[at] = value if type(value) is float else self.program._exact(function, part, value)
+        if (prev._seen | state._seen) & READ_STEP:
+            reads |= READ_STEP
+        if prev._seen & READ_EVENT:
+            reads |= READ_EARLIER_EVENT
+        for name in self.records:  # of a record nothing can be read that history decides; but it can be compared whole
+            for view in (prev, state):
+                if name in view._made and view._made[name]._seen:
+                    reads |= READ_STEP | READ_EARLIER_EVENT
+        return phi, reads
+
+
+class _Views:
+    """Views of the rows met of late: the same state is entered from many pairs, and a view costs more than a look.
+
+    A full cache becomes the old one, and what is not met again until the next is full is forgotten.
+    """
+
+    def __init__(self, program: Any) -> None:
+        self._program, self._made, self._old = program, {}, {}
+
+    def of(self, row: np.ndarray) -> Any:
+        key = row.tobytes()
+        view = self._made.get(key)
+        if view is None:
+            if len(self._made) >= _KEPT_VIEWS:
+                self._made, self._old = {}, self._made
+            view = self._old.get(key)
+            if view is None:
+                view = self._program.view(row.tolist(), self._program.tables)
+            self._made[key] = view
+        return view

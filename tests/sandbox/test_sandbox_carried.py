@@ -1,0 +1,59 @@
+"""State that outlives the episode is refused, whether or not a result shows it."""
+
+from __future__ import annotations
+
+import pytest
+from carried_state import CARRIED, HEAD, PAY
+from honest_rewards import REWARDS
+from sandbox_task import ACTIONS, SCHEMA, TABLES, host, rollout
+
+from sandbox.client import HostError, Limits, check_determinism
+
+
+@pytest.mark.parametrize("name", CARRIED)
+def test_what_a_program_carries_outside_of_memory_is_refused(name: str) -> None:
+    problem = check_determinism(CARRIED[name], ["reward"], SCHEMA, TABLES, **rollout(12), action_names=ACTIONS)
+    assert problem is not None and problem.cause == "nondeterministic"
+    assert "keep all state in memory" in problem.message
+
+
+@pytest.mark.parametrize("name", ["class", "functools", "enum", "dataclass", "deque", "bfs"])
+def test_honest_programs_change_nothing(name: str) -> None:
+    with host(REWARDS[name]) as running:
+        running.score(**rollout(12))
+        running.settle()
+        running.score(**rollout(12, seed=1))
+        running.settle()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "from functools import cache\n@cache\ndef far(x):\n    return [x]\n",
+        "from functools import lru_cache\n@lru_cache(2)\ndef far(x):\n    return {x: x}\n",
+        "from functools import singledispatch\n@singledispatch\ndef far(x):\n    return [x]\n",
+        "from enum import Flag\nclass F(Flag):\n    A = 1\n    B = 2\n    C = 4\ndef far(x):\n    return F(x % 8)\n",
+        "from abc import ABC\nclass A(ABC):\n    pass\ndef far(x):\n    return isinstance(x, A)\n",
+        "import numpy as np\nW = np.arange(9.0)\ndef far(x):\n    return W + W[::-1] * x\n",
+    ],
+)
+def test_what_python_keeps_by_itself_is_no_state(head: str) -> None:
+    source = head + HEAD + "    far(state.step)\n    far(prev.step)\n" + PAY
+    assert check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(12), action_names=ACTIONS) is None
+
+
+def test_a_state_that_changes_late_ends_the_host_that_trains() -> None:
+    source = "N = [0]\n" + HEAD + "    if state.step == 700: N[0] += 1\n" + PAY
+    with host(source, capacity=3000, limits=Limits(call_seconds=5.0)) as running:
+        with pytest.raises(HostError, match="N changed") as raised:
+            for seed in range(3):
+                running.score(**rollout(1000, seed=seed))
+    assert raised.value.cause == "nondeterministic"
+
+
+def test_how_often_a_cache_was_asked_is_not_told() -> None:
+    source = (
+        "from functools import cache\nf = cache(abs)\n" + HEAD + "    f(-1)\n    return float(f.cache_info().hits)\n"
+    )
+    problem = check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(2), action_names=ACTIONS)
+    assert problem is not None and "cache_info" in problem.message
