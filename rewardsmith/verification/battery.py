@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
 
@@ -14,6 +14,8 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout, without_potentials
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.progress import report
+from rewardsmith.verification.agreement import require_agreement
+from rewardsmith.verification.counterexample import replay, solution_script
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
@@ -97,6 +99,26 @@ class BatteryReport:
         """Whether solving pays most on every layout."""
         return not self.lost
 
+    def with_solutions(self, more: Sequence[tuple[int, Earned]]) -> BatteryReport:
+        """The same with more episodes that solve, (layout, what each earned): the best of each layout counts."""
+        best = {
+            f.layout: max([f.solution, *(e for at, e in more if at == f.layout)], key=lambda e: e.returned)
+            for f in self.findings
+        }
+        # A layout may have two findings, the bank's and that of saved hacks.
+        again = [replace(f, solution=max(f.solution, best[f.layout], key=lambda e: e.returned)) for f in self.findings]
+        return replace(self, findings=tuple(sorted(again, key=lambda f: f.margin)))
+
+
+def earned_by_way(
+    task: Task, reward: TrainingReward, gamma: float, layout: int, way: Sequence[int], allow: str
+) -> tuple[int, Earned] | None:
+    """(layout, what actions earn in the real environment); None where they do not solve. Raises sandbox.HostError."""
+    played = replay(task, reward, solution_script(task, layout, way, gamma), allow)
+    if not played.solved:
+        return None
+    return layout, Earned("optimal way of solving", played.discounted, played.channels, played.components)
+
 
 def played_bank(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple[int, Played], ...]:
     """The scripted episodes of `layouts` (a job's unless given); those without a plan that solves are left out."""
@@ -177,11 +199,15 @@ def _scored(
 
     def scored(bank: tuple[int, Played]) -> Scores | None:
         _, played = bank
-        if not reward.functions or (bank is banks[0] and known is not None):
-            return known
-        steps, columns = played.rollout.starts.shape
-        with open_host(reward, task, played.tables, columns, steps, allow) as host:
-            return score_rollout(host, played.rollout, task, played.tables)
+        if not reward.functions:
+            return None
+        found = known if bank is banks[0] else None
+        if found is None:
+            steps, columns = played.rollout.starts.shape
+            with open_host(reward, task, played.tables, columns, steps, allow) as host:
+                found = score_rollout(host, played.rollout, task, played.tables)
+        require_agreement(task, reward, played, found, allow)
+        return found
 
     every = chain(_banks(task, layouts), played_hacks(task, hacks) if hacks else ())
     while banks := list(islice(every, LAYOUTS)):  # a few at a time: many layouts' episodes would fill the memory

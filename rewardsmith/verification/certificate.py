@@ -17,6 +17,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.progress import report
 
+from .agreement import require_walks_agree
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
 from .layouts import LAYOUTS, layout_sample
@@ -205,6 +206,7 @@ def _certify_model(
     along = plan_of(task, layout)
     pay = success_pay(build_model(task, reward, gamma, layout, limit, allow, along), task, reward, gamma, allow)
     model = pay.model
+    require_walks_agree(task, reward, model, gamma, allow)
     far = distances(model.successor, model.success)
     if model.missing:
         return judge_part(task, reward, model, far, gamma, allow)
@@ -224,7 +226,7 @@ def _certify_model(
         layout, found.verdict, _reason(found, int(far[0]), task) + _sampled(pay), 1.0,
         len(model.graph.state), len(model), model.transitions, low, high, int(far[0]),
         solution_return(model, far, gamma), found.horizon, idling(model, gamma), dying(model, gamma), cycle, gain,
-        example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps, found.by_step,
+        example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps, found.by_step, found.ways,
     )  # fmt: skip
 
 
@@ -238,11 +240,12 @@ class _Decision:
     idle: Solution
     horizon: bool | None
     by_step: bool
+    ways: tuple[tuple[int, ...], ...]
 
 
 def _decide(pay: SuccessPay, shortest: int, gamma: float) -> _Decision:
     """By the least and the most that a success pays; by what it pays at each step where these do not decide."""
-    low, high, idle = _optima(pay, shortest, gamma)
+    low, high, idle, ways = _optima(pay, shortest, gamma)
     verdict = _verdict(low, high)
     infinite = {"sound": True, "unsound": False}.get(verdict)
     timed = None
@@ -258,7 +261,7 @@ def _decide(pay: SuccessPay, shortest: int, gamma: float) -> _Decision:
     horizon = horizon_solves(pay, gamma, low)
     if horizon is not None and infinite is not None and horizon != infinite:
         verdict = "horizon-dependent"
-    return _Decision(verdict, low, high, idle, horizon, high is timed)
+    return _Decision(verdict, low, high, idle, horizon, high is timed, ways)
 
 
 def _sampled(pay: SuccessPay) -> str:
@@ -266,12 +269,15 @@ def _sampled(pay: SuccessPay) -> str:
     return text if pay.sampled else ""
 
 
-def _optima(pay: SuccessPay, shortest: int, gamma: float) -> tuple[Optimum, Optimum, Solution]:
-    """The optimum where success pays the least, and the most, that it does from the fewest steps on; V*_ns."""
+def _optima(
+    pay: SuccessPay, shortest: int, gamma: float
+) -> tuple[Optimum, Optimum, Solution, tuple[tuple[int, ...], ...]]:
+    """The optimum where success pays the least, and the most, that it does from the fewest steps on; V*_ns; the
+    actions of those that solve."""
     least, most = pay.bounds(shortest)
-    high, idle = _optimum(pay.model, most, gamma)
-    low = _optimum(pay.model, least, gamma)[0] if (least != most).any() else high
-    return low, high, idle
+    high, idle, way = _optimum(pay.model, most, gamma)
+    low, _, other = _optimum(pay.model, least, gamma) if (least != most).any() else (high, idle, way)
+    return low, high, idle, tuple(dict.fromkeys(each for each in (way, other) if each))
 
 
 def _late(pay: SuccessPay, high: Optimum, shortest: int) -> bool:
@@ -279,16 +285,25 @@ def _late(pay: SuccessPay, high: Optimum, shortest: int) -> bool:
     return (high.steps or 0) > shortest or bool(pay.model.reads_step.any())
 
 
-def _optimum(model: RewardModel, reward: NDArray[np.float64], gamma: float) -> tuple[Optimum, Solution]:
-    """(the optimum at the start, the solution without transitions that succeed)."""
+def _optimum(
+    model: RewardModel, reward: NDArray[np.float64], gamma: float
+) -> tuple[Optimum, Solution, tuple[int, ...]]:
+    """(the optimum at the start, the solution without transitions that succeed, optimal actions to success if any)."""
     everything = np.ones(reward.shape, dtype=bool)
     best = solve(model.successor, reward, everything, gamma)
     idle = solve(model.successor, reward, ~model.success, gamma)
     error = max(best.error, idle.error)
-    steps, *_ = optimal_reach(model.successor, reward, model.success, best.value, gamma, 2 * error)
+    steps, parent, taken, node, last = optimal_reach(
+        model.successor, reward, model.success, best.value, gamma, 2 * error
+    )
     value, without = float(best.value[0]), float(idle.value[0])
     reached = int(steps) if steps > 0 else None
-    return Optimum(value, without, error, value - without > 2 * error, reached is not None, reached), idle
+    way = [int(last)] if reached else []
+    while reached and parent[node] >= 0:
+        way.append(int(taken[node]))
+        node = parent[node]
+    optimum = Optimum(value, without, error, value - without > 2 * error, reached is not None, reached)
+    return optimum, idle, tuple(way[::-1])
 
 
 def _verdict(low: Optimum, high: Optimum) -> str:

@@ -14,7 +14,7 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.verification.battery import Earned, first_bank, run_battery
+from rewardsmith.verification.battery import BatteryReport, Earned, earned_by_way, first_bank, run_battery
 from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.scripts import Hack
@@ -89,6 +89,7 @@ def run_checks(
     verdicts = [_gate(task, reward, allow)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
+    report = None
     try:
         if task.family == "minigrid" and task.engine == "real":
             _score_random_play(task, reward, allow)
@@ -111,17 +112,20 @@ def run_checks(
         if verdicts[-1].passed:
             verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))
         if verdicts[-1].passed and proof.wanted:
-            verdicts += _battery(task, reward, gamma, allow, scores, hacks, looked_at)
+            report = run_battery(task, reward, gamma, allow, scores, hacks, looked_at)
+            verdicts += [_battery_verdict(report)] if report is not None else []
         if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
             verdicts += _certificate(task, reward, gamma, proof, allow)
-            verdicts = _proved_right(verdicts)
+            if report is not None and not report.passed:
+                verdicts = _with_optimal_ways(task, reward, gamma, report, verdicts, allow)
         return Checked(verdicts, components, played)
     except HostError as error:
         told = str(error)
         if "StopIteration" in told:
             told += "; next() found nothing: an object can be gone (a box that was opened), so give it a default"
-        verdicts.append(Verdict("contract", False, told, {"cause": error.cause, "line": error.line}))
-        return Checked(verdicts, {}, {})
+        kind = "determinism" if error.cause == "nondeterministic" else "contract"
+        failed = Verdict(kind, False, told, {"cause": error.cause, "line": error.line})
+        return Checked([*(v for v in verdicts if v.kind != kind), failed], {}, {})
 
 
 def _score_random_play(task: Task, reward: TrainingReward, allow: str) -> None:
@@ -190,18 +194,7 @@ def _sample(rollout: Rollout) -> Rollout:
     return Rollout(**{f.name: getattr(rollout, f.name)[:, ::every] for f in fields(Rollout)})
 
 
-def _battery(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    allow: str,
-    first: Scores,
-    hacks: Sequence[Hack],
-    layouts: Sequence[int],
-) -> list[Verdict]:
-    report = run_battery(task, reward, gamma, allow, first, hacks, layouts)
-    if report is None:
-        return []
+def _battery_verdict(report: BatteryReport) -> Verdict:
     worst, flooding = report.findings[0], report.flooding
     details = {
         "margin": worst.margin,
@@ -220,7 +213,7 @@ def _battery(
             f"solving pays most on {told}; the next best, {worst.rival.script!r} on layout {worst.layout}, earns "
             f"{worst.margin:.3g} less"
         )
-        return [Verdict("battery", True, text, details)]
+        return Verdict("battery", True, text, details)
     more = f"{-worst.margin:.3g} more than" if worst.margin < -1e-9 else "no less than"
     text = (
         f"On training layout {worst.layout} {worst.rival.script!r} never solves and earns {worst.rival.returned:.3g} "
@@ -228,7 +221,7 @@ def _battery(
         f"episode: {_sums(worst.rival)}; of the {worst.solution.script}'s: {_sums(worst.solution)}. "
         "Make solving pay most."
     )
-    return [Verdict("battery", False, text, details)]
+    return Verdict("battery", False, text, details)
 
 
 def _sums(earned: Earned) -> str:
@@ -236,28 +229,24 @@ def _sums(earned: Earned) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in parts.items())
 
 
-def _proved_right(verdicts: list[Verdict]) -> list[Verdict]:
-    """Pass the battery where a proof says of each layout it was lost on that the optimum solves.
+def _with_optimal_ways(
+    task: Task, reward: TrainingReward, gamma: float, report: BatteryReport, verdicts: list[Verdict], allow: str
+) -> list[Verdict]:
+    """Play the certificate's optimal ways of solving for real, as scripts, on the layouts that the battery was lost on.
 
-    Its solving scripts are the planner's; a reward may make another way of solving the best one.
+    The battery's solving scripts are the planner's; a reward may make another way of solving the best one.
     """
     *before, battery, certificate = verdicts
-    if battery.kind != "battery" or battery.passed:
-        return verdicts
-    layouts = certificate.details["layouts"]
-    proved = {
-        e["layout"]
-        for e in layouts
-        if e["verdict"] in ("sound", "dilatory") or (e["verdict"] == "depends on time" and e["by_step"])
-    }
-    if not certificate.passed or not set(battery.details["lost"]) <= proved:
-        return verdicts
-    worst = battery.details["rival"]["script"]
-    text = (
-        f"{worst!r} earns more than the planner's way of solving; the certificate proves that another way of solving "
-        "earns more still"
-    )
-    return [*before, replace(battery, passed=True, message=text), certificate]
+    lost = set(report.lost)
+    ways = [(each["layout"], way) for each in certificate.details["layouts"] for way in each["ways"]]
+    played = [earned_by_way(task, reward, gamma, at, way, allow) for at, way in ways if at in lost]
+    better = report.with_solutions([found for found in played if found is not None])
+    told = _battery_verdict(better)
+    if told.passed:
+        rival = battery.details["rival"]["script"]
+        text = f"{rival!r} earns more than the planner's way of solving; another way of solving earns more still"
+        told = replace(told, message=f"{text}, played in the real environment")
+    return [*before, told, certificate]
 
 
 def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof, allow: str) -> list[Verdict]:

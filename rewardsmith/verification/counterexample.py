@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -128,12 +128,14 @@ def _joined(words: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What the real environment made of a counter-example."""
+    """What the real environment made of a counter-example. channels, components: undiscounted sums."""
 
     discounted: float
     undiscounted: float
     solved: bool
     steps: int
+    channels: dict[str, float] = field(default_factory=dict)
+    components: dict[str, float] = field(default_factory=dict)
 
     def confirms(self, example: CounterExample, tolerance: float = 1e-6) -> bool:
         """Whether the claim holds: not solved, and the return is the one that the model computed."""
@@ -171,6 +173,10 @@ def replay(task: Any, reward: TrainingReward, example: CounterExample, allow: st
     if reward.functions:
         with open_host(reward, task, tables, 1, done, allow) as host:
             scores = score_rollout(host, rollout, task, tables)
-    total = compose_rollout(reward, rollout, scores, example.gamma, Carry()).total[:, 0]
+    composed = compose_rollout(reward, rollout, scores, example.gamma, Carry())
+    total = composed.total[:, 0]
     discounted = float((total * example.gamma ** np.arange(done)).sum())
-    return Replayed(discounted, float(total.sum()), bool(rollout.success.any()), done)
+    channels = {name: float(part.sum()) for name, part in composed.parts.items()}
+    sums = [] if scores is None else scores.values[:, 0].sum(axis=0).tolist()
+    components = dict(zip(scores.names if scores else (), sums, strict=True))
+    return Replayed(discounted, float(total.sum()), bool(rollout.success.any()), done, channels, components)

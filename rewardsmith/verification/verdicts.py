@@ -43,7 +43,8 @@ class LayoutCertificate:
     episode without success (None if there is none). horizon_solves: whether every optimal policy of the episode's
     real, finite length solves; None if that was not computed. cycle: actions that the best non-solving policy
     repeats, and cycle_gain its mean reward per step. episode: steps of the longest episode. by_step: whether `high` was
-    computed with what success pays at each step.
+    computed with what success pays at each step. ways: actions that solve and are optimal, where success pays the most
+    and the least.
     """
 
     layout: int
@@ -66,6 +67,7 @@ class LayoutCertificate:
     difficulty: Difficulty | None = None
     episode: int | None = None
     by_step: bool = False
+    ways: tuple[tuple[int, ...], ...] = ()
 
     @property
     def misses(self) -> bool:
