@@ -47,7 +47,7 @@ def design(task: str, *, home: str | Path | None = None, slots: int | None = Non
     if not isinstance(task, str):
         raise UsageError(
             f"design() takes the id of a task or the path of a YAML file, not a {type(task).__name__}.",
-            "A MiniGrid environment of your own can be checked, not trained: engine.checking.check_reward, docs/check.md.",
+            "A MiniGrid environment of your own can be checked, not trained: `check_reward` (docs/check.md).",
         )
     chosen = settings() if home is None else Settings(home=Path(home))
     spec = read_spec(with_defaults({"task": task, **options}))

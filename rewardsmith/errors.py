@@ -22,6 +22,10 @@ class UsageError(RewardsmithError):
     exit_code = 2
 
 
+class TaskError(UsageError):
+    """The task's environment, the user's own code, failed or broke its contract. No reward is at fault."""
+
+
 class StorageError(RewardsmithError):
     """The database cannot be used: missing, locked, of another version, no space."""
 
@@ -38,10 +42,15 @@ class DiskFull(RewardsmithError):
     """A disk of this machine has no space left. What is finished is kept."""
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the operating system refused a write for want of space."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def of_system(error: OSError) -> RewardsmithError:
     """What the operating system refused, as a cause and a remedy."""
     where = f": {error.filename}" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return DiskFull(
             f"No space left on the disk{where}",
             "Free some; nothing that is finished is lost.",

@@ -19,7 +19,10 @@ def print_result(context: Any, job_id: str) -> None:
     with read(context.database) as connection:
         job = reading.find_job(connection, job_id)
         claim = reading.read_claim(connection, job) if job.state in ("done", "paused") else None
-    if job.note and job.state != "paused":
+    cause, _, remedy = (job.note or "").partition("\n")
+    # Of a failed job the note is the error itself where it has a remedy, too: the task's environment failed.
+    failed_for = (cause, remedy) if job.state == "failed" and remedy else None
+    if job.note and job.state != "paused" and failed_for is None:
         screen.say(job.note)
     if claim is not None:
         print_claim(claim)
@@ -31,6 +34,8 @@ def print_result(context: Any, job_id: str) -> None:
             screen.say("On fresh seeds it did no better than the environment's own reward: there is nothing to gain.")
         screen.next_command(f"rewardsmith show {job.best_candidate}")
         screen.next_command(f"rewardsmith export {job.id} --best --out exported")
+    if failed_for is not None:
+        raise RewardsmithError(*failed_for)
     if job.state == "failed":
         raise RewardsmithError(f"Job {job.id} found no reward.", f"See `rewardsmith why {job.id}`.")
 

@@ -69,12 +69,19 @@ def _apply(connection: Connection, job_id: str, step: Step) -> None:
             records.put_iteration(connection, job_id, number, state=state, summary=summary)
         case SetCandidate(candidate_id, values):
             records.update_candidate(connection, candidate_id, **values)
+            if values.get("state") == "dead":
+                records.stop_trials(connection, job_id, candidate_id)
         case SetBest(candidate_id):
             records.update_job(connection, job_id, best_candidate=candidate_id)
         case FinishJob(state, note):
+            # Where the job fails, what is under way is wanted no more.
+            queue.cancel_open(connection, job_id)
+            records.stop_trials(connection, job_id)
             best = ranking(read_snapshot(connection, job_id))
             values: dict[str, Any] = {}
             if best:
-                values = {"best_candidate": best[0].id, "claim": claim_of(connection, job_id, best[0].id)}
+                values["best_candidate"] = best[0].id
+            if best and state == "done":
+                values["claim"] = claim_of(connection, job_id, best[0].id)
             records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
             add_event(connection, state, job_id=job_id, text=note)

@@ -27,6 +27,8 @@ def decide(s: Snapshot) -> list[Step]:
     """The next steps of a job; empty while work is under way or the job is not running."""
     if s.job.state != "running":
         return []
+    if fault := _task_fault(s):
+        return [FinishJob("failed", fault)]
     current = s.iterations[-1] if s.iterations else None
     if current is None:
         return _open_iteration(s, 1)
@@ -36,6 +38,12 @@ def decide(s: Snapshot) -> list[Step]:
     if reason is None:
         return _open_iteration(s, current.number + 1)
     return _confirm(s, reason)
+
+
+def _task_fault(s: Snapshot) -> str | None:
+    """What the task's own environment did wrong (cause and remedy), if it did: nothing more can be learnt with it."""
+    failed = (i.result or {} for i in s.items if i.state == "failed")
+    return next((r["task_fault"] for r in failed if "task_fault" in r), None)
 
 
 # --- rounds ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,7 +19,7 @@ from rewardsmith.engine.jobs import pause_job
 from rewardsmith.engine.relay import run_ask
 from rewardsmith.engine.served import is_served
 from rewardsmith.engine.supervise import Interrupted, TrialLost, has_room, supervise_trial
-from rewardsmith.errors import DiskFull, LostItem, RewardsmithError, StorageError
+from rewardsmith.errors import DiskFull, LostItem, RewardsmithError, StorageError, TaskError
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.outage import is_outage
@@ -38,7 +39,8 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
 
     An infrastructure failure gives the item back up to the attempt cap, and so does an error that nobody foresaw:
     other items go on. A candidate's fault is a result and never arrives here as an exception. What a user can mend (a
-    missing API key, say) pauses the job. Raises only what concerns the executor itself: StorageError, OperationalError.
+    missing API key, a task file that has gone) pauses the job; an environment that fails ends it. Raises only what
+    concerns the executor itself: StorageError, OperationalError.
     """
     item = queue.get(context.database, item_id)
     if item.state != "leased" or item.owner != owner:
@@ -78,6 +80,8 @@ def _attempt(context: Context, item: Item, stopping: Callable[[], bool]) -> bool
         # Other items go on meanwhile.
         queue.wait(context.database, item, str(error), question=str(error.question), reply=str(error.reply))
         return False
+    except TaskError as error:
+        _fail_for(context, item, error)
     except DiskFull as error:
         if not _served(context, item.key.job_id):
             _stop_for(context, item, error)
@@ -119,6 +123,11 @@ def _await_room(context: Context, stopping: Callable[[], bool]) -> None:
     end = time.monotonic() + _ROOM_SECONDS
     while time.monotonic() < end and not stopping() and not has_room(context.settings.artifacts):
         time.sleep(_ROOM_LOOK)
+
+
+def _fail_for(context: Context, item: Item, error: TaskError) -> None:
+    with contextlib.suppress(LostItem):
+        context.write(lambda connection: queue.fail_for_task(connection, item, error))
 
 
 def _stop_for(context: Context, item: Item, error: RewardsmithError | SandboxError) -> None:

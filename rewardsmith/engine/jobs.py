@@ -171,10 +171,22 @@ def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = N
         return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()
 
 
+def require_unfinished(job: Job) -> None:
+    """Raises UsageError for a job that has ended."""
+    if job.state not in UNFINISHED:
+        more = "" if job.state == "cancelled" else f", or let it search on with `rewardsmith extend {job.id}`"
+        raise UsageError(f"Job {job.id} has ended already ({job.state}).", f"See `rewardsmith show {job.id}`{more}.")
+
+
 def resume_job(context: Context, job_id: str) -> None:
-    """Let a paused job run again; what was interrupted goes on from its checkpoints. Raises TaskChanged."""
+    """Let a paused job run again; what was interrupted goes on from its checkpoints.
+
+    Raises UsageError for one that has ended, TaskChanged.
+    """
     with context.database.begin() as connection:
+        records.lock_job(connection, job_id)
         job = records.get_job(connection, job_id)
+        require_unfinished(job)
         require_same_task(JobSpec.model_validate(job.spec))
         if job.state == "paused":
             records.update_job(connection, job_id, state="running", note=None, finished_at=None, charged_at=None)
@@ -223,9 +235,9 @@ def cancel_job(context: Context, job_id: str) -> None:
             return
         records.lock_job(connection, job_id)
         job = records.get_job(connection, job_id)
-        if job.state not in UNFINISHED:
-            raise UsageError(f"Job {job_id} has ended already ({job.state}).", f"See `rewardsmith show {job_id}`.")
+        require_unfinished(job)
         queue.cancel_open(connection, job_id)
+        records.stop_trials(connection, job_id)
         records.update_job(connection, job_id, state="cancelled", note="cancelled by the user", finished_at=now())
         add_event(connection, "cancelled", job_id=job_id)
 
@@ -239,6 +251,7 @@ def stop_for_time(context: Context, job_id: str, note: str) -> None:
             return
         best = ranking(snapshot)
         queue.cancel_open(connection, job_id)
+        records.stop_trials(connection, job_id)
         state = "done" if best else "failed"
         values = {"best_candidate": best[0].id} if best else {}
         records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
@@ -247,7 +260,7 @@ def stop_for_time(context: Context, job_id: str, note: str) -> None:
 def extend_job(context: Context, job_id: str, iterations: int) -> None:
     """Add iterations to a job that has ended (or is running). The target no longer stops the search.
 
-    Raises UsageError, TaskChanged.
+    What a failing environment ended is done again. Raises UsageError, TaskChanged.
     """
     with context.database.begin() as connection:
         job = records.get_job(connection, job_id)
@@ -263,6 +276,10 @@ def extend_job(context: Context, job_id: str, iterations: int) -> None:
         done = len(records.iterations_of(connection, job_id))
         planned = spec.iterations if job.state in UNFINISHED else done
         changed = spec.model_copy(update={"iterations": planned + iterations, "target": None})
+        if any("task_fault" in (i.result or {}) for i in queue.of_job(connection, job_id)):
+            # Its environment failed, and may have been mended since.
+            vetoed = [c.id for c in records.candidates_of(connection, job_id) if c.state == "vetoed"]
+            queue.reopen(connection, job_id, but=vetoed)
         records.update_job(
             connection,
             job_id,

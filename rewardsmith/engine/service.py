@@ -42,9 +42,14 @@ def submit_job(
 
 
 def halt_job(context: Context, job_id: str) -> None:
-    """Pause a job for as long as its owner likes: trials end within a second and keep their checkpoints."""
+    """Pause a job for as long as its owner likes: trials end within a second and keep their checkpoints.
+
+    Raises UsageError for one that has ended.
+    """
     with context.database.begin() as connection:
-        if procedures.steer(connection, records.get_job(connection, job_id)):
+        job = records.get_job(connection, job_id)
+        jobs.require_unfinished(job)
+        if procedures.steer(connection, job):
             procedures.pause(connection, job_id, jobs.best_of(connection, job_id))
             return
     jobs.pause_job(context, job_id, jobs.PAUSED_BY_OWNER)
@@ -52,9 +57,11 @@ def halt_job(context: Context, job_id: str) -> None:
 
 
 def resume_service_job(context: Context, job_id: str) -> None:
-    """Let a paused job run again; a scheduler tells the workers."""
+    """Let a paused job run again; a scheduler tells the workers. Raises UsageError for one that has ended."""
     with context.database.begin() as connection:
-        if procedures.steer(connection, records.get_job(connection, job_id)):
+        job = records.get_job(connection, job_id)
+        jobs.require_unfinished(job)
+        if procedures.steer(connection, job):
             procedures.resume(connection, job_id)
             return
     jobs.resume_job(context, job_id)

@@ -92,6 +92,7 @@ def veto(context: Context, candidate_id: str) -> None:
             procedures.veto(connection, candidate_id, left[0].id if left else None)
             return
         queue.cancel_open(connection, candidate.job_id, candidate_id)
+        records.stop_trials(connection, candidate.job_id, candidate_id)
         records.update_candidate(connection, candidate_id, state="vetoed", cause_of_death="vetoed by the user")
         best = ranking(read_snapshot(connection, candidate.job_id))
         job = records.get_job(connection, candidate.job_id)

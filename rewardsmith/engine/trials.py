@@ -18,7 +18,7 @@ from rewardsmith.engine.relay import open_relayed
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.engine.task_files import read_key
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import SPARSE, TrainingReward
@@ -56,7 +56,7 @@ def fraction_of(item: Item, spec: JobSpec) -> float:
 
 
 def train_item(context: Context, item: Item) -> None:
-    """Run an item's trial in this process and write its result; a program's fault is a result.
+    """Run an item's trial in this process and write its result; a program's fault is a result, the task's ends the job.
 
     Raises LostItem when the item was cancelled or given to somebody else meanwhile.
     """
@@ -86,6 +86,9 @@ def train_item(context: Context, item: Item) -> None:
             learners={} if candidate.kind == "baseline" else _learners(context, snapshot, item, task, reward, folder),
         )
         report = run_trial(plan, rows.on_point, rows.on_rollout)
+    except TaskError as error:
+        rows.write_task_fault(error)
+        return
     except (HostError, UsageError) as error:
         # A method that can do nothing with this program (subgoals that nobody can judge, say) is no accident either.
         rows.write_fault(" ".join(str(error).splitlines()))
@@ -197,6 +200,16 @@ class _Rows:
 
         self._write(rows)
 
+    def write_task_fault(self, error: TaskError) -> None:
+        """The task's environment failed: no reward's result, and the end of the job (engine.decide)."""
+
+        def rows(connection: Connection) -> None:
+            self._put(connection, state="failed", failure=error.cause)
+            queue.withdraw_questions(connection, self._item)
+            queue.fail_for_task(connection, self._item, error)
+
+        self._write(rows)
+
     def write_report(self, report: dict[str, Any], folder: Path) -> None:
         """The rung's result, in the trial and in the work item, in one transaction."""
         stochastic, greedy = report["stochastic"], report["greedy"]
@@ -210,7 +223,8 @@ class _Rows:
         def rows(connection: Connection) -> None:
             self._put(
                 connection,
-                state="done" if report["complete"] else "running",
+                # At an earlier rung's end nobody works on it; if its candidate is promoted it runs again.
+                state="done" if report["complete"] else "stopped",
                 steps=report["steps"],
                 success=success,
                 success_low=low,

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, ScalarSelect, and_, func, or_, select, update
 
-from rewardsmith.errors import LostItem
+from rewardsmith.errors import LostItem, TaskError
 from rewardsmith.storage.clock import present
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
@@ -175,6 +175,11 @@ def finish(connection: Connection, item: Item, state: str, result: Any = None, e
         raise LostItem(f"Work item {item.id} is no longer ours.", "Its result is dropped; nothing was written.")
 
 
+def fail_for_task(connection: Connection, item: Item, error: TaskError) -> None:
+    """The task's own code is at fault, which no other attempt mends. Raises LostItem."""
+    finish(connection, item, "failed", {"task_fault": str(error)}, error.cause)
+
+
 @patient
 def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, *, count: bool = True) -> str:
     """Queue the item again after an infrastructure failure, or mark it `lost` at the cap; returns the state.
@@ -304,6 +309,16 @@ def cancel_open(connection: Connection, job_id: str, candidate: str | None = Non
         .where(mine if candidate is None else and_(mine, work_items.c.candidate == candidate))
         .values(state="cancelled", finished_at=now(), owner=None)
     )
+
+
+def reopen(connection: Connection, job_id: str, but: Sequence[str]) -> None:
+    """Queue afresh a job's items that failed or were cancelled, but for those of the candidates `but`."""
+    ended = and_(
+        work_items.c.job_id == job_id, work_items.c.state.in_(("failed", "cancelled")), work_items.c.kind != "ask",
+        work_items.c.candidate.not_in(list(but)),
+    )  # fmt: skip
+    fresh = {"state": "queued", "attempt": 0, "owner": None, "result": None, "error": None, "finished_at": None}
+    connection.execute(update(work_items).where(ended).values(**fresh, hinted_at=None))
 
 
 def withdraw_questions(connection: Connection, item: Item) -> None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, and_, insert, select, update
 
 from rewardsmith.storage.rows import (
     Candidate,
@@ -138,6 +138,13 @@ def put_trial(connection: Connection, job_id: str, candidate_id: str, purpose: s
             trials.c.candidate_id == candidate_id, trials.c.purpose == purpose, trials.c.seed == seed
         )
     ).scalar_one()
+
+
+def stop_trials(connection: Connection, job_id: str, candidate_id: str | None = None) -> None:
+    """No trial of a job (or of one candidate) runs any more: what did is `stopped`, with the steps it came to."""
+    mine = and_(trials.c.job_id == job_id, trials.c.state == "running")
+    mine = mine if candidate_id is None else and_(mine, trials.c.candidate_id == candidate_id)
+    connection.execute(update(trials).where(mine).values(state="stopped"))
 
 
 def put_point(connection: Connection, **values: Any) -> None:

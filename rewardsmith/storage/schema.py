@@ -170,7 +170,7 @@ trials = Table(
     _candidate(),
     Column("purpose", String(12), nullable=False),  # search | confirm
     Column("seed", Integer, nullable=False),
-    Column("state", String(12), nullable=False),  # running | done | failed
+    Column("state", String(12), nullable=False),  # running | stopped (at a rung, or with its job) | done | failed
     Column("steps", Integer, nullable=False, default=0),  # environment steps done
     Column("success", Float),  # final weights, stochastic policy, unseen layouts
     Column("success_low", Float),

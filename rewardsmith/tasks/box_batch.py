@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.tasks.spaces import first_action
-
 if TYPE_CHECKING:
     from rewardsmith.tasks.gymnasium import BoxTask
 
@@ -22,8 +20,8 @@ class BoxBatch:
 
     def __init__(self, task: BoxTask, num_envs: int, pool: str) -> None:
         self._task = task
-        self._envs = [task.make_env() for _ in range(num_envs)]
-        self._first_action = first_action(self._envs[0])
+        self._envs = [task.guarded_env() for _ in range(num_envs)]
+        self._first_action = task.first_action
         self._first_seed = _POOL_SEEDS[pool]
         self._rng = np.random.default_rng(0)
         self.num_envs = num_envs
@@ -59,14 +57,14 @@ class BoxBatch:
 
     def _start(self, n: int, layout: int) -> None:
         self.layout[n] = layout
-        self._observations[n], _ = self._envs[n].reset(seed=self._first_seed + layout)
+        self._observations[n] = self._envs[n].reset(self._first_seed + layout)
         self._steps[n] = 0
         self.terminated[n] = self.truncated[n] = self.success[n] = False
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """One step of every environment."""
         for n, env in enumerate(self._envs):
-            observation, reward, terminated, truncated, _ = env.step(self._first_action + int(actions[n]))
+            observation, reward, terminated, truncated = env.step(self._first_action + int(actions[n]))
             self._steps[n] += 1
             late = not terminated and (truncated or self._steps[n] >= self._task.max_steps)
             self._observations[n] = observation

@@ -30,6 +30,7 @@ from rewardsmith.tasks.description import (
     read_built_in,
     read_file,
 )
+from rewardsmith.tasks.guarded import GuardedEnv, called
 from rewardsmith.tasks.lasting import requires_lasting
 from rewardsmith.tasks.modules import importable, require_task_files
 
@@ -105,6 +106,10 @@ class BoxTask:
         spaces.require_fit(env, self.description)
         return env
 
+    def guarded_env(self) -> GuardedEnv:
+        """One real environment whose own errors are TaskErrors. Raises TaskError."""
+        return GuardedEnv(self.make_env, self.id, [v.name for v in self.description.state])
+
     def _play_once(self) -> None:
         """Before this process's first environment of a kind: play another one, and compare the bounds with it."""
         made = json.dumps([self.description.model_dump(), str(self._folder), self._examined], default=str)
@@ -145,7 +150,8 @@ class BoxTask:
     def solved(self, observation: NDArray[Any], step: int, terminated: bool, truncated: bool) -> bool:
         """The description's success expression on one state after a step."""
         values: dict[str, Any] = {v.name: float(x) for v, x in zip(self.description.state, observation, strict=True)}
-        return bool(self._solved({**values, "step": step, "terminated": terminated, "truncated": truncated}))
+        told = {**values, "step": step, "terminated": terminated, "truncated": truncated}
+        return bool(called(self.id, "the description's `success`", self._solved, told))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """These tasks have no costly features."""

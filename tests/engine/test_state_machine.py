@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
+from rewardsmith.engine import jobs, service, steering
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.decide import decide, repair_depth
@@ -336,6 +336,41 @@ def test_a_paused_job_hands_out_nothing_until_it_is_resumed(tmp_path):
     assert queue.claim(context.database, "me", 60, job_id) is None
     jobs.resume_job(context, job_id)
     assert queue.claim(context.database, "me", 60, job_id) is not None
+
+
+@pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
+@pytest.mark.parametrize("steer", [jobs.resume_job, service.resume_service_job, service.halt_job, jobs.cancel_job])
+def test_a_job_that_has_ended_is_neither_resumed_nor_paused(tmp_path, steer, state):
+    context = fresh(tmp_path)
+    job_id = start(context)
+    with context.database.begin() as connection:
+        records.update_job(connection, job_id, state=state)
+    with pytest.raises(UsageError, match=rf"has ended already \({state}\)"):
+        steer(context, job_id)
+    with context.database.connect() as connection:
+        assert records.get_job(connection, job_id).state == state
+
+
+@pytest.mark.parametrize("end", ["cancel", "time", "veto"])
+def test_no_trial_runs_in_the_table_once_its_job_or_its_candidate_has_ended(tmp_path, end):
+    context = fresh(tmp_path)
+    job_id = start(context, samples=1)
+    for kind in ("design", "check"):
+        complete(context, queue.claim(context.database, "me", 60, job_id, [kind]), LaterIsEasier(0))
+        advance(context, job_id)
+    item = queue.claim(context.database, "me", 60, job_id, ["train"])
+    with context.database.begin() as connection:
+        records.put_trial(connection, job_id, item.key.candidate, "search", item.key.seed, state="running", steps=500)
+    match end:
+        case "cancel":
+            jobs.cancel_job(context, job_id)
+        case "time":
+            jobs.stop_for_time(context, job_id, "spent")
+        case "veto":
+            steering.veto(context, item.key.candidate)
+    with context.database.connect() as connection:
+        (trial,) = records.trials_of(connection, candidate_id=item.key.candidate)
+    assert (trial.state, trial.steps) == ("stopped", 500)
 
 
 def test_extend_adds_iterations_to_a_finished_job(tmp_path):

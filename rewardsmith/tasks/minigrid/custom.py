@@ -14,6 +14,7 @@ from minigrid.minigrid_env import MiniGridEnv
 
 from rewardsmith.errors import UsageError
 
+from ..guarded import called
 from . import schema as col
 from .enumerate import StateGraph
 from .families import FOREIGN_FAMILY
@@ -56,7 +57,7 @@ class CustomTask(MiniGridTask):
 
     def make_env(self) -> Any:
         """A new real environment."""
-        return self._make()
+        return called(self.id, "its constructor", self._make)
 
     def pool(self, split: str) -> Pool:
         """The layouts of "train", "select" or "claim", kept in memory only."""
@@ -69,7 +70,7 @@ class CustomTask(MiniGridTask):
         env = self.make_env().unwrapped
         sizes = set()
         for seed in range(_MEASURED):
-            reset_quietly(env, seed)
+            called(self.id, "reset()", reset_quietly, env, seed)
             sizes.add((env.width, env.height))
         if len(sizes) > 1:
             raise UsageError(
@@ -141,10 +142,10 @@ class CustomTask(MiniGridTask):
 
     def _solves(self, layout: int, actions: Sequence[int]) -> bool:
         env = self.make_env()
-        reset_quietly(env, int(self.pool("train").seeds[layout]))
+        called(self.id, "reset()", reset_quietly, env, int(self.pool("train").seeds[layout]))
         ended = solved = False
         for action in actions:
-            _, paid, over, cut, _ = env.step(action)
+            _, paid, over, cut, _ = called(self.id, "step()", env.step, action)
             ended, solved = bool(over or cut), bool(over) and float(paid) > 0
             if ended:
                 break
@@ -155,12 +156,12 @@ class CustomTask(MiniGridTask):
 def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequence[int]) -> bool:
     """Whether an episode of the untouched environment passes the rows, and is paid, as the graph says."""
     env, tracker = task.make_env(), StateTracker(task.schema)
-    reset_quietly(env, int(task.pool("train").seeds[layout]))
+    called(task.id, "reset()", reset_quietly, env, int(task.pool("train").seeds[layout]))
     tracker.start(env)
     assert graph.pay is not None
     node = 0
     for t, action in enumerate(actions, start=1):
-        _, paid, over, cut, _ = env.step(action)
+        _, paid, over, cut, _ = called(task.id, "step()", env.step, action)
         row = tracker.after(env, action, float(paid), bool(over))
         row[col.STEP] = 1
         told = graph.rows_after(np.array([node]))[0, action]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Tables
+from ..guarded import called
 from .batched import DIRECTIONS, IMAGE_SIZE, pool_tables
 from .kernels import SPREAD, VIEW
 from .pools import Pool, reset_quietly
@@ -55,6 +57,14 @@ def quick_image(e: Any) -> NDArray[np.uint8]:
     return np.array(rows[::-1], np.uint8).transpose(1, 0, 2)
 
 
+def _checked_step(env: Any, action: int) -> tuple[dict[str, Any], float, bool, bool]:
+    """(observation, reward, terminated, truncated). Raises ValueError for a reward that is not finite."""
+    observed, reward, terminated, truncated, _ = env.step(action)
+    if not math.isfinite(reward):
+        raise ValueError(f"the environment's reward is {reward}")
+    return observed, float(reward), bool(terminated), bool(truncated)
+
+
 class RealBatch:
     """Same layouts, observations and state rows as BatchedGrid, one real environment at a time.
 
@@ -71,7 +81,8 @@ class RealBatch:
         self.success = np.zeros(num_envs, np.bool_)
         self.layout = np.zeros(num_envs, np.int64)
         self._pool = pool
-        self._envs = [with_quick_views(task.make_env()) for _ in range(num_envs)]
+        self._id = task.id
+        self._envs = [with_quick_views(called(task.id, "its constructor", task.make_env)) for _ in range(num_envs)]
         self._trackers = [StateTracker(task.schema) for _ in range(num_envs)]
         self._rows = np.zeros((num_envs, task.schema["width"]), np.int32)
         self._observed: list[dict[str, Any]] = [{} for _ in range(num_envs)]
@@ -98,14 +109,14 @@ class RealBatch:
     def _start(self, n: int, layout: int) -> None:
         """Start environment `n` on a layout of the pool."""
         self.layout[n] = layout
-        self._observed[n] = reset_quietly(self._envs[n], int(self._pool.seeds[layout]))
+        self._observed[n] = called(self._id, "reset()", reset_quietly, self._envs[n], int(self._pool.seeds[layout]))
         self._rows[n] = self._trackers[n].start(self._envs[n])[0]
         self._rows[n, 0] = layout
 
     def step(self, actions: NDArray[np.int64]) -> None:
         for n, env in enumerate(self._envs):
             action = int(actions[n])
-            self._observed[n], reward, terminated, truncated, _ = env.step(action)
+            self._observed[n], reward, terminated, truncated = called(self._id, "step()", _checked_step, env, action)
             self._rows[n] = self._trackers[n].after(env, action, float(reward), terminated)
             self._rows[n, 0] = self.layout[n]
             self.rewards[n] = reward

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ..base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
+from ..guarded import called
 from .families import COVERED, FOREIGN_FAMILY, Family, mission_width
 from .pools import SIZES, Pool, load_pool, make_real, reset_quietly
 from .schema import build_schema
@@ -43,7 +44,7 @@ class MiniGridTask:
     def _env(self) -> Any:
         """One real environment, asked for its size and limits."""
         env = self.make_env()
-        reset_quietly(env, 0)
+        called(self.id, "reset()", reset_quietly, env, 0)
         return env.unwrapped
 
     @cached_property
@@ -68,7 +69,7 @@ class MiniGridTask:
             return COVERED[self.id][1], int(self._env.max_steps)
         counts, limits = [], []
         for seed in range(FOREIGN_SAMPLE):
-            reset_quietly(self._env, seed)
+            called(self.id, "reset()", reset_quietly, self._env, seed)
             counts.append(len(list_objects(self._env)))
             limits.append(int(self._env.max_steps))
         return max(counts) + max(counts) // 4 + 1, max(limits)

@@ -17,6 +17,7 @@ import numpy as np
 from minigrid.minigrid_env import MiniGridEnv
 from numpy.typing import NDArray
 
+from ..guarded import called
 from ..progress import report
 from . import schema as col
 from .enumerate import StateGraph
@@ -93,9 +94,9 @@ class Walker:
 
     def __init__(self, task: CustomTask, layout: int) -> None:
         self.layout, self.hidden = layout, False
-        self._steps, self._actions = task.max_steps, len(task.actions)
+        self._task_id, self._steps, self._actions = task.id, task.max_steps, len(task.actions)
         wrapped = task.make_env()
-        reset_quietly(wrapped, int(task.pool("train").seeds[layout]))
+        called(task.id, "reset()", reset_quietly, wrapped, int(task.pool("train").seeds[layout]))
         self._env = wrapped.unwrapped
         self._tracker = StateTracker(task.schema)
         first, self.tables = self._tracker.start(self._env)
@@ -181,7 +182,7 @@ class Walker:
         """Note what an action does; False where success is not paid on a line, or the episode is cut short."""
         env, tracker = self._env, self._tracker
         self._put(state)
-        _, paid, over, cut, _ = env.step(action)
+        _, paid, over, cut, _ = called(self._task_id, "step()", env.step, action)
         over, paid = bool(over), float(paid)
         if cut and not over and self._steps > 1:
             return False
@@ -219,7 +220,7 @@ class Walker:
         for step in (steps // 2, steps):
             self._put(state)
             self._env.step_count = step - 1
-            _, paid, over, _, _ = self._env.step(action)
+            _, paid, over, _, _ = called(self._task_id, "step()", self._env.step, action)
             later[step] = float(paid)
             if not over or later[step] <= 0:
                 return None

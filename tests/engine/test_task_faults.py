@@ -1,0 +1,221 @@
+"""An environment that fails ends its job with its own error; no reward is blamed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from running import FEW_EPISODES, rewardsmith
+
+from rewardsmith.config import Settings
+from rewardsmith.engine import items, jobs
+from rewardsmith.engine.advance import advance
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.trials import train_item
+from rewardsmith.errors import TaskError, UsageError
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.tasks import get_task
+
+CASE = Path(__file__).parents[1] / "cases" / "env_raises"
+PROGRAM = "def reward(prev, action, state, memory):\n    return state.x - prev.x\n"
+
+
+class Faulty(gymnasium.Env):
+    """Walks on a line of cells; does what `fault` says from step `at` on."""
+
+    observation_space, action_space = spaces.Box(0, 9, (1,), np.float32), spaces.Discrete(2)
+
+    def __init__(self, fault: str = "", at: int = 3) -> None:
+        self.fault, self.at = fault, at
+        if fault == "constructor":
+            raise RuntimeError("no licence")
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.n, self.x = 0, int(self.np_random.integers(0, 4))
+        if self.fault == "reset":
+            raise RuntimeError("motor driver lost")
+        if self.fault == "bare reset":
+            return np.array([self.x], np.float32)
+        return np.array([self.x], np.float32), {}
+
+    def step(self, action):
+        self.n += 1
+        self.x = min(max(self.x + (1 if action else -1), 0), 9)
+        observation, paid, over = np.array([self.x], np.float32), float(self.x == 9), False
+        match self.fault if self.n >= self.at else "":
+            case "step":
+                raise RuntimeError("motor driver lost")
+            case "exit":
+                raise SystemExit(3)
+            case "nan":
+                observation[0] = np.nan
+            case "inf":
+                observation = np.array([1e300])
+            case "nan reward":
+                paid = float("nan")
+            case "no reward":
+                paid = None
+            case "shape":
+                observation = np.zeros(2, np.float32)
+            case "scalar":
+                observation = np.float32(1.0)
+            case "text":
+                observation = "left"
+            case "four":
+                return observation, paid, over, {}
+            case "flag":
+                over = np.zeros(2, bool)
+        return observation, paid, over, False, {}
+
+
+gymnasium.register("Faulty-v0", Faulty, disable_env_checker=True)
+
+FAULTS = {
+    "constructor": ("no licence", "its constructor, test_task_faults.py, line"),
+    "reset": ("RuntimeError: motor driver lost", "reset(), test_task_faults.py, line"),
+    "bare reset": ("It must return (observation, info).",),
+    "step": ("RuntimeError: motor driver lost", "step(), test_task_faults.py, line"),
+    "exit": ("SystemExit: 3",),
+    "nan": ("observed nan for `x`", "step() on step 3"),
+    "inf": ("observed inf for `x`",),
+    "nan reward": ("paid the reward nan",),
+    "no reward": ("paid the reward None",),
+    "shape": ("observed an array of shape (2,)", "names 1 numbers"),
+    "scalar": ("observed an array of shape ()",),
+    "text": ("observed 'left'",),
+    "four": ("returned a tuple of 4",),
+    "flag": ("for terminated and truncated",),
+}
+
+
+def describe(folder: Path, fault: str, at: int = 3, success: str = "x >= 9") -> str:
+    path = folder / "faulty.yaml"
+    path.write_text(
+        json.dumps(
+            {
+                "id": "Faulty",
+                "env_id": "Faulty-v0",
+                "env_kwargs": {"fault": fault, "at": at},
+                "goal": "Walk right to cell 9.",
+                "state": [{"name": "x", "low": 0, "high": 9}],
+                "actions": ["left", "right"],
+                "success": success,
+                "max_steps": 40,
+            }
+        )
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_an_environment_does_wrong_is_the_task_s_fault_and_named(tmp_path, fault):
+    task = get_task(describe(tmp_path, fault))
+    with pytest.raises(TaskError) as raised:
+        batch = task.batch(2, "train")
+        batch.reset(0)
+        for _ in range(4):
+            batch.step(np.ones(2, dtype=np.int64))
+    for words in ("Faulty", *FAULTS[fault]):
+        assert words in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_success_condition_that_cannot_be_computed_is_the_task_s_fault(tmp_path):
+    batch = get_task(describe(tmp_path, "", success="1 / (x - x) > 2")).batch(1, "train")
+    batch.reset(0)
+    with pytest.raises(TaskError, match="ZeroDivisionError"):
+        batch.step(np.ones(1, dtype=np.int64))
+
+
+def start(folder: Path, fault: str, at: int, seed_reward: str | None = PROGRAM, **options) -> tuple[Context, str]:
+    context = open_context(Settings(home=folder / "home", allow_weak_sandbox=True))
+    training = {"num_envs": 4, "rollout_steps": 16, "eval_episodes": 10, "final_episodes": 10}
+    asked = {"method": "free", "iterations": 1, "samples": 1, "steps": 1000, "confirm": 0, **options}
+    spec = JobSpec.model_validate({"task": describe(folder, fault, at), "training": training, **asked})
+    job = jobs.create_job(context, spec, seed_reward)
+    advance(context, job)
+    return context, job
+
+
+def work(context: Context, job: str, kind: str) -> queue.Item:
+    """Do one item of a kind; trials in this process."""
+    claimed = queue.claim(context.database, queue.make_owner(), 60, job, [kind])
+    assert claimed is not None
+    if kind in queue.TRAINING_KINDS:
+        train_item(context, claimed)
+        advance(context, job)
+    else:
+        items.run_item(context, claimed.id, str(claimed.owner))
+    return queue.get(context.database, claimed.id)
+
+
+def ended(context: Context, job: str) -> records.Job:
+    with context.database.connect() as connection:
+        found = records.get_job(connection, job)
+        left = [i.state for i in queue.of_job(connection, job)]
+        trials = records.trials_of(connection, job_id=job)
+        candidates = records.candidates_of(connection, job)
+    assert not {"queued", "leased"} & set(left)
+    assert all(t.state != "running" for t in trials)
+    assert not [c for c in candidates if c.state == "dead"], "a candidate was blamed"
+    return found
+
+
+@pytest.mark.parametrize(("fault", "at"), [("step", 30), ("nan", 30), ("constructor", 0), ("reset", 0)])
+def test_an_environment_that_fails_in_the_baseline_ends_the_job_with_its_error(tmp_path, fault, at):
+    context, job = start(tmp_path, fault, at)
+    item = work(context, job, "baseline")
+    assert item.state == "failed"
+    found = ended(context, job)
+    assert found.state == "failed" and FAULTS[fault][0] in found.note
+    with context.database.connect() as connection:
+        (trial,) = records.trials_of(connection, job_id=job)
+    assert trial.state == "failed" and FAULTS[fault][0] in trial.failure
+
+
+@pytest.mark.parametrize("fault", ["step", "nan"])
+def test_an_environment_that_fails_in_a_check_ends_the_job_with_its_error(tmp_path, fault):
+    context, job = start(tmp_path, fault, 30, model="none")
+    assert work(context, job, "check").state == "failed"
+    found = ended(context, job)
+    assert found.state == "failed" and FAULTS[fault][0] in found.note
+
+
+def test_an_environment_that_fails_while_a_designer_is_told_of_it_ends_the_job(tmp_path):
+    context, job = start(tmp_path, "step", 1, seed_reward=None)
+    work(context, job, "design")
+    assert "motor driver lost" in ended(context, job).note
+
+
+def test_a_job_that_its_environment_ended_goes_on_with_extend_once_it_is_mended(tmp_path):
+    context, job = start(tmp_path, "step", 30)
+    work(context, job, "baseline")
+    with pytest.raises(UsageError, match="ended already"):
+        jobs.resume_job(context, job)
+    describe(tmp_path, "")
+    jobs.extend_job(context, job, 1)
+    assert work(context, job, "baseline").state == "done"
+    with context.database.connect() as connection:
+        assert records.get_job(connection, job).state == "running"
+        (trial,) = records.trials_of(connection, job_id=job)
+    assert trial.state == "done" and trial.failure is None
+
+
+def test_run_says_in_two_lines_what_the_environment_did_and_does_not_loop(tmp_path):
+    for file in CASE.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    asked = ("--iterations", "1", "--samples", "1", "--steps", "4096", "--confirm", "0", *FEW_EPISODES)
+    ran = rewardsmith(tmp_path, "run", "--task", "raises.yaml", *asked, env={"PYTHONPATH": "."})
+    assert ran.returncode in (1, 2)
+    error = ran.stderr[ran.stderr.index("error: ") :].splitlines()
+    assert len(error) == 2 and "motor driver lost" in error[0] and "raises_env.py, line 18" in error[0]
+    shown = rewardsmith(tmp_path, "show")
+    assert "motor driver lost" in shown.stdout and "failed" in shown.stdout
+    (job,) = json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)
+    assert job["state"] == "failed"
