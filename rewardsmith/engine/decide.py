@@ -87,12 +87,35 @@ def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
         return []  # twins are told apart, and budgets shared out, once the whole round is designed
     for candidate in mine:
         steps += _before_training(s, candidate)
-    # With a limit, who is trained must not depend on whose check ended first, so repairs are waited for, too.
-    awaited = ("check",) if s.spec.budget.env_steps is None else ("check", "design")
-    if any(isinstance(x, AddItem) and x.key.kind in awaited for x in steps) or _open(s, number, *awaited):
+    # Who is trained must not depend on whose check ended first, so repairs and their checks are waited for, too: only
+    # then is it known which of two that pay the same trains, and who gets a short budget.
+    if steps or _open(s, number, "check", "design"):
         return steps
-    awaiting = bool(steps) or bool(_open(s, number, "design", "check"))
-    return steps + train_or_finish(s, number, mine, awaiting)
+    return _paying_the_same(s, mine) or train_or_finish(s, number, mine)
+
+
+def _paying_the_same(s: Snapshot, mine: list[Candidate]) -> list[Step]:
+    """The deaths of a round's candidates that pay exactly what another one pays on every played transition.
+
+    The first by id stays, a person's own program before all; that one is trained in any case, as its author wants to
+    see. To be asked once all checks of the round are in.
+    """
+    kept: dict[str, Candidate] = {}
+    deaths: list[Step] = []
+    passed = [c for c in mine if c.state in ("passed", "trained")]
+    for c in sorted(passed, key=lambda c: (c.kind == "designed", c.id)):
+        behaviour = _behaviour(s, c)
+        first = c if behaviour is None else kept.setdefault(behaviour, c)
+        if first is not c and c.kind == "designed" and not s.items_of("train", candidate=c.id):
+            same = f"pays exactly what {first.id} pays on every played transition"
+            deaths.append(death(c, f"{same}; training would bring nothing new"))
+    return deaths
+
+
+def _behaviour(s: Snapshot, c: Candidate) -> str | None:
+    """The hash of what its check saw a candidate pay, if it is known: not of checks by an older version."""
+    told = ((i.result or {}).get("behaviour") for i in s.items_of("check", candidate=c.id))
+    return next((each for each in told if each is not None), None)
 
 
 def _twin(s: Snapshot, c: Candidate) -> Candidate | None:

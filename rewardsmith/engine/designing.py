@@ -164,9 +164,10 @@ def run_check(context: Context, item: Item) -> None:
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
     """Whether no program of an earlier round paid exactly the same on the played transitions.
 
-    Those of the same round are not compared: who is checked first depends on timing.
+    Those of the same round are compared once all of its checks are in (engine.decide): who is checked first depends on
+    timing.
     """
-    mine = next((v.details["behaviour"] for v in verdicts if "behaviour" in v.details), None)
+    mine = _behaviour(verdicts)
     if mine is None:
         return Verdict("novelty", True, "no program to compare")
     earlier = [c for c in snapshot.candidates if c.iteration < candidate.iteration and c.kind != "baseline"]
@@ -179,6 +180,11 @@ def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdict
                 text = f"pays exactly what {name} paid on every played transition; training would bring nothing new"
                 return Verdict("novelty", False, text, {"same_as": other.id})
     return Verdict("novelty", True, "no earlier program paid the same")
+
+
+def _behaviour(verdicts: list[Verdict]) -> str | None:
+    """Hash of what the reward paid on the played transitions, if it was scored on them."""
+    return next((v.details["behaviour"] for v in verdicts if "behaviour" in v.details), None)
 
 
 def _write_verdicts(
@@ -206,7 +212,8 @@ def _write_verdicts(
         if failed is not None:
             values |= {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)
-        queue.finish(connection, item, "done", {"passed": failed is None, "difficulty": difficulty})
+        told = {"difficulty": difficulty, "behaviour": _behaviour(verdicts)}
+        queue.finish(connection, item, "done", {"passed": failed is None, **told})
 
     context.write(rows)
 

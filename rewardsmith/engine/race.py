@@ -20,20 +20,17 @@ def search_seed(s: Snapshot, index: int) -> int:
     return s.spec.seed * 100 + index
 
 
-def train_or_finish(s: Snapshot, number: int, mine: list[Candidate], awaiting: bool) -> list[Step]:
-    """The next trainings of a round whose first checks are done, or its end.
-
-    `mine`: the round's candidates; `awaiting`: whether designs or checks, repairs among them, are still under way.
-    """
+def train_or_finish(s: Snapshot, number: int, mine: list[Candidate]) -> list[Step]:
+    """The next trainings of a round whose designs, repairs and checks are done, or its end. `mine`: its candidates."""
     ready = sorted((c for c in mine if c.state == "passed" and not _trains(s, c)), key=lambda c: predicted_key(s, c))
     if _has_favourite(s, mine):
-        steps = _favourite_first(s, number, mine, ready, awaiting)
+        steps = _favourite_first(s, number, mine, ready)
         if steps is not None:
             return steps
     steps = []
     for candidate in ready:
         steps += _begin(s, candidate, len([x for x in steps if isinstance(x, AddItem)]))
-    return steps or ([] if awaiting else _race(s, number, [c for c in mine if _trains(s, c)]))
+    return steps or _race(s, number, [c for c in mine if _trains(s, c)])
 
 
 def _trains(s: Snapshot, c: Candidate) -> bool:
@@ -61,9 +58,7 @@ def _has_favourite(s: Snapshot, mine: list[Candidate]) -> bool:
     return s.spec.favourite_first and s.spec.target is not None and predicted
 
 
-def _favourite_first(
-    s: Snapshot, number: int, mine: list[Candidate], ready: list[Candidate], awaiting: bool
-) -> list[Step] | None:
+def _favourite_first(s: Snapshot, number: int, mine: list[Candidate], ready: list[Candidate]) -> list[Step] | None:
     """One after the other, the one predicted to learn soonest first; once one reaches the target nobody else trains.
 
     Empty while something is under way; None once all have been tried in vain, and those given up half-way race.
@@ -77,13 +72,12 @@ def _favourite_first(
         if fault := _fault(s, c, rung):
             return [fault]
         if rung == last and score_at(s, c, rung) >= (s.spec.target or 1.0):
-            return _left_behind(s, c, begun, ready) or ([] if awaiting else _after_race(s, number, begun))
+            return _left_behind(s, c, begun, ready) or _after_race(s, number, begun)
         if rung < last and not _hopeless(s, c, rung) and affords_training(s, rung + 1, s.spec.seeds):
             return _train_items(s, c, rung + 1)
-    # Repairs are waited for: a call costs less than the training of a second choice, and who is the favourite must not
-    # depend on whose repair arrived first. A person's own program is what they want to see trained.
-    if awaiting or not ready:
-        return [] if awaiting else None
+    # A person's own program is what they want to see trained.
+    if not ready:
+        return None
     return _begin(s, min(ready, key=lambda c: (c.kind == "designed", predicted_key(s, c))), 0)
 
 

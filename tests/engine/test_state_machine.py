@@ -55,6 +55,10 @@ class World:
     def difficulty(self, item: Item) -> float | None:
         return 10 * self.draw(item)
 
+    def behaviour(self, item: Item) -> str | None:
+        """One of three, so that many candidates of a round pay the same; None where nothing is known of it."""
+        return [None, "one", "two", "three"][int(1000 * self.draw(item)) % 4]
+
 
 def complete(context: Context, item: Item, world: World) -> None:
     """Do what a worker would, in no time."""
@@ -68,7 +72,8 @@ def complete(context: Context, item: Item, world: World) -> None:
             passed = chance > 0.3
             values = {"state": "passed"} if passed else {"state": "dead", "cause_of_death": "failed check battery: x"}
             records.update_candidate(connection, item.key.candidate, **values)
-            queue.finish(connection, item, "done", {"passed": passed, "difficulty": world.difficulty(item)})
+            told = {"difficulty": world.difficulty(item), "behaviour": world.behaviour(item)}
+            queue.finish(connection, item, "done", {"passed": passed, **told})
         elif item.key.kind == "analyse":
             queue.finish(connection, item, "done", {})
         else:
@@ -116,21 +121,82 @@ def play(context: Context, job_id: str, world: World, order: random.Random) -> l
     return [c.id.split("-", 1)[1] for c in ranking(snapshot)]
 
 
+def behaviour_of(items: list[Item], candidate: str) -> str | None:
+    return next((i.result["behaviour"] for i in items if i.key.kind == "check" and i.key.candidate == candidate), None)
+
+
+class AllTheSame(World):
+    """Every check passes, and every program pays the same; nothing ever succeeds."""
+
+    def draw(self, item: Item) -> float:
+        return 0.9 if item.key.kind in ("check", "design") else 0.5
+
+    def difficulty(self, item: Item) -> float | None:
+        return 5.0 - item.key.sample
+
+    def behaviour(self, item: Item) -> str | None:
+        return "the same"
+
+
+@pytest.mark.parametrize("order", range(4))
+@pytest.mark.parametrize("together", [True, False])
+def test_of_candidates_of_a_round_that_pay_the_same_the_first_by_id_trains(tmp_path, order, together):
+    context = fresh(tmp_path)
+    job_id = start(context, iterations=1, samples=3, confirm=0, favourite_first=not together)
+    play(context, job_id, AllTheSame(0), random.Random(order))
+    with context.database.connect() as connection:
+        trained = {i.key.candidate[-2:] for i in queue.of_job(connection, job_id) if i.key.kind == "train"}
+        causes = {c.id[-2:]: c.cause_of_death for c in records.candidates_of(connection, job_id)}
+    assert trained == {"1a"}
+    assert causes["1b"] == causes["1c"] and f"pays exactly what {job_id}-1a pays" in causes["1b"]
+
+
+def test_a_repair_that_comes_to_pay_what_a_first_design_pays_is_compared_with_it(tmp_path):
+    class RepairedToTheSame(AllTheSame):
+        def draw(self, item: Item) -> float:
+            return 0.2 if item.key.kind == "check" and item.key.candidate.endswith("1b") else super().draw(item)
+
+    context = fresh(tmp_path)
+    for order in range(4):
+        job_id = start(context, iterations=1, samples=2, confirm=0, target=None)
+        play(context, job_id, RepairedToTheSame(0), random.Random(order))
+        with context.database.connect() as connection:
+            trained = {i.key.candidate for i in queue.of_job(connection, job_id) if i.key.kind == "train"}
+        assert trained == {f"{job_id}-1a"}
+
+
+def test_a_person_s_own_program_trains_whatever_pays_the_same(tmp_path):
+    context = fresh(tmp_path)
+    spec = JobSpec(task=TASK, iterations=1, samples=2, confirm=0, steps=1000, method="free")
+    job_id = jobs.create_job(context, spec, "def reward(prev, action, state, memory):\n    return 1.0\n")
+    advance(context, job_id)
+    play(context, job_id, AllTheSame(0), random.Random(0))
+    with context.database.connect() as connection:
+        trained = {i.key.candidate for i in queue.of_job(connection, job_id) if i.key.kind == "train"}
+    assert trained == {f"{job_id}-1seed"}
+
+
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(world=st.integers(0, 10_000), first=st.integers(0, 99), second=st.integers(100, 199))
-def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, second):
+@given(
+    world=st.integers(0, 10_000), first=st.integers(0, 99), second=st.integers(100, 199), together=st.booleans()
+)  # fmt: skip
+def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, second, together):
     with tempfile.TemporaryDirectory() as folder:
         context = fresh(Path(folder))
         outcomes = []
         for order in (first, second):
-            job_id = start(context)
-            outcomes.append(play(context, job_id, World(world), random.Random(order)))
+            job_id = start(context, samples=4, favourite_first=together)
+            ranked = play(context, job_id, World(world), random.Random(order))
             with context.database.connect() as connection:
                 candidates = records.candidates_of(connection, job_id)
                 items = queue.of_job(connection, job_id)
             assert all(c.cause_of_death for c in candidates if c.state == "dead")
             assert all(c.state in ("dead", "trained", "passed") for c in candidates)
             assert len({i.key for i in items}) == len(items)
+            trained = {i.key.candidate.split("-", 1)[1] for i in items if i.key.kind == "train"}
+            paid = [(c.iteration, behaviour_of(items, c.id)) for c in candidates if c.id.split("-", 1)[1] in trained]
+            assert len(set(known := [p for p in paid if p[1]])) == len(known), "two that pay the same were trained"
+            outcomes.append((ranked, trained, {c.id.split("-", 1)[1]: c.state for c in candidates}))
         assert outcomes[0] == outcomes[1]
         context.database.dispose()
 
