@@ -144,7 +144,8 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
         shown.add_row(
             t.purpose, str(t.seed), text.steps(t.steps), text.percent(t.success, t.success_low, t.success_high),
             text.percent(t.greedy_success), t.sandbox_level or "-",
-            f"{t.steps_per_second:,.0f}" if t.steps_per_second else "-", text.sparkline(curve),
+            f"{t.steps_per_second:,.0f}" if t.steps_per_second else "-",
+            text.sparkline(curve) if any(p is not None for p in curve) else "-",
         )  # fmt: skip
     screen.out.print(shown, "")
     for t in trials:

@@ -126,6 +126,8 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         f"tokens, ${costs['dollars'] or 0:.4f}{unpriced}; {costs['env_steps'] or 0:,} environment steps",
         markup=False,
     )
+    for line in text.steps_by_purpose(*view.steps):
+        screen.out.print(line, markup=False)
     used, whole = view.raced
     if whole and view.job.state == "done":
         screen.out.print(

@@ -20,14 +20,16 @@ from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.engine.speaking import lengths, open_role, reads_facts
 from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import TrainingReward, source_hash
+from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import analyses, checks
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.subgoals import subgoal_order
-from rewardsmith.verification.checks import Proof, Verdict, run_checks
+from rewardsmith.verification.checks import RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.diagnosis import diagnose
 
 _TRIED = 8  # failures that a prompt recalls
@@ -131,7 +133,7 @@ def run_check(context: Context, item: Item) -> None:
     reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, allow)
     proof = Proof(wanted=spec.verification)
     # What is paid during training only cannot be checked beforehand.
-    checked = run_checks(task, reward.written, gamma, allow, proof, hacks)
+    checked = run_checks(task, reward.written, gamma, allow, proof, hacks, _most_played(task, spec))
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:
@@ -158,7 +160,14 @@ def run_check(context: Context, item: Item) -> None:
     # A reward that a user asked to train is trained even if the battery or the certificate warns.
     advisory = set[str]() if spec.searches else {"battery", "certificate"}
     advisory |= {"battery", "certificate"} if spec.train_anyway else set[str]()
-    _write_verdicts(context, item, candidate.id, verdicts, advisory, checked.difficulty, reward)
+    told = {"difficulty": checked.difficulty, "behaviour": _behaviour(verdicts), "played": steps_played(task, checked)}
+    _write_verdicts(context, item, candidate.id, verdicts, advisory, told, reward)
+
+
+def _most_played(task: Task, spec: JobSpec) -> int:
+    """Transitions of random play in a check: where they are dear, at most a quarter of what the first rung trains."""
+    quarter = int(spec.steps * spec.rungs[0]) // 4
+    return RANDOM_TRANSITIONS if task.engine == "batched" else min(RANDOM_TRANSITIONS, quarter)
 
 
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
@@ -193,9 +202,10 @@ def _write_verdicts(
     candidate_id: str,
     verdicts: list[Verdict],
     advisory: set[str],
-    difficulty: float | None,
+    told: dict[str, Any],
     reward: TrainingReward,
 ) -> None:
+    """`told`: what the item's result says besides."""
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
 
     def rows(connection: Connection) -> None:
@@ -212,7 +222,6 @@ def _write_verdicts(
         if failed is not None:
             values |= {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)
-        told = {"difficulty": difficulty, "behaviour": _behaviour(verdicts)}
         queue.finish(connection, item, "done", {"passed": failed is None, **told})
 
     context.write(rows)

@@ -27,7 +27,10 @@ def promote(s: Snapshot, alive: Sequence[Candidate], rung: int) -> list[Candidat
 
 def _interval(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
     """Wilson, 95 %, of the success at a rung's end, all seeds together."""
-    episodes = s.spec.training.eval_episodes * s.spec.seeds
+    results = [i.result or {} for i in s.items_of("train", candidate=c.id, rung=rung)]
+    # Results of an older version do not say on how many episodes they rest.
+    episodes = sum(r.get("episodes", s.spec.training.eval_episodes) for r in results if not r.get("fault"))
+    episodes = episodes or s.spec.training.eval_episodes * s.spec.seeds
     return wilson(round(score_at(s, c, rung) * episodes), episodes)
 
 

@@ -84,6 +84,7 @@ def train_item(context: Context, item: Item) -> None:
             pool="claim" if purpose == "confirm" else "select",
             allow=context.sandbox_floor,
             learners={} if candidate.kind == "baseline" else _learners(context, snapshot, item, task, reward, folder),
+            played=rows.played | _played_in_check(snapshot, candidate.id, purpose),
         )
         report = run_trial(plan, rows.on_point, rows.on_rollout)
     except TaskError as error:
@@ -94,6 +95,12 @@ def train_item(context: Context, item: Item) -> None:
         rows.write_fault(" ".join(str(error).splitlines()))
         return
     rows.write_report(asdict(report), folder)
+
+
+def _played_in_check(snapshot: Snapshot, candidate: str, purpose: str) -> dict[str, int]:
+    """The steps that a candidate's check played, which its trials in the search answer for."""
+    steps = [(i.result or {}).get("played", 0) for i in snapshot.items_of("check", candidate=candidate)]
+    return {"check": sum(steps)} if steps and purpose == "search" else {}
 
 
 def _learners(
@@ -150,10 +157,13 @@ class _Rows:
         self._written = 0.0
         self._trial = self._write(lambda connection: self._put(connection, state="running", failure=None))
         with read(context.database) as connection:
-            (before,) = [t for t in records.trials_of(connection, candidate_id=candidate_id) if t.id == self._trial]
-        self._seconds = before.seconds or 0.0
+            before = records.trials_of(connection, candidate_id=candidate_id)
+        earlier = next(t for t in before if t.id == self._trial)
+        self._seconds = earlier.seconds or 0.0
         # Since the checkpoint that it goes on from; told again, they would make the trial's steps fall.
-        self._told = before.steps or 0
+        self._told = earlier.steps or 0
+        self.played: dict[str, int] = (earlier.telemetry or {}).get("played", {})
+        """Steps played without training, by purpose, up to the last rung's end."""
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction that holds the item. Raises LostItem."""
@@ -174,8 +184,8 @@ class _Rows:
         values = {
             "trial_id": self._trial,
             "steps": point.steps,
-            "success": point.evaluation.success,
-            "episodes": point.evaluation.episodes,
+            "success": point.evaluation.success if point.evaluation else None,
+            "episodes": point.evaluation.episodes if point.evaluation else 0,
             "shaped_return": telemetry["shaped_return"] if telemetry["episodes"] else None,
             "env_return": telemetry["env_return"] if telemetry["episodes"] else None,
             "components": {name: telemetry[name] for name in ("channels", "components", "episodes")},
@@ -229,7 +239,7 @@ class _Rows:
                 success=success,
                 success_low=low,
                 success_high=high,
-                greedy_success=greedy["successes"] / greedy["episodes"],
+                greedy_success=greedy["successes"] / greedy["episodes"] if greedy else None,
                 episodes=stochastic["episodes"],
                 unseen=report["unseen"],
                 telemetry=telemetry,
@@ -247,6 +257,7 @@ class _Rows:
                 "area": _mean(points, success),
                 "train_success": in_training,
                 "steps": report["steps"],
+                "episodes": stochastic["episodes"],
             }
             queue.withdraw_questions(connection, self._item)
             queue.finish(connection, self._item, "done", result)

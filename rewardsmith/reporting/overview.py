@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,19 @@ class Row:
     best: bool
     difficulty: float | None = None  # predicted before training, smaller learns sooner
     predicted_rank: int | None = None  # by that, among the candidates of its round; the first trains first
+    played: int = 0  # environment steps played in the search without training on them
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """Environment steps: trained on, and played besides by purpose (check, curve, success, greedy, watching).
+
+    least: how many trials were judged on the fewest episodes allowed although those took more steps than they trained.
+    """
+
+    trained: int
+    played: dict[str, int]
+    least: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,7 @@ class Overview:
     confirm_done: int
     confirm_total: int
     costs: dict[str, Any]
+    steps: tuple[StepCounts, StepCounts]  # of the search and of the claim
 
     @property
     def raced(self) -> tuple[int, int]:
@@ -73,7 +88,20 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
         sum(i.state == "done" for i in confirm),
         len(confirm),
         costs,
+        (_steps(trials, "search", items), _steps(trials, "confirm", items)),
     )
+
+
+def _steps(trials: list[Trial], purpose: str, items: list[Item]) -> StepCounts:
+    mine = [t for t in trials if t.purpose == purpose]
+    told = [t.telemetry or {} for t in mine]
+    played: Counter[str] = Counter()
+    if purpose == "search":
+        played["check"] = sum((i.result or {}).get("played", 0) for i in items if i.key.kind == "check")
+    for counts in (each.get("played", {}) for each in told):
+        played.update({name: count for name, count in counts.items() if name != "check"})
+    least = sum(bool(each.get("played_least")) for each in told)
+    return StepCounts(sum(t.steps for t in mine), dict(+played), least)
 
 
 def _row(
@@ -112,6 +140,7 @@ def _row(
         best=c.id == job.best_candidate,
         difficulty=predicted.get(c.id, (None, None))[0],
         predicted_rank=predicted.get(c.id, (None, None))[1],
+        played=sum(_steps(searched, "search", mine).played.values()),
     )
 
 

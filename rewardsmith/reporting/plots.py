@@ -93,11 +93,15 @@ def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str, outside: b
 
 
 def _draw(axes: Any, curves: Sequence[Sequence[Mapping[str, Any]]], name: str, color: str) -> None:
-    shortest = min(len(c) for c in curves)
-    steps = np.array([p["steps"] for p in curves[0][:shortest]])
-    success = np.array([[p["success"] for p in c[:shortest]] for c in curves])
+    # A point that would have been too dear to play has no success.
+    known = [{p["steps"]: p for p in c if p["success"] is not None} for c in curves]
+    steps = np.array(sorted(set.intersection(*(set(points) for points in known))), dtype=np.int64)
+    if not len(steps):
+        return
+    success = np.array([[points[s]["success"] for s in steps.tolist()] for points in known])
     if len(curves) == 1:
-        bounds = [wilson(round(p["success"] * p["episodes"]), p["episodes"]) for p in curves[0][:shortest]]
+        shown = [known[0][s] for s in steps.tolist()]
+        bounds = [wilson(round(p["success"] * p["episodes"]), p["episodes"]) for p in shown]
         low, high = np.array(bounds).T
         label = f"{name} (1 seed, band: 95 % interval over episodes)"
     else:

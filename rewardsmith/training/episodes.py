@@ -15,7 +15,6 @@ from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.playing import Player
 from sandbox.client import Scores
 
-_ENVS = 8
 _WANTED = 2
 _HEAD, _TAIL, _MIDDLE = 8, 6, 20
 _LOOP = 12  # steps
@@ -28,6 +27,7 @@ class Watched:
     failed: how many episodes of those watched did not succeed. distinct_states: mean share of their steps that reached
     a state not met before in the episode, in [0, 1]. looping: share of their steps on which the state of two to twelve
     steps ago came back. paid_looping: what those steps were paid per episode, components summed (None without any).
+    played: the environment steps that watching took.
     """
 
     texts: list[str]
@@ -35,26 +35,27 @@ class Watched:
     distinct_states: float | None
     looping: float | None
     paid_looping: float | None
+    played: int = 0
 
     def telemetry(self) -> dict[str, Any]:
         """Plain data for the trial's telemetry."""
-        return {name: value for name, value in asdict(self).items() if name != "texts"}
+        return {name: value for name, value in asdict(self).items() if name not in ("texts", "played")}
 
 
 def watch_failures(
-    policy: ActorCriticPolicy, task: Task, reward: TrainingReward, pool: str, seed: int, allow: str
+    policy: ActorCriticPolicy, task: Task, reward: TrainingReward, pool: str, seed: int, allow: str, envs: int = 8
 ) -> Watched:
-    """Play a few episodes and keep those that ended without success. Raises sandbox.HostError."""
-    rollout, length, solved, tables = _record(policy, task, pool, seed)
+    """Play `envs` episodes and keep those that ended without success. Raises sandbox.HostError."""
+    rollout, length, solved, tables = _record(policy, task, pool, seed, envs)
+    played = rollout.starts.size
     scores = None
     if reward.functions:
-        steps, envs = rollout.starts.shape
-        with open_host(reward, task, tables, envs, steps, allow) as host:
+        with open_host(reward, task, tables, envs, len(rollout.starts), allow) as host:
             scores = score_rollout(host, rollout, task, tables)
-    failed = [n for n in range(_ENVS) if length[n] and not solved[n]]
+    failed = [n for n in range(envs) if length[n] and not solved[n]]
     texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]
     if not failed:
-        return Watched(texts, 0, None, None, None)
+        return Watched(texts, 0, None, None, None, played)
     visits = [_visits(task, rollout, n, int(length[n])) for n in failed]
     paid = None
     if scores is not None:
@@ -62,7 +63,7 @@ def watch_failures(
             np.mean([scores.values[: len(back), n][back].sum() for (_, back), n in zip(visits, failed, strict=True)])
         )
     new, loops = (float(np.mean([pair[k].mean() for pair in visits])) for k in (0, 1))
-    return Watched(texts, len(failed), new, loops, paid)
+    return Watched(texts, len(failed), new, loops, paid, played)
 
 
 def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -82,15 +83,15 @@ def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[
 
 
 def _record(
-    policy: ActorCriticPolicy, task: Task, pool: str, seed: int
+    policy: ActorCriticPolicy, task: Task, pool: str, seed: int, envs: int
 ) -> tuple[Rollout, np.ndarray, np.ndarray, Tables]:
-    batch = task.batch(_ENVS, pool)
+    batch = task.batch(envs, pool)
     batch.reset(seed)
-    player = Player(policy, _ENVS, np.random.default_rng(seed))
-    rollout = Rollout.empty(task.max_steps, _ENVS, task.schema["width"], task.schema["dtype"])
-    observations = np.zeros((_ENVS, task.observation_size), dtype=np.float32)
-    length, solved = np.zeros(_ENVS, dtype=np.int64), np.zeros(_ENVS, dtype=bool)
-    starts = np.ones(_ENVS, dtype=bool)
+    player = Player(policy, envs, np.random.default_rng(seed))
+    rollout = Rollout.empty(task.max_steps, envs, task.schema["width"], task.schema["dtype"])
+    observations = np.zeros((envs, task.observation_size), dtype=np.float32)
+    length, solved = np.zeros(envs, dtype=np.int64), np.zeros(envs, dtype=bool)
+    starts = np.ones(envs, dtype=bool)
     for t in range(task.max_steps):
         batch.observe(observations)
         batch.state_rows(rollout.before[t])
@@ -102,12 +103,14 @@ def _record(
         done = batch.terminated | batch.truncated
         solved |= batch.success & running
         length[done & running] = t + 1
+        if (length > 0).all():
+            break  # nobody reads what follows
         starts = done
         batch.restart(done)
         player.restart(done)
     tables = batch.tables
     batch.close()
-    return rollout, length, solved, tables
+    return rollout.part(0, int(length.max()) or task.max_steps), length, solved, tables
 
 
 def _words(task: Task, rollout: Rollout, tables: Tables, scores: Scores | None, n: int, length: int) -> str:

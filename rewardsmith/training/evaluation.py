@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,44 +30,68 @@ class Evaluation:
         """The share of episodes that succeeded, in [0, 1]."""
         return self.successes / self.episodes
 
+    @classmethod
+    def joined(cls, parts: Sequence[Evaluation]) -> Evaluation:
+        """All of their episodes together."""
+        episodes = sum(p.episodes for p in parts)
+        return cls(
+            sum(p.successes for p in parts),
+            episodes,
+            sum(p.mean_length * p.episodes for p in parts) / episodes,
+            sum(p.mean_return * p.episodes for p in parts) / episodes,
+        )
+
+
+@dataclass
+class Tally:
+    """How many environments an evaluation may use at once, and how many steps it has played in them."""
+
+    at_once: int = _AT_ONCE
+    steps: int = 0
+
 
 def evaluate(
-    policy: ActorCriticPolicy, task: Task, pool: str, episodes: int, seed: int, *, greedy: bool = False
+    policy: ActorCriticPolicy,
+    task: Task,
+    pool: str,
+    episodes: int,
+    seed: int,
+    *,
+    greedy: bool = False,
+    tally: Tally | None = None,
 ) -> Evaluation:
     """Play `episodes` episodes on the layouts of `pool`, the same for the same seed.
 
     Every environment plays a fixed number of episodes. Counting whichever episodes end first instead reads
     high, because successful episodes are the short ones.
     """
-    envs = min(_AT_ONCE, episodes)
+    tally = tally or Tally()
+    envs = min(tally.at_once, episodes)
     quota = np.full(envs, episodes // envs)
     quota[: episodes % envs] += 1
     batch = task.batch(envs, pool)
     try:
         player = Player(policy, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
         loops = _Loops(task, envs) if greedy and task.deterministic and not player.remembers else None
-        return _play(player, batch, quota, seed, loops)
+        return _play(player, batch, quota, seed, loops, tally)
     finally:
         batch.close()
 
 
-def evaluate_for_curve(policy: ActorCriticPolicy, task: Task, pool: str, episodes: int, seed: int) -> Evaluation:
+def evaluate_for_curve(
+    policy: ActorCriticPolicy, task: Task, pool: str, episodes: int, seed: int, tally: Tally | None = None
+) -> Evaluation:
     """As `evaluate`, but a policy that hardly ever succeeds is left after a quarter of the episodes.
 
     Its episodes last to the step limit: watching all of them took twice as long as training. A point says how
     many episodes it rests on, and only full ones count towards steps to 90 %.
     """
     first = max(1, episodes // 4)
-    glance = evaluate(policy, task, pool, first, seed)
+    glance = evaluate(policy, task, pool, first, seed, tally=tally)
     if glance.success < _HOPELESS or first == episodes:
         return glance
-    rest = evaluate(policy, task, pool, episodes - first, seed + 1)
-    return Evaluation(
-        glance.successes + rest.successes,
-        episodes,
-        (glance.mean_length * first + rest.mean_length * rest.episodes) / episodes,
-        (glance.mean_return * first + rest.mean_return * rest.episodes) / episodes,
-    )
+    rest = evaluate(policy, task, pool, episodes - first, seed + 1, tally=tally)
+    return Evaluation.joined((glance, rest))
 
 
 class _Loops:
@@ -103,7 +128,9 @@ class _Loops:
         self._age[mask] = 0
 
 
-def _play(player: Player, batch: BatchEnv, quota: NDArray[np.int64], seed: int, loops: _Loops | None) -> Evaluation:
+def _play(
+    player: Player, batch: BatchEnv, quota: NDArray[np.int64], seed: int, loops: _Loops | None, tally: Tally
+) -> Evaluation:
     batch.reset(seed)
     left = quota.copy()
     observations = np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32)
@@ -115,6 +142,7 @@ def _play(player: Player, batch: BatchEnv, quota: NDArray[np.int64], seed: int, 
         # Few episodes last to the step limit; the network is asked about those still being played only.
         actions[counted] = player.act(observations[counted], counted)
         batch.step(actions)
+        tally.steps += batch.num_envs
         total_return += float(batch.rewards[counted].sum())
         total_length += int(counted.sum())
         done = batch.terminated | batch.truncated

@@ -22,11 +22,12 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.device import choose_device
 from rewardsmith.training.episodes import watch_failures
-from rewardsmith.training.evaluation import Evaluation, evaluate, evaluate_for_curve
+from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.guidance import attach, guided
 from rewardsmith.training.learner import Experience, Learner, Learners
 from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
+from rewardsmith.training.played import PlayedSteps
 from rewardsmith.training.rollout import ShapedRolloutBuffer, Shaping
 from rewardsmith.training.scale import ReturnScale
 from rewardsmith.training.schedule import Schedule, schedule
@@ -49,14 +50,20 @@ class TrialPlan:
     allow: str = "kernel"
     curve_points: int = 12  # of the full trial
     learners: dict[str, Learner] = field(default_factory=dict)  # what methods do in this trial, by method
+    played: dict[str, int] = field(default_factory=dict)  # steps played before this rung, see training.played
+
+    @property
+    def played_steps(self) -> PlayedSteps:
+        """What is counted, and limited, of the steps that this trial plays without training on them."""
+        return PlayedSteps(self.task, self.pool == "select" and self.task.engine != "batched", dict(self.played))
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Success at `steps` environment steps, and what the reward did since the last point."""
+    """Success at `steps` environment steps (None where playing is too dear), and what the reward did since the last."""
 
     steps: int
-    evaluation: Evaluation
+    evaluation: Evaluation | None
     telemetry: dict[str, Any]
 
 
@@ -66,7 +73,7 @@ class TrialReport:
 
     steps: int
     stochastic: Evaluation
-    greedy: Evaluation
+    greedy: Evaluation | None  # None where playing is too dear
     unseen: bool
     telemetry: dict[str, Any]
     sandbox_level: str
@@ -105,6 +112,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         _connect(model, env, shaper, learners, scale)
         callback = _Progress(plan, plans, env, shaper, learners, scale, on_point, heartbeat)
         if resumed is not None:
+            callback.played.include(resumed.telemetry.pop("played", {}))
             callback.last_telemetry = resumed.telemetry
         left = plans.rung_end(plan.fraction) * plans.per_rollout - first
         if left > 0:
@@ -239,13 +247,16 @@ def _report(
 ) -> TrialReport:
     trained = time.monotonic() - began
     complete = plans.rung_end(plan.fraction) == plans.total
-    episodes = plan.training.final_episodes if complete else plan.training.eval_episodes
-    seed = 7_000 + plan.seed
-    stochastic = evaluate(model.policy, plan.task, plan.pool, episodes, seed)
-    greedy = evaluate(model.policy, plan.task, plan.pool, episodes, seed, greedy=True)
+    asked, steps, played = _final(plan, plans), model.num_timesteps, callback.played
+    stochastic = callback.judged or played.success(model.policy, plan.pool, *asked, steps)
     # A claim needs numbers only; the search's analyzer reads what went wrong.
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
-    watched = watch_failures(model.policy, plan.task, plan.reward, plan.pool, seed, plan.allow) if searching else None
+    watched = None
+    if searching and (episodes := played.watchable(steps)):
+        more = (plan.pool, asked[1], plan.allow, episodes)
+        watched = watch_failures(model.policy, plan.task, plan.reward, *more)
+        played.watched(watched.played)
+    greedy = played.greedy(model.policy, plan.pool, *asked, steps)
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
     return TrialReport(
@@ -253,13 +264,21 @@ def _report(
         stochastic=stochastic,
         greedy=greedy,
         unseen=plan.task.unseen(plan.pool),
-        telemetry=callback.last_telemetry | ({"trajectories": watched.telemetry()} if watched else {}),
+        telemetry=callback.last_telemetry
+        | ({"trajectories": watched.telemetry()} if watched else {})
+        | played.telemetry(),
         sandbox_level=shaper.host.level if shaper.host else "not needed",
         steps_per_second=(model.num_timesteps - first) / max(trained, 1e-9),
         seconds=time.monotonic() - began,
         complete=complete,
         failed_episodes=watched.texts if watched else [],
     )
+
+
+def _final(plan: TrialPlan, plans: Schedule) -> tuple[int, int]:
+    """Episodes and seed of the evaluation at a rung's end."""
+    complete = plans.rung_end(plan.fraction) == plans.total
+    return plan.training.final_episodes if complete else plan.training.eval_episodes, 7_000 + plan.seed
 
 
 def _policy_card(plan: TrialPlan) -> dict[str, Any]:
@@ -296,6 +315,8 @@ class _Progress(BaseCallback):
         self._on_point, self._heartbeat = on_point, heartbeat
         self._seen = -1
         self.last_telemetry: dict[str, Any] = {}
+        self.played = plan.played_steps
+        self.judged: Evaluation | None = None  # at the rung's end, where the curve's last point is that one, too
 
     def _on_training_start(self) -> None:
         self._seen = self.model.num_timesteps
@@ -316,22 +337,26 @@ class _Progress(BaseCallback):
         done = self._seen // self._plans.per_rollout
         ends = done == self._plans.rung_end(self._plan.fraction)
         if (self._plans.total - done) % self._plans.point_every == 0 or ends:
-            self._point()
+            self._point(ends)
         # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
             state = self._learners.state()
             scale = self._scale.state() if self._scale is not None else None
-            save_checkpoint(self._plan.folder, self.model, self._env.cuts, self.last_telemetry, state, scale)
+            told = self.last_telemetry | {"played": dict(self.played.counts)}
+            save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, scale)
             # A resumed trial begins here with empty tallies; so does one that was never interrupted.
             self._shaper.clear_tallies()
             self._learners.telemetry()
         self._heartbeat(self._seen)
 
-    def _point(self) -> None:
-        episodes = self._plan.training.eval_episodes
-        seed = 1_000_003 * self._plan.seed + self._seen
-        policy: Any = self.model.policy
-        result = evaluate_for_curve(policy, self._plan.task, self._plan.pool, episodes, seed % 2**31)
+    def _point(self, ends: bool) -> None:
+        pool, policy = self._plan.pool, self.model.policy
+        if ends and self.played.limited:
+            asked = _final(self._plan, self._plans)
+            result = self.judged = self.played.success(policy, pool, *asked, self._seen)
+        else:
+            seed = (1_000_003 * self._plan.seed + self._seen) % 2**31
+            result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._seen)
         telemetry = self._shaper.telemetry() | {"methods": self._learners.telemetry()}
         # Sums over episodes are kept where none has ended since; what methods tell is of now.
         kept = telemetry if telemetry["episodes"] or not self.last_telemetry else self.last_telemetry

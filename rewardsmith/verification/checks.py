@@ -14,7 +14,14 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.verification.battery import BatteryReport, Earned, earned_by_way, first_bank, run_battery
+from rewardsmith.verification.battery import (
+    BatteryReport,
+    Earned,
+    earned_by_way,
+    first_bank,
+    played_bank,
+    run_battery,
+)
 from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.scripts import Hack
@@ -27,7 +34,10 @@ MAX_US_PER_TRANSITION = 100.0
 _TAKEN = {"wrap", "replay"}
 
 _RANDOM_ENVS = 16
-_RANDOM_STEPS = 256
+_FEWEST_STEPS = 16
+RANDOM_TRANSITIONS = 16 * 256
+"""How many transitions of random play a program is scored on, where no planner has a solution to play."""
+
 _REPLAYED_ENVS = 16
 
 
@@ -77,11 +87,12 @@ def run_checks(
     allow: str = "kernel",
     proof: Proof | None = None,
     hacks: Sequence[Hack] = (),
+    most: int = RANDOM_TRANSITIONS,
 ) -> Checked:
     """Check a program in order of cost. Stops at the first failure, but for the battery's, which a proof may overrule.
 
     Never raises for the program's faults. `hacks`: behaviours that out-earned solving under earlier programs, which the
-    battery plays, too.
+    battery plays, too. `most`: transitions of random play, where no planner has a solution to play.
     """
     if not reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
@@ -92,9 +103,9 @@ def run_checks(
     report = None
     try:
         if task.family == "minigrid" and task.engine == "real":
-            _score_random_play(task, reward, allow)
+            _score_random_play(task, reward, allow, most)
         looked_at = layout_sample(task, proof.layouts).layouts
-        rollout, tables = sample_transitions(task, looked_at)
+        rollout, tables = sample_transitions(task, looked_at, most)
         steps, envs = rollout.starts.shape
         with open_host(reward, task, tables, envs, steps, allow) as host:
             rollout = featured(rollout, task, tables, host.uses)
@@ -128,9 +139,9 @@ def run_checks(
         return Checked([*(v for v in verdicts if v.kind != kind), failed], {}, {})
 
 
-def _score_random_play(task: Task, reward: TrainingReward, allow: str) -> None:
+def _score_random_play(task: Task, reward: TrainingReward, allow: str, most: int) -> None:
     """Raise what the program raises on random play: its scripted episodes wait until states were listed."""
-    rollout, tables = random_transitions(task)
+    rollout, tables = random_transitions(task, most)
     steps, envs = rollout.starts.shape
     with open_host(reward, task, tables, envs, steps, allow) as host:
         score_rollout(host, featured(rollout, task, tables, host.uses), task, tables)
@@ -254,26 +265,29 @@ def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof,
     return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
 
 
-def sample_transitions(task: Task, layouts: Sequence[int] | None = None) -> tuple[Rollout, Tables]:
+def sample_transitions(
+    task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS
+) -> tuple[Rollout, Tables]:
     """The scripted episodes of the first of `layouts` (a job's unless given) with a plan; else `random_transitions`.
 
     Scripted episodes are preferred: they contain solutions, so a term that tests for success is exercised.
     """
     played = first_bank(task, layouts)
-    return random_transitions(task) if played is None else (played.rollout, played.tables)
+    return random_transitions(task, most) if played is None else (played.rollout, played.tables)
 
 
 @lru_cache(maxsize=8)
-def random_transitions(task: Task) -> tuple[Rollout, Tables]:
-    """Random play from the training layouts."""
+def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> tuple[Rollout, Tables]:
+    """At most `most` transitions of random play from the training layouts, but 16 steps of 16 episodes in any case."""
     rng = np.random.default_rng(0)
     batch = task.batch(_RANDOM_ENVS, "train")
     batch.reset(0)
-    rollout = Rollout.empty(_RANDOM_STEPS, _RANDOM_ENVS, task.schema["width"], task.schema["dtype"])
+    length = max(_FEWEST_STEPS, most // _RANDOM_ENVS)
+    rollout = Rollout.empty(length, _RANDOM_ENVS, task.schema["width"], task.schema["dtype"])
     rows = np.zeros_like(rollout.before[0])
     batch.state_rows(rows)
     starts = np.ones(_RANDOM_ENVS, dtype=bool)
-    for t in range(_RANDOM_STEPS):
+    for t in range(length):
         rollout.before[t], rollout.starts[t] = rows, starts
         rollout.actions[t] = rng.integers(len(task.actions), size=_RANDOM_ENVS)
         batch.step(rollout.actions[t])
@@ -286,6 +300,12 @@ def random_transitions(task: Task) -> tuple[Rollout, Tables]:
     tables = batch.tables
     batch.close()
     return rollout, tables
+
+
+def steps_played(task: Task, checked: Checked) -> int:
+    """Environment steps that `run_checks` played: random ones, or the battery's scripts (once per process)."""
+    bank = played_bank(task) if checked.played else ()
+    return sum(played.rollout.starts.size for _, played in bank) or checked.played.get("transitions", 0)
 
 
 def component_statistics(scores: Scores) -> dict[str, dict[str, float]]:

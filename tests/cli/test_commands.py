@@ -30,6 +30,22 @@ def test_ls_and_show_in_every_format(small_job):
     assert best["id"] == rows[0]["best"] and {c["kind"] for c in best["checks"]} >= {"gate", "battery", "critic"}
 
 
+def test_show_says_what_was_trained_and_what_was_played_for_what(small_job):
+    shown = small_job.run("show").stdout
+    for words in ("steps of the search: ", "steps of the claim: ", "trained; played besides: ", "in checks",
+                  "for the curve", "for success", "for greedy success"):  # fmt: skip
+        assert words in " ".join(shown.split()), words
+    assert "fewest episodes" not in shown
+    rows = json.loads(small_job.run("show", "--format", "json").stdout)
+    assert all(row["played"] > 0 for row in rows if row["steps"])
+
+
+def test_no_trial_of_a_finished_job_runs_in_the_table(small_job):
+    with sqlite3.connect(small_job.folder / ".rewardsmith/rewardsmith.db") as database:
+        states = {state for (state,) in database.execute("SELECT state FROM trials")}
+    assert states <= {"done", "stopped"}
+
+
 def test_show_candidate_has_code_checks_components_curve_and_cost(small_job):
     shown = small_job.run("show", "best").stdout
     for word in ("def sparse", "determinism", "component", "nonzero steps", "cost:", "sandbox", "kernel"):
