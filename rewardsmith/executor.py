@@ -14,6 +14,7 @@ from typing import BinaryIO
 from rewardsmith.config import prepare_home
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
+from rewardsmith.plaintext import one_line
 
 _PATIENCE = 3.0  # seconds that an executor has to end its trials
 _LAST_WORDS = 15.0  # seconds for what an ended executor said last to arrive
@@ -51,10 +52,11 @@ class Executor:
             with contextlib.suppress(OSError):
                 log = stack.enter_context(self._log.open("ab", buffering=0))
             for line in output:
-                self._said.append(line.decode(errors="replace").rstrip())
+                said = one_line(line.decode(errors="replace").rstrip())
+                self._said.append(said)
                 with contextlib.suppress(OSError):
                     if log is not None:
-                        log.write(line)
+                        log.write(f"{said}\n".encode())
 
     @property
     def pid(self) -> int:

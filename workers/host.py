@@ -18,6 +18,7 @@ from rewardsmith.config import Settings, as_environment, prepare_home, settings
 from rewardsmith.engine.context import open_context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.plaintext import plain
 from rewardsmith.storage import workers as rows
 from workers import logs
 
@@ -140,7 +141,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, host.stop)
         host.run()
     except RewardsmithError as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return error.exit_code
     return 0
 

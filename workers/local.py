@@ -23,6 +23,7 @@ from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.engine.standing import Standing, read_standing
 from rewardsmith.engine.supervise import trial_environment
 from rewardsmith.errors import RewardsmithError, of_system
+from rewardsmith.plaintext import one_line
 from rewardsmith.storage import ledger, queue, records
 from rewardsmith.storage.changes import Changes
 from rewardsmith.storage.database import read, reported
@@ -235,7 +236,7 @@ def main() -> int:
 
 
 def _explain(error: RewardsmithError) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {one_line(error.cause)}\n{one_line(error.remedy)}", file=sys.stderr)
     return error.exit_code
 
 

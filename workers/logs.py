@@ -8,6 +8,8 @@ import os
 import sys
 from datetime import UTC, datetime
 
+from rewardsmith.plaintext import one_line, plain
+
 FIELDS = ("job", "candidate", "trial", "item", "kind", "attempt", "owner", "seconds")
 """What a record may carry in `extra`."""
 
@@ -22,12 +24,16 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "pid": os.getpid(),
-            "message": record.getMessage(),
+            "message": one_line(record.getMessage()),
         }
-        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        line |= {name: _shown(record.__dict__[name]) for name in FIELDS if name in record.__dict__}
         if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
+            line["error"] = plain(self.formatException(record.exc_info))
         return json.dumps(line, default=str)
+
+
+def _shown(value: object) -> object:
+    return value if value is None or isinstance(value, int | float) else one_line(str(value))
 
 
 def set_up() -> None:

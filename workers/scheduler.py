@@ -16,6 +16,7 @@ from rewardsmith.engine import service
 from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.errors import RewardsmithError
+from rewardsmith.plaintext import plain
 from rewardsmith.storage import hints, queue
 from rewardsmith.storage import workers as rows
 from rewardsmith.storage.changes import Changes
@@ -93,7 +94,7 @@ def main() -> int:
     try:
         scheduler = Scheduler(open_context(settings(), must_exist=True, patient=True))
     except RewardsmithError as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return error.exit_code
     signal.signal(signal.SIGTERM, scheduler.stop)
     signal.signal(signal.SIGINT, scheduler.stop)

@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from rewardsmith.engine.supervise import DISK_FULL, SERVED
     from rewardsmith.errors import DiskFull, RewardsmithError, of_system
+    from rewardsmith.plaintext import plain
     from rewardsmith.storage.database import reported
 
     try:
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
     except (RewardsmithError, OSError) as raised:
         error = of_system(raised) if isinstance(raised, OSError) else raised
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
-            print(error, file=sys.stderr, flush=True)
+            print(plain(str(error)), file=sys.stderr, flush=True)
         return DISK_FULL if isinstance(error, DiskFull) else 1
     return 0
 

@@ -10,6 +10,7 @@ from rewardsmith.agents.models import LanguageModel, ModelFailed, ReplayKey, Req
 from rewardsmith.agents.pricing import estimated_tokens
 from rewardsmith.agents.prompting import Call, call_of, render
 from rewardsmith.errors import BudgetSpent
+from rewardsmith.plaintext import plain
 from rewardsmith.programs.reading import UnreadableAnswer
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str]
     reason = ""
     dropped = draft.fit(limits.prompt)
     for again in range(2):
-        suffix = f"\n# Your last answer could not be read\n{reason}\n" if again else ""
+        suffix = f"\n# Your last answer could not be read\n{plain(reason)}\n" if again else ""
         this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
         try:
             request = Request(key.role, "", render("system.md.j2"), this, limits.answer)

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rewardsmith.agents.models import Answer, ReplayKey, Request, prompt_hash
+from rewardsmith.plaintext import indented, one_line, plain
 
 _FOLDER = Path(__file__).with_name("prompts")
 
@@ -18,12 +19,17 @@ _FOLDER = Path(__file__).with_name("prompts")
 @lru_cache
 def _environment() -> Environment:
     # Prompts are plain text for a model, not HTML: escaping would corrupt code.
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["fenced"] = fenced
-    environment.filters["quoted"] = quoted
-    return environment
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=_shown,
+    )  # fmt: skip
+    made.filters |= {"fenced": fenced, "quoted": quoted, "indented": indented, "one_line": one_line}
+    return made
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints of a value. JSON has escaped its text already, and carries programs to the byte."""
+    return plain(value) if isinstance(value, str) else value
 
 
 def fenced(text: str, language: str = "") -> str:
@@ -32,6 +38,7 @@ def fenced(text: str, language: str = "") -> str:
     For everything in a prompt that a model or a program wrote. What stands behind the block cannot be taken for a
     part of it, nor can a part of it end the block and be taken for an instruction.
     """
+    text = plain(text)  # before it is looked at: what ends a line must be known
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
@@ -44,6 +51,7 @@ def render(template: str, **values: Any) -> str:
 
 def quoted(text: str) -> str:
     """`text` as it stands if it is one line, else fenced: a program's error may look like a part of the prompt."""
+    text = plain(text)
     return text if "\n" not in text.strip() else "\n" + fenced(text)
 
 

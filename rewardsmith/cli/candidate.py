@@ -9,6 +9,7 @@ from typing import Any
 from rich.syntax import Syntax
 
 from rewardsmith.cli import screen
+from rewardsmith.plaintext import one_line, plain
 from rewardsmith.reporting import text
 from rewardsmith.storage import rows
 from rewardsmith.storage.rows import Candidate, Trial
@@ -36,9 +37,9 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
         screen.out.print(line, markup=False)
     if analysis:
         for label, evidence in analysis["labels"].items():
-            screen.out.print(f"diagnosis: {label} - {evidence}", markup=False)
+            screen.labelled("diagnosis: ", f"{label} - {evidence}")
         if analysis["suggestion"]:
-            screen.out.print(f"analyzer: {analysis['suggestion']}", markup=False)
+            screen.labelled("analyzer: ", analysis["suggestion"])
     tokens = sum((s["prompt_tokens"] or 0) + (s["completion_tokens"] or 0) for s in spent)
     prices = [s["price_usd"] for s in spent]
     price = "of unknown price" if None in prices else f"${sum(prices):.4f}"
@@ -50,29 +51,31 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
 def _head(c: Candidate) -> None:
     score = f"  success {text.percent(c.score)}" if c.score is not None else ""
     parents = f" of {', '.join(c.parents)}" if c.parents else ""
-    screen.out.print(f"{c.id}  {c.move}{parents}  {c.state}{score}", style=f"bold {screen.ACCENT}", markup=False)
+    head = one_line(f"{c.move}{parents}  {c.state}{score}")
+    screen.labelled(f"{c.id}  ", head, style=f"bold {screen.ACCENT}")
     if c.oracle_informed:
         screen.out.print(text.ORACLE_INFORMED, markup=False)
     if c.cause_of_death:
-        screen.out.print(f"died: {c.cause_of_death}", markup=False)
+        screen.labelled("died: ", c.cause_of_death)
     if c.thoughts:
-        screen.out.print(f"thoughts: {c.thoughts}", style="dim", markup=False)
+        screen.labelled("thoughts: ", c.thoughts, style="dim")
     channels = [
         f"{ch['weight']:g} * {'sign of ' if ch['bound'] == 'sign' else ''}{ch['name']}"
         + (f" (sum per episode within {ch['budget']:g})" if ch.get("budget") is not None else "")
         for ch in c.channels.get("channels", [])
     ]
-    screen.out.print(f"reward: {' + '.join(channels)}", markup=False)
+    screen.labelled("reward: ", " + ".join(channels))
 
 
 def _code(connection: Any, c: Candidate) -> None:
     if c.source:
-        screen.out.print(Syntax(c.source, "python", line_numbers=True, background_color="default"))
+        code = Syntax(plain(c.source), "python", line_numbers=True, background_color="default")
+        screen.program(c.source, code)
     if not c.parents:
         return
     parent = rows.get_candidate(connection, c.parents[0])
-    lines = difflib.unified_diff(parent.source.splitlines(), c.source.splitlines(), parent.id, c.id, lineterm="", n=1)
-    diff = "\n".join(lines)
+    before, after = (plain(program).splitlines() for program in (parent.source, c.source))
+    diff = "\n".join(difflib.unified_diff(before, after, parent.id, c.id, lineterm="", n=1))
     screen.out.print(Syntax(diff or "# the same as its parent", "diff", background_color="default"))
 
 
@@ -150,7 +153,7 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
     screen.out.print(shown, "")
     for t in trials:
         if t.failure:
-            screen.out.print(f"seed {t.seed} failed: {t.failure}", markup=False)
+            screen.labelled(f"seed {t.seed} failed: ", t.failure)
 
 
 def _components(trials: list[Trial]) -> None:
@@ -193,4 +196,4 @@ def _channels(telemetry: Mapping[str, Any]) -> None:
         screen.out.print(f"over {ended:,} training episodes that ended since the point before", markup=False)
     for method, told in telemetry.get("methods", {}).items():
         parts = [f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in told.items()]
-        screen.out.print(f"{method}: {', '.join(parts)}", markup=False)
+        screen.labelled(f"{method}: ", ", ".join(parts))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.plaintext import one_line
 
 app = typer.Typer(help="The database and its version.", no_args_is_help=True)
 
@@ -42,7 +43,7 @@ def current() -> None:
 
     url = settings().url
     open_database(url, migrate=False, must_exist=True)
-    print(f"{make_url(url).render_as_string(hide_password=True)} {HEAD}")
+    screen.write(f"{make_url(url).render_as_string(hide_password=True)} {HEAD}")
 
 
 @app.command()
@@ -52,7 +53,7 @@ def backup(out: Annotated[Path, typer.Argument(help="File to write; it must not 
     from rewardsmith.storage.backup import back_up
 
     back_up(settings().url, out)
-    print(out)
+    screen.write(str(out))
 
 
 @app.command()
@@ -67,7 +68,7 @@ def gc(
     store = context.store
     found = find_garbage(context.database, context.settings.artifacts, store)
     for file in found:
-        print(f"{store.url}/{file.name}" if file.stored else file.name)
+        screen.write(one_line(f"{store.url}/{file.name}" if file.stored else file.name))
         if not dry_run:
             remove(file, store)
     size = sum(file.size for file in found) / 1e6

@@ -47,7 +47,7 @@ def export(
     if with_cassette:
         written.append(api.write_cassette(context, candidate.job_id, out / "cassette.jsonl"))
     for path in written:
-        print(path)
+        screen.write(str(path))
     screen.next_command(f"rewardsmith verify {out}")
 
 
@@ -69,5 +69,5 @@ def verify(folder: Annotated[Path, typer.Argument(help="An exported folder.")]) 
     from rewardsmith.reporting.verify import verify_folder
 
     report = verify_folder(folder, "none" if settings().allow_weak_sandbox else "kernel")
-    print(f"{report.transitions:,} transitions of {report.episodes} episodes: every reward is equal")
+    screen.write(f"{report.transitions:,} transitions of {report.episodes} episodes: every reward is equal")
     screen.say(f"program {report.program_hash[:12]}, replayed at protection level {report.level}")

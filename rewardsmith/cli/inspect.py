@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.plaintext import one_line, plain
 
 Format = Annotated[str, typer.Option("--format", help="table, json or csv.")]
 JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]
@@ -100,8 +101,9 @@ def _show_prompts(connection: Any, what: str) -> None:
             f"{row['role']} {row['candidate']}, round {row['iteration']}, attempt {row['attempt']}: {row['outcome']}"
         )
         tokens = "unknown" if row["prompt_tokens"] is None else f"{row['prompt_tokens']:,}"
-        print(f"===== {about}, {tokens} prompt tokens ({row['prompt_estimate'] or 0:,} estimated)")
-        print(f"{row['prompt']}\n----- answer of {row['model']}\n{row['answer'] or row['note'] or ''}\n")
+        about = one_line(f"{about}, {tokens} prompt tokens ({row['prompt_estimate'] or 0:,} estimated)")
+        screen.write(f"===== {about}\n{row['prompt']}\n----- answer of {one_line(row['model'])}")
+        screen.write(f"{row['answer'] or row['note'] or ''}\n")
 
 
 def _show_job(connection: Any, job_id: str, form: str) -> None:
@@ -151,7 +153,9 @@ def tree(job: JobArgument = "latest") -> None:
     with _reading() as connection:
         found = reading.find_job(connection, job)
         candidates = rows.candidates_of(connection, found.id)
-    root = Tree(f"[bold]{found.id}[/bold]  {found.task}")
+    from rich.text import Text
+
+    root = Tree(Text.assemble((found.id, "bold"), one_line(f"  {found.task}")))
     nodes: dict[str, Tree] = {}
     for c in candidates:
         parent = nodes.get(c.parents[0]) if c.parents else None
@@ -159,9 +163,7 @@ def tree(job: JobArgument = "latest") -> None:
         more = f" + {', '.join(c.parents[1:])}" if c.parents[1:] else ""
         reason = f"  {(c.cause_of_death or '').splitlines()[0][:80]}" if c.cause_of_death else ""
         score = f"  {text.percent(c.score)}" if c.score is not None else ""
-        from rich.text import Text
-
-        label = Text(f"{c.id}  {c.move}{more}  {c.state}{score}{reason}", style=style)
+        label = Text(one_line(f"{c.id}  {c.move}{more}  {c.state}{score}{reason}"), style=style)
         nodes[c.id] = (parent or root).add(label)
     screen.out.print(root)
     screen.next_command(f"rewardsmith why {found.id}")
@@ -177,26 +179,27 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             shown = [reading.find_candidate(connection, what)]
         else:
             job = reading.find_job(connection, what)
-            screen.out.print(f"{job.id}  {job.state}  {job.note or ''}", markup=False)
+            screen.labelled(f"{job.id}  {job.state}  ", job.note or "")
             shown = [c for c in rows.candidates_of(connection, job.id) if c.kind != "baseline"]
         for c in shown:
             score = f", success {text.percent(c.score)}" if c.score is not None else ""
-            screen.out.print(f"\n{c.id}  {c.move}  {c.state}{score}", style="bold", markup=False)
+            screen.out.print()
+            screen.labelled(f"{c.id}  ", one_line(f"{c.move}  {c.state}{score}"), style="bold")
             if c.cause_of_death:
-                screen.out.print(f"  died: {c.cause_of_death}", markup=False)
+                screen.labelled("  died: ", c.cause_of_death)
             for objection in _trained_anyway(connection, c):
-                screen.out.print(f"  trained anyway, although {objection}", markup=False)
+                screen.labelled("  trained anyway, although ", objection)
             found = rows.fetch(connection, "analyses", candidate_id=c.id)
             if not found:
                 continue
             row = found[0]
             for label, evidence in row["labels"].items():
-                screen.out.print(f"  diagnosis: {label} - {evidence}", markup=False)
+                screen.labelled("  diagnosis: ", f"{label} - {evidence}")
             for name in ("suggestion", "prediction"):
                 if row[name]:
-                    screen.out.print(f"  {name}: {row[name]}", markup=False)
+                    screen.labelled(f"  {name}: ", row[name])
             for tested in hypotheses.outcomes_of(connection, c) if row["prediction"] else ():
-                screen.out.print(f"    tested by {tested.words()}", markup=False)
+                screen.labelled("    tested by ", tested.words())
     screen.next_command("rewardsmith tree " + what.split("-")[0])
 
 
@@ -226,7 +229,8 @@ def compare(
         pair = [reading.find_candidate(connection, name) for name in (first, second)]
         trials = [rows.trials_of(connection, candidate_id=c.id) for c in pair]
     a, b = pair
-    diff = difflib.unified_diff(a.source.splitlines(), b.source.splitlines(), a.id, b.id, lineterm="")
+    before, after = (plain(c.source).splitlines() for c in pair)
+    diff = difflib.unified_diff(before, after, a.id, b.id, lineterm="")
     from rich.syntax import Syntax
 
     screen.out.print(Syntax("\n".join(diff) or "# the same program", "diff", background_color="default"))
@@ -263,10 +267,10 @@ def curves(
         }
     if channels:
         plots.channel_curves(arms[next(iter(arms))], out, title=f"{job.task}: paid per training episode, by channel")
-        print(out)
+        screen.write(str(out))
         return
     plots.learning_curves(arms, out, title=f"{job.task}: success on layouts not trained on")
-    print(out)
+    screen.write(str(out))
 
 
 def logs(job: JobArgument = "latest") -> None:
@@ -280,6 +284,6 @@ def logs(job: JobArgument = "latest") -> None:
     written = [p for p in sorted(folder.glob("*.log")) if p.stat().st_size] if folder.exists() else []
     for path in written:
         screen.say(f"== {path.name}")
-        print(path.read_text(errors="replace"), end="")
+        screen.write(path.read_text(errors="replace").removesuffix("\n"))
     if not written:
         screen.say("Nothing was logged: no process of this job complained.")

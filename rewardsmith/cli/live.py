@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rewardsmith.cli import screen
+from rewardsmith.plaintext import indented, one_line
 from rewardsmith.reporting import text
 from rewardsmith.reporting.overview import Overview, Row
 
@@ -68,7 +69,7 @@ def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> 
         for line in news:
             spoke = time.monotonic()
             minutes, seconds = divmod(round(view.job.active_seconds or 0.0), 60)
-            screen.say(f"{minutes:>3}:{seconds:02d}  {line}")
+            screen.say(f"{minutes:>3}:{seconds:02d}  {one_line(line)}")
         if not going or view.job.state != "running":
             return view
         time.sleep(_EVERY)
@@ -102,12 +103,12 @@ def screen_of(view: Overview) -> Group:
     """The whole screen."""
     job = view.job
     designed = f"  designed by {job.spec['model']}" if job.spec.get("designs", True) else ""
-    head = Text.assemble(
-        (f"job {job.id}", f"bold {screen.ACCENT}"),
-        f"  {job.task}  {text.recipe_words(job.spec)}{designed}  {_phase(view)}  "
-        f"{text.seconds(job.active_seconds)}{_budget(view)}",
+    about = (
+        f"{job.task}  {text.recipe_words(job.spec)}{designed}  {_phase(view)}  "
+        f"{text.seconds(job.active_seconds)}{_budget(view)}"
     )
-    return Group(head, Text(), _candidates(view), Text(f"\n{job.note}" if job.note else ""))
+    head = screen.hanging(Text(f"job {job.id}  ", f"bold {screen.ACCENT}"), one_line(about))
+    return Group(head, Text(), _candidates(view), Text(f"\n{indented(job.note)}" if job.note else ""))
 
 
 def _budget(view: Overview) -> str:

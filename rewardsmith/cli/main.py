@@ -19,11 +19,13 @@ from rewardsmith.cli import (
     judge,
     methods,
     run,
+    screen,
     service,
     steer,
     tasks,
 )
 from rewardsmith.errors import RewardsmithError, of_system
+from rewardsmith.plaintext import indented, plain
 
 app = typer.Typer(
     name="rewardsmith",
@@ -39,7 +41,7 @@ def _say_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"rewardsmith {version('rewardsmith')}")
+        screen.write(f"rewardsmith {version('rewardsmith')}")
         raise typer.Exit
 
 
@@ -107,7 +109,7 @@ def _take_keys() -> None:
 def _wrong_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         try:
-            print(error.format_message(), flush=True)
+            print(plain(error.format_message()), flush=True)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
@@ -122,8 +124,8 @@ def _report(cause: str, remedy: str) -> None:
     if os.environ.get("REWARDSMITH_DEBUG") and sys.exc_info()[1] is not None:
         import traceback
 
-        traceback.print_exc()
-    print(f"error: {cause}\n{remedy}", file=sys.stderr)
+        print(plain(traceback.format_exc()), end="", file=sys.stderr)
+    print(f"error: {indented(cause)}\n{indented(remedy)}", file=sys.stderr)
 
 
 def _unforeseen(error: Exception) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rewardsmith.cli import screen
+from rewardsmith.plaintext import indented
 from rewardsmith.reporting import reading, text
 from rewardsmith.reporting.reading import Arm, Claim
 
@@ -23,7 +24,7 @@ def print_result(context: Any, job_id: str) -> None:
     # Of a failed job the note is the error itself where it has a remedy, too: the task's environment failed.
     failed_for = (cause, remedy) if job.state == "failed" and remedy else None
     if job.note and job.state != "paused" and failed_for is None:
-        screen.say(job.note)
+        screen.say(indented(job.note))
     if claim is not None:
         print_claim(claim)
     if job.best_candidate is not None:

@@ -186,9 +186,9 @@ def _print_dry_run(spec: Any) -> None:
 
     plan = api.plan_calls(spec)
     for name, prompt in plan.prompts:
-        print(f"===== {name}\n{prompt}\n")
+        screen.write(f"===== {name}\n{prompt}\n")
     for line in plan.lines():
-        print(line)
+        screen.write(line)
     screen.next_command("the same command without --dry-run")
 
 

@@ -10,6 +10,7 @@ import typer
 
 from rewardsmith.cli import screen
 from rewardsmith.cli.run import SetOption
+from rewardsmith.plaintext import one_line
 
 JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]
 
@@ -39,7 +40,7 @@ def submit(
     text = api.read_reward_file(seed_reward) if seed_reward else None
     asked = read_spec(with_defaults(values))
     job_id = submit_job(api.open_here(), asked, text, owner=owner or getpass.getuser(), priority=urgency, slots=slots)
-    print(job_id)
+    screen.write(job_id)
     screen.next_command(f"rewardsmith watch {job_id}")
 
 
@@ -167,7 +168,7 @@ def _print_standing(standing: Any, form: str) -> None:
     screen.out.print(f"jobs: {states or 'none'}; {standing.steps_per_second:,.0f} environment steps/s", markup=False)
     for event in standing.events:
         parts = [event["at"].strftime("%H:%M:%S"), event["kind"], event["job_id"], event["owner"], event["text"]]
-        screen.out.print("  ".join(p for p in parts if p)[:100], style="dim", markup=False)
+        screen.out.print(one_line("  ".join(p for p in parts if p))[:100], style="dim", markup=False)
 
 
 def schema() -> None:
@@ -176,7 +177,7 @@ def schema() -> None:
 
     from rewardsmith.spec import JobSpec
 
-    print(json.dumps(JobSpec.model_json_schema(), indent=2))
+    screen.write(json.dumps(JobSpec.model_json_schema(), indent=2))
 
 
 def _find(job: str) -> tuple[Any, str]:

@@ -45,13 +45,13 @@ def describe(
     if form == "json":
         screen.emit([interface.__dict__], "json", screen.table(None, []))
         return
-    print(interface.text)
-    print(f"\nSUCCESS\n{found.success_rule}")
-    print(f"\nENGINE\n{found.engine}; {default_steps(found.id):,} environment steps per full trial by default")
+    screen.write(interface.text)
+    screen.write(f"\nSUCCESS\n{found.success_rule}")
+    screen.write(f"\nENGINE\n{found.engine}; {default_steps(found.id):,} environment steps per full trial by default")
     order = subgoal_order(found)
     if order:
         steps = ", ".join(f"{g['event']} {g['kind'] or ''}".strip() for g in order)
-        print(f"\nPLANNER\nShortest solutions pass, in this order: {steps}")
+        screen.write(f"\nPLANNER\nShortest solutions pass, in this order: {steps}")
     if (check := getattr(found, "order_warning", None)) is not None and (warning := check()):
         screen.say(f"warning: {warning}")
     screen.next_command(f"rewardsmith run --task {task}")
@@ -64,7 +64,7 @@ def skeleton(
     """Print a YAML description of a Gymnasium environment to fill in."""
     from rewardsmith.tasks.skeleton import skeleton as described
 
-    print(described(environment, Path.cwd()), end="")
+    screen.write(described(environment, Path.cwd()).rstrip("\n"))
     screen.say("Name the state and the actions, say when the task is solved, then:")
     screen.next_command("rewardsmith tasks describe FILE.yaml")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from rewardsmith.plaintext import in_markdown
 from rewardsmith.reporting import reading, text
 from rewardsmith.reporting.reading import Arm
 from rewardsmith.spec import JobSpec
@@ -18,7 +19,7 @@ from rewardsmith.storage.schema import checks, llm_calls
 def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping[str, str]) -> str:
     """The card of a candidate, as Markdown."""
     spec = JobSpec.model_validate(job.spec)
-    lines = [f"# Reward {candidate.id} for {job.task}", ""]
+    lines = [f"# Reward {candidate.id} for {in_markdown(job.task)}", ""]
     if spec.model == "synth" and spec.searches:
         lines += ["Designed by `synth`, which is not a language model: it composes programs by rules.", ""]
     if candidate.oracle_informed:
@@ -33,13 +34,13 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     lines += _left_out(candidate)
     lines += [*_scores(connection, job, candidate), *_checks(connection, candidate)]
     lines += ["## Made from", ""]
-    made = text.recipe_words(job.spec)
-    lines += [f"- method: {made}; model: {spec.model}; training gamma: {spec.training.gamma}"]
+    made, model = in_markdown(text.recipe_words(job.spec)), in_markdown(spec.model)
+    lines += [f"- method: {made}; model: {model}; training gamma: {spec.training.gamma}"]
     lines += [f"- program sha256: `{candidate.source_hash}`"]
     hashes = connection.execute(
         select(llm_calls.c.role, llm_calls.c.prompt_hash).where(llm_calls.c.candidate == candidate.id)
     ).all()
-    lines += [f"- {row.role}'s prompt sha256: `{row.prompt_hash}`" for row in hashes]
+    lines += [f"- {in_markdown(row.role)}'s prompt sha256: `{row.prompt_hash}`" for row in hashes]
     lines += [f"- {name} {number}" for name, number in versions.items()]
     lines += ["", *_cost(connection, job, candidate)]
     return "\n".join(lines) + "\n"
@@ -50,7 +51,7 @@ def _left_out(candidate: Candidate) -> list[str]:
     paid = [c["name"] for c in candidate.channels.get("channels", []) if c["kind"] == "bonus"]
     if not paid:
         return []
-    return [f"`reward.py` leaves out what was paid during training only: {', '.join(paid)}.", ""]
+    return [f"`reward.py` leaves out what was paid during training only: {in_markdown(', '.join(paid))}.", ""]
 
 
 def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
@@ -97,11 +98,12 @@ def _checks(connection: Any, candidate: Candidate) -> list[str]:
     levels = {t.sandbox_level for t in records.trials_of(connection, candidate_id=candidate.id) if t.sandbox_level}
     lines = ["## Checks before training", ""]
     for row in rows:
-        message = text.verdict_message(row.kind, row.message, row.details).replace("\n", " ")
-        lines.append(f"- {row.kind}: {text.verdict_word(row.kind, row.passed, row.details)}; {message}")
+        verdict = text.verdict_word(row.kind, row.passed, row.details)
+        message = text.verdict_message(row.kind, row.message, row.details)
+        lines.append(f"- {row.kind}: {in_markdown(verdict)}; {in_markdown(message)}")
     return [
         *lines,
-        f"- sandbox level observed in training: {', '.join(sorted(levels)) or 'none recorded'}",
+        f"- sandbox level observed in training: {in_markdown(', '.join(sorted(levels))) or 'none recorded'}",
         "",
     ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import UsageError
+from rewardsmith.plaintext import one_line
 from rewardsmith.reporting.statistics import wilson
 
 _FEW = 10
@@ -25,11 +26,7 @@ def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], p
     drawn = {name: curves for name, curves in drawn.items() if curves}
     if not drawn:
         raise UsageError("There is no curve to draw yet.", "Wait until a trial has reached its first evaluation.")
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = _pyplot()
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
     for color, (name, curves) in zip(_COLORS, drawn.items(), strict=False):
         _draw(axes, curves, name, color)
@@ -53,16 +50,12 @@ def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, ti
             told.setdefault(name, {}).setdefault(point["steps"], []).append(channel["mean_per_episode"])
     if not told:
         raise UsageError("No channel has paid over an episode yet.", "Wait until training episodes have ended.")
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = _pyplot()
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
     for name, points in told.items():
         steps = sorted(points)
         values = [float(np.mean(points[s])) for s in steps]
-        (line,) = axes.plot(steps, values, linewidth=2, label=name)
+        (line,) = axes.plot(steps, values, linewidth=2, label=_label(name))
         for fill, wanted in ((line.get_color(), False), ("white", True)):
             mine = [(s, v) for s, v in zip(steps, values, strict=True) if (ended[s] < _FEW) == wanted]
             axes.plot(*zip(*mine, strict=True) if mine else ((), ()), "o", color=line.get_color(), markerfacecolor=fill)
@@ -71,11 +64,26 @@ def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, ti
     _finish(plt, figure, axes, path, title, outside=True)
 
 
+def _pyplot() -> Any:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams["text.usetex"] = False  # labels are text, whatever the user's own settings read them as
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _label(text: str) -> str:
+    """Text that matplotlib draws as it stands: a dollar begins no formula."""
+    return one_line(text).replace("$", r"\$")
+
+
 def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str, outside: bool = False) -> None:
     """What all pictures share, and the file."""
     axes.set_xlabel("environment steps")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:,.0f}k" if value else "0")
-    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_title(_label(title), loc="left", fontsize=11)
     axes.grid(alpha=0.25, linewidth=0.6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -110,4 +118,4 @@ def _draw(axes: Any, curves: Sequence[Sequence[Mapping[str, Any]]], name: str, c
         for one in success:
             axes.plot(steps, one, color=color, linewidth=0.5, alpha=0.5)
     axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
-    axes.plot(steps, success.mean(axis=0), color=color, linewidth=2, label=label)
+    axes.plot(steps, success.mean(axis=0), color=color, linewidth=2, label=_label(label))

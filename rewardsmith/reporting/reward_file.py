@@ -17,6 +17,7 @@ from typing import Any
 
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
+from rewardsmith.plaintext import in_docstring
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.syntax import MAX_CHARACTERS, parse_module
 from rewardsmith.tasks.base import Task
@@ -35,14 +36,14 @@ def reward_file(task: Task, reward: TrainingReward, gamma: float, title: str) ->
     """The text of reward.py for a program on a task."""
     support = _support(task, reward, gamma)
     support, kept = _without_collisions(support, reward.source)
-    names = task.actions.names
+    names, made = task.actions.names, in_docstring(_making(task))
     constants = "\n".join(f"{name.upper()} = {i}" for i, name in enumerate(names))
-    head = f'''"""{title}
+    head = f'''"""{in_docstring(title)}
 
 The reward program comes first, as it was designed. Use it on the plain environment:
 
     import gymnasium, reward
-    env = reward.wrap({_making(task)})
+    env = reward.wrap({made})
 
 Nothing here imports rewardsmith. The reward needs numpy, only wrap() needs gymnasium.
 """

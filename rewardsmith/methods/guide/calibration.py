@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.methods.guide.uncertainty import Opinion
+from rewardsmith.plaintext import one_line
 
 BINS = 10
 
@@ -112,7 +113,8 @@ def save_reliability_plot(calibration: Calibration, path: Path, title: str) -> N
     bins = calibration.bins
     upper.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=1, label="perfectly calibrated")
     upper.plot([b.confidence for b in bins], [b.accuracy for b in bins], marker="o", color="C0", label="measured")
-    upper.set(ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02), title=title)
+    upper.set(ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
+    upper.set_title(one_line(title), parse_math=False)
     upper.text(0.98, 0.04, f"ECE {calibration.ece:.3f}   Brier {calibration.brier:.3f}", ha="right")
     upper.legend(loc="upper left", frameon=False)
     edges = (np.arange(BINS) + 0.5) / BINS

@@ -1,0 +1,79 @@
+"""Text of programs, models and other users, made safe to show: on a terminal, in a report, a prompt or a log.
+
+Only what is shown passes through here. What is stored or exported keeps its bytes.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Line breaks other than "\n": a terminal, a log reader or an editor may begin a new line at them.
+_BREAKS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+
+# C0 and C1 controls, DEL, and Unicode's Default_Ignorable_Code_Point: bidirectional marks, zero-width characters, tags,
+# variation selectors. Also the remaining format characters of interlinear annotation, and the two noncharacters
+# that XML forbids.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_BREAK = re.compile(f"[{_BREAKS}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# An underscore between letters or digits is no emphasis.
+_SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[~$|]|(?<![^\W_])_+|_+(?![^\W_])")
+_BEGINS_FORMULA = ("=", "+", "-", "@")
+
+
+def plain(text: str) -> str:
+    """`text` without control characters, bidirectional marks and invisible characters; "\\n" and tabs stay.
+
+    A carriage return becomes "\\n", as Python reads it. Other line breaks become a space, and half of a surrogate
+    pair becomes U+FFFD, because no encoding can write it.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _SURROGATE.sub("\ufffd", _UNSEEN.sub("", _BREAK.sub(" ", text)))
+
+
+def one_line(text: str) -> str:
+    """`plain` text in which line breaks and tabs are spaces, for where a second line would pass for another entry."""
+    return plain(text).replace("\n", " ").replace("\t", " ")
+
+
+def indented(text: str, by: int = 2) -> str:
+    """`plain` text whose lines after the first are indented, so that none passes for an entry of its own."""
+    return plain(text).rstrip("\n").replace("\n", "\n" + by * " ")
+
+
+def in_markdown(text: str) -> str:
+    """`one_line` text that Markdown shows as it stands: no emphasis, link, image, code, formula or HTML."""
+    escaped = _SPECIAL_IN_MARKDOWN.sub(lambda found: "".join(f"\\{c}" for c in found[0]), one_line(text))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def in_docstring(text: str) -> str:
+    """`one_line` text for within a triple-quoted string: it cannot end the string or begin an escape."""
+    return one_line(text).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def in_csv(value: object) -> object:
+    """A cell of a CSV file: numbers as they are, text in one line and never a formula.
+
+    A spreadsheet computes text that begins with = + - or @; an apostrophe in front keeps it text.
+    """
+    if value is None or isinstance(value, int | float):
+        return value
+    text = one_line(str(value))
+    if text.lstrip().startswith(_BEGINS_FORMULA) and not _is_number(text):
+        return f"'{text}"
+    return text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
