@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 export REWARDSMITH_UID := $(shell id -u | sed 's/^0$$/10001/')
 export REWARDSMITH_GID := $(shell id -g | sed 's/^0$$/10001/')
 
-.PHONY: demo test check differential format clean up down private-secrets
+.PHONY: demo test test-slow check differential format clean up down private-secrets
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -20,8 +20,11 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8, show the claim on 3 fresh seeds
 	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --confirm 3
 
-test: $(VENV)/.installed  ## Every test
-	$(PYTHON) -m pytest -n 2 --dist worksteal
+test: $(VENV)/.installed  ## Every test but the slow ones; servers of its own
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/.installed  ## The tests that `make test` leaves out
+	$(PYTHON) -m pytest -n 2 --dist worksteal -m slow
 
 check: $(VENV)/.installed  ## Lint and types
 	$(VENV)/bin/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from service import Postgres, Redis
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """A running Postgres that a test may stop and start."""
-    with tempfile.TemporaryDirectory(prefix="rewardsmith-postgres-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rewardsmith-postgres-") as folder, pytest.MonkeyPatch.context() as patch:
         server = Postgres(Path(folder))
+        # pg_dump must not be older than the server.
+        patch.setenv("PATH", str(server.binaries), prepend=os.pathsep)
         server.start()
         yield server
         server.stop()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pwd
 import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +18,7 @@ from typing import NoReturn
 
 import pytest
 from running import clean_environment
+from servers import copy_for_all, open_to_all, postgres_programs, redis_program, unprivileged_user
 from sqlalchemy import Engine, create_engine, text
 
 from rewardsmith.config import Settings
@@ -42,9 +41,9 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def missing(program: str, remedy: str) -> NoReturn:
+def missing(program: str) -> NoReturn:
     """Skip the test for want of a server; fail it where REQUIRE_SERVERS is set."""
-    reason = f"{program} is not installed: {remedy}"
+    reason = f"{program} is not installed, neither the system's nor that of the `test` extra"
     if os.environ.get("REQUIRE_SERVERS"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -54,9 +53,9 @@ class Redis:
     """A Redis that keeps nothing on disk, so that a restart loses every message."""
 
     def __init__(self, folder: Path) -> None:
-        binary = shutil.which("redis-server")
+        binary = redis_program()
         if binary is None:
-            missing("redis-server", "apt-get install redis-server")
+            missing("Redis")
         self._binary, self._folder, self.port = binary, folder, free_port()
         self._process: subprocess.Popen | None = None
         self.url = f"redis://127.0.0.1:{self.port}/0"
@@ -85,23 +84,22 @@ class Redis:
 
 
 class Postgres:
-    """A cluster in a folder, which the package's user must be able to reach: none of pytest's, they are ours alone."""
+    """A cluster in a folder, which another user must be able to reach: none of pytest's, they are ours alone."""
 
     def __init__(self, folder: Path) -> None:
-        places = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        found = shutil.which("initdb")
-        if not places and not found:
-            missing("PostgreSQL", "apt-get install postgresql")
-        self._binaries = places[-1].parent if places else Path(str(found)).parent
+        programs = postgres_programs()
+        if programs is None:
+            missing("PostgreSQL")
         self._folder, self.port = folder, free_port()
-        # initdb refuses to run as root; the package has made a user for it.
-        user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
-        identity = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
+        user = unprivileged_user()
+        needs_copy = user is not None and not open_to_all(programs)
+        self.binaries = copy_for_all(programs, folder) if needs_copy else programs
+        identity: dict = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
         if user:
             os.chown(folder, user.pw_uid, user.pw_gid)
         self._options = {"cwd": folder, **identity}
         self._cluster = folder / "cluster"
-        self._run("initdb", "-D", self._cluster, "-A", "trust", "-U", "postgres", "-N")
+        self._run("initdb", "-D", self._cluster, "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--no-locale")
         self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
@@ -112,7 +110,7 @@ class Postgres:
         self._run("pg_ctl", "-D", self._cluster, "-m", mode, "-w", "stop")
 
     def _run(self, program: str, *arguments: str | Path) -> None:
-        command = [self._binaries / program, *arguments]
+        command = [self.binaries / program, *arguments]
         ran = subprocess.run(command, capture_output=True, text=True, **self._options)
         assert ran.returncode == 0, f"{program}: {ran.stdout}{ran.stderr}"
 
