@@ -36,6 +36,7 @@ LONG = [
 """Files of tests that take long, the longest first."""
 
 
+@pytest.hookimpl(trylast=True)  # of what `-m` has left
 def pytest_collection_modifyitems(config, items) -> None:
     """Deal the long files to the processes of a parallel run, first in each one's share; short tests end it.
 

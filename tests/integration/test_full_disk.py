@@ -35,6 +35,7 @@ COMMAND = [
 FREE = (300, 2500)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_same_command_goes_on(tmp_path):
     if shutil.which("unshare") is None:
         pytest.skip("unshare is missing: apt-get install util-linux")

@@ -121,6 +121,7 @@ def test_a_killed_warm_parent_takes_its_trials_with_it_and_has_a_successor(servi
     assert events(service, job, "given back")
 
 
+@pytest.mark.slow
 def test_a_killed_child_of_a_worker_leaves_its_trial_to_another(service):
     job = begin(service)
     kill(service, lambda: slots(service)[1])
@@ -146,6 +147,7 @@ def test_a_killed_worker_is_started_again_by_its_host(service):
     end(service, job)
 
 
+@pytest.mark.slow
 def test_a_killed_host_takes_its_workers_with_it(service):
     job = begin(service)
     kill(service, lambda: service.processes("workers.host"))
@@ -168,6 +170,7 @@ def test_redis_restarted(service):
     end(service, job)
 
 
+@pytest.mark.slow
 def test_redis_flushed(service):
     job = begin(service)
     service.redis.flush()
@@ -219,6 +222,7 @@ def test_two_schedulers_at_once(service):
     assert events(service, job, "reaped", "given back") == []
 
 
+@pytest.mark.slow
 def test_two_reapers_at_once(service):
     """Both find the lapsed items of killed children; each is queued again once."""
     second = service.scheduler()

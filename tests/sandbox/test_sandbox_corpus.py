@@ -60,6 +60,7 @@ def test_the_gate_alone_sees_what_it_is_said_to_see(ground: Ground) -> None:
     assert covered and missed == []
 
 
+@pytest.mark.slow  # about the corpus itself
 @pytest.mark.parametrize("theme", THEMES)
 def test_with_every_layer_off_each_attack_succeeds(theme: str, ground: Ground) -> None:
     # As the trainer's own user with nothing in force: an attack that cannot succeed proves nothing.
