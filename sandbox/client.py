@@ -70,7 +70,6 @@ def check_determinism(
     steps, envs = np.shape(starts)
 
     def run(lanes: slice, portion: int) -> tuple[Scores | None, HostError | None]:
-        parts = [slice(t, t + portion) for t in range(0, steps, portion)]
         width = len(range(envs)[lanes])
         with RewardHost(
             source,
@@ -84,19 +83,8 @@ def check_determinism(
             allow,
             action_width=action_width,
         ) as host:
-            scores, changed = None, None
-            try:
-                for number, part in enumerate(parts):
-                    host.submit(*(array[part, lanes] for array in (before, actions, after, starts)))
-                    if width == 1 and number < _SETTLED_STEPS:
-                        host.settle()
-                scores = host.finish()
-                host.settle()
-            except HostError as problem:
-                if problem.cause != "nondeterministic":
-                    raise
-                changed = problem
-            return scores, changed
+            inputs = [array[:, lanes] for array in (before, actions, after, starts)]
+            return _scored_in_portions(host, inputs, portion, settle=width == 1)
 
     ways = (slice(None), steps), (slice(None, None, -1), max(1, steps // 3)), (slice(envs - 1, envs), 1)
     with ThreadPoolExecutor(len(ways)) as pool:
@@ -109,6 +97,25 @@ def check_determinism(
     # A result that differs says more than a state that changed.
     different = _compared(scores[0], scores[1], slice(None, None, -1)) or _compared(scores[0], scores[2], ways[2][0])
     return different or next((changed for _, changed in found if changed is not None), None)
+
+
+def _scored_in_portions(
+    host: RewardHost, inputs: Sequence[np.ndarray], portion: int, *, settle: bool
+) -> tuple[Scores | None, HostError | None]:
+    """(the scores, or None where they were not reached; what the program changed outside of its memories)."""
+    scores = None
+    try:
+        for number, t in enumerate(range(0, len(inputs[0]), portion)):
+            host.submit(*(array[t : t + portion] for array in inputs))
+            if settle and number < _SETTLED_STEPS:
+                host.settle()
+        scores = host.finish()
+        host.settle()
+    except HostError as problem:
+        if problem.cause != "nondeterministic":
+            raise
+        return scores, problem
+    return scores, None
 
 
 def _compared(whole: Scores | None, part: Scores | None, lanes: slice) -> HostError | None:
