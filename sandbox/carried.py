@@ -94,7 +94,7 @@ class Carried:
             if vars(value):
                 found[f"the attributes of {getattr(value, '__name__', value)}"] = _shallow(vars(value))
         found["a register of classes"] = [_registered(kind) for kind in self._registries]
-        found["__builtins__"] = _shallow(self._given["__builtins__"])
+        found["__builtins__"] = _shallow(self._scope["__builtins__"])
         for kind in (self._view, View, Item, *_subclasses(View), *_subclasses(Item)):
             found[f"the class {kind.__name__} of views"] = (found.get(kind.__name__), _shallow(vars(kind)))
         return found
@@ -189,8 +189,9 @@ class Carried:
 
 def _facades(given: Mapping[str, Any]) -> list[Any]:
     """The modules that a program may import, and the namespace of actions."""
-    importer = given["__builtins__"]["__import__"]
-    modules = next(cell.cell_contents for cell in importer.__closure__ if isinstance(cell.cell_contents, dict))
+    importer = given.get("__builtins__", {}).get("__import__")
+    cells = [cell.cell_contents for cell in getattr(importer, "__closure__", None) or ()]
+    modules = next((each for each in cells if isinstance(each, dict)), {})
     return [*modules.values(), *(v for v in given.values() if type(v).__name__ == "Facade")]
 
 
