@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardsmith.tasks.description import Variable
+
 if TYPE_CHECKING:
     from rewardsmith.tasks.gymnasium import BoxTask
 
@@ -34,11 +36,7 @@ class BoxBatch:
         self.layout = np.zeros(num_envs, dtype=np.int64)
         self._observations = np.zeros((num_envs, task.observation_size), dtype=np.float32)
         self._steps = np.zeros(num_envs, dtype=np.int64)
-        low = np.array([v.low for v in task.description.state], dtype=np.float32)
-        high = np.array([v.high for v in task.description.state], dtype=np.float32)
-        bounded = np.isfinite(low) & np.isfinite(high)
-        # The policy sees variables scaled by their documented range, so that small ones are not lost.
-        self._scale = np.where(bounded, np.maximum(np.abs(low), np.abs(high)), 1.0).astype(np.float32)
+        self._scale = np.array([_scale(v) for v in task.description.state], dtype=np.float32)
 
     def reset(self, seed: int) -> None:
         """Start everywhere; the seed decides all start states from here on."""
@@ -89,3 +87,11 @@ class BoxBatch:
         """Close the environments."""
         for env in self._envs:
             env.close()
+
+
+def _scale(variable: Variable) -> float:
+    """The policy sees variables scaled by their documented range, so that small ones are not lost."""
+    if variable.scale is not None:
+        return variable.scale
+    most = max(abs(variable.low), abs(variable.high))
+    return most if np.isfinite(most) and most > 0 else 1.0

@@ -24,6 +24,7 @@ class Variable(BaseModel):
     unit: str = ""
     low: float = float("-inf")
     high: float = float("inf")
+    scale: float | None = Field(default=None, gt=0, description="the policy sees the variable divided by this")
     doc: str = ""
 
 

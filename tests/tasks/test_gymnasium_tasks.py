@@ -47,6 +47,16 @@ def test_a_description_of_one_s_own_is_a_task(tmp_path):
     assert "place" in task.interface().text
 
 
+def test_the_policy_sees_variables_divided_by_their_bound_or_scale():
+    described = get_task("CartPole-v1").description
+    batch = BoxTask(described).batch(1, "train")
+    rows, seen = np.zeros((1, 7)), np.zeros((1, 4), dtype=np.float32)
+    batch.reset(0)
+    batch.state_rows(rows)
+    batch.observe(seen)
+    assert seen[0] == pytest.approx(rows[0, :4] / np.array([2.4, 4.0, 0.2095, 4.0]), rel=1e-6)
+
+
 def test_continuous_actions_are_refused_clearly():
     task = BoxTask(Description.model_validate(PENDULUM))
     with pytest.raises(UsageError, match="continuous actions"):
