@@ -16,13 +16,14 @@ from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.reward_files import method_of
 from rewardsmith.engine.speaking import recorded_job, write_cassette
+from rewardsmith.engine.task_files import accept_task_change, with_description
 from rewardsmith.errors import RewardsmithError, UsageError, no_cuda
 from rewardsmith.executor import Executor
 from rewardsmith.reporting import reading
 from rewardsmith.reporting.reading import Claim
-from rewardsmith.reporting.reward_file import program_of
+from rewardsmith.reporting.reward_file import read_program_file
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
-from rewardsmith.storage import records
+from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 
 
@@ -93,6 +94,7 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
     Raises ModelFailed or RewardsmithError, and creates nothing, where an API key or a GPU is missing: a baseline
     would be trained first, or in vain.
     """
+    spec = with_description(spec)
     _require_keys(spec)
     _require_device(spec)
     found = jobs.find_unfinished(context, spec, seed_reward)
@@ -212,13 +214,20 @@ def executor(context: Context, job_id: str, slots: int | None) -> Iterator[Execu
     try:
         yield process
     finally:
-        process.end()
+        if process.running:
+            _end(context, job_id, process)
+
+
+def _end(context: Context, job_id: str, process: Executor) -> None:
+    process.end()
+    # What it was killed too soon to give back itself. An interruption is not counted as an attempt.
+    queue.release(context.database, job_id, queue.owners_of(process.pid))
 
 
 def interrupt(context: Context, job_id: str, process: Executor) -> None:
     """Finish and keep: trials stop and go on later from their checkpoints; the best so far stays."""
-    process.end()
-    jobs.pause_job(context, job_id, "Interrupted; what was finished is kept.")
+    _end(context, job_id, process)
+    jobs.pause_job(context, job_id, jobs.INTERRUPTED)
 
 
 def job_id(context: Context, text: str) -> str:
@@ -235,13 +244,9 @@ def is_submitted(context: Context, job_id: str) -> bool:
 
 def read_reward_file(path: Path) -> str:
     """The text of a reward file. Raises UsageError."""
-    try:
-        source = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
-    source = program_of(source) or source  # an exported file carries more than the program
+    source = read_program_file(path)
     method_of(source, str(path))
     return source
 
 
-__all__ = ["Design", "RewardsmithError", "design", "recorded_job", "write_cassette"]
+__all__ = ["Design", "RewardsmithError", "accept_task_change", "design", "recorded_job", "write_cassette"]

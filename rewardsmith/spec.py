@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,16 +17,21 @@ from rewardsmith.files import read_text
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+_MOST = 10**15  # of anything that is counted; a float holds it exactly
+_MOST_STEPS = 2_000_000_000  # of one trial: PostgreSQL's INTEGER holds it
+_LARGEST_SEED = 20_000_000  # every training seed that follows from it fits into PostgreSQL's INTEGER
 
 
 class Budget(_Strict):
     """Hard stops of a job. None means no limit. When one is reached the job keeps its best."""
 
     dollars: float | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=0)
-    calls: int | None = Field(default=None, ge=0)
-    env_steps: int | None = Field(default=None, ge=0, description="environment steps, search and confirm")
+    tokens: int | None = Field(default=None, ge=0, le=_MOST)
+    calls: int | None = Field(default=None, ge=0, le=_MOST)
+    env_steps: int | None = Field(default=None, ge=0, le=_MOST, description="environment steps, search and confirm")
     seconds: float | None = Field(default=None, gt=0, description="wall clock since the job began")
 
 
@@ -35,26 +40,28 @@ class TrainingSpec(_Strict):
 
     num_envs: int = Field(default=64, ge=1, le=4096)
     rollout_steps: int = Field(default=64, ge=8, le=4096, description="steps per environment and rollout")
-    batch_size: int = Field(default=1024, ge=8)
+    batch_size: int = Field(default=1024, ge=8, le=2**24)
     epochs: int = Field(default=4, ge=1, le=100)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     lr_hold: float = Field(default=0.8, ge=0, le=1, description="share of the trial before the rate begins to fall")
     final_lr: float = Field(default=0.0, ge=0, le=1, description="share of the learning rate left at the end")
     gamma: float = Field(default=0.99, gt=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    clip_range: float = Field(default=0.2, gt=0)
-    entropy: float = Field(default=0.003, ge=0)
+    clip_range: float = Field(default=0.2, gt=0, le=1e6)
+    entropy: float = Field(default=0.003, ge=0, le=1e6)
     normalize_advantage: bool = False
     normalize_reward: bool = Field(
         default=False, description="divide rewards by the running root mean square of discounted returns"
     )
-    hidden: tuple[int, ...] = Field(default=(64, 64), min_length=1, description="widths, tanh between")
+    hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
+        default=(64, 64), min_length=1, description="widths, tanh between"
+    )
     cells: Literal["one-hot", "scaled"] = Field(
         default="one-hot", description="grid views: one-hot into a first layer shared by actor and critic, or scaled"
     )
     memory: Literal["none", "lstm"] = Field(default="none", description="whether policies remember what they saw")
-    eval_episodes: int = Field(default=200, ge=10, description="episodes per point of the curve")
-    final_episodes: int = Field(default=1000, ge=10, description="episodes of the claim")
+    eval_episodes: int = Field(default=200, ge=10, le=1_000_000, description="episodes per point of the curve")
+    final_episodes: int = Field(default=1000, ge=10, le=1_000_000, description="episodes of the claim")
     device: Literal["cpu", "cuda", "auto"] = "cpu"
 
 
@@ -70,7 +77,7 @@ class TaskDescription(_Strict):
 class JobSpec(_Strict):
     """One request: design a reward for `task` with `method`, asking `model`, within `budget`."""
 
-    task: str = Field(min_length=1, description="task id, or a YAML file that describes one")
+    task: str = Field(min_length=1, max_length=200, description="task id, or a YAML file that describes one")
     method: str = Field(default="auto-mc-reward", description="see `rewardsmith methods`")
     combine: tuple[str, ...] = Field(default=(), description="methods whose channels are added to the method's own")
     options: dict[str, dict[str, Any]] = Field(default={}, description="a method's own settings, by method")
@@ -82,15 +89,17 @@ class JobSpec(_Strict):
     fallback_models: tuple[str, ...] = Field(default=(), description="asked in order where a model cannot answer")
     api_base: str | None = None
     stream: bool = Field(default=False, description="receive answers piece by piece")
-    prompt_tokens: int = Field(default=16_000, ge=1_000, description="evidence in prompts is cut to about this length")
-    answer_tokens: int = Field(default=4_096, ge=64, description="longest answer, thinking included")
+    prompt_tokens: int = Field(
+        default=16_000, ge=1_000, le=100_000_000, description="evidence in prompts is cut to about this length"
+    )
+    answer_tokens: int = Field(default=4_096, ge=64, le=100_000_000, description="longest answer, thinking included")
     record: str | None = Field(default=None, description="cassette that calls are written to")
     replay: str | None = Field(default=None, description="cassette that answers instead of any model")
     iterations: int = Field(default=3, ge=1, le=100)
     samples: int = Field(default=3, ge=1, le=64, description="candidates per iteration")
     repairs: int = Field(default=3, ge=0, le=10, description="repair rounds of a candidate that fails a check")
     seeds: int = Field(default=1, ge=1, le=32, description="training seeds per candidate in the search")
-    steps: int = Field(default=500_000, ge=1_000, description="environment steps of a full trial")
+    steps: int = Field(default=500_000, ge=1_000, le=_MOST_STEPS, description="environment steps of a full trial")
     rungs: tuple[float, ...] = (0.25, 0.5, 1.0)
     keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
     target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
@@ -105,7 +114,7 @@ class JobSpec(_Strict):
         default=None, description="bound on a program channel's sum over an episode; auto: what solutions are paid"
     )
     planner: bool = Field(default=True, description="show the planner's subgoal order to the designer")
-    seed: int = Field(default=0, ge=0, description="everything random follows from this")
+    seed: int = Field(default=0, ge=0, le=_LARGEST_SEED, description="everything random follows from this")
     training: TrainingSpec = TrainingSpec()
     budget: Budget = Budget()
     name: str | None = Field(default=None, max_length=80)
@@ -225,7 +234,7 @@ def read_spec_file(path: Path) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(read_text(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = str(error).replace("\n", " ")
         raise UsageError(f"Cannot read the spec {path}: {reason}", "Give a YAML file of job settings.") from error
     if not isinstance(values, dict):
@@ -250,8 +259,9 @@ def with_changes(values: dict[str, Any], changes: Sequence[str]) -> dict[str, An
             place = place[part]
         try:
             place[last] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(f"The value of {key} cannot be read: {text!r}", "Quote it as YAML.") from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            shown = text if len(text) <= 60 else f"{text[:60]}..."
+            raise UsageError(f"The value of {key} cannot be read: {shown!r}", "Quote it as YAML.") from error
     return changed
 
 

@@ -25,7 +25,7 @@ class ListedModel:
         self.path = path
         try:
             self._answers: dict[str, list[str]] = json.loads(read_text(path, RECORD_BYTES))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelFailed(f"The answers {path} cannot be read: {error}.", "Name a JSON file.", "replay") from error
 
     @property

@@ -23,7 +23,7 @@ from rewardsmith.agents.models import (
     Request,
     prompt_hash,
 )
-from rewardsmith.files import RECORD_BYTES, read_text
+from rewardsmith.files import RECORD_BYTES, read_bytes, read_text
 
 
 class Failure(BaseModel):
@@ -64,7 +64,7 @@ def start_recording(path: Path, job: dict[str, Any], seed_reward: str | None) ->
     """Begin a job's cassette. Raises ModelFailed when the file has content: recordings are not mixed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.stat().st_size:
+        if path.exists() and read_bytes(path, RECORD_BYTES):
             raise ModelFailed(f"The recording {path} exists already.", "Name another file, or remove it.", "replay")
         path.write_text(Header(job=job, seed_reward=seed_reward).model_dump_json() + "\n", encoding="utf-8")
     except OSError as error:

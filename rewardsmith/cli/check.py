@@ -22,7 +22,7 @@ def check(
     gamma: Annotated[float | None, typer.Option(help="The learner's; by default the task's setting.")] = None,
     layouts: Annotated[int, typer.Option(min=1, help="Training layouts that are looked at.")] = 16,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Most states per layout that are enumerated; 400,000 unless given.")
+        int | None, typer.Option(min=1, max=10**9, help="Most states per layout that are listed; 400,000 unless given.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File for replayable counter-examples (JSON).")] = None,
     episode_budget: Annotated[str | None, typer.Option(help="auto or a number: most that guidance sums to.")] = None,

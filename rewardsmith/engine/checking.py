@@ -146,8 +146,8 @@ def read_hacks(path: Path, task: str | Task) -> tuple[Hack, ...]:
     try:
         read = json.loads(read_text(path, RECORD_BYTES))
         hacks = tuple(Hack(e["layout"], tuple(e["prefix"]), tuple(e["cycle"])) for e in read)
-        others = {e.get("task", found.id) for e in read} - {found.id}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        others = {str(e.get("task", found.id)) for e in read} - {found.id}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", "Give a file of --out.") from error
     if others:
         raise UsageError(f"{path} is of {min(others)}, not of {found.id}.", "Give a file of --out of the same task.")

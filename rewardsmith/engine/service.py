@@ -37,8 +37,24 @@ def submit_job(
     Only the database is needed: a scheduler tells the broker. Raises UsageError.
     """
     check_served(spec)
+    check_asked(owner, priority, slots)
     asked = {"owner": owner, "priority": priority, "slots": slots, "service": True}
     return jobs.create_job(context, spec, seed_reward, **asked)
+
+
+_LONGEST_OWNER = 80
+_MOST_URGENT = 1_000_000
+_MOST_SLOTS = 1_000_000
+
+
+def check_asked(owner: str = "", priority: int = 0, slots: int | None = None) -> None:
+    """Raises UsageError for an owner, a priority or a number of slots that the tables do not hold."""
+    if len(owner) > _LONGEST_OWNER:
+        raise UsageError(f"The owner's name has {len(owner)} characters.", f"Give at most {_LONGEST_OWNER}.")
+    if abs(priority) > _MOST_URGENT:
+        raise UsageError("The priority is too large.", f"Give a number from -{_MOST_URGENT:,} to {_MOST_URGENT:,}.")
+    if slots is not None and not 1 <= slots <= _MOST_SLOTS:
+        raise UsageError("The number of slots cannot be used.", f"Give one from 1 to {_MOST_SLOTS:,}.")
 
 
 def halt_job(context: Context, job_id: str) -> None:
@@ -70,7 +86,8 @@ def resume_service_job(context: Context, job_id: str) -> None:
 
 
 def set_priority(context: Context, job_id: str, priority: int) -> None:
-    """Higher goes first; the same is first come, first served."""
+    """Higher goes first; the same is first come, first served. Raises UsageError for one that is too large."""
+    check_asked(priority=priority)
     with context.database.begin() as connection:
         if procedures.steer(connection, records.get_job(connection, job_id)):
             procedures.set_priority(connection, job_id, priority)

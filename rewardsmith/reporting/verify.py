@@ -74,13 +74,22 @@ def _read(folder: Path) -> tuple[str, dict, dict[str, np.ndarray]]:
     try:
         text = read_text(folder / "reward.py")
         manifest = check_json(read_text(folder / "manifest.json", RECORD_BYTES))
+        if not isinstance(manifest, dict) or not _hashes(manifest.get("sha256", {})):
+            raise ValueError("manifest.json is not an export's")
         with np.load(io.BytesIO(read_bytes(folder / "transitions.npz", RECORD_BYTES)), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if "expected" not in arrays or "starts" not in arrays or arrays["expected"].shape != arrays["starts"].shape:
             raise ValueError("transitions.npz lacks the recorded rewards")
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if wrong := sorted(name for name, array in arrays.items() if array.dtype.kind not in "biuf"):
+            raise ValueError(f"transitions.npz holds no numbers under {wrong[0]!r}")
+    except (OSError, ValueError, RecursionError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{folder} is not an exported reward: {error}",
             "Write one with `rewardsmith export JOB --best --out DIR`.",
         ) from error
     return text, manifest, arrays
+
+
+def _hashes(value: object) -> bool:
+    """Whether it is a mapping from file names to hashes, as a manifest holds."""
+    return isinstance(value, dict) and all(isinstance(each, str) for pair in value.items() for each in pair)

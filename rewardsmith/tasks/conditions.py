@@ -27,6 +27,9 @@ _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
 }
 
 
+_LONGEST_SHOWN = 200  # characters of a condition in a message
+
+
 def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
     """A function of named values for a condition such as `terminated and position >= 0.5`.
 
@@ -45,12 +48,14 @@ def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str,
                 return compiled
         told = [*outside, *unknown, *(["it is a number, neither true nor false"] if number and not outside else [])]
         raise ValueError("; ".join(told))
-    except (NotPython, ValueError, RecursionError) as error:
-        reason = str(error).removesuffix(".")
+    except (NotPython, ValueError, RecursionError, MemoryError) as error:
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+        too_deep = isinstance(error, RecursionError | MemoryError)
+        reason = "it is nested too deeply" if too_deep else str(error).removesuffix(".")
         if isinstance(error, NotPython) and re.search(r"\breturn\b", text):
             outside.append(reason := f"`return`, the return of an episode, {_NOT_KNOWN}")
         raise UsageError(
-            f"The success condition {text!r} cannot be used: {reason}.",
+            f"The success condition {shown!r} cannot be used: {reason}.",
             f"{_ELSEWHERE if outside else ''}Use {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
         ) from error
 

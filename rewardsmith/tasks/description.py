@@ -95,7 +95,7 @@ def parse_description(text: str, source: str) -> Description:
         return Description.model_validate(yaml.load(text, Loader=loader))
     except ValidationError as error:
         raise _wrong(source, _explain(error)) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nesting
         reason = " ".join(str(error).split())
         if "mapping values are not allowed" in reason:
             reason += ". Put a text that holds a colon in quotes"
