@@ -34,6 +34,7 @@ class Settings(BaseSettings):
         default=900.0, gt=0, le=900, description="limit of one call, with its repeated requests and waits"
     )
     call_backoff: float = Field(default=1.0, gt=0, description="first wait before a request is repeated; doubles")
+    model_parameters: str | None = Field(default=None, description="JSON: parameters of calls to rename or leave out")
     trial_memory_mb: int = Field(default=4096, ge=256, description="address space limit is not set on CUDA")
     trial_seconds: float = Field(default=3600.0, gt=0, description="wall-clock limit of one rung of a trial")
     allow_weak_sandbox: bool = Field(default=False, description="run below protection level `kernel`")

@@ -73,7 +73,10 @@ def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str]
             return Outcome(None, error.cause, calls)
         calls.append(call)
         if not call.answer.completed:
-            reason = f"The {key.role}'s answer was {call.answer.outcome}."
+            was = "a tool call" if call.answer.outcome == "tool call" else call.answer.outcome
+            reason = f"The {key.role}'s answer was {was}."
+            if call.answer.outcome == "tool call":
+                reason += " No tools are there to be called: answer in words, as was asked."
             if call.answer.outcome == "truncated":
                 reason += " Be brief: think less, write only what was asked for."
             continue

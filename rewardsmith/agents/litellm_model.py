@@ -17,21 +17,33 @@ from typing import Any
 
 from rewardsmith.agents.faults import Failure, judge, scrub
 from rewardsmith.agents.models import Answer, Fault, ModelFailed, Outcome, Patience, Request, Usage
+from rewardsmith.agents.parameters import EXAMPLE, VARIABLE, changed
 from rewardsmith.agents.pricing import import_litellm, price_of
 
 
 class LiteLLMModel:
-    """A litellm id, such as "openai/gpt-4o" or "ollama/llama3"; keys come from the environment."""
+    """A litellm id, such as "openai/gpt-4o" or "ollama/llama3"; keys come from the environment.
+
+    parameters: which of the call's parameters are renamed or left out (see agents.parameters); None: as the
+    environment variable says.
+    """
 
     is_language_model = True
 
     def __init__(
-        self, name: str, *, api_base: str | None = None, patience: Patience | None = None, stream: bool = False
+        self,
+        name: str,
+        *,
+        api_base: str | None = None,
+        patience: Patience | None = None,
+        stream: bool = False,
+        parameters: str | None = None,
     ) -> None:
         self.name = name
         self.api_base = api_base
         self.patience = patience or Patience()
         self.stream = stream
+        self.parameters = os.environ.get(VARIABLE) if parameters is None else parameters
 
     def complete(self, request: Request) -> Answer:
         """Answer `request` within the patience's deadline, or raise ModelFailed."""
@@ -74,6 +86,7 @@ class LiteLLMModel:
             arguments["temperature"] = request.temperature
         if self.stream:
             arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        arguments = changed(arguments, self.name, self.parameters)
         if self.api_base is not None:
             arguments["api_base"] = self.api_base
         missing = _missing_keys(litellm, self.name)
@@ -106,7 +119,10 @@ class LiteLLMModel:
         remedies: dict[Fault, str] = {
             "key": f"Check the API key of {self.name.split('/')[0]} and what it is allowed to use.",
             "unknown_model": f'Check the name: "PROVIDER/MODEL", as the provider spells it{at}.',
-            "request": "Change the request: fewer --answer-tokens, or another model.",
+            "request": (
+                "Take fewer --answer-tokens or another model. If a parameter is refused, rename it or leave it out: "
+                f"export {VARIABLE}='{EXAMPLE}'"
+            ),
             "context": "Lower --prompt-tokens, or name a model with a longer context.",
             "quota": "Add credit to the account, or name another model.",
             "rate_limit": "Try again later, or with fewer calls at once.",
@@ -204,6 +220,9 @@ def _outcome(choice: Any) -> tuple[Outcome, str]:
         return "refused", refusal or text or ""
     if choice.finish_reason == "length":
         return "truncated", text or ""
+    if not (text or "").strip() and (calls := getattr(choice.message, "tool_calls", None)):
+        # No tools were offered; what the call says goes into the ledger.
+        return "tool call", "\n".join(str(getattr(call.function, "arguments", "")) for call in calls)
     if text is None:
         # A model that only thought has not refused.
         return ("empty" if getattr(choice.message, "reasoning_content", None) else "refused"), ""

@@ -17,9 +17,10 @@ from rewardsmith.errors import RewardsmithError
 
 Role = Literal["designer", "critic", "analyzer", "judge", "annotator"]
 
-Outcome = Literal["completed", "refused", "truncated", "empty"]
+Outcome = Literal["completed", "refused", "truncated", "empty", "tool call"]
 """`completed`: text to read. `refused`: the model or its provider declined. `truncated`: cut off at
-max_tokens, the text is a beginning. `empty`: an answer without words. Budgets count all four."""
+max_tokens, the text is a beginning. `empty`: an answer without words. `tool call`: a call of a tool instead of words,
+although none was offered; the text is its arguments. Budgets count all five."""
 
 Fault = Literal[
     "key",  # no API key, or one that the provider rejects
@@ -179,12 +180,13 @@ def prompt_hash(system: str, prompt: str) -> str:
 @dataclass(frozen=True)
 class Reach:
     """How a model is reached. api_base: address of a self-hosted server. directory: where `manual` exchanges
-    files, `.rewardsmith/manual` by default. stream: receive the answer piece by piece."""
+    files, `.rewardsmith/manual` by default. stream: receive the answer piece by piece. parameters: see LiteLLMModel."""
 
     api_base: str | None = None
     patience: Patience | None = None
     directory: Path | None = None
     stream: bool = False
+    parameters: str | None = None
 
 
 def is_ours(name: str) -> bool:
@@ -228,4 +230,7 @@ def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
         )
     from rewardsmith.agents.litellm_model import LiteLLMModel
 
-    return LiteLLMModel(name, api_base=reach.api_base, patience=reach.patience or Patience(), stream=reach.stream)
+    patience = reach.patience or Patience()
+    return LiteLLMModel(
+        name, api_base=reach.api_base, patience=patience, stream=reach.stream, parameters=reach.parameters
+    )

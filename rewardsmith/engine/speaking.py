@@ -33,7 +33,8 @@ def open_role(context: Context, snapshot: Snapshot, item: Item, role: str, candi
     else:
         # A submitter may not have the worker's keys sent to an address of his own.
         base = context.settings.api_base if served else spec.api_base
-        reach = Reach(base, _patience(context), directory=manual_folder(context), stream=spec.stream)
+        own = context.settings.model_parameters
+        reach = Reach(base, _patience(context), directory=manual_folder(context), stream=spec.stream, parameters=own)
         limited = [LimitedModel(open_model(name, reach), context, account) for name in names]
         model = limited[0] if len(limited) == 1 else FallbackModel(limited)
     return model if spec.record is None else RecordingModel(model, Path(spec.record))

@@ -56,7 +56,8 @@ class Limits:
     at_once: int | None = None
 
 
-_ANSWERED = llm_calls.c.outcome.in_(("completed", "refused", "truncated", "empty"))
+_OUTCOMES = ("completed", "refused", "truncated", "empty", "tool call")
+_ANSWERED = llm_calls.c.outcome.in_(_OUTCOMES)
 
 Standing = Literal["free", "busy", "spent"]
 """Whether a call may be made: now; later, when others are settled; or never."""
@@ -64,8 +65,7 @@ Standing = Literal["free", "busy", "spent"]
 
 def answered(connection: Connection, key: CallKey, prompt_hash: str) -> Mapping[str, Any] | None:
     """The row of this very call, if it was answered before an interruption."""
-    outcomes = ("completed", "refused", "truncated", "empty")
-    query = select(llm_calls).where(_is(key), llm_calls.c.prompt_hash == prompt_hash, llm_calls.c.outcome.in_(outcomes))
+    query = select(llm_calls).where(_is(key), llm_calls.c.prompt_hash == prompt_hash, _ANSWERED)
     found = connection.execute(query.order_by(llm_calls.c.repeat.desc())).mappings().first()
     return None if found is None else dict(found)  # type: ignore[arg-type]
 
