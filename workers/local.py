@@ -31,7 +31,7 @@ from workers.warm import WarmParent
 
 _CALLS = ("design", "analyse", "ask")
 _CALL_SLOTS = 4  # at least, where a model is asked: trials ask in numbers
-_LOOK = 0.05  # seconds between looks whether anything has changed
+_LOOK = 0.02  # seconds between looks whether anything has changed
 _TICK = 0.5
 _SWEEP = 10.0  # seconds after which the job is read though nothing has changed
 _GRACE = 1.5
