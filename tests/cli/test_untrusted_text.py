@@ -73,7 +73,7 @@ def candidates_of(folder: Path) -> list[str]:
         return [row[0] for row in database.execute("SELECT id FROM candidates WHERE id NOT LIKE '%-sparse'")]
 
 
-# What ends in a candidate's id gets one. (command, which of its texts are shown whole)
+# CANDIDATE and OTHER stand for ids of the job.
 COMMANDS = [
     "ls", "ls --format csv", "ls --format json", "show latest", "show latest --format json", "show latest --format csv",
     "show best --format json", "tree", "why", "why CANDIDATE", "compare CANDIDATE OTHER", "calls latest",
