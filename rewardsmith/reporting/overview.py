@@ -57,7 +57,7 @@ class Overview:
     confirm_done: int
     confirm_total: int
     costs: dict[str, Any]
-    steps: tuple[StepCounts, StepCounts]  # of the search and of the claim
+    steps: tuple[StepCounts, StepCounts] = (StepCounts(0, {}, 0), StepCounts(0, {}, 0))  # of the search, of the claim
 
     @property
     def raced(self) -> tuple[int, int]:

@@ -181,7 +181,7 @@ def test_an_environment_that_fails_in_the_baseline_ends_the_job_with_its_error(t
 
 @pytest.mark.parametrize("fault", ["step", "nan"])
 def test_an_environment_that_fails_in_a_check_ends_the_job_with_its_error(tmp_path, fault):
-    context, job = start(tmp_path, fault, 30, model="none")
+    context, job = start(tmp_path, fault, 10, model="none")
     assert work(context, job, "check").state == "failed"
     found = ended(context, job)
     assert found.state == "failed" and FAULTS[fault][0] in found.note
