@@ -1,6 +1,6 @@
 """functions by which a submitter's role, which may write no table, submits jobs and steers them (Postgres only)
 
-Revision: 0006, after 0004
+Revision: 0005, after 0004
 
 They run with the rights of whoever migrates (SECURITY DEFINER), so each names its search_path, with temporary tables
 last, touches submitted jobs alone, and takes nothing that becomes a path, a setting of a worker, or a state.
@@ -8,7 +8,7 @@ last, touches submitted jobs alone, and takes nothing that becomes a path, a set
 from alembic import op
 
 
-revision = '0006'
+revision = '0005'
 down_revision = '0004'
 branch_labels = None
 depends_on = None
