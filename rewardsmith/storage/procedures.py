@@ -1,4 +1,4 @@
-"""Submitting and steering through functions of the database, on Postgres: see migrations/versions/0006_submitters.py.
+"""Submitting and steering through functions of the database, on Postgres: see migrations/versions/0005_submitters.py.
 
 A submitter's role may read, and call these; it may write no table (docs/service.md). Whoever may do more uses the same
 functions for submitted jobs, so that there is one way. SQLite, whose file is its user's own, has none.
