@@ -31,7 +31,8 @@ from workers.warm import WarmParent
 
 _CALLS = ("design", "analyse", "ask")
 _CALL_SLOTS = 4  # at least, where a model is asked: trials ask in numbers
-_LOOK = 0.02  # seconds between looks whether anything has changed
+_LOOK = 0.03  # seconds between looks whether another process has changed anything
+_TRIAL_LOOK = 0.25  # seconds between looks at a trial, which is told at once when it ends or is to end
 _TICK = 0.5
 _SWEEP = 10.0  # seconds after which the job is read though nothing has changed
 _GRACE = 1.5
@@ -48,6 +49,7 @@ class LocalExecutor:
         self._failed: list[BaseException] = []
         self._warm: WarmParent | None = None
         self._news = threading.Condition()
+        self._own_news = threading.Event()  # a slot has ended an item
         self._standing: Standing | None = None
         self._number = 0  # of changes of the standing so far
 
@@ -89,26 +91,29 @@ class LocalExecutor:
             self._warm = WarmParent(
                 trial_environment(self._context.settings), *([] if spec.description else [spec.task])
             )
-            self._context = replace(self._context, launch=self._warm.launch)
+            self._context = replace(self._context, launch=self._warm.launch, trial_look=_TRIAL_LOOK)
 
     def _watch(self, slots: list[threading.Thread]) -> None:
         """Advance when the job has changed, and tick, until the slots have ended or are to stop."""
         changes = Changes(self._context.database)
         ticked = swept = time.monotonic()
+        due = False
         while any(slot.is_alive() for slot in slots):
-            time.sleep(_LOOK)
+            self._own_news.wait(_LOOK)
+            self._own_news.clear()
             if self._orphaned():
                 self.stop()
             now = time.monotonic()
             if self._stop.is_set():
                 jobs.add_active_seconds(self._context, self._job, now - ticked)
                 return
-            changed = changes.seen() and self._look()
+            # A look later, so that slots that were told just now need not wait for this transaction to claim.
+            advancing, due = due, changes.seen() and self._look()
             if now - ticked >= _TICK:
                 jobs.add_active_seconds(self._context, self._job, now - ticked)
                 ticked = now
                 self._tick()
-            if changed or now - swept >= _SWEEP:
+            if advancing or now - swept >= _SWEEP:
                 swept = now
                 advance(self._context, self._job)
                 jobs.pause_for_answers(self._context, self._job)
@@ -144,6 +149,8 @@ class LocalExecutor:
         self.stop()
         with self._news:
             self._news.notify_all()
+        if self._warm is not None:
+            self._warm.wake()
         end = time.monotonic() + _GRACE
         for slot in slots:
             slot.join(max(0.0, end - time.monotonic()))
@@ -168,6 +175,7 @@ class LocalExecutor:
                 item = queue.claim(self._context.database, owner, lease, self._job, kinds)
                 if item is not None:
                     run_item(self._context, item.id, owner, self._stop.is_set)
+                    self._own_news.set()
                 elif self._over():
                     return
                 else:

@@ -37,7 +37,8 @@ class Forked:
         self.pid = 0
         self.returncode: int | None = None
         self._started: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._ended = threading.Event()
+        self._news = threading.Condition()
+        self._woken = False
 
     def begun(self, pid: int) -> None:
         """The fork has happened."""
@@ -45,10 +46,17 @@ class Forked:
 
     def ended(self, code: int) -> None:
         """The process has ended, or nobody can say any more what became of it."""
-        if not self._ended.is_set():
-            self.returncode = code
-            self._started.put(0)
-            self._ended.set()
+        with self._news:
+            if self.returncode is None:
+                self.returncode = code
+                self._started.put(0)
+                self._news.notify_all()
+
+    def wake(self) -> None:
+        """Let whoever waits for the end, or waits next, look around before the time is up."""
+        with self._news:
+            self._woken = True
+            self._news.notify_all()
 
     def await_start(self) -> None:
         """Block until the process exists; pid stays 0 if it never did."""
@@ -60,10 +68,12 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code. Raises subprocess.TimeoutExpired."""
-        if not self._ended.wait(timeout):
-            raise subprocess.TimeoutExpired("trial", timeout or 0.0)
-        assert self.returncode is not None
-        return self.returncode
+        with self._news:
+            self._news.wait_for(lambda: self.returncode is not None or (self._woken and timeout is not None), timeout)
+            self._woken = False
+            if self.returncode is None:
+                raise subprocess.TimeoutExpired("trial", timeout or 0.0)
+            return self.returncode
 
 
 class WarmParent:
@@ -102,6 +112,11 @@ class WarmParent:
                 child.ended(_LOST)
         child.await_start()
         return child
+
+    def wake(self) -> None:
+        """Let the supervisors of all running children look around."""
+        for _, child in list(self._children.values()):
+            child.wake()
 
     def close(self) -> None:
         """End the warm parent, and whoever waits for it; its children are ended by their supervisors."""

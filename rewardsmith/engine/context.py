@@ -48,6 +48,8 @@ class Context:
     """How trials on the processor are started: None = a fresh interpreter each. See engine.supervise."""
     served: bool = False
     """Whether this process works for the service: each of its jobs was submitted, whatever a row says."""
+    trial_look: float = 0.05
+    """Seconds between looks at a trial's memory and whether to stop; more where `launch`'s processes are woken."""
 
     @property
     def sandbox_floor(self) -> str:

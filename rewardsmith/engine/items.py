@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -20,6 +21,7 @@ from rewardsmith.engine.relay import run_ask
 from rewardsmith.engine.served import is_served
 from rewardsmith.engine.supervise import Interrupted, TrialLost, has_room, supervise_trial
 from rewardsmith.errors import DiskFull, LostItem, RewardsmithError, StorageError, TaskError
+from rewardsmith.plaintext import plain
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.outage import is_outage
@@ -103,7 +105,9 @@ def _attempt(context: Context, item: Item, stopping: Callable[[], bool]) -> bool
 
 def _give_up(context: Context, item: Item, error: BaseException) -> None:
     """Give the item back for an error that is a defect of somebody's; at the attempt cap it is lost."""
-    log.error("item %d (%s) failed", item.id, item.key.kind, exc_info=error)
+    # Not as exc_info: an error's own words may hold what no stream can write.
+    told = plain("".join(traceback.format_exception(error)))
+    log.error("item %d (%s) failed\n%s", item.id, item.key.kind, told)
     queue.give_back(context.database, item, _in_words(error), context.settings.max_attempts)
 
 

@@ -21,7 +21,6 @@ from rewardsmith.storage import queue
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 
-_POLL = 0.05
 _GRACE = 2.0
 _LOOK = 0.5  # seconds between looks at the database
 DISK_FULL = 75
@@ -105,7 +104,7 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
     began = renewed = looked = time.monotonic()
     while True:
         try:
-            code = process.wait(_POLL)
+            code = process.wait(context.trial_look)
         except subprocess.TimeoutExpired:
             code = None
         now = time.monotonic()
@@ -125,7 +124,7 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
         if now - renewed > settings.lease_seconds / 3:
             queue.heartbeat(context.database, item, settings.lease_seconds)
             renewed = now
-        elif now - looked > _LOOK:
+        elif now - looked >= _LOOK:
             looked = now
             if queue.get(context.database, item.id).state != "leased":
                 raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
