@@ -217,18 +217,17 @@ def _service(tree: Path, folder: Path, engine, seconds: float, env: dict[str, st
 def main() -> None:
     """Measure both checkouts, one figure after the other, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help="waiting, training, service; all by default")
     parser.add_argument("--before", type=Path, help="another checkout, measured first")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each share")
     parser.add_argument("--note", default="", help="a remark for the report, such as what else ran")
     options = parser.parse_args()
     trees = {"before": options.before, "after": ROOT} if options.before else {"measured": ROOT}
     rows: dict[str, dict[str, str]] = {}
-    for part in (waiting, training, service):
+    for part in (p for p in (waiting, training, service) if p.__name__ in (options.parts or [p.__name__])):
         for name, tree in trees.items():
             for figure, value in part(tree.resolve(), options.seconds).items():
-                rows.setdefault(f"{figure} ({part.__name__})" if figure.startswith("screen") else figure, {})[name] = (
-                    value
-                )
+                rows.setdefault(figure, {})[name] = value
                 print(name, figure, value, flush=True)
         write(rows, list(trees), options)
 

@@ -77,7 +77,8 @@ class Scheduler:
             advance(self._context, job_id)
         if sweep:
             self._swept = now
-        if hints.are_due(self._context.database, self._context.settings.hint_seconds):
+        # At a sweep, and so in the first round, in any case: no hint is to wait until the broker's client is loaded.
+        if sweep or hints.are_due(self._context.database, self._context.settings.hint_seconds):
             deliver_all(self._context)
 
     def _is_wanted(self, sweep: bool) -> bool:
