@@ -112,7 +112,7 @@ def _import_module(name: str, folder: Path | None) -> None:
         beside = "" if folder is None else f", neither in {folder} nor on Python's path"
         raise UsageError(
             f"There is no module {module!r}{beside}, which {name} names before the colon.",
-            f"Put {module.partition('.')[0]}.py into the folder of the description, or install it.",
+            f"Put {module.replace('.', '/')}.py into the folder of the description, or install it.",
         )
     _require_one(module.partition(".")[0], file, folder)
     with environment_blamed(f"the module {module} was imported", "Mend the module; Python alone must import it."):

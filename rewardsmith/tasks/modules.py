@@ -20,6 +20,8 @@ from rewardsmith.errors import UsageError
 
 _NO_FILES = "REWARDSMITH_NO_TASK_FILES"
 _LOCK = threading.RLock()
+_NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)(?::\S+)?\Z")
+"""A text that may name a module: Gymnasium's entry points (MODULE:CLASS) and ids (MODULE:ID), or a name to import."""
 
 
 class TaskChanged(UsageError):
@@ -73,26 +75,41 @@ def importable(folder: Path | None) -> Iterator[None]:
 
 
 def find_module(module: str, folder: Path | None) -> Path | None:
-    """The file that importing the first part of `module` runs, looked for in `folder` last; nothing is imported."""
+    """The first file that importing `module` runs, looked for in `folder` last; nothing is imported."""
+    found = _find(module, folder)
+    return found[0] if found is not None else None
+
+
+def _find(module: str, folder: Path | None) -> tuple[Path, Path] | None:
+    """That file, and the folder from which `module` is imported; None if there is no such file."""
     top = module.partition(".")[0]
     try:
-        found = importlib.util.find_spec(top)
+        spec = importlib.util.find_spec(top)
     except ValueError:  # a module without a spec, such as __main__
-        found = None
-    if found is None and folder is not None:
-        found = importlib.machinery.PathFinder.find_spec(top, [str(folder)])
-    return Path(found.origin) if found is not None and found.origin and Path(found.origin).is_file() else None
+        spec = None
+    beside = None if folder is None else importlib.machinery.PathFinder.find_spec(top, [str(folder)])
+    for found in (spec, beside):
+        if found is None:
+            continue
+        if found.origin and (file := Path(found.origin)).is_file():
+            return file, file.parents[1] if file.name == "__init__.py" else file.parent
+        # A folder without __init__.py is a package, too: it runs no file, but what is imported from it does.
+        for root in (Path(place).parent for place in found.submodule_search_locations or ()):
+            if files := _files_of(module, root):
+                return files[0], root
+    return None
 
 
 def sources_of(module: str, folder: Path | None) -> Sources | None:
     """What `module` is made of: its file, and those of the same folder that it imports, directly or not.
 
+    A module that a text names counts as imported: Gymnasium imports entry points when it makes an environment.
     Of an installed package only its own files count. None for a module that has no file.
     """
-    file = find_module(module, folder)
-    if file is None:
+    place = _find(module, folder)
+    if place is None:
         return None
-    root, top = _root(file), module.partition(".")[0]
+    root, top = place[1], module.partition(".")[0]
     installed = root.name in ("site-packages", "dist-packages") or root == Path(sysconfig.get_paths()["stdlib"])
     found: dict[str, str] = {}
     waiting = _files_of(module, root)
@@ -109,10 +126,10 @@ def sources_of(module: str, folder: Path | None) -> Sources | None:
 
 def changed_files(module: str, was: Sources) -> list[str]:
     """In words, each source of `module` that is not what it was; empty if all are."""
-    file = find_module(module, Path(was.folder))
-    if file is None:
+    place = _find(module, Path(was.folder))
+    if place is None:
         return [f"the module {module.partition('.')[0]} is no longer in {was.folder}"]
-    root, told = _root(file), []
+    root, told = place[1], []
     for name, digest in was.files.items():
         path = root / name
         if not path.is_file():
@@ -120,11 +137,6 @@ def changed_files(module: str, was: Sources) -> list[str]:
         elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             told.append(f"{name} in {root}")
     return told
-
-
-def _root(file: Path) -> Path:
-    """The folder from which a module is imported whose first part runs `file`."""
-    return file.parent.parent if file.name == "__init__.py" else file.parent
 
 
 def _files_of(module: str, root: Path) -> list[Path]:
@@ -140,7 +152,7 @@ def _files_of(module: str, root: Path) -> list[Path]:
 
 
 def _imports(content: bytes, path: Path, root: Path) -> list[str]:
-    """Full names of the modules that a source imports, anywhere in it, as far as its text says."""
+    """Full names of the modules that a source imports or names, anywhere in it, as far as its text says."""
     if path.suffix != ".py":
         return []
     try:
@@ -157,4 +169,6 @@ def _imports(content: bytes, path: Path, root: Path) -> list[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             # `from package import name` may mean a module of that name.
             names += [base, *(f"{base}.{alias.name}" if base else alias.name for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and (named := _NAMED.match(node.value)):
+            names.append(named[1])
     return [name for name in names if name]

@@ -200,6 +200,40 @@ def test_of_an_installed_package_only_its_own_files_count():
     assert {name.split("/")[0] for name in found.files} == {"minigrid"}
 
 
+def test_the_sources_of_a_module_are_what_it_names_as_entry_points_too(tmp_path):
+    (tmp_path / "robot_named" / "envs").mkdir(parents=True)
+    for name, text in {
+        "robot_named/__init__.py": "gym.register('Robot-v0', entry_point='robot_named.envs:Robot')\n",
+        "robot_named/envs/__init__.py": "from robot_named.envs.robot import Robot\n",
+        "robot_named/envs/robot.py": "make = lambda: gym.make('robot_inner:Inner-v0')\n",
+        "robot_inner.py": "import importlib\nimportlib.import_module('robot_by_name')\n",
+        "robot_by_name.py": "",
+        "robot_unused.py": "",
+    }.items():
+        (tmp_path / name).write_text(text)
+    found = sources_of("robot_named", tmp_path)
+    assert found is not None
+    assert list(found.files) == [
+        "robot_by_name.py", "robot_inner.py", "robot_named/__init__.py", "robot_named/envs/__init__.py",
+        "robot_named/envs/robot.py",
+    ]  # fmt: skip
+
+
+def test_a_package_without_an_init_file_is_found_and_has_sources(tmp_path):
+    path = own_task(tmp_path)
+    module = next(tmp_path.glob("own_line_*.py"))
+    (tmp_path / f"{module.stem}_folder" / "inner").mkdir(parents=True)
+    name = f"{module.stem}_folder.inner.{module.stem}"
+    module.rename(tmp_path / f"{name.replace('.', '/')}.py")
+    path.write_text(path.read_text().replace(f"env_id: {module.stem}:", f"env_id: {name}:"))
+    get_task(str(path)).batch(1, "train").close()
+    found = sources_of(name, tmp_path)
+    assert found is not None and found.folder == str(tmp_path)
+    assert list(found.files) == [f"{name.replace('.', '/')}.py"]
+    (tmp_path / f"{name.replace('.', '/')}.py").write_text("changed = True\n")
+    assert changed_files(name, found) == [f"{name.replace('.', '/')}.py in {tmp_path}"]
+
+
 def test_a_module_that_is_gone_is_told(tmp_path):
     was = Sources(str(tmp_path), {"gone_module.py": "0"})
     assert changed_files("gone_module", was) == [f"the module gone_module is no longer in {tmp_path}"]
