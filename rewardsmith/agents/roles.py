@@ -164,6 +164,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
             components={} if dropped else asked.components,
             transitions=asked.played.get("transitions", 0),
             episodes=asked.played.get("episodes", 0),
+            successes=asked.played.get("successes"),
             machine=machine if asked.facts else None,
         )
 

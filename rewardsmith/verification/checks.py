@@ -114,7 +114,7 @@ def run_checks(
             # Processor time: on a busy machine a program must not fail for its neighbours.
             used = host.processor_seconds
         components = component_statistics(scores)
-        played = {"transitions": steps * envs, "episodes": int(rollout.starts.sum())}
+        played = _counts(rollout)
         details = {"components": components, "behaviour": behaviour_hash(reward, rollout, scores, gamma)}
         silent = sorted(name for name, values in components.items() if not values["fires"])
         said = f"; never paid in any of them: {', '.join(silent)}" if silent else ""
@@ -131,12 +131,17 @@ def run_checks(
                 verdicts = _with_optimal_ways(task, reward, gamma, report, verdicts, allow)
         return Checked(verdicts, components, played)
     except HostError as error:
-        told = str(error)
-        if "StopIteration" in told:
-            told += "; next() found nothing: an object can be gone (a box that was opened), so give it a default"
-        kind = "determinism" if error.cause == "nondeterministic" else "contract"
-        failed = Verdict(kind, False, told, {"cause": error.cause, "line": error.line})
-        return Checked([*(v for v in verdicts if v.kind != kind), failed], {}, {})
+        failed = _fault(error)
+        return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {})
+
+
+def _fault(error: HostError) -> Verdict:
+    """The verdict on a program that raised, or that broke its contract, while it was scored."""
+    told = str(error)
+    if "StopIteration" in told:
+        told += "; next() found nothing: an object can be gone (a box that was opened), so give it a default"
+    kind = "determinism" if error.cause == "nondeterministic" else "contract"
+    return Verdict(kind, False, told, {"cause": error.cause, "line": error.line})
 
 
 def _score_random_play(task: Task, reward: TrainingReward, allow: str, most: int) -> None:
@@ -258,6 +263,12 @@ def _with_optimal_ways(
         text = f"{rival!r} earns more than the planner's way of solving; another way of solving earns more still"
         told = replace(told, message=f"{text}, played in the real environment")
     return [*before, told, certificate]
+
+
+def _counts(rollout: Rollout) -> dict[str, int]:
+    """What was played: transitions, episodes, and how many of these succeeded."""
+    episodes, successes = int(rollout.starts.sum()), int(rollout.success.sum())
+    return {"transitions": rollout.starts.size, "episodes": episodes, "successes": successes}
 
 
 def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof, allow: str) -> list[Verdict]:

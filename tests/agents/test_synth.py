@@ -247,6 +247,29 @@ def test_the_critic_objects_to_a_milestone_paid_on_most_steps(
     assert reviewed(described("terminated"), method, "s", half).verdict == "accept"
 
 
+@pytest.mark.parametrize(
+    ("successes", "source", "objects"),
+    [
+        (0, "... if state.solved", False),
+        (3, "... if state.solved", True),
+        (0, "return 0", True),
+        (None, "solved", True),
+    ],
+)
+def test_the_critic_does_not_miss_the_pay_of_success_where_nothing_succeeded(
+    successes: int | None, source: str, objects: bool
+) -> None:
+    never = {"sparse": {"mean": -0.1, "min": -1.0, "max": 0.0, "fires": 0.1}}
+    played = {"transitions": 512, "episodes": 20} | ({} if successes is None else {"successes": successes})
+    asked = roles.ReviewRequest(
+        contract_of("free"), described("terminated").interface(), source, never, played, ReplayKey("critic", 1, 0, 0)
+    )
+    review = roles.review(open_model("synth"), asked).result
+    assert (review.verdict == "revise") == objects
+    told = "20 played episodes, of which none succeeded:"
+    assert (told in roles.review_draft(asked).build(0)) == (successes == 0)
+
+
 def test_the_critics_prompt_asks_about_milestones_that_pay_on_most_steps() -> None:
     task = described("terminated")
     asked = roles.ReviewRequest(contract_of("free"), task.interface(), "s", {}, {}, ReplayKey("critic", 1, 0, 0))
