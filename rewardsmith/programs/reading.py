@@ -194,8 +194,13 @@ def _unfenced(text: str) -> list[_Block]:
     return blocks
 
 
+_CLASS = re.compile(r"(?m)^class \w+[ \t]*(?:\(.*\))?[ \t]*:")
+
+
 def _dedented(text: str) -> str:
-    """`text` with Markdown's indented code moved to the margin."""
+    """`text` with Markdown's indented code moved to the margin; "" where it is indented as the body of a class."""
+    if _CLASS.search(text):
+        return ""
     return re.sub(r"(?m)^( {4}|\t)", "", text)
 
 

@@ -170,3 +170,9 @@ def test_one_program_in_another_wrapping_is_read_as_a_function(answer: str) -> N
 def test_a_lambda_that_shares_its_line_is_left_as_it_is() -> None:
     code = "reward = lambda p, a, s, m: 1.0; x = 2"
     assert read_program(fenced(code), ("reward",)).source.strip() == code
+
+
+def test_a_method_is_not_taken_out_of_a_class_that_stands_without_a_fence() -> None:
+    answer = "class Bonus(gym.RewardWrapper):\n    def reward(self, r):\n        return r + 1\n"
+    with pytest.raises(UnreadableAnswer, match=r"`reward` is a method of a class \(`Bonus`\)"):
+        FREE.read(answer)
