@@ -35,7 +35,7 @@ def _unknown(name: str) -> UsageError:
     """What to say of a name that is no task: the nearest ids, or how an environment is described."""
     listed = "`rewardsmith tasks list` shows all of them."
     near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
-    from rewardsmith.tasks.skeleton import is_registered
+    from rewardsmith.tasks.skeleton import is_registered, registered_version
 
     if ":" in name or is_registered(name):
         file = f"{name.rpartition(':')[2].partition('-')[0].lower() or 'task'}.yaml"
@@ -43,6 +43,12 @@ def _unknown(name: str) -> UsageError:
             f"{name} is a Gymnasium environment without a description, and its state has no names yet.",
             f"`rewardsmith tasks skeleton {name} > {file}` writes one to fill in; then give `--task {file}`. "
             "See docs/tasks.md.",
+        )
+    if not near and (version := registered_version(name)) is not None:
+        return UsageError(
+            f"There is no task {name!r}; Gymnasium knows {version}.",
+            f"`rewardsmith tasks skeleton {version}` writes a description of it to fill in, or says which wrapper it "
+            "needs first. See docs/tasks.md.",
         )
     own = "For an environment of your own: `rewardsmith tasks skeleton MODULE:ID`, see docs/tasks.md."
     remedy = f"Did you mean {', '.join(near)}? {listed}" if near else f"{listed} {own}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ def is_registered(name: str) -> bool:
     import gymnasium as gym
 
     return name in gym.registry
+
+
+def registered_version(name: str) -> str | None:
+    """The newest id that Gymnasium knows of the same name in another version; None if there is none."""
+    import gymnasium as gym
+
+    bare = re.sub(r"-v\d+\Z", "", name)
+    found = [spec for key, spec in gym.registry.items() if key != name and re.sub(r"-v\d+\Z", "", key) == bare]
+    return max(found, key=lambda spec: spec.version or 0).id if found else None
 
 
 def skeleton(name: str, folder: Path) -> str:

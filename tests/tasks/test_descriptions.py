@@ -97,7 +97,7 @@ def test_a_condition_and_spaces_that_are_wrong_are_told_together(tmp_path):
 
 def test_a_description_that_is_no_regular_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "task.yaml")
-    assert "not a file" in refused(tmp_path / "task.yaml").cause
+    assert "not a regular file" in refused(tmp_path / "task.yaml").cause
 
 
 @pytest.mark.parametrize("task", ["Acrobot-v1", "LunarLander-v3", "FrozenLake-v1"])
@@ -105,6 +105,12 @@ def test_a_registered_id_without_a_description_is_told_how_to_get_one(task):
     error = refused(task)
     assert f"{task} is a Gymnasium environment without a description" in error.cause
     assert f"`rewardsmith tasks skeleton {task} > " in error.remedy
+
+
+@pytest.mark.parametrize("task, known", [("LunarLander-v2", "LunarLander-v3"), ("Acrobot", "Acrobot-v1")])
+def test_an_id_of_another_version_is_told_with_the_one_that_gymnasium_knows(task, known):
+    error = refused(task)
+    assert f"Gymnasium knows {known}" in error.cause and f"`rewardsmith tasks skeleton {known}`" in error.remedy
 
 
 def test_an_id_that_nobody_knows_is_told_how_to_describe_an_environment_of_one_s_own():
