@@ -40,7 +40,10 @@ SERVED_SETTINGS = frozenset(
 
 # A provider's client may take an address within a model's name for the server to send its key to
 # ("huggingface/https://host/"), and some put the name into one: plain parts between single slashes do neither.
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:@+-]*(/[A-Za-z0-9@][\w.:@+-]*)*", re.ASCII)
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:+-]*(/@?[A-Za-z0-9][\w.:+-]*)*(@[A-Za-z0-9][\w-]*)?", re.ASCII)
+# Of Amazon's long names one part becomes part of a server's name ("bedrock/agentcore/arn:aws:...:evil.example/:..."),
+# and their own regions hold neither dots nor slashes.
+_ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]+:[0-9]+:[\w./:-]+", re.ASCII)
 _LONGEST_NAME = 200
 
 
@@ -124,11 +127,17 @@ def asked_models(spec: JobSpec) -> list[str]:
 def _check_model(name: str) -> None:
     if needs_files(name):
         raise NotServed(f"The model {name!r} needs files of one machine.", "Use `rewardsmith run` for it.")
-    if not is_ours(name) and (len(name) > _LONGEST_NAME or not _MODEL_NAME.fullmatch(name)):
+    if not is_ours(name) and not _is_plain(name):
         raise NotServed(
             f"The model {name[:_LONGEST_NAME]!r} is no plain name: an address in it would be sent the workers' keys.",
             "Name it PROVIDER/MODEL, such as openai/gpt-4o.",
         )
+
+
+def _is_plain(name: str) -> bool:
+    _, arn, after = name.partition("arn:")
+    named = not arn or _ARN.fullmatch(arn + after)
+    return bool(len(name) <= _LONGEST_NAME and named and _MODEL_NAME.fullmatch(name))
 
 
 def _check_names(snapshot: Snapshot) -> None:

@@ -149,6 +149,10 @@ def test_a_spent_time_limit_ends_a_submitted_job(context):
         {"designer_model": "oobabooga/http://evil.example"},
         {"fallback_models": ["openai/gpt-4o", "azure/../x"]},
         {"analyzer_model": "openai/gpt-4o@evil.example/"},
+        {"model": "baseten/abc@evil.example/y"},
+        {"model": "bedrock/agentcore/arn:aws:bedrock-agentcore:x@evil.example/y:1:runtime/z"},
+        {"model": "bedrock/agentcore/arn:aws:bedrock-agentcore:evil.example/y:1:runtime/z"},
+        {"model": "bedrock/agentcore/ARN:arn:aws:bedrock-agentcore:evil.example:1:runtime/z"},
         {"record": "/tmp/written"},
         {"replay": "/etc/passwd"},
         {
@@ -184,7 +188,7 @@ def test_a_worker_looks_for_itself_at_rows_that_others_wrote(context, written, t
 
 def test_every_setting_is_served_or_refused_on_purpose():
     """A new one is refused until somebody has thought about what it would let a submitter do."""
-    refused = {"api_base", "record", "replay"}
+    refused = {"api_base", "description", "record", "replay"}
     assert set(JobSpec.model_fields) == SERVED_SETTINGS | refused and not SERVED_SETTINGS & refused
 
 
