@@ -31,23 +31,23 @@ class NotPython(Exception):
         self.in_syntax = in_syntax
 
 
-def parse_module(source: str) -> ast.Module:
-    """The tree of a program. Raises NotPython for whatever the parser does not take, and above MAX_CHARACTERS."""
-    tree = _parse(source, "exec")
+def parse_module(source: str, most: int = MAX_CHARACTERS) -> ast.Module:
+    """The tree of a program. Raises NotPython for whatever the parser does not take, and above `most` characters."""
+    tree = _parse(source, "exec", most)
     assert isinstance(tree, ast.Module)
     return tree
 
 
 def parse_expression(text: str) -> ast.expr:
     """The tree of one expression. Raises NotPython like `parse_module`."""
-    tree = _parse(text, "eval")
+    tree = _parse(text, "eval", MAX_CHARACTERS)
     assert isinstance(tree, ast.Expression)
     return tree.body
 
 
-def _parse(text: str, mode: str) -> ast.AST:
-    if len(text) > MAX_CHARACTERS:
-        raise NotPython(f"it is longer than {MAX_CHARACTERS:,} characters")
+def _parse(text: str, mode: str, most: int) -> ast.AST:
+    if len(text) > most:
+        raise NotPython(f"it is longer than {most:,} characters")
     try:
         # Filters of warnings belong to the process, too, and so are changed under the lock.
         with _ONE_AT_A_TIME, warnings.catch_warnings():

@@ -31,7 +31,9 @@ SCHEMA = {
 
 
 def toy_task() -> SimpleNamespace:
-    description = SimpleNamespace(state=[SimpleNamespace(name="value")], success="value >= 3")
+    description = SimpleNamespace(
+        state=[SimpleNamespace(name="value")], success="value >= 3", environment="Golden-v0", env_kwargs={}
+    )
     return SimpleNamespace(
         id="Golden-v0",
         family="gymnasium",

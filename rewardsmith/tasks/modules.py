@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rewardsmith.errors import UsageError
+from rewardsmith.syntax import NotPython, parse_module
 
+_LONGEST_SOURCE = 5_000_000  # characters of a user's own module
 _NO_FILES = "REWARDSMITH_NO_TASK_FILES"
 _LOCK = threading.RLock()
 _NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)(?::\S+)?\Z")
@@ -156,8 +158,8 @@ def _imports(content: bytes, path: Path, root: Path) -> list[str]:
     if path.suffix != ".py":
         return []
     try:
-        tree = ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError):
+        tree = parse_module(importlib.util.decode_source(content), _LONGEST_SOURCE)
+    except (NotPython, SyntaxError, ValueError):
         return []  # importing it will say so
     package = path.parent.relative_to(root).parts
     names: list[str] = []

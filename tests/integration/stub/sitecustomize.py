@@ -100,7 +100,7 @@ class Proof:
 
 def run_checks(*_: Any) -> Any:
     verdicts = [Verdict("contract", True, "not looked at")]
-    return types.SimpleNamespace(verdicts=verdicts, passed=True, played=[], components={}, difficulty=None)
+    return types.SimpleNamespace(verdicts=verdicts, passed=True, played={}, components={}, difficulty=None)
 
 
 def _put(name: str, **content: Any) -> None:
@@ -110,7 +110,10 @@ def _put(name: str, **content: Any) -> None:
 
 
 _put("rewardsmith.training.trial", TrialPlan=TrialPlan, run_trial=run_trial, rehearse=lambda _: None)
-_put("rewardsmith.verification.checks", Proof=Proof, Verdict=Verdict, run_checks=run_checks)
+_put(
+    "rewardsmith.verification.checks",
+    Proof=Proof, Verdict=Verdict, run_checks=run_checks, steps_played=lambda *_: 0, RANDOM_TRANSITIONS=4096,
+)  # fmt: skip
 
 
 def _without_a_process() -> None:
