@@ -42,6 +42,15 @@ class DiskFull(RewardsmithError):
     """A disk of this machine has no space left. What is finished is kept."""
 
 
+def words_of(error: BaseException, longest: int) -> str:
+    """An exception's own text on one line, cut at `longest` characters; that of foreign code may fail to be made."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        return ""
+    return text if len(text) <= longest else f"{text[:longest]} ..."
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether the operating system refused a write for want of space."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.errors import RewardsmithError, UsageError, words_of
 from rewardsmith.tasks.description import Description
 from rewardsmith.tasks.modules import find_module, importable, module_of
 
@@ -74,6 +74,12 @@ def generators_kept() -> Iterator[None]:
     finally:
         np.random.set_state(drawn)
         random.setstate(drawn_by_python)
+
+
+def close(env: Any) -> None:
+    """Close an environment. Raises UsageError for what its own code raises."""
+    with environment_blamed("it was closed", "Mend its close(), which also runs after every trial."):
+        env.close()
 
 
 def rehearse(env: Any, first_action: int) -> None:
@@ -174,8 +180,7 @@ def _wrong_arguments(name: str, kwargs: dict[str, Any], error: TypeError) -> Usa
 
 
 def _words(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    return words_of(error, _LONGEST)
 
 
 def _place(error: BaseException) -> str:

@@ -42,7 +42,7 @@ def _in_played_order(env: Any, flattened: tuple[str, ...]) -> tuple[str, ...]:
 
     bare = env.unwrapped
     outer, inner = [], []
-    with suppress(Exception):  # an environment that cannot play is told by rehearse()
+    with suppress(Exception, SystemExit):  # an environment that cannot play is told by rehearse()
         outer, inner = _episode(env, env), _episode(bare, env)
     shown = np.array([spaces.flatten(bare.observation_space, each) for each in inner])
     seen = np.array(outer)

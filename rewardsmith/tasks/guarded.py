@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.errors import TaskError, UsageError, is_disk_full
+from rewardsmith.errors import TaskError, UsageError, is_disk_full, words_of
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def called(task_id: str, where: str, call: Callable[..., T], *arguments: Any, **
     except (Exception, SystemExit) as error:
         if is_disk_full(error):
             raise
-        text = " ".join(str(error).split())[:_LONGEST]
+        text = words_of(error, _LONGEST)
         named_as = type(error).__name__ + (f": {text}" if text else "")
         raise TaskError(
             f"The environment of {task_id} raised {named_as} (in {where}{_place(error)}).", _REMEDY

@@ -121,14 +121,14 @@ class BoxTask:
             flattening.require_names(self.description, flattening.places_of(env))
             if not self._examined:
                 spaces.require_played_bounds(env, self.description)
-            env.close()
+            environments.close(env)
         _PLAYED.add(made)
 
     @cached_property
     def first_action(self) -> int:
         """What the environment calls the first of `actions`; the others follow. Raises UsageError."""
         env = self.make_env()
-        env.close()
+        environments.close(env)
         return spaces.first_action(env)
 
     def order_warning(self) -> str | None:
@@ -137,7 +137,7 @@ class BoxTask:
         try:
             return flattening.order_warning(env, self.description)
         finally:
-            env.close()
+            environments.close(env)
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
@@ -162,7 +162,7 @@ class BoxTask:
         try:
             places, example = flattening.places_of(env), self._example(env)
         finally:
-            env.close()
+            environments.close(env)
         lines = [f"Task {d.id}. {d.goal}", "", "State (read-only attributes of `state` and `prev`):"]
         for f in self.schema["fields"]:
             span = f" in [{f['low']:g}, {f['high']:g}]" if "low" in f else ""

@@ -56,7 +56,7 @@ def skeleton(name: str, folder: Path) -> str:
             raise UsageError(*found)
         return _text(env, described)
     finally:
-        env.close()
+        environments.close(env)
 
 
 def _entries(space: Any) -> list[Variable]:

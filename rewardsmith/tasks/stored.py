@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rewardsmith.tasks.description import is_description_file, parse_description, read_file
+from rewardsmith.tasks.environments import close
 from rewardsmith.tasks.gymnasium import BoxTask, task_of
 from rewardsmith.tasks.modules import (
     Sources,
@@ -49,7 +50,7 @@ def store_task(name: str) -> dict[str, Any] | None:
     path = Path(name)
     text, folder = read_file(path), path.absolute().parent
     task = task_of(parse_description(text, name), folder)
-    task.make_env().close()
+    close(task.make_env())
     module = module_of(task.description.environment)
     found = sources_of(module, folder) if module is not None else None
     if found is None:

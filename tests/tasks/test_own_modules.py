@@ -38,6 +38,9 @@ class Line(gym.Env):
         {step}
         return np.ones(1, np.float32), 0.0, False, False, {{}}
 
+    def close(self):
+        {end}
+
 
 gym.register("{name}-v0", Line, max_episode_steps=40)
 """
@@ -46,7 +49,7 @@ gym.register("{name}-v0", Line, max_episode_steps=40)
 def own_task(folder: Path, *, module: str | None = None, kwargs: dict | None = None, **code: str) -> Path:
     """A description with its module beside it, of a name that this process has not imported yet."""
     name = f"own_line_{next(_NUMBER)}"
-    text = ENVIRONMENT.format(name=name, **{"init": "pass", "reset": "pass", "step": "pass", **code})
+    text = ENVIRONMENT.format(name=name, **{"init": "pass", "reset": "pass", "step": "pass", "end": "pass", **code})
     (folder / f"{name}.py").write_text(text if module is None else module)
     described = {
         "id": f"{name}-v0", "env_id": f"{name}:{name}-v0", "goal": "Walk.", "state": [{"name": "x"}],
@@ -120,6 +123,12 @@ def test_a_module_that_is_hidden_by_another_of_its_name_is_told(tmp_path, monkey
         ({"step": "raise RuntimeError('motor lost')"}, "failed while it took its first step: RuntimeError: motor lost"),
         ({"step": "return 1, 2"}, "failed while it took its first step"),
         ({"reset": "return np.zeros(3, np.float32), {}"}, "shape (3,) from reset()"),
+        ({"end": "raise RuntimeError('port busy')"}, "failed while it was closed: RuntimeError: port busy"),
+        ({"end": "raise SystemExit(4)"}, "failed while it was closed: SystemExit: 4"),
+        (
+            {"step": "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()"},
+            "failed while it took its first step: Mute (own_line_",
+        ),
     ],
 )
 def test_what_the_environment_raises_is_told_as_the_task_s_fault(code, told, tmp_path):
@@ -237,3 +246,12 @@ def test_a_package_without_an_init_file_is_found_and_has_sources(tmp_path):
 def test_a_module_that_is_gone_is_told(tmp_path):
     was = Sources(str(tmp_path), {"gone_module.py": "0"})
     assert changed_files("gone_module", was) == [f"the module gone_module is no longer in {tmp_path}"]
+
+
+def test_an_environment_that_exits_later_does_not_end_the_command_while_bounds_are_probed(tmp_path):
+    path = own_task(tmp_path, step="self.n = getattr(self, 'n', 0) + 1\n        if self.n > 5: raise SystemExit(3)")
+    described = yaml.safe_load(path.read_text())
+    described["state"] = [{"name": "x", "low": 0, "high": 9}]
+    path.write_text(yaml.safe_dump(described))
+    shown = rewardsmith(tmp_path, "tasks", "describe", "own.yaml")
+    assert shown.returncode == 0 and "Task own_line_" in shown.stdout
