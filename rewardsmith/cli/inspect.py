@@ -171,7 +171,7 @@ def tree(job: JobArgument = "latest") -> None:
 
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
     """Say why each candidate died, what was diagnosed, what the analyzer predicted and whether it came true."""
-    from rewardsmith.reporting import hypotheses, reading, text
+    from rewardsmith.reporting import hypotheses, overview, reading, text
     from rewardsmith.storage import rows
 
     with _reading() as connection:
@@ -183,10 +183,14 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             shown = [c for c in rows.candidates_of(connection, job.id) if c.kind != "baseline"]
         for c in shown:
             score = f", success {text.percent(c.score)}" if c.score is not None else ""
+            error = overview.trouble_of([i for i in rows.items_of(connection, c.job_id) if i.key.candidate == c.id])
+            state = "failed" if error and c.state in ("designed", "passed") else c.state
             screen.out.print()
-            screen.labelled(f"{c.id}  ", one_line(f"{c.move}  {c.state}{score}"), style="bold")
+            screen.labelled(f"{c.id}  ", one_line(f"{c.move}  {state}{score}"), style="bold")
             if c.cause_of_death:
                 screen.labelled("  died: ", c.cause_of_death)
+            elif error:
+                screen.labelled("  not done: ", error.split("\n")[0])
             for objection in _trained_anyway(connection, c):
                 screen.labelled("  trained anyway, although ", objection)
             found = rows.fetch(connection, "analyses", candidate_id=c.id)

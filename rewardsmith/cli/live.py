@@ -151,7 +151,7 @@ def _candidates(view: Overview) -> Table:
             text.steps(row.steps),
             text.percent(row.success, row.low, row.high),
             f"{row.speed:,.0f}" if row.speed else "",
-            row.note[:70],
+            row.note if len(row.note) <= 70 else f"{row.note[:66]} ...",
             style=style,
         )
     return shown

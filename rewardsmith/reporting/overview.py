@@ -136,7 +136,7 @@ def _row(
         low=low,
         high=high,
         speed=trial.steps_per_second if trial else None,
-        note=(c.cause_of_death or _trouble(mine) or "").split("\n")[0],
+        note=(c.cause_of_death or trouble_of(mine) or "").split("\n")[0],
         best=c.id == job.best_candidate,
         difficulty=predicted.get(c.id, (None, None))[0],
         predicted_rank=predicted.get(c.id, (None, None))[1],
@@ -155,7 +155,7 @@ def _predicted(candidates: list[Candidate], items: list[Item]) -> dict[str, tupl
     return found
 
 
-def _trouble(items: list[Item]) -> str | None:
+def trouble_of(items: list[Item]) -> str | None:
     """Why a candidate's work ended without a result, and not by the fault of its program."""
     ended = (i for i in items if i.state in ("failed", "lost"))
     return next((i.error or "it was lost" for i in ended), None)
@@ -169,8 +169,9 @@ def _state(c: Candidate, items: list[Item]) -> str:
             return {"check": "checking", "analyse": "analysing"}.get(item.key.kind, "training")
         if item.state == "queued":
             return "waiting"
-    if _trouble(items):
+    if trouble_of(items):
         return "failed"
     if c.kind == "baseline":
-        return "baseline"
+        cancelled = c.score is None and any(i.state == "cancelled" for i in items)
+        return "cancelled" if cancelled else "baseline"
     return {"designed": "designed", "passed": "passed", "trained": "trained"}[c.state]

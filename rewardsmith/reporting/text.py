@@ -91,8 +91,8 @@ def steps_by_purpose(search: StepCounts, claim: StepCounts) -> list[str]:
         lines.append(f"steps of the {name}: {counts.trained:,} trained{besides}")
         if counts.least:
             lines.append(
-                f"{counts.least} of its trials were judged on the fewest episodes that say anything (20), although "
-                "those take more steps than the trial was trained for: give --steps more, or shorten the episodes"
+                f"trials that played more steps than they trained: {counts.least}, although judged on the fewest "
+                "episodes that say anything (20); give --steps more, or shorten the episodes"
             )
     return lines
 

@@ -57,8 +57,8 @@ class PlayedSteps:
             return self._whole("success", policy, pool, (wanted, seed))
         found = self._within("success", policy, pool, (wanted, seed), self._left(trained) // 2)
         if found is None:
-            self.least = True
             found = self._whole("success", policy, pool, (min(wanted, LEAST_EPISODES), seed))
+        self.least = sum(self.counts.values()) > trained
         return found
 
     def greedy(self, policy: Any, pool: str, wanted: int, seed: int, trained: int) -> Evaluation | None:

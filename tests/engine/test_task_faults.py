@@ -17,6 +17,7 @@ from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.trials import train_item
 from rewardsmith.errors import TaskError, UsageError
+from rewardsmith.reporting.overview import read_overview
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.tasks import get_task
@@ -185,6 +186,16 @@ def test_an_environment_that_fails_in_a_check_ends_the_job_with_its_error(tmp_pa
     assert work(context, job, "check").state == "failed"
     found = ended(context, job)
     assert found.state == "failed" and FAULTS[fault][0] in found.note
+
+
+def test_what_a_failing_environment_left_undone_is_shown_as_such(tmp_path):
+    context, job = start(tmp_path, "step", 10, model="none")
+    work(context, job, "check")
+    with context.database.connect() as connection:
+        states = {row.candidate: row.state for row in read_overview(connection, job).rows}
+    assert states == {f"{job}-sparse": "cancelled", f"{job}-1seed": "failed"}
+    told = rewardsmith(tmp_path, "why", f"{job}-1seed", env={"REWARDSMITH_HOME": str(tmp_path / "home")})
+    assert "not done: The environment of Faulty raised" in told.stdout
 
 
 def test_an_environment_that_fails_while_a_designer_is_told_of_it_ends_the_job(tmp_path):

@@ -57,6 +57,13 @@ def test_a_trial_that_trains_too_little_to_pay_for_judging_it_is_judged_on_the_f
     assert report.telemetry["played_least"] is True
 
 
+def test_a_trial_that_played_no_more_than_it_trained_is_not_said_to_have_played_more(tmp_path):
+    report, _ = run(tmp_path, 640)
+    assert report.stochastic.episodes == LEAST_EPISODES
+    assert sum(report.telemetry["played"].values()) <= report.steps
+    assert report.telemetry["played_least"] is False
+
+
 def test_a_resumed_trial_counts_what_it_played_before_it_was_killed(tmp_path):
     class Killed(Exception):
         pass
