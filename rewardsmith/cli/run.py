@@ -155,6 +155,11 @@ def _spec(options: dict[str, Any], seed_reward: str | None) -> tuple[Any, str | 
         values["budget"] = {**(values.get("budget") or {}), **limits}
     device = [f"training.device={options['device']}"] if "device" in options else []
     values = with_changes(values, [*device, *options.get("changes", [])])
+    if "task" not in values and "replay" in options:
+        raise UsageError(
+            f"The recording {options['replay']} does not begin with a job's settings.",
+            "Name a file that --record or `export --with-cassette` wrote, or give --task ID with this one.",
+        )
     if "task" not in values:
         raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
     return read_spec(with_defaults(values)), seed_reward

@@ -241,3 +241,9 @@ def test_the_documented_queries_run(small_job):
     database = sqlite3.connect(small_job.folder / ".rewardsmith" / "rewardsmith.db")
     for query in queries:
         assert database.execute(query).fetchall(), query
+
+
+def test_a_recording_without_its_first_line_is_named_where_no_task_is(tmp_path):
+    (tmp_path / "cut.jsonl").write_text("[]\n")
+    ran = in_process(tmp_path, "run", "--replay", "cut.jsonl")
+    assert ran.returncode == 2 and "cut.jsonl does not begin with a job's settings" in ran.stderr
