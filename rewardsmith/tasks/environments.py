@@ -17,6 +17,7 @@ import numpy as np
 
 from rewardsmith.errors import RewardsmithError, UsageError, words_of
 from rewardsmith.tasks.description import Description
+from rewardsmith.tasks.guarded import GuardedEnv
 from rewardsmith.tasks.modules import find_module, importable, module_of
 
 _OURS = Path(__file__).parents[1]
@@ -82,28 +83,14 @@ def close(env: Any) -> None:
         env.close()
 
 
-def rehearse(env: Any, first_action: int) -> None:
+def rehearse(env: Any, description: Description, first_action: int) -> None:
     """One reset and one step, so that an environment that cannot play is found before anything is built on it.
 
-    Modules that it imports only when it plays are imported here, while its folder is on the path. Raises UsageError.
+    Modules that it imports only when it plays are imported here, while its folder is on the path. Raises TaskError.
     """
-    remedy = "Mend the environment: it must play before a reward can be designed for it."
-    with environment_blamed("it was reset", remedy):
-        observation, _ = env.reset(seed=0)
-    _require_shape(env, observation, "reset", remedy)
-    with environment_blamed("it took its first step", remedy):
-        observation, reward, _, _, _ = env.step(first_action)
-        float(reward)
-    _require_shape(env, observation, "step", remedy)
-
-
-def _require_shape(env: Any, observation: Any, where: str, remedy: str) -> None:
-    if np.shape(observation) != env.observation_space.shape:
-        raise UsageError(
-            f"The task's environment returns observations of shape {np.shape(observation)} from {where}(), "
-            f"its observation_space says {env.observation_space.shape}.",
-            remedy,
-        )
+    guarded = GuardedEnv(lambda: env, description.id, [v.name for v in description.state])
+    guarded.reset(0)
+    guarded.step(first_action)
 
 
 def _import_module(name: str, folder: Path | None) -> None:

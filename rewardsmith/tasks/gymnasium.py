@@ -117,7 +117,7 @@ class BoxTask:
             return
         with importable(self._folder), environments.generators_kept():
             env = self._made()
-            environments.rehearse(env, spaces.first_action(env))
+            environments.rehearse(env, self.description, spaces.first_action(env))
             flattening.require_names(self.description, flattening.places_of(env))
             if not self._examined:
                 spaces.require_played_bounds(env, self.description)
@@ -194,11 +194,10 @@ class BoxTask:
         return Interface(d.id, d.goal, "\n".join(lines), facts, example)
 
     def _example(self, env: Any) -> dict[str, Any]:
-        remedy = "Mend the environment: it must play before a reward can be designed for it."
-        with environments.environment_blamed("it took its first step", remedy):
-            first, _ = env.reset(seed=0)
-            second, *_ = env.step(spaces.first_action(env))
         names = [v.name for v in self.description.state]
+        guarded = GuardedEnv(lambda: env, self.id, names)
+        first = guarded.reset(0)
+        second, *_ = guarded.step(spaces.first_action(env))
         return {
             "prev": dict(zip(names, [round(float(x), 4) for x in first], strict=True)),
             "action": self.actions.names[0].upper(),

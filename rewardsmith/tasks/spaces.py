@@ -176,9 +176,11 @@ def require_played_bounds(env: Any, description: Description) -> None:
     if not any(_is_finite(bound) for v in description.state for bound in (v.low, v.high)):
         return
     low, high = np.full(len(description.state), np.inf), np.full(len(description.state), -np.inf)
-    # What it raises on a later step says nothing of bounds: a trial ends with it, and says so.
+    # What goes wrong on a later step says nothing of bounds: a trial ends with it, and says so.
     with suppress(Exception, SystemExit):
         for observation in _random_play(env, len(description.actions)):
+            if np.shape(observation) != low.shape:
+                break
             low, high = np.fmin(low, observation), np.fmax(high, observation)
     require_bounds(description, low, high, f"{_PROBE_STEPS:,} random steps show")
 

@@ -145,7 +145,11 @@ def rehearse(task: Task) -> None:
 
 
 def _connect(
-    model: OnPolicyAlgorithm, env: BatchVecEnv, shaper: RewardShaper, learners: Learners, scale: ReturnScale | None
+    model: OnPolicyAlgorithm,
+    env: BatchVecEnv,
+    shaper: RewardShaper,
+    learners: Learners,
+    scale: ReturnScale | None = None,
 ) -> None:
     """Let programs be scored while a rollout is collected, and channels be composed once it is complete."""
     buffer = model.rollout_buffer

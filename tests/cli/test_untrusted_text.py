@@ -223,6 +223,8 @@ def test_commands_print_through_the_screen():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and path.name != "screen.py":
                 said = ast.unparse(node)
+                if all(isinstance(argument, ast.Constant) for argument in node.args):
+                    continue  # our own words
                 assert node.func.id != "print" or "plain(" in said or "indented(" in said, f"{path.name}: {said}"
             names = [a.name for a in node.names] if isinstance(node, ast.ImportFrom) else []
             if path.name != "screen.py" and isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rich"):

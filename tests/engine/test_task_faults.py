@@ -30,6 +30,7 @@ class Faulty(gymnasium.Env):
     """Walks on a line of cells; does what `fault` says from step `at` on."""
 
     observation_space, action_space = spaces.Box(0, 9, (1,), np.float32), spaces.Discrete(2)
+    mended = False
 
     def __init__(self, fault: str = "", at: int = 3) -> None:
         self.fault, self.at = fault, at
@@ -49,7 +50,7 @@ class Faulty(gymnasium.Env):
         self.n += 1
         self.x = min(max(self.x + (1 if action else -1), 0), 9)
         observation, paid, over = np.array([self.x], np.float32), float(self.x == 9), False
-        match self.fault if self.n >= self.at else "":
+        match self.fault if self.n >= self.at and not self.mended else "":
             case "step":
                 raise RuntimeError("motor driver lost")
             case "exit":
@@ -78,7 +79,7 @@ class Faulty(gymnasium.Env):
 gymnasium.register("Faulty-v0", Faulty, disable_env_checker=True)
 
 FAULTS = {
-    "constructor": ("no licence", "its constructor, test_task_faults.py, line"),
+    "constructor": ("no licence", "while making Faulty-v0", "test_task_faults.py, line"),
     "reset": ("RuntimeError: motor driver lost", "reset(), test_task_faults.py, line"),
     "bare reset": ("It must return (observation, info).",),
     "step": ("RuntimeError: motor driver lost", "step(), test_task_faults.py, line"),
@@ -168,9 +169,15 @@ def ended(context: Context, job: str) -> records.Job:
     return found
 
 
-@pytest.mark.parametrize(("fault", "at"), [("step", 30), ("nan", 30), ("constructor", 0), ("reset", 0)])
-def test_an_environment_that_fails_in_the_baseline_ends_the_job_with_its_error(tmp_path, fault, at):
-    context, job = start(tmp_path, fault, at)
+@pytest.mark.parametrize("fault", ["constructor", "reset", "step"])
+def test_an_environment_that_cannot_begin_to_play_is_refused_before_there_is_a_job(tmp_path, fault):
+    with pytest.raises(UsageError, match=FAULTS[fault][0]):
+        start(tmp_path, fault, at=1)
+
+
+@pytest.mark.parametrize("fault", ["step", "nan"])
+def test_an_environment_that_fails_in_the_baseline_ends_the_job_with_its_error(tmp_path, fault):
+    context, job = start(tmp_path, fault, at=30)
     item = work(context, job, "baseline")
     assert item.state == "failed"
     found = ended(context, job)
@@ -198,18 +205,12 @@ def test_what_a_failing_environment_left_undone_is_shown_as_such(tmp_path):
     assert "not done: The environment of Faulty raised" in told.stdout
 
 
-def test_an_environment_that_fails_while_a_designer_is_told_of_it_ends_the_job(tmp_path):
-    context, job = start(tmp_path, "step", 1, seed_reward=None)
-    work(context, job, "design")
-    assert "motor driver lost" in ended(context, job).note
-
-
-def test_a_job_that_its_environment_ended_goes_on_with_extend_once_it_is_mended(tmp_path):
+def test_a_job_that_its_environment_ended_goes_on_with_extend_once_it_is_mended(tmp_path, monkeypatch):
     context, job = start(tmp_path, "step", 30)
     work(context, job, "baseline")
     with pytest.raises(UsageError, match="ended already"):
         jobs.resume_job(context, job)
-    describe(tmp_path, "")
+    monkeypatch.setattr(Faulty, "mended", True)
     jobs.extend_job(context, job, 1)
     assert work(context, job, "baseline").state == "done"
     with context.database.connect() as connection:

@@ -63,7 +63,7 @@ def test_a_combined_channel_is_added_to_the_methods_own_and_weighed_by_name(cell
         ({"combine": ["cells", "cells"]}, "named twice"),
         ({"weights": {"dance": 1.0}}, "no channel 'dance'"),
         ({"weights": {"dense": -1.0}}, "weight -1 of dense"),
-        ({"weights": {"dense": float("nan")}}, "weight nan of dense"),
+        ({"weights": {"dense": float("nan")}}, "weights.dense: .*finite number"),
         ({"options": {"cells": {}}}, "takes no part"),
         ({"combine": ["cells"], "options": {"cells": {"height": 1}}}, "Option height of cells"),
         ({"combine": ["cells"], "options": {"cells": {"weight": "much"}}}, "Option weight of cells"),

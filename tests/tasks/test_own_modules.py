@@ -118,16 +118,16 @@ def test_a_module_that_is_hidden_by_another_of_its_name_is_told(tmp_path, monkey
         ({"init": "self.length = undefined"}, "NameError"),
         (
             {"reset": "raise RuntimeError('camera lost')"},
-            "failed while it was reset: RuntimeError: camera lost (own_line_",
+            "raised RuntimeError: camera lost (in reset(), own_line_",
         ),
-        ({"step": "raise RuntimeError('motor lost')"}, "failed while it took its first step: RuntimeError: motor lost"),
-        ({"step": "return 1, 2"}, "failed while it took its first step"),
-        ({"reset": "return np.zeros(3, np.float32), {}"}, "shape (3,) from reset()"),
+        ({"step": "raise RuntimeError('motor lost')"}, "raised RuntimeError: motor lost (in step(), own_line_"),
+        ({"step": "return 1, 2"}, "element tuple, actual number of elements returned: 2"),
+        ({"reset": "return np.zeros(3, np.float32), {}"}, "shape (3,) (in reset())"),
         ({"end": "raise RuntimeError('port busy')"}, "failed while it was closed: RuntimeError: port busy"),
         ({"end": "raise SystemExit(4)"}, "failed while it was closed: SystemExit: 4"),
         (
             {"step": "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})()"},
-            "failed while it took its first step: Mute (own_line_",
+            "raised Mute (in step(), own_line_",
         ),
     ],
 )
