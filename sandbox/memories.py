@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from struct import pack, unpack
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class Memories:
     def _look_up(self, memory: dict[Any, Any], pickled: bytes) -> int:
         try:
             frozen = freeze(memory)
-        except TypeError:
+        except (TypeError, RecursionError):
             return UNLISTED
         number = self._numbers.get(frozen)
         if number is None:
@@ -61,24 +62,31 @@ class Memories:
         return number
 
 
-def freeze(value: Any) -> Any:
-    """A hashable copy that tells apart everything a program can: 1 from 1.0 and True, the order of a dict.
+def freeze(value: Any, seen: dict[int, Any] | None = None) -> Any:
+    """A hashable copy that tells apart what a program can: 1 from 1.0 and True, 0.0 from -0.0, the order of a dict.
 
     Raises TypeError for anything but plain values and numpy numbers, and for values within themselves.
     """
+    seen = {} if seen is None else seen
     kind = type(value)
     if kind is str or value is None:
         return value
-    if kind is bool or kind is int or kind is float:
-        return (kind, repr(value) if value != value else value)
+    if kind is bool or kind is int:
+        return (kind, value)
+    if kind is float:
+        return (float, pack("<d", value))  # -0.0 equals 0.0, and is another number
+    if kind in (dict, list, set):
+        if id(value) in seen:
+            raise TypeError(f"a {kind.__name__} that memory holds twice cannot be listed: changes of one show in both")
+        seen[id(value)] = value
     if kind is dict:
-        return (dict, tuple([(freeze(k), freeze(v)) for k, v in value.items()]))
+        return (dict, tuple([(freeze(k, seen), freeze(v, seen)) for k, v in value.items()]))
     if kind is list or kind is tuple:
-        return (kind, tuple([freeze(v) for v in value]))
+        return (kind, tuple([freeze(v, seen) for v in value]))
     if kind is set or kind is frozenset:
-        return (kind, frozenset([freeze(v) for v in value]))
+        return (kind, frozenset([freeze(v, seen) for v in value]))
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-        return (kind, value.item())
+        return (kind, value.tobytes())
     raise TypeError(f"{kind.__name__} cannot be listed")
 
 
@@ -91,4 +99,6 @@ def thaw(frozen: Any) -> Any:
         return {thaw(k): thaw(v) for k, v in inside}
     if kind in (list, tuple, set, frozenset):
         return kind([thaw(v) for v in inside])
-    return kind(inside)
+    if kind is float:
+        return unpack("<d", inside)[0]
+    return np.frombuffer(inside, kind)[0] if issubclass(kind, np.generic) else kind(inside)

@@ -154,3 +154,14 @@ def test_numpy_s_numbers_keep_their_kind_and_what_cannot_be_listed_has_no_number
     assert known.number({"a": lambda: 0}) == known.number({"a": b"x"}) == known.number({"a": np.zeros(2)}) == UNLISTED
     assert known.number({"a": 1}) == 2 and known.number({"a": 2}) == ONE_TOO_MANY
     assert known.number({}) == 0 and known.number({"a": 1}) == 2
+
+
+def test_memories_that_differ_in_a_sign_or_in_what_they_share_are_not_taken_for_one():
+    assert freeze({"a": 0.0}) != freeze({"a": -0.0})
+    assert freeze({"a": np.float64(0.0)}) != freeze({"a": np.float64(-0.0)})
+    assert freeze({"a": float("nan")}) == freeze({"a": float("nan")})
+    shared, holding_itself = [1], {}
+    holding_itself["me"] = holding_itself
+    known = Memories(9)
+    assert known.number({"a": shared, "b": [1]}) > 0
+    assert known.number({"a": shared, "b": shared}) == known.number(holding_itself) == UNLISTED
