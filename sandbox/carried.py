@@ -31,6 +31,8 @@ _SKIPPED = frozenset(("__dict__", "__weakref__", "__warningregistry__", "__built
 _registry_of: Any = vars(abc)["_get_dump"]
 _FIRST, _MOST = 1024, 1 << 16
 _DEEPEST = 200
+_FIXED = (types.ModuleType, types.FrameType, WeakKeyDictionary)
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8
 
 
 class Carried:
@@ -47,6 +49,7 @@ class Carried:
         self._writable = [
             v for v in offered if not isinstance(v, type) and v not in self._facades and _dictionary(v) is not None
         ]
+        self._classes = _changeable(offered)
         self._registries = [v for v in offered if isinstance(v, type) and "_abc_impl" in vars(v)]
         self._caches: dict[int, dict[Any, Any]] = {}
         self._alive: list[Any] = []  # what the last description names by its number, which nothing else may get
@@ -93,6 +96,8 @@ class Carried:
         for value in self._writable:
             if vars(value):
                 found[f"the attributes of {getattr(value, '__name__', value)}"] = _shallow(vars(value))
+        for each in self._classes:
+            found[f"the class {each.__name__}"] = (found.get(each.__name__), _shallow(vars(each)))
         found["a register of classes"] = [_registered(kind) for kind in self._registries]
         found["__builtins__"] = _shallow(self._scope["__builtins__"])
         for kind in (self._view, View, Item, *_subclasses(View), *_subclasses(Item)):
@@ -112,7 +117,11 @@ class Carried:
             return ("again", number)
         seen.add(number)
         self._alive.append(value)
-        if number in self._trusted or depth > _DEEPEST or kind is types.ModuleType or kind is WeakKeyDictionary:
+        if depth > _DEEPEST:
+            raise HostError(
+                "nondeterministic", f"what the program defines is nested more than {_DEEPEST} deep; flatten it"
+            )
+        if number in self._trusted or kind in _FIXED:
             # functools.singledispatch remembers in such a dictionary which class led where.
             return ("fixed", number)
 
@@ -134,7 +143,9 @@ class Carried:
                 return [of(each) for each in plain.__iter__(value)]
         if isinstance(value, np.ndarray):
             whole = [of(each) for each in value.flat] if value.dtype.hasobject else value.tobytes()
-            return (str(value.dtype), value.shape, value.flags.writeable, whole)
+            return (str(value.dtype), value.shape, value.flags.writeable, whole, of(value.base))
+        if isinstance(value, np.flatiter):
+            return (value.index, of(value.base))
         if isinstance(value, _CACHE):
             # Whatever is new in it is no state; whatever changes in it is.
             self._alive.append(_kept_by(value))
@@ -147,7 +158,14 @@ class Carried:
             return (*code, of(value.__defaults__), of(value.__kwdefaults__), cells)
         if isinstance(value, types.GeneratorType):
             frame = value.gi_frame
-            return None if frame is None else (frame.f_lasti, [(n, of(v)) for n, v in frame.f_locals.items()])
+            if frame is None:
+                return None
+            held = [each for each in gc.get_referents(value) if not isinstance(each, types.FrameType)]
+            names = [(n, of(v)) for n, v in frame.f_locals.items()]
+            return (frame.f_lasti, names, [of(each) for each in held], of(value.gi_yieldfrom))
+        if isinstance(value, BaseException):
+            seen_at = (id(value.__traceback__), of(value.__cause__), of(value.__context__))
+            return (*seen_at, _reduced(value, kind, of))
         if isinstance(value, _CALLABLES):
             owner = getattr(value, "__self__", None)
             return None if isinstance(owner, types.ModuleType) else of(owner)
@@ -219,15 +237,21 @@ def _kept_by(cache: Any) -> list[Any]:
     """What a functools.cache holds and could be changed. Without a limit its dictionary is named first, and holds it;
     with one, keys and values are named in turn before a dictionary of links."""
     held = gc.get_referents(cache)[1:]
-    kept = list(held[0].values()) if type(held[0]) is dict else held[: held.index(cache.__wrapped__) - 1]
+    kept = list(held[0].values()) if type(held[0]) is dict else _until(cache.__wrapped__, held)[:-1]
     return [v for v in kept if type(v) not in (*_PLAIN, float, type)]
+
+
+def _until(wanted: Any, held: list[Any]) -> list[Any]:
+    """What comes before `wanted` itself: an array among them would answer == with another array."""
+    return held[: next(number for number, each in enumerate(held) if each is wanted)]
 
 
 def _reduced(value: Any, kind: type, of: Any) -> Any:
     """What an iterator or another object of C says that it could be made of again."""
+    _dictionary(value)  # made now, so that it is among the parts each time
     base = next((b for b in kind.__mro__ if b.__module__ != "program" and "__reduce__" in vars(b)), object)
     if base is object:
-        return None
+        return [of(each) for each in gc.get_referents(value) if each is not kind]
     try:
         made = vars(base)["__reduce__"](value)
     except Exception:
@@ -250,6 +274,14 @@ def _is_own(value: type) -> bool:
 
 def _registered(value: type) -> int:
     return len(_registry_of(value)[0]) if "_abc_impl" in vars(value) else 0
+
+
+def _changeable(offered: list[Any]) -> list[type]:
+    """Classes of what is offered that are written in Python, so that attributes can be set."""
+    met: dict[int, type] = {}
+    for each in (kind for value in offered for kind in (type(value), value) if isinstance(kind, type)):
+        met.update((id(c), c) for c in (*type.mro(each), *type.mro(type(each))))
+    return [c for c in met.values() if c.__flags__ & _HEAP and not c.__flags__ & _IMMUTABLE]
 
 
 def _subclasses(kind: type) -> list[type]:

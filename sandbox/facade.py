@@ -75,6 +75,8 @@ MODULES: Mapping[str, tuple[str, ...] | None] = {
     "statistics": ("fmean", "mean", "median", "pstdev", "stdev"),
     "typing": None,
 }
+_KEEPING = frozenset(words("overload get_overloads clear_overloads"))
+"""Names of typing that keep what they are given, for all episodes."""
 REFUSED_MODULES: Mapping[str, str] = {
     "random": "rewards must be deterministic: derive what you need from state and memory",
     "secrets": "rewards must be deterministic: derive what you need from state and memory",
@@ -155,13 +157,23 @@ def load_facades() -> dict[str, Facade]:
     for module in sorted(MODULES):
         real = importlib.import_module(module)
         names = public_names(module) or ()
-        facades[module] = Facade(module, {n: getattr(real, n) for n in names if hasattr(real, n)}, _remedy(module))
+        given = {n: getattr(real, n) for n in names if hasattr(real, n) and n not in _KEEPING}
+        facades[module] = Facade(module, given, _remedy(module))
+    facades["numpy"].__dict__["finfo"] = _own_finfo
     facades["functools"].__dict__.update(lru_cache=_quiet_lru_cache, cache=_quiet_lru_cache(maxsize=None))
     for module, facade in facades.items():
         package, _, leaf = module.rpartition(".")
         if package:
             facades[package].__dict__[leaf] = facade
     return facades
+
+
+def _own_finfo(dtype: Any) -> Any:
+    """numpy.finfo anew each time: numpy keeps one for all, on which a program could set attributes."""
+    finfo = importlib.import_module("numpy").finfo
+    made = object.__new__(finfo)
+    made.__dict__.update(vars(finfo(dtype)))
+    return made
 
 
 def _quiet_lru_cache(maxsize: Any = 128, typed: bool = False) -> Any:

@@ -34,6 +34,8 @@ _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _FRAMES = frozenset(
     facade.words("gi_frame gi_code cr_frame ag_frame tb_frame tb_next f_back f_globals f_locals f_builtins f_code")
 )
+# Parts of enumerations, whatever the name of the variable that they are read from.
+_INNER = frozenset(facade.words("_value2member_map_ _member_map_ _member_names_"))
 _STATISTICS = frozenset(("cache_info", "cache_clear", "cache_parameters"))
 _KEEP = "keep it in the memory dict that each call is handed"
 
@@ -81,12 +83,12 @@ def ignores_action(source: str, functions: Sequence[str]) -> bool:
             nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    stored = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    bound = list(_bound_names(nodes[0]))
     for name, parameters in map(function_signature, functions):
         if "action" not in parameters:
             continue
         found = [node for node in nodes if isinstance(node, ast.FunctionDef) and node.name == name]
-        if len(found) != 1 or found[0].decorator_list or name in stored:
+        if len(found) != 1 or found[0].decorator_list or bound.count(name) != 1:
             return False
         arguments = found[0].args
         plain = arguments.posonlyargs + arguments.args
@@ -199,6 +201,8 @@ class _Rules(ast.NodeVisitor):
         self.modules: dict[str, str] = {}
         self.locals: list[set[str]] = []
         self.shared = {name for node in tree.body for name in _shared_names(node)}
+        # A state that is called `self` is no object of the program's.
+        self.assigned = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         self.iterators = {name for node in tree.body for name in _iterator_names(node)}
 
     def run(self) -> list[Finding]:
@@ -240,13 +244,13 @@ class _Rules(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         owner = node.value
-        own = isinstance(owner, ast.Name) and owner.id in ("self", "cls", "other")
+        own = isinstance(owner, ast.Name) and owner.id in {"self", "cls", "other"} - self.assigned
         is_super = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
         public_tuple = node.attr in ("_replace", "_asdict", "_fields")
         dunder = node.attr.startswith("__") or node.attr in _FRAMES
         if dunder and not (is_super and node.attr in ("__init__", "__post_init__")) and node.attr != "__name__":
             self.add(node, f".{node.attr} is not available", "use public attributes")
-        elif node.attr.startswith("_") and not (own or dunder or is_super or public_tuple):
+        elif node.attr in _INNER or (node.attr.startswith("_") and not (own or dunder or is_super or public_tuple)):
             self.add(node, f".{node.attr} is private", "use public attributes")
         else:
             self._check_member(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from carried_hidden import HIDDEN, REWARD
 from carried_state import CARRIED, HEAD, PAY
 from honest_rewards import REWARDS
 from sandbox_task import ACTIONS, SCHEMA, TABLES, host, rollout
@@ -15,6 +16,18 @@ def test_what_a_program_carries_outside_of_memory_is_refused(name: str) -> None:
     problem = check_determinism(CARRIED[name], ["reward"], SCHEMA, TABLES, **rollout(12), action_names=ACTIONS)
     assert problem is not None and problem.cause == "nondeterministic"
     assert "keep all state in memory" in problem.message
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_is_kept_where_nothing_tells_of_it_is_refused(name: str) -> None:
+    problem = check_determinism(HIDDEN[name] + REWARD, ["reward"], SCHEMA, TABLES, **rollout(12), action_names=ACTIONS)
+    assert problem is not None and problem.cause == "nondeterministic"
+
+
+def test_what_is_nested_too_deep_to_be_looked_at_is_refused() -> None:
+    source = "D = [0]\nfor _ in range(400): D = [D]\n" + HEAD + PAY
+    problem = check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(2), action_names=ACTIONS)
+    assert problem is not None and "deep" in problem.message
 
 
 @pytest.mark.parametrize("name", ["class", "functools", "enum", "dataclass", "deque", "bfs"])
@@ -33,6 +46,10 @@ def test_honest_programs_change_nothing(name: str) -> None:
         "from functools import lru_cache\n@lru_cache(2)\ndef far(x):\n    return {x: x}\n",
         "from functools import singledispatch\n@singledispatch\ndef far(x):\n    return [x]\n",
         "from enum import Flag\nclass F(Flag):\n    A = 1\n    B = 2\n    C = 4\ndef far(x):\n    return F(x % 8)\n",
+        "from functools import lru_cache\nimport numpy as np\n@lru_cache\ndef far(x):\n    return np.zeros(x + 9)\n",
+        "from functools import partial\nfar = partial(max, 0)\n",
+        "import numpy as np\ndef far(x):\n    return np.finfo(np.float32).eps\n",
+        "D = {0: 1}\nK, V = D.keys(), D.values()\ndef far(x):\n    return sum(V) + len(K)\n",
         "from abc import ABC\nclass A(ABC):\n    pass\ndef far(x):\n    return isinstance(x, A)\n",
         "import numpy as np\nW = np.arange(9.0)\ndef far(x):\n    return W + W[::-1] * x\n",
     ],

@@ -144,3 +144,19 @@ def test_a_gate_that_answers_something_else_is_a_host_error(monkeypatch: pytest.
     with pytest.raises(HostError, match="findings") as raised:
         gate_in_host(HEAD + "    return 1.0\n", ["reward"], allow="none")
     assert raised.value.cause == "protocol"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["    other = state\n    return other._row[1]\n", "    cls = state\n    return len(cls._value2member_map_)\n"],
+)
+def test_a_private_part_is_no_more_public_under_the_name_of_an_own_object(body):
+    found = gate.check("def reward(prev, action, state, memory):\n" + body, ["reward"])
+    assert ["is private" in f.message for f in found] == [True]
+
+
+def test_a_function_whose_name_is_bound_again_may_read_its_action():
+    plain = "def reward(prev, action, state, memory):\n    return 1.0\n"
+    assert gate.ignores_action(plain, ["reward"])
+    assert not gate.ignores_action(plain + "match max:\n    case reward:\n        pass\n", ["reward"])
+    assert not gate.ignores_action(plain + "class reward:\n    pass\n", ["reward"])
