@@ -35,7 +35,10 @@ def find_place() -> Place:
 
 ENV_FILE = Path(".env")
 _PREFIX, _KEY = "REWARDSMITH_", "_API_KEY"
-_NEVER = {"REWARDSMITH_ALLOW_WEAK_SANDBOX", "REWARDSMITH_API_BASE", "REWARDSMITH_DATABASE_URL"}
+_NEVER = {
+    *("REWARDSMITH_ALLOW_WEAK_SANDBOX", "REWARDSMITH_SANDBOX_WRAPPER"),
+    *("REWARDSMITH_API_BASE", "REWARDSMITH_DATABASE_URL"),
+}
 """What the folder that one happens to stand in must not decide: how programs are locked in, where keys and work go."""
 
 _ANNOUNCED = "REWARDSMITH_ENV_FILE_ANNOUNCED"

@@ -13,6 +13,7 @@ from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, submit_rollout, without_potentials
 from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.training.audit import require_same_scores
 from sandbox.client import RewardHost, Scores
 
 # Steps handed to the reward host at a time: few enough that it is done soon after the rollout, many enough that
@@ -109,6 +110,8 @@ class RewardShaper:
         self._submitted = 0
         self.host: RewardHost | None = None
         self._starting = bool(reward.functions)
+        self._allow = allow
+        self._scored: tuple[Rollout, Scores] | None = None
         if reward.functions:
             self.host = open_host(reward, task, tables, envs, rollout_steps, allow, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -158,6 +161,7 @@ class RewardShaper:
                 rest = rollout.part(self._submitted, len(rollout.starts))
                 submit_rollout(self.host, rest, self._task, self._tables)
             scores, self._submitted = self.host.finish(), 0
+            self._scored = rollout, scores
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)
@@ -221,6 +225,16 @@ class RewardShaper:
             "potentials": list(self.reward.potentials),
             "components": components,
         }
+
+    def audit(self) -> None:
+        """Score the whole episodes of the last rollout again, in a host that has scored nothing before.
+
+        The reward host has seen every step of the rung by then: a program that pays differently once it has been
+        called often enough pays differently here. Raises HostError.
+        """
+        if self._scored is not None:
+            rollout, scores = self._scored
+            require_same_scores(self.reward, self._task, self._tables, rollout, scores, self._allow)
 
     def close(self) -> None:
         """End the reward host."""

@@ -119,6 +119,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
             model.learn(left, callback=callback, reset_num_timesteps=False)
             callback.after_rollout()
         shaper.start()
+        shaper.audit()
         return _report(plan, plans, model, shaper, callback, first, began)
     finally:
         learners.close()
