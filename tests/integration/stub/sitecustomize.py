@@ -32,6 +32,7 @@ class TrialPlan:
     pool: str
     allow: str
     learners: Any = None
+    played: Any = None
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Verdict:
     kind: str
     passed: bool
     message: str
-    details: Any = None
+    details: Any = field(default_factory=dict)
 
 
 @dataclass
