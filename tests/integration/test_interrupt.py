@@ -58,6 +58,11 @@ def launch(folder: Path, spec: str = TRAINING, ignored: bool = True, **env: str)
     """`rewardsmith run`, with SIGINT ignored as a shell's background leaves it."""
     (folder / "job.yaml").write_text(spec)
     handler = signal.SIG_IGN if ignored else signal.SIG_DFL
+
+    def begin() -> None:
+        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
+
     return subprocess.Popen(
         [sys.executable, "-m", "rewardsmith.cli.main", "run", "--spec", "job.yaml", "--slots", "2"],
         cwd=folder,
@@ -66,7 +71,7 @@ def launch(folder: Path, spec: str = TRAINING, ignored: bool = True, **env: str)
         text=True,
         env={**clean_environment(), "PYTHONPATH": str(folder), **env},
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, handler),
+        preexec_fn=begin,
     )
 
 
