@@ -89,10 +89,11 @@ def run_checks(
     hacks: Sequence[Hack] = (),
     most: int = RANDOM_TRANSITIONS,
 ) -> Checked:
-    """Check a program in order of cost. Stops at the first failure, but for the battery's, which a proof may overrule.
+    """Check a program in order of cost. Stops at the first failure, but for the battery's.
 
-    Never raises for the program's faults. `hacks`: behaviours that out-earned solving under earlier programs, which the
-    battery plays, too. `most`: transitions of random play, where no planner has a solution to play.
+    After that the certificate's own ways of solving are played, too. Never raises for the program's faults. `hacks`:
+    behaviours that out-earned solving under earlier programs, which the battery plays, too. `most`: transitions of
+    random play, where no planner has a solution to play.
     """
     if not reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})

@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from service import Postgres, Redis
+from submitter_role import address, owner, submitter  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

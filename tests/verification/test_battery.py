@@ -61,7 +61,7 @@ def test_a_cost_per_step_may_make_giving_up_better_than_a_detour_but_not_than_so
     assert not run_battery(task, rewards.free("return -0.2"), 0.99).passed
 
 
-def test_a_proof_overrules_the_battery_where_another_way_of_solving_pays_most(small_task):
+def test_the_battery_passes_where_another_way_of_solving_pays_most_when_it_is_played(small_task):
     body = "return -0.8 if action == TURN_LEFT else 0.0"
     task = small_task(DOORKEY)
     assert not run_battery(task, rewards.free(body), 0.99).passed
