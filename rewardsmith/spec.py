@@ -48,7 +48,10 @@ class TrainingSpec(_Strict):
     gamma: float = Field(default=0.99, gt=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip_range: float = Field(default=0.2, gt=0, le=1e6)
-    entropy: float = Field(default=0.003, ge=0, le=1e6)
+    entropy: float = Field(default=0.003, ge=0, le=1e6, description="coefficient of the entropy bonus")
+    entropy_schedule: Literal["success", "constant"] = Field(
+        default="success", description="success: the coefficient falls to 0 as training episodes succeed"
+    )
     normalize_advantage: bool = False
     normalize_reward: bool = Field(
         default=False, description="divide rewards by the running root mean square of discounted returns"

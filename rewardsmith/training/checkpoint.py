@@ -27,7 +27,7 @@ class Resumed:
     cuts: int
     telemetry: dict[str, Any]  # of the stretch before, in case nothing is left to train
     learners: Any  # states by method
-    scale: dict[str, Any] | None  # of the running scale of rewards, where there is one
+    adaptation: dict[str, Any]  # of what the trial adapts, by its name
 
 
 def save_checkpoint(
@@ -36,9 +36,9 @@ def save_checkpoint(
     cuts: int,
     telemetry: dict[str, Any],
     learners: Any = None,
-    scale: dict[str, Any] | None = None,
+    adaptation: dict[str, Any] | None = None,
 ) -> None:
-    """Write weights, optimizer state, counters, learners, scale and the generators' states after cut number `cuts`.
+    """Write weights, optimizer state, counters, learners, adaptation and the generators' states after cut number `cuts`.
 
     numpy's global generator is among them: SB3's minibatches are drawn from it.
     """
@@ -55,7 +55,7 @@ def save_checkpoint(
         "updates": model._n_updates,
         "cuts": cuts,
         "telemetry": telemetry,
-        "scale": scale,
+        "adaptation": adaptation or {},
         "learners": pack(learners, "learner.", tensors),
         "groups": [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]],
         "numpy": [kind, int(position), int(has_gauss), float(gauss)],
@@ -83,7 +83,8 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
     model.num_timesteps = metadata["steps"]
     model._n_updates = metadata["updates"]
     learners = unpack(metadata.get("learners"), tensors)
-    return Resumed(metadata["steps"], metadata["cuts"], metadata["telemetry"], learners, metadata.get("scale"))
+    adaptation = metadata.get("adaptation", {})
+    return Resumed(metadata["steps"], metadata["cuts"], metadata["telemetry"], learners, adaptation)
 
 
 def save_policy(path: Path, model: OnPolicyAlgorithm, description: dict[str, Any]) -> None:

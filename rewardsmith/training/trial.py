@@ -19,6 +19,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
+from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.device import choose_device
 from rewardsmith.training.episodes import watch_failures
@@ -29,7 +30,6 @@ from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.played import PlayedSteps
 from rewardsmith.training.rollout import ShapedRolloutBuffer, Shaping
-from rewardsmith.training.scale import ReturnScale
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -95,7 +95,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     env = BatchVecEnv(batch, plan.task, plan.training.rollout_steps, plan.seed, plans.cut_every)
     learners = Learners(plan.learners)
     settings = plan.training
-    scale = ReturnScale(settings.gamma) if settings.normalize_reward else None
+    adaptation = Adaptation(settings)
     shaper = RewardShaper(
         plan.reward, plan.task, batch.tables, settings.num_envs, settings.rollout_steps, settings.gamma, plan.allow
     )  # fmt: skip
@@ -106,11 +106,10 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         if resumed is not None:
             env.cuts, first = resumed.cuts, resumed.steps
             learners.load(resumed.learners or {})
-            if scale is not None and resumed.scale is not None:
-                scale.load(resumed.scale)
+            adaptation.load(resumed.adaptation)
         shaper.steps = first
-        _connect(model, env, shaper, learners, scale)
-        callback = _Progress(plan, plans, env, shaper, learners, scale, on_point, heartbeat)
+        _connect(model, env, shaper, learners, adaptation)
+        callback = _Progress(plan, plans, env, shaper, learners, adaptation, on_point, heartbeat)
         if resumed is not None:
             callback.played.include(resumed.telemetry.pop("played", {}))
             callback.last_telemetry = resumed.telemetry
@@ -150,20 +149,17 @@ def _connect(
     env: BatchVecEnv,
     shaper: RewardShaper,
     learners: Learners,
-    scale: ReturnScale | None = None,
+    adaptation: Adaptation,
 ) -> None:
     """Let programs be scored while a rollout is collected, and channels be composed once it is complete."""
     buffer = model.rollout_buffer
     assert isinstance(buffer, Shaping)
     env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
 
-    def scaled(total: NDArray[np.float64]) -> NDArray[np.float64]:
-        if scale is None:
-            return total
-        return total * scale.factor(total, env.rollout.terminated | env.rollout.truncated)
-
+    if adaptation.entropy is not None:
+        model.ent_coef = adaptation.entropy.now
     if not learners:
-        buffer.shape_rollout = lambda: scaled(shaper(env.rollout))
+        buffer.shape_rollout = lambda: adaptation.scaled(shaper(env.rollout), env.rollout)
         return
     following = env.following = np.zeros_like(buffer.observations)
     if learners.guide is not None:
@@ -171,7 +167,7 @@ def _connect(
 
     def shape_rollout() -> NDArray[np.float64]:
         seen = Experience(env.rollout, buffer.observations, following, env.batch.tables, shaper.steps)
-        return scaled(shaper(env.rollout, learners.rewards(seen)))
+        return adaptation.scaled(shaper(env.rollout, learners.rewards(seen)), env.rollout)
 
     buffer.shape_rollout = shape_rollout
 
@@ -310,13 +306,13 @@ class _Progress(BaseCallback):
         env: BatchVecEnv,
         shaper: RewardShaper,
         learners: Learners,
-        scale: ReturnScale | None,
+        adaptation: Adaptation,
         on_point: Callable[[CurvePoint], None],
         heartbeat: Callable[[int], None],
     ) -> None:
         super().__init__()
         self._plan, self._plans, self._env, self._shaper = plan, plans, env, shaper
-        self._learners, self._scale = learners, scale
+        self._learners, self._adaptation = learners, adaptation
         self._on_point, self._heartbeat = on_point, heartbeat
         self._seen = -1
         self.last_telemetry: dict[str, Any] = {}
@@ -339,16 +335,17 @@ class _Progress(BaseCallback):
         assert isinstance(self.model, OnPolicyAlgorithm)
         self._seen = self.model.num_timesteps
         self._learners.learn(self.model)
+        if self._adaptation.entropy is not None:
+            self.model.ent_coef = self._adaptation.entropy.after(self._env.rollout)
         done = self._seen // self._plans.per_rollout
         ends = done == self._plans.rung_end(self._plan.fraction)
         if (self._plans.total - done) % self._plans.point_every == 0 or ends:
             self._point(ends)
         # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
-            state = self._learners.state()
-            scale = self._scale.state() if self._scale is not None else None
+            state, adapted = self._learners.state(), self._adaptation.state()
             told = self.last_telemetry | {"played": dict(self.played.counts)}
-            save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, scale)
+            save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, adapted)
             # A resumed trial begins here with empty tallies; so does one that was never interrupted.
             self._shaper.clear_tallies()
             self._learners.telemetry()

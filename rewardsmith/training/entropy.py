@@ -1,0 +1,48 @@
+"""The coefficient of PPO's entropy bonus: large while a task is unsolved, close to 0 once it is solved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rewardsmith.programs.rollout import Rollout
+
+_WINDOW = 200  # training episodes that the running success rate looks back on
+
+
+class EntropyCoefficient:
+    """`largest` times the proportion of recent training episodes that failed.
+
+    A fixed bonus of 0.01 keeps a policy random long after it solves its task, and then its greedy version fails; one of 0.001
+    lets other policies collapse before they have seen a success. The success of training episodes says which is the case,
+    and needs no knowledge of the reward's size: with normalised advantages the bonus is relative to an
+    advantage of about 1.
+    """
+
+    def __init__(self, largest: float) -> None:
+        self._largest = largest
+        self._success = 0.0
+
+    def after(self, rollout: Rollout) -> float:
+        """Take in the episodes that ended in a rollout, and return the coefficient for the update on the next one.
+
+        Episodes that a checkpoint cut are left out, because they had not failed yet.
+        """
+        ended = (rollout.terminated | rollout.truncated) & ~rollout.cut
+        episodes = int(ended.sum())
+        if episodes:
+            rate = float((rollout.success & ended).sum()) / episodes
+            self._success += min(1.0, episodes / _WINDOW) * (rate - self._success)
+        return self.now
+
+    @property
+    def now(self) -> float:
+        """The coefficient in use."""
+        return self._largest * (1.0 - self._success)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"success": self._success}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self._success = float(state["success"])
