@@ -38,7 +38,7 @@ def save_checkpoint(
     learners: Any = None,
     adaptation: dict[str, Any] | None = None,
 ) -> None:
-    """Write weights, optimizer state, counters, learners, adaptation and the generators' states after cut number `cuts`.
+    """Write weights, optimizer state, counters, learners, adaptation and the generators' states after cut `cuts`.
 
     numpy's global generator is among them: SB3's minibatches are drawn from it.
     """

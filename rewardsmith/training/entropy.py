@@ -12,10 +12,10 @@ _WINDOW = 200  # training episodes that the running success rate looks back on
 class EntropyCoefficient:
     """`largest` times the proportion of recent training episodes that failed.
 
-    A fixed bonus of 0.01 keeps a policy random long after it solves its task, and then its greedy version fails; one of 0.001
-    lets other policies collapse before they have seen a success. The success of training episodes says which is the case,
-    and needs no knowledge of the reward's size: with normalised advantages the bonus is relative to an
-    advantage of about 1.
+    A fixed coefficient of 0.01 keeps a policy random long after it solves its task, and its greedy version then fails.
+    One of 0.001 lets other policies collapse before they have seen a success. Which of the two is the case shows in
+    the success of training episodes. The size of the reward does not matter: where advantages are normalised, the
+    bonus is weighed against advantages of about 1.
     """
 
     def __init__(self, largest: float) -> None:
