@@ -29,6 +29,7 @@ from sandbox.client import HostError
 RESULTS = Path(__file__).parents[1] / "results"
 ROWS = RESULTS / "programs.jsonl"
 CHECKS = RESULTS / "programs-checks.jsonl"
+LAYOUTS = 4  # that each check looks at
 
 _ONE_ROOM = {"learning_rate": 7e-4, "entropy": 0.003, "normalize_advantage": False, "hidden": (64, 64)}
 _ROOMS = {
@@ -91,11 +92,11 @@ def train(run: Run) -> dict[str, Any]:
 
 def check(program: Program) -> dict[str, Any]:
     """Verdict and predicted difficulty of a program; a row of results/programs-checks.jsonl."""
-    from rewardsmith.verification.checks import run_checks
+    from rewardsmith.verification.checks import Proof, run_checks
 
     task = get_task(program.task)
     gamma = TrainingSpec.model_validate(default_training(task.id)).gamma
-    checked = run_checks(task, program.reward(), gamma)
+    checked = run_checks(task, program.reward(), gamma, proof=Proof(layouts=LAYOUTS))
     failed = next((v.kind for v in checked.verdicts if not v.passed), None)
     certificate = next((v.details.get("verdict") for v in checked.verdicts if v.kind == "certificate"), None)
     return {"program": program.name, "failed": failed, "verdict": certificate, "difficulty": checked.difficulty}

@@ -1,4 +1,4 @@
-"""The entropy bonus: it fades as training episodes succeed, whatever a reward pays."""
+"""The entropy bonus: it fades as training episodes succeed, and is a penalty once nearly all of them do."""
 
 from __future__ import annotations
 
@@ -33,9 +33,15 @@ def test_the_coefficient_stays_while_nothing_succeeds():
     assert [coefficient.after(ended(0, 100)) for _ in range(5)] == [0.01] * 5
 
 
-def test_the_coefficient_is_zero_once_every_episode_succeeds():
+def test_the_coefficient_is_a_penalty_once_every_episode_succeeds():
     coefficient = EntropyCoefficient(0.01)
-    assert coefficient.after(ended(200, 0)) == 0.0
+    assert coefficient.after(ended(200, 0)) == pytest.approx(-0.02)
+
+
+@pytest.mark.parametrize(("succeeded", "bonus"), [(180, True), (186, True), (190, False), (199, False)])
+def test_the_penalty_outweighs_the_bonus_from_94_per_cent_on(succeeded, bonus):
+    coefficient = EntropyCoefficient(0.01)
+    assert (coefficient.after(ended(succeeded, 200 - succeeded)) > 0) == bonus
 
 
 def test_it_follows_the_proportion_of_200_episodes():
@@ -45,15 +51,15 @@ def test_it_follows_the_proportion_of_200_episodes():
 
 def test_episodes_that_a_checkpoint_cut_have_not_failed():
     coefficient = EntropyCoefficient(0.01)
-    coefficient.after(ended(200, 0))
-    assert coefficient.after(ended(0, 0, cut=64)) == 0.0
+    before = coefficient.after(ended(200, 0))
+    assert coefficient.after(ended(0, 0, cut=64)) == before
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=20))
-def test_it_lies_between_zero_and_the_largest_and_is_kept_in_checkpoints(rollouts):
+def test_it_lies_within_its_bounds_and_is_kept_in_checkpoints(rollouts):
     coefficient, resumed = EntropyCoefficient(0.02), EntropyCoefficient(0.02)
     for succeeded, failed in rollouts:
-        assert 0.0 <= coefficient.after(ended(succeeded, failed)) <= 0.02
+        assert -0.04 <= coefficient.after(ended(succeeded, failed)) <= 0.02
         resumed.load(coefficient.state())
         assert resumed.now == coefficient.now
 
