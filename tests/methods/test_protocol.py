@@ -107,6 +107,7 @@ class Guided(Learner):
 @pytest.mark.parametrize("cells_kind", ["one-hot", "scaled"])
 def test_a_guide_decides_in_the_rollout_and_the_loss_takes_the_same_distribution(tmp_path, cells_kind):
     from rewardsmith.programs.reward import SPARSE
+    from rewardsmith.training.adaptation import Adaptation
     from rewardsmith.training.learner import Learners
     from rewardsmith.training.shaping import RewardShaper
 
@@ -115,7 +116,7 @@ def test_a_guide_decides_in_the_rollout_and_the_loss_takes_the_same_distribution
     env = BatchVecEnv(batch, task, 64, seed=0)
     learners = Learners({"guided": Guided()})
     model = _build(TrialPlan(task, SPARSE, training, 0, 10_000, 1.0, tmp_path), env, learners)
-    _connect(model, env, RewardShaper(SPARSE, task, batch.tables, 4, 64, 0.99), learners)
+    _connect(model, env, RewardShaper(SPARSE, task, batch.tables, 4, 64, 0.99), learners, Adaptation(training))
     model.learn(4 * 64)
     expected = (1 + np.arange(64)) % 7
     assert (env.rollout.actions == expected[:, None]).mean() > 0.85
