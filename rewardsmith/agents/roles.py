@@ -187,6 +187,7 @@ class AnalysisRequest:
     curve: list[dict[str, Any]] = field(default_factory=list)
     channels: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each paid, late in training
     evidence: list[str] = field(default_factory=list)  # what the method has to tell
+    learning: dict[str, Any] = field(default_factory=dict)  # what moved the policy, late in training
     comments: tuple[str, ...] = ()
     facts: bool = True
     limits: Limits = STANDARD
@@ -225,6 +226,7 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
             curve=[] if dropped else asked.curve,
             channels=asked.channels,
             evidence=asked.evidence,
+            learning=asked.learning,
             episodes=asked.episodes[:kept],
             comments=asked.comments,
             machine=machine if asked.facts else None,

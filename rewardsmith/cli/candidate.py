@@ -35,6 +35,8 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     _components(trials)
     if line := _flooding(verdicts, trials):
         screen.out.print(line, markup=False)
+    if told := _learner(trials):
+        screen.out.print(told, markup=False)
     if analysis:
         for label, evidence in analysis["labels"].items():
             screen.labelled("diagnosis: ", f"{label} - {evidence}")
@@ -124,6 +126,13 @@ def _flooding(verdicts: list[Any], trials: list[Trial]) -> str | None:
         told = f"{guidance:.3g}, and nothing succeeded" if pay is None else _multiple(guidance, pay, "success was paid")
         parts.append(f"measured late in training {told}")
     return f"guidance: {'; '.join(parts)}" if parts else None
+
+
+def _learner(trials: list[Trial]) -> str | None:
+    """What moved the policy late in training."""
+    telemetry = next((t.telemetry for t in trials if t.telemetry), None) or {}
+    told = text.learning_words(telemetry.get("learning"))
+    return f"learner, late in training: {told}" if told else None
 
 
 def _multiple(guidance: float, pay: float, of: str) -> str:

@@ -260,6 +260,7 @@ def run_analyse(context: Context, item: Item) -> None:
         curve=curve_points(curve),
         channels=telemetry.get("channels", {}),
         evidence=recipe_of(snapshot.spec).evidence(telemetry),
+        learning=telemetry.get("learning") or {},
         comments=comments,
         facts=reads_facts(snapshot.spec, "analyzer"),
         limits=lengths(snapshot.spec),

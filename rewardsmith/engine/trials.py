@@ -37,6 +37,8 @@ _FILES = {
     "checkpoint": "checkpoint.safetensors", "policy": "policy.safetensors", "trajectories": "trajectories.json",
 }  # fmt: skip
 
+_KEPT = ("channels", "components", "episodes", "learning")  # of the telemetry of each point of a curve
+
 _ROW_EVERY = 0.5  # seconds between progress writes
 
 
@@ -188,7 +190,7 @@ class _Rows:
             "episodes": point.evaluation.episodes if point.evaluation else 0,
             "shaped_return": telemetry["shaped_return"] if telemetry["episodes"] else None,
             "env_return": telemetry["env_return"] if telemetry["episodes"] else None,
-            "components": {name: telemetry[name] for name in ("channels", "components", "episodes")},
+            "components": {name: telemetry[name] for name in _KEPT if name in telemetry},
         }
         self._write(lambda connection: records.put_point(connection, **values))
 

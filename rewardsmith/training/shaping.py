@@ -33,6 +33,8 @@ class EpisodeTally:
     # Size of what an episode paid but for a last step that succeeded; potentials, which add up to nothing, left out.
     guidance: float = 0.0
     success_pay: float = 0.0  # of those last steps
+    program_guidance: float = 0.0  # as `guidance`, of the program's channels alone
+    env_success_pay: float = 0.0  # as `success_pay`, of the environment's own reward, weighed
     channel_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_magnitude: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_square: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -119,7 +121,7 @@ class RewardShaper:
 
     def _tracked(self) -> list[str]:
         names = [c.name for c in self.reward.channels]
-        return ["total", "paid", "env_raw", *names, *(f"|{n}|" for n in names)]
+        return ["total", "paid", "env_raw", "program_paid", *names, *(f"|{n}|" for n in names)]
 
     def start(self) -> None:
         """Wait for the reward host, which has been starting since this was made. Raises HostError."""
@@ -174,9 +176,11 @@ class RewardShaper:
         done = rollout.terminated | rollout.truncated
         tally = self.episodes
         paid = without_potentials(self.reward, composition)
+        by_program, by_env = (self._paid_by(kind, composition) for kind in ("program", "env"))
         for t in range(done.shape[0]):
             self._running["total"] += composition.total[t]
             self._running["paid"] += paid[t]
+            self._running["program_paid"] += by_program[t]
             self._running["env_raw"] += rollout.rewards[t]
             for name, part in composition.parts.items():
                 self._running[name] += part[t]
@@ -192,6 +196,9 @@ class RewardShaper:
             last = np.where(won, paid[t], 0.0)
             tally.guidance += float(np.abs(self._running["paid"] - last)[ended].sum())
             tally.success_pay += float(last[won].sum())
+            by_then = self._running["program_paid"] - np.where(won, by_program[t], 0.0)
+            tally.program_guidance += float(np.abs(by_then)[ended].sum())
+            tally.env_success_pay += float(by_env[t][won].sum())
             for name in composition.parts:
                 tally.channel_sum[name] += float(self._running[name][ended].sum())
                 tally.channel_magnitude[name] += float(self._running[f"|{name}|"][ended].sum())
@@ -199,6 +206,11 @@ class RewardShaper:
                 tally.success_sum[name] += float(self._running[name][won].sum())
             for running in self._running.values():
                 running[done[t]] = 0.0
+
+    def _paid_by(self, kind: str, composition: Composition) -> NDArray[np.float64]:
+        """What the channels of a kind paid together [T, N]."""
+        parts = [composition.parts[c.name] for c in self.reward.channels if c.kind == kind]
+        return np.sum(parts, axis=0) if parts else np.zeros_like(composition.total)
 
     def telemetry(self) -> dict[str, Any]:
         """Statistics since `clear_tallies`: per channel and per component, as plain data."""
@@ -221,6 +233,9 @@ class RewardShaper:
             "env_return": tally.env_return / count,
             "guidance_per_episode": tally.guidance / count,
             "success_pay": tally.success_pay / tally.successes if tally.successes else None,
+            "program_guidance_per_episode": tally.program_guidance / count,
+            "env_success_pay": tally.env_success_pay / tally.successes if tally.successes else None,
+            "env_weight": sum(c.weight for c in self.reward.channels if c.kind == "env"),
             "channels": tally.channels(),
             "potentials": list(self.reward.potentials),
             "components": components,

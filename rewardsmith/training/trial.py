@@ -24,6 +24,7 @@ from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, sa
 from rewardsmith.training.device import choose_device
 from rewardsmith.training.episodes import watch_failures
 from rewardsmith.training.evaluation import Evaluation
+from rewardsmith.training.gradients import learning_telemetry
 from rewardsmith.training.guidance import attach, guided
 from rewardsmith.training.learner import Experience, Learner, Learners
 from rewardsmith.training.network import describe, policy_for
@@ -318,6 +319,7 @@ class _Progress(BaseCallback):
         self.last_telemetry: dict[str, Any] = {}
         self.played = plan.played_steps
         self.judged: Evaluation | None = None  # at the rung's end, where the curve's last point is that one, too
+        self._learning: dict[str, Any] = {}
 
     def _on_training_start(self) -> None:
         self._seen = self.model.num_timesteps
@@ -330,6 +332,18 @@ class _Progress(BaseCallback):
     def _on_step(self) -> bool:
         return True
 
+    def _on_rollout_end(self) -> None:
+        # SB3 empties the buffer before it calls anybody again.
+        assert isinstance(self.model, OnPolicyAlgorithm)
+        if self._is_point(self.model.num_timesteps // self._plans.per_rollout):
+            rollout = self._env.rollout
+            self._learning = learning_telemetry(self.model, rollout.terminated | rollout.truncated, self._scale)
+
+    def _is_point(self, done: int) -> bool:
+        """Whether the curve has a point after `done` rollouts."""
+        ends = done == self._plans.rung_end(self._plan.fraction)
+        return ends or (self._plans.total - done) % self._plans.point_every == 0
+
     def after_rollout(self) -> None:
         """Called after each update: learners, curve point, checkpoint, heartbeat."""
         assert isinstance(self.model, OnPolicyAlgorithm)
@@ -338,9 +352,8 @@ class _Progress(BaseCallback):
         if self._adaptation.entropy is not None:
             self.model.ent_coef = self._adaptation.entropy.after(self._env.rollout)
         done = self._seen // self._plans.per_rollout
-        ends = done == self._plans.rung_end(self._plan.fraction)
-        if (self._plans.total - done) % self._plans.point_every == 0 or ends:
-            self._point(ends)
+        if self._is_point(done):
+            self._point(done == self._plans.rung_end(self._plan.fraction))
         # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
             state, adapted = self._learners.state(), self._adaptation.state()
@@ -359,9 +372,10 @@ class _Progress(BaseCallback):
         else:
             seed = (1_000_003 * self._plan.seed + self._seen) % 2**31
             result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._seen)
-        telemetry = self._shaper.telemetry() | {"methods": self._learners.telemetry()}
-        # Sums over episodes are kept where none has ended since; what methods tell is of now.
+        now = {"methods": self._learners.telemetry(), "learning": self._learning}
+        telemetry = self._shaper.telemetry() | now
+        # Sums over episodes are kept where none has ended since; what methods and the learner tell is of now.
         kept = telemetry if telemetry["episodes"] or not self.last_telemetry else self.last_telemetry
-        self.last_telemetry = kept | {"methods": telemetry["methods"]}
+        self.last_telemetry = kept | now
         self._on_point(CurvePoint(self._seen, result, telemetry))
         self._shaper.clear_tallies()

@@ -83,6 +83,13 @@ def test_the_prompt_is_the_one_on_file(name: str) -> None:
     assert text == path.read_text(encoding="utf-8"), f"{name} has changed; look at the difference, then update it"
 
 
+def test_the_analyzer_reads_what_moved_the_policy() -> None:
+    learning = {"advantage_share": 0.04, "entropy_share": 0.98, "entropy_coefficient": 0.01, "return_scale": 1e-6}
+    said = "4 % of the actor's gradient came from advantages and 96 % from the entropy bonus"
+    assert said in roles.analysis_draft(analysis(learning=learning)).build(0)
+    assert "gradient" not in roles.analysis_draft(analysis(learning={"return_scale": 1.0})).build(0)
+
+
 def test_evidence_goes_from_the_least_important_and_the_oldest_until_the_prompt_fits() -> None:
     draft = roles.design_draft(asked("combine", BEST, SECOND))
     assert draft.pieces == (

@@ -1,0 +1,102 @@
+"""What moves the policy: the actor's gradient from advantages beside that from the entropy bonus."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import explained_variance
+
+from rewardsmith.training.rollout import ShapedRolloutBuffer
+from rewardsmith.training.scale import ReturnScale
+
+_SPREAD = 1e-8  # what SB3 adds to the standard deviation that advantages are divided by
+
+
+def learning_telemetry(
+    model: OnPolicyAlgorithm, ends: NDArray[np.bool_], scale: ReturnScale | None = None
+) -> dict[str, Any]:
+    """What a full rollout buffer says of the update that follows, as plain data. `ends` bool [T, N]: of episodes.
+
+    To be called when a rollout is complete and SB3 has not trained on it yet: the next rollout empties the buffer.
+    Nothing of the trial changes: parameters, their `grad`, and random generators stay as they are.
+
+    - entropy_coefficient: of PPO's loss.
+    - return_scale: root mean square of discounted returns, before rewards are scaled.
+    - explained_variance: of the critic, at most 1; None where all returns are equal.
+    - entropy, entropy_share: mean entropy of the policy, in nats, and as a proportion of the largest possible.
+    - advantage_gradient, entropy_gradient: L2 norms of the gradients of PPO's policy loss and of the entropy bonus,
+      its coefficient included, on one minibatch.
+    - advantage_share: advantage_gradient / (advantage_gradient + entropy_gradient), in [0, 1]; None where both are 0.
+
+    The last two lines are left out for policies with memory, whose minibatches are whole sequences.
+    """
+    buffer = model.rollout_buffer
+    found: dict[str, Any] = {
+        "entropy_coefficient": float(model.ent_coef),
+        "return_scale": _return_scale(buffer.rewards, ends, model.gamma, scale),
+        "explained_variance": _known(explained_variance(buffer.values.flatten(), buffer.returns.flatten())),
+    }
+    if isinstance(buffer, ShapedRolloutBuffer) and isinstance(model, PPO):
+        found |= _on_minibatch(model, buffer)
+    return found
+
+
+def _return_scale(
+    rewards: NDArray[np.float32], ends: NDArray[np.bool_], gamma: float, scale: ReturnScale | None
+) -> float:
+    if scale is not None:
+        return math.sqrt(scale.state()["mean_square"])
+    return 1.0 / ReturnScale(gamma).factor(rewards.astype(np.float64), ends) if rewards.any() else 0.0
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _on_minibatch(model: PPO, buffer: ShapedRolloutBuffer) -> dict[str, Any]:
+    steps, envs = buffer.advantages.shape
+    size = min(model.batch_size, steps * envs)
+    # Evenly spread, so that no generator is drawn from. SB3 flattens [T, N] environment by environment.
+    indices = np.arange(size, dtype=np.int64) * (steps * envs) // size
+    if buffer.on_minibatch is not None:
+        buffer.on_minibatch(indices)
+
+    def of(array: NDArray[Any]) -> torch.Tensor:
+        return torch.as_tensor(array[indices % steps, indices // steps], device=model.device)
+
+    actions = of(buffer.actions).long().flatten()
+    _, log_probs, entropy = model.policy.evaluate_actions(of(buffer.observations), actions)
+    if entropy is None:
+        return {}
+    advantages = of(buffer.advantages)
+    if model.normalize_advantage and size > 1:
+        advantages = (advantages - advantages.mean()) / (advantages.std() + _SPREAD)
+    ratio = torch.exp(log_probs - of(buffer.log_probs))
+    assert callable(model.clip_range)
+    clip = model.clip_range(1.0)
+    surrogate = torch.min(advantages * ratio, advantages * torch.clamp(ratio, 1 - clip, 1 + clip)).mean()
+    by_advantage = _gradient_norm(surrogate, model)
+    by_entropy = _gradient_norm(model.ent_coef * entropy.mean(), model)
+    both, nats = by_advantage + by_entropy, float(entropy.mean().detach())
+    largest = math.log(int(getattr(model.action_space, "n", 1)))
+    return {
+        "entropy": nats,
+        "entropy_share": nats / largest if largest > 0.0 else None,
+        "advantage_gradient": by_advantage,
+        "entropy_gradient": by_entropy,
+        "advantage_share": by_advantage / both if both > 0.0 else None,
+    }
+
+
+def _gradient_norm(objective: torch.Tensor, model: PPO) -> float:
+    """L2 norm over all parameters that the objective depends on; their own `grad` is left alone."""
+    parameters = [p for p in model.policy.parameters() if p.requires_grad]
+    found = torch.autograd.grad(objective, parameters, retain_graph=True, allow_unused=True)
+    norms = [torch.linalg.vector_norm(g) for g in found if g is not None]
+    return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0

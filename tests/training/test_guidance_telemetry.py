@@ -1,0 +1,35 @@
+"""What telemetry says of guidance and of the pay for a success, by whom it was paid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rewardsmith.programs.composition import Channel, Composition
+from rewardsmith.programs.reward import ENV, TrainingReward
+from rewardsmith.programs.rollout import Rollout
+from rewardsmith.tasks import get_task
+from rewardsmith.training.shaping import RewardShaper
+
+CHANNELS = (ENV, Channel("reward", weight=2.0), Channel("phi", kind="potential"), Channel("rnd", kind="bonus"))
+
+
+def test_guidance_of_the_program_leaves_out_the_step_that_succeeds_and_all_other_channels():
+    task = get_task("MiniGrid-Empty-5x5-v0")
+    batch = task.batch(2, "train")
+    shaper = RewardShaper(TrainingReward("", (), CHANNELS), task, batch.tables, 2, 3, 0.99)
+    rollout = Rollout.empty(3, 2, task.schema["width"], task.schema["dtype"])
+    rollout.terminated[2, 0] = rollout.success[2, 0] = rollout.truncated[2, 1] = True
+    parts = {
+        "env": np.array([[0, 0], [0, 0], [0.9, 0]]),
+        "reward": np.array([[3, 1], [-1, 1], [10, 2.0]]),
+        "phi": np.full((3, 2), 100.0),
+        "rnd": np.full((3, 2), 0.5),
+    }
+    shaper._tally(rollout, Composition(sum(parts.values()), parts), None)
+    found = shaper.telemetry()
+    batch.close()
+    assert found["program_guidance_per_episode"] == pytest.approx(((3 - 1) + (1 + 1 + 2)) / 2)
+    assert found["success_pay"] == pytest.approx(0.9 + 10 + 0.5)
+    assert found["env_success_pay"] == pytest.approx(0.9)
+    assert found["env_weight"] == 1.0
