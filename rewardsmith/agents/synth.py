@@ -95,6 +95,8 @@ _ADVICE = {
     "interface misuse": "replace the term that never fires by one that reads the event or the carried object",
     "never fires": "drop the term that never fires and reward an earlier milestone",
     "flooding": "pay progress only once: reward a new best, not every step",
+    "drowned": "pay milestones and success more, so that they stand out beside the entropy bonus",
+    "saturated": "pay less for guidance: over an episode, no more than success pays",
     "weak shaping": "add guidance before the first milestone: the distance to what is needed, new cells",
     "oscillation": "pay each milestone once per episode",
     "hacked": "pay only milestones that a solution passes, each once",

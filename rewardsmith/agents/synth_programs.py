@@ -205,7 +205,7 @@ def _style(machine: dict[str, Any], *, has_passages: bool) -> Style:
 
 
 def _revised(style: Style, labels: set[str], has_passages: bool) -> Style:
-    if labels & {"flooding", "hacked", "oscillation"}:
+    if labels & {"flooding", "saturated", "hacked", "oscillation"}:
         return replace(style, record=True, explore=False, scale=style.scale / 4)
     if labels & {"weak shaping", "never fires"}:
         if not style.approach:

@@ -11,6 +11,8 @@ LABELS = (
     "never fires",
     "constant",
     "flooding",
+    "drowned",
+    "saturated",
     "weak shaping",
     "oscillation",
     "hacked",
@@ -24,6 +26,17 @@ _FELL = 0.15
 _MIN_EPISODES = 50
 _LOOPING = 0.5
 _DISTINCT = 0.1
+_UNIFORM = 0.85
+"""Proportion of the largest entropy: of 7 actions, more than 5 are then as likely as each other."""
+_DROWNED = 2 / 3
+"""Where a policy stands still, advantages and bonus pull with equal strength (a share of 1/2, somewhat more as a
+minibatch measures noise, too). Below 2/3, advantages pull less than twice as hard as the bonus."""
+SATURATED = 5.0
+"""Guidance of so many times a success: success then adds less than a fifth to what an episode is paid, which is
+within the spread that guidance has from episode to episode."""
+
+
+_EXPLAINED = {"hacked", "flooding", "oscillation", "interface misuse", "drowned", "saturated"}
 
 
 def diagnose(
@@ -45,6 +58,12 @@ def diagnose(
       Neither is said of potential channels, whose sum over an episode is no policy's to change.
     - hacked: shaped return rose by half of its range while success stayed under 20 %.
     - unstable: success fell by over 15 points from its best.
+    - drowned: success stayed under 20 % although the program pays; the policy's entropy is at least 85 % of the
+      largest possible, and less than 2/3 of the actor's gradient comes from advantages, the rest from the entropy
+      bonus. The trainer's fault: a smaller entropy coefficient may do.
+    - saturated: success stayed under 20 %, and over an episode the program's channels pay, before the step that
+      succeeds, over 5 times what that step is paid (where nothing succeeded: what the environment pays for success).
+      It may stand beside flooding; a smaller weight of these channels may do.
     - weak shaping: none of the above explains success under 20 %. Its evidence says whether failed episodes stay
       among few states (under 10 % of their steps reach a new one).
     """
@@ -62,9 +81,10 @@ def diagnose(
         labels["oscillation"] = loops
     if best - success > _FELL:
         labels["unstable"] = f"success was {best:.1%} and fell to {success:.1%}"
-    if success < _LOW and (risen := _risen(curve)):
-        labels["hacked"] = risen
-    if success < _LOW and not set(labels) & {"hacked", "flooding", "oscillation", "interface misuse"}:
+    labels |= {"hacked": risen} if success < _LOW and (risen := _risen(curve)) else {}
+    if max(best, success) < _LOW:
+        labels |= _trainers(telemetry)
+    if success < _LOW and not set(labels) & _EXPLAINED:
         labels["weak shaping"] = f"{success:.1%} success and no sign of another failure{_confined(telemetry)}"
     return labels
 
@@ -98,6 +118,53 @@ def _channels(telemetry: Mapping[str, Any]) -> dict[str, str]:
         if size > 5 * max(abs(net), 0.2) and size > 1:
             labels["oscillation"] = f"{name}: steps of both signs sum to {size:.3g} per episode, net {net:.3g}"
     return labels
+
+
+def _trainers(telemetry: Mapping[str, Any]) -> dict[str, str]:
+    """The labels that blame the trainer's settings rather than the program."""
+    labels = {}
+    if drowned := _drowned(telemetry):
+        labels["drowned"] = drowned
+    if (scales := guidance_scale(telemetry)) and scales[0] > SATURATED * scales[1] > 0.0:
+        guidance, pay = scales
+        known = telemetry.get("success_pay") is not None
+        told = "the step that succeeds is paid" if known else "nothing succeeded, for which the environment pays"
+        labels["saturated"] = (
+            f"the program's channels pay {guidance:.3g} per episode, {guidance / pay:.3g} times a success: "
+            f"{told} {pay:.3g}"
+        )
+    return labels
+
+
+def _drowned(telemetry: Mapping[str, Any]) -> str | None:
+    learning = telemetry.get("learning") or {}
+    entropy, share = learning.get("entropy_share"), learning.get("advantage_share")
+    if entropy is None or share is None or entropy < _UNIFORM or share >= _DROWNED or not _pays(telemetry):
+        return None
+    return (
+        f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy bonus "
+        f"(coefficient {learning['entropy_coefficient']:.3g}); the policy's entropy is {entropy:.0%} of the largest "
+        f"possible, and discounted returns have a root mean square of {learning['return_scale']:.3g}"
+    )
+
+
+def _pays(telemetry: Mapping[str, Any]) -> bool:
+    """Whether a channel other than the environment's own reward paid anything."""
+    channels = telemetry.get("channels") or {}
+    return any(c["magnitude_per_episode"] > 0.0 for name, c in channels.items() if name != "env")
+
+
+def guidance_scale(telemetry: Mapping[str, Any]) -> tuple[float, float] | None:
+    """(what the program's channels paid per episode in size, what a success is paid), None where too little is known.
+
+    Guidance leaves out the step that succeeds, and potentials. The pay is that of the step that succeeds; where nothing
+    succeeded, the environment's weighed 1, what MiniGrid pays for a success at an episode's beginning.
+    """
+    guidance = telemetry.get("program_guidance_per_episode")
+    if guidance is None or telemetry.get("episodes", 0) < _MIN_EPISODES:
+        return None
+    pay = telemetry.get("success_pay")
+    return guidance, telemetry.get("env_weight", 1.0) if pay is None else pay
 
 
 def _flooded(telemetry: Mapping[str, Any]) -> str | None:

@@ -20,6 +20,12 @@ QUIET = {
     "trajectories": {"failed": 5, "distinct_states": 0.4, "looping": 0.1, "paid_looping": 0.0},
 }
 FLAT = [{"success": 0.5, "shaped_return": 1.0}] * 4
+NEVER = [{"success": 0.0, "shaped_return": 1.0}] * 4
+DROWNED = {
+    "entropy_share": 0.97, "advantage_share": 0.21, "entropy_coefficient": 0.01, "return_scale": 2e-6,
+    "entropy": 1.89, "explained_variance": 0.1,
+}  # fmt: skip
+LOUD = {"program_guidance_per_episode": 12.0, "success_pay": None, "env_weight": 1.0}
 
 
 def telemetry(**changes):
@@ -45,6 +51,16 @@ def channels(**changes):
             "failed": 5, "distinct_states": 0.1, "looping": 0.7, "paid_looping": 2.0}), "70%"),
         ("hacked", 0.1, [{"success": 0.1, "shaped_return": r} for r in (0, 2, 5)], QUIET, "rose from 0 to 5"),
         ("unstable", 0.5, [{"success": 0.9, "shaped_return": 1.0}, *FLAT], QUIET, "was 90.0%"),
+        ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "21% of the actor's gradient"),
+        ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "97% of the largest possible"),
+        ("saturated", 0.0, NEVER, telemetry(**LOUD), "12 per episode, 12 times a success: nothing succeeded"),
+        ("saturated", 0.1, NEVER, telemetry(**LOUD | {"success_pay": 2.0}), "6 times a success"),
+        ("weak shaping", 0.0, NEVER, telemetry(**LOUD | {"success_pay": 2.5}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(**LOUD, episodes=20), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"entropy_share": 0.84}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"advantage_share": 0.7}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning={"entropy_coefficient": 0.01, "return_scale": 1.0}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED, channels={"env": CHANNEL}), "no sign"),
         ("weak shaping", 0.1, [{"success": 0.1, "shaped_return": 1.0}] * 3, telemetry(trajectories={
             "failed": 5, "distinct_states": 0.03, "looping": 0.1, "paid_looping": 0.0}), "among few states"),
     ],
@@ -77,3 +93,19 @@ def test_loops_that_pay_nothing_are_not_called_oscillation():
 def test_the_designer_reads_every_word_of_the_vocabulary():
     text = (Path(prompting.__file__).with_name("prompts") / "vocabulary.md.j2").read_text()
     assert [label for label in LABELS if label != "solved" and f"- {label}:" not in text] == []
+
+
+def test_a_policy_that_succeeded_once_is_neither_drowned_nor_saturated():
+    fell = [{"success": 0.6, "shaped_return": 1.0}, *NEVER]
+    found = diagnose(0.05, fell, telemetry(learning=DROWNED, **LOUD))
+    assert not set(found) & {"drowned", "saturated"}
+
+
+def test_saturated_stands_beside_flooding():
+    measured = telemetry(guidance_per_episode=12.0, program_guidance_per_episode=12.0)
+    assert list(diagnose(0.1, NEVER, measured)) == ["flooding", "saturated"]
+
+
+def test_where_success_pays_nothing_no_scale_is_compared():
+    measured = telemetry(**LOUD | {"success_pay": -1.0})
+    assert "saturated" not in diagnose(0.0, NEVER, measured)
