@@ -112,6 +112,9 @@ class JobSpec(_Strict):
     confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
     designs: bool = Field(default=True, description="whether programs are designed; set by methods that ask for none")
     verification: bool = Field(default=True, description="battery and certificate before training")
+    retrain: bool = Field(
+        default=True, description="train a drowned or saturated candidate once more with other settings"
+    )
     train_anyway: bool = Field(default=False, description="train what battery or certificate reject, too")
     episode_budget: Literal["auto"] | float | None = Field(
         default=None, description="bound on a program channel's sum over an episode; auto: what solutions are paid"

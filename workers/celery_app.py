@@ -9,7 +9,9 @@ from celery import Celery, signals
 from rewardsmith.config import Settings, settings
 from workers import logs, presence
 
-QUEUES = {"llm": ("design", "analyse", "ask"), "control": ("check",), "train": ("baseline", "train", "confirm")}
+QUEUES = {
+    "llm": ("design", "analyse", "ask"), "control": ("check", "recheck"), "train": ("baseline", "train", "confirm"),
+}  # fmt: skip
 """Which kinds of work items each queue carries."""
 
 QUEUE_OF = {kind: name for name, kinds in QUEUES.items() for kind in kinds}

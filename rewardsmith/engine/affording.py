@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rewardsmith.engine.racing import AGAIN
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.storage.queue import OPEN
 
@@ -21,14 +22,34 @@ def affords_training(s: Snapshot, rung: int, seeds: int, queued: int = 0) -> boo
     if limit is None:
         return True
     shares = (0.0, *s.spec.rungs)
-    promised = sum(
-        (shares[i.key.rung + 1] - shares[i.key.rung]) * s.spec.steps
-        for i in s.items_of("train")
-        if i.state != "cancelled"
-    )
-    promised += (s.spec.rungs[0] if s.spec.confirm else 1.0) * s.spec.steps * len(s.items_of("baseline"))
     more = (shares[rung + 1] - shares[rung]) * s.spec.steps * (seeds + queued)
-    return promised + more + confirm_reserve(s) <= limit
+    return _promised(s) + more + confirm_reserve(s) <= limit
+
+
+def affords_retraining(s: Snapshot, rung: int, queued: int = 0) -> bool:
+    """Whether one more candidate may train once more, from the beginning to `rung`, with all else still paid for.
+
+    `queued` trials of that length are being added by the same decision.
+    """
+    limit = s.spec.budget.env_steps
+    more = s.spec.rungs[rung] * s.spec.steps * (s.spec.seeds + queued)
+    return limit is None or _promised(s) + more + confirm_reserve(s) <= limit
+
+
+def _promised(s: Snapshot) -> float:
+    """Environment steps that the search's items were promised."""
+    shares = (0.0, *s.spec.rungs)
+    again = {c.id: c.adjustment for c in s.candidates if c.adjustment is not None}
+    promised = 0.0
+    for i in s.items_of("train"):
+        if i.state != "cancelled":
+            begins = i.key.sample == AGAIN and again[i.key.candidate]["rung"] == i.key.rung
+            promised += (shares[i.key.rung + 1] - (0.0 if begins else shares[i.key.rung])) * s.spec.steps
+    for c in s.candidates:
+        # Its trials wait for the check of other weights.
+        if c.retrains and c.state == "passed" and not s.items_of("train", candidate=c.id, sample=AGAIN):
+            promised += s.spec.rungs[again[c.id]["rung"]] * s.spec.steps * s.spec.seeds
+    return promised + (s.spec.rungs[0] if s.spec.confirm else 1.0) * s.spec.steps * len(s.items_of("baseline"))
 
 
 def affords_calls(s: Snapshot, count: int = 1) -> bool:

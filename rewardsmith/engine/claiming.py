@@ -12,7 +12,10 @@ from rewardsmith.storage.records import Trial
 
 def claim_of(connection: Connection, job_id: str, best: str) -> dict[str, Any] | None:
     """What the confirmed trials of `best` and of the baseline say together, or None if nothing was confirmed."""
-    trials = [t for t in records.trials_of(connection, job_id=job_id) if t.purpose == "confirm"]
+    changes = records.get_candidate(connection, best).training_changes
+    found = records.trials_of(connection, job_id=job_id)
+    # An earlier claim of the job may have been made with other settings.
+    trials = [t for t in found if t.purpose == "confirm" and t.training_changes == changes]
     arms = [_scores(trials, name) for name in (best, f"{job_id}-sparse")]
     if not all(arms):
         return None

@@ -15,12 +15,16 @@ from rewardsmith.programs.duplicates import normal_form
 from rewardsmith.storage.queue import OPEN, Item, ItemKey
 from rewardsmith.storage.records import Candidate
 
-CONFIRM_SEEDS_FROM = 10_000
+CONFIRM_SEEDS_FROM, ADJUSTED_SEEDS_FROM = 10_000, 20_000
 
 
-def confirm_seed(s: Snapshot, index: int) -> int:
-    """Fresh training seeds of the claim."""
-    return CONFIRM_SEEDS_FROM + s.spec.seed * 100 + index
+def confirm_seed(s: Snapshot, index: int, adjusted: bool = False) -> int:
+    """Fresh training seeds of the claim; others where it is made with other training settings than the job's.
+
+    A job that goes on may make a claim of each kind, and the baseline has one trial per seed.
+    """
+    first = ADJUSTED_SEEDS_FROM if adjusted else CONFIRM_SEEDS_FROM
+    return first + s.spec.seed * 100 + index
 
 
 def decide(s: Snapshot) -> list[Step]:
@@ -181,17 +185,17 @@ def _confirm(s: Snapshot, reason: str) -> list[Step]:
     if not best:
         return [FinishJob("failed", f"No candidate was trained to a result; {reason}.")]
     baseline = next(c for c in s.candidates if c.kind == "baseline")
-    keys = [
-        ItemKey(s.job.id, "confirm", candidate=arm.id, seed=confirm_seed(s, k))
-        for k in range(s.spec.confirm)
-        for arm in (best[0], baseline)
-    ]
-    missing = [AddItem(k) for k in keys if not s.items_of("confirm", candidate=k.candidate, seed=k.seed)]
+    changes = best[0].training_changes
+    settings = {"training": changes} if changes else {}
+    seeds = [confirm_seed(s, k, bool(changes)) for k in range(s.spec.confirm)]
+    keys = [ItemKey(s.job.id, "confirm", candidate=arm.id, seed=k) for k in seeds for arm in (best[0], baseline)]
+    missing = [AddItem(k, settings) for k in keys if not s.items_of("confirm", candidate=k.candidate, seed=k.seed)]
     if missing:
         return list(missing)
     if any(i.state in OPEN for i in s.items):
         return []
-    confirms = [i for i in s.items_of("confirm") if i.key.candidate in (best[0].id, baseline.id)]
+    arms = (best[0].id, baseline.id)
+    confirms = [i for i in s.items_of("confirm") if i.key.candidate in arms and i.key.seed in seeds]
     lost = sum(i.state != "done" for i in confirms)
     faulted = sum(bool((i.result or {}).get("fault")) for i in confirms)
     note = f"The search ended: {reason}."

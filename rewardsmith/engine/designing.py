@@ -24,7 +24,7 @@ from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
-from rewardsmith.storage.records import Candidate
+from rewardsmith.storage.records import Candidate, Trial
 from rewardsmith.storage.schema import analyses, checks
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
@@ -133,7 +133,7 @@ def run_check(context: Context, item: Item) -> None:
     reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, allow)
     proof = Proof(wanted=spec.verification)
     # What is paid during training only cannot be checked beforehand.
-    checked = run_checks(task, reward.written, gamma, allow, proof, hacks, _most_played(task, spec))
+    checked = run_checks(task, reward.written, gamma, allow, proof, hacks, most_played(task, spec))
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:
@@ -164,7 +164,7 @@ def run_check(context: Context, item: Item) -> None:
     _write_verdicts(context, item, candidate.id, verdicts, advisory, told, reward)
 
 
-def _most_played(task: Task, spec: JobSpec) -> int:
+def most_played(task: Task, spec: JobSpec) -> int:
     """Transitions of random play in a check: where they are dear, at most a quarter of what the first rung trains."""
     quarter = int(spec.steps * spec.rungs[0]) // 4
     return RANDOM_TRANSITIONS if task.engine == "batched" else min(RANDOM_TRANSITIONS, quarter)
@@ -240,12 +240,12 @@ def run_analyse(context: Context, item: Item) -> None:
     """Diagnose a trained candidate and ask the analyzer about its failed episodes."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
-        trial = records.trials_of(connection, candidate_id=item.key.candidate)[0]
+        candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
+        trial = _searched(connection, candidate)[0]
         curve = records.curve_of(connection, trial.id)
         comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
-    candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     telemetry = trial.telemetry or {}
-    labels = diagnose(trial.success or 0.0, curve, telemetry, trial.failure)
+    labels = _with_second_trial(diagnose(trial.success or 0.0, curve, telemetry, trial.failure), candidate)
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
     asked = roles.AnalysisRequest(
         interface=get_task(snapshot.spec.task, snapshot.spec.description).interface(),
@@ -283,6 +283,21 @@ def run_analyse(context: Context, item: Item) -> None:
     context.write(rows)
 
 
+def _with_second_trial(labels: dict[str, str], candidate: Candidate) -> dict[str, str]:
+    """The labels with what came of training once more, under the label that led to it."""
+    adjustment = candidate.adjustment or {}
+    if "note" not in adjustment:
+        return labels
+    reason = adjustment["reason"]
+    return {**labels, reason: "; ".join(filter(None, [labels.get(reason), adjustment["note"]]))}
+
+
+def _searched(connection: Connection, candidate: Candidate) -> list[Trial]:
+    """The search's trials that stand for a candidate, by seed."""
+    found = records.trials_of(connection, candidate_id=candidate.id)
+    return [t for t in found if t.purpose == candidate.search_purpose]
+
+
 def curve_points(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """At most ten points of a curve, evenly chosen, the last among them, as prompts show them."""
     known = [p for p in curve if p["success"] is not None]
@@ -304,7 +319,7 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
         select(checks.c.kind, checks.c.message).where(checks.c.candidate_id == candidate_id, ~checks.c.passed)
     ).all()
     analysis = connection.execute(select(analyses).where(analyses.c.candidate_id == candidate_id)).mappings().first()
-    trials = records.trials_of(connection, candidate_id=candidate_id)
+    trials = _searched(connection, candidate)
     telemetry = trials[0].telemetry or {} if trials else {}
     return ParentProgram(
         id=_anonymous(candidate),

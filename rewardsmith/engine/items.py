@@ -17,6 +17,7 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.designing import run_analyse, run_check, run_design
 from rewardsmith.engine.heartbeat import Heartbeat
 from rewardsmith.engine.jobs import pause_job
+from rewardsmith.engine.rechecking import run_recheck
 from rewardsmith.engine.relay import run_ask
 from rewardsmith.engine.served import is_served
 from rewardsmith.engine.supervise import Interrupted, TrialLost, has_room, supervise_trial
@@ -30,7 +31,9 @@ from sandbox.client import SandboxError
 
 log = logging.getLogger(__name__)
 
-_HANDLERS = {"design": run_design, "check": run_check, "analyse": run_analyse, "ask": run_ask}
+_HANDLERS = {
+    "design": run_design, "check": run_check, "recheck": run_recheck, "analyse": run_analyse, "ask": run_ask,
+}  # fmt: skip
 _SHOWN = 500  # characters of an unforeseen error that are kept
 _ROOM_SECONDS, _ROOM_LOOK = 30.0, 0.5
 """How long a slot waits at most, and between looks, for room on its disk."""

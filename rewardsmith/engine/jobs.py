@@ -12,8 +12,7 @@ from rewardsmith.agents.pricing import has_price
 from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.decide import decide
-from rewardsmith.engine.race import search_seed
-from rewardsmith.engine.racing import ranking
+from rewardsmith.engine.racing import ranking, search_seed
 from rewardsmith.engine.snapshot import Snapshot, Used, read_snapshot
 from rewardsmith.engine.speaking import models_of
 from rewardsmith.engine.steps import AddItem, SetIteration
@@ -138,7 +137,9 @@ def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -
 
 
 def _candidate(candidate_id: str, job: Job, **values: Any) -> Candidate:
-    empty = {"parents": [], "thoughts": None, "cause_of_death": None, "score": None, "created_at": now()}
+    empty = {
+        "parents": [], "thoughts": None, "cause_of_death": None, "score": None, "created_at": now(), "adjustment": None,
+    }  # fmt: skip
     return Candidate(id=candidate_id, job_id=job.id, **empty, **values)
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 
 from rewardsmith.engine.affording import affords_calls, affords_training
-from rewardsmith.engine.racing import predicted_key, promote, rank_key, ranking, rung_reached, score_at
+from rewardsmith.engine.racing import (
+    predicted_key,
+    promote,
+    rank_key,
+    ranking,
+    rung_reached,
+    score_at,
+    train_items,
+    trainings,
+)
+from rewardsmith.engine.retraining import go_on, retrain
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.engine.steps import AddItem, SetBest, SetCandidate, SetIteration, Step, death
 from rewardsmith.storage.queue import OPEN, ItemKey
@@ -15,13 +25,11 @@ _HALF, _NEXT_TO_NONE = 0.5, 0.05
 """A favourite that has at most this success after this share of its steps makes way for the next."""
 
 
-def search_seed(s: Snapshot, index: int) -> int:
-    """Training seeds of the search; disjoint from those of the claim."""
-    return s.spec.seed * 100 + index
-
-
 def train_or_finish(s: Snapshot, number: int, mine: list[Candidate]) -> list[Step]:
     """The next trainings of a round whose designs, repairs and checks are done, or its end. `mine`: its candidates."""
+    if begun := [c for c in mine if c.retrains]:
+        # Who is ahead, and who trains next, must not depend on which of these is done sooner.
+        return go_on(s, begun)
     ready = sorted((c for c in mine if c.state == "passed" and not _trains(s, c)), key=lambda c: predicted_key(s, c))
     if _has_favourite(s, mine):
         steps = _favourite_first(s, number, mine, ready)
@@ -40,14 +48,7 @@ def _trains(s: Snapshot, c: Candidate) -> bool:
 def _begin(s: Snapshot, c: Candidate, queued: int) -> list[Step]:
     if not affords_training(s, 0, s.spec.seeds, queued):
         return [death(c, "not trained: the budget of environment steps is spent")]
-    return _train_items(s, c, 0)
-
-
-def _train_items(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
-    return [
-        AddItem(ItemKey(s.job.id, "train", c.iteration, c.id, seed=search_seed(s, k), rung=rung))
-        for k in range(s.spec.seeds)
-    ]
+    return train_items(s, c, 0)
 
 
 # --- favourites -------------------------------------------------------------------------------------------
@@ -74,7 +75,7 @@ def _favourite_first(s: Snapshot, number: int, mine: list[Candidate], ready: lis
         if rung == last and score_at(s, c, rung) >= (s.spec.target or 1.0):
             return _left_behind(s, c, begun, ready) or _after_race(s, number, begun)
         if rung < last and not _hopeless(s, c, rung) and affords_training(s, rung + 1, s.spec.seeds):
-            return _train_items(s, c, rung + 1)
+            return train_items(s, c, rung + 1)
     # A person's own program is what they want to see trained.
     if not ready:
         return None
@@ -110,8 +111,8 @@ def _hopeless(s: Snapshot, c: Candidate, rung: int) -> bool:
 def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
     """Successive halving. A rung is a barrier: promotion looks at results only, never at arrival."""
     for rung in range(len(s.spec.rungs)):
-        here = [c for c in racers if s.items_of("train", candidate=c.id, rung=rung)]
-        if any(i.state in OPEN for c in here for i in s.items_of("train", candidate=c.id, rung=rung)):
+        here = [c for c in racers if trainings(s, c, rung)]
+        if any(i.state in OPEN for c in here for i in trainings(s, c, rung)):
             return []
         deaths = [d for c in here if c.state != "dead" and (d := _fault(s, c, rung))]
         if deaths:
@@ -119,8 +120,10 @@ def _race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
         alive = sorted((c for c in here if not _fault(s, c, rung)), key=lambda c: rank_key(s, c, rung))
         if rung == len(s.spec.rungs) - 1 or not alive:
             return _after_race(s, number, racers)
-        ahead = [c for c in alive if s.items_of("train", candidate=c.id, rung=rung + 1)]
-        steps = _cross_rung(s, alive, ahead, rung)
+        ahead = [c for c in alive if trainings(s, c, rung + 1)]
+        promoted = promote(s, alive, rung)
+        left = [c for c in alive if c not in promoted and c not in ahead]
+        steps = retrain(s, left) or _cross_rung(s, alive, ahead, rung)
         if steps or not ahead:
             return steps or _after_race(s, number, racers)
     return _after_race(s, number, racers)
@@ -136,7 +139,7 @@ def _cross_rung(s: Snapshot, alive: list[Candidate], ahead: list[Candidate], run
         success = score_at(s, candidate, rung)
         queued = len([x for x in steps if isinstance(x, AddItem)])
         if candidate in promoted and affords_training(s, rung + 1, s.spec.seeds, queued):
-            steps += _train_items(s, candidate, rung + 1)
+            steps += train_items(s, candidate, rung + 1)
         elif candidate not in promoted:
             cause = f"not promoted from rung {rung + 1}: {success:.0%} success, place {place + 1} of {len(alive)}"
             steps.append(death(candidate, cause, score=success))
@@ -144,7 +147,7 @@ def _cross_rung(s: Snapshot, alive: list[Candidate], ahead: list[Candidate], run
 
 
 def _fault(s: Snapshot, c: Candidate, rung: int) -> SetCandidate | None:
-    for item in s.items_of("train", candidate=c.id, rung=rung):
+    for item in trainings(s, c, rung):
         if item.state != "done":
             return death(c, f"its trial was lost: {item.error}")
         if (item.result or {}).get("fault"):
@@ -153,6 +156,10 @@ def _fault(s: Snapshot, c: Candidate, rung: int) -> SetCandidate | None:
 
 
 def _after_race(s: Snapshot, number: int, racers: list[Candidate]) -> list[Step]:
+    last, target = len(s.spec.rungs) - 1, s.spec.target
+    reached = any(rung_reached(s, c) == last and score_at(s, c, last) >= (target or math.inf) for c in racers)
+    if not reached and (again := retrain(s, racers)):
+        return again
     steps: list[Step] = []
     for c in racers:
         rung = rung_reached(s, c)

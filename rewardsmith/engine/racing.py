@@ -3,14 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rewardsmith.engine.snapshot import Snapshot
+from rewardsmith.engine.steps import AddItem, Step
 from rewardsmith.reporting.proportion import wilson
+from rewardsmith.storage.queue import Item, ItemKey
 from rewardsmith.storage.records import Candidate
+
+AGAIN = 1
+"""`sample` in the key of a work item that trains with a candidate's adjusted settings; -1: with the job's own."""
 
 _FINALISTS = 2
 """At least so many go on at every rung: on one seed the end of a curve is noisy, and two slots train both at once."""
+
+
+def search_seed(s: Snapshot, index: int) -> int:
+    """Training seeds of the search; disjoint from those of the claim."""
+    return s.spec.seed * 100 + index
+
+
+def train_items(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
+    """The trials of a candidate's next rung, one per seed, with the settings that stand for it."""
+    if c.retrained_from is not None:
+        return items_again(s, c, c.adjustment or {}, rung)
+    return _items(s, c, rung, -1, {})
+
+
+def items_again(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any], rung: int) -> list[Step]:
+    """The trials of a rung with adjusted settings, one per seed."""
+    return _items(s, c, rung, AGAIN, {k: adjustment[k] for k in ("training", "weights") if k in adjustment})
+
+
+def _items(s: Snapshot, c: Candidate, rung: int, sample: int, settings: dict[str, Any]) -> list[Step]:
+    keys = [ItemKey(s.job.id, "train", c.iteration, c.id, search_seed(s, k), rung, sample) for k in range(s.spec.seeds)]
+    return [AddItem(key, settings) for key in keys]
+
+
+def trainings(s: Snapshot, c: Candidate, rung: int | None = None) -> list[Item]:
+    """The work items whose trials stand for a candidate, at one rung or at all.
+
+    From the rung on at which trials with adjusted settings did better, these; else those with the job's own.
+    """
+    first = c.retrained_from
+    return [
+        i
+        for i in s.items_of("train", candidate=c.id)
+        if (rung is None or i.key.rung == rung)
+        and (i.key.sample == AGAIN) == (first is not None and i.key.rung >= first)
+    ]
 
 
 def promote(s: Snapshot, alive: Sequence[Candidate], rung: int) -> list[Candidate]:
@@ -27,7 +69,7 @@ def promote(s: Snapshot, alive: Sequence[Candidate], rung: int) -> list[Candidat
 
 def _interval(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
     """Wilson, 95 %, of the success at a rung's end, all seeds together."""
-    results = [i.result or {} for i in s.items_of("train", candidate=c.id, rung=rung)]
+    results = [i.result or {} for i in trainings(s, c, rung)]
     # Results of an older version do not say on how many episodes they rest.
     episodes = sum(r.get("episodes", s.spec.training.eval_episodes) for r in results if not r.get("fault"))
     episodes = episodes or s.spec.training.eval_episodes * s.spec.seeds
@@ -37,7 +79,12 @@ def _interval(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
 def score_at(s: Snapshot, c: Candidate, rung: int, measure: str = "success") -> float:
     """Mean over seeds of a rung's `measure`: "success" of its final weights, "late" (mean success over the last
     third of its evaluations), "area" (over all of them), or "train_success" of its training episodes."""
-    results = [i.result for i in s.items_of("train", candidate=c.id, rung=rung) if i.result]
+    return mean_result(trainings(s, c, rung), measure)
+
+
+def mean_result(items: Sequence[Item], measure: str) -> float:
+    """Mean of a measure over trials that ended without a fault; 0 if there is none."""
+    results = [i.result for i in items if i.result]
     # Results of an older version may lack a measure; success stands in for it.
     clean = [r.get(measure, r["success"]) for r in results if not r.get("fault")]
     return sum(clean) / len(clean) if clean else 0.0
@@ -59,7 +106,7 @@ def rank_key(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float, float,
 
 def rung_reached(s: Snapshot, c: Candidate) -> int:
     """The last rung at which the candidate has results, or -1."""
-    rungs = [i.key.rung for i in s.items_of("train", candidate=c.id) if i.result and not i.result.get("fault")]
+    rungs = [i.key.rung for i in trainings(s, c) if i.result and not i.result.get("fault")]
     return max(rungs, default=-1)
 
 
@@ -77,5 +124,4 @@ def predicted_key(s: Snapshot, c: Candidate) -> tuple[float, str]:
 
 
 def _faulted(s: Snapshot, c: Candidate) -> bool:
-    items = s.items_of("train", candidate=c.id)
-    return any(i.state in ("lost", "failed") or (i.result or {}).get("fault") for i in items)
+    return any(i.state in ("lost", "failed") or (i.result or {}).get("fault") for i in trainings(s, c))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,9 @@ from sqlalchemy import Connection
 
 from rewardsmith.agents.models import LanguageModel
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.racing import AGAIN
 from rewardsmith.engine.relay import open_relayed
+from rewardsmith.engine.retraining import proposal, weighed
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.engine.snapshot import Snapshot
 from rewardsmith.engine.task_files import read_key
@@ -23,15 +25,18 @@ from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.reporting.proportion import wilson
-from rewardsmith.spec import JobSpec
+from rewardsmith.spec import JobSpec, TrainingSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
+from rewardsmith.storage.records import Candidate
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Learner
+from rewardsmith.verification.diagnosis import diagnose
 
 T = TypeVar("T")
+Propose = Callable[[Mapping[str, str], Mapping[str, Any]], dict[str, Any] | None]
 
 _FILES = {
     "checkpoint": "checkpoint.safetensors", "policy": "policy.safetensors", "trajectories": "trajectories.json",
@@ -39,12 +44,28 @@ _FILES = {
 
 _KEPT = ("channels", "components", "episodes", "learning")  # of the telemetry of each point of a curve
 
+_CHANGED = ("training", "weights")  # settings that the payload of a trial's item may change
+
 _ROW_EVERY = 0.5  # seconds between progress writes
 
 
 def purpose_of(item: Item) -> str:
-    """Whether an item's trial belongs to the search or to the claim."""
-    return "confirm" if item.key.kind == "confirm" else "search"
+    """Whether an item's trial belongs to the search, with the job's settings or with others, or to the claim."""
+    if item.key.kind == "confirm":
+        return "confirm"
+    return "retrain" if item.key.sample == AGAIN else "search"
+
+
+def training_of(item: Item, spec: JobSpec) -> TrainingSpec:
+    """The training settings of an item's trial: the job's, but for those that its payload changes."""
+    return TrainingSpec.model_validate({**spec.training.model_dump(), **item.payload.get("training", {})})
+
+
+def reward_of(item: Item, candidate: Candidate) -> TrainingReward:
+    """What an item's trial trains against: a candidate's reward, with the weights that the item's payload changes."""
+    if candidate.kind == "baseline":
+        return SPARSE
+    return weighed(TrainingReward.from_dict(candidate.channels), item.payload.get("weights", {}))
 
 
 def fraction_of(item: Item, spec: JobSpec) -> float:
@@ -69,7 +90,7 @@ def train_item(context: Context, item: Item) -> None:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec = snapshot.spec
-    reward = SPARSE if candidate.kind == "baseline" else TrainingReward.from_dict(candidate.channels)
+    reward, training = reward_of(item, candidate), training_of(item, spec)
     purpose = purpose_of(item)
     folder = context.trial_folder(candidate.id, purpose, item.key.seed)
     task = get_task(spec.task, spec.description)
@@ -78,14 +99,14 @@ def train_item(context: Context, item: Item) -> None:
         plan = TrialPlan(
             task=task,
             reward=reward,
-            training=spec.training,
+            training=training,
             seed=item.key.seed,
             steps=spec.steps,
             fraction=fraction_of(item, spec),
             folder=folder,
             pool="claim" if purpose == "confirm" else "select",
             allow=context.sandbox_floor,
-            learners={} if candidate.kind == "baseline" else _learners(context, snapshot, item, task, reward, folder),
+            learners={} if candidate.kind == "baseline" else _learners(context, spec, item, task, reward, folder),
             played=rows.played | _played_in_check(snapshot, candidate.id, purpose),
         )
         report = run_trial(plan, rows.on_point, rows.on_rollout)
@@ -96,26 +117,29 @@ def train_item(context: Context, item: Item) -> None:
         # A method that can do nothing with this program (subgoals that nobody can judge, say) is no accident either.
         rows.write_fault(" ".join(str(error).splitlines()))
         return
-    rows.write_report(asdict(report), folder)
+    rows.write_report(asdict(report), folder, lambda labels, told: proposal(labels, told, training, reward))
 
 
 def _played_in_check(snapshot: Snapshot, candidate: str, purpose: str) -> dict[str, int]:
     """The steps that a candidate's check played, which its trials in the search answer for."""
-    steps = [(i.result or {}).get("played", 0) for i in snapshot.items_of("check", candidate=candidate)]
-    return {"check": sum(steps)} if steps and purpose == "search" else {}
+    kind = {"search": "check", "retrain": "recheck"}.get(purpose)
+    steps = [
+        (i.result or {}).get("played", 0) for i in snapshot.items if (i.key.kind, i.key.candidate) == (kind, candidate)
+    ]
+    return {"check": sum(steps)} if steps else {}
 
 
 def _learners(
-    context: Context, snapshot: Snapshot, item: Item, task: Task, reward: TrainingReward, folder: Path
+    context: Context, spec: JobSpec, item: Item, task: Task, reward: TrainingReward, folder: Path
 ) -> dict[str, Learner]:
     """What the job's methods do in this trial."""
-    spec = snapshot.spec
+    training = training_of(item, spec)
 
     def open_model(role: str) -> LanguageModel:
         return open_relayed(context, spec, item, role)
 
     def setting(options: Any) -> Setting:
-        return Setting(task, spec.training, reward, item.key.seed, spec.steps, folder, options, open_model)
+        return Setting(task, training, reward, item.key.seed, spec.steps, folder, options, open_model)
 
     return recipe_of(spec).learners(setting)
 
@@ -177,7 +201,8 @@ class _Rows:
         return self._context.write(fenced)
 
     def _put(self, connection: Any, **values: Any) -> int:
-        key = self._item.key
+        key, settings = self._item.key, {k: self._item.payload[k] for k in _CHANGED if k in self._item.payload}
+        values["settings"] = settings or None
         return records.put_trial(connection, key.job_id, self._candidate, self._purpose, key.seed, **values)
 
     def on_point(self, point: Any) -> None:
@@ -222,13 +247,15 @@ class _Rows:
 
         self._write(rows)
 
-    def write_report(self, report: dict[str, Any], folder: Path) -> None:
-        """The rung's result, in the trial and in the work item, in one transaction."""
+    def write_report(self, report: dict[str, Any], folder: Path, propose: Propose) -> None:
+        """The rung's result, in the trial and in the work item, in one transaction.
+
+        `propose` makes the settings that a diagnosis calls for, of its labels and the telemetry.
+        """
         stochastic, greedy = report["stochastic"], report["greedy"]
         low, high = wilson(stochastic["successes"], stochastic["episodes"])
         success = stochastic["successes"] / stochastic["episodes"]
         telemetry = report["telemetry"] | {"failed_episodes": report["failed_episodes"]}
-        in_training = telemetry.get("successes", 0) / max(telemetry.get("episodes", 0), 1)
         # Before the transaction, which must not wait for a store. What no row comes to name is garbage collected.
         files = self._store(report, folder)
 
@@ -252,15 +279,10 @@ class _Rows:
             for kind, path, digest in files:
                 named = {"job_id": self._item.key.job_id, "trial_id": self._trial, "kind": kind}
                 records.put_artifact(connection, **named, path=path, sha256=digest)
-            points = [p["success"] for p in records.curve_of(connection, self._trial) if p["success"] is not None]
-            result = {
-                "success": success,
-                "late": _mean(points[2 * len(points) // 3 :], success),
-                "area": _mean(points, success),
-                "train_success": in_training,
-                "steps": report["steps"],
-                "episodes": stochastic["episodes"],
-            }
+            curve = records.curve_of(connection, self._trial)
+            result = {"steps": report["steps"], "episodes": stochastic["episodes"]}
+            result |= _measures(success, curve, telemetry)
+            result["proposal"] = propose(diagnose(success, curve, telemetry), telemetry)
             queue.withdraw_questions(connection, self._item)
             queue.finish(connection, self._item, "done", result)
 
@@ -279,6 +301,17 @@ class _Rows:
             kinds.append("trajectories")
         store = self._context.store
         return [(kind, *store.put(folder / _FILES[kind])) for kind in kinds]
+
+
+def _measures(success: float, curve: Sequence[Mapping[str, Any]], telemetry: Mapping[str, Any]) -> dict[str, float]:
+    """What engine.racing ranks by, see `score_at`."""
+    points = [p["success"] for p in curve if p["success"] is not None]
+    return {
+        "success": success,
+        "late": _mean(points[2 * len(points) // 3 :], success),
+        "area": _mean(points, success),
+        "train_success": telemetry.get("successes", 0) / max(telemetry.get("episodes", 0), 1),
+    }
 
 
 def _mean(values: list[float], otherwise: float) -> float:

@@ -19,7 +19,7 @@ from rewardsmith.storage.rows import OPEN, Item, ItemKey, item_of
 from rewardsmith.storage.schema import jobs, now, work_items
 from rewardsmith.storage.upsert import dialect_insert
 
-KINDS = ("baseline", "design", "check", "train", "analyse", "confirm", "ask")
+KINDS = ("baseline", "design", "check", "recheck", "train", "analyse", "confirm", "ask")
 TRAINING_KINDS = ("baseline", "train", "confirm")
 
 

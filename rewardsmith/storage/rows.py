@@ -65,6 +65,28 @@ class Candidate:
     score: float | None
     oracle_informed: bool
     created_at: datetime
+    adjustment: dict[str, Any] | None = None  # settings that it is trained with once more, see engine.retraining
+
+    @property
+    def retrained_from(self) -> int | None:
+        """The first rung at which trials with other settings stand for it; None where those with the job's own do."""
+        adjustment = self.adjustment or {}
+        return int(adjustment["rung"]) if adjustment.get("stands") else None
+
+    @property
+    def retrains(self) -> bool:
+        """Whether it is trained with other settings now, and nothing is decided of these yet."""
+        return self.adjustment is not None and "stands" not in self.adjustment
+
+    @property
+    def search_purpose(self) -> str:
+        """The purpose of the search's trials that stand for it."""
+        return "search" if self.retrained_from is None else "retrain"
+
+    @property
+    def training_changes(self) -> dict[str, Any]:
+        """Training settings that it stands by, where they differ from the job's."""
+        return {} if self.retrained_from is None else dict((self.adjustment or {}).get("training", {}))
 
 
 @dataclass(frozen=True)
@@ -89,6 +111,12 @@ class Trial:
     steps_per_second: float | None
     seconds: float | None
     failure: str | None
+    settings: dict[str, Any] | None = None  # "training" and "weights" that differ from the job's
+
+    @property
+    def training_changes(self) -> dict[str, Any]:
+        """Training settings that it was trained with, where they differ from the job's."""
+        return dict((self.settings or {}).get("training", {}))
 
 
 @dataclass(frozen=True)

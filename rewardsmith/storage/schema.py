@@ -118,6 +118,7 @@ candidates = Table(
     Column("score", Float),  # success of its last rung, mean over search seeds
     Column("oracle_informed", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
+    Column("adjustment", JSON),  # other settings that it is trained with once more, see engine/retraining.py
     Index("ix_candidates_job_id_iteration", "job_id", "iteration"),
 )
 
@@ -126,7 +127,7 @@ checks = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     _candidate(),
-    # gate, contract, determinism, cost, battery, certificate, novelty, critic
+    # gate, contract, determinism, cost, battery, certificate, novelty, critic, recheck (with other weights)
     Column("kind", String(16), nullable=False),
     Column("passed", Boolean, nullable=False),
     Column("message", Text, nullable=False),
@@ -140,7 +141,7 @@ work_items = Table(
     Column("id", Integer, primary_key=True),
     _job(),
     Column("iteration", Integer, nullable=False, default=0),
-    Column("kind", String(12), nullable=False),  # baseline | design | check | train | analyse | confirm | ask
+    Column("kind", String(12), nullable=False),  # baseline | design | check | recheck | train | analyse | confirm | ask
     # Sentinels instead of NULL: NULLs never conflict in a unique constraint.
     Column("candidate", String(32), nullable=False, default=""),
     Column("seed", Integer, nullable=False, default=-1),
@@ -168,7 +169,7 @@ trials = Table(
     Column("id", Integer, primary_key=True),
     _job(),
     _candidate(),
-    Column("purpose", String(12), nullable=False),  # search | confirm
+    Column("purpose", String(12), nullable=False),  # search | retrain (with other settings) | confirm
     Column("seed", Integer, nullable=False),
     Column("state", String(12), nullable=False),  # running | stopped (at a rung, or with its job) | done | failed
     Column("steps", Integer, nullable=False, default=0),  # environment steps done
@@ -183,6 +184,7 @@ trials = Table(
     Column("steps_per_second", Float),
     Column("seconds", Float),
     Column("failure", Text),
+    Column("settings", JSON),  # "training" and "weights" that differ from the job's
     UniqueConstraint("candidate_id", "purpose", "seed"),
     Index("ix_trials_job_id", "job_id"),
 )

@@ -17,7 +17,7 @@ from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.decide import decide, repair_depth
 from rewardsmith.engine.designing import _candidate_id
-from rewardsmith.engine.racing import ranking
+from rewardsmith.engine.racing import AGAIN, ranking
 from rewardsmith.engine.snapshot import read_snapshot
 from rewardsmith.errors import LostItem, UsageError
 from rewardsmith.methods import get_method
@@ -59,6 +59,14 @@ class World:
         """One of three, so that many candidates of a round pay the same; None where nothing is known of it."""
         return [None, "one", "two", "three"][int(1000 * self.draw(item)) % 4]
 
+    def proposal(self, item: Item) -> dict | None:
+        """What a trial's diagnosis calls for: some are drowned, some saturated."""
+        fate = int(1000 * self.draw(item)) % 5
+        return {
+            0: {"reason": "drowned", "training": {"entropy": 0.0003}},
+            1: {"reason": "saturated", "weights": {"reward": 0.1}},
+        }.get(fate)
+
 
 def complete(context: Context, item: Item, world: World) -> None:
     """Do what a worker would, in no time."""
@@ -76,13 +84,18 @@ def complete(context: Context, item: Item, world: World) -> None:
             queue.finish(connection, item, "done", {"passed": passed, **told})
         elif item.key.kind == "analyse":
             queue.finish(connection, item, "done", {})
+        elif item.key.kind == "recheck":
+            queue.finish(connection, item, "done", {"passed": chance > 0.3, "message": "battery: lost"})
         else:
             share = 0.5 if item.key.kind == "train" else 1.0
+            purpose = "retrain" if item.key.sample == AGAIN else item.key.kind
             records.put_trial(
-                connection, item.key.job_id, item.key.candidate, item.key.kind, item.key.seed, state="done",
+                connection, item.key.job_id, item.key.candidate, purpose, item.key.seed, state="done",
                 steps=int(1000 * share * (item.key.rung + 1)) if item.key.kind == "train" else 0,
             )  # fmt: skip
             scores = dict.fromkeys(("success", "late", "area", "train_success"), chance)
+            if item.key.kind == "train":
+                scores["proposal"] = world.proposal(item)
             result = {"fault": "NaN"} if 0 < chance < 0.1 else scores
             queue.finish(connection, item, "done", result)
 
@@ -125,7 +138,14 @@ def behaviour_of(items: list[Item], candidate: str) -> str | None:
     return next((i.result["behaviour"] for i in items if i.key.kind == "check" and i.key.candidate == candidate), None)
 
 
-class AllTheSame(World):
+class NeverAgain(World):
+    """No diagnosis blames the trainer."""
+
+    def proposal(self, item: Item) -> dict | None:
+        return None
+
+
+class AllTheSame(NeverAgain):
     """Every check passes, and every program pays the same; nothing ever succeeds."""
 
     def draw(self, item: Item) -> float:
@@ -193,10 +213,17 @@ def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, se
             assert all(c.cause_of_death for c in candidates if c.state == "dead")
             assert all(c.state in ("dead", "trained", "passed") for c in candidates)
             assert len({i.key for i in items}) == len(items)
+            assert not any(c.retrains for c in candidates)
+            again = [i for i in items if i.key.sample == AGAIN and i.key.kind == "train"]
+            begun = {c.id: c.adjustment["rung"] for c in candidates if c.adjustment}
+            assert all(i.key.rung >= begun[i.key.candidate] for i in again)
+            stands = {c.id for c in candidates if c.retrained_from is not None}
+            assert all(i.key.candidate in stands for i in again if i.key.rung > begun[i.key.candidate])
             trained = {i.key.candidate.split("-", 1)[1] for i in items if i.key.kind == "train"}
             paid = [(c.iteration, behaviour_of(items, c.id)) for c in candidates if c.id.split("-", 1)[1] in trained]
             assert len(set(known := [p for p in paid if p[1]])) == len(known), "two that pay the same were trained"
-            outcomes.append((ranked, trained, {c.id.split("-", 1)[1]: c.state for c in candidates}))
+            states = {c.id.split("-", 1)[1]: (c.state, c.adjustment and c.adjustment["stands"]) for c in candidates}
+            outcomes.append((ranked, trained, states))
         assert outcomes[0] == outcomes[1]
         context.database.dispose()
 
@@ -228,7 +255,7 @@ def test_the_budget_of_environment_steps_keeps_the_claim_paid(tmp_path):
     assert dead
 
 
-class LaterIsEasier(World):
+class LaterIsEasier(NeverAgain):
     """All programs pass; the later the sample the easier it is predicted to be; nothing ever succeeds."""
 
     def draw(self, item: Item) -> float:
@@ -249,7 +276,7 @@ def test_who_is_predicted_to_learn_soonest_trains_first_and_gets_a_short_budget(
         assert "".join(first) == trained
 
 
-class Scored(World):
+class Scored(NeverAgain):
     """Success of each candidate's trials, by the letter that ends its name."""
 
     def __init__(self, scores: dict[str, float]) -> None:
