@@ -114,6 +114,8 @@ class RewardShaper:
         self._starting = bool(reward.functions)
         self._allow = allow
         self._scored: tuple[Rollout, Scores] | None = None
+        self.paid: NDArray[np.float64] = np.zeros((rollout_steps, envs))
+        """The composed reward of the last rollout [T, N]."""
         if reward.functions:
             self.host = open_host(reward, task, tables, envs, rollout_steps, allow, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -167,6 +169,7 @@ class RewardShaper:
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)
+        self.paid = composition.total
         return composition.total
 
     def _tally(self, rollout: Rollout, composition: Composition, scores: Scores | None) -> None:

@@ -28,9 +28,13 @@ _LOOPING = 0.5
 _DISTINCT = 0.1
 _UNIFORM = 0.85
 """Proportion of the largest entropy: of 7 actions, more than 5 are then as likely as each other."""
-_DROWNED = 2 / 3
-"""Where a policy stands still, advantages and bonus pull with equal strength (a share of 1/2, somewhat more as a
-minibatch measures noise, too). Below 2/3, advantages pull less than twice as hard as the bonus."""
+_DROWNED = 0.5
+"""Share of the actor's gradient that comes from advantages; below it, the entropy bonus makes up most of it.
+
+The gradient of the bonus vanishes where a policy is uniform, so at a standstill the share is 1/2 or, as a minibatch
+measures noise, more. What the bonus pays does not vanish: giving up entropy is worth it only where returns make up for
+the loss. So returns are compared with that, too.
+"""
 SATURATED = 5.0
 """Guidance of so many times a success: success then adds less than a fifth to what an episode is paid, which is
 within the spread that guidance has from episode to episode."""
@@ -59,11 +63,10 @@ def diagnose(
     - hacked: shaped return rose by half of its range while success stayed under 20 %.
     - unstable: success fell by over 15 points from its best.
     - drowned: success stayed under 20 % although the program pays; the policy's entropy is at least 85 % of the
-      largest possible, and less than 2/3 of the actor's gradient comes from advantages, the rest from the entropy
-      bonus. The trainer's fault: a smaller entropy coefficient may do.
+      largest possible, and either less than half of the actor's gradient comes from advantages, the rest from the
+      entropy bonus, or discounted returns are smaller than what the bonus pays for as much entropy.
     - saturated: success stayed under 20 %, and over an episode the program's channels pay, before the step that
       succeeds, over 5 times what that step is paid (where nothing succeeded: what the environment pays for success).
-      It may stand beside flooding; a smaller weight of these channels may do.
     - weak shaping: none of the above explains success under 20 %. Its evidence says whether failed episodes stay
       among few states (under 10 % of their steps reach a new one).
     """
@@ -139,19 +142,24 @@ def _trainers(telemetry: Mapping[str, Any]) -> dict[str, str]:
 def _drowned(telemetry: Mapping[str, Any]) -> str | None:
     learning = telemetry.get("learning") or {}
     entropy, share = learning.get("entropy_share"), learning.get("advantage_share")
-    if entropy is None or share is None or entropy < _UNIFORM or share >= _DROWNED or not _pays(telemetry):
+    if entropy is None or share is None or entropy < _UNIFORM or not _pays(telemetry):
+        return None
+    signal, bonus = learning["signal"], (1 - _UNIFORM) * learning["entropy_coefficient"] * learning["entropy"] / entropy
+    if share >= _DROWNED and signal >= bonus:
         return None
     return (
         f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy bonus "
         f"(coefficient {learning['entropy_coefficient']:.3g}); the policy's entropy is {entropy:.0%} of the largest "
-        f"possible, and discounted returns have a root mean square of {learning['return_scale']:.3g}"
+        f"possible; discounted returns have a root mean square of {signal:.3g} in the loss, and the bonus pays "
+        f"{bonus:.3g} for staying above {_UNIFORM:.0%}"
     )
 
 
 def _pays(telemetry: Mapping[str, Any]) -> bool:
-    """Whether a channel other than the environment's own reward paid anything."""
-    channels = telemetry.get("channels") or {}
-    return any(c["magnitude_per_episode"] > 0.0 for name, c in channels.items() if name != "env")
+    """Whether a component of the program was not always 0, or a channel beside the environment's own paid."""
+    channels, components = telemetry.get("channels") or {}, telemetry.get("components") or {}
+    paid = any(c["magnitude_per_episode"] > 0.0 for name, c in channels.items() if name != "env")
+    return paid or any(c["fires"] > 0.0 for c in components.values())
 
 
 def guidance_scale(telemetry: Mapping[str, Any]) -> tuple[float, float] | None:

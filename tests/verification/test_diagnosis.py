@@ -23,7 +23,7 @@ FLAT = [{"success": 0.5, "shaped_return": 1.0}] * 4
 NEVER = [{"success": 0.0, "shaped_return": 1.0}] * 4
 DROWNED = {
     "entropy_share": 0.97, "advantage_share": 0.21, "entropy_coefficient": 0.01, "return_scale": 2e-6,
-    "entropy": 1.89, "explained_variance": 0.1,
+    "entropy": 1.89, "explained_variance": 0.1, "signal": 1.0,
 }  # fmt: skip
 LOUD = {"program_guidance_per_episode": 12.0, "success_pay": None, "env_weight": 1.0}
 
@@ -58,9 +58,13 @@ def channels(**changes):
         ("weak shaping", 0.0, NEVER, telemetry(**LOUD | {"success_pay": 2.5}), "no sign"),
         ("weak shaping", 0.0, NEVER, telemetry(**LOUD, episodes=20), "no sign"),
         ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"entropy_share": 0.84}), "no sign"),
-        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"advantage_share": 0.7}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"advantage_share": 0.5}), "no sign"),
+        ("weak shaping", 0.0, NEVER,
+         telemetry(learning=DROWNED | {"advantage_share": 0.5, "signal": 0.003}), "no sign"),
+        ("drowned", 0.0, NEVER,
+         telemetry(learning=DROWNED | {"advantage_share": 0.5, "signal": 0.0029}), "the bonus pays 0.00292 for"),
         ("weak shaping", 0.0, NEVER, telemetry(learning={"entropy_coefficient": 0.01, "return_scale": 1.0}), "no sign"),
-        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED, channels={"env": CHANNEL}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED, channels={"env": CHANNEL}, components={}), "no sign"),
         ("weak shaping", 0.1, [{"success": 0.1, "shaped_return": 1.0}] * 3, telemetry(trajectories={
             "failed": 5, "distinct_states": 0.03, "looping": 0.1, "paid_looping": 0.0}), "among few states"),
     ],
