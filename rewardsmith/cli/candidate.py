@@ -19,7 +19,10 @@ from rewardsmith.verification.soundness import NO_RATIO, guidance_ratio
 def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     """Print a candidate: code, diff to its parent, checks, components, trials, diagnosis, cost."""
     verdicts = rows.fetch(connection, "checks", order=["id"], candidate_id=c.id)
-    trials = rows.trials_of(connection, candidate_id=c.id)
+    # Those that stand for it first: what is told of training is told of them.
+    trials = sorted(
+        rows.trials_of(connection, candidate_id=c.id), key=lambda t: t.purpose not in ("confirm", c.search_purpose)
+    )
     analysis = next(iter(rows.fetch(connection, "analyses", candidate_id=c.id)), None)
     spent = rows.fetch(connection, "llm_calls", candidate=c.id)
     if form != "table":
@@ -67,6 +70,8 @@ def _head(c: Candidate) -> None:
         for ch in c.channels.get("channels", [])
     ]
     screen.labelled("reward: ", " + ".join(channels))
+    if told := text.adjustment_words(c.adjustment):
+        screen.labelled("settings: ", told)
 
 
 def _code(connection: Any, c: Candidate) -> None:

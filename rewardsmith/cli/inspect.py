@@ -191,6 +191,8 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
                 screen.labelled("  died: ", c.cause_of_death)
             elif error:
                 screen.labelled("  not done: ", error.split("\n")[0])
+            if told := text.adjustment_words(c.adjustment):
+                screen.labelled("  settings: ", told)
             for objection in _trained_anyway(connection, c):
                 screen.labelled("  trained anyway, although ", objection)
             found = rows.fetch(connection, "analyses", candidate_id=c.id)
@@ -259,14 +261,16 @@ def curves(
 ) -> None:
     """Draw learning curves with intervals."""
     from rewardsmith.reporting import plots, reading
+    from rewardsmith.storage import rows
 
     with _reading() as connection:
         job = reading.find_job(connection, what)
         named = [reading.find_candidate(connection, what).id] if reading.names_candidate(what) else []
         best = named or ([job.best_candidate] if job.best_candidate else [])
         reward = "designed reward " if job.spec.get("designs", True) else f"{job.method}'s reward "
+        changes = rows.get_candidate(connection, best[0]).training_changes if best else {}
         arms = {
-            (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c)
+            (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c, changes)
             for c in [*best, f"{job.id}-sparse"]
         }
     if channels:

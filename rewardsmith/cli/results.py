@@ -98,6 +98,8 @@ def print_claim(claim: Claim) -> None:
                 f"{arm.failed} of {len(arm.seeds)} seeds of {arm.candidate} failed in training and count as 0 %"
             )
             screen.out.print(text_failed, markup=False)
+    if claim.settings:
+        screen.out.print(f"settings: {claim.settings}, for both rewards", markup=False)
     few = " (fewer than 4 seeds can show none; the default is 10)" if len(claim.best.seeds) < 4 else ""
     screen.out.print(
         f"verdict: {_VERDICTS[claim.verdict]}{few}; probability of improvement {claim.improvement:.2f}", markup=False

@@ -59,6 +59,10 @@ def run(
     confirm: Annotated[int | None, typer.Option(help="Fresh seeds of the claim; 0 skips it.")] = None,
     target: Annotated[float | None, typer.Option(help="Stop searching at this success rate.")] = None,
     train_anyway: Annotated[bool | None, typer.Option("--train-anyway", help="Train what checks call unsound.")] = None,
+    retrain: Annotated[
+        bool | None,
+        typer.Option("--retrain/--no-retrain", help="Train once more where the trainer's settings hid the reward."),
+    ] = None,
     episode_budget: Annotated[str | None, typer.Option(help="auto or a number: most that guidance sums to.")] = None,
     planner: Annotated[bool | None, typer.Option("--planner/--no-planner", help="Show the planner's order.")] = None,
     seed: Annotated[int | None, typer.Option(help="Everything random follows from this.")] = None,
@@ -118,6 +122,7 @@ _SPEC_KEYS = [
     "confirm",
     "target",
     "train_anyway",
+    "retrain",
     "episode_budget",
     "planner",
     "seed",

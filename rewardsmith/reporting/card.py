@@ -37,6 +37,7 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     made, model = in_markdown(text.recipe_words(job.spec)), in_markdown(spec.model)
     lines += [f"- method: {made}; model: {model}; training gamma: {spec.training.gamma}"]
     lines += [f"- program sha256: `{candidate.source_hash}`"]
+    lines += _settings(job, candidate)
     hashes = connection.execute(
         select(llm_calls.c.role, llm_calls.c.prompt_hash).where(llm_calls.c.candidate == candidate.id)
     ).all()
@@ -44,6 +45,19 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     lines += [f"- {name} {number}" for name, number in versions.items()]
     lines += ["", *_cost(connection, job, candidate)]
     return "\n".join(lines) + "\n"
+
+
+def _settings(job: Job, candidate: Candidate) -> list[str]:
+    """The weights of its channels, and what its second training changed."""
+    weights = [f"{c['name']} {c['weight']:g}" for c in candidate.channels.get("channels", [])]
+    lines = [f"- weights of channels: {in_markdown(', '.join(weights))}"] if weights else []
+    if told := text.adjustment_words(candidate.adjustment):
+        lines.append(f"- settings: {in_markdown(told)}")
+    if changed := text.settings_words(candidate.training_changes, job.spec["training"]):
+        lines.append(
+            f"- trained with {in_markdown(changed)}, and so was the environment's own reward in the scores above"
+        )
+    return lines
 
 
 def _left_out(candidate: Candidate) -> list[str]:
@@ -55,10 +69,8 @@ def _left_out(candidate: Candidate) -> list[str]:
 
 
 def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
-    best, baseline = (
-        reading.read_arm(connection, candidate.id),
-        reading.read_arm(connection, f"{job.id}-sparse"),
-    )
+    changes = candidate.training_changes
+    best, baseline = (reading.read_arm(connection, name, changes) for name in (candidate.id, f"{job.id}-sparse"))
     if best is None:
         score = text.percent(candidate.score)
         return [

@@ -72,6 +72,7 @@ def export_candidate(
         "candidate": candidate.id,
         "program_hash": candidate.source_hash,
         "reward_hash": reward.hash,
+        "adjustment": candidate.adjustment if candidate.retrained_from is not None else None,
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written},
         "versions": versions(),
     }
@@ -105,7 +106,8 @@ def stored_files(database: Engine, candidate: Candidate, store: ArtifactStore) -
 def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tuple[str, str | None]]:
     trials = [t for t in records.trials_of(connection, candidate_id=candidate.id) if t.state == "done"]
     found: dict[str, tuple[str, str | None]] = {}
-    for trial in sorted(trials, key=lambda t: (t.purpose != "confirm", t.seed)):
+    place = {"confirm": 0, candidate.search_purpose: 1}
+    for trial in sorted(trials, key=lambda t: (place.get(t.purpose, 2), t.seed)):
         query = select(artifacts.c.kind, artifacts.c.path, artifacts.c.sha256).where(artifacts.c.trial_id == trial.id)
         for kind, path, digest in connection.execute(query):
             if kind in _STORED:

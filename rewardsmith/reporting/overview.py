@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.reporting.text import adjustment_words
 from rewardsmith.storage import rows as stored
 from rewardsmith.storage.rows import OPEN, Candidate, Item, Job, Trial
 
@@ -32,6 +33,7 @@ class Row:
     difficulty: float | None = None  # predicted before training, smaller learns sooner
     predicted_rank: int | None = None  # by that, among the candidates of its round; the first trains first
     played: int = 0  # environment steps played in the search without training on them
+    adjustment: str | None = None  # why and how it was trained once more, and what came of it
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,13 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
 
 
 def _steps(trials: list[Trial], purpose: str, items: list[Item]) -> StepCounts:
-    mine = [t for t in trials if t.purpose == purpose]
+    purposes = ("search", "retrain") if purpose == "search" else (purpose,)
+    mine = [t for t in trials if t.purpose in purposes]
     told = [t.telemetry or {} for t in mine]
     played: Counter[str] = Counter()
     if purpose == "search":
-        played["check"] = sum((i.result or {}).get("played", 0) for i in items if i.key.kind == "check")
+        checks = [i for i in items if i.key.kind in ("check", "recheck")]
+        played["check"] = sum((i.result or {}).get("played", 0) for i in checks)
     for counts in (each.get("played", {}) for each in told):
         played.update({name: count for name, count in counts.items() if name != "check"})
     least = sum(bool(each.get("played_least")) for each in told)
@@ -112,9 +116,9 @@ def _row(
     trials: list[Trial],
     predicted: dict[str, tuple[float, int]],
 ) -> Row:
-    mine = [i for i in items if i.key.candidate == c.id and i.key.kind in ("check", "train", "baseline", "analyse")]
-    searched = [t for t in trials if t.candidate_id == c.id and t.purpose == "search"]
-    trial = searched[0] if searched else None
+    mine = [i for i in items if i.key.candidate == c.id and i.key.kind in _SEARCHING]
+    searched = [t for t in trials if t.candidate_id == c.id and t.purpose in ("search", "retrain")]
+    trial = next((t for t in searched if t.purpose == c.search_purpose), None)
     rungs = [i.key.rung for i in mine if i.key.kind == "train"]
     success, low, high = (trial.success, trial.success_low, trial.success_high) if trial else (None, None, None)
     training = any(i.state == "leased" and i.key.kind in ("train", "baseline") for i in mine)
@@ -136,12 +140,17 @@ def _row(
         low=low,
         high=high,
         speed=trial.steps_per_second if trial else None,
-        note=(c.cause_of_death or trouble_of(mine) or "").split("\n")[0],
+        note=(c.cause_of_death or trouble_of(mine) or adjustment_words(c.adjustment) or "").split("\n")[0],
         best=c.id == job.best_candidate,
         difficulty=predicted.get(c.id, (None, None))[0],
         predicted_rank=predicted.get(c.id, (None, None))[1],
         played=sum(_steps(searched, "search", mine).played.values()),
+        adjustment=adjustment_words(c.adjustment),
     )
+
+
+_SEARCHING = ("check", "recheck", "train", "baseline", "analyse")
+"""Kinds of a candidate's work items in the search, but for its design."""
 
 
 def _predicted(candidates: list[Candidate], items: list[Item]) -> dict[str, tuple[float, int]]:
@@ -166,7 +175,7 @@ def _state(c: Candidate, items: list[Item]) -> str:
         return c.state
     for item in items:
         if item.state == "leased":
-            return {"check": "checking", "analyse": "analysing"}.get(item.key.kind, "training")
+            return {"check": "checking", "recheck": "checking", "analyse": "analysing"}.get(item.key.kind, "training")
         if item.state == "queued":
             return "waiting"
     if trouble_of(items):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
 from rewardsmith.reporting.proportion import steps_to_threshold
+from rewardsmith.reporting.text import settings_words
 from rewardsmith.storage import rows
 from rewardsmith.storage.rows import Candidate, Job, Trial
 
@@ -81,14 +83,16 @@ class Claim:
     verdict: str  # better | not shown | worse
     improvement: float  # probability of improvement
     preliminary: bool  # fewer than 10 seeds
+    settings: str | None = None  # in words, where both arms were trained with other settings than the job's
 
 
 def read_claim(connection: Readable, job: Job) -> Claim | None:
     """The claim of a finished job, or None if it was not confirmed."""
     if job.best_candidate is None:
         return None
-    best = read_arm(connection, job.best_candidate)
-    baseline = read_arm(connection, f"{job.id}-sparse")
+    changes = rows.get_candidate(connection, job.best_candidate).training_changes
+    best = read_arm(connection, job.best_candidate, changes)
+    baseline = read_arm(connection, f"{job.id}-sparse", changes)
     if best is None or baseline is None:
         return None
     said = job.claim if _is_of(job.claim, best, baseline) else _summarise(best, baseline)
@@ -100,6 +104,7 @@ def read_claim(connection: Readable, job: Job) -> Claim | None:
         said["verdict"],
         said["improvement"],
         said["preliminary"],
+        settings_words(changes, job.spec["training"]),
     )
 
 
@@ -129,12 +134,14 @@ def _described(arm: Arm, said: Mapping[str, Any]) -> Arm:
     return replace(arm, mean=said["mean"], interval=(low, high))
 
 
-def read_arm(connection: Readable, candidate_id: str) -> Arm | None:
-    """A candidate's confirmed trials, or None."""
+def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Arm | None:
+    """A candidate's confirmed trials, or None. `changes`: training settings in which they differ from the job's."""
     trials = [
         t
         for t in rows.trials_of(connection, candidate_id=candidate_id)
-        if t.purpose == "confirm" and (t.state == "failed" or (t.state == "done" and t.success is not None))
+        if t.purpose == "confirm"
+        and t.training_changes == changes
+        and (t.state == "failed" or (t.state == "done" and t.success is not None))
     ]
     if not trials:
         return None
@@ -158,9 +165,16 @@ def _steps_to_90(connection: Readable, trial: Trial) -> int | None:
     return steps_to_threshold([p["steps"] for p in curve], [p["success"] for p in curve])
 
 
-def curves_of(connection: Readable, candidate_id: str, purpose: str | None = None) -> list[list[Mapping[str, Any]]]:
-    """The learning curves of a candidate, one list of points per trial; the claim's if there are any."""
+def curves_of(
+    connection: Readable, candidate_id: str, changes: Mapping[str, Any] | None = None
+) -> list[list[Mapping[str, Any]]]:
+    """The learning curves of a candidate, one list of points per trial; the claim's if there are any.
+
+    changes: training settings in which the claim differs from the job; those that the candidate stands by, if None.
+    """
+    candidate = rows.get_candidate(connection, candidate_id)
+    changes = candidate.training_changes if changes is None else changes
     trials = rows.trials_of(connection, candidate_id=candidate_id)
-    purposes = {t.purpose for t in trials}
-    wanted = purpose or ("confirm" if "confirm" in purposes else "search")
-    return [rows.curve_of(connection, t.id) for t in trials if t.purpose == wanted and t.state != "running"]
+    claimed = [t for t in trials if t.purpose == "confirm" and t.training_changes == changes]
+    shown = claimed or [t for t in trials if t.purpose == candidate.search_purpose]
+    return [rows.curve_of(connection, t.id) for t in shown if t.state != "running"]

@@ -76,6 +76,19 @@ def learning_words(learning: Mapping[str, Any] | None) -> str | None:
     return "; ".join(parts)
 
 
+def adjustment_words(adjustment: Mapping[str, Any] | None) -> str | None:
+    """What a candidate's second training was for and what came of it (engine.retraining); None without one."""
+    if adjustment is None:
+        return None
+    return f"{adjustment['reason']}: {adjustment.get('note') or 'to be trained once more with other settings'}"
+
+
+def settings_words(changes: Mapping[str, Any], training: Mapping[str, Any]) -> str | None:
+    """ "entropy 0.0003 instead of 0.003": training settings that differ from a job's; None if none do."""
+    parts = [f"{name} {value:g} instead of {training[name]:g}" for name, value in changes.items()]
+    return ", ".join(parts) or None
+
+
 def steps(value: int | None) -> str:
     """ "491,520"; a dash for none."""
     return f"{value:,}" if value else "-"
