@@ -18,20 +18,19 @@ from rewardsmith.training.scale import ReturnScale
 _SPREAD = 1e-8  # what SB3 adds to the standard deviation that advantages are divided by
 
 
-def learning_telemetry(
-    model: OnPolicyAlgorithm, rewards: NDArray[np.float64], ends: NDArray[np.bool_], scale: ReturnScale | None = None
-) -> dict[str, Any]:
+def learning_telemetry(model: OnPolicyAlgorithm, return_rms: float, scale: ReturnScale | None = None) -> dict[str, Any]:
     """What a full rollout buffer says of the update that follows, as plain data.
 
-    rewards, ends [T, N]: what the rollout was paid, before it was scaled, and the ends of its episodes. To be called
-    when a rollout is complete and SB3 has not trained on it yet: the next rollout empties the buffer. Nothing of the
-    trial changes: parameters, their `grad`, and random generators stay as they are.
+    return_rms: root mean square of discounted returns since the last point of the curve, before rewards are scaled.
+    scale: the running one that rewards are divided by. To be called when a rollout is complete and SB3 has not trained
+    on it yet: the next rollout empties the buffer. Nothing of the trial changes: parameters, their `grad`, and random
+    generators stay as they are.
 
     - entropy_coefficient: of PPO's loss.
-    - return_scale: root mean square of discounted returns, before rewards are scaled; the running one where they are.
+    - return_scale: `return_rms`.
     - explained_variance: of the critic, at most 1; None where all returns are equal.
-    - signal: root mean square of the rollout's discounted returns in the unit in which PPO's policy loss takes
-      advantages: after rewards are scaled, over the advantages' standard deviation where these are normalised.
+    - signal: the same in the unit in which PPO's policy loss takes advantages: after rewards are scaled, over the
+      advantages' standard deviation where these are normalised.
     - entropy, entropy_share: mean entropy of the policy, in nats, and as a proportion of the largest possible.
     - advantage_gradient, entropy_gradient: L2 norms of the gradients of PPO's policy loss and of the entropy bonus,
       its coefficient included, on one minibatch.
@@ -40,15 +39,13 @@ def learning_telemetry(
     The last three lines are left out for policies with memory, whose minibatches are whole sequences.
     """
     buffer = model.rollout_buffer
-    size = 1.0 / ReturnScale(model.gamma).factor(rewards, ends) if rewards.any() else 0.0
-    running = size if scale is None else math.sqrt(scale.state()["mean_square"])
+    unit = 1.0 if scale is None else math.sqrt(scale.state()["mean_square"]) or 1.0
     spread = float(buffer.advantages.std()) + _SPREAD if getattr(model, "normalize_advantage", False) else 1.0
-    trained = size if scale is None or not running else size / running
     found: dict[str, Any] = {
         "entropy_coefficient": float(model.ent_coef),
-        "return_scale": running,
+        "return_scale": return_rms,
         "explained_variance": _known(explained_variance(buffer.values.flatten(), buffer.returns.flatten())),
-        "signal": trained / spread,
+        "signal": return_rms / unit / spread,
     }
     if isinstance(buffer, ShapedRolloutBuffer) and isinstance(model, PPO):
         found |= _on_minibatch(model, buffer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, submit_rollout, without_potentials
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.audit import require_same_scores
+from rewardsmith.training.scale import ReturnScale
 from sandbox.client import RewardHost, Scores
 
 # Steps handed to the reward host at a time: few enough that it is done soon after the rollout, many enough that
@@ -114,8 +116,6 @@ class RewardShaper:
         self._starting = bool(reward.functions)
         self._allow = allow
         self._scored: tuple[Rollout, Scores] | None = None
-        self.paid: NDArray[np.float64] = np.zeros((rollout_steps, envs))
-        """The composed reward of the last rollout [T, N]."""
         if reward.functions:
             self.host = open_host(reward, task, tables, envs, rollout_steps, allow, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -135,6 +135,12 @@ class RewardShaper:
         """Begin the next stretch of telemetry."""
         self.episodes = EpisodeTally()
         self.components: dict[str, ComponentTally] = {}
+        self._returns = ReturnScale(self.gamma)
+
+    @property
+    def return_rms(self) -> float:
+        """Root mean square of discounted returns since `clear_tallies`; each ends with its rollout at the latest."""
+        return math.sqrt(self._returns.state()["mean_square"])
 
     def follow(self, rollout: Rollout, recorded: int) -> None:
         """Hand over the steps recorded so far, in chunks, so that the host works while the rollout goes on.
@@ -169,7 +175,7 @@ class RewardShaper:
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)
-        self.paid = composition.total
+        self._returns.factor(composition.total, rollout.terminated | rollout.truncated)
         return composition.total
 
     def _tally(self, rollout: Rollout, composition: Composition, scores: Scores | None) -> None:

@@ -336,8 +336,7 @@ class _Progress(BaseCallback):
         # SB3 empties the buffer before it calls anybody again.
         assert isinstance(self.model, OnPolicyAlgorithm)
         if self._is_point(self.model.num_timesteps // self._plans.per_rollout):
-            ends = self._env.rollout.terminated | self._env.rollout.truncated
-            self._learning = learning_telemetry(self.model, self._shaper.paid, ends, self._scale)
+            self._learning = learning_telemetry(self.model, self._shaper.return_rms, self._scale)
 
     def _is_point(self, done: int) -> bool:
         """Whether the curve has a point after `done` rollouts."""

@@ -24,6 +24,7 @@ _SOLVED = 0.95
 _LOW = 0.2
 _FELL = 0.15
 _MIN_EPISODES = 50
+_FEW_EPISODES = 10  # enough for a mean that is compared with a fifth of it
 _LOOPING = 0.5
 _DISTINCT = 0.1
 _UNIFORM = 0.85
@@ -142,7 +143,7 @@ def _trainers(telemetry: Mapping[str, Any]) -> dict[str, str]:
 def _drowned(telemetry: Mapping[str, Any]) -> str | None:
     learning = telemetry.get("learning") or {}
     entropy, share = learning.get("entropy_share"), learning.get("advantage_share")
-    if entropy is None or share is None or entropy < _UNIFORM or not _pays(telemetry):
+    if entropy is None or share is None or entropy < _UNIFORM or not _pays(telemetry) or not learning["return_scale"]:
         return None
     signal, bonus = learning["signal"], (1 - _UNIFORM) * learning["entropy_coefficient"] * learning["entropy"] / entropy
     if share >= _DROWNED and signal >= bonus:
@@ -169,7 +170,7 @@ def guidance_scale(telemetry: Mapping[str, Any]) -> tuple[float, float] | None:
     succeeded, the environment's weighed 1, what MiniGrid pays for a success at an episode's beginning.
     """
     guidance = telemetry.get("program_guidance_per_episode")
-    if guidance is None or telemetry.get("episodes", 0) < _MIN_EPISODES:
+    if guidance is None or telemetry.get("episodes", 0) < _FEW_EPISODES:
         return None
     pay = telemetry.get("success_pay")
     return guidance, telemetry.get("env_weight", 1.0) if pay is None else pay

@@ -57,15 +57,10 @@ def collected(tmp_path):
         env.close()
 
 
-def telemetry_of(model, env, unit: float = 1.0):
-    rollout = env.rollout
-    return learning_telemetry(model, unit * rollout.rewards.astype(np.float64), rollout.terminated | rollout.truncated)
-
-
 @pytest.mark.parametrize("normalized", [False, True])
 def test_gradients_are_those_computed_by_hand(collected, normalized):
-    model, env = collected(normalize_advantage=normalized, entropy=0.02, batch_size=128)
-    found = telemetry_of(model, env)
+    model, _ = collected(normalize_advantage=normalized, entropy=0.02, batch_size=128)
+    found = learning_telemetry(model, 1.0)
     buffer = model.rollout_buffer
     with torch.no_grad():
         latent = model.policy.mlp_extractor.forward_actor(torch.as_tensor(buffer.observations.reshape(128, 4)))
@@ -91,29 +86,29 @@ def test_gradients_are_those_computed_by_hand(collected, normalized):
 
 
 def test_measuring_changes_neither_gradients_nor_parameters_nor_generators(collected):
-    model, env = collected()
+    model, _ = collected()
     for p in model.policy.parameters():
         p.grad = torch.full_like(p, 0.5)
     before = [p.detach().clone() for p in model.policy.parameters()]
     drawn, numpy_drawn = torch.get_rng_state(), np.random.get_state()[1].copy()
-    telemetry_of(model, env)
+    learning_telemetry(model, 1.0)
     assert all((p.grad == 0.5).all() and (p == q).all() for p, q in zip(model.policy.parameters(), before, strict=True))
     assert (torch.get_rng_state() == drawn).all() and (np.random.get_state()[1] == numpy_drawn).all()
 
 
-def test_the_scale_of_returns_is_that_of_unscaled_rewards_and_the_signal_that_of_the_loss(collected):
+def test_the_signal_is_the_scale_of_returns_in_the_unit_of_the_loss(collected):
     model, env = collected(normalize_advantage=False)
-    rewards, ends = 4.0 * env.rollout.rewards.astype(np.float64), env.rollout.terminated | env.rollout.truncated
-    size = 1 / ReturnScale(model.gamma).factor(rewards, ends)
-    plain = telemetry_of(model, env, 4.0)
-    assert plain["return_scale"] == plain["signal"] == pytest.approx(size)
+    ends = env.rollout.terminated | env.rollout.truncated
+    plain = learning_telemetry(model, 4.0)
+    assert plain["return_scale"] == plain["signal"] == 4.0
     scale = ReturnScale(model.gamma)
-    scale.factor(rewards / 2, ends)
-    scaled = learning_telemetry(model, rewards, ends, scale)
-    assert scaled["return_scale"] == pytest.approx(size / 2) and scaled["signal"] == pytest.approx(2.0)
+    factor = scale.factor(env.rollout.rewards.astype(np.float64), ends)
+    scaled = learning_telemetry(model, 4.0, scale)
+    assert scaled["return_scale"] == 4.0 and scaled["signal"] == pytest.approx(4.0 * factor)
     model.normalize_advantage = True
-    assert telemetry_of(model, env, 4.0)["signal"] == pytest.approx(size / model.rollout_buffer.advantages.std())
-    assert telemetry_of(model, env, 0.0)["return_scale"] == 0.0
+    spread = model.rollout_buffer.advantages.std()
+    assert learning_telemetry(model, 4.0)["signal"] == pytest.approx(4.0 / spread)
+    assert learning_telemetry(model, 0.0, ReturnScale(model.gamma))["signal"] == 0.0
 
 
 def run(folder, steps=1024, **changes):

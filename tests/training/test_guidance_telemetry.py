@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rewardsmith.programs.composition import Channel, Composition
-from rewardsmith.programs.reward import ENV, TrainingReward
+from rewardsmith.programs.reward import ENV, SPARSE, TrainingReward
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.training.shaping import RewardShaper
@@ -33,3 +33,17 @@ def test_guidance_of_the_program_leaves_out_the_step_that_succeeds_and_all_other
     assert found["success_pay"] == pytest.approx(0.9 + 10 + 0.5)
     assert found["env_success_pay"] == pytest.approx(0.9)
     assert found["env_weight"] == 1.0
+
+
+def test_the_scale_of_returns_is_that_of_the_whole_stretch():
+    task = get_task("MiniGrid-Empty-5x5-v0")
+    batch = task.batch(2, "train")
+    shaper = RewardShaper(SPARSE, task, batch.tables, 2, 2, 0.5)
+    for paid in (4.0, 0.0):
+        rollout = Rollout.empty(2, 2, task.schema["width"], task.schema["dtype"])
+        rollout.rewards[1] = paid
+        shaper(rollout)
+    batch.close()
+    assert shaper.return_rms == pytest.approx(((4.0**2 + 2.0**2) / 4) ** 0.5)  # 4, and half of it a step before
+    shaper.clear_tallies()
+    assert shaper.return_rms == 0.0
