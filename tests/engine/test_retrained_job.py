@@ -5,29 +5,46 @@ from __future__ import annotations
 import json
 
 import pytest
-from running import FEW_EPISODES, in_process, rewardsmith
+from running import in_process
+
+from rewardsmith.config import Settings
+from rewardsmith.engine import items, jobs
+from rewardsmith.engine.advance import advance
+from rewardsmith.engine.context import open_context
+from rewardsmith.engine.trials import train_item
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue
 
 PROGRAM = """
 def reward(prev, action, state, memory):
     return 1e-6 * float(state.agent.x - prev.agent.x)
 """
-SETTINGS = (
-    "normalize_advantage=false", "normalize_reward=false", "entropy=0.5", "num_envs=8", "rollout_steps=64",
-    "batch_size=256",
-)  # fmt: skip
+TRAINING = {
+    "normalize_advantage": False, "normalize_reward": False, "entropy": 0.5, "num_envs": 8, "rollout_steps": 64,
+    "batch_size": 256, "eval_episodes": 10, "final_episodes": 10,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
+    """A folder with the job, whose trials have run in this process."""
     folder = tmp_path_factory.mktemp("retrained")
-    (folder / "mine.py").write_text(PROGRAM)
-    changes = [part for setting in SETTINGS for part in ("--set", f"training.{setting}")]
-    ran = rewardsmith(
-        folder, "run", "--task", "MiniGrid-DoorKey-8x8-v0", "--method", "free", "--seed-reward", "mine.py",
-        "--iterations", "1", "--samples", "1", "--steps", "3000", "--confirm", "0", "--slots", "2", "--train-anyway",
-        "--set", "rungs=[1.0]", *changes, *FEW_EPISODES,
+    context = open_context(Settings(home=folder / ".rewardsmith"))
+    spec = JobSpec(
+        task="MiniGrid-DoorKey-8x8-v0", method="free", iterations=1, samples=1, repairs=0, steps=2_048, confirm=0,
+        rungs=(1.0,), verification=False, training=TRAINING,
     )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
+    job_id = jobs.create_job(context, spec, PROGRAM)
+    advance(context, job_id)
+    with context.database.begin() as connection:
+        # Only the program that was given matters here.
+        queue.cancel_open(connection, job_id, "")
+        queue.cancel_open(connection, job_id, f"{job_id}-sparse")
+    advance(context, job_id)
+    while (item := queue.claim(context.database, "me", 600, job_id)) is not None:
+        train = item.key.kind in queue.TRAINING_KINDS
+        (train_item if train else items._HANDLERS[item.key.kind])(context, item)
+        advance(context, job_id)
     return folder
 
 
