@@ -26,6 +26,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.storage.queue import OPEN, Item, ItemKey
 from rewardsmith.storage.records import Candidate
+from rewardsmith.verification.diagnosis import guidance_scale
 
 _LESS_ENTROPY = 0.1
 _SMALLEST = 0.01
@@ -50,13 +51,11 @@ def proposal(
 
 def _factor(telemetry: Mapping[str, Any]) -> float | None:
     """What the weights of the program's channels are multiplied by; None where no smaller weight would do."""
-    guidance, pay = telemetry["program_guidance_per_episode"], telemetry.get("success_pay")
-    env = telemetry["env_weight"] if pay is None else telemetry["env_success_pay"]
-    # What the program itself pays for success shrinks with its guidance: guidance * f = env + (pay - env) * f.
-    by_program = 0.0 if pay is None else max(pay - env, 0.0)
-    if env <= 0.0 or guidance <= by_program:
+    scale = guidance_scale(telemetry)
+    # What the program itself pays for success shrinks with its guidance: guidance * f = by_env + by_program * f.
+    if scale is None or scale.by_env <= 0.0 or scale.guidance <= scale.by_program:
         return None
-    factor = max(_SMALLEST, _rounded(env / (guidance - by_program)))
+    factor = max(_SMALLEST, _rounded(scale.by_env / (scale.guidance - scale.by_program)))
     return factor if factor < 1.0 else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 LABELS = (
@@ -67,7 +68,7 @@ def diagnose(
       largest possible, and either less than half of the actor's gradient comes from advantages, the rest from the
       entropy bonus, or discounted returns are smaller than what the bonus pays for as much entropy.
     - saturated: success stayed under 20 %, and over an episode the program's channels pay, before the step that
-      succeeds, over 5 times what that step is paid (where nothing succeeded: what the environment pays for success).
+      succeeds, over 5 times what a success is paid (see `guidance_scale`).
     - weak shaping: none of the above explains success under 20 %. Its evidence says whether failed episodes stay
       among few states (under 10 % of their steps reach a new one).
     """
@@ -129,13 +130,13 @@ def _trainers(telemetry: Mapping[str, Any]) -> dict[str, str]:
     labels = {}
     if drowned := _drowned(telemetry):
         labels["drowned"] = drowned
-    if (scales := guidance_scale(telemetry)) and scales[0] > SATURATED * scales[1] > 0.0:
-        guidance, pay = scales
+    if (scale := guidance_scale(telemetry)) and scale.guidance > SATURATED * scale.success > 0.0:
         known = telemetry.get("success_pay") is not None
-        told = "the step that succeeds is paid" if known else "nothing succeeded, for which the environment pays"
+        told = "a success is paid" if known else "nothing succeeded, for which the environment pays"
+        times = scale.guidance / scale.success
         labels["saturated"] = (
-            f"the program's channels pay {guidance:.3g} per episode, {guidance / pay:.3g} times a success: "
-            f"{told} {pay:.3g}"
+            f"the program's channels pay {scale.guidance:.3g} per episode, {times:.3g} times a success: "
+            f"{told} {scale.success:.3g}"
         )
     return labels
 
@@ -163,17 +164,40 @@ def _pays(telemetry: Mapping[str, Any]) -> bool:
     return paid or any(c["fires"] > 0.0 for c in components.values())
 
 
-def guidance_scale(telemetry: Mapping[str, Any]) -> tuple[float, float] | None:
-    """(what the program's channels paid per episode in size, what a success is paid), None where too little is known.
+@dataclass(frozen=True)
+class GuidanceScale:
+    """guidance: what the program's channels pay per episode, in size, but for the step that succeeds; no potentials.
 
-    Guidance leaves out the step that succeeds, and potentials. The pay is that of the step that succeeds; where nothing
-    succeeded, the environment's weighed 1, what MiniGrid pays for a success at an episode's beginning.
+    by_env, by_program: what a success is paid by the environment's own reward and by the rest.
+    """
+
+    guidance: float
+    by_env: float
+    by_program: float
+
+    @property
+    def success(self) -> float:
+        """What a success is paid."""
+        return self.by_env + self.by_program
+
+
+def guidance_scale(telemetry: Mapping[str, Any]) -> GuidanceScale | None:
+    """How guidance and the pay of a success compare in size, None where too little is known.
+
+    A success is paid by its last step; where nothing succeeded, the weight of the environment's own reward stands in
+    for that, as MiniGrid pays 1 for a success at an episode's beginning. Where the environment pays more than that over
+    an episode (for every step that it lasts, say), that counts.
     """
     guidance = telemetry.get("program_guidance_per_episode")
     if guidance is None or telemetry.get("episodes", 0) < _FEW_EPISODES:
         return None
-    pay = telemetry.get("success_pay")
-    return guidance, telemetry.get("env_weight", 1.0) if pay is None else pay
+    pay, last = telemetry.get("success_pay"), telemetry.get("env_success_pay")
+    env = (telemetry.get("channels") or {}).get("env") or {}
+    episode = env.get("mean_per_success") if pay is not None else env.get("mean_per_episode")
+    by_program = 0.0 if pay is None or last is None else max(pay - last, 0.0)
+    return GuidanceScale(
+        guidance, max(telemetry["env_weight"] if last is None else last, abs(episode or 0.0)), by_program
+    )
 
 
 def _flooded(telemetry: Mapping[str, Any]) -> str | None:

@@ -67,6 +67,12 @@ def test_other_labels_change_no_settings():
     assert proposal({"weak shaping": "x", "flooding": "x"}, measured(9.0), TrainingSpec(), REWARD) is None
 
 
+def test_an_environment_that_pays_over_the_whole_episode_is_compared_by_that():
+    told = {**measured(120.0), "channels": {"env": {"mean_per_episode": 20.0, "mean_per_success": None}}}
+    found = proposal({"saturated": "x"}, told, TrainingSpec(), REWARD)
+    assert found is not None and found["weights"] == {"reward": 0.17}
+
+
 # --- how the job goes about it --------------------------------------------------------------------------
 
 
@@ -187,6 +193,24 @@ def test_several_share_out_what_the_budget_pays(tmp_path):
     context, job_id = begin(tmp_path, samples=3, confirm=0, budget={"env_steps": 5_000}, favourite_first=False)
     play(context, job_id, Hidden(LESS_WEIGHT, 0.5), random.Random(0))
     assert len(again(read(context, job_id)[1])) == 1
+
+
+def test_a_second_trial_that_is_lost_leaves_the_first(tmp_path):
+    context, job_id = begin(tmp_path, confirm=0)
+    world = Hidden(LESS_ENTROPY, 0.5)
+    item = until(context, job_id, "train", AGAIN, world)
+    assert queue.give_back(context.database, item, "no disk", 1) == "lost"
+    advance(context, job_id)
+    play(context, job_id, world, random.Random(0))
+    candidates, _ = read(context, job_id)
+    assert candidates["1a"].state == "trained" and "it was lost: no disk" in candidates["1a"].adjustment["note"]
+
+
+def test_the_command_line_turns_it_off():
+    from rewardsmith.cli.run import _spec
+
+    assert _spec({"task": "CartPole-v1", "retrain": False}, None)[0].retrain is False
+    assert _spec({"task": "CartPole-v1"}, None)[0].retrain is True
 
 
 def test_with_retrain_off_nothing_trains_once_more(tmp_path):

@@ -25,7 +25,8 @@ DROWNED = {
     "entropy_share": 0.97, "advantage_share": 0.21, "entropy_coefficient": 0.01, "return_scale": 2e-6,
     "entropy": 1.89, "explained_variance": 0.1, "signal": 1.0,
 }  # fmt: skip
-LOUD = {"program_guidance_per_episode": 12.0, "success_pay": None, "env_weight": 1.0}
+LOUD = {"program_guidance_per_episode": 12.0, "success_pay": None, "env_success_pay": None, "env_weight": 1.0}
+PAID = {"success_pay": 2.0, "env_success_pay": 0.5}
 
 
 def telemetry(**changes):
@@ -54,8 +55,10 @@ def channels(**changes):
         ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "21% of the actor's gradient"),
         ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "97% of the largest possible"),
         ("saturated", 0.0, NEVER, telemetry(**LOUD), "12 per episode, 12 times a success: nothing succeeded"),
-        ("saturated", 0.1, NEVER, telemetry(**LOUD | {"success_pay": 2.0}), "6 times a success"),
-        ("weak shaping", 0.0, NEVER, telemetry(**LOUD | {"success_pay": 2.5}), "no sign"),
+        ("saturated", 0.1, NEVER, telemetry(**LOUD | PAID), "6 times a success: a success is paid 2"),
+        ("weak shaping", 0.0, NEVER, telemetry(**LOUD | PAID | {"success_pay": 2.5}), "no sign"),
+        ("weak shaping", 0.0, NEVER,
+         telemetry(**LOUD, channels={"env": {**CHANNEL, "mean_per_episode": -20.0}}), "no sign"),
         ("weak shaping", 0.0, NEVER, telemetry(**LOUD, episodes=9), "no sign"),
         ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"entropy_share": 0.84}), "no sign"),
         ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"return_scale": 0.0, "signal": 0.0}), "no sign"),
@@ -107,10 +110,10 @@ def test_a_policy_that_succeeded_once_is_neither_drowned_nor_saturated():
 
 
 def test_saturated_stands_beside_flooding():
-    measured = telemetry(guidance_per_episode=12.0, program_guidance_per_episode=12.0)
+    measured = telemetry(**LOUD | PAID | {"guidance_per_episode": 12.0})
     assert list(diagnose(0.1, NEVER, measured)) == ["flooding", "saturated"]
 
 
-def test_where_success_pays_nothing_no_scale_is_compared():
-    measured = telemetry(**LOUD | {"success_pay": -1.0})
+def test_where_the_environment_pays_nothing_no_scale_is_compared():
+    measured = telemetry(**LOUD | {"env_weight": 0.0}, channels={"env": {**CHANNEL, "mean_per_episode": 0.0}})
     assert "saturated" not in diagnose(0.0, NEVER, measured)
