@@ -34,6 +34,7 @@ class Row:
     predicted_rank: int | None = None  # by that, among the candidates of its round; the first trains first
     played: int = 0  # environment steps played in the search without training on them
     adjustment: str | None = None  # why and how it was trained once more, and what came of it
+    retrained: int = 0  # of `steps`, those with other settings
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Overview:
     @property
     def raced(self) -> tuple[int, int]:
         """Environment steps that the search's candidates were trained for, and those of training all to the end, with
-        those that passed their checks and were not needed."""
-        steps = [row.steps for row in self.rows if row.rung or row.predicted_rank is not None]
+        those that passed their checks and were not needed. Training once more with other settings is left out."""
+        steps = [row.steps - row.retrained for row in self.rows if row.rung or row.predicted_rank is not None]
         if len(steps) < 2:
             return 0, 0  # nobody to race with
         return sum(steps), len(steps) * int(self.job.spec["steps"]) * int(self.job.spec.get("seeds", 1))
@@ -146,6 +147,7 @@ def _row(
         predicted_rank=predicted.get(c.id, (None, None))[1],
         played=sum(_steps(searched, "search", mine).played.values()),
         adjustment=adjustment_words(c.adjustment),
+        retrained=sum(t.steps for t in searched if t.purpose == "retrain"),
     )
 
 

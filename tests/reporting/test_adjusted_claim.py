@@ -111,6 +111,7 @@ def test_show_says_it_of_the_job_and_of_the_candidate(tmp_path):
     assert "settings: entropy 0.0003 instead of 0.003, for both rewards" in shown
     (row,) = [r for r in json.loads(in_process(tmp_path, "show", job.id, "--format", "json").stdout) if r["best"]]
     assert row["success"] == 0.9 and row["adjustment"].startswith("drowned: trained once more")
+    assert (row["steps"], row["retrained"]) == (20_000, 10_000)
     shown = in_process(tmp_path, "show", best.id).stdout
     assert "settings: drowned: trained once more" in " ".join(shown.split())
     assert "settings: drowned" in " ".join(in_process(tmp_path, "why", best.id).stdout.split())
