@@ -336,7 +336,7 @@ class _Progress(BaseCallback):
         # SB3 empties the buffer before it calls anybody again.
         assert isinstance(self.model, OnPolicyAlgorithm)
         if self._is_point(self.model.num_timesteps // self._plans.per_rollout):
-            self._learning = learning_telemetry(self.model, self._shaper.return_rms, self._scale)
+            self._learning = learning_telemetry(self.model, self._shaper.return_rms, self._adaptation.scale)
 
     def _is_point(self, done: int) -> bool:
         """Whether the curve has a point after `done` rollouts."""

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from running import fork_server
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from rewardsmith.config import Settings
@@ -156,7 +156,7 @@ def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision
         connection.execute(
             text(
                 "INSERT INTO jobs (id, task, method, fingerprint, spec, state, oracle_informed, created_at, "
-                "active_seconds) VALUES ('old123', 't', 'm', 'f', '{}', 'done', false, '2026-01-01 00:00:00', 1.5)"
+                "active_seconds) VALUES ('old123', 't', 'm', 'f', '{\"training\": {\"gamma\": 0.9}}', 'done', false, '2026-01-01 00:00:00', 1.5)"
             )
         )
         connection.execute(text("INSERT INTO iterations (job_id, number, state) VALUES ('old123', 1, 'done')"))
@@ -166,7 +166,9 @@ def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision
     with open_database(url).begin() as connection:
         command.check(config_for(connection))
         kept = connection.execute(text("SELECT id, active_seconds, priority, owner FROM jobs")).all()
+        training = connection.execute(select(schema.jobs.c.spec)).scalar_one()["training"]
     assert kept == [("old123", 1.5, 0, "")]
+    assert training == {"gamma": 0.9, "entropy_schedule": "constant"}, "a job goes on as it began"
 
 
 # SQLite serves one host, which has one clock.
