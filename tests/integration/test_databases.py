@@ -156,7 +156,8 @@ def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision
         connection.execute(
             text(
                 "INSERT INTO jobs (id, task, method, fingerprint, spec, state, oracle_informed, created_at, "
-                "active_seconds) VALUES ('old123', 't', 'm', 'f', '{\"training\": {\"gamma\": 0.9}}', 'done', false, '2026-01-01 00:00:00', 1.5)"
+                "active_seconds) VALUES ('old123', 't', 'm', 'f', '{\"training\": {\"gamma\": 0.9}}', "
+                "'done', false, '2026-01-01 00:00:00', 1.5)"
             )
         )
         connection.execute(text("INSERT INTO iterations (job_id, number, state) VALUES ('old123', 1, 'done')"))
