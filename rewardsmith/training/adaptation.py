@@ -19,7 +19,7 @@ class Adaptation:
     def __init__(self, training: TrainingSpec) -> None:
         self.scale = ReturnScale(training.gamma) if training.normalize_reward else None
         follows = training.entropy_schedule == "success"
-        self.entropy = EntropyCoefficient(training.entropy) if follows else None
+        self.entropy = EntropyCoefficient(training.entropy, training.lr_hold) if follows else None
 
     def scaled(self, total: NDArray[np.float64], rollout: Rollout) -> NDArray[np.float64]:
         """A rollout's composed rewards [T, N], times one positive factor."""

@@ -349,7 +349,8 @@ class _Progress(BaseCallback):
         self._seen = self.model.num_timesteps
         self._learners.learn(self.model)
         if self._adaptation.entropy is not None:
-            self.model.ent_coef = self._adaptation.entropy.after(self._env.rollout)
+            progress = self._seen / self._plan.steps
+            self.model.ent_coef = self._adaptation.entropy.after(self._env.rollout, progress)
         done = self._seen // self._plans.per_rollout
         if self._is_point(done):
             self._point(done == self._plans.rung_end(self._plan.fraction))

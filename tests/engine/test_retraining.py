@@ -19,7 +19,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.queue import Item
 
-LESS_ENTROPY = {"reason": "drowned", "training": {"entropy": 0.0003}}
+LESS_ENTROPY = {"reason": "drowned", "training": {"entropy": 0.0025}}
 LESS_WEIGHT = {"reason": "saturated", "weights": {"reward": 0.1}}
 
 
@@ -37,7 +37,7 @@ REWARD = TrainingReward("", ("reward",), (ENV, Channel("reward"), Channel("phi",
 
 
 def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
-    found = proposal({"drowned": "x"}, measured(0.0), TrainingSpec(entropy=0.003), REWARD)
+    found = proposal({"drowned": "x"}, measured(0.0), TrainingSpec(entropy=0.025), REWARD)
     assert found == LESS_ENTROPY
     assert proposal({"drowned": "x"}, measured(0.0), TrainingSpec(entropy=0.0), REWARD) is None
 
@@ -121,11 +121,11 @@ def test_a_drowned_candidate_trains_once_more_and_never_a_third_time(tmp_path):
     candidates, items = read(context, job_id)
     first = [i for i in items if i.key.kind == "train" and i.key.sample != AGAIN]
     assert [(i.key.seed, i.key.rung) for i in again(items)] == [(i.key.seed, i.key.rung) for i in first]
-    assert all(i.payload == {"training": {"entropy": 0.0003}} for i in again(items))
+    assert all(i.payload == {"training": {"entropy": 0.0025}} for i in again(items))
     a = candidates["1a"]
     assert a.adjustment["stands"] and a.score == pytest.approx(0.1)
     assert (
-        a.adjustment["note"] == "trained once more with entropy 0.0003 instead of 0.003: 10.0% success instead of 0.0%"
+        a.adjustment["note"] == "trained once more with entropy 0.0025 instead of 0.025: 10.0% success instead of 0.0%"
     )
     kinds = [i.key.kind for i in items]
     assert kinds.index("analyse") > max(k for k, i in enumerate(items) if i in again(items))
@@ -138,7 +138,7 @@ def test_both_arms_of_the_claim_train_with_the_settings_that_the_best_stands_by(
     confirms = [i for i in items if i.key.kind == "confirm"]
     arms = {name: [i.key.seed for i in confirms if i.key.candidate == f"{job_id}-{name}"] for name in ("1a", "sparse")}
     assert len(confirms) == 4 and arms["1a"] == arms["sparse"]
-    assert all(i.payload == {"training": {"entropy": 0.0003}} for i in confirms)
+    assert all(i.payload == {"training": {"entropy": 0.0025}} for i in confirms)
 
 
 def test_the_first_trial_stands_unless_the_second_is_better(tmp_path):
@@ -326,7 +326,7 @@ def test_another_claim_of_a_job_that_goes_on_has_a_baseline_of_its_own(tmp_path)
     _, items = read(context, job_id)
     baseline = [i for i in items if i.key.kind == "confirm" and i.key.candidate.endswith("sparse")]
     assert len(baseline) == 4 and len({i.key.seed for i in baseline}) == 4
-    assert sum(i.payload == {"training": {"entropy": 0.0003}} for i in baseline) == 2
+    assert sum(i.payload == {"training": {"entropy": 0.0025}} for i in baseline) == 2
 
 
 def test_the_method_of_the_tests_pays_through_a_channel_called_reward():

@@ -20,7 +20,7 @@ task: MiniGrid-Empty-5x5-v0
 method: free
 iterations: 2
 samples: 1
-steps: 20000
+steps: 40000
 rungs: [1.0]
 target: null
 confirm: 0

@@ -1,4 +1,4 @@
-"""The entropy bonus: it fades as training episodes succeed, and is a penalty once nearly all of them do."""
+"""The entropy bonus: it fades as training episodes succeed, and is a penalty at the end where nearly all of them do."""
 
 from __future__ import annotations
 
@@ -30,36 +30,42 @@ def ended(succeeded: int, failed: int, cut: int = 0) -> Rollout:
 
 def test_the_coefficient_stays_while_nothing_succeeds():
     coefficient = EntropyCoefficient(0.01)
-    assert [coefficient.after(ended(0, 100)) for _ in range(5)] == [0.01] * 5
+    assert [coefficient.after(ended(0, 100), 0.9) for _ in range(5)] == [0.01] * 5
 
 
-def test_the_coefficient_is_a_penalty_once_every_episode_succeeds():
+def test_the_coefficient_is_zero_once_every_episode_succeeds():
     coefficient = EntropyCoefficient(0.01)
-    assert coefficient.after(ended(200, 0)) == pytest.approx(-0.04)
+    assert coefficient.after(ended(200, 0), 0.5) == 0.0
+
+
+def test_it_is_a_penalty_while_the_learning_rate_falls():
+    coefficient = EntropyCoefficient(0.01, hold=0.7)
+    assert coefficient.after(ended(200, 0), 0.69) == 0.0
+    assert coefficient.after(ended(200, 0), 0.7) == pytest.approx(-0.04)
 
 
 @pytest.mark.parametrize(("succeeded", "bonus"), [(180, True), (194, True), (196, False), (199, False)])
 def test_the_penalty_outweighs_the_bonus_from_98_per_cent_on(succeeded, bonus):
     coefficient = EntropyCoefficient(0.01)
-    assert (coefficient.after(ended(succeeded, 200 - succeeded)) > 0) == bonus
+    assert (coefficient.after(ended(succeeded, 200 - succeeded), 1.0) > 0) == bonus
 
 
 def test_it_follows_the_proportion_of_200_episodes():
     coefficient = EntropyCoefficient(0.01)
-    assert coefficient.after(ended(20, 80)) == pytest.approx(0.01 * (1 - 0.5 * 0.2))
+    assert coefficient.after(ended(20, 80), 0.1) == pytest.approx(0.01 * (1 - 0.5 * 0.2))
 
 
 def test_episodes_that_a_checkpoint_cut_have_not_failed():
     coefficient = EntropyCoefficient(0.01)
-    before = coefficient.after(ended(200, 0))
-    assert coefficient.after(ended(0, 0, cut=64)) == before
+    before = coefficient.after(ended(200, 0), 0.9)
+    assert coefficient.after(ended(0, 0, cut=64), 0.9) == before
 
 
-@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=20))
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.floats(0, 1)), max_size=20))
 def test_it_lies_within_its_bounds_and_is_kept_in_checkpoints(rollouts):
     coefficient, resumed = EntropyCoefficient(0.02), EntropyCoefficient(0.02)
-    for succeeded, failed in rollouts:
-        assert -0.08 <= coefficient.after(ended(succeeded, failed)) <= 0.02
+    for succeeded, failed, progress in rollouts:
+        assert -0.08 <= coefficient.after(ended(succeeded, failed), progress) <= 0.02
         resumed.load(coefficient.state())
         assert resumed.now == coefficient.now
 
