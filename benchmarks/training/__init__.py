@@ -1,6 +1,6 @@
 """How fast training is, each figure beside what it is compared with, by turns in one run. Writes results/training.md.
 
-.venv/bin/python -m benchmarks.training [engine ppo same pair start race hard variables]
+.venv/bin/python -m benchmarks.training [engine ppo same pair start settings race hard variables]
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from benchmarks.training import RESULTS, same, solving, speed, starting, variabl
 
 PARTS = {
     "engine": speed.engine, "ppo": speed.ppo, "same": same.same, "pair": speed.pair, "start": starting.start,
-    "race": solving.race, "hard": solving.hard, "variables": variables.scale,
+    "settings": speed.settings, "race": solving.race, "hard": solving.hard, "variables": variables.scale,
 }  # fmt: skip
 
 
