@@ -137,7 +137,7 @@ def main() -> None:
     chosen = [p for task in TASKS for p in programs([task], ["strong"])[:PROGRAMS]]
     wanted = [
         Run(p, part, factor, seed)
-        for seed in SEEDS for part, factors in FACTORS.items() for p in chosen for factor in factors
+        for seed in SEEDS for p in chosen for part, factors in FACTORS.items() for factor in factors
     ]  # fmt: skip
     measure(train, [run for run in wanted if run.key not in done], ROWS, options.jobs)
     write_table()
