@@ -1,7 +1,10 @@
-"""One full trial of synth's K-th program, or of the sparse reward, with chosen training settings. Prints one line.
+"""One full trial of synth's K-th program, of a program of benchmarks/programs, or of the sparse reward, with chosen
+training settings. Prints one line.
 
 .venv/bin/python -m benchmarks.trial --task MiniGrid-KeyCorridorS3R3-v0 --seed 10001
 .venv/bin/python -m benchmarks.trial --task MiniGrid-DoorKey-8x8-v0 --sparse --set entropy=0.02
+.venv/bin/python -m benchmarks.trial --task MiniGrid-LavaCrossingS9N2-v0 --steps 300000 --set gae_lambda=0.98 \
+    --program MiniGrid-LavaCrossingS9N2-v0.free.02
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.programs import programs
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import open_model
 from rewardsmith.methods import get_method
@@ -41,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", required=True)
     parser.add_argument("--sparse", action="store_true")
+    parser.add_argument("--program", metavar="TASK.METHOD.NUMBER", help="a program of benchmarks/programs")
     parser.add_argument("--method", default="auto-mc-reward")
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--no-planner", action="store_true")
@@ -52,7 +57,10 @@ def main() -> None:
     changes = {name: yaml.safe_load(value) for name, value in (pair.split("=", 1) for pair in options.set)}
     training = TrainingSpec.model_validate({**default_training(options.task), **changes})
     task = get_task(options.task)
-    reward = SPARSE if options.sparse else designed(task, options.method, options.sample, not options.no_planner)
+    if options.program:
+        reward = next(p for p in programs([options.task]) if p.name == options.program).reward()
+    else:
+        reward = SPARSE if options.sparse else designed(task, options.method, options.sample, not options.no_planner)
     points: list[CurvePoint] = []
     with tempfile.TemporaryDirectory() as folder:
         steps = options.steps or default_steps(options.task)
@@ -66,7 +74,7 @@ def main() -> None:
     curve = [[p.steps, round(p.evaluation.success, 3)] for p in points]
     row = {
         "task": options.task,
-        "reward": "sparse" if options.sparse else f"{options.method} {options.sample}",
+        "reward": options.program or ("sparse" if options.sparse else f"{options.method} {options.sample}"),
         "seed": options.seed,
         "changes": changes,
         "success": report.stochastic.success,
