@@ -38,12 +38,12 @@ SPEC = {
 SUBMIT = """
 import json, sys
 from rewardsmith.config import settings
-from rewardsmith.engine import jobs, service
+from rewardsmith.engine.jobs import lifecycle, service
 from rewardsmith.engine.context import open_context
 from rewardsmith.spec import read_spec
 context = open_context(settings())
 job = service.submit_job(context, read_spec(json.loads(sys.argv[1])))
-jobs.pause_job(context, job, "not yet")
+lifecycle.pause_job(context, job, "not yet")
 print(job)
 """
 

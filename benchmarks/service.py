@@ -29,7 +29,7 @@ from service import Postgres, Redis, Service, serving  # noqa: E402
 
 from rewardsmith.config import settings  # noqa: E402
 from rewardsmith.engine.context import Context  # noqa: E402
-from rewardsmith.engine.service import submit_job, warm_up  # noqa: E402
+from rewardsmith.engine.jobs.service import submit_job, warm_up  # noqa: E402
 from rewardsmith.spec import read_spec  # noqa: E402
 from rewardsmith.storage.database import open_database, read, upgrade  # noqa: E402
 from rewardsmith.storage.schema import candidates, jobs, now, trials  # noqa: E402
@@ -153,7 +153,7 @@ def fill(engine: Engine) -> str:
 
 def queries(engine: Engine, job: str) -> dict[str, float]:
     """Median milliseconds of what `ls`, `show` and the leaderboard ask."""
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import queries
     from rewardsmith.reporting.overview import read_overview
     from rewardsmith.storage import records
 
@@ -165,8 +165,8 @@ def queries(engine: Engine, job: str) -> dict[str, float]:
     asked: dict[str, Callable] = {
         "ls": lambda c: [records.Job(**row) for row in c.execute(listed).mappings()],
         "ls --owner": lambda c: c.execute(listed.where(jobs.c.owner == "user7")).all(),
-        "show JOB": lambda c: read_overview(c, reading.find_job(c, job).id),
-        "show CANDIDATE": lambda c: reading.find_candidate(c, f"{job}-1a7"),
+        "show JOB": lambda c: read_overview(c, queries.find_job(c, job).id),
+        "show CANDIDATE": lambda c: queries.find_candidate(c, f"{job}-1a7"),
         "leaderboard of a job": lambda c: c.execute(board, {"job": job}).all(),
     }
     found = {}

@@ -12,15 +12,16 @@ from typing import Any
 
 from rewardsmith.agents.models import is_ours
 from rewardsmith.config import Settings, settings
-from rewardsmith.engine import jobs, planning
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.jobs.task_files import accept_task_change, with_description
+from rewardsmith.engine.models.open import recorded_job, write_cassette
 from rewardsmith.engine.reward_files import method_of
-from rewardsmith.engine.speaking import recorded_job, write_cassette
-from rewardsmith.engine.task_files import accept_task_change, with_description
 from rewardsmith.errors import RewardsmithError, UsageError, no_cuda
 from rewardsmith.executor import Executor
-from rewardsmith.reporting import reading
-from rewardsmith.reporting.reading import Claim
+from rewardsmith.offline import dry_run
+from rewardsmith.reporting import queries
+from rewardsmith.reporting.queries import Claim
 from rewardsmith.reporting.reward_file import read_program_file
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
 from rewardsmith.storage import queue, records
@@ -58,7 +59,7 @@ def design(task: str, *, home: str | Path | None = None, slots: int | None = Non
     with read(context.database) as connection:
         job = records.get_job(connection, job_id)
         best = records.get_candidate(connection, job.best_candidate) if job.best_candidate else None
-        claim = reading.read_claim(connection, job)
+        claim = queries.read_claim(connection, job)
     if job.state == "running":
         cause, remedy = process.failure or ("The executor ended early.", "")
         raise RewardsmithError(cause, remedy or f"Call design() again to go on; see `rewardsmith logs {job.id}`.")
@@ -97,11 +98,11 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
     spec = with_description(spec)
     _require_keys(spec)
     _require_device(spec)
-    found = jobs.find_unfinished(context, spec, seed_reward)
+    found = lifecycle.find_unfinished(context, spec, seed_reward)
     if found is not None:
-        jobs.resume_job(context, found)
+        lifecycle.resume_job(context, found)
         return found, True
-    return jobs.create_job(context, spec, seed_reward), False
+    return lifecycle.create_job(context, spec, seed_reward), False
 
 
 def _require_keys(spec: JobSpec) -> None:
@@ -124,39 +125,39 @@ def _require_device(spec: JobSpec) -> None:
         raise no_cuda()
 
 
-def plan_calls(spec: JobSpec) -> planning.Plan:
+def plan_calls(spec: JobSpec) -> dry_run.Plan:
     """The first prompts of a job and the most that its calls can take; creates and sends nothing."""
-    return planning.plan_calls(spec)
+    return dry_run.plan_calls(spec)
 
 
 def describe_methods() -> list[dict[str, Any]]:
     """Name, summary, whether it combines, and options with their defaults, of every method."""
-    return planning.describe_methods()
+    return dry_run.describe_methods()
 
 
 def notices(spec: JobSpec) -> list[str]:
     """What a user is to know of who answers in a language model's place."""
-    return planning.notices(spec)
+    return dry_run.notices(spec)
 
 
 def asks_designer(spec: JobSpec) -> bool:
     """Whether somebody is asked for programs."""
-    return planning.asks_designer(spec)
+    return dry_run.asks_designer(spec)
 
 
 def calibrate_guide(
     task: str, options: dict[str, Any], out: Path | None = None, told: Callable[[str], None] | None = None
 ) -> Any:
     """The language model that a ULPS job would use, fitted if need be, and how far it can be believed: a
-    rewardsmith.engine.calibrating.Report. `told` hears how the fit goes. Raises UsageError."""
-    from rewardsmith.engine import calibrating
+    rewardsmith.offline.calibrate_teacher.Report. `told` hears how the fit goes. Raises UsageError."""
+    from rewardsmith.offline import calibrate_teacher
 
-    return calibrating.calibrate_guide(task, options, out, told)
+    return calibrate_teacher.calibrate_guide(task, options, out, told)
 
 
 def judge_arms(mode: str | None, subgoals: str | None, view: str | None) -> tuple[tuple[Any, ...], ...]:
     """The arms of `evaluate_judge` that fit; None means any. Raises UsageError where none does."""
-    from rewardsmith.engine.judging import ARMS
+    from rewardsmith.offline.evaluate_verifier import ARMS
 
     for place, named in enumerate((mode, subgoals, view)):
         known = sorted({arm[place] for arm in ARMS})
@@ -173,10 +174,10 @@ def judge_arms(mode: str | None, subgoals: str | None, view: str | None) -> tupl
 
 
 def evaluate_judge(on_arm: Any = lambda text: None, **test: Any) -> list[Any]:
-    """How well a model says which steps terminate a subgoal; `test` are the fields of engine.judging.JudgeTest."""
-    from rewardsmith.engine import judging
+    """How well a model says which steps terminate a subgoal; `test` are the fields of `JudgeTest`."""
+    from rewardsmith.offline import evaluate_verifier
 
-    return judging.evaluate_judge(judging.JudgeTest(allow=_floor(), **test), on_arm)
+    return evaluate_verifier.evaluate_judge(evaluate_verifier.JudgeTest(allow=_floor(), **test), on_arm)
 
 
 def _floor() -> str:
@@ -227,13 +228,13 @@ def _end(context: Context, job_id: str, process: Executor) -> None:
 def interrupt(context: Context, job_id: str, process: Executor) -> None:
     """Finish and keep: trials stop and go on later from their checkpoints; the best so far stays."""
     _end(context, job_id, process)
-    jobs.pause_job(context, job_id, jobs.INTERRUPTED)
+    lifecycle.pause_job(context, job_id, lifecycle.INTERRUPTED)
 
 
 def job_id(context: Context, text: str) -> str:
     """The id of the job that `text` means."""
     with read(context.database) as connection:
-        return reading.find_job(connection, text).id
+        return queries.find_job(connection, text).id
 
 
 def is_submitted(context: Context, job_id: str) -> bool:

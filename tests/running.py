@@ -56,7 +56,7 @@ def in_process(folder: Path, *arguments: str, env: dict[str, str] | None = None)
 def fork_server() -> multiprocessing.context.BaseContext:
     """For processes that share a database: each is forked of one that has imported what they need."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pytest", "alembic.config", "rewardsmith.engine.service"])
+    context.set_forkserver_preload(["pytest", "alembic.config", "rewardsmith.engine.jobs.service"])
     return context
 
 

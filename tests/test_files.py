@@ -15,9 +15,9 @@ from rewardsmith.agents.manual import ManualModel
 from rewardsmith.agents.models import ModelFailed, ReplayKey, Request
 from rewardsmith.agents.replay import read_cassette
 from rewardsmith.cli import steer
-from rewardsmith.engine.checking import read_hacks
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import RECORD_BYTES, TEXT_BYTES, UnusableFile, read_bytes, read_text
+from rewardsmith.offline.check_reward import read_hacks
 from rewardsmith.reporting.reward_file import read_program_file
 from rewardsmith.reporting.verify import verify_folder
 from rewardsmith.spec import read_spec_file

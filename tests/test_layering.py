@@ -49,13 +49,19 @@ MAY = {
         "rewardsmith.spec", "rewardsmith.config",
         "rewardsmith.reporting.statistics", "rewardsmith.reporting.proportion", "sandbox",
     },
+    # What needs no job: the commands that check a file, examine a verifier, show a job's first prompts.
+    "rewardsmith.offline": {
+        "rewardsmith.agents", "rewardsmith.engine", "rewardsmith.methods", "rewardsmith.training",
+        "rewardsmith.verification", "rewardsmith.verification.soundness", "rewardsmith.programs", "rewardsmith.tasks", "rewardsmith.spec",
+        "rewardsmith.storage", "sandbox",
+    },
     "rewardsmith.executor": {"rewardsmith.engine", "rewardsmith.config"},
     "rewardsmith.api": {
-        "rewardsmith.agents", "rewardsmith.executor",
+        "rewardsmith.agents", "rewardsmith.executor", "rewardsmith.offline",
         "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.spec", "rewardsmith.config",
     },
     "rewardsmith.cli": {
-        "rewardsmith.api", "rewardsmith.engine", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.tasks",
+        "rewardsmith.api", "rewardsmith.engine", "rewardsmith.offline", "rewardsmith.reporting", "rewardsmith.storage", "rewardsmith.tasks",
         "rewardsmith.spec", "rewardsmith.config", "rewardsmith.place", "rewardsmith.agents", "rewardsmith.__version__",
         "rewardsmith.verification.soundness",
     },

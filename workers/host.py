@@ -148,7 +148,7 @@ def main() -> int:
 
 def _sandbox_level(chosen: Settings) -> str:
     """What a sandboxed process observes here. Raises RewardsmithError below the floor of the settings."""
-    from rewardsmith.engine.safety import observed_level
+    from rewardsmith.engine.sandbox_level import observed_level
 
     return observed_level("none" if chosen.allow_weak_sandbox else "kernel")
 

@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from rewardsmith.config import settings
-from rewardsmith.engine import jobs
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.items import run_item
-from rewardsmith.engine.snapshot import read_snapshot
-from rewardsmith.engine.standing import Standing, read_standing
-from rewardsmith.engine.supervise import trial_environment
+from rewardsmith.engine.items.dispatch import run_item
+from rewardsmith.engine.items.supervise import trial_environment
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.jobs.advance import advance
+from rewardsmith.engine.search.snapshot import read_snapshot
+from rewardsmith.engine.search.standing import Standing, read_standing
 from rewardsmith.errors import RewardsmithError, of_system
 from rewardsmith.plaintext import one_line
 from rewardsmith.storage import ledger, queue, records
@@ -105,23 +105,23 @@ class LocalExecutor:
                 self.stop()
             now = time.monotonic()
             if self._stop.is_set():
-                jobs.add_active_seconds(self._context, self._job, now - ticked)
+                lifecycle.add_active_seconds(self._context, self._job, now - ticked)
                 return
             # A look later, so that slots that were told just now need not wait for this transaction to claim.
             advancing, due = due, changes.seen() and self._look()
             if now - ticked >= _TICK:
-                jobs.add_active_seconds(self._context, self._job, now - ticked)
+                lifecycle.add_active_seconds(self._context, self._job, now - ticked)
                 ticked = now
                 self._tick()
             if advancing or now - swept >= _SWEEP:
                 swept = now
                 advance(self._context, self._job)
-                jobs.pause_for_answers(self._context, self._job)
+                lifecycle.pause_for_answers(self._context, self._job)
 
     def _look(self) -> bool:
         """Read where the job stands, and tell idle slots if that is news; returns whether it is."""
         before, now = self._standing, read_standing(self._context.database, self._job)
-        if now.state == "cancelled" or (now.state == "paused" and now.note in jobs.ASKED_PAUSES):
+        if now.state == "cancelled" or (now.state == "paused" and now.note in lifecycle.ASKED_PAUSES):
             self.stop()  # somebody does not want what is under way to be waited for
         with self._news:
             self._standing = now
@@ -142,7 +142,7 @@ class LocalExecutor:
         with read(self._context.database) as connection:
             spent = records.get_job(connection, self._job).active_seconds
         if spent >= limit:
-            jobs.stop_for_time(self._context, self._job, f"The budget of {limit:g} s is spent.")
+            lifecycle.stop_for_time(self._context, self._job, f"The budget of {limit:g} s is spent.")
 
     def _end(self, slots: list[threading.Thread]) -> None:
         """Wait for the slots as long as `_GRACE` allows; what goes on then is given back for them."""

@@ -12,9 +12,9 @@ import time
 
 from rewardsmith import __version__
 from rewardsmith.config import settings
-from rewardsmith.engine import service
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.jobs import service
+from rewardsmith.engine.jobs.advance import advance
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.plaintext import plain
 from rewardsmith.storage import hints, queue

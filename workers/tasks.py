@@ -12,9 +12,9 @@ from typing import Any
 
 from rewardsmith.config import settings
 from rewardsmith.engine.context import Context, TrialProcess, open_context
-from rewardsmith.engine.items import run_item
-from rewardsmith.engine.supervise import trial_environment
-from rewardsmith.engine.trials import purpose_of
+from rewardsmith.engine.items.dispatch import run_item
+from rewardsmith.engine.items.supervise import trial_environment
+from rewardsmith.engine.items.train import purpose_of
 from rewardsmith.storage import hints, queue
 from workers import presence
 from workers.celery_app import QUEUES, app

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     Exit code 0 means that its result is written, DISK_FULL says so.
     """
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    from rewardsmith.engine.supervise import DISK_FULL, SERVED
+    from rewardsmith.engine.items.supervise import DISK_FULL, SERVED
     from rewardsmith.errors import DiskFull, RewardsmithError, of_system
     from rewardsmith.plaintext import plain
     from rewardsmith.storage.database import reported
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
 def _train(item_id: int, owner: str, attempt: int, *, served: bool) -> None:
     from rewardsmith.config import settings
     from rewardsmith.engine.context import open_context
-    from rewardsmith.engine.trials import train_item
+    from rewardsmith.engine.items.train import train_item
     from rewardsmith.errors import LostItem
     from rewardsmith.storage import queue
 

@@ -245,7 +245,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     with _following(parent):
-        from rewardsmith.engine.trials import preload
+        from rewardsmith.engine.items.train import preload
 
         for task in sys.argv[1:] or [None]:
             preload(task)

@@ -41,7 +41,7 @@ def steps(module):
         return found
     module.BatchVecEnv.step_wait = step_wait
 
-WRAPPED = {"rewardsmith.engine.supervise": claims, "rewardsmith.training.vecenv": steps}
+WRAPPED = {"rewardsmith.engine.items.supervise": claims, "rewardsmith.training.vecenv": steps}
 
 class Hook(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.engine.checking import check_reward, reward_of
+from rewardsmith.offline.check_reward import check_reward, reward_of
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.verification.certificate import LIMIT, QUICK_LIMIT

@@ -32,8 +32,8 @@ def check(
 ) -> None:
     """Check a reward without training: is its optimum the task's solution? No job, no database."""
     from rewardsmith.config import settings
-    from rewardsmith.engine import checking
     from rewardsmith.errors import UsageError
+    from rewardsmith.offline import check_reward
     from rewardsmith.reporting.reward_file import read_program_file
 
     if gamma is not None and not 0 < gamma <= 1:
@@ -44,11 +44,11 @@ def check(
     allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
-    known = checking.read_hacks(hacks, task) if hacks else ()
+    known = check_reward.read_hacks(hacks, task) if hacks else ()
     source, budget = read_program_file(reward), _budget(episode_budget)
-    found = checking.check_reward(source, task, gamma, layouts, limit, allow, budget, known, screen.say)
+    found = check_reward.check_reward(source, task, gamma, layouts, limit, allow, budget, known, screen.say)
     if out is not None:
-        screen.say(f"{checking.save_counterexamples(found, out)} counter-examples in {out}")
+        screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
     shown.columns[1].max_width = screen.VERDICT_WIDTH
     for verdict in found.checked.verdicts:

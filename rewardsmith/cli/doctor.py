@@ -131,7 +131,7 @@ def _gpu(chosen: Any) -> Finding:
 
 
 def _sandbox(chosen: Any) -> Finding:
-    from rewardsmith.engine.safety import is_below, observe
+    from rewardsmith.engine.sandbox_level import is_below, observe
     from rewardsmith.errors import RewardsmithError
 
     try:

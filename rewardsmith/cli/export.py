@@ -30,17 +30,17 @@ def export(
     """Write the reward as plain Python, with a wrapper, a card, the policy and recorded transitions."""
     del best
     from rewardsmith import api
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import queries
     from rewardsmith.reporting.export import export_candidate
     from rewardsmith.storage.database import read
 
     context = api.open_here(must_exist=True)
     with read(context.database) as connection:
-        if reading.names_candidate(what):
-            candidate = reading.find_candidate(connection, what)
+        if queries.names_candidate(what):
+            candidate = queries.find_candidate(connection, what)
         else:
-            job = reading.find_job(connection, what)
-            candidate = reading.find_candidate(connection, f"{job.id}-best")
+            job = queries.find_job(connection, what)
+            candidate = queries.find_candidate(connection, f"{job.id}-best")
     settle_task(context, candidate.job_id, accept_change)
     options: Any = {"files": _stored_files(context, candidate), "force": force, "allow": context.sandbox_floor}
     written = export_candidate(context.database, candidate, out, **options)

@@ -73,29 +73,29 @@ def show(
     form: Format = "table",
 ) -> None:
     """Show a job, or a candidate with its code, checks, components, curve and cost."""
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import queries
 
     with _reading() as connection:
         if prompts:
             _show_prompts(connection, what)
             return
-        if reading.names_candidate(what):
+        if queries.names_candidate(what):
             from rewardsmith.cli.candidate import show_candidate
 
-            show_candidate(connection, reading.find_candidate(connection, what), form)
+            show_candidate(connection, queries.find_candidate(connection, what), form)
         else:
-            _show_job(connection, reading.find_job(connection, what).id, form)
+            _show_job(connection, queries.find_job(connection, what).id, form)
 
 
 def _show_prompts(connection: Any, what: str) -> None:
     """The exchanges of a job or a candidate, in full, on stdout."""
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import queries
     from rewardsmith.storage.rows import fetch
 
-    if reading.names_candidate(what):
-        about_what: dict[str, Any] = {"candidate": reading.find_candidate(connection, what).id}
+    if queries.names_candidate(what):
+        about_what: dict[str, Any] = {"candidate": queries.find_candidate(connection, what).id}
     else:
-        about_what = {"job_id": reading.find_job(connection, what).id}
+        about_what = {"job_id": queries.find_job(connection, what).id}
     for row in fetch(connection, "llm_calls", order=["id"], **about_what):
         about = (
             f"{row['role']} {row['candidate']}, round {row['iteration']}, attempt {row['attempt']}: {row['outcome']}"
@@ -109,7 +109,7 @@ def _show_prompts(connection: Any, what: str) -> None:
 def _show_job(connection: Any, job_id: str, form: str) -> None:
     from rewardsmith.cli import results
     from rewardsmith.cli.live import screen_of
-    from rewardsmith.reporting import reading, text
+    from rewardsmith.reporting import queries, text
     from rewardsmith.reporting.overview import read_overview
 
     view = read_overview(connection, job_id)
@@ -118,7 +118,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         screen.emit(rows, form, screen.table(None, []))
         return
     screen.out.print(screen_of(view))
-    claim = reading.read_claim(connection, view.job)
+    claim = queries.read_claim(connection, view.job)
     if claim is not None:
         results.print_claim(claim)
     costs = view.costs
@@ -147,11 +147,11 @@ def tree(job: JobArgument = "latest") -> None:
     """Show which candidate came from which."""
     from rich.tree import Tree
 
-    from rewardsmith.reporting import reading, text
+    from rewardsmith.reporting import queries, text
     from rewardsmith.storage import rows
 
     with _reading() as connection:
-        found = reading.find_job(connection, job)
+        found = queries.find_job(connection, job)
         candidates = rows.candidates_of(connection, found.id)
     from rich.text import Text
 
@@ -171,14 +171,14 @@ def tree(job: JobArgument = "latest") -> None:
 
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
     """Say why each candidate died, what was diagnosed, what the analyzer predicted and whether it came true."""
-    from rewardsmith.reporting import hypotheses, overview, reading, text
+    from rewardsmith.reporting import hypotheses, overview, queries, text
     from rewardsmith.storage import rows
 
     with _reading() as connection:
-        if reading.names_candidate(what):
-            shown = [reading.find_candidate(connection, what)]
+        if queries.names_candidate(what):
+            shown = [queries.find_candidate(connection, what)]
         else:
-            job = reading.find_job(connection, what)
+            job = queries.find_job(connection, what)
             screen.labelled(f"{job.id}  {job.state}  ", job.note or "")
             shown = [c for c in rows.candidates_of(connection, job.id) if c.kind != "baseline"]
         for c in shown:
@@ -228,11 +228,11 @@ def compare(
     """Compare two candidates: code, and success on the seeds they share."""
     import difflib
 
-    from rewardsmith.reporting import reading, text
+    from rewardsmith.reporting import queries, text
     from rewardsmith.storage import rows
 
     with _reading() as connection:
-        pair = [reading.find_candidate(connection, name) for name in (first, second)]
+        pair = [queries.find_candidate(connection, name) for name in (first, second)]
         trials = [rows.trials_of(connection, candidate_id=c.id) for c in pair]
     a, b = pair
     before, after = (plain(c.source).splitlines() for c in pair)
@@ -260,17 +260,17 @@ def curves(
     channels: Annotated[bool, typer.Option("--channels", help="What each channel paid, instead of success.")] = False,
 ) -> None:
     """Draw learning curves with intervals."""
-    from rewardsmith.reporting import plots, reading
+    from rewardsmith.reporting import plots, queries
     from rewardsmith.storage import rows
 
     with _reading() as connection:
-        job = reading.find_job(connection, what)
-        named = [reading.find_candidate(connection, what).id] if reading.names_candidate(what) else []
+        job = queries.find_job(connection, what)
+        named = [queries.find_candidate(connection, what).id] if queries.names_candidate(what) else []
         best = named or ([job.best_candidate] if job.best_candidate else [])
         reward = "designed reward " if job.spec.get("designs", True) else f"{job.method}'s reward "
         changes = rows.get_candidate(connection, best[0]).training_changes if best else {}
         arms = {
-            (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: reading.curves_of(connection, c, changes)
+            (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: queries.curves_of(connection, c, changes)
             for c in [*best, f"{job.id}-sparse"]
         }
     if channels:
@@ -284,10 +284,10 @@ def curves(
 def logs(job: JobArgument = "latest") -> None:
     """Print the logs of a job's executor and trials."""
     from rewardsmith.place import find_place
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import queries
 
     with _reading() as connection:
-        found = reading.find_job(connection, job)
+        found = queries.find_job(connection, job)
     folder = find_place().artifacts / found.id / "logs"
     written = [p for p in sorted(folder.glob("*.log")) if p.stat().st_size] if folder.exists() else []
     for path in written:

@@ -6,8 +6,8 @@ from typing import Any
 
 from rewardsmith.cli import screen
 from rewardsmith.plaintext import indented
-from rewardsmith.reporting import reading, text
-from rewardsmith.reporting.reading import Arm, Claim
+from rewardsmith.reporting import queries, text
+from rewardsmith.reporting.queries import Arm, Claim
 
 _VERDICTS = {"better": "better", "not shown": "a difference is not shown", "worse": "worse"}
 
@@ -18,8 +18,8 @@ def print_result(context: Any, job_id: str) -> None:
     from rewardsmith.storage.database import read
 
     with read(context.database) as connection:
-        job = reading.find_job(connection, job_id)
-        claim = reading.read_claim(connection, job) if job.state in ("done", "paused") else None
+        job = queries.find_job(connection, job_id)
+        claim = queries.read_claim(connection, job) if job.state in ("done", "paused") else None
     cause, _, remedy = (job.note or "").partition("\n")
     # Of a failed job the note is the error itself where it has a remedy, too: the task's environment failed.
     failed_for = (cause, remedy) if job.state == "failed" and remedy else None
@@ -46,16 +46,16 @@ def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> N
 
     `failure` is the executor's own, where it had one.
     """
-    from rewardsmith.engine import jobs
+    from rewardsmith.engine.jobs import lifecycle
     from rewardsmith.errors import RewardsmithError
     from rewardsmith.storage.database import read
     from rewardsmith.storage.rows import items_of
 
     with read(context.database) as connection:
-        job = reading.find_job(connection, job_id)
+        job = queries.find_job(connection, job_id)
         asked = any(item.state == "waiting" for item in items_of(connection, job.id))
     go_on = f"Give the same command again, or `rewardsmith resume {job.id}`."
-    if job.state == "paused" and job.note in jobs.ASKED_PAUSES:
+    if job.state == "paused" and job.note in lifecycle.ASKED_PAUSES:
         screen.say(f"job {job.id} is paused: {job.note}")
         screen.next_command(f"rewardsmith resume {job.id}")
         return

@@ -210,12 +210,12 @@ def extend(
 ) -> None:
     """Add iterations to a job and run them."""
     from rewardsmith import api
-    from rewardsmith.engine import jobs
+    from rewardsmith.engine.jobs import lifecycle
 
     context = api.open_here(must_exist=True)
     job_id = api.job_id(context, job)
     settle_task(context, job_id, accept_change)
-    jobs.extend_job(context, job_id, iterations)
+    lifecycle.extend_job(context, job_id, iterations)
     _work(context, job_id, slots)
 
 
@@ -226,30 +226,30 @@ def resume(
 ) -> None:
     """Go on with a job that was interrupted."""
     from rewardsmith import api
-    from rewardsmith.engine import jobs
+    from rewardsmith.engine.jobs import lifecycle
 
     context = api.open_here(must_exist=True)
     job_id = api.job_id(context, job)
     if api.is_submitted(context, job_id):
-        from rewardsmith.engine.service import resume_service_job
+        from rewardsmith.engine.jobs.service import resume_service_job
 
         resume_service_job(context, job_id)
         screen.say(f"job {job_id} goes on with the service")
         screen.next_command(f"rewardsmith watch {job_id}")
         return
     settle_task(context, job_id, accept_change)
-    jobs.resume_job(context, job_id)
+    lifecycle.resume_job(context, job_id)
     _work(context, job_id, slots)
 
 
 def cancel(job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]) -> None:
     """End a job for good. What it found stays readable."""
     from rewardsmith import api
-    from rewardsmith.engine import jobs
+    from rewardsmith.engine.jobs import lifecycle
 
     context = api.open_here(must_exist=True)
     job_id = api.job_id(context, job)
-    jobs.cancel_job(context, job_id)
+    lifecycle.cancel_job(context, job_id)
     screen.say(f"job {job_id} is cancelled")
     screen.next_command(f"rewardsmith show {job_id}")
 

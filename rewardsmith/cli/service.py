@@ -33,7 +33,7 @@ def submit(
     import getpass
 
     from rewardsmith import api
-    from rewardsmith.engine.service import submit_job
+    from rewardsmith.engine.jobs.service import submit_job
     from rewardsmith.spec import read_spec, read_spec_file, with_changes, with_defaults
 
     values = with_changes(read_spec_file(spec), changes or [])
@@ -61,7 +61,7 @@ def watch(job: JobArgument = "latest") -> None:
 
 def pause(job: JobArgument) -> None:
     """Stop working on a job; its trials keep their checkpoints."""
-    from rewardsmith.engine.service import halt_job
+    from rewardsmith.engine.jobs.service import halt_job
 
     context, job_id = _find(job)
     halt_job(context, job_id)
@@ -71,7 +71,7 @@ def pause(job: JobArgument) -> None:
 
 def priority(job: JobArgument, number: Annotated[int, typer.Argument(help="Higher goes first; 0 is usual.")]) -> None:
     """Let a job go before others, or after them."""
-    from rewardsmith.engine.service import set_priority
+    from rewardsmith.engine.jobs.service import set_priority
 
     context, job_id = _find(job)
     set_priority(context, job_id, number)
@@ -80,7 +80,7 @@ def priority(job: JobArgument, number: Annotated[int, typer.Argument(help="Highe
 
 def retry(job: JobArgument) -> None:
     """Do again what was lost to failing machines."""
-    from rewardsmith.engine.service import retry_job
+    from rewardsmith.engine.jobs.service import retry_job
 
     context, job_id = _find(job)
     count = retry_job(context, job_id)

@@ -39,7 +39,7 @@ def calls(
 
 def _pending(form: str) -> None:
     from rewardsmith import api
-    from rewardsmith.engine import steering
+    from rewardsmith.engine.jobs import steering
 
     found = steering.pending(api.open_here(must_exist=True))
     shown = screen.table(None, [("id", "right"), ("job", "left"), ("about", "left"), ("prompt", "left")])
@@ -52,7 +52,7 @@ def _pending(form: str) -> None:
 
 def _answer(number: int | None, file: Path | None) -> None:
     from rewardsmith import api
-    from rewardsmith.engine import steering
+    from rewardsmith.engine.jobs import steering
     from rewardsmith.errors import UsageError
 
     if number is None or file is None:
@@ -66,12 +66,12 @@ def _list(job: str, form: str) -> None:
     from sqlalchemy import select
 
     from rewardsmith.config import settings
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import queries
     from rewardsmith.storage.database import open_database, read
     from rewardsmith.storage.schema import llm_calls
 
     with read(open_database(settings().url, must_exist=True)) as connection:
-        found = reading.find_job(connection, job)
+        found = queries.find_job(connection, job)
         query = select(llm_calls).where(llm_calls.c.job_id == found.id).order_by(llm_calls.c.id)
         rows = [dict(row) for row in connection.execute(query).mappings()]
     shown = screen.table(
@@ -101,7 +101,7 @@ def fork(
 ) -> None:
     """Add your own version of a candidate to the job's next round."""
     from rewardsmith import api
-    from rewardsmith.engine import steering
+    from rewardsmith.engine.jobs import steering
     from rewardsmith.errors import UsageError
 
     if edit == (program is not None):
@@ -146,7 +146,7 @@ def _text(path: Path) -> str:
 def veto(candidate: CandidateArgument) -> None:
     """Take a candidate out of the search for good."""
     from rewardsmith import api
-    from rewardsmith.engine import steering
+    from rewardsmith.engine.jobs import steering
 
     context = api.open_here(must_exist=True)
     found = _candidate(context, candidate)
@@ -161,7 +161,7 @@ def comment(
 ) -> None:
     """Say something that the prompts of the job's next round carry."""
     from rewardsmith import api
-    from rewardsmith.engine import steering
+    from rewardsmith.engine.jobs import steering
 
     context = api.open_here(must_exist=True)
     job_id = api.job_id(context, job)
@@ -170,8 +170,8 @@ def comment(
 
 
 def _candidate(context: Any, text: str) -> Any:
-    from rewardsmith.reporting import reading
+    from rewardsmith.reporting import queries
     from rewardsmith.storage.database import read
 
     with read(context.database) as connection:
-        return reading.find_candidate(connection, text)
+        return queries.find_candidate(connection, text)

@@ -22,7 +22,7 @@ def settle_task(context: Any, job_id: str, accept: bool) -> None:
 
     Raises UsageError if a module has changed and nobody accepts it.
     """
-    from rewardsmith.engine.task_files import accept_task_change, require_same_task
+    from rewardsmith.engine.jobs.task_files import accept_task_change, require_same_task
     from rewardsmith.spec import JobSpec
     from rewardsmith.storage import records
     from rewardsmith.storage.database import read

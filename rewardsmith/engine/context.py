@@ -45,7 +45,7 @@ class Context:
     database: Engine
     settings: Settings
     launch: Launch | None = None
-    """How trials on the processor are started: None = a fresh interpreter each. See engine.supervise."""
+    """How trials on the processor are started: None = a fresh interpreter each. See engine.items.supervise."""
     served: bool = False
     """Whether this process works for the service: each of its jobs was submitted, whatever a row says."""
     trial_look: float = 0.05

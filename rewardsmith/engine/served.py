@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from rewardsmith.agents.models import is_ours, needs_files
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.snapshot import Snapshot, read_snapshot
+from rewardsmith.engine.search.snapshot import Snapshot, read_snapshot
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods
 from rewardsmith.methods.recipe import recipe_of

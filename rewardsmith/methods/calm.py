@@ -34,7 +34,7 @@ from rewardsmith.tasks.transitions import Describer, View
 from rewardsmith.training.learner import Experience, Learner
 
 if TYPE_CHECKING:
-    from rewardsmith.methods.learned.judges import Judge, Question
+    from rewardsmith.methods.asking.verifier import Judge, Question
 
 MOST_SUBGOALS = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -204,7 +204,7 @@ class JudgedSubgoals(Learner):
         return keys
 
     def _question(self, seen: Experience, keys: NDArray[np.int64], index: int) -> Question:
-        from rewardsmith.methods.learned.judges import Question, bits
+        from rewardsmith.methods.asking.verifier import Question, bits
 
         t, n = divmod(index, keys.shape[1])
         rollout = seen.rollout
@@ -219,7 +219,7 @@ class JudgedSubgoals(Learner):
 
     def _open_judge(self, setting: Setting) -> tuple[Judge, tuple[Subgoal, ...]]:
         """The judge, and the truth that a stand-in reads (none for a language model). Raises UsageError."""
-        from rewardsmith.methods.learned.judges import ModelJudge, StandInJudge, judge_prompt
+        from rewardsmith.methods.asking.verifier import ModelJudge, StandInJudge, judge_prompt
 
         chosen = setting.options
         model = setting.open_model("judge") if setting.open_model is not None else None

@@ -41,7 +41,7 @@ class CloneLearner(Learner):
         """Fit pi to the planner's actions."""
         if self._cloned:
             return
-        from rewardsmith.methods.guide.oracle import SPLITS, collect, split_layouts
+        from rewardsmith.methods.teacher.oracle import SPLITS, collect, split_layouts
 
         options: CloneOptions = self._setting.options
         task: Any = self._setting.task

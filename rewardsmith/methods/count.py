@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.methods.learned.places import Places, Sight, Visits
+from rewardsmith.methods.intrinsic.places import Places, Sight, Visits
 from rewardsmith.programs.composition import Channel
 from rewardsmith.training.learner import Experience, Learner
 

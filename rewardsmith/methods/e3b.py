@@ -33,7 +33,7 @@ class E3BLearner(Learner):
     """phi, the head that names actions, and C^-1 of each running episode."""
 
     def __init__(self, setting: Setting) -> None:
-        from rewardsmith.methods.learned.networks import Trained, mlp, seeded
+        from rewardsmith.methods.intrinsic.networks import Trained, mlp, seeded
 
         chosen, actions = setting.options, len(setting.task.actions)
         with seeded(setting.seed):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.methods.learned.places import FirstVisits, Sight, state_columns
+from rewardsmith.methods.intrinsic.places import FirstVisits, Sight, state_columns
 from rewardsmith.methods.rnd import Distillation
 from rewardsmith.programs.composition import Channel
 from rewardsmith.tasks.transitions import multilinear_hash

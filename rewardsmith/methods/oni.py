@@ -3,7 +3,7 @@
     r = c_ext * r_ext + c_int * r_llm(m) / N_ep(m)^3
 
 m is the caption of a step, N_ep(m) how often it has occurred in this episode. New captions go to an asynchronous
-annotator, the newest first; its labels train one of three reward models (methods/annotation/reward_models.py), which
+annotator, the newest first; its labels train one of three reward models (methods/labelling/reward_models.py), which
 pays from then on. Training never waits. docs/methods/oni.md says what differs from the paper and why.
 """
 
@@ -27,9 +27,9 @@ from rewardsmith.training.learner import Experience, Learner
 if TYPE_CHECKING:  # a method's module is read without loading torch
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-    from rewardsmith.methods.annotation.annotator import Annotator, Caption, Judge, Label
-    from rewardsmith.methods.annotation.labels import Recorded
-    from rewardsmith.methods.annotation.reward_models import RewardModel
+    from rewardsmith.methods.labelling.annotator import Annotator, Caption, Judge, Label
+    from rewardsmith.methods.labelling.labels import Recorded
+    from rewardsmith.methods.labelling.reward_models import RewardModel
 
 
 class OniOptions(Options):
@@ -58,7 +58,7 @@ class OniLearner(Learner):
     """Captions a rollout, takes the labels that have arrived, pays, and offers what has no label yet."""
 
     def __init__(self, setting: Setting, annotator: Annotator | Recorded | None = None) -> None:
-        from rewardsmith.methods.annotation.labels import LabelFile
+        from rewardsmith.methods.labelling.labels import LabelFile
 
         chosen: OniOptions = setting.options
         self._task, self._options = setting.task, chosen
@@ -95,7 +95,7 @@ class OniLearner(Learner):
 
     def _caption(self, key: int, at: int, seen: Experience) -> Caption:
         """The caption of `key`, which occurred at place `at` of the rollout's T * N steps."""
-        from rewardsmith.methods.annotation.annotator import Caption
+        from rewardsmith.methods.labelling.annotator import Caption
 
         if key not in self._texts:
             run, (t, n) = seen.rollout, np.unravel_index(at, seen.rollout.actions.shape)
@@ -173,7 +173,7 @@ class OniLearner(Learner):
 
 
 def _reward_model(options: OniOptions, seed: int) -> RewardModel:
-    from rewardsmith.methods.annotation.reward_models import Classification, Ranking, Retrieval
+    from rewardsmith.methods.labelling.reward_models import Classification, Ranking, Retrieval
 
     if options.reward_model == "retrieval":
         return Retrieval()
@@ -183,8 +183,8 @@ def _reward_model(options: OniOptions, seed: int) -> RewardModel:
 
 
 def _annotator(setting: Setting) -> Annotator:
-    from rewardsmith.methods.annotation.annotator import Annotator
-    from rewardsmith.methods.annotation.judges import ModelJudge, Shuffled, StandIn
+    from rewardsmith.methods.labelling.annotator import Annotator
+    from rewardsmith.methods.labelling.judges import ModelJudge, Shuffled, StandIn
 
     options: OniOptions = setting.options
     model = setting.open_model("annotator") if setting.open_model is not None else None

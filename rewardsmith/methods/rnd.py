@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.methods.learned.running import Moments, ReturnScale
+from rewardsmith.methods.intrinsic.running import Moments, ReturnScale
 from rewardsmith.programs.composition import Channel
 from rewardsmith.training.learner import Experience, Learner
 
@@ -38,7 +38,7 @@ class Distillation:
     """Target f, predictor f^, and the moments by which observations are whitened."""
 
     def __init__(self, size: int, seed: int, rate: float, share: float) -> None:
-        from rewardsmith.methods.learned.networks import Trained, mlp, seeded
+        from rewardsmith.methods.intrinsic.networks import Trained, mlp, seeded
 
         with seeded(seed):
             networks = {name: mlp(size, _HIDDEN, _HIDDEN, _FEATURES) for name in ("target", "predictor")}

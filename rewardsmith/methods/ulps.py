@@ -28,9 +28,9 @@ if TYPE_CHECKING:  # a method's module is read without loading torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-    from rewardsmith.methods.guide.language_model import LanguageGuide
-    from rewardsmith.methods.guide.prompts import Describer
-    from rewardsmith.methods.guide.uncertainty import CachedOpinions, Opinion
+    from rewardsmith.methods.teacher.language_model import LanguageGuide
+    from rewardsmith.methods.teacher.prompts import Describer
+    from rewardsmith.methods.teacher.uncertainty import CachedOpinions, Opinion
 
 Gates = Literal["entropy", "information", "decay", "single"]
 
@@ -63,7 +63,7 @@ class Blend(Guide):
     """Asks the language model at each step; its advice is P_LLM and h, [N, A + 1]."""
 
     def __init__(self, setting: Setting, guide: LanguageGuide) -> None:
-        from rewardsmith.methods.guide.uncertainty import CachedOpinions
+        from rewardsmith.methods.teacher.uncertainty import CachedOpinions
 
         actions = len(setting.task.actions)
         self.size = actions + 1
@@ -171,7 +171,7 @@ class UlpsLearner(Learner):
 
     def _success_with(self, model: OnPolicyAlgorithm) -> float:
         """Success of the blend, without annealing, on the search's evaluation layouts."""
-        from rewardsmith.methods.guide.playing import play_blended
+        from rewardsmith.methods.teacher.playing import play_blended
 
         envs, task = min(64, self._options.final_episodes), self._setting.task
         batch = task.batch(envs, "select")
@@ -217,8 +217,8 @@ class UlpsLearner(Learner):
 
 def fitted(task: Any, options: UlpsOptions, told: Callable[[str], None] | None = None) -> LanguageGuide:
     """The language model that `options` ask for, from disk or fitted now, of which `told` hears. Raises UsageError."""
-    from rewardsmith.methods.guide.finetune import silent
-    from rewardsmith.methods.guide.language_model import GuideSpec, language_guide
+    from rewardsmith.methods.teacher.finetune import silent
+    from rewardsmith.methods.teacher.language_model import GuideSpec, language_guide
 
     spec = GuideSpec(
         options.prompts, options.language_model, options.pairs, options.passes, options.dropout,
@@ -248,7 +248,7 @@ class Ulps(Method):
         """None. Raises UsageError for a task that the planner cannot search, and without transformers if needed."""
         check_searchable(task)
         if options.language_model is not None:
-            from rewardsmith.methods.guide.pretrained import need_transformers
+            from rewardsmith.methods.teacher.pretrained import need_transformers
 
             need_transformers(options.language_model)
         return ""

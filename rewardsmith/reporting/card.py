@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from rewardsmith.plaintext import in_markdown
-from rewardsmith.reporting import reading, text
-from rewardsmith.reporting.reading import Arm
+from rewardsmith.reporting import queries, text
+from rewardsmith.reporting.queries import Arm
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
 from rewardsmith.storage.records import Candidate, Job
@@ -70,7 +70,7 @@ def _left_out(candidate: Candidate) -> list[str]:
 
 def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
     changes = candidate.training_changes
-    best, baseline = (reading.read_arm(connection, name, changes) for name in (candidate.id, f"{job.id}-sparse"))
+    best, baseline = (queries.read_arm(connection, name, changes) for name in (candidate.id, f"{job.id}-sparse"))
     if best is None:
         score = text.percent(candidate.score)
         return [
@@ -80,7 +80,7 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
             "`--confirm` trains fresh seeds.",
             "",
         ]
-    best = reading.described_alone(best)
+    best = queries.described_alone(best)
     label = ", preliminary" if len(best.seeds) < 10 else ""
     where = "layouts that training did not see" if best.unseen else "layouts that training may have seen"
     lines = [
@@ -94,7 +94,7 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
         _score_row("this reward", best),
     ]
     if baseline is not None:
-        lines.append(_score_row("environment's own (sparse)", reading.described_alone(baseline)))
+        lines.append(_score_row("environment's own (sparse)", queries.described_alone(baseline)))
     return [*lines, "", f"Seeds: {', '.join(map(str, best.seeds))}.", ""]
 
 

@@ -77,7 +77,7 @@ def learning_words(learning: Mapping[str, Any] | None) -> str | None:
 
 
 def adjustment_words(adjustment: Mapping[str, Any] | None) -> str | None:
-    """What a candidate's second training was for and what came of it (engine.retraining); None without one."""
+    """What a candidate's second training was for and what came of it (engine.search.retraining); None without one."""
     if adjustment is None:
         return None
     return f"{adjustment['reason']}: {adjustment.get('note') or 'to be trained once more with other settings'}"

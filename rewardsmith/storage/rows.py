@@ -65,7 +65,7 @@ class Candidate:
     score: float | None
     oracle_informed: bool
     created_at: datetime
-    adjustment: dict[str, Any] | None = None  # settings that it is trained with once more, see engine.retraining
+    adjustment: dict[str, Any] | None = None  # settings that it is trained with once more, see engine.search.retraining
 
     @property
     def retrained_from(self) -> int | None:

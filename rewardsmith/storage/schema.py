@@ -118,7 +118,7 @@ candidates = Table(
     Column("score", Float),  # success of its last rung, mean over search seeds
     Column("oracle_informed", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
-    Column("adjustment", JSON),  # other settings that it is trained with once more, see engine/retraining.py
+    Column("adjustment", JSON),  # other settings that it is trained with once more, see engine/search/retraining.py
     Index("ix_candidates_job_id_iteration", "job_id", "iteration"),
 )
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
-from rewardsmith.training.rows import CODES, COLORS, FEATURES, KINDS, STATES, SumOfRows, read_cells
+from rewardsmith.training.sparse_layer import CODES, COLORS, FEATURES, KINDS, STATES, SumOfRows, read_cells
 
 
 def _features_of_codes() -> torch.Tensor:

@@ -21,7 +21,7 @@ from sandbox.product import Episodes, ProductHost
 from .model import HIGH_PAY, RewardModel
 from .scripts import Played
 from .solving import END, optimal_reach
-from .turns import TURNS
+from .yielding_lock import TURNS
 
 _PAIRS_PER_CALL, _MEMORIES = 8192, 4096
 _LANES, _STEPS, _TAIL = 64, 256, 8

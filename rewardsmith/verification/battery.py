@@ -20,7 +20,7 @@ from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
 from rewardsmith.verification.soundness import guidance_ratio, with_ratio
-from rewardsmith.verification.turns import side_by_side
+from rewardsmith.verification.yielding_lock import side_by_side
 from sandbox.client import Scores
 
 

@@ -22,14 +22,14 @@ from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
 from .layouts import LAYOUTS, layout_sample
 from .model import NotCertified, RewardModel, build_model
-from .over_time import SuccessPay, horizon_solves, success_pay, timed_optimum
-from .part import judge_part
+from .partial import judge_part
 from .plans import plan_of
+from .returns import cycle_of, dying, idling, solution_return
 from .solving import Solution, distances, optimal_reach, solve
 from .soundness import Soundness, margin_of, soundness_of
-from .turns import TURNS, side_by_side
+from .timed_success import SuccessPay, horizon_solves, success_pay, timed_optimum
 from .verdicts import LayoutCertificate, Optimum
-from .worth import cycle_of, dying, idling, solution_return
+from .yielding_lock import TURNS, side_by_side
 
 LIMIT = 400_000
 QUICK_LIMIT, QUICK_WORK = 30_000, 150_000

@@ -23,9 +23,9 @@ from sandbox.client import HostError
 from sandbox.memories import ONE_TOO_MANY, UNLISTED
 from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, Expansion, ProductHost
 
-from .numbering import Front, Keys, TooManyValues
+from .interning import Front, Keys, TooManyValues
 from .solving import END
-from .turns import TURNS
+from .yielding_lock import TURNS
 
 LOW_PAY, HIGH_PAY = 0.1, 1.0
 """What the environment may pay for a success: 1 - 0.9 t / T."""

@@ -14,9 +14,9 @@ from sqlalchemy import text
 from rewardsmith.agents.models import Answer, ModelFailed, ReplayKey, Request, Usage
 from rewardsmith.agents.pricing import bound_of
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.limits import Account, LimitedModel
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.models.limited import Account, LimitedModel
 from rewardsmith.errors import BudgetSpent, UsageError
 from rewardsmith.spec import Budget, JobSpec
 from rewardsmith.storage import ledger, queue
@@ -60,7 +60,7 @@ def request(number: int, attempt: int = 0) -> Request:
 
 def make(folder: Path, budget: Budget, **settings) -> tuple[Context, str]:
     context = open_context(Settings(home=folder, **settings))
-    return context, jobs.create_job(context, JobSpec(task="CartPole-v1", confirm=0, budget=budget))
+    return context, lifecycle.create_job(context, JobSpec(task="CartPole-v1", confirm=0, budget=budget))
 
 
 def limited(context: Context, job: str, inner, budget: Budget, owner: str = "") -> LimitedModel:
@@ -253,4 +253,4 @@ def test_a_dollar_limit_with_an_unpriced_model_is_refused(tmp_path, field):
     value = "openai/model-of-ours" if field != "fallback_models" else ("openai/model-of-ours",)
     spec = JobSpec(**{"task": "CartPole-v1", "model": "openai/gpt-4o", "budget": Budget(dollars=1.0), field: value})
     with pytest.raises(UsageError, match="price of openai/model-of-ours is unknown"):
-        jobs.create_job(open_context(Settings(home=tmp_path)), spec)
+        lifecycle.create_job(open_context(Settings(home=tmp_path)), spec)

@@ -14,8 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "agents"))
 from provider import Provider, Reply, completion, error
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import designing, items, jobs
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.items import check, dispatch
+from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.methods import get_method
 from rewardsmith.spec import Budget, JobSpec
 from rewardsmith.storage import queue, records
@@ -89,7 +90,7 @@ def around(monkeypatch) -> Iterator[None]:
     # The checks have tests of their own; here their verdict only leads to the critic.
     contract = Verdict("contract", True, "1 transition scored", {"behaviour": "b"})
     passed = Checked([contract], {}, {"transitions": 1, "episodes": 1})
-    monkeypatch.setattr(designing, "run_checks", lambda *_: passed)
+    monkeypatch.setattr(check, "run_checks", lambda *_: passed)
     yield
 
 
@@ -99,7 +100,7 @@ def prepare(context: Context, role: str, url: str) -> Item:
         task="CartPole-v1", method="free", model="openai/gpt-4o", api_base=url, confirm=0, samples=1, iterations=1,
         planner=False, budget=Budget(tokens=LIMIT, dollars=1.0),
     )  # fmt: skip
-    job = jobs.create_job(context, spec)
+    job = lifecycle.create_job(context, spec)
     made = f"{job}-1a"
     with context.database.begin() as connection:
         connection.execute(text("DELETE FROM work_items WHERE job_id = :job"), {"job": job})
@@ -123,8 +124,8 @@ def prepare(context: Context, role: str, url: str) -> Item:
 def run(context: Context, item: Item) -> dict[str, object]:
     """Do the item; what it left behind. Fails when that took too long."""
     began = time.monotonic()
-    items.run_item(context, item.id, str(item.owner))
-    items.run_item(context, item.id, str(item.owner))  # delivered a second time: nothing happens
+    dispatch.run_item(context, item.id, str(item.owner))
+    dispatch.run_item(context, item.id, str(item.owner))  # delivered a second time: nothing happens
     assert time.monotonic() - began < 10
     job = item.key.job_id
     with context.database.connect() as connection:
@@ -139,7 +140,7 @@ def run(context: Context, item: Item) -> dict[str, object]:
     return {"item": queue.get(context.database, item.id), "job": row, "sums": sums, "candidates": candidates}
 
 
-def check(role: str, left: dict, provider: Provider) -> None:
+def check_outcome(role: str, left: dict, provider: Provider) -> None:
     sums, job, item = left["sums"], left["job"], left["item"]
     assert sums["tokens"] <= LIMIT and sums["usd"] <= 1.0, "overspent"
     assert sums["open"] == 0 and sums["unsettled"] == 0, "a call was left reserved"
@@ -163,7 +164,7 @@ def check(role: str, left: dict, provider: Provider) -> None:
 def test_a_fault_that_stays_ends_in_a_result_or_a_clear_failure(place: Context, fault: str, role: str) -> None:
     with Provider(FAULTS[fault]) as provider:
         left = run(place, prepare(place, role, provider.url))
-    check(role, left, provider)
+    check_outcome(role, left, provider)
 
 
 PASSING = ["429", "429 with a short Retry-After", "500", "503", "cut-off body", "HTML page", "wrong JSON", "no JSON",
@@ -176,7 +177,7 @@ PASSING = ["429", "429 with a short Retry-After", "500", "503", "cut-off body", 
 def test_a_fault_that_passes_ends_in_the_result(patient_place: Context, fault: str, role: str) -> None:
     with Provider(FAULTS[fault], completion(GOOD[role])) as provider:
         left = run(patient_place, prepare(patient_place, role, provider.url))
-    check(role, left, provider)
+    check_outcome(role, left, provider)
     assert left["item"].state == "done"
     if role == "designer":
         assert any(c.source == PROGRAM for c in left["candidates"])

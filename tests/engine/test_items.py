@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import items, jobs
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.items import dispatch
+from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.errors import StorageError, UsageError
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
@@ -38,7 +39,7 @@ def context(tmp_path: Path) -> Context:
 
 def failing(monkeypatch: pytest.MonkeyPatch, kind: str, error: BaseException, sample: int | None = 0) -> list[int]:
     """Let the items of one sample (None: all) end with `error`; a list that grows by their attempts."""
-    handler, attempts = items._HANDLERS[kind], []
+    handler, attempts = dispatch._HANDLERS[kind], []
 
     def broken(context: Context, item: Item) -> None:
         if sample is None or item.key.sample == sample:
@@ -46,12 +47,12 @@ def failing(monkeypatch: pytest.MonkeyPatch, kind: str, error: BaseException, sa
             raise error
         handler(context, item)
 
-    monkeypatch.setitem(items._HANDLERS, kind, broken)
+    monkeypatch.setitem(dispatch._HANDLERS, kind, broken)
     return attempts
 
 
 def claimed(context: Context) -> Item:
-    job = jobs.create_job(context, JobSpec.model_validate(SPEC))
+    job = lifecycle.create_job(context, JobSpec.model_validate(SPEC))
     with context.database.begin() as connection:
         connection.execute(text("DELETE FROM work_items"))
         records.put_iteration(connection, job, 1, state="running")
@@ -68,13 +69,13 @@ def test_an_unforeseen_error_is_recorded_with_its_item_which_is_lost_at_the_atte
     error = UNFORESEEN[name]
     attempts = failing(monkeypatch, "design", error, None)
     item = claimed(context)
-    items.run_item(context, item.id, str(item.owner))
+    dispatch.run_item(context, item.id, str(item.owner))
     left = queue.get(context.database, item.id)
     assert left.state == "queued"
     assert type(error).__name__ in str(left.error)
     again = queue.claim(context.database, queue.make_owner(), 60, kinds=("design",))
     assert again is not None
-    items.run_item(context, again.id, str(again.owner))
+    dispatch.run_item(context, again.id, str(again.owner))
     assert queue.get(context.database, item.id).state == "lost"
     assert attempts == [1, 2]
     with context.database.connect() as connection:
@@ -85,7 +86,7 @@ def test_an_unforeseen_error_is_recorded_with_its_item_which_is_lost_at_the_atte
 def test_what_the_user_can_mend_pauses_the_job_and_says_so(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, "design", UsageError("The task is gone.", "Put it back."), None)
     item = claimed(context)
-    items.run_item(context, item.id, str(item.owner))
+    dispatch.run_item(context, item.id, str(item.owner))
     with context.database.connect() as connection:
         job = records.get_job(connection, item.key.job_id)
     assert (job.state, job.note) == ("paused", "The task is gone.\nPut it back.")
@@ -96,14 +97,14 @@ def test_an_error_of_the_database_is_the_executors_own(context: Context, monkeyp
     failing(monkeypatch, "design", StorageError("The database cannot be used.", "Check it."), None)
     item = claimed(context)
     with pytest.raises(StorageError):
-        items.run_item(context, item.id, str(item.owner))
+        dispatch.run_item(context, item.id, str(item.owner))
 
 
 def test_a_library_that_ends_its_thread_ends_its_item_only(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, "design", SystemExit(3), None)
     item = claimed(context)
     with ThreadPoolExecutor(1) as slot:
-        slot.submit(items.run_item, context, item.id, str(item.owner)).result()
+        slot.submit(dispatch.run_item, context, item.id, str(item.owner)).result()
     assert queue.get(context.database, item.id).error == "SystemExit: 3"
 
 
@@ -111,7 +112,7 @@ def test_the_executor_goes_on_with_the_other_items(
     context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempts = failing(monkeypatch, "design", UNFORESEEN["a defect of CPython's"])
-    job_id = jobs.create_job(context, JobSpec.model_validate(SPEC))
+    job_id = lifecycle.create_job(context, JobSpec.model_validate(SPEC))
     LocalExecutor(context, job_id, 2, None).run()
     with context.database.connect() as connection:
         job = records.get_job(connection, job_id)

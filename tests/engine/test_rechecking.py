@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
 from rewardsmith.engine.context import open_context
-from rewardsmith.engine.items import run_item
-from rewardsmith.engine.rechecking import worse
+from rewardsmith.engine.items.dispatch import run_item
+from rewardsmith.engine.items.recheck import worse
+from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import source_hash
 from rewardsmith.spec import JobSpec
@@ -50,7 +50,7 @@ def test_a_verdict_is_worse_where_a_check_fails_that_passed_or_a_certificate_say
 @pytest.mark.parametrize(("weight", "passes"), [(0.01, True), (50.0, False)])
 def test_a_reward_is_checked_with_the_weights_that_its_second_training_would_use(tmp_path, weight, passes):
     context = open_context(Settings(home=tmp_path))
-    job_id = jobs.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
+    job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
     name = f"{job_id}-1a"
     with context.database.begin() as connection:
         queue.cancel_open(connection, job_id)

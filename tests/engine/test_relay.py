@@ -9,11 +9,13 @@ import pytest
 
 from rewardsmith.agents.models import Answer, ReplayKey, Request, Usage
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs, relay, trials
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.items import run_item
-from rewardsmith.engine.limits import Account, LimitedModel
-from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.items import train
+from rewardsmith.engine.items.dispatch import run_item
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.models import relayed
+from rewardsmith.engine.models.limited import Account, LimitedModel
+from rewardsmith.engine.search.snapshot import read_snapshot
 from rewardsmith.errors import BudgetSpent, LostItem
 from rewardsmith.spec import Budget, JobSpec
 from rewardsmith.storage import queue, records
@@ -46,7 +48,7 @@ def fake(monkeypatch) -> Fake:
         account = Account(snapshot.job.id, candidate, snapshot.spec.budget, str(item.owner))
         return LimitedModel(made, context, account)
 
-    monkeypatch.setattr(relay, "open_role", open_role)
+    monkeypatch.setattr(relayed, "open_role", open_role)
     return made
 
 
@@ -55,7 +57,7 @@ def trial_of(context: Context, **budget) -> queue.Item:
     spec = JobSpec(
         task="MiniGrid-DoorKey-5x5-v0", method="oni", model="fake/model", confirm=0, steps=5000, budget=Budget(**budget)
     )
-    job = jobs.create_job(context, spec)
+    job = lifecycle.create_job(context, spec)
     item = queue.claim(context.database, queue.make_owner(), 60, job, ("baseline",))
     assert item is not None
     return item
@@ -67,7 +69,7 @@ def question(number: int, prompt: str, role: str = "annotator") -> Request:
 
 def ask(context: Context, trial: queue.Item, request: Request) -> tuple[threading.Thread, list]:
     """Ask from a thread, as a trial's annotator does; the answer, or what was raised."""
-    model, got = relay.RelayedModel(context, trial, "fake/model"), []
+    model, got = relayed.RelayedModel(context, trial, "fake/model"), []
 
     def work() -> None:
         try:
@@ -154,8 +156,8 @@ def test_steps_told_by_a_trial_that_goes_on_from_an_older_checkpoint_never_fall(
         with read(context.database) as connection:
             return [trial.steps for trial in records.trials_of(connection, job_id=item.key.job_id)]
 
-    trials._Rows(context, item, item.key.candidate, "search").on_rollout(5000)
-    resumed = trials._Rows(context, item, item.key.candidate, "search")
+    train._Rows(context, item, item.key.candidate, "search").on_rollout(5000)
+    resumed = train._Rows(context, item, item.key.candidate, "search")
     resumed.on_rollout(1000)
     assert told() == [5000]
     resumed._written = 0.0

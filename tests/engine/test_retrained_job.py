@@ -8,10 +8,11 @@ import pytest
 from running import in_process
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import items, jobs
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import open_context
-from rewardsmith.engine.trials import train_item
+from rewardsmith.engine.items import dispatch
+from rewardsmith.engine.items.train import train_item
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.jobs.advance import advance
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue
 
@@ -34,7 +35,7 @@ def job(tmp_path_factory):
         task="MiniGrid-DoorKey-8x8-v0", method="free", iterations=1, samples=1, repairs=0, steps=2_048, confirm=0,
         rungs=(1.0,), verification=False, training=TRAINING,
     )  # fmt: skip
-    job_id = jobs.create_job(context, spec, PROGRAM)
+    job_id = lifecycle.create_job(context, spec, PROGRAM)
     advance(context, job_id)
     with context.database.begin() as connection:
         # Only the program that was given matters here.
@@ -43,7 +44,7 @@ def job(tmp_path_factory):
     advance(context, job_id)
     while (item := queue.claim(context.database, "me", 600, job_id)) is not None:
         train = item.key.kind in queue.TRAINING_KINDS
-        (train_item if train else items._HANDLERS[item.key.kind])(context, item)
+        (train_item if train else dispatch._HANDLERS[item.key.kind])(context, item)
         advance(context, job_id)
     return folder
 

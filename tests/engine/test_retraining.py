@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from test_state_machine import World, complete, fresh, play, start
 
-from rewardsmith.engine import jobs, steering
-from rewardsmith.engine.advance import advance
-from rewardsmith.engine.racing import AGAIN
-from rewardsmith.engine.retraining import proposal, weighed
+from rewardsmith.engine.jobs import lifecycle, steering
+from rewardsmith.engine.jobs.advance import advance
+from rewardsmith.engine.search.ranking import AGAIN
+from rewardsmith.engine.search.retraining import proposal, weighed
 from rewardsmith.methods import get_method
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.reward import ENV, TrainingReward
@@ -225,7 +225,7 @@ def test_a_given_reward_that_is_only_trained_is_trained_as_it_is(tmp_path):
     from rewardsmith.spec import JobSpec
 
     spec = JobSpec(task="CartPole-v1", method="free", model="none", iterations=1, samples=1, confirm=2, steps=1000)
-    job_id = jobs.create_job(context, spec, "def reward(prev, action, state, memory):\n    return 1.0\n")
+    job_id = lifecycle.create_job(context, spec, "def reward(prev, action, state, memory):\n    return 1.0\n")
     advance(context, job_id)
     play(context, job_id, Hidden(LESS_ENTROPY, 0.5), random.Random(0))
     assert again(read(context, job_id)[1]) == []
@@ -248,8 +248,8 @@ def test_a_veto_or_an_end_of_the_job_ends_the_second_training(tmp_path, found, k
     world = Hidden(found, 0.5)
     item = until(context, job_id, kind, sample, world)
     if end == "pause":
-        jobs.pause_job(context, job_id, "break")
-        jobs.resume_job(context, job_id)
+        lifecycle.pause_job(context, job_id, "break")
+        lifecycle.resume_job(context, job_id)
         complete(context, item, world)
         advance(context, job_id)
         play(context, job_id, world, random.Random(0))
@@ -260,7 +260,7 @@ def test_a_veto_or_an_end_of_the_job_ends_the_second_training(tmp_path, found, k
         advance(context, job_id)
         play(context, job_id, world, random.Random(0))
     else:
-        jobs.cancel_job(context, job_id)
+        lifecycle.cancel_job(context, job_id)
         advance(context, job_id)
     candidates, items = read(context, job_id)
     assert not [i for i in items if i.state in queue.OPEN]
@@ -319,7 +319,7 @@ def test_another_claim_of_a_job_that_goes_on_has_a_baseline_of_its_own(tmp_path)
     context, job_id = begin(tmp_path)
     world = LaterIsDrowned(LESS_ENTROPY, 0.8)
     play(context, job_id, world, random.Random(0))
-    jobs.extend_job(context, job_id, 1)
+    lifecycle.extend_job(context, job_id, 1)
     advance(context, job_id)
     ranked = play(context, job_id, world, random.Random(0))
     assert ranked[0] == "2a"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import items, jobs
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import open_context
+from rewardsmith.engine.items import dispatch
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.jobs.advance import advance
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 
@@ -38,12 +39,12 @@ def test_a_difference_and_a_record_with_the_same_signs_are_not_both_trained(tmp_
         {"task": str(CASE / "frozen_module.yaml"), "model": f"listed:{tmp_path / 'answers.json'}", "iterations": 1,
          "samples": 2, "steps": 20_000, "confirm": 0}
     )  # fmt: skip
-    job = jobs.create_job(context, spec)
+    job = lifecycle.create_job(context, spec)
     advance(context, job)
     for kind in ("design", "check"):
         claimed = [queue.claim(context.database, f"worker {k}", 60, job, [kind]) for k in range(2)]
         for item in claimed[::direction] if kind == "check" else claimed:
-            items.run_item(context, item.id, str(item.owner))
+            dispatch.run_item(context, item.id, str(item.owner))
     with context.database.connect() as connection:
         trained = [i.key.candidate for i in queue.of_job(connection, job) if i.key.kind == "train"]
         causes = {c.id: c.cause_of_death for c in records.candidates_of(connection, job)}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs, service
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.items import run_item
+from rewardsmith.engine.items.dispatch import run_item
+from rewardsmith.engine.jobs import lifecycle, service
 from rewardsmith.engine.served import SERVED_SETTINGS
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec, read_spec, with_changes
@@ -65,7 +65,7 @@ def test_a_job_never_holds_more_than_its_slots(context):
 
 
 def test_local_jobs_are_left_to_their_own_executor(context):
-    jobs.create_job(context, read_spec(SPEC))
+    lifecycle.create_job(context, read_spec(SPEC))
     assert claim(context) is None
     assert hints.take_due(context.database, 0.0) == []
 

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs, service, steering
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.decide import decide, repair_depth
-from rewardsmith.engine.designing import _candidate_id
-from rewardsmith.engine.racing import AGAIN, ranking
-from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.items.design import _candidate_id
+from rewardsmith.engine.jobs import lifecycle, service, steering
+from rewardsmith.engine.jobs.advance import advance
+from rewardsmith.engine.search.ranking import AGAIN, ranking
+from rewardsmith.engine.search.rounds import decide, repair_depth
+from rewardsmith.engine.search.snapshot import read_snapshot
 from rewardsmith.errors import LostItem, UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import source_hash
@@ -35,7 +35,7 @@ def fresh(folder: Path) -> Context:
 
 def start(context: Context, **options) -> str:
     spec = JobSpec(**{"task": TASK, "iterations": 2, "samples": 2, "confirm": 2, "steps": 1000, **options})
-    job_id = jobs.create_job(context, spec)
+    job_id = lifecycle.create_job(context, spec)
     advance(context, job_id)
     return job_id
 
@@ -188,7 +188,7 @@ def test_a_repair_that_comes_to_pay_what_a_first_design_pays_is_compared_with_it
 def test_a_person_s_own_program_trains_whatever_pays_the_same(tmp_path):
     context = fresh(tmp_path)
     spec = JobSpec(task=TASK, iterations=1, samples=2, confirm=0, steps=1000, method="free")
-    job_id = jobs.create_job(context, spec, "def reward(prev, action, state, memory):\n    return 1.0\n")
+    job_id = lifecycle.create_job(context, spec, "def reward(prev, action, state, memory):\n    return 1.0\n")
     advance(context, job_id)
     play(context, job_id, AllTheSame(0), random.Random(0))
     with context.database.connect() as connection:
@@ -425,14 +425,16 @@ def test_a_dead_owner_s_item_is_queued_again_and_lost_after_three_attempts(tmp_p
 def test_a_paused_job_hands_out_nothing_until_it_is_resumed(tmp_path):
     context = fresh(tmp_path)
     job_id = start(context)
-    jobs.pause_job(context, job_id, "break")
+    lifecycle.pause_job(context, job_id, "break")
     assert queue.claim(context.database, "me", 60, job_id) is None
-    jobs.resume_job(context, job_id)
+    lifecycle.resume_job(context, job_id)
     assert queue.claim(context.database, "me", 60, job_id) is not None
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled"])
-@pytest.mark.parametrize("steer", [jobs.resume_job, service.resume_service_job, service.halt_job, jobs.cancel_job])
+@pytest.mark.parametrize(
+    "steer", [lifecycle.resume_job, service.resume_service_job, service.halt_job, lifecycle.cancel_job]
+)
 def test_a_job_that_has_ended_is_neither_resumed_nor_paused(tmp_path, steer, state):
     context = fresh(tmp_path)
     job_id = start(context)
@@ -456,9 +458,9 @@ def test_no_trial_runs_in_the_table_once_its_job_or_its_candidate_has_ended(tmp_
         records.put_trial(connection, job_id, item.key.candidate, "search", item.key.seed, state="running", steps=500)
     match end:
         case "cancel":
-            jobs.cancel_job(context, job_id)
+            lifecycle.cancel_job(context, job_id)
         case "time":
-            jobs.stop_for_time(context, job_id, "spent")
+            lifecycle.stop_for_time(context, job_id, "spent")
         case "veto":
             steering.veto(context, item.key.candidate)
     with context.database.connect() as connection:
@@ -470,7 +472,7 @@ def test_extend_adds_iterations_to_a_finished_job(tmp_path):
     context = fresh(tmp_path)
     job_id = start(context, iterations=1)
     play(context, job_id, World(5), random.Random(0))
-    jobs.extend_job(context, job_id, 1)
+    lifecycle.extend_job(context, job_id, 1)
     advance(context, job_id)
     play(context, job_id, World(5), random.Random(0))
     with context.database.connect() as connection:

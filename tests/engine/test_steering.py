@@ -9,13 +9,14 @@ import pytest
 from rewardsmith.agents.fallback import FallbackModel
 from rewardsmith.agents.models import Answer, ModelFailed, ReplayKey, Request
 from rewardsmith.config import Settings
-from rewardsmith.engine import items, jobs, steering
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.decide import choose_move
-from rewardsmith.engine.racing import ranking
-from rewardsmith.engine.snapshot import read_snapshot
-from rewardsmith.engine.speaking import models_of
+from rewardsmith.engine.items import dispatch
+from rewardsmith.engine.jobs import lifecycle, steering
+from rewardsmith.engine.jobs.advance import advance
+from rewardsmith.engine.models.open import models_of
+from rewardsmith.engine.search.ranking import ranking
+from rewardsmith.engine.search.rounds import choose_move
+from rewardsmith.engine.search.snapshot import read_snapshot
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
@@ -28,7 +29,7 @@ PROGRAM = "def reward(prev, action, state, memory):\n    return {gain} if state.
 def start(folder: Path, **options) -> tuple[Context, str]:
     context = open_context(Settings(home=folder))
     values = {"task": "CartPole-v1", "method": "free", "model": "manual", "samples": 2, "iterations": 2, "confirm": 0}
-    job = jobs.create_job(context, JobSpec(**{**values, **options}))
+    job = lifecycle.create_job(context, JobSpec(**{**values, **options}))
     with context.database.begin() as connection:
         queue.cancel_open(connection, job)  # the baseline's training has no part here
     advance(context, job)
@@ -39,7 +40,7 @@ def work(context: Context, job: str, kind: str) -> int:
     """Do all queued items of a kind; how many there were."""
     count = 0
     while (item := queue.claim(context.database, "me", 60, job, [kind])) is not None:
-        items.run_item(context, item.id, "me")
+        dispatch.run_item(context, item.id, "me")
         count += 1
     return count
 
@@ -76,7 +77,7 @@ def test_every_prompt_of_a_round_waits_at_once_and_each_answer_is_taken(tmp_path
     assert work(context, job, "design") == 2
     questions = steering.pending(context)
     assert len(questions) == 2 and "Reward Designer" in Path(questions[0].prompt_file).read_text()
-    assert jobs.pause_for_answers(context, job)
+    assert lifecycle.pause_for_answers(context, job)
     assert "calls pending" in snapshot_of(context, job).job.note
     with pytest.raises(UsageError, match="empty"):
         steering.answer(context, questions[0].id, " \n")
@@ -85,7 +86,7 @@ def test_every_prompt_of_a_round_waits_at_once_and_each_answer_is_taken(tmp_path
     for question in questions:
         assert steering.answer(context, question.id, PROGRAM.format(gain=question.id)) == job
     assert steering.pending(context) == []
-    jobs.resume_job(context, job)
+    lifecycle.resume_job(context, job)
     work(context, job, "design")
     candidates = [c for c in snapshot_of(context, job).candidates if c.kind == "designed"]
     assert {c.source for c in candidates} == {PROGRAM.format(gain=q.id) for q in questions}
@@ -131,9 +132,9 @@ def test_a_job_with_other_work_is_not_paused_for_a_person(tmp_path):
     context, job = start(tmp_path)
     item = queue.claim(context.database, "me", 60, job, ["design"])
     assert item is not None
-    items.run_item(context, item.id, "me")
+    dispatch.run_item(context, item.id, "me")
     assert len(steering.pending(context)) == 1
-    assert not jobs.pause_for_answers(context, job)
+    assert not lifecycle.pause_for_answers(context, job)
 
 
 def test_an_unreadable_answer_asks_the_person_once_more_with_the_reason(tmp_path):

@@ -12,10 +12,11 @@ from gymnasium import spaces
 from running import FEW_EPISODES, rewardsmith
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import items, jobs
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.trials import train_item
+from rewardsmith.engine.items import dispatch
+from rewardsmith.engine.items.train import train_item
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.jobs.advance import advance
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.reporting.overview import read_overview
 from rewardsmith.spec import JobSpec
@@ -140,7 +141,7 @@ def start(folder: Path, fault: str, at: int, seed_reward: str | None = PROGRAM, 
     training = {"num_envs": 4, "rollout_steps": 16, "eval_episodes": 10, "final_episodes": 10}
     asked = {"method": "free", "iterations": 1, "samples": 1, "steps": 1000, "confirm": 0, **options}
     spec = JobSpec.model_validate({"task": describe(folder, fault, at), "training": training, **asked})
-    job = jobs.create_job(context, spec, seed_reward)
+    job = lifecycle.create_job(context, spec, seed_reward)
     advance(context, job)
     return context, job
 
@@ -153,7 +154,7 @@ def work(context: Context, job: str, kind: str) -> queue.Item:
         train_item(context, claimed)
         advance(context, job)
     else:
-        items.run_item(context, claimed.id, str(claimed.owner))
+        dispatch.run_item(context, claimed.id, str(claimed.owner))
     return queue.get(context.database, claimed.id)
 
 
@@ -209,9 +210,9 @@ def test_a_job_that_its_environment_ended_goes_on_with_extend_once_it_is_mended(
     context, job = start(tmp_path, "step", 30)
     work(context, job, "baseline")
     with pytest.raises(UsageError, match="ended already"):
-        jobs.resume_job(context, job)
+        lifecycle.resume_job(context, job)
     monkeypatch.setattr(Faulty, "mended", True)
-    jobs.extend_job(context, job, 1)
+    lifecycle.extend_job(context, job, 1)
     assert work(context, job, "baseline").state == "done"
     with context.database.connect() as connection:
         assert records.get_job(connection, job).state == "running"

@@ -16,10 +16,10 @@ from running import FEW_EPISODES, in_process, rewardsmith
 
 from rewardsmith import api
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs, service
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.items import run_item
-from rewardsmith.engine.task_files import accept_task_change, read_key, task_key, with_description
+from rewardsmith.engine.items.dispatch import run_item
+from rewardsmith.engine.jobs import lifecycle, service
+from rewardsmith.engine.jobs.task_files import accept_task_change, read_key, task_key, with_description
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec, TaskDescription, read_spec
 from rewardsmith.storage import queue, records
@@ -70,25 +70,25 @@ def edit(line: Path) -> None:
 
 def test_a_job_stores_the_text_the_folder_and_the_hashes(context, line):
     text = line.read_text()
-    spec = stored(context, jobs.create_job(context, spec_of(line)))
+    spec = stored(context, lifecycle.create_job(context, spec_of(line)))
     assert spec.description is not None
     assert spec.description.text == text and spec.description.folder == str(line.parent)
     assert list(spec.description.files) == [module_of(line).name]
 
 
 def test_a_task_by_its_id_stores_no_description(context):
-    assert stored(context, jobs.create_job(context, spec_of("MountainCar-v0"))).description is None
+    assert stored(context, lifecycle.create_job(context, spec_of("MountainCar-v0"))).description is None
 
 
 def test_an_edited_file_does_not_change_what_a_stored_job_means(context, line, monkeypatch, tmp_path):
-    job = jobs.create_job(context, spec_of(line))
+    job = lifecycle.create_job(context, spec_of(line))
     edit(line)
     monkeypatch.chdir(tmp_path)
     spec = stored(context, job)
     assert get_task(spec.task, spec.description).success_rule.endswith("x >= 9.")
     line.unlink()
     assert get_task(spec.task, spec.description).success_rule.endswith("x >= 9.")
-    jobs.extend_job(context, job, 1)
+    lifecycle.extend_job(context, job, 1)
     assert stored(context, job).description == spec.description
 
 
@@ -122,25 +122,25 @@ def test_a_job_without_a_description_is_found_by_the_hash_it_always_had():
 
 @pytest.mark.parametrize("command", ["extend", "resume"])
 def test_a_changed_module_stops_what_goes_on_and_is_named(command, context, line):
-    job = jobs.create_job(context, spec_of(line))
-    jobs.pause_job(context, job, "for a while")
+    job = lifecycle.create_job(context, spec_of(line))
+    lifecycle.pause_job(context, job, "for a while")
     module_of(line).write_text(module_of(line).read_text().replace("40", "41"))
     with pytest.raises(TaskChanged) as caught:
-        jobs.extend_job(context, job, 1) if command == "extend" else jobs.resume_job(context, job)
+        lifecycle.extend_job(context, job, 1) if command == "extend" else lifecycle.resume_job(context, job)
     assert module_of(line).name in caught.value.cause and "--accept-task-change" in caught.value.remedy
     with read(context.database) as connection:
         assert records.get_job(connection, job).state == "paused"
 
 
 def test_an_accepted_change_goes_on_and_marks_the_job(context, line):
-    job = jobs.create_job(context, spec_of(line))
-    jobs.pause_job(context, job, "for a while")
+    job = lifecycle.create_job(context, spec_of(line))
+    lifecycle.pause_job(context, job, "for a while")
     assert accept_task_change(context, job) == []
     module_of(line).write_text(module_of(line).read_text() + "# edited\n")
     assert accept_task_change(context, job) == [f"{module_of(line).name} in {line.parent}"]
     described = stored(context, job).description
     assert described is not None and len(described.changes) == 1 and module_of(line).name in described.changes[0]
-    jobs.resume_job(context, job)
+    lifecycle.resume_job(context, job)
     with read(context.database) as connection:
         assert [e["kind"] for e in latest_events(connection, 2, job)] == ["resumed", "task changed"]
     home = {"REWARDSMITH_HOME": str(context.settings.home), "REWARDSMITH_DATABASE_URL": context.settings.url}
@@ -151,7 +151,7 @@ def test_an_accepted_change_goes_on_and_marks_the_job(context, line):
 
 
 def test_a_module_that_is_gone_cannot_be_accepted(context, line):
-    job = jobs.create_job(context, spec_of(line))
+    job = lifecycle.create_job(context, spec_of(line))
     sys.modules.pop(module_of(line).stem, None)
     module_of(line).unlink()
     with pytest.raises(UsageError, match="cannot be opened"):
@@ -159,7 +159,7 @@ def test_a_module_that_is_gone_cannot_be_accepted(context, line):
 
 
 def test_a_module_that_changes_while_the_job_runs_pauses_it(context, line):
-    job = jobs.create_job(context, spec_of(line))
+    job = lifecycle.create_job(context, spec_of(line))
     module_of(line).write_text(module_of(line).read_text() + "# edited\n")
     item = queue.claim(context.database, "me", 60, job)
     assert item is not None
@@ -170,7 +170,7 @@ def test_a_module_that_changes_while_the_job_runs_pauses_it(context, line):
 
 
 def test_a_process_that_loads_tasks_is_told_the_stored_one(context, line):
-    spec = stored(context, jobs.create_job(context, spec_of(line)))
+    spec = stored(context, lifecycle.create_job(context, spec_of(line)))
     edit(line)
     name, described = read_key(task_key(spec))
     assert get_task(name, described).success_rule.endswith("x >= 9.")
@@ -180,7 +180,7 @@ def test_a_process_that_loads_tasks_is_told_the_stored_one(context, line):
 def test_an_environment_that_does_not_fit_makes_no_job(context, line):
     line.write_text(line.read_text().replace("high: 9", "high: 5"))
     with pytest.raises(UsageError, match="allows 9 for x"):
-        jobs.create_job(context, spec_of(line))
+        lifecycle.create_job(context, spec_of(line))
     with read(context.database) as connection:
         assert connection.execute(job_table.select()).all() == []
 
@@ -194,7 +194,7 @@ def exported(context: Context, job: str, out: Path, folder: Path, *options: str)
 
 
 def test_export_uses_the_stored_text_from_any_folder(context, line, tmp_path):
-    job = jobs.create_job(context, spec_of(line), REWARD)
+    job = lifecycle.create_job(context, spec_of(line), REWARD)
     text = line.read_text()
     edit(line)
     ran = exported(context, job, tmp_path / "out", tmp_path)
@@ -206,7 +206,7 @@ def test_export_uses_the_stored_text_from_any_folder(context, line, tmp_path):
 
 
 def test_export_stops_at_a_changed_module_and_marks_the_card_if_told_to_go_on(context, line, tmp_path):
-    job = jobs.create_job(context, spec_of(line), REWARD)
+    job = lifecycle.create_job(context, spec_of(line), REWARD)
     module_of(line).write_text(module_of(line).read_text() + "# edited\n")
     ran = exported(context, job, tmp_path / "out", tmp_path)
     assert ran.returncode == 2 and module_of(line).name in ran.stderr and not (tmp_path / "out").exists()
@@ -222,7 +222,7 @@ def test_an_exported_reward_takes_the_environment_s_own_actions(context, tmp_pat
         "def reward(prev, action, state, memory):\n"
         "    return {'left': float(action == LEFT), 'right': float(action == RIGHT), 'flag': float(state.solved)}\n"
     )
-    job = jobs.create_job(context, spec_of(folder / "task.yaml"), source)
+    job = lifecycle.create_job(context, spec_of(folder / "task.yaml"), source)
     assert exported(context, job, tmp_path / "out", tmp_path).returncode == 0
     assert in_process(tmp_path, "verify", "out").returncode == 0
     found = importlib.util.spec_from_file_location("exported_signed_reward", tmp_path / "out" / "reward.py")
@@ -280,7 +280,7 @@ def test_a_worker_s_process_opens_no_task_file_whatever_the_job_says(line, monke
 def test_a_worker_begins_by_refusing_task_files(monkeypatch):
     monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "")
     service.warm_up()
-    from rewardsmith.engine.supervise import trial_environment
+    from rewardsmith.engine.items.supervise import trial_environment
 
     assert trial_environment(Settings())["REWARDSMITH_NO_TASK_FILES"] == "1"
 

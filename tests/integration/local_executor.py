@@ -14,8 +14,8 @@ from service import trials_of
 from sqlalchemy import text
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.spec import read_spec
 
 
@@ -31,14 +31,14 @@ class LocalExecutor:
         return open_context(Settings(home=self.folder))
 
     def submit(self) -> str:
-        job = jobs.create_job(self.context, read_spec(SPEC), REWARD)
+        job = lifecycle.create_job(self.context, read_spec(SPEC), REWARD)
         self._start(job)
         return job
 
     def resume(self, job: str) -> None:
         """The same command again."""
         self.running[-1].wait(20)
-        jobs.resume_job(self.context, job)
+        lifecycle.resume_job(self.context, job)
         self._start(job)
 
     def query(self, statement: str, **values: object) -> list:

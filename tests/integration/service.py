@@ -22,8 +22,8 @@ from servers import copy_for_all, open_to_all, postgres_programs, redis_program,
 from sqlalchemy import Engine, create_engine, text
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import service as jobs
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.jobs import service as jobs
 from rewardsmith.spec import read_spec
 from rewardsmith.storage.database import upgrade
 

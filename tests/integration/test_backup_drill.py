@@ -16,8 +16,8 @@ from running import clean_environment, in_process
 from sqlalchemy import create_engine, make_url, text
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import service
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.jobs import service
 from rewardsmith.errors import StorageError
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage.backup import back_up

@@ -16,8 +16,8 @@ from sqlalchemy import create_engine, inspect, make_url, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs, service
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.jobs import lifecycle, service
 from rewardsmith.errors import StorageError
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records, schema
@@ -86,7 +86,7 @@ def _claim_all(url: str, out) -> None:
 def test_four_processes_claim_every_item_once(url):
     engine = open_database(url)
     context = Context(engine, Settings())
-    job_id = jobs.create_job(context, JobSpec(task="CartPole-v1", confirm=0))
+    job_id = lifecycle.create_job(context, JobSpec(task="CartPole-v1", confirm=0))
     with engine.begin() as connection:
         for sample in range(199):
             queue.insert(connection, ItemKey(job_id, "design", 1, sample=sample))
@@ -132,7 +132,7 @@ def test_the_documented_role_submits_and_steers_but_writes_no_result(url):
     service.halt_job(context, job_id)
     service.resume_service_job(context, job_id)
     service.set_priority(context, job_id, 3)
-    jobs.cancel_job(context, job_id)
+    lifecycle.cancel_job(context, job_id)
     with pytest.raises(ProgrammingError, match="permission denied"), database.begin() as connection:
         records.put_trial(connection, job_id, f"{job_id}-sparse", "search", 0, state="done")
     database.dispose()
@@ -176,7 +176,7 @@ def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_a_client_whose_clock_is_wrong_neither_loses_nor_takes_a_lease(url, monkeypatch):
     engine = open_database(url)
-    jobs.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0))
+    lifecycle.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0))
     fast = schema.now() + timedelta(hours=1)
     for module in ("schema", "clock", "queue", "records", "events"):
         monkeypatch.setattr(f"rewardsmith.storage.{module}.now", lambda: fast, raising=False)
@@ -198,7 +198,7 @@ def _claim_some(url: str, out) -> None:
 
 def test_a_limit_of_slots_holds_among_processes(url):
     engine = open_database(url)
-    job_id = jobs.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0), slots=3)
+    job_id = lifecycle.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0), slots=3)
     with engine.begin() as connection:
         for sample in range(40):
             queue.insert(connection, ItemKey(job_id, "design", 1, sample=sample))

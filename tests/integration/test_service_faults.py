@@ -17,8 +17,8 @@ from eight_trials import begin, end, events, go_on, state_of, stub_path
 from local_executor import LocalExecutor
 from service import Service, full_disk, parent_of, processes_of, serving, wait_for
 
-from rewardsmith.engine.jobs import cancel_job
-from rewardsmith.engine.service import halt_job
+from rewardsmith.engine.jobs.lifecycle import cancel_job
+from rewardsmith.engine.jobs.service import halt_job
 from workers.delivery import send
 
 pytestmark = pytest.mark.integration

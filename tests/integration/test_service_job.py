@@ -8,7 +8,7 @@ import pytest
 from running import in_process, rewardsmith
 from service import Service, serving, wait_for
 
-from rewardsmith.engine import service as jobs
+from rewardsmith.engine.jobs import service as jobs
 from rewardsmith.spec import read_spec, with_defaults
 
 pytestmark = pytest.mark.integration

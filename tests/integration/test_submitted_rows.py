@@ -12,9 +12,9 @@ from submitter_role import SPEC, any_program, any_spec, call_submit, one, rows, 
 
 from rewardsmith.agents import models
 from rewardsmith.config import Settings
-from rewardsmith.engine import service
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items import run_item
+from rewardsmith.engine.items.dispatch import run_item
+from rewardsmith.engine.jobs import service
 from rewardsmith.engine.served import NotServed
 from rewardsmith.errors import StorageError
 from rewardsmith.spec import JobSpec
@@ -85,8 +85,8 @@ def test_a_worker_refuses_what_was_submitted_past_the_program(owner, submitter, 
     """With SQL of one's own the function takes any spec; nobody opens a model, a file or a task for it."""
     job = call_submit(submitter, spec=any_spec(**changes))
     opened = []
-    monkeypatch.setattr("rewardsmith.engine.speaking.open_model", lambda *a: opened.append(a))
-    monkeypatch.setattr("rewardsmith.engine.designing.get_task", lambda *a: opened.append(a))
+    monkeypatch.setattr("rewardsmith.engine.models.open.open_model", lambda *a: opened.append(a))
+    monkeypatch.setattr("rewardsmith.engine.items.design.get_task", lambda *a: opened.append(a))
     worker = Context(owner.database, owner.settings, served=True, launch=lambda *a: opened.append(a))
     for kind in ("design", "baseline"):
         write(owner.database, "UPDATE jobs SET state = 'running', note = NULL")
@@ -137,7 +137,7 @@ def addresses(monkeypatch) -> list[str | None]:
         opened.append(reach.api_base)
         return models.open_model("synth")
 
-    monkeypatch.setattr("rewardsmith.engine.speaking.open_model", open_model)
+    monkeypatch.setattr("rewardsmith.engine.models.open.open_model", open_model)
     return opened
 
 
@@ -166,7 +166,7 @@ def test_a_spec_that_changes_under_a_workers_eyes_is_not_followed(owner, submitt
 
 
 def test_a_trials_process_checks_the_job_that_it_reads_itself(owner, submitter):
-    from rewardsmith.engine.trials import train_item
+    from rewardsmith.engine.items.train import train_item
 
     service.submit_job(submitter, JobSpec(**SPEC))
     item = queue.claim(owner.database, "me", 60, kinds=["baseline"], service=True)

@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from submitter_role import PROGRAM, SPEC, any_program, one, rows, write
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs, service, steering
-from rewardsmith.engine.advance import advance
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.snapshot import read_snapshot
+from rewardsmith.engine.jobs import lifecycle, service, steering
+from rewardsmith.engine.jobs.advance import advance
+from rewardsmith.engine.search.snapshot import read_snapshot
 from rewardsmith.errors import StorageError, UsageError
 from rewardsmith.spec import JobSpec, read_spec
 from rewardsmith.storage.database import open_database, read, upgrade
@@ -164,7 +164,7 @@ def test_a_table_of_the_callers_own_does_not_stand_in_for_the_services(owner, su
 
 
 def test_a_local_job_is_not_the_roles(owner, submitter):
-    job = jobs.create_job(owner, JobSpec(**SPEC))
+    job = lifecycle.create_job(owner, JobSpec(**SPEC))
     calls = (
         "pause(:job, NULL)",
         "resume(:job)",
@@ -191,9 +191,9 @@ def test_a_role_without_the_functions_is_told_what_it_lacks(owner, submitter):
 
 def test_what_has_ended_is_refused_with_the_reason(owner, submitter):
     job = service.submit_job(submitter, JobSpec(**SPEC))
-    jobs.cancel_job(submitter, job)
+    lifecycle.cancel_job(submitter, job)
     with pytest.raises(UsageError, match="ended already"):
-        jobs.cancel_job(submitter, job)
+        lifecycle.cancel_job(submitter, job)
     with pytest.raises(UsageError, match="no lost items"):
         service.retry_job(submitter, job)
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.methods.annotation.bags import BUCKETS, Bags, buckets_of
+from rewardsmith.methods.labelling.bags import BUCKETS, Bags, buckets_of
 
 TEXTS = st.lists(st.text("ab cd\n.é", max_size=400), min_size=1, max_size=8)
 

@@ -10,8 +10,8 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.hand import hand_written
-from rewardsmith.methods.learned.places import FirstVisits, Places, Visits
-from rewardsmith.methods.learned.running import Moments, ReturnScale
+from rewardsmith.methods.intrinsic.places import FirstVisits, Places, Visits
+from rewardsmith.methods.intrinsic.running import Moments, ReturnScale
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task

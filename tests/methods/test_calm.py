@@ -16,12 +16,13 @@ from tiny import TASK, TRAINING
 
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import Answer, Request, open_model
-from rewardsmith.engine import judging
 from rewardsmith.errors import BudgetSpent, UsageError
 from rewardsmith.methods import get_method
+from rewardsmith.methods.asking.verifier import ModelJudge, Question, StandInJudge
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.calm import CalmOptions, JudgedSubgoals, read_predicates, read_sentences
-from rewardsmith.methods.learned.judges import ModelJudge, Question, StandInJudge
+from rewardsmith.offline import evaluate_verifier
+from rewardsmith.offline.examination import Agreement, Examination, draw_examination
 from rewardsmith.programs.answer_text import UnreadableAnswer
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import named_subgoal, plan_events, preset_subgoals, terminated
@@ -29,7 +30,6 @@ from rewardsmith.tasks.transitions import VIEWS, Describer
 from rewardsmith.training.learner import Experience
 from rewardsmith.verification import checks
 from rewardsmith.verification.checks import Proof, run_checks
-from rewardsmith.verification.judging import Agreement, Examination, draw_examination
 
 CALM = get_method("calm")
 QUICK = Proof(layouts=1, limit=500)  # certificates have tests of their own
@@ -301,16 +301,16 @@ def test_agreement_is_counted_as_usual():
 def test_evaluate_judge_scores_the_stand_in_synths_predicates_and_a_model(monkeypatch):
     task = "MiniGrid-DoorKey-6x6-v0"
     arms = (("judge", "preset", "cropped"), ("code", "discover", "full"))
-    exact, coded = judging.evaluate_judge(judging.JudgeTest(task, transitions=80, arms=arms))
+    exact, coded = evaluate_verifier.evaluate_judge(evaluate_verifier.JudgeTest(task, transitions=80, arms=arms))
     assert exact.agreement.accuracy == 1.0 and exact.judged_by == "stand-in" and exact.oracle_informed
     assert coded.judged_by == "synth" and not coded.oracle_informed and (coded.agreement.f1 or 0) > 0.8
-    noisy = judging.JudgeTest(task, transitions=80, arms=arms[:1], false_positive=0.5, false_negative=0.5)
-    assert judging.evaluate_judge(noisy)[0].agreement.accuracy < 0.9
+    noisy = evaluate_verifier.JudgeTest(task, transitions=80, arms=arms[:1], false_positive=0.5, false_negative=0.5)
+    assert evaluate_verifier.evaluate_judge(noisy)[0].agreement.accuracy < 0.9
     model = Spoken()
-    monkeypatch.setattr(judging, "open_model", lambda name: model)
-    told = judging.JudgeTest(task, "test/spoken", 40, arms=(("judge", "preset", "caption"),))
-    (score,) = judging.evaluate_judge(told)
+    monkeypatch.setattr(evaluate_verifier, "open_model", lambda name: model)
+    told = evaluate_verifier.JudgeTest(task, "test/spoken", 40, arms=(("judge", "preset", "caption"),))
+    (score,) = evaluate_verifier.evaluate_judge(told)
     assert score.judged_by == "test/spoken" and score.calls == 40 == len(model.prompts)
     assert score.agreement.precision == 1.0 and 0 < (score.agreement.recall or 0) < 1.0  # it knows keys only
     with pytest.raises(BudgetSpent):
-        judging.evaluate_judge(replace(told, max_calls=3))
+        evaluate_verifier.evaluate_judge(replace(told, max_calls=3))

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from rewardsmith.errors import UsageError
-from rewardsmith.methods.guide.calibration import auroc, calibrate, save_reliability_plot
-from rewardsmith.methods.guide.encoder import Dropout, EncoderSize, SmallEncoder, Vocabulary, draw_masks
-from rewardsmith.methods.guide.finetune import FROM_SCRATCH, fit
-from rewardsmith.methods.guide.oracle import collect, split_layouts
-from rewardsmith.methods.guide.prompts import FullState, SeenSoFar, describe
-from rewardsmith.methods.guide.uncertainty import CachedOpinions, Opinion, ask_encoder, opinion_of
+from rewardsmith.methods.teacher.calibration import auroc, calibrate, save_reliability_plot
+from rewardsmith.methods.teacher.encoder import Dropout, EncoderSize, SmallEncoder, Vocabulary, draw_masks
+from rewardsmith.methods.teacher.finetune import FROM_SCRATCH, fit
+from rewardsmith.methods.teacher.oracle import collect, split_layouts
+from rewardsmith.methods.teacher.prompts import FullState, SeenSoFar, describe
+from rewardsmith.methods.teacher.uncertainty import CachedOpinions, Opinion, ask_encoder, opinion_of
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.minigrid.optimal import FAR, optimal_actions
 
@@ -248,7 +248,7 @@ def test_a_reliability_plot_is_a_picture(tmp_path):
 def test_a_language_model_that_cannot_be_had_is_told_in_two_lines(monkeypatch):
     import sys
 
-    from rewardsmith.methods.guide.pretrained import PretrainedEncoder
+    from rewardsmith.methods.teacher.pretrained import PretrainedEncoder
 
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(UsageError, match=r"rewardsmith\[bert\]") as caught:
@@ -257,7 +257,7 @@ def test_a_language_model_that_cannot_be_had_is_told_in_two_lines(monkeypatch):
 
 
 def test_a_model_that_a_package_ships_is_found_without_importing_it(tmp_path, monkeypatch):
-    from rewardsmith.methods.guide.pretrained import shipped_model
+    from rewardsmith.methods.teacher.pretrained import shipped_model
 
     package = tmp_path / "gt_some_model"
     (package / "model").mkdir(parents=True)

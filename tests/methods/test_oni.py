@@ -13,11 +13,11 @@ from tiny import TASK, TRAINING, Killed, run
 
 from rewardsmith.errors import BudgetSpent, UsageError
 from rewardsmith.methods import get_method
-from rewardsmith.methods.annotation.annotator import Annotator, Caption, Label
-from rewardsmith.methods.annotation.judges import ModelJudge, Shuffled, StandIn, read_words
-from rewardsmith.methods.annotation.labels import LabelFile, Recorded, read_labels
-from rewardsmith.methods.annotation.reward_models import Classification, Ranking, Retrieval
 from rewardsmith.methods.base import Setting
+from rewardsmith.methods.labelling.annotator import Annotator, Caption, Label
+from rewardsmith.methods.labelling.judges import ModelJudge, Shuffled, StandIn, read_words
+from rewardsmith.methods.labelling.labels import LabelFile, Recorded, read_labels
+from rewardsmith.methods.labelling.reward_models import Classification, Ranking, Retrieval
 from rewardsmith.methods.oni import OniLearner
 from rewardsmith.tasks import get_task
 

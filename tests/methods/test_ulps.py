@@ -18,7 +18,7 @@ TINY = {"pairs": 300, "language_model_epochs": 2, "passes": 3, "anneal": 0.5, "f
 @pytest.fixture(scope="module", autouse=True)
 def one_cache(tmp_path_factory):
     """Guides are fitted into a folder of this module; layouts, which take longer, stay where they are."""
-    from rewardsmith.methods.guide import language_model
+    from rewardsmith.methods.teacher import language_model
 
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
@@ -105,7 +105,7 @@ def test_behaviour_cloning_starts_from_the_same_pairs(tmp_path):
 
 def test_a_pretrained_model_is_loaded_fitted_and_found_again(tmp_path):
     transformers = pytest.importorskip("transformers")
-    from rewardsmith.methods.guide.language_model import GuideSpec, language_guide
+    from rewardsmith.methods.teacher.language_model import GuideSpec, language_guide
 
     words = [
         "[PAD]",
@@ -125,7 +125,7 @@ def test_a_pretrained_model_is_loaded_fitted_and_found_again(tmp_path):
     spec = GuideSpec(language_model=str(folder), pairs=200, epochs=1, passes=3)
     first, again = (language_guide(get_task(TASK), spec) for _ in range(2))
     prompts = ["walls: 1 ahead. key 2 left.", "carrying nothing."]
-    from rewardsmith.methods.guide.uncertainty import ask_encoder
+    from rewardsmith.methods.teacher.uncertainty import ask_encoder
 
     opinion = ask_encoder(first.model, prompts)
     passes = first.model(first.model.encode(prompts))

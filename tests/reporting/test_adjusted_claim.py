@@ -8,13 +8,13 @@ import pytest
 from running import in_process
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
-from rewardsmith.engine.claiming import claim_of
 from rewardsmith.engine.context import open_context
-from rewardsmith.engine.retraining import weighed
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.search.claim import claim_of
+from rewardsmith.engine.search.retraining import weighed
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import source_hash
-from rewardsmith.reporting import reading
+from rewardsmith.reporting import queries
 from rewardsmith.reporting.card import card_text
 from rewardsmith.reporting.export import export_candidate
 from rewardsmith.reporting.verify import verify_folder
@@ -36,7 +36,7 @@ SATURATED = {
 def finished(folder, adjustment: dict):
     """(context, job, best candidate) of a job that made one claim as asked, and another with adjusted settings."""
     context = open_context(Settings(home=folder / ".rewardsmith"))
-    job_id = jobs.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
+    job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
     reward = weighed(get_method("free").reward(PROGRAM), adjustment.get("weights", {}))
     best, baseline = f"{job_id}-1a", f"{job_id}-sparse"
     changes = {"training": adjustment["training"]} if "training" in adjustment else None
@@ -69,7 +69,7 @@ def finished(folder, adjustment: dict):
 def test_the_claim_is_of_trials_with_the_same_settings_in_both_arms(tmp_path, adjustment):
     context, job, best = finished(tmp_path, adjustment)
     with context.database.connect() as connection:
-        claim, stored = reading.read_claim(connection, job), claim_of(connection, job.id, best.id)
+        claim, stored = queries.read_claim(connection, job), claim_of(connection, job.id, best.id)
     assert claim.best.seeds == claim.baseline.seeds == [20_000, 20_001]
     assert stored["sparse"]["scores"] == {"20000": 0.3, "20001": 0.2}
     assert claim.settings == ("entropy 0.0025 instead of 0.025" if adjustment is DROWNED else None)
@@ -79,9 +79,9 @@ def test_curves_and_files_are_those_of_the_trials_that_stand(tmp_path):
     context, job, best = finished(tmp_path, DROWNED)
     with context.database.connect() as connection:
         assert best.search_purpose == "retrain" and best.retrained_from == 0
-        confirmed = reading.curves_of(connection, f"{job.id}-sparse", best.training_changes)
+        confirmed = queries.curves_of(connection, f"{job.id}-sparse", best.training_changes)
         assert [c[-1]["success"] for c in confirmed] == [0.3, 0.2]
-        assert [c[-1]["success"] for c in reading.curves_of(connection, f"{job.id}-sparse")] == [0.6]
+        assert [c[-1]["success"] for c in queries.curves_of(connection, f"{job.id}-sparse")] == [0.6]
 
 
 def test_the_card_says_what_was_trained_with(tmp_path):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
 from rewardsmith.engine.context import open_context
+from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.reporting.hypotheses import outcomes_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
@@ -23,7 +23,7 @@ def candidate(connection, job_id, name, parents=(), move="new", score=None):
 @pytest.fixture
 def job(tmp_path):
     context = open_context(Settings(home=tmp_path))
-    job_id = jobs.create_job(context, JobSpec(task="CartPole-v1", steps=1000, confirm=0))
+    job_id = lifecycle.create_job(context, JobSpec(task="CartPole-v1", steps=1000, confirm=0))
     with context.database.begin() as connection:
         candidate(connection, job_id, "1a", score=0.2)
         labels = {"flooding": "x", "hacked": "y"}

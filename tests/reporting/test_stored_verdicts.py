@@ -8,8 +8,8 @@ import pytest
 from running import in_process
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
 from rewardsmith.engine.context import open_context
+from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.reporting.card import card_text
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
@@ -38,7 +38,7 @@ METER = {"guidance": 10.0, "farmed": 256.0, "success_pay": -0.0387, "budget": 10
 def stored(tmp_path):
     """(folder, job, candidate) of a job whose candidate was checked by an older version."""
     context = open_context(Settings(home=tmp_path / ".rewardsmith"))
-    job_id = jobs.create_job(context, JobSpec(task="MiniGrid-LavaCrossingS9N2-v0", steps=1000, confirm=0))
+    job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-LavaCrossingS9N2-v0", steps=1000, confirm=0))
     name = f"{job_id}-1a"
     with context.database.begin() as connection:
         records.put_candidate(

@@ -11,8 +11,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
 from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.errors import StorageError
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import garbage, records
@@ -112,7 +112,7 @@ def test_an_unknown_kind_of_store_names_the_setting():
 
 def context_with_a_trial(tmp_path: Path) -> tuple[Context, str, int]:
     context = open_context(Settings(home=tmp_path / "home"))
-    job = jobs.create_job(context, JobSpec(task="CartPole-v1", confirm=0))
+    job = lifecycle.create_job(context, JobSpec(task="CartPole-v1", confirm=0))
     with context.database.begin() as connection:
         trial = records.put_trial(connection, job, f"{job}-sparse", "search", 0, state="done")
     return context, job, trial

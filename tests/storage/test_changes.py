@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from rewardsmith.config import Settings
-from rewardsmith.engine import jobs
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.engine.standing import read_standing
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.search.standing import read_standing
 from rewardsmith.reporting.overview import read_overview
 from rewardsmith.reporting.watching import WatchedJob
 from rewardsmith.spec import JobSpec
@@ -36,12 +36,12 @@ def statements(engine: Engine) -> list[str]:
 def test_every_commit_of_any_connection_is_seen_and_nothing_else(context):
     changes = Changes(context.database)
     assert changes.seen() and not changes.seen()
-    job = jobs.create_job(context, SPEC)
+    job = lifecycle.create_job(context, SPEC)
     assert changes.seen() and not changes.seen()
     with read(context.database) as connection:
         records.get_job(connection, job)
     assert not changes.seen()
-    jobs.add_active_seconds(context, job, 1.0)
+    lifecycle.add_active_seconds(context, job, 1.0)
     assert changes.seen() and not changes.seen()
 
 
@@ -54,22 +54,22 @@ def test_after_an_error_everything_counts_as_changed(context):
 
 
 def test_the_standing_changes_with_what_decides_and_not_with_the_clock(context):
-    job = jobs.create_job(context, SPEC)
+    job = lifecycle.create_job(context, SPEC)
     before = read_standing(context.database, job)
     assert before.queued == {"baseline"}
-    jobs.add_active_seconds(context, job, 2.5)
+    lifecycle.add_active_seconds(context, job, 2.5)
     after = read_standing(context.database, job)
     assert after == before and after.active_seconds == 2.5
     queue.claim(context.database, "me", 60, job)
     claimed = read_standing(context.database, job)
     assert claimed != before and claimed.queued == set()
-    jobs.pause_job(context, job, jobs.INTERRUPTED)
+    lifecycle.pause_job(context, job, lifecycle.INTERRUPTED)
     paused = read_standing(context.database, job)
-    assert paused != claimed and paused.note == jobs.INTERRUPTED
+    assert paused != claimed and paused.note == lifecycle.INTERRUPTED
 
 
 def test_a_watched_job_shows_what_is_read_afresh_and_asks_nothing_while_nothing_happens(context):
-    job = jobs.create_job(context, SPEC)
+    job = lifecycle.create_job(context, SPEC)
     watched = WatchedJob(context.database, job)
 
     def fresh():
@@ -80,20 +80,20 @@ def test_a_watched_job_shows_what_is_read_afresh_and_asks_nothing_while_nothing_
     asked = statements(context.database)
     watched.read()
     assert asked == []
-    jobs.add_active_seconds(context, job, 2.0)
+    lifecycle.add_active_seconds(context, job, 2.0)
     item = queue.claim(context.database, "me", 60, job)
     assert watched.read() == fresh()
-    jobs.add_active_seconds(context, job, 2.0)
+    lifecycle.add_active_seconds(context, job, 2.0)
     assert watched.read() == fresh() and watched.read().job.active_seconds == 4.0
     assert item is not None
     context.write(lambda c: records.put_trial(c, job, item.key.candidate, "search", 0, state="running", steps=100))
     assert watched.read() == fresh()
-    jobs.pause_job(context, job, "Enough.")
+    lifecycle.pause_job(context, job, "Enough.")
     assert watched.read() == fresh()
 
 
 def test_what_a_process_holds_is_released_uncounted_and_nothing_of_others(context):
-    job = jobs.create_job(context, SPEC)
+    job = lifecycle.create_job(context, SPEC)
     item = queue.claim(context.database, f"{queue.owners_of(1)}7:0", 60, job)
     assert item is not None and item.attempt == 1
     assert queue.release(context.database, job, queue.owners_of(11)) == 0

@@ -17,7 +17,7 @@ from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.training.network import GridPolicy, GridTorso, LeanPolicy, describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
-from rewardsmith.training.rows import SumOfRows, read_cells
+from rewardsmith.training.sparse_layer import SumOfRows, read_cells
 
 CELLS, REST = 49, 6
 

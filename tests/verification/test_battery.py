@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from verification import rewards
 
-from rewardsmith.engine.budgets import within_budget
 from rewardsmith.methods import get_method
 from rewardsmith.tasks.minigrid import schema as col
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.checks import run_checks
+from rewardsmith.verification.episode_cap import within_budget
 from rewardsmith.verification.plans import first_plans
 from rewardsmith.verification.scripts import Hack
 

@@ -12,8 +12,8 @@ from minigrid.core.world_object import Ball, Goal
 from minigrid.minigrid_env import MiniGridEnv
 from verification import rewards
 
-from rewardsmith.engine.checking import check_reward, reward_of
 from rewardsmith.errors import UsageError
+from rewardsmith.offline.check_reward import check_reward, reward_of
 from rewardsmith.tasks.minigrid.custom import CustomTask
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.counterexample import CounterExample, replay

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import rewardsmith
-from rewardsmith.engine.checking import check_reward
 from rewardsmith.errors import UsageError
+from rewardsmith.offline.check_reward import check_reward
 from rewardsmith.tasks import progress
 from rewardsmith.tasks.minigrid import behaviours
 from rewardsmith.tasks.minigrid.custom import CustomTask

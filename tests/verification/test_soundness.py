@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.engine.checking import check_reward
+from rewardsmith.offline.check_reward import check_reward
 from rewardsmith.reporting import text
 from rewardsmith.reporting.proportion import clopper_pearson_upper
 from rewardsmith.tasks.minigrid.task import MiniGridTask

@@ -65,7 +65,7 @@ def test_a_killed_parent_takes_its_children_along_and_is_replaced(parent, enviro
 
 @pytest.mark.parametrize("task", ["CartPole-v1", "no such task"])
 def test_what_cannot_be_prepared_ends_nobody(monkeypatch, task):
-    from rewardsmith.engine.trials import preload
+    from rewardsmith.engine.items.train import preload
     from rewardsmith.training import trial
 
     def broken(_: object) -> None:

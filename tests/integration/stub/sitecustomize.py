@@ -119,7 +119,7 @@ _put(
 
 def _without_a_process() -> None:
     """Trials that end at once in the worker itself: what is left is the queue's own work."""
-    from rewardsmith.engine import supervise
+    from rewardsmith.engine.items import supervise
     from rewardsmith.storage import queue, records
 
     def instant(context: Any, item: Any, stopping: Any) -> None:

@@ -1,0 +1,75 @@
+"""Work item `analyse`: the diagnosis of a trained candidate, and what the analyzer says of its failed episodes."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.models import ReplayKey
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.items.shown import anonymous, curve_points, searched_trials
+from rewardsmith.engine.models.open import lengths, open_role, reads_facts
+from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.queue import Item
+from rewardsmith.storage.records import Candidate
+from rewardsmith.tasks import get_task
+from rewardsmith.verification.diagnosis import diagnose
+
+
+def run_analyse(context: Context, item: Item) -> None:
+    """Diagnose a trained candidate and ask the analyzer about its failed episodes."""
+    with read(context.database) as connection:
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
+        candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
+        trial = searched_trials(connection, candidate)[0]
+        curve = records.curve_of(connection, trial.id)
+        comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
+    telemetry = trial.telemetry or {}
+    labels = _with_second_trial(diagnose(trial.success or 0.0, curve, telemetry, trial.failure), candidate)
+    rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
+    asked = roles.AnalysisRequest(
+        interface=get_task(snapshot.spec.task, snapshot.spec.description).interface(),
+        candidate=anonymous(candidate),
+        source=candidate.source,
+        success=trial.success or 0.0,
+        steps=trial.steps,
+        labels=labels,
+        components=telemetry.get("components", {}),
+        episodes=telemetry.get("failed_episodes", []),
+        key=ReplayKey("analyzer", item.key.iteration, rank.index(candidate.id), 0),
+        curve=curve_points(curve),
+        channels=telemetry.get("channels", {}),
+        evidence=recipe_of(snapshot.spec).evidence(telemetry),
+        learning=telemetry.get("learning") or {},
+        comments=comments,
+        facts=reads_facts(snapshot.spec, "analyzer"),
+        limits=lengths(snapshot.spec),
+    )
+    outcome = roles.analyze(open_role(context, snapshot, item, "analyzer", candidate.id), asked)
+    reading = outcome.result
+
+    def rows(connection: Connection) -> None:
+        records.put_analysis(
+            connection,
+            candidate_id=candidate.id,
+            labels=labels,
+            text="\n".join(reading.causes) if reading else outcome.reason,
+            suggestion=reading.suggestion if reading else None,
+            prediction=reading.prediction if reading else None,
+            episodes="\n\n".join(asked.episodes),
+        )
+        queue.finish(connection, item, "done", {"labels": list(labels)})
+
+    context.write(rows)
+
+
+def _with_second_trial(labels: dict[str, str], candidate: Candidate) -> dict[str, str]:
+    """The labels with what came of training once more, under the label that led to it."""
+    adjustment = candidate.adjustment or {}
+    if "note" not in adjustment:
+        return labels
+    reason = adjustment["reason"]
+    return {**labels, reason: "; ".join(filter(None, [labels.get(reason), adjustment["note"]]))}

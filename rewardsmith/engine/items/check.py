@@ -1,0 +1,143 @@
+"""Work item `check`: the checks and the critic's review of a candidate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.models import ReplayKey
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.items.counter_examples import saved_hacks
+from rewardsmith.engine.items.shown import anonymous
+from rewardsmith.engine.models.open import lengths, open_role, reads_facts
+from rewardsmith.engine.search.rounds import repair_depth
+from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.queue import Item
+from rewardsmith.storage.records import Candidate
+from rewardsmith.storage.schema import checks
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
+from rewardsmith.verification.checks import RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
+from rewardsmith.verification.episode_cap import bounded
+
+
+def run_check(context: Context, item: Item) -> None:
+    """Run the checks and the critic's review on a candidate; write every verdict."""
+    with read(context.database) as connection:
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
+        hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
+    candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
+    spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
+    task, gamma, allow = get_task(spec.task, spec.description), spec.training.gamma, context.sandbox_floor
+    reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, allow)
+    proof = Proof(wanted=spec.verification)
+    # What is paid during training only cannot be checked beforehand.
+    checked = run_checks(task, reward.written, gamma, allow, proof, hacks, most_played(task, spec))
+    verdicts = list(checked.verdicts)
+    bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
+    if bonuses and checked.passed:
+        text = f"paid during training only, and left out of the other checks: {', '.join(bonuses)}"
+        verdicts.append(Verdict("bonuses", True, text))
+    if checked.passed and candidate.kind == "designed":
+        verdicts.append(_novelty(context, snapshot, candidate, verdicts))
+    objections = {v.kind for v in verdicts if not v.passed}
+    goes_on = not objections or (spec.train_anyway and objections <= {"battery", "certificate"})
+    if goes_on and spec.searches and recipe.contract is not None:
+        asked = roles.ReviewRequest(
+            contract=recipe.contract,
+            interface=task.interface(),
+            source=candidate.source,
+            components=checked.components,
+            played=checked.played,
+            key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate)),
+            given=recipe.given(task),
+            facts=reads_facts(spec, "critic"),
+            limits=lengths(spec),
+        )
+        outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
+        verdicts.append(_critic_verdict(outcome))
+    # A reward that a user asked to train is trained even if the battery or the certificate warns.
+    advisory = set[str]() if spec.searches else {"battery", "certificate"}
+    advisory |= {"battery", "certificate"} if spec.train_anyway else set[str]()
+    told = {"difficulty": checked.difficulty, "behaviour": _behaviour(verdicts), "played": steps_played(task, checked)}
+    _write_verdicts(context, item, candidate.id, verdicts, advisory, told, reward)
+
+
+def most_played(task: Task, spec: JobSpec) -> int:
+    """Transitions of random play in a check: where they are dear, at most a quarter of what the first rung trains."""
+    quarter = int(spec.steps * spec.rungs[0]) // 4
+    return RANDOM_TRANSITIONS if task.engine == "batched" else min(RANDOM_TRANSITIONS, quarter)
+
+
+def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
+    """Whether no program of an earlier round paid exactly the same on the played transitions.
+
+    Those of the same round are compared once all of its checks are in (engine.search.rounds): who is checked first
+    depends on timing.
+    """
+    mine = _behaviour(verdicts)
+    if mine is None:
+        return Verdict("novelty", True, "no program to compare")
+    earlier = [c for c in snapshot.candidates if c.iteration < candidate.iteration and c.kind != "baseline"]
+    with read(context.database) as connection:
+        for other in earlier:
+            query = select(checks.c.details).where(checks.c.candidate_id == other.id, checks.c.kind == "contract")
+            details = connection.execute(query).scalar()
+            if details and details.get("behaviour") == mine:
+                name = anonymous(other)
+                text = f"pays exactly what {name} paid on every played transition; training would bring nothing new"
+                return Verdict("novelty", False, text, {"same_as": other.id})
+    return Verdict("novelty", True, "no earlier program paid the same")
+
+
+def _behaviour(verdicts: list[Verdict]) -> str | None:
+    """Hash of what the reward paid on the played transitions, if it was scored on them."""
+    return next((v.details["behaviour"] for v in verdicts if "behaviour" in v.details), None)
+
+
+def _write_verdicts(
+    context: Context,
+    item: Item,
+    candidate_id: str,
+    verdicts: list[Verdict],
+    advisory: set[str],
+    told: dict[str, Any],
+    reward: TrainingReward,
+) -> None:
+    """`told`: what the item's result says besides."""
+    failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
+
+    def rows(connection: Connection) -> None:
+        for verdict in verdicts:
+            records.put_check(
+                connection,
+                candidate_id=candidate_id,
+                kind=verdict.kind,
+                passed=verdict.passed,
+                message=verdict.message,
+                details=verdict.details,
+            )
+        values: dict[str, Any] = {"state": "passed", "channels": reward.as_dict()}
+        if failed is not None:
+            values |= {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
+        records.update_candidate(connection, candidate_id, **values)
+        queue.finish(connection, item, "done", {"passed": failed is None, **told})
+
+    context.write(rows)
+
+
+def _critic_verdict(outcome: roles.Outcome) -> Verdict:
+    if outcome.result is None:
+        # The critic advises; a critic that cannot be read must not kill a program that passed every check.
+        return Verdict("critic", True, f"no readable review: {outcome.reason}")
+    issues = [f"{f'line {i.line}: ' if i.line else ''}{i.problem}; {i.remedy}" for i in outcome.result.issues]
+    text = "\n".join(issues) or "no objection"
+    return Verdict("critic", outcome.result.verdict == "accept", text)

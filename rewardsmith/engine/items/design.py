@@ -1,0 +1,147 @@
+"""Work item `design`: ask the designer for one program and write it as a candidate."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import Connection, select
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.prompting import ParentProgram
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.items.shown import anonymous, curve_points, searched_trials
+from rewardsmith.engine.models.open import lengths, open_role, reads_facts
+from rewardsmith.engine.search.rounds import repair_depth
+from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.methods.recipe import Recipe, recipe_of
+from rewardsmith.programs.reward import source_hash
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.queue import Item
+from rewardsmith.storage.schema import analyses, checks
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.subgoals import subgoal_order
+
+_TRIED = 8  # failures that a prompt recalls
+_EPISODES = 2  # failed episodes that a designer is shown
+
+
+def run_design(context: Context, item: Item) -> None:
+    """Ask the designer for one program and write it as a candidate, readable or not."""
+    with read(context.database) as connection:
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
+        parents = [_parent(connection, snapshot, p) for p in item.payload["parents"]]
+        comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
+    spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
+    contract = recipe.contract
+    assert contract is not None, "a method without a contract asks for no design"
+    task = get_task(spec.task, spec.description)
+    repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
+    depth = 0 if repaired is None else repair_depth(snapshot, repaired) + 1
+    order = subgoal_order(task) if spec.planner else None
+    asked = roles.DesignRequest(
+        contract=contract,
+        interface=task.interface(),
+        iteration=item.key.iteration,
+        sample=item.key.sample,
+        samples=spec.samples,
+        move=item.payload["move"],
+        depth=depth,
+        parents=parents,
+        tried=_tried(snapshot, item.key.iteration),
+        comments=comments,
+        subgoal_order=list(order) if order else None,
+        given=recipe.given(task),
+        facts=reads_facts(spec, "designer"),
+        limits=lengths(spec),
+    )
+    candidate_id = _candidate_id(item, depth)
+    outcome = roles.design(open_role(context, snapshot, item, "designer", candidate_id), asked)
+
+    def rows(connection: Connection) -> None:
+        _write_candidate(connection, item, candidate_id, outcome, recipe, bool(order))
+        queue.finish(connection, item, "done", {"candidate": candidate_id})
+
+    context.write(rows)
+
+
+def _candidate_id(item: Item, depth: int) -> str:
+    letters = ""
+    number = item.key.sample
+    while True:
+        letters = "abcdefghijklmnopqrstuvwxyz"[number % 26] + letters
+        number = number // 26 - 1
+        if number < 0:
+            break
+    # A user's own reward is repaired under its own name.
+    own = re.match(r"\d+(seed|user\d+x?)", item.key.candidate.split("-")[-1])
+    name = own[1].rstrip("x") + ("x" if own[1].startswith("user") else "") if own else letters
+    return f"{item.key.job_id}-{item.key.iteration}{name}{depth + 1 if depth else ''}"
+
+
+def _write_candidate(
+    connection: Connection,
+    item: Item,
+    candidate_id: str,
+    outcome: roles.Outcome,
+    recipe: Recipe,
+    oracle: bool,
+) -> None:
+    source = outcome.result.source if outcome.result else ""
+    digest = source_hash(source)
+    cause = None
+    if outcome.result is None:
+        cause = f"the designer's answer could not be read: {outcome.reason}"
+    records.put_candidate(
+        connection,
+        id=candidate_id,
+        job_id=item.key.job_id,
+        iteration=item.key.iteration,
+        kind="designed",
+        move=item.payload["move"],
+        sample=item.key.sample,
+        parents=item.payload["parents"],
+        source=source,
+        source_hash=digest,
+        thoughts=outcome.result.thoughts if outcome.result else None,
+        channels=recipe.reward(source).as_dict(),
+        state="dead" if cause else "designed",
+        cause_of_death=cause,
+        oracle_informed=oracle or recipe.oracle_informed,
+    )
+
+
+def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> ParentProgram:
+    candidate = next(c for c in snapshot.candidates if c.id == candidate_id)
+    failed = connection.execute(
+        select(checks.c.kind, checks.c.message).where(checks.c.candidate_id == candidate_id, ~checks.c.passed)
+    ).all()
+    analysis = connection.execute(select(analyses).where(analyses.c.candidate_id == candidate_id)).mappings().first()
+    trials = searched_trials(connection, candidate)
+    telemetry = trials[0].telemetry or {} if trials else {}
+    return ParentProgram(
+        id=anonymous(candidate),
+        source=candidate.source,
+        score=candidate.score,
+        labels=analysis["labels"] if analysis else {},
+        components=telemetry.get("components", {}),
+        failed_checks=[{"kind": row.kind, "message": row.message} for row in failed],
+        suggestion=analysis["suggestion"] if analysis else None,
+        curve=curve_points(records.curve_of(connection, trials[0].id)) if trials else [],
+        episodes=telemetry.get("failed_episodes", [])[:_EPISODES],
+    )
+
+
+def _tried(snapshot: Snapshot, iteration: int) -> list[dict[str, str]]:
+    """Deaths of earlier rounds: those of this round depend on who finished first, and prompts must not."""
+    earlier = [c for c in snapshot.candidates if c.iteration < iteration]
+    dead = [c for c in earlier if c.state == "dead" and c.cause_of_death]
+    return [
+        {
+            "id": anonymous(c),
+            "move": c.move,
+            "cause": (c.cause_of_death or "").replace(snapshot.job.id + "-", ""),
+        }
+        for c in dead[-_TRIED:]
+    ]

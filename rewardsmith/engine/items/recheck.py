@@ -1,0 +1,70 @@
+"""Work item `recheck`: the checks of a reward again, with the weights that its second training would use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection
+
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.items.counter_examples import saved_hacks
+from rewardsmith.engine.items.check import most_played
+from rewardsmith.engine.search.retraining import weighed
+from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.queue import Item
+from rewardsmith.storage.rows import fetch
+from rewardsmith.tasks import get_task
+from rewardsmith.verification.checks import Proof, Verdict, run_checks, steps_played
+from rewardsmith.verification.soundness import VERDICTS, soundness_of
+
+_KEPT = ("battery", "certificate")
+
+
+def run_recheck(context: Context, item: Item) -> None:
+    """Check a candidate with the weights in the item's payload; it passes unless a verdict is worse than before."""
+    with read(context.database) as connection:
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
+        hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
+        before = fetch(connection, "checks", candidate_id=item.key.candidate)
+    candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
+    spec, weights = snapshot.spec, item.payload["weights"]
+    task = get_task(spec.task, spec.description)
+    reward = weighed(TrainingReward.from_dict(candidate.channels), weights).written
+    proof, most = Proof(wanted=spec.verification), most_played(task, spec)
+    checked = run_checks(task, reward, spec.training.gamma, context.sandbox_floor, proof, hacks, most)
+    problem = worse({str(row["kind"]): row for row in before}, checked.verdicts)
+    kept = [asdict(v) for v in checked.verdicts if v.kind in _KEPT]
+    said = [f"{v.kind}: {v.message}" for v in checked.verdicts if v.kind in _KEPT]
+    named = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+
+    def rows(connection: Connection) -> None:
+        records.put_check(
+            connection,
+            candidate_id=candidate.id,
+            kind="recheck",
+            passed=problem is None,
+            message="\n".join([f"with other weights ({named}): {problem or 'no verdict is worse'}", *said]),
+            details={"weights": weights, "verdicts": kept},
+        )
+        result = {"passed": problem is None, "message": problem, "played": steps_played(task, checked)}
+        queue.finish(connection, item, "done", result)
+
+    context.write(rows)
+
+
+def worse(before: Mapping[str, Mapping[str, Any]], after: Sequence[Verdict]) -> str | None:
+    """Which verdict is worse than it was, and what it says; None if none is. `before`: rows of checks by kind."""
+    for verdict in after:
+        row = before.get(verdict.kind)
+        if not verdict.passed and (row is None or row["passed"]):
+            return f"{verdict.kind}: {verdict.message}"
+        if verdict.kind == "certificate" and row is not None and row["details"]:
+            now, then = soundness_of(verdict.details), soundness_of(row["details"])
+            if VERDICTS.index(now.verdict) < VERDICTS.index(then.verdict):
+                return f"certificate: {now.headline}, which was {then.headline}"
+    return None

@@ -1,0 +1,318 @@
+"""Work items that train: what the trial process does, and how its rows are written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from rewardsmith.agents.models import LanguageModel
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.jobs.task_files import read_key
+from rewardsmith.engine.models.relayed import open_relayed
+from rewardsmith.engine.search.ranking import AGAIN
+from rewardsmith.engine.search.retraining import proposal, weighed
+from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.errors import TaskError, UsageError
+from rewardsmith.methods.base import Setting
+from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.reporting.proportion import wilson
+from rewardsmith.spec import JobSpec, TrainingSpec
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.queue import Item
+from rewardsmith.storage.records import Candidate
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
+from rewardsmith.training.learner import Learner
+from rewardsmith.verification.diagnosis import diagnose
+
+T = TypeVar("T")
+Propose = Callable[[Mapping[str, str], Mapping[str, Any]], dict[str, Any] | None]
+
+_FILES = {
+    "checkpoint": "checkpoint.safetensors", "policy": "policy.safetensors", "trajectories": "trajectories.json",
+}  # fmt: skip
+
+_KEPT = ("channels", "components", "episodes", "learning")  # of the telemetry of each point of a curve
+
+_CHANGED = ("training", "weights")  # settings that the payload of a trial's item may change
+
+_ROW_EVERY = 0.5  # seconds between progress writes
+
+
+def purpose_of(item: Item) -> str:
+    """Whether an item's trial belongs to the search, with the job's settings or with others, or to the claim."""
+    if item.key.kind == "confirm":
+        return "confirm"
+    return "retrain" if item.key.sample == AGAIN else "search"
+
+
+def training_of(item: Item, spec: JobSpec) -> TrainingSpec:
+    """The training settings of an item's trial: the job's, but for those that its payload changes."""
+    return TrainingSpec.model_validate({**spec.training.model_dump(), **item.payload.get("training", {})})
+
+
+def reward_of(item: Item, candidate: Candidate) -> TrainingReward:
+    """What an item's trial trains against: a candidate's reward, with the weights that the item's payload changes."""
+    if candidate.kind == "baseline":
+        return SPARSE
+    return weighed(TrainingReward.from_dict(candidate.channels), item.payload.get("weights", {}))
+
+
+def fraction_of(item: Item, spec: JobSpec) -> float:
+    """The share of a full trial at which an item's rung ends."""
+    if item.key.kind == "confirm":
+        return 1.0
+    if item.key.kind == "baseline":
+        # The claim trains the baseline in full; without a claim the search's baseline is all there is.
+        return spec.rungs[0] if spec.confirm else 1.0
+    return spec.rungs[item.key.rung]
+
+
+def train_item(context: Context, item: Item) -> None:
+    """Run an item's trial in this process and write its result; a program's fault is a result, the task's ends the job.
+
+    Raises LostItem when the item was cancelled or given to somebody else meanwhile.
+    """
+    from rewardsmith.training.trial import TrialPlan, run_trial
+    from sandbox.client import HostError
+
+    with read(context.database) as connection:
+        snapshot = checked_snapshot(context, connection, item.key.job_id)
+    candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
+    spec = snapshot.spec
+    reward, training = reward_of(item, candidate), training_of(item, spec)
+    purpose = purpose_of(item)
+    folder = context.trial_folder(candidate.id, purpose, item.key.seed)
+    task = get_task(spec.task, spec.description)
+    rows = _Rows(context, item, candidate.id, purpose)
+    try:
+        plan = TrialPlan(
+            task=task,
+            reward=reward,
+            training=training,
+            seed=item.key.seed,
+            steps=spec.steps,
+            fraction=fraction_of(item, spec),
+            folder=folder,
+            pool="claim" if purpose == "confirm" else "select",
+            allow=context.sandbox_floor,
+            learners={} if candidate.kind == "baseline" else _learners(context, spec, item, task, reward, folder),
+            played=rows.played | _played_in_check(snapshot, candidate.id, purpose),
+        )
+        report = run_trial(plan, rows.on_point, rows.on_rollout)
+    except TaskError as error:
+        rows.write_task_fault(error)
+        return
+    except (HostError, UsageError) as error:
+        # A method that can do nothing with this program (subgoals that nobody can judge, say) is no accident either.
+        rows.write_fault(" ".join(str(error).splitlines()))
+        return
+    rows.write_report(asdict(report), folder, lambda labels, told: proposal(labels, told, training, reward))
+
+
+def _played_in_check(snapshot: Snapshot, candidate: str, purpose: str) -> dict[str, int]:
+    """The steps that a candidate's check played, which its trials in the search answer for."""
+    kind = {"search": "check", "retrain": "recheck"}.get(purpose)
+    steps = [
+        (i.result or {}).get("played", 0) for i in snapshot.items if (i.key.kind, i.key.candidate) == (kind, candidate)
+    ]
+    return {"check": sum(steps)} if steps else {}
+
+
+def _learners(
+    context: Context, spec: JobSpec, item: Item, task: Task, reward: TrainingReward, folder: Path
+) -> dict[str, Learner]:
+    """What the job's methods do in this trial."""
+    training = training_of(item, spec)
+
+    def open_model(role: str) -> LanguageModel:
+        return open_relayed(context, spec, item, role)
+
+    def setting(options: Any) -> Setting:
+        return Setting(task, training, reward, item.key.seed, spec.steps, folder, options, open_model)
+
+    return recipe_of(spec).learners(setting)
+
+
+def preload(task: str | None) -> None:
+    """Load what every trial on a task needs, in a process that will fork them: libraries, kernels, layouts.
+
+    `task` is a task_files.task_key; None loads only what is the same on every task. A task that cannot be loaded is
+    left alone: its trials say why.
+    """
+    import numpy as np
+
+    import sandbox.client  # noqa: F401
+    from rewardsmith.config import settings
+    from rewardsmith.methods import all_methods
+    from rewardsmith.storage.database import load_driver
+    from rewardsmith.training.trial import rehearse
+
+    load_driver(settings().url)
+    all_methods()
+    if task is None:
+        return
+    # Nothing is decided here, and what ended this process would end every trial that it is asked for.
+    with contextlib.suppress(Exception):
+        known = get_task(*read_key(task))
+        batch = known.batch(2, "train")
+        batch.reset(0)
+        batch.step(np.zeros(2, dtype=np.int64))
+        batch.state_rows(np.zeros((2, known.schema["width"]), dtype=known.schema["dtype"]))
+        batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
+        batch.close()
+        rehearse(known)
+
+
+class _Rows:
+    """Writes one trial's rows as it goes."""
+
+    def __init__(self, context: Context, item: Item, candidate_id: str, purpose: str) -> None:
+        self._context, self._item = context, item
+        self._candidate, self._purpose = candidate_id, purpose
+        self._written = 0.0
+        self._trial = self._write(lambda connection: self._put(connection, state="running", failure=None))
+        with read(context.database) as connection:
+            before = records.trials_of(connection, candidate_id=candidate_id)
+        earlier = next(t for t in before if t.id == self._trial)
+        self._seconds = earlier.seconds or 0.0
+        # Since the checkpoint that it goes on from; told again, they would make the trial's steps fall.
+        self._told = earlier.steps or 0
+        self.played: dict[str, int] = (earlier.telemetry or {}).get("played", {})
+        """Steps played without training, by purpose, up to the last rung's end."""
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one transaction that holds the item. Raises LostItem."""
+
+        def fenced(connection: Connection) -> T:
+            queue.hold(connection, self._item)
+            return work(connection)
+
+        return self._context.write(fenced)
+
+    def _put(self, connection: Any, **values: Any) -> int:
+        key, settings = self._item.key, {k: self._item.payload[k] for k in _CHANGED if k in self._item.payload}
+        values["settings"] = settings or None
+        return records.put_trial(connection, key.job_id, self._candidate, self._purpose, key.seed, **values)
+
+    def on_point(self, point: Any) -> None:
+        """Write a curve point."""
+        telemetry = point.telemetry
+        values = {
+            "trial_id": self._trial,
+            "steps": point.steps,
+            "success": point.evaluation.success if point.evaluation else None,
+            "episodes": point.evaluation.episodes if point.evaluation else 0,
+            "shaped_return": telemetry["shaped_return"] if telemetry["episodes"] else None,
+            "env_return": telemetry["env_return"] if telemetry["episodes"] else None,
+            "components": {name: telemetry[name] for name in _KEPT if name in telemetry},
+        }
+        self._write(lambda connection: records.put_point(connection, **values))
+
+    def on_rollout(self, steps: int) -> None:
+        """Write how far the trial is, at most twice a second; raises LostItem when it is not wanted any more."""
+        if time.monotonic() - self._written < _ROW_EVERY:
+            return
+        self._written = time.monotonic()
+        most = max(steps, self._told)
+        self._write(lambda connection: self._put(connection, state="running", steps=most))
+
+    def write_fault(self, reason: str) -> None:
+        """The program failed in training: a result, stored with its cause."""
+
+        def rows(connection: Connection) -> None:
+            self._put(connection, state="failed", failure=reason)
+            queue.withdraw_questions(connection, self._item)
+            queue.finish(connection, self._item, "done", {"fault": reason})
+
+        self._write(rows)
+
+    def write_task_fault(self, error: TaskError) -> None:
+        """The task's environment failed: no reward's result, and the end of the job (engine.search.rounds)."""
+
+        def rows(connection: Connection) -> None:
+            self._put(connection, state="failed", failure=error.cause)
+            queue.withdraw_questions(connection, self._item)
+            queue.fail_for_task(connection, self._item, error)
+
+        self._write(rows)
+
+    def write_report(self, report: dict[str, Any], folder: Path, propose: Propose) -> None:
+        """The rung's result, in the trial and in the work item, in one transaction.
+
+        `propose` makes the settings that a diagnosis calls for, of its labels and the telemetry.
+        """
+        stochastic, greedy = report["stochastic"], report["greedy"]
+        low, high = wilson(stochastic["successes"], stochastic["episodes"])
+        success = stochastic["successes"] / stochastic["episodes"]
+        telemetry = report["telemetry"] | {"failed_episodes": report["failed_episodes"]}
+        # Before the transaction, which must not wait for a store. What no row comes to name is garbage collected.
+        files = self._store(report, folder)
+
+        def rows(connection: Connection) -> None:
+            self._put(
+                connection,
+                # At an earlier rung's end nobody works on it; if its candidate is promoted it runs again.
+                state="done" if report["complete"] else "stopped",
+                steps=report["steps"],
+                success=success,
+                success_low=low,
+                success_high=high,
+                greedy_success=greedy["successes"] / greedy["episodes"] if greedy else None,
+                episodes=stochastic["episodes"],
+                unseen=report["unseen"],
+                telemetry=telemetry,
+                sandbox_level=report["sandbox_level"],
+                steps_per_second=report["steps_per_second"],
+                seconds=self._seconds + report["seconds"],
+            )
+            for kind, path, digest in files:
+                named = {"job_id": self._item.key.job_id, "trial_id": self._trial, "kind": kind}
+                records.put_artifact(connection, **named, path=path, sha256=digest)
+            curve = records.curve_of(connection, self._trial)
+            result = {"steps": report["steps"], "episodes": stochastic["episodes"]}
+            result |= _measures(success, curve, telemetry)
+            result["proposal"] = propose(diagnose(success, curve, telemetry), telemetry)
+            queue.withdraw_questions(connection, self._item)
+            queue.finish(connection, self._item, "done", result)
+
+        self._write(rows)
+        for kind, _, digest in files:
+            if digest is not None:
+                (folder / _FILES[kind]).unlink(missing_ok=True)
+
+    def _store(self, report: dict[str, Any], folder: Path) -> list[tuple[str, str, str | None]]:
+        """Put what is finished into the store: (kind, key, SHA-256). A checkpoint stays here: (kind, path, None)."""
+        if not report["complete"]:
+            return [("checkpoint", str(folder / _FILES["checkpoint"]), None)]
+        kinds = ["policy"]
+        if report["failed_episodes"]:
+            (folder / _FILES["trajectories"]).write_text(json.dumps(report["failed_episodes"]), encoding="utf-8")
+            kinds.append("trajectories")
+        store = self._context.store
+        return [(kind, *store.put(folder / _FILES[kind])) for kind in kinds]
+
+
+def _measures(success: float, curve: Sequence[Mapping[str, Any]], telemetry: Mapping[str, Any]) -> dict[str, float]:
+    """What engine.search.ranking ranks by, see `score_at`."""
+    points = [p["success"] for p in curve if p["success"] is not None]
+    return {
+        "success": success,
+        "late": _mean(points[2 * len(points) // 3 :], success),
+        "area": _mean(points, success),
+        "train_success": telemetry.get("successes", 0) / max(telemetry.get("episodes", 0), 1),
+    }
+
+
+def _mean(values: list[float], otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise

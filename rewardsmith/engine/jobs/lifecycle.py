@@ -1,0 +1,314 @@
+"""Creating, finding, pausing, resuming, extending and cancelling jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, select
+
+from rewardsmith.agents.pricing import has_price
+from rewardsmith.agents.replay import start_recording
+from rewardsmith.engine.context import Context
+from rewardsmith.engine.jobs.task_files import require_same_task, with_description
+from rewardsmith.engine.models.open import models_of
+from rewardsmith.engine.search.ranking import ranking, search_seed
+from rewardsmith.engine.search.rounds import decide
+from rewardsmith.engine.search.snapshot import Snapshot, Used, read_snapshot
+from rewardsmith.engine.search.steps import AddItem, SetIteration
+from rewardsmith.errors import UsageError
+from rewardsmith.methods.recipe import Recipe, recipe_of
+from rewardsmith.programs.reward import SPARSE, source_hash
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import procedures, queue, records
+from rewardsmith.storage.database import read
+from rewardsmith.storage.events import add_event
+from rewardsmith.storage.queue import ItemKey
+from rewardsmith.storage.records import Candidate, Iteration, Job
+from rewardsmith.storage.schema import jobs, now
+from rewardsmith.tasks import get_task
+from rewardsmith.training.schedule import distinct_rungs
+
+UNFINISHED = ("running", "paused")
+
+INTERRUPTED = "Interrupted; what was finished is kept."
+PAUSED_BY_OWNER = "Paused by its owner."
+ASKED_PAUSES = (INTERRUPTED, PAUSED_BY_OWNER)
+"""Notes of pauses that somebody asked for; any other note says what went wrong."""
+
+
+def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, **service: Any) -> str:
+    """Write a job with its baseline (and a user's seed reward, if given); returns its id.
+
+    `service` holds the columns that only submitted jobs have (engine/jobs/service.py). Raises UsageError for an
+    unknown task or method, and for a budget that cannot be kept or cannot pay.
+    """
+    if not service.get("service"):
+        spec = with_description(spec)
+    task, recipe = get_task(spec.task, spec.description), recipe_of(spec)
+    asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
+    given = spec
+    recipe.check(task)
+    if recipe.contract is None:
+        if seed_reward is not None:
+            raise UsageError(f"The method {spec.method} takes no program.", "Leave --seed-reward out, or use `free`.")
+        seed_reward, spec = recipe.program(task), spec.model_copy(update=_UNDESIGNED)
+    spec = spec.model_copy(update={"rungs": distinct_rungs(task, spec.training, spec.steps, spec.rungs)})
+    check_budget(spec)
+    if spec.record is not None:
+        start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
+    shown = spec.searches and spec.planner and task.family == "minigrid" and task.engine == "batched"
+    oracle_informed = shown or recipe.oracle_informed
+    if service.get("service"):
+        with context.database.begin() as connection:
+            if procedures.offered(connection):
+                return _submit(connection, spec, recipe, seed_reward, asked, oracle_informed, service)
+    with context.database.begin() as connection:
+        job = records.add_job(
+            connection, spec.model_dump(mode="json"), asked, oracle_informed=oracle_informed, **service
+        )
+        _write_opening(connection, _opening(job, spec, recipe, seed_reward))
+        if job.service:
+            add_event(connection, "submitted", job_id=job.id, owner=job.owner)
+    return job.id
+
+
+def _submit(
+    connection: Connection,
+    spec: JobSpec,
+    recipe: Recipe,
+    seed_reward: str | None,
+    asked: str,
+    oracle_informed: bool,
+    service: dict[str, Any],
+) -> str:
+    program = None
+    if seed_reward is not None:
+        program = procedures.program_of(
+            recipe.reward(seed_reward).as_dict(), source_hash(seed_reward), oracle_informed=recipe.oracle_informed
+        )
+    columns = {name: service[name] for name in ("owner", "priority", "slots")}
+    return procedures.submit(
+        connection, spec.model_dump(mode="json"), asked, oracle_informed=oracle_informed, program=program, **columns
+    )
+
+
+_UNDESIGNED = {"designs": False, "iterations": 1, "samples": 1, "repairs": 0, "rungs": (1.0,), "target": None}
+"""Settings of a job whose method asks nobody for a program: its one reward is trained and confirmed."""
+
+
+def check_budget(spec: JobSpec) -> None:
+    """Raises UsageError for limits that cannot be kept, or cannot pay for one candidate and its claim."""
+    reserve = 2 * spec.confirm * spec.steps
+    baseline = spec.rungs[0] if spec.confirm else 1.0
+    limit = spec.budget.env_steps
+    if limit is not None and limit < reserve + spec.steps * (baseline + spec.rungs[0]):
+        raise UsageError(
+            f"A budget of {limit:,} environment steps cannot pay the claim ({reserve:,}) and one candidate.",
+            "Raise --max-steps, or lower --confirm or --steps.",
+        )
+    models = {name for role in ("designer", "critic", "analyzer") for name in models_of(spec, role)}
+    unpriced = sorted(m for m in models if spec.budget.dollars is not None and not has_price(m))
+    if unpriced:
+        raise UsageError(
+            f"The price of {unpriced[0]} is unknown, so a limit in dollars cannot be kept.",
+            "Limit --max-tokens or --max-calls instead.",
+        )
+
+
+def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -> Snapshot:
+    """A new job with its baseline and, as one more candidate of the first iteration, a given program."""
+    baseline = _candidate(
+        f"{job.id}-sparse", job, iteration=0, kind="baseline", move="baseline", sample=0, source="",
+        source_hash=SPARSE.hash, channels=SPARSE.as_dict(), state="passed", oracle_informed=False,
+    )  # fmt: skip
+    items = [queue.new_item(ItemKey(job.id, "baseline", candidate=baseline.id, seed=spec.seed * 100))]
+    if seed_reward is None:
+        return Snapshot(job, spec, [], [baseline], items, Used())
+    seeded = _candidate(
+        f"{job.id}-1seed", job, iteration=1, kind="seeded", move="new", sample=spec.samples, source=seed_reward,
+        source_hash=source_hash(seed_reward), channels=recipe.reward(seed_reward).as_dict(), state="designed",
+        oracle_informed=recipe.oracle_informed,
+    )  # fmt: skip
+    for k in range(spec.samples if spec.searches else 0):
+        items.append(queue.new_item(ItemKey(job.id, "design", iteration=1, sample=k), {"move": "new", "parents": []}))
+    return Snapshot(job, spec, [Iteration(job.id, 1, "running", None)], [baseline, seeded], items, Used())
+
+
+def _candidate(candidate_id: str, job: Job, **values: Any) -> Candidate:
+    empty = {
+        "parents": [], "thoughts": None, "cause_of_death": None, "score": None, "created_at": now(), "adjustment": None,
+    }  # fmt: skip
+    return Candidate(id=candidate_id, job_id=job.id, **empty, **values)
+
+
+def _write_opening(connection: Connection, opening: Snapshot) -> None:
+    """Write a new job's rows; for the service with the work that they call for.
+
+    That is decided here, without reading anything back, because a submitter may be many round trips away; nobody
+    else sees the job before the transaction ends. A local executor begins by advancing its job.
+    """
+    iterations, items = list(opening.iterations), list(opening.items)
+    for step in decide(opening) if opening.job.service else ():
+        match step:
+            case AddItem(key, payload):
+                items.append(queue.new_item(key, payload))
+            case SetIteration(number, state, summary):
+                iterations.append(Iteration(opening.job.id, number, state, summary))
+            case _:
+                raise AssertionError(step)
+    if iterations:
+        records.add_iterations(connection, iterations)
+    records.add_candidates(connection, opening.candidates)
+    queue.add(connection, items)
+
+
+def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
+    """The unfinished job that asked for exactly this, if there is one."""
+    asked = spec.fingerprint(seed_reward)
+    query = select(jobs.c.id).where(jobs.c.fingerprint == asked, jobs.c.state.in_(UNFINISHED), ~jobs.c.service)
+    with read(context.database) as connection:
+        return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()
+
+
+def require_unfinished(job: Job) -> None:
+    """Raises UsageError for a job that has ended."""
+    if job.state not in UNFINISHED:
+        more = "" if job.state == "cancelled" else f", or let it search on with `rewardsmith extend {job.id}`"
+        raise UsageError(f"Job {job.id} has ended already ({job.state}).", f"See `rewardsmith show {job.id}`{more}.")
+
+
+def resume_job(context: Context, job_id: str) -> None:
+    """Let a paused job run again; what was interrupted goes on from its checkpoints.
+
+    Raises UsageError for one that has ended, TaskChanged.
+    """
+    with context.database.begin() as connection:
+        records.lock_job(connection, job_id)
+        job = records.get_job(connection, job_id)
+        require_unfinished(job)
+        require_same_task(JobSpec.model_validate(job.spec))
+        if job.state == "paused":
+            records.update_job(connection, job_id, state="running", note=None, finished_at=None, charged_at=None)
+            add_event(connection, "resumed", job_id=job_id)
+
+
+def pause_job(context: Context, job_id: str, note: str) -> None:
+    """Stop claiming the job's items and keep the best so far; `resume_job` undoes it."""
+    with context.database.begin() as connection:
+        records.lock_job(connection, job_id)
+        if records.get_job(connection, job_id).state != "running":
+            return
+        best = best_of(connection, job_id)
+        values = {"best_candidate": best} if best else {}
+        records.update_job(connection, job_id, state="paused", note=note, **values)
+        add_event(connection, "paused", job_id=job_id, text=note)
+
+
+def best_of(connection: Connection, job_id: str) -> str | None:
+    """The best candidate so far, or None; also where the job's settings cannot be read by this version."""
+    try:
+        ranked = ranking(read_snapshot(connection, job_id))
+    except ValidationError:
+        return None
+    return ranked[0].id if ranked else None
+
+
+def pause_for_answers(context: Context, job_id: str) -> bool:
+    """Pause a job whose only open work waits for a person's answers; returns whether it did."""
+    with context.database.begin() as connection:
+        snapshot = read_snapshot(connection, job_id)
+        waiting = [i for i in snapshot.items if i.state == "waiting"]
+        going_on = any(i.state in ("queued", "leased") for i in snapshot.items) or decide(snapshot)
+        if snapshot.job.state != "running" or not waiting or going_on:
+            return False
+        note = f"{len(waiting)} prompts wait for a person's answer; see `rewardsmith calls pending`."
+        records.update_job(connection, job_id, state="paused", note=note)
+        return True
+
+
+def cancel_job(context: Context, job_id: str) -> None:
+    """End an unfinished job for good; its candidates and trials stay readable. Raises UsageError."""
+    with context.database.begin() as connection:
+        if procedures.steer(connection, records.get_job(connection, job_id)):
+            procedures.cancel(connection, job_id)
+            return
+        records.lock_job(connection, job_id)
+        job = records.get_job(connection, job_id)
+        require_unfinished(job)
+        queue.cancel_open(connection, job_id)
+        records.stop_trials(connection, job_id)
+        records.update_job(connection, job_id, state="cancelled", note="cancelled by the user", finished_at=now())
+        add_event(connection, "cancelled", job_id=job_id)
+
+
+def stop_for_time(context: Context, job_id: str, note: str) -> None:
+    """The wall-clock budget is spent: end the job, keep its best."""
+    with context.database.begin() as connection:
+        records.lock_job(connection, job_id)
+        snapshot = read_snapshot(connection, job_id)
+        if snapshot.job.state != "running":
+            return
+        best = ranking(snapshot)
+        queue.cancel_open(connection, job_id)
+        records.stop_trials(connection, job_id)
+        state = "done" if best else "failed"
+        values = {"best_candidate": best[0].id} if best else {}
+        records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
+
+
+def extend_job(context: Context, job_id: str, iterations: int) -> None:
+    """Add iterations to a job that has ended (or is running). The target no longer stops the search.
+
+    What a failing environment ended is done again. Raises UsageError, TaskChanged.
+    """
+    with context.database.begin() as connection:
+        job = records.get_job(connection, job_id)
+        if job.state == "cancelled":
+            raise UsageError(f"Job {job_id} was cancelled.", "Start it again with `rewardsmith run`.")
+        spec = JobSpec.model_validate(job.spec)
+        require_same_task(spec)
+        if not spec.searches:
+            raise UsageError(f"Job {job_id} only trains a given reward.", "Start a design with `rewardsmith run`.")
+        limit = spec.budget.seconds
+        if limit is not None and job.active_seconds >= limit:
+            raise UsageError(f"Job {job_id} has spent its {limit:g} s.", "Start a new job with a longer limit.")
+        done = len(records.iterations_of(connection, job_id))
+        planned = spec.iterations if job.state in UNFINISHED else done
+        changed = spec.model_copy(update={"iterations": planned + iterations, "target": None})
+        if any("task_fault" in (i.result or {}) for i in queue.of_job(connection, job_id)):
+            # Its environment failed, and may have been mended since.
+            vetoed = [c.id for c in records.candidates_of(connection, job_id) if c.state == "vetoed"]
+            queue.reopen(connection, job_id, but=vetoed)
+        records.update_job(
+            connection,
+            job_id,
+            spec=changed.model_dump(mode="json"),
+            fingerprint=changed.fingerprint(),
+            state="running",
+            note=None,
+            finished_at=None,
+        )
+
+
+def add_active_seconds(context: Context, job_id: str, seconds: float) -> None:
+    """Count working time; time while paused or down is not charged to the budget."""
+    with context.database.begin() as connection:
+        connection.execute(
+            jobs.update().where(jobs.c.id == job_id).values(active_seconds=jobs.c.active_seconds + seconds)
+        )
+
+
+__all__ = [
+    "add_active_seconds",
+    "cancel_job",
+    "create_job",
+    "extend_job",
+    "find_unfinished",
+    "pause_for_answers",
+    "pause_job",
+    "resume_job",
+    "search_seed",
+    "stop_for_time",
+]

@@ -1,0 +1,171 @@
+"""A candidate whose trainer hid what its program pays is trained once more with other settings.
+
+What was proposed, and what came of it, is kept in the candidate's `adjustment`:
+
+- reason: "drowned" or "saturated", the diagnosis that led to it; rung: at which, counted from 0.
+- training: training settings that change (a smaller entropy coefficient); or weights: of the program's channels.
+- stands: whether the trials with these settings stand for the candidate; absent until that is decided.
+- note: what was done and what came of it, in words.
+
+Pure, like engine.search.rounds: from rows to steps. It happens once per candidate at most.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rewardsmith.engine.search.job_budget import affords_retraining
+from rewardsmith.engine.search.ranking import AGAIN, items_again, mean_result, rung_reached, trainings
+from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.steps import AddItem, SetCandidate, Step
+from rewardsmith.programs.composition import Channel
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.spec import TrainingSpec
+from rewardsmith.storage.queue import OPEN, Item, ItemKey
+from rewardsmith.storage.records import Candidate
+from rewardsmith.verification.diagnosis import guidance_scale
+
+_LESS_ENTROPY = 0.1
+_SMALLEST = 0.01
+"""A weight falls to this share at most: of guidance that is larger still, the program is to blame."""
+
+
+def proposal(
+    labels: Mapping[str, str], telemetry: Mapping[str, Any], training: TrainingSpec, reward: TrainingReward
+) -> dict[str, Any] | None:
+    """The settings that a trial's diagnosis calls for, as an adjustment begins; None where it calls for none.
+
+    drowned: a tenth of the entropy coefficient. saturated: weights by which the program's channels pay in an episode,
+    before the step that succeeds, as much as that step.
+    """
+    if "drowned" in labels and training.entropy > 0.0:
+        return {"reason": "drowned", "training": {"entropy": _rounded(_LESS_ENTROPY * training.entropy)}}
+    if "saturated" in labels and (factor := _factor(telemetry)) is not None:
+        program = [c for c in reward.channels if c.kind == "program" and c.weight > 0.0]
+        return {"reason": "saturated", "weights": {c.name: _rounded(factor * c.weight) for c in program}}
+    return None
+
+
+def _factor(telemetry: Mapping[str, Any]) -> float | None:
+    """What the weights of the program's channels are multiplied by; None where no smaller weight would do."""
+    scale = guidance_scale(telemetry)
+    # What the program itself pays for success shrinks with its guidance: guidance * f = by_env + by_program * f.
+    if scale is None or scale.by_env <= 0.0 or scale.guidance <= scale.by_program:
+        return None
+    factor = max(_SMALLEST, _rounded(scale.by_env / (scale.guidance - scale.by_program)))
+    return factor if factor < 1.0 else None
+
+
+def _rounded(value: float) -> float:
+    """Two significant digits."""
+    return float(f"{value:.2g}")
+
+
+def weighed(reward: TrainingReward, weights: Mapping[str, float]) -> TrainingReward:
+    """The reward with other weights of the channels that are named."""
+    return replace(reward, channels=tuple(replace(c, weight=weights.get(c.name, c.weight)) for c in reward.channels))
+
+
+# --- decisions ------------------------------------------------------------------------------------------
+
+
+def retrain(s: Snapshot, candidates: Sequence[Candidate]) -> list[Step]:
+    """Begins to train once more those whose diagnosis calls for it; empty where none does, or none can be paid for.
+
+    `candidates`: those that would be given up now, or read by the analyzer.
+    """
+    steps: list[Step] = []
+    for c in candidates:
+        queued = s.spec.seeds * sum(isinstance(step, SetCandidate) for step in steps)
+        found, rung = _proposed(s, c), rung_reached(s, c)
+        if found is not None and affords_retraining(s, rung, queued):
+            adjustment = {**found, "rung": rung}
+            steps += [SetCandidate(c.id, {"adjustment": adjustment}), *_begin(s, c, adjustment)]
+    return steps
+
+
+def go_on(s: Snapshot, begun: Sequence[Candidate]) -> list[Step]:
+    """The next steps of candidates that train once more; empty while work is under way."""
+    return [step for c in begun for step in _next(s, c)]
+
+
+def _proposed(s: Snapshot, c: Candidate) -> dict[str, Any] | None:
+    """What more than half of a candidate's trials at its last rung call for."""
+    rung = rung_reached(s, c)
+    if not (s.spec.retrain and s.spec.searches) or c.adjustment is not None or rung < 0 or c.state != "passed":
+        return None
+    items = trainings(s, c, rung)
+    found = [r for i in items if (r := (i.result or {}).get("proposal"))]
+    reasons = Counter(r["reason"] for r in found).most_common(1)
+    if not reasons or 2 * reasons[0][1] <= len(items):
+        return None
+    return next(r for r in found if r["reason"] == reasons[0][0])
+
+
+def _begin(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any]) -> list[Step]:
+    rung = adjustment["rung"]
+    if "weights" in adjustment:
+        key = ItemKey(s.job.id, "recheck", c.iteration, c.id, rung=rung)
+        return [AddItem(key, {"weights": adjustment["weights"]})]
+    return items_again(s, c, adjustment, rung)
+
+
+def _next(s: Snapshot, c: Candidate) -> list[Step]:
+    """What follows of an adjustment that was decided on; empty while work is under way."""
+    adjustment = dict(c.adjustment or {})
+    rechecks = s.items_of("recheck", candidate=c.id)
+    trials = s.items_of("train", candidate=c.id, rung=adjustment["rung"], sample=AGAIN)
+    if any(i.state in OPEN for i in (*rechecks, *trials)):
+        return []
+    if "weights" in adjustment and not trials:
+        result = next((i.result for i in rechecks if i.state == "done"), None) or {}
+        if not result.get("passed"):
+            why = result.get("message") or _lost(rechecks)
+            return [_decided(s, c, False, f"not trained once more {_words(s, c)}: {why}")]
+        return items_again(s, c, adjustment, adjustment["rung"])
+    if not trials:
+        return _begin(s, c, adjustment)
+    fault = next(((i.result or {}).get("fault") or _lost([i]) for i in trials if _failed(i)), None)
+    if fault is not None:
+        return [_decided(s, c, False, f"trained once more {_words(s, c)}, which failed: {fault}")]
+    return [_compared(s, c, trials)]
+
+
+def _failed(item: Item) -> bool:
+    return item.state != "done" or bool((item.result or {}).get("fault"))
+
+
+def _lost(items: Sequence[Item]) -> str:
+    return next((f"it was lost: {i.error}" for i in items if i.error), "it was cancelled")
+
+
+def _compared(s: Snapshot, c: Candidate, trials: Sequence[Item]) -> SetCandidate:
+    """Which trials stand: by success, then by mean success over the curve; at a tie those with the job's settings."""
+    first = trainings(s, c, (c.adjustment or {})["rung"])
+    before, after = ([mean_result(items, m) for m in ("success", "area")] for items in (first, trials))
+    did = f"trained once more {_words(s, c)}: {after[0]:.1%} success"
+    if after > before:
+        return _decided(s, c, True, f"{did} instead of {before[0]:.1%}")
+    return _decided(s, c, False, f"{did}, no better than {before[0]:.1%}")
+
+
+def _decided(s: Snapshot, c: Candidate, stands: bool, note: str) -> SetCandidate:
+    adjustment = {**(c.adjustment or {}), "stands": stands, "note": note}
+    values: dict[str, Any] = {"adjustment": adjustment}
+    if stands and "weights" in adjustment:
+        values["channels"] = weighed(TrainingReward.from_dict(c.channels), adjustment["weights"]).as_dict()
+    return SetCandidate(c.id, values)
+
+
+def _words(s: Snapshot, c: Candidate) -> str:
+    """ "with entropy 0.0003 instead of 0.003"."""
+    adjustment = c.adjustment or {}
+    own = {each["name"]: each.get("weight", Channel("").weight) for each in c.channels.get("channels", [])}
+    parts = [f"{name} {value:g} instead of {getattr(s.spec.training, name):g}" for name, value in
+             adjustment.get("training", {}).items()]  # fmt: skip
+    parts += [f"a weight of {name} of {value:g} instead of {own.get(name, 1.0):g}" for name, value in
+              adjustment.get("weights", {}).items()]  # fmt: skip
+    return f"with {', '.join(parts)}"

@@ -1,0 +1,210 @@
+"""The job as a state machine: from its rows to the next steps. Pure: reads a Snapshot, writes nothing.
+
+Called twice on the same rows it gives the same steps, and applying a step twice changes nothing, so any
+process may advance any job at any time.
+"""
+
+from __future__ import annotations
+
+from rewardsmith.engine.search.halving import train_or_finish
+from rewardsmith.engine.search.job_budget import affords_calls, affords_training
+from rewardsmith.engine.search.ranking import ranking, rung_reached, score_at
+from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.steps import AddItem, FinishJob, SetIteration, Step, death
+from rewardsmith.programs.duplicates import normal_form
+from rewardsmith.storage.queue import OPEN, Item, ItemKey
+from rewardsmith.storage.records import Candidate
+
+CONFIRM_SEEDS_FROM, ADJUSTED_SEEDS_FROM = 10_000, 20_000
+
+
+def confirm_seed(s: Snapshot, index: int, adjusted: bool = False) -> int:
+    """Fresh training seeds of the claim; others where it is made with other training settings than the job's.
+
+    A job that goes on may make a claim of each kind, and the baseline has one trial per seed.
+    """
+    first = ADJUSTED_SEEDS_FROM if adjusted else CONFIRM_SEEDS_FROM
+    return first + s.spec.seed * 100 + index
+
+
+def decide(s: Snapshot) -> list[Step]:
+    """The next steps of a job; empty while work is under way or the job is not running."""
+    if s.job.state != "running":
+        return []
+    if fault := _task_fault(s):
+        return [FinishJob("failed", fault)]
+    current = s.iterations[-1] if s.iterations else None
+    if current is None:
+        return _open_iteration(s, 1)
+    if current.state == "running":
+        return _advance_iteration(s, current.number)
+    reason = _why_stop_searching(s, current.number)
+    if reason is None:
+        return _open_iteration(s, current.number + 1)
+    return _confirm(s, reason)
+
+
+def _task_fault(s: Snapshot) -> str | None:
+    """What the task's own environment did wrong (cause and remedy), if it did: nothing more can be learnt with it."""
+    failed = (i.result or {} for i in s.items if i.state == "failed")
+    return next((r["task_fault"] for r in failed if "task_fault" in r), None)
+
+
+# --- rounds ---------------------------------------------------------------------------------------------
+
+
+def _open_iteration(s: Snapshot, number: int) -> list[Step]:
+    steps: list[Step] = [SetIteration(number, "running")]
+    ranked = ranking(s)
+    for sample in range(s.spec.samples):
+        key = ItemKey(s.job.id, "design", iteration=number, sample=sample)
+        move = choose_move(sample, number, ranked)
+        parents = [c.id for c in ranked[: {"new": 0, "revise": 1, "combine": 2}[move]]]
+        steps.append(AddItem(key, {"move": move, "parents": parents}))
+    return steps
+
+
+_STUCK = 2
+"""Rounds without a better program after which revising the best gives way to new ideas."""
+
+
+def choose_move(sample: int, number: int, ranked: list[Candidate]) -> str:
+    """How sample `sample` of round `number` is designed, by what the search has reached.
+
+    The first revises the best, the second combines the two best, all others are new. When the last rounds
+    brought nothing better the first combines and the rest is new; where nothing ever succeeded there is
+    nothing to combine.
+    """
+    if not ranked:
+        return "new"
+    stuck = number - 1 - ranked[0].iteration >= _STUCK
+    works = [c for c in ranked if (c.score or 0.0) > 0.0]
+    if sample == 0:
+        return "combine" if stuck and len(works) > 1 else "new" if stuck else "revise"
+    return "combine" if sample == 1 and not stuck and len(works) > 1 else "new"
+
+
+def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
+    steps: list[Step] = []
+    mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline" and c.state != "vetoed"]
+    if any(i.key.candidate == "" and i.state in OPEN for i in s.items_of("design", iteration=number)):
+        return []  # twins are told apart, and budgets shared out, once the whole round is designed
+    for candidate in mine:
+        steps += _before_training(s, candidate)
+    # Who is trained must not depend on whose check ended first, so repairs and their checks are waited for, too: only
+    # then is it known which of two that pay the same trains, and who gets a short budget.
+    if steps or _open(s, number, "check", "design"):
+        return steps
+    return _paying_the_same(s, mine) or train_or_finish(s, number, mine)
+
+
+def _paying_the_same(s: Snapshot, mine: list[Candidate]) -> list[Step]:
+    """The deaths of a round's candidates that pay exactly what another one pays on every played transition.
+
+    The first by id stays, a person's own program before all; that one is trained in any case, as its author wants to
+    see. To be asked once all checks of the round are in.
+    """
+    kept: dict[str, Candidate] = {}
+    deaths: list[Step] = []
+    passed = [c for c in mine if c.state in ("passed", "trained")]
+    for c in sorted(passed, key=lambda c: (c.kind == "designed", c.id)):
+        behaviour = _behaviour(s, c)
+        first = c if behaviour is None else kept.setdefault(behaviour, c)
+        if first is not c and c.kind == "designed" and not s.items_of("train", candidate=c.id):
+            same = f"pays exactly what {first.id} pays on every played transition"
+            deaths.append(death(c, f"{same}; training would bring nothing new"))
+    return deaths
+
+
+def _behaviour(s: Snapshot, c: Candidate) -> str | None:
+    """The hash of what its check saw a candidate pay, if it is known: not of checks by an older version."""
+    told = ((i.result or {}).get("behaviour") for i in s.items_of("check", candidate=c.id))
+    return next((each for each in told if each is not None), None)
+
+
+def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
+    """An earlier candidate with the same program; repairs of one round are not compared with each other."""
+    mine = (c.iteration, repair_depth(s, c))
+
+    def is_earlier(o: Candidate) -> bool:
+        theirs = (o.iteration, repair_depth(s, o))
+        return theirs < mine or (theirs == mine == (c.iteration, 0) and o.sample < c.sample)
+
+    earlier = [o for o in s.candidates if o.source and is_earlier(o)]
+    form = normal_form(c.source)
+    return next((o for o in earlier if o.source_hash == c.source_hash or normal_form(o.source) == form), None)
+
+
+def repair_depth(s: Snapshot, candidate: Candidate) -> int:
+    """How many repairs led to this candidate."""
+    by_id = {c.id: c for c in s.candidates}
+    depth = 0
+    while candidate.move == "repair":
+        depth += 1
+        candidate = by_id[candidate.parents[0]]
+    return depth
+
+
+def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
+    key = {"job_id": s.job.id, "iteration": c.iteration, "candidate": c.id}
+    if c.state == "designed" and not s.items_of("check", candidate=c.id) and (twin := _twin(s, c)):
+        return [death(c, f"the same program as {twin.id}; nothing new to train")]
+    if c.state == "designed" and not s.items_of("check", candidate=c.id):
+        return [AddItem(ItemKey(kind="check", sample=c.sample, **key))]
+    lost = [i for i in s.items_of("check", candidate=c.id) if i.state == "lost"]
+    if c.state == "designed" and lost:
+        return [death(c, f"its check was lost: {lost[0].error}")]
+    failed = [i for i in s.items_of("check", candidate=c.id) if (i.result or {}).get("passed") is False]
+    if c.state == "dead" and failed and repair_depth(s, c) < s.spec.repairs and affords_calls(s):
+        repair = ItemKey(kind="design", sample=c.sample, **key)
+        if not s.items_of("design", candidate=c.id):
+            return [AddItem(repair, {"move": "repair", "parents": [c.id]})]
+    return []
+
+
+# --- the end --------------------------------------------------------------------------------------------
+
+
+def _why_stop_searching(s: Snapshot, done: int) -> str | None:
+    best = ranking(s)
+    last = len(s.spec.rungs) - 1
+    reached = score_at(s, best[0], last) if best and rung_reached(s, best[0]) == last else 0.0
+    if s.spec.target is not None and reached >= s.spec.target:
+        return f"reached the target of {s.spec.target:.0%} in iteration {done}"
+    if done >= s.spec.iterations:
+        return f"all {done} iterations are done"
+    if not affords_calls(s, s.spec.samples):
+        return "the budget for language-model calls is spent"
+    if not affords_training(s, 0, s.spec.seeds):
+        return "the budget of environment steps is spent"
+    return None
+
+
+def _confirm(s: Snapshot, reason: str) -> list[Step]:
+    best = ranking(s)
+    if not best:
+        return [FinishJob("failed", f"No candidate was trained to a result; {reason}.")]
+    baseline = next(c for c in s.candidates if c.kind == "baseline")
+    changes = best[0].training_changes
+    settings = {"training": changes} if changes else {}
+    seeds = [confirm_seed(s, k, bool(changes)) for k in range(s.spec.confirm)]
+    keys = [ItemKey(s.job.id, "confirm", candidate=arm.id, seed=k) for k in seeds for arm in (best[0], baseline)]
+    missing = [AddItem(k, settings) for k in keys if not s.items_of("confirm", candidate=k.candidate, seed=k.seed)]
+    if missing:
+        return list(missing)
+    if any(i.state in OPEN for i in s.items):
+        return []
+    arms = (best[0].id, baseline.id)
+    confirms = [i for i in s.items_of("confirm") if i.key.candidate in arms and i.key.seed in seeds]
+    lost = sum(i.state != "done" for i in confirms)
+    faulted = sum(bool((i.result or {}).get("fault")) for i in confirms)
+    note = f"The search ended: {reason}."
+    if lost:
+        note += f" {lost} of {len(confirms)} trials of the claim were lost and are missing from it."
+    if faulted:
+        note += f" {faulted} of {len(confirms)} trials of the claim failed and count as no success."
+    return [FinishJob("done", note)]
+
+
+def _open(s: Snapshot, iteration: int, *kinds: str) -> list[Item]:
+    return [i for i in s.items if i.key.iteration == iteration and i.key.kind in kinds and i.state in OPEN]

@@ -1,0 +1,169 @@
+"""Check anybody's reward file without a job: what a candidate goes through before training, and nothing after."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.engine.reward_files import method_of
+from rewardsmith.errors import UsageError
+from rewardsmith.files import RECORD_BYTES, read_text
+from rewardsmith.methods import get_method
+from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.spec import TrainingSpec, default_training
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.progress import announced
+from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
+from rewardsmith.verification.episode_cap import EpisodeBudget, within_budget
+from rewardsmith.verification.layouts import LAYOUTS
+from rewardsmith.verification.scripts import Hack
+from rewardsmith.verification.soundness import Soundness, soundness_of
+
+CHECKED_LAYOUTS = 16
+"""Layouts that `check` looks at, or all where a task has fewer: none unsound of 16 bounds the unsound ones by 17 %."""
+
+
+@dataclass(frozen=True)
+class CheckedReward:
+    """The verdicts on one reward file, and what they say together."""
+
+    task: str
+    functions: tuple[str, ...]
+    gamma: float
+    checked: Checked
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return self.checked.passed
+
+    def verdict(self, kind: str) -> Verdict | None:
+        """The verdict of one check, or None if it was not reached."""
+        return next((v for v in self.checked.verdicts if v.kind == kind), None)
+
+    @property
+    def soundness(self) -> Soundness | None:
+        """The certificate's verdict over the layouts, its bound and smallest margin; None without a certificate."""
+        certificate = self.verdict("certificate")
+        return None if certificate is None else soundness_of(certificate.details)
+
+    @property
+    def flooding(self) -> dict[str, float | None] | None:
+        """The flooding meter as predicted (verification.battery.Flooding.as_dict); None without a battery."""
+        battery = self.verdict("battery")
+        return None if battery is None else battery.details["flooding"]
+
+    @property
+    def not_run(self) -> list[tuple[str, str]]:
+        """(check, why) of those that this task does not allow, where nothing failed before them."""
+        if not self.passed or self.verdict("battery") is not None:
+            return []
+        text = "no planner has a solution, so nothing was compared with a solution: a reward that pays for less passes"
+        return [("battery", text)]
+
+    @property
+    def difficulty(self) -> float | None:
+        """Predicted difficulty of learning, see verification.difficulty; smaller trains sooner."""
+        return self.checked.difficulty
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: JSON can hold it."""
+        return {
+            "task": self.task,
+            "functions": list(self.functions),
+            "gamma": self.gamma,
+            "passed": self.passed,
+            "soundness": None if self.soundness is None else self.soundness.as_dict(),
+            "flooding": self.flooding,
+            "difficulty": self.difficulty,
+            "not_run": dict(self.not_run),
+            "components": self.checked.components,
+            "verdicts": [asdict(v) for v in self.checked.verdicts],
+        }
+
+
+def reward_of(source: str) -> TrainingReward:
+    """The training reward that a text defines: reward(), potential(), both, dense() and sparse(), or subgoals().
+
+    Raises UsageError if it defines none of these.
+    """
+    return get_method(method_of(source)).reward(source)
+
+
+def check_reward(
+    source: str,
+    task: str | Task,
+    gamma: float | None = None,
+    layouts: int = CHECKED_LAYOUTS,
+    limit: int | None = None,
+    allow: str = "kernel",
+    episode_budget: EpisodeBudget | None = None,
+    hacks: Sequence[Hack] = (),
+    tell: Callable[[str], None] | None = None,
+) -> CheckedReward:
+    """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
+
+    `task`: an id, or a Task; tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
+    `layouts`: how many training layouts battery and certificate look at; all where fewer differ.
+    `limit`: most states of a layout that the certificate lists (400,000; 50,000 of an environment of your own).
+    `episode_budget` bounds what the program's channels sum to over an episode, see budgets.py. `hacks`: behaviours that
+    the battery plays besides its own. `tell` gets a line where work will take long; without it, stderr does.
+
+    Raises UsageError for an unknown task or a text without reward functions, sandbox.SandboxWeak where the machine
+    cannot protect itself. The program's faults are verdicts.
+    """
+    found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
+    used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
+    if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
+        raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
+    with announced(tell or _on_stderr):
+        reward = within_budget(found, reward, episode_budget, used, allow, min(layouts, LAYOUTS))
+        proof = Proof(layouts, found.state_limit if limit is None else limit, None)
+        return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
+
+
+def _on_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def save_counterexamples(checked: CheckedReward, path: Path) -> int:
+    """Write the certificate's counter-examples as JSON that `replay` reads; how many there are."""
+    certificate = checked.verdict("certificate")
+    layouts = certificate.details["layouts"] if certificate else []
+    found = [each["counterexample"] for each in layouts if each["counterexample"]]
+    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return len(found)
+
+
+def read_hacks(path: Path, task: str | Task) -> tuple[Hack, ...]:
+    """The behaviours in a file that `save_counterexamples` wrote of `task`. Raises UsageError."""
+    found = get_task(task) if isinstance(task, str) else task
+    try:
+        read = json.loads(read_text(path, RECORD_BYTES))
+        hacks = tuple(Hack(e["layout"], tuple(e["prefix"]), tuple(e["cycle"])) for e in read)
+        others = {str(e.get("task", found.id)) for e in read} - {found.id}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", "Give a file of --out.") from error
+    if others:
+        raise UsageError(f"{path} is of {min(others)}, not of {found.id}.", "Give a file of --out of the same task.")
+    most, actions = pool_size(found), range(len(found.actions))
+    for hack in hacks:
+        played = (*hack.prefix, *hack.cycle)
+        if not played or not all(type(a) is int and a in actions for a in played):
+            raise UsageError(f"{path} holds actions that {found.id} does not have.", "Give a file of --out.")
+        if type(hack.layout) is not int or not 0 <= hack.layout < most:
+            raise UsageError(
+                f"{path} names layout {hack.layout!r}; there are 0 to {most - 1}.", "Give a file of --out."
+            )
+    return hacks
+
+
+def pool_size(task: Task) -> int:
+    """How many training layouts a task has; 1 where they are not told apart."""
+    pool = getattr(task, "pool", None)
+    return len(pool("train")) if pool is not None else 1

@@ -1,0 +1,147 @@
+"""`--dry-run`: the first prompts of a job and an upper bound of what its calls can take. Nothing is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.asking import Draft
+from rewardsmith.agents.models import ReplayKey, Request
+from rewardsmith.agents.pricing import bound_of, estimated_tokens
+from rewardsmith.agents.prompting import render
+from rewardsmith.engine.jobs.lifecycle import check_budget
+from rewardsmith.engine.models.open import lengths, models_of, reads_facts
+from rewardsmith.errors import UsageError
+from rewardsmith.methods import all_methods
+from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.programs.contract import Contract
+from rewardsmith.spec import JobSpec
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.subgoals import subgoal_order
+from rewardsmith.training.schedule import schedule
+
+_ANALYSED = 2  # programs per round that the analyzer reads
+_ROUNDS = 2  # an answer that cannot be read is asked for once more
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Prompts by name; calls: at most, over the whole job; tokens, usd: the most they take, usd None = unknown.
+
+    limited: whether a budget of the job ends it earlier. trained: whether a model is asked in training, too, as often
+    as the budget allows.
+    """
+
+    prompts: list[tuple[str, str]]
+    estimates: list[int]
+    calls: int
+    tokens: int
+    usd: float | None
+    limited: bool
+    trained: bool
+
+    def lines(self) -> list[str]:
+        """The figures in words."""
+        price = "of unknown price" if self.usd is None else f"${self.usd:.4f}"
+        found = [
+            f"{len(self.prompts)} prompts of the first round, about {sum(self.estimates):,} tokens together",
+            f"at most {self.calls:,} calls, {self.tokens:,} tokens, {price}: every round used, every program repaired "
+            "as often as allowed, every answer asked for twice and as long as allowed",
+        ]
+        if self.limited:
+            found.append("the job's own limits of calls, tokens or dollars end it before they are passed")
+        if self.trained:
+            found.append("in training the method asks on top of that, as often as the job's limits allow")
+        return found
+
+
+def plan_calls(spec: JobSpec) -> Plan:
+    """What a job would ask first, and the most it could ask for. Raises UsageError as creating the job does."""
+    check_budget(spec)
+    drafts = [(f"designer, sample {sample}", _first_draft(spec, sample)) for sample in range(spec.samples)]
+    prompts = [(name, draft.build(draft.fit(spec.prompt_tokens))) for name, draft in drafts]
+    system = render("system.md.j2")
+    designs = spec.iterations * spec.samples * (1 + spec.repairs) * _ROUNDS if spec.model != "none" else 0
+    counts = {"designer": designs, "critic": designs, "analyzer": spec.iterations * _ANALYSED * _ROUNDS}
+    if spec.model == "none":
+        counts = dict.fromkeys(counts, 0)
+    # Evidence is cut to prompt_tokens estimated tokens; the contract and the task are never cut.
+    longest = max([3.5 * spec.prompt_tokens, *(len(prompt.encode()) for _, prompt in prompts)])
+    tokens, usd = 0, 0.0
+    unknown = False
+    for role, count in counts.items():
+        key = ReplayKey(role, 0, 0)  # type: ignore[arg-type]
+        request = Request(key.role, "x" * int(longest), system, key, spec.answer_tokens)
+        bounds = [bound_of(name, request) for name in models_of(spec, role)]
+        tokens += count * max(bound.tokens for bound in bounds)
+        unknown = unknown or any(bound.usd is None for bound in bounds)
+        usd += count * max(bound.usd or 0.0 for bound in bounds)
+    budget = spec.budget
+    limited = any(limit is not None for limit in (budget.calls, budget.tokens, budget.dollars))
+    recipe = recipe_of(spec)
+    trained = recipe.modelled and recipe.asks_in_training
+    estimates = [estimated_tokens(system, prompt) for _, prompt in prompts]
+    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained)
+
+
+def notices(spec: JobSpec) -> list[str]:
+    """What a user is to know before the job: who answers in a language model's place, how long trials really are,
+    which order names of a flattened Dict have.
+
+    Raises UsageError.
+    """
+    task = get_task(spec.task, spec.description)
+    plans = schedule(task, spec.training, spec.steps)
+    steps = plans.total * plans.per_rollout
+    near = abs(steps - spec.steps) <= 0.01 * spec.steps
+    text = f"A trial is trained for {steps:,} environment steps: whole rollouts of {plans.per_rollout:,}."
+    warning = task.order_warning() if task.family == "gymnasium" else None
+    return [*recipe_of(spec).notices, *([] if near else [text]), *([warning] if warning else [])]
+
+
+def asks_designer(spec: JobSpec) -> bool:
+    """Whether somebody is asked for programs."""
+    return spec.searches and recipe_of(spec).contract is not None
+
+
+def describe_methods() -> list[dict[str, Any]]:
+    """What `rewardsmith methods` lists."""
+    return [
+        {
+            "method": m.name,
+            "combines": m.combines,
+            "summary": m.summary,
+            "options": [f"{name}={field.default}" for name, field in m.Options.model_fields.items()],
+        }
+        for m in all_methods().values()
+    ]
+
+
+def _contract(spec: JobSpec) -> Contract:
+    contract = recipe_of(spec).contract
+    if contract is None:
+        raise UsageError(f"The method {spec.method} asks no model for a program.", "Run it: nothing is sent first.")
+    return contract
+
+
+def _first_draft(spec: JobSpec, sample: int) -> Draft:
+    task, contract = get_task(spec.task, spec.description), _contract(spec)
+    given = recipe_of(spec).given(task)
+    order = subgoal_order(task) if spec.planner else None
+    asked = roles.DesignRequest(
+        contract=contract,
+        interface=task.interface(),
+        iteration=1,
+        sample=sample,
+        samples=spec.samples,
+        move="new",
+        depth=0,
+        parents=[],
+        tried=[],
+        subgoal_order=list(order) if order else None,
+        given=given,
+        facts=reads_facts(spec, "designer"),
+        limits=lengths(spec),
+    )
+    return roles.design_draft(asked)

@@ -1,0 +1,191 @@
+"""`evaluate-judge`: how well a model assigns credit, offline, against the simulator's truth (CALM, section 4)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rewardsmith.agents import roles
+from rewardsmith.agents.models import Answer, LanguageModel, ReplayKey, Request, open_model
+from rewardsmith.errors import BudgetSpent, RewardsmithError, UsageError
+from rewardsmith.methods.asking.verifier import StandInJudge, ask_judge, bits, judge_prompt
+from rewardsmith.methods.calm import METHOD as CALM
+from rewardsmith.methods.calm import CalmOptions, read_sentences
+from rewardsmith.offline.examination import Agreement, Examination, draw_examination
+from rewardsmith.programs.rollout import featured, open_host, score_rollout
+from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.subgoals import preset_subgoals
+from rewardsmith.tasks.transitions import Describer, View
+
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class JudgeTest:
+    """What is evaluated. arms: (mode, subgoals, view) as in the options of the method `calm`."""
+
+    task: str
+    model: str = "synth"
+    transitions: int = 200
+    seed: int = 0
+    arms: Sequence[tuple[str, str, View]] = ()
+    false_positive: float = 0.0
+    false_negative: float = 0.0
+    max_calls: int | None = None
+    allow: str = "kernel"
+
+
+ARMS: tuple[tuple[str, str, View], ...] = (
+    ("judge", "preset", "cropped"),
+    ("judge", "preset", "full"),
+    ("judge", "preset", "caption"),
+    ("judge", "discover", "cropped"),
+    ("judge", "discover", "full"),
+    ("code", "discover", "full"),
+)
+"""As in the paper, preset and discovered subgoals by cropped and full view; and ours, captions and predicates."""
+
+
+@dataclass(frozen=True)
+class JudgeScore:
+    """One arm's result. judged_by: the model, or `stand-in`; calls, tokens: of this arm, tokens None = unknown."""
+
+    mode: str
+    subgoals: str
+    view: str
+    judged_by: str
+    oracle_informed: bool
+    agreement: Agreement
+    calls: int
+    tokens: int | None
+
+
+def evaluate_judge(test: JudgeTest, on_arm: Callable[[str], None] = lambda text: None) -> list[JudgeScore]:
+    """Every arm on the same transitions. Raises UsageError, ModelFailed, BudgetSpent, sandbox.HostError."""
+    task = get_task(test.task)
+    preset = preset_subgoals(task)
+    if not preset:
+        raise UsageError(f"No planner knows subgoals of {task.id}.", "Name a grid task that has something to do.")
+    examined = draw_examination(task, preset, test.transitions, test.seed)
+    scores = []
+    model = _Counted(open_model(test.model), test.max_calls)
+    for mode, subgoals, view in test.arms or ARMS:
+        on_arm(f"{mode}, {subgoals} subgoals, {view} view: {len(examined.steps)} transitions")
+        before = (model.calls, model.tokens)
+        options = CalmOptions.model_validate({"mode": mode, "subgoals": subgoals, "view": view})
+        arm = _Arm(test, task, examined, model, options)
+        flags = arm.code() if mode == "code" else arm.judge()
+        tokens = None if model.tokens is None or before[1] is None else model.tokens - before[1]
+        stands_in = mode == "judge" and not model.is_language_model
+        score = JudgeScore(
+            mode=mode,
+            subgoals=subgoals,
+            view=view if mode == "judge" else "-",
+            judged_by="stand-in" if stands_in else model.name,
+            oracle_informed=stands_in or subgoals == "preset",
+            agreement=Agreement.of(flags, examined),
+            calls=model.calls - before[0],
+            tokens=tokens,
+        )
+        scores.append(score)
+    return scores
+
+
+class _Arm:
+    """One way of judging the examined transitions."""
+
+    def __init__(self, test: JudgeTest, task: Task, examined: Examination, model: _Counted, options: Any) -> None:
+        self._test, self._task, self._examined = test, task, examined
+        self._model, self._options = model, options
+
+    def code(self) -> NDArray[np.bool_]:
+        """Flags [K] of predicates, scored in the sandbox over whole episodes."""
+        reward = CALM.reward(self._designed(), self._options)
+        played, tables = self._examined.rollout, self._examined.tables
+        steps, envs = played.starts.shape
+        with open_host(reward, self._task, tables, envs, steps, self._test.allow) as host:
+            values = score_rollout(host, featured(played, self._task, tables, host.uses), self._task, tables).values
+        t, n = self._examined.steps.T
+        return np.logical_or.reduce(values > 0, axis=-1)[t, n]
+
+    def judge(self) -> NDArray[np.bool_]:
+        """Flags [K] of the model, or of the stand-in."""
+        examined, played = self._examined, self._examined.rollout
+        describer = Describer(self._task, self._options.view)
+        if not self._model.is_language_model:
+            seen = (examined.observations, examined.following)
+            keys = describer.keys(played.before, played.actions, played.after, *seen)
+            rates = (self._test.false_positive, self._test.false_negative)
+            stand_in = StandInJudge(examined.truth.shape[-1], *rates, seed=self._test.seed)
+            truth = bits(examined.truth)
+            return np.array([stand_in.verdict(int(keys[t, n]), int(truth[t, n])) != 0 for t, n in examined.steps])
+        subgoals = {s.name: s.says for s in preset_subgoals(self._task)}
+        if self._options.subgoals == "discover":
+            subgoals = read_sentences(self._designed())
+        goal = self._task.interface().goal
+
+        def ask(number: int) -> bool:
+            t, n = examined.steps[number]
+            words = describer.words(
+                played.before[t, n], int(played.actions[t, n]), played.after[t, n],
+                examined.observations[t, n], examined.following[t, n], examined.tables,
+            )  # fmt: skip
+            prompt = judge_prompt(goal, describer.legend, subgoals, words)
+            verdict = ask_judge(self._model, ReplayKey("judge", 0, number), prompt, list(subgoals))
+            if verdict is None:
+                raise BudgetSpent("The limit of calls is reached.", "Raise --max-calls, or lower --transitions.")
+            return verdict != 0
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return np.array(list(pool.map(ask, range(len(examined.steps)))), dtype=bool)
+
+    def _designed(self) -> str:
+        """The designer's subgoals. Raises RewardsmithError if the answer cannot be read."""
+        contract = CALM.contract(self._options)
+        assert contract is not None
+        asked = roles.DesignRequest(
+            contract, self._task.interface(), 1, 0, 1, "new", 0, [], [],
+            given=CALM.given(self._task, self._options), facts=not self._model.is_language_model,
+        )  # fmt: skip
+        outcome = roles.design(self._model, asked)
+        if outcome.result is None:
+            cause = f"{self._model.name} named no subgoals: {outcome.reason}"
+            raise RewardsmithError(cause, "Try again, or --subgoals preset.")
+        return outcome.result.source
+
+
+class _Counted:
+    """A model whose calls and tokens are counted, and which makes no more than allowed."""
+
+    def __init__(self, inner: LanguageModel, most: int | None) -> None:
+        self._inner, self._most, self._lock = inner, most, threading.Lock()
+        self.calls = 0
+        self.tokens: int | None = 0
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def is_language_model(self) -> bool:
+        return self._inner.is_language_model
+
+    def complete(self, request: Request) -> Answer:
+        with self._lock:
+            if self._most is not None and self.calls >= self._most:
+                cause = f"The limit of {self._most} calls is reached."
+                raise BudgetSpent(cause, "Raise --max-calls, or lower --transitions.")
+            self.calls += 1
+        answer = self._inner.complete(request)
+        used = (answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        with self._lock:
+            unknown = self.tokens is None or None in used
+            self.tokens = None if unknown else (self.tokens or 0) + sum(u or 0 for u in used)
+        return answer
