@@ -1,0 +1,202 @@
+"""The code's structure: the rooms of scripts/rooms.toml, the imports between modules, and a picture of both.
+
+.venv/bin/python -m scripts.rooms counts                # one line a figure; CI prints them
+.venv/bin/python -m scripts.rooms picture               # writes docs/pictures/rooms.svg
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import networkx as nx
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("rewardsmith", "sandbox", "workers")
+MOST_PARAMETERS = 7
+
+
+@dataclass(frozen=True)
+class Room:
+    """A package, or a module that has an entry of its own. may: names of rooms that it may import."""
+
+    name: str
+    holds: str
+    may: frozenset[str]
+    for_all: bool
+
+
+def read_rooms() -> dict[str, Room]:
+    """The rooms by name, in the file's order: from the ground up."""
+    table = tomllib.loads((ROOT / "scripts" / "rooms.toml").read_text())
+    return {
+        name: Room(name, entry["holds"], frozenset(entry["may"]), entry.get("for_all", False))
+        for name, entry in table.items()
+    }
+
+
+class House:
+    """The modules of the project as their texts import each other, wherever in a file the import stands."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        paths = sorted(p for package in PACKAGES for p in (root / package).rglob("*.py"))
+        # Text that is put into exported files is imported by nobody.
+        self.paths = {self.name_of(p, root): p for p in paths if "export_parts" not in p.parts}
+        self.rooms = read_rooms()
+
+    @staticmethod
+    def name_of(path: Path, root: Path = ROOT) -> str:
+        """The module's dotted name."""
+        return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+    def room_of(self, module: str) -> Room | None:
+        """The room with the longest name that `module` lies in."""
+        found = [name for name in self.rooms if module == name or module.startswith(name + ".")]
+        return self.rooms[max(found, key=len)] if found else None
+
+    @cache  # noqa: B019  (one house lives as long as the process)
+    def imported(self, module: str) -> set[str]:
+        """Dotted names that a module's text imports from the project, as written: modules, or names in them."""
+        path = self.paths[module]
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        found: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                if node.level:
+                    parts = package.split(".")
+                    base = ".".join([*parts[: len(parts) - node.level + 1], base]).rstrip(".")
+                found |= {f"{base}.{alias.name}" for alias in node.names}
+        return {name for name in found if name.split(".")[0] in PACKAGES}
+
+    @cached_property
+    def graph(self) -> nx.DiGraph:
+        """Module -> module that it imports, lazy imports and those for types only included."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(self.paths)
+        for module in self.paths:
+            for name in self.imported(module):
+                target = name if name in self.paths else name.rpartition(".")[0]
+                if target in self.paths and target != module:
+                    graph.add_edge(module, target)
+        return graph
+
+    def circles(self) -> list[list[str]]:
+        """Modules that import each other in a loop, each loop sorted."""
+        return sorted(sorted(part) for part in nx.strongly_connected_components(self.graph) if len(part) > 1)
+
+    def between_rooms(self) -> nx.DiGraph:
+        """Room -> room that it imports, rooms for all left out."""
+        graph = nx.DiGraph()
+        for one, other in self.graph.edges:
+            a, b = self.room_of(one), self.room_of(other)
+            if a and b and a != b and not b.for_all:
+                graph.add_edge(a.name, b.name)
+        return graph
+
+
+def wide_functions(house: House) -> list[str]:
+    """Functions with more than MOST_PARAMETERS parameters, `self` included, as module:name count."""
+    found = []
+    for module, path in house.paths.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
+                if count > MOST_PARAMETERS:
+                    found.append(f"{module}:{node.name} {count}")
+    return found
+
+
+def sites(house: House, pattern: str, outside: tuple[str, ...] = ()) -> list[str]:
+    """module:line of every line that matches `pattern`, except in modules under `outside`."""
+    found = []
+    for module, path in house.paths.items():
+        if module.startswith(outside) if outside else False:
+            continue
+        lines = enumerate(path.read_text().splitlines(), 1)
+        found += [f"{module}:{number}" for number, line in lines if re.search(pattern, line)]
+    return found
+
+
+FIGURES = {
+    "modules": lambda house: list(house.paths),
+    "circles of imports": lambda house: [", ".join(c) for c in house.circles()],
+    f"functions with more than {MOST_PARAMETERS} parameters": wide_functions,
+    "sites that pass a sandbox level": lambda house: sites(
+        house, r"\ballow: str\b|[\"']none[\"'] if .*weak|isolation: Isolation\b"
+    ),
+    "places that read the schema by name": lambda house: sites(
+        house, r"""\[["']name["']\] ==|for \w+ in schema\b|schema\[["']|\bschema\.field\(""", ()
+    ),
+    "comparisons of a task's family or engine": lambda house: sites(
+        house, r"\.(family|engine) (==|!=|in|not in) ", ("rewardsmith.tasks",)
+    ),
+}
+"""What `counts` prints: a figure's name and what it counts."""
+
+
+def draw(house: House, path: Path) -> None:
+    """The rooms as boxes in layers, an arrow to what each imports; arrows that follow from others are left out."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    graph = nx.transitive_reduction(house.between_rooms())
+    layers = list(nx.topological_generations(graph.reverse()))
+    places = {}
+    for height, layer in enumerate(layers):
+        names = sorted(layer)
+        for i, name in enumerate(names):
+            places[name] = ((i + 0.5) / len(names), height)
+    figure, axes = plt.subplots(figsize=(13, 1.05 * len(layers)))
+    for name, (x, y) in places.items():
+        holds = house.rooms[name].holds
+        short = name.removeprefix("rewardsmith.")
+        width = 0.96 / max(1, len(layers[y]))
+        text = f"$\\bf{{{short.replace('_', chr(92) + '_')}}}$\n" + _wrapped(holds, int(150 * min(width, 0.32)))
+        axes.text(x, y, text, ha="center", va="center", fontsize=7, color="#1b1b1b", zorder=3,
+                  bbox={"boxstyle": "round,pad=0.4", "facecolor": "#f4f1ea", "edgecolor": "#8a7f6a"})  # fmt: skip
+    for one, other in graph.edges:
+        arrow = {"arrowstyle": "-|>", "color": "#9aa7b4", "lw": 0.8, "shrinkA": 16, "shrinkB": 16}
+        axes.annotate("", xy=places[other], xytext=places[one], zorder=1, arrowprops=arrow)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.6, len(layers) - 0.4)
+    axes.axis("off")
+    matplotlib.rcParams["svg.hashsalt"] = "rooms"
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _wrapped(text: str, width: int) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, max(18, width)))
+
+
+def main() -> None:
+    """Parse the command line; print the counts or write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["counts", "picture"])
+    parser.add_argument("--list", action="store_true", help="also name what is counted")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures" / "rooms.svg")
+    options = parser.parse_args()
+    house = House()
+    if options.command == "picture":
+        draw(house, options.out)
+        return
+    for name, count in FIGURES.items():
+        found = count(house)
+        print(f"{len(found):5,} {name}")
+        if options.list and name != "modules":
+            print("".join(f"        {line}\n" for line in found), end="")
+
+
+if __name__ == "__main__":
+    main()
