@@ -2,6 +2,7 @@
 
 .venv/bin/python -m scripts.rooms counts                # one line a figure; CI prints them
 .venv/bin/python -m scripts.rooms picture               # writes docs/pictures/rooms.svg
+.venv/bin/python -m scripts.rooms table                 # writes the table of rooms into docs/architecture.md
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+import textwrap
 import tomllib
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -19,6 +21,7 @@ import networkx as nx
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("rewardsmith", "sandbox", "workers")
 MOST_PARAMETERS = 7
+PAGE = ROOT / "docs" / "architecture.md"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class House:
         graph.add_nodes_from(self.paths)
         for module in self.paths:
             for name in self.imported(module):
+                if name in self.rooms and name not in self.paths:
+                    continue  # a name that every room may import, such as the version
                 target = name if name in self.paths else name.rpartition(".")[0]
                 if target in self.paths and target != module:
                     graph.add_edge(module, target)
@@ -142,54 +147,81 @@ FIGURES = {
 """What `counts` prints: a figure's name and what it counts."""
 
 
+def _places(graph: nx.DiGraph, rounds: int = 12) -> dict[str, tuple[float, int]]:
+    """Where each room stands: one layer above all that it imports, and near what it is tied to (barycentres)."""
+    layers = [sorted(layer) for layer in nx.topological_generations(graph.reverse())]
+    places = {name: ((i + 0.5) / len(layer), y) for y, layer in enumerate(layers) for i, name in enumerate(layer)}
+    ties = graph.to_undirected()
+    for _ in range(rounds):
+        for y, layer in enumerate(layers):
+            centres = {n: sum(places[m][0] for m in ties[n]) / max(1, len(ties[n])) for n in layer}
+            layer.sort(key=lambda n, centres=centres: (centres[n], n))
+            places.update({name: ((i + 0.5) / len(layer), y) for i, name in enumerate(layer)})
+    return places
+
+
 def draw(house: House, path: Path) -> None:
-    """The rooms as boxes in layers, an arrow to what each imports; arrows that follow from others are left out."""
+    """The rooms as boxes in layers, a line down to what each imports; lines that follow from others are left out."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    graph = nx.transitive_reduction(house.between_rooms())
-    layers = list(nx.topological_generations(graph.reverse()))
-    places = {}
-    for height, layer in enumerate(layers):
-        names = sorted(layer)
-        for i, name in enumerate(names):
-            places[name] = ((i + 0.5) / len(names), height)
-    figure, axes = plt.subplots(figsize=(13, 1.05 * len(layers)))
-    for name, (x, y) in places.items():
-        holds = house.rooms[name].holds
-        short = name.removeprefix("rewardsmith.")
-        width = 0.96 / max(1, len(layers[y]))
-        text = f"$\\bf{{{short.replace('_', chr(92) + '_')}}}$\n" + _wrapped(holds, int(150 * min(width, 0.32)))
-        axes.text(x, y, text, ha="center", va="center", fontsize=7, color="#1b1b1b", zorder=3,
-                  bbox={"boxstyle": "round,pad=0.4", "facecolor": "#f4f1ea", "edgecolor": "#8a7f6a"})  # fmt: skip
-    for one, other in graph.edges:
-        arrow = {"arrowstyle": "-|>", "color": "#9aa7b4", "lw": 0.8, "shrinkA": 16, "shrinkB": 16}
-        axes.annotate("", xy=places[other], xytext=places[one], zorder=1, arrowprops=arrow)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(-0.6, len(layers) - 0.4)
-    axes.axis("off")
     matplotlib.rcParams["svg.hashsalt"] = "rooms"
+    graph = nx.transitive_reduction(house.between_rooms())
+    graph.remove_nodes_from(["rewardsmith", "rewardsmith.__main__"])  # doors: a line each
+    places = _places(graph)
+    layers = 1 + max(y for _, y in places.values())
+    figure, axes = plt.subplots(figsize=(14, 1.2 * layers))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-0.6, layers - 0.4)
+    axes.axis("off")
+    boxes = {}
+    for name, (x, y) in places.items():
+        crowd = sum(1 for _, other in places.values() if other == y)
+        short = name.removeprefix("rewardsmith.").replace("_", r"\_")
+        text = f"$\\bf{{{short}}}$\n" + "\n".join(textwrap.wrap(house.rooms[name].holds, max(22, 130 // max(3, crowd))))
+        style = {"boxstyle": "round,pad=0.4", "facecolor": "#f4f1ea", "edgecolor": "#8a7f6a"}
+        boxes[name] = axes.text(
+            x, y, text, ha="center", va="center", fontsize=7.5, color="#1b1b1b", zorder=3, bbox=style
+        )
+    figure.canvas.draw()
+    for one, other in graph.edges:
+        arrow = {
+            "arrowstyle": "-", "color": "#7f90a3", "lw": 1.0, "shrinkA": 0, "shrinkB": 0,
+        }  # fmt: skip
+        axes.annotate("", xy=places[other], xytext=places[one], zorder=2, arrowprops=arrow)
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def _wrapped(text: str, width: int) -> str:
-    import textwrap
+def table(house: House) -> str:
+    """The rooms from the top down as a Markdown table: name, what it holds, what it may import."""
+    lines = ["| room | holds | may import |", "|---|---|---|"]
+    for name, room in reversed(house.rooms.items()):
+        shown = ", ".join(sorted(other.removeprefix("rewardsmith.") for other in room.may)) or "nothing of ours"
+        lines.append(f"| `{name}` | {room.holds} | {'every room may import it' if room.for_all else shown} |")
+    return "\n".join(lines)
 
-    return "\n".join(textwrap.wrap(text, max(18, width)))
+
+def with_table(page: str, house: House) -> str:
+    """The text of the architecture page with the table of rooms as the code has it now."""
+    before, after = page.split("<!-- rooms -->")[0], page.split("<!-- /rooms -->")[1]
+    return f"{before}<!-- rooms -->\n{table(house)}\n<!-- /rooms -->{after}"
 
 
 def main() -> None:
-    """Parse the command line; print the counts or write the picture."""
+    """Parse the command line; print the counts, or write the picture or the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["counts", "picture"])
+    parser.add_argument("command", choices=["counts", "picture", "table"])
     parser.add_argument("--list", action="store_true", help="also name what is counted")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures" / "rooms.svg")
     options = parser.parse_args()
     house = House()
     if options.command == "picture":
         draw(house, options.out)
+        return
+    if options.command == "table":
+        PAGE.write_text(with_table(PAGE.read_text(), house))
         return
     for name, count in FIGURES.items():
         found = count(house)

@@ -111,6 +111,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
     from rewardsmith.cli.live import screen_of
     from rewardsmith.reporting import queries, text
     from rewardsmith.reporting.overview import read_overview
+    from rewardsmith.reporting.step_counts import steps_by_purpose
 
     view = read_overview(connection, job_id)
     if form != "table":
@@ -128,7 +129,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         f"tokens, ${costs['dollars'] or 0:.4f}{unpriced}; {costs['env_steps'] or 0:,} environment steps",
         markup=False,
     )
-    for line in text.steps_by_purpose(*view.steps):
+    for line in steps_by_purpose(*view.steps):
         screen.out.print(line, markup=False)
     used, whole = view.raced
     if whole and view.job.state == "done":

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.reporting.step_counts import StepCounts
 from rewardsmith.reporting.text import adjustment_words
 from rewardsmith.storage import rows as stored
 from rewardsmith.storage.rows import OPEN, Candidate, Item, Job, Trial
@@ -35,18 +36,6 @@ class Row:
     played: int = 0  # environment steps played in the search without training on them
     adjustment: str | None = None  # why and how it was trained once more, and what came of it
     retrained: int = 0  # of `steps`, those with other settings
-
-
-@dataclass(frozen=True)
-class StepCounts:
-    """Environment steps: trained on, and played besides by purpose (check, curve, success, greedy, watching).
-
-    least: how many trials were judged on the fewest episodes allowed although those took more steps than they trained.
-    """
-
-    trained: int
-    played: dict[str, int]
-    least: int
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rewardsmith.reporting.overview import StepCounts
+from typing import Any
 
 from rewardsmith.verification.soundness import soundness_of, with_ratio, with_soundness
 
@@ -100,32 +97,6 @@ def seconds(value: float | None) -> str:
         return "-"
     whole = round(value)
     return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
-
-
-_PLAYED = {
-    "check": "in checks",
-    "curve": "for the curve",
-    "success": "for success",
-    "greedy": "for greedy success",
-    "watching": "watching failed episodes",
-}
-
-
-def steps_by_purpose(search: StepCounts, claim: StepCounts) -> list[str]:
-    """What a job's environment steps went into, a line for the search and one for the claim, if there are any."""
-    lines = []
-    for name, counts in (("search", search), ("claim", claim)):
-        if not counts.trained and not counts.played:
-            continue
-        parts = [f"{counts.played[p]:,} {words}" for p, words in _PLAYED.items() if counts.played.get(p)]
-        besides = f"; played besides: {', '.join(parts)}" if parts else ""
-        lines.append(f"steps of the {name}: {counts.trained:,} trained{besides}")
-        if counts.least:
-            lines.append(
-                f"trials that played more steps than they trained: {counts.least}, although judged on the fewest "
-                "episodes that say anything (20); give --steps more, or shorten the episodes"
-            )
-    return lines
 
 
 def sparkline(values: Sequence[float | None], low: float = 0.0, high: float = 1.0) -> str:

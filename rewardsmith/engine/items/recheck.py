@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items.counter_examples import saved_hacks
 from rewardsmith.engine.items.check import most_played
+from rewardsmith.engine.items.counter_examples import saved_hacks
 from rewardsmith.engine.search.retraining import weighed
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.programs.reward import TrainingReward
