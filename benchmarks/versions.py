@@ -1,0 +1,92 @@
+"""Two checkouts of the project by turns: what a change costs. Writes results/versions.md.
+
+.venv/bin/python -m benchmarks.versions ../before .          # each with an environment of its own in .venv
+
+Measured: the wall clock of `rewardsmith --help` and of `check` on DoorKey-8x8 with 16 layouts, and the training steps a
+second of one trial. Medians; the ratio is the second checkout's median over the first's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+RESULTS = Path(__file__).with_name("results")
+TASK = "MiniGrid-DoorKey-8x8-v0"
+PROGRAM = Path(__file__).parent / "programs" / f"{TASK}.free.01.py"
+STEPS = 200_000
+
+
+def wall(checkout: Path, *command: str) -> float:
+    """Seconds of a command with the checkout's own interpreter."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        ran = subprocess.run([checkout / ".venv/bin/python", "-P", *command], cwd=folder, capture_output=True)
+        took = time.perf_counter() - began
+    if ran.returncode not in (0, 1):  # a reward that fails a check is a result
+        raise SystemExit(f"{' '.join(command)} in {checkout} failed:\n{ran.stderr.decode()}")
+    return took
+
+
+def help_seconds(checkout: Path) -> float:
+    """`rewardsmith --help`."""
+    return wall(checkout, "-m", "rewardsmith", "--help")
+
+
+def check_seconds(checkout: Path) -> float:
+    """`rewardsmith check` of a language model's program."""
+    return wall(checkout, "-m", "rewardsmith", "check", str(PROGRAM), "--task", TASK)
+
+
+def steps_per_second(checkout: Path) -> float:
+    """Training steps a second of one trial, evaluation left out, as the trial reports them."""
+    command = [checkout / ".venv/bin/python", "-m", "benchmarks.trial", "--task", TASK, "--steps", str(STEPS)]
+    ran = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+    return float(json.loads(ran.stdout.splitlines()[-1])["steps_per_second"])
+
+
+MEASURED: dict[str, tuple[Callable[[Path], float], int]] = {
+    "`rewardsmith --help`, s": (help_seconds, 15),
+    "`rewardsmith check`, 16 layouts, s": (check_seconds, 5),
+    "training, steps/s": (steps_per_second, 5),
+}
+"""A row's name: what measures it once, and how often by turns."""
+
+
+def main() -> None:
+    """Measure by turns and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    options = parser.parse_args()
+    checkouts = [options.before.resolve(), options.after.resolve()]
+    commits = [
+        subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=c, capture_output=True, text=True).stdout.strip()
+        for c in checkouts
+    ]
+    lines = [
+        "# Two versions",
+        "",
+        f"Commit {commits[0]} against {commits[1]}, by turns in one run, {TASK}. Medians (smallest to largest).",
+        "",
+        "| | runs | before | after | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (measure, runs) in MEASURED.items():
+        taken = [[measure(checkout) for checkout in checkouts] for _ in range(runs + 1)][1:]  # the first warms caches
+        columns = list(zip(*taken, strict=True))
+        middles = [statistics.median(column) for column in columns]
+        shown = [f"{m:.4g} ({min(c):.4g} to {max(c):.4g})" for m, c in zip(middles, columns, strict=True)]
+        lines.append(f"| {name} | {runs} | {shown[0]} | {shown[1]} | {middles[1] / middles[0]:.2f} |")
+        print(lines[-1])
+    (RESULTS / "versions.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
