@@ -44,7 +44,7 @@ class InProcess:
 
     level = "none"
 
-    def __init__(self, reward, task, tables, envs: int, steps: int, allow: str) -> None:
+    def __init__(self, reward, task, tables, envs: int, steps: int, isolation: str, wait: bool = True) -> None:
         facades = facade.load_facades()
         names = {**action_constants(task.actions.names), "__builtins__": facade.reward_builtins(facades)}
         self.program = Program(reward.source, tuple(reward.functions), task.schema, tables, envs, names, Limits())

@@ -177,11 +177,7 @@ def evaluate_judge(on_arm: Any = lambda text: None, **test: Any) -> list[Any]:
     """How well a model says which steps terminate a subgoal; `test` are the fields of `JudgeTest`."""
     from rewardsmith.offline import evaluate_verifier
 
-    return evaluate_verifier.evaluate_judge(evaluate_verifier.JudgeTest(allow=_floor(), **test), on_arm)
-
-
-def _floor() -> str:
-    return "none" if settings().allow_weak_sandbox else "kernel"
+    return evaluate_verifier.evaluate_judge(evaluate_verifier.JudgeTest(isolation=settings().isolation, **test), on_arm)
 
 
 def start_training(

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from rewardsmith.errors import UsageError
 from rewardsmith.place import HOME, SECRETS, announce_env_file, artifacts_folder, database_url, read_env_file
+from sandbox.isolation import Isolation
 
 _PREFIX = "REWARDSMITH_"
 _SECRETS = SECRETS if SECRETS.is_dir() else None
@@ -58,6 +59,11 @@ class Settings(BaseSettings):
         found = {name.removeprefix(_PREFIX).lower(): value for name, value in read_env_file().items()}
         known = {name: value for name, value in found.items() if name in settings_cls.model_fields}
         return init_settings, env_settings, InitSettingsSource(settings_cls, known), file_secret_settings
+
+    @property
+    def isolation(self) -> Isolation:
+        """The weakest protection level under which programs may run."""
+        return Isolation.floor(weak=self.allow_weak_sandbox)
 
     @property
     def url(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from .arrays import place_arrays, read_arrays
 from .findings import Finding, parse_findings
 from .host import RewardHost, Scores
+from .isolation import Isolation
 from .process import HostProcess
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Limits, SandboxError, SandboxUnavailable, SandboxWeak
 from .selftest import REMEDIES, level_of, missing_for
@@ -19,6 +20,7 @@ from .selftest import REMEDIES, level_of, missing_for
 __all__ = [
     "Finding",
     "HostError",
+    "Isolation",
     "Limits",
     "Observation",
     "RewardHost",
@@ -41,7 +43,7 @@ _SETTLED_STEPS = 64
 class Observation:
     """What protects a host on this machine: its level, the layers that hold, and (layer, why not, remedy) of others."""
 
-    level: str
+    level: Isolation
     held: tuple[str, ...]
     missing: tuple[tuple[str, str, str], ...]
 
@@ -59,7 +61,7 @@ def check_determinism(
     action_names: Sequence[str] = (),
     action_width: int = 0,
     limits: Limits | None = None,
-    allow: str = "kernel",
+    allow: Isolation = Isolation.KERNEL,
 ) -> HostError | None:
     """Scores the same rollout in three fresh hosts and returns what differs, or what failed, or None.
 
@@ -132,7 +134,7 @@ def observe_level() -> Observation:
     """What a host started now would be protected by. Raises SandboxUnavailable where none can be started."""
     source = f"def {STATE_ONLY}(state, memory):\n    return 0.0\n"
     schema = {"name": "State", "width": 1, "fields": []}
-    with RewardHost(source, [STATE_ONLY], schema, {}, 1, 1, allow="none") as host:
+    with RewardHost(source, [STATE_ONLY], schema, {}, 1, 1, allow=Isolation.NONE) as host:
         held, refusals = host.held, host.refusals
     level = level_of(held)
     wanted = [(layer, refusals.get(layer) or "accepted, but its canary succeeded") for layer in missing_for(held=held)]
@@ -144,7 +146,7 @@ def replay_module(
     arrays: Mapping[str, np.ndarray],
     result_shape: tuple[int, ...],
     limits: Limits | None = None,
-    allow: str = "kernel",
+    allow: Isolation = Isolation.KERNEL,
     without: frozenset[str] = frozenset(),
 ) -> np.ndarray:
     """Runs `replay(arrays)` of a module's text in a locked-down process: float64 of `result_shape`, nan
@@ -174,7 +176,7 @@ def gate(
     functions: Sequence[str],
     uses_available: Mapping[str, str] | Iterable[str] = (),
     actions: Sequence[str] | None = None,
-    allow: str = "kernel",
+    allow: Isolation = Isolation.KERNEL,
     limits: Limits | None = None,
 ) -> list[Finding]:
     """The static findings on a program, made in a locked-down process; empty means clean.

@@ -16,6 +16,7 @@ import numpy as np
 
 from .arrays import Rollout, pack_tables
 from .budget import seconds_used
+from .isolation import Isolation
 from .process import HostProcess
 from .protocol import MAX_NAMES, SCORE, STATE_ONLY, HostError, Limits, Reply, function_signature
 from .views import costly_fields
@@ -63,7 +64,7 @@ class RewardHost:
         capacity: int,
         actions: Sequence[str] = (),
         limits: Limits | None = None,
-        allow: str = "kernel",
+        allow: Isolation = Isolation.KERNEL,
         without: frozenset[str] = frozenset(),
         action_width: int = 0,
         wait: bool = True,

@@ -29,6 +29,7 @@ import numpy as np
 
 from . import lockdown, selftest
 from .budget import Deadline, innermost, layers_not_contradicted, milliseconds, seconds_used
+from .isolation import Isolation
 from .protocol import (
     LOAD,
     REPLY,
@@ -74,11 +75,12 @@ class HostProcess:
         input_bytes: int,
         output_bytes: int,
         limits: Limits,
-        allow: str,
+        allow: Isolation,
         without: frozenset[str],
     ) -> None:
         if allow not in selftest.LEVELS or not without <= set(lockdown.LAYERS):
-            raise ValueError(f"allow is one of {selftest.LEVELS}; without is a subset of {lockdown.LAYERS}")
+            names = tuple(str(level) for level in selftest.LEVELS)
+            raise ValueError(f"allow is one of {names}; without is a subset of {lockdown.LAYERS}")
         self.limits = limits
         with contextlib.ExitStack() as stack:
             input_fd, self.input = _shared_memory(input_bytes, _SEAL_FUTURE_WRITE, stack)
@@ -97,7 +99,7 @@ class HostProcess:
             "without": sorted(without),
             "watch_parent": threading.current_thread() is threading.main_thread(),
         }
-        self.level, self._allow = "", allow
+        self.level, self._allow = "", Isolation(allow)
         self._starting = Deadline(self.pid, START_SECONDS, Limits())
         message = pack_config(config, blobs)
         _make_room(self._process.stdin, len(message))
@@ -192,7 +194,7 @@ class HostProcess:
         closed then."""
         with self._starts():
             reply = parse_reply(self._receive(self._starting), bytes(16))
-            self.level = self._observed(reply)
+            self.level = str(self._observed(reply))
 
     @contextlib.contextmanager
     def _starts(self) -> Iterator[None]:
@@ -204,14 +206,14 @@ class HostProcess:
                 raise SandboxUnavailable(f"the reward host did not start: {problem.message}") from None
             raise
 
-    def _observed(self, reply: Reply) -> str:
+    def _observed(self, reply: Reply) -> Isolation:
         """The protection level; raises SandboxWeak if it is too low."""
         self.pid = innermost(self.pid)
         observed, *refusals = self.text(reply).split("\n")
         self.held = frozenset(set(observed.split()) & layers_not_contradicted(self.pid))
         self.refusals = dict(line.split("\t", 1) for line in refusals if "\t" in line)
         level = selftest.level_of(self.held)
-        if selftest.LEVELS.index(level) < selftest.LEVELS.index(self._allow):
+        if level.is_below(self._allow):
             missing = ", ".join(selftest.missing_for(self._allow, self.held))
             raise SandboxWeak(
                 f"protection level '{level}' is below '{self._allow}'; not in force: {missing}\n"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import pack_tables, place_arrays, read_arrays
+from .isolation import Isolation
 from .memories import ONE_TOO_MANY
 from .process import HostProcess
 from .protocol import MAX_NAMES, SCORE, STATE_ONLY, TEXT_BYTES, HostError, Limits, Reply, function_signature
@@ -72,7 +73,7 @@ class ProductHost:
         capacity: int,
         actions: Sequence[str],
         memories: int,
-        allow: str = "kernel",
+        allow: Isolation = Isolation.KERNEL,
         limits: Limits | None = None,
     ) -> None:
         self.limits = limits or Limits()

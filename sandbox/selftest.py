@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable, Collection
 
 from . import lockdown
+from .isolation import Isolation
 
-LEVELS = ("none", "process", "seccomp", "kernel", "kernel+ns")
-_NEEDS: dict[str, tuple[str, ...]] = {
-    "process": ("rlimits",),
-    "seccomp": ("no_new_privs", "seccomp"),
-    "kernel": ("uid", "capabilities", "dumpable", "landlock"),
-    "kernel+ns": ("namespaces",),
+LEVELS = tuple(Isolation)
+_NEEDS: dict[Isolation, tuple[str, ...]] = {
+    Isolation.PROCESS: ("rlimits",),
+    Isolation.SECCOMP: ("no_new_privs", "seccomp"),
+    Isolation.KERNEL: ("uid", "capabilities", "dumpable", "landlock"),
+    Isolation.NAMESPACES: ("namespaces",),
 }
 _UNPRIVILEGED = "run the service as a user other than root, or as root with CAP_SETUID, CAP_SETGID and CAP_SETPCAP"
 REMEDIES: dict[str, str] = {
@@ -47,9 +48,9 @@ FORBIDDEN: dict[str, tuple[int, ...]] = {
 _NAMESPACES = ("user", "net", "ipc", "uts", "mnt")
 
 
-def level_of(held: Collection[str]) -> str:
+def level_of(held: Collection[str]) -> Isolation:
     """The highest level whose layers, and those of every level below it, are in `held`."""
-    reached = "none"
+    reached = Isolation.NONE
     for level in LEVELS[1:]:
         if not set(_NEEDS[level]) <= set(held):
             break
@@ -57,7 +58,7 @@ def level_of(held: Collection[str]) -> str:
     return reached
 
 
-def missing_for(level: str = LEVELS[-1], held: Collection[str] = ()) -> list[str]:
+def missing_for(level: Isolation = LEVELS[-1], held: Collection[str] = ()) -> list[str]:
     """The layers that `level` needs and that are not in `held`."""
     wanted = [layer for step in LEVELS[1 : LEVELS.index(level) + 1] for layer in _NEEDS[step]]
     return [layer for layer in wanted if layer not in held]

@@ -150,7 +150,7 @@ def _sandbox_level(chosen: Settings) -> str:
     """What a sandboxed process observes here. Raises RewardsmithError below the floor of the settings."""
     from rewardsmith.engine.sandbox_level import observed_level
 
-    return observed_level("none" if chosen.allow_weak_sandbox else "kernel")
+    return observed_level(chosen.isolation)
 
 
 if __name__ == "__main__":

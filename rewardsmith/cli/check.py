@@ -35,18 +35,19 @@ def check(
     from rewardsmith.errors import UsageError
     from rewardsmith.offline import check_reward
     from rewardsmith.reporting.reward_file import read_program_file
+    from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
     screen.check_format(form, ("table", "json"))
     if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise UsageError(f"Cannot write {out}.", "Give --out a file in a folder that exists.")
-    allow = "none" if allow_weak_sandbox or settings().allow_weak_sandbox else "kernel"
+    isolation = Isolation.floor(weak=allow_weak_sandbox or settings().allow_weak_sandbox)
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
     known = check_reward.read_hacks(hacks, task) if hacks else ()
     source, budget = read_program_file(reward), _budget(episode_budget)
-    found = check_reward.check_reward(source, task, gamma, layouts, limit, allow, budget, known, screen.say)
+    found = check_reward.check_reward(source, task, gamma, layouts, limit, isolation, budget, known, screen.say)
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])

@@ -131,8 +131,9 @@ def _gpu(chosen: Any) -> Finding:
 
 
 def _sandbox(chosen: Any) -> Finding:
-    from rewardsmith.engine.sandbox_level import is_below, observe
+    from rewardsmith.engine.sandbox_level import observe
     from rewardsmith.errors import RewardsmithError
+    from sandbox.isolation import Isolation
 
     try:
         seen = observe()
@@ -142,7 +143,7 @@ def _sandbox(chosen: Any) -> Finding:
     if seen.missing:
         text += "; not in force: " + ", ".join(f"{layer} ({why})" for layer, why, _ in seen.missing)
     remedy = "\n".join(dict.fromkeys(remedy for _, _, remedy in seen.missing))
-    if not is_below(seen.level, "kernel"):
+    if not seen.level.is_below(Isolation.floor(weak=False)):
         return Finding("sandbox", "ok", text, remedy)
     return Finding("sandbox", "warn" if chosen.allow_weak_sandbox else "FAIL", text, remedy)
 

@@ -42,7 +42,7 @@ def export(
             job = queries.find_job(connection, what)
             candidate = queries.find_candidate(connection, f"{job.id}-best")
     settle_task(context, candidate.job_id, accept_change)
-    options: Any = {"files": _stored_files(context, candidate), "force": force, "allow": context.sandbox_floor}
+    options: Any = {"files": _stored_files(context, candidate), "force": force, "isolation": context.settings.isolation}
     written = export_candidate(context.database, candidate, out, **options)
     if with_cassette:
         written.append(api.write_cassette(context, candidate.job_id, out / "cassette.jsonl"))
@@ -68,6 +68,6 @@ def verify(folder: Annotated[Path, typer.Argument(help="An exported folder.")]) 
     from rewardsmith.config import settings
     from rewardsmith.reporting.verify import verify_folder
 
-    report = verify_folder(folder, "none" if settings().allow_weak_sandbox else "kernel")
+    report = verify_folder(folder, settings().isolation)
     screen.write(f"{report.transitions:,} transitions of {report.episodes} episodes: every reward is equal")
     screen.say(f"program {report.program_hash[:12]}, replayed at protection level {report.level}")

@@ -51,11 +51,6 @@ class Context:
     trial_look: float = 0.05
     """Seconds between looks at a trial's memory and whether to stop; more where `launch`'s processes are woken."""
 
-    @property
-    def sandbox_floor(self) -> str:
-        """The weakest protection level under which programs may run."""
-        return "none" if self.settings.allow_weak_sandbox else "kernel"
-
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in one transaction; if the database's server goes away meanwhile, again when it is back."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from rewardsmith.errors import RewardsmithError
-from sandbox.client import Observation, SandboxError, observe_level
-from sandbox.selftest import LEVELS
+from sandbox.client import Isolation, Observation, SandboxError, observe_level
 
 
 def observe() -> Observation:
@@ -16,15 +15,10 @@ def observe() -> Observation:
         raise RewardsmithError(cause, remedy or "See sandbox/README.md.") from error
 
 
-def is_below(level: str, floor: str) -> bool:
-    """Whether a protection level is weaker than another."""
-    return LEVELS.index(level) < LEVELS.index(floor)
-
-
-def observed_level(floor: str) -> str:
+def observed_level(floor: Isolation) -> Isolation:
     """The protection level that a program would have here. Raises RewardsmithError below `floor`."""
     seen = observe()
-    if is_below(seen.level, floor):
+    if seen.level.is_below(floor):
         layers = ", ".join(f"{layer} ({why})" for layer, why, _ in seen.missing)
         raise RewardsmithError(
             f"A program would be protected at level {seen.level}, below {floor}; not in force: {layers}.",

@@ -23,6 +23,7 @@ from rewardsmith.verification.episode_cap import EpisodeBudget, within_budget
 from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.scripts import Hack
 from rewardsmith.verification.soundness import Soundness, soundness_of
+from sandbox.client import Isolation
 
 CHECKED_LAYOUTS = 16
 """Layouts that `check` looks at, or all where a task has fewer: none unsound of 16 bounds the unsound ones by 17 %."""
@@ -101,7 +102,7 @@ def check_reward(
     gamma: float | None = None,
     layouts: int = CHECKED_LAYOUTS,
     limit: int | None = None,
-    allow: str = "kernel",
+    isolation: Isolation = Isolation.KERNEL,
     episode_budget: EpisodeBudget | None = None,
     hacks: Sequence[Hack] = (),
     tell: Callable[[str], None] | None = None,
@@ -122,9 +123,9 @@ def check_reward(
     if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
         raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
     with announced(tell or _on_stderr):
-        reward = within_budget(found, reward, episode_budget, used, allow, min(layouts, LAYOUTS))
+        reward = within_budget(found, reward, episode_budget, used, isolation, min(layouts, LAYOUTS))
         proof = Proof(layouts, found.state_limit if limit is None else limit, None)
-        return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, allow, proof, hacks))
+        return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, isolation, proof, hacks))
 
 
 def _on_stderr(text: str) -> None:

@@ -23,6 +23,7 @@ from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.subgoals import preset_subgoals
 from rewardsmith.tasks.transitions import Describer, View
+from sandbox.client import Isolation
 
 _AT_ONCE = 8
 
@@ -39,7 +40,7 @@ class JudgeTest:
     false_positive: float = 0.0
     false_negative: float = 0.0
     max_calls: int | None = None
-    allow: str = "kernel"
+    isolation: Isolation = Isolation.KERNEL
 
 
 ARMS: tuple[tuple[str, str, View], ...] = (
@@ -110,7 +111,7 @@ class _Arm:
         reward = CALM.reward(self._designed(), self._options)
         played, tables = self._examined.rollout, self._examined.tables
         steps, envs = played.starts.shape
-        with open_host(reward, self._task, tables, envs, steps, self._test.allow) as host:
+        with open_host(reward, self._task, tables, envs, steps, self._test.isolation) as host:
             values = score_rollout(host, featured(played, self._task, tables, host.uses), self._task, tables).values
         t, n = self._examined.steps.T
         return np.logical_or.reduce(values > 0, axis=-1)[t, n]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.composition import Carry, Composition, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import Tables, Task
-from sandbox.client import RewardHost, Scores
+from sandbox.client import Isolation, RewardHost, Scores
 
 
 @dataclass
@@ -51,7 +51,13 @@ class Rollout:
 
 
 def open_host(
-    reward: TrainingReward, task: Task, tables: Tables, envs: int, steps: int, allow: str = "kernel", wait: bool = True
+    reward: TrainingReward,
+    task: Task,
+    tables: Tables,
+    envs: int,
+    steps: int,
+    isolation: Isolation = Isolation.KERNEL,
+    wait: bool = True,
 ) -> RewardHost:
     """A locked-down reward host with room for rollouts [steps, envs]; `wait` as of RewardHost. Raises
     sandbox.HostError."""
@@ -63,7 +69,7 @@ def open_host(
         envs=envs,
         capacity=envs * steps,
         actions=task.actions.names,
-        allow=allow,
+        allow=isolation,
         wait=wait,
     )
 

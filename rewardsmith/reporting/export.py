@@ -26,6 +26,7 @@ from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Tables, Task
+from sandbox.client import Isolation
 
 _ENVS = 8
 _STORED = {"policy": "policy.safetensors", "trajectories": "trajectories.json"}
@@ -33,7 +34,7 @@ _VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium",
 
 
 def export_candidate(
-    database: Engine, candidate: Candidate, out: Path, *, files: dict[str, bytes], force: bool, allow: str
+    database: Engine, candidate: Candidate, out: Path, *, files: dict[str, bytes], force: bool, isolation: Isolation
 ) -> list[Path]:
     """Write an exported folder with `files` (see `stored_files`); returns its files.
 
@@ -59,7 +60,7 @@ def export_candidate(
         texts["task.yaml"] = spec.description.text
     for name, content in texts.items():
         (out / name).write_text(content, encoding="utf-8")
-    _write_transitions(out / "transitions.npz", task, reward, spec.training.gamma, allow)
+    _write_transitions(out / "transitions.npz", task, reward, spec.training.gamma, isolation)
     for name in _STORED.values():
         (out / name).unlink(missing_ok=True)
         if name in files:
@@ -115,13 +116,13 @@ def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tupl
     return found
 
 
-def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: float, allow: str) -> None:
+def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: float, isolation: Isolation) -> None:
     """Played episodes with the rewards that training would have paid: what `verify` replays."""
     rollout, tables = record_transitions(task)
     steps, envs = rollout.starts.shape
     scores = None
     if reward.functions:
-        with open_host(reward, task, tables, envs, steps, allow) as host:
+        with open_host(reward, task, tables, envs, steps, isolation) as host:
             rollout = featured(rollout, task, tables, host.uses)
             scores = score_rollout(host, rollout, task, tables)
     totals = np.empty((steps, envs))

@@ -14,7 +14,7 @@ from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.files import RECORD_BYTES, read_bytes, read_text
 from rewardsmith.programs.reward import source_hash
 from rewardsmith.reporting.reward_file import check_json, program_of
-from sandbox.client import HostError, replay_module
+from sandbox.client import HostError, Isolation, replay_module
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class NotEqual(RewardsmithError):
     """The exported file does not pay what was recorded."""
 
 
-def verify_folder(folder: Path, allow: str = "kernel") -> Verified:
+def verify_folder(folder: Path, isolation: Isolation = Isolation.KERNEL) -> Verified:
     """Replay `folder`. Raises UsageError for an incomplete folder, NotEqual for any difference."""
     text, manifest, arrays = _read(folder)
     program = program_of(text)
@@ -44,7 +44,7 @@ def verify_folder(folder: Path, allow: str = "kernel") -> Verified:
         )
     expected = arrays.pop("expected")
     try:
-        found = replay_module(text, arrays, expected.shape, allow=allow)
+        found = replay_module(text, arrays, expected.shape, allow=isolation)
     except HostError as error:
         raise NotEqual(f"{folder}/reward.py fails in the sandbox: {error}", "Export it again.") from error
     wrong = np.argwhere(~((found == expected) | (np.isnan(found) & np.isnan(expected))))
@@ -56,7 +56,7 @@ def verify_folder(folder: Path, allow: str = "kernel") -> Verified:
             "The file or its recorded transitions were changed; export it again.",
         )
     _compare_files(folder, manifest)
-    return Verified(expected.size, int(arrays["starts"].sum()), str(manifest["program_hash"]), allow)
+    return Verified(expected.size, int(arrays["starts"].sum()), str(manifest["program_hash"]), isolation)
 
 
 def _compare_files(folder: Path, manifest: dict) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
-from sandbox.client import HostError, Scores
+from sandbox.client import HostError, Isolation, Scores
 
 Values = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ _MOST_ENVS = 64
 
 
 def require_same_scores(
-    reward: TrainingReward, task: Task, tables: Tables, rollout: Rollout, scores: Scores, allow: str
+    reward: TrainingReward, task: Task, tables: Tables, rollout: Rollout, scores: Scores, isolation: Isolation
 ) -> None:
     """Raises HostError("nondeterministic") where a fresh host pays anything else from an episode's start on.
 
@@ -37,7 +37,7 @@ def require_same_scores(
     # What is left out is filled with the first step, which begins an episode of its own each time.
     index = np.maximum(np.arange(steps)[:, None], first[None, :])
     again = Rollout(*(getattr(rollout, f.name)[index, chosen[None, :]] for f in fields(Rollout)))
-    with open_host(reward, task, tables, len(chosen), steps, allow) as host:
+    with open_host(reward, task, tables, len(chosen), steps, isolation) as host:
         found = score_rollout(host, again, task, tables)
     inside = np.arange(steps)[:, None] >= first[None, :]
     for name, before, now in _compared(scores, found, chosen):

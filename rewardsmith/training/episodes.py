@@ -13,7 +13,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.playing import Player
-from sandbox.client import Scores
+from sandbox.client import Isolation, Scores
 
 _WANTED = 2
 _HEAD, _TAIL, _MIDDLE = 8, 6, 20
@@ -43,14 +43,20 @@ class Watched:
 
 
 def watch_failures(
-    policy: ActorCriticPolicy, task: Task, reward: TrainingReward, pool: str, seed: int, allow: str, envs: int = 8
+    policy: ActorCriticPolicy,
+    task: Task,
+    reward: TrainingReward,
+    pool: str,
+    seed: int,
+    isolation: Isolation,
+    envs: int = 8,
 ) -> Watched:
     """Play `envs` episodes and keep those that ended without success. Raises sandbox.HostError."""
     rollout, length, solved, tables = _record(policy, task, pool, seed, envs)
     played = rollout.starts.size
     scores = None
     if reward.functions:
-        with open_host(reward, task, tables, envs, len(rollout.starts), allow) as host:
+        with open_host(reward, task, tables, envs, len(rollout.starts), isolation) as host:
             scores = score_rollout(host, rollout, task, tables)
     failed = [n for n in range(envs) if length[n] and not solved[n]]
     texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]

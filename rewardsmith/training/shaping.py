@@ -16,7 +16,7 @@ from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, su
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.audit import require_same_scores
 from rewardsmith.training.scale import ReturnScale
-from sandbox.client import RewardHost, Scores
+from sandbox.client import Isolation, RewardHost, Scores
 
 # Steps handed to the reward host at a time: few enough that it is done soon after the rollout, many enough that
 # messages, a quarter of a millisecond each, cost little.
@@ -104,7 +104,7 @@ class RewardShaper:
         envs: int,
         rollout_steps: int,
         gamma: float,
-        allow: str = "kernel",
+        isolation: Isolation = Isolation.KERNEL,
     ) -> None:
         self.reward = reward
         self._task, self._tables = task, tables
@@ -114,10 +114,9 @@ class RewardShaper:
         self._submitted = 0
         self.host: RewardHost | None = None
         self._starting = bool(reward.functions)
-        self._allow = allow
         self._scored: tuple[Rollout, Scores] | None = None
         if reward.functions:
-            self.host = open_host(reward, task, tables, envs, rollout_steps, allow, wait=False)
+            self.host = open_host(reward, task, tables, envs, rollout_steps, isolation, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
         self.clear_tallies()
 

@@ -34,6 +34,7 @@ from rewardsmith.training.rollout import ShapedRolloutBuffer, Shaping
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
+from sandbox.client import Isolation
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class TrialPlan:
     fraction: float  # of `steps` at which this rung ends
     folder: Path
     pool: str = "select"  # evaluation layouts: "select" in the search, "claim" to confirm
-    allow: str = "kernel"
+    isolation: Isolation = Isolation.KERNEL
     curve_points: int = 12  # of the full trial
     learners: dict[str, Learner] = field(default_factory=dict)  # what methods do in this trial, by method
     played: dict[str, int] = field(default_factory=dict)  # steps played before this rung, see training.played
@@ -98,7 +99,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     settings = plan.training
     adaptation = Adaptation(settings)
     shaper = RewardShaper(
-        plan.reward, plan.task, batch.tables, settings.num_envs, settings.rollout_steps, settings.gamma, plan.allow
+        plan.reward, plan.task, batch.tables, settings.num_envs, settings.rollout_steps, settings.gamma, plan.isolation
     )  # fmt: skip
     try:
         model = _build(plan, env, learners)
@@ -255,7 +256,7 @@ def _report(
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
     watched = None
     if searching and (episodes := played.watchable(steps)):
-        more = (plan.pool, asked[1], plan.allow, episodes)
+        more = (plan.pool, asked[1], plan.isolation, episodes)
         watched = watch_failures(model.policy, plan.task, plan.reward, *more)
         played.watched(watched.played)
     greedy = played.greedy(model.policy, plan.pool, *asked, steps)

@@ -15,7 +15,7 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host
 from rewardsmith.tasks.base import Task
-from sandbox.client import HostError, Scores
+from sandbox.client import HostError, Isolation, Scores
 from sandbox.product import Episodes, ProductHost
 
 from .model import HIGH_PAY, RewardModel
@@ -28,7 +28,7 @@ _LANES, _STEPS, _TAIL = 64, 256, 8
 _TOLERANCE = 1e-6  # gates round what they carry
 
 
-def require_agreement(task: Task, reward: TrainingReward, played: Played, scores: Scores, allow: str) -> None:
+def require_agreement(task: Task, reward: TrainingReward, played: Played, scores: Scores, isolation: Isolation) -> None:
     """Scores played episodes again in a certificate's host. Raises HostError where it gives other numbers.
 
     An episode is followed as far as its memory holds plain values: beyond, there is no certificate either.
@@ -36,7 +36,7 @@ def require_agreement(task: Task, reward: TrainingReward, played: Played, scores
     rollout, tables = played.rollout, played.tables
     inside = np.arange(len(rollout.starts))[:, None] < played.length
     with ProductHost(
-        reward.source, reward.functions, task.schema, tables, _PAIRS_PER_CALL, task.actions.names, _MEMORIES, allow
+        reward.source, reward.functions, task.schema, tables, _PAIRS_PER_CALL, task.actions.names, _MEMORIES, isolation
     ) as host:
         seen = featured(rollout, task, tables, host.uses)
         found = host.follow(seen.before, seen.actions, seen.after, seen.starts, inside)
@@ -73,7 +73,9 @@ def _differs(what: str) -> HostError:
     return HostError("nondeterministic", text)
 
 
-def require_walks_agree(task: Task, reward: TrainingReward, model: RewardModel, gamma: float, allow: str) -> None:
+def require_walks_agree(
+    task: Task, reward: TrainingReward, model: RewardModel, gamma: float, isolation: Isolation
+) -> None:
     """Walks through an enumerated reward, scored as a trainer would. Raises HostError where it is paid otherwise.
 
     The walks lead from the start to nodes spread over all of them, with true step counts and events, and on at random.
@@ -84,7 +86,7 @@ def require_walks_agree(task: Task, reward: TrainingReward, model: RewardModel, 
         return
     node, action, starts = _walks(model, task.max_steps, gated=any(c.budget or c.gate for c in reward.channels))
     rollout = _rollout(task, model, node, action, starts)
-    with TURNS.handed_on(), open_host(reward, task, model.graph.tables, _LANES, _STEPS, allow) as host:
+    with TURNS.handed_on(), open_host(reward, task, model.graph.tables, _LANES, _STEPS, isolation) as host:
         scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
         host.settle()
     paid = compose_rollout(reward, rollout, scores, gamma, Carry()).total

@@ -21,7 +21,7 @@ from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
 from rewardsmith.verification.soundness import guidance_ratio, with_ratio
 from rewardsmith.verification.yielding_lock import side_by_side
-from sandbox.client import Scores
+from sandbox.client import Isolation, Scores
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ class BatteryReport:
 
 
 def earned_by_way(
-    task: Task, reward: TrainingReward, gamma: float, layout: int, way: Sequence[int], allow: str
+    task: Task, reward: TrainingReward, gamma: float, layout: int, way: Sequence[int], isolation: Isolation
 ) -> tuple[int, Earned] | None:
     """(layout, what actions earn in the real environment); None where they do not solve. Raises sandbox.HostError."""
-    played = replay(task, reward, solution_script(task, layout, way, gamma), allow)
+    played = replay(task, reward, solution_script(task, layout, way, gamma), isolation)
     if not played.solved:
         return None
     return layout, Earned("optimal way of solving", played.discounted, played.channels, played.components)
@@ -156,7 +156,7 @@ def run_battery(
     task: Task,
     reward: TrainingReward,
     gamma: float,
-    allow: str = "kernel",
+    isolation: Isolation = Isolation.KERNEL,
     first: Scores | None = None,
     hacks: Sequence[Hack] = (),
     layouts: Sequence[int] | None = None,
@@ -168,7 +168,7 @@ def run_battery(
     judged, micros, scripts = [], [], 0
     many = len(layout_sample(task, LAYOUTS).layouts if layouts is None else layouts)
     report("layouts played", 0, many, begins=True)
-    for layout, played, scores in _scored(task, reward, allow, first, tuple(hacks), layouts):
+    for layout, played, scores in _scored(task, reward, isolation, first, tuple(hacks), layouts):
         if scores is not None:
             micros.append(1e6 * scores.seconds / played.rollout.starts.size)
         judged.append(judge(reward, layout, played, scores, gamma))
@@ -190,7 +190,7 @@ def run_battery(
 def _scored(
     task: Task,
     reward: TrainingReward,
-    allow: str,
+    isolation: Isolation,
     first: Scores | None,
     hacks: tuple[Hack, ...],
     layouts: Sequence[int] | None,
@@ -204,9 +204,9 @@ def _scored(
         found = known if bank is banks[0] else None
         if found is None:
             steps, columns = played.rollout.starts.shape
-            with open_host(reward, task, played.tables, columns, steps, allow) as host:
+            with open_host(reward, task, played.tables, columns, steps, isolation) as host:
                 found = score_rollout(host, played.rollout, task, played.tables)
-        require_agreement(task, reward, played, found, allow)
+        require_agreement(task, reward, played, found, isolation)
         return found
 
     every = chain(_banks(task, layouts), played_hacks(task, hacks) if hacks else ())

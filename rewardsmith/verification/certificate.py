@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.progress import report
+from sandbox.client import Isolation
 
 from .agreement import require_walks_agree
 from .counterexample import find_counterexample, replay
@@ -119,7 +120,7 @@ def certify(
     layouts: int = LAYOUTS,
     limit: int | None = None,
     work: int | None = None,
-    allow: str = "kernel",
+    isolation: Isolation = Isolation.KERNEL,
 ) -> Certificate:
     """Certify a reward on the first `layouts` layouts of the task's training pool, or on all where fewer differ.
 
@@ -135,7 +136,7 @@ def certify(
     def judged(layout: int) -> LayoutCertificate:
         with TURNS.taken():
             try:
-                return certify_layout(task, reward, gamma, layout, most, allow)
+                return certify_layout(task, reward, gamma, layout, most, isolation)
             except NotCertified as reason:
                 unsolvable.update({layout} if isinstance(reason, _Unsolvable) else ())
                 return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
@@ -181,35 +182,40 @@ def _notes(reward: TrainingReward) -> tuple[str, ...]:
 
 
 def certify_layout(
-    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int = LIMIT, allow: str = "kernel"
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    layout: int,
+    limit: int = LIMIT,
+    isolation: Isolation = Isolation.KERNEL,
 ) -> LayoutCertificate:
     """Certify one layout, or what can be listed of it. Raises NotCertified, sandbox.HostError."""
     if gamma >= 1.0:
         raise NotCertified("gamma is 1, so values may be infinite")
     if not reward.functions or set(reward.potentials) != set(reward.functions):
-        return _certify_model(task, reward, gamma, layout, limit, allow)
+        return _certify_model(task, reward, gamma, layout, limit, isolation)
     try:
-        found = _certify_model(task, reward, gamma, layout, limit, allow)
+        found = _certify_model(task, reward, gamma, layout, limit, isolation)
     except NotCertified:
         found = LayoutCertificate(layout, "not certified", "")
     if found.verdict != "not certified":
         return found
     # Potentials that cannot be enumerated do not move the optimum: that of the other channels, which need no program.
     others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
-    plain = _certify_model(task, others, gamma, layout, limit, allow)
+    plain = _certify_model(task, others, gamma, layout, limit, isolation)
     return replace(plain, reason=f"Without the potential: {plain.reason}", difficulty=found.difficulty)
 
 
 def _certify_model(
-    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str
+    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, isolation: Isolation
 ) -> LayoutCertificate:
     along = plan_of(task, layout)
-    pay = success_pay(build_model(task, reward, gamma, layout, limit, allow, along), task, reward, gamma, allow)
+    pay = success_pay(build_model(task, reward, gamma, layout, limit, isolation, along), task, reward, gamma, isolation)
     model = pay.model
-    require_walks_agree(task, reward, model, gamma, allow)
+    require_walks_agree(task, reward, model, gamma, isolation)
     far = distances(model.successor, model.success)
     if model.missing:
-        return judge_part(task, reward, model, far, gamma, allow)
+        return judge_part(task, reward, model, far, gamma, isolation)
     if far[0] < 0:
         raise _Unsolvable("no success can be reached on this layout")
     if far[0] > task.max_steps:
@@ -219,7 +225,7 @@ def _certify_model(
     example = None
     if not (low.solves or high.solves) or (high.steps or 0) > task.max_steps:
         example = find_counterexample(task, model, model.high, idle.policy, gamma)
-        if not replay(task, reward, example, allow).confirms(example):
+        if not replay(task, reward, example, isolation).confirms(example):
             raise NotCertified("the real environment does not pay for the counter-example what was computed")
     cycle, gain = cycle_of(model, idle.policy, task.actions.names)
     return LayoutCertificate(

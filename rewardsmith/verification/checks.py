@@ -25,7 +25,7 @@ from rewardsmith.verification.battery import (
 from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.scripts import Hack
-from sandbox.client import HostError, Scores, check_determinism, gate
+from sandbox.client import HostError, Isolation, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
 MAX_US_PER_TRANSITION = 100.0
@@ -84,7 +84,7 @@ def run_checks(
     task: Task,
     reward: TrainingReward,
     gamma: float,
-    allow: str = "kernel",
+    isolation: Isolation = Isolation.KERNEL,
     proof: Proof | None = None,
     hacks: Sequence[Hack] = (),
     most: int = RANDOM_TRANSITIONS,
@@ -98,17 +98,17 @@ def run_checks(
     if not reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
     proof = proof or Proof()
-    verdicts = [_gate(task, reward, allow)]
+    verdicts = [_gate(task, reward, isolation)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
     report = None
     try:
         if task.family == "minigrid" and task.engine == "real":
-            _score_random_play(task, reward, allow, most)
+            _score_random_play(task, reward, isolation, most)
         looked_at = layout_sample(task, proof.layouts).layouts
         rollout, tables = sample_transitions(task, looked_at, most)
         steps, envs = rollout.starts.shape
-        with open_host(reward, task, tables, envs, steps, allow) as host:
+        with open_host(reward, task, tables, envs, steps, isolation) as host:
             rollout = featured(rollout, task, tables, host.uses)
             before = host.processor_seconds or 0.0
             scores = score_rollout(host, rollout, task, tables)
@@ -122,14 +122,14 @@ def run_checks(
         verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored{said}", details))
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
-            verdicts.append(_determinism(task, reward, _sample(rollout), tables, allow))
+            verdicts.append(_determinism(task, reward, _sample(rollout), tables, isolation))
         if verdicts[-1].passed and proof.wanted:
-            report = run_battery(task, reward, gamma, allow, scores, hacks, looked_at)
+            report = run_battery(task, reward, gamma, isolation, scores, hacks, looked_at)
             verdicts += [_battery_verdict(report)] if report is not None else []
         if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
-            verdicts += _certificate(task, reward, gamma, proof, allow)
+            verdicts += _certificate(task, reward, gamma, proof, isolation)
             if report is not None and not report.passed:
-                verdicts = _with_optimal_ways(task, reward, gamma, report, verdicts, allow)
+                verdicts = _with_optimal_ways(task, reward, gamma, report, verdicts, isolation)
         return Checked(verdicts, components, played)
     except HostError as error:
         failed = _fault(error)
@@ -145,11 +145,11 @@ def _fault(error: HostError) -> Verdict:
     return Verdict(kind, False, told, {"cause": error.cause, "line": error.line})
 
 
-def _score_random_play(task: Task, reward: TrainingReward, allow: str, most: int) -> None:
+def _score_random_play(task: Task, reward: TrainingReward, isolation: Isolation, most: int) -> None:
     """Raise what the program raises on random play: its scripted episodes wait until states were listed."""
     rollout, tables = random_transitions(task, most)
     steps, envs = rollout.starts.shape
-    with open_host(reward, task, tables, envs, steps, allow) as host:
+    with open_host(reward, task, tables, envs, steps, isolation) as host:
         score_rollout(host, featured(rollout, task, tables, host.uses), task, tables)
 
 
@@ -160,10 +160,10 @@ def behaviour_hash(reward: TrainingReward, rollout: Rollout, scores: Scores, gam
     return hashlib.sha256((np.round(total, 6) + 0.0).tobytes()).hexdigest()
 
 
-def _gate(task: Task, reward: TrainingReward, allow: str) -> Verdict:
+def _gate(task: Task, reward: TrainingReward, isolation: Isolation) -> Verdict:
     try:
         findings = gate(
-            reward.source, reward.functions, costly_fields(task.schema), actions=task.actions.names, allow=allow
+            reward.source, reward.functions, costly_fields(task.schema), actions=task.actions.names, allow=isolation
         )
     except HostError as error:
         return Verdict("gate", False, str(error))
@@ -187,7 +187,7 @@ def _cost(seconds: float, transitions: int) -> Verdict:
     return Verdict("cost", False, text, {"us": micros})
 
 
-def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, tables: Tables, allow: str) -> Verdict:
+def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, tables: Tables, isolation: Isolation) -> Verdict:
     error = check_determinism(
         reward.source,
         reward.functions,
@@ -198,7 +198,7 @@ def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, tables: T
         rollout.after,
         rollout.starts,
         action_names=task.actions.names,
-        allow=allow,
+        allow=isolation,
     )
     if error is None:
         return Verdict("determinism", True, "two hosts gave the same values")
@@ -247,7 +247,12 @@ def _sums(earned: Earned) -> str:
 
 
 def _with_optimal_ways(
-    task: Task, reward: TrainingReward, gamma: float, report: BatteryReport, verdicts: list[Verdict], allow: str
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    report: BatteryReport,
+    verdicts: list[Verdict],
+    isolation: Isolation,
 ) -> list[Verdict]:
     """Play the certificate's optimal ways of solving for real, as scripts, on the layouts that the battery was lost on.
 
@@ -256,7 +261,7 @@ def _with_optimal_ways(
     *before, battery, certificate = verdicts
     lost = set(report.lost)
     ways = [(each["layout"], way) for each in certificate.details["layouts"] for way in each["ways"]]
-    played = [earned_by_way(task, reward, gamma, at, way, allow) for at, way in ways if at in lost]
+    played = [earned_by_way(task, reward, gamma, at, way, isolation) for at, way in ways if at in lost]
     better = report.with_solutions([found for found in played if found is not None])
     told = _battery_verdict(better)
     if told.passed:
@@ -272,8 +277,8 @@ def _counts(rollout: Rollout) -> dict[str, int]:
     return {"transitions": rollout.starts.size, "episodes": episodes, "successes": successes}
 
 
-def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof, allow: str) -> list[Verdict]:
-    certificate = certify(task, reward, gamma, proof.layouts, proof.limit, proof.work, allow)
+def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof, isolation: Isolation) -> list[Verdict]:
+    certificate = certify(task, reward, gamma, proof.layouts, proof.limit, proof.work, isolation)
     return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
 
 

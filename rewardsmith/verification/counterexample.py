@@ -15,6 +15,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, score_rollout
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.subgoals import read_event
+from sandbox.client import Isolation
 
 from .model import RewardModel
 from .solving import END
@@ -142,7 +143,9 @@ class Replayed:
         return not self.solved and abs(self.discounted - example.claimed) <= tolerance * (1 + abs(example.claimed))
 
 
-def replay(task: Any, reward: TrainingReward, example: CounterExample, allow: str = "kernel") -> Replayed:
+def replay(
+    task: Any, reward: TrainingReward, example: CounterExample, isolation: Isolation = Isolation.KERNEL
+) -> Replayed:
     """Play a counter-example in the real MiniGrid environment and score it as a trainer would.
 
     Nothing compiled takes part: states are read from the environment's own objects. Raises sandbox.HostError.
@@ -171,7 +174,7 @@ def replay(task: Any, reward: TrainingReward, example: CounterExample, allow: st
     rollout = Rollout(**{name: getattr(rollout, name)[:done] for name in Rollout.__dataclass_fields__})
     scores = None
     if reward.functions:
-        with open_host(reward, task, tables, 1, done, allow) as host:
+        with open_host(reward, task, tables, 1, done, isolation) as host:
             scores = score_rollout(host, rollout, task, tables)
     composed = compose_rollout(reward, rollout, scores, example.gamma, Carry())
     total = composed.total[:, 0]

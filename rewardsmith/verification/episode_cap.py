@@ -10,16 +10,16 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 from rewardsmith.verification.battery import run_battery
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
-from sandbox.client import HostError
+from sandbox.client import HostError, Isolation
 
 EpisodeBudget = Literal["auto"] | float
 
 
 def bounded(
-    task: Task, reward: TrainingReward, budget: EpisodeBudget | None, gamma: float, allow: str
+    task: Task, reward: TrainingReward, budget: EpisodeBudget | None, gamma: float, isolation: Isolation
 ) -> TrainingReward:
     """`within_budget` of a reward that may have channels which are paid during training only; these are left alone."""
-    limits = {c.name: c.budget for c in within_budget(task, reward.written, budget, gamma, allow).channels}
+    limits = {c.name: c.budget for c in within_budget(task, reward.written, budget, gamma, isolation).channels}
     channels = tuple(replace(c, budget=limits.get(c.name, c.budget)) for c in reward.channels)
     return replace(reward, channels=channels)
 
@@ -29,7 +29,7 @@ def within_budget(
     reward: TrainingReward,
     budget: EpisodeBudget | None,
     gamma: float,
-    allow: str,
+    isolation: Isolation,
     layouts: int = LAYOUTS,
 ) -> TrainingReward:
     """The reward with a budget on every program channel that has none; potentials are never bounded.
@@ -38,7 +38,7 @@ def within_budget(
     layouts, so that it takes nothing from them. The reward comes back as it is without a planner, or where the program
     fails on a solution: the checks tell.
     """
-    limit = _measured(task, reward, gamma, allow, layouts) if budget == "auto" else budget
+    limit = _measured(task, reward, gamma, isolation, layouts) if budget == "auto" else budget
     if not limit:
         return reward
     channels = tuple(
@@ -47,9 +47,9 @@ def within_budget(
     return replace(reward, channels=channels)
 
 
-def _measured(task: Task, reward: TrainingReward, gamma: float, allow: str, layouts: int) -> float | None:
+def _measured(task: Task, reward: TrainingReward, gamma: float, isolation: Isolation, layouts: int) -> float | None:
     try:
-        report = run_battery(task, reward, gamma, allow, layouts=layout_sample(task, layouts).layouts)
+        report = run_battery(task, reward, gamma, isolation, layouts=layout_sample(task, layouts).layouts)
     except HostError:
         return None
     if report is None or report.flooding.budget == 0.0:

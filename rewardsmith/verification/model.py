@@ -19,7 +19,7 @@ from rewardsmith.programs.composition import Carry, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.progress import report
-from sandbox.client import HostError
+from sandbox.client import HostError, Isolation
 from sandbox.memories import ONE_TOO_MANY, UNLISTED
 from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, Expansion, ProductHost
 
@@ -85,7 +85,7 @@ def build_model(
     gamma: float,
     layout: int,
     limit: int,
-    allow: str = "kernel",
+    isolation: Isolation = Isolation.KERNEL,
     along: Sequence[int] = (),
 ) -> RewardModel:
     """Enumerate a reward on one training layout; `along` is a solution, around which a part is listed if need be.
@@ -94,14 +94,20 @@ def build_model(
     """
     _refuse_what_moves(reward)
     with _asking_much():
-        return _build(task, reward, gamma, layout, limit, allow, along)
+        return _build(task, reward, gamma, layout, limit, isolation, along)
 
 
 def _build(
-    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, allow: str, along: Sequence[int]
+    task: Task,
+    reward: TrainingReward,
+    gamma: float,
+    layout: int,
+    limit: int,
+    isolation: Isolation,
+    along: Sequence[int],
 ) -> RewardModel:
     graph = _graph(task, layout, limit, False, (), along)
-    with _Scorer(task, reward, graph, limit, allow) as scorer:
+    with _Scorer(task, reward, graph, limit, isolation) as scorer:
         uses, events = scorer.uses, False
         if uses:
             graph = _graph(task, layout, limit, False, uses, along)
@@ -110,7 +116,7 @@ def _build(
         except _ReadsEvents:
             pass  # the last event is part of the state then
     graph = _graph(task, layout, limit, True, uses, along)
-    with _Scorer(task, reward, graph, limit, allow) as scorer:
+    with _Scorer(task, reward, graph, limit, isolation) as scorer:
         return _Product(graph, reward, gamma, limit, scorer, True).model(along)
 
 
@@ -132,13 +138,13 @@ def paid_by_step(
     gamma: float,
     nodes: NDArray[np.int64],
     steps: Iterable[int],
-    allow: str,
+    isolation: Isolation,
 ) -> NDArray[np.float64] | None:
     """Composed rewards float64 [T, K, A] of K nodes at T step counts, a success paid 1.0, Phi of the nodes left out.
 
     Only for rewards without memory and gates; None where memory is written at one of these steps.
     """
-    with _asking_much(), _Scorer(task, reward, model.graph, len(model), allow) as scorer:
+    with _asking_much(), _Scorer(task, reward, model.graph, len(model), isolation) as scorer:
         product = _Product(model.graph, reward, gamma, len(model), scorer, model.events)
         return product.paid(model.state[nodes], steps)
 
@@ -180,7 +186,7 @@ class _ReadsEvents(Exception):
 class _Scorer:
     """The sandbox's answers for pairs, or nothing at all for a reward without a program."""
 
-    def __init__(self, task: Task, reward: TrainingReward, graph: Any, limit: int, allow: str) -> None:
+    def __init__(self, task: Task, reward: TrainingReward, graph: Any, limit: int, isolation: Isolation) -> None:
         self._host = None
         self.uses: tuple[str, ...] = ()
         if reward.functions:
@@ -194,7 +200,7 @@ class _Scorer:
                     _PAIRS_PER_CALL,
                     actions,
                     _most_memories(limit),
-                    allow,
+                    isolation,
                 )
             self.uses = self._host.uses
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
+from sandbox.client import Isolation
 
 from .counterexample import CounterExample, find_counterexample, replay, solution_script
 from .difficulty import predict_difficulty
@@ -18,7 +19,7 @@ from .verdicts import LayoutCertificate
 
 
 def judge_part(
-    task: Task, reward: TrainingReward, model: RewardModel, far: NDArray[np.int32], gamma: float, allow: str
+    task: Task, reward: TrainingReward, model: RewardModel, far: NDArray[np.int32], gamma: float, isolation: Isolation
 ) -> LayoutCertificate:
     """Compare the part's best behaviour that never solves with a shortest solution, and with all else in the part.
 
@@ -35,11 +36,11 @@ def judge_part(
     example, plan = None, plan_of(task, model.graph.layout)
     rivals = float(best.value[0] - idle.value[0]) <= 2 * max(best.error, idle.error)
     if rivals and model.reads_step.any() and plan:
-        example, solution = _paid_by_time(task, reward, model, idle.policy, gamma, allow, stuck)
+        example, solution = _paid_by_time(task, reward, model, idle.policy, gamma, isolation, stuck)
     elif rivals and float(idle.value[0]) >= solution:
         example = find_counterexample(task, model, model.high, idle.policy, gamma, ends=not stuck)
         example = example if _still_pays(example, model, solution, stuck) else None
-        if example is not None and not replay(task, reward, example, allow).confirms(example):
+        if example is not None and not replay(task, reward, example, isolation).confirms(example):
             example = None
     text = f"Not certified: {model.missing} (listed: {share})."
     if example is not None:
@@ -58,7 +59,7 @@ def _paid_by_time(
     model: RewardModel,
     policy: NDArray[np.int8],
     gamma: float,
-    allow: str,
+    isolation: Isolation,
     stuck: bool,
 ) -> tuple[CounterExample | None, float]:
     """(the part's best behaviour where it never solves and earns more than the planner's solution; what that earns).
@@ -66,9 +67,9 @@ def _paid_by_time(
     The model was scored as at the first step, so it only proposes; both are paid by the real environment.
     """
     layout = model.graph.layout
-    solution = replay(task, reward, solution_script(task, layout, plan_of(task, layout), gamma), allow)
+    solution = replay(task, reward, solution_script(task, layout, plan_of(task, layout), gamma), isolation)
     found = find_counterexample(task, model, model.high, policy, gamma, ends=not stuck)
-    played = replay(task, reward, found, allow)
+    played = replay(task, reward, found, isolation)
     example = find_counterexample(task, model, model.high, policy, gamma, ends=not stuck, paid=played)
     wins = not played.solved and _still_pays(example, model, solution.discounted, stuck)
     return (example if wins and solution.solved else None), solution.discounted

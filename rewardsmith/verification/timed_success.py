@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
+from sandbox.client import Isolation
 
 from .model import RewardModel, paid_by_step
 from .solving import END, Solution
@@ -77,7 +78,9 @@ class SuccessPay:
         return self.model.successor.size * len(self.extra)
 
 
-def success_pay(model: RewardModel, task: Task, reward: TrainingReward, gamma: float, allow: str) -> SuccessPay:
+def success_pay(
+    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, isolation: Isolation
+) -> SuccessPay:
     """What success pays at every step; `model.missing` says where something else depends on the step, too.
 
     A transition on which a program does not read the step count cannot depend on it. Those that do not succeed and read
@@ -90,7 +93,7 @@ def success_pay(model: RewardModel, task: Task, reward: TrainingReward, gamma: f
         return plain
 
     def paid(nodes: NDArray[np.int64], at: Iterable[int]) -> NDArray[np.float64] | None:
-        return paid_by_step(model, task, reward, gamma, nodes, at, allow)
+        return paid_by_step(model, task, reward, gamma, nodes, at, isolation)
 
     won = model.success
     reading = np.flatnonzero((model.reads_step & ~won).any(axis=1))

@@ -20,6 +20,7 @@ from rewardsmith.reporting.export import export_candidate
 from rewardsmith.reporting.verify import verify_folder
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
+from sandbox.client import Isolation
 
 PROGRAM = "def reward(prev, action, state, memory):\n    return 5.0 if state.solved else 0.0\n"
 LESS_ENTROPY = {"training": {"entropy": 0.0025}}
@@ -99,7 +100,7 @@ def test_the_card_says_what_was_trained_with(tmp_path):
 def test_the_exported_reward_pays_with_the_weight_that_was_trained(tmp_path):
     context, _, best = finished(tmp_path, SATURATED)
     out = tmp_path / "out"
-    export_candidate(context.database, best, out, files={}, force=False, allow="kernel")
+    export_candidate(context.database, best, out, files={}, force=False, isolation=Isolation.KERNEL)
     assert "weight=0.2" in (out / "reward.py").read_text()
     assert json.loads((out / "manifest.json").read_text())["adjustment"]["weights"] == {"reward": 0.2}
     verify_folder(out)

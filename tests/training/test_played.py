@@ -16,6 +16,7 @@ from rewardsmith.training.episodes import Watched
 from rewardsmith.training.played import LEAST_EPISODES
 from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial
 from rewardsmith.verification.checks import RANDOM_TRANSITIONS, sample_transitions
+from sandbox.client import Isolation
 
 EMPTY = "MiniGrid-Empty-5x5-v0"
 SLOW = BoxTask(
@@ -41,7 +42,7 @@ def test_a_slow_environment_is_played_no_longer_than_it_is_trained_at_any_rung(t
     reward = get_method("free").reward(PROGRAM)
     before = {"check": 200}
     for fraction in (0.5, 1.0):
-        report, points = run(tmp_path, 4_800, fraction, reward=reward, played=before, allow="none")
+        report, points = run(tmp_path, 4_800, fraction, reward=reward, played=before, isolation=Isolation.NONE)
         before = report.telemetry["played"]
         assert sum(before.values()) <= report.steps and not report.telemetry["played_least"]
     assert report.steps == 4_800 and before["check"] == 200
@@ -92,7 +93,9 @@ def test_a_claim_and_the_compiled_engine_are_counted_and_not_limited(tmp_path, t
 
 
 def test_watching_ends_with_the_last_episode(tmp_path):
-    report, _ = run(tmp_path, 3200, task="CartPole-v1", reward=get_method("free").reward(PROGRAM), allow="none")
+    report, _ = run(
+        tmp_path, 3200, task="CartPole-v1", reward=get_method("free").reward(PROGRAM), isolation=Isolation.NONE
+    )
     assert 0 < report.telemetry["played"]["watching"] < 8 * 500
 
 

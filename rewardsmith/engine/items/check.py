@@ -36,11 +36,11 @@ def run_check(context: Context, item: Item) -> None:
         hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
-    task, gamma, allow = get_task(spec.task, spec.description), spec.training.gamma, context.sandbox_floor
-    reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, allow)
+    task, gamma, isolation = get_task(spec.task, spec.description), spec.training.gamma, context.settings.isolation
+    reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, isolation)
     proof = Proof(wanted=spec.verification)
     # What is paid during training only cannot be checked beforehand.
-    checked = run_checks(task, reward.written, gamma, allow, proof, hacks, most_played(task, spec))
+    checked = run_checks(task, reward.written, gamma, isolation, proof, hacks, most_played(task, spec))
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:

@@ -36,7 +36,7 @@ def run_recheck(context: Context, item: Item) -> None:
     task = get_task(spec.task, spec.description)
     reward = weighed(TrainingReward.from_dict(candidate.channels), weights).written
     proof, most = Proof(wanted=spec.verification), most_played(task, spec)
-    checked = run_checks(task, reward, spec.training.gamma, context.sandbox_floor, proof, hacks, most)
+    checked = run_checks(task, reward, spec.training.gamma, context.settings.isolation, proof, hacks, most)
     problem = worse({str(row["kind"]): row for row in before}, checked.verdicts)
     kept = [asdict(v) for v in checked.verdicts if v.kind in _KEPT]
     said = [f"{v.kind}: {v.message}" for v in checked.verdicts if v.kind in _KEPT]

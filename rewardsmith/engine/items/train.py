@@ -105,7 +105,7 @@ def train_item(context: Context, item: Item) -> None:
             fraction=fraction_of(item, spec),
             folder=folder,
             pool="claim" if purpose == "confirm" else "select",
-            allow=context.sandbox_floor,
+            isolation=context.settings.isolation,
             learners={} if candidate.kind == "baseline" else _learners(context, spec, item, task, reward, folder),
             played=rows.played | _played_in_check(snapshot, candidate.id, purpose),
         )

@@ -30,7 +30,7 @@ class TrialPlan:
     fraction: float
     folder: Path
     pool: str
-    allow: str
+    isolation: str
     learners: Any = None
     played: Any = None
 
