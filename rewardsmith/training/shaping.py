@@ -114,6 +114,7 @@ class RewardShaper:
         self._submitted = 0
         self.host: RewardHost | None = None
         self._starting = bool(reward.functions)
+        self._isolation = isolation
         self._scored: tuple[Rollout, Scores] | None = None
         if reward.functions:
             self.host = open_host(reward, task, tables, envs, rollout_steps, isolation, wait=False)
@@ -257,7 +258,7 @@ class RewardShaper:
         """
         if self._scored is not None:
             rollout, scores = self._scored
-            require_same_scores(self.reward, self._task, self._tables, rollout, scores, self._allow)
+            require_same_scores(self.reward, self._task, self._tables, rollout, scores, self._isolation)
 
     def close(self) -> None:
         """End the reward host."""
