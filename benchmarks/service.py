@@ -137,7 +137,7 @@ def fill(engine: Engine) -> str:
             ids = [f"{name}-1a{k}" for k in range(PER_JOB)]
             connection.execute(insert(candidates), [
                 {"id": i, "job_id": name, "iteration": 1, "kind": "designed", "move": "new", "sample": k,
-                 "parents": [], "source": REWARD, "source_hash": i, "channels": {}, "state": "trained",
+                 "parents": [], "source": REWARD, "source_hash": i, "reward": {}, "state": "trained",
                  "score": k / PER_JOB, "oracle_informed": False, "created_at": moment}
                 for k, i in enumerate(ids)
             ])  # fmt: skip

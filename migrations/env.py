@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from rewardsmith.storage.schema import VIEWS, metadata
+from rewardsmith.storage import views
+from rewardsmith.storage.schema import metadata
 
 
 def _include(_object, name, type_, _reflected, _compare_to) -> bool:
@@ -12,13 +13,13 @@ def _include(_object, name, type_, _reflected, _compare_to) -> bool:
 def _run(connection) -> None:
     context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, include_object=_include)
     # Batch migrations rebuild tables, which views would keep from being dropped.
-    for name in VIEWS:
+    for name in views.NAMES:
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
     with context.begin_transaction():
         context.run_migrations()
     # The views are those of the newest tables; a database left at an older revision goes without.
     if context.get_context().get_current_revision() == context.get_head_revision():
-        for name, query in VIEWS.items():
+        for name, query in views.view_queries(connection.dialect.name).items():
             connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
 
 

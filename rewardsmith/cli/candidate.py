@@ -67,7 +67,7 @@ def _head(c: Candidate) -> None:
     channels = [
         f"{ch['weight']:g} * {'sign of ' if ch['bound'] == 'sign' else ''}{ch['name']}"
         + (f" (sum per episode within {ch['budget']:g})" if ch.get("budget") is not None else "")
-        for ch in c.channels.get("channels", [])
+        for ch in c.reward.get("channels", [])
     ]
     screen.labelled("reward: ", " + ".join(channels))
     if told := text.adjustment_words(c.adjustment):

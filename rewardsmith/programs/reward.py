@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +39,16 @@ class TrainingReward:
             "functions": list(self.functions),
             "channels": [channel.as_dict() for channel in self.channels],
         }
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """What a candidate's row holds of it beside the source, as plain data."""
+        return {name: value for name, value in self.as_dict().items() if name != "source"}
+
+    @staticmethod
+    def from_stored(source: str, values: Mapping[str, Any]) -> TrainingReward:
+        """The inverse of `stored`."""
+        return TrainingReward.from_dict({**values, "source": source})
 
     @property
     def potentials(self) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
 
 def _settings(job: Job, candidate: Candidate) -> list[str]:
     """The weights of its channels, and what its second training changed."""
-    weights = [f"{c['name']} {c['weight']:g}" for c in candidate.channels.get("channels", [])]
+    weights = [f"{c['name']} {c['weight']:g}" for c in candidate.reward.get("channels", [])]
     lines = [f"- weights of channels: {in_markdown(', '.join(weights))}"] if weights else []
     if told := text.adjustment_words(candidate.adjustment):
         lines.append(f"- settings: {in_markdown(told)}")
@@ -62,7 +62,7 @@ def _settings(job: Job, candidate: Candidate) -> list[str]:
 
 def _left_out(candidate: Candidate) -> list[str]:
     """What `reward.py` does not pay, because only training could."""
-    paid = [c["name"] for c in candidate.channels.get("channels", []) if c["kind"] == "bonus"]
+    paid = [c["name"] for c in candidate.reward.get("channels", []) if c["kind"] == "bonus"]
     if not paid:
         return []
     return [f"`reward.py` leaves out what was paid during training only: {in_markdown(', '.join(paid))}.", ""]

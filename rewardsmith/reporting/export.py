@@ -50,7 +50,7 @@ def export_candidate(
     spec = JobSpec.model_validate(job.spec)
     task = get_task(spec.task, spec.description)
     # What is paid during training only needs the trainer around it.
-    reward = TrainingReward.from_dict(candidate.channels).written
+    reward = TrainingReward.from_stored(candidate.source, candidate.reward).written
     out.mkdir(parents=True, exist_ok=True)
     by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
     title = f"Reward {candidate.id} for {task.id}, {by}."

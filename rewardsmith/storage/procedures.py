@@ -1,7 +1,8 @@
 """Submitting and steering through functions of the database, on Postgres: see migrations/versions/0005_submitters.py.
 
-A submitter's role may read, and call these; it may write no table (docs/service.md). Whoever may do more uses the same
-functions for submitted jobs, so that there is one way. SQLite, whose file is its user's own, has none.
+Revision 0007 put `reward` for `channels` in three of them. A submitter's role may read, and call these; it may write no
+table (docs/service.md). Whoever may do more uses the same functions for submitted jobs, so that there is one way.
+SQLite, whose file is its user's own, has none.
 """
 
 from __future__ import annotations

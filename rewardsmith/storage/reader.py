@@ -15,7 +15,7 @@ from rewardsmith.errors import StorageError
 if TYPE_CHECKING:
     from rewardsmith.storage.rows import Readable
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration; a test holds it to migrations/versions."""
 
 BUSY_SECONDS = 30.0

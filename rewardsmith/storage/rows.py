@@ -59,7 +59,7 @@ class Candidate:
     source: str
     source_hash: str
     thoughts: str | None
-    channels: dict[str, Any]  # TrainingReward.as_dict(), without meaning for unreadable answers
+    reward: dict[str, Any]  # TrainingReward.stored, without meaning for unreadable answers
     state: str  # designed | passed | trained | dead | vetoed
     cause_of_death: str | None
     score: float | None

@@ -112,7 +112,7 @@ candidates = Table(
     Column("source", Text, nullable=False),
     Column("source_hash", String(64), nullable=False),
     Column("thoughts", Text),
-    Column("channels", JSON, nullable=False),
+    Column("reward", JSON, nullable=False),  # functions and channels; the program is `source`
     Column("state", String(12), nullable=False),  # designed | passed | trained | dead | vetoed
     Column("cause_of_death", Text),
     Column("score", Float),  # success of its last rung, mean over search seeds
@@ -301,36 +301,6 @@ workers = Table(
     Column("started_at", Utc, nullable=False),
     Column("seen_at", Utc, nullable=False),
 )
-
-VIEWS = {
-    "v_leaderboard": """
-        SELECT c.job_id, c.id AS candidate, c.iteration, c.kind, c.state, c.score,
-               t.purpose, COUNT(t.id) AS seeds, AVG(t.success) AS success,
-               AVG(t.greedy_success) AS greedy_success, MAX(t.steps) AS steps, c.cause_of_death
-        FROM candidates c LEFT JOIN trials t ON t.candidate_id = c.id
-        GROUP BY c.job_id, c.id, c.iteration, c.kind, c.state, c.score, t.purpose, c.cause_of_death
-    """,
-    "v_lineage": """
-        SELECT job_id, id AS candidate, iteration, move, parents, state, score, cause_of_death
-        FROM candidates
-    """,
-    "v_costs": """
-        SELECT j.id AS job_id,
-               (SELECT SUM(charged_calls + reserved_calls) FROM llm_calls l WHERE l.job_id = j.id) AS calls,
-               (SELECT SUM(prompt_tokens) FROM llm_calls l WHERE l.job_id = j.id) AS prompt_tokens,
-               (SELECT SUM(completion_tokens) FROM llm_calls l WHERE l.job_id = j.id) AS completion_tokens,
-               (SELECT SUM(charged_tokens + reserved_tokens) FROM llm_calls l WHERE l.job_id = j.id)
-                 AS charged_tokens,
-               (SELECT SUM(COALESCE(charged_usd, 0) + COALESCE(reserved_usd, 0))
-                  FROM llm_calls l WHERE l.job_id = j.id) AS dollars,
-               (SELECT SUM(CASE WHEN l.charged_usd IS NULL AND l.charged_calls > 0 THEN 1 ELSE 0 END)
-                  FROM llm_calls l WHERE l.job_id = j.id) AS unpriced_calls,
-               (SELECT SUM(steps) FROM trials t WHERE t.job_id = j.id) AS env_steps,
-               (SELECT SUM(seconds) FROM trials t WHERE t.job_id = j.id) AS trial_seconds,
-               j.active_seconds
-        FROM jobs j
-    """,
-}
 
 
 def now() -> datetime:

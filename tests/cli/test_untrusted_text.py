@@ -126,14 +126,14 @@ def test_a_program_is_cleaned_on_a_terminal_and_keeps_its_bytes_in_a_pipe(hostil
     assert stored[0]["source"] == PROGRAM and stored[0]["thoughts"] == HOSTILE
 
 
-def test_an_export_keeps_the_program_and_its_card_is_plain(hostile, tmp_path):
+def test_an_export_keeps_the_program_and_its_card_is_plain(hostile, small_job, tmp_path):
     (first, *_) = candidates_of(hostile)
     shutil.copytree(hostile, tmp_path / "here")
+    with contextlib.closing(sqlite3.connect(small_job.folder / ".rewardsmith/rewardsmith.db")) as database:
+        (source,) = database.execute("SELECT source FROM candidates WHERE id = ?", [first]).fetchone()
+    program = source + "\n# \x1b[2J\u202e [/b]\n"
     with contextlib.closing(sqlite3.connect(tmp_path / "here/.rewardsmith/rewardsmith.db")) as database:
-        (channels,) = database.execute("SELECT channels FROM candidates WHERE id = ?", [first]).fetchone()
-        program = json.loads(channels)["source"] + "\n# \x1b[2J\u202e [/b]\n"
-        stored = json.dumps(json.loads(channels) | {"source": program})
-        database.execute("UPDATE candidates SET source = ?, channels = ? WHERE id = ?", [program, stored, first])
+        database.execute("UPDATE candidates SET source = ? WHERE id = ?", [program, first])
         database.commit()
     ran = in_process(tmp_path / "here", "export", first, "--out", "exported")
     assert ran.returncode == 0, ran.stderr

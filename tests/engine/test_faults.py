@@ -108,7 +108,7 @@ def prepare(context: Context, role: str, url: str) -> Item:
         if role != "designer":
             records.put_candidate(
                 connection, id=made, job_id=job, iteration=1, kind="designed", move="new", sample=0, parents=[],
-                source=PROGRAM, source_hash="h", channels=get_method("free").reward(PROGRAM).as_dict(),
+                source=PROGRAM, source_hash="h", reward=get_method("free").reward(PROGRAM).stored,
                 state="designed" if role == "critic" else "passed", oracle_informed=False,
             )  # fmt: skip
         if role == "analyzer":

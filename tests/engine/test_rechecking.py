@@ -56,7 +56,7 @@ def test_a_reward_is_checked_with_the_weights_that_its_second_training_would_use
         queue.cancel_open(connection, job_id)
         records.put_candidate(
             connection, id=name, job_id=job_id, iteration=1, kind="designed", move="new", sample=0, parents=[],
-            source=MOVES, source_hash=source_hash(MOVES), channels=get_method("free").reward(MOVES).as_dict(),
+            source=MOVES, source_hash=source_hash(MOVES), reward=get_method("free").reward(MOVES).stored,
             state="passed", oracle_informed=False,
             adjustment={"reason": "saturated", "weights": {"reward": weight}, "rung": 0},
         )  # fmt: skip

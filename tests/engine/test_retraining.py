@@ -157,7 +157,7 @@ def test_a_saturated_candidate_is_checked_with_its_new_weight_before_it_trains(t
     (check,) = [i for i in items if i.key.kind == "recheck"]
     (trial,) = again(items)
     assert check.id < trial.id and check.payload == trial.payload == {"weights": {"reward": 0.1}}
-    weights = {c["name"]: c["weight"] for c in candidates["1a"].channels["channels"]}
+    weights = {c["name"]: c["weight"] for c in candidates["1a"].reward["channels"]}
     assert weights == {"env": 1.0, "reward": 0.1}
     assert "a weight of reward of 0.1 instead of 1: 50.0% success" in candidates["1a"].adjustment["note"]
     assert all(i.payload == {} for i in items if i.key.kind == "confirm")
@@ -169,7 +169,7 @@ def test_a_worse_verdict_drops_the_weight_and_says_so(tmp_path):
     candidates, items = read(context, job_id)
     a = candidates["1a"]
     assert again(items) == [] and a.adjustment["stands"] is False and a.adjustment["note"].endswith("battery: lost")
-    assert {c["name"]: c["weight"] for c in a.channels["channels"]} == {"env": 1.0, "reward": 1.0}
+    assert {c["name"]: c["weight"] for c in a.reward["channels"]} == {"env": 1.0, "reward": 1.0}
 
 
 def test_a_second_trial_that_fails_leaves_the_first(tmp_path):

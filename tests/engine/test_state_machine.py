@@ -108,7 +108,7 @@ def design(connection, snapshot, item: Item, chance: float) -> None:
     records.put_candidate(
         connection, id=_candidate_id(item, depth), job_id=item.key.job_id, iteration=item.key.iteration,
         kind="designed", move=item.payload["move"], sample=item.key.sample, parents=item.payload["parents"],
-        source=source, source_hash=source_hash(source), channels=get_method("free").reward(source).as_dict(),
+        source=source, source_hash=source_hash(source), reward=get_method("free").reward(source).stored,
         state="dead" if unreadable else "designed", cause_of_death="unreadable" if unreadable else None,
         oracle_informed=False,
     )  # fmt: skip
@@ -357,7 +357,7 @@ def test_a_persons_own_program_is_the_favourite(tmp_path):
     with context.database.begin() as connection:
         records.put_candidate(
             connection, id=f"{job_id}-1seed", job_id=job_id, iteration=1, kind="seeded", move="new", sample=3,
-            parents=[], source="# mine", source_hash=source_hash("# mine"), channels={}, state="designed",
+            parents=[], source="# mine", source_hash=source_hash("# mine"), reward={}, state="designed",
             cause_of_death=None, oracle_informed=False,
         )  # fmt: skip
     advance(context, job_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from both_databases import url  # noqa: F401 - a fixture
 from service import Postgres, Redis
 from submitter_role import address, owner, submitter  # noqa: F401 - fixtures
 

@@ -44,7 +44,7 @@ def finished(folder, adjustment: dict):
     with context.database.begin() as connection:
         records.put_candidate(
             connection, id=best, job_id=job_id, iteration=1, kind="designed", move="new", sample=0, parents=[],
-            source=PROGRAM, source_hash=source_hash(PROGRAM), channels=reward.as_dict(), state="trained", score=0.9,
+            source=PROGRAM, source_hash=source_hash(PROGRAM), reward=reward.stored, state="trained", score=0.9,
             oracle_informed=False, adjustment=adjustment,
         )  # fmt: skip
         for name, purpose, seed, success, settings in (

@@ -15,7 +15,7 @@ from rewardsmith.storage import records
 def candidate(connection, job_id, name, parents=(), move="new", score=None):
     records.put_candidate(
         connection, id=f"{job_id}-{name}", job_id=job_id, iteration=int(name[0]), kind="designed", move=move, sample=0,
-        parents=[f"{job_id}-{p}" for p in parents], source="", source_hash=name, channels={}, state="trained",
+        parents=[f"{job_id}-{p}" for p in parents], source="", source_hash=name, reward={}, state="trained",
         score=score, oracle_informed=False,
     )  # fmt: skip
 

@@ -43,7 +43,7 @@ def stored(tmp_path):
     with context.database.begin() as connection:
         records.put_candidate(
             connection, id=name, job_id=job_id, iteration=1, kind="designed", move="new", sample=0, parents=[],
-            source="def reward(prev, action, state, memory):\n    return 0.0\n", source_hash="1a", channels={},
+            source="def reward(prev, action, state, memory):\n    return 0.0\n", source_hash="1a", reward={},
             state="passed", score=None, oracle_informed=False,
         )  # fmt: skip
         records.put_check(connection, candidate_id=name, kind="battery", passed=True, message="told",

@@ -10,7 +10,7 @@ import pytest
 from rewardsmith.config import Settings
 from rewardsmith.errors import StorageError
 from rewardsmith.place import find_place
-from rewardsmith.storage import rows, schema
+from rewardsmith.storage import rows, schema, views
 from rewardsmith.storage.database import open_database, read
 from rewardsmith.storage.reader import Reader, open_reader
 
@@ -19,7 +19,7 @@ def path_of(small_job) -> Path:
     return small_job.folder / ".rewardsmith" / "rewardsmith.db"
 
 
-@pytest.mark.parametrize("table", [*schema.metadata.tables, *schema.VIEWS])
+@pytest.mark.parametrize("table", [*schema.metadata.tables, *views.NAMES])
 def test_every_table_reads_the_same_through_both(table, small_job):
     with read(open_database(f"sqlite:///{path_of(small_job)}")) as connection, Reader(path_of(small_job)) as reader:
         through_both = [rows.fetch(c, table) for c in (connection, reader)]

@@ -125,7 +125,7 @@ def _write_verdicts(
                 message=verdict.message,
                 details=verdict.details,
             )
-        values: dict[str, Any] = {"state": "passed", "channels": reward.as_dict()}
+        values: dict[str, Any] = {"state": "passed", "reward": reward.stored}
         if failed is not None:
             values |= {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)

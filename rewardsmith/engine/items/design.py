@@ -105,7 +105,7 @@ def _write_candidate(
         source=source,
         source_hash=digest,
         thoughts=outcome.result.thoughts if outcome.result else None,
-        channels=recipe.reward(source).as_dict(),
+        reward=recipe.reward(source).stored,
         state="dead" if cause else "designed",
         cause_of_death=cause,
         oracle_informed=oracle or recipe.oracle_informed,

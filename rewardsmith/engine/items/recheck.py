@@ -34,7 +34,7 @@ def run_recheck(context: Context, item: Item) -> None:
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, weights = snapshot.spec, item.payload["weights"]
     task = get_task(spec.task, spec.description)
-    reward = weighed(TrainingReward.from_dict(candidate.channels), weights).written
+    reward = weighed(TrainingReward.from_stored(candidate.source, candidate.reward), weights).written
     proof, most = Proof(wanted=spec.verification), most_played(task, spec)
     checked = run_checks(task, reward, spec.training.gamma, context.settings.isolation, proof, hacks, most)
     problem = worse({str(row["kind"]): row for row in before}, checked.verdicts)

@@ -65,7 +65,7 @@ def reward_of(item: Item, candidate: Candidate) -> TrainingReward:
     """What an item's trial trains against: a candidate's reward, with the weights that the item's payload changes."""
     if candidate.kind == "baseline":
         return SPARSE
-    return weighed(TrainingReward.from_dict(candidate.channels), item.payload.get("weights", {}))
+    return weighed(TrainingReward.from_stored(candidate.source, candidate.reward), item.payload.get("weights", {}))
 
 
 def fraction_of(item: Item, spec: JobSpec) -> float:

@@ -121,14 +121,14 @@ def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -
     """A new job with its baseline and, as one more candidate of the first iteration, a given program."""
     baseline = _candidate(
         f"{job.id}-sparse", job, iteration=0, kind="baseline", move="baseline", sample=0, source="",
-        source_hash=SPARSE.hash, channels=SPARSE.as_dict(), state="passed", oracle_informed=False,
+        source_hash=SPARSE.hash, reward=SPARSE.stored, state="passed", oracle_informed=False,
     )  # fmt: skip
     items = [queue.new_item(ItemKey(job.id, "baseline", candidate=baseline.id, seed=spec.seed * 100))]
     if seed_reward is None:
         return Snapshot(job, spec, [], [baseline], items, Used())
     seeded = _candidate(
         f"{job.id}-1seed", job, iteration=1, kind="seeded", move="new", sample=spec.samples, source=seed_reward,
-        source_hash=source_hash(seed_reward), channels=recipe.reward(seed_reward).as_dict(), state="designed",
+        source_hash=source_hash(seed_reward), reward=recipe.reward(seed_reward).stored, state="designed",
         oracle_informed=recipe.oracle_informed,
     )  # fmt: skip
     for k in range(spec.samples if spec.searches else 0):

@@ -134,7 +134,7 @@ def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, in
             parents=[parent.id] if parent.kind != "baseline" else [],
             source=source,
             source_hash=source_hash(source),
-            channels=recipe.reward(source).as_dict(),
+            reward=recipe.reward(source).stored,
             state="designed",
             oracle_informed=parent.oracle_informed,
         )

@@ -156,14 +156,15 @@ def _decided(s: Snapshot, c: Candidate, stands: bool, note: str) -> SetCandidate
     adjustment = {**(c.adjustment or {}), "stands": stands, "note": note}
     values: dict[str, Any] = {"adjustment": adjustment}
     if stands and "weights" in adjustment:
-        values["channels"] = weighed(TrainingReward.from_dict(c.channels), adjustment["weights"]).as_dict()
+        reward = TrainingReward.from_stored(c.source, c.reward)
+        values["reward"] = weighed(reward, adjustment["weights"]).stored
     return SetCandidate(c.id, values)
 
 
 def _words(s: Snapshot, c: Candidate) -> str:
     """ "with entropy 0.0003 instead of 0.003"."""
     adjustment = c.adjustment or {}
-    own = {each["name"]: each.get("weight", Channel("").weight) for each in c.channels.get("channels", [])}
+    own = {each["name"]: each.get("weight", Channel("").weight) for each in c.reward.get("channels", [])}
     parts = [f"{name} {value:g} instead of {getattr(s.spec.training, name):g}" for name, value in
              adjustment.get("training", {}).items()]  # fmt: skip
     parts += [f"a weight of {name} of {value:g} instead of {own.get(name, 1.0):g}" for name, value in
