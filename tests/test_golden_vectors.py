@@ -81,7 +81,8 @@ def test_the_host_and_compose_agree_with_the_vectors(case):
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("portion", [1, 2, 4])
-def test_the_training_shaper_agrees_however_the_rollout_is_cut_into_portions(case, portion):
+def test_shaper_agrees_for_any_chunking_of_the_rollout(case, portion):
+    """The training shaper agrees however the rollout is cut into portions."""
     shaper = RewardShaper(reward_of(case), toy_task(), {}, 2, 6, VECTORS["gamma"])
     shaper.start()
     whole, parts = rollout(), []

@@ -129,7 +129,8 @@ def test_prices_are_known_without_importing_litellm_and_are_its_own(monkeypatch:
     assert ran.stdout.strip() == f"{ {name: pricing._rates(name) for name in names} } False"
 
 
-def test_tokens_that_the_provider_did_not_count_are_none_and_so_is_the_price(provider: Provider) -> None:
+def test_uncounted_tokens_have_no_number_and_no_price(provider: Provider) -> None:
+    """Tokens that the provider did not count are none and so is the price."""
     answer = ask(provider, completion("hello", tokens=None))
     assert answer.usage == Usage(None, None)
     assert answer.price_usd is None

@@ -90,7 +90,8 @@ def test_the_analyzer_reads_what_moved_the_policy() -> None:
     assert "gradient" not in roles.analysis_draft(analysis(learning={"return_scale": 1.0})).build(0)
 
 
-def test_evidence_goes_from_the_least_important_and_the_oldest_until_the_prompt_fits() -> None:
+def test_least_important_and_oldest_evidence_is_cut_first() -> None:
+    """Evidence goes from the least important and the oldest until the prompt fits."""
     draft = roles.design_draft(asked("combine", BEST, SECOND))
     assert draft.pieces == (
         "1d, tried before", "1e, tried before", "1f, tried before", "episodes of 1a", "curve of 1a",

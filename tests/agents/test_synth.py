@@ -256,9 +256,8 @@ def test_the_critic_objects_to_a_milestone_paid_on_most_steps(
         (None, "solved", True),
     ],
 )
-def test_the_critic_does_not_miss_the_pay_of_success_where_nothing_succeeded(
-    successes: int | None, source: str, objects: bool
-) -> None:
+def test_critic_accepts_missing_success_pay_without_success(successes: int | None, source: str, objects: bool) -> None:
+    """The critic does not miss the pay of success where nothing succeeded."""
     never = {"sparse": {"mean": -0.1, "min": -1.0, "max": 0.0, "fires": 0.1}}
     played = {"transitions": 512, "episodes": 20} | ({} if successes is None else {"successes": successes})
     asked = roles.ReviewRequest(

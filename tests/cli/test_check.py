@@ -40,7 +40,8 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
     assert not (tmp_path / ".rewardsmith").exists()  # no job, no database
 
 
-def test_an_exploitable_reward_exits_with_1_and_its_counter_example_can_be_replayed(check, tmp_path):
+def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
+    """An exploitable reward exits with 1 and its counter example can be replayed."""
     ran = check(FARM, "--format", "json", "--out", "hacks.json")
     assert ran.returncode == 1, ran.stderr
     found = json.loads(ran.stdout)[0]

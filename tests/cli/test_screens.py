@@ -52,7 +52,8 @@ def rendered(view: Overview, width: int = 120) -> str:
     return out.getvalue()
 
 
-def test_the_live_screen_shows_iteration_rungs_intervals_speed_time_and_budget():
+def test_live_screen_shows_progress_intervals_and_budget():
+    """The live screen shows iteration rungs intervals speed time and budget."""
     shown = rendered(overview(seconds=600, env_steps=1_000_000, calls=10, dollars=1.0), 200)
     for words in (
         *("iteration 1 of 3", "2/3", "97.5 % [94.3, 98.9]", "22,000", "1 min 05 s", "8 min 55 s left"),

@@ -84,7 +84,8 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_screen_carries_what_a_terminal_acts_upon_or_a_line_that_is_not_ours(command, hostile):
+def test_screens_carry_no_control_characters_and_no_forged_lines(command, hostile):
+    """No screen carries what a terminal acts upon or a line that is not ours."""
     ran = run(hostile, command)
     assert not unseen(ran.stdout + ran.stderr)
     assert not [line for line in (ran.stdout + ran.stderr).splitlines() if line.startswith("FORGED")]

@@ -88,7 +88,8 @@ def test_without_a_caller_nobody_is_root_either(name):
     assert rendered({})["services"][name]["user"] == "10001:10001"
 
 
-def test_postgres_keeps_its_cluster_where_any_user_can_make_it_and_hides_no_earlier_one():
+def test_postgres_cluster_folder_suits_any_user():
+    """Postgres keeps its cluster where any user can make it and hides no earlier one."""
     postgres = SERVICES["postgres"]
     volume = next(v for v in postgres["volumes"] if v.startswith("database:")).split(":")[1]
     assert postgres["environment"]["PGDATA"].startswith(volume + "/")
@@ -130,7 +131,8 @@ def test_make_up_leaves_no_secret_readable_by_others(made):
     assert readers(made) == {str(caller)}
 
 
-def test_make_up_tightens_what_an_earlier_version_left_open_and_keeps_the_keys(made):
+def test_make_up_tightens_open_secrets_and_keeps_keys(made):
+    """Make up tightens what an earlier version left open and keeps the keys."""
     make_up(made)
     key = made / "secrets" / "openai_api_key"
     key.write_text("sk-planted-1")

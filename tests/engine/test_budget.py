@@ -202,7 +202,8 @@ def test_a_killed_call_stays_reserved_until_it_is_reaped_at_its_bound(tmp_path):
     assert sums(context)["charged_tokens"] == BOUND and sums(context)["reserved_tokens"] == 0
 
 
-def test_a_call_of_another_machine_is_settled_once_nobody_can_still_wait_for_it(tmp_path):
+def test_call_of_a_lost_machine_is_settled_after_its_deadline(tmp_path):
+    """A call of another machine is settled once nobody can still wait for it."""
     context, job = make(tmp_path, Budget())
     key = ledger.CallKey(job, 1, "designer", "", 0, 0)
     amount = ledger.Amount(1, 10, 0.5)

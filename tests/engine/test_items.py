@@ -63,9 +63,10 @@ def claimed(context: Context) -> Item:
 
 
 @pytest.mark.parametrize("name", UNFORESEEN)
-def test_an_unforeseen_error_is_recorded_with_its_item_which_is_lost_at_the_attempt_cap(
+def test_unforeseen_error_is_recorded_and_the_item_lost_at_the_cap(
     context: Context, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    """An unforeseen error is recorded with its item which is lost at the attempt cap."""
     error = UNFORESEEN[name]
     attempts = failing(monkeypatch, "design", error, None)
     item = claimed(context)

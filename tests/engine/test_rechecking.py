@@ -42,13 +42,15 @@ def layouts(verdict: str) -> dict:
         ({"passed": True, "details": layouts("dilatory")}, Verdict("certificate", True, "", layouts("sound")), None),
     ],
 )
-def test_a_verdict_is_worse_where_a_check_fails_that_passed_or_a_certificate_says_less(before, after, told):
+def test_verdict_is_worse_after_a_new_failure_or_weaker_certificate(before, after, told):
+    """A verdict is worse where a check fails that passed or a certificate says less."""
     found = worse({after.kind: before} if before else {}, [after])
     assert found is None if told is None else found.startswith(told)
 
 
 @pytest.mark.parametrize(("weight", "passes"), [(0.01, True), (50.0, False)])
-def test_a_reward_is_checked_with_the_weights_that_its_second_training_would_use(tmp_path, weight, passes):
+def test_recheck_uses_the_weights_of_the_second_training(tmp_path, weight, passes):
+    """A reward is checked with the weights that its second training would use."""
     context = open_context(Settings(home=tmp_path))
     job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
     name = f"{job_id}-1a"

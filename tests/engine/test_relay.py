@@ -106,7 +106,8 @@ def test_a_question_is_answered_by_another_slot_and_charged_to_the_job(context, 
     assert not snapshot.items_of("ask")  # the job's course does not depend on questions
 
 
-def test_the_same_question_after_an_interruption_is_not_asked_again_but_another_one_is(context, fake):
+def test_interrupted_question_is_asked_once(context, fake):
+    """The same question after an interruption is not asked again but another one is."""
     trial = trial_of(context)
     for prompt in ("a", "a", "b"):
         thread, got = ask(context, trial, question(1, prompt))
@@ -149,7 +150,8 @@ def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake):
     assert isinstance(got[0], LostItem) and not fake.asked
 
 
-def test_steps_told_by_a_trial_that_goes_on_from_an_older_checkpoint_never_fall(context):
+def test_reported_steps_never_fall_after_an_older_checkpoint(context):
+    """Steps told by a trial that goes on from an older checkpoint never fall."""
     item = trial_of(context)
 
     def told() -> list[int]:

@@ -52,14 +52,16 @@ def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
         (measured(30.0, pay=3.0, env=1.0), 0.036),  # 30 * 0.036 = 1 + 2 * 0.036
     ],
 )
-def test_a_saturated_program_gets_the_weight_at_which_guidance_equals_what_success_pays(told, weight):
+def test_saturated_program_gets_weight_of_equal_guidance_and_success(told, weight):
+    """A saturated program gets the weight at which guidance equals what success pays."""
     found = proposal({"flooding": "x", "saturated": "x"}, told, TrainingSpec(), REWARD)
     assert found == {"reason": "saturated", "weights": {"reward": weight}}
     changed = weighed(REWARD, found["weights"])
     assert [c.weight for c in changed.channels] == [1.0, weight, 1.0]
 
 
-def test_no_weight_is_proposed_where_the_environment_pays_nothing_for_success():
+def test_no_weight_is_proposed_without_success_pay():
+    """No weight is proposed where the environment pays nothing for success."""
     assert proposal({"saturated": "x"}, measured(30.0, pay=3.0, env=0.0), TrainingSpec(), REWARD) is None
 
 
@@ -67,7 +69,8 @@ def test_other_labels_change_no_settings():
     assert proposal({"weak shaping": "x", "flooding": "x"}, measured(9.0), TrainingSpec(), REWARD) is None
 
 
-def test_an_environment_that_pays_over_the_whole_episode_is_compared_by_that():
+def test_dense_environment_reward_is_compared_by_its_episode_sum():
+    """An environment that pays over the whole episode is compared by that."""
     told = {**measured(120.0), "channels": {"env": {"mean_per_episode": 20.0, "mean_per_success": None}}}
     found = proposal({"saturated": "x"}, told, TrainingSpec(), REWARD)
     assert found is not None and found["weights"] == {"reward": 0.17}
@@ -131,7 +134,8 @@ def test_a_drowned_candidate_trains_once_more_and_never_a_third_time(tmp_path):
     assert kinds.index("analyse") > max(k for k, i in enumerate(items) if i in again(items))
 
 
-def test_both_arms_of_the_claim_train_with_the_settings_that_the_best_stands_by(tmp_path):
+def test_both_arms_of_the_claim_use_the_adjusted_settings(tmp_path):
+    """Both arms of the claim train with the settings that the best stands by."""
     context, job_id = begin(tmp_path)
     play(context, job_id, Hidden(LESS_ENTROPY, 0.1), random.Random(0))
     _, items = read(context, job_id)
@@ -150,7 +154,8 @@ def test_the_first_trial_stands_unless_the_second_is_better(tmp_path):
     assert all(i.payload == {} for i in items if i.key.kind == "confirm")
 
 
-def test_a_saturated_candidate_is_checked_with_its_new_weight_before_it_trains(tmp_path):
+def test_saturated_candidate_is_rechecked_before_it_trains(tmp_path):
+    """A saturated candidate is checked with its new weight before it trains."""
     context, job_id = begin(tmp_path)
     play(context, job_id, Hidden(LESS_WEIGHT, 0.5), random.Random(0))
     candidates, items = read(context, job_id)

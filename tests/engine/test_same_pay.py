@@ -31,7 +31,8 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("direction", [1, -1])
-def test_a_difference_and_a_record_with_the_same_signs_are_not_both_trained(tmp_path, monkeypatch, direction):
+def test_programs_with_the_same_signs_are_not_both_trained(tmp_path, monkeypatch, direction):
+    """A difference and a record with the same signs are not both trained."""
     monkeypatch.syspath_prepend(str(CASE))
     (tmp_path / "answers.json").write_text(json.dumps(ANSWERS))
     context = open_context(Settings(home=tmp_path, allow_weak_sandbox=True))

@@ -171,7 +171,9 @@ def test_of_candidates_of_a_round_that_pay_the_same_the_first_by_id_trains(tmp_p
     assert causes["1b"] == causes["1c"] and f"pays exactly what {job_id}-1a pays" in causes["1b"]
 
 
-def test_a_repair_that_comes_to_pay_what_a_first_design_pays_is_compared_with_it(tmp_path):
+def test_repair_that_pays_like_a_design_is_compared_with_it(tmp_path):
+    """A repair that comes to pay what a first design pays is compared with it."""
+
     class RepairedToTheSame(AllTheSame):
         def draw(self, item: Item) -> float:
             return 0.2 if item.key.kind == "check" and item.key.candidate.endswith("1b") else super().draw(item)
@@ -265,7 +267,8 @@ class LaterIsEasier(NeverAgain):
         return 5.0 - item.key.sample
 
 
-def test_who_is_predicted_to_learn_soonest_trains_first_and_gets_a_short_budget(tmp_path):
+def test_predicted_easiest_trains_first_with_a_short_budget(tmp_path):
+    """Who is predicted to learn soonest trains first and gets a short budget."""
     context = fresh(tmp_path)
     for budget, together, trained in (({}, True, "cba"), ({}, False, "cba"), ({"env_steps": 6200}, False, "c")):
         job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], budget=budget, favourite_first=not together)
@@ -447,7 +450,8 @@ def test_a_job_that_has_ended_is_neither_resumed_nor_paused(tmp_path, steer, sta
 
 
 @pytest.mark.parametrize("end", ["cancel", "time", "veto"])
-def test_no_trial_runs_in_the_table_once_its_job_or_its_candidate_has_ended(tmp_path, end):
+def test_no_trial_is_running_after_its_job_or_candidate_ended(tmp_path, end):
+    """No trial runs in the table once its job or its candidate has ended."""
     context = fresh(tmp_path)
     job_id = start(context, samples=1)
     for kind in ("design", "check"):

@@ -117,7 +117,8 @@ def test_an_answer_is_written_to_no_path_that_a_row_names(tmp_path, name):
     assert written == []
 
 
-def test_an_answer_lies_beside_its_prompt_whatever_the_row_says_of_the_folder(tmp_path):
+def test_answer_lies_beside_its_prompt(tmp_path):
+    """An answer lies beside its prompt whatever the row says of the folder."""
     context, job = start(tmp_path / "home", samples=1)
     work(context, job, "design")
     (asked,) = steering.pending(context)
@@ -187,7 +188,8 @@ def test_a_veto_while_others_train_leaves_the_race_to_them(tmp_path):
     assert [c.id for c in ranking(snapshot_of(context, job))] == [f"{job}-1b"]
 
 
-def test_a_person_s_program_joins_the_next_round_and_is_checked_and_repaired_under_its_own_name(tmp_path):
+def test_fork_joins_the_next_round_under_its_own_name(tmp_path):
+    """A person's program joins the next round and is checked and repaired under its own name."""
     context, job = start(tmp_path)
     designed(context, job, 1.0, 2.0)
     parent = next(c for c in snapshot_of(context, job).candidates if c.id == f"{job}-1a")
@@ -259,7 +261,8 @@ def test_fallbacks_are_asked_in_order_and_the_first_failure_is_told():
         FallbackModel(models[:2]).complete(REQUEST)
 
 
-def test_a_prompt_that_is_too_long_is_shortened_before_another_model_is_asked():
+def test_long_prompt_is_shortened_before_the_fallback():
+    """A prompt that is too long is shortened before another model is asked."""
     models = [Says("one", "context"), Says("two")]
     with pytest.raises(ModelFailed):
         FallbackModel(models).complete(REQUEST)

@@ -171,13 +171,15 @@ def ended(context: Context, job: str) -> records.Job:
 
 
 @pytest.mark.parametrize("fault", ["constructor", "reset", "step"])
-def test_an_environment_that_cannot_begin_to_play_is_refused_before_there_is_a_job(tmp_path, fault):
+def test_environment_that_cannot_reset_is_refused_before_a_job(tmp_path, fault):
+    """An environment that cannot begin to play is refused before there is a job."""
     with pytest.raises(UsageError, match=FAULTS[fault][0]):
         start(tmp_path, fault, at=1)
 
 
 @pytest.mark.parametrize("fault", ["step", "nan"])
-def test_an_environment_that_fails_in_the_baseline_ends_the_job_with_its_error(tmp_path, fault):
+def test_environment_fault_in_the_baseline_ends_the_job(tmp_path, fault):
+    """An environment that fails in the baseline ends the job with its error."""
     context, job = start(tmp_path, fault, at=30)
     item = work(context, job, "baseline")
     assert item.state == "failed"
@@ -206,7 +208,8 @@ def test_what_a_failing_environment_left_undone_is_shown_as_such(tmp_path):
     assert "not done: The environment of Faulty raised" in told.stdout
 
 
-def test_a_job_that_its_environment_ended_goes_on_with_extend_once_it_is_mended(tmp_path, monkeypatch):
+def test_job_ended_by_its_environment_continues_with_extend(tmp_path, monkeypatch):
+    """A job that its environment ended goes on with extend once it is mended."""
     context, job = start(tmp_path, "step", 30)
     work(context, job, "baseline")
     with pytest.raises(UsageError, match="ended already"):

@@ -205,7 +205,8 @@ def test_export_uses_the_stored_text_from_any_folder(context, line, tmp_path):
     assert in_process(tmp_path, "verify", "out").returncode == 0
 
 
-def test_export_stops_at_a_changed_module_and_marks_the_card_if_told_to_go_on(context, line, tmp_path):
+def test_export_stops_at_a_changed_module_unless_accepted(context, line, tmp_path):
+    """Export stops at a changed module and marks the card if told to go on."""
     job = lifecycle.create_job(context, spec_of(line), REWARD)
     module_of(line).write_text(module_of(line).read_text() + "# edited\n")
     ran = exported(context, job, tmp_path / "out", tmp_path)
@@ -254,7 +255,8 @@ def test_a_submitted_job_never_carries_a_description(task, context):
         service.submit_job(context, spec_of(task, description=FORGED.model_dump()))
 
 
-def test_a_worker_refuses_a_description_that_was_written_into_a_submitted_job(context):
+def test_worker_refuses_a_description_in_a_submitted_job(context):
+    """A worker refuses a description that was written into a submitted job."""
     job = service.submit_job(context, spec_of("CartPole-v1"))
     forged = {**stored(context, job).model_dump(mode="json"), "description": FORGED.model_dump(mode="json")}
     with context.database.begin() as connection:
@@ -288,7 +290,8 @@ def test_a_worker_begins_by_refusing_task_files(monkeypatch):
 # A recording brings its task with it
 
 
-def test_a_recorded_job_is_replayed_on_its_own_description_unless_a_task_is_named(line, tmp_path):
+def test_replay_uses_the_recorded_description(line, tmp_path):
+    """A recorded job is replayed on its own description unless a task is named."""
     from rewardsmith.cli.run import _spec
 
     recorded = with_description(spec_of(line)).model_dump(mode="json")

@@ -172,7 +172,8 @@ def test_an_executor_that_still_loads_is_ended(tmp_path):
     assert states(tmp_path) == ["paused"] and not of_folder(tmp_path)
 
 
-def test_a_second_interruption_ends_at_once_what_does_not_react_to_the_first(tmp_path):
+def test_second_interruption_ends_unresponsive_work_at_once(tmp_path):
+    """A second interruption ends at once what does not react to the first."""
     running = launch(tmp_path)
     wait_for(lambda: during_training(tmp_path))
     known = children(running.pid)

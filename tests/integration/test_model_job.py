@@ -114,7 +114,7 @@ def test_a_dry_run_prints_prompts_and_the_bound_and_does_nothing(tmp_path):
     assert refused.returncode == 2 and "price of openai/mine is unknown" in refused.stderr
 
 
-def test_a_job_over_http_repairs_checks_reviews_and_analyzes_and_writes_no_key(tmp_path):
+def test_job_over_http_repairs_reviews_analyzes_and_stores_no_key(tmp_path):
     """The provider quotes every key in an error and in answers; everything on disk and on screen is searched."""
     quoting = " ".join(SECRETS.values())
     answers = [f"{quoting}\n{BAD}", quoting, f"# {quoting}\n{GOOD}", REVIEW.replace("accept", f"{quoting}"), REVIEW]

@@ -208,7 +208,8 @@ def test_a_veto_makes_no_untrained_candidate_the_best(owner, submitter):
     assert one(owner.database, "SELECT best_candidate FROM jobs") is None
 
 
-def test_an_upgrade_takes_an_earlier_roles_rights_and_gives_it_the_functions(postgres_server):
+def test_upgrade_replaces_table_rights_by_functions(postgres_server):
+    """An upgrade takes an earlier roles rights and gives it the functions."""
     from alembic import command
     from test_databases import config_for
 

@@ -142,7 +142,8 @@ def test_running_moments_equal_those_of_all_values_at_once():
     assert np.allclose(moments.mean, values.mean(0)) and np.allclose(moments.std, values.std(0))
 
 
-def test_intrinsic_rewards_are_scaled_by_the_spread_of_their_discounted_sums():
+def test_intrinsic_rewards_are_scaled_by_their_returns():
+    """Intrinsic rewards are scaled by the spread of their discounted sums."""
     rewards = np.random.default_rng(1).random((200, 2))
     sums, total = [], np.zeros(2)
     for now in rewards:

@@ -93,7 +93,8 @@ def test_subgoals_that_cannot_be_read_are_told_to_the_model(source, words):
 @pytest.mark.parametrize(
     "name, subgoals", [("DoorKey-6x6", "discover"), ("KeyCorridorS3R2", "discover"), ("UnlockPickup", "preset")]
 )
-def test_synth_writes_predicates_that_pass_the_checks_from_the_prompt_alone(name, subgoals, monkeypatch):
+def test_synth_writes_predicates_from_the_prompt_alone(name, subgoals, monkeypatch):
+    """Synth writes predicates that pass the checks from the prompt alone."""
     monkeypatch.setattr(checks, "MAX_US_PER_TRANSITION", 1e4)  # wall clock, on a machine that may be busy
     task, options = get_task(f"MiniGrid-{name}-v0"), CalmOptions(subgoals=subgoals)
     contract = CALM.contract(options)
@@ -169,7 +170,8 @@ def test_only_grids_can_be_drawn():
 # ---- the judge
 
 
-def test_a_judged_subgoal_pays_once_per_episode_and_as_published_on_every_recurrence(tmp_path):
+def test_verified_subgoal_pays_once_or_on_every_recurrence(tmp_path):
+    """A judged subgoal pays once per episode and as published on every recurrence."""
     task = get_task("MiniGrid-DoorKey-6x6-v0")
     seen = solution(task.id)
     at = int(np.argwhere(terminated(seen.rollout.after, preset_subgoals(task), task.schema))[0, 0])
@@ -183,7 +185,8 @@ def test_a_judged_subgoal_pays_once_per_episode_and_as_published_on_every_recurr
     assert (judged(tmp_path, task.id, envs=1, latch=False).rewards(seen)["calm"] == 1.0).all()
 
 
-def test_errors_of_the_stand_in_belong_to_a_description_and_come_as_often_as_asked():
+def test_simulated_errors_belong_to_a_description_at_their_rate():
+    """Errors of the stand in belong to a description and come as often as asked."""
     judge = StandInJudge(3, false_positive=0.2, false_negative=0.4, seed=1)
     negatives = [judge.verdict(key, 0) for key in range(2000)]
     assert np.mean([v != 0 for v in negatives]) == pytest.approx(0.2, abs=0.03)

@@ -30,7 +30,8 @@ def episodes():
 # ---- optimal actions
 
 
-def test_the_distance_from_the_start_is_the_planners_plan_and_every_optimal_action_shortens_it():
+def test_optimal_actions_shorten_the_planners_distance():
+    """The distance from the start is the planners plan and every optimal action shortens it."""
     task = get_task(TASK)
     for layout in range(3):
         graph = task.state_graph(layout, 50_000)
@@ -46,7 +47,8 @@ def test_the_distance_from_the_start_is_the_planners_plan_and_every_optimal_acti
         assert not shorter.any()
 
 
-def test_a_graph_cut_off_vouches_only_for_distances_that_the_whole_graph_confirms():
+def test_truncated_graph_gives_only_distances_of_the_whole_graph():
+    """A graph cut off vouches only for distances that the whole graph confirms."""
     task = get_task(TASK)
     whole = task.state_graph(0, 50_000)
     part = task.state_graph(0, len(whole.state) // 2)
@@ -162,7 +164,8 @@ def test_an_opinion_is_of_the_prompt_alone_whatever_shares_its_batch():
     assert (crowd.probs[2] == alone.probs[0]).all() and crowd.information[2] == alone.information[0]
 
 
-def test_passes_differ_by_their_masks_and_one_pass_without_masks_knows_no_information():
+def test_dropout_passes_differ_and_one_pass_has_no_information():
+    """Passes differ by their masks and one pass without masks knows no information."""
     model = _model(PROMPTS)
     with torch.no_grad():
         logits = model(model.encode(PROMPTS))
@@ -181,7 +184,8 @@ def test_a_flat_dropout_drops_what_the_other_drops():
     assert torch.equal(spread(x.unsqueeze(0)), flat(x.repeat(2, 1, 1)).unflatten(0, (2, 3)))
 
 
-def test_equally_short_actions_raise_the_published_gate_but_not_the_information():
+def test_ties_raise_entropy_but_not_mutual_information():
+    """Equally short actions raise the published gate but not the information."""
     tie = np.zeros((4, 1, 7))
     tie[:, 0, :2] = 0.5
     opinion = opinion_of(tie)

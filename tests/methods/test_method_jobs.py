@@ -73,7 +73,8 @@ def test_a_judge_job_may_have_its_subgoals_discovered(tmp_path):
         (["--method", "oni", "--option", "weight=inf", "--task", TASK], "Option weight of oni"),
     ],
 )
-def test_a_method_that_cannot_work_on_a_task_is_refused_before_anything_trains(tmp_path, wrong, words):
+def test_method_unsuited_to_a_task_is_refused_before_training(tmp_path, wrong, words):
+    """A method that cannot work on a task is refused before anything trains."""
     ran = in_process(tmp_path, "run", *wrong)
     assert ran.returncode == 2 and words in ran.stderr and len(ran.stderr.strip().splitlines()) == 2, ran.stderr
     assert not list(tmp_path.glob("**/trials/*"))

@@ -121,7 +121,8 @@ def test_shuffled_labels_keep_their_number_but_not_their_captions():
     assert sorted(dealt) == sorted(true) and dealt != true
 
 
-def test_a_model_is_asked_in_portions_and_what_cannot_be_read_is_not_helpful():
+def test_model_labels_in_batches_and_unreadable_is_not_helpful():
+    """A model is asked in portions and what cannot be read is not helpful."""
     from rewardsmith.agents.models import Answer
 
     class Model:
@@ -163,7 +164,8 @@ def test_retrieval_pays_labels_and_nothing_for_the_unknown():
     assert model.values([label.captions[0].key, 77], ["x", "y"]).tolist() == [1.0, 0.0]
 
 
-def test_classification_pays_one_above_the_threshold_and_generalises_to_new_words():
+def test_classification_pays_above_threshold_and_generalises():
+    """Classification pays one above the threshold and generalises to new words."""
     model = Classification(seed=0, learning_rate=1e-2)
     assert values_of(model, "it picked up the key") == [0.0]  # nothing is learned yet
     for _ in range(4):
@@ -195,7 +197,8 @@ def test_ranking_pays_normalised_rewards_above_the_threshold_only(threshold):
 
 
 @pytest.mark.parametrize("kind", [Classification, Ranking])
-def test_a_network_pays_what_it_learned_one_rollout_later_and_after_a_checkpoint_too(kind):
+def test_network_pays_one_rollout_later_across_checkpoints(kind):
+    """A network pays what it learned one rollout later and after a checkpoint too."""
     model, singles = kind(seed=0, learning_rate=1e-2), labelled()
     pairs = [Label((a.captions[0], b.captions[0]), a.value, 0.0, 1.0) for a, b in pairwise(singles)]
     labels, texts = (singles if kind is Classification else pairs), [label.captions[0].text for label in singles]
@@ -214,7 +217,8 @@ def test_a_network_pays_what_it_learned_one_rollout_later_and_after_a_checkpoint
     assert (model.scores(texts) == again.scores(texts)).all() and not (model.scores(texts) == first).all()
 
 
-def test_ranking_normalises_by_what_the_network_says_now_and_remembers_counts():
+def test_ranking_normalises_by_the_present_network():
+    """Ranking normalises by what the network says now and remembers counts."""
     model, singles = Ranking(seed=0, learning_rate=1e-2), labelled()
     texts = [label.captions[0].text for label in singles]
     pairs = [
@@ -237,7 +241,8 @@ def test_ranking_normalises_by_what_the_network_says_now_and_remembers_counts():
 # ---- in a trial
 
 
-def test_labels_are_paid_from_a_later_rollout_on_once_per_episode_by_counts(tmp_path):
+def test_labels_pay_from_a_later_rollout_by_counts(tmp_path):
+    """Labels are paid from a later rollout on once per episode by counts."""
     report, curve = run(tmp_path, {get_method("oni"): {"latency": 0.0}})
     told = [p.telemetry["methods"]["oni"] for p in curve]
     assert told[-1]["annotated"] > 0.5 and told[-1]["model_accuracy"] == 1.0
@@ -298,7 +303,8 @@ def test_a_resumed_trial_goes_on_with_the_labels_of_its_checkpoint(tmp_path):
     assert len(keys) == len(set(keys)) == curve[-1].telemetry["methods"]["oni"]["labels"]
 
 
-def test_a_trial_killed_before_its_first_checkpoint_leaves_no_labels_behind(tmp_path):
+def test_trial_killed_before_a_checkpoint_leaves_no_labels(tmp_path):
+    """A trial killed before its first checkpoint leaves no labels behind."""
     file = LabelFile(tmp_path)
     file.append(labelled(3), rollout=0, version=1)
     fresh = LabelFile(tmp_path)

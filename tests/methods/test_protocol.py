@@ -49,7 +49,8 @@ def test_the_documented_example_is_found_trained_and_resumed_bit_for_bit(cells, 
     assert rest[-1].telemetry == curve[-1].telemetry
 
 
-def test_a_combined_channel_is_added_to_the_methods_own_and_weighed_by_name(cells):
+def test_combined_channel_is_added_with_its_weight(cells):
+    """A combined channel is added to the methods own and weighed by name."""
     spec = read_spec({"task": TASK, "combine": ["cells"], "weights": {"cells": 0.5, "dense": 0.2}})
     channels = {c.name: c.weight for c in recipe_of(spec).reward("").channels}
     assert channels == {"sparse": 1.0, "dense": 0.2, "cells": 0.5}
@@ -105,7 +106,8 @@ class Guided(Learner):
 
 
 @pytest.mark.parametrize("cells_kind", ["one-hot", "scaled"])
-def test_a_guide_decides_in_the_rollout_and_the_loss_takes_the_same_distribution(tmp_path, cells_kind):
+def test_guide_changes_rollout_and_loss_alike(tmp_path, cells_kind):
+    """A guide decides in the rollout and the loss takes the same distribution."""
     from rewardsmith.programs.reward import SPARSE
     from rewardsmith.training.adaptation import Adaptation
     from rewardsmith.training.learner import Learners

@@ -125,7 +125,8 @@ def test_a_later_version_of_one_function_replaces_the_earlier_one() -> None:
     assert source.index("3.0") > source.index("1.0")
 
 
-def test_declared_features_and_predicates_named_in_strings_are_brought_along() -> None:
+def test_declared_features_and_named_predicates_are_kept() -> None:
+    """Declared features and predicates named in strings are brought along."""
     subgoals = 'def subgoals():\n    return ["has_key"]'
     predicate = "def has_key(prev, action, state):\n    return state.carrying is not None"
     text = "\n".join(fence(code) for code in ('USES = ["walk_distance"]', subgoals, predicate, "print(subgoals())"))

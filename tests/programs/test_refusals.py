@@ -126,7 +126,8 @@ SAID = {
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_an_answer_in_another_form_is_refused_with_every_true_reason_and_a_way_on(name: str) -> None:
+def test_refused_answer_gets_every_reason_and_a_remedy(name: str) -> None:
+    """An answer in another form is refused with every true reason and a way on."""
     answer, said = SAID[name]
     with pytest.raises(UnreadableAnswer) as caught:
         FREE.read(answer)

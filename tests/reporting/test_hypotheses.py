@@ -45,7 +45,8 @@ def test_a_revision_that_succeeds_more_bears_the_prediction_out(job):
     assert "20.0 % -> 60.0 %; no longer diagnosed: flooding: the prediction came true" in tested.words()
 
 
-def test_a_repaired_revision_is_followed_to_its_end_and_others_do_not_count(job):
+def test_hypothesis_follows_the_last_repair_only(job):
+    """A repaired revision is followed to its end and others do not count."""
     connection, job_id = job
     candidate(connection, job_id, "2a", ["1a"], "revise")
     candidate(connection, job_id, "2a2", ["2a"], "repair", 0.22)

@@ -116,7 +116,8 @@ def test_one_seed_bounds_nothing() -> None:
     assert verdict([0.9], [0.1]) == "not shown"
 
 
-def test_the_same_seed_gives_the_same_interval_whatever_the_order_of_strata() -> None:
+def test_interval_does_not_depend_on_the_order_of_strata() -> None:
+    """The same seed gives the same interval whatever the order of strata."""
     a, b = np.random.default_rng(0).normal([[0], [3]], 1.0, size=(2, 9))
     one = stratified_bootstrap({"a": a, "b": b}, seed=5)
     assert one == stratified_bootstrap({"b": b, "a": a}, seed=5)
@@ -184,7 +185,8 @@ def test_a_verdict_turns_round_with_its_sides(seed: int, n: int) -> None:
     assert {verdict(a, b), verdict(b, a)} in ({"better", "worse"}, {"not shown"})
 
 
-def test_between_equals_a_difference_is_shown_in_at_most_a_twentieth_of_cases() -> None:
+def test_equal_arms_differ_in_at_most_5_percent_of_cases() -> None:
+    """Between equals a difference is shown in at most a twentieth of cases."""
     generator = np.random.default_rng(11)
     for seeds in (4, 6, 10):
         shown = sum(verdict(*generator.beta(5, 1, size=(2, seeds)), reps=400) != "not shown" for _ in range(200))

@@ -54,7 +54,8 @@ def stored(tmp_path):
     return context, tmp_path, job_id, name
 
 
-def test_show_and_card_tell_the_bound_and_the_smallest_margin_of_an_older_verdict(stored):
+def test_show_and_card_state_bound_and_margin_of_old_verdicts(stored):
+    """Show and card tell the bound and the smallest margin of an older verdict."""
     context, folder, job_id, name = stored
     ran = in_process(folder, "show", name)
     assert ran.returncode == 0, ran.stderr

@@ -175,7 +175,8 @@ def test_a_host_that_somebody_kills_is_a_host_error() -> None:
 
 
 @linux
-def test_a_host_holds_no_descriptor_but_its_pipes_and_lifeline_however_many_files_its_trainer_has_open() -> None:
+def test_host_inherits_no_descriptors_of_its_trainer() -> None:
+    """A host holds no descriptor but its pipes and lifeline however many files its trainer has open."""
     opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(150)]
     try:
         with host(REWARD) as running:

@@ -146,7 +146,8 @@ def test_a_memory_s_number_stands_for_its_contents_and_nothing_else(memories):
     assert len(set(numbers)) == len({freeze(m) for m in memories})
 
 
-def test_numpy_s_numbers_keep_their_kind_and_what_cannot_be_listed_has_no_number():
+def test_numpy_scalars_keep_their_kind_as_memory_keys():
+    """Numpy's numbers keep their kind and what cannot be listed has no number."""
     known = Memories(3)
     number = known.number({"a": np.float64(1), "b": np.int32(2)})
     again = known.copy(number)
@@ -156,7 +157,8 @@ def test_numpy_s_numbers_keep_their_kind_and_what_cannot_be_listed_has_no_number
     assert known.number({}) == 0 and known.number({"a": 1}) == 2
 
 
-def test_memories_that_differ_in_a_sign_or_in_what_they_share_are_not_taken_for_one():
+def test_memories_that_differ_in_sign_or_sharing_stay_distinct():
+    """Memories that differ in a sign or in what they share are not taken for one."""
     assert freeze({"a": 0.0}) != freeze({"a": -0.0})
     assert freeze({"a": np.float64(0.0)}) != freeze({"a": np.float64(-0.0)})
     assert freeze({"a": float("nan")}) == freeze({"a": float("nan")})

@@ -68,7 +68,8 @@ def test_the_standing_changes_with_what_decides_and_not_with_the_clock(context):
     assert paused != claimed and paused.note == lifecycle.INTERRUPTED
 
 
-def test_a_watched_job_shows_what_is_read_afresh_and_asks_nothing_while_nothing_happens(context):
+def test_watched_job_reads_only_after_changes(context):
+    """A watched job shows what is read afresh and asks nothing while nothing happens."""
     job = lifecycle.create_job(context, SPEC)
     watched = WatchedJob(context.database, job)
 

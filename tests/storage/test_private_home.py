@@ -32,7 +32,8 @@ def test_a_command_makes_the_folder_private(tmp_path):
     assert mode(tmp_path / ".rewardsmith") == 0o700
 
 
-def test_one_that_an_earlier_version_left_open_is_tightened_at_the_next_start(tmp_path):
+def test_open_home_of_an_earlier_version_is_tightened(tmp_path):
+    """One that an earlier version left open is tightened at the next start."""
     home = tmp_path / ".rewardsmith"
     open_context(Settings(home=home)).database.dispose()
     for given in (0o755, 0o777, 0o750, 0o705):

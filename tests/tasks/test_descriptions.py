@@ -37,7 +37,8 @@ def refused(path: Path | str) -> UsageError:
         ("return >= 200", "`return`, the return of an episode, is not known here"),
     ],
 )
-def test_success_by_info_reward_or_return_is_refused_with_a_way_to_observe_it(condition, reason):
+def test_success_by_info_or_reward_is_refused_with_a_remedy(condition, reason):
+    """Success by info reward or return is refused with a way to observe it."""
     with pytest.raises(UsageError) as caught:
         compile_condition(condition, ["x", "step", "terminated", "truncated"])
     assert reason in caught.value.cause and "neither true nor false" not in caught.value.cause
@@ -108,12 +109,14 @@ def test_a_registered_id_without_a_description_is_told_how_to_get_one(task):
 
 
 @pytest.mark.parametrize("task, known", [("LunarLander-v2", "LunarLander-v3"), ("Acrobot", "Acrobot-v1")])
-def test_an_id_of_another_version_is_told_with_the_one_that_gymnasium_knows(task, known):
+def test_id_of_another_version_names_the_known_one(task, known):
+    """An id of another version is told with the one that gymnasium knows."""
     error = refused(task)
     assert f"Gymnasium knows {known}" in error.cause and f"`rewardsmith tasks skeleton {known}`" in error.remedy
 
 
-def test_an_id_that_nobody_knows_is_told_how_to_describe_an_environment_of_one_s_own():
+def test_unknown_id_explains_how_to_describe_an_environment():
+    """An id that nobody knows is told how to describe an environment of one's own."""
     assert "rewardsmith tasks skeleton MODULE:ID" in refused("TwoKeys-v0").remedy
     assert "rewardsmith tasks skeleton twokeys:TwoKeys-v0" in refused("twokeys:TwoKeys-v0").remedy
     assert "Did you mean CartPole-v1?" in refused("CartPole-v2").remedy

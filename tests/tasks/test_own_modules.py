@@ -89,7 +89,8 @@ def test_what_the_environment_imports_when_it_plays_is_found_too(tmp_path):
     batch.step([0])
 
 
-def test_a_module_that_is_nowhere_is_told_with_the_folder_that_was_searched(tmp_path):
+def test_missing_module_names_the_searched_folder(tmp_path):
+    """A module that is nowhere is told with the folder that was searched."""
     path = own_task(tmp_path)
     next(tmp_path.glob("own_line_*.py")).unlink()
     error = refused(path)
@@ -248,7 +249,8 @@ def test_a_module_that_is_gone_is_told(tmp_path):
     assert changed_files("gone_module", was) == [f"the module gone_module is no longer in {tmp_path}"]
 
 
-def test_an_environment_that_exits_later_does_not_end_the_command_while_bounds_are_probed(tmp_path):
+def test_environment_that_exits_does_not_end_the_probe(tmp_path):
+    """An environment that exits later does not end the command while bounds are probed."""
     path = own_task(tmp_path, step="self.n = getattr(self, 'n', 0) + 1\n        if self.n > 5: raise SystemExit(3)")
     described = yaml.safe_load(path.read_text())
     described["state"] = [{"name": "x", "low": 0, "high": 9}]

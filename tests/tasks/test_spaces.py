@@ -72,7 +72,8 @@ def test_a_bound_that_random_steps_leave_is_refused_with_both_numbers():
         walker(high=200).batch(1, "train")
 
 
-def test_a_bound_on_what_the_box_leaves_open_is_taken_if_random_steps_keep_it():
+def test_bound_on_an_open_box_is_taken_if_random_steps_keep_it():
+    """A bound on what the box leaves open is taken if random steps keep it."""
     walker(low=-1000, high=1000).batch(1, "train").close()
     walker().batch(1, "train").close()
 
@@ -152,7 +153,8 @@ def test_names_in_the_order_that_one_guesses_are_refused(tmp_path):
     assert "observation_x = achieved_goal[0], but its name says observation" in shown.stderr
 
 
-def test_a_dict_is_refused_with_the_order_that_its_flattened_entries_will_have():
+def test_dict_refusal_states_the_flattened_order():
+    """A dict is refused with the order that its flattened entries will have."""
     error = refused(CASES / "dict_order" / "point_dict.yaml")
     assert "FlattenObservation" in error.remedy
     assert "observation[3], achieved_goal[0], achieved_goal[1], desired_goal[0], desired_goal[1]" in error.remedy

@@ -119,7 +119,8 @@ def run(folder, steps=1024, **changes):
     return report, points, (folder / "policy.safetensors").read_bytes()
 
 
-def test_a_trial_with_telemetry_of_its_learner_equals_one_without_bit_for_bit(tmp_path, monkeypatch):
+def test_learner_telemetry_changes_no_bit_of_a_trial(tmp_path, monkeypatch):
+    """A trial with telemetry of its learner equals one without bit for bit."""
     with_it, points, policy = run(tmp_path / "with")
     assert all(0 < p.telemetry["learning"]["advantage_share"] < 1 for p in points)
     assert with_it.telemetry["learning"] == points[-1].telemetry["learning"]

@@ -14,7 +14,8 @@ from rewardsmith.training.shaping import RewardShaper
 CHANNELS = (ENV, Channel("reward", weight=2.0), Channel("phi", kind="potential"), Channel("rnd", kind="bonus"))
 
 
-def test_guidance_of_the_program_leaves_out_the_step_that_succeeds_and_all_other_channels():
+def test_guidance_excludes_the_success_step_and_other_channels():
+    """Guidance of the program leaves out the step that succeeds and all other channels."""
     task = get_task("MiniGrid-Empty-5x5-v0")
     batch = task.batch(2, "train")
     shaper = RewardShaper(TrainingReward("", (), CHANNELS), task, batch.tables, 2, 3, 0.99)

@@ -38,7 +38,8 @@ def run(
     return run_trial(plan, points.append, lambda steps: None), points
 
 
-def test_a_slow_environment_is_played_no_longer_than_it_is_trained_at_any_rung(tmp_path):
+def test_slow_environment_is_played_no_more_than_trained(tmp_path):
+    """A slow environment is played no longer than it is trained at any rung."""
     reward = get_method("free").reward(PROGRAM)
     before = {"check": 200}
     for fraction in (0.5, 1.0):
@@ -52,13 +53,15 @@ def test_a_slow_environment_is_played_no_longer_than_it_is_trained_at_any_rung(t
     assert points[-1].evaluation == report.stochastic
 
 
-def test_a_trial_that_trains_too_little_to_pay_for_judging_it_is_judged_on_the_fewest_episodes_and_says_so(tmp_path):
+def test_short_trial_is_evaluated_on_the_fewest_episodes(tmp_path):
+    """A trial that trains too little to pay for judging it is judged on the fewest episodes and says so."""
     report, _ = run(tmp_path, 320)
     assert report.stochastic.episodes == LEAST_EPISODES and report.greedy is None
     assert report.telemetry["played_least"] is True
 
 
-def test_a_trial_that_played_no_more_than_it_trained_is_not_said_to_have_played_more(tmp_path):
+def test_trial_within_its_share_reports_no_excess(tmp_path):
+    """A trial that played no more than it trained is not said to have played more."""
     report, _ = run(tmp_path, 640)
     assert report.stochastic.episodes == LEAST_EPISODES
     assert sum(report.telemetry["played"].values()) <= report.steps

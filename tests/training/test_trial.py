@@ -50,7 +50,8 @@ def run(folder: Path, reward: TrainingReward, fraction: float = 1.0, kill_at: in
 
 
 @pytest.mark.parametrize("method", ["sparse", "auto-mc-reward"])
-def test_a_killed_trial_goes_on_from_its_checkpoint_and_ends_bit_for_bit_the_same(tmp_path, method):
+def test_killed_trial_resumes_bit_for_bit(tmp_path, method):
+    """A killed trial goes on from its checkpoint and ends bit for bit the same."""
     reward = SPARSE if method == "sparse" else get_method(method).reward(PROGRAM)
     whole, curve = run(tmp_path / "whole", reward)
     with pytest.raises(Killed):

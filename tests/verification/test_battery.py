@@ -54,14 +54,16 @@ def test_a_cycle_comes_back_to_where_it_began_and_lava_ends_the_episode(small_ta
                 assert behaviour.name == "against a wall" or len(behaviour.cycle) >= 6
 
 
-def test_a_cost_per_step_may_make_giving_up_better_than_a_detour_but_not_than_solving(small_task):
+def test_step_cost_may_favour_giving_up_over_a_detour(small_task):
+    """A cost per step may make giving up better than a detour but not than solving."""
     task = small_task("MiniGrid-LavaCrossingS9N1-v0")
     report = run_battery(task, rewards.free("return -0.06"), 0.99)
     assert report.passed and report.findings[0].solution.script == "solution"
     assert not run_battery(task, rewards.free("return -0.2"), 0.99).passed
 
 
-def test_the_battery_passes_where_another_way_of_solving_pays_most_when_it_is_played(small_task):
+def test_battery_passes_if_another_solution_earns_most(small_task):
+    """The battery passes where another way of solving pays most when it is played."""
     body = "return -0.8 if action == TURN_LEFT else 0.0"
     task = small_task(DOORKEY)
     assert not run_battery(task, rewards.free(body), 0.99).passed
@@ -76,7 +78,8 @@ def test_the_battery_passes_where_another_way_of_solving_pays_most_when_it_is_pl
     ("reward", "rival"),
     [(rewards.PICKUP_FARM, "alternating PICK_UP and DROP"), (rewards.OSCILLATION, "to and fro before the goal")],
 )
-def test_a_farm_fails_and_the_designer_is_told_who_earned_how_much_and_from_what(small_task, reward, rival):
+def test_exploit_fails_with_its_earnings_by_component(small_task, reward, rival):
+    """A farm fails and the designer is told who earned how much and from what."""
     verdict = next(v for v in run_checks(small_task(DOORKEY), reward, 0.99).verdicts if not v.passed)
     assert (verdict.kind, verdict.passed) == ("battery", False)
     assert rival in verdict.message and "more than the solution" in verdict.message

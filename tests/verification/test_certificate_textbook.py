@@ -44,7 +44,8 @@ DISTANCE = rewards.free(
         ("MiniGrid-LavaGapS5-v0", DISTANCE, distance),
     ],
 )
-def test_values_agree_with_textbook_value_iteration_over_the_real_environment(small_task, task_id, reward, pay):
+def test_values_agree_with_textbook_value_iteration(small_task, task_id, reward, pay):
+    """Values agree with textbook value iteration over the real environment."""
     task = small_task(task_id)
     env = task.make_env().unwrapped
     reset_quietly(env, int(task.pool("train").seeds[1]))

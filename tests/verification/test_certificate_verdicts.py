@@ -53,7 +53,8 @@ def test_rewards_whose_optimum_solves_are_sound(small_task, task_id, reward):
         (FETCH, rewards.free("return 3.0 if state.event == 'picked_up' and not state.solved else 0.0"), "unsound"),
     ],
 )
-def test_exploitable_rewards_fail_and_the_real_environment_pays_the_exploit(small_task, task_id, reward, expected):
+def test_exploitable_rewards_fail_and_exploits_replay(small_task, task_id, reward, expected):
+    """Exploitable rewards fail and the real environment pays the exploit."""
     task = small_task(task_id)
     found = verdict(task, reward)
     assert (found.verdict, found.passed) == (expected, False)
@@ -97,13 +98,15 @@ def test_pay_for_staying_that_ends_at_last_is_dilatory(small_task):
     assert found.worst.low.steps > 2 * found.worst.shortest
 
 
-def test_between_the_least_and_the_most_a_success_can_pay_it_depends_on_time(small_task):
+def test_verdict_between_the_success_bounds_is_time_dependent(small_task):
+    """Between the least and the most a success can pay it depends on time."""
     found = verdict(small_task(DOORKEY), rewards.free("return 0.004"), layouts=1)
     assert found.verdict == "depends on time"
     assert found.worst.high.solves and not found.worst.low.solves
 
 
-def test_the_verdict_says_when_the_episode_is_too_short_for_the_endless_optimum(small_task):
+def test_verdict_states_that_the_episode_is_too_short(small_task):
+    """The verdict says when the episode is too short for the endless optimum."""
     # 0.05 a step for ever outweighs 1 + 9 now, but an episode of 250 steps holds less than that.
     body = "return 10.0 if state.solved else 0.101"
     found = certify(small_task(DOORKEY), rewards.free(body), 0.9999, layouts=1)
@@ -289,7 +292,8 @@ def test_what_success_pays_at_each_step_decides_where_bounds_do_not(small_task, 
     assert found.worst.counterexample is not None
 
 
-def test_a_bonus_for_being_quick_is_worth_what_the_fewest_steps_leave_of_it(small_task):
+def test_speed_bonus_is_bounded_by_the_shortest_solution(small_task):
+    """A bonus for being quick is worth what the fewest steps leave of it."""
     task = small_task("MiniGrid-LavaGapS5-v0")
     quick = rewards.free("return 2.0 * (1.0 - state.step / state.max_steps) if state.solved else 0.0")
     found = certify(task, quick, 0.97, layouts=1).worst
@@ -309,7 +313,8 @@ CORNER = "state.agent.x == 1 and state.agent.y == 1"
         "if 10 <= state.step < 40:\n    memory['warm'] = True\nreturn 0.3 if 'warm' in memory else 0.0",
     ],
 )
-def test_pay_at_some_steps_that_does_not_come_of_success_is_never_called_proved(small_task, body):
+def test_step_dependent_pay_is_never_certified(small_task, body):
+    """Pay at some steps that does not come of success is never called proved."""
     found = certify(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), 0.97)
     assert found.verdict == "not certified" and "depends on time" in found.message()
 
@@ -319,7 +324,8 @@ def test_a_potential_that_reads_the_step_count_is_certified_without_it(small_tas
     assert found.verdict == "sound" and "Without the potential" in found.message()
 
 
-def test_an_optimum_that_waits_for_its_step_is_dilatory_and_worth_what_it_is_paid_then(small_task):
+def test_waiting_optimum_is_slow_and_valued_when_paid(small_task):
+    """An optimum that waits for its step is dilatory and worth what it is paid then."""
     body = "return (-0.5 + 0.1 * min(state.step, 50)) if state.solved else 0.0"
     task = small_task("MiniGrid-Empty-5x5-v0")
     found = certify(task, rewards.free(body), 0.97, layouts=1).worst

@@ -59,7 +59,8 @@ def test_listing_the_real_environment_gives_what_the_compiled_engine_gives(small
         assert found.high.value == pytest.approx(compiled.high.value, abs=1e-9)
 
 
-def test_a_user_s_own_environment_is_checked_with_replayable_counterexamples():
+def test_own_environment_gets_replayable_counterexamples():
+    """A user's own environment is checked with replayable counterexamples."""
     task = CustomTask(BallThenGoal, "ball-then-goal", {"train": 4, "select": 2, "claim": 2})
     good = check_reward("def reward(prev, action, state, memory):\n    return float(state.solved)\n", task)
     assert good.passed and good.verdict("certificate").details["verdict"] == "sound"
@@ -149,7 +150,8 @@ def test_an_episode_that_may_be_shorter_than_it_says_is_not_certified():
         assert found.verdict("certificate").details["verdict"] == "not certified"
 
 
-def test_attributes_that_are_none_are_kept_and_lists_that_change_are_not_certified():
+def test_changing_lists_are_not_certified():
+    """Attributes that are none are kept and lists that change are not certified."""
     costly = "-2.0 if state.event == 'picked_up' else 0.0"
     assert certify(custom(Unset), reward_of(unpaid(costly)), 0.99, layouts=1).verdict == "unsound"
     found = check_reward(unpaid(costly), custom(Listed))

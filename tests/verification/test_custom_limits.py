@@ -91,7 +91,8 @@ def test_listing_that_goes_on_lists_what_it_would_have_listed_at_once(two_keys):
         assert len(mine.state) == limit and not mine.complete
 
 
-def test_the_layouts_of_an_own_environment_that_are_alike_are_looked_at_once(monkeypatch):
+def test_equal_layouts_of_an_own_environment_are_checked_once(monkeypatch):
+    """The layouts of an own environment that are alike are looked at once."""
     monkeypatch.syspath_prepend(str(CASES / "minigrid_own_env"))
     from obstacle_env import ObstacleRoom
 

@@ -87,7 +87,8 @@ def test_nothing_is_said_where_nothing_is_wrong():
     assert diagnose(0.5, FLAT, QUIET) == {}
 
 
-def test_a_potential_that_pays_to_and_fro_is_neither_flooding_nor_oscillation():
+def test_potential_is_neither_flooding_nor_oscillation():
+    """A potential that pays to and fro is neither flooding nor oscillation."""
     measured = telemetry(channels=channels(mean_per_episode=-9.0, magnitude_per_episode=60.0), potentials=["reward"])
     assert diagnose(0.5, FLAT, measured) == {}
     assert set(diagnose(0.5, FLAT, {**measured, "potentials": []})) == {"flooding", "oscillation"}

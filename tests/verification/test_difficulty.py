@@ -40,7 +40,8 @@ def test_a_milestone_on_the_way_makes_it_easier():
     assert score(milestone=0.5) < score()
 
 
-def test_a_cost_of_the_needed_action_makes_it_harder_where_it_is_no_longer_small():
+def test_cost_of_the_needed_action_raises_the_difficulty():
+    """A cost of the needed action makes it harder where it is no longer small."""
     assert score(milestone=0.1, pick_cost=1.0) > score(milestone=0.1, pick_cost=0.05) + 0.5
 
 

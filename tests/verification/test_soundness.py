@@ -46,7 +46,8 @@ def of(*layouts, **more):
     return soundness_of({"layouts": list(layouts), **more})
 
 
-def test_a_headline_says_sound_alone_only_from_29_layouts_on_or_where_none_is_left():
+def test_headline_is_sound_from_29_layouts_or_all():
+    """A headline says sound alone only from 29 layouts on or where none is left."""
     many = [layout(k) for k in range(29)]
     assert of(*many).headline == "sound"
     assert of(*many[:28]).headline == "sound on 28 layouts, up to 10.1 % unsound possible"
@@ -103,7 +104,8 @@ def test_a_verdict_that_an_older_version_stored_is_shown_with_its_bound():
     assert (shown["ratio"], shown["reason"]) == (None, NO_RATIO)
 
 
-def test_a_reward_that_pays_for_dying_fails_on_the_layouts_that_are_looked_at_by_default():
+def test_reward_for_dying_fails_on_the_default_layouts():
+    """A reward that pays for dying fails on the layouts that are looked at by default."""
     source = (CASES / "lava_terminated" / "reward.py").read_text()
     found = check_reward(source, "MiniGrid-LavaCrossingS9N2-v0")
     assert not found.passed

@@ -50,7 +50,8 @@ def test_the_battery_is_scored_in_both_hosts(small_task, name):
     assert raised.value.cause == "nondeterministic"
 
 
-def test_an_object_that_memory_keeps_is_not_the_same_object_where_memories_are_copied(small_task):
+def test_copied_memories_hold_other_objects(small_task):
+    """An object that memory keeps is not the same object where memories are copied."""
     body = "memory.setdefault('k', KEY)\nreturn 0.001 if memory['k'] is KEY else 0.0"
     found = run_checks(small_task(DOORKEY), rewards.free(body, head="KEY = (1.5, 2.5)\n"), 0.99)
     assert [v.kind for v in found.verdicts if not v.passed] == ["determinism"]
