@@ -17,6 +17,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.seeds import curve_seed, rung_end_seed
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.adaptation import Adaptation
@@ -281,7 +282,7 @@ def _report(
 def _final(plan: TrialPlan, plans: Schedule) -> tuple[int, int]:
     """Episodes and seed of the evaluation at a rung's end."""
     complete = plans.rung_end(plan.fraction) == plans.total
-    return plan.training.final_episodes if complete else plan.training.eval_episodes, 7_000 + plan.seed
+    return plan.training.final_episodes if complete else plan.training.eval_episodes, rung_end_seed(plan.seed)
 
 
 def _policy_card(plan: TrialPlan) -> dict[str, Any]:
@@ -371,7 +372,7 @@ class _Progress(BaseCallback):
             asked = _final(self._plan, self._plans)
             result = self.judged = self.played.success(policy, pool, *asked, self._seen)
         else:
-            seed = (1_000_003 * self._plan.seed + self._seen) % 2**31
+            seed = curve_seed(self._plan.seed, self._seen)
             result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._seen)
         now = {"methods": self._learners.telemetry(), "learning": self._learning}
         telemetry = self._shaper.telemetry() | now

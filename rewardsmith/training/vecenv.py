@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from rewardsmith.programs.rollout import Rollout
+from rewardsmith.seeds import episodes_seed
 from rewardsmith.tasks.base import BatchEnv, Task
 
 
@@ -50,7 +51,7 @@ class BatchVecEnv(VecEnv):
 
     def reset(self) -> NDArray[np.float32]:
         """Start episodes everywhere, as after cut `self.cuts`."""
-        self.batch.reset(self._episode_seed())
+        self.batch.reset(episodes_seed(self._seed, self.cuts))
         self._t = 0
         self._rollouts_since_cut = 0
         self._starts[:] = True
@@ -118,15 +119,12 @@ class BatchVecEnv(VecEnv):
         if cut:
             self.cuts += 1
             self._rollouts_since_cut = 0
-            self.batch.reset(self._episode_seed())
+            self.batch.reset(episodes_seed(self._seed, self.cuts))
         else:
             self.batch.restart(done)
         self.batch.observe(observations, done)
         self.batch.state_rows(self._rows)
         return observations
-
-    def _episode_seed(self) -> int:
-        return int(np.random.SeedSequence([self._seed, self.cuts]).generate_state(1)[0])
 
     def close(self) -> None:
         """Close the environments."""
