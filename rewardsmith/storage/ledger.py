@@ -1,7 +1,8 @@
 """The ledger of language-model calls: a row per call, which first reserves its upper bound, then settles it.
 
 Reserving reads the job's sums and writes the reservation in one transaction, so that any number of threads,
-processes and machines together stay within a limit.
+processes and machines together stay within a limit. A job's money limit is kept here and in engine/models/limited.py,
+which asks before each call.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from test_state_machine import World, complete, fresh, play, start
 
 from rewardsmith.engine.jobs import lifecycle, steering
 from rewardsmith.engine.jobs.advance import advance
-from rewardsmith.engine.search.ranking import AGAIN
 from rewardsmith.engine.search.retraining import proposal, weighed
+from rewardsmith.engine.search.snapshot import AGAIN
 from rewardsmith.methods import get_method
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.reward import ENV, TrainingReward

@@ -16,9 +16,8 @@ from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items.design import _candidate_id
 from rewardsmith.engine.jobs import lifecycle, service, steering
 from rewardsmith.engine.jobs.advance import advance
-from rewardsmith.engine.search.ranking import AGAIN, ranking
-from rewardsmith.engine.search.rounds import decide, repair_depth
-from rewardsmith.engine.search.snapshot import read_snapshot
+from rewardsmith.engine.search.rounds import decide
+from rewardsmith.engine.search.snapshot import AGAIN, read_snapshot
 from rewardsmith.errors import LostItem, UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import source_hash
@@ -102,7 +101,7 @@ def complete(context: Context, item: Item, world: World) -> None:
 
 def design(connection, snapshot, item: Item, chance: float) -> None:
     repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
-    depth = 0 if repaired is None else repair_depth(snapshot, repaired) + 1
+    depth = 0 if repaired is None else snapshot.repair_depth(repaired) + 1
     unreadable = chance < 0.15
     source = f"# {item.key.iteration} {item.key.sample} {depth}"
     records.put_candidate(
@@ -131,7 +130,7 @@ def play(context: Context, job_id: str, world: World, order: random.Random) -> l
         snapshot = read_snapshot(connection, job_id)
     assert snapshot.job.state in ("done", "failed")
     assert decide(snapshot) == []
-    return [c.id.split("-", 1)[1] for c in ranking(snapshot)]
+    return [c.id.split("-", 1)[1] for c in snapshot.ranking()]
 
 
 def behaviour_of(items: list[Item], candidate: str) -> str | None:

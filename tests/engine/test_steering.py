@@ -14,7 +14,6 @@ from rewardsmith.engine.items import dispatch
 from rewardsmith.engine.jobs import lifecycle, steering
 from rewardsmith.engine.jobs.advance import advance
 from rewardsmith.engine.models.open import models_of
-from rewardsmith.engine.search.ranking import ranking
 from rewardsmith.engine.search.rounds import choose_move
 from rewardsmith.engine.search.snapshot import read_snapshot
 from rewardsmith.errors import UsageError
@@ -168,11 +167,11 @@ def test_a_vetoed_candidate_trains_no_more_and_is_never_the_best(tmp_path):
     context, job = start(tmp_path)
     designed(context, job, 1.0, 2.0)
     trained(context, job, {"1a": 0.9, "1b": 0.4})
-    assert ranking(snapshot_of(context, job))[0].id == f"{job}-1a"
+    assert snapshot_of(context, job).ranking()[0].id == f"{job}-1a"
     steering.veto(context, f"{job}-1a")
     advance(context, job)
     after = snapshot_of(context, job)
-    assert [c.id for c in ranking(after)] == [f"{job}-1b"]
+    assert [c.id for c in after.ranking()] == [f"{job}-1b"]
     vetoed = next(c for c in after.candidates if c.id == f"{job}-1a")
     assert (vetoed.state, vetoed.cause_of_death) == ("vetoed", "vetoed by the user")
     with pytest.raises(UsageError, match="baseline"):
@@ -185,7 +184,7 @@ def test_a_veto_while_others_train_leaves_the_race_to_them(tmp_path):
     steering.veto(context, f"{job}-1a")
     advance(context, job)
     trained(context, job, {"1b": 0.4})
-    assert [c.id for c in ranking(snapshot_of(context, job))] == [f"{job}-1b"]
+    assert [c.id for c in snapshot_of(context, job).ranking()] == [f"{job}-1b"]
 
 
 def test_fork_joins_the_next_round_under_its_own_name(tmp_path):

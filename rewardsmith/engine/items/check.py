@@ -12,7 +12,6 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.counter_examples import saved_hacks
 from rewardsmith.engine.items.shown import anonymous
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
-from rewardsmith.engine.search.rounds import repair_depth
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.methods.recipe import recipe_of
@@ -57,7 +56,7 @@ def run_check(context: Context, item: Item) -> None:
             source=candidate.source,
             components=checked.components,
             played=checked.played,
-            key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * repair_depth(snapshot, candidate)),
+            key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * snapshot.repair_depth(candidate)),
             given=recipe.given(task),
             facts=reads_facts(spec, "critic"),
             limits=lengths(spec),

@@ -11,7 +11,6 @@ from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.shown import anonymous, curve_points, searched_trials
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
-from rewardsmith.engine.search.rounds import repair_depth
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.methods.recipe import Recipe, recipe_of
@@ -38,7 +37,7 @@ def run_design(context: Context, item: Item) -> None:
     assert contract is not None, "a method without a contract asks for no design"
     task = get_task(spec.task, spec.description)
     repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
-    depth = 0 if repaired is None else repair_depth(snapshot, repaired) + 1
+    depth = 0 if repaired is None else snapshot.repair_depth(repaired) + 1
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(
         contract=contract,

@@ -16,9 +16,9 @@ from rewardsmith.agents.models import LanguageModel
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.jobs.task_files import read_key
 from rewardsmith.engine.models.relayed import open_relayed
-from rewardsmith.engine.search.ranking import AGAIN
 from rewardsmith.engine.search.retraining import proposal, weighed
-from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.shares import share_of
+from rewardsmith.engine.search.snapshot import AGAIN, Snapshot
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.methods.base import Setting
@@ -68,16 +68,6 @@ def reward_of(item: Item, candidate: Candidate) -> TrainingReward:
     return weighed(TrainingReward.from_stored(candidate.source, candidate.reward), item.payload.get("weights", {}))
 
 
-def fraction_of(item: Item, spec: JobSpec) -> float:
-    """The share of a full trial at which an item's rung ends."""
-    if item.key.kind == "confirm":
-        return 1.0
-    if item.key.kind == "baseline":
-        # The claim trains the baseline in full; without a claim the search's baseline is all there is.
-        return spec.rungs[0] if spec.confirm else 1.0
-    return spec.rungs[item.key.rung]
-
-
 def train_item(context: Context, item: Item) -> None:
     """Run an item's trial in this process and write its result; a program's fault is a result, the task's ends the job.
 
@@ -102,7 +92,7 @@ def train_item(context: Context, item: Item) -> None:
             training=training,
             seed=item.key.seed,
             steps=spec.steps,
-            fraction=fraction_of(item, spec),
+            fraction=share_of(item.key, spec),
             folder=folder,
             pool="claim" if purpose == "confirm" else "select",
             isolation=context.settings.isolation,
@@ -304,7 +294,7 @@ class _Rows:
 
 
 def _measures(success: float, curve: Sequence[Mapping[str, Any]], telemetry: Mapping[str, Any]) -> dict[str, float]:
-    """What engine.search.ranking ranks by, see `score_at`."""
+    """What candidates are ranked by (engine.search.snapshot, `Measure`)."""
     points = [p["success"] for p in curve if p["success"] is not None]
     return {
         "success": success,

@@ -11,7 +11,6 @@ from sqlalchemy.exc import DataError
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.jobs.lifecycle import pause_job
 from rewardsmith.engine.search.claim import claim_of
-from rewardsmith.engine.search.ranking import ranking
 from rewardsmith.engine.search.rounds import decide
 from rewardsmith.engine.search.snapshot import read_snapshot
 from rewardsmith.engine.search.steps import AddItem, FinishJob, SetBest, SetCandidate, SetIteration, Step
@@ -77,7 +76,7 @@ def _apply(connection: Connection, job_id: str, step: Step) -> None:
             # Where the job fails, what is under way is wanted no more.
             queue.cancel_open(connection, job_id)
             records.stop_trials(connection, job_id)
-            best = ranking(read_snapshot(connection, job_id))
+            best = read_snapshot(connection, job_id).ranking()
             values: dict[str, Any] = {}
             if best:
                 values["best_candidate"] = best[0].id

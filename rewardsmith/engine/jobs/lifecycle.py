@@ -13,13 +13,14 @@ from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.jobs.task_files import require_same_task, with_description
 from rewardsmith.engine.models.open import models_of
-from rewardsmith.engine.search.ranking import ranking, search_seed
 from rewardsmith.engine.search.rounds import decide
+from rewardsmith.engine.search.shares import claim_steps, least_steps
 from rewardsmith.engine.search.snapshot import Snapshot, Used, read_snapshot
 from rewardsmith.engine.search.steps import AddItem, SetIteration
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import Recipe, recipe_of
 from rewardsmith.programs.reward import SPARSE, source_hash
+from rewardsmith.seeds import search_seed
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import procedures, queue, records
 from rewardsmith.storage.database import read
@@ -100,12 +101,10 @@ _UNDESIGNED = {"designs": False, "iterations": 1, "samples": 1, "repairs": 0, "r
 
 def check_budget(spec: JobSpec) -> None:
     """Raises UsageError for limits that cannot be kept, or cannot pay for one candidate and its claim."""
-    reserve = 2 * spec.confirm * spec.steps
-    baseline = spec.rungs[0] if spec.confirm else 1.0
     limit = spec.budget.env_steps
-    if limit is not None and limit < reserve + spec.steps * (baseline + spec.rungs[0]):
+    if limit is not None and limit < least_steps(spec):
         raise UsageError(
-            f"A budget of {limit:,} environment steps cannot pay the claim ({reserve:,}) and one candidate.",
+            f"A budget of {limit:,} environment steps cannot pay the claim ({claim_steps(spec):,}) and one candidate.",
             "Raise --max-steps, or lower --confirm or --steps.",
         )
     models = {name for role in ("designer", "critic", "analyzer") for name in models_of(spec, role)}
@@ -123,7 +122,7 @@ def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -
         f"{job.id}-sparse", job, iteration=0, kind="baseline", move="baseline", sample=0, source="",
         source_hash=SPARSE.hash, reward=SPARSE.stored, state="passed", oracle_informed=False,
     )  # fmt: skip
-    items = [queue.new_item(ItemKey(job.id, "baseline", candidate=baseline.id, seed=spec.seed * 100))]
+    items = [queue.new_item(ItemKey(job.id, "baseline", candidate=baseline.id, seed=search_seed(spec.seed, 0)))]
     if seed_reward is None:
         return Snapshot(job, spec, [], [baseline], items, Used())
     seeded = _candidate(
@@ -209,7 +208,7 @@ def pause_job(context: Context, job_id: str, note: str) -> None:
 def best_of(connection: Connection, job_id: str) -> str | None:
     """The best candidate so far, or None; also where the job's settings cannot be read by this version."""
     try:
-        ranked = ranking(read_snapshot(connection, job_id))
+        ranked = read_snapshot(connection, job_id).ranking()
     except ValidationError:
         return None
     return ranked[0].id if ranked else None
@@ -250,7 +249,7 @@ def stop_for_time(context: Context, job_id: str, note: str) -> None:
         snapshot = read_snapshot(connection, job_id)
         if snapshot.job.state != "running":
             return
-        best = ranking(snapshot)
+        best = snapshot.ranking()
         queue.cancel_open(connection, job_id)
         records.stop_trials(connection, job_id)
         state = "done" if best else "failed"
@@ -298,17 +297,3 @@ def add_active_seconds(context: Context, job_id: str, seconds: float) -> None:
         connection.execute(
             jobs.update().where(jobs.c.id == job_id).values(active_seconds=jobs.c.active_seconds + seconds)
         )
-
-
-__all__ = [
-    "add_active_seconds",
-    "cancel_job",
-    "create_job",
-    "extend_job",
-    "find_unfinished",
-    "pause_for_answers",
-    "pause_job",
-    "resume_job",
-    "search_seed",
-    "stop_for_time",
-]

@@ -8,7 +8,6 @@ from pathlib import Path, PurePath
 from rewardsmith.agents.manual import files_of
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.models.open import manual_folder
-from rewardsmith.engine.search.ranking import ranking
 from rewardsmith.engine.search.snapshot import Snapshot, read_snapshot
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import recipe_of
@@ -88,13 +87,13 @@ def veto(context: Context, candidate_id: str) -> None:
         if candidate.kind == "baseline":
             raise UsageError(f"{candidate_id} is the baseline.", "Veto a designed candidate.")
         if procedures.steer(connection, records.get_job(connection, candidate.job_id)):
-            left = [c for c in ranking(read_snapshot(connection, candidate.job_id)) if c.id != candidate_id]
+            left = [c for c in read_snapshot(connection, candidate.job_id).ranking() if c.id != candidate_id]
             procedures.veto(connection, candidate_id, left[0].id if left else None)
             return
         queue.cancel_open(connection, candidate.job_id, candidate_id)
         records.stop_trials(connection, candidate.job_id, candidate_id)
         records.update_candidate(connection, candidate_id, state="vetoed", cause_of_death="vetoed by the user")
-        best = ranking(read_snapshot(connection, candidate.job_id))
+        best = read_snapshot(connection, candidate.job_id).ranking()
         job = records.get_job(connection, candidate.job_id)
         if job.best_candidate == candidate_id:
             records.update_job(connection, job.id, best_candidate=best[0].id if best else None)

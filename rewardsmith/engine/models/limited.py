@@ -1,4 +1,7 @@
-"""The last word on limits of calls, tokens and dollars, and the ledger: every call reserves, then settles."""
+"""A job's limit on money, tokens and calls: each call is refused, or its cost reserved, before it is sent.
+
+The sums are kept by storage/ledger.py. Whether a job asks for more at all is decided in engine/search/job_budget.py.
+"""
 
 from __future__ import annotations
 

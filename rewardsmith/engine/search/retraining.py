@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rewardsmith.engine.search.job_budget import affords_retraining
-from rewardsmith.engine.search.ranking import AGAIN, items_again, mean_result, rung_reached, trainings
-from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.job_budget import JobBudget
+from rewardsmith.engine.search.snapshot import AGAIN, Snapshot, mean_result
 from rewardsmith.engine.search.steps import AddItem, SetCandidate, Step
+from rewardsmith.engine.search.trainings import adjusted_trials
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec
@@ -80,8 +80,8 @@ def retrain(s: Snapshot, candidates: Sequence[Candidate]) -> list[Step]:
     steps: list[Step] = []
     for c in candidates:
         queued = s.spec.seeds * sum(isinstance(step, SetCandidate) for step in steps)
-        found, rung = _proposed(s, c), rung_reached(s, c)
-        if found is not None and affords_retraining(s, rung, queued):
+        found, rung = _proposed(s, c), s.rung_reached(c)
+        if found is not None and JobBudget(s).affords_retraining(rung, queued):
             adjustment = {**found, "rung": rung}
             steps += [SetCandidate(c.id, {"adjustment": adjustment}), *_begin(s, c, adjustment)]
     return steps
@@ -94,10 +94,10 @@ def go_on(s: Snapshot, begun: Sequence[Candidate]) -> list[Step]:
 
 def _proposed(s: Snapshot, c: Candidate) -> dict[str, Any] | None:
     """What more than half of a candidate's trials at its last rung call for."""
-    rung = rung_reached(s, c)
+    rung = s.rung_reached(c)
     if not (s.spec.retrain and s.spec.searches) or c.adjustment is not None or rung < 0 or c.state != "passed":
         return None
-    items = trainings(s, c, rung)
+    items = s.trainings(c, rung)
     found = [r for i in items if (r := (i.result or {}).get("proposal"))]
     reasons = Counter(r["reason"] for r in found).most_common(1)
     if not reasons or 2 * reasons[0][1] <= len(items):
@@ -110,7 +110,7 @@ def _begin(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any]) -> list[Ste
     if "weights" in adjustment:
         key = ItemKey(s.job.id, "recheck", c.iteration, c.id, rung=rung)
         return [AddItem(key, {"weights": adjustment["weights"]})]
-    return items_again(s, c, adjustment, rung)
+    return adjusted_trials(s, c, adjustment, rung)
 
 
 def _next(s: Snapshot, c: Candidate) -> list[Step]:
@@ -125,7 +125,7 @@ def _next(s: Snapshot, c: Candidate) -> list[Step]:
         if not result.get("passed"):
             why = result.get("message") or _lost(rechecks)
             return [_decided(s, c, False, f"not trained once more {_words(s, c)}: {why}")]
-        return items_again(s, c, adjustment, adjustment["rung"])
+        return adjusted_trials(s, c, adjustment, adjustment["rung"])
     if not trials:
         return _begin(s, c, adjustment)
     fault = next(((i.result or {}).get("fault") or _lost([i]) for i in trials if _failed(i)), None)
@@ -144,8 +144,8 @@ def _lost(items: Sequence[Item]) -> str:
 
 def _compared(s: Snapshot, c: Candidate, trials: Sequence[Item]) -> SetCandidate:
     """Which trials stand: by success, then by mean success over the curve; at a tie those with the job's settings."""
-    first = trainings(s, c, (c.adjustment or {})["rung"])
-    before, after = ([mean_result(items, m) for m in ("success", "area")] for items in (first, trials))
+    first = s.trainings(c, (c.adjustment or {})["rung"])
+    before, after = ([mean_result(items, "success"), mean_result(items, "area")] for items in (first, trials))
     did = f"trained once more {_words(s, c)}: {after[0]:.1%} success"
     if after > before:
         return _decided(s, c, True, f"{did} instead of {before[0]:.1%}")

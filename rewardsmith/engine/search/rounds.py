@@ -6,25 +6,16 @@ process may advance any job at any time.
 
 from __future__ import annotations
 
-from rewardsmith.engine.search.halving import train_or_finish
-from rewardsmith.engine.search.job_budget import affords_calls, affords_training
-from rewardsmith.engine.search.ranking import ranking, rung_reached, score_at
+from rewardsmith.engine.search.halving import Halving
+from rewardsmith.engine.search.job_budget import JobBudget
+from rewardsmith.engine.search.predicted_first import PredictedFirst
+from rewardsmith.engine.search.retraining import go_on
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.search.steps import AddItem, FinishJob, SetIteration, Step, death
 from rewardsmith.programs.duplicates import normal_form
-from rewardsmith.storage.queue import OPEN, Item, ItemKey
+from rewardsmith.seeds import confirm_seed
+from rewardsmith.storage.queue import OPEN, ItemKey
 from rewardsmith.storage.records import Candidate
-
-CONFIRM_SEEDS_FROM, ADJUSTED_SEEDS_FROM = 10_000, 20_000
-
-
-def confirm_seed(s: Snapshot, index: int, adjusted: bool = False) -> int:
-    """Fresh training seeds of the claim; others where it is made with other training settings than the job's.
-
-    A job that goes on may make a claim of each kind, and the baseline has one trial per seed.
-    """
-    first = ADJUSTED_SEEDS_FROM if adjusted else CONFIRM_SEEDS_FROM
-    return first + s.spec.seed * 100 + index
 
 
 def decide(s: Snapshot) -> list[Step]:
@@ -55,7 +46,7 @@ def _task_fault(s: Snapshot) -> str | None:
 
 def _open_iteration(s: Snapshot, number: int) -> list[Step]:
     steps: list[Step] = [SetIteration(number, "running")]
-    ranked = ranking(s)
+    ranked = s.ranking()
     for sample in range(s.spec.samples):
         key = ItemKey(s.job.id, "design", iteration=number, sample=sample)
         move = choose_move(sample, number, ranked)
@@ -86,16 +77,25 @@ def choose_move(sample: int, number: int, ranked: list[Candidate]) -> str:
 
 def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
     steps: list[Step] = []
-    mine = [c for c in s.candidates if c.iteration == number and c.kind != "baseline" and c.state != "vetoed"]
+    mine = s.racers(number)
     if any(i.key.candidate == "" and i.state in OPEN for i in s.items_of("design", iteration=number)):
         return []  # twins are told apart, and budgets shared out, once the whole round is designed
     for candidate in mine:
         steps += _before_training(s, candidate)
     # Who is trained must not depend on whose check ended first, so repairs and their checks are waited for, too: only
     # then is it known which of two that pay the same trains, and who gets a short budget.
-    if steps or _open(s, number, "check", "design"):
+    if steps or s.under_way(number, "check", "design"):
         return steps
-    return _paying_the_same(s, mine) or train_or_finish(s, number, mine)
+    return _paying_the_same(s, mine) or _train(s, number)
+
+
+def _train(s: Snapshot, number: int) -> list[Step]:
+    """The next trainings of a round whose designs, repairs and checks are done, or its end."""
+    if again := [c for c in s.racers(number) if c.retrains]:
+        # Who is ahead, and who trains next, must not depend on which of these is done sooner.
+        return go_on(s, again)
+    strategy = PredictedFirst.of(s, number) or Halving.of(s.spec, number)
+    return strategy.next(s)
 
 
 def _paying_the_same(s: Snapshot, mine: list[Candidate]) -> list[Step]:
@@ -124,25 +124,15 @@ def _behaviour(s: Snapshot, c: Candidate) -> str | None:
 
 def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
     """An earlier candidate with the same program; repairs of one round are not compared with each other."""
-    mine = (c.iteration, repair_depth(s, c))
+    mine = (c.iteration, s.repair_depth(c))
 
     def is_earlier(o: Candidate) -> bool:
-        theirs = (o.iteration, repair_depth(s, o))
+        theirs = (o.iteration, s.repair_depth(o))
         return theirs < mine or (theirs == mine == (c.iteration, 0) and o.sample < c.sample)
 
     earlier = [o for o in s.candidates if o.source and is_earlier(o)]
     form = normal_form(c.source)
     return next((o for o in earlier if o.source_hash == c.source_hash or normal_form(o.source) == form), None)
-
-
-def repair_depth(s: Snapshot, candidate: Candidate) -> int:
-    """How many repairs led to this candidate."""
-    by_id = {c.id: c for c in s.candidates}
-    depth = 0
-    while candidate.move == "repair":
-        depth += 1
-        candidate = by_id[candidate.parents[0]]
-    return depth
 
 
 def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
@@ -155,7 +145,7 @@ def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
     if c.state == "designed" and lost:
         return [death(c, f"its check was lost: {lost[0].error}")]
     failed = [i for i in s.items_of("check", candidate=c.id) if (i.result or {}).get("passed") is False]
-    if c.state == "dead" and failed and repair_depth(s, c) < s.spec.repairs and affords_calls(s):
+    if c.state == "dead" and failed and s.repair_depth(c) < s.spec.repairs and JobBudget(s).affords_calls():
         repair = ItemKey(kind="design", sample=c.sample, **key)
         if not s.items_of("design", candidate=c.id):
             return [AddItem(repair, {"move": "repair", "parents": [c.id]})]
@@ -166,28 +156,27 @@ def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
 
 
 def _why_stop_searching(s: Snapshot, done: int) -> str | None:
-    best = ranking(s)
-    last = len(s.spec.rungs) - 1
-    reached = score_at(s, best[0], last) if best and rung_reached(s, best[0]) == last else 0.0
+    best = s.ranking()
+    reached = s.score(best[0], s.last_rung) if best and s.rung_reached(best[0]) == s.last_rung else 0.0
     if s.spec.target is not None and reached >= s.spec.target:
         return f"reached the target of {s.spec.target:.0%} in iteration {done}"
     if done >= s.spec.iterations:
         return f"all {done} iterations are done"
-    if not affords_calls(s, s.spec.samples):
+    if not JobBudget(s).affords_calls(s.spec.samples):
         return "the budget for language-model calls is spent"
-    if not affords_training(s, 0, s.spec.seeds):
+    if not JobBudget(s).affords_training(0):
         return "the budget of environment steps is spent"
     return None
 
 
 def _confirm(s: Snapshot, reason: str) -> list[Step]:
-    best = ranking(s)
+    best = s.ranking()
     if not best:
         return [FinishJob("failed", f"No candidate was trained to a result; {reason}.")]
     baseline = next(c for c in s.candidates if c.kind == "baseline")
     changes = best[0].training_changes
     settings = {"training": changes} if changes else {}
-    seeds = [confirm_seed(s, k, bool(changes)) for k in range(s.spec.confirm)]
+    seeds = [confirm_seed(s.spec.seed, k, bool(changes)) for k in range(s.spec.confirm)]
     keys = [ItemKey(s.job.id, "confirm", candidate=arm.id, seed=k) for k in seeds for arm in (best[0], baseline)]
     missing = [AddItem(k, settings) for k in keys if not s.items_of("confirm", candidate=k.candidate, seed=k.seed)]
     if missing:
@@ -204,7 +193,3 @@ def _confirm(s: Snapshot, reason: str) -> list[Step]:
     if faulted:
         note += f" {faulted} of {len(confirms)} trials of the claim failed and count as no success."
     return [FinishJob("done", note)]
-
-
-def _open(s: Snapshot, iteration: int, *kinds: str) -> list[Item]:
-    return [i for i in s.items if i.key.iteration == iteration and i.key.kind in kinds and i.state in OPEN]

@@ -1,0 +1,46 @@
+"""The end of a round whose trials are done: trained once more, scored, read by the analyzer, closed."""
+
+from __future__ import annotations
+
+import math
+
+from rewardsmith.engine.search.job_budget import JobBudget
+from rewardsmith.engine.search.retraining import retrain
+from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.steps import AddItem, SetBest, SetCandidate, SetIteration, Step
+from rewardsmith.storage.queue import ItemKey
+from rewardsmith.storage.records import Candidate
+
+_READ = 2
+"""So many of a round's best are read by the analyzer."""
+
+
+def end_round(s: Snapshot, number: int) -> list[Step]:
+    """The next steps towards the end of round `number`; empty while one is under way."""
+    racers = s.begun(number)
+    if not _reached_target(s, racers) and (again := retrain(s, racers)):
+        return again
+    steps: list[Step] = [
+        SetCandidate(c.id, {"state": "trained", "score": s.score(c, s.rung_reached(c))})
+        for c in racers
+        if c.state == "passed" and s.rung_reached(c) >= 0
+    ]
+    ranked = [c for c in s.ranking() if c.iteration == number]
+    wanted = ranked[:_READ] if JobBudget(s).affords_calls() and s.spec.searches else []
+    analyses = [AddItem(ItemKey(s.job.id, "analyse", number, c.id)) for c in wanted]
+    steps += [a for a in analyses if not s.items_of("analyse", candidate=a.key.candidate)]
+    if steps or s.under_way(number, "analyse"):
+        return steps
+    return _close(s, number)
+
+
+def _reached_target(s: Snapshot, racers: list[Candidate]) -> bool:
+    last, target = s.last_rung, s.spec.target or math.inf
+    return any(s.rung_reached(c) == last and s.score(c, last) >= target for c in racers)
+
+
+def _close(s: Snapshot, number: int) -> list[Step]:
+    ranked = s.ranking()
+    if not ranked:
+        return [SetIteration(number, "done", "no candidate was trained")]
+    return [SetBest(ranked[0].id), SetIteration(number, "done", f"best {ranked[0].id}")]

@@ -1,0 +1,37 @@
+"""The work items that train a candidate: its first rung, its next one, and once more with other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rewardsmith.engine.search.job_budget import JobBudget
+from rewardsmith.engine.search.snapshot import AGAIN, Snapshot
+from rewardsmith.engine.search.steps import AddItem, Step, death
+from rewardsmith.seeds import search_seed
+from rewardsmith.storage.queue import ItemKey
+from rewardsmith.storage.records import Candidate
+
+
+def first_trials(s: Snapshot, c: Candidate, queued: int = 0) -> list[Step]:
+    """The trials of a candidate's first rung, or its death where no budget is left; `queued`: see JobBudget."""
+    if not JobBudget(s).affords_training(0, queued):
+        return [death(c, "not trained: the budget of environment steps is spent")]
+    return trials_of_rung(s, c, 0)
+
+
+def trials_of_rung(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
+    """The trials of a candidate's next rung, one per seed, with the settings that stand for it."""
+    if c.retrained_from is not None:
+        return adjusted_trials(s, c, c.adjustment or {}, rung)
+    return _trials(s, c, rung, -1, {})
+
+
+def adjusted_trials(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any], rung: int) -> list[Step]:
+    """The trials of a rung with adjusted settings, one per seed."""
+    return _trials(s, c, rung, AGAIN, {k: adjustment[k] for k in ("training", "weights") if k in adjustment})
+
+
+def _trials(s: Snapshot, c: Candidate, rung: int, sample: int, settings: dict[str, Any]) -> list[Step]:
+    seeds = [search_seed(s.spec.seed, k) for k in range(s.spec.seeds)]
+    return [AddItem(ItemKey(s.job.id, "train", c.iteration, c.id, seed, rung, sample), settings) for seed in seeds]
