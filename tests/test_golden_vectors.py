@@ -15,9 +15,10 @@ from rewardsmith.programs.composition import Carry, Channel
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
 from rewardsmith.reporting.reward_file import reward_file
+from rewardsmith.tasks.base import Behaviour
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.verification.battery import judge
-from rewardsmith.verification.scripts import Played, Script
+from rewardsmith.verification.scripts import Played
 from sandbox.client import replay_module
 
 VECTORS = json.loads((Path(__file__).with_name("golden") / "vectors.json").read_text())
@@ -111,7 +112,7 @@ def test_the_battery_sums_what_the_vectors_say(case):
     reward, played = reward_of(case), rollout()
     with open_host(reward, toy_task(), {}, 2, 6) as host:
         scores = host.score(played.before, played.actions, played.after, played.starts)
-    scripts = (Script("solution", (), (0,)), Script("idle", (), (0,)))
+    scripts = (Behaviour("solution", (), (0,)), Behaviour("idle", (), (0,)))
     bank = Played(scripts, played, np.array([3, 2]), np.array([True, False]), {})
     finding, _ = judge(reward, 0, bank, scores, VECTORS["gamma"])
     discount = VECTORS["gamma"] ** np.arange(6)

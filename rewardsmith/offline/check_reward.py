@@ -16,12 +16,12 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.progress import announced
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
+from rewardsmith.verification.counterexample import read_behaviour
 from rewardsmith.verification.episode_cap import EpisodeBudget, within_budget
 from rewardsmith.verification.layouts import LAYOUTS
-from rewardsmith.verification.scripts import Hack
 from rewardsmith.verification.soundness import Soundness, soundness_of
 from sandbox.client import Isolation
 
@@ -104,7 +104,7 @@ def check_reward(
     limit: int | None = None,
     isolation: Isolation = Isolation.KERNEL,
     episode_budget: EpisodeBudget | None = None,
-    hacks: Sequence[Hack] = (),
+    hacks: Sequence[Behaviour] = (),
     tell: Callable[[str], None] | None = None,
 ) -> CheckedReward:
     """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
@@ -141,12 +141,12 @@ def save_counterexamples(checked: CheckedReward, path: Path) -> int:
     return len(found)
 
 
-def read_hacks(path: Path, task: str | Task) -> tuple[Hack, ...]:
+def read_hacks(path: Path, task: str | Task) -> tuple[Behaviour, ...]:
     """The behaviours in a file that `save_counterexamples` wrote of `task`. Raises UsageError."""
     found = get_task(task) if isinstance(task, str) else task
     try:
         read = json.loads(read_text(path, RECORD_BYTES))
-        hacks = tuple(Hack(e["layout"], tuple(e["prefix"]), tuple(e["cycle"])) for e in read)
+        hacks = tuple(map(read_behaviour, read))
         others = {str(e.get("task", found.id)) for e in read} - {found.id}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", "Give a file of --out.") from error

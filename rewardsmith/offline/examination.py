@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.tasks.subgoals import Subgoal, terminated
+from rewardsmith.tasks.subgoals import MOTION, Subgoal, terminated
 
 _PLANS = 16
 _EPISODES = 8  # per plan: the plan itself, and seven that leave it at random and then act at random
 _AFTER = 30  # random steps after the plan is left
-_MOTION = ("none", "turned", "moved", "nothing")
+
+_TOUCHES_NOTHING = MOTION - {"blocked"}
+"""Events that concern no object, even where one is named; running into an object is meant for it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def _touches(task: Task, rollout: Rollout) -> NDArray[np.bool_]:
     fields = {f["name"]: f for f in task.schema["fields"]}
     events = rollout.after[..., fields["event"]["column"]]
     names = fields["event"]["values"]
-    touched = ~np.isin(events, [names.index(e) for e in _MOTION])
+    touched = ~np.isin(events, [names.index(e) for e in sorted(_TOUCHES_NOTHING)])
     touched &= rollout.after[..., fields["event_object"]["column"]] >= 0
     faces = rollout.before[..., fields["front"]["column"]] >= 0
     return touched | ((events == names.index("nothing")) & faces)

@@ -9,7 +9,7 @@ views that reward programs read from that schema alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,9 +69,15 @@ class BatchEnv(Protocol):
 
 @dataclass(frozen=True)
 class ActionSet:
-    """Discrete actions by name. `names[i]` is the constant that reward code uses for action i."""
+    """Discrete actions by name. `names[i]` is the constant that reward code uses for action i.
+
+    idle: the action that changes nothing but the step count, or else the least; None where the task knows none.
+    detour: actions that end where they began, such as a full turn; empty where the task knows none.
+    """
 
     names: tuple[str, ...]
+    idle: int | None = None
+    detour: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -90,11 +96,26 @@ class Interface:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A scripted way to act on one layout: `prefix` once, then `cycle` to the episode's end (empty: stop acting)."""
+    """A scripted way to act: the actions `prefix` once, then `cycle` again and again to the episode's end.
+
+    An empty cycle means that the episode ends with the prefix. layout: the training layout that it is meant for; None
+    where that is known from elsewhere.
+    """
 
     name: str
     prefix: tuple[int, ...]
-    cycle: tuple[int, ...]
+    cycle: tuple[int, ...] = ()
+    layout: int | None = None
+
+    def action(self, step: int) -> int:
+        """The action at `step`, counted from 0; action 0 behind a prefix without a cycle."""
+        if step < len(self.prefix):
+            return self.prefix[step]
+        return self.cycle[(step - len(self.prefix)) % len(self.cycle)] if self.cycle else 0
+
+    def then(self, action: int) -> Behaviour:
+        """The same, with `action` for ever behind the prefix where there is no cycle."""
+        return self if self.cycle else replace(self, cycle=(action,))
 
 
 class Task(Protocol):

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from rewardsmith.tasks.base import Schema, Task
 
 _USUAL = 0.6  # share of solutions in which an event must occur to be listed
-_MOTION = frozenset({"none", "turned", "moved", "blocked", "nothing"})
+MOTION = frozenset({"none", "turned", "moved", "blocked", "nothing"})
+"""Events that change nothing but where the agent is and looks, if that."""
+
 PLANS = 12
 
 
@@ -115,7 +117,7 @@ def plan_events(task: Task, layout: int, actions: list[int]) -> list[tuple[int, 
         batch.step(np.array([action], dtype=np.int64))
         batch.state_rows(rows)
         event, kind = read_event(rows[0], task.schema)
-        if event is not None and event not in _MOTION:
+        if event is not None and event not in MOTION:
             found.append((t, event, kind))
     batch.close()
     return found

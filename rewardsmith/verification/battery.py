@@ -12,13 +12,13 @@ import numpy as np
 from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout, without_potentials
-from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.progress import report
 from rewardsmith.verification.agreement import require_agreement
 from rewardsmith.verification.counterexample import replay, solution_script
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.plans import first_plans, plan_of
-from rewardsmith.verification.scripts import Hack, Played, hack_scripts, play_scripts, scripts_for
+from rewardsmith.verification.scripts import Played, hack_scripts, play_scripts, scripts_for
 from rewardsmith.verification.soundness import guidance_ratio, with_ratio
 from rewardsmith.verification.yielding_lock import side_by_side
 from sandbox.client import Isolation, Scores
@@ -146,9 +146,9 @@ def _played(task: Task, layout: int) -> Played:
 
 
 @lru_cache(maxsize=8)
-def played_hacks(task: Task, hacks: tuple[Hack, ...]) -> tuple[tuple[int, Played], ...]:
+def played_hacks(task: Task, hacks: tuple[Behaviour, ...]) -> tuple[tuple[int, Played], ...]:
     """Saved hacks on the layouts where they were found, each layout's solution with them."""
-    plans = [(at, plan_of(task, at)) for at in sorted({hack.layout for hack in hacks})]
+    plans = [(at, plan_of(task, at)) for at in sorted({hack.layout for hack in hacks if hack.layout is not None})]
     return tuple((at, play_scripts(task, at, hack_scripts(task, at, plan, hacks))) for at, plan in plans if plan)
 
 
@@ -158,7 +158,7 @@ def run_battery(
     gamma: float,
     isolation: Isolation = Isolation.KERNEL,
     first: Scores | None = None,
-    hacks: Sequence[Hack] = (),
+    hacks: Sequence[Behaviour] = (),
     layouts: Sequence[int] | None = None,
 ) -> BatteryReport | None:
     """Score a reward on the bank of `layouts` (a job's unless given); None where none of them has a plan.
@@ -192,7 +192,7 @@ def _scored(
     reward: TrainingReward,
     isolation: Isolation,
     first: Scores | None,
-    hacks: tuple[Hack, ...],
+    hacks: tuple[Behaviour, ...],
     layouts: Sequence[int] | None,
 ) -> Iterator[tuple[int, Played, Scores | None]]:
     known = first

@@ -6,7 +6,7 @@ nothing of learning; difficulty.py does.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -56,7 +56,7 @@ class Certificate:
     @cached_property
     def soundness(self) -> Soundness:
         """What the layouts say together: the verdict, the bound on the share of unsound ones, the smallest margin."""
-        told = {"layouts": [asdict(each) for each in self.layouts]}
+        told = {"layouts": [each.as_dict() for each in self.layouts]}
         return soundness_of({**told, "layouts_asked": self.asked, "every_layout": self.every})
 
     @property
@@ -68,7 +68,7 @@ class Certificate:
     def worst(self) -> LayoutCertificate:
         """Of the layouts that have the verdict, and a counter-example if any has, the one with the smallest margin."""
         mine = [each for each in self.layouts if each.verdict == self.verdict]
-        return min(mine, key=lambda each: (each.counterexample is None, round(margin_of(asdict(each)) or 0.0, 9)))
+        return min(mine, key=lambda each: (each.counterexample is None, round(margin_of(each.as_dict()) or 0.0, 9)))
 
     @property
     def passed(self) -> bool:
@@ -104,7 +104,7 @@ class Certificate:
             **self.soundness.as_dict(),
             "message": self.message(),
             "difficulty": self.difficulty,
-            "layouts": [asdict(each) for each in self.layouts],
+            "layouts": [each.as_dict() for each in self.layouts],
             "notes": list(self.notes),
         }
 

@@ -13,7 +13,7 @@ import numpy as np
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
-from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.base import Behaviour, Tables, Task
 from rewardsmith.verification.battery import (
     BatteryReport,
     Earned,
@@ -24,7 +24,6 @@ from rewardsmith.verification.battery import (
 )
 from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
-from rewardsmith.verification.scripts import Hack
 from sandbox.client import HostError, Isolation, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
@@ -86,7 +85,7 @@ def run_checks(
     gamma: float,
     isolation: Isolation = Isolation.KERNEL,
     proof: Proof | None = None,
-    hacks: Sequence[Hack] = (),
+    hacks: Sequence[Behaviour] = (),
     most: int = RANDOM_TRANSITIONS,
 ) -> Checked:
     """Check a program in order of cost. Stops at the first failure, but for the battery's.

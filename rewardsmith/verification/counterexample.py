@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -13,45 +13,57 @@ from numpy.typing import NDArray
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, score_rollout
-from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.subgoals import read_event
+from rewardsmith.tasks.base import Behaviour, Task
+from rewardsmith.tasks.subgoals import MOTION, read_event
 from sandbox.client import Isolation
 
 from .model import RewardModel
 from .solving import END
 
+_NAME = "counter-example"
 _SHOWN = 24  # actions told one by one before words break off
-_MOTION = frozenset({"none", "turned", "moved", "blocked", "nothing", "declared"})
+_SAID_BY_THE_ACTION = MOTION | {"declared"}
+"""Events that the name of the action tells already."""
 
 
 @dataclass(frozen=True)
 class CounterExample:
-    """Actions on a training layout: `prefix` once, then `cycle` to the step limit (empty: the episode ends).
+    """A behaviour on a training layout, whose reset has `seed`, and what a model says that it earns.
 
-    steps: how many of them the episode has. claimed: the discounted return of those steps, by the model.
+    steps: how many actions its episode has. claimed: the discounted return of those steps, by the model.
     undiscounted: their plain sum. text: the same in words.
     """
 
     task: str
-    layout: int
+    behaviour: Behaviour
     seed: int
     gamma: float
-    prefix: tuple[int, ...]
-    cycle: tuple[int, ...]
     steps: int
     claimed: float
     undiscounted: float
     text: str
 
-    def action(self, t: int) -> int:
-        """The action of step t."""
-        if t < len(self.prefix):
-            return self.prefix[t]
-        return self.cycle[(t - len(self.prefix)) % len(self.cycle)]
-
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, from which `CounterExample(**values)` plays it again."""
-        return asdict(self)
+        """Plain data, as stored with a certificate; the inverse of `from_dict`."""
+        acts = self.behaviour
+        return {
+            "task": self.task, "layout": acts.layout, "seed": self.seed, "gamma": self.gamma, "prefix": acts.prefix,
+            "cycle": acts.cycle, "steps": self.steps, "claimed": self.claimed, "undiscounted": self.undiscounted,
+            "text": self.text,
+        }  # fmt: skip
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> CounterExample:
+        """A counter-example as stored, to be played again with `replay`."""
+        v = values
+        return CounterExample(
+            v["task"], read_behaviour(v), v["seed"], v["gamma"], v["steps"], v["claimed"], v["undiscounted"], v["text"]
+        )
+
+
+def read_behaviour(values: Mapping[str, Any]) -> Behaviour:
+    """What a stored counter-example plays: its layout, prefix and cycle. Raises KeyError, TypeError."""
+    return Behaviour(_NAME, tuple(values["prefix"]), tuple(values["cycle"]), values["layout"])
 
 
 def find_counterexample(
@@ -86,16 +98,14 @@ def find_counterexample(
         claimed, plain = paid.discounted, paid.undiscounted
     words = [_words(task, model, n, a) for n, a in zip(nodes, actions, strict=True)]
     text = _text(words[:first], words[first:], model.graph.layout, steps, claimed, ends)
-    return CounterExample(
-        task.id, model.graph.layout, _seed(task, model.graph.layout), gamma, tuple(actions[:first]),
-        tuple(actions[first:]), steps, claimed, plain, text,
-    )  # fmt: skip
+    acts = Behaviour(_NAME, tuple(actions[:first]), tuple(actions[first:]), model.graph.layout)
+    return CounterExample(task.id, acts, _seed(task, model.graph.layout), gamma, steps, claimed, plain, text)
 
 
 def solution_script(task: Task, layout: int, actions: Sequence[int], gamma: float) -> CounterExample:
     """Actions that solve, to be played by `replay`; what they earn is not known here."""
-    steps = len(actions)
-    return CounterExample(task.id, layout, _seed(task, layout), gamma, tuple(actions), (), steps, 0.0, 0.0, "")
+    acts = Behaviour("solution", tuple(actions), layout=layout)
+    return CounterExample(task.id, acts, _seed(task, layout), gamma, len(actions), 0.0, 0.0, "")
 
 
 def _seed(task: Task, layout: int) -> int:
@@ -106,7 +116,7 @@ def _words(task: Task, model: RewardModel, node: int, action: int) -> str:
     row = model.graph.rows_after(np.array([model.state[node]]))[0, action]
     event, kind = read_event(row, task.schema)
     name = task.actions.names[action]
-    if event is None or event in _MOTION:
+    if event is None or event in _SAID_BY_THE_ACTION:
         return name
     return f"{name} ({event.replace('_', ' ')}{f' the {kind}' if kind else ''})"
 
@@ -160,7 +170,7 @@ def replay(
     rollout.starts[0] = True
     done = example.steps
     for t in range(example.steps):
-        action = example.action(t)
+        action = example.behaviour.action(t)
         _, paid, terminated, truncated, _ = env.step(action)
         rollout.before[t, 0], rollout.actions[t, 0], rollout.rewards[t, 0] = row, action, paid
         row = tracker.after(env, action, float(paid), bool(terminated))

@@ -99,6 +99,6 @@ def best_in_part(model: RewardModel, gamma: float, *, success: bool) -> tuple[So
 
 def _still_pays(example: CounterExample, model: RewardModel, solution: float, stuck: bool) -> bool:
     """Whether it does so over the episode's real length, and without potential that it may hold unearned."""
-    cut = bool(example.cycle) or stuck
+    cut = bool(example.behaviour.cycle) or stuck
     held = example.gamma**example.steps * float(model.leftover.max(initial=0.0)) if cut else 0.0
     return example.claimed - max(0.0, held) > solution

@@ -9,30 +9,15 @@ walk to and fro before an object, into lava or against a wall; and from what ear
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rewardsmith.programs.rollout import Rollout
-from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.base import Behaviour, Tables, Task
 from rewardsmith.tasks.subgoals import plan_events
 
 _RANDOM_SCRIPTS = 4
-
-
-@dataclass(frozen=True)
-class Script:
-    """A behaviour: a prefix of actions, then a cycle repeated to the step limit (empty = stop acting)."""
-
-    name: str
-    prefix: tuple[int, ...]
-    cycle: tuple[int, ...]
-
-    def action(self, t: int) -> int:
-        """The action at step t."""
-        if t < len(self.prefix):
-            return self.prefix[t]
-        return self.cycle[(t - len(self.prefix)) % len(self.cycle)] if self.cycle else 0
 
 
 @dataclass(frozen=True)
@@ -42,74 +27,66 @@ class Played:
     `length` [S] is the number of steps of each script's only episode; what follows is not part of it.
     """
 
-    scripts: tuple[Script, ...]
+    scripts: tuple[Behaviour, ...]
     rollout: Rollout
     length: np.ndarray  # int64 [S]
     solved: np.ndarray  # bool [S]
     tables: Tables
 
 
-@dataclass(frozen=True)
-class Hack:
-    """A behaviour that out-earned solving under an earlier program, on one training layout."""
-
-    layout: int
-    prefix: tuple[int, ...]
-    cycle: tuple[int, ...]
-
-
-def hack_scripts(task: Task, layout: int, plan: Sequence[int], hacks: Sequence[Hack]) -> tuple[Script, ...]:
+def hack_scripts(task: Task, layout: int, plan: Sequence[int], hacks: Sequence[Behaviour]) -> tuple[Behaviour, ...]:
     """The saved hacks of one layout, behind its solution; empty if there are none."""
     mine = [hack for hack in hacks if hack.layout == layout]
-    found = [Script(f"saved hack {k}", h.prefix, h.cycle or (_idle(task),)) for k, h in enumerate(mine, start=1)]
-    return (Script("solution", tuple(plan), ()), *found) if found else ()
+    found = [replace(h, name=f"saved hack {k}").then(_idle(task)) for k, h in enumerate(mine, start=1)]
+    return (Behaviour("solution", tuple(plan), ()), *found) if found else ()
 
 
-def scripts_for(task: Task, layout: int, plan: Sequence[int]) -> tuple[Script, ...]:
+def scripts_for(task: Task, layout: int, plan: Sequence[int]) -> tuple[Behaviour, ...]:
     """The bank of one layout, the solution first."""
     names = task.actions.names
     count = len(names)
     solution = tuple(plan)
     scripts = [
-        Script("solution", solution, ()),
-        Script("solution with a detour", _detour(task, solution), ()),
+        Behaviour("solution", solution, ()),
+        Behaviour("solution with a detour", _detour(task, solution), ()),
     ]
-    scripts.append(Script("near miss: all but the last step, then idling", solution[:-1], (_idle(task),)))
+    scripts.append(Behaviour("near miss: all but the last step, then idling", solution[:-1], (_idle(task),)))
     others = [a for a in range(count) if solution and a != solution[-1]]
-    scripts += [Script(f"{names[a]} in place of the last step", (*solution[:-1], a), (_idle(task),)) for a in others]
-    scripts += [Script(f"only {names[a]}", (), (a,)) for a in range(count)]
+    scripts += [Behaviour(f"{names[a]} in place of the last step", (*solution[:-1], a), (_idle(task),)) for a in others]
+    scripts += [Behaviour(f"only {names[a]}", (), (a,)) for a in range(count)]
     scripts += [
-        Script(f"alternating {names[a]} and {names[b]}", (), (a, b)) for a in range(count) for b in range(a + 1, count)
+        Behaviour(f"alternating {names[a]} and {names[b]}", (), (a, b))
+        for a in range(count)
+        for b in range(a + 1, count)
     ]
     for t, event, kind in plan_events(task, layout, list(plan))[:-1]:
         after = f"after {event.replace('_', ' ')} {kind or ''}".rstrip()
         prefix, last = solution[: t + 1], solution[t]
-        scripts.append(Script(f"{after}, idling", prefix, (_idle(task),)))
+        scripts.append(Behaviour(f"{after}, idling", prefix, (_idle(task),)))
         for b in range(count):
             if b != last:
-                scripts.append(Script(f"{after}, alternating {names[b]} and {names[last]}", prefix, (b, last)))
-        scripts.append(Script(f"{after}, only {names[last]}", prefix, (last,)))
-    scripts += [Script(b.name, b.prefix, b.cycle or (_idle(task),)) for b in task.behaviours(layout, plan)]
+                scripts.append(Behaviour(f"{after}, alternating {names[b]} and {names[last]}", prefix, (b, last)))
+        scripts.append(Behaviour(f"{after}, only {names[last]}", prefix, (last,)))
+    scripts += [each.then(_idle(task)) for each in task.behaviours(layout, plan)]
     rng = np.random.default_rng(layout)
     for k in range(_RANDOM_SCRIPTS):
-        scripts.append(Script(f"random {k + 1}", tuple(rng.integers(count, size=task.max_steps).tolist()), (0,)))
+        scripts.append(Behaviour(f"random {k + 1}", tuple(rng.integers(count, size=task.max_steps).tolist()), (0,)))
     return tuple(scripts)
 
 
 def _idle(task: Task) -> int:
-    """The action that changes least: the last one by MiniGrid's convention (DONE)."""
-    return len(task.actions) - 1
+    """The action that changes least; the last one where the task does not say."""
+    return len(task.actions) - 1 if task.actions.idle is None else task.actions.idle
 
 
 def _detour(task: Task, solution: tuple[int, ...]) -> tuple[int, ...]:
-    # Four turns the same way, or as many idle steps: an honest policy that dawdles must still be paid.
-    names = [n.upper() for n in task.actions.names]
-    turn = names.index("TURN_LEFT") if "TURN_LEFT" in names else _idle(task)
+    # An honest policy that dawdles must still be paid.
+    detour = task.actions.detour or (_idle(task),) * 4
     middle = len(solution) // 2
-    return (turn,) * 4 + solution[:middle] + (turn,) * 4 + solution[middle:]
+    return detour + solution[:middle] + detour + solution[middle:]
 
 
-def play_scripts(task: Task, layout: int, scripts: tuple[Script, ...]) -> Played:
+def play_scripts(task: Task, layout: int, scripts: tuple[Behaviour, ...]) -> Played:
     """Play each script in an environment of its own, on one training layout, to its episode's end."""
     count = len(scripts)
     batch = task.batch(count, "train")

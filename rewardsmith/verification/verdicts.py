@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from .counterexample import CounterExample
 from .difficulty import Difficulty
@@ -68,6 +69,11 @@ class LayoutCertificate:
     episode: int | None = None
     by_step: bool = False
     ways: tuple[tuple[int, ...], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as stored: JSON can hold it."""
+        example = self.counterexample
+        return {**asdict(self), "counterexample": None if example is None else example.as_dict()}
 
     @property
     def misses(self) -> bool:

@@ -11,9 +11,9 @@ from verification import rewards
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Behaviour
 from rewardsmith.verification.battery import played_hacks
 from rewardsmith.verification.counterexample import CounterExample, replay
-from rewardsmith.verification.scripts import Hack
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 SOUND = rewards.LATCHED.source
@@ -53,7 +53,7 @@ def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
     told = found["soundness"]
     assert (told["layouts_asked"], told["unsound_or_undecided"], told["unsound_rate_below"]) == (16, 16, 1.0)
     assert told["headline"] == "unsound on 16 layouts" and told["smallest_margin_layout"] in range(16)
-    example = CounterExample(**{**values[0], "prefix": tuple(values[0]["prefix"]), "cycle": tuple(values[0]["cycle"])})
+    example = CounterExample.from_dict(values[0])
     reward = TrainingReward.from_dict(rewards.PICKUP_FARM.as_dict())
     assert replay(get_task(TASK), reward, example).confirms(example)
 
@@ -85,7 +85,7 @@ def test_saved_hacks_that_do_not_fit_the_task_are_refused(check, tmp_path, entry
 
 
 def test_hacks_of_layouts_beyond_the_bank_s_are_played_too():
-    farm = [Hack(7, (), (2,)), Hack(0, (1,), (0, 1))]
+    farm = [Behaviour("", (), (2,), 7), Behaviour("", (1,), (0, 1), 0)]
     task = get_task(TASK)
     assert [at for at, _ in played_hacks(task, tuple(farm))] == [0, 7]
 

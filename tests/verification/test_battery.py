@@ -7,13 +7,13 @@ import pytest
 from verification import rewards
 
 from rewardsmith.methods import get_method
+from rewardsmith.tasks.base import Behaviour
 from rewardsmith.tasks.minigrid import schema as col
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.checks import run_checks
 from rewardsmith.verification.episode_cap import within_budget
 from rewardsmith.verification.plans import first_plans
-from rewardsmith.verification.scripts import Hack
 
 DOORKEY, LAVA = "MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0"
 
@@ -96,7 +96,7 @@ def test_a_saved_hack_of_an_earlier_program_is_played_too(small_task):
         "near = abs(goal.x - state.agent.x) + abs(goal.y - state.agent.y) == 1\n"
         "return 0.2 if state.event == 'turned' and near and state.front is not goal else 0.0"
     )
-    hack = Hack(layout, plan[:-1], (0, 1))
+    hack = Behaviour("", plan[:-1], (0, 1), layout)
     report = run_battery(task, rewards.free(body), 0.99, hacks=(hack,))
     assert report is not None and not report.passed
     assert report.findings[0].rival.script == "saved hack 1"

@@ -59,8 +59,7 @@ def test_exploitable_rewards_fail_and_exploits_replay(small_task, task_id, rewar
     found = verdict(task, reward)
     assert (found.verdict, found.passed) == (expected, False)
     for each in found.layouts:
-        example = CounterExample(**json.loads(json.dumps(each.counterexample.as_dict())))
-        example = CounterExample(**{**vars(example), "prefix": tuple(example.prefix), "cycle": tuple(example.cycle)})
+        example = CounterExample.from_dict(json.loads(json.dumps(each.counterexample.as_dict())))
         played = replay(task, reward, example)
         assert not played.solved and played.steps == example.steps
         assert played.discounted == pytest.approx(example.claimed, rel=1e-12)
@@ -73,7 +72,7 @@ def test_a_step_cost_that_makes_death_the_cheapest_end_is_unsound(small_task):
     found = verdict(small_task(LAVA), rewards.HURRY_TO_DIE, layouts=6)
     assert found.verdict == "unsound"
     worst = found.worst
-    assert worst.dying > worst.idling and worst.counterexample.cycle == ()
+    assert worst.dying > worst.idling and worst.counterexample.behaviour.cycle == ()
     assert "ends the episode" in found.message()
 
 

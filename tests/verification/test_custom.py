@@ -67,7 +67,7 @@ def test_own_environment_gets_replayable_counterexamples():
     farm = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
     bad = check_reward(farm, task, layouts=1)
     assert not bad.passed and bad.verdict("battery").passed is False
-    example = CounterExample(**bad.verdict("certificate").details["layouts"][0]["counterexample"])
+    example = CounterExample.from_dict(bad.verdict("certificate").details["layouts"][0]["counterexample"])
     played = replay(task, rewards.free("return 0.4 if state.event == 'picked_up' else 0.0"), example)
     assert played.confirms(example) and played.undiscounted > 5
 

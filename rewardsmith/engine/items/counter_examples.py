@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from rewardsmith.storage.schema import candidates, checks
-from rewardsmith.verification.scripts import Hack
+from rewardsmith.tasks.base import Behaviour
+from rewardsmith.verification.counterexample import read_behaviour
 
 MOST = 24
 """The latest so many are kept: each is one more episode per layout to score."""
 
 
-def saved_hacks(connection: Connection, job_id: str, iteration: int) -> tuple[Hack, ...]:
+def saved_hacks(connection: Connection, job_id: str, iteration: int) -> tuple[Behaviour, ...]:
     """Counter-examples of rounds before `iteration`, each once, in the order of the candidates.
 
     Those of the same round are left out: who is checked first depends on timing.
@@ -22,9 +23,9 @@ def saved_hacks(connection: Connection, job_id: str, iteration: int) -> tuple[Ha
         .where(candidates.c.job_id == job_id, candidates.c.iteration < iteration, checks.c.kind == "certificate")
         .order_by(candidates.c.iteration, candidates.c.id)
     )
-    found: dict[Hack, None] = {}
+    found: dict[Behaviour, None] = {}
     for details in connection.execute(query).scalars():
         for layout in (details or {}).get("layouts", []):
             if example := layout.get("counterexample"):
-                found[Hack(example["layout"], tuple(example["prefix"]), tuple(example["cycle"]))] = None
+                found[read_behaviour(example)] = None
     return tuple(found)[-MOST:]

@@ -49,9 +49,9 @@ class MiniGridTask:
 
     @cached_property
     def actions(self) -> ActionSet:
-        if self.engine == "batched":
-            return ActionSet(ACTIONS)
-        return ActionSet(ACTIONS[: int(self._env.action_space.n)])
+        names = ACTIONS if self.engine == "batched" else ACTIONS[: int(self._env.action_space.n)]
+        # DONE is the last action where there is one; four turns to the left are a full turn.
+        return ActionSet(names, idle=len(names) - 1, detour=(ACTIONS.index("TURN_LEFT"),) * 4)
 
     @cached_property
     def max_steps(self) -> int:
