@@ -37,9 +37,10 @@ ENV_FILE = Path(".env")
 _PREFIX, _KEY = "REWARDSMITH_", "_API_KEY"
 _NEVER = {
     *("REWARDSMITH_ALLOW_WEAK_SANDBOX", "REWARDSMITH_SANDBOX_WRAPPER"),
-    *("REWARDSMITH_API_BASE", "REWARDSMITH_DATABASE_URL"),
+    *("REWARDSMITH_API_BASE", "REWARDSMITH_DATABASE_URL", "REWARDSMITH_MODEL"),
 }
-"""What the folder that one happens to stand in must not decide: how programs are locked in, where keys and work go."""
+"""What the folder that one happens to stand in must not decide: how programs are locked in, where keys and work go,
+whom a job pays."""
 
 _ANNOUNCED = "REWARDSMITH_ENV_FILE_ANNOUNCED"
 _MOST_BYTES = 100_000

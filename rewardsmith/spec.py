@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Marks a setting that `rewardsmith run` takes as an option of its own; scripts/make_options.py reads it.
+
+    name: how the option is called; by default as the setting. written: how its value is written, for the help.
+    file: whether the value names a file. envvar: an environment variable that sets it where nothing else does.
+    """
+
+    name: str | None = None
+    written: str = ""
+    file: bool = False
+    envvar: str | None = None
 
 
 class _Strict(BaseModel):
@@ -28,11 +43,21 @@ _LARGEST_SEED = 20_000_000  # every training seed that follows from it fits into
 class Budget(_Strict):
     """Hard stops of a job. None means no limit. When one is reached the job keeps its best."""
 
-    dollars: float | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=0, le=_MOST)
-    calls: int | None = Field(default=None, ge=0, le=_MOST)
-    env_steps: int | None = Field(default=None, ge=0, le=_MOST, description="environment steps, search and confirm")
-    seconds: float | None = Field(default=None, gt=0, description="wall clock since the job began")
+    dollars: Annotated[float | None, Flag("--max-dollars")] = Field(
+        default=None, ge=0, description="limit of dollars for language models"
+    )
+    tokens: Annotated[int | None, Flag("--max-tokens")] = Field(
+        default=None, ge=0, le=_MOST, description="limit of tokens, sent and received"
+    )
+    calls: Annotated[int | None, Flag("--max-calls")] = Field(
+        default=None, ge=0, le=_MOST, description="limit of language-model calls"
+    )
+    env_steps: Annotated[int | None, Flag("--max-steps")] = Field(
+        default=None, ge=0, le=_MOST, description="limit of environment steps, search and claim together"
+    )
+    seconds: Annotated[float | None, Flag("--max-seconds")] = Field(
+        default=None, gt=0, description="limit of seconds of wall clock since the job began"
+    )
 
 
 class TrainingSpec(_Strict):
@@ -65,7 +90,9 @@ class TrainingSpec(_Strict):
     memory: Literal["none", "lstm"] = Field(default="none", description="whether policies remember what they saw")
     eval_episodes: int = Field(default=200, ge=10, le=1_000_000, description="episodes per point of the curve")
     final_episodes: int = Field(default=1000, ge=10, le=1_000_000, description="episodes of the claim")
-    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    device: Annotated[Literal["cpu", "cuda", "auto"], Flag()] = Field(
+        default="cpu", description="where policies are trained: cpu, cuda, or auto, the faster by measurement"
+    )
 
 
 class TaskDescription(_Strict):
@@ -80,50 +107,88 @@ class TaskDescription(_Strict):
 class JobSpec(_Strict):
     """One request: design a reward for `task` with `method`, asking `model`, within `budget`."""
 
-    task: str = Field(min_length=1, max_length=200, description="task id, or a YAML file that describes one")
-    method: str = Field(default="auto-mc-reward", description="see `rewardsmith methods`")
-    combine: tuple[str, ...] = Field(default=(), description="methods whose channels are added to the method's own")
-    options: dict[str, dict[str, Any]] = Field(default={}, description="a method's own settings, by method")
-    weights: dict[str, float] = Field(default={}, description="weights of channels, by channel")
-    model: str = "synth"
-    designer_model: str | None = None
-    critic_model: str | None = None
-    analyzer_model: str | None = None
-    fallback_models: tuple[str, ...] = Field(default=(), description="asked in order where a model cannot answer")
-    api_base: str | None = None
-    stream: bool = Field(default=False, description="receive answers piece by piece")
-    prompt_tokens: int = Field(
+    task: Annotated[str, Flag()] = Field(
+        min_length=1, max_length=200, description="task id, or a YAML file that describes one"
+    )
+    method: Annotated[str, Flag()] = Field(
+        default="auto-mc-reward", description="how rewards are made; see `rewardsmith methods`"
+    )
+    combine: Annotated[tuple[str, ...], Flag("--with", "such as count,rnd")] = Field(
+        default=(), description="methods whose channels are added to the method's own"
+    )
+    options: Annotated[dict[str, dict[str, Any]], Flag("--option", "[METHOD.]NAME=VALUE, may be repeated")] = Field(
+        default={}, description="a method's own settings, by method"
+    )
+    weights: Annotated[dict[str, float], Flag("--weight", "CHANNEL=NUMBER, may be repeated")] = Field(
+        default={}, description="weights of channels, by channel"
+    )
+    model: Annotated[str, Flag(envvar="REWARDSMITH_MODEL")] = Field(
+        default="synth", description="a litellm id such as gpt-4o, or synth: no language model"
+    )
+    designer_model: Annotated[str | None, Flag()] = Field(default=None, description="model of the designer, if another")
+    critic_model: Annotated[str | None, Flag()] = Field(default=None, description="model of the critic, if another")
+    analyzer_model: Annotated[str | None, Flag()] = Field(default=None, description="model of the analyzer, if another")
+    fallback_models: Annotated[tuple[str, ...], Flag("--fallback-model", "may be repeated")] = Field(
+        default=(), description="models asked in order where the one before cannot answer"
+    )
+    api_base: Annotated[str | None, Flag()] = Field(default=None, description="address of an OpenAI-compatible server")
+    stream: Annotated[bool, Flag("--stream/--no-stream")] = Field(
+        default=False, description="receive answers piece by piece"
+    )
+    prompt_tokens: Annotated[int, Flag()] = Field(
         default=16_000, ge=1_000, le=100_000_000, description="evidence in prompts is cut to about this length"
     )
-    answer_tokens: int = Field(default=4_096, ge=64, le=100_000_000, description="longest answer, thinking included")
-    record: str | None = Field(default=None, description="cassette that calls are written to")
-    replay: str | None = Field(default=None, description="cassette that answers instead of any model")
-    iterations: int = Field(default=3, ge=1, le=100)
-    samples: int = Field(default=3, ge=1, le=64, description="candidates per iteration")
+    answer_tokens: Annotated[int, Flag()] = Field(
+        default=4_096, ge=64, le=100_000_000, description="longest answer, thinking included"
+    )
+    record: Annotated[str | None, Flag(file=True)] = Field(
+        default=None, description="cassette: the file that every call is written to"
+    )
+    replay: Annotated[str | None, Flag(file=True)] = Field(
+        default=None, description="cassette of a recorded job: its answers replace every model's"
+    )
+    iterations: Annotated[int, Flag()] = Field(default=3, ge=1, le=100, description="rounds of the search")
+    samples: Annotated[int, Flag()] = Field(default=3, ge=1, le=64, description="candidates per round")
     repairs: int = Field(default=3, ge=0, le=10, description="repair rounds of a candidate that fails a check")
-    seeds: int = Field(default=1, ge=1, le=32, description="training seeds per candidate in the search")
-    steps: int = Field(default=500_000, ge=1_000, le=_MOST_STEPS, description="environment steps of a full trial")
-    rungs: tuple[float, ...] = (0.25, 0.5, 1.0)
+    seeds: Annotated[int, Flag()] = Field(
+        default=1, ge=1, le=32, description="training seeds per candidate in the search"
+    )
+    steps: Annotated[int, Flag()] = Field(
+        default=500_000, ge=1_000, le=_MOST_STEPS, description="environment steps of a full trial"
+    )
+    rungs: tuple[float, ...] = Field(
+        default=(0.25, 0.5, 1.0), description="shares of a full trial after which candidates are compared"
+    )
     keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
-    target: float | None = Field(default=0.95, gt=0, le=1, description="stop searching at this success rate")
+    target: Annotated[float | None, Flag()] = Field(
+        default=0.95, gt=0, le=1, description="stop searching at this success rate"
+    )
     favourite_first: bool = Field(
         default=True, description="one candidate after the other trains, by predicted difficulty; false: all at once"
     )
-    confirm: int = Field(default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it")
+    confirm: Annotated[int, Flag()] = Field(
+        default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it"
+    )
     designs: bool = Field(default=True, description="whether programs are designed; set by methods that ask for none")
     verification: bool = Field(default=True, description="battery and certificate before training")
-    retrain: bool = Field(
+    retrain: Annotated[bool, Flag("--retrain/--no-retrain")] = Field(
         default=True, description="train a drowned or saturated candidate once more with other settings"
     )
-    train_anyway: bool = Field(default=False, description="train what battery or certificate reject, too")
-    episode_budget: Literal["auto"] | float | None = Field(
+    train_anyway: Annotated[bool, Flag("--train-anyway")] = Field(
+        default=False, description="train what battery or certificate reject, too"
+    )
+    episode_budget: Annotated[Literal["auto"] | float | None, Flag()] = Field(
         default=None, description="bound on a program channel's sum over an episode; auto: what solutions are paid"
     )
-    planner: bool = Field(default=True, description="show the planner's subgoal order to the designer")
-    seed: int = Field(default=0, ge=0, le=_LARGEST_SEED, description="everything random follows from this")
-    training: TrainingSpec = TrainingSpec()
-    budget: Budget = Budget()
-    name: str | None = Field(default=None, max_length=80)
+    planner: Annotated[bool, Flag("--planner/--no-planner")] = Field(
+        default=True, description="show the planner's subgoal order to the designer"
+    )
+    seed: Annotated[int, Flag()] = Field(
+        default=0, ge=0, le=_LARGEST_SEED, description="everything random follows from this"
+    )
+    training: TrainingSpec = Field(default=TrainingSpec(), description="settings of the trainer, see docs/training.md")
+    budget: Budget = Field(default=Budget(), description="limits of the job: calls, tokens, dollars, steps, seconds")
+    name: str | None = Field(default=None, max_length=80, description="a name of the job")
     description: TaskDescription | None = Field(default=None, description="set for a task that a file describes")
 
     @model_validator(mode="after")

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from rewardsmith import api
 from rewardsmith.agents.listed import ListedModel
 from rewardsmith.agents.manual import ManualModel
 from rewardsmith.agents.models import ModelFailed, ReplayKey, Request
@@ -18,7 +17,7 @@ from rewardsmith.cli import steer
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import RECORD_BYTES, TEXT_BYTES, UnusableFile, read_bytes, read_text
 from rewardsmith.offline.check_reward import read_hacks
-from rewardsmith.reporting.reward_file import read_program_file
+from rewardsmith.programs.reward_file import read_reward_file
 from rewardsmith.reporting.verify import verify_folder
 from rewardsmith.spec import read_spec_file
 from rewardsmith.syntax import MAX_CHARACTERS
@@ -52,8 +51,7 @@ def answered(path: Path) -> Any:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    "a reward file": read_program_file,
-    "a reward file of a job": api.read_reward_file,
+    "a reward file": read_reward_file,
     "a spec": read_spec_file,
     "a task": lambda path: get_task(str(path)),
     "hacks": lambda path: read_hacks(path, "MiniGrid-DoorKey-5x5-v0"),
@@ -101,14 +99,18 @@ def test_text_is_read_as_python_reads_it(tmp_path: Path) -> None:
     assert len(read_bytes(path)) == TEXT_BYTES
 
 
-@pytest.mark.parametrize("read", [read_program_file, api.read_reward_file])
-def test_a_program_of_too_many_characters_is_refused_by_its_length(tmp_path: Path, read: Callable[[Path], Any]) -> None:
+def test_a_program_of_too_many_characters_is_refused_by_its_length(tmp_path: Path) -> None:
     path = tmp_path / "reward.py"
     path.write_text(PROGRAM + "# more\n" * (MAX_CHARACTERS // 7))
     with pytest.raises(RewardsmithError, match="characters"):
-        read(path)
-    path.write_text("\ufeff" + PROGRAM, encoding="utf-8")
-    assert read(path) == PROGRAM
+        read_reward_file(path)
+
+
+@pytest.mark.parametrize("head", ["", "\ufeff"])
+def test_a_reward_file_is_read_without_its_byte_order_mark(tmp_path: Path, head: str) -> None:
+    path = tmp_path / "reward.py"
+    path.write_text(head + PROGRAM, encoding="utf-8")
+    assert read_reward_file(path) == PROGRAM
 
 
 def test_a_missing_answer_is_awaited(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from rewardsmith.programs.composition import Carry, Channel
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
-from rewardsmith.reporting.reward_file import reward_file
+from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.tasks.base import Behaviour
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.verification.battery import judge
@@ -126,7 +126,7 @@ def test_the_battery_sums_what_the_vectors_say(case):
 
 
 def exported(case: str) -> str:
-    return reward_file(toy_task(), reward_of(case), VECTORS["gamma"], "Golden.")
+    return standalone_reward(toy_task(), reward_of(case), VECTORS["gamma"], "Golden.")
 
 
 def one_environment(n: int) -> dict[str, np.ndarray]:
@@ -177,6 +177,6 @@ def reward(prev, action, state, memory):
 def test_a_program_may_use_the_names_that_the_exported_file_uses():
     latch = reward_of("latch")
     reward = TrainingReward(HOSTILE_NAMES, latch.functions, latch.channels)
-    text = reward_file(toy_task(), reward, VECTORS["gamma"], "Names.")
+    text = standalone_reward(toy_task(), reward, VECTORS["gamma"], "Names.")
     total = replay_module(text, one_environment(0), (6, 1))
     np.testing.assert_array_equal(total[:, 0], expected("latch")[:, 0])

@@ -34,7 +34,7 @@ def check(
     from rewardsmith.config import settings
     from rewardsmith.errors import UsageError
     from rewardsmith.offline import check_reward
-    from rewardsmith.reporting.reward_file import read_program_file
+    from rewardsmith.programs.reward_file import read_reward_file
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
@@ -46,7 +46,7 @@ def check(
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
              ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
     known = check_reward.read_hacks(hacks, task) if hacks else ()
-    source, budget = read_program_file(reward), _budget(episode_budget)
+    source, budget = read_reward_file(reward), _budget(episode_budget)
     found = check_reward.check_reward(source, task, gamma, layouts, limit, isolation, budget, known, screen.say)
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples in {out}")

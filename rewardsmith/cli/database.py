@@ -61,10 +61,10 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
 ) -> None:
     """Remove files of this folder and of the artifact store that no row refers to; nothing younger than an hour."""
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.storage.garbage import find_garbage, remove
 
-    context = api.open_here(must_exist=True)
+    context = starting.open_here(must_exist=True)
     store = context.store
     found = find_garbage(context.database, context.settings.artifacts, store)
     for file in found:

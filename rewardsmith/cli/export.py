@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rewardsmith.cli import screen
-from rewardsmith.cli.task_change import AcceptTaskChange, settle_task
+from rewardsmith.cli.task_change import AcceptTaskChange
 
 
 def register(app: typer.Typer) -> None:
@@ -30,37 +30,13 @@ def export(
     """Write the reward as plain Python, with a wrapper, a card, the policy and recorded transitions."""
     del best
     from rewardsmith import api
-    from rewardsmith.reporting import queries
-    from rewardsmith.reporting.export import export_candidate
-    from rewardsmith.storage.database import read
 
-    context = api.open_here(must_exist=True)
-    with read(context.database) as connection:
-        if queries.names_candidate(what):
-            candidate = queries.find_candidate(connection, what)
-        else:
-            job = queries.find_job(connection, what)
-            candidate = queries.find_candidate(connection, f"{job.id}-best")
-    settle_task(context, candidate.job_id, accept_change)
-    options: Any = {"files": _stored_files(context, candidate), "force": force, "isolation": context.settings.isolation}
-    written = export_candidate(context.database, candidate, out, **options)
-    if with_cassette:
-        written.append(api.write_cassette(context, candidate.job_id, out / "cassette.jsonl"))
-    for path in written:
+    written = api.export(what, out, with_cassette=with_cassette, force=force, accept_task_change=accept_change)
+    for note in written.notes:
+        screen.say(note)
+    for path in written.files:
         screen.write(str(path))
     screen.next_command(f"rewardsmith verify {out}")
-
-
-def _stored_files(context: Any, candidate: Any) -> dict[str, bytes]:
-    from rewardsmith.errors import StorageError
-    from rewardsmith.reporting.export import stored_files
-
-    try:
-        return stored_files(context.database, candidate, context.store)
-    except StorageError as error:
-        # The reward itself is in the database; a laptop may have no way to the store.
-        screen.say(f"exported without its policy: {error.cause}\n{error.remedy}")
-        return {}
 
 
 def verify(folder: Annotated[Path, typer.Argument(help="An exported folder.")]) -> None:

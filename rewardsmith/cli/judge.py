@@ -28,14 +28,16 @@ def evaluate_judge(
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
     """Measure a judge of subgoals offline, against the simulator's truth; nothing is trained."""
-    from rewardsmith import api
+    from rewardsmith.config import settings
+    from rewardsmith.offline import evaluate_verifier
 
     screen.check_format(form)
-    arms = api.judge_arms(mode, subgoals, view)
-    scores = api.evaluate_judge(
-        screen.say, task=task, model=model, transitions=transitions, seed=seed, arms=arms,
-        false_positive=false_positive, false_negative=false_negative, max_calls=max_calls,
+    arms = _arms(mode, subgoals, view)
+    test = evaluate_verifier.JudgeTest(
+        task=task, model=model, transitions=transitions, seed=seed, arms=arms, false_positive=false_positive,
+        false_negative=false_negative, max_calls=max_calls, isolation=settings().isolation,
     )  # fmt: skip
+    scores = evaluate_verifier.evaluate_judge(test, screen.say)
     shown = screen.table(
         None,
         [("mode", "left"), ("subgoals", "left"), ("view", "left"), ("judged by", "left"), ("n", "right"),
@@ -56,6 +58,25 @@ def evaluate_judge(
     if form == "table":
         screen.say("* oracle-informed: preset subgoals are a planner's, a stand-in reads the simulator's truth")
         screen.next_command(f"rewardsmith run --task {task} --method calm --option mode=judge")
+
+
+def _arms(mode: str | None, subgoals: str | None, view: str | None) -> tuple[tuple[Any, ...], ...]:
+    """The arms that fit; None means any. Raises UsageError where none does."""
+    from rewardsmith.errors import UsageError
+    from rewardsmith.offline.evaluate_verifier import ARMS
+
+    for place, named in enumerate((mode, subgoals, view)):
+        known = sorted({arm[place] for arm in ARMS})
+        if named is not None and named not in known:
+            raise UsageError(f"{named!r} is none of an arm's settings.", f"Use one of: {', '.join(known)}.")
+    found = tuple(
+        arm for arm in ARMS
+        if (mode in (None, arm[0])) and (subgoals in (None, arm[1])) and (arm[0] == "code" or view in (None, arm[2]))
+    )  # fmt: skip
+    if not found:
+        arms = "; ".join(", ".join(arm) for arm in ARMS)
+        raise UsageError("No arm has that mode, those subgoals and that view.", f"There are: {arms}.")
+    return found
 
 
 def _number(value: float | None) -> str:

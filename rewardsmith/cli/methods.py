@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def methods(form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table") -> None:
     """List the methods: what each is, whether `--with` combines it, its options."""
-    from rewardsmith.api import describe_methods
+    from rewardsmith.offline.dry_run import describe_methods
 
     rows = describe_methods()
     shown = screen.table(None, [("method", "left"), ("--with", "left"), ("what it is", "left"), ("options", "left")])

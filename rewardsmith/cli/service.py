@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
-from rewardsmith.cli.run import SetOption
+from rewardsmith.cli.options import SetOption
 from rewardsmith.plaintext import one_line
 
 JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]
@@ -32,14 +32,17 @@ def submit(
     """Hand a job to the service; prints its id at once."""
     import getpass
 
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.engine.jobs.service import submit_job
+    from rewardsmith.programs.reward_file import read_reward_file
     from rewardsmith.spec import read_spec, read_spec_file, with_changes, with_defaults
 
     values = with_changes(read_spec_file(spec), changes or [])
-    text = api.read_reward_file(seed_reward) if seed_reward else None
+    text = read_reward_file(seed_reward) if seed_reward else None
     asked = read_spec(with_defaults(values))
-    job_id = submit_job(api.open_here(), asked, text, owner=owner or getpass.getuser(), priority=urgency, slots=slots)
+    job_id = submit_job(
+        starting.open_here(), asked, text, owner=owner or getpass.getuser(), priority=urgency, slots=slots
+    )
     screen.write(job_id)
     screen.next_command(f"rewardsmith watch {job_id}")
 
@@ -122,11 +125,11 @@ def top(
     """Show queues, workers, rates and the latest events."""
     import time
 
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.reporting.service import read_standing
     from rewardsmith.storage.database import read
 
-    context = api.open_here(must_exist=True)
+    context = starting.open_here(must_exist=True)
     while True:
         with read(context.database) as connection:
             standing = read_standing(connection)
@@ -181,7 +184,7 @@ def schema() -> None:
 
 
 def _find(job: str) -> tuple[Any, str]:
-    from rewardsmith import api
+    from rewardsmith import starting
 
-    context = api.open_here(must_exist=True)
-    return context, api.job_id(context, job)
+    context = starting.open_here(must_exist=True)
+    return context, starting.find_job_id(context, job)

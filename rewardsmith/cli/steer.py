@@ -38,10 +38,10 @@ def calls(
 
 
 def _pending(form: str) -> None:
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
 
-    found = steering.pending(api.open_here(must_exist=True))
+    found = steering.pending(starting.open_here(must_exist=True))
     shown = screen.table(None, [("id", "right"), ("job", "left"), ("about", "left"), ("prompt", "left")])
     for question in found:
         shown.add_row(str(question.id), question.job, question.about, question.prompt_file)
@@ -51,13 +51,13 @@ def _pending(form: str) -> None:
 
 
 def _answer(number: int | None, file: Path | None) -> None:
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
     from rewardsmith.errors import UsageError
 
     if number is None or file is None:
         raise UsageError("The prompt's number or the file is missing.", "rewardsmith calls answer ID FILE")
-    job_id = steering.answer(api.open_here(must_exist=True), number, _text(file))
+    job_id = steering.answer(starting.open_here(must_exist=True), number, _text(file))
     screen.say(f"prompt {number} is answered")
     screen.next_command(f"rewardsmith resume {job_id}")
 
@@ -100,13 +100,13 @@ def fork(
     program: Annotated[Path | None, typer.Option(help="Take the program from this file.")] = None,
 ) -> None:
     """Add your own version of a candidate to the job's next round."""
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
     from rewardsmith.errors import UsageError
 
     if edit == (program is not None):
         raise UsageError("Where the program comes from is not said.", "Give --edit, or --program FILE.")
-    context = api.open_here(must_exist=True)
+    context = starting.open_here(must_exist=True)
     parent = _candidate(context, candidate)
     text = _text(program) if program else _edited(context, parent)
     name, number = steering.add_program(context, parent, text)
@@ -145,10 +145,10 @@ def _text(path: Path) -> str:
 
 def veto(candidate: CandidateArgument) -> None:
     """Take a candidate out of the search for good."""
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
 
-    context = api.open_here(must_exist=True)
+    context = starting.open_here(must_exist=True)
     found = _candidate(context, candidate)
     steering.veto(context, found.id)
     screen.say(f"{found.id} is out")
@@ -160,11 +160,11 @@ def comment(
     text: Annotated[str, typer.Argument(help="What the designer and the analyzer should know.")],
 ) -> None:
     """Say something that the prompts of the job's next round carry."""
-    from rewardsmith import api
+    from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
 
-    context = api.open_here(must_exist=True)
-    job_id = api.job_id(context, job)
+    context = starting.open_here(must_exist=True)
+    job_id = starting.find_job_id(context, job)
     number = steering.comment(context, job_id, text)
     screen.say(f"the prompts of round {number} and later ones will carry it")
 

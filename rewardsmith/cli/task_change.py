@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,20 +21,7 @@ def settle_task(context: Any, job_id: str, accept: bool) -> None:
 
     Raises UsageError if a module has changed and nobody accepts it.
     """
-    from rewardsmith.engine.jobs.task_files import accept_task_change, require_same_task
-    from rewardsmith.spec import JobSpec
-    from rewardsmith.storage import records
-    from rewardsmith.storage.database import read
+    from rewardsmith import starting
 
-    with read(context.database) as connection:
-        spec = JobSpec.model_validate(records.get_job(connection, job_id).spec)
-    if spec.description is None:
-        return
-    if accept:
-        for change in accept_task_change(context, job_id):
-            screen.say(f"accepted, and marked in the job: {change}")
-    else:
-        require_same_task(spec)
-    file = Path(spec.task)
-    if file.is_file() and file.read_bytes() != spec.description.text.encode():
-        screen.say(f"{file} is not what this job began with; the job goes on with its own copy.")
+    for note in starting.settle_task(context, job_id, accept):
+        screen.say(note)

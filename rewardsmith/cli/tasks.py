@@ -72,8 +72,20 @@ def skeleton(
 @app.command()
 def prepare(task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")]) -> None:
     """Compile the engine and build a task's layouts now, so that the first job need not."""
-    from rewardsmith import api
-
     screen.say(f"preparing {task}: half a minute")
-    api.prepare(task)
+    _run_tiny_job(task)
     screen.next_command(f"rewardsmith run --task {task}")
+
+
+def _run_tiny_job(task: str) -> None:
+    """A job in a temporary folder: nothing else is sure to touch all that a job touches."""
+    import tempfile
+
+    from rewardsmith.api import design
+    from rewardsmith.errors import RewardsmithError
+
+    few = {"eval_episodes": 10, "final_episodes": 10}
+    with tempfile.TemporaryDirectory() as folder:
+        ended = design(task, home=folder, iterations=1, samples=1, steps=20_000, rungs=[1.0], confirm=1, training=few)
+    if ended.state != "done":
+        raise RewardsmithError(f"The tiny job on {task} ended as {ended.state}.", ended.note or "Run a job to see why.")

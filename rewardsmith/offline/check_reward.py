@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.engine.reward_files import method_of
 from rewardsmith.errors import UsageError
 from rewardsmith.files import RECORD_BYTES, read_text
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.reward_file import method_of
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Behaviour, Task

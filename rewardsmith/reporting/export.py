@@ -17,7 +17,7 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
 from rewardsmith.reporting.card import card_text
-from rewardsmith.reporting.reward_file import reward_file
+from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
 from rewardsmith.storage.artifacts import ArtifactStore
@@ -54,7 +54,7 @@ def export_candidate(
     out.mkdir(parents=True, exist_ok=True)
     by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
     title = f"Reward {candidate.id} for {task.id}, {by}."
-    text = reward_file(task, reward, spec.training.gamma, title)
+    text = standalone_reward(task, reward, spec.training.gamma, title)
     texts = {"reward.py": text, "card.md": card}
     if spec.description is not None:
         texts["task.yaml"] = spec.description.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.files import RECORD_BYTES, read_bytes, read_text
 from rewardsmith.programs.reward import source_hash
-from rewardsmith.reporting.reward_file import check_json, program_of
+from rewardsmith.programs.reward_file import program_of
 from sandbox.client import HostError, Isolation, replay_module
 
 
@@ -73,7 +74,7 @@ def _compare_files(folder: Path, manifest: dict) -> None:
 def _read(folder: Path) -> tuple[str, dict, dict[str, np.ndarray]]:
     try:
         text = read_text(folder / "reward.py")
-        manifest = check_json(read_text(folder / "manifest.json", RECORD_BYTES))
+        manifest = json.loads(read_text(folder / "manifest.json", RECORD_BYTES))
         if not isinstance(manifest, dict) or not _hashes(manifest.get("sha256", {})):
             raise ValueError("manifest.json is not an export's")
         with np.load(io.BytesIO(read_bytes(folder / "transitions.npz", RECORD_BYTES)), allow_pickle=False) as stored:

@@ -212,10 +212,10 @@ def test_a_second_trial_that_is_lost_leaves_the_first(tmp_path):
 
 
 def test_the_command_line_turns_it_off():
-    from rewardsmith.cli.run import _spec
+    from rewardsmith.cli.asked_job import AskedJob, read_job
 
-    assert _spec({"task": "CartPole-v1", "retrain": False}, None)[0].retrain is False
-    assert _spec({"task": "CartPole-v1"}, None)[0].retrain is True
+    assert read_job(AskedJob({"task": "CartPole-v1", "retrain": False}), None)[0].retrain is False
+    assert read_job(AskedJob({"task": "CartPole-v1"}), None)[0].retrain is True
 
 
 def test_with_retrain_off_nothing_trains_once_more(tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from running import FEW_EPISODES, in_process, rewardsmith
 
-from rewardsmith import api
+from rewardsmith import starting
 from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items.dispatch import run_item
@@ -93,13 +93,13 @@ def test_an_edited_file_does_not_change_what_a_stored_job_means(context, line, m
 
 
 def test_the_same_command_with_an_edited_file_or_module_is_another_job(context, line):
-    first, _ = api.start(context, spec_of(line))
-    assert api.start(context, spec_of(line)) == (first, True)
+    first, _ = starting.start(context, spec_of(line))
+    assert starting.start(context, spec_of(line)) == (first, True)
     edit(line)
-    second, resumed = api.start(context, spec_of(line))
+    second, resumed = starting.start(context, spec_of(line))
     assert second != first and not resumed
     module_of(line).write_text(module_of(line).read_text() + "# edited\n")
-    third, resumed = api.start(context, spec_of(line))
+    third, resumed = starting.start(context, spec_of(line))
     assert third not in (first, second) and not resumed
 
 
@@ -292,15 +292,15 @@ def test_a_worker_begins_by_refusing_task_files(monkeypatch):
 
 def test_replay_uses_the_recorded_description(line, tmp_path):
     """A recorded job is replayed on its own description unless a task is named."""
-    from rewardsmith.cli.run import _spec
+    from rewardsmith.cli.asked_job import AskedJob, read_job
 
     recorded = with_description(spec_of(line)).model_dump(mode="json")
     cassette = tmp_path / "calls.jsonl"
     cassette.write_text(json.dumps({"version": 1, "job": recorded, "seed_reward": None}) + "\n")
     edit(line)
-    spec, _ = _spec({"replay": cassette}, None)
+    spec, _ = read_job(AskedJob({"replay": cassette}), None)
     assert spec.description is not None and "x >= 9" in spec.description.text
-    named, _ = _spec({"replay": cassette, "task": str(line)}, None)
+    named, _ = read_job(AskedJob({"replay": cassette, "task": str(line)}), None)
     assert named.description is None and "x >= 3" in with_description(named).description.text
     module_of(line).write_text(module_of(line).read_text() + "# edited\n")
     with pytest.raises(UsageError, match="stored_line") as caught:

@@ -9,21 +9,17 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-import json
 import pprint
 import re
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.errors import UsageError
-from rewardsmith.files import read_text
 from rewardsmith.plaintext import in_docstring
 from rewardsmith.programs.reward import TrainingReward, top_level_names
-from rewardsmith.syntax import MAX_CHARACTERS, parse_module
+from rewardsmith.programs.reward_file import BEGIN, END
+from rewardsmith.syntax import parse_module
 from rewardsmith.tasks.base import Task
 
-BEGIN = "# --- reward program, as designed " + "-" * 47
-END = "# --- end of the reward program " + "-" * 49
 _SUFFIX = "_of_rewardsmith"
 # What the head of the file imports and the support code uses; a program may give these names to its own things.
 _IMPORTED = frozenset(
@@ -32,7 +28,7 @@ _IMPORTED = frozenset(
 _PARTS = Path(__file__).with_name("export_parts")
 
 
-def reward_file(task: Task, reward: TrainingReward, gamma: float, title: str) -> str:
+def standalone_reward(task: Task, reward: TrainingReward, gamma: float, title: str) -> str:
     """The text of reward.py for a program on a task."""
     support = _support(task, reward, gamma)
     support, kept = _without_collisions(support, reward.source)
@@ -81,28 +77,6 @@ def _making(task: Task) -> str:
         return f"gymnasium.make({task.id!r})"
     given = f", **{described.env_kwargs!r}" if described.env_kwargs else ""
     return f"gymnasium.make({described.environment!r}{given})"
-
-
-def program_of(text: str) -> str | None:
-    """The program inside an exported file's text, or None if it is not one."""
-    if BEGIN not in text or END not in text:
-        return None
-    return text.split(BEGIN, 1)[1].split(END, 1)[0].strip() + "\n"
-
-
-def read_program_file(path: Path) -> str:
-    """The program in a user's file: an exported one carries more. Raises UsageError for what cannot be read whole."""
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the reward file {path}: {error}", "Give a Python file in UTF-8.") from error
-    program = program_of(text) or text
-    if len(program) > MAX_CHARACTERS:
-        raise UsageError(
-            f"The program in {path} has {len(program):,} characters.",
-            f"Stay below {MAX_CHARACTERS:,}; loops are shorter.",
-        )
-    return program
 
 
 def _support(task: Task, reward: TrainingReward, gamma: float) -> str:
@@ -195,11 +169,3 @@ def _without_collisions(support: str, program: str) -> tuple[str, str]:
         if name in own:
             support = re.sub(rf"(?m)^{re.escape(name)}\b", f"{name}{_SUFFIX}", support)
     return support, "\n".join(kept)
-
-
-def check_json(text: str) -> dict[str, Any]:
-    """A manifest's mapping. Raises ValueError."""
-    values = json.loads(text)
-    if not isinstance(values, dict):
-        raise ValueError("not a mapping")
-    return values

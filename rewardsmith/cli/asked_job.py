@@ -1,0 +1,92 @@
+"""The job that `run` is asked for: a recording's settings, then a file's, then the options'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rewardsmith.spec import JobSpec
+
+_COMPOSED = ("combine", "weights", "options")
+"""Settings whose options are texts that are read and added to what a file says."""
+
+
+@dataclass(frozen=True)
+class AskedJob:
+    """What a command line says of a job.
+
+    settings: values by setting, as typed; budget.calls is a field of `budget`. spec_file: a YAML file that they
+    override. language_model: of ulps. changes: KEY=VALUE texts of `--set`, which go before everything.
+    environment: values by setting that the environment names, which everything else goes before.
+    """
+
+    settings: Mapping[str, Any]
+    spec_file: Path | None = None
+    language_model: str | None = None
+    changes: Sequence[str] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_job(asked: AskedJob, seed_reward: str | None) -> tuple[JobSpec, str | None]:
+    """The job's settings and its seed reward, which may be a recording's own. Raises UsageError."""
+    from rewardsmith.engine.models.open import recorded_job
+    from rewardsmith.errors import UsageError
+    from rewardsmith.spec import read_spec, read_spec_file, with_changes, with_defaults
+
+    values: dict[str, Any] = dict(asked.environment)
+    replay = asked.settings.get("replay")
+    if replay is not None:
+        recorded, recorded_seed = recorded_job(replay)
+        values |= recorded
+        seed_reward = seed_reward or recorded_seed
+    named = read_spec_file(asked.spec_file) if asked.spec_file is not None else {}
+    if "task" in named or "task" in asked.settings:
+        values.pop("description", None)  # a recording's own; the task that is named now is read now
+    values |= named
+    for setting, value in asked.settings.items():
+        if setting not in _COMPOSED:
+            _put(values, setting, str(value.resolve()) if isinstance(value, Path) else value)
+    values |= _composed(values, asked)
+    values = with_changes(values, asked.changes)
+    if "task" not in values and replay is not None:
+        raise UsageError(
+            f"The recording {replay} does not begin with a job's settings.",
+            "Name a file that --record or `export --with-cassette` wrote, or give --task ID with this one.",
+        )
+    if "task" not in values:
+        raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
+    return read_spec(with_defaults(values)), seed_reward
+
+
+def _put(values: dict[str, Any], setting: str, value: Any) -> None:
+    """Set `a` or `a.b`; a part that is no mapping gives way."""
+    outer, dot, inner = setting.partition(".")
+    if dot:
+        there = values.get(outer)
+        values[outer] = {**(there if isinstance(there, dict) else {}), inner: value}
+    else:
+        values[outer] = value
+
+
+def _composed(values: dict[str, Any], asked: AskedJob) -> dict[str, Any]:
+    """What `--with`, `--weight`, `--option` and `--language-model` change of the settings."""
+    from rewardsmith.cli.methods import read_combined, read_options, read_weights
+    from rewardsmith.spec import JobSpec
+
+    found: dict[str, Any] = {}
+    if combine := asked.settings.get("combine"):
+        found["combine"] = read_combined(combine)
+    if weights := asked.settings.get("weights"):
+        found["weights"] = {**(values.get("weights") or {}), **read_weights(weights)}
+    if options := asked.settings.get("options"):
+        method = str(values.get("method", JobSpec.model_fields["method"].default))
+        found["options"] = dict(values.get("options") or {})
+        for name, own in read_options(options, method).items():
+            found["options"][name] = {**(found["options"].get(name) or {}), **own}
+    if asked.language_model:
+        given = found.setdefault("options", dict(values.get("options") or {}))
+        given["ulps"] = {**(given.get("ulps") or {}), "language_model": asked.language_model}
+    return found

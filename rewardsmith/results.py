@@ -1,0 +1,343 @@
+"""What the public functions return: typed, and readable in a notebook, as plain records and as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rewardsmith import notebook
+from rewardsmith.reporting.overview import Row, read_overview
+from rewardsmith.reporting.queries import Arm, Claim, read_claim
+from rewardsmith.reporting.text import percent
+from rewardsmith.storage import rows
+
+if TYPE_CHECKING:
+    from rewardsmith.offline.check_reward import CheckedReward
+    from rewardsmith.storage.rows import Readable
+
+
+class Result:
+    """What all results share."""
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """The result's table as plain rows, ready for `pandas.DataFrame` or `polars.DataFrame`."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """The whole result as plain data that JSON can hold; a number that is not finite is None."""
+        return _plain(asdict(self))  # type: ignore[call-overload]
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The whole result as JSON; `indent` as in `json.dumps`."""
+        return json.dumps(self.as_dict(), indent=indent)
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """One program of a job, as the search left it.
+
+    Attributes:
+        id: The candidate's id, JOB-NAME.
+        iteration: The round that it was designed in, from 1; 0 for the sparse baseline.
+        move: How it came to be: "new", "revise", "combine", "repair", "fork" or "baseline".
+        state: Where it stands, in words: "designing", "checking", "training", "trained", "dead", ...
+        best: Whether it is the job's best candidate.
+        success: Success rate in the search, 0 to 1; None before any evaluation.
+        success_low: Lower end of the rate's 95 % interval.
+        success_high: Upper end of the rate's 95 % interval.
+        steps: Environment steps that it was trained for in the search.
+        difficulty: Predicted difficulty of learning; the smaller of two learns sooner.
+        note: What it died of, or what else is to know of it.
+        source: The program; empty for the baseline.
+    """
+
+    id: str
+    iteration: int
+    move: str
+    state: str
+    best: bool
+    success: float | None
+    success_low: float | None
+    success_high: float | None
+    steps: int
+    difficulty: float | None
+    note: str
+    source: str
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One evaluation while a policy was trained.
+
+    Attributes:
+        candidate: The candidate's id.
+        purpose: What the trial was for: "search", "retrain" or "confirm".
+        seed: The trial's training seed.
+        steps: Environment steps trained so far.
+        success: Success rate of the stochastic policy, 0 to 1.
+        episodes: Episodes of the evaluation.
+        shaped_return: Mean return of a training episode since the last point, as the program pays.
+        env_return: The same as the environment pays.
+    """
+
+    candidate: str
+    purpose: str
+    seed: int
+    steps: int
+    success: float | None
+    episodes: int | None
+    shaped_return: float | None
+    env_return: float | None
+
+
+Table = Literal["candidates", "curves", "claim"]
+"""The tables of a job."""
+
+
+@dataclass(frozen=True)
+class JobResult(Result):
+    """A job, finished or running: its claim, its best program, its candidates and their learning curves.
+
+    Attributes:
+        job_id: The job's id.
+        task: Task id, or the YAML file that describes the task.
+        method: How rewards are made.
+        state: "running", "paused", "done", "failed" or "cancelled".
+        note: Why it ended or paused as it did, if there is something to say.
+        best: Id of the best candidate; None if there is none.
+        source: The best candidate's program.
+        oracle_informed: Whether a planner or the simulator's truth informed the design.
+        claim: The best candidate against the sparse baseline on fresh seeds; None if nothing was confirmed.
+        candidates: Every candidate, the baseline first.
+        curves: Every evaluation of every trial that is not under way.
+    """
+
+    job_id: str
+    task: str
+    method: str
+    state: str
+    note: str | None
+    best: str | None
+    source: str | None
+    oracle_informed: bool
+    claim: Claim | None
+    candidates: tuple[CandidateResult, ...] = field(default=(), repr=False)
+    curves: tuple[CurvePoint, ...] = field(default=(), repr=False)
+
+    def to_records(self, table: Table = "candidates") -> list[dict[str, Any]]:
+        """One of the job's tables as plain rows.
+
+        Args:
+            table: "candidates": a row per candidate. "curves": a row per evaluation. "claim": a row per arm and seed.
+        """
+        if table == "claim":
+            return [] if self.claim is None else [*_arm_records(self.claim.best), *_arm_records(self.claim.baseline)]
+        return [_plain(asdict(each)) for each in (self.candidates if table == "candidates" else self.curves)]
+
+    def _repr_html_(self) -> str:
+        told = {"task": self.task, "method": self.method, "state": self.state, "note": self.note, "best": self.best}
+        columns = ("id", "iteration", "move", "state", "success", "steps", "best", "note")
+        return (
+            notebook.facts(f"Job {self.job_id}", {**told, **_claim_facts(self.claim)})
+            + notebook.table("Candidates", self.to_records(), columns)
+            + notebook.program("The best program", self.source)
+        )
+
+
+@dataclass(frozen=True)
+class CheckVerdict:
+    """One check of a reward.
+
+    Attributes:
+        check: Which one: "gate", "contract", "cost", "determinism", "battery" or "certificate".
+        passed: Whether the reward passed.
+        message: What was found, in words.
+        details: The figures behind the words, as plain data.
+    """
+
+    check: str
+    passed: bool
+    message: str
+    details: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CheckResult(Result):
+    """The verdicts on one reward, and what they say together.
+
+    Attributes:
+        task: The task's id.
+        functions: The functions that the program defines.
+        gamma: The discount that was assumed.
+        passed: Whether no check failed.
+        verdicts: The checks in their order, up to the first that failed.
+        not_run: Checks that this task does not allow, with the reason.
+        soundness: What the certificate says over the layouts (headline, sentence, counts, smallest margin); None
+            without a certificate.
+        flooding: How large guidance is beside the pay for success; None without a battery.
+        difficulty: Predicted difficulty of learning; the smaller of two rewards learns sooner.
+        components: What each of the program's numbers came to over played transitions, by its name.
+        counterexamples: Behaviours that are worth more than a solution and do not solve: layout, seed, actions
+            (`prefix` once, then `cycle` again and again), what they are worth, and `text`, the same in words.
+    """
+
+    task: str
+    functions: tuple[str, ...]
+    gamma: float
+    passed: bool
+    verdicts: tuple[CheckVerdict, ...]
+    not_run: Mapping[str, str]
+    soundness: Mapping[str, Any] | None
+    flooding: Mapping[str, Any] | None
+    difficulty: float | None
+    components: Mapping[str, Mapping[str, float]] = field(repr=False)
+    counterexamples: tuple[Mapping[str, Any], ...] = field(repr=False)
+
+    def verdict(self, check: str) -> CheckVerdict | None:
+        """The verdict of one check, or None if it was not reached."""
+        return next((v for v in self.verdicts if v.check == check), None)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """A row per check: check, passed, message."""
+        return [{"check": v.check, "passed": v.passed, "message": v.message} for v in self.verdicts]
+
+    def save_counterexamples(self, path: str | Path) -> int:
+        """Write the counter-examples as JSON, for `check(..., hacks=path)` to play; how many there are."""
+        Path(path).write_text(json.dumps([*self.counterexamples], indent=1), encoding="utf-8")
+        return len(self.counterexamples)
+
+    def _repr_html_(self) -> str:
+        headline = None if self.soundness is None else self.soundness["headline"]
+        told = {"passed": self.passed, "certificate": headline, "gamma": self.gamma, "difficulty": self.difficulty}
+        skipped = [{"check": name, "passed": "not run", "message": why} for name, why in self.not_run.items()]
+        return notebook.facts(f"Check on {self.task}", told) + notebook.table(
+            "Checks", [*self.to_records(), *skipped], ("check", "passed", "message")
+        )
+
+
+@dataclass(frozen=True)
+class ExportResult(Result):
+    """What `export` wrote.
+
+    Attributes:
+        candidate: Id of the exported candidate.
+        folder: The folder.
+        files: The files in it.
+        notes: What is to know of the export, such as a policy that could not be read.
+    """
+
+    candidate: str
+    folder: Path
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """A row per file: its path and its size in bytes."""
+        return [{"file": str(path), "bytes": path.stat().st_size} for path in self.files]
+
+    def _repr_html_(self) -> str:
+        told = {"folder": self.folder, "notes": "; ".join(self.notes) or None}
+        return notebook.facts(f"Export of {self.candidate}", told) + notebook.table(
+            "Files", self.to_records(), ("file", "bytes")
+        )
+
+
+def read_job(connection: Readable, job_id: str) -> JobResult:
+    """A job as it stands in the database."""
+    shown = read_overview(connection, job_id)
+    job, sources = shown.job, {c.id: c.source for c in rows.candidates_of(connection, job_id)}
+    candidates = tuple(_candidate_of(row, sources[row.candidate]) for row in shown.rows)
+    curves = tuple(
+        CurvePoint(trial.candidate_id, trial.purpose, trial.seed, *(point[name] for name in _OF_A_POINT))
+        for trial in rows.trials_of(connection, job_id=job_id)
+        if trial.state != "running"
+        for point in rows.curve_of(connection, trial.id)
+    )
+    return JobResult(
+        job_id=job.id,
+        task=job.task,
+        method=job.method,
+        state=job.state,
+        note=job.note,
+        best=job.best_candidate,
+        source=sources.get(job.best_candidate or ""),
+        oracle_informed=job.oracle_informed,
+        claim=read_claim(connection, job),
+        candidates=candidates,
+        curves=curves,
+    )
+
+
+_OF_A_POINT = ("steps", "success", "episodes", "shaped_return", "env_return")
+
+
+def _candidate_of(row: Row, source: str) -> CandidateResult:
+    return CandidateResult(
+        id=row.candidate,
+        iteration=row.iteration,
+        move=row.move,
+        state=row.state,
+        best=row.best,
+        success=row.success,
+        success_low=row.low,
+        success_high=row.high,
+        steps=row.steps,
+        difficulty=row.difficulty,
+        note=row.note,
+        source=source,
+    )
+
+
+def read_check(found: CheckedReward) -> CheckResult:
+    """The verdicts of `offline.check_reward` as a public result."""
+    said = found.as_dict()
+    certificate = found.verdict("certificate")
+    layouts = certificate.details["layouts"] if certificate is not None else []
+    return CheckResult(
+        task=found.task,
+        functions=found.functions,
+        gamma=found.gamma,
+        passed=found.passed,
+        verdicts=tuple(CheckVerdict(v.kind, v.passed, v.message, v.details) for v in found.checked.verdicts),
+        not_run=said["not_run"],
+        soundness=said["soundness"],
+        flooding=said["flooding"],
+        difficulty=said["difficulty"],
+        components=said["components"],
+        counterexamples=tuple(each["counterexample"] for each in layouts if each["counterexample"]),
+    )
+
+
+def _claim_facts(claim: Claim | None) -> dict[str, str]:
+    if claim is None:
+        return {}
+    seeds = f"{len(claim.best.seeds)} fresh seeds" + (", preliminary" if claim.preliminary else "")
+    return {
+        f"success ({seeds})": percent(claim.best.mean, *claim.best.interval),
+        "sparse baseline": percent(claim.baseline.mean, *claim.baseline.interval),
+        "verdict": claim.verdict,
+    }
+
+
+def _arm_records(arm: Arm) -> list[dict[str, Any]]:
+    return [
+        {"candidate": arm.candidate, "seed": seed, "success": success, "greedy": greedy, "steps_to_90": steps}
+        for seed, success, greedy, steps in zip(arm.seeds, arm.success, arm.greedy, arm.steps_to_90, strict=True)
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value) if isinstance(value, Path) else value
+
+
+__all__ = ["CandidateResult", "CheckResult", "CheckVerdict", "CurvePoint", "ExportResult", "JobResult", "Result"]

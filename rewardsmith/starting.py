@@ -1,0 +1,143 @@
+"""Starting a job and running it here: what the commands and the public functions of `api` share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rewardsmith.agents.models import is_ours
+from rewardsmith.config import settings
+from rewardsmith.engine.context import Context, open_context
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.jobs.task_files import accept_task_change, require_same_task, with_description
+from rewardsmith.errors import no_cuda
+from rewardsmith.executor import Executor
+from rewardsmith.programs.reward_file import method_of
+from rewardsmith.reporting import queries
+from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
+from rewardsmith.storage import queue, records
+from rewardsmith.storage.database import read
+
+
+def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> Context:
+    """The database of this folder (or of the settings)."""
+    chosen = settings()
+    if allow_weak_sandbox:
+        os.environ["REWARDSMITH_ALLOW_WEAK_SANDBOX"] = "1"
+        chosen = chosen.model_copy(update={"allow_weak_sandbox": True})
+    return open_context(chosen, must_exist=must_exist)
+
+
+def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tuple[str, bool]:
+    """Create the job, or find the unfinished one that asked for the same; (id, whether it goes on).
+
+    Raises ModelFailed or RewardsmithError, and creates nothing, where an API key or a GPU is missing: a baseline
+    would be trained first, or in vain.
+    """
+    spec = with_description(spec)
+    _require_keys(spec)
+    _require_device(spec)
+    found = lifecycle.find_unfinished(context, spec, seed_reward)
+    if found is not None:
+        lifecycle.resume_job(context, found)
+        return found, True
+    return lifecycle.create_job(context, spec, seed_reward), False
+
+
+def _require_keys(spec: JobSpec) -> None:
+    roles = {spec.model_of(role) for role in ("designer", "critic", "analyzer")}
+    asked = {name for name in roles if not is_ours(name)}
+    if not asked or spec.replay is not None or spec.fallback_models:
+        return
+    from rewardsmith.agents.litellm_model import require_key
+
+    for name in sorted(asked):
+        require_key(name, spec.api_base)
+
+
+def _require_device(spec: JobSpec) -> None:
+    if spec.training.device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise no_cuda()
+
+
+def training_spec(task: str, source: str, seeds: int, given: Mapping[str, Any], changes: Sequence[str] = ()) -> JobSpec:
+    """The settings of a job that designs nothing: it checks one reward, trains it, and confirms it on fresh seeds.
+
+    `given`: settings of the spec by name. `changes`: the same as KEY=VALUE, such as training.entropy=0.01.
+    Raises UsageError.
+    """
+    values: dict[str, Any] = {
+        "task": task,
+        "method": method_of(source),
+        "model": "none",
+        "iterations": 1,
+        "samples": 1,
+        "repairs": 0,
+        "rungs": [1.0],
+        "confirm": seeds,
+        "target": None,
+        **given,
+    }
+    return read_spec(with_changes(with_defaults(values), changes))
+
+
+@contextmanager
+def executor(context: Context, job_id: str, slots: int | None) -> Iterator[Executor]:
+    """The local executor of a job; it is ended on the way out."""
+    process = Executor(context, job_id, slots)
+    try:
+        yield process
+    finally:
+        if process.running:
+            _end(context, job_id, process)
+
+
+def _end(context: Context, job_id: str, process: Executor) -> None:
+    process.end()
+    # What it was killed too soon to give back itself. An interruption is not counted as an attempt.
+    queue.release(context.database, job_id, queue.owners_of(process.pid))
+
+
+def interrupt(context: Context, job_id: str, process: Executor) -> None:
+    """Finish and keep: trials stop and go on later from their checkpoints; the best so far stays."""
+    _end(context, job_id, process)
+    lifecycle.pause_job(context, job_id, lifecycle.INTERRUPTED)
+
+
+def find_job_id(context: Context, text: str) -> str:
+    """The id of the job that `text` means."""
+    with read(context.database) as connection:
+        return queries.find_job(connection, text).id
+
+
+def is_submitted(context: Context, job_id: str) -> bool:
+    """Whether the job is the service's, rather than of a local executor."""
+    with read(context.database) as connection:
+        return records.get_job(connection, job_id).service
+
+
+def settle_task(context: Context, job_id: str, accept: bool) -> list[str]:
+    """Before a job's task is opened: accept a change of its module if asked to; what is to know of the task.
+
+    Raises UsageError if a module has changed and nobody accepts it.
+    """
+    with read(context.database) as connection:
+        spec = JobSpec.model_validate(records.get_job(connection, job_id).spec)
+    if spec.description is None:
+        return []
+    notes: list[str] = []
+    if accept:
+        notes += [f"accepted, and marked in the job: {change}" for change in accept_task_change(context, job_id)]
+    else:
+        require_same_task(spec)
+    file = Path(spec.task)
+    if file.is_file() and file.read_bytes() != spec.description.text.encode():
+        notes.append(f"{file} is not what this job began with; the job goes on with its own copy.")
+    return notes
