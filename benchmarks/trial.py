@@ -19,7 +19,7 @@ import yaml
 
 from benchmarks.programs import programs
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import open_model
+from rewardsmith.agents.registry import open_model
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.spec import TrainingSpec, default_steps, default_training

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rewardsmith.agents.models import is_ours
+from rewardsmith.agents.registry import is_ours
 from rewardsmith.config import settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.jobs import lifecycle

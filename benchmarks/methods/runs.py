@@ -119,7 +119,7 @@ class _Curve:
 def _program(spec: JobSpec) -> str:
     """The method's own program, or what synth answers to the first request, the planner's order hidden from it."""
     from rewardsmith.agents import roles
-    from rewardsmith.agents.models import open_model
+    from rewardsmith.agents.registry import open_model
     from rewardsmith.tasks import get_task
 
     recipe, task = recipe_of(spec), get_task(spec.task)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from rewardsmith.agents.models import LanguageModel, ModelFailed, ReplayKey, Request
+from rewardsmith.agents.models import Answer, LanguageModel, ModelFailed, ReplayKey, Request
 from rewardsmith.agents.pricing import estimated_tokens
-from rewardsmith.agents.prompting import Call, call_of, render
+from rewardsmith.agents.prompting import render
 from rewardsmith.errors import BudgetSpent
 from rewardsmith.plaintext import plain
 from rewardsmith.programs.reading import UnreadableAnswer
@@ -51,16 +51,15 @@ STANDARD = Limits()
 
 @dataclass(frozen=True)
 class Outcome:
-    """A readable result, or the reason there is none; and every call that brought an answer."""
+    """A readable result, or the reason there is none. answered: whether any answer came, readable or not."""
 
     result: Any
     reason: str | None
-    calls: list[Call] = field(default_factory=list)
+    answered: bool = True
 
 
 def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str], T], limits: Limits) -> Outcome:
     """Ask, read; an answer that cannot be read goes back once with the reason. Raises ModelFailed."""
-    calls: list[Call] = []
     reason = ""
     dropped = draft.fit(limits.prompt)
     for again in range(2):
@@ -68,32 +67,31 @@ def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str]
         this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
         try:
             request = Request(key.role, "", render("system.md.j2"), this, limits.answer)
-            call, dropped = _complete(model, request, draft, dropped, suffix)
+            answer, dropped = _complete(model, request, draft, dropped, suffix)
         except BudgetSpent as error:
-            return Outcome(None, error.cause, calls)
-        calls.append(call)
-        if not call.answer.completed:
-            was = "a tool call" if call.answer.outcome == "tool call" else call.answer.outcome
+            return Outcome(None, error.cause, answered=again > 0)
+        if not answer.completed:
+            was = "a tool call" if answer.outcome == "tool call" else answer.outcome
             reason = f"The {key.role}'s answer was {was}."
-            if call.answer.outcome == "tool call":
+            if answer.outcome == "tool call":
                 reason += " No tools are there to be called: answer in words, as was asked."
-            if call.answer.outcome == "truncated":
+            if answer.outcome == "truncated":
                 reason += " Be brief: think less, write only what was asked for."
             continue
         try:
-            return Outcome(read(call.answer.text), None, calls)
+            return Outcome(read(answer.text), None)
         except UnreadableAnswer as error:
             reason = str(error)
-    return Outcome(None, reason, calls)
+    return Outcome(None, reason)
 
 
-def _complete(model: LanguageModel, request: Request, draft: Draft, dropped: int, suffix: str) -> tuple[Call, int]:
-    """The exchange, and how many pieces of evidence it went without. Raises ModelFailed, BudgetSpent."""
+def _complete(model: LanguageModel, request: Request, draft: Draft, dropped: int, suffix: str) -> tuple[Answer, int]:
+    """The answer, and how many pieces of evidence it went without. Raises ModelFailed, BudgetSpent."""
     while True:
         prompt = draft.build(dropped) + suffix
         this = replace(request, prompt=prompt, note=_note(draft, dropped))
         try:
-            return call_of(this, model.complete(this)), dropped
+            return model.complete(this), dropped
         except ModelFailed as failed:
             if failed.fault != "context" or dropped == len(draft.pieces):
                 raise

@@ -10,7 +10,6 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from rewardsmith.agents.models import Answer, ReplayKey, Request, prompt_hash
 from rewardsmith.plaintext import indented, one_line, plain
 
 _FOLDER = Path(__file__).with_name("prompts")
@@ -53,21 +52,6 @@ def quoted(text: str) -> str:
     """`text` as it stands if it is one line, else fenced: a program's error may look like a part of the prompt."""
     text = plain(text)
     return text if "\n" not in text.strip() else "\n" + fenced(text)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One exchange, as the ledger keeps it."""
-
-    key: ReplayKey
-    prompt: str
-    prompt_hash: str
-    answer: Answer
-
-
-def call_of(request: Request, answer: Answer) -> Call:
-    """The ledger's record of a request and its answer."""
-    return Call(request.key, request.prompt, prompt_hash(request.system, request.prompt), answer)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from rewardsmith.agents.models import is_ours, needs_files
+from rewardsmith.agents.registry import is_ours, needs_files
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.search.snapshot import Snapshot, read_snapshot
 from rewardsmith.errors import UsageError

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import Answer, LanguageModel, ReplayKey, Request, open_model
+from rewardsmith.agents.models import Answer, LanguageModel, ReplayKey, Request
+from rewardsmith.agents.registry import open_model
 from rewardsmith.errors import BudgetSpent, RewardsmithError, UsageError
 from rewardsmith.methods.asking.verifier import StandInJudge, ask_judge, bits, judge_prompt
 from rewardsmith.methods.calm import METHOD as CALM

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, is_ours, needs_files, open_model
+from rewardsmith.agents.models import ModelFailed, ReplayKey, Request
+from rewardsmith.agents.registry import is_ours, needs_files, open_model
 
 
 def ask(path, role="designer", prompt="anything"):

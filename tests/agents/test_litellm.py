@@ -25,14 +25,13 @@ from rewardsmith.agents.models import (
     LanguageModel,
     ModelFailed,
     Patience,
-    Reach,
     ReplayKey,
     Request,
     Usage,
-    open_model,
     prompt_hash,
 )
 from rewardsmith.agents.pricing import import_litellm
+from rewardsmith.agents.registry import Reach, open_model
 
 SECRET = "sk-test-51f0c9a7d2e84b6f"
 QUICK = Patience(timeout_s=5.0, deadline_s=10.0, attempts=3, backoff_s=0.01, backoff_max_s=0.05)
@@ -356,7 +355,7 @@ def test_models_are_opened_by_name() -> None:
 
 def test_opening_a_model_imports_no_litellm() -> None:
     code = (
-        "import sys; from rewardsmith.agents.models import open_model; open_model('openai/gpt-4o');"
+        "import sys; from rewardsmith.agents.registry import open_model; open_model('openai/gpt-4o');"
         "sys.exit('litellm' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ}).returncode == 0

@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from listening import Listening
 from provider import Provider, completion
 
 from rewardsmith.agents.asking import Draft, Limits, ask
 from rewardsmith.agents.litellm_model import LiteLLMModel
-from rewardsmith.agents.models import Answer, ModelFailed, Patience, Reach, ReplayKey, Request, open_model
+from rewardsmith.agents.models import Answer, ModelFailed, Patience, ReplayKey, Request
 from rewardsmith.agents.parameters import VARIABLE, changed
+from rewardsmith.agents.registry import Reach, open_model
 from rewardsmith.config import Settings
 
 CASE = Path(__file__).parents[1] / "cases" / "temperature_rejected"
@@ -121,8 +123,8 @@ def test_a_tool_call_is_no_refusal_and_is_answered_in_words() -> None:
         answer = complete(address, None)
         assert answer.outcome == "tool call"
         assert "def reward" in answer.text
-        model = open_model("openai/house-reasoner", Reach(address, Patience(attempts=1, deadline_s=20)))
+        model = Listening(open_model("openai/house-reasoner", Reach(address, Patience(attempts=1, deadline_s=20))))
         outcome = ask(model, ReplayKey("designer", 0, 0), Draft(lambda _: "Write it."), str, Limits())
     assert outcome.result is None
     assert "answer was a tool call" in str(outcome.reason) and "No tools" in str(outcome.reason)
-    assert "answer was a tool call" in outcome.calls[1].prompt
+    assert "answer was a tool call" in model.prompts[1]

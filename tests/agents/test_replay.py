@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rewardsmith.agents.manual import ManualModel
-from rewardsmith.agents.models import Answer, ModelFailed, ReplayKey, Request, Usage, open_model
+from rewardsmith.agents.models import Answer, ModelFailed, ReplayKey, Request, Usage
+from rewardsmith.agents.registry import open_model
 from rewardsmith.agents.replay import RecordingModel, ReplayModel, read_cassette
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from listening import Listening
 
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import ModelFailed, ReplayKey, Request, open_model
+from rewardsmith.agents.models import ModelFailed, ReplayKey, Request
 from rewardsmith.agents.prompting import ParentProgram
+from rewardsmith.agents.registry import open_model
 from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
 from rewardsmith.tasks import get_task
@@ -159,8 +161,9 @@ def test_prompts_carry_vocabulary_contract_evidence_and_facts():
         [parent],
         [{"id": "1b", "move": "new", "cause": "x"}],
     )
-    outcome = roles.design(open_model("synth"), asked)
-    prompt = outcome.calls[0].prompt
+    model = Listening(open_model("synth"))
+    roles.design(model, asked)
+    prompt = model.prompts[0]
     for words in (
         "flooding",
         "reward sums to 40",

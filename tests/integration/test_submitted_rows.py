@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from submitter_role import SPEC, any_program, any_spec, call_submit, one, rows, write
 
-from rewardsmith.agents import models
+from rewardsmith.agents import registry
 from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.dispatch import run_item
@@ -135,7 +135,7 @@ def addresses(monkeypatch) -> list[str | None]:
 
     def open_model(name, reach):
         opened.append(reach.api_base)
-        return models.open_model("synth")
+        return registry.open_model("synth")
 
     monkeypatch.setattr("rewardsmith.engine.models.open.open_model", open_model)
     return opened

@@ -11,11 +11,13 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from listening import Listening
 from test_baselines import played
 from tiny import TASK, TRAINING
 
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import Answer, Request, open_model
+from rewardsmith.agents.models import Answer, Request
+from rewardsmith.agents.registry import open_model
 from rewardsmith.errors import BudgetSpent, UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.methods.asking.verifier import ModelJudge, Question, StandInJudge
@@ -102,9 +104,10 @@ def test_synth_writes_predicates_from_the_prompt_alone(name, subgoals, monkeypat
     asked = roles.DesignRequest(
         contract, task.interface(), 1, 0, 3, "new", 0, [], [], given=CALM.given(task, options)
     )  # fmt: skip
-    outcome = roles.design(open_model("synth"), asked)
+    model = Listening(open_model("synth"))
+    outcome = roles.design(model, asked)
     assert outcome.result is not None, outcome.reason
-    assert "pick up the key" in outcome.calls[0].prompt or subgoals == "discover"
+    assert "pick up the key" in model.prompts[0] or subgoals == "discover"
     checked = run_checks(task, CALM.reward(outcome.result.source, options), 0.99, proof=QUICK)
     assert not [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
     assert sum(c["max"] > 0 for c in checked.components.values()) >= 2

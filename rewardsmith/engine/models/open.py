@@ -7,7 +7,8 @@ from typing import Any
 
 from rewardsmith.agents.asking import Limits
 from rewardsmith.agents.fallback import FallbackModel
-from rewardsmith.agents.models import LanguageModel, Patience, Reach, ReplayKey, open_model
+from rewardsmith.agents.models import LanguageModel, Patience, ReplayKey
+from rewardsmith.agents.registry import Reach, open_model
 from rewardsmith.agents.replay import Header, Recorded, RecordingModel, read_header
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.models.limited import Account, LimitedModel, answer_of

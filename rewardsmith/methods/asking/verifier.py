@@ -127,7 +127,7 @@ def ask_judge(model: LanguageModel, key: ReplayKey, prompt: str, names: Sequence
     """
     outcome = ask(model, key, Draft(lambda _: prompt), lambda text: read_json(text, Flags), _LIMITS)
     if outcome.result is None:
-        return 0 if outcome.calls else None
+        return 0 if outcome.answered else None
     flags = outcome.result.root
     return sum(1 << g for g, name in enumerate(names) if flags.get(name, False))
 
