@@ -44,7 +44,8 @@ def reward(prev, action, state, memory):
 def main() -> None:
     """Measure both by turns and write the table."""
     task = get_task("MiniGrid-DoorKey-8x8-v0")
-    rollout, tables = sample_transitions(task)
+    rollout = sample_transitions(task)
+    tables = rollout.tables
     steps, envs = rollout.starts.shape
     scope: dict = {}
     exec(PROGRAM, scope)
@@ -55,7 +56,7 @@ def main() -> None:
         host = RewardHost(PROGRAM, ("reward",), task.schema, tables, envs, steps * envs, actions=task.actions.names)
         cold.append(time.perf_counter() - began)
         began = time.perf_counter()
-        score_rollout(host, rollout, task, tables)
+        score_rollout(host, rollout, task)
         sandboxed.append((time.perf_counter() - began) / (steps * envs))
         host.close()
         direct.append(in_process(scope["reward"], view, rollout, tables) / (steps * envs))

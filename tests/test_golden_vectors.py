@@ -88,8 +88,7 @@ def test_shaper_agrees_for_any_chunking_of_the_rollout(case, portion):
     shaper.start()
     whole, parts = rollout(), []
     for t in range(0, 6, portion):
-        fields = Rollout.__dataclass_fields__
-        parts.append(shaper(Rollout(**{k: getattr(whole, k)[t : t + portion] for k in fields})))
+        parts.append(shaper(whole.part(t, t + portion)))
     shaper.close()
     np.testing.assert_array_equal(np.concatenate(parts), expected(case))
 
@@ -113,7 +112,7 @@ def test_the_battery_sums_what_the_vectors_say(case):
     with open_host(reward, toy_task(), {}, 2, 6) as host:
         scores = host.score(played.before, played.actions, played.after, played.starts)
     scripts = (Behaviour("solution", (), (0,)), Behaviour("idle", (), (0,)))
-    bank = Played(scripts, played, np.array([3, 2]), np.array([True, False]), {})
+    bank = Played(scripts, played, np.array([3, 2]), np.array([True, False]))
     finding, _ = judge(reward, 0, bank, scores, VECTORS["gamma"])
     discount = VECTORS["gamma"] ** np.arange(6)
     wanted = expected(case)

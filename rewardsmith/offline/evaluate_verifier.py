@@ -19,7 +19,7 @@ from rewardsmith.methods.asking.verifier import StandInJudge, ask_judge, bits, j
 from rewardsmith.methods.calm import METHOD as CALM
 from rewardsmith.methods.calm import CalmOptions, read_sentences
 from rewardsmith.offline.examination import Agreement, Examination, draw_examination
-from rewardsmith.programs.rollout import featured, open_host, score_rollout
+from rewardsmith.programs.rollout import open_host, score_rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.subgoals import preset_subgoals
@@ -110,10 +110,10 @@ class _Arm:
     def code(self) -> NDArray[np.bool_]:
         """Flags [K] of predicates, scored in the sandbox over whole episodes."""
         reward = CALM.reward(self._designed(), self._options)
-        played, tables = self._examined.rollout, self._examined.tables
+        played = self._examined.rollout
         steps, envs = played.starts.shape
-        with open_host(reward, self._task, tables, envs, steps, self._test.isolation) as host:
-            values = score_rollout(host, featured(played, self._task, tables, host.uses), self._task, tables).values
+        with open_host(reward, self._task, played.tables, envs, steps, self._test.isolation) as host:
+            values = score_rollout(host, played, self._task).values
         t, n = self._examined.steps.T
         return np.logical_or.reduce(values > 0, axis=-1)[t, n]
 
@@ -137,7 +137,7 @@ class _Arm:
             t, n = examined.steps[number]
             words = describer.words(
                 played.before[t, n], int(played.actions[t, n]), played.after[t, n],
-                examined.observations[t, n], examined.following[t, n], examined.tables,
+                examined.observations[t, n], examined.following[t, n], played.tables,
             )  # fmt: skip
             prompt = judge_prompt(goal, describer.legend, subgoals, words)
             verdict = ask_judge(self._model, ReplayKey("judge", 0, number), prompt, list(subgoals))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
-from rewardsmith.programs.rollout import Rollout
+from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.tasks.subgoals import MOTION, Subgoal, terminated
 
@@ -30,11 +30,15 @@ class Examination:
     rollout: Rollout
     observations: NDArray[np.float32]
     following: NDArray[np.float32]
-    tables: Tables
     steps: NDArray[np.int64]
     positive: NDArray[np.bool_]
     hard: NDArray[np.bool_]
     truth: NDArray[np.bool_]  # [T, N, G]
+
+    @property
+    def tables(self) -> Tables:
+        """What the states' rows point into."""
+        return self.rollout.tables
 
 
 def draw_examination(task: Task, subgoals: tuple[Subgoal, ...], count: int, seed: int) -> Examination:
@@ -43,7 +47,7 @@ def draw_examination(task: Task, subgoals: tuple[Subgoal, ...], count: int, seed
     A transition is positive if it terminated any subgoal. Hard negatives lie one step beside a positive, or touch an
     object without terminating anything: the wrong object, a door closed again, an action without effect.
     """
-    rollout, observations, following, tables = _play(task, seed)
+    rollout, observations, following = _play(task, seed)
     truth = terminated(rollout.after, subgoals, task.schema)
     positive = np.logical_or.reduce(truth, axis=-1)
     hard = ~positive & (_beside(positive, rollout.starts) | _touches(task, rollout))
@@ -56,7 +60,7 @@ def draw_examination(task: Task, subgoals: tuple[Subgoal, ...], count: int, seed
     ]
     chosen = np.concatenate(steps)
     t, n = chosen.T
-    return Examination(rollout, observations, following, tables, chosen, positive[t, n], hard[t, n], truth)
+    return Examination(rollout, observations, following, chosen, positive[t, n], hard[t, n], truth)
 
 
 def _some(mask: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -83,57 +87,38 @@ def _touches(task: Task, rollout: Rollout) -> NDArray[np.bool_]:
     return touched | ((events == names.index("nothing")) & faces)
 
 
-def _play(task: Task, seed: int) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32], Tables]:
+def _play(task: Task, seed: int) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32]]:
+    """(the rollout [T, N], observations before and after each step float32 [T, N, D]): eight episodes per plan."""
     plans = list(task.oracle_plans(_PLANS) or ())
     if not plans:
         raise UsageError(f"No planner solves {task.id}, so there is no truth to compare with.", "Name a grid task.")
-    steps, envs = max(len(actions) for _, actions in plans) + _AFTER, _EPISODES * len(plans)
-    rollout = Rollout.empty(steps, envs, task.schema["width"], task.schema["dtype"])
-    seen = [np.zeros((steps, envs, task.observation_size), dtype=np.float32) for _ in range(2)]
+    steps = max(len(actions) for _, actions in plans) + _AFTER
     rng = np.random.default_rng([seed, 0])
-    tables: Tables = {}
-    for number, (layout, actions) in enumerate(plans):
-        columns = slice(number * _EPISODES, (number + 1) * _EPISODES)
-        tables = _play_plan(task, layout, actions, rollout, [s[:, columns] for s in seen], columns, rng)
-    return rollout, seen[0], seen[1], tables
+    rollouts, before, after = zip(*(_play_plan(task, *plan, steps, rng) for plan in plans), strict=True)
+    return Rollout.joined(rollouts), np.concatenate(before, axis=1), np.concatenate(after, axis=1)
 
 
 def _play_plan(
-    task: Task,
-    layout: int,
-    actions: list[int],
-    rollout: Rollout,
-    seen: list[NDArray[np.float32]],
-    columns: slice,
-    rng: np.random.Generator,
-) -> Tables:
-    """Eight episodes on one layout into `columns`: each follows the plan up to a random step."""
+    task: Task, layout: int, actions: list[int], steps: int, rng: np.random.Generator
+) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32]]:
+    """Eight episodes on one layout: each follows the plan up to a random step."""
     batch = task.batch(_EPISODES, "train")
     batch.play(layout)
     leaves = rng.integers(0, len(actions) + 1, size=_EPISODES)
     leaves[0] = len(actions)
-    starts, follows = np.ones(_EPISODES, dtype=bool), np.ones(_EPISODES, dtype=bool)
-    observation = np.zeros((_EPISODES, task.observation_size), dtype=np.float32)
-    for t in range(len(rollout.starts)):
-        batch.observe(observation)
-        seen[0][t] = observation
-        batch.state_rows(rollout.before[t, columns])
-        rollout.starts[t, columns] = starts
+    follows = np.ones(_EPISODES, dtype=bool)
+    before, after = (np.zeros((steps, _EPISODES, task.observation_size), dtype=np.float32) for _ in range(2))
+
+    def choose(t: int, starts: NDArray[np.bool_]) -> NDArray[np.int64]:
+        nonlocal follows
+        batch.observe(before[t])
+        follows &= ~starts | (t == 0)
         chosen = rng.integers(len(task.actions), size=_EPISODES)
-        if t < len(actions):
-            chosen = np.where(follows & (t < leaves), actions[t], chosen)
-        rollout.actions[t, columns] = chosen
-        batch.step(chosen)
-        batch.observe(observation)
-        seen[1][t] = observation
-        batch.state_rows(rollout.after[t, columns])
-        rollout.terminated[t, columns], rollout.truncated[t, columns] = batch.terminated, batch.truncated
-        starts = batch.terminated | batch.truncated
-        follows &= ~starts
-        batch.restart(starts)
-    tables = batch.tables
+        return np.where(follows & (t < leaves), actions[t], chosen) if t < len(actions) else chosen
+
+    rollout = record(batch, task.schema, choose, steps, watch=lambda t: batch.observe(after[t]))
     batch.close()
-    return tables
+    return rollout, before, after
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""A recorded rollout, and the two steps from it to the training reward: score the program, compose."""
+"""Recording a rollout, and the two steps from it to the training reward: score the program, compose."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, Composition, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
-from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.base import BatchEnv, Schema, Tables, Task
 from sandbox.client import Isolation, RewardHost, Scores
 
 
@@ -31,23 +31,90 @@ class Rollout:
     truncated: NDArray[np.bool_]  # [T, N], cut ones included
     success: NDArray[np.bool_]  # [T, N]
     cut: NDArray[np.bool_]  # [T, N]
+    tables: Tables = field(default_factory=dict)  # what the states' rows point into
 
     @staticmethod
     def empty(steps: int, envs: int, width: int, dtype: str) -> Rollout:
         """Room for one rollout."""
         rows = (steps, envs, width)
-        flags = [np.zeros((steps, envs), dtype=bool) for _ in range(5)]
         return Rollout(
             np.zeros(rows, dtype=dtype),
             np.zeros(rows, dtype=dtype),
             np.zeros((steps, envs), dtype=np.int64),
             np.zeros((steps, envs), dtype=np.float64),
-            *flags,
+            *(np.zeros((steps, envs), dtype=bool) for _ in range(5)),
+            tables={},
         )
 
     def part(self, first: int, last: int) -> Rollout:
         """Steps first to last - 1, as views."""
-        return Rollout(*(getattr(self, f.name)[first:last] for f in fields(self)))
+        return self.chosen(slice(first, last))
+
+    def chosen(self, *index: Any) -> Rollout:
+        """What an index of [T, N] leaves of each array, such as `slice(None), slice(0, 8)`."""
+        return Rollout(*(getattr(self, name)[index] for name in _ARRAYS), tables=self.tables)
+
+    @staticmethod
+    def joined(parts: Sequence[Rollout]) -> Rollout:
+        """Rollouts of the same length and with the same tables, side by side."""
+        whole = (np.concatenate([getattr(part, name) for part in parts], axis=1) for name in _ARRAYS)
+        return Rollout(*whole, tables=parts[-1].tables)
+
+    def first_episodes(self) -> NDArray[np.int64]:
+        """Steps of each environment's first episode, int64 [N]; 0 where it has not ended."""
+        ended = self.terminated | self.truncated
+        return np.where(np.logical_or.reduce(ended, axis=0), ended.argmax(axis=0) + 1, 0)
+
+    def write_choice(self, t: int, rows: NDArray[Any], starts: NDArray[np.bool_], actions: NDArray[np.int64]) -> None:
+        """Step `t` before it is made: the states' rows [N, W], where an episode starts, and what is done."""
+        self.before[t], self.starts[t], self.actions[t] = rows, starts, actions
+
+    def write_outcome(self, t: int, batch: BatchEnv) -> None:
+        """What step `t` led to, as `batch` has it before any restart."""
+        batch.state_rows(self.after[t])
+        self.rewards[t], self.success[t] = batch.rewards, batch.success
+        self.terminated[t], self.truncated[t] = batch.terminated, batch.truncated
+
+
+_ARRAYS = tuple(f.name for f in fields(Rollout) if f.name != "tables")
+
+
+def record(
+    batch: BatchEnv,
+    schema: Schema,
+    choose: Callable[[int, NDArray[np.bool_]], Any],
+    steps: int,
+    *,
+    once: bool = False,
+    watch: Callable[[int], None] | None = None,
+) -> Rollout:
+    """Play `steps` steps in a batch whose episodes have just started; finished ones start again.
+
+    `choose(t, starts)` gives the actions int64 [N] of step t; `starts` bool [N] tells where an episode starts there.
+    `once` stops as soon as the first episode of every environment has ended. `watch(t)` is called after step t, before
+    finished episodes start again.
+    """
+    rollout = Rollout.empty(steps, batch.num_envs, schema["width"], schema["dtype"])
+    rows = np.zeros_like(rollout.before[0])
+    batch.state_rows(rows)
+    starts, ended = np.ones(batch.num_envs, dtype=bool), np.zeros(batch.num_envs, dtype=bool)
+    for t in range(steps):
+        rollout.write_choice(t, rows, starts, choose(t, starts))
+        batch.step(rollout.actions[t])
+        rollout.write_outcome(t, batch)
+        if watch is not None:
+            watch(t)
+        starts = batch.terminated | batch.truncated
+        ended |= starts
+        if once and ended.all():
+            rollout = rollout.part(0, t + 1)
+            break
+        rows[:] = rollout.after[t]
+        if starts.any():
+            batch.restart(starts)
+            batch.state_rows(rows)
+    rollout.tables = batch.tables
+    return rollout
 
 
 def open_host(
@@ -74,25 +141,25 @@ def open_host(
     )
 
 
-def featured(rollout: Rollout, task: Task, tables: Tables, uses: Sequence[str]) -> Rollout:
+def featured(rollout: Rollout, task: Task, uses: Sequence[str]) -> Rollout:
     """The rollout with costly features that a program declares filled in; as it is without any."""
     if not uses:
         return rollout
     filled = replace(rollout, before=rollout.before.copy(), after=rollout.after.copy())
-    task.fill_features(filled.before, tables, uses)
-    task.fill_features(filled.after, tables, uses)
+    task.fill_features(filled.before, rollout.tables, uses)
+    task.fill_features(filled.after, rollout.tables, uses)
     return filled
 
 
-def score_rollout(host: RewardHost, rollout: Rollout, task: Task, tables: Tables) -> Scores:
+def score_rollout(host: RewardHost, rollout: Rollout, task: Task) -> Scores:
     """A program's components on a rollout. Raises sandbox.HostError."""
-    submit_rollout(host, rollout, task, tables)
+    submit_rollout(host, rollout, task)
     return host.finish()
 
 
-def submit_rollout(host: RewardHost, rollout: Rollout, task: Task, tables: Tables) -> None:
+def submit_rollout(host: RewardHost, rollout: Rollout, task: Task) -> None:
     """Hands the next steps to a program that scores them meanwhile. Raises sandbox.HostError."""
-    seen = featured(rollout, task, tables, host.uses)
+    seen = featured(rollout, task, host.uses)
     host.submit(seen.before, seen.actions, seen.after, seen.starts)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, select
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
+from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, record, score_rollout
 from rewardsmith.reporting.card import card_text
 from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.spec import JobSpec
@@ -25,7 +25,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.base import Task
 from sandbox.client import Isolation
 
 _ENVS = 8
@@ -118,13 +118,14 @@ def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tupl
 
 def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: float, isolation: Isolation) -> None:
     """Played episodes with the rewards that training would have paid: what `verify` replays."""
-    rollout, tables = record_transitions(task)
+    rollout = record_transitions(task)
+    tables = rollout.tables
     steps, envs = rollout.starts.shape
     scores = None
     if reward.functions:
         with open_host(reward, task, tables, envs, steps, isolation) as host:
-            rollout = featured(rollout, task, tables, host.uses)
-            scores = score_rollout(host, rollout, task, tables)
+            rollout = featured(rollout, task, host.uses)
+            scores = score_rollout(host, rollout, task)
     totals = np.empty((steps, envs))
     for n in range(envs):
         # One environment at a time, as the exported wrapper runs them.
@@ -152,7 +153,7 @@ def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: fl
 def _composed_alone(reward: TrainingReward, rollout: Rollout, scores: Any, n: int, gamma: float) -> np.ndarray:
     from dataclasses import replace
 
-    one = Rollout(**{k: getattr(rollout, k)[:, n : n + 1] for k in Rollout.__dataclass_fields__})
+    one = rollout.chosen(slice(None), slice(n, n + 1))
     if scores is None:
         return compose_rollout(reward, one, None, gamma, Carry()).total[:, 0]
     phi = None if scores.phi is None else scores.phi[:, n : n + 1]
@@ -161,33 +162,22 @@ def _composed_alone(reward: TrainingReward, rollout: Rollout, scores: Any, n: in
     return compose_rollout(reward, one, mine, gamma, Carry()).total[:, 0]
 
 
-def record_transitions(task: Task) -> tuple[Rollout, Tables]:
+def record_transitions(task: Task) -> Rollout:
     """Eight environments at random for up to two step limits; with a planner the first plays solutions."""
-    steps = min(2 * task.max_steps, 800)
     plans = list(task.oracle_plans(1) or ())
     batch = task.batch(_ENVS, "train")
     rng = np.random.default_rng(0)
-    rollout = Rollout.empty(steps, _ENVS, task.schema["width"], task.schema["dtype"])
-    rows = np.zeros_like(rollout.before[0])
+
+    def choose(t: int, starts: np.ndarray) -> np.ndarray:
+        actions = rng.integers(len(task.actions), size=_ENVS)
+        if plans and t < len(plans[0][1]):
+            actions[0] = plans[0][1][t]
+        return actions
+
     if plans:
         batch.play(plans[0][0])
     else:
         batch.reset(0)
-    batch.state_rows(rows)
-    starts = np.ones(_ENVS, dtype=bool)
-    for t in range(steps):
-        rollout.before[t], rollout.starts[t] = rows, starts
-        actions = rng.integers(len(task.actions), size=_ENVS)
-        if plans and t < len(plans[0][1]):
-            actions[0] = plans[0][1][t]
-        rollout.actions[t] = actions
-        batch.step(actions)
-        batch.state_rows(rollout.after[t])
-        rollout.rewards[t] = batch.rewards
-        rollout.terminated[t], rollout.truncated[t] = batch.terminated, batch.truncated
-        starts = batch.terminated | batch.truncated
-        batch.restart(starts)
-        batch.state_rows(rows)
-    tables = batch.tables
+    rollout = record(batch, task.schema, choose, min(2 * task.max_steps, 800))
     batch.close()
-    return rollout, tables
+    return rollout

@@ -6,14 +6,12 @@ where nobody looks for it can change what it pays in between.
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, open_host, score_rollout
-from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.base import Task
 from sandbox.client import HostError, Isolation, Scores
 
 Values = NDArray[np.float64]
@@ -22,7 +20,7 @@ _MOST_ENVS = 64
 
 
 def require_same_scores(
-    reward: TrainingReward, task: Task, tables: Tables, rollout: Rollout, scores: Scores, isolation: Isolation
+    reward: TrainingReward, task: Task, rollout: Rollout, scores: Scores, isolation: Isolation
 ) -> None:
     """Raises HostError("nondeterministic") where a fresh host pays anything else from an episode's start on.
 
@@ -36,9 +34,9 @@ def require_same_scores(
     first = rollout.starts[:, chosen].argmax(axis=0)
     # What is left out is filled with the first step, which begins an episode of its own each time.
     index = np.maximum(np.arange(steps)[:, None], first[None, :])
-    again = Rollout(*(getattr(rollout, f.name)[index, chosen[None, :]] for f in fields(Rollout)))
-    with open_host(reward, task, tables, len(chosen), steps, isolation) as host:
-        found = score_rollout(host, again, task, tables)
+    again = rollout.chosen(index, chosen[None, :])
+    with open_host(reward, task, rollout.tables, len(chosen), steps, isolation) as host:
+        found = score_rollout(host, again, task)
     inside = np.arange(steps)[:, None] >= first[None, :]
     for name, before, now in _compared(scores, found, chosen):
         differs = inside & (before.view(np.uint64) != now.view(np.uint64))

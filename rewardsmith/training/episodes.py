@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, open_host, score_rollout
+from rewardsmith.programs.rollout import Rollout, open_host, record, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.playing import Player
 from sandbox.client import Isolation, Scores
@@ -52,12 +52,15 @@ def watch_failures(
     envs: int = 8,
 ) -> Watched:
     """Play `envs` episodes and keep those that ended without success. Raises sandbox.HostError."""
-    rollout, length, solved, tables = _record(policy, task, pool, seed, envs)
+    rollout = _record(policy, task, pool, seed, envs)
+    length, tables = rollout.first_episodes(), rollout.tables
+    inside = np.arange(len(rollout.starts))[:, None] < length
+    solved = np.logical_or.reduce(rollout.success & inside, axis=0)
     played = rollout.starts.size
     scores = None
     if reward.functions:
         with open_host(reward, task, tables, envs, len(rollout.starts), isolation) as host:
-            scores = score_rollout(host, rollout, task, tables)
+            scores = score_rollout(host, rollout, task)
     failed = [n for n in range(envs) if length[n] and not solved[n]]
     texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]
     if not failed:
@@ -88,35 +91,20 @@ def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[
     return new, loops
 
 
-def _record(
-    policy: ActorCriticPolicy, task: Task, pool: str, seed: int, envs: int
-) -> tuple[Rollout, np.ndarray, np.ndarray, Tables]:
+def _record(policy: ActorCriticPolicy, task: Task, pool: str, seed: int, envs: int) -> Rollout:
     batch = task.batch(envs, pool)
     batch.reset(seed)
     player = Player(policy, envs, np.random.default_rng(seed))
-    rollout = Rollout.empty(task.max_steps, envs, task.schema["width"], task.schema["dtype"])
     observations = np.zeros((envs, task.observation_size), dtype=np.float32)
-    length, solved = np.zeros(envs, dtype=np.int64), np.zeros(envs, dtype=bool)
-    starts = np.ones(envs, dtype=bool)
-    for t in range(task.max_steps):
+
+    def choose(t: int, starts: NDArray[np.bool_]) -> NDArray[np.int64]:
+        player.restart(starts)
         batch.observe(observations)
-        batch.state_rows(rollout.before[t])
-        rollout.starts[t] = starts
-        rollout.actions[t] = player.act(observations)
-        batch.step(rollout.actions[t])
-        batch.state_rows(rollout.after[t])
-        running = length == 0
-        done = batch.terminated | batch.truncated
-        solved |= batch.success & running
-        length[done & running] = t + 1
-        if (length > 0).all():
-            break  # nobody reads what follows
-        starts = done
-        batch.restart(done)
-        player.restart(done)
-    tables = batch.tables
+        return player.act(observations)
+
+    rollout = record(batch, task.schema, choose, task.max_steps, once=True)
     batch.close()
-    return rollout.part(0, int(length.max()) or task.max_steps), length, solved, tables
+    return rollout
 
 
 def _words(task: Task, rollout: Rollout, tables: Tables, scores: Scores | None, n: int, length: int) -> str:

@@ -156,7 +156,7 @@ class RewardShaper:
         enough = recorded - self._submitted >= _chunk(len(rollout.starts), self._submitted)
         if not self.host.tend() or not enough:
             return
-        submit_rollout(self.host, rollout.part(self._submitted, recorded), self._task, self._tables)
+        submit_rollout(self.host, rollout.part(self._submitted, recorded), self._task)
         self._submitted = recorded
 
     def __call__(self, rollout: Rollout, bonuses: dict[str, NDArray[Any]] | None = None) -> NDArray[np.float64]:
@@ -169,7 +169,7 @@ class RewardShaper:
             self.start()
             if self._submitted < len(rollout.starts):
                 rest = rollout.part(self._submitted, len(rollout.starts))
-                submit_rollout(self.host, rest, self._task, self._tables)
+                submit_rollout(self.host, rest, self._task)
             scores, self._submitted = self.host.finish(), 0
             self._scored = rollout, scores
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
@@ -258,7 +258,7 @@ class RewardShaper:
         """
         if self._scored is not None:
             rollout, scores = self._scored
-            require_same_scores(self.reward, self._task, self._tables, rollout, scores, self._isolation)
+            require_same_scores(self.reward, self._task, rollout, scores, self._isolation)
 
     def close(self) -> None:
         """End the reward host."""

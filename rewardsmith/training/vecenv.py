@@ -30,6 +30,7 @@ class BatchVecEnv(VecEnv):
     def __init__(self, batch: BatchEnv, task: Task, rollout_steps: int, seed: int, cut_every: int = 0) -> None:
         self.batch = batch
         self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema["width"], task.schema["dtype"])
+        self.rollout.tables = batch.tables
         self.cuts = 0
         self.on_step: Callable[[int], None] = lambda recorded: None  # told how many steps the rollout has by now
         # [T, N, D], what the policy sees after each step, before any reset; recorded for learners only.
@@ -79,19 +80,15 @@ class BatchVecEnv(VecEnv):
         t, batch, rollout = self._t, self.batch, self.rollout
         if t == 0:
             self._rollouts_since_cut += 1
-        rollout.before[t] = self._rows
-        rollout.actions[t] = self._actions
-        rollout.starts[t] = self._starts
+        rollout.write_choice(t, self._rows, self._starts, self._actions)
         batch.step(self._actions)
-        batch.state_rows(rollout.after[t])
+        rollout.write_outcome(t, batch)
         last = t == rollout.actions.shape[0] - 1
         cut = last and self._cut_every > 0 and self._rollouts_since_cut == self._cut_every
-        rollout.rewards[t] = batch.rewards
-        rollout.terminated[t] = batch.terminated
-        rollout.success[t] = batch.success
         finished = batch.terminated | batch.truncated
         rollout.cut[t] = ~finished if cut else False
-        rollout.truncated[t] = ~batch.terminated if cut else batch.truncated
+        if cut:
+            rollout.truncated[t] = ~batch.terminated
         done = np.ones_like(finished) if cut else finished
         observations = self._start_again(t, done, cut)
         self._starts = done.copy()

@@ -33,12 +33,19 @@ def require_agreement(task: Task, reward: TrainingReward, played: Played, scores
 
     An episode is followed as far as its memory holds plain values: beyond, there is no certificate either.
     """
-    rollout, tables = played.rollout, played.tables
+    rollout = played.rollout
     inside = np.arange(len(rollout.starts))[:, None] < played.length
     with ProductHost(
-        reward.source, reward.functions, task.schema, tables, _PAIRS_PER_CALL, task.actions.names, _MEMORIES, isolation
+        reward.source,
+        reward.functions,
+        task.schema,
+        rollout.tables,
+        _PAIRS_PER_CALL,
+        task.actions.names,
+        _MEMORIES,
+        isolation,
     ) as host:
-        seen = featured(rollout, task, tables, host.uses)
+        seen = featured(rollout, task, host.uses)
         found = host.follow(seen.before, seen.actions, seen.after, seen.starts, inside)
         host.settle()
     for name, one, other in _pairs(scores, found):
@@ -137,9 +144,9 @@ def _way_to(node: int, parent: NDArray[np.int32], taken: NDArray[np.int8]) -> li
 def _rollout(
     task: Task, model: RewardModel, node: NDArray[np.int64], action: NDArray[np.int64], starts: NDArray[np.bool_]
 ) -> Rollout:
-    graph, width = model.graph, int(task.schema["width"])
+    graph = model.graph
     steps, lanes = node.shape
-    made = Rollout.empty(steps, lanes, width, task.schema.get("dtype", "int32"))
+    made = Rollout.empty(steps, lanes, task.schema["width"], task.schema["dtype"])
     step = next(f["column"] for f in task.schema["fields"] if f["name"] == "step")
     made.actions[:], made.starts[:] = action, starts
     count = np.zeros(lanes, np.int64)

@@ -204,8 +204,8 @@ def _scored(
         found = known if bank is banks[0] else None
         if found is None:
             steps, columns = played.rollout.starts.shape
-            with open_host(reward, task, played.tables, columns, steps, isolation) as host:
-                found = score_rollout(host, played.rollout, task, played.tables)
+            with open_host(reward, task, played.rollout.tables, columns, steps, isolation) as host:
+                found = score_rollout(host, played.rollout, task)
         require_agreement(task, reward, played, found, isolation)
         return found
 

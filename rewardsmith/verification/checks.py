@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
-from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, score_rollout
-from rewardsmith.tasks.base import Behaviour, Tables, Task
+from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, record, score_rollout
+from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.verification.battery import (
     BatteryReport,
     Earned,
@@ -105,12 +105,12 @@ def run_checks(
         if task.family == "minigrid" and task.engine == "real":
             _score_random_play(task, reward, isolation, most)
         looked_at = layout_sample(task, proof.layouts).layouts
-        rollout, tables = sample_transitions(task, looked_at, most)
+        rollout = sample_transitions(task, looked_at, most)
         steps, envs = rollout.starts.shape
-        with open_host(reward, task, tables, envs, steps, isolation) as host:
-            rollout = featured(rollout, task, tables, host.uses)
+        with open_host(reward, task, rollout.tables, envs, steps, isolation) as host:
+            rollout = featured(rollout, task, host.uses)
             before = host.processor_seconds or 0.0
-            scores = score_rollout(host, rollout, task, tables)
+            scores = score_rollout(host, rollout, task)
             # Processor time: on a busy machine a program must not fail for its neighbours.
             used = host.processor_seconds
         components = component_statistics(scores)
@@ -121,7 +121,7 @@ def run_checks(
         verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored{said}", details))
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
-            verdicts.append(_determinism(task, reward, _sample(rollout), tables, isolation))
+            verdicts.append(_determinism(task, reward, _sample(rollout), isolation))
         if verdicts[-1].passed and proof.wanted:
             report = run_battery(task, reward, gamma, isolation, scores, hacks, looked_at)
             verdicts += [_battery_verdict(report)] if report is not None else []
@@ -146,10 +146,10 @@ def _fault(error: HostError) -> Verdict:
 
 def _score_random_play(task: Task, reward: TrainingReward, isolation: Isolation, most: int) -> None:
     """Raise what the program raises on random play: its scripted episodes wait until states were listed."""
-    rollout, tables = random_transitions(task, most)
+    rollout = random_transitions(task, most)
     steps, envs = rollout.starts.shape
-    with open_host(reward, task, tables, envs, steps, isolation) as host:
-        score_rollout(host, featured(rollout, task, tables, host.uses), task, tables)
+    with open_host(reward, task, rollout.tables, envs, steps, isolation) as host:
+        score_rollout(host, rollout, task)
 
 
 def behaviour_hash(reward: TrainingReward, rollout: Rollout, scores: Scores, gamma: float) -> str:
@@ -186,12 +186,12 @@ def _cost(seconds: float, transitions: int) -> Verdict:
     return Verdict("cost", False, text, {"us": micros})
 
 
-def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, tables: Tables, isolation: Isolation) -> Verdict:
+def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, isolation: Isolation) -> Verdict:
     error = check_determinism(
         reward.source,
         reward.functions,
         task.schema,
-        tables,
+        rollout.tables,
         rollout.before,
         rollout.actions,
         rollout.after,
@@ -207,7 +207,7 @@ def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, tables: T
 def _sample(rollout: Rollout) -> Rollout:
     """Some of its environments, evenly spread; whole episodes, so that memory is replayed too."""
     every = max(1, rollout.starts.shape[1] // _REPLAYED_ENVS)
-    return Rollout(**{f.name: getattr(rollout, f.name)[:, ::every] for f in fields(Rollout)})
+    return rollout.chosen(slice(None), slice(None, None, every))
 
 
 def _battery_verdict(report: BatteryReport) -> Verdict:
@@ -281,41 +281,29 @@ def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof,
     return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
 
 
-def sample_transitions(
-    task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS
-) -> tuple[Rollout, Tables]:
+def sample_transitions(task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS) -> Rollout:
     """The scripted episodes of the first of `layouts` (a job's unless given) with a plan; else `random_transitions`.
 
     Scripted episodes are preferred: they contain solutions, so a term that tests for success is exercised.
     """
     played = first_bank(task, layouts)
-    return random_transitions(task, most) if played is None else (played.rollout, played.tables)
+    return random_transitions(task, most) if played is None else played.rollout
 
 
 @lru_cache(maxsize=8)
-def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> tuple[Rollout, Tables]:
+def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
     """At most `most` transitions of random play from the training layouts, but 16 steps of 16 episodes in any case."""
     rng = np.random.default_rng(0)
     batch = task.batch(_RANDOM_ENVS, "train")
     batch.reset(0)
-    length = max(_FEWEST_STEPS, most // _RANDOM_ENVS)
-    rollout = Rollout.empty(length, _RANDOM_ENVS, task.schema["width"], task.schema["dtype"])
-    rows = np.zeros_like(rollout.before[0])
-    batch.state_rows(rows)
-    starts = np.ones(_RANDOM_ENVS, dtype=bool)
-    for t in range(length):
-        rollout.before[t], rollout.starts[t] = rows, starts
-        rollout.actions[t] = rng.integers(len(task.actions), size=_RANDOM_ENVS)
-        batch.step(rollout.actions[t])
-        batch.state_rows(rollout.after[t])
-        rollout.rewards[t], rollout.success[t] = batch.rewards, batch.success
-        rollout.terminated[t], rollout.truncated[t] = batch.terminated, batch.truncated
-        starts = batch.terminated | batch.truncated
-        batch.restart(starts)
-        batch.state_rows(rows)
-    tables = batch.tables
+    rollout = record(
+        batch,
+        task.schema,
+        lambda t, starts: rng.integers(len(task.actions), size=_RANDOM_ENVS),
+        max(_FEWEST_STEPS, most // _RANDOM_ENVS),
+    )
     batch.close()
-    return rollout, tables
+    return rollout
 
 
 def steps_played(task: Task, checked: Checked) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, score_rollout
+from rewardsmith.programs.rollout import compose_rollout, open_host, record, score_rollout
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.subgoals import MOTION, read_event
 from sandbox.client import Isolation
@@ -160,32 +160,16 @@ def replay(
 
     Nothing compiled takes part: states are read from the environment's own objects. Raises sandbox.HostError.
     """
-    from rewardsmith.tasks.minigrid.pools import reset_quietly
-    from rewardsmith.tasks.minigrid.snapshot import StateTracker
-
-    env, tracker = task.make_env(), StateTracker(task.schema)
-    reset_quietly(env, example.seed)
-    row, tables = tracker.start(env)
-    rollout = Rollout.empty(example.steps, 1, task.schema["width"], task.schema["dtype"])
-    rollout.starts[0] = True
-    done = example.steps
-    for t in range(example.steps):
-        action = example.behaviour.action(t)
-        _, paid, terminated, truncated, _ = env.step(action)
-        rollout.before[t, 0], rollout.actions[t, 0], rollout.rewards[t, 0] = row, action, paid
-        row = tracker.after(env, action, float(paid), bool(terminated))
-        rollout.after[t, 0], rollout.terminated[t, 0] = row, terminated
-        rollout.truncated[t, 0] = truncated and not terminated
-        rollout.success[t, 0] = terminated and paid > 0
-        if terminated or truncated:
-            done = t + 1
-            break
-    env.close()
-    rollout = Rollout(**{name: getattr(rollout, name)[:done] for name in Rollout.__dataclass_fields__})
+    layout = example.behaviour.layout
+    batch = task.real_batch(1, "train")
+    batch.play(layout)
+    rollout = record(batch, task.schema, lambda t, starts: [example.behaviour.action(t)], example.steps, once=True)
+    batch.close()
+    done = len(rollout.starts)
     scores = None
     if reward.functions:
-        with open_host(reward, task, tables, 1, done, isolation) as host:
-            scores = score_rollout(host, rollout, task, tables)
+        with open_host(reward, task, rollout.tables, 1, done, isolation) as host:
+            scores = score_rollout(host, rollout, task)
     composed = compose_rollout(reward, rollout, scores, example.gamma, Carry())
     total = composed.total[:, 0]
     discounted = float((total * example.gamma ** np.arange(done)).sum())

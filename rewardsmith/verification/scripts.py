@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rewardsmith.programs.rollout import Rollout
-from rewardsmith.tasks.base import Behaviour, Tables, Task
+from rewardsmith.programs.rollout import Rollout, record
+from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.subgoals import plan_events
 
 _RANDOM_SCRIPTS = 4
@@ -31,7 +31,6 @@ class Played:
     rollout: Rollout
     length: np.ndarray  # int64 [S]
     solved: np.ndarray  # bool [S]
-    tables: Tables
 
 
 def hack_scripts(task: Task, layout: int, plan: Sequence[int], hacks: Sequence[Behaviour]) -> tuple[Behaviour, ...]:
@@ -91,40 +90,14 @@ def play_scripts(task: Task, layout: int, scripts: tuple[Behaviour, ...]) -> Pla
     count = len(scripts)
     batch = task.batch(count, "train")
     batch.play(layout)
-    rollout = Rollout.empty(task.max_steps, count, task.schema["width"], task.schema["dtype"])
-    rows = np.zeros_like(rollout.before[0])
-    batch.state_rows(rows)
-    length = np.zeros(count, dtype=np.int64)
-    solved = np.zeros(count, dtype=bool)
-    rollout.starts[0] = True
-    steps = 0
-    for t in range(task.max_steps):
-        rollout.before[t] = rows
-        rollout.actions[t] = [script.action(t) for script in scripts]
-        batch.step(rollout.actions[t])
-        batch.state_rows(rollout.after[t])
-        rollout.rewards[t] = batch.rewards
-        running = length == 0
-        done = (batch.terminated | batch.truncated) & running
-        rollout.terminated[t], rollout.truncated[t] = batch.terminated & running, batch.truncated & running
-        rollout.success[t] = batch.success & running
-        solved |= batch.success & running
-        length[done] = t + 1
-        steps = t + 1
-        if (length > 0).all():
-            break
-        finished = batch.terminated | batch.truncated
-        rows[:] = rollout.after[t]
-        if finished.any():
-            # The column goes on with a new episode that nobody reads; the host must see it begin.
-            batch.restart(finished)
-            batch.state_rows(rows)
-            rollout.starts[t + 1] = finished
-    length[length == 0] = steps
-    tables = batch.tables
+    rollout = record(
+        batch, task.schema, lambda t, starts: [script.action(t) for script in scripts], task.max_steps, once=True
+    )
     batch.close()
-    return Played(scripts, _shortened(rollout, steps), length, solved, tables)
-
-
-def _shortened(rollout: Rollout, steps: int) -> Rollout:
-    return Rollout(**{name: getattr(rollout, name)[:steps] for name in Rollout.__dataclass_fields__})
+    steps, length = len(rollout.starts), rollout.first_episodes()
+    length[length == 0] = steps
+    # A column goes on with new episodes that nobody reads; the host sees them begin.
+    inside = np.arange(steps)[:, None] < length
+    ends = {name: getattr(rollout, name) & inside for name in ("terminated", "truncated", "success")}
+    solved = np.logical_or.reduce(ends["success"], axis=0)
+    return Played(scripts, replace(rollout, **ends), length, solved)

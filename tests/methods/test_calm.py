@@ -59,9 +59,7 @@ def solution(task_id: str) -> Experience:
     """The planner's solution of one layout, then random steps, in one environment."""
     examined = copy.deepcopy(drawn_of(task_id))
     first = slice(0, 1)
-    rollout = examined.rollout.__class__(
-        *(getattr(examined.rollout, name)[:, first] for name in examined.rollout.__dataclass_fields__)
-    )
+    rollout = examined.rollout.chosen(slice(None), first)
     return Experience(rollout, examined.observations[:, first], examined.following[:, first], examined.tables, 0)
 
 

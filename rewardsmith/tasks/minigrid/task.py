@@ -98,13 +98,17 @@ class MiniGridTask:
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         if self.engine == "real":
-            from .real import RealBatch
-
-            return RealBatch(self, self.pool(pool), num_envs)
+            return self.real_batch(num_envs, pool)
         from .batched import BatchedGrid
 
         see_through = bool(self._env.see_through_walls)
         return BatchedGrid(self.pool(pool), self.kin, num_envs, self.max_steps, see_through)
+
+    def real_batch(self, num_envs: int, pool: str) -> BatchEnv:
+        """The same layouts in the real environment, whichever engine `batch` plays in."""
+        from .real import RealBatch
+
+        return RealBatch(self, self.pool(pool), num_envs)
 
     def interface(self) -> Interface:
         from .interface import build_interface
