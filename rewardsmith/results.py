@@ -13,11 +13,11 @@ from rewardsmith import notebook
 from rewardsmith.reporting.overview import Row, read_overview
 from rewardsmith.reporting.queries import Arm, Claim, read_claim
 from rewardsmith.reporting.text import percent
-from rewardsmith.storage import rows
+from rewardsmith.storage import reads
 
 if TYPE_CHECKING:
     from rewardsmith.offline.check_reward import CheckedReward
-    from rewardsmith.storage.rows import Readable
+    from rewardsmith.storage.reads import Readable
 
 
 class Result:
@@ -249,13 +249,13 @@ class ExportResult(Result):
 def read_job(connection: Readable, job_id: str) -> JobResult:
     """A job as it stands in the database."""
     shown = read_overview(connection, job_id)
-    job, sources = shown.job, {c.id: c.source for c in rows.candidates_of(connection, job_id)}
+    job, sources = shown.job, {c.id: c.source for c in reads.candidates_of(connection, job_id)}
     candidates = tuple(_candidate_of(row, sources[row.candidate]) for row in shown.rows)
     curves = tuple(
         CurvePoint(trial.candidate_id, trial.purpose, trial.seed, *(point[name] for name in _OF_A_POINT))
-        for trial in rows.trials_of(connection, job_id=job_id)
+        for trial in reads.trials_of(connection, job_id=job_id)
         if trial.state != "running"
-        for point in rows.curve_of(connection, trial.id)
+        for point in reads.curve_of(connection, trial.id)
     )
     return JobResult(
         job_id=job.id,

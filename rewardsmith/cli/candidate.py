@@ -11,20 +11,20 @@ from rich.syntax import Syntax
 from rewardsmith.cli import screen
 from rewardsmith.plaintext import one_line, plain
 from rewardsmith.reporting import text
-from rewardsmith.storage import rows
+from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate, Trial
 from rewardsmith.verification.soundness import NO_RATIO, guidance_ratio
 
 
 def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     """Print a candidate: code, diff to its parent, checks, components, trials, diagnosis, cost."""
-    verdicts = rows.fetch(connection, "checks", order=["id"], candidate_id=c.id)
+    verdicts = reads.fetch(connection, "checks", order=["id"], candidate_id=c.id)
     # Those that stand for it first: what is told of training is told of them.
     trials = sorted(
-        rows.trials_of(connection, candidate_id=c.id), key=lambda t: t.purpose not in ("confirm", c.search_purpose)
+        reads.trials_of(connection, candidate_id=c.id), key=lambda t: t.purpose not in ("confirm", c.search_purpose)
     )
-    analysis = next(iter(rows.fetch(connection, "analyses", candidate_id=c.id)), None)
-    spent = rows.fetch(connection, "llm_calls", candidate=c.id)
+    analysis = next(iter(reads.fetch(connection, "analyses", candidate_id=c.id)), None)
+    spent = reads.fetch(connection, "llm_calls", candidate=c.id)
     if form != "table":
         verdicts = [{**v, "details": text.verdict_details(v["kind"], v["details"])} for v in verdicts]
         row = {**c.__dict__, "checks": verdicts, "trials": [t.__dict__ for t in trials],
@@ -80,7 +80,7 @@ def _code(connection: Any, c: Candidate) -> None:
         screen.program(c.source, code)
     if not c.parents:
         return
-    parent = rows.get_candidate(connection, c.parents[0])
+    parent = reads.get_candidate(connection, c.parents[0])
     before, after = (plain(program).splitlines() for program in (parent.source, c.source))
     diff = "\n".join(difflib.unified_diff(before, after, parent.id, c.id, lineterm="", n=1))
     screen.out.print(Syntax(diff or "# the same as its parent", "diff", background_color="default"))
@@ -157,7 +157,7 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
          ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
     )  # fmt: skip
     for t in trials:
-        curve = [p["success"] for p in rows.curve_of(connection, t.id)]
+        curve = [p["success"] for p in reads.curve_of(connection, t.id)]
         shown.add_row(
             t.purpose, str(t.seed), text.steps(t.steps), text.percent(t.success, t.success_low, t.success_high),
             text.percent(t.greedy_success), t.sandbox_level or "-",

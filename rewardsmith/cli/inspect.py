@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def _reading() -> Any:
     from rewardsmith.place import find_place
-    from rewardsmith.storage.reader import open_reader
+    from rewardsmith.storage.reads import open_reader
 
     return open_reader(find_place().url)
 
@@ -37,7 +37,8 @@ def ls(
 ) -> None:
     """List jobs, the newest first."""
     from rewardsmith.reporting import text
-    from rewardsmith.storage.rows import Job, fetch
+    from rewardsmith.storage.reads import fetch
+    from rewardsmith.storage.rows import Job
 
     with _reading() as connection:
         stored = fetch(connection, "jobs", order=["-created_at"], limit=limit, state=state, task=task, owner=owner)
@@ -90,7 +91,7 @@ def show(
 def _show_prompts(connection: Any, what: str) -> None:
     """The exchanges of a job or a candidate, in full, on stdout."""
     from rewardsmith.reporting import queries
-    from rewardsmith.storage.rows import fetch
+    from rewardsmith.storage.reads import fetch
 
     if queries.names_candidate(what):
         about_what: dict[str, Any] = {"candidate": queries.find_candidate(connection, what).id}
@@ -149,11 +150,11 @@ def tree(job: JobArgument = "latest") -> None:
     from rich.tree import Tree
 
     from rewardsmith.reporting import queries, text
-    from rewardsmith.storage import rows
+    from rewardsmith.storage import reads
 
     with _reading() as connection:
         found = queries.find_job(connection, job)
-        candidates = rows.candidates_of(connection, found.id)
+        candidates = reads.candidates_of(connection, found.id)
     from rich.text import Text
 
     root = Tree(Text.assemble((found.id, "bold"), one_line(f"  {found.task}")))
@@ -173,7 +174,7 @@ def tree(job: JobArgument = "latest") -> None:
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
     """Say why each candidate died, what was diagnosed, what the analyzer predicted and whether it came true."""
     from rewardsmith.reporting import hypotheses, overview, queries, text
-    from rewardsmith.storage import rows
+    from rewardsmith.storage import reads
 
     with _reading() as connection:
         if queries.names_candidate(what):
@@ -181,10 +182,10 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
         else:
             job = queries.find_job(connection, what)
             screen.labelled(f"{job.id}  {job.state}  ", job.note or "")
-            shown = [c for c in rows.candidates_of(connection, job.id) if c.kind != "baseline"]
+            shown = [c for c in reads.candidates_of(connection, job.id) if c.kind != "baseline"]
         for c in shown:
             score = f", success {text.percent(c.score)}" if c.score is not None else ""
-            error = overview.trouble_of([i for i in rows.items_of(connection, c.job_id) if i.key.candidate == c.id])
+            error = overview.trouble_of([i for i in reads.items_of(connection, c.job_id) if i.key.candidate == c.id])
             state = "failed" if error and c.state in ("designed", "passed") else c.state
             screen.out.print()
             screen.labelled(f"{c.id}  ", one_line(f"{c.move}  {state}{score}"), style="bold")
@@ -196,7 +197,7 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
                 screen.labelled("  settings: ", told)
             for objection in _trained_anyway(connection, c):
                 screen.labelled("  trained anyway, although ", objection)
-            found = rows.fetch(connection, "analyses", candidate_id=c.id)
+            found = reads.fetch(connection, "analyses", candidate_id=c.id)
             if not found:
                 continue
             row = found[0]
@@ -213,7 +214,7 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
 def _trained_anyway(connection: Any, c: Any) -> list[str]:
     """The checks that a candidate failed and was trained after all."""
     from rewardsmith.reporting import text
-    from rewardsmith.storage.rows import fetch
+    from rewardsmith.storage.reads import fetch
 
     if c.score is None:
         return []
@@ -230,11 +231,11 @@ def compare(
     import difflib
 
     from rewardsmith.reporting import queries, text
-    from rewardsmith.storage import rows
+    from rewardsmith.storage import reads
 
     with _reading() as connection:
         pair = [queries.find_candidate(connection, name) for name in (first, second)]
-        trials = [rows.trials_of(connection, candidate_id=c.id) for c in pair]
+        trials = [reads.trials_of(connection, candidate_id=c.id) for c in pair]
     a, b = pair
     before, after = (plain(c.source).splitlines() for c in pair)
     diff = difflib.unified_diff(before, after, a.id, b.id, lineterm="")
@@ -262,14 +263,14 @@ def curves(
 ) -> None:
     """Draw learning curves with intervals."""
     from rewardsmith.reporting import plots, queries
-    from rewardsmith.storage import rows
+    from rewardsmith.storage import reads
 
     with _reading() as connection:
         job = queries.find_job(connection, what)
         named = [queries.find_candidate(connection, what).id] if queries.names_candidate(what) else []
         best = named or ([job.best_candidate] if job.best_candidate else [])
         reward = "designed reward " if job.spec.get("designs", True) else f"{job.method}'s reward "
-        changes = rows.get_candidate(connection, best[0]).training_changes if best else {}
+        changes = reads.get_candidate(connection, best[0]).training_changes if best else {}
         arms = {
             (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: queries.curves_of(connection, c, changes)
             for c in [*best, f"{job.id}-sparse"]

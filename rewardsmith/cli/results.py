@@ -49,7 +49,7 @@ def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> N
     from rewardsmith.engine.jobs import lifecycle
     from rewardsmith.errors import RewardsmithError
     from rewardsmith.storage.database import read
-    from rewardsmith.storage.rows import items_of
+    from rewardsmith.storage.reads import items_of
 
     with read(context.database) as connection:
         job = queries.find_job(connection, job_id)

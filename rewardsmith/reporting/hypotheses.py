@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rewardsmith.storage import rows
+from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate
 
 if TYPE_CHECKING:
-    from rewardsmith.storage.rows import Readable
+    from rewardsmith.storage.reads import Readable
 
 NOTICEABLE = 0.05
 """Change of success that counts: 200 episodes of one seed differ by about as much by luck."""
@@ -47,8 +47,8 @@ def outcomes_of(connection: Readable, candidate: Candidate) -> list[Tested]:
     """The programs whose first parent is `candidate`, repairs of failed checks followed to their end."""
     if candidate.score is None:
         return []
-    everybody = rows.candidates_of(connection, candidate.job_id)
-    analysed = rows.fetch(
+    everybody = reads.candidates_of(connection, candidate.job_id)
+    analysed = reads.fetch(
         connection, "analyses", columns=["candidate_id", "labels"], prefix=("candidate_id", f"{candidate.job_id}-")
     )
     labels = {row["candidate_id"]: set(row["labels"]) for row in analysed}

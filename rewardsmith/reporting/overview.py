@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rewardsmith.reporting.step_counts import StepCounts
 from rewardsmith.reporting.text import adjustment_words
-from rewardsmith.storage import rows as stored
+from rewardsmith.storage import reads as stored
 from rewardsmith.storage.rows import OPEN, Candidate, Item, Job, Trial
 
 if TYPE_CHECKING:
-    from rewardsmith.storage.rows import Readable
+    from rewardsmith.storage.reads import Readable
 
 
 @dataclass(frozen=True)

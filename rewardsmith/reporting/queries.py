@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import UsageError
 from rewardsmith.reporting.proportion import steps_to_threshold
 from rewardsmith.reporting.text import settings_words
-from rewardsmith.storage import rows
+from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate, Job, Trial
 
 if TYPE_CHECKING:
-    from rewardsmith.storage.rows import Readable
+    from rewardsmith.storage.reads import Readable
 
 
 def find_job(connection: Readable, text: str) -> Job:
     """The job whose id begins with `text`, or "latest". Raises UsageError."""
     prefix = None if text == "latest" else ("id", text.split("-")[0])
-    newest = rows.fetch(connection, "jobs", columns=["id"], order=["-created_at", "id"], prefix=prefix, limit=6)
+    newest = reads.fetch(connection, "jobs", columns=["id"], order=["-created_at", "id"], prefix=prefix, limit=6)
     ids = [row["id"] for row in newest]
     if not ids:
         raise UsageError(f"There is no job {text!r}.", "`rewardsmith ls` lists the jobs; `latest` is the newest.")
     if len(ids) > 1 and text != "latest":
         raise UsageError(f"{text!r} begins several jobs: {', '.join(ids[:5])}.", "Give one more letter.")
-    return rows.get_job(connection, ids[0])
+    return reads.get_job(connection, ids[0])
 
 
 def find_candidate(connection: Readable, text: str) -> Candidate:
@@ -36,13 +36,13 @@ def find_candidate(connection: Readable, text: str) -> Candidate:
         job = find_job(connection, "latest" if text == "best" else text.removesuffix("-best"))
         if job.best_candidate is None:
             raise UsageError(f"Job {job.id} has no best candidate yet.", f"See `rewardsmith show {job.id}`.")
-        return rows.get_candidate(connection, job.best_candidate)
+        return reads.get_candidate(connection, job.best_candidate)
     job_text, _, name = text.partition("-")
     job = find_job(connection, job_text)
-    names = [c for c in rows.candidates_of(connection, job.id) if c.id.split("-", 1)[1].startswith(name)]
+    names = [c for c in reads.candidates_of(connection, job.id) if c.id.split("-", 1)[1].startswith(name)]
     exact = [c for c in names if c.id.split("-", 1)[1] == name]
     if len(exact or names) != 1:
-        known = ", ".join(c.id for c in rows.candidates_of(connection, job.id)[:12])
+        known = ", ".join(c.id for c in reads.candidates_of(connection, job.id)[:12])
         raise UsageError(f"There is no single candidate {text!r}.", f"Candidates of {job.id}: {known}")
     return (exact or names)[0]
 
@@ -90,7 +90,7 @@ def read_claim(connection: Readable, job: Job) -> Claim | None:
     """The claim of a finished job, or None if it was not confirmed."""
     if job.best_candidate is None:
         return None
-    changes = rows.get_candidate(connection, job.best_candidate).training_changes
+    changes = reads.get_candidate(connection, job.best_candidate).training_changes
     best = read_arm(connection, job.best_candidate, changes)
     baseline = read_arm(connection, f"{job.id}-sparse", changes)
     if best is None or baseline is None:
@@ -138,7 +138,7 @@ def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any]
     """A candidate's confirmed trials, or None. `changes`: training settings in which they differ from the job's."""
     trials = [
         t
-        for t in rows.trials_of(connection, candidate_id=candidate_id)
+        for t in reads.trials_of(connection, candidate_id=candidate_id)
         if t.purpose == "confirm"
         and t.training_changes == changes
         and (t.state == "failed" or (t.state == "done" and t.success is not None))
@@ -159,7 +159,7 @@ def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any]
 
 
 def _steps_to_90(connection: Readable, trial: Trial) -> int | None:
-    curve = [p for p in rows.curve_of(connection, trial.id) if p["success"] is not None]
+    curve = [p for p in reads.curve_of(connection, trial.id) if p["success"] is not None]
     if not curve:
         return None
     return steps_to_threshold([p["steps"] for p in curve], [p["success"] for p in curve])
@@ -172,9 +172,9 @@ def curves_of(
 
     changes: training settings in which the claim differs from the job; those that the candidate stands by, if None.
     """
-    candidate = rows.get_candidate(connection, candidate_id)
+    candidate = reads.get_candidate(connection, candidate_id)
     changes = candidate.training_changes if changes is None else changes
-    trials = rows.trials_of(connection, candidate_id=candidate_id)
+    trials = reads.trials_of(connection, candidate_id=candidate_id)
     claimed = [t for t in trials if t.purpose == "confirm" and t.training_changes == changes]
     shown = claimed or [t for t in trials if t.purpose == candidate.search_purpose]
-    return [rows.curve_of(connection, t.id) for t in shown if t.state != "running"]
+    return [reads.curve_of(connection, t.id) for t in shown if t.state != "running"]

@@ -57,8 +57,10 @@ class Limits:
     at_once: int | None = None
 
 
-_OUTCOMES = ("completed", "refused", "truncated", "empty", "tool call")
-_ANSWERED = llm_calls.c.outcome.in_(_OUTCOMES)
+ANSWERED = ("completed", "refused", "truncated", "empty", "tool call")
+"""Outcomes of calls that came back with an answer, readable or not: agents.models.Outcome."""
+
+_ANSWERED = llm_calls.c.outcome.in_(ANSWERED)
 
 Standing = Literal["free", "busy", "spent"]
 """Whether a call may be made: now; later, when others are settled; or never."""

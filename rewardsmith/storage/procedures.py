@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from rewardsmith.errors import StorageError, UsageError
-from rewardsmith.storage.rows import Job
+from rewardsmith.storage.rows import Job, Scheduling
 
 _RAISED, _FORBIDDEN = "P0001", "42501"
 """SQLSTATEs: what a function says of its caller's request; what a role may not do."""
@@ -36,11 +36,9 @@ def submit(
     connection: Connection,
     spec: Mapping[str, Any],
     fingerprint: str,
+    scheduling: Scheduling,
     *,
     oracle_informed: bool,
-    owner: str,
-    priority: int,
-    slots: int | None,
     program: Mapping[str, Any] | None,
 ) -> str:
     """Write a job, its opening and its first work items; returns the new id. Raises UsageError.
@@ -48,8 +46,9 @@ def submit(
     program: of a given reward, as `program_of` makes it.
     """
     values = {
-        "spec": json.dumps(spec), "fingerprint": fingerprint, "oracle": oracle_informed, "owner": owner,
-        "priority": priority, "slots": slots, "program": None if program is None else json.dumps(program),
+        "spec": json.dumps(spec), "fingerprint": fingerprint, "oracle": oracle_informed, "owner": scheduling.owner,
+        "priority": scheduling.priority, "slots": scheduling.slots,
+        "program": None if program is None else json.dumps(program),
     }  # fmt: skip
     return _call(
         connection,

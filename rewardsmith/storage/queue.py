@@ -1,4 +1,29 @@
-"""Work items: the queue is a table. Claim, heartbeat, finish, requeue; each fenced by owner and attempt."""
+"""Work items: the queue is a table.
+
+A write is *fenced* where it takes effect only while the item is leased to the caller, in the attempt that was claimed.
+An owner whose item was taken away learns of it at its next fenced write. Functions that take an engine are one
+transaction of their *own*, and most outlast a restart of the server (outage.py); functions that take a connection
+belong to the *caller's*. Writers on SQLite come one after another (BEGIN IMMEDIATE). Postgres is at READ COMMITTED,
+where an UPDATE locks the rows that it changes until its transaction ends.
+
+| operation | transaction and isolation | who may call it | raises |
+|---|---|---|---|
+| `add` | caller's | who creates a job | IntegrityError: it exists |
+| `insert`, `insert_or_get` | caller's; an item that exists stays | who advances a job; a trial that asks | |
+| `claim` | own; skips rows locked by others, counts slots again under the job's lock | any worker | |
+| `heartbeat` | own, fenced | the owner | LostItem |
+| `hold` | caller's, fenced; locks the item until its end | the owner, before it writes other rows | LostItem |
+| `finish`, `fail_for_task` | caller's, fenced | the owner | LostItem: roll back |
+| `give_back`, `wait` | own, fenced; nothing is written if it is not the caller's | the owner | |
+| `withdraw_questions` | caller's, after `hold` | a trial's owner, about its questions | |
+| `release` | own; items of owners whose names begin alike | a process that stops, about its own | |
+| `revive` | own; items that nobody owns | who gave the item back | |
+| `reap` | own, one for each item; compares owner, attempt and lease again | any executor or scheduler | |
+| `wake` | caller's; items that wait | who took a person's answer | |
+| `cancel_open`, `reopen`, `release_trials` | caller's, not fenced | who steers the job | |
+| `get` | own, reads | anybody | NoResultFound |
+| `waiting` | caller's, reads | anybody | |
+"""
 
 from __future__ import annotations
 
@@ -284,21 +309,6 @@ def get(engine: Engine, item_id: int) -> Item:
     with read(engine) as connection:
         row = connection.execute(select(work_items).where(work_items.c.id == item_id)).mappings().one()
     return item_of(row)
-
-
-def of_job(connection: Connection, job_id: str) -> list[Item]:
-    """The items that a job's course depends on, in the order they were added: all but trials' questions."""
-    mine = and_(work_items.c.job_id == job_id, work_items.c.kind != "ask")
-    rows = connection.execute(select(work_items).where(mine).order_by(work_items.c.id)).mappings()
-    return [item_of(row) for row in rows]
-
-
-def count_open(engine: Engine, job_id: str) -> int:
-    """How many items of the job are not at their end."""
-    with read(engine) as connection:
-        return connection.execute(
-            select(func.count()).where(work_items.c.job_id == job_id, work_items.c.state.in_(OPEN))
-        ).scalar_one()
 
 
 def cancel_open(connection: Connection, job_id: str, candidate: str | None = None) -> None:

@@ -1,19 +1,14 @@
-"""A connection for commands that only read: the driver itself on SQLite, SQLAlchemy elsewhere and for what is amiss."""
+"""A connection to an SQLite file for commands that only read: the driver itself, which loads in no time."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rewardsmith.errors import StorageError
-
-if TYPE_CHECKING:
-    from rewardsmith.storage.rows import Readable
+from rewardsmith.storage.query import Query
 
 HEAD = "0007"
 """The newest migration; a test holds it to migrations/versions."""
@@ -55,53 +50,18 @@ class Reader:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def fetch(
-        self,
-        table: str,
-        columns: Sequence[str],
-        order: Sequence[str],
-        prefix: tuple[str, str] | None,
-        limit: int | None,
-        equal: dict[str, Any],
-    ) -> list[dict[str, Any]]:
-        """What `rows.fetch` says; names of tables and columns are the program's, never a user's."""
-        conditions, values = [f"{name} = ?" for name in equal], [*equal.values()]
-        if prefix is not None:
-            conditions.append(f"substr({prefix[0]}, 1, ?) = ?")
-            values += [len(prefix[1]), prefix[1]]
-        query = f"SELECT {', '.join(columns) or '*'} FROM {table}"
+    def fetch(self, query: Query) -> list[dict[str, Any]]:
+        """The rows of a query as dicts, the same that `selection.fetch_rows` gives. Raises sqlite3.Error."""
+        conditions = [f"{name} = ?" for name in query.equal] + [f"{name} != ?" for name in query.unequal]
+        values = [*query.equal.values(), *query.unequal.values()]
+        if query.prefix is not None:
+            conditions.append(f"substr({query.prefix[0]}, 1, ?) = ?")
+            values += [len(query.prefix[1]), query.prefix[1]]
+        said = f"SELECT {', '.join(query.columns) or '*'} FROM {query.table}"
         if conditions:
-            query += f" WHERE {' AND '.join(conditions)}"
-        if order:
-            query += " ORDER BY " + ", ".join(f"{c[1:]} DESC" if c.startswith("-") else c for c in order)
-        if limit is not None:
-            query += f" LIMIT {int(limit)}"
-        return [dict(row) for row in self._connection.execute(query, values)]
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StorageError(
-            f"The database cannot be read: {error}.", "See who else uses it: `rewardsmith ls`, `rewardsmith doctor`."
-        ) from error
-
-
-@contextmanager
-def open_reader(url: str) -> Iterator[Readable]:
-    """A connection to a database that must exist. Raises StorageError with the remedy."""
-    if url.startswith("sqlite:///"):
-        try:
-            reader = Reader(Path(url.removeprefix("sqlite:///")))
-        except (sqlite3.Error, LookupError):
-            pass  # absent, damaged, locked or of another version: said, or mended, below
-        else:
-            with reader, _explained():
-                yield reader
-            return
-    from rewardsmith.storage.database import open_database, read
-
-    with read(open_database(url, must_exist=True)) as connection:
-        yield connection
+            said += f" WHERE {' AND '.join(conditions)}"
+        if query.order:
+            said += " ORDER BY " + ", ".join(f"{c[1:]} DESC" if c.startswith("-") else c for c in query.order)
+        if query.limit is not None:
+            said += f" LIMIT {int(query.limit)}"
+        return [dict(row) for row in self._connection.execute(said, values)]

@@ -1,4 +1,4 @@
-"""Writes of jobs, candidates, trials and what belongs to them, for the engine, beside the reads of `rows`."""
+"""Writes of jobs, candidates, trials and what belongs to them, for the engine, beside `reads`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, insert, select, update
 
-from rewardsmith.storage.rows import (
-    Candidate,
-    Iteration,
-    Job,
-    Trial,
+from rewardsmith.storage.reads import (
     candidates_of,
     curve_of,
     get_candidate,
     get_job,
+    items_of,
     iterations_of,
     trials_of,
 )
+from rewardsmith.storage.rows import Candidate, Iteration, Job, Scheduling, Trial
 from rewardsmith.storage.schema import (
     analyses,
     artifacts,
@@ -44,6 +42,7 @@ __all__ = [
     "curve_of",
     "get_candidate",
     "get_job",
+    "items_of",
     "iterations_of",
     "trials_of",
 ]
@@ -60,19 +59,15 @@ def add_job(
     connection: Connection,
     spec: Mapping[str, Any],
     fingerprint: str,
+    scheduling: Scheduling,
     *,
     oracle_informed: bool,
-    owner: str = "",
-    service: bool = False,
-    priority: int = 0,
-    slots: int | None = None,
 ) -> Job:
     """Write a job's row, under a new id."""
     job = Job(
         id=new_job_id(), task=spec["task"], method=spec["method"], fingerprint=fingerprint, spec=dict(spec),
         state="running", note=None, best_candidate=None, oracle_informed=oracle_informed, created_at=now(),
-        finished_at=None, active_seconds=0.0, owner=owner, service=service, priority=priority, slots=slots,
-        charged_at=None, claim=None,
+        finished_at=None, active_seconds=0.0, charged_at=None, claim=None, **vars(scheduling),
     )  # fmt: skip
     connection.execute(insert(jobs), [vars(job)])
     return job

@@ -1,21 +1,11 @@
-"""Typed reads of jobs, candidates, trials and work items, through SQLAlchemy or, for commands, a `Reader`.
-
-Nothing heavy is imported here: importing SQLAlchemy takes longer than everything that `ls` or `show` has to do.
-"""
+"""Jobs, candidates, trials and work items as they are stored: one class per table, whose fields are its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from rewardsmith.storage.reader import Reader
-
-    Readable = Connection | Reader
+from typing import Any
 
 OPEN = ("queued", "leased", "waiting")
 """States of a work item that is not at its end."""
@@ -43,6 +33,19 @@ class Job:
     slots: int | None
     charged_at: datetime | None
     claim: dict[str, Any] | None  # reporting.statistics.summarise of the confirmed arms, when the job ended
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """Who asked for a job, and by which rules its items are claimed.
+
+    service: by the workers of many hosts. priority: higher first. slots: most of its items at once, None = no limit.
+    """
+
+    owner: str = ""
+    service: bool = False
+    priority: int = 0
+    slots: int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,78 +159,9 @@ class Item:
     error: str | None
 
 
-def fetch(
-    connection: Readable,
-    table: str,
-    *,
-    columns: Sequence[str] = (),
-    order: Sequence[str] = (),
-    prefix: tuple[str, str] | None = None,
-    limit: int | None = None,
-    **equal: Any,
-) -> list[dict[str, Any]]:
-    """Rows of a table or view as dicts: those whose columns `equal` the given values, None meaning any.
-
-    order: columns, "-" before one for descending. prefix: (column, text that its value begins with).
-    """
-    wanted = {name: value for name, value in equal.items() if value is not None}
-    from rewardsmith.storage.reader import Reader
-
-    if isinstance(connection, Reader):
-        return connection.fetch(table, columns, order, prefix, limit, wanted)
-    from rewardsmith.storage.schema import select_rows
-
-    return [
-        dict(row) for row in connection.execute(select_rows(table, columns, order, prefix, limit, wanted)).mappings()
-    ]
-
-
-def get_job(connection: Readable, job_id: str) -> Job:
-    """The job called exactly `job_id`. Raises KeyError."""
-    return Job(**_one(fetch(connection, "jobs", id=job_id), job_id))
-
-
-def get_candidate(connection: Readable, candidate_id: str) -> Candidate:
-    """The candidate called exactly `candidate_id`. Raises KeyError."""
-    return Candidate(**_one(fetch(connection, "candidates", id=candidate_id), candidate_id))
-
-
-def candidates_of(connection: Readable, job_id: str) -> list[Candidate]:
-    """All candidates of a job, in the order they were designed."""
-    return [Candidate(**row) for row in fetch(connection, "candidates", order=("iteration", "id"), job_id=job_id)]
-
-
-def iterations_of(connection: Readable, job_id: str) -> list[Iteration]:
-    """The rounds of a job, in order."""
-    return [Iteration(**row) for row in fetch(connection, "iterations", order=("number",), job_id=job_id)]
-
-
-def trials_of(connection: Readable, *, job_id: str | None = None, candidate_id: str | None = None) -> list[Trial]:
-    """The trials of a job or of a candidate, in order of their seeds."""
-    order = ("candidate_id", "purpose", "seed")
-    return [Trial(**row) for row in fetch(connection, "trials", order=order, job_id=job_id, candidate_id=candidate_id)]
-
-
-def curve_of(connection: Readable, trial_id: int) -> list[Mapping[str, Any]]:
-    """The points of a trial's curve, by steps."""
-    return [*fetch(connection, "curve_points", order=("steps",), trial_id=trial_id)]
-
-
-def items_of(connection: Readable, job_id: str) -> list[Item]:
-    """The work items of a job in the order they were added: all but trials' questions."""
-    found = fetch(connection, "work_items", order=("id",), job_id=job_id)
-    return [item_of(row) for row in found if row["kind"] != "ask"]
-
-
-def item_of(row: Any) -> Item:
+def item_of(row: Mapping[Any, Any]) -> Item:
     """A row of work_items as an Item."""
     key = ItemKey(**{name: row[name] for name in ItemKey.__dataclass_fields__})
     return Item(
         row["id"], key, row["state"], row["attempt"], row["owner"], row["payload"] or {}, row["result"], row["error"]
     )
-
-
-def _one(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    if len(rows) != 1:
-        raise KeyError(name)
-    return rows[0]

@@ -5,7 +5,6 @@ What a user may rely on when reading the database directly is described in docs/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,17 +18,12 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Select,
     String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
-    column,
     false,
-    select,
-    table,
-    text,
 )
 
 metadata = MetaData(
@@ -306,26 +300,3 @@ workers = Table(
 def now() -> datetime:
     """The present moment, aware, UTC."""
     return datetime.now(UTC)
-
-
-def select_rows(
-    name: str,
-    columns: Sequence[str],
-    order: Sequence[str],
-    prefix: tuple[str, str] | None,
-    limit: int | None,
-    equal: Mapping[str, Any],
-) -> Select[Any]:
-    """The query that `rows.fetch` describes."""
-    known = metadata.tables.get(name)
-    source: Any = known if known is not None else table(name)  # a view
-
-    def get(column_name: str) -> Any:
-        return known.c[column_name] if known is not None else column(column_name)
-
-    chosen = [get(c) for c in columns] or ([source] if known is not None else [text("*")])
-    query = select(*chosen).select_from(source).where(*(get(c) == value for c, value in equal.items()))
-    if prefix is not None:
-        query = query.where(get(prefix[0]).startswith(prefix[1], autoescape=True))
-    query = query.order_by(*(get(c[1:]).desc() if c.startswith("-") else get(c) for c in order))
-    return query.limit(limit)

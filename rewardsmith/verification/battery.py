@@ -87,7 +87,6 @@ class BatteryReport:
     findings: tuple[Finding, ...]
     flooding: Flooding
     scripts: int
-    us_per_transition: float
 
     @property
     def lost(self) -> tuple[int, ...]:
@@ -165,12 +164,10 @@ def run_battery(
 
     `first` spares scoring the bank's first layout again. `hacks` are played besides. Raises sandbox.HostError.
     """
-    judged, micros, scripts = [], [], 0
+    judged, scripts = [], 0
     many = len(layout_sample(task, LAYOUTS).layouts if layouts is None else layouts)
     report("layouts played", 0, many, begins=True)
     for layout, played, scores in _scored(task, reward, isolation, first, tuple(hacks), layouts):
-        if scores is not None:
-            micros.append(1e6 * scores.seconds / played.rollout.starts.size)
         judged.append(judge(reward, layout, played, scores, gamma))
         scripts += len(played.scripts)
         report("layouts played", len(judged), many)
@@ -184,7 +181,7 @@ def run_battery(
         max(m.budget for m in meters),
     )
     ordered = tuple(sorted((finding for finding, _ in judged), key=lambda f: f.margin))
-    return BatteryReport(ordered, flooding, scripts, float(np.mean(micros)) if micros else 0.0)
+    return BatteryReport(ordered, flooding, scripts)
 
 
 def _scored(

@@ -118,7 +118,7 @@ def test_the_executor_goes_on_with_the_other_items(
     with context.database.connect() as connection:
         job = records.get_job(connection, job_id)
         made = [c for c in records.candidates_of(connection, job_id) if c.kind == "designed"]
-        lost = [item for item in queue.of_job(connection, job_id) if item.state == "lost"]
+        lost = [item for item in records.items_of(connection, job_id) if item.state == "lost"]
     assert job.state == "done"
     assert attempts == [1, 2]
     assert [(item.key.kind, item.key.sample) for item in lost] == [("design", 0)]

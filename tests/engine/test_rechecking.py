@@ -14,7 +14,7 @@ from rewardsmith.programs.reward import source_hash
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.queue import ItemKey
-from rewardsmith.storage.rows import fetch
+from rewardsmith.storage.reads import fetch
 from rewardsmith.verification.checks import Verdict
 
 MOVES = """

@@ -111,7 +111,7 @@ def begin(folder: Path, **options) -> tuple:
 def read(context, job_id: str) -> tuple[dict, list[Item]]:
     with context.database.connect() as connection:
         candidates = {c.id.split("-", 1)[1]: c for c in records.candidates_of(connection, job_id)}
-        return candidates, queue.of_job(connection, job_id)
+        return candidates, records.items_of(connection, job_id)
 
 
 def again(items: list[Item]) -> list[Item]:

@@ -117,7 +117,7 @@ def play(context: Context, job_id: str, world: World, order: random.Random) -> l
     """Complete open items in a random order, advancing twice each time, until the job ends."""
     for _ in range(500):
         with context.database.connect() as connection:
-            items = [i for i in queue.of_job(connection, job_id) if i.state == "queued"]
+            items = [i for i in records.items_of(connection, job_id) if i.state == "queued"]
         if not items:
             break
         chosen = order.choice(items)
@@ -164,7 +164,7 @@ def test_of_candidates_of_a_round_that_pay_the_same_the_first_by_id_trains(tmp_p
     job_id = start(context, iterations=1, samples=3, confirm=0, favourite_first=not together)
     play(context, job_id, AllTheSame(0), random.Random(order))
     with context.database.connect() as connection:
-        trained = {i.key.candidate[-2:] for i in queue.of_job(connection, job_id) if i.key.kind == "train"}
+        trained = {i.key.candidate[-2:] for i in records.items_of(connection, job_id) if i.key.kind == "train"}
         causes = {c.id[-2:]: c.cause_of_death for c in records.candidates_of(connection, job_id)}
     assert trained == {"1a"}
     assert causes["1b"] == causes["1c"] and f"pays exactly what {job_id}-1a pays" in causes["1b"]
@@ -182,7 +182,7 @@ def test_repair_that_pays_like_a_design_is_compared_with_it(tmp_path):
         job_id = start(context, iterations=1, samples=2, confirm=0, target=None)
         play(context, job_id, RepairedToTheSame(0), random.Random(order))
         with context.database.connect() as connection:
-            trained = {i.key.candidate for i in queue.of_job(connection, job_id) if i.key.kind == "train"}
+            trained = {i.key.candidate for i in records.items_of(connection, job_id) if i.key.kind == "train"}
         assert trained == {f"{job_id}-1a"}
 
 
@@ -193,7 +193,7 @@ def test_a_person_s_own_program_trains_whatever_pays_the_same(tmp_path):
     advance(context, job_id)
     play(context, job_id, AllTheSame(0), random.Random(0))
     with context.database.connect() as connection:
-        trained = {i.key.candidate for i in queue.of_job(connection, job_id) if i.key.kind == "train"}
+        trained = {i.key.candidate for i in records.items_of(connection, job_id) if i.key.kind == "train"}
     assert trained == {f"{job_id}-1seed"}
 
 
@@ -210,7 +210,7 @@ def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, se
             ranked = play(context, job_id, World(world), random.Random(order))
             with context.database.connect() as connection:
                 candidates = records.candidates_of(connection, job_id)
-                items = queue.of_job(connection, job_id)
+                items = records.items_of(connection, job_id)
             assert all(c.cause_of_death for c in candidates if c.state == "dead")
             assert all(c.state in ("dead", "trained", "passed") for c in candidates)
             assert len({i.key for i in items}) == len(items)
@@ -250,7 +250,7 @@ def test_the_budget_of_environment_steps_keeps_the_claim_paid(tmp_path):
     job_id = start(context, budget={"env_steps": 6200}, samples=4, rungs=[0.5, 1.0])
     play(context, job_id, World(3), random.Random(0))
     with context.database.connect() as connection:
-        items = queue.of_job(connection, job_id)
+        items = records.items_of(connection, job_id)
         dead = [c for c in records.candidates_of(connection, job_id) if "budget" in (c.cause_of_death or "")]
     assert sum(i.key.kind == "train" for i in items) <= 1
     assert dead
@@ -273,7 +273,7 @@ def test_predicted_easiest_trains_first_with_a_short_budget(tmp_path):
         job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], budget=budget, favourite_first=not together)
         play(context, job_id, LaterIsEasier(0), random.Random(1))
         with context.database.connect() as connection:
-            items = queue.of_job(connection, job_id)
+            items = records.items_of(connection, job_id)
         first = [i.key.candidate[-1] for i in items if i.key.kind == "train" and i.key.rung == 0]
         assert "".join(first) == trained
 
@@ -306,7 +306,7 @@ def test_a_leader_that_has_surely_reached_the_target_goes_on_alone(tmp_path, sco
         )  # fmt: skip
         play(context, job_id, Scored(scores), random.Random(1))
         with context.database.connect() as connection:
-            items = queue.of_job(connection, job_id)
+            items = records.items_of(connection, job_id)
         last = {i.key.candidate[-1] for i in items if i.key.kind == "train" and i.key.rung == 1}
         assert "".join(sorted(last)) == expected
 
@@ -342,7 +342,7 @@ def test_favourites_train_one_by_one_until_one_reaches_the_target(tmp_path, scor
     job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, steps=10**6)
     ranked = play(context, job_id, Rated(scores), random.Random(1))
     with context.database.connect() as connection:
-        items = queue.of_job(connection, job_id)
+        items = records.items_of(connection, job_id)
         causes = {c.id[-1]: c.cause_of_death for c in records.candidates_of(connection, job_id)}
     count = Counter(i.key.candidate[-1] for i in items if i.key.kind == "train")
     assert count == trained
@@ -365,7 +365,7 @@ def test_a_persons_own_program_is_the_favourite(tmp_path):
     advance(context, job_id)
     play(context, job_id, Rated({"d": 1.0}), random.Random(2))
     with context.database.connect() as connection:
-        first = next(i for i in queue.of_job(connection, job_id) if i.key.kind == "train")
+        first = next(i for i in records.items_of(connection, job_id) if i.key.kind == "train")
     assert first.key.candidate == f"{job_id}-1seed"
 
 

@@ -161,7 +161,7 @@ def work(context: Context, job: str, kind: str) -> queue.Item:
 def ended(context: Context, job: str) -> records.Job:
     with context.database.connect() as connection:
         found = records.get_job(connection, job)
-        left = [i.state for i in queue.of_job(connection, job)]
+        left = [i.state for i in records.items_of(connection, job)]
         trials = records.trials_of(connection, job_id=job)
         candidates = records.candidates_of(connection, job)
     assert not {"queued", "leased"} & set(left)

@@ -24,6 +24,7 @@ from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records, schema, views
 from rewardsmith.storage.database import HEAD, migrations_folder, open_database, reported, upgrade
 from rewardsmith.storage.queue import ItemKey
+from rewardsmith.storage.rows import Scheduling
 from rewardsmith.storage.schema import metadata
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
@@ -178,7 +179,9 @@ def _claim_some(url: str, out) -> None:
 
 def test_a_limit_of_slots_holds_among_processes(url):
     engine = open_database(url)
-    job_id = lifecycle.create_job(Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0), slots=3)
+    job_id = lifecycle.create_job(
+        Context(engine, Settings()), JobSpec(task="CartPole-v1", confirm=0), scheduling=Scheduling(slots=3)
+    )
     with engine.begin() as connection:
         for sample in range(40):
             queue.insert(connection, ItemKey(job_id, "design", 1, sample=sample))

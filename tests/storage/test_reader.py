@@ -10,9 +10,10 @@ import pytest
 from rewardsmith.config import Settings
 from rewardsmith.errors import StorageError
 from rewardsmith.place import find_place
-from rewardsmith.storage import rows, schema, views
+from rewardsmith.storage import reads, schema, views
 from rewardsmith.storage.database import open_database, read
-from rewardsmith.storage.reader import Reader, open_reader
+from rewardsmith.storage.reader import Reader
+from rewardsmith.storage.reads import open_reader
 
 
 def path_of(small_job) -> Path:
@@ -22,7 +23,7 @@ def path_of(small_job) -> Path:
 @pytest.mark.parametrize("table", [*schema.metadata.tables, *views.NAMES])
 def test_every_table_reads_the_same_through_both(table, small_job):
     with read(open_database(f"sqlite:///{path_of(small_job)}")) as connection, Reader(path_of(small_job)) as reader:
-        through_both = [rows.fetch(c, table) for c in (connection, reader)]
+        through_both = [reads.fetch(c, table) for c in (connection, reader)]
     if table in schema.metadata.tables:  # a view's columns have no declared types
         assert through_both[0] == through_both[1]
     assert len(through_both[0]) == len(through_both[1])
@@ -31,7 +32,7 @@ def test_every_table_reads_the_same_through_both(table, small_job):
 
 def test_order_prefix_limit_and_conditions_mean_the_same(small_job):
     with read(open_database(f"sqlite:///{path_of(small_job)}")) as connection, Reader(path_of(small_job)) as reader:
-        (job,) = rows.fetch(reader, "jobs", columns=["id"])
+        (job,) = reads.fetch(reader, "jobs", columns=["id"])
         asked = [
             {"order": ["-steps", "id"], "limit": 3},
             {"order": ["candidate_id", "purpose", "-seed"], "job_id": job["id"]},
@@ -45,9 +46,9 @@ def test_order_prefix_limit_and_conditions_mean_the_same(small_job):
             {"order": ["id"], "purpose": None},
         ]
         for query in asked:
-            assert rows.fetch(connection, "trials", **query) == rows.fetch(reader, "trials", **query)
-        assert len(rows.fetch(reader, "trials", **asked[0])) == 3
-        assert not rows.fetch(reader, "trials", **asked[3])
+            assert reads.fetch(connection, "trials", **query) == reads.fetch(reader, "trials", **query)
+        assert len(reads.fetch(reader, "trials", **asked[0])) == 3
+        assert not reads.fetch(reader, "trials", **asked[3])
 
 
 def test_a_reader_cannot_write(small_job):

@@ -17,7 +17,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
-from rewardsmith.storage.rows import fetch
+from rewardsmith.storage.reads import fetch
 from rewardsmith.tasks import get_task
 from rewardsmith.verification.checks import Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.soundness import VERDICTS, soundness_of

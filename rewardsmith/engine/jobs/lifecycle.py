@@ -27,9 +27,13 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.records import Candidate, Iteration, Job
+from rewardsmith.storage.rows import Scheduling
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
 from rewardsmith.training.schedule import distinct_rungs
+
+LOCAL = Scheduling()
+"""Of a job whose items are worked on where it was started."""
 
 UNFINISHED = ("running", "paused")
 
@@ -39,13 +43,12 @@ ASKED_PAUSES = (INTERRUPTED, PAUSED_BY_OWNER)
 """Notes of pauses that somebody asked for; any other note says what went wrong."""
 
 
-def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, **service: Any) -> str:
+def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, scheduling: Scheduling = LOCAL) -> str:
     """Write a job with its baseline (and a user's seed reward, if given); returns its id.
 
-    `service` holds the columns that only submitted jobs have (engine/jobs/service.py). Raises UsageError for an
-    unknown task or method, and for a budget that cannot be kept or cannot pay.
+    Raises UsageError for an unknown task or method, and for a budget that cannot be kept or cannot pay.
     """
-    if not service.get("service"):
+    if not scheduling.service:
         spec = with_description(spec)
     task, recipe = get_task(spec.task, spec.description), recipe_of(spec)
     asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
@@ -61,13 +64,13 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
     shown = spec.searches and spec.planner and task.family == "minigrid" and task.engine == "batched"
     oracle_informed = shown or recipe.oracle_informed
-    if service.get("service"):
+    if scheduling.service:
         with context.database.begin() as connection:
             if procedures.offered(connection):
-                return _submit(connection, spec, recipe, seed_reward, asked, oracle_informed, service)
+                return _submit(connection, spec, recipe, seed_reward, asked, oracle_informed, scheduling)
     with context.database.begin() as connection:
         job = records.add_job(
-            connection, spec.model_dump(mode="json"), asked, oracle_informed=oracle_informed, **service
+            connection, spec.model_dump(mode="json"), asked, scheduling, oracle_informed=oracle_informed
         )
         _write_opening(connection, _opening(job, spec, recipe, seed_reward))
         if job.service:
@@ -82,17 +85,15 @@ def _submit(
     seed_reward: str | None,
     asked: str,
     oracle_informed: bool,
-    service: dict[str, Any],
+    scheduling: Scheduling,
 ) -> str:
     program = None
     if seed_reward is not None:
         program = procedures.program_of(
             recipe.reward(seed_reward).as_dict(), source_hash(seed_reward), oracle_informed=recipe.oracle_informed
         )
-    columns = {name: service[name] for name in ("owner", "priority", "slots")}
-    return procedures.submit(
-        connection, spec.model_dump(mode="json"), asked, oracle_informed=oracle_informed, program=program, **columns
-    )
+    values = spec.model_dump(mode="json")
+    return procedures.submit(connection, values, asked, scheduling, oracle_informed=oracle_informed, program=program)
 
 
 _UNDESIGNED = {"designs": False, "iterations": 1, "samples": 1, "repairs": 0, "rungs": (1.0,), "target": None}
@@ -276,7 +277,7 @@ def extend_job(context: Context, job_id: str, iterations: int) -> None:
         done = len(records.iterations_of(connection, job_id))
         planned = spec.iterations if job.state in UNFINISHED else done
         changed = spec.model_copy(update={"iterations": planned + iterations, "target": None})
-        if any("task_fault" in (i.result or {}) for i in queue.of_job(connection, job_id)):
+        if any("task_fault" in (i.result or {}) for i in records.items_of(connection, job_id)):
             # Its environment failed, and may have been mended since.
             vetoed = [c.id for c in records.candidates_of(connection, job_id) if c.state == "vetoed"]
             queue.reopen(connection, job_id, but=vetoed)

@@ -16,6 +16,7 @@ from rewardsmith.storage.clock import read_clock
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.outage import outlast
+from rewardsmith.storage.rows import Scheduling
 from rewardsmith.storage.schema import jobs as job_table
 from rewardsmith.storage.schema import work_items
 
@@ -38,8 +39,8 @@ def submit_job(
     """
     check_served(spec)
     check_asked(owner, priority, slots)
-    asked = {"owner": owner, "priority": priority, "slots": slots, "service": True}
-    return lifecycle.create_job(context, spec, seed_reward, **asked)
+    scheduling = Scheduling(owner=owner, service=True, priority=priority, slots=slots)
+    return lifecycle.create_job(context, spec, seed_reward, scheduling)
 
 
 _LONGEST_OWNER = 80

@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection, text
 
 from rewardsmith.spec import JobSpec
-from rewardsmith.storage import queue, records
+from rewardsmith.storage import records
 from rewardsmith.storage.queue import OPEN, Item
 from rewardsmith.storage.records import Candidate, Iteration, Job
 
@@ -172,7 +172,7 @@ def read_snapshot(connection: Connection, job_id: str) -> Snapshot:
     job = records.get_job(connection, job_id)
     # Items first: on Postgres each statement sees what is committed by then, so that whoever sees an item done
     # must read the candidate it left afterwards, not before.
-    items = queue.of_job(connection, job_id)
+    items = records.items_of(connection, job_id)
     return Snapshot(
         job=job,
         spec=JobSpec.model_validate(job.spec),
