@@ -12,11 +12,15 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from rewardsmith.errors import RewardsmithError
 
 Role = Literal["designer", "critic", "analyzer", "judge", "annotator"]
+
+VERIFIER: Final = "judge"
+LABELLER: Final = "annotator"
+"""The roles of CALM's verifier and of ONI's labeller. Calls are stored, recorded and replayed under these names."""
 
 Outcome = Literal["completed", "refused", "truncated", "empty", "tool call"]
 """`completed`: text to read. `refused`: the model or its provider declined. `truncated`: cut off at

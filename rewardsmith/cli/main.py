@@ -16,13 +16,13 @@ from rewardsmith.cli import (
     export,
     inspect,
     interruption,
-    judge,
     methods,
     run,
     screen,
     service,
     steer,
     tasks,
+    verifier,
 )
 from rewardsmith.errors import RewardsmithError, of_system
 from rewardsmith.plaintext import indented, plain
@@ -56,7 +56,7 @@ def _options(
 
 run.register(app)
 methods.register(app)
-judge.register(app)
+verifier.register(app)
 calibrate.register(app)
 inspect.register(app)
 steer.register(app)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.contract import Contract
@@ -21,9 +21,36 @@ if TYPE_CHECKING:  # torch is loaded by trials only
 
 
 class Options(BaseModel):
-    """What a user may set of a method with `--option NAME=VALUE`; subclasses add fields, each with a default."""
+    """What a user may set of a method with `--option NAME=VALUE`; subclasses add fields, each with a default.
+
+    former_names: former name of an option -> its name. former_values: (option, former value) -> its value. Both are
+    still accepted: jobs of an earlier version hold them, and users who type them are told the new ones.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    former_names: ClassVar[Mapping[str, str]] = {}
+    former_values: ClassVar[Mapping[tuple[str, str], str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_former(cls, values: Any) -> Any:
+        """`values` under today's names. Where both names of an option are given, the former one is unknown."""
+        if not isinstance(values, Mapping):
+            return values
+        named = {}
+        for name, value in values.items():
+            now = cls.former_names.get(name, name)
+            named[name if now in values else now] = value
+        return {n: cls.former_values.get((n, v), v) if isinstance(v, str) else v for n, v in named.items()}
+
+    @classmethod
+    def former(cls, values: Mapping[str, Any]) -> list[str]:
+        """What replaces the former names and values in `values`, such as "mode=judge is now mode=verifier"."""
+        told = [f"{name} is now {cls.former_names[name]}" for name in values if name in cls.former_names]
+        for name, value in values.items():
+            if isinstance(value, str) and (now := cls.former_values.get((name, value))) is not None:
+                told.append(f"{name}={value} is now {name}={now}")
+        return told
 
 
 _Options = Options  # a method's class has an attribute of that name
@@ -34,7 +61,7 @@ class Setting:
     """The trial that a learner is made for.
 
     reward: what is trained, channels of other methods included. folder: the trial's own, for what a method stores.
-    open_model: the model that plays a role ("annotator", say), within the job's budget; None outside a job.
+    open_model: the model that plays a role (agents.models.LABELLER, say), within the job's budget; None outside a job.
     """
 
     task: Task

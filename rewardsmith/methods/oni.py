@@ -2,15 +2,15 @@
 
     r = c_ext * r_ext + c_int * r_llm(m) / N_ep(m)^3
 
-m is the caption of a step, N_ep(m) how often it has occurred in this episode. New captions go to an asynchronous
-annotator, the newest first; its labels train one of three reward models (methods/labelling/reward_models.py), which
+m is the caption of a step, N_ep(m) how often it has occurred in this episode. New captions go to a
+labeller, the newest first; its labels train one of three reward models (methods/labelling/reward_models.py), which
 pays from then on. Training never waits. docs/methods/oni.md says what differs from the paper and why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,20 +27,23 @@ from rewardsmith.training.learner import Experience, Learner
 if TYPE_CHECKING:  # a method's module is read without loading torch
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-    from rewardsmith.methods.labelling.annotator import Annotator, Caption, Judge, Label
-    from rewardsmith.methods.labelling.labels import Recorded
-    from rewardsmith.methods.labelling.reward_models import RewardModel
+    from rewardsmith.methods.labelling.labeller import Labeller
+    from rewardsmith.methods.labelling.labels import Caption, Label
+    from rewardsmith.methods.labelling.reward_models import CaptionRewardModel
+    from rewardsmith.methods.labelling.sources import LabelSource
 
 
 class OniOptions(Options):
-    """Published: weight 0.1, exponent 3, threshold -0.5, the annotator's batch 100, its stack 10,000."""
+    """Published: weight 0.1, exponent 3, threshold -0.5, the labeller's batch 100, its stack 10,000."""
+
+    former_names: ClassVar[Mapping[str, str]] = {"judge_seed": "stand_in_seed"}
 
     reward_model: Literal["retrieval", "classification", "ranking"] = "retrieval"
     weight: float = Field(default=0.1, ge=0, description="c_int")
     exponent: float = Field(default=3.0, ge=0)
     learning_rate: float = Field(default=1e-3, gt=0, description="of the learned reward models")
     threshold: float = Field(default=0.0, description="of r~ with ranking; what is not above it is paid nothing")
-    batch: int = Field(default=100, ge=1, description="captions that the annotator takes at once")
+    batch: int = Field(default=100, ge=1, description="captions that the labeller takes at once")
     capacity: int = Field(default=10_000, ge=1, description="captions that wait for it; the oldest fall out")
     threads: int = Field(default=1, ge=1, le=64)
     per_call: int = Field(default=8, ge=1, description="captions in one request to a language model")
@@ -48,7 +51,7 @@ class OniOptions(Options):
     false_positive: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
     false_negative: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
     latency: float = Field(default=0.05, ge=0, description="of the stand-in, seconds per batch")
-    judge_seed: int = Field(default=0, ge=0, description="of the stand-in's errors")
+    stand_in_seed: int = Field(default=0, ge=0, description="of the stand-in's errors")
 
 
 CHANNEL = "oni"
@@ -57,7 +60,7 @@ CHANNEL = "oni"
 class OniLearner(Learner):
     """Captions a rollout, takes the labels that have arrived, pays, and offers what has no label yet."""
 
-    def __init__(self, setting: Setting, annotator: Annotator | Recorded | None = None) -> None:
+    def __init__(self, setting: Setting, labels: LabelSource | None = None) -> None:
         from rewardsmith.methods.labelling.labels import LabelFile
 
         chosen: OniOptions = setting.options
@@ -65,7 +68,7 @@ class OniLearner(Learner):
         self._describer = Describer(setting.task, "caption")
         self._subgoals = preset_subgoals(setting.task)
         self._model = _reward_model(chosen, setting.seed)
-        self._annotator = annotator or _annotator(setting)
+        self._source = labels or _live_labels(setting)
         self._file = LabelFile(setting.folder)
         self._texts: dict[int, Caption] = {}
         self._labelled: dict[int, float] = {}
@@ -87,7 +90,7 @@ class OniLearner(Learner):
         self._model.observe(texts, times)
         values = self._model.values(unique.tolist(), texts)
         # The last on top: of this rollout's captions, those that occurred late are asked about first.
-        self._annotator.offer([captions[i] for i in np.argsort(first) if int(unique[i]) not in self._labelled])
+        self._source.offer([captions[i] for i in np.argsort(first) if int(unique[i]) not in self._labelled])
         self._rollout += 1
         self._steps += keys.size
         self._covered += int(sum(t for key, t in zip(unique.tolist(), times, strict=True) if key in self._labelled))
@@ -95,7 +98,7 @@ class OniLearner(Learner):
 
     def _caption(self, key: int, at: int, seen: Experience) -> Caption:
         """The caption of `key`, which occurred at place `at` of the rollout's T * N steps."""
-        from rewardsmith.methods.labelling.annotator import Caption
+        from rewardsmith.methods.labelling.labels import Caption
 
         if key not in self._texts:
             run, (t, n) = seen.rollout, np.unravel_index(at, seen.rollout.actions.shape)
@@ -110,7 +113,7 @@ class OniLearner(Learner):
 
     def _take(self) -> None:
         """Learn from the labels that have arrived, and write them down."""
-        labels = self._annotator.collect()
+        labels = self._source.collect()
         version = self._model.learn(labels)
         if not labels:
             return
@@ -136,7 +139,7 @@ class OniLearner(Learner):
         self._model.remember(labels)
         self._know(labels)
         self._texts.update((label.captions[0].key, label.captions[0]) for label in labels)
-        self._annotator.know([label.captions[0] for label in labels])
+        self._source.know([label.captions[0] for label in labels])
 
     def telemetry(self) -> dict[str, Any]:
         """Captions met and labelled, how long labels took, how right the reward model is by the labels."""
@@ -147,11 +150,11 @@ class OniLearner(Learner):
             "new_captions": self._new,
             "annotated": len(known) / len(self._texts) if self._texts else None,
             "annotated_steps": self._covered / self._steps if self._steps else None,
-            "waiting": self._annotator.waiting,
-            "stopped": self._annotator.stopped,
+            "waiting": self._source.waiting,
+            "stopped": self._source.stopped,
             "labels": self._file.count,
             "helpful": float(np.mean([v > 0.5 for v in self._labelled.values()])) if self._labelled else None,
-            "calls": self._annotator.judge.calls,
+            "calls": self._source.calls,
             "version": self._model.version,
             "latency_p50_s": float(np.quantile(self._waited, 0.5)) if self._waited else None,
             "latency_p95_s": float(np.quantile(self._waited, 0.95)) if self._waited else None,
@@ -168,11 +171,11 @@ class OniLearner(Learner):
         return float(np.mean(paid == np.array([self._labelled[c.key] > 0.5 for c in known])))
 
     def close(self) -> None:
-        """Let the annotator's threads end."""
-        self._annotator.close()
+        """Ask the labeller no more."""
+        self._source.close()
 
 
-def _reward_model(options: OniOptions, seed: int) -> RewardModel:
+def _reward_model(options: OniOptions, seed: int) -> CaptionRewardModel:
     from rewardsmith.methods.labelling.reward_models import Classification, Ranking, Retrieval
 
     if options.reward_model == "retrieval":
@@ -182,24 +185,23 @@ def _reward_model(options: OniOptions, seed: int) -> RewardModel:
     return Ranking(seed, options.learning_rate, options.threshold)
 
 
-def _annotator(setting: Setting) -> Annotator:
-    from rewardsmith.methods.labelling.annotator import Annotator
-    from rewardsmith.methods.labelling.judges import ModelJudge, Shuffled, StandIn
+def _live_labels(setting: Setting) -> LabelSource:
+    from rewardsmith.agents.models import LABELLER
+    from rewardsmith.methods.labelling.labeller import ModelLabeller, ShuffledLabeller, StandInLabeller
+    from rewardsmith.methods.labelling.sources import Asking, LiveLabels
 
     options: OniOptions = setting.options
-    model = setting.open_model("annotator") if setting.open_model is not None else None
-    judge: Judge
+    model = setting.open_model(LABELLER) if setting.open_model is not None else None
+    labeller: Labeller
     if model is None or not model.is_language_model:
-        judge = StandIn(options.false_positive, options.false_negative, options.latency, options.judge_seed)
+        rates = (options.false_positive, options.false_negative)
+        labeller = StandInLabeller(*rates, options.latency, options.stand_in_seed)
     else:
-        goal = setting.task.interface().goal
-        judge = ModelJudge(model, goal, options.per_call)
+        labeller = ModelLabeller(model, setting.task.interface().goal, options.per_call)
     if options.shuffled:
-        judge = Shuffled(judge, setting.seed)
-    return Annotator(
-        judge, batch=options.batch, capacity=options.capacity, threads=options.threads,
-        pairs=options.reward_model == "ranking", seed=setting.seed,
-    )  # fmt: skip
+        labeller = ShuffledLabeller(labeller, setting.seed)
+    pairs = options.reward_model == "ranking"
+    return LiveLabels(labeller, Asking(options.batch, options.capacity, options.threads, pairs, setting.seed))
 
 
 class Oni(Method):
@@ -215,7 +217,7 @@ class Oni(Method):
             raise UsageError(f"ONI labels captions of events, and {task.id} has none.", "Use a MiniGrid task.")
         if not modelled and subgoal_order(task) is None:
             raise UsageError(
-                f"ONI's stand-in annotator knows nothing of {task.id}: no planner solves it.",
+                f"ONI's stand-in labeller knows nothing of {task.id}: no planner solves it.",
                 "Name a language model with --model.",
             )
 
@@ -224,17 +226,17 @@ class Oni(Method):
         return (Channel(CHANNEL, kind="bonus", weight=options.weight, gate="count", exponent=options.exponent),)
 
     def learner(self, setting: Setting) -> Learner:
-        """The captions, the annotator and the reward model."""
+        """The captions, the labeller and the reward model."""
         return OniLearner(setting)
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Without a language model the annotator is a stand-in that knows the truth."""
+        """Without a language model the labeller is a stand-in that knows the truth."""
         return not modelled
 
     def stand_in(self, options: Any) -> str | None:
-        """The annotator's."""
+        """The labeller's."""
         return (
-            "The annotator is a stand-in, not a language model: it reads the simulator's truth, with the errors that "
+            "The labeller is a stand-in, not a language model: it reads the simulator's truth, with the errors that "
             "--option oni.false_positive and oni.false_negative ask for. Such results are oracle-informed."
         )
 

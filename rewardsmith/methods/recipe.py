@@ -28,6 +28,7 @@ class Recipe:
     options: Mapping[str, Any]
     weights: Mapping[str, float]
     modelled: bool  # whether a language model answers, rather than what is built in
+    renamed: tuple[str, ...] = ()  # options that were given by a former name: what they are called now
 
     @property
     def contract(self) -> Contract | None:
@@ -68,10 +69,10 @@ class Recipe:
 
     @property
     def notices(self) -> list[str]:
-        """What a user is to know of who answers."""
+        """What a user is to know of renamed options, and of who answers."""
         if self.modelled:
-            return []
-        return [told for m in self._methods if (told := m.stand_in(self.options[m.name]))]
+            return list(self.renamed)
+        return [*self.renamed, *(told for m in self._methods if (told := m.stand_in(self.options[m.name])))]
 
     def reward(self, source: str) -> TrainingReward:
         """The training reward of a program: the method's channels, then those combined with it."""
@@ -112,7 +113,12 @@ def recipe_of(spec: JobSpec) -> Recipe:
             raise UsageError(
                 f"The method {each.name!r} cannot train policies that remember.", "Set training.memory to none."
             )
-    recipe = Recipe(method, combined, options, spec.weights, modelled)
+    renamed = [
+        f"Option of {m.name}: {told}; the former name will be gone in the next version."
+        for m in (method, *combined)
+        for told in m.Options.former(spec.options.get(m.name, {}))
+    ]
+    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed))
     _check_weights(recipe)
     return recipe
 

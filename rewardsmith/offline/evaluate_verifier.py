@@ -1,4 +1,4 @@
-"""`evaluate-judge`: how well a model assigns credit, offline, against the simulator's truth (CALM, section 4)."""
+"""`evaluate-verifier`: how well a model assigns credit, offline, against the simulator's truth (CALM, section 4)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import Answer, LanguageModel, ReplayKey, Request
+from rewardsmith.agents.models import VERIFIER, Answer, LanguageModel, ReplayKey, Request
 from rewardsmith.agents.registry import open_model
 from rewardsmith.errors import BudgetSpent, RewardsmithError, UsageError
-from rewardsmith.methods.asking.verifier import StandInJudge, ask_judge, bits, judge_prompt
+from rewardsmith.methods.asking.noisy_truth import NoisyTruth
 from rewardsmith.methods.calm import METHOD as CALM
-from rewardsmith.methods.calm import CalmOptions, read_sentences
+from rewardsmith.methods.calm import CalmOptions
+from rewardsmith.methods.verifying.subgoal_program import read_sentences
+from rewardsmith.methods.verifying.verifier import ask_verifier, bits, verifier_prompt
 from rewardsmith.offline.examination import Agreement, Examination, draw_examination
 from rewardsmith.programs.rollout import open_host, score_rollout
 from rewardsmith.tasks import get_task
@@ -30,7 +32,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class JudgeTest:
+class VerifierTest:
     """What is evaluated. arms: (mode, subgoals, view) as in the options of the method `calm`."""
 
     task: str
@@ -45,31 +47,31 @@ class JudgeTest:
 
 
 ARMS: tuple[tuple[str, str, View], ...] = (
-    ("judge", "preset", "cropped"),
-    ("judge", "preset", "full"),
-    ("judge", "preset", "caption"),
-    ("judge", "discover", "cropped"),
-    ("judge", "discover", "full"),
+    ("verifier", "preset", "cropped"),
+    ("verifier", "preset", "full"),
+    ("verifier", "preset", "caption"),
+    ("verifier", "discover", "cropped"),
+    ("verifier", "discover", "full"),
     ("code", "discover", "full"),
 )
 """As in the paper, preset and discovered subgoals by cropped and full view; and ours, captions and predicates."""
 
 
 @dataclass(frozen=True)
-class JudgeScore:
-    """One arm's result. judged_by: the model, or `stand-in`; calls, tokens: of this arm, tokens None = unknown."""
+class ArmScore:
+    """One arm's result. flagged_by: the model, or `stand-in`; calls, tokens: of this arm, tokens None = unknown."""
 
     mode: str
     subgoals: str
     view: str
-    judged_by: str
+    flagged_by: str
     oracle_informed: bool
     agreement: Agreement
     calls: int
     tokens: int | None
 
 
-def evaluate_judge(test: JudgeTest, on_arm: Callable[[str], None] = lambda text: None) -> list[JudgeScore]:
+def evaluate_verifier(test: VerifierTest, on_arm: Callable[[str], None] = lambda text: None) -> list[ArmScore]:
     """Every arm on the same transitions. Raises UsageError, ModelFailed, BudgetSpent, sandbox.HostError."""
     task = get_task(test.task)
     preset = preset_subgoals(task)
@@ -83,14 +85,14 @@ def evaluate_judge(test: JudgeTest, on_arm: Callable[[str], None] = lambda text:
         before = (model.calls, model.tokens)
         options = CalmOptions.model_validate({"mode": mode, "subgoals": subgoals, "view": view})
         arm = _Arm(test, task, examined, model, options)
-        flags = arm.code() if mode == "code" else arm.judge()
+        flags = arm.code() if mode == "code" else arm.verifier()
         tokens = None if model.tokens is None or before[1] is None else model.tokens - before[1]
-        stands_in = mode == "judge" and not model.is_language_model
-        score = JudgeScore(
+        stands_in = mode == "verifier" and not model.is_language_model
+        score = ArmScore(
             mode=mode,
             subgoals=subgoals,
-            view=view if mode == "judge" else "-",
-            judged_by="stand-in" if stands_in else model.name,
+            view=view if mode == "verifier" else "-",
+            flagged_by="stand-in" if stands_in else model.name,
             oracle_informed=stands_in or subgoals == "preset",
             agreement=Agreement.of(flags, examined),
             calls=model.calls - before[0],
@@ -101,9 +103,9 @@ def evaluate_judge(test: JudgeTest, on_arm: Callable[[str], None] = lambda text:
 
 
 class _Arm:
-    """One way of judging the examined transitions."""
+    """One way of flagging the examined transitions."""
 
-    def __init__(self, test: JudgeTest, task: Task, examined: Examination, model: _Counted, options: Any) -> None:
+    def __init__(self, test: VerifierTest, task: Task, examined: Examination, model: _Counted, options: Any) -> None:
         self._test, self._task, self._examined = test, task, examined
         self._model, self._options = model, options
 
@@ -117,7 +119,7 @@ class _Arm:
         t, n = self._examined.steps.T
         return np.logical_or.reduce(values > 0, axis=-1)[t, n]
 
-    def judge(self) -> NDArray[np.bool_]:
+    def verifier(self) -> NDArray[np.bool_]:
         """Flags [K] of the model, or of the stand-in."""
         examined, played = self._examined, self._examined.rollout
         describer = Describer(self._task, self._options.view)
@@ -125,9 +127,9 @@ class _Arm:
             seen = (examined.observations, examined.following)
             keys = describer.keys(played.before, played.actions, played.after, *seen)
             rates = (self._test.false_positive, self._test.false_negative)
-            stand_in = StandInJudge(examined.truth.shape[-1], *rates, seed=self._test.seed)
+            stand_in = NoisyTruth(examined.truth.shape[-1], *rates, seed=self._test.seed)
             truth = bits(examined.truth)
-            return np.array([stand_in.verdict(int(keys[t, n]), int(truth[t, n])) != 0 for t, n in examined.steps])
+            return np.array([stand_in.of(int(keys[t, n]), int(truth[t, n])) != 0 for t, n in examined.steps])
         subgoals = {s.name: s.says for s in preset_subgoals(self._task)}
         if self._options.subgoals == "discover":
             subgoals = read_sentences(self._designed())
@@ -139,8 +141,8 @@ class _Arm:
                 played.before[t, n], int(played.actions[t, n]), played.after[t, n],
                 examined.observations[t, n], examined.following[t, n], played.tables,
             )  # fmt: skip
-            prompt = judge_prompt(goal, describer.legend, subgoals, words)
-            verdict = ask_judge(self._model, ReplayKey("judge", 0, number), prompt, list(subgoals))
+            prompt = verifier_prompt(goal, describer.legend, subgoals, words)
+            verdict = ask_verifier(self._model, ReplayKey(VERIFIER, 0, number), prompt, list(subgoals))
             if verdict is None:
                 raise BudgetSpent("The limit of calls is reached.", "Raise --max-calls, or lower --transitions.")
             return verdict != 0

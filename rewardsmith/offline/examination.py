@@ -1,4 +1,4 @@
-"""Transitions to examine a judge of subgoals with, and how well its flags agree with the simulator's truth."""
+"""The examination of `evaluate-verifier`: transitions, their truth, and how well flags agree with it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _play_plan(
 
 @dataclass(frozen=True)
 class Agreement:
-    """Flags of a judge against the truth: true and false positives and negatives, and false ones that were hard."""
+    """Flags of a verifier against the truth: true and false positives and negatives, and false ones that were hard."""
 
     tp: int
     fp: int

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from rewardsmith.agents.models import Answer, ReplayKey, Request, Usage
+from rewardsmith.agents.models import LABELLER, VERIFIER, Answer, ReplayKey, Request, Usage
 from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.items import train
@@ -63,12 +63,12 @@ def trial_of(context: Context, **budget) -> queue.Item:
     return item
 
 
-def question(number: int, prompt: str, role: str = "annotator") -> Request:
+def question(number: int, prompt: str, role: str = LABELLER) -> Request:
     return Request(role, prompt, "", ReplayKey(role, 0, number), max_tokens=50)  # type: ignore[arg-type]
 
 
 def ask(context: Context, trial: queue.Item, request: Request) -> tuple[threading.Thread, list]:
-    """Ask from a thread, as a trial's annotator does; the answer, or what was raised."""
+    """Ask from a thread, as a trial's labeller does; the answer, or what was raised."""
     model, got = relayed.RelayedModel(context, trial, "fake/model"), []
 
     def work() -> None:
@@ -118,12 +118,12 @@ def test_interrupted_question_is_asked_once(context, fake):
     assert fake.asked == ["a", "b"]
 
 
-def test_judge_and_annotator_of_one_trial_do_not_get_each_others_answers(context, fake):
+def test_verifier_and_labeller_of_one_trial_do_not_get_each_others_answers(context, fake):
     trial = trial_of(context)
-    asked = [ask(context, trial, question(1, role, role)) for role in ("judge", "annotator")]
+    asked = [ask(context, trial, question(1, role, role)) for role in (VERIFIER, LABELLER)]
     for _ in asked:
         answer_next(context, trial)
-    for (thread, got), role in zip(asked, ("judge", "annotator"), strict=True):
+    for (thread, got), role in zip(asked, (VERIFIER, LABELLER), strict=True):
         thread.join(10)
         assert got[0].text == f"heard {role}"
 

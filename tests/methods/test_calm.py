@@ -1,4 +1,4 @@
-"""CALM: subgoals as they are read, judged, latched, coded; the judge examined offline."""
+"""CALM: subgoals as they are read, verified, latched, coded; the verifier examined offline."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ from rewardsmith.agents.models import Answer, Request
 from rewardsmith.agents.registry import open_model
 from rewardsmith.errors import BudgetSpent, UsageError
 from rewardsmith.methods import get_method
-from rewardsmith.methods.asking.verifier import ModelJudge, Question, StandInJudge
+from rewardsmith.methods.asking.noisy_truth import NoisyTruth
 from rewardsmith.methods.base import Setting
-from rewardsmith.methods.calm import CalmOptions, JudgedSubgoals, read_predicates, read_sentences
+from rewardsmith.methods.calm import CalmOptions
+from rewardsmith.methods.verifying.learner import VerifiedSubgoals
+from rewardsmith.methods.verifying.subgoal_program import read_predicates, read_sentences
+from rewardsmith.methods.verifying.verifier import ModelVerifier, TransitionQuestion
 from rewardsmith.offline import evaluate_verifier
 from rewardsmith.offline.examination import Agreement, Examination, draw_examination
 from rewardsmith.programs.answer_text import UnreadableAnswer
@@ -35,16 +38,16 @@ from rewardsmith.verification.checks import Proof, run_checks
 
 CALM = get_method("calm")
 QUICK = Proof(layouts=1, limit=500)  # certificates have tests of their own
-PRESET = {"mode": "judge", "subgoals": "preset"}
+PRESET = {"mode": "verifier", "subgoals": "preset"}
 SEEDED = 'def subgoals():\n    return {"take the key": took_key}\n\n\ndef took_key(prev, action, state, memory):\n'
 
 
-def judged(tmp_path, task=TASK, open_model=None, envs=4, **options) -> JudgedSubgoals:
+def verified(tmp_path, task=TASK, open_model=None, envs=4, **options) -> VerifiedSubgoals:
     chosen, found = CalmOptions.model_validate({**PRESET, **options}), get_task(task)
     reward = CALM.reward(CALM.program(found, chosen), chosen)
     training = TRAINING.model_copy(update={"num_envs": envs})
     learner = CALM.learner(Setting(found, training, reward, 3, 1000, tmp_path, chosen, open_model))
-    assert isinstance(learner, JudgedSubgoals)
+    assert isinstance(learner, VerifiedSubgoals)
     return learner
 
 
@@ -168,11 +171,11 @@ def test_only_grids_can_be_drawn():
         Describer(get_task("CartPole-v1"), "full")
 
 
-# ---- the judge
+# ---- the verifier
 
 
 def test_verified_subgoal_pays_once_or_on_every_recurrence(tmp_path):
-    """A judged subgoal pays once per episode and as published on every recurrence."""
+    """A verified subgoal pays once per episode and as published on every recurrence."""
     task = get_task("MiniGrid-DoorKey-6x6-v0")
     seen = solution(task.id)
     at = int(np.argwhere(terminated(seen.rollout.after, preset_subgoals(task), task.schema))[0, 0])
@@ -180,26 +183,26 @@ def test_verified_subgoal_pays_once_or_on_every_recurrence(tmp_path):
         array[:] = array[at]  # the same subgoal is terminated on every step
     seen.rollout.starts[:] = False
     seen.rollout.starts[[0, 10]] = True
-    latched = judged(tmp_path, task.id, envs=1)
+    latched = verified(tmp_path, task.id, envs=1)
     assert np.flatnonzero(latched.rewards(seen)["calm"][:, 0]).tolist() == [0, 10]
     assert latched.telemetry()["labelled"] == 1.0
-    assert (judged(tmp_path, task.id, envs=1, latch=False).rewards(seen)["calm"] == 1.0).all()
+    assert (verified(tmp_path, task.id, envs=1, latch=False).rewards(seen)["calm"] == 1.0).all()
 
 
 def test_simulated_errors_belong_to_a_description_at_their_rate():
     """Errors of the stand in belong to a description and come as often as asked."""
-    judge = StandInJudge(3, false_positive=0.2, false_negative=0.4, seed=1)
-    negatives = [judge.verdict(key, 0) for key in range(2000)]
+    noisy = NoisyTruth(3, false_positive=0.2, false_negative=0.4, seed=1)
+    negatives = [noisy.of(key, 0) for key in range(2000)]
     assert np.mean([v != 0 for v in negatives]) == pytest.approx(0.2, abs=0.03)
-    assert np.mean([judge.verdict(key, 0b010) == 0 for key in range(2000)]) == pytest.approx(0.4, abs=0.04)
-    assert negatives == [judge.verdict(key, 0) for key in range(2000)]
-    assert negatives != [StandInJudge(3, 0.2, 0.4, seed=2).verdict(key, 0) for key in range(2000)]
-    assert all(StandInJudge(3).verdict(key, truth) == truth for key in range(50) for truth in range(8))
+    assert np.mean([noisy.of(key, 0b010) == 0 for key in range(2000)]) == pytest.approx(0.4, abs=0.04)
+    assert negatives == [noisy.of(key, 0) for key in range(2000)]
+    assert negatives != [NoisyTruth(3, 0.2, 0.4, seed=2).of(key, 0) for key in range(2000)]
+    assert all(NoisyTruth(3).of(key, truth) == truth for key in range(50) for truth in range(8))
 
 
 def test_verdicts_that_come_late_are_used_from_then_on(tmp_path):
     seen = solution("MiniGrid-DoorKey-6x6-v0")
-    late = judged(tmp_path, "MiniGrid-DoorKey-6x6-v0", envs=1, latency=0.05)
+    late = verified(tmp_path, "MiniGrid-DoorKey-6x6-v0", envs=1, latency=0.05)
     assert late.rewards(seen)["calm"].sum() == 0
     time.sleep(0.06)
     assert late.rewards(seen)["calm"].sum() > 0
@@ -225,10 +228,10 @@ class Spoken:
         return Answer("completed", json.dumps({n: took and n == "picked_up_key" for n in names}), self.name)
 
 
-def arrived(judge: ModelJudge, count: int) -> dict[int, int]:
+def arrived(verifier: ModelVerifier, count: int) -> dict[int, int]:
     found: dict[int, int] = {}
     for _ in range(500):
-        found |= judge.collect()
+        found |= verifier.collect()
         if len(found) >= count:
             break
         time.sleep(0.01)
@@ -238,22 +241,22 @@ def arrived(judge: ModelJudge, count: int) -> dict[int, int]:
 def test_the_model_is_asked_about_the_newest_first_and_about_nothing_twice():
     model = Spoken()
     model.gate.clear()
-    judge = ModelJudge(model, lambda words: f"{words}\n```json\n{{}}", ["picked_up_key"])
-    questions = [Question(key, lambda key=key: f"transition {key}") for key in range(20)]
-    judge.submit(questions[:4])
+    verifier = ModelVerifier(model, lambda words: f"{words}\n```json\n{{}}", ["picked_up_key"])
+    questions = [TransitionQuestion(key, lambda key=key: f"transition {key}") for key in range(20)]
+    verifier.submit(questions[:4])
     time.sleep(0.2)  # four threads hold these
-    judge.submit(questions)
-    judge.submit(questions)
+    verifier.submit(questions)
+    verifier.submit(questions)
     model.gate.set()
-    assert set(arrived(judge, 20)) == set(range(20))
+    assert set(arrived(verifier, 20)) == set(range(20))
     asked = [int(p.split()[1]) for p in model.prompts]
     assert sorted(asked) == list(range(20)) and asked[4] > 15
-    judge.close()
+    verifier.close()
 
 
-def test_training_goes_on_when_the_budget_for_the_judge_is_spent(tmp_path):
+def test_training_goes_on_when_the_budget_for_the_verifier_is_spent(tmp_path):
     model = Spoken(most=3)
-    learner = judged(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
+    learner = verified(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
     seen = solution("MiniGrid-DoorKey-6x6-v0")
     learner.rewards(seen)
     for _ in range(200):
@@ -267,7 +270,7 @@ def test_training_goes_on_when_the_budget_for_the_judge_is_spent(tmp_path):
 
 def test_a_models_verdicts_pay_and_are_written_down(tmp_path):
     model = Spoken()
-    learner = judged(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
+    learner = verified(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
     seen = solution("MiniGrid-DoorKey-6x6-v0")
     assert learner.rewards(seen)["calm"].sum() == 0  # nothing has been answered yet
     for _ in range(500):
@@ -283,7 +286,7 @@ def test_a_models_verdicts_pay_and_are_written_down(tmp_path):
     learner.close()
 
 
-# ---- the judge examined offline
+# ---- the verifier examined offline
 
 
 def test_an_examination_is_balanced_and_has_hard_negatives():
@@ -302,19 +305,19 @@ def test_agreement_is_counted_as_usual():
     assert Agreement(0, 0, 4, 0, 0, 0).precision is None
 
 
-def test_evaluate_judge_scores_the_stand_in_synths_predicates_and_a_model(monkeypatch):
+def test_evaluate_verifier_scores_the_stand_in_synths_predicates_and_a_model(monkeypatch):
     task = "MiniGrid-DoorKey-6x6-v0"
-    arms = (("judge", "preset", "cropped"), ("code", "discover", "full"))
-    exact, coded = evaluate_verifier.evaluate_judge(evaluate_verifier.JudgeTest(task, transitions=80, arms=arms))
-    assert exact.agreement.accuracy == 1.0 and exact.judged_by == "stand-in" and exact.oracle_informed
-    assert coded.judged_by == "synth" and not coded.oracle_informed and (coded.agreement.f1 or 0) > 0.8
-    noisy = evaluate_verifier.JudgeTest(task, transitions=80, arms=arms[:1], false_positive=0.5, false_negative=0.5)
-    assert evaluate_verifier.evaluate_judge(noisy)[0].agreement.accuracy < 0.9
+    arms = (("verifier", "preset", "cropped"), ("code", "discover", "full"))
+    exact, coded = evaluate_verifier.evaluate_verifier(evaluate_verifier.VerifierTest(task, transitions=80, arms=arms))
+    assert exact.agreement.accuracy == 1.0 and exact.flagged_by == "stand-in" and exact.oracle_informed
+    assert coded.flagged_by == "synth" and not coded.oracle_informed and (coded.agreement.f1 or 0) > 0.8
+    noisy = evaluate_verifier.VerifierTest(task, transitions=80, arms=arms[:1], false_positive=0.5, false_negative=0.5)
+    assert evaluate_verifier.evaluate_verifier(noisy)[0].agreement.accuracy < 0.9
     model = Spoken()
     monkeypatch.setattr(evaluate_verifier, "open_model", lambda name: model)
-    told = evaluate_verifier.JudgeTest(task, "test/spoken", 40, arms=(("judge", "preset", "caption"),))
-    (score,) = evaluate_verifier.evaluate_judge(told)
-    assert score.judged_by == "test/spoken" and score.calls == 40 == len(model.prompts)
+    told = evaluate_verifier.VerifierTest(task, "test/spoken", 40, arms=(("verifier", "preset", "caption"),))
+    (score,) = evaluate_verifier.evaluate_verifier(told)
+    assert score.flagged_by == "test/spoken" and score.calls == 40 == len(model.prompts)
     assert score.agreement.precision == 1.0 and 0 < (score.agreement.recall or 0) < 1.0  # it knows keys only
     with pytest.raises(BudgetSpent):
-        evaluate_verifier.evaluate_judge(replace(told, max_calls=3))
+        evaluate_verifier.evaluate_verifier(replace(told, max_calls=3))

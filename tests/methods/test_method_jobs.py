@@ -30,18 +30,18 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     assert verified.returncode == 0 and "every reward is equal" in verified.stdout, verified.stderr
 
 
-def test_a_judge_job_designs_nothing_says_who_judges_and_exports(tmp_path):
-    judge = (
+def test_a_verifier_job_designs_nothing_says_who_verifies_and_exports(tmp_path):
+    verifier = (
         "--set",
         "verification=false",
         "--option",
-        "mode=judge",
+        "mode=verifier",
         "--option",
         "subgoals=preset",
         "--option",
         "false_positive=0.1",
     )
-    ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *judge)
+    ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *verifier)
     assert ran.returncode == 0 and "stand-in, not a language model" in ran.stderr, ran.stderr
     assert "oracle-informed" in in_process(tmp_path, "show").stdout
     rows = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)
@@ -52,10 +52,10 @@ def test_a_judge_job_designs_nothing_says_who_judges_and_exports(tmp_path):
     assert verified.returncode == 0, verified.stderr
 
 
-def test_a_judge_job_may_have_its_subgoals_discovered(tmp_path):
+def test_a_verifier_job_may_have_its_subgoals_discovered(tmp_path):
     few = ("--steps", "4096", "--confirm", "0", "--iterations", "1", "--samples", "1", "--slots", "1")
     ran = rewardsmith(
-        tmp_path, "run", "--task", TASK, *few, *FEW_EPISODES, "--method", "calm", "--option", "mode=judge"
+        tmp_path, "run", "--task", TASK, *few, *FEW_EPISODES, "--method", "calm", "--option", "mode=verifier"
     )
     assert ran.returncode == 0, ran.stderr
     told = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)[0]
@@ -69,7 +69,7 @@ def test_a_judge_job_may_have_its_subgoals_discovered(tmp_path):
         (["--with", "oni", "--task", "CartPole-v1"], "CartPole-v1 has none"),
         (["--with", "calm", "--task", "CartPole-v1"], "CartPole-v1 has none"),
         (["--method", "oni", "--task", "MiniGrid-Dynamic-Obstacles-5x5-v0"], "no planner solves it"),
-        (["--method", "calm", "--option", "mode=judge", "--task", "BabyAI-GoToRedBall-v0"], "No planner knows"),
+        (["--method", "calm", "--option", "mode=verifier", "--task", "BabyAI-GoToRedBall-v0"], "No planner knows"),
         (["--method", "oni", "--option", "weight=inf", "--task", TASK], "Option weight of oni"),
     ],
 )
@@ -88,7 +88,7 @@ def test_method_unsuited_to_a_task_is_refused_before_training(tmp_path, wrong, w
         (["--with", "count", "--weight", "count=heavy"], "'count=heavy' is no weight."),
         (["--with", "count", "--weight", "count=1", "--weight", "count=2"], "The weight of count is given twice."),
         (
-            ["--method", "calm", "--option", "calm.mode=code", "--option", "mode=judge"],
+            ["--method", "calm", "--option", "calm.mode=code", "--option", "mode=verifier"],
             "The option calm.mode is given twice.",
         ),
         (["--with", "count", "--weight", "cuont=1"], "There is no channel 'cuont' to weigh."),
@@ -100,6 +100,16 @@ def test_wrong_names_and_weights_are_a_cause_and_a_remedy(tmp_path, wrong, words
     (tmp_path / "mine.py").write_text("def reward(prev, action, state, memory):\n    return 0.0\n")
     ran = in_process(tmp_path, "run", "--task", TASK, *wrong)
     assert ran.returncode == 2 and words in ran.stderr and len(ran.stderr.strip().splitlines()) == 2, ran.stderr
+
+
+def test_evaluate_judge_still_works_and_names_evaluate_verifier(tmp_path):
+    """The former command and the former mode give the same rows, and say on stderr what they are called now."""
+    few = ("--task", TASK, "--transitions", "8", "--subgoals", "preset", "--view", "caption", "--format", "json")
+    now = in_process(tmp_path, "evaluate-verifier", *few, "--mode", "verifier")
+    former = in_process(tmp_path, "evaluate-judge", *few, "--mode", "judge")
+    assert former.returncode == 0 and former.stdout == now.stdout and json.loads(now.stdout)[0]["mode"] == "verifier"
+    assert "`evaluate-judge` is now `evaluate-verifier`" in former.stderr and "is now" not in now.stderr
+    assert "The mode `judge` is now `verifier`" in former.stderr
 
 
 def test_methods_are_listed_with_their_options(tmp_path):

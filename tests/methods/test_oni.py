@@ -1,4 +1,4 @@
-"""ONI: the annotator's stack, its judges, the three reward models, labels on disk, resuming."""
+"""ONI: the stack of captions, labellers, the three reward models, labels on disk, resuming."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tiny import TASK, TRAINING, Killed, run
 from rewardsmith.errors import BudgetSpent, UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.methods.base import Setting
-from rewardsmith.methods.labelling.annotator import Annotator, Caption, Label
-from rewardsmith.methods.labelling.judges import ModelJudge, Shuffled, StandIn, read_words
-from rewardsmith.methods.labelling.labels import LabelFile, Recorded, read_labels
+from rewardsmith.methods.labelling.labeller import ModelLabeller, ShuffledLabeller, StandInLabeller, read_words
+from rewardsmith.methods.labelling.labels import Caption, Label, LabelFile, read_labels
 from rewardsmith.methods.labelling.reward_models import Classification, Ranking, Retrieval
+from rewardsmith.methods.labelling.sources import Asking, LiveLabels, StoredLabels
 from rewardsmith.methods.oni import OniLearner
 from rewardsmith.tasks import get_task
 
@@ -27,7 +27,7 @@ def captions(*names: str, progress: bool = False) -> list[Caption]:
 
 
 class Gated:
-    """A judge that answers when the test lets it, and remembers what it was asked."""
+    """A labeller that answers when the test lets it, and remembers what it was asked."""
 
     calls = 0
 
@@ -51,73 +51,73 @@ def wait_for(condition) -> None:
         time.sleep(0.005)
 
 
-# ---- the annotator
+# ---- what is asked when
 
 
 def test_the_newest_captions_are_asked_first_and_none_twice():
-    judge = Gated()
-    annotator = Annotator(judge, batch=2)
+    labeller = Gated()
+    source = LiveLabels(labeller, Asking(batch=2))
     a, b, c, d, e = captions("a", "b", "c", "d", "e")
-    annotator.offer([a])
-    wait_for(lambda: judge.asked)
-    annotator.offer([a, b, c, d])  # a is under way
-    annotator.offer([b, e])  # b has been seen again, and is newer now
-    assert annotator.collect() == []  # nobody waits
-    judge.go.release(5)
-    wait_for(lambda: annotator.waiting == 0)
-    assert judge.asked == [["a"], ["e", "b"], ["d", "c"]]
-    labels = annotator.collect()
+    source.offer([a])
+    wait_for(lambda: labeller.asked)
+    source.offer([a, b, c, d])  # a is under way
+    source.offer([b, e])  # b has been seen again, and is newer now
+    assert source.collect() == []  # nobody waits
+    labeller.go.release(5)
+    wait_for(lambda: source.waiting == 0)
+    assert labeller.asked == [["a"], ["e", "b"], ["d", "c"]]
+    labels = source.collect()
     assert [label.captions[0].text for label in labels] == ["a", "e", "b", "d", "c"]
-    assert annotator.collect() == []
-    annotator.offer([a, b, c, d, e])  # all are known: the threads rest
-    assert annotator.waiting == 0 and len(judge.asked) == 3
-    annotator.close()
+    assert source.collect() == []
+    source.offer([a, b, c, d, e])  # all are known: the threads rest
+    assert source.waiting == 0 and len(labeller.asked) == 3
+    source.close()
 
 
 def test_the_oldest_fall_out_of_a_full_stack_and_may_come_back():
-    judge = Gated()
-    annotator = Annotator(judge, batch=1, capacity=2)
+    labeller = Gated()
+    source = LiveLabels(labeller, Asking(batch=1, capacity=2))
     first, *rest = captions("first", "a", "b", "c")
-    annotator.offer([first])
-    wait_for(lambda: judge.asked)
-    annotator.offer(rest)
-    assert annotator.waiting == 3  # first under way, b and c on the stack
-    annotator.offer(rest[:1])
-    judge.go.release(9)
-    wait_for(lambda: annotator.waiting == 0)
-    assert [asked[0] for asked in judge.asked] == ["first", "a", "c"]
-    annotator.close()
+    source.offer([first])
+    wait_for(lambda: labeller.asked)
+    source.offer(rest)
+    assert source.waiting == 3  # first under way, b and c on the stack
+    source.offer(rest[:1])
+    labeller.go.release(9)
+    wait_for(lambda: source.waiting == 0)
+    assert [asked[0] for asked in labeller.asked] == ["first", "a", "c"]
+    source.close()
 
 
-def test_a_spent_budget_stops_the_annotator_and_says_why():
+def test_a_spent_budget_stops_the_labeller_and_says_why():
     class Spent(Gated):
         def label(self, captions):
             raise BudgetSpent("the budget of 3 calls is spent", "Raise --max-calls.")
 
-    annotator = Annotator(Spent())
-    annotator.offer(captions("a"))
-    wait_for(lambda: annotator.stopped is not None)
-    assert "3 calls" in annotator.stopped
-    annotator.offer(captions("b"))
-    assert annotator.collect() == []
+    source = LiveLabels(Spent())
+    source.offer(captions("a"))
+    wait_for(lambda: source.stopped is not None)
+    assert "3 calls" in source.stopped
+    source.offer(captions("b"))
+    assert source.collect() == []
 
 
 # ---- who labels
 
 
 def test_the_stand_ins_errors_come_at_their_rates_and_persist_per_caption():
-    judge = StandIn(0.1, 0.3, 0.0, seed=1)
+    labeller = StandInLabeller(0.1, 0.3, 0.0, seed=1)
     without, having = captions(*map(str, range(1000))), captions(*map(str, range(1000)), progress=True)
-    wrong, missed = np.mean(judge.label(without)), 1 - np.mean(judge.label(having))
+    wrong, missed = np.mean(labeller.label(without)), 1 - np.mean(labeller.label(having))
     assert wrong == pytest.approx(0.1, abs=0.04) and missed == pytest.approx(0.3, abs=0.06)
-    assert judge.label(without) == judge.label(without)
-    assert StandIn(0.0, 0.0, 0.0, 0).compare([(having[0], without[0]), (without[0], without[1])]) == [1.0, 0.5]
+    assert labeller.label(without) == labeller.label(without)
+    assert StandInLabeller(0.0, 0.0, 0.0, 0).compare([(having[0], without[0]), (without[0], without[1])]) == [1.0, 0.5]
 
 
 def test_shuffled_labels_keep_their_number_but_not_their_captions():
     mixed = [c for pair in zip(captions(*"abcdefgh"), captions(*"abcdefgh", progress=True), strict=True) for c in pair]
-    true = StandIn(0.0, 0.0, 0.0, 0).label(mixed)
-    dealt = Shuffled(StandIn(0.0, 0.0, 0.0, 0), 3).label(mixed)
+    true = StandInLabeller(0.0, 0.0, 0.0, 0).label(mixed)
+    dealt = ShuffledLabeller(StandInLabeller(0.0, 0.0, 0.0, 0), 3).label(mixed)
     assert sorted(dealt) == sorted(true) and dealt != true
 
 
@@ -136,9 +136,9 @@ def test_model_labels_in_batches_and_unreadable_is_not_helpful():
             return Answer("completed", "1. The key opens the door. ALPHA\n2. hm\n3) **BETA**", "test")
 
     model = Model()
-    judge = ModelJudge(model, "Pick up the box.", per_call=3)
-    assert judge.label(captions("took the key", "b", "c", "d")) == [1.0, 0.0, 0.0, 1.0]
-    assert len({request.key for request in model.requests}) == 2 and judge.calls == 2
+    labeller = ModelLabeller(model, "Pick up the box.", per_call=3)
+    assert labeller.label(captions("took the key", "b", "c", "d")) == [1.0, 0.0, 0.0, 1.0]
+    assert len({request.key for request in model.requests}) == 2 and labeller.calls == 2
     assert "1. took the key" in model.requests[0].prompt and "Pick up the box." in model.requests[0].prompt
     assert read_words("1: FIRST\n2 - it is a TIE", 3) == ["FIRST", "TIE", ""]
 
@@ -256,12 +256,12 @@ def test_labels_pay_from_a_later_rollout_by_counts(tmp_path):
 @pytest.mark.parametrize("kind", ["retrieval", "classification", "ranking"])
 def test_rewards_can_be_computed_again_from_the_stored_labels(tmp_path, kind):
     first, labels = replayed(tmp_path / "a", kind, None)
-    again, _ = replayed(tmp_path / "b", kind, Recorded(labels))
+    again, _ = replayed(tmp_path / "b", kind, StoredLabels(labels))
     assert any((values != 0).any() for values in first)
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
 
 
-def replayed(folder, kind, annotator):
+def replayed(folder, kind, source):
     """Channel values of the same eight random rollouts."""
     from rewardsmith.programs.rollout import Rollout
     from rewardsmith.training.learner import Experience
@@ -269,7 +269,7 @@ def replayed(folder, kind, annotator):
     method, task = get_method("oni"), get_task(TASK)
     options = method.Options(reward_model=kind, latency=0.01, false_positive=0.2)
     setting = Setting(task, TRAINING, method.reward("", options), 3, 10_000, folder, options)
-    learner = OniLearner(setting, annotator)
+    learner = OniLearner(setting, source)
     batch, rng, found = task.batch(4, "train"), np.random.default_rng(0), []
     for k in range(8):
         run = Rollout.empty(64, 4, task.schema["width"], task.schema["dtype"])
@@ -282,8 +282,8 @@ def replayed(folder, kind, annotator):
             run.success[t] = batch.success
             batch.restart(batch.terminated | batch.truncated)
         found.append(learner.rewards(Experience(run, seen, seen, batch.tables, 256 * k))["oni"])
-        if annotator is None:
-            wait_for(lambda: learner._annotator.waiting == 0)
+        if source is None:
+            wait_for(lambda: learner._source.waiting == 0)
     learner.close()
     return found, folder / "labels.jsonl"
 
@@ -312,7 +312,7 @@ def test_trial_killed_before_a_checkpoint_leaves_no_labels(tmp_path):
     assert len(read_labels(file.path)) == 1
 
 
-def test_training_does_not_wait_for_an_annotator_that_never_answers(tmp_path):
+def test_training_does_not_wait_for_a_labeller_that_never_answers(tmp_path):
     report, curve = run(tmp_path, {get_method("oni"): {"latency": 600.0}})
     told = curve[-1].telemetry["methods"]["oni"]
     assert report.complete and told["annotated"] == 0.0 and told["waiting"] > 0

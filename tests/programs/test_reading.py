@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from rewardsmith.methods.labelling.judges import read_words
+from rewardsmith.methods.labelling.labeller import read_words
 from rewardsmith.programs.json_answers import json_pieces
 from rewardsmith.programs.reading import (
     MAX_SOURCE_BYTES,

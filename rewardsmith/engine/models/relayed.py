@@ -11,7 +11,17 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from rewardsmith.agents.models import Answer, LanguageModel, ModelFailed, ReplayKey, Request, Usage, prompt_hash
+from rewardsmith.agents.models import (
+    LABELLER,
+    VERIFIER,
+    Answer,
+    LanguageModel,
+    ModelFailed,
+    ReplayKey,
+    Request,
+    Usage,
+    prompt_hash,
+)
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.models.open import models_of, open_role
 from rewardsmith.engine.served import checked_snapshot
@@ -21,7 +31,7 @@ from rewardsmith.storage import queue
 from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item, ItemKey
 
-ROLES = ("judge", "annotator")
+ROLES = (VERIFIER, LABELLER)
 """Who asks in training; a question's rung tells them apart."""
 
 _LOOK = (0.02, 0.5)  # seconds between looks for the answer: first, at most

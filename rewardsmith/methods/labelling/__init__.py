@@ -1,1 +1,1 @@
-"""Labels of captions while a policy trains: an asynchronous annotator, who it asks, and models learned from labels."""
+"""ONI: who labels captions while a policy trains, where the labels are kept, and the reward models that learn them."""

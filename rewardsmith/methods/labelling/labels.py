@@ -1,13 +1,35 @@
-"""The labels of a trial on disk, with the rollout at which each was taken: rewards can be computed again from them."""
+"""Captions and their labels; and the labels of a trial on disk, with the rollout at which each was taken: rewards can
+be computed again from them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rewardsmith.methods.labelling.annotator import Caption, Judge, Label
-from rewardsmith.methods.labelling.judges import StandIn
+
+@dataclass(frozen=True)
+class Caption:
+    """A transition in words. key: 64 bits, equal where the words are. progress: the simulator's truth, which only a
+    stand-in may read: whether it first occurred on a step that the planner's solutions pass."""
+
+    key: int
+    text: str
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class Label:
+    """`value` in [0, 1]: of one caption, 1 = helpful; of two, 1 = the first is the more helpful, 0.5 = neither.
+
+    asked, arrived: seconds on the monotonic clock.
+    """
+
+    captions: tuple[Caption, ...]
+    value: float
+    asked: float
+    arrived: float
 
 
 class LabelFile:
@@ -55,29 +77,3 @@ def _read(line: str) -> tuple[int, Label]:
     values = json.loads(line)
     captions = tuple(Caption(int(key), text, bool(progress)) for key, text, progress in values["captions"])
     return values["rollout"], Label(captions, values["value"], 0.0, values["waited_s"])
-
-
-class Recorded:
-    """In place of an Annotator: gives out stored labels at the rollouts at which training took them."""
-
-    stopped: str | None = None
-    waiting = 0
-
-    def __init__(self, path: Path) -> None:
-        self._labels = read_labels(path)
-        self.judge: Judge = StandIn(0.0, 0.0, 0.0, 0)  # never asked
-        self._rollout = -1
-
-    def offer(self, captions: Sequence[Caption]) -> None:
-        """Nobody is asked."""
-
-    def know(self, captions: Sequence[Caption]) -> None:
-        """Nobody is asked."""
-
-    def collect(self) -> list[Label]:
-        """The labels of the next rollout; the first call is for rollout 0."""
-        self._rollout += 1
-        return [label for rollout, label in self._labels if rollout == self._rollout]
-
-    def close(self) -> None:
-        """Nothing to end."""

@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from rewardsmith.methods.labelling.annotator import Label
 from rewardsmith.methods.labelling.bags import BUCKETS, Bags
+from rewardsmith.methods.labelling.labels import Label
 
 ETA = 0.5
 _REMEMBERED = 1e6  # steps
 
 
-class RewardModel(Protocol):
+class CaptionRewardModel(Protocol):
     """Captions to rewards; learns when labels arrive."""
 
     version: int  # of what pays; rises with every arrival of labels

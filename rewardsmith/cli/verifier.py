@@ -1,7 +1,8 @@
-"""`evaluate-judge`: how well a model says which steps terminate a subgoal."""
+"""`evaluate-verifier`: how well a model says which steps terminate a subgoal."""
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
@@ -10,37 +11,41 @@ from rewardsmith.cli import screen
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's command."""
-    app.command(name="evaluate-judge")(evaluate_judge)
+    """Add this file's command, and its former name, which will be gone in the next version."""
+    app.command(name="evaluate-verifier")(evaluate_verifier)
+    app.command(name="evaluate-judge", hidden=True)(evaluate_judge)
 
 
-def evaluate_judge(
+def evaluate_verifier(
     task: Annotated[str, typer.Option("--task", help="Task id.")],
     model: Annotated[str, typer.Option(help="synth (a stand-in, and rules), or a litellm id.")] = "synth",
     transitions: Annotated[int, typer.Option(min=4, help="Balanced transitions, each one call per arm.")] = 200,
-    mode: Annotated[str | None, typer.Option(help="Only judge, or only code.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Only verifier, or only code.")] = None,
     subgoals: Annotated[str | None, typer.Option(help="Only preset, or only discover.")] = None,
-    view: Annotated[str | None, typer.Option(help="Only this view of the judge: cropped, full or caption.")] = None,
+    view: Annotated[str | None, typer.Option(help="Only this view of the verifier: cropped, full or caption.")] = None,
     false_positive: Annotated[float, typer.Option(min=0, max=1, help="Error rate of the stand-in.")] = 0.0,
     false_negative: Annotated[float, typer.Option(min=0, max=1, help="Error rate of the stand-in.")] = 0.0,
     max_calls: Annotated[int | None, typer.Option(min=1, help="Limit of language-model calls.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which transitions are drawn.")] = 0,
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """Measure a judge of subgoals offline, against the simulator's truth; nothing is trained."""
+    """Measure offline how well a model verifies subgoals, against the simulator's truth; nothing is trained."""
     from rewardsmith.config import settings
-    from rewardsmith.offline import evaluate_verifier
+    from rewardsmith.offline import evaluate_verifier as offline
 
     screen.check_format(form)
-    arms = _arms(mode, subgoals, view)
-    test = evaluate_verifier.JudgeTest(
-        task=task, model=model, transitions=transitions, seed=seed, arms=arms, false_positive=false_positive,
-        false_negative=false_negative, max_calls=max_calls, isolation=settings().isolation,
+    if mode == "judge":
+        screen.say("The mode `judge` is now `verifier`; the former name will be gone in the next version.")
+        mode = "verifier"
+    test = offline.VerifierTest(
+        task=task, model=model, transitions=transitions, seed=seed, arms=_arms(mode, subgoals, view),
+        false_positive=false_positive, false_negative=false_negative, max_calls=max_calls,
+        isolation=settings().isolation,
     )  # fmt: skip
-    scores = evaluate_verifier.evaluate_judge(test, screen.say)
+    scores = offline.evaluate_verifier(test, screen.say)
     shown = screen.table(
         None,
-        [("mode", "left"), ("subgoals", "left"), ("view", "left"), ("judged by", "left"), ("n", "right"),
+        [("mode", "left"), ("subgoals", "left"), ("view", "left"), ("flagged by", "left"), ("n", "right"),
          ("accuracy", "right"), ("precision", "right"), ("recall", "right"), ("F1", "right"),
          ("false on hard", "right"), ("calls", "right")],
     )  # fmt: skip
@@ -48,7 +53,7 @@ def evaluate_judge(
     for s in scores:
         a = s.agreement
         count = a.tp + a.fp + a.tn + a.fn
-        by = s.judged_by + (" *" if s.oracle_informed else "")
+        by = s.flagged_by + (" *" if s.oracle_informed else "")
         shown.add_row(
             s.mode, s.subgoals, s.view, by, str(count), f"{a.accuracy:.3f}",
             _number(a.precision), _number(a.recall), _number(a.f1), f"{a.hard_fp}/{a.hard}", str(s.calls),
@@ -57,7 +62,13 @@ def evaluate_judge(
     screen.emit(rows, form, shown)
     if form == "table":
         screen.say("* oracle-informed: preset subgoals are a planner's, a stand-in reads the simulator's truth")
-        screen.next_command(f"rewardsmith run --task {task} --method calm --option mode=judge")
+        screen.next_command(f"rewardsmith run --task {task} --method calm --option mode=verifier")
+
+
+@wraps(evaluate_verifier)
+def evaluate_judge(**options: Any) -> None:
+    screen.say("`evaluate-judge` is now `evaluate-verifier`; the former name will be gone in the next version.")
+    evaluate_verifier(**options)
 
 
 def _arms(mode: str | None, subgoals: str | None, view: str | None) -> tuple[tuple[Any, ...], ...]:
@@ -85,8 +96,10 @@ def _number(value: float | None) -> str:
 
 def _row(score: Any) -> dict[str, Any]:
     a = score.agreement
+    # `judged_by` is the former name of `flagged_by`; it will be gone in the next version.
     return {
-        "mode": score.mode, "subgoals": score.subgoals, "view": score.view, "judged_by": score.judged_by,
+        "mode": score.mode, "subgoals": score.subgoals, "view": score.view,
+        "flagged_by": score.flagged_by, "judged_by": score.flagged_by,
         "oracle_informed": score.oracle_informed, "accuracy": a.accuracy, "precision": a.precision,
         "recall": a.recall, "f1": a.f1, **vars(a), "calls": score.calls, "tokens": score.tokens,
     }  # fmt: skip

@@ -1,25 +1,44 @@
-"""Who labels captions: a language model, or a built-in stand-in that reads the simulator's truth and says so."""
+"""ONI's labeller, which says which captions are helpful: a language model, or a built-in stand-in that reads the
+simulator's truth and says so."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Sequence
+from typing import Protocol
 from zlib import crc32
 
 import numpy as np
 
-from rewardsmith.agents.models import LanguageModel, ReplayKey, Request
+from rewardsmith.agents.models import LABELLER, LanguageModel, ReplayKey, Request
 from rewardsmith.agents.prompting import render
-from rewardsmith.methods.asking.verifier import StandInJudge
-from rewardsmith.methods.labelling.annotator import Caption, Judge
+from rewardsmith.methods.asking.noisy_truth import NoisyTruth
+from rewardsmith.methods.labelling.labels import Caption
 
 _TOKENS = 200
 """Of an answer, per caption asked about."""
 
 
-class StandIn:
-    """Not a language model: labels by planner-derived progress, with the errors of CALM's stand-in.
+class Labeller(Protocol):
+    """Whoever labels. Called from an Asker's threads; may take as long as it likes.
+
+    Raises BudgetSpent or ModelFailed when no labels can be had. calls: requests to a language model so far.
+    """
+
+    calls: int
+
+    def label(self, captions: Sequence[Caption]) -> list[float]:
+        """1.0 = helpful, 0.0 = not, for each."""
+        ...
+
+    def compare(self, pairs: Sequence[tuple[Caption, Caption]]) -> list[float]:
+        """1.0 = the first is the more helpful, 0.0 = the second, 0.5 = neither, for each pair."""
+        ...
+
+
+class StandInLabeller:
+    """Not a language model: labels by planner-derived progress, with errors.
 
     latency: seconds per batch. Results with it are `oracle-informed`.
     """
@@ -27,12 +46,12 @@ class StandIn:
     calls = 0
 
     def __init__(self, false_positive: float, false_negative: float, latency: float, seed: int) -> None:
-        self._inner = StandInJudge(1, false_positive, false_negative, seed=seed)
+        self._truth = NoisyTruth(1, false_positive, false_negative, seed)
         self._latency = latency
 
     def opinion(self, caption: Caption) -> float:
         """1.0 or 0.0; the same for the same caption."""
-        return float(self._inner.verdict(caption.key, int(caption.progress)))
+        return float(self._truth.of(caption.key, int(caption.progress)))
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
         time.sleep(self._latency)
@@ -43,12 +62,12 @@ class StandIn:
         return [0.5 + (self.opinion(a) - self.opinion(b)) / 2 for a, b in pairs]
 
 
-class Shuffled:
-    """A control: the labels of another judge, dealt out at random within each batch."""
+class ShuffledLabeller:
+    """A control: the labels of another labeller, dealt out at random within each batch."""
 
     calls = 0
 
-    def __init__(self, inner: Judge, seed: int) -> None:
+    def __init__(self, inner: Labeller, seed: int) -> None:
         self._inner, self._rng = inner, np.random.default_rng(seed)
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
@@ -61,7 +80,7 @@ class Shuffled:
         return [values[i] for i in self._rng.permutation(len(values))]
 
 
-class ModelJudge:
+class ModelLabeller:
     """A language model, asked about `per_call` captions in one request.
 
     As in ONI it is to recall what it knows of such tasks, to write one sentence of analysis, then one of two neutral
@@ -83,10 +102,10 @@ class ModelJudge:
         words: list[str] = []
         for first in range(0, len(entries), self._per_call):
             asked = entries[first : first + self._per_call]
-            prompt = render("annotator.md.j2", goal=self._goal, entries=asked)
+            prompt = render("labeller.md.j2", goal=self._goal, entries=asked)
             # The key follows from what is asked, not from when: what was answered before an interruption is found.
-            key = ReplayKey("annotator", 0, crc32(prompt.encode()) & 0x7FFFFFFF)
-            answer = self._model.complete(Request("annotator", prompt, "", key, _TOKENS * len(asked), temperature=0.1))
+            key = ReplayKey(LABELLER, 0, crc32(prompt.encode()) & 0x7FFFFFFF)
+            answer = self._model.complete(Request(LABELLER, prompt, "", key, _TOKENS * len(asked), temperature=0.1))
             self.calls += 1
             words += read_words(answer.text if answer.completed else "", len(asked))
         return words

@@ -1,0 +1,1 @@
+"""CALM: subgoals as a designer names them, and the verifier, which says which steps terminated one."""
