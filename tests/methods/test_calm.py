@@ -305,7 +305,8 @@ def test_agreement_is_counted_as_usual():
     assert Agreement(0, 0, 4, 0, 0, 0).precision is None
 
 
-def test_evaluate_verifier_scores_the_stand_in_synths_predicates_and_a_model(monkeypatch):
+def test_evaluate_verifier_scores_stand_in_predicates_and_model(monkeypatch):
+    """The stand-in, the predicates of synth and a model are scored on the same transitions."""
     task = "MiniGrid-DoorKey-6x6-v0"
     arms = (("verifier", "preset", "cropped"), ("code", "discover", "full"))
     exact, coded = evaluate_verifier.evaluate_verifier(evaluate_verifier.VerifierTest(task, transitions=80, arms=arms))

@@ -17,7 +17,7 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *designed)
     assert ran.returncode == 0, ran.stderr
     best = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)[0]
-    weights = {c["name"]: (c["kind"], c["weight"], c["gate"]) for c in best["channels"]["channels"]}
+    weights = {c["name"]: (c["kind"], c["weight"], c["gate"]) for c in best["reward"]["channels"]}
     assert weights["count"] == ("bonus", 0.02, "none") and weights["carry_the_key"] == ("program", 0.5, "latch")
     shown = in_process(tmp_path, "show", "best").stdout
     for words in ("left out of the other checks: count", "carry_the_key", "per success", "share", "count: places"):
