@@ -13,7 +13,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from rewardsmith.errors import no_cuda
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
-from rewardsmith.training.network import policy_for
+from rewardsmith.training.policies import policy_for
 
 _TURNS = 5
 

@@ -11,6 +11,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch.nn import functional
 
 from rewardsmith.training.learner import Guide
+from rewardsmith.training.network import draw_actions, of_actions
 from rewardsmith.training.rollout import ShapedRolloutBuffer
 from rewardsmith.training.vecenv import BatchVecEnv
 
@@ -26,12 +27,9 @@ class GuidedPolicy(ActorCriticPolicy):
         """Actions [B], values [B, 1] and log-probabilities [B] of the guided distribution."""
         assert self.guidance is not None
         actor, critic = self.mlp_extractor(self.extract_features(obs))
-        log_probs = functional.log_softmax(self.guidance.at_collection(obs, self.action_net(actor)), 1)
-        if deterministic:
-            actions = log_probs.argmax(1)
-        else:
-            actions = torch.multinomial(log_probs.exp(), 1).squeeze(1)
-        return actions, self.value_net(critic), log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
+        logits = self.guidance.at_collection(obs, self.action_net(actor))
+        actions, log_probs = draw_actions(logits, deterministic)
+        return actions, self.value_net(critic), log_probs
 
     def evaluate_actions(
         self, obs: Any, actions: torch.Tensor
@@ -43,7 +41,7 @@ class GuidedPolicy(ActorCriticPolicy):
         log_probs = functional.log_softmax(self.guidance.in_minibatch(own), 1)
         alone = functional.log_softmax(own, 1)
         entropy = -(alone.exp() * alone).sum(1)
-        return self.value_net(critic), log_probs.gather(1, actions.long().view(-1, 1)).squeeze(1), entropy
+        return self.value_net(critic), of_actions(log_probs, actions), entropy
 
 
 def guided(policy: type[ActorCriticPolicy]) -> type[ActorCriticPolicy]:
@@ -83,6 +81,3 @@ class Guidance:
 def attach(guide: Guide, policy: Any, env: BatchVecEnv, buffer: Any) -> None:
     """Let `guide` guide a policy made of a `guided` class."""
     policy.guidance = Guidance(guide, env, buffer)
-
-
-__all__ = ["Guidance", "GuidedPolicy", "attach", "guided"]

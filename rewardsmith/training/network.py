@@ -15,8 +15,6 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 from torch.nn import functional
 
-from rewardsmith.spec import TrainingSpec
-from rewardsmith.tasks.base import Task
 from rewardsmith.training.sparse_layer import CODES, COLORS, FEATURES, KINDS, STATES, SumOfRows, read_cells
 
 
@@ -94,6 +92,18 @@ def _tail(hidden: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def draw_actions(logits: torch.Tensor, deterministic: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Actions int64 [B] given logits [B, A], the likeliest or drawn, and their log-probabilities [B]."""
+    log_probs = functional.log_softmax(logits, 1)
+    actions = log_probs.argmax(1) if deterministic else torch.multinomial(log_probs.exp(), 1).squeeze(1)
+    return actions, of_actions(log_probs, actions)
+
+
+def of_actions(log_probs: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+    """The log-probabilities [B] that `log_probs` [B, A] give to `actions` [B]."""
+    return log_probs.gather(1, actions.long().view(-1, 1)).squeeze(1)
+
+
 class LeanPolicy(ActorCriticPolicy):
     """SB3's actor-critic policy for discrete actions without its distribution objects: the numbers are the same.
 
@@ -105,12 +115,8 @@ class LeanPolicy(ActorCriticPolicy):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Actions [B], values [B, 1] and log-probabilities [B]."""
         actor, critic = self.mlp_extractor(self.features_extractor(obs))
-        log_probs = functional.log_softmax(self.action_net(actor), 1)
-        if deterministic:
-            actions = log_probs.argmax(1)
-        else:
-            actions = torch.multinomial(log_probs.exp(), 1).squeeze(1)
-        return actions, self.value_net(critic), log_probs.gather(1, actions.unsqueeze(1)).squeeze(1)
+        actions, log_probs = draw_actions(self.action_net(actor), deterministic)
+        return actions, self.value_net(critic), log_probs
 
     def evaluate_actions(
         self, obs: Any, actions: torch.Tensor
@@ -119,7 +125,7 @@ class LeanPolicy(ActorCriticPolicy):
         actor, critic = self.mlp_extractor(self.features_extractor(obs))
         log_probs = functional.log_softmax(self.action_net(actor), 1)
         entropy = -(log_probs.exp() * log_probs).sum(1)
-        return self.value_net(critic), log_probs.gather(1, actions.long().view(-1, 1)).squeeze(1), entropy
+        return self.value_net(critic), of_actions(log_probs, actions), entropy
 
 
 class GridPolicy(LeanPolicy):
@@ -131,21 +137,3 @@ class GridPolicy(LeanPolicy):
 
     def _build_mlp_extractor(self) -> None:
         self.mlp_extractor = GridTorso(self.features_dim, self._cells, self._hidden)  # type: ignore[assignment]
-
-
-def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPolicy], dict[str, Any]]:
-    """What PPO is to be built with: (policy, policy_kwargs)."""
-    if training.memory == "lstm":
-        from rewardsmith.training.recurrent import recurrent_policy  # sb3-contrib, which few trials need
-
-        return recurrent_policy(task, training)
-    if task.view_cells and training.cells == "one-hot":
-        return GridPolicy, {"cells": task.view_cells, "hidden": training.hidden}
-    return LeanPolicy, {"net_arch": list(training.hidden)}
-
-
-def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:
-    """What a reader of saved weights needs to rebuild the network."""
-    policy, _ = policy_for(task, training)
-    name = "MlpPolicy" if policy is LeanPolicy else policy.__name__  # SB3's own layers, by SB3's name
-    return {"policy": name, "hidden": list(training.hidden), "view_cells": task.view_cells, "memory": training.memory}

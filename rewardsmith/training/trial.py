@@ -28,9 +28,9 @@ from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.gradients import learning_telemetry
 from rewardsmith.training.guidance import attach, guided
 from rewardsmith.training.learner import Experience, Learner, Learners
-from rewardsmith.training.network import describe, policy_for
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.played import PlayedSteps
+from rewardsmith.training.policies import describe, policy_for
 from rewardsmith.training.rollout import ShapedRolloutBuffer, Shaping
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper

@@ -15,8 +15,9 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
-from rewardsmith.training.network import GridPolicy, GridTorso, LeanPolicy, describe, policy_for
+from rewardsmith.training.network import GridPolicy, GridTorso, LeanPolicy
 from rewardsmith.training.optimizer import LightAdam
+from rewardsmith.training.policies import describe, policy_for
 from rewardsmith.training.sparse_layer import SumOfRows, read_cells
 
 CELLS, REST = 49, 6
