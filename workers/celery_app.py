@@ -7,14 +7,7 @@ import os
 from celery import Celery, signals
 
 from rewardsmith.config import Settings, settings
-from workers import logs, presence
-
-QUEUES = {
-    "llm": ("design", "analyse", "ask"), "control": ("check", "recheck"), "train": ("baseline", "train", "confirm"),
-}  # fmt: skip
-"""Which kinds of work items each queue carries."""
-
-QUEUE_OF = {kind: name for name, kinds in QUEUES.items() for kind in kinds}
+from workers import logs, presence, slot
 
 TIME_LIMIT_MARGIN = 120.0
 """Celery's own limit lies this many seconds above ours. It is a net: only prefork pools enforce it."""
@@ -70,6 +63,4 @@ def _worker_stops(**_: object) -> None:
 def _child_begins(**_: object) -> None:
     presence.begin_child()
     if os.environ.get("REWARDSMITH_QUEUE") == "train" and not settings().devices:
-        from workers.tasks import warm_parent
-
-        warm_parent()  # so that it is ready before the first trial
+        slot.warm_parent()  # so that it is ready before the first trial

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from rewardsmith.engine.context import Context
 from rewardsmith.storage import hints
+from workers.queues import QUEUE_OF, QUEUES, WORK
 
 log = logging.getLogger("rewardsmith.delivery")
 
@@ -22,8 +22,6 @@ def deliver_all(context: Context) -> int:
     A queue that still holds messages gets no second ones: each of them will make a worker look for the most
     urgent item, and behind a long training they would pile up without end.
     """
-    from workers.celery_app import QUEUES
-
     sent = 0
     for name, kinds in QUEUES.items():
         again = context.settings.hint_seconds if waiting(name) == 0 else None
@@ -60,16 +58,15 @@ def send(items: list[tuple[int, str]]) -> int:
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
-    from workers import tasks
-    from workers.celery_app import QUEUE_OF
+    from workers.celery_app import app
 
-    work: Any = tasks.work
     sent = 0
     try:
         # One attempt: a worker must not wait for a broker that is away, the database has the item.
-        with work.app.producer_pool.acquire(block=True, timeout=5.0) as producer:
+        with app.producer_pool.acquire(block=True, timeout=5.0) as producer:
             for item_id, kind in items:
-                work.apply_async((item_id,), queue=QUEUE_OF[kind], producer=producer, retry=False)
+                to = QUEUE_OF[kind]
+                app.send_task(WORK, (item_id,), queue=to, producer=producer, retry=False, ignore_result=True)
                 sent += 1
     except (OperationalError, RedisError, OSError):
         return sent

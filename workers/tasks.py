@@ -13,24 +13,21 @@ from typing import Any
 from rewardsmith.config import settings
 from rewardsmith.engine.context import Context, TrialProcess, open_context
 from rewardsmith.engine.items.dispatch import run_item
-from rewardsmith.engine.items.supervise import trial_environment
 from rewardsmith.engine.items.train import purpose_of
 from rewardsmith.storage import hints, queue
 from workers import presence
-from workers.celery_app import QUEUES, app
+from workers.celery_app import app
 from workers.delivery import deliver
-from workers.warm import WarmParent
+from workers.queues import QUEUES, WORK
+from workers.slot import warm_parent
 
 log = logging.getLogger("rewardsmith.work")
 
 _CONTEXTS: dict[int, Context] = {}
 """By process: a connection must not be shared with a forked child."""
 
-_WARM: dict[int, WarmParent] = {}
-"""By process: each slot's own, which ends with it."""
 
-
-@app.task(name="rewardsmith.work", bind=True)
+@app.task(name=WORK, bind=True)
 def work(self: Any, item_id: int) -> None:
     """Claim the most urgent item of this message's queue, do it, and tell the broker what follows from it.
 
@@ -86,10 +83,3 @@ def _context() -> Context:
 
 def _launch(task: str, arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:
     return warm_parent().launch(task, arguments, environment, log)
-
-
-def warm_parent() -> WarmParent:
-    """What forks this slot's trials; loads its libraries in the background when it is asked for first."""
-    if os.getpid() not in _WARM:
-        _WARM[os.getpid()] = WarmParent(trial_environment(settings()))
-    return _WARM[os.getpid()]
