@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 export REWARDSMITH_UID := $(shell id -u | sed 's/^0$$/10001/')
 export REWARDSMITH_GID := $(shell id -g | sed 's/^0$$/10001/')
 
-.PHONY: demo test test-slow check differential format clean up down private-secrets
+.PHONY: demo test test-slow check differential format generate clean up down private-secrets
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -34,6 +34,11 @@ check: $(VENV)/.installed  ## Lint, types, and counts of the code's structure
 
 differential: $(VENV)/.installed  ## The compiled engine against MiniGrid itself, every covered task
 	$(PYTHON) -m tests.tasks.minigrid.differential
+
+generate: $(VENV)/.installed  ## The files that are made from the code; tests compare them
+	$(PYTHON) -m scripts.make_options
+	$(PYTHON) -m scripts.make_api
+	$(PYTHON) -m scripts.rooms table
 
 format: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .

@@ -176,8 +176,8 @@ class CheckResult(Result):
         passed: Whether no check failed.
         verdicts: The checks in their order, up to the first that failed.
         not_run: Checks that this task does not allow, with the reason.
-        soundness: What the certificate says over the layouts (headline, sentence, counts, smallest margin); None
-            without a certificate.
+        soundness: What the certificate says over the layouts, such as `headline` and `smallest_margin`; None without
+            a certificate.
         flooding: How large guidance is beside the pay for success; None without a battery.
         difficulty: Predicted difficulty of learning; the smaller of two rewards learns sooner.
         components: What each of the program's numbers came to over played transitions, by its name.

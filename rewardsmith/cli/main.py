@@ -48,8 +48,13 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: bool = typer.Option(False, "--debug", help="Show tracebacks of errors."),
+    home: str | None = typer.Option(
+        None, help="Folder of the database and artifacts; .rewardsmith by default.", envvar="REWARDSMITH_HOME"
+    ),
     version: bool = typer.Option(False, "--version", callback=_say_version, is_eager=True, help="Print the version."),
 ) -> None:
+    if home is not None:
+        os.environ["REWARDSMITH_HOME"] = home
     if debug:
         os.environ["REWARDSMITH_DEBUG"] = "1"
 

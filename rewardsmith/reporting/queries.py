@@ -54,19 +54,33 @@ def names_candidate(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a claim over its training seeds. Success is that of final weights on the claim's layouts."""
+    """One side of a claim over its training seeds. Success is that of final weights on the claim's layouts.
+
+    Attributes:
+        candidate: The candidate's id; that of the sparse baseline ends in -sparse.
+        seeds: The training seeds.
+        success: Success rate of the stochastic policy, 0 to 1, by seed.
+        greedy: Success rate of the most probable actions, 0 to 1, by seed.
+        steps: Environment steps that each seed was trained for.
+        steps_to_90: Environment steps to a success rate of 90 %, by seed; None where it was not reached.
+        unseen: Whether training saw none of the layouts.
+        episodes: Episodes of the evaluation, of each seed.
+        failed: Seeds whose program failed in training; they count as success 0.
+        mean: Interquartile mean of success over the seeds.
+        interval: The mean's 95 % bootstrap interval; the seeds are the replication unit.
+    """
 
     candidate: str
     seeds: list[int]
     success: list[float]
     greedy: list[float]
     steps: int
-    steps_to_90: list[int | None]  # None = not reached (right-censored)
+    steps_to_90: list[int | None]
     unseen: bool
-    episodes: int  # per seed
-    failed: int  # seeds whose program failed in training; they count as success 0
-    mean: float = math.nan  # interquartile mean over seeds
-    interval: tuple[float, float] = (-math.inf, math.inf)  # 95 % bootstrap interval; seeds are the replication unit
+    episodes: int
+    failed: int
+    mean: float = math.nan
+    interval: tuple[float, float] = (-math.inf, math.inf)
 
     @property
     def by_seed(self) -> dict[int, float]:
@@ -76,14 +90,23 @@ class Arm:
 
 @dataclass(frozen=True)
 class Claim:
-    """Best candidate against the sparse baseline on the same fresh seeds."""
+    """Best candidate against the sparse baseline on the same fresh seeds.
+
+    Attributes:
+        best: The best candidate's arm.
+        baseline: The sparse baseline's arm.
+        verdict: "better", "not shown" or "worse": whether the candidate succeeds more often than the baseline.
+        improvement: Probability of improvement, 0 to 1.
+        preliminary: Whether there are fewer than 10 seeds.
+        settings: In words, with which settings both arms were trained if not with the job's; else None.
+    """
 
     best: Arm
     baseline: Arm
-    verdict: str  # better | not shown | worse
-    improvement: float  # probability of improvement
-    preliminary: bool  # fewer than 10 seeds
-    settings: str | None = None  # in words, where both arms were trained with other settings than the job's
+    verdict: str
+    improvement: float
+    preliminary: bool
+    settings: str | None = None
 
 
 def read_claim(connection: Readable, job: Job) -> Claim | None:

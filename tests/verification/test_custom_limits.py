@@ -116,7 +116,7 @@ def test_equal_layouts_of_an_own_environment_are_checked_once(monkeypatch):
 def test_design_says_what_an_own_environment_can_be_used_for(two_keys):
     with pytest.raises(UsageError, match="not a CustomTask") as told:
         rewardsmith.design(two_keys[0])
-    assert "check_reward" in str(told.value.remedy)
+    assert "rewardsmith.check" in str(told.value.remedy)
 
 
 def test_somebody_who_waits_is_told_once_how_long_it_will_take(monkeypatch):

@@ -1,0 +1,25 @@
+"""Design a reward for an environment of one's own, which corridor.yaml describes and corridor.py implements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import rewardsmith
+
+TASK = Path(__file__).with_name("corridor.yaml")
+
+
+def main(**settings: Any) -> rewardsmith.JobResult:
+    """Run the job; `settings` are arguments of `rewardsmith.design`."""
+    chosen = {"iterations": 1, "samples": 2, "steps": 100_000, "confirm": 4, **settings}
+    result = rewardsmith.design(str(TASK), **chosen)
+    print(f"job {result.job_id}: {result.state}, best: {result.best}")
+    print(result.source or "no reward passed its checks")
+    if result.claim is not None:
+        print(f"{result.claim.best.mean:.1%} beside {result.claim.baseline.mean:.1%}: {result.claim.verdict}")
+    return result
+
+
+if __name__ == "__main__":
+    main()

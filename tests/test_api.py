@@ -1,0 +1,162 @@
+"""The public functions: design, check, train, export, load, and what their results say of themselves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import rewardsmith
+from rewardsmith.errors import UsageError
+from rewardsmith.results import CandidateResult, CheckResult, CheckVerdict, ExportResult, JobResult
+
+TASK = "MiniGrid-DoorKey-5x5-v0"
+SPARSE = "def reward(prev, action, state, memory):\n    return 1.0 if state.solved else 0.0\n"
+FARM = "def reward(prev, action, state, memory):\n    return 1.0\n"
+HOSTILE = '<script>alert(1)</script> & "x" \u202e'
+HEAVY = ("torch", "numpy", "pydantic", "sqlalchemy", "gymnasium", "numba")
+
+
+@pytest.fixture(scope="module")
+def home(small_job):
+    return small_job.folder / ".rewardsmith"
+
+
+@pytest.fixture(scope="module")
+def loaded(home) -> JobResult:
+    return rewardsmith.load(home=home)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    script = (
+        "import sys, rewardsmith\n"
+        "assert 'design' in dir(rewardsmith)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.stdout.strip() == "[]", ran.stderr
+
+
+def test_load_reads_a_job_with_its_claim_candidates_and_curves(loaded):
+    assert loaded.state == "done" and loaded.task == TASK and loaded.method == "auto-mc-reward"
+    assert loaded.claim is not None and len(loaded.claim.best.seeds) == 2 and loaded.claim.preliminary
+    best = next(c for c in loaded.candidates if c.best)
+    assert best.id == loaded.best and best.source == loaded.source and "def sparse" in best.source
+    assert loaded.candidates[0].move == "baseline" and loaded.candidates[0].source == ""
+    assert {point.purpose for point in loaded.curves} >= {"search", "confirm"}
+
+
+def test_a_job_is_found_by_a_prefix_and_an_unknown_one_is_named(loaded, home):
+    assert rewardsmith.load(loaded.job_id[:4], home=home).job_id == loaded.job_id
+    with pytest.raises(UsageError, match="There is no job"):
+        rewardsmith.load("none", home=home)
+
+
+def test_a_job_is_plain_records(loaded):
+    candidates, curves = loaded.to_records(), loaded.to_records("curves")
+    assert len(candidates) == len(loaded.candidates) and candidates[0]["id"] == loaded.candidates[0].id
+    assert len(curves) == len(loaded.curves) and 0 <= curves[0]["success"] <= 1
+    seeds = loaded.to_records("claim")
+    assert len(seeds) == 4 and {row["candidate"] for row in seeds} == {loaded.best, f"{loaded.job_id}-sparse"}
+    json.dumps([candidates, curves, seeds], allow_nan=False)
+
+
+def test_a_job_is_json(loaded):
+    values = json.loads(loaded.to_json())
+    assert values["claim"]["verdict"] == loaded.claim.verdict
+    # Two seeds give no interval: infinite numbers are none of JSON's.
+    assert "Infinity" not in loaded.to_json() and len(values["candidates"]) == len(loaded.candidates)
+
+
+def test_a_notebook_shows_a_job(loaded):
+    shown = loaded._repr_html_()
+    assert loaded.job_id in shown and loaded.claim.verdict in shown and "def sparse" in shown
+
+
+def hostile_job() -> JobResult:
+    candidate = CandidateResult("a-1a", 1, "new", "dead", False, None, None, None, 0, None, HOSTILE, HOSTILE)
+    return JobResult("a", HOSTILE, HOSTILE, "failed", HOSTILE, "a-1a", HOSTILE, False, None, (candidate,))
+
+
+def hostile_check() -> CheckResult:
+    verdict = CheckVerdict(HOSTILE, False, HOSTILE, {})
+    soundness = {"headline": HOSTILE}
+    return CheckResult(HOSTILE, (), 0.9, False, (verdict,), {HOSTILE: HOSTILE}, soundness, None, None, {}, ())
+
+
+@pytest.mark.parametrize("result", [hostile_job(), hostile_check(), ExportResult(HOSTILE, HOSTILE, (), (HOSTILE,))])
+def test_what_others_wrote_is_never_html(result):
+    shown = result._repr_html_()
+    assert "&lt;script&gt;" in shown and "<script" not in shown and "\u202e" not in shown
+
+
+def test_check_passes_a_sound_reward_and_says_so(tmp_path):
+    (tmp_path / "reward.py").write_text("\ufeff" + SPARSE, encoding="utf-8")
+    found = rewardsmith.check(TASK, tmp_path / "reward.py", layouts=1)
+    assert found.passed and found.soundness["headline"].startswith("sound on 1") and found.counterexamples == ()
+    assert found.to_records()[0]["check"] == "gate" and found.verdict("battery").passed
+    assert found.soundness["headline"] in found._repr_html_()
+    assert json.loads(found.to_json())["passed"] is True
+    assert rewardsmith.check(TASK, str(tmp_path / "reward.py"), layouts=1).difficulty == found.difficulty
+
+
+def test_counterexamples_of_an_exploitable_text_are_played_by_the_next_check(tmp_path):
+    found = rewardsmith.check(TASK, FARM, layouts=1)
+    assert not found.passed and "never solves" in found.counterexamples[0]["text"]
+    assert found.save_counterexamples(tmp_path / "hacks.json") == 1
+    assert rewardsmith.check(TASK, SPARSE, layouts=1, hacks=tmp_path / "hacks.json").passed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        ({"reward": "def other():\n    return 0\n"}, "defines neither"),
+        ({"reward": "nowhere.py"}, "Cannot read"),
+        ({"gamma": 1.5}, "gamma"),
+        ({"task": "MiniGrid-DorKey-5x5-v0"}, "DorKey"),
+    ],
+)
+def test_check_refuses_wrong_arguments(arguments, cause):
+    with pytest.raises(UsageError, match=cause):
+        rewardsmith.check(**{"task": TASK, "reward": SPARSE, **arguments})
+
+
+def test_check_takes_a_minigrid_environment_of_ones_own():
+    from minigrid.envs import EmptyEnv
+
+    class Small(EmptyEnv):
+        """A room of 5 x 5."""
+
+    found = rewardsmith.check(lambda: Small(size=5), SPARSE, name="small", layouts=1)
+    assert found.passed and found.task == "small" and found.soundness["headline"].startswith("sound")
+    with pytest.raises(UsageError, match="`make`"):
+        rewardsmith.check(Small(size=5), SPARSE)
+
+
+def test_export_writes_what_the_command_writes(loaded, home, small_job, tmp_path):
+    written = rewardsmith.export(loaded.job_id, tmp_path / "out", home=home)
+    assert written.candidate == loaded.best and written.notes == ()
+    names = {path.name for path in written.files}
+    assert names >= {"reward.py", "card.md", "manifest.json", "transitions.npz", "policy.safetensors"}
+    assert {row["file"] for row in written.to_records()} == {str(path) for path in written.files}
+    assert "reward.py" in written._repr_html_() and json.loads(written.to_json())["candidate"] == loaded.best
+    assert "every reward is equal" in small_job.run("verify", str(tmp_path / "out")).stdout
+    with pytest.raises(UsageError, match="not empty"):
+        rewardsmith.export(loaded.best, tmp_path / "out", home=home)
+
+
+def test_design_refuses_a_setting_that_does_not_exist(tmp_path):
+    with pytest.raises(TypeError, match="stepz"):
+        rewardsmith.design(TASK, stepz=1)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="iterations"):
+        rewardsmith.design(TASK, home=tmp_path, iterations=0)
+
+
+@pytest.mark.integration
+def test_train_trains_a_text_beside_the_baseline(tmp_path):
+    few = {"eval_episodes": 10, "final_episodes": 20}
+    done = rewardsmith.train("MiniGrid-Empty-5x5-v0", SPARSE, steps=2048, training=few, home=tmp_path, slots=2)
+    assert done.state == "done" and done.method == "free" and done.claim is not None
+    assert [c.move for c in done.candidates] == ["baseline", "new"] and done.source == SPARSE
