@@ -9,19 +9,18 @@ from typing import Any
 from benchmarks.training import REWARD, TASK, free, trial
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.tasks.base import BatchEnv
-from rewardsmith.tasks.minigrid.real import RealBatch
-from rewardsmith.tasks.minigrid.task import MiniGridTask
+from rewardsmith.tasks.minigrid.compiled import CompiledTask
 from rewardsmith.training.learner import Experience, Learner
 
 STEPS = 53_248  # 13 rollouts
 LOSSES = ("train/loss", "train/policy_gradient_loss", "train/value_loss", "train/entropy_loss", "train/approx_kl")
 
 
-class _Real(MiniGridTask):
+class _Real(CompiledTask):
     """The same task, stepped and observed by MiniGrid itself."""
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
-        return RealBatch(self, self.pool(pool), num_envs)
+        return self.real_batch(num_envs, pool)
 
 
 class _Record(Learner):
@@ -52,7 +51,7 @@ def same() -> list[str]:
     ]  # fmt: skip
     for name, reward in (("sparse", SPARSE), ("20 lines, in the sandbox", free(REWARD))):
         found, taken = [], []
-        tasks: tuple[Any, ...] = (MiniGridTask(TASK), _Real(TASK))
+        tasks: tuple[Any, ...] = (CompiledTask(TASK), _Real(TASK))
         for task in tasks:
             record = _Record()
             began = time.perf_counter()

@@ -38,6 +38,7 @@ def describe(
     """Print what a designer is told of a task: state, actions, mechanics, success, an example."""
     from rewardsmith.spec import default_steps
     from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.capabilities import named_by_hand
     from rewardsmith.tasks.subgoals import subgoal_order
 
     found = get_task(task)
@@ -52,7 +53,7 @@ def describe(
     if order:
         steps = ", ".join(f"{g['event']} {g['kind'] or ''}".strip() for g in order)
         screen.write(f"\nPLANNER\nShortest solutions pass, in this order: {steps}")
-    if (check := getattr(found, "order_warning", None)) is not None and (warning := check()):
+    if (described := named_by_hand(found)) is not None and (warning := described.order_warning()):
         screen.say(f"warning: {warning}")
     screen.next_command(f"rewardsmith run --task {task}")
 

@@ -25,6 +25,7 @@ from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reward import ENV
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import events_of
 from rewardsmith.tasks.subgoals import Subgoal, preset_subgoals
 from rewardsmith.tasks.transitions import View
 from rewardsmith.training.learner import Learner
@@ -57,7 +58,7 @@ class Calm(Method):
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:
         """Subgoals are events; preset ones, and the stand-in verifier's, are the planner's."""
-        if task.family != "minigrid" and options.mode == "verifier":
+        if events_of(task) is None and options.mode == "verifier":
             raise UsageError(f"CALM's subgoals are events, and {task.id} has none.", "Use a MiniGrid task.")
         if options.subgoals == "preset" or (options.mode == "verifier" and not modelled):
             self._preset(task, modelled)

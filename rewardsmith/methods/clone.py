@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.methods.ulps import check_searchable
+from rewardsmith.methods.teacher.searchable import searchable
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
 
@@ -97,7 +97,7 @@ class Clone(Method):
 
     def program(self, task: Task, options: Any) -> str:
         """None. Raises UsageError for a task that the planner cannot search."""
-        check_searchable(task)
+        searchable(task)
         return ""
 
     def learner(self, setting: Setting) -> Learner:

@@ -20,6 +20,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Method, Options, Setting
 from rewardsmith.programs.composition import Channel
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import events_of
 from rewardsmith.tasks.subgoals import preset_subgoals, subgoal_order, terminated
 from rewardsmith.tasks.transitions import Describer
 from rewardsmith.training.learner import Experience, Learner
@@ -213,7 +214,7 @@ class Oni(Method):
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:
         """Steps need captions; a stand-in needs a planner's subgoals, for it knows nothing else that helps."""
-        if task.family != "minigrid":
+        if events_of(task) is None:
             raise UsageError(f"ONI labels captions of events, and {task.id} has none.", "Use a MiniGrid task.")
         if not modelled and subgoal_order(task) is None:
             raise UsageError(

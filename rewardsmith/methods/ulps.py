@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from rewardsmith.errors import UsageError
 from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.methods.teacher.searchable import searchable
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.learner import Experience, Guide, Learner
 
@@ -83,7 +83,7 @@ class Blend(Guide):
 
     def describer(self, tables: Tables, envs: int) -> Describer:
         """A new one, of the kind that the language model was fitted on."""
-        return self._guide.describer(self._task, tables, envs)  # type: ignore[arg-type]
+        return self._guide.describer(self._task, tables, envs)
 
     def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
         """P_LLM and the annealed h; (anything, 1) once pi acts alone, without asking."""
@@ -215,7 +215,7 @@ class UlpsLearner(Learner):
         return told
 
 
-def fitted(task: Any, options: UlpsOptions, told: Callable[[str], None] | None = None) -> LanguageGuide:
+def fitted(task: Task, options: UlpsOptions, told: Callable[[str], None] | None = None) -> LanguageGuide:
     """The language model that `options` ask for, from disk or fitted now, of which `told` hears. Raises UsageError."""
     from rewardsmith.methods.teacher.finetune import silent
     from rewardsmith.methods.teacher.language_model import GuideSpec, language_guide
@@ -224,16 +224,7 @@ def fitted(task: Any, options: UlpsOptions, told: Callable[[str], None] | None =
         options.prompts, options.language_model, options.pairs, options.passes, options.dropout,
         options.language_model_epochs, options.language_model_seed,
     )  # fmt: skip
-    return language_guide(task, spec, told or silent)
-
-
-def check_searchable(task: Task) -> None:
-    """Raises UsageError for a task that the planner cannot search."""
-    if task.family != "minigrid" or task.engine == "real":
-        raise UsageError(
-            f"This method learns from a planner, and {task.id} cannot be searched.",
-            "Use a MiniGrid task that the compiled engine plays, see `rewardsmith tasks`; or another method.",
-        )
+    return language_guide(searchable(task), spec, told or silent)
 
 
 class Ulps(Method):
@@ -246,7 +237,7 @@ class Ulps(Method):
 
     def program(self, task: Task, options: Any) -> str:
         """None. Raises UsageError for a task that the planner cannot search, and without transformers if needed."""
-        check_searchable(task)
+        searchable(task)
         if options.language_model is not None:
             from rewardsmith.methods.teacher.pretrained import need_transformers
 

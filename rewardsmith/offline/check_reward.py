@@ -17,6 +17,7 @@ from rewardsmith.programs.reward_file import method_of
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Behaviour, Task
+from rewardsmith.tasks.capabilities import starts_of, state_limit_of
 from rewardsmith.tasks.progress import announced
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
 from rewardsmith.verification.counterexample import read_behaviour
@@ -124,7 +125,7 @@ def check_reward(
         raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
     with announced(tell or _on_stderr):
         reward = within_budget(found, reward, episode_budget, used, isolation, min(layouts, LAYOUTS))
-        proof = Proof(layouts, found.state_limit if limit is None else limit, None)
+        proof = Proof(layouts, state_limit_of(found) if limit is None else limit, None)
         return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, isolation, proof, hacks))
 
 
@@ -166,5 +167,5 @@ def read_hacks(path: Path, task: str | Task) -> tuple[Behaviour, ...]:
 
 def pool_size(task: Task) -> int:
     """How many training layouts a task has; 1 where they are not told apart."""
-    pool = getattr(task, "pool", None)
-    return len(pool("train")) if pool is not None else 1
+    starts = starts_of(task)
+    return 1 if starts is None else len(starts.pool_hashes("train"))

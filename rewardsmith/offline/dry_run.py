@@ -18,6 +18,7 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.contract import Contract
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.capabilities import named_by_hand
 from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.training.schedule import schedule
 
@@ -96,7 +97,8 @@ def notices(spec: JobSpec) -> list[str]:
     steps = plans.total * plans.per_rollout
     near = abs(steps - spec.steps) <= 0.01 * spec.steps
     text = f"A trial is trained for {steps:,} environment steps: whole rollouts of {plans.per_rollout:,}."
-    warning = task.order_warning() if task.family == "gymnasium" else None
+    described = named_by_hand(task)
+    warning = None if described is None else described.order_warning()
     return [*recipe_of(spec).notices, *([] if near else [text]), *([warning] if warning else [])]
 
 

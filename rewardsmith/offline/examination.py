@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.capabilities import solutions_of
 from rewardsmith.tasks.subgoals import MOTION, Subgoal, terminated
 
 _PLANS = 16
@@ -89,7 +90,7 @@ def _touches(task: Task, rollout: Rollout) -> NDArray[np.bool_]:
 
 def _play(task: Task, seed: int) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32]]:
     """(the rollout [T, N], observations before and after each step float32 [T, N, D]): eight episodes per plan."""
-    plans = list(task.oracle_plans(_PLANS) or ())
+    plans = solutions_of(task, _PLANS)
     if not plans:
         raise UsageError(f"No planner solves {task.id}, so there is no truth to compare with.", "Name a grid task.")
     steps = max(len(actions) for _, actions in plans) + _AFTER

@@ -26,6 +26,7 @@ from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import solutions_of
 from sandbox.client import Isolation
 
 _ENVS = 8
@@ -164,7 +165,7 @@ def _composed_alone(reward: TrainingReward, rollout: Rollout, scores: Any, n: in
 
 def record_transitions(task: Task) -> Rollout:
     """Eight environments at random for up to two step limits; with a planner the first plays solutions."""
-    plans = list(task.oracle_plans(1) or ())
+    plans = solutions_of(task, 1)
     batch = task.batch(_ENVS, "train")
     rng = np.random.default_rng(0)
 

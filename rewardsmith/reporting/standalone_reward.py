@@ -14,11 +14,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from rewardsmith.errors import UsageError
 from rewardsmith.plaintext import in_docstring
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.reward_file import BEGIN, END
 from rewardsmith.syntax import parse_module
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import StateReader, exportable_of
 
 _SUFFIX = "_of_rewardsmith"
 # What the head of the file imports and the support code uses; a program may give these names to its own things.
@@ -30,9 +32,10 @@ _PARTS = Path(__file__).with_name("export_parts")
 
 def standalone_reward(task: Task, reward: TrainingReward, gamma: float, title: str) -> str:
     """The text of reward.py for a program on a task."""
-    support = _support(task, reward, gamma)
+    reader = _reader_of(task)
+    support = _support(task, reader, reward, gamma)
     support, kept = _without_collisions(support, reward.source)
-    names, made = task.actions.names, in_docstring(_making(task))
+    names, made = task.actions.names, in_docstring(reader.making)
     constants = "\n".join(f"{name.upper()} = {i}" for i, name in enumerate(names))
     head = f'''"""{in_docstring(title)}
 
@@ -70,16 +73,14 @@ class Actions:
     return f"{head}{BEGIN}\n{reward.source.strip()}\n{END}\n\n\n{support}"
 
 
-def _making(task: Task) -> str:
-    """The call that makes a task's plain environment."""
-    described = getattr(task, "description", None)
-    if described is None:
-        return f"gymnasium.make({task.id!r})"
-    given = f", **{described.env_kwargs!r}" if described.env_kwargs else ""
-    return f"gymnasium.make({described.environment!r}{given})"
+def _reader_of(task: Task) -> StateReader:
+    exportable = exportable_of(task)
+    if exportable is None:
+        raise UsageError(f"{task.id} cannot be read without rewardsmith.", "Use the reward through rewardsmith.")
+    return exportable.state_reader()
 
 
-def _support(task: Task, reward: TrainingReward, gamma: float) -> str:
+def _support(task: Task, reader: StateReader, reward: TrainingReward, gamma: float) -> str:
     from rewardsmith.programs import composition
     from sandbox import views
 
@@ -91,7 +92,7 @@ def _support(task: Task, reward: TrainingReward, gamma: float) -> str:
             "# --- reading the state " + "-" * 56,
             _body(inspect.getsource(views)),
             f"SCHEMA: dict[str, Any] = {schema}",
-            _tracker(task),
+            "\n\n\n".join([*(_body(inspect.getsource(module)) for module in reader.modules), *reader.code]),
             "# --- from the program's numbers to the training reward " + "-" * 25,
             _body(inspect.getsource(composition)),
             f"CHANNELS = (\n    {channels},\n)\nFUNCTIONS = {tuple(reward.functions)!r}\nGAMMA = {gamma!r}\n"
@@ -118,24 +119,6 @@ def _lean(value: Any) -> Any:
 
 def _tables(schema: dict[str, Any], kind: str) -> tuple[str, ...]:
     return tuple(f["table"] for f in schema["fields"] if f["kind"] == kind)
-
-
-def _tracker(task: Task) -> str:
-    if task.family == "minigrid":
-        from rewardsmith.tasks.minigrid import snapshot, walking
-
-        bodies = [_body(inspect.getsource(snapshot)), inspect.getsource(walking.fill_walk_distances)]
-        grid = (_PARTS / "grid_tracker.py").read_text(encoding="utf-8")
-        return "\n\n\n".join([*bodies, grid])
-    described: Any = task
-    names = [v.name for v in described.description.state]
-    condition = described.description.success
-    flat = (_PARTS / "flat_tracker.py").read_text(encoding="utf-8")
-    return (
-        f"VARIABLES = {tuple(names)!r}\nMAX_STEPS = {task.max_steps}\n\n\n"
-        f"def solved_when({', '.join(names)}, step, terminated, truncated):\n    return {condition}\n\n\n"
-        f"{flat}"
-    )
 
 
 def _body(source: str) -> str:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import difflib
 import threading
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rewardsmith.errors import UsageError
 
+if TYPE_CHECKING:
+    from rewardsmith.tasks.base import Task
+    from rewardsmith.tasks.stored import StoredTask
 
-def get_task(name: str, stored: Any = None) -> Any:
+
+def get_task(name: str, stored: StoredTask | None = None) -> Task:
     """The Task called `name` (an id, or a YAML file); the one that a job has stored, if given (stored.StoredTask).
 
     Raises UsageError naming the nearest ids, and modules.TaskChanged.
@@ -58,7 +62,7 @@ def _unknown(name: str) -> UsageError:
 _HERE = threading.local()
 
 
-def _kept(name: str) -> Any:
+def _kept(name: str) -> Task:
     """A MiniGrid task with what it has worked out so far, one per thread: tasks are not made for several."""
     from rewardsmith.tasks import minigrid
 

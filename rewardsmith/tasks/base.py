@@ -119,19 +119,57 @@ class Behaviour:
 
 
 class Task(Protocol):
-    """An environment as reward code sees it."""
+    """An environment as reward code sees it. What only some tasks can do is asked for in capabilities.py."""
 
-    id: str
-    family: str  # "minigrid" or "gymnasium"
-    engine: str  # "batched" (compiled) or "real" (the environment itself)
-    actions: ActionSet
-    max_steps: int  # step limit of an episode
-    schema: Schema
-    observation_size: int
-    view_cells: int  # cells of a grid view at the start of an observation, three numbers each; 0 for a plain vector
-    state_limit: int  # states of a layout that a certificate lists unless a limit is given
-    deterministic: bool  # whether the state row, the step count aside, and the action decide what follows
-    success_rule: str  # one sentence: what counts as success
+    @property
+    def id(self) -> str:
+        """What it is called on the command line."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """What plays it, in a word for the reader: "batched" (compiled) or "real" (the environment itself)."""
+        ...
+
+    @property
+    def cheap_steps(self) -> bool:
+        """Whether playing costs next to nothing beside training; elsewhere, what is played is limited."""
+        ...
+
+    @property
+    def actions(self) -> ActionSet:
+        """The discrete actions."""
+        ...
+
+    @property
+    def max_steps(self) -> int:
+        """Step limit of an episode."""
+        ...
+
+    @property
+    def schema(self) -> Schema:
+        """What each column of a state row means."""
+        ...
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in a policy's observation."""
+        ...
+
+    @property
+    def view_cells(self) -> int:
+        """Cells of a grid view at the start of an observation, three numbers each; 0 for a plain vector."""
+        ...
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the state row, the step count aside, and the action decide what follows."""
+        ...
+
+    @property
+    def success_rule(self) -> str:
+        """One sentence: what counts as success."""
+        ...
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """Environments over the layouts of `pool`: "train", "select" (search) or "claim" (confirm).
@@ -155,30 +193,4 @@ class Task(Protocol):
 
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
         """One state in words."""
-        ...
-
-    def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
-        """Shortest solutions as (layout index of the training pool, actions), or None without a planner."""
-        ...
-
-    def solution(self, layout: int) -> Sequence[int] | None:
-        """Actions that solve one training layout, the fewest where the search can afford to know; None as above."""
-        ...
-
-    def state_graph(
-        self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
-    ) -> Any | None:
-        """Every state a training layout can reach (minigrid.enumerate.StateGraph), or None if it cannot be listed.
-
-        At most `limit` states are expanded, the nearest to the start first, or to the states that the actions `along`
-        pass. `events`: states reached by different events are told apart.
-        """
-        ...
-
-    def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
-        """(states of a training layout with a move left, at most `cap`; whether these are all), or None as above."""
-        ...
-
-    def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
-        """Generic behaviours on a training layout that should not pay, beyond repeated and alternated actions."""
         ...

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.description import Variable
+from rewardsmith.tasks.guarded import GuardedEnv
 
-if TYPE_CHECKING:
-    from rewardsmith.tasks.gymnasium import BoxTask
+Solved = Callable[[NDArray[Any], int, bool, bool], bool]
+"""Whether a step succeeds: (observation, step count, terminated, truncated)."""
 
 _POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
 _POOL_SIZE = 1_000_000
@@ -20,23 +21,32 @@ _POOL_SIZE = 1_000_000
 class BoxBatch:
     """N real environments behind the BatchEnv protocol."""
 
-    def __init__(self, task: BoxTask, num_envs: int, pool: str) -> None:
-        self._task = task
-        self._envs = [task.guarded_env() for _ in range(num_envs)]
-        self._first_action = task.first_action
+    def __init__(
+        self,
+        envs: Sequence[GuardedEnv],
+        pool: str,
+        variables: Sequence[Variable],
+        first_action: int,
+        max_steps: int,
+        solved: Solved,
+    ) -> None:
+        """envs: the real environments, which this batch closes. first_action: what they call action 0."""
+        num_envs, size = len(envs), len(variables)
+        self._envs, self._first_action = envs, first_action
+        self._max_steps, self._solved = max_steps, solved
         self._first_seed = _POOL_SEEDS[pool]
         self._rng = np.random.default_rng(0)
         self.num_envs = num_envs
-        self.observation_size = task.observation_size
+        self.observation_size = size
         self.tables: Mapping[str, Any] = {}
         self.rewards = np.zeros(num_envs)
         self.terminated = np.zeros(num_envs, dtype=bool)
         self.truncated = np.zeros(num_envs, dtype=bool)
         self.success = np.zeros(num_envs, dtype=bool)
         self.layout = np.zeros(num_envs, dtype=np.int64)
-        self._observations = np.zeros((num_envs, task.observation_size), dtype=np.float32)
+        self._observations = np.zeros((num_envs, size), dtype=np.float32)
         self._steps = np.zeros(num_envs, dtype=np.int64)
-        self._scale = np.array([_scale(v) for v in task.description.state], dtype=np.float32)
+        self._scale = np.array([_scale(v) for v in variables], dtype=np.float32)
 
     def reset(self, seed: int) -> None:
         """Start everywhere; the seed decides all start states from here on."""
@@ -64,10 +74,10 @@ class BoxBatch:
         for n, env in enumerate(self._envs):
             observation, reward, terminated, truncated = env.step(self._first_action + int(actions[n]))
             self._steps[n] += 1
-            late = not terminated and (truncated or self._steps[n] >= self._task.max_steps)
+            late = not terminated and (truncated or self._steps[n] >= self._max_steps)
             self._observations[n] = observation
             self.rewards[n], self.terminated[n], self.truncated[n] = reward, terminated, late
-            self.success[n] = self._task.solved(observation, int(self._steps[n]), terminated, late)
+            self.success[n] = self._solved(observation, int(self._steps[n]), terminated, late)
 
     def observe(self, out: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
         """Observations scaled by the documented ranges."""

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import environments, flattening, spaces
-from rewardsmith.tasks.base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
+from rewardsmith.tasks.base import ActionSet, BatchEnv, Interface, Schema, Tables
 from rewardsmith.tasks.box_batch import BoxBatch
+from rewardsmith.tasks.capabilities import StateReader
 from rewardsmith.tasks.conditions import compile_condition
 from rewardsmith.tasks.description import (
     Description,
@@ -71,11 +72,10 @@ def _differences(description: Description, folder: Path) -> tuple[str, str] | No
 class BoxTask:
     """A Gymnasium task with named observation variables and discrete actions."""
 
-    family = "gymnasium"
-    view_cells = 0
-    state_limit = 0  # no state can be listed
-    deterministic = False  # described variables need not be the whole state
     engine = "real"
+    cheap_steps = False
+    view_cells = 0
+    deterministic = False  # described variables need not be the whole state
 
     def __init__(self, description: Description, folder: Path | None = None, *, examined: bool = False) -> None:
         """`folder`: where the module of the environment lies, if not on Python's path; `examined`: whether the
@@ -141,7 +141,8 @@ class BoxTask:
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
-        return BoxBatch(self, num_envs, pool)
+        envs = [self.guarded_env() for _ in range(num_envs)]
+        return BoxBatch(envs, pool, self.description.state, self.first_action, self.max_steps, self.solved)
 
     def unseen(self, pool: str) -> bool:
         """Start states are drawn from disjoint seeds; with continuous starts none recurs."""
@@ -210,29 +211,15 @@ class BoxTask:
         parts = [f"{v.name} {row[i]:.3g}{' ' + v.unit if v.unit else ''}" for i, v in enumerate(self.description.state)]
         return ", ".join(parts)
 
-    def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
-        """There is no planner for these tasks."""
-        del count
-        return None
-
-    def solution(self, layout: int) -> None:
-        """There is no planner for these tasks."""
-        del layout
-
-    def state_graph(
-        self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
-    ) -> None:
-        """States of these tasks cannot be listed."""
-        del layout, limit, events, uses, along
-
-    def count_states(self, layout: int, cap: int) -> None:
-        """States of these tasks cannot be counted."""
-        del layout, cap
-
-    def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
-        """None are known."""
-        del layout, solution
-        return []
+    def state_reader(self) -> StateReader:
+        """The variables, the success test as a function, and a tracker of a flat observation."""
+        d = self.description
+        given = f", **{d.env_kwargs!r}" if d.env_kwargs else ""
+        names = [v.name for v in d.state]
+        constants = f"VARIABLES = {tuple(names)!r}\nMAX_STEPS = {self.max_steps}"
+        test = f"def solved_when({', '.join(names)}, step, terminated, truncated):\n    return {d.success}"
+        tracker = (Path(__file__).parent / "export_parts" / "flat_tracker.py").read_text(encoding="utf-8")
+        return StateReader(f"gymnasium.make({d.environment!r}{given})", (), (constants, test, tracker))
 
 
 def _schema(d: Description) -> Schema:

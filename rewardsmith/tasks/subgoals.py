@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.base import Schema, Task
+from rewardsmith.tasks.capabilities import events_of, solutions_of
 
 _USUAL = 0.6  # share of solutions in which an event must occur to be listed
 MOTION = frozenset({"none", "turned", "moved", "blocked", "nothing"})
@@ -26,7 +27,7 @@ def subgoal_order(task: Task) -> tuple[dict[str, Any], ...] | None:
 
     Each is {"event", "kind", "final"}; `final` marks the one that solves the task.
     """
-    plans = task.oracle_plans(PLANS)
+    plans = solutions_of(task, PLANS)
     if not plans:
         return None
     places: dict[tuple[str, str | None], list[float]] = defaultdict(list)
@@ -109,6 +110,9 @@ def terminated(rows: NDArray[Any], subgoals: Sequence[Subgoal], schema: Schema) 
 
 def plan_events(task: Task, layout: int, actions: list[int]) -> list[tuple[int, str, str | None]]:
     """What happens when a plan is played on a training layout: (step, event, kind of object) beyond motion."""
+    told = events_of(task)
+    if told is None:
+        return []
     batch = task.batch(1, "train")
     batch.play(layout)
     rows = np.zeros((1, task.schema["width"]), dtype=task.schema["dtype"])
@@ -116,23 +120,8 @@ def plan_events(task: Task, layout: int, actions: list[int]) -> list[tuple[int, 
     for t, action in enumerate(actions):
         batch.step(np.array([action], dtype=np.int64))
         batch.state_rows(rows)
-        event, kind = read_event(rows[0], task.schema)
-        if event is not None and event not in MOTION:
+        event, kind = told.read_event(rows[0])
+        if event not in MOTION:
             found.append((t, event, kind))
     batch.close()
     return found
-
-
-def read_event(row: Any, schema: Schema) -> tuple[str | None, str | None]:
-    """The last event in a state row, and the kind of object it concerned; (None, None) without events."""
-    fields = {f["name"]: f for f in schema["fields"]}
-    if "event" not in fields:
-        return None, None
-    event = fields["event"]["values"][int(row[fields["event"]["column"]])]
-    slot = int(row[fields["event_object"]["column"]])
-    if slot < 0:
-        return event, None
-    objects = fields[fields["event_object"]["of"]]
-    kind = next(f for f in objects["fields"] if f["name"] == "kind")
-    value = int(row[objects["start"] + slot * objects["stride"] + kind["column"]])
-    return event, kind["values"][value] if value >= 0 else None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.capabilities import rendering_of
 
 View = Literal["caption", "cropped", "full"]
 VIEWS: tuple[View, ...] = ("caption", "cropped", "full")
@@ -18,18 +19,15 @@ class Describer:
     """Describes a task's transitions in one view. Raises UsageError for a view that the task does not have."""
 
     def __init__(self, task: Task, view: View) -> None:
-        if view != "caption" and task.family != "minigrid":
+        self._rendering = rendering_of(task)
+        if view != "caption" and self._rendering is None:
             raise UsageError(f"{task.id} is no grid to be drawn.", "Use the view `caption`.")
         self._task, self._view = task, view
 
     @property
     def legend(self) -> str:
         """What the symbols of the view mean; "" without any."""
-        if self._view == "caption":
-            return ""
-        from rewardsmith.tasks.minigrid.transitions import LEGEND
-
-        return LEGEND
+        return "" if self._view == "caption" or self._rendering is None else self._rendering.legend
 
     def keys(
         self,
@@ -40,11 +38,9 @@ class Describer:
         following: NDArray[np.float32],
     ) -> NDArray[np.int64]:
         """int64 [T, N]: equal where the words are. before, after: [T, N, W]; observations, following: [T, N, D]."""
-        if self._task.family != "minigrid":
+        if self._rendering is None:
             return multilinear_hash(np.concatenate([before, actions[..., None].astype(before.dtype), after], -1))
-        from rewardsmith.tasks.minigrid.transitions import transition_columns
-
-        columns = transition_columns(before, actions, after, self._task.schema, everything=self._view == "full")
+        columns = self._rendering.transition_columns(before, actions, after, everything=self._view == "full")
         keys = multilinear_hash(columns)
         if self._view == "cropped":
             keys = keys ^ multilinear_hash(np.concatenate([observations, following], -1))
@@ -60,17 +56,15 @@ class Describer:
         tables: Tables,
     ) -> str:
         """One transition: rows [W], observations [D]."""
-        task, name = self._task, self._task.actions.names[action]
-        if task.family != "minigrid":
+        task, drawn, name = self._task, self._rendering, self._task.actions.names[action]
+        if drawn is None:
             return f"Before: {task.caption(before, tables)}\nAction: {name}\nAfter: {task.caption(after, tables)}"
-        from rewardsmith.tasks.minigrid.transitions import draw_grid, draw_view, transition_words
-
         views: list[str] = []
         if self._view == "cropped":
-            views = [draw_view(observation), draw_view(following)]
+            views = [drawn.draw_observation(observation), drawn.draw_observation(following)]
         elif self._view == "full":
-            views = [draw_grid(row, tables, task.schema) for row in (before, after)]
-        return transition_words(before, name, after, tables, task.schema, views)
+            views = [drawn.draw_state(row, tables) for row in (before, after)]
+        return drawn.transition_words(before, name, after, tables, views)
 
 
 def multilinear_hash(values: NDArray[Any]) -> NDArray[np.int64]:

@@ -58,7 +58,7 @@ class TrialPlan:
     @property
     def played_steps(self) -> PlayedSteps:
         """What is counted, and limited, of the steps that this trial plays without training on them."""
-        return PlayedSteps(self.task, self.pool == "select" and self.task.engine != "batched", dict(self.played))
+        return PlayedSteps(self.task, self.pool == "select" and not self.task.cheap_steps, dict(self.played))
 
 
 @dataclass(frozen=True)

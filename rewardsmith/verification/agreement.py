@@ -18,7 +18,7 @@ from rewardsmith.tasks.base import Task
 from sandbox.client import HostError, Isolation, Scores
 from sandbox.product import Episodes, ProductHost
 
-from .model import HIGH_PAY, RewardModel
+from .model import RewardModel
 from .scripts import Played
 from .solving import END, optimal_reach
 from .yielding_lock import TURNS
@@ -159,7 +159,6 @@ def _rollout(
         made.after[t] = graph.rows_after(state)[np.arange(lanes), action[t]]
         made.after[t][:, step] = count
         won, over = graph.won[state, action[t]], graph.over[state, action[t]]
-        usual = np.where(won, HIGH_PAY, 0.0)
-        made.rewards[t] = usual if graph.pay is None else graph.pay[0, state, action[t]]
+        made.rewards[t] = graph.paid(state)[np.arange(lanes), action[t]]
         made.terminated[t], made.success[t] = over, won
     return made

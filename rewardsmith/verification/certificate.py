@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import countable_of, state_limit_of
 from rewardsmith.tasks.progress import report
 from sandbox.client import Isolation
 
@@ -131,7 +132,7 @@ def certify(
     """
     unsolvable: set[int] = set()
     judged_so_far: list[int] = []
-    most = task.state_limit if limit is None else limit
+    most = state_limit_of(task) if limit is None else limit
 
     def judged(layout: int) -> LayoutCertificate:
         with TURNS.taken():
@@ -163,7 +164,8 @@ def certify(
 
 def _groups(task: Task, layouts: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Layouts that are certified side by side: where they are small. The first is alone, since it may be enough."""
-    counted = task.count_states(layouts[0], SMALL) if len(layouts) > 1 else None
+    countable = countable_of(task)
+    counted = countable.count_states(layouts[0], SMALL) if countable is not None and len(layouts) > 1 else None
     if counted is None or not counted[1]:
         return [(layout,) for layout in layouts]
     return [layouts[:1], layouts[1:]]

@@ -14,6 +14,7 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
 from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, record, score_rollout
 from rewardsmith.tasks.base import Behaviour, Task
+from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.verification.battery import (
     BatteryReport,
     Earned,
@@ -102,7 +103,7 @@ def run_checks(
         return Checked(verdicts, {}, {})
     report = None
     try:
-        if task.family == "minigrid" and task.engine == "real":
+        if planner_of(task) is not None and not task.cheap_steps:
             _score_random_play(task, reward, isolation, most)
         looked_at = layout_sample(task, proof.layouts).layouts
         rollout = sample_transitions(task, looked_at, most)

@@ -14,7 +14,8 @@ from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import compose_rollout, open_host, record, score_rollout
 from rewardsmith.tasks.base import Behaviour, Task
-from rewardsmith.tasks.subgoals import MOTION, read_event
+from rewardsmith.tasks.capabilities import ListedStarts, events_of, starts_of
+from rewardsmith.tasks.subgoals import MOTION
 from sandbox.client import Isolation
 
 from .model import RewardModel
@@ -109,14 +110,23 @@ def solution_script(task: Task, layout: int, actions: Sequence[int], gamma: floa
 
 
 def _seed(task: Task, layout: int) -> int:
-    return int(task.pool("train").seeds[layout])  # type: ignore[attr-defined]
+    return _starts(task).start_seed(layout)
+
+
+def _starts(task: Task) -> ListedStarts:
+    starts = starts_of(task)
+    if starts is None:
+        raise ValueError(f"the starts of {task.id} are not listed")
+    return starts
 
 
 def _words(task: Task, model: RewardModel, node: int, action: int) -> str:
     row = model.graph.rows_after(np.array([model.state[node]]))[0, action]
-    event, kind = read_event(row, task.schema)
-    name = task.actions.names[action]
-    if event is None or event in _SAID_BY_THE_ACTION:
+    name, told = task.actions.names[action], events_of(task)
+    if told is None:
+        return name
+    event, kind = told.read_event(row)
+    if event in _SAID_BY_THE_ACTION:
         return name
     return f"{name} ({event.replace('_', ' ')}{f' the {kind}' if kind else ''})"
 
@@ -154,14 +164,15 @@ class Replayed:
 
 
 def replay(
-    task: Any, reward: TrainingReward, example: CounterExample, isolation: Isolation = Isolation.KERNEL
+    task: Task, reward: TrainingReward, example: CounterExample, isolation: Isolation = Isolation.KERNEL
 ) -> Replayed:
-    """Play a counter-example in the real MiniGrid environment and score it as a trainer would.
+    """Play a counter-example in the plain environment and score it as a trainer would.
 
     Nothing compiled takes part: states are read from the environment's own objects. Raises sandbox.HostError.
     """
     layout = example.behaviour.layout
-    batch = task.real_batch(1, "train")
+    assert layout is not None, "a counter-example is of one layout"
+    batch = _starts(task).real_batch(1, "train")
     batch.play(layout)
     rollout = record(batch, task.schema, lambda t, starts: [example.behaviour.action(t)], example.steps, once=True)
     batch.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import starts_of
 
 LAYOUTS = 3
 """Layouts that are looked at in a job."""
@@ -32,8 +33,8 @@ def layout_sample(task: Task, count: int) -> LayoutSample:
 @lru_cache(maxsize=16)
 def distinct_layouts(task: Task) -> tuple[int, ...]:
     """Where each different layout of the training pool first occurs; layout 0 where layouts are not told apart."""
-    pool = getattr(task, "pool", None)
-    hashes: Sequence[str] = () if pool is None else pool("train").hashes.tolist()
+    starts = starts_of(task)
+    hashes: Sequence[str] = () if starts is None else starts.pool_hashes("train")
     first: dict[str, int] = {}
     for layout, digest in enumerate(hashes):
         first.setdefault(digest, layout)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.composition import Carry, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import countable_of, tabular_of
 from rewardsmith.tasks.progress import report
 from sandbox.client import HostError, Isolation
 from sandbox.memories import ONE_TOO_MANY, UNLISTED
@@ -26,9 +26,6 @@ from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_S
 from .interning import Front, Keys, TooManyValues
 from .solving import END
 from .yielding_lock import TURNS
-
-LOW_PAY, HIGH_PAY = 0.1, 1.0
-"""What the environment may pay for a success: 1 - 0.9 t / T."""
 
 _PAIRS_PER_CALL = 8192
 _NODES_PER_MEMORY = 16  # a memory that grows like a diary is given up early, long before all nodes are spent
@@ -53,7 +50,7 @@ class RewardModel:
     """N nodes and A actions of one layout under one reward; node 0 is the start.
 
     state: int32 [N], node of the state graph. successor: int32 [N, A], END where the episode ends.
-    low, high: float64 [N, A], the composed reward where a success is paid 0.1 and where it is paid 1.0.
+    low, high: float64 [N, A], the composed reward where a success is paid as at the last step and as at the first.
     success, died: bool [N, A]. leftover: float64 [N], w * Phi of potential channels. reads_step: bool [N, A].
     events: whether states are told apart by the last event. memories: how many the program can be in.
     transitions: how many were scored. left: bool [N, A], what leads out of the nodes that were listed (its successor is
@@ -122,13 +119,8 @@ def _build(
 
 def count_states(task: Task, layout: int) -> tuple[int, bool]:
     """(states of a layout, at most MOST_COUNTED; whether these are all)."""
-    # What the real environment shows grows with what was listed.
-    return _counted(task, layout) if task.engine == "batched" else task.count_states(layout, MOST_COUNTED) or (0, False)
-
-
-@lru_cache(maxsize=64)
-def _counted(task: Task, layout: int) -> tuple[int, bool]:
-    return task.count_states(layout, MOST_COUNTED) or (0, False)
+    countable = countable_of(task)
+    return (0, False) if countable is None else countable.count_states(layout, MOST_COUNTED) or (0, False)
 
 
 def paid_by_step(
@@ -171,11 +163,12 @@ def _refuse_what_moves(reward: TrainingReward) -> None:
 
 
 def _graph(task: Task, layout: int, limit: int, events: bool, uses: tuple[str, ...], along: Sequence[int] = ()) -> Any:
-    graph = task.state_graph(layout, limit, events, uses)
-    if graph is None:
+    tabular = tabular_of(task)
+    graph = None if tabular is None else tabular.state_graph(layout, limit, events, uses)
+    if tabular is None or graph is None:
         raise NotCertified("its states cannot be listed: only the real environment knows them, or they do not tell all")
     if not graph.complete:
-        return task.state_graph(layout, min(limit, PART_LIMIT), events, uses, along)
+        return tabular.state_graph(layout, min(limit, PART_LIMIT), events, uses, along)
     return graph
 
 
@@ -327,8 +320,7 @@ class _Product:
         """(composed reward [S, A], what the gates carry on [S * A, columns]); `last`: paid as at the last step."""
         graph = self.graph
         won, over = graph.won[state], graph.over[state]
-        usual = LOW_PAY if last else HIGH_PAY
-        env = np.where(won, usual, 0.0) if graph.pay is None else graph.pay[int(last), state]
+        env = graph.paid(state, last)
         size, actions = won.size, won.shape[1]
         raw: dict[str, NDArray[Any]] = {}
         for channel in self.reward.channels:

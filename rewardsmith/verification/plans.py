@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import planner_of
 
 from .layouts import LAYOUTS, layout_sample
 
@@ -23,4 +24,5 @@ def first_plans(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple
 @lru_cache(maxsize=256)
 def plan_of(task: Task, layout: int) -> tuple[int, ...]:
     """Actions that solve a training layout; nothing where the search is too long, or without a planner."""
-    return tuple(task.solution(layout) or ())
+    planner = planner_of(task)
+    return () if planner is None else tuple(planner.solution(layout) or ())

@@ -15,6 +15,7 @@ import numpy as np
 
 from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.tasks.base import Behaviour, Task
+from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.tasks.subgoals import plan_events
 
 _RANDOM_SCRIPTS = 4
@@ -66,7 +67,9 @@ def scripts_for(task: Task, layout: int, plan: Sequence[int]) -> tuple[Behaviour
             if b != last:
                 scripts.append(Behaviour(f"{after}, alternating {names[b]} and {names[last]}", prefix, (b, last)))
         scripts.append(Behaviour(f"{after}, only {names[last]}", prefix, (last,)))
-    scripts += [each.then(_idle(task)) for each in task.behaviours(layout, plan)]
+    planner = planner_of(task)
+    behaviours = [] if planner is None else planner.behaviours(layout, plan)
+    scripts += [each.then(_idle(task)) for each in behaviours]
     rng = np.random.default_rng(layout)
     for k in range(_RANDOM_SCRIPTS):
         scripts.append(Behaviour(f"random {k + 1}", tuple(rng.integers(count, size=task.max_steps).tolist()), (0,)))

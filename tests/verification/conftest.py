@@ -6,12 +6,12 @@ from functools import lru_cache
 
 import pytest
 
-from rewardsmith.tasks.minigrid.task import MiniGridTask
+from rewardsmith.tasks.minigrid.compiled import CompiledTask
 
 
 @lru_cache(maxsize=16)
-def small(task_id: str) -> MiniGridTask:
-    return MiniGridTask(task_id, {"train": 6, "select": 4, "claim": 4})
+def small(task_id: str) -> CompiledTask:
+    return CompiledTask(task_id, {"train": 6, "select": 4, "claim": 4})
 
 
 @pytest.fixture(scope="session")

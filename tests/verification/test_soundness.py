@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rewardsmith.offline.check_reward import check_reward
 from rewardsmith.reporting import text
 from rewardsmith.reporting.proportion import clopper_pearson_upper
-from rewardsmith.tasks.minigrid.task import MiniGridTask
+from rewardsmith.tasks.minigrid.compiled import CompiledTask
 from rewardsmith.verification.soundness import NO_RATIO, soundness_of, with_soundness
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -126,7 +126,7 @@ def test_battery_and_certificate_look_at_the_same_layouts():
         assert found.passed, layouts  # the way beside lava is the planner's, and not the best one
         looked = [each["layout"] for each in found.verdict("certificate").details["layouts"]]
         assert found.verdict("battery").details["layouts"] == looked
-    task = MiniGridTask("MiniGrid-LavaGapS5-v0", {"train": 12, "select": 4, "claim": 4})
+    task = CompiledTask("MiniGrid-LavaGapS5-v0", {"train": 12, "select": 4, "claim": 4})
     found = check_reward("def reward(prev, action, state, memory):\n    return 0.0\n", task, layouts=2)
     assert found.verdict("battery").details["layouts"] == [0, 1]
 

@@ -73,7 +73,7 @@ def run_check(context: Context, item: Item) -> None:
 def most_played(task: Task, spec: JobSpec) -> int:
     """Transitions of random play in a check: where they are dear, at most a quarter of what the first rung trains."""
     quarter = int(spec.steps * spec.rungs[0]) // 4
-    return RANDOM_TRANSITIONS if task.engine == "batched" else min(RANDOM_TRANSITIONS, quarter)
+    return RANDOM_TRANSITIONS if task.cheap_steps else min(RANDOM_TRANSITIONS, quarter)
 
 
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:

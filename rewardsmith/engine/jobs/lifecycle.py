@@ -30,6 +30,7 @@ from rewardsmith.storage.records import Candidate, Iteration, Job
 from rewardsmith.storage.rows import Scheduling
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.training.schedule import distinct_rungs
 
 LOCAL = Scheduling()
@@ -62,7 +63,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     check_budget(spec)
     if spec.record is not None:
         start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
-    shown = spec.searches and spec.planner and task.family == "minigrid" and task.engine == "batched"
+    shown = spec.searches and spec.planner and planner_of(task) is not None
     oracle_informed = shown or recipe.oracle_informed
     if scheduling.service:
         with context.database.begin() as connection:

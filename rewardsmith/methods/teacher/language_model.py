@@ -22,10 +22,10 @@ from rewardsmith.methods.teacher.encoder import EncoderSize, SmallEncoder, Vocab
 from rewardsmith.methods.teacher.finetune import FROM_SCRATCH, PUBLISHED, fit, silent
 from rewardsmith.methods.teacher.oracle import SPLITS, Episodes, collect, split_layouts
 from rewardsmith.methods.teacher.prompts import Describer, FullState, SeenSoFar
+from rewardsmith.methods.teacher.searchable import SearchableGrid
 from rewardsmith.methods.teacher.uncertainty import Encoder, ask_encoder
-from rewardsmith.tasks.base import Tables
+from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.tasks.minigrid.pools import cache_folder
-from rewardsmith.tasks.minigrid.task import MiniGridTask
 
 FORMAT = 1
 """Raise when prompts, pairs or networks change meaning: what was fitted before is then fitted anew."""
@@ -60,7 +60,7 @@ class LanguageGuide:
     accuracies: tuple[float, ...]  # on the layouts it was stopped by, after each epoch
     folder: Path
 
-    def describer(self, task: MiniGridTask, tables: Tables, envs: int) -> Describer:
+    def describer(self, task: Task, tables: Tables, envs: int) -> Describer:
         """Prompts of the kind that this model was fitted on."""
         return (FullState if self.spec.prompts == "privileged" else SeenSoFar)(task, tables, envs)
 
@@ -70,7 +70,7 @@ class LanguageGuide:
         return self.model
 
 
-def language_guide(task: MiniGridTask, spec: GuideSpec, told: Callable[[str], None] = silent) -> LanguageGuide:
+def language_guide(task: SearchableGrid, spec: GuideSpec, told: Callable[[str], None] = silent) -> LanguageGuide:
     """The guide for `task`, which a planner can search: from disk, or fitted now (a minute or two on one core).
 
     `told` hears how the fit goes.
@@ -84,7 +84,7 @@ def language_guide(task: MiniGridTask, spec: GuideSpec, told: Callable[[str], No
         return _read(task, spec, folder)
 
 
-def described(task: MiniGridTask, episodes: Episodes, prompts: Prompts) -> list[str]:
+def described(task: Task, episodes: Episodes, prompts: Prompts) -> list[str]:
     """The prompt of each state, in time order."""
     describer = (FullState if prompts == "privileged" else SeenSoFar)(task, episodes.tables, 1)
     texts = []
@@ -95,7 +95,7 @@ def described(task: MiniGridTask, episodes: Episodes, prompts: Prompts) -> list[
     return texts
 
 
-def _make(task: MiniGridTask, spec: GuideSpec, folder: Path, told: Callable[[str], None]) -> None:
+def _make(task: SearchableGrid, spec: GuideSpec, folder: Path, told: Callable[[str], None]) -> None:
     torch.set_num_threads(1)  # as trials have it: the last bits depend on it
     sets = split_layouts(task)
     sizes = {"fit": spec.pairs, "stop": int(HELD_OUT * spec.pairs), "test": int(HELD_OUT * spec.pairs)}
@@ -127,7 +127,7 @@ def _make(task: MiniGridTask, spec: GuideSpec, folder: Path, told: Callable[[str
 
 
 def _pairs(
-    task: MiniGridTask, layouts: NDArray[np.int64], count: int, spec: GuideSpec, number: int
+    task: SearchableGrid, layouts: NDArray[np.int64], count: int, spec: GuideSpec, number: int
 ) -> tuple[list[str], NDArray[np.bool_]]:
     episodes = collect(task, layouts, count, len(SPLITS) * spec.seed + number)
     labelled = np.logical_or.reduce(episodes.optimal, axis=1)
@@ -135,7 +135,7 @@ def _pairs(
     return [text for text, known in zip(texts, labelled.tolist(), strict=True) if known], episodes.optimal[labelled]
 
 
-def _read(task: MiniGridTask, spec: GuideSpec, folder: Path) -> LanguageGuide:
+def _read(task: SearchableGrid, spec: GuideSpec, folder: Path) -> LanguageGuide:
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     if spec.language_model is None:
         from safetensors import safe_open
@@ -154,7 +154,7 @@ def _read(task: MiniGridTask, spec: GuideSpec, folder: Path) -> LanguageGuide:
     return LanguageGuide(spec, model, calibration, tuple(report["accuracies"]), folder)
 
 
-def _folder(task: MiniGridTask, spec: GuideSpec) -> Path:
+def _folder(task: SearchableGrid, spec: GuideSpec) -> Path:
     made_of = {
         "task": task.id,
         "pool": dict(task.sizes),

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
+from rewardsmith.methods.teacher.searchable import SearchableGrid
 from rewardsmith.tasks.base import BatchEnv, Tables
 from rewardsmith.tasks.minigrid.optimal import Optimal, optimal_actions
-from rewardsmith.tasks.minigrid.task import MiniGridTask
 
 SPLITS = {"fit": 0.8, "stop": 0.1, "test": 0.1}
 """Shares of the training pool's layouts: to fit the model on, to stop its training by, to score it on."""
@@ -54,10 +54,10 @@ class Episodes:
         return self.optimal.sum(axis=1) == 1
 
 
-def split_layouts(task: MiniGridTask) -> dict[str, NDArray[np.int64]]:
+def split_layouts(task: SearchableGrid) -> dict[str, NDArray[np.int64]]:
     """Indices into the training pool for each of SPLITS; equal layouts always fall into one set."""
-    hashes = task.pool("train").hashes
-    place = np.array([int(h[:8], 16) / 2**32 for h in hashes.tolist()])
+    hashes = task.pool_hashes("train")
+    place = np.array([int(h[:8], 16) / 2**32 for h in hashes])
     edges = np.cumsum([0.0, *SPLITS.values()])
     return {
         name: np.flatnonzero((place >= low) & (place < high))
@@ -65,7 +65,7 @@ def split_layouts(task: MiniGridTask) -> dict[str, NDArray[np.int64]]:
     }
 
 
-def collect(task: MiniGridTask, layouts: NDArray[np.int64], pairs: int, seed: int) -> Episodes:
+def collect(task: SearchableGrid, layouts: NDArray[np.int64], pairs: int, seed: int) -> Episodes:
     """`pairs` labelled states or a few more, from as many of `layouts` as that takes, in a random order."""
     rng = np.random.default_rng(seed)
     batch = task.batch(1, "train")
@@ -96,7 +96,7 @@ def collect(task: MiniGridTask, layouts: NDArray[np.int64], pairs: int, seed: in
 
 
 def _replay(
-    task: MiniGridTask, batch: BatchEnv, layout: int, actions: list[int]
+    task: SearchableGrid, batch: BatchEnv, layout: int, actions: list[int]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """State rows [T, W] and observations [T, D] before each of `actions` on a training layout."""
     rows = np.zeros((len(actions), 1, task.schema["width"]), np.int32)

@@ -12,10 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.tasks.base import Tables
+from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.tasks.minigrid import schema as col
 from rewardsmith.tasks.minigrid.snapshot import COLORS, FIRST_OBJECT, KINDS
-from rewardsmith.tasks.minigrid.task import MiniGridTask
 
 UNSEEN, EMPTY, WALL, DOOR, KEY, LAVA = 0, 1, 2, 4, 5, 9
 TYPE_NAMES = {DOOR: "door", KEY: "key", 6: "ball", 7: "box", 8: "goal", LAVA: "lava"}
@@ -53,11 +52,11 @@ class FullState:
 
     privileged = True
 
-    def __init__(self, task: MiniGridTask, tables: Tables, envs: int) -> None:
+    def __init__(self, task: Task, tables: Tables, envs: int) -> None:
         self._tables = tables
         self._walls = np.asarray(tables["walls"])
         _, self._plan = np.unique(self._walls.reshape(len(self._walls), -1), axis=0, return_inverse=True)
-        self._stride = col.stride_of_object(task.kin.ranked)
+        self._stride = next(f["stride"] for f in task.schema["fields"] if f["name"] == "objects")
         self._columns = [*_STATE_COLUMNS, *range(FIRST_OBJECT, task.schema["width"])]
         self._rows = np.zeros((envs, task.schema["width"]), np.int32)
 
@@ -98,7 +97,7 @@ class SeenSoFar:
 
     privileged = False
 
-    def __init__(self, task: MiniGridTask, tables: Tables, envs: int) -> None:
+    def __init__(self, task: Task, tables: Tables, envs: int) -> None:
         size = task.schema["fields"]
         width = next(f["low"] for f in size if f["name"] == "width")
         height = next(f["low"] for f in size if f["name"] == "height")

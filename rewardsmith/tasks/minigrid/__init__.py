@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
+from .compiled import CompiledTask
 from .families import COVERED, is_foreign_id, registered_ids
 from .task import MiniGridTask
 
-__all__ = ["MiniGridTask", "get_task", "list_ids"]
+__all__ = ["CompiledTask", "MiniGridTask", "get_task", "list_ids"]
 
 
 def get_task(task_id: str, sizes: Mapping[str, int] | None = None) -> MiniGridTask:
@@ -16,7 +17,9 @@ def get_task(task_id: str, sizes: Mapping[str, int] | None = None) -> MiniGridTa
 
     Raises KeyError for ids that minigrid does not register.
     """
-    if task_id not in COVERED and not is_foreign_id(task_id):
+    if task_id in COVERED:
+        return CompiledTask(task_id, sizes)
+    if not is_foreign_id(task_id):
         raise KeyError(f"{task_id!r} is not a MiniGrid id")
     return MiniGridTask(task_id, sizes)
 

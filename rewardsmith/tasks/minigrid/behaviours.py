@@ -6,35 +6,27 @@ They are found in the listed states near the start and near a solution, so they 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Behaviour
+from ..base import Behaviour, Schema
 from . import schema as col
 from .enumerate import StateGraph
 from .kernels import E_BLOCKED, E_DIED, FORWARD
 from .snapshot import FIRST_OBJECT, KINDS
 
-if TYPE_CHECKING:
-    from .task import MiniGridTask
-
 LISTED = 12_000
-"""States looked at: the rooms that a solution passes."""
+"""States that are listed to find behaviours in: the rooms that a solution passes."""
 AWAY = 3
 """Cells to walk away from an object before coming back, where there is room."""
 DEATH, FAILURE = "into lava", "to an end without success"
 
 
-def find_behaviours(task: MiniGridTask, layout: int, solution: Sequence[int]) -> list[Behaviour]:
-    """The behaviours of one training layout; `solution` is a plan that solves it."""
-    graph = task.state_graph(layout, LISTED, along=solution)
-    if graph is None:
-        return []
+def find_behaviours(graph: StateGraph, schema: Schema) -> list[Behaviour]:
+    """The behaviours of one layout in its states near the start and near a solution."""
     parent, action = _tree(graph, 0)
-    found = _before_objects(task, graph, parent, action)
+    found = _before_objects(schema, graph, parent, action)
     ends = graph.over & ~graph.won
     died = graph.event == E_DIED
     for name, wanted in ((DEATH, ends & died), (FAILURE, ends & ~died), ("against a wall", _bumps(graph))):
@@ -47,13 +39,14 @@ def find_behaviours(task: MiniGridTask, layout: int, solution: Sequence[int]) ->
 
 
 def _before_objects(
-    task: MiniGridTask, graph: StateGraph, parent: NDArray[np.int64], action: NDArray[np.int64]
+    schema: Schema, graph: StateGraph, parent: NDArray[np.int64], action: NDArray[np.int64]
 ) -> list[Behaviour]:
     rows = graph.rows[graph.state]
-    stride = next(f for f in task.schema["fields"] if f["name"] == "objects")["stride"]
+    objects = next(f for f in schema["fields"] if f["name"] == "objects")
+    stride = objects["stride"]
     found: list[Behaviour] = []
     seen: Counter[str] = Counter()
-    for slot in range(task.slots):
+    for slot in range(objects["length"]):
         first = FIRST_OBJECT + slot * stride
         if rows[0, first + col.PRESENT] == 0:
             continue

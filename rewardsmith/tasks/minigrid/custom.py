@@ -14,7 +14,9 @@ from minigrid.minigrid_env import MiniGridEnv
 
 from rewardsmith.errors import UsageError
 
+from ..base import Behaviour
 from ..guarded import called
+from . import behaviours
 from . import schema as col
 from .enumerate import StateGraph
 from .families import FOREIGN_FAMILY
@@ -48,7 +50,7 @@ class CustomTask(MiniGridTask):
             what = f"makes a {type(made).__name__}" if callable(make) else f"is a {type(made).__name__}"
             raise UsageError(f"{name}: `make` {what}.", "Give a function or class that makes a new MiniGridEnv.")
         super().__init__(name, {**_SIZES, **(sizes or {})})
-        self.kin, self.engine, self.deterministic = FOREIGN_FAMILY, "real", False
+        self.family = FOREIGN_FAMILY
         self._make = make
         self._walkers: dict[int, Walker] = {}
         self._graphs = lru_cache(maxsize=4)(self._listed)
@@ -77,7 +79,7 @@ class CustomTask(MiniGridTask):
                 f"The grid of {self.id} differs in size between layouts.", "Pad it to one size with walls."
             )
         count, first = self.sizes[split], FIRST_SEED[split]
-        return collect_layouts(env, self.kin, self.slots, count, first, seen, beside=own_attributes)
+        return collect_layouts(env, self.family, self.slots, count, first, seen, beside=own_attributes)
 
     def state_graph(
         self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
@@ -109,16 +111,25 @@ class CustomTask(MiniGridTask):
 
     def _walker(self, layout: int) -> Walker:
         """The walker of a layout, which goes on from where it stopped; the longest unused ones make room for others."""
-        walker = self._walkers.pop(layout, None) or Walker(self, layout)
+        walker = self._walkers.pop(layout, None) or self._new_walker(layout)
         self._walkers[layout] = walker
         while len(self._walkers) > 1 and sum(map(len, self._walkers.values())) > _KEPT:
             del self._walkers[next(iter(self._walkers))]
         return walker
 
+    def _new_walker(self, layout: int) -> Walker:
+        return Walker(self.id, self.make_env(), layout, self.start_seed(layout), self.schema, len(self.actions))
+
     def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
-        """As of MiniGridTask, but only the states that are known: none is listed for it."""
+        """As of CompiledTask, but only the states that are known: none is listed for it."""
         walker = self._walker(layout)
         return None if walker.hidden else (min(cap, len(walker)), walker.complete and len(walker) <= cap)
+
+    def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
+        """As of CompiledTask; none where the environment does more than its listed states tell."""
+        del solution
+        graph = self.state_graph(layout, behaviours.LISTED)
+        return [] if graph is None else behaviours.find_behaviours(graph, self.schema)
 
     def oracle_plans(self, count: int) -> list[tuple[int, list[int]]] | None:
         """Shortest solutions of the first layouts that have one among the states that can be listed."""
@@ -142,7 +153,7 @@ class CustomTask(MiniGridTask):
 
     def _solves(self, layout: int, actions: Sequence[int]) -> bool:
         env = self.make_env()
-        called(self.id, "reset()", reset_quietly, env, int(self.pool("train").seeds[layout]))
+        called(self.id, "reset()", reset_quietly, env, self.start_seed(layout))
         ended = solved = False
         for action in actions:
             _, paid, over, cut, _ = called(self.id, "step()", env.step, action)
@@ -156,7 +167,7 @@ class CustomTask(MiniGridTask):
 def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequence[int]) -> bool:
     """Whether an episode of the untouched environment passes the rows, and is paid, as the graph says."""
     env, tracker = task.make_env(), StateTracker(task.schema)
-    called(task.id, "reset()", reset_quietly, env, int(task.pool("train").seeds[layout]))
+    called(task.id, "reset()", reset_quietly, env, task.start_seed(layout))
     tracker.start(env)
     assert graph.pay is not None
     node = 0

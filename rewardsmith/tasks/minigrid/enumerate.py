@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
@@ -17,12 +16,12 @@ from ..base import Tables
 from . import kernels
 from . import schema as col
 from .batched import Layouts, pool_tables
+from .families import Family
 from .kernels import EMPTY, EVENT, EVENT_SLOT, IS_OBJECT, PLACE, POS, code_of, step_one, stride_of
+from .pay import FIRST, LAST
+from .pools import Pool
 from .reachable import count_states, states_along
 from .search import lookup, pack, unpack
-
-if TYPE_CHECKING:
-    from .task import MiniGridTask
 
 FIRST_CAPACITY = 1 << 13
 OVER, WON = 1, 2
@@ -53,6 +52,12 @@ class StateGraph:
     tables: Tables
     pay: NDArray[np.float64] | None = None
 
+    def paid(self, nodes: NDArray[np.int64], last: bool = False) -> NDArray[np.float64]:
+        """What the environment pays [K, A] for every action of nodes at the first step, or as it would at the last."""
+        if self.pay is not None:
+            return self.pay[int(last), nodes]
+        return np.where(self.won[nodes], LAST if last else FIRST, 0.0)
+
     def rows_before(self, nodes: NDArray[np.int64], step: int = 0) -> NDArray[np.int32]:
         """The rows int32 [K, width] of nodes, as if reached at `step`."""
         rows = self.rows[self.state[nodes]]
@@ -70,24 +75,20 @@ class StateGraph:
 
 
 class Enumerator:
-    """State graphs of the layouts of a task's training pool."""
+    """State graphs of the layouts of a pool."""
 
-    def __init__(self, task: MiniGridTask) -> None:
-        if task.engine != "batched":
-            raise ValueError(f"{task.id} is played by the real environment, which cannot be enumerated")
-        self._task, self._pool = task, task.pool("train")
-        self._layouts = Layouts(self._pool, task.kin)
+    def __init__(self, pool: Pool, family: Family, max_steps: int) -> None:
+        self._pool, self._family, self._max_steps = pool, family, max_steps
+        self._layouts = Layouts(pool, family)
 
-    def explore(
-        self, layout: int, limit: int, events: bool, uses: Sequence[str], along: Sequence[int] = ()
-    ) -> StateGraph:
+    def explore(self, layout: int, limit: int, events: bool, along: Sequence[int] = ()) -> StateGraph:
         """The graph of a layout, cut off at `limit` nodes.
 
-        `events`: states that the last action reached otherwise are told apart. `uses`: costly features to fill in.
+        `events`: states that the last action reached otherwise are told apart. Costly features are not filled in.
         `along`: actions from the start on; what is nearest to any state that they pass is enumerated first.
         """
         lay, slots = self._layouts, self._layouts.things.shape[1]
-        base, rule = self._base(layout), self._task.kin.rule
+        base, rule = self._base(layout), self._family.rule
         start = self._start(layout, events)
         starts = start[None]
         if along:
@@ -102,7 +103,6 @@ class Enumerator:
             name: t[layout : layout + 1] for name, t in pool_tables(self._pool).items()
         }  # one layout: its tables travel into the sandbox
         rows = self._rows(states, layout, slots, events)
-        self._task.fill_features(rows, tables, uses)
         over, won = flags & OVER > 0, flags & WON > 0
         return StateGraph(layout, rows, state, node, successor, event, item, over, won, complete, tables)
 
@@ -110,7 +110,7 @@ class Enumerator:
         """(states with a move left, at most `cap`; whether these are all); the last event is not told apart."""
         lay, slots = self._layouts, self._layouts.things.shape[1]
         counted, complete = count_states(
-            self._base(layout), self._start(layout, False), slots, lay.fixed, lay.goal, layout, self._task.kin.rule,
+            self._base(layout), self._start(layout, False), slots, lay.fixed, lay.goal, layout, self._family.rule,
             lay.row_length, cap,
         )  # fmt: skip
         return int(counted), bool(complete)
@@ -133,11 +133,11 @@ class Enumerator:
         if events:
             agent[:, EVENT], agent[:, EVENT_SLOT] = states[:, -2], states[:, -1]
         things = states[:, 3 : 3 + 2 * slots].astype(np.int32).reshape(count, slots, 2)
-        rows = np.zeros((count, self._task.schema["width"]), np.int32)
+        rows = np.zeros((count, col.row_width(slots, self._family.ranked)), np.int32)
         height, width = pool.cells.shape[1:]
         kernels.rows_batch(
             lay.cells[:1], agent, things, np.full(count, layout, np.int64), lay.fixed, lay.row_length,
-            self._task.max_steps, width, height, self._task.kin.ranked, rows,
+            self._max_steps, width, height, self._family.ranked, rows,
         )  # fmt: skip
         rows[:, col.LAYOUT] = 0
         return rows

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base import BatchEnv, Schema
 from .captions import read_row
 
 if TYPE_CHECKING:
-    from .task import MiniGridTask
+    from .planner import Plan
 
 TELLING = (
     "unlocked", "opened", "opened_box", "picked_up", "reached", "dropped", "declared", "blocked", "moved",
@@ -20,15 +22,16 @@ SEARCHED = 100_000
 """States that the search for an example's plan may look at."""
 
 
-def worked_example(task: MiniGridTask) -> dict[str, Any]:
-    """{"prev", "action", "state", "reward"} of the most telling step of an episode."""
-    batch = task.batch(1, "train")
+def worked_example(batch: BatchEnv, names: Sequence[str], schema: Schema, plan: Plan | None) -> dict[str, Any]:
+    """{"prev", "action", "state", "reward"} of the most telling step of an episode: the plan's, or a random one.
+
+    batch: one environment, which is closed afterwards. names: of the actions.
+    """
     batch.reset(0)
-    plan = task.plan(0, SEARCHED) if task.engine == "batched" else None
-    actions = _random_actions(len(task.actions)) if plan is None else plan.actions
+    actions = _random_actions(len(names)) if plan is None else plan.actions
     if plan is not None:
         batch.play(plan.layout)
-    rows = np.zeros((2, 1, task.schema["width"]), np.int32)
+    rows = np.zeros((2, 1, schema["width"]), np.int32)
     batch.state_rows(rows[1])
     best: dict[str, Any] = {}
     for action in actions:
@@ -36,9 +39,9 @@ def worked_example(task: MiniGridTask) -> dict[str, Any]:
         batch.step(np.array([action]))
         batch.state_rows(rows[1])
         found = {
-            "prev": read_row(rows[0, 0], batch.tables, task.schema),
-            "action": task.actions.names[action],
-            "state": read_row(rows[1, 0], batch.tables, task.schema),
+            "prev": read_row(rows[0, 0], batch.tables, schema),
+            "action": names[action],
+            "state": read_row(rows[1, 0], batch.tables, schema),
             "reward": round(float(batch.rewards[0]), 4),
         }
         if not best or _telling(found) < _telling(best):

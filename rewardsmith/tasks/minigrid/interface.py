@@ -5,13 +5,13 @@ The facts name no game: kinds, colours and ids could be renamed throughout and s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..base import Interface
-from .examples import worked_example
-from .families import FETCH, FOREIGN, MATCH, OPEN_IN_ORDER, PUT_NEAR, STAND_BESIDE
+from ..base import Interface, Schema
+from .families import FETCH, FOREIGN, MATCH, OPEN_IN_ORDER, PUT_NEAR, STAND_BESIDE, Family
 from .pools import (
     OBJECT_COLOR,
     OBJECT_CONTENT,
@@ -22,9 +22,6 @@ from .pools import (
 )
 from .schema import EVENT_DOCS
 from .snapshot import COLORS, KINDS, STATES
-
-if TYPE_CHECKING:
-    from .task import MiniGridTask
 
 ACTION_DOCS = {
     "TURN_LEFT": "turn left in place",
@@ -48,7 +45,6 @@ KIND_FACTS: dict[str, dict[str, Any]] = {
     "box": {"carryable": True, "opened_by": "TOGGLE", "opening": "the box vanishes and shows its contents"},
     "goal": {"carryable": False, "reachable": True},
 }
-REWARD = "The environment pays 1 - 0.9 * step / max_steps on the step that succeeds, and 0 on all others."
 VERBS = {
     "get to": "reach", "reach": "reach", "go to": "stand_beside", "pick up": "carry", "open": "open",
     "put": "put_near",
@@ -65,34 +61,45 @@ KIND_MECHANICS = {
 }
 
 
-def build_interface(task: MiniGridTask) -> Interface:
-    """Assemble the interface of `task`; looks at its training pool."""
-    pool = task.pool("train")
-    facts = _facts(task, pool)
-    example = worked_example(task)
+def build_interface(
+    task_id: str,
+    family: Family,
+    pool: Pool,
+    schema: Schema,
+    actions: Sequence[str],
+    pay_rule: str,
+    example: dict[str, Any],
+) -> Interface:
+    """Assemble a task's interface.
+
+    pool: its training layouts. actions: their names. pay_rule: what the environment pays, in a sentence. example: of
+    one transition, see examples.worked_example.
+    """
+    facts = _facts(family, pool, schema, actions)
+    facts["world"]["moves_by_itself"] = "Dynamic" in task_id
     missions = facts["goal"]["example_missions"]
     quoted = "; or: ".join(f'"{mission}"' for mission in missions if mission)
-    goal = f"Mission: {quoted or 'none is given'}. {task.success_rule}"
-    return Interface(task.id, goal, _text(task, facts, goal, example), facts, example)
+    goal = f"Mission: {quoted or 'none is given'}. {family.success}"
+    text = _text(task_id, facts, goal, example, pay_rule)
+    return Interface(task_id, goal, text, facts, example)
 
 
-def _facts(task: MiniGridTask, pool: Pool) -> dict[str, Any]:
+def _facts(family: Family, pool: Pool, schema: Schema, actions: Sequence[str]) -> dict[str, Any]:
     counts = _object_counts(pool)
     return {
-        "fields": task.schema["fields"],
-        "actions": [{"name": name, "doc": ACTION_DOCS[name]} for name in task.actions.names],
+        "fields": schema["fields"],
+        "actions": [{"name": name, "doc": ACTION_DOCS[name]} for name in actions],
         "events": [{"name": name, "doc": doc} for name, doc in EVENT_DOCS.items()],
         "kinds": {kind: _kind_facts(kind, pool) for kind in counts},
         "colors": list(COLORS),
-        "goal": _goal_facts(task, pool),
-        "max_steps": task.max_steps,
+        "goal": _goal_facts(family, pool),
+        "max_steps": next(f["high"] for f in schema["fields"] if f["name"] == "max_steps"),
         "object_counts": counts,
         "world": {
             "width": int(pool.cells.shape[2]),
             "height": int(pool.cells.shape[1]),
             "lava": bool((pool.cells // 18 == 9).any()),
             "one_carried_at_most": True,
-            "moves_by_itself": "Dynamic" in task.id,
         },
     }
 
@@ -131,21 +138,21 @@ def _hidden_kinds(pool: Pool) -> set[str]:
     return {KINDS[k] for k in pool.objects[layouts, contents, OBJECT_KIND]}
 
 
-def _goal_facts(task: MiniGridTask, pool: Pool) -> dict[str, Any]:
+def _goal_facts(family: Family, pool: Pool) -> dict[str, Any]:
     """The goal as a relation between the agent and the objects with `target` set."""
     targets = pool.objects[pool.objects[:, :, OBJECT_TARGET] > 0]
     kinds = [KINDS[i] for i in np.unique(targets[:, OBJECT_KIND])]
     goal: dict[str, Any] = {
-        "relation": task.kin.relation,
+        "relation": family.relation,
         "kind": kinds[0] if len(kinds) == 1 else None,
         "kinds": kinds,
         "select": {"target": True},
         "targets": {"min": int((pool.objects[:, :, OBJECT_TARGET] > 0).sum(1).min()),
                     "max": int((pool.objects[:, :, OBJECT_TARGET] > 0).sum(1).max())},
-        "rule": task.success_rule,
+        "rule": family.success,
         "example_missions": list(dict.fromkeys(pool.missions.tolist()))[:3],
     }  # fmt: skip
-    rule = task.kin.rule
+    rule = family.rule
     if rule == FOREIGN:
         goal["relations"] = _relations_in(pool)
         goal["relation"] = goal["relations"][0] if len(goal["relations"]) == 1 else "mission"
@@ -171,14 +178,14 @@ def _relations_in(pool: Pool) -> list[str]:
     return [relation for verb, relation in VERBS.items() if verb in text]
 
 
-def _text(task: MiniGridTask, facts: dict[str, Any], goal: str, example: dict[str, Any]) -> str:
+def _text(task_id: str, facts: dict[str, Any], goal: str, example: dict[str, Any], pay_rule: str) -> str:
     """The interface as prose and typed lists, at most 110 columns wide where it can be."""
     kinds = [f"- {KIND_MECHANICS[kind]}" for kind in facts["kinds"]]
     counts = [f"{kind}: {_range(count)}" for kind, count in facts["object_counts"].items()]
     lava = ["- Stepping into lava ends the episode without success."] if facts["world"]["lava"] else []
     moving = ["- Balls move by themselves; stepping into one ends the episode with reward -1."]
     lines = [
-        f"TASK {task.id}", "", "GOAL", goal, "", "STATE", *_field_lines(facts["fields"], ""), "",
+        f"TASK {task_id}", "", "GOAL", goal, "", "STATE", *_field_lines(facts["fields"], ""), "",
         "ACTIONS", *[f"{i} {a['name']}: {a['doc']}" for i, a in enumerate(facts["actions"])], "",
         "EVENTS (values of event)", *[f"{e['name']}: {e['doc']}" for e in facts["events"]], "",
         "MECHANICS",
@@ -186,7 +193,7 @@ def _text(task: MiniGridTask, facts: dict[str, Any], goal: str, example: dict[st
         "- It carries one object at most and acts on the cell ahead only. Objects and walls block its way.",
         *kinds, *lava, *(moving if facts["world"]["moves_by_itself"] else []),
         f"- An episode ends with success, by a fatal action, or after {facts['max_steps']} steps.",
-        f"- {REWARD if task.engine == 'batched' else 'The environment pays on success only.'}",
+        f"- {pay_rule}",
         f"- At the start of an episode there are: {'; '.join(counts) or 'no objects'}.", "",
         "EXAMPLE of one transition", "prev:", *_brief(example["prev"]),
         f"action: {example['action']}", "state:", *_brief(example["state"]),

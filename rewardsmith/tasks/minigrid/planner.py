@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels
 from .batched import Layouts
+from .families import Family
+from .pools import Pool
 from .search import CAPPED, FOUND, breadth_first
-
-if TYPE_CHECKING:
-    from .task import MiniGridTask
 
 STATE_CAP = 2_000_000
 QUICK_CAP = 200_000
@@ -33,11 +31,9 @@ class Plan:
 class Planner:
     """Plans for the layouts of one pool."""
 
-    def __init__(self, task: MiniGridTask, split: str = "train") -> None:
-        if task.engine != "batched":
-            raise ValueError(f"{task.id} is played by the real environment, which cannot be searched")
-        self._task = task
-        self._layouts = Layouts(task.pool(split), task.kin)
+    def __init__(self, pool: Pool, family: Family, max_steps: int) -> None:
+        self._rule, self._max_steps = family.rule, max_steps
+        self._layouts = Layouts(pool, family)
         slots = self._layouts.things.shape[1]
         self._memory_cap = MEMORY_CAP // (2 * (3 + 2 * slots))
 
@@ -55,7 +51,7 @@ class Planner:
             plan = self._plan_in_stages(layout, cap)
         else:
             plan = None
-        return plan if plan is not None and len(plan.actions) <= self._task.max_steps else None
+        return plan if plan is not None and len(plan.actions) <= self._max_steps else None
 
     def _plan_in_stages(self, layout: int, cap: int) -> Plan | None:
         """Join the shortest ways from each step of progress to the next."""
@@ -87,7 +83,7 @@ class Planner:
         """Run the search; returns (outcome, actions, state reached)."""
         lay = self._layouts
         outcome, moves, parents, last, state = breadth_first(
-            self._base(layout), start, lay.fixed, lay.goal, layout, self._task.kin.rule,
+            self._base(layout), start, lay.fixed, lay.goal, layout, self._rule,
             lay.row_length, cap, staged,
         )  # fmt: skip
         actions = []

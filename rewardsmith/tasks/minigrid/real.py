@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Tables
+from ..base import Schema, Tables
 from ..guarded import called
 from .batched import DIRECTIONS, IMAGE_SIZE, pool_tables
 from .kernels import SPREAD, VIEW
 from .pools import Pool, reset_quietly
 from .snapshot import STEPS, StateTracker
-
-if TYPE_CHECKING:
-    from .task import MiniGridTask
 
 IMAGE_SCALE = np.array([10, 5, 2], np.float32)  # largest type, colour and state
 
@@ -71,9 +69,10 @@ class RealBatch:
     An episode's own randomness (obstacles that move) follows from the seed of its layout.
     """
 
-    def __init__(self, task: MiniGridTask, pool: Pool, num_envs: int) -> None:
-        self.num_envs = num_envs
-        self.observation_size = task.observation_size
+    def __init__(self, task_id: str, envs: Sequence[Any], pool: Pool, schema: Schema) -> None:
+        """envs: the real environments, which this batch closes."""
+        self.num_envs = num_envs = len(envs)
+        self.observation_size = IMAGE_SIZE + DIRECTIONS + pool.features.shape[1]
         self.tables: Tables = pool_tables(pool)
         self.rewards = np.zeros(num_envs)
         self.terminated = np.zeros(num_envs, np.bool_)
@@ -81,10 +80,10 @@ class RealBatch:
         self.success = np.zeros(num_envs, np.bool_)
         self.layout = np.zeros(num_envs, np.int64)
         self._pool = pool
-        self._id = task.id
-        self._envs = [with_quick_views(called(task.id, "its constructor", task.make_env)) for _ in range(num_envs)]
-        self._trackers = [StateTracker(task.schema) for _ in range(num_envs)]
-        self._rows = np.zeros((num_envs, task.schema["width"]), np.int32)
+        self._id = task_id
+        self._envs = [with_quick_views(env) for env in envs]
+        self._trackers = [StateTracker(schema) for _ in range(num_envs)]
+        self._rows = np.zeros((num_envs, schema["width"]), np.int32)
         self._observed: list[dict[str, Any]] = [{} for _ in range(num_envs)]
         self._episode = np.zeros(num_envs, np.int64)
         self._order = np.arange(len(pool))

@@ -1,23 +1,28 @@
-"""A MiniGrid task as rewardsmith sees it: pools, batches, schema, interface, captions, plans."""
+"""A MiniGrid task as rewardsmith sees it: pools, batches, schema, interface, captions, events, drawings."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from ..base import ActionSet, BatchEnv, Behaviour, Interface, Schema, Tables
+from ..base import ActionSet, BatchEnv, Interface, Schema, Tables
+from ..capabilities import StateReader
+from ..events import read_event
 from ..guarded import called
+from . import captions, drawing
 from .families import COVERED, FOREIGN_FAMILY, Family, mission_width
 from .pools import SIZES, Pool, load_pool, make_real, reset_quietly
 from .schema import build_schema
 from .snapshot import list_objects
 
 if TYPE_CHECKING:
-    from .enumerate import Enumerator, StateGraph
-    from .planner import Plan, Planner
+    from .planner import Plan
 
 ACTIONS = ("TURN_LEFT", "TURN_RIGHT", "FORWARD", "PICK_UP", "DROP", "TOGGLE", "DONE")
 FOREIGN_SAMPLE = 32
@@ -25,20 +30,24 @@ FOREIGN_SAMPLE = 32
 
 
 class MiniGridTask:
-    """The Task protocol over one MiniGrid or BabyAI id; nothing heavy is loaded before it is needed."""
+    """The Task protocol over one MiniGrid or BabyAI id, played by the real environment.
 
-    family = "minigrid"
+    Nothing heavy is loaded before it is needed. compiled.CompiledTask adds what the compiled engine can do.
+    """
+
+    engine = "real"
+    cheap_steps = False
+    deterministic = False  # what the environment does may depend on what its grid does not show
     view_cells = 49
-    state_limit = 400_000
+    legend = drawing.LEGEND
+    pay_rule = "The environment pays on success only."
 
     def __init__(self, task_id: str, sizes: Mapping[str, int] | None = None) -> None:
         self.id = task_id
         self.sizes = {**SIZES, **(sizes or {})}
-        self.kin: Family = COVERED[task_id][0] if task_id in COVERED else FOREIGN_FAMILY
-        self.engine = "batched" if task_id in COVERED else "real"
-        self.deterministic = self.engine == "batched"
-        self.success_rule = self.kin.success
-        self.observation_size = 151 + mission_width(self.kin)
+        self.family: Family = COVERED[task_id][0] if task_id in COVERED else FOREIGN_FAMILY
+        self.success_rule = self.family.success
+        self.observation_size = 151 + mission_width(self.family)
 
     @cached_property
     def _env(self) -> Any:
@@ -47,15 +56,24 @@ class MiniGridTask:
         called(self.id, "reset()", reset_quietly, env, 0)
         return env.unwrapped
 
-    @cached_property
+    # Properties over cached ones: type checkers take no cached_property for a protocol's property.
+    @property
     def actions(self) -> ActionSet:
-        names = ACTIONS if self.engine == "batched" else ACTIONS[: int(self._env.action_space.n)]
-        # DONE is the last action where there is one; four turns to the left are a full turn.
-        return ActionSet(names, idle=len(names) - 1, detour=(ACTIONS.index("TURN_LEFT"),) * 4)
+        return self._actions
 
-    @cached_property
+    @property
     def max_steps(self) -> int:
         return self._survey[1]
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    @cached_property
+    def _actions(self) -> ActionSet:
+        names = ACTIONS if self.id in COVERED else ACTIONS[: int(self._env.action_space.n)]
+        # DONE is the last action where there is one; four turns to the left are a full turn.
+        return ActionSet(names, idle=len(names) - 1, detour=(ACTIONS.index("TURN_LEFT"),) * 4)
 
     @cached_property
     def slots(self) -> int:
@@ -75,9 +93,9 @@ class MiniGridTask:
         return max(counts) + max(counts) // 4 + 1, max(limits)
 
     @cached_property
-    def schema(self) -> Schema:
+    def _schema(self) -> Schema:
         size = (int(self._env.width), int(self._env.height))
-        return build_schema(self.slots, self.kin.ranked, size, self.max_steps)
+        return build_schema(self.slots, self.family.ranked, size, self.max_steps)
 
     def make_env(self) -> Any:
         """The real gymnasium environment."""
@@ -87,38 +105,76 @@ class MiniGridTask:
         """The layouts of "train", "select" or "claim"."""
         if split not in self.sizes:
             raise ValueError(f"pool {split!r} is none of {', '.join(self.sizes)}")
-        return load_pool(self.id, split, self.kin, self.slots, self.sizes[split], self.sizes["train"])
+        return load_pool(self.id, split, self.family, self.slots, self.sizes[split], self.sizes["train"])
 
     def pool_hashes(self, split: str) -> list[str]:
         """sha256 of every layout of a pool, over grid, agent, mission and target."""
         return self.pool(split).hashes.tolist()
 
+    def start_seed(self, layout: int) -> int:
+        """What the real environment is reset with to start on a training layout."""
+        return int(self.pool("train").seeds[layout])
+
     def unseen(self, pool: str) -> bool:
         return bool(self.pool(pool).unseen)
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
-        if self.engine == "real":
-            return self.real_batch(num_envs, pool)
-        from .batched import BatchedGrid
-
-        see_through = bool(self._env.see_through_walls)
-        return BatchedGrid(self.pool(pool), self.kin, num_envs, self.max_steps, see_through)
+        return self.real_batch(num_envs, pool)
 
     def real_batch(self, num_envs: int, pool: str) -> BatchEnv:
-        """The same layouts in the real environment, whichever engine `batch` plays in."""
+        """The layouts of `pool` in the real environment, whichever engine `batch` plays in."""
         from .real import RealBatch
 
-        return RealBatch(self, self.pool(pool), num_envs)
+        layouts = self.pool(pool)
+        envs = [called(self.id, "its constructor", self.make_env) for _ in range(num_envs)]
+        return RealBatch(self.id, envs, layouts, self.schema)
 
     def interface(self) -> Interface:
+        from .examples import worked_example
         from .interface import build_interface
 
-        return build_interface(self)
+        names = self.actions.names
+        example = worked_example(self.batch(1, "train"), names, self.schema, self._example_plan())
+        return build_interface(self.id, self.family, self.pool("train"), self.schema, names, self.pay_rule, example)
+
+    def _example_plan(self) -> Plan | None:
+        """The plan whose most telling step is the interface's example; None for random play."""
+        return None
 
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
-        from .captions import caption
+        return captions.caption(row, tables, self.schema)
 
-        return caption(row, tables, self.schema)
+    def read_event(self, row: NDArray[Any]) -> tuple[str, str | None]:
+        """The last event in a state row [W], and the kind of object it concerned, if any."""
+        return read_event(row, self.schema)
+
+    def draw_state(self, row: NDArray[Any], tables: Tables) -> str:
+        """The whole grid of a state row [W], one line per row of cells."""
+        return drawing.draw_grid(row, tables, self.schema)
+
+    def draw_observation(self, observation: NDArray[np.float32]) -> str:
+        """The agent's own view out of an observation [D], seven rows of text."""
+        return drawing.draw_view(observation)
+
+    def transition_columns(
+        self, before: NDArray[Any], actions: NDArray[Any], after: NDArray[Any], everything: bool
+    ) -> NDArray[np.int32]:
+        """int32 [..., K]: what tells transitions apart in words, see drawing.transition_columns."""
+        return drawing.transition_columns(before, actions, after, self.schema, everything)
+
+    def transition_words(
+        self, before: NDArray[Any], action: str, after: NDArray[Any], tables: Tables, drawings: list[str]
+    ) -> str:
+        """A transition between two rows [W]; `drawings`: of what was before and after, or empty."""
+        return drawing.transition_words(before, action, after, tables, self.schema, drawings)
+
+    def state_reader(self) -> StateReader:
+        """The tracker's own source, the walking distances', and how an exported file calls them."""
+        from . import snapshot, walking
+
+        code = (Path(__file__).parent / "export_parts" / "grid_tracker.py").read_text(encoding="utf-8")
+        features = inspect.getsource(walking.fill_walk_distances)
+        return StateReader(f"gymnasium.make({self.id!r})", (snapshot,), (features, code))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """Compute the declared costly features in place; rows int32 [..., width]."""
@@ -129,72 +185,3 @@ class MiniGridTask:
         objects = next(f for f in self.schema["fields"] if f["name"] == "objects")
         flat = rows.reshape(-1, rows.shape[-1])
         compiled_fill()(flat, tables["walls"], tables["lava"], objects["start"], objects["stride"], objects["length"])
-
-    def plan(self, layout: int, state_cap: int | None = None) -> Plan | None:
-        """A plan for one training layout, flagged if it may not be the shortest; None if none is found."""
-        from .planner import STATE_CAP
-
-        return self._planner.plan(layout, state_cap or STATE_CAP)
-
-    def solution(self, layout: int) -> Sequence[int] | None:
-        """Actions that solve one training layout; None where none are found, or the real environment plays."""
-        if self.engine == "real":
-            return None
-        from .planner import QUICK_CAP, STATE_CAP
-
-        # Where the first layout is beyond a full search, most are, and each try takes seconds.
-        cap = STATE_CAP if self._first_plan is None or self._first_plan.optimal else QUICK_CAP
-        plan = self._first_plan if layout == 0 else self.plan(layout, cap)
-        return None if plan is None else plan.actions
-
-    @cached_property
-    def _first_plan(self) -> Plan | None:
-        return self.plan(0)
-
-    @cached_property
-    def _planner(self) -> Planner:
-        from .planner import Planner
-
-        return Planner(self)
-
-    def state_graph(
-        self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
-    ) -> StateGraph | None:
-        """Every state that a training layout can reach; None where the real environment plays."""
-        return None if self.engine == "real" else self._enumerator.explore(layout, limit, events, uses, along)
-
-    def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
-        """How many states a training layout can reach, at most `cap`, and whether that is all of them."""
-        return None if self.engine == "real" else self._enumerator.count(layout, cap)
-
-    def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
-        """To and fro before each object, into lava, against a wall."""
-        from .behaviours import find_behaviours
-
-        return find_behaviours(self, layout, solution)
-
-    @cached_property
-    def _enumerator(self) -> Enumerator:
-        from .enumerate import Enumerator
-
-        return Enumerator(self)
-
-    def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
-        """Solutions of the first `count` training layouts that the search can solve.
-
-        They are the shortest wherever the search can afford to know; `plan` tells which.
-        """
-        if self.engine == "real":
-            return None
-        from .planner import QUICK_CAP, STATE_CAP
-
-        cap, found = STATE_CAP, []
-        for layout in range(len(self.pool("train"))):
-            plan = self.plan(layout, cap)
-            if plan is not None:
-                found.append((plan.layout, plan.actions))
-                # Where one layout is beyond a full search, most are, and each try takes seconds.
-                cap = cap if plan.optimal else QUICK_CAP
-            if len(found) >= count:
-                break
-        return found

@@ -11,21 +11,19 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import is_, itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from minigrid.minigrid_env import MiniGridEnv
 from numpy.typing import NDArray
 
+from ..base import Schema
 from ..guarded import called
 from ..progress import report
 from . import schema as col
 from .enumerate import StateGraph
 from .pools import reset_quietly
 from .snapshot import EVENTS, StateTracker
-
-if TYPE_CHECKING:
-    from .custom import CustomTask
 
 _SAME = 1e-6  # of rewards: an environment may compute in float32
 _REPORTED = 256  # states between two reports
@@ -92,13 +90,14 @@ class Walker:
     hidden: the environment does more than its states tell, so nothing here may be relied on.
     """
 
-    def __init__(self, task: CustomTask, layout: int) -> None:
+    def __init__(self, task_id: str, env: Any, layout: int, seed: int, schema: Schema, actions: int) -> None:
+        """env: a new environment, which the walker keeps. seed: of the layout. actions: how many there are."""
         self.layout, self.hidden = layout, False
-        self._task_id, self._steps, self._actions = task.id, task.max_steps, len(task.actions)
-        wrapped = task.make_env()
-        called(task.id, "reset()", reset_quietly, wrapped, int(task.pool("train").seeds[layout]))
-        self._env = wrapped.unwrapped
-        self._tracker = StateTracker(task.schema)
+        self._task_id, self._actions = task_id, actions
+        self._steps: int = next(f["high"] for f in schema["fields"] if f["name"] == "max_steps")
+        called(task_id, "reset()", reset_quietly, env, seed)
+        self._env = env.unwrapped
+        self._tracker = StateTracker(schema)
         first, self.tables = self._tracker.start(self._env)
         self._env.gen_obs = dict  # observations are most of the cost and none of the dynamics
         self._grids: dict[tuple[int, ...], _Grid] = {}

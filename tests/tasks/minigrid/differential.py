@@ -15,9 +15,9 @@ import numpy as np
 
 from rewardsmith.tasks.minigrid import get_task
 from rewardsmith.tasks.minigrid.batched import BatchedGrid
+from rewardsmith.tasks.minigrid.compiled import CompiledTask
 from rewardsmith.tasks.minigrid.families import COVERED
 from rewardsmith.tasks.minigrid.snapshot import StateTracker
-from rewardsmith.tasks.minigrid.task import MiniGridTask
 
 SMALL = {"train": 64, "select": 16, "claim": 16}
 MOST_STEPS = 400
@@ -64,7 +64,7 @@ CHOOSERS: tuple[Chooser, ...] = (choose_at_random, choose_to_meddle, choose_to_w
 class Twin:
     """One real environment and the compiled one, started on the same layout."""
 
-    def __init__(self, task: MiniGridTask) -> None:
+    def __init__(self, task: CompiledTask) -> None:
         self.pool = task.pool("train")
         batch = task.batch(1, "train")
         assert isinstance(batch, BatchedGrid)
@@ -115,7 +115,7 @@ class Twin:
         return None
 
 
-def play_episodes(task: MiniGridTask, episodes: int, seed: int) -> tuple[int, int, list[str]]:
+def play_episodes(task: CompiledTask, episodes: int, seed: int) -> tuple[int, int, list[str]]:
     """Play `episodes` episodes in both; returns steps, successes and the differences found."""
     twin, rng, steps, solved = Twin(task), np.random.default_rng(seed), 0, 0
     differences = []

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.tasks.minigrid import get_task
 from rewardsmith.tasks.minigrid.captions import read_row
 from rewardsmith.tasks.minigrid.pools import reset_quietly
-from rewardsmith.tasks.minigrid.real import RealBatch, with_quick_views
+from rewardsmith.tasks.minigrid.real import with_quick_views
 from tests.tasks.minigrid.differential import SMALL
 
 FOREIGN = (
@@ -19,7 +20,7 @@ TINY = {"train": 6, "select": 3, "claim": 3}
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_foreign_task_can_be_trained_on(name):
     task = get_task(name, TINY)
-    assert task.engine == "real" and task.oracle_plans(1) is None
+    assert task.engine == "real" and planner_of(task) is None
     batch, rng = task.batch(2, "train"), np.random.default_rng(0)
     rows = np.zeros((2, task.schema["width"]), np.int32)
     seen = np.zeros((2, task.observation_size), np.float32)
@@ -55,7 +56,7 @@ def test_quick_views_show_what_the_environment_shows(name):
 
 def test_the_real_batch_agrees_with_the_engine():
     task = get_task("MiniGrid-DoorKey-5x5-v0", SMALL)
-    real, fast = RealBatch(task, task.pool("train"), 3), task.batch(3, "train")
+    real, fast = task.real_batch(3, "train"), task.batch(3, "train")
     rng = np.random.default_rng(0)
     rows = np.zeros((2, 3, task.schema["width"]), np.int32)
     seen = np.zeros((2, 3, task.observation_size), np.float32)

@@ -1,4 +1,4 @@
-"""A MiniGrid transition in words, in three views, and as a key that is the same for the same words.
+"""A MiniGrid transition in words and drawings, in three views, and as a key that is the same for the same words.
 
 "caption": what the agent carries and faces, what it did, what happened. "cropped": the same with the agent's own 7x7
 view before and after, drawn in symbols. "full": with the whole grid.
