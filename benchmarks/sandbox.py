@@ -30,7 +30,7 @@ from rewardsmith.training.trial import TrialPlan, _build
 from rewardsmith.training.vecenv import BatchVecEnv
 from sandbox import facade
 from sandbox.budget import seconds_used
-from sandbox.client import Limits, RewardHost, Scores, observe_level
+from sandbox.client import HostSetup, RewardHost, Scores, observe_level
 from sandbox.protocol import MAX_NAMES, action_constants
 from sandbox.scoring import Program
 
@@ -47,7 +47,7 @@ class InProcess:
     def __init__(self, reward, task, tables, envs: int, steps: int, isolation: str, wait: bool = True) -> None:
         facades = facade.load_facades()
         names = {**action_constants(task.actions.names), "__builtins__": facade.reward_builtins(facades)}
-        self.program = Program(reward.source, tuple(reward.functions), task.schema, tables, envs, names, Limits())
+        self.program = Program(reward.source, HostSetup(reward.functions, task.schema, tables), envs, names)
         self.uses = self.program.uses
         self.parts: list[np.ndarray] = []
 
@@ -134,7 +134,8 @@ def cold_start(runs: int) -> tuple[float, float, float]:
     site = str(Path(np.__file__).parents[1])
     for _ in range(runs):
         began = time.perf_counter()
-        with RewardHost(PROGRAM, ["reward"], task.schema, tables, 64, 4096, actions=task.actions.names) as host:
+        setup = HostSetup(["reward"], task.schema, tables, task.actions.names)
+        with RewardHost(PROGRAM, setup, 64, 4096) as host:
             times.append(1000 * (time.perf_counter() - began))
             status = Path(f"/proc/{host.pid}/status").read_text()
             sizes.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)

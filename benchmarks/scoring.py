@@ -12,7 +12,7 @@ import numpy as np
 from rewardsmith.programs.rollout import score_rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.verification.checks import sample_transitions
-from sandbox.client import RewardHost
+from sandbox.client import HostSetup, RewardHost
 from sandbox.views import build_view
 
 RESULTS = Path(__file__).with_name("results")
@@ -53,7 +53,8 @@ def main() -> None:
     cold, sandboxed, direct = [], [], []
     for _ in range(RUNS):
         began = time.perf_counter()
-        host = RewardHost(PROGRAM, ("reward",), task.schema, tables, envs, steps * envs, actions=task.actions.names)
+        setup = HostSetup(("reward",), task.schema, tables, task.actions.names)
+        host = RewardHost(PROGRAM, setup, envs, steps * envs)
         cold.append(time.perf_counter() - began)
         began = time.perf_counter()
         score_rollout(host, rollout, task)

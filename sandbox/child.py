@@ -124,6 +124,7 @@ def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str]
     # The same modules for every mode that scores: a program should not be able to tell whose host it is in.
     from . import facade, gate, scoring, walker  # noqa: F401
     from .arrays import unpack_tables
+    from .setup import HostSetup
 
     np.seterr(all="ignore")
     limits, schema = Limits(**config["limits"]), config["schema"]
@@ -136,11 +137,11 @@ def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str]
         "__builtins__": facade.reward_builtins(facades),
     }
     np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS makes its buffers now, before the lock
-    functions = tuple(config["functions"])
+    setup = HostSetup(tuple(config["functions"]), schema, tables, limits=limits)
     # Tens of thousands of kept views are looked through at every collection: half of the time, at Python's own pace.
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
-    return lambda source: scoring.Program(source, functions, schema, tables, config["envs"], names, limits)
+    return lambda source: scoring.Program(source, setup, config["envs"], names)
 
 
 def _prepare_gate(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,10 +15,12 @@ from .isolation import Isolation
 from .process import HostProcess
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Limits, SandboxError, SandboxUnavailable, SandboxWeak
 from .selftest import REMEDIES, level_of, missing_for
+from .setup import HostSetup
 
 __all__ = [
     "Finding",
     "HostError",
+    "HostSetup",
     "Isolation",
     "Limits",
     "Observation",
@@ -49,21 +50,11 @@ class Observation:
 
 
 def check_determinism(
-    source: str,
-    functions: Sequence[str],
-    schema: Mapping[str, Any],
-    tables: Mapping[str, Any],
-    before: np.ndarray,
-    actions: np.ndarray,
-    after: np.ndarray,
-    starts: np.ndarray,
-    *,
-    action_names: Sequence[str] = (),
-    action_width: int = 0,
-    limits: Limits | None = None,
-    allow: Isolation = Isolation.KERNEL,
+    source: str, setup: HostSetup, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray
 ) -> HostError | None:
     """Scores the same rollout in three fresh hosts and returns what differs, or what failed, or None.
+
+    Arguments as of RewardHost and its `score`.
 
     The second host sees the environments in reverse order and the steps in small portions, so that state
     which leaks between environments or calls shows as well. The third sees the last environment alone, step by step.
@@ -73,18 +64,7 @@ def check_determinism(
 
     def run(lanes: slice, portion: int) -> tuple[Scores | None, HostError | None]:
         width = len(range(envs)[lanes])
-        with RewardHost(
-            source,
-            functions,
-            schema,
-            tables,
-            width,
-            portion * width,
-            action_names,
-            limits,
-            allow,
-            action_width=action_width,
-        ) as host:
+        with RewardHost(source, setup, width, portion * width) as host:
             inputs = [array[:, lanes] for array in (before, actions, after, starts)]
             return _scored_in_portions(host, inputs, portion, settle=width == 1)
 
@@ -134,7 +114,7 @@ def observe_level() -> Observation:
     """What a host started now would be protected by. Raises SandboxUnavailable where none can be started."""
     source = f"def {STATE_ONLY}(state, memory):\n    return 0.0\n"
     schema = {"name": "State", "width": 1, "fields": []}
-    with RewardHost(source, [STATE_ONLY], schema, {}, 1, 1, allow=Isolation.NONE) as host:
+    with RewardHost(source, HostSetup([STATE_ONLY], schema, {}, allow=Isolation.NONE), 1, 1) as host:
         held, refusals = host.held, host.refusals
     level = level_of(held)
     wanted = [(layer, refusals.get(layer) or "accepted, but its canary succeeded") for layer in missing_for(held=held)]
@@ -160,7 +140,8 @@ def replay_module(
     count = int(np.prod(result_shape))
     config = {"mode": "replay", "arrays": placed, "result_shape": list(result_shape)}
     limits = limits or Limits(load_seconds=60.0)
-    process = HostProcess(config, [], size, TEXT_BYTES + 8 * max(count, 1), limits, allow, frozenset(without))
+    room = TEXT_BYTES + 8 * max(count, 1)
+    process = HostProcess(config, [], (size, room), limits, allow, frozenset(without))
     process.greet()
     try:
         for name, area in read_arrays(placed, process.input).items():
@@ -192,7 +173,7 @@ def gate(
         "uses": features,
         "actions": None if actions is None else list(actions),
     }
-    process = HostProcess(config, [], 1, TEXT_BYTES, limits or Limits(), allow, frozenset())
+    process = HostProcess(config, [], (1, TEXT_BYTES), limits or Limits(), allow, frozenset())
     process.greet()
     try:
         return parse_findings(process.text(process.load(source)))

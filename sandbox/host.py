@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .arrays import Rollout, pack_tables
 from .budget import seconds_used
-from .isolation import Isolation
 from .process import HostProcess
-from .protocol import MAX_NAMES, SCORE, STATE_ONLY, HostError, Limits, Reply, function_signature
+from .protocol import MAX_NAMES, SCORE, STATE_ONLY, HostError, Reply, function_signature
+from .setup import HostSetup
 from .views import costly_fields
 
 
@@ -42,59 +41,42 @@ class Scores:
 class RewardHost:
     """One program in one locked-down process, with one memory per environment. A context manager.
 
-    functions: names the program must define, called in this order: "potential" takes (state, memory), any
-    other (prev, action, state, memory) unless it is given as "name(prev, action)". schema: see views. tables:
-    name -> array or list of strings, fixed for the host's life. capacity: most transitions per message;
-    longer rollouts are cut in time. actions: names that become constants, FORWARD or Actions.FORWARD.
-    action_width: 0 for discrete actions, else the length of a continuous one. allow: the weakest protection
-    level to accept. without: layers to leave out, for tests. wait: false leaves it starting, for a caller who has
-    something else to do meanwhile; `start` must then be called before anything else.
+    source: the program's text. envs: environments, each with a memory of its own. capacity: most transitions per
+    message; longer rollouts are cut in time. wait: false leaves it starting, for a caller who has something else to
+    do meanwhile; `start` must then be called before anything else.
 
     Raises HostError (the program's fault), SandboxWeak, SandboxUnavailable (nobody's), ValueError (the
     caller's). After a HostError the host is closed.
     """
 
-    def __init__(
-        self,
-        source: str,
-        functions: Sequence[str],
-        schema: Mapping[str, Any],
-        tables: Mapping[str, Any],
-        envs: int,
-        capacity: int,
-        actions: Sequence[str] = (),
-        limits: Limits | None = None,
-        allow: Isolation = Isolation.KERNEL,
-        without: frozenset[str] = frozenset(),
-        action_width: int = 0,
-        wait: bool = True,
-    ) -> None:
+    def __init__(self, source: str, setup: HostSetup, envs: int, capacity: int, *, wait: bool = True) -> None:
         if envs < 1 or capacity < envs:
             raise ValueError(f"capacity ({capacity}) must hold one step of all {envs} environments")
-        self.limits = limits or Limits()
+        self.limits = setup.limits
         if not 1 <= self.limits.max_components <= MAX_NAMES:
             raise ValueError(f"max_components must be 1 to {MAX_NAMES}, not {self.limits.max_components}")
         self.names: tuple[str, ...] = ()
-        self._schema, self._envs, self._capacity, self._action_width = schema, envs, capacity, action_width
-        self._functions = [function_signature(function)[0] for function in functions]
-        tables_described, blobs = pack_tables(tables)
-        sizes = Rollout(None, None, capacity, schema, action_width)
+        self._envs, self._capacity = envs, capacity
+        self._schema, self._action_width = setup.schema, setup.action_width
+        self._functions = [function_signature(function)[0] for function in setup.functions]
+        tables_described, blobs = pack_tables(setup.tables)
+        sizes = Rollout(None, None, capacity, setup.schema, setup.action_width)
         config = {
             "mode": "score",
-            "functions": list(functions),
-            "schema": schema,
+            "functions": list(setup.functions),
+            "schema": setup.schema,
             "tables": tables_described,
             "envs": envs,
             "capacity": capacity,
-            "actions": list(actions),
-            "action_width": action_width,
+            "actions": list(setup.actions),
+            "action_width": setup.action_width,
         }
         self._process = HostProcess(
-            config, blobs, sizes.input_bytes, sizes.output_bytes, self.limits, allow, frozenset(without)
+            config, blobs, (sizes.input_bytes, sizes.output_bytes), self.limits, setup.allow, frozenset(setup.without)
         )
         self.level, self.held, self.refusals = "", frozenset[str](), dict[str, str]()
         self._source = source
-        self._rollout = Rollout(self._process.input, self._process.output, capacity, schema, action_width)
+        self._rollout = Rollout(self._process.input, self._process.output, capacity, setup.schema, setup.action_width)
         self._asked: np.ndarray | None = None
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._seconds = 0.0

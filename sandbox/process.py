@@ -64,16 +64,17 @@ _START = (
 
 
 class HostProcess:
-    """One locked-down interpreter. `input` and `output` are shared memory; `ask` sends a request and waits for its
-    reply, `post` and `collect` do the two apart. Nothing may be asked before `greet`, which waits until it has
-    started."""
+    """One locked-down interpreter. `input` and `output` are shared memory, `sizes` their bytes.
+
+    `ask` sends a request and waits for its reply, `post` and `collect` do the two apart. Nothing may be asked before
+    `greet`, which waits until it has started.
+    """
 
     def __init__(
         self,
         config: dict[str, Any],
         blobs: list[bytes],
-        input_bytes: int,
-        output_bytes: int,
+        sizes: tuple[int, int],
         limits: Limits,
         allow: Isolation,
         without: frozenset[str],
@@ -83,8 +84,8 @@ class HostProcess:
             raise ValueError(f"allow is one of {names}; without is a subset of {lockdown.LAYERS}")
         self.limits = limits
         with contextlib.ExitStack() as stack:
-            input_fd, self.input = _shared_memory(input_bytes, _SEAL_FUTURE_WRITE, stack)
-            output_fd, self.output = _shared_memory(output_bytes, 0, stack)
+            input_fd, self.input = _shared_memory(sizes[0], _SEAL_FUTURE_WRITE, stack)
+            output_fd, self.output = _shared_memory(sizes[1], 0, stack)
             self._process, self._lifeline = _spawn(input_fd, output_fd)
         self._requests, self._replies = self._process.stdin, self._process.stdout
         self._end = weakref.finalize(self, _end, self._process, self._lifeline)

@@ -6,17 +6,17 @@ that a program remembered is ever sent. It also learns which transitions read th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .arrays import pack_tables, place_arrays, read_arrays
-from .isolation import Isolation
 from .memories import ONE_TOO_MANY
 from .process import HostProcess
-from .protocol import MAX_NAMES, SCORE, STATE_ONLY, TEXT_BYTES, HostError, Limits, Reply, function_signature
+from .protocol import MAX_NAMES, SCORE, STATE_ONLY, TEXT_BYTES, HostError, Reply, function_signature
+from .setup import HostSetup
 
 READ_STEP, READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL = 1, 2, 4
 
@@ -60,40 +60,28 @@ class ProductHost:
     """One program in one locked-down process, called from any memory that it has reached. A context manager.
 
     Arguments as of RewardHost; `capacity` is the most pairs per message, `memories` the most different contents that
-    are numbered. Raises HostError, SandboxWeak,
-    SandboxUnavailable.
+    are numbered. Raises HostError, SandboxWeak, SandboxUnavailable.
     """
 
-    def __init__(
-        self,
-        source: str,
-        functions: Sequence[str],
-        schema: Mapping[str, Any],
-        tables: Mapping[str, Any],
-        capacity: int,
-        actions: Sequence[str],
-        memories: int,
-        allow: Isolation = Isolation.KERNEL,
-        limits: Limits | None = None,
-    ) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, source: str, setup: HostSetup, capacity: int, memories: int) -> None:
+        self.limits = setup.limits
         self.names: tuple[str, ...] = ()
-        self._owners = {function_signature(f)[0] for f in functions} - {STATE_ONLY}
-        self._capacity, self._actions, self._memories = capacity, len(actions), memories
-        described, blobs = pack_tables(tables)
-        placed, size = layout(capacity, len(actions), schema)
+        self._owners = {function_signature(f)[0] for f in setup.functions} - {STATE_ONLY}
+        self._capacity, self._actions, self._memories = capacity, len(setup.actions), memories
+        described, blobs = pack_tables(setup.tables)
+        placed, size = layout(capacity, len(setup.actions), setup.schema)
         config = {
             "mode": "product",
-            "functions": list(functions),
-            "schema": schema,
+            "functions": list(setup.functions),
+            "schema": setup.schema,
             "tables": described,
             "envs": 1,
-            "actions": list(actions),
+            "actions": list(setup.actions),
             "capacity": capacity,
             "memories": memories,
         }
-        room = TEXT_BYTES + 8 * ROWS * capacity * len(actions)
-        self._process = HostProcess(config, blobs, size, room, self.limits, allow, frozenset())
+        room = TEXT_BYTES + 8 * ROWS * capacity * len(setup.actions)
+        self._process = HostProcess(config, blobs, (size, room), self.limits, setup.allow, setup.without)
         self._process.greet()
         self._inputs = read_arrays(placed, self._process.input)
         self._output = np.frombuffer(self._process.output, np.float64, offset=TEXT_BYTES)

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from .carried import Carried
-from .protocol import COMPONENT_NAME, STATE_ONLY, HostError, Limits, Reply, function_signature
+from .protocol import COMPONENT_NAME, STATE_ONLY, HostError, Reply, function_signature
+from .setup import HostSetup
 from .views import build_view, costly_fields, shared_lists
 
 PROGRAM = "<program>"
@@ -84,23 +85,16 @@ def number(value: Any) -> float:
 class Program:
     """One loaded program: its functions, its memory per environment and its component names so far."""
 
-    def __init__(
-        self,
-        source: str,
-        functions: tuple[str, ...],
-        schema: Mapping[str, Any],
-        tables: Mapping[str, Any],
-        envs: int,
-        names: Mapping[str, Any],
-        limits: Limits,
-    ) -> None:
+    def __init__(self, source: str, setup: HostSetup, envs: int, names: Mapping[str, Any]) -> None:
+        """`names`: what the program's text may refer to, the constants of its actions among them."""
+        schema = setup.schema
         scope = run_program(source, names)
         self.uses = _declared_uses(scope.get("USES", ()), set(costly_fields(schema).values()))
         self.view = build_view(schema, self.uses)
         self.lists = shared_lists(schema)
-        self.tables, self.limits = tables, limits
+        self.tables, self.limits = setup.tables, setup.limits
         self.memories: list[dict[Any, Any]] = [{} for _ in range(envs)]
-        self.calls = [_resolve(scope, function) for function in functions]
+        self.calls = [_resolve(scope, function) for function in setup.functions]
         self.lines = {name: _first_line(scope.get(name)) for name, _ in self.calls}
         self.potential = next((call for name, call in self.calls if name == STATE_ONLY), None)
         self.names: list[str] = []

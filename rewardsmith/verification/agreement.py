@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host
+from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, host_setup, open_host
 from rewardsmith.tasks.base import Task
 from sandbox.client import HostError, Isolation, Scores
 from sandbox.product import Episodes, ProductHost
@@ -35,16 +35,8 @@ def require_agreement(task: Task, reward: TrainingReward, played: Played, scores
     """
     rollout = played.rollout
     inside = np.arange(len(rollout.starts))[:, None] < played.length
-    with ProductHost(
-        reward.source,
-        reward.functions,
-        task.schema,
-        rollout.tables,
-        _PAIRS_PER_CALL,
-        task.actions.names,
-        _MEMORIES,
-        isolation,
-    ) as host:
+    setup = host_setup(reward, task, rollout.tables, isolation)
+    with ProductHost(reward.source, setup, _PAIRS_PER_CALL, _MEMORIES) as host:
         seen = featured(rollout, task, host.uses)
         found = host.follow(seen.before, seen.actions, seen.after, seen.starts, inside)
         host.settle()

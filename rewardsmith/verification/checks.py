@@ -12,7 +12,15 @@ import numpy as np
 
 from rewardsmith.programs.composition import Carry
 from rewardsmith.programs.reward import TrainingReward, top_level_names
-from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, record, score_rollout
+from rewardsmith.programs.rollout import (
+    Rollout,
+    compose_rollout,
+    featured,
+    host_setup,
+    open_host,
+    record,
+    score_rollout,
+)
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.verification.battery import (
@@ -188,18 +196,9 @@ def _cost(seconds: float, transitions: int) -> Verdict:
 
 
 def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, isolation: Isolation) -> Verdict:
-    error = check_determinism(
-        reward.source,
-        reward.functions,
-        task.schema,
-        rollout.tables,
-        rollout.before,
-        rollout.actions,
-        rollout.after,
-        rollout.starts,
-        action_names=task.actions.names,
-        allow=isolation,
-    )
+    setup = host_setup(reward, task, rollout.tables, isolation)
+    played = (rollout.before, rollout.actions, rollout.after, rollout.starts)
+    error = check_determinism(reward.source, setup, *played)
     if error is None:
         return Verdict("determinism", True, "two hosts gave the same values")
     return Verdict("determinism", False, str(error))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
+from rewardsmith.programs.rollout import host_setup
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import countable_of, tabular_of
 from rewardsmith.tasks.progress import report
@@ -183,18 +184,9 @@ class _Scorer:
         self._host = None
         self.uses: tuple[str, ...] = ()
         if reward.functions:
-            schema, actions = task.schema, task.actions.names
+            setup = host_setup(reward, task, graph.tables, isolation)
             with TURNS.handed_on():
-                self._host = ProductHost(
-                    reward.source,
-                    reward.functions,
-                    schema,
-                    graph.tables,
-                    _PAIRS_PER_CALL,
-                    actions,
-                    _most_memories(limit),
-                    isolation,
-                )
+                self._host = ProductHost(reward.source, setup, _PAIRS_PER_CALL, _most_memories(limit))
             self.uses = self._host.uses
 
     def __enter__(self) -> _Scorer:

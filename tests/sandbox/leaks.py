@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.client import HostError, Limits, RewardHost
+from sandbox.client import HostError, HostSetup, Limits, RewardHost
 
 STEPS, ENVS = 24, 4
 SCHEMA: dict[str, Any] = {"name": "State", "width": 1, "fields": [{"name": "step", "kind": "int", "column": 0}]}
@@ -68,7 +68,7 @@ def end_one(ending: str, rng: random.Random) -> str:
     states = np.arange(STEPS, dtype=np.int32)[:, None, None].repeat(ENVS, 1)
     starts = np.arange(STEPS)[:, None].repeat(ENVS, 1) == 0
     limits = Limits(call_seconds=0.05, memory_mb=48)
-    running = RewardHost(source, ["reward"], SCHEMA, {}, ENVS, 8 * ENVS, limits=limits)
+    running = RewardHost(source, HostSetup(["reward"], SCHEMA, {}, limits=limits), ENVS, 8 * ENVS)
     outcome = "scored"
     try:
         if ending == "killed at its start":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from sandbox.client import Limits, RewardHost, Scores
+from sandbox.client import HostSetup, Limits, RewardHost, Scores
 
 WIDTH = 16
 SCHEMA: dict[str, Any] = {
@@ -45,6 +46,7 @@ SCHEMA: dict[str, Any] = {
 }
 TABLES: dict[str, Any] = {"grids": np.arange(8).reshape(2, 2, 2), "missions": ["go", "fetch"]}
 ACTIONS = ("left", "right", "forward", "toggle door")
+SETUP = HostSetup(("reward",), SCHEMA, TABLES, ACTIONS)
 
 
 def rollout(steps: int = 6, envs: int = 3, seed: int = 0) -> dict[str, Any]:
@@ -62,9 +64,9 @@ def rollout(steps: int = 6, envs: int = 3, seed: int = 0) -> dict[str, Any]:
 
 def host(source: str, functions: tuple[str, ...] = ("reward",), envs: int = 3, **options: Any) -> RewardHost:
     """A host for `source` on the small task."""
-    options.setdefault("capacity", 600)
     options.setdefault("limits", Limits(call_seconds=1.0))
-    return RewardHost(source, functions, SCHEMA, TABLES, envs, actions=ACTIONS, **options)
+    capacity, wait = options.pop("capacity", 600), options.pop("wait", True)
+    return RewardHost(source, replace(SETUP, functions=functions, **options), envs, capacity, wait=wait)
 
 
 def score(source: str, functions: tuple[str, ...] = ("reward",), **options: Any) -> Scores:

@@ -6,27 +6,27 @@ import pytest
 from carried_hidden import HIDDEN, REWARD
 from carried_state import CARRIED, HEAD, PAY
 from honest_rewards import REWARDS
-from sandbox_task import ACTIONS, SCHEMA, TABLES, host, rollout
+from sandbox_task import SETUP, host, rollout
 
 from sandbox.client import HostError, Limits, check_determinism
 
 
 @pytest.mark.parametrize("name", CARRIED)
 def test_what_a_program_carries_outside_of_memory_is_refused(name: str) -> None:
-    problem = check_determinism(CARRIED[name], ["reward"], SCHEMA, TABLES, **rollout(12), action_names=ACTIONS)
+    problem = check_determinism(CARRIED[name], SETUP, **rollout(12))
     assert problem is not None and problem.cause == "nondeterministic"
     assert "keep all state in memory" in problem.message
 
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_what_is_kept_where_nothing_tells_of_it_is_refused(name: str) -> None:
-    problem = check_determinism(HIDDEN[name] + REWARD, ["reward"], SCHEMA, TABLES, **rollout(12), action_names=ACTIONS)
+    problem = check_determinism(HIDDEN[name] + REWARD, SETUP, **rollout(12))
     assert problem is not None and problem.cause == "nondeterministic"
 
 
 def test_what_is_nested_too_deep_to_be_looked_at_is_refused() -> None:
     source = "D = [0]\nfor _ in range(400): D = [D]\n" + HEAD + PAY
-    problem = check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(2), action_names=ACTIONS)
+    problem = check_determinism(source, SETUP, **rollout(2))
     assert problem is not None and "deep" in problem.message
 
 
@@ -56,7 +56,7 @@ def test_honest_programs_change_nothing(name: str) -> None:
 )
 def test_what_python_keeps_by_itself_is_no_state(head: str) -> None:
     source = head + HEAD + "    far(state.step)\n    far(prev.step)\n" + PAY
-    assert check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(12), action_names=ACTIONS) is None
+    assert check_determinism(source, SETUP, **rollout(12)) is None
 
 
 def test_a_state_that_changes_late_ends_the_host_that_trains() -> None:
@@ -72,5 +72,5 @@ def test_how_often_a_cache_was_asked_is_not_told() -> None:
     source = (
         "from functools import cache\nf = cache(abs)\n" + HEAD + "    f(-1)\n    return float(f.cache_info().hits)\n"
     )
-    problem = check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(2), action_names=ACTIONS)
+    problem = check_determinism(source, SETUP, **rollout(2))
     assert problem is not None and "cache_info" in problem.message

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sandbox_task import SCHEMA, TABLES, host, rollout
 
-from sandbox.client import HostError, Limits, RewardHost, Scores
+from sandbox.client import HostError, HostSetup, Limits, RewardHost, Scores
 
 HEAD = "def reward(prev, action, state, memory):\n"
 REMEMBERS = (
@@ -116,7 +116,7 @@ def test_environments_scored_in_groups_score_like_all_at_once(monkeypatch: pytes
     found = []
     for at_once in (8192, 80, 1):  # all three environments, two, one at a time
         monkeypatch.setattr(scoring, "_AT_ONCE", at_once)
-        program = scoring.Program(REMEMBERS, FUNCTIONS, SCHEMA, TABLES, 3, {}, Limits())
+        program = scoring.Program(REMEMBERS, HostSetup(FUNCTIONS, SCHEMA, TABLES), 3, {})
         out = np.full((Limits().max_components + 2, 40, 3), np.nan)
         names = program.score(*(inputs[name] for name in ("before", "actions", "after", "starts")), out).names
         assert names == ("count", "since", "kept", "late")

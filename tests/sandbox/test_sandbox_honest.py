@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from honest_rewards import REWARDS as FIRST_REWARDS
 from more_honest_rewards import MORE_REWARDS
-from sandbox_task import ACTIONS, SCHEMA, TABLES, rollout, score
+from sandbox_task import ACTIONS, SCHEMA, SETUP, rollout, score
 
 from sandbox import gate
 from sandbox.client import check_determinism
@@ -31,7 +31,7 @@ def test_an_honest_reward_passes_the_gate_and_the_host(name: str) -> None:
 @pytest.mark.parametrize("name", ["memory_latch", "deque", "numpy", "class"])
 def test_an_honest_reward_is_deterministic(name: str) -> None:
     inputs = rollout()
-    assert check_determinism(REWARDS[name], ["reward"], SCHEMA, TABLES, **inputs, action_names=ACTIONS) is None
+    assert check_determinism(REWARDS[name], SETUP, **inputs) is None
 
 
 def test_the_gate_in_its_own_process_says_the_same() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sandbox_task import ACTIONS, SCHEMA, TABLES, host, rollout, score
+from sandbox_task import ACTIONS, SETUP, host, rollout, score
 
 from sandbox.client import HostError, Limits, RewardHost, Scores, check_determinism, replay_module
 
@@ -220,13 +222,13 @@ def test_wrong_shapes_are_the_callers_fault() -> None:
 )
 def test_state_that_leaks_and_addresses_are_nondeterministic(source: str) -> None:
     inputs = rollout(12)
-    problem = check_determinism(source, ["reward"], SCHEMA, TABLES, **inputs, action_names=ACTIONS)
+    problem = check_determinism(source, SETUP, **inputs)
     assert problem is not None and problem.cause == "nondeterministic" and problem.component == "reward"
 
 
 def test_state_that_leaks_between_environments_shows_in_a_single_step() -> None:
     source = "N = [0]\n" + HEAD + "    N[0] += 1\n    return float(N[0])\n"
-    assert check_determinism(source, ["reward"], SCHEMA, TABLES, **rollout(1)) is not None
+    assert check_determinism(source, replace(SETUP, actions=()), **rollout(1)) is not None
 
 
 def test_an_order_that_hashing_decides_is_the_same_in_every_host() -> None:

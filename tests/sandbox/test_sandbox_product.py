@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.client import HostError
+from sandbox.client import HostError, HostSetup
 from sandbox.gate import ignores_action
 from sandbox.memories import ONE_TOO_MANY, UNLISTED, Memories, freeze, thaw
 from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, ProductHost
@@ -29,7 +29,7 @@ def expand(body: str, memory=(0,), functions=("reward",), memories=100, head=HEA
     source = head + "".join(f"    {line}\n" for line in body.splitlines())
     before = np.array([[0, 0, k] for k in range(len(memory))], np.int32)
     after = np.array([[[1, 1, k], [1, 2, k + 1]] for k in range(len(memory))], np.int32)
-    with ProductHost(source, functions, SCHEMA, {}, 4, ("LEFT", "RIGHT"), memories) as host:
+    with ProductHost(source, HostSetup(functions, SCHEMA, {}, ("LEFT", "RIGHT")), 4, memories) as host:
         for _ in range(rounds):
             found = host.expand(before, after, np.array(memory))
         return found
@@ -69,7 +69,7 @@ def test_whether_a_program_can_tell_its_action(source, blind):
 def test_actions_that_end_alike_are_scored_as_if_each_were_called(body):
     source = HEAD + f"    memory['n'] = memory.get('n', 0) + state.place\n    {body}\n"
     before, after = np.zeros((2, 3), np.int32), np.array([[[1, 1, 5], [1, 1, 5]], [[1, 1, 5], [1, 1, 6]]], np.int32)
-    with ProductHost(source, ("reward",), SCHEMA, {}, 4, ("LEFT", "RIGHT"), 100) as host:
+    with ProductHost(source, HostSetup(("reward",), SCHEMA, {}, ("LEFT", "RIGHT")), 4, 100) as host:
         found = host.expand(before, after, np.zeros(2, np.int64))
     assert found.values[..., 0].tolist() == [[5, 5], [5, 6]]
     assert found.memory.tolist() == [[1, 1], [1, 2]]
