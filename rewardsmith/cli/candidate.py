@@ -13,6 +13,7 @@ from rewardsmith.plaintext import one_line, plain
 from rewardsmith.reporting import text
 from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate, Trial
+from rewardsmith.telemetry import Telemetry
 from rewardsmith.verification.soundness import NO_RATIO, guidance_ratio
 
 
@@ -125,18 +126,22 @@ def _flooding(verdicts: list[Any], trials: list[Trial]) -> str | None:
         meter = battery["flooding"]
         most = max(meter["guidance"], meter["farmed"])
         parts.append(f"predicted up to {_multiple(most, meter['success_pay'], 'success pays')}")
-    telemetry = next((t.telemetry for t in trials if t.telemetry), None) or {}
-    if (guidance := telemetry.get("guidance_per_episode")) is not None:
-        pay = telemetry.get("success_pay")
+    telemetry = _told(trials)
+    if (guidance := telemetry.guidance_per_episode) is not None:
+        pay = telemetry.success_pay
         told = f"{guidance:.3g}, and nothing succeeded" if pay is None else _multiple(guidance, pay, "success was paid")
         parts.append(f"measured late in training {told}")
     return f"guidance: {'; '.join(parts)}" if parts else None
 
 
+def _told(trials: list[Trial]) -> Telemetry:
+    """The telemetry of the first trial that has any."""
+    return Telemetry.from_json(next((t.telemetry for t in trials if t.telemetry), None))
+
+
 def _learner(trials: list[Trial]) -> str | None:
     """What moved the policy late in training."""
-    telemetry = next((t.telemetry for t in trials if t.telemetry), None) or {}
-    told = text.learning_words(telemetry.get("learning"))
+    told = text.learning_words(_told(trials).learning)
     return f"learner, late in training: {told}" if told else None
 
 
@@ -171,11 +176,11 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
 
 
 def _components(trials: list[Trial]) -> None:
-    telemetry = next((t.telemetry for t in trials if t.telemetry), None)
+    telemetry = _told(trials)
     if not telemetry:
         return
     _channels(telemetry)
-    if not telemetry.get("components"):
+    if not telemetry.components:
         return
     shown = screen.table(
         None,
@@ -187,27 +192,28 @@ def _components(trials: list[Trial]) -> None:
             ("nonzero steps", "right"),
         ],
     )
-    for name, s in telemetry["components"].items():
-        shown.add_row(name, f"{s['mean']:.4g}", f"{s['min']:.4g}", f"{s['max']:.4g}", text.percent(s["fires"]))
+    for name, s in telemetry.components.items():
+        shown.add_row(name, f"{s.mean:.4g}", f"{s.min:.4g}", f"{s.max:.4g}", text.percent(s.fires))
     screen.out.print(shown)
 
 
-def _channels(telemetry: Mapping[str, Any]) -> None:
+def _channels(telemetry: Telemetry) -> None:
     """What each channel paid per training episode, late in training, and what methods tell of themselves."""
     shown = screen.table(
         None,
         [("channel", "left"), ("per episode", "right"), ("magnitude", "right"), ("per success", "right"),
          ("share", "right"), ("correlation with success", "right")],
     )  # fmt: skip
-    for name, s in telemetry.get("channels", {}).items():
-        won, share, tie = s.get("mean_per_success"), s.get("share"), s.get("correlation")
+    for name, s in telemetry.channels.items():
+        won, tie = s.mean_per_success, s.correlation
         shown.add_row(
-            name, f"{s['mean_per_episode']:.3g}", f"{s['magnitude_per_episode']:.3g}",
-            "-" if won is None else f"{won:.3g}", text.percent(share), "-" if tie is None else f"{tie:.2f}",
+            name, f"{s.mean_per_episode:.3g}", f"{s.magnitude_per_episode:.3g}",
+            "-" if won is None else f"{won:.3g}", text.percent(s.share), "-" if tie is None else f"{tie:.2f}",
         )  # fmt: skip
     screen.out.print(shown)
-    if (ended := telemetry.get("episodes")) is not None:
-        screen.out.print(f"over {ended:,} training episodes that ended since the point before", markup=False)
-    for method, told in telemetry.get("methods", {}).items():
+    if "episodes" in telemetry.told:
+        ended = f"over {telemetry.episodes:,} training episodes that ended since the point before"
+        screen.out.print(ended, markup=False)
+    for method, told in telemetry.methods.items():
         parts = [f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in told.items()]
         screen.labelled(f"{method}: ", ", ".join(parts))

@@ -16,6 +16,7 @@ from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks.base import Task
+from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.learner import Learner
 
 
@@ -86,9 +87,9 @@ class Recipe:
         made = {m.name: m.learner(setting(self.options[m.name])) for m in self._methods}
         return {name: learner for name, learner in made.items() if learner is not None}
 
-    def evidence(self, telemetry: Mapping[str, Any]) -> list[str]:
+    def evidence(self, telemetry: Telemetry) -> list[str]:
         """What the methods tell whoever refines, from the last telemetry of a trial."""
-        told = telemetry.get("methods", {})
+        told = telemetry.methods
         return [line for m in self._methods if m.name in told for line in m.evidence(told[m.name])]
 
 

@@ -10,6 +10,7 @@ from rewardsmith.reporting.step_counts import StepCounts
 from rewardsmith.reporting.text import adjustment_words
 from rewardsmith.storage import reads as stored
 from rewardsmith.storage.rows import OPEN, Candidate, Item, Job, Trial
+from rewardsmith.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from rewardsmith.storage.reads import Readable
@@ -87,14 +88,14 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
 def _steps(trials: list[Trial], purpose: str, items: list[Item]) -> StepCounts:
     purposes = ("search", "retrain") if purpose == "search" else (purpose,)
     mine = [t for t in trials if t.purpose in purposes]
-    told = [t.telemetry or {} for t in mine]
+    told = [Telemetry.from_json(t.telemetry) for t in mine]
     played: Counter[str] = Counter()
     if purpose == "search":
         checks = [i for i in items if i.key.kind in ("check", "recheck")]
         played["check"] = sum((i.result or {}).get("played", 0) for i in checks)
-    for counts in (each.get("played", {}) for each in told):
+    for counts in (each.played for each in told):
         played.update({name: count for name, count in counts.items() if name != "check"})
-    least = sum(bool(each.get("played_least")) for each in told)
+    least = sum(each.played_least for each in told)
     return StepCounts(sum(t.steps for t in mine), dict(+played), least)
 
 

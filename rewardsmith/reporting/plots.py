@@ -11,6 +11,7 @@ import numpy as np
 from rewardsmith.errors import UsageError
 from rewardsmith.plaintext import one_line
 from rewardsmith.reporting.statistics import wilson
+from rewardsmith.telemetry import at_point
 
 _FEW = 10
 _COLORS = ("#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7")
@@ -45,9 +46,10 @@ def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, ti
     told: dict[str, dict[int, list[float]]] = {}
     ended: dict[int, int] = {}
     for point in (p for curve in curves for p in curve):
-        ended[point["steps"]] = ended.get(point["steps"], 0) + (point["components"] or {}).get("episodes", 0)
-        for name, channel in (point["components"] or {}).get("channels", {}).items():
-            told.setdefault(name, {}).setdefault(point["steps"], []).append(channel["mean_per_episode"])
+        kept = at_point(point)
+        ended[point["steps"]] = ended.get(point["steps"], 0) + kept.episodes
+        for name, channel in kept.channels.items():
+            told.setdefault(name, {}).setdefault(point["steps"], []).append(channel.mean_per_episode)
     if not told:
         raise UsageError("No channel has paid over an episode yet.", "Wait until training episodes have ended.")
     plt = _pyplot()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rewardsmith.telemetry import Learning
 from rewardsmith.verification.soundness import soundness_of, with_ratio, with_soundness
 
 ORACLE_INFORMED = (
@@ -55,20 +56,20 @@ def verdict_details(kind: str, details: Mapping[str, Any] | None) -> Mapping[str
     return details
 
 
-def learning_words(learning: Mapping[str, Any] | None) -> str | None:
+def learning_words(learning: Learning) -> str | None:
     """What a trial's telemetry says of its learner (training.gradients), in a sentence; None where it says nothing."""
     if not learning:
         return None
     parts = []
-    if (share := learning.get("advantage_share")) is not None:
+    if (share := learning.advantage_share) is not None:
         parts.append(
             f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy bonus "
-            f"(coefficient {learning['entropy_coefficient']:.3g})"
+            f"(coefficient {learning.entropy_coefficient:.3g})"
         )
-    if (entropy := learning.get("entropy_share")) is not None:
-        parts.append(f"entropy was {learning['entropy']:.3g} nats, {entropy:.0%} of the largest possible")
-    parts.append(f"discounted returns had a root mean square of {learning['return_scale']:.3g}")
-    if (explained := learning.get("explained_variance")) is not None:
+    if (entropy := learning.entropy_share) is not None:
+        parts.append(f"entropy was {learning.entropy:.3g} nats, {entropy:.0%} of the largest possible")
+    parts.append(f"discounted returns had a root mean square of {learning.return_scale:.3g}")
+    if (explained := learning.explained_variance) is not None:
         parts.append(f"the critic's explained variance was {explained:.2f}")
     return "; ".join(parts)
 

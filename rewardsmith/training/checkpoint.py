@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.nested import pack, unpack
 
 _FILE = "checkpoint.safetensors"
@@ -25,7 +26,7 @@ class Resumed:
 
     steps: int
     cuts: int
-    telemetry: dict[str, Any]  # of the stretch before, in case nothing is left to train
+    telemetry: Telemetry  # of the stretch before, in case nothing is left to train
     learners: Any  # states by method
     adaptation: dict[str, Any]  # of what the trial adapts, by its name
 
@@ -34,7 +35,7 @@ def save_checkpoint(
     folder: Path,
     model: OnPolicyAlgorithm,
     cuts: int,
-    telemetry: dict[str, Any],
+    telemetry: Telemetry,
     learners: Any = None,
     adaptation: dict[str, Any] | None = None,
 ) -> None:
@@ -54,7 +55,7 @@ def save_checkpoint(
         "steps": model.num_timesteps,
         "updates": model._n_updates,
         "cuts": cuts,
-        "telemetry": telemetry,
+        "telemetry": telemetry.as_json(),
         "adaptation": adaptation or {},
         "learners": pack(learners, "learner.", tensors),
         "groups": [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]],
@@ -84,7 +85,8 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
     model._n_updates = metadata["updates"]
     learners = unpack(metadata.get("learners"), tensors)
     adaptation = metadata.get("adaptation", {})
-    return Resumed(metadata["steps"], metadata["cuts"], metadata["telemetry"], learners, adaptation)
+    telemetry = Telemetry.from_json(metadata["telemetry"])
+    return Resumed(metadata["steps"], metadata["cuts"], telemetry, learners, adaptation)
 
 
 def save_policy(path: Path, model: OnPolicyAlgorithm, description: dict[str, Any]) -> None:

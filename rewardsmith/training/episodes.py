@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, open_host, record, score_rollout
 from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.telemetry import FailedEpisodes
 from rewardsmith.training.playing import Player
 from sandbox.client import Isolation, Scores
 
@@ -37,9 +37,14 @@ class Watched:
     paid_looping: float | None
     played: int = 0
 
-    def telemetry(self) -> dict[str, Any]:
-        """Plain data for the trial's telemetry."""
-        return {name: value for name, value in asdict(self).items() if name not in ("texts", "played")}
+    def telemetry(self) -> FailedEpisodes:
+        """The numbers alone, for the trial's telemetry."""
+        return FailedEpisodes.telling(
+            failed=self.failed,
+            distinct_states=self.distinct_states,
+            looping=self.looping,
+            paid_looping=self.paid_looping,
+        )
 
 
 def watch_failures(

@@ -12,14 +12,15 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import explained_variance
 
+from rewardsmith.telemetry import Learning
 from rewardsmith.training.rollout import ShapedRolloutBuffer
 from rewardsmith.training.scale import ReturnScale
 
 _SPREAD = 1e-8  # what SB3 adds to the standard deviation that advantages are divided by
 
 
-def learning_telemetry(model: OnPolicyAlgorithm, return_rms: float, scale: ReturnScale | None = None) -> dict[str, Any]:
-    """What a full rollout buffer says of the update that follows, as plain data.
+def learning_telemetry(model: OnPolicyAlgorithm, return_rms: float, scale: ReturnScale | None = None) -> Learning:
+    """What a full rollout buffer says of the update that follows.
 
     return_rms: root mean square of discounted returns since the last point of the curve, before rewards are scaled.
     scale: the running one that rewards are divided by. To be called when a rollout is complete and SB3 has not trained
@@ -41,14 +42,14 @@ def learning_telemetry(model: OnPolicyAlgorithm, return_rms: float, scale: Retur
     buffer = model.rollout_buffer
     unit = 1.0 if scale is None else math.sqrt(scale.state()["mean_square"]) or 1.0
     spread = float(buffer.advantages.std()) + _SPREAD if getattr(model, "normalize_advantage", False) else 1.0
-    found: dict[str, Any] = {
-        "entropy_coefficient": float(model.ent_coef),
-        "return_scale": return_rms,
-        "explained_variance": _known(explained_variance(buffer.values.flatten(), buffer.returns.flatten())),
-        "signal": return_rms / unit / spread,
-    }
+    found = Learning.telling(
+        entropy_coefficient=float(model.ent_coef),
+        return_scale=return_rms,
+        explained_variance=_known(explained_variance(buffer.values.flatten(), buffer.returns.flatten())),
+        signal=return_rms / unit / spread,
+    )
     if isinstance(buffer, ShapedRolloutBuffer) and isinstance(model, PPO):
-        found |= _on_minibatch(model, buffer)
+        return _with_gradients(found, model, buffer)
     return found
 
 
@@ -56,7 +57,7 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _on_minibatch(model: PPO, buffer: ShapedRolloutBuffer) -> dict[str, Any]:
+def _with_gradients(found: Learning, model: PPO, buffer: ShapedRolloutBuffer) -> Learning:
     steps, envs = buffer.advantages.shape
     size = min(model.batch_size, steps * envs)
     # Evenly spread, so that no generator is drawn from. SB3 flattens [T, N] environment by environment.
@@ -70,7 +71,7 @@ def _on_minibatch(model: PPO, buffer: ShapedRolloutBuffer) -> dict[str, Any]:
     actions = of(buffer.actions).long().flatten()
     _, log_probs, entropy = model.policy.evaluate_actions(of(buffer.observations), actions)
     if entropy is None:
-        return {}
+        return found
     advantages = of(buffer.advantages)
     if model.normalize_advantage and size > 1:
         advantages = (advantages - advantages.mean()) / (advantages.std() + _SPREAD)
@@ -82,13 +83,13 @@ def _on_minibatch(model: PPO, buffer: ShapedRolloutBuffer) -> dict[str, Any]:
     by_entropy = _gradient_norm(model.ent_coef * entropy.mean(), model)
     both, nats = by_advantage + by_entropy, float(entropy.mean().detach())
     largest = math.log(int(getattr(model.action_space, "n", 1)))
-    return {
-        "entropy": nats,
-        "entropy_share": nats / largest if largest > 0.0 else None,
-        "advantage_gradient": by_advantage,
-        "entropy_gradient": by_entropy,
-        "advantage_share": by_advantage / both if both > 0.0 else None,
-    }
+    return found.telling_more(
+        entropy=nats,
+        entropy_share=nats / largest if largest > 0.0 else None,
+        advantage_gradient=by_advantage,
+        entropy_gradient=by_entropy,
+        advantage_share=by_advantage / both if both > 0.0 else None,
+    )
 
 
 def _gradient_norm(objective: torch.Tensor, model: PPO) -> float:

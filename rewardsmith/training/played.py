@@ -38,10 +38,6 @@ class PlayedSteps:
         for purpose, steps in before.items():
             self.counts[purpose] = max(steps, self.counts.get(purpose, 0))
 
-    def telemetry(self) -> dict[str, Any]:
-        """Plain data for the trial's telemetry."""
-        return {"played": dict(self.counts), "played_least": self.least}
-
     def curve(self, policy: Any, pool: str, wanted: int, seed: int, trained: int) -> Evaluation | None:
         """A point of the curve after `trained` steps; None where it is too dear: half is kept for a rung's end."""
         if not self.limited:

@@ -14,6 +14,7 @@ from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, submit_rollout, without_potentials
 from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.telemetry import ChannelPay, ComponentValues, Telemetry
 from rewardsmith.training.audit import require_same_scores
 from rewardsmith.training.scale import ReturnScale
 from sandbox.client import Isolation, RewardHost, Scores
@@ -42,22 +43,18 @@ class EpisodeTally:
     channel_square: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     success_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
-    def channels(self) -> dict[str, dict[str, float | None]]:
-        """Per channel and episode: mean, magnitude, mean of those that succeeded, and how it goes with success.
-
-        share: of the magnitudes of all channels; correlation: Pearson's, of the channel's sum with success; None
-        where nothing varies.
-        """
+    def channels(self) -> dict[str, ChannelPay]:
+        """Per channel and episode: mean, magnitude, mean of those that succeeded, and how it goes with success."""
         count = max(self.episodes, 1)
         size = sum(self.channel_magnitude.values())
         return {
-            name: {
-                "mean_per_episode": self.channel_sum[name] / count,
-                "magnitude_per_episode": self.channel_magnitude[name] / count,
-                "mean_per_success": self.success_sum[name] / self.successes if self.successes else None,
-                "share": self.channel_magnitude[name] / size if size else None,
-                "correlation": self._correlation(name),
-            }
+            name: ChannelPay.telling(
+                mean_per_episode=self.channel_sum[name] / count,
+                magnitude_per_episode=self.channel_magnitude[name] / count,
+                mean_per_success=self.success_sum[name] / self.successes if self.successes else None,
+                share=self.channel_magnitude[name] / size if size else None,
+                correlation=self._correlation(name),
+            )
             for name in self.channel_sum
         }
 
@@ -221,34 +218,29 @@ class RewardShaper:
         parts = [composition.parts[c.name] for c in self.reward.channels if c.kind == kind]
         return np.sum(parts, axis=0) if parts else np.zeros_like(composition.total)
 
-    def telemetry(self) -> dict[str, Any]:
-        """Statistics since `clear_tallies`: per channel and per component, as plain data."""
+    def telemetry(self) -> Telemetry:
+        """Statistics since `clear_tallies`: per channel and per component."""
         tally = self.episodes
         count = max(tally.episodes, 1)
         components = {
-            name: {
-                "mean": c.total / c.steps,
-                "min": c.low,
-                "max": c.high,
-                "fires": c.nonzero / c.steps,
-            }
+            name: ComponentValues.telling(mean=c.total / c.steps, min=c.low, max=c.high, fires=c.nonzero / c.steps)
             for name, c in self.components.items()
             if c.steps
         }
-        return {
-            "episodes": tally.episodes,
-            "successes": tally.successes,
-            "shaped_return": tally.shaped_return / count,
-            "env_return": tally.env_return / count,
-            "guidance_per_episode": tally.guidance / count,
-            "success_pay": tally.success_pay / tally.successes if tally.successes else None,
-            "program_guidance_per_episode": tally.program_guidance / count,
-            "env_success_pay": tally.env_success_pay / tally.successes if tally.successes else None,
-            "env_weight": sum(c.weight for c in self.reward.channels if c.kind == "env"),
-            "channels": tally.channels(),
-            "potentials": list(self.reward.potentials),
-            "components": components,
-        }
+        return Telemetry.telling(
+            episodes=tally.episodes,
+            successes=tally.successes,
+            shaped_return=tally.shaped_return / count,
+            env_return=tally.env_return / count,
+            guidance_per_episode=tally.guidance / count,
+            success_pay=tally.success_pay / tally.successes if tally.successes else None,
+            program_guidance_per_episode=tally.program_guidance / count,
+            env_success_pay=tally.env_success_pay / tally.successes if tally.successes else None,
+            env_weight=sum(c.weight for c in self.reward.channels if c.kind == "env"),
+            channels=tally.channels(),
+            potentials=self.reward.potentials,
+            components=components,
+        )
 
     def audit(self) -> None:
         """Score the whole episodes of the last rollout again, in a host that has scored nothing before.

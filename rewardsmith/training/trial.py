@@ -20,6 +20,7 @@ from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.seeds import curve_seed, rung_end_seed
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
+from rewardsmith.telemetry import Learning, Telemetry
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.device import choose_device
@@ -67,7 +68,7 @@ class CurvePoint:
 
     steps: int
     evaluation: Evaluation | None
-    telemetry: dict[str, Any]
+    telemetry: dict[str, Any]  # Telemetry.as_json()
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class TrialReport:
     stochastic: Evaluation
     greedy: Evaluation | None  # None where playing is too dear
     unseen: bool
-    telemetry: dict[str, Any]
+    telemetry: dict[str, Any]  # Telemetry.as_json()
     sandbox_level: str
     steps_per_second: float
     seconds: float
@@ -114,8 +115,8 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         _connect(model, env, shaper, learners, adaptation)
         callback = _Progress(plan, plans, env, shaper, learners, adaptation, on_point, heartbeat)
         if resumed is not None:
-            callback.played.include(resumed.telemetry.pop("played", {}))
-            callback.last_telemetry = resumed.telemetry
+            callback.played.include(resumed.telemetry.played)
+            callback.last_telemetry = resumed.telemetry.telling_less("played")
         left = plans.rung_end(plan.fraction) * plans.per_rollout - first
         if left > 0:
             model.learn(left, callback=callback, reset_num_timesteps=False)
@@ -255,11 +256,12 @@ def _report(
     stochastic = callback.judged or played.success(model.policy, plan.pool, *asked, steps)
     # A claim needs numbers only; the search's analyzer reads what went wrong.
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
-    watched = None
+    watched, told = None, callback.last_telemetry
     if searching and (episodes := played.watchable(steps)):
         more = (plan.pool, asked[1], plan.isolation, episodes)
         watched = watch_failures(model.policy, plan.task, plan.reward, *more)
         played.watched(watched.played)
+        told = told.telling_more(trajectories=watched.telemetry())
     greedy = played.greedy(model.policy, plan.pool, *asked, steps)
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
@@ -268,9 +270,7 @@ def _report(
         stochastic=stochastic,
         greedy=greedy,
         unseen=plan.task.unseen(plan.pool),
-        telemetry=callback.last_telemetry
-        | ({"trajectories": watched.telemetry()} if watched else {})
-        | played.telemetry(),
+        telemetry=told.telling_more(played=dict(played.counts), played_least=played.least).as_json(),
         sandbox_level=shaper.host.level if shaper.host else "not needed",
         steps_per_second=(model.num_timesteps - first) / max(trained, 1e-9),
         seconds=time.monotonic() - began,
@@ -318,10 +318,10 @@ class _Progress(BaseCallback):
         self._learners, self._adaptation = learners, adaptation
         self._on_point, self._heartbeat = on_point, heartbeat
         self._seen = -1
-        self.last_telemetry: dict[str, Any] = {}
+        self.last_telemetry = Telemetry()
         self.played = plan.played_steps
         self.judged: Evaluation | None = None  # at the rung's end, where the curve's last point is that one, too
-        self._learning: dict[str, Any] = {}
+        self._learning = Learning()
 
     def _on_training_start(self) -> None:
         self._seen = self.model.num_timesteps
@@ -359,7 +359,7 @@ class _Progress(BaseCallback):
         # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
             state, adapted = self._learners.state(), self._adaptation.state()
-            told = self.last_telemetry | {"played": dict(self.played.counts)}
+            told = self.last_telemetry.telling_more(played=dict(self.played.counts))
             save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, adapted)
             # A resumed trial begins here with empty tallies; so does one that was never interrupted.
             self._shaper.clear_tallies()
@@ -375,9 +375,9 @@ class _Progress(BaseCallback):
             seed = curve_seed(self._plan.seed, self._seen)
             result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._seen)
         now = {"methods": self._learners.telemetry(), "learning": self._learning}
-        telemetry = self._shaper.telemetry() | now
+        telemetry = self._shaper.telemetry().telling_more(**now)
         # Sums over episodes are kept where none has ended since; what methods and the learner tell is of now.
-        kept = telemetry if telemetry["episodes"] or not self.last_telemetry else self.last_telemetry
-        self.last_telemetry = kept | now
-        self._on_point(CurvePoint(self._seen, result, telemetry))
+        kept = telemetry if telemetry.episodes or not self.last_telemetry else self.last_telemetry
+        self.last_telemetry = kept.telling_more(**now)
+        self._on_point(CurvePoint(self._seen, result, telemetry.as_json()))
         self._shaper.clear_tallies()

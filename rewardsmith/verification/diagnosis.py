@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rewardsmith.telemetry import ChannelPay, ComponentValues, Learning, Telemetry, at_point
+
 LABELS = (
     "interface misuse",
     "crash",
@@ -47,12 +49,11 @@ _EXPLAINED = {"hacked", "flooding", "oscillation", "interface misuse", "drowned"
 
 
 def diagnose(
-    success: float, curve: Sequence[Mapping[str, Any]], telemetry: Mapping[str, Any], fault: str | None = None
+    success: float, curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, fault: str | None = None
 ) -> dict[str, str]:
     """Labels with their evidence.
 
-    `curve` points carry success and shaped_return; `telemetry` is RewardShaper.telemetry() of the last stretch, with
-    Watched.telemetry() of the final policy's failed episodes under "trajectories".
+    `curve` points carry success and shaped_return; `telemetry` is a trial's, at the end of a rung.
     - crash: the trial ended by the program's fault.
     - solved: success >= 95 %.
     - never fires: a component was 0 on every step of the last stretch. interface misuse: all of them were.
@@ -79,7 +80,7 @@ def diagnose(
     best = max((float(p["success"] or 0.0) for p in curve), default=success)
     if success >= _SOLVED:
         labels["solved"] = f"{success:.1%} success"
-    labels |= _components(telemetry.get("components", {}))
+    labels |= _components(telemetry.components)
     labels |= _channels(telemetry)
     if success < _SOLVED and "flooding" not in labels and (flooded := _flooded(telemetry)):
         labels["flooding"] = flooded
@@ -95,9 +96,9 @@ def diagnose(
     return labels
 
 
-def _components(components: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
-    silent = [n for n, c in components.items() if c["fires"] == 0.0]
-    constant = [n for n, c in components.items() if c["fires"] > 0 and c["min"] == c["max"]]
+def _components(components: Mapping[str, ComponentValues]) -> dict[str, str]:
+    silent = [n for n, c in components.items() if c.fires == 0.0]
+    constant = [n for n, c in components.items() if c.fires > 0 and c.min == c.max]
     labels = {}
     if silent and len(silent) == len(components):
         labels["interface misuse"] = "every component was 0 on every step"
@@ -108,17 +109,16 @@ def _components(components: Mapping[str, Mapping[str, float]]) -> dict[str, str]
     return labels
 
 
-def _channels(telemetry: Mapping[str, Any]) -> dict[str, str]:
+def _channels(telemetry: Telemetry) -> dict[str, str]:
     labels: dict[str, str] = {}
-    if telemetry.get("episodes", 0) < _MIN_EPISODES:
+    if telemetry.episodes < _MIN_EPISODES:
         return labels
-    channels = telemetry["channels"]
-    wins = [c["mean_per_success"] for c in channels.values() if c["mean_per_success"] is not None]
+    wins = [c.mean_per_success for c in telemetry.channels.values() if c.mean_per_success is not None]
     pay = max(sum(wins), 1.0) if wins else 1.0
-    for name, c in channels.items():
-        if name in telemetry.get("potentials", ()):
+    for name, c in telemetry.channels.items():
+        if name in telemetry.potentials:
             continue  # pays to and fro by its nature, and takes it back
-        net, size = c["mean_per_episode"], c["magnitude_per_episode"]
+        net, size = c.mean_per_episode, c.magnitude_per_episode
         if name != "env" and abs(net) > pay:
             labels["flooding"] = f"{name} sums to {net:.3g} per episode, a success pays {pay:.3g}"
         if size > 5 * max(abs(net), 0.2) and size > 1:
@@ -126,13 +126,13 @@ def _channels(telemetry: Mapping[str, Any]) -> dict[str, str]:
     return labels
 
 
-def _trainers(telemetry: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The labels that blame the trainer's settings rather than the program."""
     labels = {}
     if drowned := _drowned(telemetry, curve):
         labels["drowned"] = drowned
     if (scale := guidance_scale(telemetry)) and scale.guidance > SATURATED * scale.success > 0.0:
-        known = telemetry.get("success_pay") is not None
+        known = telemetry.success_pay is not None
         told = "a success is paid" if known else "nothing succeeded, for which the environment pays"
         times = scale.guidance / scale.success
         labels["saturated"] = (
@@ -142,34 +142,33 @@ def _trainers(telemetry: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) 
     return labels
 
 
-def _drowned(telemetry: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) -> str | None:
-    learning = telemetry.get("learning") or {}
-    entropy, share = learning.get("entropy_share"), _advantage_share(learning, curve)
-    if entropy is None or share is None or entropy < _UNIFORM or not _pays(telemetry) or not learning["return_scale"]:
+def _drowned(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> str | None:
+    learning = telemetry.learning
+    entropy, share = learning.entropy_share, _advantage_share(learning, curve)
+    if entropy is None or share is None or entropy < _UNIFORM or not _pays(telemetry) or not learning.return_scale:
         return None
-    signal, bonus = learning["signal"], (1 - _UNIFORM) * learning["entropy_coefficient"] * learning["entropy"] / entropy
+    signal, bonus = learning.signal, (1 - _UNIFORM) * learning.entropy_coefficient * learning.entropy / entropy
     if share >= _DROWNED and signal >= bonus:
         return None
     return (
         f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy bonus "
-        f"(coefficient {learning['entropy_coefficient']:.3g}); the policy's entropy is {entropy:.0%} of the largest "
+        f"(coefficient {learning.entropy_coefficient:.3g}); the policy's entropy is {entropy:.0%} of the largest "
         f"possible; discounted returns have a root mean square of {signal:.3g} in the loss, and the bonus pays "
         f"{bonus:.3g} for staying above {_UNIFORM:.0%}"
     )
 
 
-def _advantage_share(learning: Mapping[str, Any], curve: Sequence[Mapping[str, Any]]) -> float | None:
+def _advantage_share(learning: Learning, curve: Sequence[Mapping[str, Any]]) -> float | None:
     """The advantages' share of the actor's gradient, mean of the curve's last points that know it."""
-    told = [((p.get("components") or {}).get("learning") or {}).get("advantage_share") for p in curve]
+    told = [at_point(p).learning.advantage_share for p in curve]
     known = [share for share in told if share is not None][-_LAST_POINTS:]
-    return sum(known) / len(known) if known else learning.get("advantage_share")
+    return sum(known) / len(known) if known else learning.advantage_share
 
 
-def _pays(telemetry: Mapping[str, Any]) -> bool:
+def _pays(telemetry: Telemetry) -> bool:
     """Whether a component of the program was not always 0, or a channel beside the environment's own paid."""
-    channels, components = telemetry.get("channels") or {}, telemetry.get("components") or {}
-    paid = any(c["magnitude_per_episode"] > 0.0 for name, c in channels.items() if name != "env")
-    return paid or any(c["fires"] > 0.0 for c in components.values())
+    paid = any(c.magnitude_per_episode > 0.0 for name, c in telemetry.channels.items() if name != "env")
+    return paid or any(c.fires > 0.0 for c in telemetry.components.values())
 
 
 @dataclass(frozen=True)
@@ -189,48 +188,46 @@ class GuidanceScale:
         return self.by_env + self.by_program
 
 
-def guidance_scale(telemetry: Mapping[str, Any]) -> GuidanceScale | None:
+def guidance_scale(telemetry: Telemetry) -> GuidanceScale | None:
     """How guidance and the pay of a success compare in size, None where too little is known.
 
     A success is paid by its last step; where nothing succeeded, the weight of the environment's own reward stands in
     for that, as MiniGrid pays 1 for a success at an episode's beginning. Where the environment pays more than that over
     an episode (for every step that it lasts, say), that counts.
     """
-    guidance = telemetry.get("program_guidance_per_episode")
-    if guidance is None or telemetry.get("episodes", 0) < _FEW_EPISODES:
+    guidance = telemetry.program_guidance_per_episode
+    if guidance is None or telemetry.episodes < _FEW_EPISODES:
         return None
-    pay, last = telemetry.get("success_pay"), telemetry.get("env_success_pay")
-    env = (telemetry.get("channels") or {}).get("env") or {}
-    episode = env.get("mean_per_success") if pay is not None else env.get("mean_per_episode")
+    pay, last = telemetry.success_pay, telemetry.env_success_pay
+    env = telemetry.channels.get("env", ChannelPay())
+    episode = env.mean_per_success if pay is not None else env.mean_per_episode
     by_program = 0.0 if pay is None or last is None else max(pay - last, 0.0)
-    return GuidanceScale(
-        guidance, max(telemetry["env_weight"] if last is None else last, abs(episode or 0.0)), by_program
-    )
+    return GuidanceScale(guidance, max(telemetry.env_weight if last is None else last, abs(episode or 0.0)), by_program)
 
 
-def _flooded(telemetry: Mapping[str, Any]) -> str | None:
+def _flooded(telemetry: Telemetry) -> str | None:
     """The flooding meter as measured: guidance per episode over what the step that succeeds is paid."""
-    guidance, pay = telemetry.get("guidance_per_episode"), telemetry.get("success_pay")
+    guidance, pay = telemetry.guidance_per_episode, telemetry.success_pay
     if guidance is None or pay is None or guidance <= max(pay, 0.0):
         return None
     return f"guidance sums to {guidance:.3g} in size per episode, the step that succeeds is paid {pay:.3g}"
 
 
-def _loops(telemetry: Mapping[str, Any]) -> str | None:
-    seen = telemetry.get("trajectories") or {}
-    if not seen.get("failed") or seen["looping"] < _LOOPING or (seen["paid_looping"] or 0.0) <= 1e-9:
+def _loops(telemetry: Telemetry) -> str | None:
+    seen = telemetry.trajectories
+    if not seen.failed or (seen.looping or 0.0) < _LOOPING or (seen.paid_looping or 0.0) <= 1e-9:
         return None
     return (
-        f"on {seen['looping']:.0%} of the steps of failed episodes a state of the last 12 steps came back; these steps "
-        f"paid {seen['paid_looping']:.3g} per episode"
+        f"on {seen.looping:.0%} of the steps of failed episodes a state of the last 12 steps came back; these steps "
+        f"paid {seen.paid_looping:.3g} per episode"
     )
 
 
-def _confined(telemetry: Mapping[str, Any]) -> str:
-    seen = telemetry.get("trajectories") or {}
-    if not seen.get("failed") or seen["distinct_states"] >= _DISTINCT:
+def _confined(telemetry: Telemetry) -> str:
+    seen = telemetry.trajectories
+    if not seen.failed or seen.distinct_states is None or seen.distinct_states >= _DISTINCT:
         return ""
-    return f"; failed episodes stay among few states ({seen['distinct_states']:.0%} of their steps reach a new one)"
+    return f"; failed episodes stay among few states ({seen.distinct_states:.0%} of their steps reach a new one)"
 
 
 def _risen(curve: Sequence[Mapping[str, Any]]) -> str | None:

@@ -18,6 +18,7 @@ from rewardsmith.programs.reward import ENV, TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.queue import Item
+from rewardsmith.telemetry import ChannelPay, Telemetry
 
 LESS_ENTROPY = {"reason": "drowned", "training": {"entropy": 0.0025}}
 LESS_WEIGHT = {"reason": "saturated", "weights": {"reward": 0.1}}
@@ -26,11 +27,10 @@ LESS_WEIGHT = {"reason": "saturated", "weights": {"reward": 0.1}}
 # --- what is proposed -----------------------------------------------------------------------------------
 
 
-def measured(guidance: float, pay: float | None = None, env: float | None = None) -> dict:
-    return {
-        "episodes": 100, "program_guidance_per_episode": guidance, "success_pay": pay, "env_success_pay": env,
-        "env_weight": 1.0,
-    }  # fmt: skip
+def measured(guidance: float, pay: float | None = None, env: float | None = None) -> Telemetry:
+    return Telemetry.telling(
+        episodes=100, program_guidance_per_episode=guidance, success_pay=pay, env_success_pay=env, env_weight=1.0
+    )
 
 
 REWARD = TrainingReward("", ("reward",), (ENV, Channel("reward"), Channel("phi", kind="potential")))
@@ -71,7 +71,7 @@ def test_other_labels_change_no_settings():
 
 def test_dense_environment_reward_is_compared_by_its_episode_sum():
     """An environment that pays over the whole episode is compared by that."""
-    told = {**measured(120.0), "channels": {"env": {"mean_per_episode": 20.0, "mean_per_success": None}}}
+    told = measured(120.0).telling_more(channels={"env": ChannelPay(mean_per_episode=20.0)})
     found = proposal({"saturated": "x"}, told, TrainingSpec(), REWARD)
     assert found is not None and found["weights"] == {"reward": 0.17}
 

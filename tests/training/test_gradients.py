@@ -12,6 +12,7 @@ from stable_baselines3.common.callbacks import CallbackList
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
+from rewardsmith.telemetry import Learning
 from rewardsmith.training import trial
 from rewardsmith.training.gradients import learning_telemetry
 from rewardsmith.training.learner import Guide, Learner
@@ -76,13 +77,13 @@ def test_gradients_are_those_computed_by_hand(collected, normalized):
     slope = np.array([-q * (math.log(q) + entropy) for q in p])  # d H / d logits
     by_entropy = 0.02 * np.outer(slope, features.mean(0))
     # The last layer's weights are 0, so no gradient reaches what lies below.
-    assert found["advantage_gradient"] == pytest.approx(np.linalg.norm(by_advantage), rel=1e-3)
-    assert found["entropy_gradient"] == pytest.approx(np.linalg.norm(by_entropy), rel=1e-3)
+    assert found.advantage_gradient == pytest.approx(np.linalg.norm(by_advantage), rel=1e-3)
+    assert found.entropy_gradient == pytest.approx(np.linalg.norm(by_entropy), rel=1e-3)
     share = np.linalg.norm(by_advantage) / (np.linalg.norm(by_advantage) + np.linalg.norm(by_entropy))
-    assert found["advantage_share"] == pytest.approx(share, rel=1e-3)
-    assert found["entropy"] == pytest.approx(entropy, rel=1e-5)
-    assert found["entropy_share"] == pytest.approx(entropy / math.log(2), rel=1e-5)
-    assert found["entropy_coefficient"] == 0.02
+    assert found.advantage_share == pytest.approx(share, rel=1e-3)
+    assert found.entropy == pytest.approx(entropy, rel=1e-5)
+    assert found.entropy_share == pytest.approx(entropy / math.log(2), rel=1e-5)
+    assert found.entropy_coefficient == 0.02
 
 
 def test_measuring_changes_neither_gradients_nor_parameters_nor_generators(collected):
@@ -100,15 +101,15 @@ def test_the_signal_is_the_scale_of_returns_in_the_unit_of_the_loss(collected):
     model, env = collected(normalize_advantage=False)
     ends = env.rollout.terminated | env.rollout.truncated
     plain = learning_telemetry(model, 4.0)
-    assert plain["return_scale"] == plain["signal"] == 4.0
+    assert plain.return_scale == plain.signal == 4.0
     scale = ReturnScale(model.gamma)
     factor = scale.factor(env.rollout.rewards.astype(np.float64), ends)
     scaled = learning_telemetry(model, 4.0, scale)
-    assert scaled["return_scale"] == 4.0 and scaled["signal"] == pytest.approx(4.0 * factor)
+    assert scaled.return_scale == 4.0 and scaled.signal == pytest.approx(4.0 * factor)
     model.normalize_advantage = True
     spread = model.rollout_buffer.advantages.std()
-    assert learning_telemetry(model, 4.0)["signal"] == pytest.approx(4.0 / spread)
-    assert learning_telemetry(model, 0.0, ReturnScale(model.gamma))["signal"] == 0.0
+    assert learning_telemetry(model, 4.0).signal == pytest.approx(4.0 / spread)
+    assert learning_telemetry(model, 0.0, ReturnScale(model.gamma)).signal == 0.0
 
 
 def run(folder, steps=1024, **changes):
@@ -124,7 +125,7 @@ def test_learner_telemetry_changes_no_bit_of_a_trial(tmp_path, monkeypatch):
     with_it, points, policy = run(tmp_path / "with")
     assert all(0 < p.telemetry["learning"]["advantage_share"] < 1 for p in points)
     assert with_it.telemetry["learning"] == points[-1].telemetry["learning"]
-    monkeypatch.setattr(trial, "learning_telemetry", lambda *given: {})
+    monkeypatch.setattr(trial, "learning_telemetry", lambda *given: Learning())
     without, _, same = run(tmp_path / "without")
     assert policy == same and without.stochastic == with_it.stochastic
 

@@ -30,10 +30,10 @@ def test_guidance_excludes_the_success_step_and_other_channels():
     shaper._tally(rollout, Composition(sum(parts.values()), parts), None)
     found = shaper.telemetry()
     batch.close()
-    assert found["program_guidance_per_episode"] == pytest.approx(((3 - 1) + (1 + 1 + 2)) / 2)
-    assert found["success_pay"] == pytest.approx(0.9 + 10 + 0.5)
-    assert found["env_success_pay"] == pytest.approx(0.9)
-    assert found["env_weight"] == 1.0
+    assert found.program_guidance_per_episode == pytest.approx(((3 - 1) + (1 + 1 + 2)) / 2)
+    assert found.success_pay == pytest.approx(0.9 + 10 + 0.5)
+    assert found.env_success_pay == pytest.approx(0.9)
+    assert found.env_weight == 1.0
 
 
 def test_the_scale_of_returns_is_that_of_the_whole_stretch():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rewardsmith.agents import prompting
+from rewardsmith.telemetry import Telemetry
 from rewardsmith.verification.diagnosis import LABELS, diagnose
 
 COMPONENT = {"mean": 0.1, "min": 0.0, "max": 1.0, "fires": 0.2}
@@ -30,7 +31,7 @@ PAID = {"success_pay": 2.0, "env_success_pay": 0.5}
 
 
 def telemetry(**changes):
-    return {**QUIET, **changes}
+    return Telemetry.from_json({**QUIET, **changes})
 
 
 def channels(**changes):
@@ -40,7 +41,7 @@ def channels(**changes):
 @pytest.mark.parametrize(
     ("label", "success", "curve", "measured", "evidence"),
     [
-        ("solved", 0.97, FLAT, QUIET, "97.0% success"),
+        ("solved", 0.97, FLAT, telemetry(), "97.0% success"),
         ("interface misuse", 0.5, FLAT, telemetry(components={"a": {**COMPONENT, "fires": 0.0}}), "every component"),
         ("never fires", 0.5, FLAT,
          telemetry(components={"a": COMPONENT, "b": {**COMPONENT, "fires": 0.0}}), "on every step: b"),
@@ -50,8 +51,8 @@ def channels(**changes):
         ("oscillation", 0.5, FLAT, telemetry(channels=channels(magnitude_per_episode=40.0)), "both signs"),
         ("oscillation", 0.5, FLAT, telemetry(trajectories={
             "failed": 5, "distinct_states": 0.1, "looping": 0.7, "paid_looping": 2.0}), "70%"),
-        ("hacked", 0.1, [{"success": 0.1, "shaped_return": r} for r in (0, 2, 5)], QUIET, "rose from 0 to 5"),
-        ("unstable", 0.5, [{"success": 0.9, "shaped_return": 1.0}, *FLAT], QUIET, "was 90.0%"),
+        ("hacked", 0.1, [{"success": 0.1, "shaped_return": r} for r in (0, 2, 5)], telemetry(), "rose from 0 to 5"),
+        ("unstable", 0.5, [{"success": 0.9, "shaped_return": 1.0}, *FLAT], telemetry(), "was 90.0%"),
         ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "21% of the actor's gradient"),
         ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "97% of the largest possible"),
         ("saturated", 0.0, NEVER, telemetry(**LOUD), "12 per episode, 12 times a success: nothing succeeded"),
@@ -80,18 +81,18 @@ def test_a_rule_gives_its_label_and_no_other(label, success, curve, measured, ev
 
 
 def test_a_fault_is_a_crash_and_nothing_else():
-    assert diagnose(0.0, [], {}, "line 3: ZeroDivisionError") == {"crash": "line 3: ZeroDivisionError"}
+    assert diagnose(0.0, [], Telemetry(), "line 3: ZeroDivisionError") == {"crash": "line 3: ZeroDivisionError"}
 
 
 def test_nothing_is_said_where_nothing_is_wrong():
-    assert diagnose(0.5, FLAT, QUIET) == {}
+    assert diagnose(0.5, FLAT, telemetry()) == {}
 
 
 def test_potential_is_neither_flooding_nor_oscillation():
     """A potential that pays to and fro is neither flooding nor oscillation."""
     measured = telemetry(channels=channels(mean_per_episode=-9.0, magnitude_per_episode=60.0), potentials=["reward"])
     assert diagnose(0.5, FLAT, measured) == {}
-    assert set(diagnose(0.5, FLAT, {**measured, "potentials": []})) == {"flooding", "oscillation"}
+    assert set(diagnose(0.5, FLAT, measured.telling_more(potentials=()))) == {"flooding", "oscillation"}
 
 
 def test_loops_that_pay_nothing_are_not_called_oscillation():

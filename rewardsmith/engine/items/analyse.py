@@ -16,6 +16,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.tasks import get_task
+from rewardsmith.telemetry import Telemetry
 from rewardsmith.verification.diagnosis import diagnose
 
 
@@ -27,7 +28,7 @@ def run_analyse(context: Context, item: Item) -> None:
         trial = searched_trials(connection, candidate)[0]
         curve = records.curve_of(connection, trial.id)
         comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
-    telemetry = trial.telemetry or {}
+    telemetry = Telemetry.from_json(trial.telemetry)
     labels = _with_second_trial(diagnose(trial.success or 0.0, curve, telemetry, trial.failure), candidate)
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
     asked = roles.AnalysisRequest(
@@ -37,13 +38,13 @@ def run_analyse(context: Context, item: Item) -> None:
         success=trial.success or 0.0,
         steps=trial.steps,
         labels=labels,
-        components=telemetry.get("components", {}),
-        episodes=telemetry.get("failed_episodes", []),
+        components={name: c.as_json() for name, c in telemetry.components.items()},
+        episodes=[*telemetry.failed_episodes],
         key=ReplayKey("analyzer", item.key.iteration, rank.index(candidate.id), 0),
         curve=curve_points(curve),
-        channels=telemetry.get("channels", {}),
+        channels={name: c.as_json() for name, c in telemetry.channels.items()},
         evidence=recipe_of(snapshot.spec).evidence(telemetry),
-        learning=telemetry.get("learning") or {},
+        learning=telemetry.learning.as_json(),
         comments=comments,
         facts=reads_facts(snapshot.spec, "analyzer"),
         limits=lengths(snapshot.spec),

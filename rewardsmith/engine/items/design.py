@@ -21,6 +21,7 @@ from rewardsmith.storage.queue import Item
 from rewardsmith.storage.schema import analyses, checks
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
+from rewardsmith.telemetry import Telemetry
 
 _TRIED = 8  # failures that a prompt recalls
 _EPISODES = 2  # failed episodes that a designer is shown
@@ -118,17 +119,17 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
     ).all()
     analysis = connection.execute(select(analyses).where(analyses.c.candidate_id == candidate_id)).mappings().first()
     trials = searched_trials(connection, candidate)
-    telemetry = trials[0].telemetry or {} if trials else {}
+    telemetry = Telemetry.from_json(trials[0].telemetry if trials else None)
     return ParentProgram(
         id=anonymous(candidate),
         source=candidate.source,
         score=candidate.score,
         labels=analysis["labels"] if analysis else {},
-        components=telemetry.get("components", {}),
+        components={name: c.as_json() for name, c in telemetry.components.items()},
         failed_checks=[{"kind": row.kind, "message": row.message} for row in failed],
         suggestion=analysis["suggestion"] if analysis else None,
         curve=curve_points(records.curve_of(connection, trials[0].id)) if trials else [],
-        episodes=telemetry.get("failed_episodes", [])[:_EPISODES],
+        episodes=[*telemetry.failed_episodes[:_EPISODES]],
     )
 
 

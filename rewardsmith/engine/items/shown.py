@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from rewardsmith.storage import records
 from rewardsmith.storage.records import Candidate, Trial
+from rewardsmith.telemetry import at_point
 
 _CURVE_POINTS = 10  # of a training curve, as in Eureka (arXiv 2310.12931)
 
@@ -33,7 +34,7 @@ def curve_points(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "steps": p["steps"],
             "success": p["success"],
-            "components": {n: c["mean"] for n, c in (p["components"] or {}).get("components", {}).items()},
+            "components": {n: c.mean for n, c in at_point(p).components.items()},
         }
         for p in chosen
     ]

@@ -32,17 +32,16 @@ from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
+from rewardsmith.telemetry import KEPT_BY_CURVES, Telemetry
 from rewardsmith.training.learner import Learner
 from rewardsmith.verification.diagnosis import diagnose
 
 T = TypeVar("T")
-Propose = Callable[[Mapping[str, str], Mapping[str, Any]], dict[str, Any] | None]
+Propose = Callable[[Mapping[str, str], Telemetry], dict[str, Any] | None]
 
 _FILES = {
     "checkpoint": "checkpoint.safetensors", "policy": "policy.safetensors", "trajectories": "trajectories.json",
 }  # fmt: skip
-
-_KEPT = ("channels", "components", "episodes", "learning")  # of the telemetry of each point of a curve
 
 _CHANGED = ("training", "weights")  # settings that the payload of a trial's item may change
 
@@ -178,7 +177,7 @@ class _Rows:
         self._seconds = earlier.seconds or 0.0
         # Since the checkpoint that it goes on from; told again, they would make the trial's steps fall.
         self._told = earlier.steps or 0
-        self.played: dict[str, int] = (earlier.telemetry or {}).get("played", {})
+        self.played: dict[str, int] = dict(Telemetry.from_json(earlier.telemetry).played)
         """Steps played without training, by purpose, up to the last rung's end."""
 
     def _write(self, work: Callable[[Connection], T]) -> T:
@@ -197,15 +196,15 @@ class _Rows:
 
     def on_point(self, point: Any) -> None:
         """Write a curve point."""
-        telemetry = point.telemetry
+        telemetry = Telemetry.from_json(point.telemetry)
         values = {
             "trial_id": self._trial,
             "steps": point.steps,
             "success": point.evaluation.success if point.evaluation else None,
             "episodes": point.evaluation.episodes if point.evaluation else 0,
-            "shaped_return": telemetry["shaped_return"] if telemetry["episodes"] else None,
-            "env_return": telemetry["env_return"] if telemetry["episodes"] else None,
-            "components": {name: telemetry[name] for name in _KEPT if name in telemetry},
+            "shaped_return": telemetry.shaped_return if telemetry.episodes else None,
+            "env_return": telemetry.env_return if telemetry.episodes else None,
+            "components": telemetry.as_json(KEPT_BY_CURVES),
         }
         self._write(lambda connection: records.put_point(connection, **values))
 
@@ -245,7 +244,8 @@ class _Rows:
         stochastic, greedy = report["stochastic"], report["greedy"]
         low, high = wilson(stochastic["successes"], stochastic["episodes"])
         success = stochastic["successes"] / stochastic["episodes"]
-        telemetry = report["telemetry"] | {"failed_episodes": report["failed_episodes"]}
+        telemetry = Telemetry.from_json(report["telemetry"])
+        telemetry = telemetry.telling_more(failed_episodes=tuple(report["failed_episodes"]))
         # Before the transaction, which must not wait for a store. What no row comes to name is garbage collected.
         files = self._store(report, folder)
 
@@ -261,7 +261,7 @@ class _Rows:
                 greedy_success=greedy["successes"] / greedy["episodes"] if greedy else None,
                 episodes=stochastic["episodes"],
                 unseen=report["unseen"],
-                telemetry=telemetry,
+                telemetry=telemetry.as_json(),
                 sandbox_level=report["sandbox_level"],
                 steps_per_second=report["steps_per_second"],
                 seconds=self._seconds + report["seconds"],
@@ -293,14 +293,14 @@ class _Rows:
         return [(kind, *store.put(folder / _FILES[kind])) for kind in kinds]
 
 
-def _measures(success: float, curve: Sequence[Mapping[str, Any]], telemetry: Mapping[str, Any]) -> dict[str, float]:
+def _measures(success: float, curve: Sequence[Mapping[str, Any]], telemetry: Telemetry) -> dict[str, float]:
     """What candidates are ranked by (engine.search.snapshot, `Measure`)."""
     points = [p["success"] for p in curve if p["success"] is not None]
     return {
         "success": success,
         "late": _mean(points[2 * len(points) // 3 :], success),
         "area": _mean(points, success),
-        "train_success": telemetry.get("successes", 0) / max(telemetry.get("episodes", 0), 1),
+        "train_success": telemetry.success_rate,
     }
 
 

@@ -26,6 +26,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.storage.queue import OPEN, Item, ItemKey
 from rewardsmith.storage.records import Candidate
+from rewardsmith.telemetry import Telemetry
 from rewardsmith.verification.diagnosis import guidance_scale
 
 _LESS_ENTROPY = 0.1
@@ -34,7 +35,7 @@ _SMALLEST = 0.01
 
 
 def proposal(
-    labels: Mapping[str, str], telemetry: Mapping[str, Any], training: TrainingSpec, reward: TrainingReward
+    labels: Mapping[str, str], telemetry: Telemetry, training: TrainingSpec, reward: TrainingReward
 ) -> dict[str, Any] | None:
     """The settings that a trial's diagnosis calls for, as an adjustment begins; None where it calls for none.
 
@@ -49,7 +50,7 @@ def proposal(
     return None
 
 
-def _factor(telemetry: Mapping[str, Any]) -> float | None:
+def _factor(telemetry: Telemetry) -> float | None:
     """What the weights of the program's channels are multiplied by; None where no smaller weight would do."""
     scale = guidance_scale(telemetry)
     # What the program itself pays for success shrinks with its guidance: guidance * f = by_env + by_program * f.

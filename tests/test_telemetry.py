@@ -1,0 +1,58 @@
+"""Telemetry is read from whatever a version wrote, and written again as it was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rewardsmith.telemetry import KEPT_BY_CURVES, ChannelPay, Learning, Telemetry, at_point
+
+# As the first version that kept telemetry wrote it, before shares, correlations and what a success is paid.
+OLD = {
+    "episodes": 7,
+    "successes": 2,
+    "channels": {"env": {"mean_per_episode": 0.5, "magnitude_per_episode": 0.5, "mean_per_success": None}},
+    "components": {"near": {"mean": 0.1, "min": 0.0, "max": 1.0, "fires": 0.2}},
+}
+NEW = {
+    **OLD,
+    "success_pay": None,
+    "potentials": ["phi"],
+    "methods": {"ulps": {"loss": 0.5, "layers": [1, 2]}},
+    "learning": {"entropy_coefficient": 0.01, "return_scale": 1.0, "explained_variance": None, "signal": 1.0},
+    "trajectories": {"failed": 0, "distinct_states": None, "looping": None, "paid_looping": None},
+    "played": {"curve": 100},
+    "played_least": False,
+    "failed_episodes": ["It fell."],
+}
+
+
+@pytest.mark.parametrize("stored", [{}, OLD, NEW], ids=["none", "old", "new"])
+def test_what_was_stored_is_written_again_key_by_key(stored):
+    assert json.dumps(Telemetry.from_json(stored).as_json()) == json.dumps(stored)
+
+
+def test_keys_of_other_versions_read_as_the_defaults_or_are_passed_over():
+    told = Telemetry.from_json({**OLD, "of_a_later_version": 1})
+    assert told.success_pay is None and told.learning == Learning() and not told.learning
+    assert told.channels["env"].share is None and told.success_rate == 2 / 7
+    assert told.as_json() == OLD
+    assert not Telemetry.from_json(None) and Telemetry.from_json(OLD)
+
+
+def test_a_record_tells_more_or_less_of_the_same():
+    told = Telemetry.telling(episodes=1).telling_more(played={"curve": 5}, episodes=2)
+    assert told.as_json() == {"episodes": 2, "played": {"curve": 5}}
+    assert told.telling_less("played").as_json() == {"episodes": 2}
+    with pytest.raises(TypeError):
+        told.telling_more(episode=3)
+    with pytest.raises(TypeError):
+        ChannelPay.telling(mean=3)
+
+
+def test_a_point_of_a_curve_keeps_what_it_is_read_for():
+    kept = Telemetry.from_json(NEW).as_json(KEPT_BY_CURVES)
+    assert set(kept) == set(KEPT_BY_CURVES)
+    assert at_point({"components": kept}).channels == Telemetry.from_json(NEW).channels
+    assert at_point({"components": None}) == Telemetry() == at_point({})
