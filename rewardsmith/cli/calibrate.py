@@ -39,7 +39,7 @@ def calibrate(
 ) -> None:
     """Fit the language model that guides a ULPS job, and score it on layouts it has never seen."""
     from rewardsmith.cli.methods import read_options
-    from rewardsmith.offline.calibrate_teacher import calibrate_guide
+    from rewardsmith.offline.calibrate_teacher import calibrate_teacher
 
     screen.check_format(form)
     given = read_options(option, "ulps")
@@ -48,7 +48,7 @@ def calibrate(
     options: dict[str, Any] = {"prompts": prompts, **given.get("ulps", {})}
     if language_model is not None:
         options["language_model"] = language_model
-    report = calibrate_guide(task, options, out, screen.say)
+    report = calibrate_teacher(task, options, out, screen.say)
     figures = {k: v for k, v in report.figures.items() if k != "bins"}
     shown = screen.table(None, [("figure", "left"), ("value", "right"), ("what it is", "left")])
     for name, meaning in _ROWS.items():

@@ -68,7 +68,8 @@ class CloneLearner(Learner):
 def _fit(model: PPO, observations: np.ndarray, optimal: np.ndarray, epochs: int) -> float:
     """-log of the probability that pi gives to the set of optimal actions, by the trial's own optimizer."""
     import torch
-    from torch.nn import functional
+
+    from rewardsmith.methods.teacher.imitation import descend, shuffled_log_probs
 
     policy: Any = model.policy
     states = torch.from_numpy(observations).to(policy.device)
@@ -76,13 +77,9 @@ def _fit(model: PPO, observations: np.ndarray, optimal: np.ndarray, epochs: int)
     right = 0
     for _ in range(epochs):
         right = 0
-        for chosen in torch.from_numpy(np.random.permutation(len(states))).split(model.batch_size):
-            actor, _ = policy.mlp_extractor(policy.extract_features(states[chosen]))
-            log_probs = functional.log_softmax(policy.action_net(actor), 1)
+        for chosen, log_probs in shuffled_log_probs(policy, states, model.batch_size):
             loss = -torch.logsumexp(log_probs.masked_fill(~wanted[chosen], -torch.inf), 1).mean()
-            policy.optimizer.zero_grad()
-            loss.backward()
-            policy.optimizer.step()
+            descend(policy, loss)
             right += int(wanted[chosen].gather(1, log_probs.argmax(1, keepdim=True)).sum())
     return right / len(states)
 

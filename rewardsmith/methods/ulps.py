@@ -28,8 +28,8 @@ if TYPE_CHECKING:  # a method's module is read without loading torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-    from rewardsmith.methods.teacher.language_model import LanguageGuide
-    from rewardsmith.methods.teacher.prompts import Describer
+    from rewardsmith.methods.teacher.language_model import Teacher
+    from rewardsmith.methods.teacher.prompts import StateDescriber
     from rewardsmith.methods.teacher.uncertainty import CachedOpinions, Opinion
 
 Gates = Literal["entropy", "information", "decay", "single"]
@@ -62,17 +62,17 @@ def blend(probs: torch.Tensor, h: torch.Tensor, own: torch.Tensor) -> torch.Tens
 class Blend(Guide):
     """Asks the language model at each step; its advice is P_LLM and h, [N, A + 1]."""
 
-    def __init__(self, setting: Setting, guide: LanguageGuide) -> None:
+    def __init__(self, setting: Setting, teacher: Teacher) -> None:
         from rewardsmith.methods.teacher.uncertainty import CachedOpinions
 
         actions = len(setting.task.actions)
         self.size = actions + 1
         self._options: UlpsOptions = setting.options
-        self._task, self._guide = setting.task, guide
+        self._task, self._teacher = setting.task, teacher
         self._anneal_steps = self._options.anneal * setting.steps
-        model = guide.deterministic() if self._options.gate == "single" else guide.model
+        model = teacher.deterministic() if self._options.gate == "single" else teacher.model
         self.opinions: CachedOpinions = CachedOpinions(model, actions)
-        self._describer: Describer | None = None
+        self._describer: StateDescriber | None = None
         self.steps = 0  # environment steps of the trial before this rollout
         self.advice: list[NDArray[np.float32]] = []  # of this rollout, for the distillation
 
@@ -81,9 +81,9 @@ class Blend(Guide):
         """The language model's share in [0, 1], before its own certainty counts: falls linearly to 0."""
         return max(0.0, 1.0 - self.steps / self._anneal_steps)
 
-    def describer(self, tables: Tables, envs: int) -> Describer:
+    def describer(self, tables: Tables, envs: int) -> StateDescriber:
         """A new one, of the kind that the language model was fitted on."""
-        return self._guide.describer(self._task, tables, envs)
+        return self._teacher.describer(self._task, tables, envs)
 
     def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
         """P_LLM and the annealed h; (anything, 1) once pi acts alone, without asking."""
@@ -120,8 +120,8 @@ class UlpsLearner(Learner):
     def __init__(self, setting: Setting) -> None:
         chosen: UlpsOptions = setting.options
         self._setting, self._options = setting, chosen
-        self._language_model = fitted(setting.task, chosen)
-        self.guide = self._blend = Blend(setting, self._language_model)
+        self._teacher = teacher_of(setting.task, chosen)
+        self.guide = self._blend = Blend(setting, self._teacher)
         self._clear()
 
     def _clear(self) -> None:
@@ -148,22 +148,17 @@ class UlpsLearner(Learner):
     def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: PPO) -> None:
         """One pass of cross-entropy -(1 - h) sum_a P_LLM(a) log pi(a): what is certain is taught, the rest is not."""
         import torch
-        from torch.nn import functional
+
+        from rewardsmith.methods.teacher.imitation import descend, shuffled_log_probs
 
         policy: Any = model.policy
         states = torch.from_numpy(observations.reshape(-1, observations.shape[-1]))
         said = torch.from_numpy(advice.reshape(-1, advice.shape[-1]))
-        order = torch.from_numpy(np.random.permutation(len(states)))
         losses, agreed = [], 0
-        for chosen in order.split(model.batch_size):
-            actor, _ = policy.mlp_extractor(policy.extract_features(states[chosen].to(policy.device)))
-            log_probs = functional.log_softmax(policy.action_net(actor), 1)
+        for chosen, log_probs in shuffled_log_probs(policy, states, model.batch_size):
             probs, h = said[chosen, :-1].to(policy.device), said[chosen, -1].to(policy.device)
             loss = -((1 - h) * (probs * log_probs).sum(1)).mean()
-            policy.optimizer.zero_grad()
-            (self._options.distill * loss).backward()
-            torch.nn.utils.clip_grad_norm_(policy.parameters(), model.max_grad_norm)
-            policy.optimizer.step()
+            descend(policy, self._options.distill * loss, model.max_grad_norm)
             losses.append(float(loss.detach()))
             agreed += int((log_probs.argmax(1) == probs.argmax(1)).sum())
         self._loss += float(np.mean(losses))
@@ -171,17 +166,16 @@ class UlpsLearner(Learner):
 
     def _success_with(self, model: OnPolicyAlgorithm) -> float:
         """Success of the blend, without annealing, on the search's evaluation layouts."""
-        from rewardsmith.methods.teacher.playing import play_blended
+        from rewardsmith.methods.teacher.blended import Adviser, play_blended
 
         envs, task = min(64, self._options.final_episodes), self._setting.task
         batch = task.batch(envs, "select")
         gate = "information" if self._options.gate == "information" else "entropy"
         describer = self._blend.describer(batch.tables, envs)
         try:
-            return play_blended(
-                model.policy, task, batch, describer, self._blend.opinions, gate, self._options.final_episodes,
-                self._setting.seed,
-            ).success  # fmt: skip
+            adviser = Adviser(describer, self._blend.opinions, gate)
+            episodes, seed = self._options.final_episodes, self._setting.seed
+            return play_blended(model.policy, task, batch, adviser, episodes, seed).success
         finally:
             batch.close()
 
@@ -196,7 +190,7 @@ class UlpsLearner(Learner):
     def telemetry(self) -> dict[str, Any]:
         """Averages over the rollouts since the last call, and how the language model was scored when it was made."""
         count = max(self._rollouts, 1)
-        known = self._language_model.calibration
+        known = self._teacher.calibration
         told = {
             "prompts": self._options.prompts,
             "privileged": self._options.prompts == "privileged",
@@ -209,22 +203,22 @@ class UlpsLearner(Learner):
             "language_model_accuracy": known.accuracy,
             "language_model_ece": known.ece,
             "success_with_language_model": self._with,
-            "report": str(self._language_model.folder),
+            "report": str(self._teacher.folder),
         }
         self._clear()
         return told
 
 
-def fitted(task: Task, options: UlpsOptions, told: Callable[[str], None] | None = None) -> LanguageGuide:
+def teacher_of(task: Task, options: UlpsOptions, told: Callable[[str], None] | None = None) -> Teacher:
     """The language model that `options` ask for, from disk or fitted now, of which `told` hears. Raises UsageError."""
     from rewardsmith.methods.teacher.finetune import silent
-    from rewardsmith.methods.teacher.language_model import GuideSpec, language_guide
+    from rewardsmith.methods.teacher.language_model import TeacherSpec, fitted_teacher
 
-    spec = GuideSpec(
+    spec = TeacherSpec(
         options.prompts, options.language_model, options.pairs, options.passes, options.dropout,
         options.language_model_epochs, options.language_model_seed,
     )  # fmt: skip
-    return language_guide(searchable(task), spec, told or silent)
+    return fitted_teacher(searchable(task), spec, told or silent)
 
 
 class Ulps(Method):
@@ -245,7 +239,7 @@ class Ulps(Method):
         return ""
 
     def learner(self, setting: Setting) -> Learner:
-        """The guide and its distillation. Raises UsageError where the planner or the language model is missing."""
+        """The blend and its distillation. Raises UsageError where the planner or the language model is missing."""
         return UlpsLearner(setting)
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:

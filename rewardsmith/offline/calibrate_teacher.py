@@ -14,7 +14,7 @@ from rewardsmith.tasks import get_task
 
 
 @dataclass(frozen=True)
-class Report:
+class TeacherReport:
     """What `rewardsmith calibrate` shows. figures: see methods/teacher/calibration.py; folder: where the model is kept;
     files: what was written beside the user's work."""
 
@@ -23,21 +23,21 @@ class Report:
     files: list[Path]
 
 
-def calibrate_guide(
+def calibrate_teacher(
     task: str, options: dict[str, Any], out: Path | None, told: Callable[[str], None] | None = None
-) -> Report:
+) -> TeacherReport:
     """Fit the language model that a ULPS job with `options` would use, unless it is there, and read its report.
 
     `told` hears how the fit goes. Writes report.json and reliability.png into `out`, if given. Raises UsageError.
     """
-    from rewardsmith.methods.ulps import fitted
+    from rewardsmith.methods.ulps import teacher_of
 
     found = get_task(task)
     recipe = recipe_of(JobSpec(task=task, method="ulps", options={"ulps": options}))
     recipe.program(found)
-    guide = fitted(found, recipe.options["ulps"], told)
+    teacher = teacher_of(found, recipe.options["ulps"], told)
     files: list[Path] = []
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        files = [Path(shutil.copy(guide.folder / name, out)) for name in ("report.json", "reliability.png")]
-    return Report(guide.calibration.as_dict(), guide.folder, files)
+        files = [Path(shutil.copy(teacher.folder / name, out)) for name in ("report.json", "reliability.png")]
+    return TeacherReport(teacher.calibration.as_dict(), teacher.folder, files)

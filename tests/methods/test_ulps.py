@@ -17,7 +17,7 @@ TINY = {"pairs": 300, "language_model_epochs": 2, "passes": 3, "anneal": 0.5, "f
 
 @pytest.fixture(scope="module", autouse=True)
 def one_cache(tmp_path_factory):
-    """Guides are fitted into a folder of this module; layouts, which take longer, stay where they are."""
+    """Teachers are fitted into a folder of this module; layouts, which take longer, stay where they are."""
     from rewardsmith.methods.teacher import language_model
 
     folder = tmp_path_factory.mktemp("cache")
@@ -105,7 +105,7 @@ def test_behaviour_cloning_starts_from_the_same_pairs(tmp_path):
 
 def test_a_pretrained_model_is_loaded_fitted_and_found_again(tmp_path):
     transformers = pytest.importorskip("transformers")
-    from rewardsmith.methods.teacher.language_model import GuideSpec, language_guide
+    from rewardsmith.methods.teacher.language_model import TeacherSpec, fitted_teacher
 
     words = [
         "[PAD]",
@@ -122,8 +122,8 @@ def test_a_pretrained_model_is_loaded_fitted_and_found_again(tmp_path):
     config = transformers.BertConfig(vocab_size=len(words) + 13, max_position_embeddings=64, **size)
     transformers.BertForSequenceClassification(config).save_pretrained(folder)
     transformers.BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    spec = GuideSpec(language_model=str(folder), pairs=200, epochs=1, passes=3)
-    first, again = (language_guide(get_task(TASK), spec) for _ in range(2))
+    spec = TeacherSpec(language_model=str(folder), pairs=200, epochs=1, passes=3)
+    first, again = (fitted_teacher(get_task(TASK), spec) for _ in range(2))
     prompts = ["walls: 1 ahead. key 2 left.", "carrying nothing."]
     from rewardsmith.methods.teacher.uncertainty import ask_encoder
 

@@ -18,7 +18,7 @@ def silent(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class FitSettings:
     """AdamW with a linear warm-up over 5 % of the steps and a linear fall to 0; stops `patience` epochs after the
     best validation accuracy."""
 
@@ -28,10 +28,10 @@ class Recipe:
     patience: int
 
 
-PUBLISHED = Recipe(learning_rate=5e-5, batch=16, epochs=5, patience=1)
+PUBLISHED = FitSettings(learning_rate=5e-5, batch=16, epochs=5, patience=1)
 """For pretrained models, as in the paper."""
 
-FROM_SCRATCH = Recipe(learning_rate=2e-3, batch=128, epochs=30, patience=6)
+FROM_SCRATCH = FitSettings(learning_rate=2e-3, batch=128, epochs=30, patience=6)
 """For the small encoder, which starts knowing nothing."""
 
 
@@ -40,7 +40,7 @@ def fit(
     prompts: Sequence[str],
     optimal: NDArray[np.bool_],
     validation: tuple[Sequence[str], NDArray[np.bool_]],
-    recipe: Recipe,
+    settings: FitSettings,
     seed: int,
     told: Callable[[str], None] = silent,
 ) -> list[float]:
@@ -52,13 +52,13 @@ def fit(
     rng = np.random.default_rng(seed)
     words, held = _encoded(model, prompts), _encoded(model, validation[0])
     wanted = torch.from_numpy(optimal)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
-    steps = recipe.epochs * math.ceil(len(words) / recipe.batch)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    steps = settings.epochs * math.ceil(len(words) / settings.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_up_and_fall(steps))
     best, kept, accuracies = -1.0, copy.deepcopy(model.state_dict()), []
-    for epoch in range(recipe.epochs):
+    for epoch in range(settings.epochs):
         model.train()
-        for chosen in batches(len(words), recipe.batch, rng):
+        for chosen in batches(len(words), settings.batch, rng):
             log_probs = torch.log_softmax(model(trimmed(words[chosen]))[0], -1)
             loss = -torch.logsumexp(log_probs.masked_fill(~wanted[chosen], -torch.inf), -1).mean()
             optimizer.zero_grad()
@@ -67,10 +67,12 @@ def fit(
             optimizer.step()
             schedule.step()
         accuracies.append(accuracy(model, held, validation[1]))
-        told(f"epoch {epoch + 1} of at most {recipe.epochs}: right on {accuracies[-1]:.1%} of the states that stop it")
+        told(
+            f"epoch {epoch + 1} of at most {settings.epochs}: right on {accuracies[-1]:.1%} of the states that stop it"
+        )
         if accuracies[-1] > best:
             best, kept = accuracies[-1], copy.deepcopy(model.state_dict())
-        elif epoch - int(np.argmax(accuracies)) >= recipe.patience:
+        elif epoch - int(np.argmax(accuracies)) >= settings.patience:
             break
     model.load_state_dict(kept)
     model.eval()

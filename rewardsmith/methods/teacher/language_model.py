@@ -21,7 +21,7 @@ from rewardsmith.methods.teacher.calibration import Calibration, calibrate, save
 from rewardsmith.methods.teacher.encoder import EncoderSize, SmallEncoder, Vocabulary, draw_masks
 from rewardsmith.methods.teacher.finetune import FROM_SCRATCH, PUBLISHED, fit, silent
 from rewardsmith.methods.teacher.oracle import SPLITS, Episodes, collect, split_layouts
-from rewardsmith.methods.teacher.prompts import Describer, FullState, SeenSoFar
+from rewardsmith.methods.teacher.prompts import StateDescriber, FullState, SeenSoFar
 from rewardsmith.methods.teacher.searchable import SearchableGrid
 from rewardsmith.methods.teacher.uncertainty import Encoder, ask_encoder
 from rewardsmith.tasks.base import Tables, Task
@@ -37,7 +37,7 @@ Prompts = Literal["privileged", "view"]
 
 
 @dataclass(frozen=True)
-class GuideSpec:
+class TeacherSpec:
     """What is fitted. prompts: of the full state, or of the agent's own view and memory. language_model: a name or
     path for transformers, or None for the small encoder. pairs: of (state, optimal actions); passes: T."""
 
@@ -46,21 +46,21 @@ class GuideSpec:
     pairs: int = 21_500
     passes: int = 8
     dropout: float = 0.1
-    epochs: int | None = None  # None: the recipe's
+    epochs: int | None = None  # None: PUBLISHED's for a pretrained model, else FROM_SCRATCH's
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class LanguageGuide:
+class Teacher:
     """A fitted model and what is known of it. `single`: the same weights without dropout, one deterministic pass."""
 
-    spec: GuideSpec
+    spec: TeacherSpec
     model: Any  # an Encoder, masks drawn
     calibration: Calibration
     accuracies: tuple[float, ...]  # on the layouts it was stopped by, after each epoch
     folder: Path
 
-    def describer(self, task: Task, tables: Tables, envs: int) -> Describer:
+    def describer(self, task: Task, tables: Tables, envs: int) -> StateDescriber:
         """Prompts of the kind that this model was fitted on."""
         return (FullState if self.spec.prompts == "privileged" else SeenSoFar)(task, tables, envs)
 
@@ -70,8 +70,8 @@ class LanguageGuide:
         return self.model
 
 
-def language_guide(task: SearchableGrid, spec: GuideSpec, told: Callable[[str], None] = silent) -> LanguageGuide:
-    """The guide for `task`, which a planner can search: from disk, or fitted now (a minute or two on one core).
+def fitted_teacher(task: SearchableGrid, spec: TeacherSpec, told: Callable[[str], None] = silent) -> Teacher:
+    """The teacher of `task`, which a planner can search: from disk, or fitted now (a minute or two on one core).
 
     `told` hears how the fit goes.
 
@@ -95,24 +95,24 @@ def described(task: Task, episodes: Episodes, prompts: Prompts) -> list[str]:
     return texts
 
 
-def _make(task: SearchableGrid, spec: GuideSpec, folder: Path, told: Callable[[str], None]) -> None:
+def _make(task: SearchableGrid, spec: TeacherSpec, folder: Path, told: Callable[[str], None]) -> None:
     torch.set_num_threads(1)  # as trials have it: the last bits depend on it
     sets = split_layouts(task)
     sizes = {"fit": spec.pairs, "stop": int(HELD_OUT * spec.pairs), "test": int(HELD_OUT * spec.pairs)}
     pairs = {name: _pairs(task, sets[name], sizes[name], spec, number) for number, name in enumerate(sets)}
     prompts, optimal = pairs["fit"]
-    with torch.random.fork_rng(devices=[]):  # a trial's own generators must not feel whether a guide was on disk
+    with torch.random.fork_rng(devices=[]):  # a trial's own generators must not feel whether a teacher was on disk
         torch.manual_seed(spec.seed)
         if spec.language_model is None:
             model: Any = SmallEncoder(Vocabulary.of(prompts), len(task.actions), EncoderSize(), spec.dropout)
-            recipe = FROM_SCRATCH
+            settings = FROM_SCRATCH
         else:
             from rewardsmith.methods.teacher.pretrained import PretrainedEncoder
 
-            model, recipe = PretrainedEncoder.load(spec.language_model, len(task.actions), spec.dropout), PUBLISHED
-        recipe = replace(recipe, epochs=spec.epochs or recipe.epochs)
-        told(f"fitting on {len(prompts):,} states, {recipe.batch} at a time")
-        accuracies = fit(model, prompts, optimal, pairs["stop"], recipe, spec.seed, told)
+            model, settings = PretrainedEncoder.load(spec.language_model, len(task.actions), spec.dropout), PUBLISHED
+        settings = replace(settings, epochs=spec.epochs or settings.epochs)
+        told(f"fitting on {len(prompts):,} states, {settings.batch} at a time")
+        accuracies = fit(model, prompts, optimal, pairs["stop"], settings, spec.seed, told)
     told(f"scoring on {len(pairs['test'][0]):,} states of other layouts, {spec.passes} passes each")
     draw_masks(model, spec.passes, spec.seed)
     calibration = calibrate(ask_encoder(model, pairs["test"][0]), pairs["test"][1])
@@ -127,7 +127,7 @@ def _make(task: SearchableGrid, spec: GuideSpec, folder: Path, told: Callable[[s
 
 
 def _pairs(
-    task: SearchableGrid, layouts: NDArray[np.int64], count: int, spec: GuideSpec, number: int
+    task: SearchableGrid, layouts: NDArray[np.int64], count: int, spec: TeacherSpec, number: int
 ) -> tuple[list[str], NDArray[np.bool_]]:
     episodes = collect(task, layouts, count, len(SPLITS) * spec.seed + number)
     labelled = np.logical_or.reduce(episodes.optimal, axis=1)
@@ -135,7 +135,7 @@ def _pairs(
     return [text for text, known in zip(texts, labelled.tolist(), strict=True) if known], episodes.optimal[labelled]
 
 
-def _read(task: SearchableGrid, spec: GuideSpec, folder: Path) -> LanguageGuide:
+def _read(task: SearchableGrid, spec: TeacherSpec, folder: Path) -> Teacher:
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     if spec.language_model is None:
         from safetensors import safe_open
@@ -151,10 +151,10 @@ def _read(task: SearchableGrid, spec: GuideSpec, folder: Path) -> LanguageGuide:
     model.eval()
     draw_masks(model, spec.passes, spec.seed)
     calibration = Calibration.from_dict(report["calibration"])
-    return LanguageGuide(spec, model, calibration, tuple(report["accuracies"]), folder)
+    return Teacher(spec, model, calibration, tuple(report["accuracies"]), folder)
 
 
-def _folder(task: SearchableGrid, spec: GuideSpec) -> Path:
+def _folder(task: SearchableGrid, spec: TeacherSpec) -> Path:
     made_of = {
         "task": task.id,
         "pool": dict(task.sizes),
@@ -168,7 +168,7 @@ def _folder(task: SearchableGrid, spec: GuideSpec) -> Path:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Trials of one job start together: the first fits the guide, the others wait for it."""
+    """Trials of one job start together: the first fits the teacher, the others wait for it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -28,7 +28,7 @@ _TO_CODE = np.array([180.0, 15.0, 2.0], dtype=np.float32)  # type / 10, colour /
 _STATE_COLUMNS = [col.AGENT_X, col.AGENT_Y, col.DIRECTION, col.CARRYING]
 
 
-class Describer(Protocol):
+class StateDescriber(Protocol):
     """Turns the states of N environments into prompts, in two steps because most states were met before."""
 
     privileged: bool

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rewardsmith.methods.teacher.prompts import Describer
+from rewardsmith.methods.teacher.prompts import StateDescriber
 
 Gate = Literal["entropy", "information"]
 
@@ -86,7 +86,7 @@ class CachedOpinions:
         self._values = np.zeros((4096, actions + 2), np.float32)
         self.states = self.prompts = 0  # asked about; read by the encoder
 
-    def of(self, describer: Describer, keys: Sequence[bytes]) -> Opinion:
+    def of(self, describer: StateDescriber, keys: Sequence[bytes]) -> Opinion:
         """Opinions of the states that `describer` looked at last, one per key."""
         # A 64-bit hash of the key: half a million of them collide with a chance of one in a hundred million.
         hashes = [hash(key) for key in keys]

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rewardsmith.methods.teacher.prompts import Describer
+from rewardsmith.methods.teacher.prompts import StateDescriber
 from rewardsmith.methods.teacher.uncertainty import CachedOpinions, Gate
 from rewardsmith.tasks.base import BatchEnv, Task
 from rewardsmith.training.evaluation import Evaluation
 
 
-def play_blended(
-    policy: Any,
-    task: Task,
-    batch: BatchEnv,
-    describer: Describer,
-    opinions: CachedOpinions,
-    gate: Gate,
-    episodes: int,
-    seed: int,
-) -> Evaluation:
-    """Play `episodes` episodes by P_final = (1 - h) P_LLM + h P_agent; each environment plays equally many.
+@dataclass(frozen=True)
+class Adviser:
+    """The language model beside a policy that plays. `describer` must be new and of the batch's size; `opinions` may
+    have been used before."""
 
-    `describer` must be new and of `batch`'s size; `opinions` may have been used before.
-    """
+    describer: StateDescriber
+    opinions: CachedOpinions
+    gate: Gate
+
+    def advise(
+        self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """P_LLM [N, A] and h [N, 1] of the present states, rows [N, W] and observations [N, D]."""
+        opinion = self.opinions.of(self.describer, self.describer.look(rows, observations, starts))
+        return opinion.probs, opinion.gate(self.gate)[:, None]
+
+
+def play_blended(policy: Any, task: Task, batch: BatchEnv, adviser: Adviser, episodes: int, seed: int) -> Evaluation:
+    """Play `episodes` episodes by P_final = (1 - h) P_LLM + h P_agent; each environment plays equally many."""
     rng = np.random.default_rng([seed, 3])
     envs = batch.num_envs
     left = np.full(envs, episodes // envs)
@@ -41,9 +47,8 @@ def play_blended(
     while (left > 0).any():
         batch.observe(observations)
         batch.state_rows(rows)
-        opinion = opinions.of(describer, describer.look(rows, observations, starts))
-        h = opinion.gate(gate)[:, None]
-        shares = (1 - h) * opinion.probs + h * _own(policy, observations)
+        probs, h = adviser.advise(rows, observations, starts)
+        shares = (1 - h) * probs + h * _own(policy, observations)
         actions = (np.log(np.maximum(shares, 1e-12)) + rng.gumbel(size=shares.shape)).argmax(axis=1)
         counted = left > 0
         batch.step(actions)
