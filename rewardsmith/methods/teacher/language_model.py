@@ -21,7 +21,7 @@ from rewardsmith.methods.teacher.calibration import Calibration, calibrate, save
 from rewardsmith.methods.teacher.encoder import EncoderSize, SmallEncoder, Vocabulary, draw_masks
 from rewardsmith.methods.teacher.finetune import FROM_SCRATCH, PUBLISHED, fit, silent
 from rewardsmith.methods.teacher.oracle import SPLITS, Episodes, collect, split_layouts
-from rewardsmith.methods.teacher.prompts import StateDescriber, FullState, SeenSoFar
+from rewardsmith.methods.teacher.prompts import FullState, SeenSoFar, StateDescriber
 from rewardsmith.methods.teacher.searchable import SearchableGrid
 from rewardsmith.methods.teacher.uncertainty import Encoder, ask_encoder
 from rewardsmith.tasks.base import Tables, Task
