@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rewardsmith.config import Settings, settings
+from rewardsmith.config import Settings
+from rewardsmith.config import settings as read_settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.errors import RewardsmithError, UsageError
 from rewardsmith.programs.reward_file import method_of, read_reward_file
@@ -164,8 +165,7 @@ def train(
     *,
     steps: int | None = None,
     seeds: int = 1,
-    training: Mapping[str, Any] | None = None,
-    budget: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     home: str | Path | None = None,
     slots: int | None = None,
 ) -> JobResult:
@@ -178,8 +178,7 @@ def train(
         reward: The path of a reward file, as a Path or a text that ends with .py; or the program's text itself.
         steps: Environment steps of a full trial; by default what the task needs.
         seeds: Fresh training seeds; fewer than four can show no difference to the baseline.
-        training: Settings of the trainer, see docs/training.md, by name.
-        budget: Limits of the job: calls, tokens, dollars, env_steps, seconds, by name.
+        settings: Other arguments of `design`, by name, such as `{"training": {"entropy": 0.01}}`.
         home: Folder of the database and artifacts; by default REWARDSMITH_HOME, else .rewardsmith.
         slots: Trials at once; one per core by default.
 
@@ -192,8 +191,8 @@ def train(
     """
     source = _program(reward)
     given: dict[str, Any] = {} if steps is None else {"steps": steps}
-    given |= {name: value for name, value in (("training", training), ("budget", budget)) if value is not None}
-    return _finished(_context(home), training_spec(task, source, seeds, given), source, slots)
+    spec = training_spec(task, source, seeds, {**given, **(settings or {})})
+    return _finished(_context(home), spec, source, slots)
 
 
 def check(
@@ -235,7 +234,7 @@ def check(
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
     found, source = _task(task, name), _program(reward)
-    isolation = Isolation.floor(weak=allow_weak_sandbox or settings().allow_weak_sandbox)
+    isolation = Isolation.floor(weak=allow_weak_sandbox or read_settings().allow_weak_sandbox)
     known = () if hacks is None else read_hacks(Path(hacks), found)
     return read_check(check_reward(source, found, gamma, layouts, limit, isolation, episode_budget, known))
 
@@ -299,7 +298,7 @@ def load(job: str = "latest", *, home: str | Path | None = None) -> JobResult:
 
 
 def _context(home: str | Path | None, *, must_exist: bool = False) -> Context:
-    return open_context(settings() if home is None else Settings(home=Path(home)), must_exist=must_exist)
+    return open_context(read_settings() if home is None else Settings(home=Path(home)), must_exist=must_exist)
 
 
 def _finished(context: Context, spec: JobSpec, source: str | None, slots: int | None) -> JobResult:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,12 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ran.stdout.strip() == "[]", ran.stderr
+
+
+def test_type_checkers_are_told_of_the_annotations():
+    assert (Path(rewardsmith.__file__).parent / "py.typed").exists()
+    built = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    assert "rewardsmith" in built["targets"]["wheel"]["packages"]  # with every file in it
 
 
 def test_load_reads_a_job_with_its_claim_candidates_and_curves(loaded):
@@ -157,6 +165,6 @@ def test_design_refuses_a_setting_that_does_not_exist(tmp_path):
 @pytest.mark.integration
 def test_train_trains_a_text_beside_the_baseline(tmp_path):
     few = {"eval_episodes": 10, "final_episodes": 20}
-    done = rewardsmith.train("MiniGrid-Empty-5x5-v0", SPARSE, steps=2048, training=few, home=tmp_path, slots=2)
+    done = rewardsmith.train("MiniGrid-Empty-5x5-v0", SPARSE, steps=2048, settings={"training": few}, home=tmp_path)
     assert done.state == "done" and done.method == "free" and done.claim is not None
     assert [c.move for c in done.candidates] == ["baseline", "new"] and done.source == SPARSE

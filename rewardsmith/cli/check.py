@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.cli.options import TaskOption, takes_settings
 from rewardsmith.reporting.text import verdict_word
 
 
@@ -16,19 +17,20 @@ def register(app: typer.Typer) -> None:
     app.command()(check)
 
 
+@takes_settings("episode_budget")
 def check(
     reward: Annotated[Path, typer.Argument(help="A file with reward(), potential(), or dense() and sparse().")],
-    task: Annotated[str, typer.Option("--task", help="Task id, or a YAML file that describes one.")],
+    task: TaskOption,
     gamma: Annotated[float | None, typer.Option(help="The learner's; by default the task's setting.")] = None,
     layouts: Annotated[int, typer.Option(min=1, help="Training layouts that are looked at.")] = 16,
     limit: Annotated[
         int | None, typer.Option(min=1, max=10**9, help="Most states per layout that are listed; 400,000 unless given.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File for replayable counter-examples (JSON).")] = None,
-    episode_budget: Annotated[str | None, typer.Option(help="auto or a number: most that guidance sums to.")] = None,
     hacks: Annotated[Path | None, typer.Option(help="File of --out: behaviours for the battery to play, too.")] = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
+    **given: Any,
 ) -> None:
     """Check a reward without training: is its optimum the task's solution? No job, no database."""
     from rewardsmith.config import settings
@@ -44,9 +46,9 @@ def check(
         raise UsageError(f"Cannot write {out}.", "Give --out a file in a folder that exists.")
     isolation = Isolation.floor(weak=allow_weak_sandbox or settings().allow_weak_sandbox)
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
-             ("--episode-budget", episode_budget, None), ("--hacks", hacks, None))  # fmt: skip
+             ("--episode-budget", given["episode_budget"], None), ("--hacks", hacks, None))  # fmt: skip
     known = check_reward.read_hacks(hacks, task) if hacks else ()
-    source, budget = read_reward_file(reward), _budget(episode_budget)
+    source, budget = read_reward_file(reward), _budget(given["episode_budget"])
     found = check_reward.check_reward(source, task, gamma, layouts, limit, isolation, budget, known, screen.say)
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples in {out}")
