@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from rewardsmith.methods.hooks import RareHooks
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reward import ENV, TrainingReward
@@ -74,45 +75,33 @@ class Setting:
     open_model: Callable[[str], LanguageModel] | None = None
 
 
-class Method:
+class Method(RareHooks):
     """One way to turn what models write, or what is learned in training, into a training reward.
 
-    A method declares: what a designer is asked to write (`contract`), or the program that it brings itself
-    (`program`); how that becomes channels (`channels`), and which channels it pays without any program (`bonuses`);
-    what it learns in a trial and may do to the policy (`learner`); what it tells whoever refines (`evidence`).
-    A subclass overrides what differs. An instance is stateless: whatever lives in a trial belongs to its Learner.
+    A subclass overrides what differs. Most need three: `Options`, and either `bonuses` and `learner`, for what is
+    learned in training, or `contract` and `channels`, for programs that a designer writes. The rest is in RareHooks.
+    An instance is stateless: whatever lives in a trial belongs to its Learner.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     Options: ClassVar[type[_Options]] = _Options
-    recurrent: ClassVar[bool] = True
-    """Whether it works with policies that remember; one that calls the network itself may not."""
 
-    @property
-    def combines(self) -> bool:
-        """Whether `--with` adds this method to another one."""
-        return bool(self.bonuses(self.combined_options({})))
+    # ---- what is learned in training
 
-    def combined_options(self, values: Mapping[str, Any]) -> Any:
-        """Options when combined with another method; raises pydantic.ValidationError."""
-        return self.Options.model_validate(dict(values))
+    def bonuses(self, options: Any) -> tuple[Channel, ...]:
+        """Channels of kind "bonus", which `learner` pays; these combine with any other method's (`--with`)."""
+        return ()
+
+    def learner(self, setting: Setting) -> Learner | None:
+        """What the method does in one trial, or None."""
+        return None
+
+    # ---- programs that a designer writes
 
     def contract(self, options: Any) -> Contract | None:
         """What a designer is asked to write; None if nobody is asked for a program."""
         return None
-
-    def given(self, task: Task, options: Any) -> Mapping[str, Any]:
-        """What the contract's prompt block is told of `task`, as `given` in its template."""
-        return {}
-
-    def check(self, task: Task, options: Any, modelled: bool) -> None:
-        """Raises UsageError where the method cannot work on `task`, alone or combined; `modelled` as below."""
-
-    def program(self, task: Task, options: Any) -> str:
-        """The program of a method that asks nobody for one; "" = none. Raises UsageError where it has none for
-        `task`."""
-        return ""
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
         """The functions of a program that are called on each transition: those of the contract, unless said
@@ -124,32 +113,16 @@ class Method:
         """The channels that a program's functions become, the environment's own reward among them if it is paid."""
         return (ENV,)
 
-    def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """Channels of kind "bonus", which `learner` pays; these combine with any other method's (`--with`)."""
-        return ()
+    # ---- what follows from these
 
-    def learner(self, setting: Setting) -> Learner | None:
-        """What the method does in one trial, or None."""
-        return None
+    @property
+    def combines(self) -> bool:
+        """Whether `--with` adds this method to another one."""
+        return bool(self.bonuses(self.combined_options({})))
 
-    def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
-        """Sentences for the analyzer, from what the learner's `telemetry` told last."""
-        return ()
-
-    def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Whether a planner or the simulator's truth decides what is paid: no evidence for a language model then.
-
-        modelled: whether a language model answers this job's prompts, rather than what is built in.
-        """
-        return False
-
-    def reads_files(self, options: Any) -> bool:
-        """Whether it would read files, named by its options, of the machine that trains: not for submitted jobs."""
-        return False
-
-    def stand_in(self, options: Any) -> str | None:
-        """What answers in a language model's place where none is named, in one sentence; None if nobody is asked."""
-        return None
+    def combined_options(self, values: Mapping[str, Any]) -> Any:
+        """Options when combined with another method; raises pydantic.ValidationError."""
+        return self.Options.model_validate(dict(values))
 
     def reward(self, source: str, options: Any = None) -> TrainingReward:
         """The training reward of a program's source, the method's bonuses included."""
