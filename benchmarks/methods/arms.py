@@ -22,6 +22,7 @@ def _betas(name: str, *values: float) -> tuple[Mapping[str, Any], ...]:
     return tuple({name: value} for value in values)
 
 
+# Recorded runs are found by their options: the verifier keeps its former name here and in the names of arms.
 _JUDGE = {"mode": "judge", "subgoals": "preset"}
 _BETAS = _betas("beta", 0.1, 0.5, 1.0)
 _WEIGHTS = _betas("weight", 0.03, 0.1, 0.3)

@@ -33,9 +33,9 @@ from rewardsmith.training.learner import Learner
 
 class CalmOptions(Options):
     """beta: 0.1, 0.5 or 1.0 in the paper. subgoals: discovered by the model, or the planner's. view: what the verifier
-    reads. The last four are those of the stand-in verifier: see asking.noisy_truth."""
+    reads. The last four are those of the simulated verifier: see asking.noisy_truth."""
 
-    former_names: ClassVar[Mapping[str, str]] = {"judge_seed": "stand_in_seed"}
+    former_names: ClassVar[Mapping[str, str]] = {"judge_seed": "error_seed"}
     former_values: ClassVar[Mapping[tuple[str, str], str]] = {("mode", "judge"): "verifier"}
 
     mode: Literal["code", "verifier"] = "code"
@@ -46,7 +46,7 @@ class CalmOptions(Options):
     false_positive: float = Field(default=0.0, ge=0, le=1)
     false_negative: float = Field(default=0.0, ge=0, le=1)
     latency: float = Field(default=0.0, ge=0)
-    stand_in_seed: int = Field(default=0, ge=0)
+    error_seed: int = Field(default=0, ge=0)
 
 
 class Calm(Method):
@@ -57,7 +57,7 @@ class Calm(Method):
     Options = CalmOptions
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:
-        """Subgoals are events; preset ones, and the stand-in verifier's, are the planner's."""
+        """Subgoals are events; preset ones, and the simulated verifier's, are the planner's."""
         if events_of(task) is None and options.mode == "verifier":
             raise UsageError(f"CALM's subgoals are events, and {task.id} has none.", "Use a MiniGrid task.")
         if options.subgoals == "preset" or (options.mode == "verifier" and not modelled):
@@ -116,7 +116,7 @@ class Calm(Method):
         return CalmOptions.model_validate({"mode": "verifier", "subgoals": "preset", **values})
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Preset subgoals are a planner's; without a language model the verifier is a stand-in that knows the truth."""
+        """Preset subgoals are a planner's; without a language model the verifier is simulated from the truth."""
         return options.subgoals == "preset" or (options.mode == "verifier" and not modelled)
 
     def stand_in(self, options: Any) -> str | None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # a method's module is read without loading torch
 class OniOptions(Options):
     """Published: weight 0.1, exponent 3, threshold -0.5, the labeller's batch 100, its stack 10,000."""
 
-    former_names: ClassVar[Mapping[str, str]] = {"judge_seed": "stand_in_seed"}
+    former_names: ClassVar[Mapping[str, str]] = {"judge_seed": "error_seed"}
 
     reward_model: Literal["retrieval", "classification", "ranking"] = "retrieval"
     weight: float = Field(default=0.1, ge=0, description="c_int")
@@ -49,10 +49,10 @@ class OniOptions(Options):
     threads: int = Field(default=1, ge=1, le=64)
     per_call: int = Field(default=8, ge=1, description="captions in one request to a language model")
     shuffled: bool = Field(default=False, description="a control: labels dealt out at random within each batch")
-    false_positive: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
-    false_negative: float = Field(default=0.0, ge=0, le=1, description="of the stand-in, per caption")
-    latency: float = Field(default=0.05, ge=0, description="of the stand-in, seconds per batch")
-    stand_in_seed: int = Field(default=0, ge=0, description="of the stand-in's errors")
+    false_positive: float = Field(default=0.0, ge=0, le=1, description="of the simulated labeller, per caption")
+    false_negative: float = Field(default=0.0, ge=0, le=1, description="of the simulated labeller, per caption")
+    latency: float = Field(default=0.05, ge=0, description="of the simulated labeller, seconds per batch")
+    error_seed: int = Field(default=0, ge=0, description="of the simulated labeller's errors")
 
 
 CHANNEL = "oni"
@@ -188,7 +188,7 @@ def _reward_model(options: OniOptions, seed: int) -> CaptionRewardModel:
 
 def _live_labels(setting: Setting) -> LabelSource:
     from rewardsmith.agents.models import LABELLER
-    from rewardsmith.methods.labelling.labeller import ModelLabeller, ShuffledLabeller, StandInLabeller
+    from rewardsmith.methods.labelling.labeller import ModelLabeller, ShuffledLabeller, SimulatedLabeller
     from rewardsmith.methods.labelling.sources import Asking, LiveLabels
 
     options: OniOptions = setting.options
@@ -196,7 +196,7 @@ def _live_labels(setting: Setting) -> LabelSource:
     labeller: Labeller
     if model is None or not model.is_language_model:
         rates = (options.false_positive, options.false_negative)
-        labeller = StandInLabeller(*rates, options.latency, options.stand_in_seed)
+        labeller = SimulatedLabeller(*rates, options.latency, options.error_seed)
     else:
         labeller = ModelLabeller(model, setting.task.interface().goal, options.per_call)
     if options.shuffled:
@@ -231,7 +231,7 @@ class Oni(Method):
         return OniLearner(setting)
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Without a language model the labeller is a stand-in that knows the truth."""
+        """Without a language model the labeller is simulated from the truth."""
         return not modelled
 
     def stand_in(self, options: Any) -> str | None:

@@ -25,7 +25,7 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     if candidate.oracle_informed:
         lines += [
             "**oracle-informed**: a planner or the simulator's truth informed it (its prompts, its subgoals or its "
-            "judge). This is no evidence for a language model.",
+            "verifier). This is no evidence for a language model.",
             "",
         ]
     if spec.description is not None:

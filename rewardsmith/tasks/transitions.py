@@ -1,4 +1,4 @@
-"""Transitions as a judge reads them: described in words, and hashed so that equal descriptions are judged once."""
+"""Transitions as a verifier or a labeller reads them: in words, and hashed so that equal words are asked once."""
 
 from __future__ import annotations
 

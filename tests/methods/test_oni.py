@@ -14,7 +14,7 @@ from tiny import TASK, TRAINING, Killed, run
 from rewardsmith.errors import BudgetSpent, UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.methods.base import Setting
-from rewardsmith.methods.labelling.labeller import ModelLabeller, ShuffledLabeller, StandInLabeller, read_words
+from rewardsmith.methods.labelling.labeller import ModelLabeller, ShuffledLabeller, SimulatedLabeller, read_words
 from rewardsmith.methods.labelling.labels import Caption, Label, LabelFile, read_labels
 from rewardsmith.methods.labelling.reward_models import Classification, Ranking, Retrieval
 from rewardsmith.methods.labelling.sources import Asking, LiveLabels, StoredLabels
@@ -106,18 +106,21 @@ def test_a_spent_budget_stops_the_labeller_and_says_why():
 
 
 def test_the_stand_ins_errors_come_at_their_rates_and_persist_per_caption():
-    labeller = StandInLabeller(0.1, 0.3, 0.0, seed=1)
+    labeller = SimulatedLabeller(0.1, 0.3, 0.0, seed=1)
     without, having = captions(*map(str, range(1000))), captions(*map(str, range(1000)), progress=True)
     wrong, missed = np.mean(labeller.label(without)), 1 - np.mean(labeller.label(having))
     assert wrong == pytest.approx(0.1, abs=0.04) and missed == pytest.approx(0.3, abs=0.06)
     assert labeller.label(without) == labeller.label(without)
-    assert StandInLabeller(0.0, 0.0, 0.0, 0).compare([(having[0], without[0]), (without[0], without[1])]) == [1.0, 0.5]
+    assert SimulatedLabeller(0.0, 0.0, 0.0, 0).compare([(having[0], without[0]), (without[0], without[1])]) == [
+        1.0,
+        0.5,
+    ]
 
 
 def test_shuffled_labels_keep_their_number_but_not_their_captions():
     mixed = [c for pair in zip(captions(*"abcdefgh"), captions(*"abcdefgh", progress=True), strict=True) for c in pair]
-    true = StandInLabeller(0.0, 0.0, 0.0, 0).label(mixed)
-    dealt = ShuffledLabeller(StandInLabeller(0.0, 0.0, 0.0, 0), 3).label(mixed)
+    true = SimulatedLabeller(0.0, 0.0, 0.0, 0).label(mixed)
+    dealt = ShuffledLabeller(SimulatedLabeller(0.0, 0.0, 0.0, 0), 3).label(mixed)
     assert sorted(dealt) == sorted(true) and dealt != true
 
 

@@ -81,21 +81,19 @@ def test_former_names_and_values_of_options_are_taken_and_told():
     recipe = recipe_of(
         read_spec({"task": TASK, "method": "calm", "combine": ["oni"], "options": {"calm": calm, "oni": oni}})
     )
-    assert recipe.options["calm"] == get_method("calm").Options(mode="verifier", stand_in_seed=7)
-    assert recipe.options["oni"].stand_in_seed == 3
+    assert recipe.options["calm"] == get_method("calm").Options(mode="verifier", error_seed=7)
+    assert recipe.options["oni"].error_seed == 3
     told = " ".join(recipe.notices)
     for words in (
         "mode=judge is now mode=verifier",
-        "Option of calm: judge_seed is now stand_in_seed",
+        "Option of calm: judge_seed is now error_seed",
         "Option of oni",
     ):
         assert words in told, words
-    new = {"calm": {"mode": "verifier", "stand_in_seed": 7}}
+    new = {"calm": {"mode": "verifier", "error_seed": 7}}
     assert not recipe_of(read_spec({"task": TASK, "method": "calm", "options": new})).renamed
     with pytest.raises(UsageError, match="Option judge_seed of calm: there is no such option"):
-        recipe_of(
-            read_spec({"task": TASK, "method": "calm", "options": {"calm": {"judge_seed": 1, "stand_in_seed": 1}}})
-        )
+        recipe_of(read_spec({"task": TASK, "method": "calm", "options": {"calm": {"judge_seed": 1, "error_seed": 1}}}))
 
 
 def test_every_module_with_a_method_is_one():

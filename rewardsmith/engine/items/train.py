@@ -103,7 +103,7 @@ def train_item(context: Context, item: Item) -> None:
         rows.write_task_fault(error)
         return
     except (HostError, UsageError) as error:
-        # A method that can do nothing with this program (subgoals that nobody can judge, say) is no accident either.
+        # A method that can do nothing with this program (subgoals that no verifier knows, say) is no accident either.
         rows.write_fault(" ".join(str(error).splitlines()))
         return
     rows.write_report(asdict(report), folder, lambda labels, told: proposal(labels, told, training, reward))

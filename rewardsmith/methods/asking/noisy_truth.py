@@ -1,4 +1,4 @@
-"""What stands in for a language model in training: the simulator's truth, with errors at given rates."""
+"""A language model's answers in training, simulated: the simulator's truth, with errors at given rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONI's labeller, which says which captions are helpful: a language model, or a built-in stand-in that reads the
+"""ONI's labeller, which says which captions are helpful: a language model, or a simulated one that reads the
 simulator's truth and says so."""
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Labeller(Protocol):
         ...
 
 
-class StandInLabeller:
+class SimulatedLabeller:
     """Not a language model: labels by planner-derived progress, with errors.
 
     latency: seconds per batch. Results with it are `oracle-informed`.

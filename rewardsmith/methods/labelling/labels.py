@@ -12,7 +12,7 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Caption:
     """A transition in words. key: 64 bits, equal where the words are. progress: the simulator's truth, which only a
-    stand-in may read: whether it first occurred on a step that the planner's solutions pass."""
+    simulated labeller may read: whether it first occurred on a step that the planner's solutions pass."""
 
     key: int
     text: str

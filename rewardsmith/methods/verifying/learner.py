@@ -15,7 +15,7 @@ from rewardsmith.methods.asking.noisy_truth import NoisyTruth
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.verifying.verifier import (
     ModelVerifier,
-    StandInVerifier,
+    SimulatedVerifier,
     TransitionQuestion,
     Verifier,
     bits,
@@ -91,7 +91,7 @@ class VerifiedSubgoals(Learner):
         return TransitionQuestion(int(keys[t, n]), lambda: words(before, action, after, saw, sees, tables), truth)
 
     def _open_verifier(self, setting: Setting) -> tuple[Verifier, tuple[Subgoal, ...]]:
-        """The verifier, and the truth that a stand-in reads (none for a language model). Raises UsageError."""
+        """The verifier, and the truth that a simulated one reads (none for a language model). Raises UsageError."""
         chosen = setting.options
         model = setting.open_model(VERIFIER) if setting.open_model is not None else None
         if model is None or not model.is_language_model:
@@ -103,7 +103,7 @@ class VerifiedSubgoals(Learner):
                     "Name a language model with --model, or use --option subgoals=preset.",
                 )
             rates = (chosen.false_positive, chosen.false_negative)
-            return StandInVerifier(NoisyTruth(len(truth), *rates, chosen.stand_in_seed), chosen.latency), truth
+            return SimulatedVerifier(NoisyTruth(len(truth), *rates, chosen.error_seed), chosen.latency), truth
         goal, legend = setting.task.interface().goal, self._describer.legend
 
         def prompt(transition: str) -> str:

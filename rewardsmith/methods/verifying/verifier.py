@@ -1,5 +1,5 @@
 """CALM's verifier, which says which transitions terminate a subgoal: a language model, asked by threads while training
-goes on, or a stand-in.
+goes on, or a simulated one.
 
 Training never waits: it submits questions, collects the verdicts that have arrived, and uses them from then on.
 A verdict is a bit per subgoal: bit g is set if subgoal g was terminated.
@@ -31,7 +31,7 @@ _LIMITS = Limits(prompt=8_000, answer=1_024)
 @dataclass(frozen=True)
 class TransitionQuestion:
     """One transition to be verified. key: of its description; words: writes it; truth: the simulator's verdict, which
-    only a stand-in reads."""
+    only a simulated verifier reads."""
 
     key: int
     words: Callable[[], str]
@@ -67,7 +67,7 @@ class Verifier(Protocol):
         ...
 
 
-class StandInVerifier:
+class SimulatedVerifier:
     """Not a language model: the simulator's truth, with errors. Also the test of robustness to a model's errors.
 
     latency: seconds before a verdict arrives.
