@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
 from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.tasks.base import Behaviour
+from rewardsmith.tasks.gymnasium import BoxTask
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.verification.battery import judge
 from rewardsmith.verification.scripts import Played
@@ -35,7 +37,7 @@ def toy_task() -> SimpleNamespace:
     description = SimpleNamespace(
         state=[SimpleNamespace(name="value")], success="value >= 3", environment="Golden-v0", env_kwargs={}
     )
-    return SimpleNamespace(
+    task = SimpleNamespace(
         id="Golden-v0",
         family="gymnasium",
         schema=SCHEMA,
@@ -43,6 +45,8 @@ def toy_task() -> SimpleNamespace:
         max_steps=10,
         description=description,
     )
+    task.state_reader = partial(BoxTask.state_reader, task)
+    return task
 
 
 def reward_of(case: str) -> TrainingReward:

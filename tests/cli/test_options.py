@@ -93,3 +93,24 @@ def test_help_comes_from_the_spec(tmp_path, command, option):
     texts = {"--max-calls": "Limit of language-model calls.", "--steps": "Environment steps of a full trial."}
     texts["--task"] = "Task id, or a YAML file that describes one."
     assert re.search(rf"{option} <\w+> {re.escape(texts[option])}", shown), shown
+
+
+KNOWN = """
+--task --spec --method --with --weight --option --language-model --model --designer-model --critic-model
+--analyzer-model --fallback-model --api-base --stream --no-stream --prompt-tokens --answer-tokens --record --replay
+--iterations --samples --steps --seeds --confirm --target --train-anyway --retrain --no-retrain --episode-budget
+--planner --no-planner --seed --seed-reward --max-seconds --max-steps --max-calls --max-tokens --max-dollars --device
+--set --slots --allow-weak-sandbox --no-allow-weak-sandbox --dry-run --help
+"""
+
+
+def test_run_keeps_the_names_of_its_options(tmp_path):
+    """Scripts of users name them; a field that is renamed keeps its option."""
+    shown = in_process(tmp_path, "run", "--help").stdout
+    assert set(re.findall(r"(?<![\w`])--[a-z][\w-]*", shown)) == set(KNOWN.split())
+
+
+@pytest.mark.parametrize("value", ["abc", "0"])
+def test_a_wrong_number_of_slots_in_the_environment_is_told_in_two_lines(tmp_path, value):
+    ran = in_process(tmp_path, "run", "--task", "CartPole-v1", env={"REWARDSMITH_SLOTS": value})
+    assert ran.returncode == 2 and "REWARDSMITH_SLOTS" in ran.stderr and len(ran.stderr.splitlines()) == 2
