@@ -47,7 +47,7 @@ class InProcess:
     def __init__(self, reward, task, tables, envs: int, steps: int, isolation: str, wait: bool = True) -> None:
         facades = facade.load_facades()
         names = {**action_constants(task.actions.names), "__builtins__": facade.reward_builtins(facades)}
-        self.program = Program(reward.source, HostSetup(reward.functions, task.schema, tables), envs, names)
+        self.program = Program(reward.source, HostSetup(reward.functions, task.schema.as_dict(), tables), envs, names)
         self.uses = self.program.uses
         self.parts: list[np.ndarray] = []
 
@@ -134,7 +134,7 @@ def cold_start(runs: int) -> tuple[float, float, float]:
     site = str(Path(np.__file__).parents[1])
     for _ in range(runs):
         began = time.perf_counter()
-        setup = HostSetup(["reward"], task.schema, tables, task.actions.names)
+        setup = HostSetup(["reward"], task.schema.as_dict(), tables, task.actions.names)
         with RewardHost(PROGRAM, setup, 64, 4096) as host:
             times.append(1000 * (time.perf_counter() - began))
             status = Path(f"/proc/{host.pid}/status").read_text()

@@ -49,11 +49,11 @@ def main() -> None:
     steps, envs = rollout.starts.shape
     scope: dict = {}
     exec(PROGRAM, scope)
-    view = build_view(task.schema)
+    view = build_view(task.schema.as_dict())
     cold, sandboxed, direct = [], [], []
     for _ in range(RUNS):
         began = time.perf_counter()
-        setup = HostSetup(("reward",), task.schema, tables, task.actions.names)
+        setup = HostSetup(("reward",), task.schema.as_dict(), tables, task.actions.names)
         host = RewardHost(PROGRAM, setup, envs, steps * envs)
         cold.append(time.perf_counter() - began)
         began = time.perf_counter()

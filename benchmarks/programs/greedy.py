@@ -54,9 +54,9 @@ def watch(task: Task, policy: Any) -> dict[str, float]:
     batch = task.batch(EPISODES, "select")
     batch.reset(1)
     player = Player(policy, EPISODES, np.random.default_rng(0), greedy=True)
-    steps = {f["column"] for f in task.schema["fields"] if f["name"] == "step"}
-    columns = [c for c in range(task.schema["width"]) if c not in steps]
-    rows = np.zeros((EPISODES, task.schema["width"]), dtype=task.schema["dtype"])
+    step = task.schema.field("step").column
+    columns = [c for c in range(task.schema.width) if c != step]
+    rows = task.schema.rows(EPISODES)
     seen = np.zeros((EPISODES, task.observation_size), dtype=np.float32)
     states, sure = [], []
     over, won = np.zeros(EPISODES, bool), np.zeros(EPISODES, bool)

@@ -36,7 +36,7 @@ def engine() -> list[str]:
     batch = task.batch(envs, "train")
     actions = np.random.default_rng(0).integers(7, size=(steps, envs))
     seen = np.zeros((envs, batch.observation_size), dtype=np.float32)
-    rows = np.zeros((envs, task.schema["width"]), dtype=task.schema["dtype"])
+    rows = task.schema.rows(envs)
 
     def compiled(with_rows: bool) -> int:
         batch.reset(0)

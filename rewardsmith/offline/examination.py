@@ -79,13 +79,12 @@ def _beside(positive: NDArray[np.bool_], starts: NDArray[np.bool_]) -> NDArray[n
 
 def _touches(task: Task, rollout: Rollout) -> NDArray[np.bool_]:
     """Steps whose event concerns an object, or whose action was meant for the object ahead and did nothing."""
-    fields = {f["name"]: f for f in task.schema["fields"]}
-    events = rollout.after[..., fields["event"]["column"]]
-    names = fields["event"]["values"]
-    touched = ~np.isin(events, [names.index(e) for e in sorted(_TOUCHES_NOTHING)])
-    touched &= rollout.after[..., fields["event_object"]["column"]] >= 0
-    faces = rollout.before[..., fields["front"]["column"]] >= 0
-    return touched | ((events == names.index("nothing")) & faces)
+    event, item, front = (task.schema.field(name) for name in ("event", "event_object", "front"))
+    events = rollout.after[..., event.column]
+    touched = ~np.isin(events, [event.number(e) for e in sorted(_TOUCHES_NOTHING)])
+    touched &= rollout.after[..., item.column] >= 0
+    faces = rollout.before[..., front.column] >= 0
+    return touched | ((events == event.number("nothing")) & faces)
 
 
 def _play(task: Task, seed: int) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32]]:

@@ -94,7 +94,7 @@ def record(
     `once` stops as soon as the first episode of every environment has ended. `watch(t)` is called after step t, before
     finished episodes start again.
     """
-    rollout = Rollout.empty(steps, batch.num_envs, schema["width"], schema["dtype"])
+    rollout = Rollout.empty(steps, batch.num_envs, schema.width, schema.dtype)
     rows = np.zeros_like(rollout.before[0])
     batch.state_rows(rows)
     starts, ended = np.ones(batch.num_envs, dtype=bool), np.zeros(batch.num_envs, dtype=bool)
@@ -133,7 +133,7 @@ def open_host(
 
 def host_setup(reward: TrainingReward, task: Task, tables: Tables, isolation: Isolation) -> HostSetup:
     """What a host of a task's reward is set up with."""
-    return HostSetup(reward.functions, task.schema, tables, task.actions.names, allow=isolation)
+    return HostSetup(reward.functions, task.schema.as_dict(), tables, task.actions.names, allow=isolation)
 
 
 def featured(rollout: Rollout, task: Task, uses: Sequence[str]) -> Rollout:

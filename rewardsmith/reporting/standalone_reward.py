@@ -85,8 +85,8 @@ def _support(task: Task, reader: StateReader, reward: TrainingReward, gamma: flo
     from sandbox import views
 
     channels = ",\n    ".join(_channel(c.as_dict()) for c in reward.channels)
-    schema = pprint.pformat(_lean(task.schema), width=110, compact=True, sort_dicts=False)
-    tables = _tables(task.schema, "table")
+    schema = pprint.pformat(_lean(task.schema.as_dict()), width=110, compact=True, sort_dicts=False)
+    tables = tuple(field.table for field in task.schema if field.kind == "table")
     return "\n\n".join(
         [
             "# --- reading the state " + "-" * 56,
@@ -115,10 +115,6 @@ def _lean(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _lean(v) for k, v in value.items() if k not in ("doc", "unit", "low", "high")}
     return [_lean(v) for v in value] if isinstance(value, list) else value
-
-
-def _tables(schema: dict[str, Any], kind: str) -> tuple[str, ...]:
-    return tuple(f["table"] for f in schema["fields"] if f["kind"] == kind)
 
 
 def _body(source: str) -> str:

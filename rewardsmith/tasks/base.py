@@ -15,8 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Schema = dict[str, Any]
-"""A state's plain-data description, see sandbox/views.py for its grammar."""
+from rewardsmith.tasks.schema import Schema
 
 Tables = Mapping[str, Any]
 """Per-layout constants that rows point into by index: arrays [L, ...] or lists of strings."""

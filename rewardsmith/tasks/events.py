@@ -9,12 +9,11 @@ from rewardsmith.tasks.base import Schema
 
 def read_event(row: Any, schema: Schema) -> tuple[str, str | None]:
     """The last event in a state row [W], and the kind of object it concerned, if any."""
-    fields = {f["name"]: f for f in schema["fields"]}
-    event = fields["event"]["values"][int(row[fields["event"]["column"]])]
-    slot = int(row[fields["event_object"]["column"]])
+    told, item = schema.field("event"), schema.field("event_object")
+    event, slot = told.values[int(row[told.column])], int(row[item.column])
     if slot < 0:
         return event, None
-    objects = fields[fields["event_object"]["of"]]
-    kind = next(f for f in objects["fields"] if f["name"] == "kind")
-    value = int(row[objects["start"] + slot * objects["stride"] + kind["column"]])
-    return event, kind["values"][value] if value >= 0 else None
+    objects = schema.field(item.of)
+    kind = objects.field("kind")
+    value = int(row[objects.slots()[slot] + kind.column])
+    return event, kind.values[value] if value >= 0 else None

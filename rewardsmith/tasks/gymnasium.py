@@ -165,11 +165,11 @@ class BoxTask:
         finally:
             environments.close(env)
         lines = [f"Task {d.id}. {d.goal}", "", "State (read-only attributes of `state` and `prev`):"]
-        for f in self.schema["fields"]:
-            span = f" in [{f['low']:g}, {f['high']:g}]" if "low" in f else ""
-            unit = f" {f['unit']}" if f.get("unit") else ""
-            place = f" ({f['name']} = {places[f['column']]})" if f["column"] < len(places) else ""
-            lines.append(f"  {f['name']}: {f['kind']}{span}{unit} - {f.get('doc', '')}{place}")
+        for f in self.schema:
+            span = f" in [{f.low:g}, {f.high:g}]" if f.low is not None else ""
+            unit = f" {f.unit}" if f.unit else ""
+            place = f" ({f.name} = {places[f.column]})" if f.column < len(places) else ""
+            lines.append(f"  {f.name}: {f.kind}{span}{unit} - {f.doc}{place}")
         lines += ["", "Actions (int constants):"]
         lines += [f"  {name.upper()} = {i}" for i, name in enumerate(d.actions)]
         lines += ["", f"Environment reward: {d.env_reward}." if d.env_reward else ""]
@@ -184,7 +184,7 @@ class BoxTask:
         ]
         facts = {
             "family": "variables",
-            "fields": self.schema["fields"],
+            "fields": self.schema.as_dict()["fields"],
             "actions": [{"name": name} for name in d.actions],
             "success": d.success,
             "success_requires_lasting": requires_lasting(
@@ -235,4 +235,4 @@ def _schema(d: Description) -> Schema:
     fields.append({"name": "step", "kind": "int", "column": n, "doc": "steps since the episode began"})
     fields.append({"name": "solved", "kind": "bool", "column": n + 1, "doc": "the success test on this step"})
     fields.append({"name": "failed", "kind": "bool", "column": n + 2, "doc": "the episode ended without success"})
-    return {"name": "State", "dtype": "float64", "width": n + 3, "fields": fields}
+    return Schema({"name": "State", "dtype": "float64", "width": n + 3, "fields": fields})

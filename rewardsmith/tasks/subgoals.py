@@ -79,32 +79,28 @@ def preset_subgoals(task: Task) -> tuple[Subgoal, ...]:
 
 def named_subgoal(name: str, task: Task) -> Subgoal | None:
     """The subgoal called EVENT_KIND, or None if the task has no such event or kind."""
-    fields = {f["name"]: f for f in task.schema["fields"]}
-    events = fields.get("event", {}).get("values", [])
+    events = task.schema.field("event").values if "event" in task.schema else ()
     event = next((e for e in sorted(events, key=len, reverse=True) if name.startswith(f"{e}_")), None)
     if event not in _SAYS:
         return None
     kind = name.removeprefix(f"{event}_")
-    known = next(f for f in fields["objects"]["fields"] if f["name"] == "kind")["values"]
+    known = task.schema.field("objects").field("kind").values
     return Subgoal(name, _SAYS[event].format(kind=kind), event, kind) if kind in known else None
 
 
 def terminated(rows: NDArray[Any], subgoals: Sequence[Subgoal], schema: Schema) -> NDArray[np.bool_]:
     """Which subgoals the transitions that led to `rows` [..., W] terminated, by the simulator: bool [..., G]."""
-    fields = {f["name"]: f for f in schema["fields"]}
-    events, slots = rows[..., fields["event"]["column"]], rows[..., fields["event_object"]["column"]]
-    objects = fields["objects"]
-    parts = {f["name"]: f for f in objects["fields"]}
-    starts = objects["start"] + np.arange(objects["length"]) * objects["stride"]
-    at = objects["start"] + np.maximum(slots, 0) * objects["stride"] + parts["kind"]["column"]
+    told, objects = schema.field("event"), schema.field("objects")
+    events, slots = rows[..., told.column], rows[..., schema.field("event_object").column]
+    kind, state, starts = objects.field("kind"), objects.field("state"), objects.slots()
+    at = starts[np.maximum(slots, 0)] + kind.column
     kinds = np.where(slots >= 0, np.take_along_axis(rows, at[..., None], -1)[..., 0], -1)
-    locked = rows[..., starts + parts["state"]["column"]] == parts["state"]["values"].index("locked")
+    locked = rows[..., starts + state.column] == state.number("locked")
     found = np.zeros((*rows.shape[:-1], len(subgoals)), dtype=bool)
     for g, subgoal in enumerate(subgoals):
-        event = fields["event"]["values"].index(subgoal.event)
-        found[..., g] = (events == event) & (kinds == parts["kind"]["values"].index(subgoal.kind))
+        found[..., g] = (events == told.number(subgoal.event)) & (kinds == kind.number(subgoal.kind))
         if subgoal.event == "dropped":
-            found[..., g] &= ~(locked & (rows[..., starts + objects["present"]] > 0)).any(-1)
+            found[..., g] &= ~(locked & (rows[..., starts + objects.present] > 0)).any(-1)
     return found
 
 
@@ -115,7 +111,7 @@ def plan_events(task: Task, layout: int, actions: list[int]) -> list[tuple[int, 
         return []
     batch = task.batch(1, "train")
     batch.play(layout)
-    rows = np.zeros((1, task.schema["width"]), dtype=task.schema["dtype"])
+    rows = task.schema.rows(1)
     found = []
     for t, action in enumerate(actions):
         batch.step(np.array([action], dtype=np.int64))

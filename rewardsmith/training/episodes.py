@@ -83,7 +83,7 @@ def watch_failures(
 def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Of the state after each step, bool [length]: whether it is new to the episode, whether 2 to 12 steps old."""
     passing = {"step", "event", "event_object"}  # what changes while the world does not
-    left = [f["column"] for f in task.schema["fields"] if f["name"] in passing and "column" in f]
+    left = [f.column for f in task.schema if f.name in passing]
     rows = np.delete(np.concatenate([rollout.before[:1, n], rollout.after[:length, n]]), left, axis=1)
     number = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
     last: dict[int, int] = {int(number[0]): 0}

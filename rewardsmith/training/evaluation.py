@@ -102,10 +102,10 @@ class _Loops:
 
     def __init__(self, task: Task, envs: int) -> None:
         schema = task.schema
-        steps = {f["column"] for f in schema["fields"] if f["name"] == "step"}
-        self._columns = [c for c in range(schema["width"]) if c not in steps]
-        self._rows = np.zeros((envs, schema["width"]), dtype=schema["dtype"])
-        self._kept = np.zeros((envs, len(self._columns)), dtype=schema["dtype"])
+        step = schema.field("step").column
+        self._columns = [c for c in range(schema.width) if c != step]
+        self._rows = np.zeros((envs, schema.width), dtype=schema.dtype)
+        self._kept = np.zeros((envs, len(self._columns)), dtype=schema.dtype)
         self._age = np.zeros(envs, dtype=np.int64)
         self._limit = task.max_steps
 

@@ -29,7 +29,7 @@ class BatchVecEnv(VecEnv):
 
     def __init__(self, batch: BatchEnv, task: Task, rollout_steps: int, seed: int, cut_every: int = 0) -> None:
         self.batch = batch
-        self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema["width"], task.schema["dtype"])
+        self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema.width, task.schema.dtype)
         self.rollout.tables = batch.tables
         self.cuts = 0
         self.on_step: Callable[[int], None] = lambda recorded: None  # told how many steps the rollout has by now

@@ -138,8 +138,8 @@ def _rollout(
 ) -> Rollout:
     graph = model.graph
     steps, lanes = node.shape
-    made = Rollout.empty(steps, lanes, task.schema["width"], task.schema["dtype"])
-    step = next(f["column"] for f in task.schema["fields"] if f["name"] == "step")
+    made = Rollout.empty(steps, lanes, task.schema.width, task.schema.dtype)
+    step = task.schema.field("step").column
     made.actions[:], made.starts[:] = action, starts
     count = np.zeros(lanes, np.int64)
     for t in range(steps):

@@ -171,7 +171,11 @@ def behaviour_hash(reward: TrainingReward, rollout: Rollout, scores: Scores, gam
 def _gate(task: Task, reward: TrainingReward, isolation: Isolation) -> Verdict:
     try:
         findings = gate(
-            reward.source, reward.functions, costly_fields(task.schema), actions=task.actions.names, allow=isolation
+            reward.source,
+            reward.functions,
+            costly_fields(task.schema.as_dict()),
+            actions=task.actions.names,
+            allow=isolation,
         )
     except HostError as error:
         return Verdict("gate", False, str(error))

@@ -27,7 +27,7 @@ def played(task: Task, steps: int = 64, envs: int = 4, seed: int = 0) -> Experie
     """A rollout at random."""
     batch, rng = task.batch(envs, "train"), np.random.default_rng(seed)
     batch.reset(seed)
-    rollout = Rollout.empty(steps, envs, task.schema["width"], task.schema["dtype"])
+    rollout = Rollout.empty(steps, envs, task.schema.width, task.schema.dtype)
     saw, sees = (np.zeros((steps, envs, task.observation_size), dtype=np.float32) for _ in range(2))
     starts = np.ones(envs, dtype=bool)
     for t in range(steps):
@@ -81,12 +81,12 @@ def test_places_ignore_time_and_what_happened_last():
     seen = played(task, steps=2)
     rows = seen.rollout.after
     rows[1] = rows[0]
-    fields = {f["name"]: f["column"] for f in task.schema["fields"] if "column" in f}
+    fields = {f.name: f.column for f in task.schema if f.kind not in ("record", "list")}
     rows[1, :, fields["step"]] += 1
     rows[1, :, fields["event"]] += 1
     keys = Places(task.schema, "state")(seen)
     assert (keys[0] == keys[1]).all()
-    rows[1, :, next(f for f in task.schema["fields"] if f["name"] == "agent")["fields"][0]["column"]] += 1
+    rows[1, :, task.schema.field("agent").fields[0].column] += 1
     assert (Places(task.schema, "state")(seen)[1] != keys[0]).all()
 
 

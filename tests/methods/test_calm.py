@@ -137,14 +137,11 @@ def test_a_key_dropped_before_the_door_is_unlocked_terminates_nothing():
     seen = solution(task.id)
     at = np.argwhere(terminated(seen.rollout.after, (dropped,), task.schema)[:, 0, 0])[0, 0]
     row = seen.rollout.after[at, 0].copy()
-    objects = next(f for f in task.schema["fields"] if f["name"] == "objects")
-    parts = {f["name"]: f for f in objects["fields"]}
-    door = next(
-        start for start in range(objects["start"], len(row) - objects["stride"] + 1, objects["stride"])
-        if row[start + parts["kind"]["column"]] == parts["kind"]["values"].index("door")
-    )  # fmt: skip
+    objects = task.schema.field("objects")
+    kind, state = objects.field("kind"), objects.field("state")
+    door = next(start for start in objects.slots() if row[start + kind.column] == kind.number("door"))
     assert terminated(row, (dropped,), task.schema).all()
-    row[door + parts["state"]["column"]] = parts["state"]["values"].index("locked")
+    row[door + state.column] = state.number("locked")
     assert not terminated(row, (dropped,), task.schema).any()
 
 

@@ -108,7 +108,7 @@ def test_colours_are_named_only_where_two_of_a_kind_must_be_told_apart():
 def test_prompts_of_the_own_view_tell_only_what_was_seen_and_remember_it():
     task = get_task("MiniGrid-UnlockPickup-v0")
     batch = task.batch(1, "train")
-    rows = np.zeros((1, task.schema["width"]), np.int32)
+    rows = np.zeros((1, task.schema.width), np.int32)
     observations = np.zeros((1, task.observation_size), np.float32)
     whole, seen = FullState(task, batch.tables, 1), SeenSoFar(task, batch.tables, 1)
     batch.play(0)

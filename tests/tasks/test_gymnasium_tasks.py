@@ -86,7 +86,7 @@ def test_start_states_of_the_pools_differ_and_repeat_with_the_seed():
     for pool in ("train", "claim"):
         batch = task.batch(4, pool)
         batch.reset(7)
-        rows[pool] = np.zeros((4, task.schema["width"]))
+        rows[pool] = np.zeros((4, task.schema.width))
         batch.state_rows(rows[pool])
         again = np.zeros_like(rows[pool])
         batch.reset(7)

@@ -347,7 +347,7 @@ def test_the_examples_of_the_docs_are_tasks():
 def test_actions_of_a_discrete_space_begin_where_it_says():
     task = get_task(str(CASES / "discrete_start_minus_one" / "task.yaml"))
     batch = task.batch(3, "train")
-    rows = np.zeros((3, task.schema["width"]))
+    rows = np.zeros((3, task.schema.width))
     batch.play(0)
     batch.state_rows(rows)
     before = rows[:, 0].copy()

@@ -110,7 +110,7 @@ def test_the_state_after_the_last_step_is_not_the_next_episode_s_first():
     for _ in range(100):
         env.step_async(np.zeros(2, dtype=np.int64))
         env.step_wait()
-    step = next(f["column"] for f in task.schema["fields"] if f["name"] == "step")
+    step = task.schema.field("step").column
     assert (env.rollout.after[-1, :, step] == 100).all()
     assert (env.rollout.before[0, :, step] == 0).all()
 

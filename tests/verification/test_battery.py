@@ -44,7 +44,7 @@ def test_a_cycle_comes_back_to_where_it_began_and_lava_ends_the_episode(small_ta
             rows = []
             for action in (*behaviour.prefix, *behaviour.cycle):
                 batch.step(np.array([action]))
-                row = np.zeros((1, task.schema["width"]), np.int32)
+                row = np.zeros((1, task.schema.width), np.int32)
                 batch.state_rows(row)
                 rows.append(np.delete(row[0], [col.STEP, col.EVENT, col.EVENT_OBJECT]))
             assert not batch.success[0]

@@ -157,7 +157,7 @@ def preload(task: str | None) -> None:
         batch = known.batch(2, "train")
         batch.reset(0)
         batch.step(np.zeros(2, dtype=np.int64))
-        batch.state_rows(np.zeros((2, known.schema["width"]), dtype=known.schema["dtype"]))
+        batch.state_rows(np.zeros((2, known.schema.width), dtype=known.schema.dtype))
         batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
         batch.close()
         rehearse(known)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.tasks.base import Schema
+from rewardsmith.tasks.schema import Field, Schema
 from rewardsmith.tasks.transitions import multilinear_hash
 from rewardsmith.training.learner import Experience
 
@@ -33,14 +33,14 @@ class Places:
 
 def state_columns(schema: Schema) -> list[int]:
     """Columns of a state row that say where things are: not the time, nor what happened last."""
-    ignored = {column for field in schema["fields"] for column in _columns_of(field)}
-    return [column for column in range(schema["width"]) if column not in ignored]
+    ignored = {column for field in schema for column in _columns_of(field)}
+    return [column for column in range(schema.width) if column not in ignored]
 
 
-def _columns_of(field: dict[str, Any]) -> list[int]:
-    if field["kind"] == "record":
-        return [column for inner in field["fields"] for column in _columns_of(inner)]
-    return [field["column"]] if field["name"] in _IGNORED else []
+def _columns_of(field: Field) -> list[int]:
+    if field.kind == "record":
+        return [column for inner in field.fields for column in _columns_of(inner)]
+    return field.columns() if field.name in _IGNORED else []
 
 
 class Visits:

@@ -40,7 +40,7 @@ def play_blended(policy: Any, task: Task, batch: BatchEnv, adviser: Adviser, epi
     left[: episodes % envs] += 1
     batch.reset(seed)
     observations = np.zeros((envs, batch.observation_size), np.float32)
-    rows = np.zeros((envs, task.schema["width"]), np.int32)
+    rows = np.zeros((envs, task.schema.width), np.int32)
     starts = np.ones(envs, dtype=bool)
     successes = length = 0
     total = 0.0

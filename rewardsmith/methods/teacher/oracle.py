@@ -99,7 +99,7 @@ def _replay(
     task: SearchableGrid, batch: BatchEnv, layout: int, actions: list[int]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """State rows [T, W] and observations [T, D] before each of `actions` on a training layout."""
-    rows = np.zeros((len(actions), 1, task.schema["width"]), np.int32)
+    rows = np.zeros((len(actions), 1, task.schema.width), np.int32)
     observations = np.zeros((len(actions), 1, task.observation_size), np.float32)
     batch.play(layout)
     for t, action in enumerate(actions):

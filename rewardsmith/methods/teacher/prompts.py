@@ -56,9 +56,9 @@ class FullState:
         self._tables = tables
         self._walls = np.asarray(tables["walls"])
         _, self._plan = np.unique(self._walls.reshape(len(self._walls), -1), axis=0, return_inverse=True)
-        self._stride = next(f["stride"] for f in task.schema["fields"] if f["name"] == "objects")
-        self._columns = [*_STATE_COLUMNS, *range(FIRST_OBJECT, task.schema["width"])]
-        self._rows = np.zeros((envs, task.schema["width"]), np.int32)
+        self._stride = task.schema.field("objects").stride
+        self._columns = [*_STATE_COLUMNS, *range(FIRST_OBJECT, task.schema.width)]
+        self._rows = np.zeros((envs, task.schema.width), np.int32)
 
     def look(
         self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
@@ -98,14 +98,12 @@ class SeenSoFar:
     privileged = False
 
     def __init__(self, task: Task, tables: Tables, envs: int) -> None:
-        size = task.schema["fields"]
-        width = next(f["low"] for f in size if f["name"] == "width")
-        height = next(f["low"] for f in size if f["name"] == "height")
+        width, height = task.schema.field("width").exact, task.schema.field("height").exact
         self._missions = tables["missions"]
         # A margin, so that a view at the grid's edge needs no clipping.
         self._seen = np.zeros((envs, height + 2 * _VIEW, width + 2 * _VIEW), np.uint8)
         self._carried = np.zeros(envs, np.int64)
-        self._rows = np.zeros((envs, task.schema["width"]), np.int32)
+        self._rows = np.zeros((envs, task.schema.width), np.int32)
         column, row = np.divmod(np.arange(_VIEW * _VIEW), _VIEW)  # as observations are written
         self._forward, self._aside = _VIEW - 1 - row, column - _VIEW // 2
         self._own = (_VIEW // 2) * _VIEW + _VIEW - 1  # the agent's cell shows what it carries

@@ -14,7 +14,7 @@ from ..base import Behaviour, Schema
 from . import schema as col
 from .enumerate import StateGraph
 from .kernels import E_BLOCKED, E_DIED, FORWARD
-from .snapshot import FIRST_OBJECT, KINDS
+from .snapshot import KINDS
 
 LISTED = 12_000
 """States that are listed to find behaviours in: the rooms that a solution passes."""
@@ -42,12 +42,11 @@ def _before_objects(
     schema: Schema, graph: StateGraph, parent: NDArray[np.int64], action: NDArray[np.int64]
 ) -> list[Behaviour]:
     rows = graph.rows[graph.state]
-    objects = next(f for f in schema["fields"] if f["name"] == "objects")
-    stride = objects["stride"]
+    objects = schema.field("objects")
     found: list[Behaviour] = []
     seen: Counter[str] = Counter()
-    for slot in range(objects["length"]):
-        first = FIRST_OBJECT + slot * stride
+    for slot in range(objects.length):
+        first = objects.start + slot * objects.stride
         if rows[0, first + col.PRESENT] == 0:
             continue
         kind = KINDS[int(rows[0, first + col.KIND])]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..base import Schema, Tables
+from ..schema import Field
 
 EVENT_WORDS = {
     "none": "The episode begins.",
@@ -28,30 +30,29 @@ EVENT_WORDS = {
 
 def read_row(row: NDArray[Any], tables: Tables, schema: Schema) -> dict[str, Any]:
     """A row as nested plain values; items are given as the object's id, tables are left out."""
-    return _read_fields(row, tables, schema["fields"], 0)
+    return _read_fields(row, tables, schema.fields, 0)
 
 
-def _read_fields(row: NDArray[Any], tables: Tables, fields: list[dict[str, Any]], base: int) -> dict[str, Any]:
-    return {f["name"]: _read(row, tables, f, base) for f in fields if f["kind"] != "table" and not f.get("uses")}
+def _read_fields(row: NDArray[Any], tables: Tables, fields: Sequence[Field], base: int) -> dict[str, Any]:
+    return {f.name: _read(row, tables, f, base) for f in fields if f.kind != "table" and not f.uses}
 
 
-def _read(row: NDArray[Any], tables: Tables, field: dict[str, Any], base: int) -> Any:
-    kind = field["kind"]
+def _read(row: NDArray[Any], tables: Tables, field: Field, base: int) -> Any:
+    kind = field.kind
     if kind == "record":
-        return _read_fields(row, tables, field["fields"], base)
+        return _read_fields(row, tables, field.fields, base)
     if kind == "list":
-        starts = [field["start"] + i * field["stride"] for i in range(field["length"])]
-        there = [start for start in starts if row[start + field["present"]]]
-        return [_read_fields(row, tables, field["fields"], start) for start in there]
-    value = int(row[base + field["column"]])
+        there = [start for start in field.slots().tolist() if row[start + field.present]]
+        return [_read_fields(row, tables, field.fields, start) for start in there]
+    value = int(row[base + field.column])
     if kind == "bool":
         return bool(value)
     if kind == "choice":
-        return field["values"][value] if value >= 0 else None
+        return field.values[value] if value >= 0 else None
     if kind == "item":
         return value if value >= 0 else None
     if kind == "text":
-        return tables[field["table"]][value]
+        return tables[field.table][value]
     return value
 
 

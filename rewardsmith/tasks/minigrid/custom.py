@@ -166,7 +166,7 @@ class CustomTask(MiniGridTask):
 
 def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequence[int]) -> bool:
     """Whether an episode of the untouched environment passes the rows, and is paid, as the graph says."""
-    env, tracker = task.make_env(), StateTracker(task.schema)
+    env, tracker = task.make_env(), StateTracker(task.schema.as_dict())
     called(task.id, "reset()", reset_quietly, env, task.start_seed(layout))
     tracker.start(env)
     assert graph.pay is not None

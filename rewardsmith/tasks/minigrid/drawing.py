@@ -36,22 +36,21 @@ def transition_columns(
 
     Without `everything`: the action, the event and its object, what was and is ahead, what was and is carried.
     """
-    fields = {f["name"]: f for f in schema["fields"]}
-    parts = [actions[..., None], after[..., [fields["event"]["column"]]]]
-    parts += [_attributes(after, fields, "event_object")]
+    parts = [actions[..., None], after[..., [schema.field("event").column]]]
+    parts += [_attributes(after, schema, "event_object")]
     for rows in (before, after):
-        parts += [_attributes(rows, fields, "front"), _attributes(rows, fields, "carrying")]
+        parts += [_attributes(rows, schema, "front"), _attributes(rows, schema, "carrying")]
     if everything:
-        ignored = {fields[name]["column"] for name in ("step", "event", "event_object")}
-        columns = [c for c in range(schema["width"]) if c not in ignored]
+        ignored = {schema.field(name).column for name in ("step", "event", "event_object")}
+        columns = [c for c in range(schema.width) if c not in ignored]
         parts += [before[..., columns], after[..., columns]]
     return np.concatenate(parts, -1).astype(np.int32)
 
 
-def _attributes(rows: NDArray[Any], fields: dict[str, Any], item: str) -> NDArray[Any]:
+def _attributes(rows: NDArray[Any], schema: Schema, item: str) -> NDArray[Any]:
     """Kind, colour, state and target of the object that `item` names [..., 4], -1 for none."""
-    slot, objects = rows[..., fields[item]["column"]], fields["objects"]
-    first = objects["start"] + np.maximum(slot, 0)[..., None] * objects["stride"]
+    slot = rows[..., schema.field(item).column]
+    first = schema.field("objects").slots()[np.maximum(slot, 0)][..., None]
     values = np.take_along_axis(rows, first + np.array([KIND, COLOR, STATE, TARGET]), -1)
     return np.where(slot[..., None] >= 0, values, -1)
 

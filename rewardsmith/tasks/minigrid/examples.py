@@ -31,7 +31,7 @@ def worked_example(batch: BatchEnv, names: Sequence[str], schema: Schema, plan: 
     actions = _random_actions(len(names)) if plan is None else plan.actions
     if plan is not None:
         batch.play(plan.layout)
-    rows = np.zeros((2, 1, schema["width"]), np.int32)
+    rows = np.zeros((2, 1, schema.width), np.int32)
     batch.state_rows(rows[1])
     best: dict[str, Any] = {}
     for action in actions:

@@ -87,13 +87,13 @@ def build_interface(
 def _facts(family: Family, pool: Pool, schema: Schema, actions: Sequence[str]) -> dict[str, Any]:
     counts = _object_counts(pool)
     return {
-        "fields": schema["fields"],
+        "fields": schema.as_dict()["fields"],
         "actions": [{"name": name, "doc": ACTION_DOCS[name]} for name in actions],
         "events": [{"name": name, "doc": doc} for name, doc in EVENT_DOCS.items()],
         "kinds": {kind: _kind_facts(kind, pool) for kind in counts},
         "colors": list(COLORS),
         "goal": _goal_facts(family, pool),
-        "max_steps": next(f["high"] for f in schema["fields"] if f["name"] == "max_steps"),
+        "max_steps": schema.field("max_steps").exact,
         "object_counts": counts,
         "world": {
             "width": int(pool.cells.shape[2]),

@@ -82,8 +82,8 @@ class RealBatch:
         self._pool = pool
         self._id = task_id
         self._envs = [with_quick_views(env) for env in envs]
-        self._trackers = [StateTracker(schema) for _ in range(num_envs)]
-        self._rows = np.zeros((num_envs, schema["width"]), np.int32)
+        self._trackers = [StateTracker(schema.as_dict()) for _ in range(num_envs)]
+        self._rows = np.zeros((num_envs, schema.width), np.int32)
         self._observed: list[dict[str, Any]] = [{} for _ in range(num_envs)]
         self._episode = np.zeros(num_envs, np.int64)
         self._order = np.arange(len(pool))

@@ -95,7 +95,7 @@ class MiniGridTask:
     @cached_property
     def _schema(self) -> Schema:
         size = (int(self._env.width), int(self._env.height))
-        return build_schema(self.slots, self.family.ranked, size, self.max_steps)
+        return Schema(build_schema(self.slots, self.family.ranked, size, self.max_steps))
 
     def make_env(self) -> Any:
         """The real gymnasium environment."""
@@ -182,6 +182,6 @@ class MiniGridTask:
             return
         from .walking import compiled_fill
 
-        objects = next(f for f in self.schema["fields"] if f["name"] == "objects")
+        objects = self.schema.field("objects")
         flat = rows.reshape(-1, rows.shape[-1])
-        compiled_fill()(flat, tables["walls"], tables["lava"], objects["start"], objects["stride"], objects["length"])
+        compiled_fill()(flat, tables["walls"], tables["lava"], objects.start, objects.stride, objects.length)

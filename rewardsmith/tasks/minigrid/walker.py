@@ -94,10 +94,10 @@ class Walker:
         """env: a new environment, which the walker keeps. seed: of the layout. actions: how many there are."""
         self.layout, self.hidden = layout, False
         self._task_id, self._actions = task_id, actions
-        self._steps: int = next(f["high"] for f in schema["fields"] if f["name"] == "max_steps")
+        self._steps = schema.field("max_steps").exact
         called(task_id, "reset()", reset_quietly, env, seed)
         self._env = env.unwrapped
-        self._tracker = StateTracker(schema)
+        self._tracker = StateTracker(schema.as_dict())
         first, self.tables = self._tracker.start(self._env)
         self._env.gen_obs = dict  # observations are most of the cost and none of the dynamics
         self._grids: dict[tuple[int, ...], _Grid] = {}

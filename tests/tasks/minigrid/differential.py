@@ -70,8 +70,8 @@ class Twin:
         assert isinstance(batch, BatchedGrid)
         self.fast = batch
         self.real = task.make_env()
-        self.tracker = StateTracker(task.schema)
-        self.row = np.zeros((1, task.schema["width"]), np.int32)
+        self.tracker = StateTracker(task.schema.as_dict())
+        self.row = np.zeros((1, task.schema.width), np.int32)
         self.image = np.zeros((1, 7, 7, 3), np.uint8)
 
     def start(self, layout: int) -> str | None:

@@ -105,7 +105,7 @@ def played(seed, num_envs=32, steps=120):
     """State rows, layouts and observations of random play."""
     batch = get_task("MiniGrid-DoorKey-5x5-v0", SMALL).batch(num_envs, "train")
     batch.reset(seed)
-    rows = np.zeros((num_envs, get_task("MiniGrid-DoorKey-5x5-v0").schema["width"]), np.int32)
+    rows = np.zeros((num_envs, get_task("MiniGrid-DoorKey-5x5-v0").schema.width), np.int32)
     seen = np.zeros((num_envs, batch.observation_size), np.float32)
     rng, history = np.random.default_rng(5), []
     for _ in range(steps):
@@ -139,7 +139,7 @@ def test_all_layouts_are_played_before_any_is_repeated():
 def test_restart_touches_only_the_environments_it_is_told_to():
     task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
     batch = task.batch(2, "train")
-    rows = np.zeros((2, task.schema["width"]), np.int32)
+    rows = np.zeros((2, task.schema.width), np.int32)
     batch.step(np.array([0, 0]))
     batch.restart(np.array([True, False]))
     batch.state_rows(rows)

@@ -72,7 +72,7 @@ def test_progress_is_composed_alike_under_other_names():
     told["goal"] = told.pop(names["goal"])  # the section of that name, not the kind
     batch = task.batch(1, "train")
     batch.play(plan.layout)
-    row, met = np.zeros((1, task.schema["width"]), np.int32), []
+    row, met = np.zeros((1, task.schema.width), np.int32), []
     for action in plan.actions:
         batch.step(np.array([action]))
         batch.state_rows(row)
@@ -88,7 +88,7 @@ def test_reward_code_reads_the_rows_through_the_schema():
     plan, batch = task.plan(0), task.batch(1, "train")
     assert plan is not None
     batch.play(plan.layout)
-    view, row = build_view(task.schema), np.zeros((1, task.schema["width"]), np.int32)
+    view, row = build_view(task.schema.as_dict()), np.zeros((1, task.schema.width), np.int32)
     state: Any = None
     events = []
     for action in plan.actions:
@@ -108,7 +108,7 @@ def test_reward_code_reads_the_rows_through_the_schema():
 def test_a_caption_says_where_things_are():
     task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
     batch = task.batch(1, "train")
-    row = np.zeros((1, task.schema["width"]), np.int32)
+    row = np.zeros((1, task.schema.width), np.int32)
     batch.state_rows(row)
     words = task.caption(row[0], batch.tables)
     assert words.startswith("Step 0 of 360. The episode begins. The agent is at (")

@@ -22,7 +22,7 @@ def test_a_foreign_task_can_be_trained_on(name):
     task = get_task(name, TINY)
     assert task.engine == "real" and planner_of(task) is None
     batch, rng = task.batch(2, "train"), np.random.default_rng(0)
-    rows = np.zeros((2, task.schema["width"]), np.int32)
+    rows = np.zeros((2, task.schema.width), np.int32)
     seen = np.zeros((2, task.observation_size), np.float32)
     for _ in range(40):
         batch.step(rng.integers(0, len(task.actions), 2))
@@ -58,7 +58,7 @@ def test_the_real_batch_agrees_with_the_engine():
     task = get_task("MiniGrid-DoorKey-5x5-v0", SMALL)
     real, fast = task.real_batch(3, "train"), task.batch(3, "train")
     rng = np.random.default_rng(0)
-    rows = np.zeros((2, 3, task.schema["width"]), np.int32)
+    rows = np.zeros((2, 3, task.schema.width), np.int32)
     seen = np.zeros((2, 3, task.observation_size), np.float32)
     real.reset(7)
     fast.reset(7)

@@ -14,7 +14,7 @@ def tracked(name, actions, layout=0):
     task = get_task(name, SMALL)
     env = task.make_env()
     env.reset(seed=int(task.pool("train").seeds[layout]))
-    tracker = snapshot.StateTracker(task.schema)
+    tracker = snapshot.StateTracker(task.schema.as_dict())
     row, tables = tracker.start(env)
     states = [read_row(row, tables, task.schema)]
     for action in actions:
@@ -30,7 +30,7 @@ def test_the_source_runs_on_its_own():
     exec(compile(inspect.getsource(snapshot), "exported", "exec"), space)
     env = task.make_env()
     env.reset(seed=3)
-    assert np.array_equal(space["snapshot"](env, task.schema), snapshot.snapshot(env, task.schema))
+    assert np.array_equal(space["snapshot"](env, task.schema.as_dict()), snapshot.snapshot(env, task.schema.as_dict()))
     imports = [line for line in inspect.getsource(snapshot).splitlines() if "import" in line]
     assert not any("rewardsmith" in line or "from ." in line for line in imports)
 
@@ -77,6 +77,6 @@ def test_walls_are_indexed_by_x_then_y():
     task = get_task("MiniGrid-DistShift1-v0", SMALL)
     env = task.make_env()
     env.reset(seed=0)
-    _, tables = snapshot.StateTracker(task.schema).start(env)
+    _, tables = snapshot.StateTracker(task.schema.as_dict()).start(env)
     assert tables["walls"].shape == tables["lava"].shape == (1, 9, 7)
     assert tables["lava"][0, 3, 1] and not tables["lava"][0, 1, 3]
