@@ -7,6 +7,7 @@ import json
 import pytest
 from alembic import command
 from both_databases import config_for
+from running import in_process
 from sqlalchemy import Engine, create_engine, text
 
 from rewardsmith.config import Settings
@@ -98,7 +99,12 @@ def test_the_version_before_gets_back_what_it_wrote(old):
     }
 
 
-def test_a_job_that_the_version_before_left_unfinished_is_resumed(url, tmp_path):
+def test_a_job_that_the_version_before_left_unfinished_looks_the_same_and_is_resumed(url, tmp_path):
+    def shown() -> str:
+        ran = in_process(tmp_path, "show", before.id, env={"REWARDSMITH_DATABASE_URL": url})
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
     settings = Settings(home=tmp_path, database_url=url)
     context = Context(open_database(url), settings)
     spec = JobSpec.model_validate(
@@ -117,6 +123,8 @@ def test_a_job_that_the_version_before_left_unfinished_is_resumed(url, tmp_path)
     with context.database.connect() as connection:
         (before,) = [c for c in records.candidates_of(connection, job_id) if c.kind == "designed"]
     context.database.dispose()
+    said = shown()
+    assert "reward: 1 * env + 1 * reward" in said
     migrate(create_engine(url), BEFORE)
     with create_engine(url).connect() as connection:
         asked = text("SELECT CAST(channels AS text) FROM candidates WHERE id = :id")
@@ -128,6 +136,7 @@ def test_a_job_that_the_version_before_left_unfinished_is_resumed(url, tmp_path)
         assert records.get_candidate(connection, before.id) == before
         sparse = records.get_candidate(connection, f"{job_id}-sparse")
     assert TrainingReward.from_stored(sparse.source, sparse.reward) == SPARSE
+    assert shown() == said
     LocalExecutor(context, job_id, 2, None).run()
     with context.database.connect() as connection:
         job, (trial,) = records.get_job(connection, job_id), records.trials_of(connection, candidate_id=before.id)

@@ -49,6 +49,8 @@ def test_order_prefix_limit_and_conditions_mean_the_same(small_job):
             assert reads.fetch(connection, "trials", **query) == reads.fetch(reader, "trials", **query)
         assert len(reads.fetch(reader, "trials", **asked[0])) == 3
         assert not reads.fetch(reader, "trials", **asked[3])
+        items = [reads.items_of(c, job["id"]) for c in (connection, reader)]
+        assert items[0] == items[1] and {i.key.kind for i in items[0]} > {"design", "train"}
 
 
 def test_a_reader_cannot_write(small_job):
