@@ -115,8 +115,13 @@ def differences(before: Any, after: Any, place: str = "") -> list[str]:
     return [] if before == after else [f"{place}: {str(before)[:120]} -> {str(after)[:120]}"]
 
 
+def without_numbers(job: dict[str, Any]) -> dict[str, Any]:
+    """A job's record without the numbers of its trials' rows, which tell which of two slots began first."""
+    return {**job, "curves": [{n: v for n, v in point.items() if n != "trial_id"} for point in job["curves"]]}
+
+
 def _normal(jobs: dict[str, Any]) -> dict[str, Any]:
-    return {name: without_second_source(job) for name, job in jobs.items()}
+    return {name: without_numbers(without_second_source(job)) for name, job in jobs.items()}
 
 
 def _count(value: Any) -> int:
