@@ -45,6 +45,14 @@ class Options(BaseModel):
         return {n: cls.former_values.get((n, v), v) if isinstance(v, str) else v for n, v in named.items()}
 
     @classmethod
+    def formerly(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """`values` under the former names, as an earlier version was asked for the same."""
+        names = {now: former for former, now in cls.former_names.items()}
+        texts = {(name, now): former for (name, former), now in cls.former_values.items()}
+        told = {n: texts.get((n, v), v) if isinstance(v, str) else v for n, v in values.items()}
+        return {names.get(name, name): value for name, value in told.items()}
+
+    @classmethod
     def former(cls, values: Mapping[str, Any]) -> list[str]:
         """What replaces the former names and values in `values`, such as "mode=judge is now mode=verifier"."""
         told = [f"{name} is now {cls.former_names[name]}" for name in values if name in cls.former_names]

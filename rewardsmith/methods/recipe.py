@@ -124,6 +124,13 @@ def recipe_of(spec: JobSpec) -> Recipe:
     return recipe
 
 
+def formerly(spec: JobSpec) -> JobSpec:
+    """The same request with the former names of its methods' options: jobs of an earlier version are found by it."""
+    known = all_methods()
+    options = {m: known[m].Options.formerly(values) if m in known else values for m, values in spec.options.items()}
+    return spec.model_copy(update={"options": options})
+
+
 def _combinable(name: str) -> Method:
     method = get_method(name)
     if not method.combines:

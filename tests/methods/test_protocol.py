@@ -96,6 +96,22 @@ def test_former_names_and_values_of_options_are_taken_and_told():
         recipe_of(read_spec({"task": TASK, "method": "calm", "options": {"calm": {"judge_seed": 1, "error_seed": 1}}}))
 
 
+def test_a_job_with_former_option_names_is_found_under_either(tmp_path):
+    """A job that an earlier version began with mode=judge goes on for who asks with mode=judge or mode=verifier."""
+    from rewardsmith.config import Settings
+    from rewardsmith.engine.context import open_context
+    from rewardsmith.engine.jobs.lifecycle import create_job, find_unfinished
+
+    def asked(**options):
+        return read_spec({"task": TASK, "method": "calm", "steps": 5000, "options": {"calm": options}})
+
+    context = open_context(Settings(home=tmp_path))
+    job = create_job(context, asked(mode="judge", subgoals="preset", judge_seed=1))
+    assert find_unfinished(context, asked(mode="judge", subgoals="preset", judge_seed=1)) == job
+    assert find_unfinished(context, asked(mode="verifier", subgoals="preset", error_seed=1)) == job
+    assert find_unfinished(context, asked(mode="code", subgoals="preset", error_seed=1)) is None
+
+
 def test_every_module_with_a_method_is_one():
     assert {"auto-mc-reward", "free"} <= set(all_methods())
     assert all(name == method.name for name, method in all_methods().items())

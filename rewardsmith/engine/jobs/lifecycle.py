@@ -18,7 +18,7 @@ from rewardsmith.engine.search.shares import claim_steps, least_steps
 from rewardsmith.engine.search.snapshot import Snapshot, Used, read_snapshot
 from rewardsmith.engine.search.steps import AddItem, SetIteration
 from rewardsmith.errors import UsageError
-from rewardsmith.methods.recipe import Recipe, recipe_of
+from rewardsmith.methods.recipe import Recipe, formerly, recipe_of
 from rewardsmith.programs.reward import SPARSE, source_hash
 from rewardsmith.seeds import search_seed
 from rewardsmith.spec import JobSpec
@@ -166,9 +166,9 @@ def _write_opening(connection: Connection, opening: Snapshot) -> None:
 
 
 def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
-    """The unfinished job that asked for exactly this, if there is one."""
-    asked = spec.fingerprint(seed_reward)
-    query = select(jobs.c.id).where(jobs.c.fingerprint == asked, jobs.c.state.in_(UNFINISHED), ~jobs.c.service)
+    """The unfinished job that asked for exactly this, if there is one; options may be under their former names."""
+    asked = {each.fingerprint(seed_reward) for each in (spec, formerly(spec))}
+    query = select(jobs.c.id).where(jobs.c.fingerprint.in_(asked), jobs.c.state.in_(UNFINISHED), ~jobs.c.service)
     with read(context.database) as connection:
         return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()
 
