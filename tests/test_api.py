@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rewardsmith
+from rewardsmith.cli.asked_job import AskedJob, read_job
 from rewardsmith.errors import UsageError
 from rewardsmith.results import CandidateResult, CheckResult, CheckVerdict, ExportResult, JobResult
 
@@ -168,3 +169,14 @@ def test_train_trains_a_text_beside_the_baseline(tmp_path):
     done = rewardsmith.train("MiniGrid-Empty-5x5-v0", SPARSE, steps=2048, settings={"training": few}, home=tmp_path)
     assert done.state == "done" and done.method == "free" and done.claim is not None
     assert [c.move for c in done.candidates] == ["baseline", "new"] and done.source == SPARSE
+
+
+@pytest.mark.parametrize("given", [{}, {"method": "free", "steps": 120_000, "training": {"entropy": 0.01}}])
+def test_design_asks_for_the_job_that_the_command_asks_for(monkeypatch, given):
+    """The same fingerprint: either goes on with the other's unfinished job."""
+    asked = []
+    monkeypatch.setattr("rewardsmith.api._finished", lambda context, spec, source, slots: asked.append(spec))
+    monkeypatch.setattr("rewardsmith.api._context", lambda home: None)
+    rewardsmith.design(TASK, **given)
+    command = read_job(AskedJob({"task": TASK, **given}), None)[0]
+    assert asked == [command] and asked[0].fingerprint() == command.fingerprint()
