@@ -113,7 +113,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
             adaptation.load(resumed.adaptation)
         shaper.steps = first
         _connect(model, env, shaper, learners, adaptation)
-        callback = _Progress(plan, plans, env, shaper, learners, adaptation, on_point, heartbeat)
+        callback = _Progress(_Running(plan, plans, env, shaper, learners, adaptation), on_point, heartbeat)
         if resumed is not None:
             callback.played.include(resumed.telemetry.played)
             callback.last_telemetry = resumed.telemetry.telling_less("played")
@@ -299,23 +299,28 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Running:
+    """The parts of a trial that is under way."""
+
+    plan: TrialPlan
+    plans: Schedule
+    env: BatchVecEnv
+    shaper: RewardShaper
+    learners: Learners
+    adaptation: Adaptation
+
+
 class _Progress(BaseCallback):
     """Evaluates, reports and saves between rollouts, when weights and generators are at rest."""
 
     def __init__(
-        self,
-        plan: TrialPlan,
-        plans: Schedule,
-        env: BatchVecEnv,
-        shaper: RewardShaper,
-        learners: Learners,
-        adaptation: Adaptation,
-        on_point: Callable[[CurvePoint], None],
-        heartbeat: Callable[[int], None],
+        self, trial: _Running, on_point: Callable[[CurvePoint], None], heartbeat: Callable[[int], None]
     ) -> None:
         super().__init__()
-        self._plan, self._plans, self._env, self._shaper = plan, plans, env, shaper
-        self._learners, self._adaptation = learners, adaptation
+        plan = self._plan = trial.plan
+        self._plans, self._env, self._shaper = trial.plans, trial.env, trial.shaper
+        self._learners, self._adaptation = trial.learners, trial.adaptation
         self._on_point, self._heartbeat = on_point, heartbeat
         self._seen = -1
         self.last_telemetry = Telemetry()
