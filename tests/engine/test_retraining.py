@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from test_state_machine import World, complete, fresh, play, start
+from made_up_jobs import World, complete, fresh, play, start
 
 from rewardsmith.engine.jobs import lifecycle, steering
 from rewardsmith.engine.jobs.advance import advance

@@ -1,0 +1,54 @@
+"""Of a round's programs that pay the same on every played transition, one trains."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from made_up_jobs import TASK, AllTheSame, fresh, play, start
+
+from rewardsmith.engine.jobs import lifecycle
+from rewardsmith.engine.jobs.advance import advance
+from rewardsmith.spec import JobSpec
+from rewardsmith.storage import records
+from rewardsmith.storage.queue import Item
+
+
+@pytest.mark.parametrize("order", range(4))
+@pytest.mark.parametrize("together", [True, False])
+def test_of_candidates_of_a_round_that_pay_the_same_the_first_by_id_trains(tmp_path, order, together):
+    context = fresh(tmp_path)
+    job_id = start(context, iterations=1, samples=3, confirm=0, favourite_first=not together)
+    play(context, job_id, AllTheSame(0), random.Random(order))
+    with context.database.connect() as connection:
+        trained = {i.key.candidate[-2:] for i in records.items_of(connection, job_id) if i.key.kind == "train"}
+        causes = {c.id[-2:]: c.cause_of_death for c in records.candidates_of(connection, job_id)}
+    assert trained == {"1a"}
+    assert causes["1b"] == causes["1c"] and f"pays exactly what {job_id}-1a pays" in causes["1b"]
+
+
+def test_a_person_s_own_program_trains_whatever_pays_the_same(tmp_path):
+    context = fresh(tmp_path)
+    spec = JobSpec(task=TASK, iterations=1, samples=2, confirm=0, steps=1000, method="free")
+    job_id = lifecycle.create_job(context, spec, "def reward(prev, action, state, memory):\n    return 1.0\n")
+    advance(context, job_id)
+    play(context, job_id, AllTheSame(0), random.Random(0))
+    with context.database.connect() as connection:
+        trained = {i.key.candidate for i in records.items_of(connection, job_id) if i.key.kind == "train"}
+    assert trained == {f"{job_id}-1seed"}
+
+
+def test_repair_that_pays_like_a_design_is_compared_with_it(tmp_path):
+    """A repair that comes to pay what a first design pays is compared with it."""
+
+    class RepairedToTheSame(AllTheSame):
+        def draw(self, item: Item) -> float:
+            return 0.2 if item.key.kind == "check" and item.key.candidate.endswith("1b") else super().draw(item)
+
+    context = fresh(tmp_path)
+    for order in range(4):
+        job_id = start(context, iterations=1, samples=2, confirm=0, target=None)
+        play(context, job_id, RepairedToTheSame(0), random.Random(order))
+        with context.database.connect() as connection:
+            trained = {i.key.candidate for i in records.items_of(connection, job_id) if i.key.kind == "train"}
+        assert trained == {f"{job_id}-1a"}
