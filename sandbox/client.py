@@ -10,10 +10,10 @@ import numpy as np
 
 from .arrays import place_arrays, read_arrays
 from .findings import Finding, parse_findings
-from .host import RewardHost, Scores
 from .isolation import Isolation
 from .process import HostProcess
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Limits, SandboxError, SandboxUnavailable, SandboxWeak
+from .reward_host import RewardHost, Scores
 from .selftest import REMEDIES, level_of, missing_for
 from .setup import HostSetup
 

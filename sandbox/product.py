@@ -45,8 +45,9 @@ class Expansion:
 class Episodes:
     """What a program returned for transitions of episodes whose memory was copied after each of them.
 
-    names, values float64 [T, N, C], phi and phi0 float64 [T, N] as of host.Scores, but 0 where nothing was scored and
-    phi0 where no episode starts. scored: bool [T, N]; an episode ends early where memory holds more than plain values.
+    names, values float64 [T, N, C], phi and phi0 float64 [T, N] as of reward_host.Scores, but 0 where nothing was
+    scored and phi0 where no episode starts. scored: bool [T, N]; an episode ends early where memory holds more than
+    plain values.
     """
 
     names: tuple[str, ...]

@@ -19,7 +19,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Learner
-from rewardsmith.training.playing import Player
+from rewardsmith.training.player import Player
 from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial
 
 TASKS = ("MiniGrid-DoorKey-8x8-v0", "MiniGrid-UnlockPickup-v0", "MiniGrid-LavaCrossingS9N2-v0")

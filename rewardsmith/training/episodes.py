@@ -12,7 +12,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, open_host, record, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.telemetry import FailedEpisodes
-from rewardsmith.training.playing import Player
+from rewardsmith.training.player import Player
 from sandbox.client import Isolation, Scores
 
 _WANTED = 2

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.tasks.base import BatchEnv, Task
-from rewardsmith.training.playing import Player
+from rewardsmith.training.player import Player
 
 _AT_ONCE = 256
 _HOPELESS = 0.1  # success rate under which a quarter of the episodes says enough

@@ -13,7 +13,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.utils import explained_variance
 
 from rewardsmith.telemetry import Learning
-from rewardsmith.training.rollout import ShapedRolloutBuffer
+from rewardsmith.training.buffers import ShapedRolloutBuffer
 from rewardsmith.training.scale import ReturnScale
 
 _SPREAD = 1e-8  # what SB3 adds to the standard deviation that advantages are divided by

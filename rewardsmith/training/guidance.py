@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch.nn import functional
 
+from rewardsmith.training.buffers import ShapedRolloutBuffer
 from rewardsmith.training.learner import Guide
 from rewardsmith.training.network import draw_actions, of_actions
-from rewardsmith.training.rollout import ShapedRolloutBuffer
 from rewardsmith.training.vecenv import BatchVecEnv
 
 

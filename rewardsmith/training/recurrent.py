@@ -14,8 +14,8 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
+from rewardsmith.training.buffers import Shaping
 from rewardsmith.training.network import GridLayer
-from rewardsmith.training.rollout import Shaping
 
 
 class ShapedRecurrentBuffer(Shaping, RecurrentRolloutBuffer):

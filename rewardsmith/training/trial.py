@@ -22,6 +22,7 @@ from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
 from rewardsmith.telemetry import Learning, Telemetry
 from rewardsmith.training.adaptation import Adaptation
+from rewardsmith.training.buffers import ShapedRolloutBuffer, Shaping
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.device import choose_device
 from rewardsmith.training.episodes import watch_failures
@@ -32,7 +33,6 @@ from rewardsmith.training.learner import Experience, Learner, Learners
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.played import PlayedSteps
 from rewardsmith.training.policies import describe, policy_for
-from rewardsmith.training.rollout import ShapedRolloutBuffer, Shaping
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv

@@ -14,7 +14,7 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training, read_spec
 from rewardsmith.tasks import get_task
-from rewardsmith.training.playing import Player
+from rewardsmith.training.player import Player
 from rewardsmith.training.trial import TrialPlan, _build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 
