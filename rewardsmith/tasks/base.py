@@ -141,6 +141,11 @@ class Task(Protocol):
         ...
 
     @property
+    def first_action(self) -> int:
+        """What the plain environment calls the first of `actions`; the others follow."""
+        ...
+
+    @property
     def max_steps(self) -> int:
         """Step limit of an episode."""
         ...

@@ -124,9 +124,13 @@ class BoxTask:
             environments.close(env)
         _PLAYED.add(made)
 
-    @cached_property
+    @property
     def first_action(self) -> int:
         """What the environment calls the first of `actions`; the others follow. Raises UsageError."""
+        return self._first_action
+
+    @cached_property
+    def _first_action(self) -> int:
         env = self.make_env()
         environments.close(env)
         return spaces.first_action(env)

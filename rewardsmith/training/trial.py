@@ -293,7 +293,7 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
         "observation_size": plan.task.observation_size,
         "actions": list(plan.task.actions.names),
         # Gymnasium lets a Discrete space begin anywhere: the policy's action k is this much more in the environment.
-        "first_action": getattr(plan.task, "first_action", 0),
+        "first_action": plan.task.first_action,
         "network": describe(plan.task, plan.training),
         "algorithm": "RecurrentPPO (sb3-contrib)" if plan.training.memory == "lstm" else "PPO (stable-baselines3)",
     }

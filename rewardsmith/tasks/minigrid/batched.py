@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,15 @@ def pool_tables(pool: Pool) -> dict[str, Any]:
     return {"walls": types == 2, "lava": types == 9, "missions": pool.missions.tolist()}
 
 
+class Board(NamedTuple):
+    """What the kernels need of a task that stays the same: compiled code takes it apart as it takes arrays."""
+
+    fixed: NDArray[np.int32]  # [L, S, 5]: kind, colour, content, whether a target, and rank of each object
+    goal: NDArray[np.int32]  # [L, 2]
+    rule: int  # of success, see families.py
+    row_length: int  # of a padded grid
+
+
 class Layouts:
     """A pool in the kernels' terms: flat padded grids and places."""
 
@@ -52,6 +61,7 @@ class Layouts:
         if family.rule not in (PICK_UP, OPEN, OPEN_IN_ORDER):
             self.goal = np.where(pool.goal < 0, -1, self._place(pool.goal % width, pool.goal // width))
         self.goal = np.ascontiguousarray(self.goal, np.int32)
+        self.board = Board(self.fixed, self.goal, family.rule, self.row_length)
 
     def _place(self, x: NDArray[np.int32], y: NDArray[np.int32]) -> NDArray[np.int32]:
         """Flat index of a cell in the padded grid."""

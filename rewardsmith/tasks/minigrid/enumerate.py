@@ -88,16 +88,13 @@ class Enumerator:
         `along`: actions from the start on; what is nearest to any state that they pass is enumerated first.
         """
         lay, slots = self._layouts, self._layouts.things.shape[1]
-        base, rule = self._base(layout), self._family.rule
+        base = self._base(layout)
         start = self._start(layout, events)
         starts = start[None]
         if along:
-            starts = states_along(
-                base, start, slots, lay.fixed, lay.goal, layout, rule, lay.row_length, events,
-                np.array(along, np.int64),
-            )  # fmt: skip
+            starts = states_along(base, start, slots, lay.board, layout, events, np.array(along, np.int64))
         states, state, node, successor, event, item, flags, complete = explore(
-            base, starts, slots, lay.fixed, lay.goal, layout, rule, lay.row_length, limit, events
+            base, starts, slots, lay.board, layout, limit, events
         )
         tables = {
             name: t[layout : layout + 1] for name, t in pool_tables(self._pool).items()
@@ -109,10 +106,7 @@ class Enumerator:
     def count(self, layout: int, cap: int) -> tuple[int, bool]:
         """(states with a move left, at most `cap`; whether these are all); the last event is not told apart."""
         lay, slots = self._layouts, self._layouts.things.shape[1]
-        counted, complete = count_states(
-            self._base(layout), self._start(layout, False), slots, lay.fixed, lay.goal, layout, self._family.rule,
-            lay.row_length, cap,
-        )  # fmt: skip
+        counted, complete = count_states(self._base(layout), self._start(layout, False), slots, lay.board, layout, cap)
         return int(counted), bool(complete)
 
     def _base(self, layout: int) -> NDArray[np.uint8]:
@@ -152,8 +146,9 @@ def wider(old, size, fill):
 
 
 @njit(cache=True)
-def explore(base, starts, slots, fixed, goal, at, rule, row_length, limit, events):
+def explore(base, starts, slots, board, at, limit, events):
     """Breadth-first over all actions from `starts` [K, width], all different; returns the arrays of StateGraph."""
+    fixed, goal, rule, row_length = board
     size, width = FIRST_CAPACITY, starts.shape[1]
     states, table = np.empty((size, width), np.int16), np.full(size * 2, -1, np.int32)
     node = np.full((size, 1), -1, np.int32)

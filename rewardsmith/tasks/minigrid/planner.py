@@ -32,7 +32,7 @@ class Planner:
     """Plans for the layouts of one pool."""
 
     def __init__(self, pool: Pool, family: Family, max_steps: int) -> None:
-        self._rule, self._max_steps = family.rule, max_steps
+        self._max_steps = max_steps
         self._layouts = Layouts(pool, family)
         slots = self._layouts.things.shape[1]
         self._memory_cap = MEMORY_CAP // (2 * (3 + 2 * slots))
@@ -82,10 +82,7 @@ class Planner:
     ) -> tuple[int, list[int], NDArray[np.int16]]:
         """Run the search; returns (outcome, actions, state reached)."""
         lay = self._layouts
-        outcome, moves, parents, last, state = breadth_first(
-            self._base(layout), start, lay.fixed, lay.goal, layout, self._rule,
-            lay.row_length, cap, staged,
-        )  # fmt: skip
+        outcome, moves, parents, last, state = breadth_first(self._base(layout), start, lay.board, layout, cap, staged)
         actions = []
         while last > 0:
             actions.append(int(moves[last]))

@@ -20,8 +20,9 @@ def place_objects(cells, fixed, things, at):
 
 
 @njit(cache=True)
-def states_along(base, start, slots, fixed, goal, at, rule, row_length, events, actions):
+def states_along(base, start, slots, board, at, events, actions):
     """The states that `actions` pass from `start`, int16 [K, width], each once, the start first, the last left out."""
+    fixed, goal, rule, row_length = board
     width, size = start.shape[0], 8
     while size < 2 * actions.shape[0]:  # a table's size is a power of two
         size *= 2
@@ -47,8 +48,9 @@ def states_along(base, start, slots, fixed, goal, at, rule, row_length, events, 
 
 
 @njit(cache=True)
-def count_states(base, start, slots, fixed, goal, at, rule, row_length, cap):
+def count_states(base, start, slots, board, at, cap):
     """(states with a move left that can be reached from `start`, at most `cap`; whether these are all)."""
+    fixed, goal, rule, row_length = board
     states, table = np.empty((FIRST_CAPACITY, start.shape[0]), np.int16), np.full(2 * FIRST_CAPACITY, -1, np.int32)
     cells, agent = np.empty((1, base.shape[0]), np.uint8), np.zeros((1, 8), np.int32)
     things, vector = np.empty((1, slots, 2), np.int32), start.copy()

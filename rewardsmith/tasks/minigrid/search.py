@@ -124,12 +124,13 @@ def is_progress(event, things, front):
 
 
 @njit(cache=True)
-def breadth_first(base, start, fixed, goal, at, rule, row_length, cap, staged):
+def breadth_first(base, start, board, at, cap, staged):
     """Fewest actions from `start` to success, or in a `staged` search to the next step of progress.
 
     Returns (outcome, moves, parents, last, state): follow `parents` back from `last` to read the plan.
     Closing a door never shortens a plan, so no state closes one.
     """
+    fixed, goal, rule, row_length = board
     slots, size = (start.shape[0] - 3) // 2, FIRST_CAPACITY
     states, parents = np.empty((size, start.shape[0]), np.int16), np.empty(size, np.int32)
     moves, table = np.empty(size, np.int8), np.full(size * 2, -1, np.int32)

@@ -38,6 +38,7 @@ class MiniGridTask:
     engine = "real"
     cheap_steps = False
     deterministic = False  # what the environment does may depend on what its grid does not show
+    first_action = 0
     view_cells = 49
     legend = drawing.LEGEND
     pay_rule = "The environment pays on success only."
