@@ -22,9 +22,9 @@ import torch
 
 from benchmarks.scoring import PROGRAM
 from rewardsmith.methods import get_method
+from rewardsmith.programs.problem import Problem
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
-from rewardsmith.training import shaping
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.trial import TrialPlan, _build
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -44,7 +44,8 @@ class InProcess:
 
     level = "none"
 
-    def __init__(self, reward, task, tables, envs: int, steps: int, isolation: str, wait: bool = True) -> None:
+    def __init__(self, problem: Problem, tables, envs: int) -> None:
+        reward, task = problem.reward, problem.task
         facades = facade.load_facades()
         names = {**action_constants(task.actions.names), "__builtins__": facade.reward_builtins(facades)}
         self.program = Program(reward.source, HostSetup(reward.functions, task.schema.as_dict(), tables), envs, names)
@@ -70,6 +71,14 @@ class InProcess:
         """Nothing to end."""
 
 
+class InProcessProblem(Problem):
+    """A problem whose program is called in the trainer."""
+
+    def host(self, tables, envs: int, steps: int, *, wait: bool = True) -> Any:
+        """The program, called in process."""
+        return InProcess(self, tables, envs)
+
+
 class Arm:
     """One training that goes on turn by turn."""
 
@@ -81,14 +90,11 @@ class Arm:
         batch = task.batch(envs, "train")
         env = BatchVecEnv(batch, task, 64, seed=0)
         self.model = _build(TrialPlan(task, reward, training, 0, 10**6, 1.0, folder), env)
-        opened = shaping.open_host
+        problem: Any = Problem(task, reward, training.gamma)
         if not sandboxed:
-            shaping.open_host = InProcess  # type: ignore[assignment]
-        try:
-            self.shaper = RewardShaper(reward, task, batch.tables, envs, 64, training.gamma)
-            self.shaper.start()
-        finally:
-            shaping.open_host = opened
+            problem = InProcessProblem(task, reward, training.gamma)
+        self.shaper = RewardShaper(problem, batch.tables, envs, 64)
+        self.shaper.start()
         buffer: Any = self.model.rollout_buffer
         buffer.shape_rollout = lambda: self.shaper(env.rollout)
         env.on_step = lambda recorded: self.shaper.follow(env.rollout, recorded)

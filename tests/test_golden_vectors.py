@@ -12,14 +12,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rewardsmith.programs.composition import Carry, Channel
+from rewardsmith.programs.composition import Channel
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host
+from rewardsmith.programs.rollout import Rollout
 from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.tasks.base import Behaviour
 from rewardsmith.tasks.gymnasium import BoxTask
 from rewardsmith.training.shaping import RewardShaper
-from rewardsmith.verification.battery import judge
+from rewardsmith.verification.battery import compare_returns
 from rewardsmith.verification.scripts import Played
 from sandbox.client import replay_module
 
@@ -55,6 +56,10 @@ def reward_of(case: str) -> TrainingReward:
     return TrainingReward(values["source"], tuple(values["functions"]), channels)
 
 
+def problem_of(case: str) -> Problem:
+    return Problem(toy_task(), reward_of(case), VECTORS["gamma"])
+
+
 def rollout() -> Rollout:
     rows = {k: np.zeros((6, 2, 4)) for k in ("before", "after")}
     for key, filled in rows.items():
@@ -77,10 +82,10 @@ def expected(case: str) -> np.ndarray:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_host_and_compose_agree_with_the_vectors(case):
-    reward, played = reward_of(case), rollout()
-    with open_host(reward, toy_task(), {}, 2, 6) as host:
+    problem, played = problem_of(case), rollout()
+    with problem.host({}, 2, 6) as host:
         scores = host.score(played.before, played.actions, played.after, played.starts)
-    total = compose_rollout(reward, played, scores, VECTORS["gamma"], Carry()).total
+    total = problem.compose(played, scores).total
     np.testing.assert_array_equal(total, expected(case))
 
 
@@ -88,7 +93,7 @@ def test_the_host_and_compose_agree_with_the_vectors(case):
 @pytest.mark.parametrize("portion", [1, 2, 4])
 def test_shaper_agrees_for_any_chunking_of_the_rollout(case, portion):
     """The training shaper agrees however the rollout is cut into portions."""
-    shaper = RewardShaper(reward_of(case), toy_task(), {}, 2, 6, VECTORS["gamma"])
+    shaper = RewardShaper(problem_of(case), {}, 2, 6)
     shaper.start()
     whole, parts = rollout(), []
     for t in range(0, 6, portion):
@@ -101,7 +106,7 @@ def test_shaper_agrees_for_any_chunking_of_the_rollout(case, portion):
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_the_training_shaper_agrees_when_it_follows_the_rollout_in_chunks(case, chunk, monkeypatch):
     monkeypatch.setattr("rewardsmith.training.shaping.CHUNK_STEPS", chunk)
-    shaper, played = RewardShaper(reward_of(case), toy_task(), {}, 2, 6, VECTORS["gamma"]), rollout()
+    shaper, played = RewardShaper(problem_of(case), {}, 2, 6), rollout()
     shaper.start()
     for recorded in range(1, 7):
         shaper.follow(played, recorded)
@@ -112,12 +117,12 @@ def test_the_training_shaper_agrees_when_it_follows_the_rollout_in_chunks(case, 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_battery_sums_what_the_vectors_say(case):
-    reward, played = reward_of(case), rollout()
-    with open_host(reward, toy_task(), {}, 2, 6) as host:
+    problem, played = problem_of(case), rollout()
+    with problem.host({}, 2, 6) as host:
         scores = host.score(played.before, played.actions, played.after, played.starts)
     scripts = (Behaviour("solution", (), (0,)), Behaviour("idle", (), (0,)))
     bank = Played(scripts, played, np.array([3, 2]), np.array([True, False]))
-    finding, _ = judge(reward, 0, bank, scores, VECTORS["gamma"])
+    finding, _ = compare_returns(problem, 0, bank, scores)
     discount = VECTORS["gamma"] ** np.arange(6)
     wanted = expected(case)
     solution = float((wanted[:3, 0] * discount[:3]).sum())

@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.programs import STEPS, Program, programs
 from benchmarks.programs.train import RESULTS, measure, rows
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
@@ -61,7 +62,7 @@ def _sound(program: str, part: str, factor: float) -> str:
 
     run = Run(next(p for p in programs() if p.name == program), part, factor, 0)
     gamma = TrainingSpec.model_validate(default_training(run.program.task)).gamma
-    checked = run_checks(get_task(run.program.task), run.reward(), gamma)
+    checked = run_checks(Problem(get_task(run.program.task), run.reward(), gamma))
     failed = next((v.kind for v in checked.verdicts if not v.passed), None)
     certified = next((v.details.get("verdict") for v in checked.verdicts if v.kind == "certificate"), None)
     return failed or certified or "not certified"

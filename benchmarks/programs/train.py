@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.programs import STEPS, Program, programs
+from rewardsmith.programs.problem import Problem
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.training.trial import CurvePoint, TrialPlan, run_trial
@@ -96,7 +97,7 @@ def check(program: Program) -> dict[str, Any]:
 
     task = get_task(program.task)
     gamma = TrainingSpec.model_validate(default_training(task.id)).gamma
-    checked = run_checks(task, program.reward(), gamma, proof=Proof(layouts=LAYOUTS))
+    checked = run_checks(Problem(task, program.reward(), gamma), proof=Proof(layouts=LAYOUTS))
     failed = next((v.kind for v in checked.verdicts if not v.passed), None)
     certificate = next((v.details.get("verdict") for v in checked.verdicts if v.kind == "certificate"), None)
     return {"program": program.name, "failed": failed, "verdict": certificate, "difficulty": checked.difficulty}

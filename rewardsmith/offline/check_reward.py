@@ -12,6 +12,7 @@ from typing import Any
 from rewardsmith.errors import UsageError
 from rewardsmith.files import RECORD_BYTES, read_text
 from rewardsmith.methods import get_method
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.spec import TrainingSpec, default_training
@@ -124,9 +125,10 @@ def check_reward(
     if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
         raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
     with announced(tell or _on_stderr):
-        reward = within_budget(found, reward, episode_budget, used, isolation, min(layouts, LAYOUTS))
+        asked = Problem(found, reward, used, isolation)
+        problem = asked.with_reward(within_budget(asked, episode_budget, min(layouts, LAYOUTS)))
         proof = Proof(layouts, state_limit_of(found) if limit is None else limit, None)
-        return CheckedReward(found.id, reward.functions, used, run_checks(found, reward, used, isolation, proof, hacks))
+        return CheckedReward(found.id, reward.functions, used, run_checks(problem, proof, hacks))
 
 
 def _on_stderr(text: str) -> None:

@@ -21,7 +21,7 @@ from rewardsmith.methods.calm import CalmOptions
 from rewardsmith.methods.verifying.subgoal_program import read_sentences
 from rewardsmith.methods.verifying.verifier import ask_verifier, bits, verifier_prompt
 from rewardsmith.offline.examination import Agreement, Examination, draw_examination
-from rewardsmith.programs.rollout import open_host, score_rollout
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.subgoals import preset_subgoals
@@ -113,11 +113,11 @@ class _Arm:
         """Flags [K] of predicates, scored in the sandbox over whole episodes."""
         reward = CALM.reward(self._designed(), self._options)
         played = self._examined.rollout
-        steps, envs = played.starts.shape
-        with open_host(reward, self._task, played.tables, envs, steps, self._test.isolation) as host:
-            values = score_rollout(host, played, self._task).values
+        problem = Problem(self._task, reward, 1.0, self._test.isolation)  # nothing is discounted here
+        scores = problem.scores(played)
+        assert scores is not None
         t, n = self._examined.steps.T
-        return np.logical_or.reduce(values > 0, axis=-1)[t, n]
+        return np.logical_or.reduce(scores.values > 0, axis=-1)[t, n]
 
     def verifier(self) -> NDArray[np.bool_]:
         """Flags [K] of the model, or of the stand-in."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.composition import Carry, Composition, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import BatchEnv, Schema, Tables, Task
-from sandbox.client import HostSetup, Isolation, RewardHost, Scores
+from sandbox.client import RewardHost, Scores
 
 
 @dataclass
@@ -115,25 +115,6 @@ def record(
             batch.state_rows(rows)
     rollout.tables = batch.tables
     return rollout
-
-
-def open_host(
-    reward: TrainingReward,
-    task: Task,
-    tables: Tables,
-    envs: int,
-    steps: int,
-    isolation: Isolation = Isolation.KERNEL,
-    wait: bool = True,
-) -> RewardHost:
-    """A locked-down reward host with room for rollouts [steps, envs]; `wait` as of RewardHost. Raises
-    sandbox.HostError."""
-    return RewardHost(reward.source, host_setup(reward, task, tables, isolation), envs, envs * steps, wait=wait)
-
-
-def host_setup(reward: TrainingReward, task: Task, tables: Tables, isolation: Isolation) -> HostSetup:
-    """What a host of a task's reward is set up with."""
-    return HostSetup(reward.functions, task.schema.as_dict(), tables, task.actions.names, allow=isolation)
 
 
 def featured(rollout: Rollout, task: Task, uses: Sequence[str]) -> Rollout:

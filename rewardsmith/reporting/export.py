@@ -13,9 +13,9 @@ import numpy as np
 from sqlalchemy import Connection, Engine, select
 
 from rewardsmith.errors import UsageError
-from rewardsmith.programs.composition import Carry
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, open_host, record, score_rollout
+from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
 from rewardsmith.reporting.card import card_text
 from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.spec import JobSpec
@@ -61,7 +61,7 @@ def export_candidate(
         texts["task.yaml"] = spec.description.text
     for name, content in texts.items():
         (out / name).write_text(content, encoding="utf-8")
-    _write_transitions(out / "transitions.npz", task, reward, spec.training.gamma, isolation)
+    _write_transitions(out / "transitions.npz", Problem(task, reward, spec.training.gamma, isolation))
     for name in _STORED.values():
         (out / name).unlink(missing_ok=True)
         if name in files:
@@ -117,20 +117,20 @@ def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tupl
     return found
 
 
-def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: float, isolation: Isolation) -> None:
+def _write_transitions(path: Path, problem: Problem) -> None:
     """Played episodes with the rewards that training would have paid: what `verify` replays."""
-    rollout = record_transitions(task)
+    rollout = record_transitions(problem.task)
     tables = rollout.tables
     steps, envs = rollout.starts.shape
     scores = None
-    if reward.functions:
-        with open_host(reward, task, tables, envs, steps, isolation) as host:
-            rollout = featured(rollout, task, host.uses)
-            scores = score_rollout(host, rollout, task)
+    if problem.reward.functions:
+        with problem.host_of(rollout) as host:
+            rollout = featured(rollout, problem.task, host.uses)
+            scores = score_rollout(host, rollout, problem.task)
     totals = np.empty((steps, envs))
     for n in range(envs):
         # One environment at a time, as the exported wrapper runs them.
-        totals[:, n] = _composed_alone(reward, rollout, scores, n, gamma)
+        totals[:, n] = _composed_alone(problem, rollout, scores, n)
     arrays: dict[str, Any] = {
         "before": rollout.before,
         "after": rollout.after,
@@ -151,16 +151,16 @@ def _write_transitions(path: Path, task: Task, reward: TrainingReward, gamma: fl
     np.savez_compressed(path, **arrays)
 
 
-def _composed_alone(reward: TrainingReward, rollout: Rollout, scores: Any, n: int, gamma: float) -> np.ndarray:
+def _composed_alone(problem: Problem, rollout: Rollout, scores: Any, n: int) -> np.ndarray:
     from dataclasses import replace
 
     one = rollout.chosen(slice(None), slice(n, n + 1))
     if scores is None:
-        return compose_rollout(reward, one, None, gamma, Carry()).total[:, 0]
+        return problem.compose(one, None).total[:, 0]
     phi = None if scores.phi is None else scores.phi[:, n : n + 1]
     phi0 = None if scores.phi0 is None else scores.phi0[:, n : n + 1]
     mine = replace(scores, values=scores.values[:, n : n + 1], phi=phi, phi0=phi0)
-    return compose_rollout(reward, one, mine, gamma, Carry()).total[:, 0]
+    return problem.compose(one, mine).total[:, 0]
 
 
 def record_transitions(task: Task) -> Rollout:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, open_host, record, score_rollout
+from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.telemetry import FailedEpisodes
 from rewardsmith.training.player import Player
-from sandbox.client import Isolation, Scores
+from sandbox.client import Scores
 
 _WANTED = 2
 _HEAD, _TAIL, _MIDDLE = 8, 6, 20
@@ -47,25 +47,15 @@ class Watched:
         )
 
 
-def watch_failures(
-    policy: ActorCriticPolicy,
-    task: Task,
-    reward: TrainingReward,
-    pool: str,
-    seed: int,
-    isolation: Isolation,
-    envs: int = 8,
-) -> Watched:
+def watch_failures(policy: ActorCriticPolicy, problem: Problem, pool: str, seed: int, envs: int = 8) -> Watched:
     """Play `envs` episodes and keep those that ended without success. Raises sandbox.HostError."""
+    task = problem.task
     rollout = _record(policy, task, pool, seed, envs)
     length, tables = rollout.first_episodes(), rollout.tables
     inside = np.arange(len(rollout.starts))[:, None] < length
     solved = np.logical_or.reduce(rollout.success & inside, axis=0)
     played = rollout.starts.size
-    scores = None
-    if reward.functions:
-        with open_host(reward, task, tables, envs, len(rollout.starts), isolation) as host:
-            scores = score_rollout(host, rollout, task)
+    scores = problem.scores(rollout)
     failed = [n for n in range(envs) if length[n] and not solved[n]]
     texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]
     if not failed:

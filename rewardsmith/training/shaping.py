@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, Composition
-from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, open_host, submit_rollout, without_potentials
-from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.rollout import Rollout, compose_rollout, submit_rollout, without_potentials
+from rewardsmith.tasks.base import Tables
 from rewardsmith.telemetry import ChannelPay, ComponentValues, Telemetry
 from rewardsmith.training.audit import require_same_scores
 from rewardsmith.training.scale import ReturnScale
-from sandbox.client import Isolation, RewardHost, Scores
+from sandbox.client import RewardHost, Scores
 
 # Steps handed to the reward host at a time: few enough that it is done soon after the rollout, many enough that
 # messages, a quarter of a millisecond each, cost little.
@@ -93,28 +93,16 @@ class RewardShaper:
     The host starts while the first steps are played; `start` waits for it where its level must be known.
     """
 
-    def __init__(
-        self,
-        reward: TrainingReward,
-        task: Task,
-        tables: Tables,
-        envs: int,
-        rollout_steps: int,
-        gamma: float,
-        isolation: Isolation = Isolation.KERNEL,
-    ) -> None:
-        self.reward = reward
-        self._task, self._tables = task, tables
-        self.gamma = gamma
+    def __init__(self, problem: Problem, tables: Tables, envs: int, rollout_steps: int) -> None:
+        self.problem, self.reward, self.gamma = problem, problem.reward, problem.gamma
         self.carry = Carry()
         self.steps = 0
         self._submitted = 0
         self.host: RewardHost | None = None
-        self._starting = bool(reward.functions)
-        self._isolation = isolation
+        self._starting = bool(self.reward.functions)
         self._scored: tuple[Rollout, Scores] | None = None
-        if reward.functions:
-            self.host = open_host(reward, task, tables, envs, rollout_steps, isolation, wait=False)
+        if self.reward.functions:
+            self.host = problem.host(tables, envs, rollout_steps, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
         self.clear_tallies()
 
@@ -153,7 +141,7 @@ class RewardShaper:
         enough = recorded - self._submitted >= _chunk(len(rollout.starts), self._submitted)
         if not self.host.tend() or not enough:
             return
-        submit_rollout(self.host, rollout.part(self._submitted, recorded), self._task)
+        submit_rollout(self.host, rollout.part(self._submitted, recorded), self.problem.task)
         self._submitted = recorded
 
     def __call__(self, rollout: Rollout, bonuses: dict[str, NDArray[Any]] | None = None) -> NDArray[np.float64]:
@@ -166,7 +154,7 @@ class RewardShaper:
             self.start()
             if self._submitted < len(rollout.starts):
                 rest = rollout.part(self._submitted, len(rollout.starts))
-                submit_rollout(self.host, rest, self._task)
+                submit_rollout(self.host, rest, self.problem.task)
             scores, self._submitted = self.host.finish(), 0
             self._scored = rollout, scores
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
@@ -250,7 +238,7 @@ class RewardShaper:
         """
         if self._scored is not None:
             rollout, scores = self._scored
-            require_same_scores(self.reward, self._task, rollout, scores, self._isolation)
+            require_same_scores(self.problem, rollout, scores)
 
     def close(self) -> None:
         """End the reward host."""

@@ -16,6 +16,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.seeds import curve_seed, rung_end_seed
 from rewardsmith.spec import TrainingSpec, default_training
@@ -55,6 +56,11 @@ class TrialPlan:
     curve_points: int = 12  # of the full trial
     learners: dict[str, Learner] = field(default_factory=dict)  # what methods do in this trial, by method
     played: dict[str, int] = field(default_factory=dict)  # steps played before this rung, see training.played
+
+    @property
+    def problem(self) -> Problem:
+        """What the learner optimises."""
+        return Problem(self.task, self.reward, self.training.gamma, self.isolation)
 
     @property
     def played_steps(self) -> PlayedSteps:
@@ -100,9 +106,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     learners = Learners(plan.learners)
     settings = plan.training
     adaptation = Adaptation(settings)
-    shaper = RewardShaper(
-        plan.reward, plan.task, batch.tables, settings.num_envs, settings.rollout_steps, settings.gamma, plan.isolation
-    )  # fmt: skip
+    shaper = RewardShaper(plan.problem, batch.tables, settings.num_envs, settings.rollout_steps)
     try:
         model = _build(plan, env, learners)
         resumed = load_checkpoint(plan.folder, model)
@@ -258,8 +262,7 @@ def _report(
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
     watched, told = None, callback.last_telemetry
     if searching and (episodes := played.watchable(steps)):
-        more = (plan.pool, asked[1], plan.isolation, episodes)
-        watched = watch_failures(model.policy, plan.task, plan.reward, *more)
+        watched = watch_failures(model.policy, plan.problem, plan.pool, asked[1], episodes)
         played.watched(watched.played)
         told = told.telling_more(trajectories=watched.telemetry())
     greedy = played.greedy(model.policy, plan.pool, *asked, steps)

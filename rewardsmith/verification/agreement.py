@@ -11,33 +11,31 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.programs.composition import Carry
-from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import Rollout, compose_rollout, featured, host_setup, open_host
+from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.rollout import Rollout, featured
 from rewardsmith.tasks.base import Task
-from sandbox.client import HostError, Isolation, Scores
-from sandbox.product import Episodes, ProductHost
+from sandbox.client import HostError, Scores
+from sandbox.product import Episodes
 
 from .model import RewardModel
 from .scripts import Played
 from .solving import END, optimal_reach
 from .yielding_lock import TURNS
 
-_PAIRS_PER_CALL, _MEMORIES = 8192, 4096
+_MEMORIES = 4096
 _LANES, _STEPS, _TAIL = 64, 256, 8
 _TOLERANCE = 1e-6  # gates round what they carry
 
 
-def require_agreement(task: Task, reward: TrainingReward, played: Played, scores: Scores, isolation: Isolation) -> None:
+def require_agreement(problem: Problem, played: Played, scores: Scores) -> None:
     """Scores played episodes again in a certificate's host. Raises HostError where it gives other numbers.
 
     An episode is followed as far as its memory holds plain values: beyond, there is no certificate either.
     """
     rollout = played.rollout
     inside = np.arange(len(rollout.starts))[:, None] < played.length
-    setup = host_setup(reward, task, rollout.tables, isolation)
-    with ProductHost(reward.source, setup, _PAIRS_PER_CALL, _MEMORIES) as host:
-        seen = featured(rollout, task, host.uses)
+    with problem.pairs_host(rollout.tables, _MEMORIES) as host:
+        seen = featured(rollout, problem.task, host.uses)
         found = host.follow(seen.before, seen.actions, seen.after, seen.starts, inside)
         host.settle()
     for name, one, other in _pairs(scores, found):
@@ -72,23 +70,22 @@ def _differs(what: str) -> HostError:
     return HostError("nondeterministic", text)
 
 
-def require_walks_agree(
-    task: Task, reward: TrainingReward, model: RewardModel, gamma: float, isolation: Isolation
-) -> None:
+def require_walks_agree(problem: Problem, model: RewardModel) -> None:
     """Walks through an enumerated reward, scored as a trainer would. Raises HostError where it is paid otherwise.
 
     The walks lead from the start to nodes spread over all of them, with true step counts and events, and on at random.
     Of a reward without memory and gates, others begin at such nodes. What depends on the step count is left out: that
     is scored at each step elsewhere.
     """
+    task, reward = problem.task, problem.reward
     if not reward.functions or model.missing or (reward.potentials and model.reads_step.any()):
         return
     node, action, starts = _walks(model, task.max_steps, gated=any(c.budget or c.gate for c in reward.channels))
     rollout = _rollout(task, model, node, action, starts)
-    with TURNS.handed_on(), open_host(reward, task, model.graph.tables, _LANES, _STEPS, isolation) as host:
+    with TURNS.handed_on(), problem.host(model.graph.tables, _LANES, _STEPS) as host:
         scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
         host.settle()
-    paid = compose_rollout(reward, rollout, scores, gamma, Carry()).total
+    paid = problem.compose(rollout, scores).total
     claimed = model.high[node, action]
     wrong = (np.abs(paid - claimed) > _TOLERANCE * (1 + np.abs(claimed))) & ~model.reads_step[node, action]
     if wrong.any():

@@ -9,9 +9,10 @@ from itertools import chain, islice
 
 import numpy as np
 
-from rewardsmith.programs.composition import Carry, Composition
+from rewardsmith.programs.composition import Composition
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import compose_rollout, open_host, score_rollout, without_potentials
+from rewardsmith.programs.rollout import without_potentials
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.progress import report
 from rewardsmith.verification.agreement import require_agreement
@@ -21,7 +22,7 @@ from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Played, hack_scripts, play_scripts, scripts_for
 from rewardsmith.verification.soundness import guidance_ratio, with_ratio
 from rewardsmith.verification.yielding_lock import side_by_side
-from sandbox.client import Isolation, Scores
+from sandbox.client import Scores
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,9 @@ class BatteryReport:
         return replace(self, findings=tuple(sorted(again, key=lambda f: f.margin)))
 
 
-def earned_by_way(
-    task: Task, reward: TrainingReward, gamma: float, layout: int, way: Sequence[int], isolation: Isolation
-) -> tuple[int, Earned] | None:
+def earned_by_way(problem: Problem, layout: int, way: Sequence[int]) -> tuple[int, Earned] | None:
     """(layout, what actions earn in the real environment); None where they do not solve. Raises sandbox.HostError."""
-    played = replay(task, reward, solution_script(task, layout, way, gamma), isolation)
+    played = replay(problem, solution_script(problem, layout, way))
     if not played.solved:
         return None
     return layout, Earned("optimal way of solving", played.discounted, played.channels, played.components)
@@ -152,10 +151,7 @@ def played_hacks(task: Task, hacks: tuple[Behaviour, ...]) -> tuple[tuple[int, P
 
 
 def run_battery(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    isolation: Isolation = Isolation.KERNEL,
+    problem: Problem,
     first: Scores | None = None,
     hacks: Sequence[Behaviour] = (),
     layouts: Sequence[int] | None = None,
@@ -165,10 +161,10 @@ def run_battery(
     `first` spares scoring the bank's first layout again. `hacks` are played besides. Raises sandbox.HostError.
     """
     judged, scripts = [], 0
-    many = len(layout_sample(task, LAYOUTS).layouts if layouts is None else layouts)
+    many = len(layout_sample(problem.task, LAYOUTS).layouts if layouts is None else layouts)
     report("layouts played", 0, many, begins=True)
-    for layout, played, scores in _scored(task, reward, isolation, first, tuple(hacks), layouts):
-        judged.append(judge(reward, layout, played, scores, gamma))
+    for layout, played, scores in _scored(problem, first, tuple(hacks), layouts):
+        judged.append(compare_returns(problem, layout, played, scores))
         scripts += len(played.scripts)
         report("layouts played", len(judged), many)
     if not judged:
@@ -185,25 +181,16 @@ def run_battery(
 
 
 def _scored(
-    task: Task,
-    reward: TrainingReward,
-    isolation: Isolation,
-    first: Scores | None,
-    hacks: tuple[Behaviour, ...],
-    layouts: Sequence[int] | None,
+    problem: Problem, first: Scores | None, hacks: tuple[Behaviour, ...], layouts: Sequence[int] | None
 ) -> Iterator[tuple[int, Played, Scores | None]]:
-    known = first
+    task, known = problem.task, first
 
     def scored(bank: tuple[int, Played]) -> Scores | None:
         _, played = bank
-        if not reward.functions:
-            return None
         found = known if bank is banks[0] else None
-        if found is None:
-            steps, columns = played.rollout.starts.shape
-            with open_host(reward, task, played.rollout.tables, columns, steps, isolation) as host:
-                found = score_rollout(host, played.rollout, task)
-        require_agreement(task, reward, played, found, isolation)
+        found = problem.scores(played.rollout) if found is None else found
+        if found is not None:
+            require_agreement(problem, played, found)
         return found
 
     every = chain(_banks(task, layouts), played_hacks(task, hacks) if hacks else ())
@@ -213,11 +200,10 @@ def _scored(
         known = None
 
 
-def judge(
-    reward: TrainingReward, layout: int, played: Played, scores: Scores | None, gamma: float
-) -> tuple[Finding, Flooding]:
+def compare_returns(problem: Problem, layout: int, played: Played, scores: Scores | None) -> tuple[Finding, Flooding]:
     """Compare discounted returns on one layout, and read the flooding meter."""
-    composition = compose_rollout(reward, played.rollout, scores, gamma, Carry())
+    reward, gamma = problem.reward, problem.gamma
+    composition = problem.compose(played.rollout, scores)
     steps, columns = played.rollout.starts.shape
     inside = np.arange(steps)[:, None] < played.length[None, :]
     discount = gamma ** np.arange(steps)[:, None]

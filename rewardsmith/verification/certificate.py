@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import countable_of, state_limit_of
 from rewardsmith.tasks.progress import report
-from sandbox.client import Isolation
 
 from .agreement import require_walks_agree
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
 from .layouts import LAYOUTS, layout_sample
 from .model import NotCertified, RewardModel, build_model
-from .partial import judge_part
+from .partial import certify_part
 from .plans import plan_of
 from .returns import cycle_of, dying, idling, solution_return
 from .solving import Solution, distances, optimal_reach, solve
@@ -115,13 +115,10 @@ class _Unsolvable(NotCertified):
 
 
 def certify(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
+    problem: Problem,
     layouts: int = LAYOUTS,
     limit: int | None = None,
     work: int | None = None,
-    isolation: Isolation = Isolation.KERNEL,
 ) -> Certificate:
     """Certify a reward on the first `layouts` layouts of the task's training pool, or on all where fewer differ.
 
@@ -130,6 +127,7 @@ def certify(
     `work`: no further layout is begun once so many transitions were scored; not seconds, so that the same reward always
     gets the same certificate. Raises sandbox.HostError for the program's faults.
     """
+    task = problem.task
     unsolvable: set[int] = set()
     judged_so_far: list[int] = []
     most = state_limit_of(task) if limit is None else limit
@@ -137,7 +135,7 @@ def certify(
     def judged(layout: int) -> LayoutCertificate:
         with TURNS.taken():
             try:
-                return certify_layout(task, reward, gamma, layout, most, isolation)
+                return certify_layout(problem, layout, most)
             except NotCertified as reason:
                 unsolvable.update({layout} if isinstance(reason, _Unsolvable) else ())
                 return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
@@ -159,7 +157,7 @@ def certify(
         if not enough():
             for each in side_by_side(judged, ahead):
                 found += [] if work is not None and enough() else [each]
-    return Certificate(task.id, gamma, tuple(found), _notes(reward), len(sample.layouts), sample.every)
+    return Certificate(task.id, problem.gamma, tuple(found), _notes(problem.reward), len(sample.layouts), sample.every)
 
 
 def _groups(task: Task, layouts: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -183,41 +181,34 @@ def _notes(reward: TrainingReward) -> tuple[str, ...]:
     return (text,)
 
 
-def certify_layout(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    layout: int,
-    limit: int = LIMIT,
-    isolation: Isolation = Isolation.KERNEL,
-) -> LayoutCertificate:
+def certify_layout(problem: Problem, layout: int, limit: int = LIMIT) -> LayoutCertificate:
     """Certify one layout, or what can be listed of it. Raises NotCertified, sandbox.HostError."""
-    if gamma >= 1.0:
+    reward = problem.reward
+    if problem.gamma >= 1.0:
         raise NotCertified("gamma is 1, so values may be infinite")
     if not reward.functions or set(reward.potentials) != set(reward.functions):
-        return _certify_model(task, reward, gamma, layout, limit, isolation)
+        return _certify_model(problem, layout, limit)
     try:
-        found = _certify_model(task, reward, gamma, layout, limit, isolation)
+        found = _certify_model(problem, layout, limit)
     except NotCertified:
         found = LayoutCertificate(layout, "not certified", "")
     if found.verdict != "not certified":
         return found
     # Potentials that cannot be enumerated do not move the optimum: that of the other channels, which need no program.
     others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
-    plain = _certify_model(task, others, gamma, layout, limit, isolation)
+    plain = _certify_model(problem.with_reward(others), layout, limit)
     return replace(plain, reason=f"Without the potential: {plain.reason}", difficulty=found.difficulty)
 
 
-def _certify_model(
-    task: Task, reward: TrainingReward, gamma: float, layout: int, limit: int, isolation: Isolation
-) -> LayoutCertificate:
+def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertificate:
+    task, gamma = problem.task, problem.gamma
     along = plan_of(task, layout)
-    pay = success_pay(build_model(task, reward, gamma, layout, limit, isolation, along), task, reward, gamma, isolation)
+    pay = success_pay(problem, build_model(problem, layout, limit, along))
     model = pay.model
-    require_walks_agree(task, reward, model, gamma, isolation)
+    require_walks_agree(problem, model)
     far = distances(model.successor, model.success)
     if model.missing:
-        return judge_part(task, reward, model, far, gamma, isolation)
+        return certify_part(problem, model, far)
     if far[0] < 0:
         raise _Unsolvable("no success can be reached on this layout")
     if far[0] > task.max_steps:
@@ -226,8 +217,8 @@ def _certify_model(
     low, high, idle = found.low, found.high, found.idle
     example = None
     if not (low.solves or high.solves) or (high.steps or 0) > task.max_steps:
-        example = find_counterexample(task, model, model.high, idle.policy, gamma)
-        if not replay(task, reward, example, isolation).confirms(example):
+        example = find_counterexample(problem, model, idle.policy)
+        if not replay(problem, example).confirms(example):
             raise NotCertified("the real environment does not pay for the counter-example what was computed")
     cycle, gain = cycle_of(model, idle.policy, task.actions.names)
     return LayoutCertificate(

@@ -10,17 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.programs.composition import Carry
-from rewardsmith.programs.reward import TrainingReward, top_level_names
-from rewardsmith.programs.rollout import (
-    Rollout,
-    compose_rollout,
-    featured,
-    host_setup,
-    open_host,
-    record,
-    score_rollout,
-)
+from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.reward import top_level_names
+from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.verification.battery import (
@@ -33,7 +25,7 @@ from rewardsmith.verification.battery import (
 )
 from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
-from sandbox.client import HostError, Isolation, Scores, check_determinism, gate
+from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
 MAX_US_PER_TRANSITION = 100.0
@@ -89,10 +81,7 @@ class Proof:
 
 
 def run_checks(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    isolation: Isolation = Isolation.KERNEL,
+    problem: Problem,
     proof: Proof | None = None,
     hacks: Sequence[Behaviour] = (),
     most: int = RANDOM_TRANSITIONS,
@@ -103,20 +92,21 @@ def run_checks(
     behaviours that out-earned solving under earlier programs, which the battery plays, too. `most`: transitions of
     random play, where no planner has a solution to play.
     """
-    if not reward.functions:
+    task = problem.task
+    if not problem.reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
     proof = proof or Proof()
-    verdicts = [_gate(task, reward, isolation)]
+    verdicts = [_gate(problem)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
     report = None
     try:
         if planner_of(task) is not None and not task.cheap_steps:
-            _score_random_play(task, reward, isolation, most)
+            _score_random_play(problem, most)
         looked_at = layout_sample(task, proof.layouts).layouts
         rollout = sample_transitions(task, looked_at, most)
         steps, envs = rollout.starts.shape
-        with open_host(reward, task, rollout.tables, envs, steps, isolation) as host:
+        with problem.host_of(rollout) as host:
             rollout = featured(rollout, task, host.uses)
             before = host.processor_seconds or 0.0
             scores = score_rollout(host, rollout, task)
@@ -124,20 +114,20 @@ def run_checks(
             used = host.processor_seconds
         components = component_statistics(scores)
         played = _counts(rollout)
-        details = {"components": components, "behaviour": behaviour_hash(reward, rollout, scores, gamma)}
+        details = {"components": components, "behaviour": behaviour_hash(problem, rollout, scores)}
         silent = sorted(name for name, values in components.items() if not values["fires"])
         said = f"; never paid in any of them: {', '.join(silent)}" if silent else ""
         verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored{said}", details))
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
-            verdicts.append(_determinism(task, reward, _sample(rollout), isolation))
+            verdicts.append(_determinism(problem, _sample(rollout)))
         if verdicts[-1].passed and proof.wanted:
-            report = run_battery(task, reward, gamma, isolation, scores, hacks, looked_at)
+            report = run_battery(problem, scores, hacks, looked_at)
             verdicts += [_battery_verdict(report)] if report is not None else []
         if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
-            verdicts += _certificate(task, reward, gamma, proof, isolation)
+            verdicts += _certificate(problem, proof)
             if report is not None and not report.passed:
-                verdicts = _with_optimal_ways(task, reward, gamma, report, verdicts, isolation)
+                verdicts = _with_optimal_ways(problem, report, verdicts)
         return Checked(verdicts, components, played)
     except HostError as error:
         failed = _fault(error)
@@ -153,29 +143,27 @@ def _fault(error: HostError) -> Verdict:
     return Verdict(kind, False, told, {"cause": error.cause, "line": error.line})
 
 
-def _score_random_play(task: Task, reward: TrainingReward, isolation: Isolation, most: int) -> None:
+def _score_random_play(problem: Problem, most: int) -> None:
     """Raise what the program raises on random play: its scripted episodes wait until states were listed."""
-    rollout = random_transitions(task, most)
-    steps, envs = rollout.starts.shape
-    with open_host(reward, task, rollout.tables, envs, steps, isolation) as host:
-        score_rollout(host, rollout, task)
+    problem.scores(random_transitions(problem.task, most))
 
 
-def behaviour_hash(reward: TrainingReward, rollout: Rollout, scores: Scores, gamma: float) -> str:
+def behaviour_hash(problem: Problem, rollout: Rollout, scores: Scores) -> str:
     """sha256 of what the training reward pays on played transitions, to six decimals: equal = trains the same."""
-    total = compose_rollout(reward, rollout, scores, gamma, Carry()).total
+    total = problem.compose(rollout, scores).total
     # Adding zero makes negative zeros positive: they pay the same.
     return hashlib.sha256((np.round(total, 6) + 0.0).tobytes()).hexdigest()
 
 
-def _gate(task: Task, reward: TrainingReward, isolation: Isolation) -> Verdict:
+def _gate(problem: Problem) -> Verdict:
+    task, reward = problem.task, problem.reward
     try:
         findings = gate(
             reward.source,
             reward.functions,
             costly_fields(task.schema.as_dict()),
             actions=task.actions.names,
-            allow=isolation,
+            allow=problem.isolation,
         )
     except HostError as error:
         return Verdict("gate", False, str(error))
@@ -199,10 +187,9 @@ def _cost(seconds: float, transitions: int) -> Verdict:
     return Verdict("cost", False, text, {"us": micros})
 
 
-def _determinism(task: Task, reward: TrainingReward, rollout: Rollout, isolation: Isolation) -> Verdict:
-    setup = host_setup(reward, task, rollout.tables, isolation)
+def _determinism(problem: Problem, rollout: Rollout) -> Verdict:
     played = (rollout.before, rollout.actions, rollout.after, rollout.starts)
-    error = check_determinism(reward.source, setup, *played)
+    error = check_determinism(problem.reward.source, problem.setup(rollout.tables), *played)
     if error is None:
         return Verdict("determinism", True, "two hosts gave the same values")
     return Verdict("determinism", False, str(error))
@@ -249,14 +236,7 @@ def _sums(earned: Earned) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in parts.items())
 
 
-def _with_optimal_ways(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    report: BatteryReport,
-    verdicts: list[Verdict],
-    isolation: Isolation,
-) -> list[Verdict]:
+def _with_optimal_ways(problem: Problem, report: BatteryReport, verdicts: list[Verdict]) -> list[Verdict]:
     """Play the certificate's optimal ways of solving for real, as scripts, on the layouts that the battery was lost on.
 
     The battery's solving scripts are the planner's; a reward may make another way of solving the best one.
@@ -264,7 +244,7 @@ def _with_optimal_ways(
     *before, battery, certificate = verdicts
     lost = set(report.lost)
     ways = [(each["layout"], way) for each in certificate.details["layouts"] for way in each["ways"]]
-    played = [earned_by_way(task, reward, gamma, at, way, isolation) for at, way in ways if at in lost]
+    played = [earned_by_way(problem, at, way) for at, way in ways if at in lost]
     better = report.with_solutions([found for found in played if found is not None])
     told = _battery_verdict(better)
     if told.passed:
@@ -280,8 +260,8 @@ def _counts(rollout: Rollout) -> dict[str, int]:
     return {"transitions": rollout.starts.size, "episodes": episodes, "successes": successes}
 
 
-def _certificate(task: Task, reward: TrainingReward, gamma: float, proof: Proof, isolation: Isolation) -> list[Verdict]:
-    certificate = certify(task, reward, gamma, proof.layouts, proof.limit, proof.work, isolation)
+def _certificate(problem: Problem, proof: Proof) -> list[Verdict]:
+    certificate = certify(problem, proof.layouts, proof.limit, proof.work)
     return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
 
 

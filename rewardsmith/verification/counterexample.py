@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.programs.composition import Carry
-from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import compose_rollout, open_host, record, score_rollout
+from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.rollout import record
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import ListedStarts, events_of, starts_of
 from rewardsmith.tasks.subgoals import MOTION
-from sandbox.client import Isolation
 
 from .model import RewardModel
 from .solving import END
@@ -68,11 +66,9 @@ def read_behaviour(values: Mapping[str, Any]) -> Behaviour:
 
 
 def find_counterexample(
-    task: Task,
+    problem: Problem,
     model: RewardModel,
-    reward: NDArray[np.float64],
     policy: NDArray[np.int8],
-    gamma: float,
     *,
     ends: bool = True,
     paid: Replayed | None = None,
@@ -81,6 +77,7 @@ def find_counterexample(
 
     `paid`: what it earned for real, where the model does not know.
     """
+    task, gamma = problem.task, problem.gamma
     place: dict[int, int] = {}
     nodes: list[int] = []
     node = 0
@@ -90,7 +87,7 @@ def find_counterexample(
         node = int(model.successor[node, policy[node]])
     actions = [int(policy[n]) for n in nodes]
     first = len(nodes) if node == END else place[node]
-    gains = [float(reward[n, a]) for n, a in zip(nodes, actions, strict=True)]
+    gains = [float(model.high[n, a]) for n, a in zip(nodes, actions, strict=True)]
     steps = len(nodes) if node == END else task.max_steps
     order = [k if k < len(nodes) else first + (k - first) % (len(nodes) - first) for k in range(steps)]
     claimed = sum(gamma**t * gains[k] for t, k in enumerate(order))
@@ -103,10 +100,11 @@ def find_counterexample(
     return CounterExample(task.id, acts, _seed(task, model.graph.layout), gamma, steps, claimed, plain, text)
 
 
-def solution_script(task: Task, layout: int, actions: Sequence[int], gamma: float) -> CounterExample:
+def solution_script(problem: Problem, layout: int, actions: Sequence[int]) -> CounterExample:
     """Actions that solve, to be played by `replay`; what they earn is not known here."""
     acts = Behaviour("solution", tuple(actions), layout=layout)
-    return CounterExample(task.id, acts, _seed(task, layout), gamma, len(actions), 0.0, 0.0, "")
+    seed = _seed(problem.task, layout)
+    return CounterExample(problem.task.id, acts, seed, problem.gamma, len(actions), 0.0, 0.0, "")
 
 
 def _seed(task: Task, layout: int) -> int:
@@ -163,27 +161,22 @@ class Replayed:
         return not self.solved and abs(self.discounted - example.claimed) <= tolerance * (1 + abs(example.claimed))
 
 
-def replay(
-    task: Task, reward: TrainingReward, example: CounterExample, isolation: Isolation = Isolation.KERNEL
-) -> Replayed:
+def replay(problem: Problem, example: CounterExample) -> Replayed:
     """Play a counter-example in the plain environment and score it as a trainer would.
 
     Nothing compiled takes part: states are read from the environment's own objects. Raises sandbox.HostError.
     """
-    layout = example.behaviour.layout
+    task, layout = problem.task, example.behaviour.layout
     assert layout is not None, "a counter-example is of one layout"
     batch = _starts(task).real_batch(1, "train")
     batch.play(layout)
     rollout = record(batch, task.schema, lambda t, starts: [example.behaviour.action(t)], example.steps, once=True)
     batch.close()
     done = len(rollout.starts)
-    scores = None
-    if reward.functions:
-        with open_host(reward, task, rollout.tables, 1, done, isolation) as host:
-            scores = score_rollout(host, rollout, task)
-    composed = compose_rollout(reward, rollout, scores, example.gamma, Carry())
+    scores = problem.scores(rollout)
+    composed = problem.compose(rollout, scores)
     total = composed.total[:, 0]
-    discounted = float((total * example.gamma ** np.arange(done)).sum())
+    discounted = float((total * problem.gamma ** np.arange(done)).sum())
     channels = {name: float(part.sum()) for name, part in composed.parts.items()}
     sums = [] if scores is None else scores.values[:, 0].sum(axis=0).tolist()
     components = dict(zip(scores.names if scores else (), sums, strict=True))

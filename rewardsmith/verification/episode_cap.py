@@ -6,39 +6,32 @@ import math
 from dataclasses import replace
 from typing import Literal
 
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.tasks.base import Task
 from rewardsmith.verification.battery import run_battery
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
-from sandbox.client import HostError, Isolation
+from sandbox.client import HostError
 
 EpisodeBudget = Literal["auto"] | float
 
 
-def bounded(
-    task: Task, reward: TrainingReward, budget: EpisodeBudget | None, gamma: float, isolation: Isolation
-) -> TrainingReward:
+def bounded(problem: Problem, budget: EpisodeBudget | None) -> TrainingReward:
     """`within_budget` of a reward that may have channels which are paid during training only; these are left alone."""
-    limits = {c.name: c.budget for c in within_budget(task, reward.written, budget, gamma, isolation).channels}
+    reward = problem.reward
+    limits = {c.name: c.budget for c in within_budget(problem.with_reward(reward.written), budget).channels}
     channels = tuple(replace(c, budget=limits.get(c.name, c.budget)) for c in reward.channels)
     return replace(reward, channels=channels)
 
 
-def within_budget(
-    task: Task,
-    reward: TrainingReward,
-    budget: EpisodeBudget | None,
-    gamma: float,
-    isolation: Isolation,
-    layouts: int = LAYOUTS,
-) -> TrainingReward:
+def within_budget(problem: Problem, budget: EpisodeBudget | None, layouts: int = LAYOUTS) -> TrainingReward:
     """The reward with a budget on every program channel that has none; potentials are never bounded.
 
     "auto" is the largest running sum of such a channel over the planner's solutions of the first `layouts` training
     layouts, so that it takes nothing from them. The reward comes back as it is without a planner, or where the program
     fails on a solution: the checks tell.
     """
-    limit = _measured(task, reward, gamma, isolation, layouts) if budget == "auto" else budget
+    reward = problem.reward
+    limit = _measured(problem, layouts) if budget == "auto" else budget
     if not limit:
         return reward
     channels = tuple(
@@ -47,9 +40,9 @@ def within_budget(
     return replace(reward, channels=channels)
 
 
-def _measured(task: Task, reward: TrainingReward, gamma: float, isolation: Isolation, layouts: int) -> float | None:
+def _measured(problem: Problem, layouts: int) -> float | None:
     try:
-        report = run_battery(task, reward, gamma, isolation, layouts=layout_sample(task, layouts).layouts)
+        report = run_battery(problem, layouts=layout_sample(problem.task, layouts).layouts)
     except HostError:
         return None
     if report is None or report.flooding.budget == 0.0:

@@ -15,20 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, compose
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward, channel_values
-from rewardsmith.programs.rollout import host_setup
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import countable_of, tabular_of
 from rewardsmith.tasks.progress import report
-from sandbox.client import HostError, Isolation
+from sandbox.client import HostError
 from sandbox.memories import ONE_TOO_MANY, UNLISTED
-from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, Expansion, ProductHost
+from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, Expansion
 
 from .interning import Front, Keys, TooManyValues
 from .solving import END
 from .yielding_lock import TURNS
 
-_PAIRS_PER_CALL = 8192
 _NODES_PER_MEMORY = 16  # a memory that grows like a diary is given up early, long before all nodes are spent
 _MOST_MEMORIES = 4096  # 25,000 sets of visited cells took half a minute of processor time, to no end
 _OURS = ("memory", "timeout", "died")
@@ -77,45 +76,29 @@ class RewardModel:
         return len(self.state)
 
 
-def build_model(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    layout: int,
-    limit: int,
-    isolation: Isolation = Isolation.KERNEL,
-    along: Sequence[int] = (),
-) -> RewardModel:
+def build_model(problem: Problem, layout: int, limit: int, along: Sequence[int] = ()) -> RewardModel:
     """Enumerate a reward on one training layout; `along` is a solution, around which a part is listed if need be.
 
     Raises NotCertified where not even a part can be listed, sandbox.HostError.
     """
-    _refuse_what_moves(reward)
+    _refuse_what_moves(problem.reward)
     with _asking_much():
-        return _build(task, reward, gamma, layout, limit, isolation, along)
+        return _build(problem, layout, limit, along)
 
 
-def _build(
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    layout: int,
-    limit: int,
-    isolation: Isolation,
-    along: Sequence[int],
-) -> RewardModel:
-    graph = _graph(task, layout, limit, False, (), along)
-    with _Scorer(task, reward, graph, limit, isolation) as scorer:
+def _build(problem: Problem, layout: int, limit: int, along: Sequence[int]) -> RewardModel:
+    graph = _graph(problem.task, layout, limit, False, (), along)
+    with _Scorer(problem, graph, limit) as scorer:
         uses, events = scorer.uses, False
         if uses:
-            graph = _graph(task, layout, limit, False, uses, along)
+            graph = _graph(problem.task, layout, limit, False, uses, along)
         try:
-            return _Product(graph, reward, gamma, limit, scorer, events).model(along)
+            return _Product(problem, graph, limit, scorer, events).model(along)
         except _ReadsEvents:
             pass  # the last event is part of the state then
-    graph = _graph(task, layout, limit, True, uses, along)
-    with _Scorer(task, reward, graph, limit, isolation) as scorer:
-        return _Product(graph, reward, gamma, limit, scorer, True).model(along)
+    graph = _graph(problem.task, layout, limit, True, uses, along)
+    with _Scorer(problem, graph, limit) as scorer:
+        return _Product(problem, graph, limit, scorer, True).model(along)
 
 
 def count_states(task: Task, layout: int) -> tuple[int, bool]:
@@ -125,20 +108,14 @@ def count_states(task: Task, layout: int) -> tuple[int, bool]:
 
 
 def paid_by_step(
-    model: RewardModel,
-    task: Task,
-    reward: TrainingReward,
-    gamma: float,
-    nodes: NDArray[np.int64],
-    steps: Iterable[int],
-    isolation: Isolation,
+    problem: Problem, model: RewardModel, nodes: NDArray[np.int64], steps: Iterable[int]
 ) -> NDArray[np.float64] | None:
     """Composed rewards float64 [T, K, A] of K nodes at T step counts, a success paid 1.0, Phi of the nodes left out.
 
     Only for rewards without memory and gates; None where memory is written at one of these steps.
     """
-    with _asking_much(), _Scorer(task, reward, model.graph, len(model), isolation) as scorer:
-        product = _Product(model.graph, reward, gamma, len(model), scorer, model.events)
+    with _asking_much(), _Scorer(problem, model.graph, len(model)) as scorer:
+        product = _Product(problem, model.graph, len(model), scorer, model.events)
         return product.paid(model.state[nodes], steps)
 
 
@@ -180,13 +157,12 @@ class _ReadsEvents(Exception):
 class _Scorer:
     """The sandbox's answers for pairs, or nothing at all for a reward without a program."""
 
-    def __init__(self, task: Task, reward: TrainingReward, graph: Any, limit: int, isolation: Isolation) -> None:
+    def __init__(self, problem: Problem, graph: Any, limit: int) -> None:
         self._host = None
         self.uses: tuple[str, ...] = ()
-        if reward.functions:
-            setup = host_setup(reward, task, graph.tables, isolation)
+        if problem.reward.functions:
             with TURNS.handed_on():
-                self._host = ProductHost(reward.source, setup, _PAIRS_PER_CALL, _most_memories(limit))
+                self._host = problem.pairs_host(graph.tables, _most_memories(limit))
             self.uses = self._host.uses
 
     def __enter__(self) -> _Scorer:
@@ -216,20 +192,12 @@ class _Scorer:
 class _Product:
     """The breadth-first walk over (state, memory, gates)."""
 
-    def __init__(
-        self,
-        graph: Any,
-        reward: TrainingReward,
-        gamma: float,
-        limit: int,
-        scorer: _Scorer,
-        events: bool,
-    ) -> None:
-        self.graph, self.reward, self.gamma = graph, reward, gamma
+    def __init__(self, problem: Problem, graph: Any, limit: int, scorer: _Scorer, events: bool) -> None:
+        self.graph, self.reward, self.gamma = graph, problem.reward, problem.gamma
         self.limit, self.expanded = limit if graph.complete else min(limit, PART_LIMIT), 0
         self.scorer, self.events = scorer, events
-        self.potentials = [c for c in reward.channels if c.kind == "potential"]
-        self.gates = [c for c in reward.channels if c.budget is not None or c.gate == "latch"]
+        self.potentials = [c for c in self.reward.channels if c.kind == "potential"]
+        self.gates = [c for c in self.reward.channels if c.budget is not None or c.gate == "latch"]
         self.tables = Keys()
         self.layers: list[dict[str, NDArray[Any]]] = []
         self.missing = "" if graph.complete else _too_many_states(limit, events)

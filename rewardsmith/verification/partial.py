@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.base import Task
-from sandbox.client import Isolation
 
 from .counterexample import CounterExample, find_counterexample, replay, solution_script
 from .difficulty import predict_difficulty
@@ -18,15 +17,14 @@ from .solving import Solution, solve
 from .verdicts import LayoutCertificate
 
 
-def judge_part(
-    task: Task, reward: TrainingReward, model: RewardModel, far: NDArray[np.int32], gamma: float, isolation: Isolation
-) -> LayoutCertificate:
+def certify_part(problem: Problem, model: RewardModel, far: NDArray[np.int32]) -> LayoutCertificate:
     """Compare the part's best behaviour that never solves with a shortest solution, and with all else in the part.
 
     That behaviour is real, so a reward fails which pays it more than the solution, as it would in the exploit battery,
     unless another solving behaviour of the part earns more still. Nothing is proved of a reward which does not fail.
     Raises NotCertified where no solution was listed.
     """
+    task, gamma = problem.task, problem.gamma
     states, share = coverage_of(task, model)
     if far[0] < 0:
         raise NotCertified(f"{model.missing} ({share})")
@@ -36,11 +34,11 @@ def judge_part(
     example, plan = None, plan_of(task, model.graph.layout)
     rivals = float(best.value[0] - idle.value[0]) <= 2 * max(best.error, idle.error)
     if rivals and model.reads_step.any() and plan:
-        example, solution = _paid_by_time(task, reward, model, idle.policy, gamma, isolation, stuck)
+        example, solution = _paid_by_time(problem, model, idle.policy, stuck)
     elif rivals and float(idle.value[0]) >= solution:
-        example = find_counterexample(task, model, model.high, idle.policy, gamma, ends=not stuck)
+        example = find_counterexample(problem, model, idle.policy, ends=not stuck)
         example = example if _still_pays(example, model, solution, stuck) else None
-        if example is not None and not replay(task, reward, example, isolation).confirms(example):
+        if example is not None and not replay(problem, example).confirms(example):
             example = None
     text = f"Not certified: {model.missing} (listed: {share})."
     if example is not None:
@@ -54,23 +52,17 @@ def judge_part(
 
 
 def _paid_by_time(
-    task: Task,
-    reward: TrainingReward,
-    model: RewardModel,
-    policy: NDArray[np.int8],
-    gamma: float,
-    isolation: Isolation,
-    stuck: bool,
+    problem: Problem, model: RewardModel, policy: NDArray[np.int8], stuck: bool
 ) -> tuple[CounterExample | None, float]:
     """(the part's best behaviour where it never solves and earns more than the planner's solution; what that earns).
 
     The model was scored as at the first step, so it only proposes; both are paid by the real environment.
     """
     layout = model.graph.layout
-    solution = replay(task, reward, solution_script(task, layout, plan_of(task, layout), gamma), isolation)
-    found = find_counterexample(task, model, model.high, policy, gamma, ends=not stuck)
-    played = replay(task, reward, found, isolation)
-    example = find_counterexample(task, model, model.high, policy, gamma, ends=not stuck, paid=played)
+    solution = replay(problem, solution_script(problem, layout, plan_of(problem.task, layout)))
+    found = find_counterexample(problem, model, policy, ends=not stuck)
+    played = replay(problem, found)
+    example = find_counterexample(problem, model, policy, ends=not stuck, paid=played)
     wins = not played.solved and _still_pays(example, model, solution.discounted, stuck)
     return (example if wins and solution.solved else None), solution.discounted
 

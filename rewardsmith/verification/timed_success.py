@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.tasks.base import Task
-from sandbox.client import Isolation
+from rewardsmith.programs.problem import Problem
 
 from .model import RewardModel, paid_by_step
 from .solving import END, Solution
@@ -29,6 +28,20 @@ _MOST_EXAMINED = 400_000  # transitions that do not succeed, times steps, at whi
 _MOST_SCORED = 40_000  # successes that are scored at step after step; beyond, some nodes stand for all
 _FEWEST_NODES = 4
 _SAME = 1e-9
+
+
+class TimedPay(NamedTuple):
+    """What every action pays at every step, as arrays for compiled code, over N nodes, A actions and T steps.
+
+    A success at step t pays reward + drop * t / T + extra[t - 1, column], anything else pays reward.
+    """
+
+    successor: NDArray[np.int32]  # [N, A]
+    reward: NDArray[np.float64]  # [N, A]
+    drop: NDArray[np.float64]  # [N, A]
+    success: NDArray[np.bool_]  # [N, A]
+    extra: NDArray[np.float64]  # [T, C]
+    column: NDArray[np.int32]  # [N, A]
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,8 @@ class SuccessPay:
 
     def _backward(self, tail: NDArray[np.float64], gamma: float, succeeds: bool) -> tuple[float, int]:
         m = self.model
-        arrays = (m.successor, m.high, m.low - m.high, m.success, self.extra, self.column)
-        value, steps = best_over_steps(*arrays, tail, gamma, succeeds)
+        paid = TimedPay(m.successor, m.high, m.low - m.high, m.success, self.extra, self.column)
+        value, steps = best_over_steps(paid, tail, gamma, succeeds)
         return float(value), int(steps)
 
     @property
@@ -78,22 +91,20 @@ class SuccessPay:
         return self.model.successor.size * len(self.extra)
 
 
-def success_pay(
-    model: RewardModel, task: Task, reward: TrainingReward, gamma: float, isolation: Isolation
-) -> SuccessPay:
+def success_pay(problem: Problem, model: RewardModel) -> SuccessPay:
     """What success pays at every step; `model.missing` says where something else depends on the step, too.
 
     A transition on which a program does not read the step count cannot depend on it. Those that do not succeed and read
     it are scored at every step, or not certified where that is much work. Each success is, too, where it is little
     work; elsewhere some are, evenly spread, and all at three steps; if all of these change alike, so do the others.
     """
-    steps = task.max_steps
+    steps = problem.task.max_steps
     plain = SuccessPay(model, np.zeros((steps, 1)), np.zeros(model.successor.shape, np.int32))
     if model.missing or not model.reads_step.any():
         return plain
 
     def paid(nodes: NDArray[np.int64], at: Iterable[int]) -> NDArray[np.float64] | None:
-        return paid_by_step(model, task, reward, gamma, nodes, at, isolation)
+        return paid_by_step(problem, model, nodes, at)
 
     won = model.success
     reading = np.flatnonzero((model.reads_step & ~won).any(axis=1))
@@ -154,12 +165,13 @@ def horizon_solves(pay: SuccessPay, gamma: float, low: Optimum) -> bool | None:
 
 
 @njit(cache=True)
-def best_over_steps(successor, reward, drop, success, extra, column, tail, gamma, succeeds):
+def best_over_steps(paid, tail, gamma, succeeds):
     """(the best return from node 0 over T steps, the steps of it to success or -1), exactly.
 
-    `succeeds`: only of what succeeds, otherwise only of what does not. A success at step t pays
-    reward + drop * t / T + extra[t - 1, column]; tail [N] is worth what the last step leads to.
+    `paid` is a TimedPay. `succeeds`: only of what succeeds, otherwise only of what does not. `tail` [N] is worth what
+    the last step leads to.
     """
+    successor, reward, drop, success, extra, column = paid
     count, actions = successor.shape
     steps = extra.shape[0]
     after, now = tail.copy(), np.empty(count)

@@ -17,6 +17,7 @@ from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.agents.registry import open_model
 from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.gymnasium import BoxTask, Description
 from rewardsmith.tasks.subgoals import subgoal_order
@@ -99,7 +100,7 @@ def test_its_programs_pass_the_gate_and_run(task_id, method):
     for sample in range(3):
         reward = get_method(method).reward(ask(task.interface(), method, sample=sample))
         # Whether it runs; what it is worth, the battery and the certificate find out, at far greater cost.
-        checked = run_checks(task, reward, 0.99, proof=Proof(wanted=False))
+        checked = run_checks(Problem(task, reward, 0.99), proof=Proof(wanted=False))
         assert [v for v in checked.verdicts if not v.passed and v.kind != "cost"] == []
 
 
@@ -110,7 +111,7 @@ def test_it_composes_from_named_variables_too(task_id, method):
     sources = {ask(task.interface(), method, sample=sample) for sample in range(3)}
     assert len(sources) >= 2
     for source in sources:
-        assert run_checks(task, get_method(method).reward(source), 0.99).passed
+        assert run_checks(Problem(task, get_method(method).reward(source), 0.99)).passed
 
 
 @pytest.mark.parametrize("label", ["flooding", "weak shaping", "hacked", "unstable", "never fires"])
@@ -185,7 +186,7 @@ def described(success: str, name: str = "acrobot.yaml") -> Any:
 
 
 def components_of(task: Any, method: str, source: str) -> dict[str, dict[str, float]]:
-    return run_checks(task, get_method(method).reward(source), 0.99, proof=Proof(wanted=False)).components
+    return run_checks(Problem(task, get_method(method).reward(source), 0.99), proof=Proof(wanted=False)).components
 
 
 def reviewed(task: Any, method: str, source: str, components: dict[str, dict[str, float]]) -> roles.Review:

@@ -9,6 +9,7 @@ import pytest
 from running import in_process
 from verification import rewards
 
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Behaviour
@@ -55,7 +56,7 @@ def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
     assert told["headline"] == "unsound on 16 layouts" and told["smallest_margin_layout"] in range(16)
     example = CounterExample.from_dict(values[0])
     reward = TrainingReward.from_dict(rewards.PICKUP_FARM.as_dict())
-    assert replay(get_task(TASK), reward, example).confirms(example)
+    assert replay(Problem(get_task(TASK), reward, example.gamma), example).confirms(example)
 
 
 def test_a_budget_per_episode_mends_a_farm_and_saved_hacks_are_played(check, tmp_path):

@@ -12,6 +12,7 @@ from rewardsmith.methods.base import Setting
 from rewardsmith.methods.hand import hand_written
 from rewardsmith.methods.intrinsic.places import FirstVisits, Places, Visits
 from rewardsmith.methods.intrinsic.running import Moments, ReturnScale
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
@@ -156,7 +157,8 @@ def test_intrinsic_rewards_are_scaled_by_their_returns():
 def test_the_hand_written_reward_passes_the_checks_of_a_designed_one(name, monkeypatch):
     monkeypatch.setattr(checks, "MAX_US_PER_TRANSITION", 1e4)  # wall clock, on a machine that may be busy
     method, task = get_method("hand"), get_task(f"MiniGrid-{name}-v0")
-    checked = run_checks(task, method.reward(method.program(task, method.Options())), 0.99, proof=QUICK)
+    problem = Problem(task, method.reward(method.program(task, method.Options())), 0.99)
+    checked = run_checks(problem, proof=QUICK)
     failed = [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
     assert not failed
     assert checked.components["milestone"]["max"] > 0 or name == "MultiRoom-N2-S4"

@@ -29,6 +29,7 @@ from rewardsmith.methods.verifying.verifier import ModelVerifier, TransitionQues
 from rewardsmith.offline import evaluate_verifier
 from rewardsmith.offline.examination import Agreement, Examination, draw_examination
 from rewardsmith.programs.answer_text import UnreadableAnswer
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import named_subgoal, plan_events, preset_subgoals, terminated
 from rewardsmith.tasks.transitions import VIEWS, Describer
@@ -109,7 +110,7 @@ def test_synth_writes_predicates_from_the_prompt_alone(name, subgoals, monkeypat
     outcome = roles.design(model, asked)
     assert outcome.result is not None, outcome.reason
     assert "pick up the key" in model.prompts[0] or subgoals == "discover"
-    checked = run_checks(task, CALM.reward(outcome.result.source, options), 0.99, proof=QUICK)
+    checked = run_checks(Problem(task, CALM.reward(outcome.result.source, options), 0.99), proof=QUICK)
     assert not [(v.kind, v.message) for v in checked.verdicts if not v.passed and v.kind != "certificate"]
     assert sum(c["max"] > 0 for c in checked.components.values()) >= 2
 

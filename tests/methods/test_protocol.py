@@ -16,6 +16,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods, get_method
 from rewardsmith.methods.base import Method
 from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.programs.problem import Problem
 from rewardsmith.spec import read_spec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.learner import Guide, Learner
@@ -154,7 +155,7 @@ def test_guide_changes_rollout_and_loss_alike(tmp_path, cells_kind):
     env = BatchVecEnv(batch, task, 64, seed=0)
     learners = Learners({"guided": Guided()})
     model = _build(TrialPlan(task, SPARSE, training, 0, 10_000, 1.0, tmp_path), env, learners)
-    _connect(model, env, RewardShaper(SPARSE, task, batch.tables, 4, 64, 0.99), learners, Adaptation(training))
+    _connect(model, env, RewardShaper(Problem(task, SPARSE, 0.99), batch.tables, 4, 64), learners, Adaptation(training))
     model.learn(4 * 64)
     expected = (1 + np.arange(64)) % 7
     assert (env.rollout.actions == expected[:, None]).mean() > 0.85

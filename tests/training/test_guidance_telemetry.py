@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rewardsmith.programs.composition import Channel, Composition
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import ENV, SPARSE, TrainingReward
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks import get_task
@@ -18,7 +19,7 @@ def test_guidance_excludes_the_success_step_and_other_channels():
     """Guidance of the program leaves out the step that succeeds and all other channels."""
     task = get_task("MiniGrid-Empty-5x5-v0")
     batch = task.batch(2, "train")
-    shaper = RewardShaper(TrainingReward("", (), CHANNELS), task, batch.tables, 2, 3, 0.99)
+    shaper = RewardShaper(Problem(task, TrainingReward("", (), CHANNELS), 0.99), batch.tables, 2, 3)
     rollout = Rollout.empty(3, 2, task.schema.width, task.schema.dtype)
     rollout.terminated[2, 0] = rollout.success[2, 0] = rollout.truncated[2, 1] = True
     parts = {
@@ -39,7 +40,7 @@ def test_guidance_excludes_the_success_step_and_other_channels():
 def test_the_scale_of_returns_is_that_of_the_whole_stretch():
     task = get_task("MiniGrid-Empty-5x5-v0")
     batch = task.batch(2, "train")
-    shaper = RewardShaper(SPARSE, task, batch.tables, 2, 2, 0.5)
+    shaper = RewardShaper(Problem(task, SPARSE, 0.5), batch.tables, 2, 2)
     for paid in (4.0, 0.0):
         rollout = Rollout.empty(2, 2, task.schema.width, task.schema.dtype)
         rollout.rewards[1] = paid

@@ -7,6 +7,7 @@ import pytest
 from verification import rewards
 
 from rewardsmith.methods import get_method
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.base import Behaviour
 from rewardsmith.tasks.minigrid import schema as col
 from rewardsmith.verification.battery import played_bank, run_battery
@@ -57,20 +58,20 @@ def test_a_cycle_comes_back_to_where_it_began_and_lava_ends_the_episode(small_ta
 def test_step_cost_may_favour_giving_up_over_a_detour(small_task):
     """A cost per step may make giving up better than a detour but not than solving."""
     task = small_task("MiniGrid-LavaCrossingS9N1-v0")
-    report = run_battery(task, rewards.free("return -0.06"), 0.99)
+    report = run_battery(Problem(task, rewards.free("return -0.06"), 0.99))
     assert report.passed and report.findings[0].solution.script == "solution"
-    assert not run_battery(task, rewards.free("return -0.2"), 0.99).passed
+    assert not run_battery(Problem(task, rewards.free("return -0.2"), 0.99)).passed
 
 
 def test_battery_passes_if_another_solution_earns_most(small_task):
     """The battery passes where another way of solving pays most when it is played."""
     body = "return -0.8 if action == TURN_LEFT else 0.0"
     task = small_task(DOORKEY)
-    assert not run_battery(task, rewards.free(body), 0.99).passed
-    told = {v.kind: v for v in run_checks(task, rewards.free(body), 0.99).verdicts}
+    assert not run_battery(Problem(task, rewards.free(body), 0.99)).passed
+    told = {v.kind: v for v in run_checks(Problem(task, rewards.free(body), 0.99)).verdicts}
     assert told["certificate"].details["verdict"] == "sound"
     assert told["battery"].passed and "another way of solving" in told["battery"].message
-    farm = run_checks(task, rewards.PICKUP_FARM, 0.99)
+    farm = run_checks(Problem(task, rewards.PICKUP_FARM, 0.99))
     assert [v.kind for v in farm.verdicts if not v.passed] == ["battery", "certificate"]
 
 
@@ -80,7 +81,7 @@ def test_battery_passes_if_another_solution_earns_most(small_task):
 )
 def test_exploit_fails_with_its_earnings_by_component(small_task, reward, rival):
     """A farm fails and the designer is told who earned how much and from what."""
-    verdict = next(v for v in run_checks(small_task(DOORKEY), reward, 0.99).verdicts if not v.passed)
+    verdict = next(v for v in run_checks(Problem(small_task(DOORKEY), reward, 0.99)).verdicts if not v.passed)
     assert (verdict.kind, verdict.passed) == ("battery", False)
     assert rival in verdict.message and "more than the solution" in verdict.message
     assert f"reward {verdict.details['rival']['components']['reward']:.3g}" in verdict.message
@@ -97,17 +98,17 @@ def test_a_saved_hack_of_an_earlier_program_is_played_too(small_task):
         "return 0.2 if state.event == 'turned' and near and state.front is not goal else 0.0"
     )
     hack = Behaviour("", plan[:-1], (0, 1), layout)
-    report = run_battery(task, rewards.free(body), 0.99, hacks=(hack,))
+    report = run_battery(Problem(task, rewards.free(body), 0.99), hacks=(hack,))
     assert report is not None and not report.passed
     assert report.findings[0].rival.script == "saved hack 1"
-    without = run_battery(task, rewards.free(body), 0.99)
+    without = run_battery(Problem(task, rewards.free(body), 0.99))
     assert without is not None and without.findings[0].margin > report.findings[0].margin
 
 
 def test_the_flooding_meter_reads_guidance_against_success(small_task):
     task = small_task(DOORKEY)
-    farm = run_battery(task, rewards.PICKUP_FARM, 0.99)
-    plain = run_battery(task, rewards.SUCCESS, 0.99)
+    farm = run_battery(Problem(task, rewards.PICKUP_FARM, 0.99))
+    plain = run_battery(Problem(task, rewards.SUCCESS, 0.99))
     assert farm is not None and plain is not None
     assert (plain.flooding.guidance, plain.flooding.farmed, plain.flooding.ratio) == (0.0, 0.0, 0.0)
     assert farm.flooding.guidance == pytest.approx(0.5)  # one pickup on the way
@@ -117,7 +118,7 @@ def test_the_flooding_meter_reads_guidance_against_success(small_task):
 
 def test_the_flooding_meter_leaves_potentials_out(small_task):
     source = "def potential(state, memory):\n    return 50.0 - state.agent.x\n"
-    report = run_battery(small_task(DOORKEY), get_method("free").reward(source), 0.99)
+    report = run_battery(Problem(small_task(DOORKEY), get_method("free").reward(source), 0.99))
     assert report is not None
     assert (report.flooding.guidance, report.flooding.farmed) == pytest.approx((0.0, 0.0))
     assert 0.1 <= report.flooding.success_pay <= 1.0
@@ -125,12 +126,12 @@ def test_the_flooding_meter_leaves_potentials_out(small_task):
 
 def test_an_automatic_budget_takes_nothing_from_solutions_and_ends_a_farm(small_task):
     task = small_task(DOORKEY)
-    bounded = within_budget(task, rewards.PICKUP_FARM, "auto", 0.99, "kernel")
+    bounded = within_budget(Problem(task, rewards.PICKUP_FARM, 0.99), "auto")
     assert [c.budget for c in bounded.channels] == [None, 0.5]
-    before, after = (run_battery(task, r, 0.99) for r in (rewards.PICKUP_FARM, bounded))
+    before, after = (run_battery(Problem(task, r, 0.99)) for r in (rewards.PICKUP_FARM, bounded))
     assert before is not None and after is not None and after.passed and not before.passed
     paid = [{f.layout: f.solution.returned for f in report.findings} for report in (before, after)]
     assert paid[1] == pytest.approx(paid[0])
-    assert certify(task, bounded, 0.99, layouts=1).verdict == "sound"
-    shaped = within_budget(task, rewards.DISTANCE_POTENTIAL, "auto", 0.99, "kernel")
+    assert certify(Problem(task, bounded, 0.99), layouts=1).verdict == "sound"
+    shaped = within_budget(Problem(task, rewards.DISTANCE_POTENTIAL, 0.99), "auto")
     assert shaped == rewards.DISTANCE_POTENTIAL  # potentials are never bounded

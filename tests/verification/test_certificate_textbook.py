@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from verification import rewards
 from verification.textbook import enumerate_real, value_iteration
 
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.minigrid.pools import reset_quietly
 from rewardsmith.verification.certificate import certify_layout
 from rewardsmith.verification.model import build_model
 from rewardsmith.verification.solving import END, distances, solve
-from rewardsmith.verification.timed_success import best_over_steps
+from rewardsmith.verification.timed_success import TimedPay, best_over_steps
 
 GAMMA = 0.9
 
@@ -50,7 +51,7 @@ def test_values_agree_with_textbook_value_iteration(small_task, task_id, reward,
     env = task.make_env().unwrapped
     reset_quietly(env, int(task.pool("train").seeds[1]))
     env.gen_obs = dict  # observations are most of the cost and none of the dynamics
-    found = certify_layout(task, reward, GAMMA, 1)
+    found = certify_layout(Problem(task, reward, GAMMA), 1)
     late = 0.9 * found.shortest / env.max_steps  # no success is paid more than after the fewest steps
 
     def least_late(before, action, after, paid):
@@ -118,12 +119,12 @@ def test_backward_induction_equals_trying_everything(seed, count, steps):
     for succeeds in (True, False):
         tail = np.full(count, -np.inf) if succeeds else -leftover
         arrays = (successor, high, low - high, success, extra, column.astype(np.int32))
-        value, _ = best_over_steps(*arrays, tail, 0.9, succeeds)
+        value, _ = best_over_steps(TimedPay(*arrays), tail, 0.9, succeeds)
         assert value == pytest.approx(best(0, 1, succeeds))
 
 
 def test_distances_are_the_planner_s(small_task):
     task = small_task("MiniGrid-DoorKey-6x6-v0")
     for layout in range(3):
-        model = build_model(task, rewards.SUCCESS, 0.99, layout, 400_000)
+        model = build_model(Problem(task, rewards.SUCCESS, 0.99), layout, 400_000)
         assert distances(model.successor, model.success)[0] == len(task.plan(layout).actions)

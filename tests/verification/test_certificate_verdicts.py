@@ -8,6 +8,7 @@ import pytest
 from verification import rewards
 
 from rewardsmith.programs.composition import Channel
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import ENV, SPARSE, TrainingReward
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.counterexample import CounterExample, replay
@@ -17,7 +18,7 @@ FETCH = "MiniGrid-Fetch-5x5-N2-v0"
 
 
 def verdict(task, reward, **options):
-    return certify(task, reward, 0.99, layouts=options.pop("layouts", 2), **options)
+    return certify(Problem(task, reward, 0.99), layouts=options.pop("layouts", 2), **options)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_exploitable_rewards_fail_and_exploits_replay(small_task, task_id, rewar
     assert (found.verdict, found.passed) == (expected, False)
     for each in found.layouts:
         example = CounterExample.from_dict(json.loads(json.dumps(each.counterexample.as_dict())))
-        played = replay(task, reward, example)
+        played = replay(Problem(task, reward, example.gamma), example)
         assert not played.solved and played.steps == example.steps
         assert played.discounted == pytest.approx(example.claimed, rel=1e-12)
         assert played.undiscounted == pytest.approx(example.undiscounted, rel=1e-12)
@@ -80,8 +81,8 @@ def test_a_claim_that_is_wrong_is_not_confirmed(small_task):
     task = small_task(DOORKEY)
     example = verdict(task, rewards.PICKUP_FARM, layouts=1).worst.counterexample
     wrong = CounterExample(**{**vars(example), "claimed": example.claimed + 0.01})
-    assert replay(task, rewards.PICKUP_FARM, example).confirms(example)
-    assert not replay(task, rewards.PICKUP_FARM, wrong).confirms(wrong)
+    assert replay(Problem(task, rewards.PICKUP_FARM, example.gamma), example).confirms(example)
+    assert not replay(Problem(task, rewards.PICKUP_FARM, wrong.gamma), wrong).confirms(wrong)
 
 
 def test_a_reward_that_pays_nothing_is_weakly_sound(small_task):
@@ -108,7 +109,7 @@ def test_verdict_states_that_the_episode_is_too_short(small_task):
     """The verdict says when the episode is too short for the endless optimum."""
     # 0.05 a step for ever outweighs 1 + 9 now, but an episode of 250 steps holds less than that.
     body = "return 10.0 if state.solved else 0.101"
-    found = certify(small_task(DOORKEY), rewards.free(body), 0.9999, layouts=1)
+    found = certify(Problem(small_task(DOORKEY), rewards.free(body), 0.9999), layouts=1)
     assert found.verdict == "horizon-dependent" and found.worst.horizon_solves
     assert not found.passed  # the learner bootstraps at the limit, so the endless optimum is the one it seeks
 
@@ -122,7 +123,9 @@ def test_an_optimum_that_solves_after_the_episode_s_end_fails(small_task):
     assert found.worst.high.steps > found.worst.episode and not found.passed
     assert (
         "after" in found.message()
-        and not replay(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(patrol), found.worst.counterexample).solved
+        and not replay(
+            Problem(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(patrol), 0.99), found.worst.counterexample
+        ).solved
     )
 
 
@@ -150,7 +153,7 @@ def test_a_farm_is_found_and_paid_though_the_reward_depends_on_time(small_task, 
     if cost.startswith("0.01"):  # the cost outgrows the farm
         assert found.passed
     else:
-        assert not found.passed and replay(task, reward, found.worst.counterexample).confirms(
+        assert not found.passed and replay(Problem(task, reward, found.gamma), found.worst.counterexample).confirms(
             found.worst.counterexample
         )
 
@@ -184,7 +187,7 @@ def test_a_program_that_reads_the_last_event_is_enumerated_with_it(small_task):
     farm = rewards.free("return 0.5 if prev.event == 'dropped' and state.event == 'picked_up' else 0.0")
     assert verdict(task, dull).verdict == "sound"
     assert verdict(task, farm).verdict == "unsound"
-    plain, told = (certify(task, r, 0.99, layouts=1).worst for r in (SPARSE, farm))
+    plain, told = (certify(Problem(task, r, 0.99), layouts=1).worst for r in (SPARSE, farm))
     assert told.states > 2 * plain.states
 
 
@@ -209,7 +212,7 @@ def test_what_pays_more_than_a_solution_is_found_in_a_part(small_task, reward):
     task = small_task(DOORKEY)
     found = verdict(task, reward, limit=150)
     assert (found.verdict, found.passed) == ("not certified", False)
-    played = replay(task, reward, found.worst.counterexample)
+    played = replay(Problem(task, reward, found.gamma), found.worst.counterexample)
     assert not played.solved and played.discounted > found.worst.solution_return
 
 
@@ -248,7 +251,7 @@ def test_the_states_along_a_plan_come_first(small_task):
 
 def test_a_potential_moves_every_value_by_the_start_s_potential(small_task):
     task = small_task(DOORKEY)
-    plain, shaped = (certify(task, r, 0.99, layouts=1) for r in (SPARSE, rewards.DISTANCE_POTENTIAL))
+    plain, shaped = (certify(Problem(task, r, 0.99), layouts=1) for r in (SPARSE, rewards.DISTANCE_POTENTIAL))
     assert shaped.worst.low.margin == pytest.approx(plain.worst.low.margin, abs=1e-12)
     # A locked door bars the way to the goal at first, so Phi is -1 there.
     assert shaped.worst.low.value == pytest.approx(plain.worst.low.value + 1.0, abs=1e-12)
@@ -257,7 +260,9 @@ def test_a_potential_moves_every_value_by_the_start_s_potential(small_task):
 
 def test_a_sound_reward_with_guidance_is_predicted_easier_than_without(small_task):
     task = small_task(DOORKEY)
-    guided, sparse = (certify(task, r, 0.99, layouts=2).difficulty for r in (rewards.DISTANCE_POTENTIAL, SPARSE))
+    guided, sparse = (
+        certify(Problem(task, r, 0.99), layouts=2).difficulty for r in (rewards.DISTANCE_POTENTIAL, SPARSE)
+    )
     assert guided < sparse
 
 
@@ -286,7 +291,7 @@ TRAP = rewards.free(
     ],
 )
 def test_what_success_pays_at_each_step_decides_where_bounds_do_not(small_task, task, reward, gamma, verdict):
-    found = certify(small_task(task), reward, gamma, layouts=1)
+    found = certify(Problem(small_task(task), reward, gamma), layouts=1)
     assert found.verdict == verdict and not found.passed, found.message()
     assert found.worst.counterexample is not None
 
@@ -295,7 +300,7 @@ def test_speed_bonus_is_bounded_by_the_shortest_solution(small_task):
     """A bonus for being quick is worth what the fewest steps leave of it."""
     task = small_task("MiniGrid-LavaGapS5-v0")
     quick = rewards.free("return 2.0 * (1.0 - state.step / state.max_steps) if state.solved else 0.0")
-    found = certify(task, quick, 0.97, layouts=1).worst
+    found = certify(Problem(task, quick, 0.97), layouts=1).worst
     steps, most = found.shortest, task.max_steps
     paid = 1 - 0.9 * steps / most + 2 * (1 - steps / most)
     assert found.verdict == "sound" and found.high.value == pytest.approx(0.97 ** (steps - 1) * paid)
@@ -314,12 +319,14 @@ CORNER = "state.agent.x == 1 and state.agent.y == 1"
 )
 def test_step_dependent_pay_is_never_certified(small_task, body):
     """Pay at some steps that does not come of success is never called proved."""
-    found = certify(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), 0.97)
+    found = certify(Problem(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), 0.97))
     assert found.verdict == "not certified" and "depends on time" in found.message()
 
 
 def test_a_potential_that_reads_the_step_count_is_certified_without_it(small_task):
-    found = certify(small_task("MiniGrid-Empty-5x5-v0"), rewards.potential("return 0.1 * (state.step % 2)"), 0.97)
+    found = certify(
+        Problem(small_task("MiniGrid-Empty-5x5-v0"), rewards.potential("return 0.1 * (state.step % 2)"), 0.97)
+    )
     assert found.verdict == "sound" and "Without the potential" in found.message()
 
 
@@ -327,7 +334,7 @@ def test_waiting_optimum_is_slow_and_valued_when_paid(small_task):
     """An optimum that waits for its step is dilatory and worth what it is paid then."""
     body = "return (-0.5 + 0.1 * min(state.step, 50)) if state.solved else 0.0"
     task = small_task("MiniGrid-Empty-5x5-v0")
-    found = certify(task, rewards.free(body), 0.97, layouts=1).worst
+    found = certify(Problem(task, rewards.free(body), 0.97), layouts=1).worst
     worth = [0.97 ** (t - 1) * (0.5 - 0.9 * t / task.max_steps + 0.1 * min(t, 50)) for t in range(5, 101)]
     assert (found.verdict, found.high.steps) == ("dilatory", 5 + worth.index(max(worth)))
     assert found.high.value == pytest.approx(max(worth))

@@ -14,6 +14,7 @@ from verification import rewards
 
 from rewardsmith.errors import UsageError
 from rewardsmith.offline.check_reward import check_reward, reward_of
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.minigrid.custom import CustomTask
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.counterexample import CounterExample, replay
@@ -52,7 +53,7 @@ class Moody(BallThenGoal):
 def test_listing_the_real_environment_gives_what_the_compiled_engine_gives(small_task, task_id):
     own = CustomTask(lambda: gymnasium.make(task_id), "own", {"train": 6, "select": 4, "claim": 4})
     for reward in (rewards.SUCCESS, rewards.PICKUP_FARM, rewards.DISTANCE_POTENTIAL):
-        found, compiled = (certify(task, reward, 0.99, layouts=1).worst for task in (own, small_task(task_id)))
+        found, compiled = (certify(Problem(task, reward, 0.99), layouts=1).worst for task in (own, small_task(task_id)))
         assert (found.verdict, found.shortest) == (compiled.verdict, compiled.shortest)
         # What MiniGrid keeps beside the grid can tell apart states that are alike: the first one of DoorKey is such.
         assert 0 <= found.nodes - compiled.nodes <= 1
@@ -68,13 +69,15 @@ def test_own_environment_gets_replayable_counterexamples():
     bad = check_reward(farm, task, layouts=1)
     assert not bad.passed and bad.verdict("battery").passed is False
     example = CounterExample.from_dict(bad.verdict("certificate").details["layouts"][0]["counterexample"])
-    played = replay(task, rewards.free("return 0.4 if state.event == 'picked_up' else 0.0"), example)
+    played = replay(
+        Problem(task, rewards.free("return 0.4 if state.event == 'picked_up' else 0.0"), example.gamma), example
+    )
     assert played.confirms(example) and played.undiscounted > 5
 
 
 def test_an_environment_with_hidden_state_is_not_certified():
     task = CustomTask(Moody, "moody", {"train": 2, "select": 1, "claim": 1})
-    found = certify(task, rewards.SUCCESS, 0.99, layouts=1)
+    found = certify(Problem(task, rewards.SUCCESS, 0.99), layouts=1)
     assert found.verdict == "not certified"
 
 
@@ -153,7 +156,7 @@ def test_an_episode_that_may_be_shorter_than_it_says_is_not_certified():
 def test_changing_lists_are_not_certified():
     """Attributes that are none are kept and lists that change are not certified."""
     costly = "-2.0 if state.event == 'picked_up' else 0.0"
-    assert certify(custom(Unset), reward_of(unpaid(costly)), 0.99, layouts=1).verdict == "unsound"
+    assert certify(Problem(custom(Unset), reward_of(unpaid(costly)), 0.99), layouts=1).verdict == "unsound"
     found = check_reward(unpaid(costly), custom(Listed))
     assert found.verdict("certificate").details["verdict"] == "not certified"
 

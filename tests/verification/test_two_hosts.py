@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from verification import rewards
 
+from rewardsmith.programs.problem import Problem
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.checks import run_checks
@@ -37,7 +38,7 @@ def test_a_farm_that_is_paid_in_training_alone_gets_no_certificate(small_task, n
     condition, head = TELLS[name]
     hack = rewards.free(FARM.format(condition), head=head)
     with pytest.raises(HostError) as raised:
-        certify(small_task(DOORKEY), hack, 0.99, layouts=1)
+        certify(Problem(small_task(DOORKEY), hack, 0.99), layouts=1)
     assert raised.value.cause == "nondeterministic" and "paid differently" in raised.value.message
 
 
@@ -46,14 +47,14 @@ def test_the_battery_is_scored_in_both_hosts(small_task, name):
     condition, head = TELLS[name]
     hack = rewards.free(f"here = state.objects\nreturn 0.001 if {condition} else 0.0", head=head)
     with pytest.raises(HostError, match="two hosts") as raised:
-        run_battery(small_task(DOORKEY), hack, 0.99)
+        run_battery(Problem(small_task(DOORKEY), hack, 0.99))
     assert raised.value.cause == "nondeterministic"
 
 
 def test_copied_memories_hold_other_objects(small_task):
     """An object that memory keeps is not the same object where memories are copied."""
     body = "memory.setdefault('k', KEY)\nreturn 0.001 if memory['k'] is KEY else 0.0"
-    found = run_checks(small_task(DOORKEY), rewards.free(body, head="KEY = (1.5, 2.5)\n"), 0.99)
+    found = run_checks(Problem(small_task(DOORKEY), rewards.free(body, head="KEY = (1.5, 2.5)\n"), 0.99))
     assert [v.kind for v in found.verdicts if not v.passed] == ["determinism"]
     assert "paid differently" in found.verdicts[-1].message
 
@@ -70,28 +71,30 @@ def test_copied_memories_hold_other_objects(small_task):
     ],
 )
 def test_the_views_of_both_hosts_are_of_the_same_make(small_task, condition, head):
-    report = run_battery(small_task(DOORKEY), rewards.free(f"return 0.01 if {condition} else 0.0", head=head), 0.99)
+    report = run_battery(
+        Problem(small_task(DOORKEY), rewards.free(f"return 0.01 if {condition} else 0.0", head=head), 0.99)
+    )
     assert report is not None and not any(f.rival.components["reward"] for f in report.findings)
 
 
 def test_the_stack_is_as_deep_in_both_hosts(small_task):
     body = "return 1e-6 * depth(0) if state.step == 3 else 0.0"
-    assert run_battery(small_task(DOORKEY), rewards.free(body, head=DEPTH), 0.99) is not None
+    assert run_battery(Problem(small_task(DOORKEY), rewards.free(body, head=DEPTH), 0.99)) is not None
 
 
 def test_lists_that_did_not_change_are_one_object_in_both_hosts(small_task):
     body = "return 0.001 if prev.objects is state.objects else 0.0"
     task = small_task(DOORKEY)
-    report = run_battery(task, rewards.free(body), 0.99)
+    report = run_battery(Problem(task, rewards.free(body), 0.99))
     assert report is not None and report.findings[0].rival.components["reward"] > 0
-    assert certify(task, rewards.free(body), 0.99, layouts=1).verdict != "not certified"
+    assert certify(Problem(task, rewards.free(body), 0.99), layouts=1).verdict != "not certified"
 
 
 def test_state_that_begins_to_count_late_is_found_where_it_is_kept(small_task):
     late = "N = [0]\n"
     body = "N[0] += 1\nreturn 0.5 if N[0] > 10**9 and state.event == 'turned' else 0.0"
     with pytest.raises(HostError, match="N changed"):
-        run_battery(small_task(DOORKEY), rewards.free(body, head=late), 0.99)
+        run_battery(Problem(small_task(DOORKEY), rewards.free(body, head=late), 0.99))
 
 
 @pytest.mark.parametrize(
@@ -100,5 +103,5 @@ def test_state_that_begins_to_count_late_is_found_where_it_is_kept(small_task):
 )
 def test_honest_rewards_agree_in_both_hosts(small_task, reward):
     task = small_task(DOORKEY)
-    assert run_battery(task, reward, 0.99) is not None and len(played_bank(task)) > 0
-    assert certify(task, reward, 0.99, layouts=1).verdict != "not certified"
+    assert run_battery(Problem(task, reward, 0.99)) is not None and len(played_bank(task)) > 0
+    assert certify(Problem(task, reward, 0.99), layouts=1).verdict != "not certified"

@@ -9,6 +9,7 @@ from verification import rewards
 from verification.textbook import enumerate_real, value_iteration
 
 from benchmarks.verification_set import TASKS, entries, exact
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.minigrid.pools import reset_quietly
 from rewardsmith.verification.certificate import certify_layout
 
@@ -54,7 +55,7 @@ def test_the_labels_implementation_agrees_with_the_certificate(small_task, rewar
     task = small_task("MiniGrid-DoorKey-5x5-v0")
     world = exact.enumerate_world(exact.Grid(task.id, int(task.pool("train").seeds[0])), 10_000)
     model = exact.build(world, reward.source, GAMMA, 10_000)
-    found = certify_layout(task, reward, GAMMA, 0)
+    found = certify_layout(Problem(task, reward, GAMMA), 0)
     assert found.nodes == len(model.successor)
     soonest = 1 - 0.9 * found.shortest / task.max_steps
     for pay, told in ((0.1, found.low), (soonest, found.high)):

@@ -15,6 +15,7 @@ from rewardsmith.engine.models.open import lengths, open_role, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.methods.recipe import recipe_of
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import queue, records
@@ -35,11 +36,12 @@ def run_check(context: Context, item: Item) -> None:
         hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
-    task, gamma, isolation = get_task(spec.task, spec.description), spec.training.gamma, context.settings.isolation
-    reward = bounded(task, recipe.reward(candidate.source), spec.episode_budget, gamma, isolation)
+    task = get_task(spec.task, spec.description)
+    asked = Problem(task, recipe.reward(candidate.source), spec.training.gamma, context.settings.isolation)
+    reward = bounded(asked, spec.episode_budget)
     proof = Proof(wanted=spec.verification)
     # What is paid during training only cannot be checked beforehand.
-    checked = run_checks(task, reward.written, gamma, isolation, proof, hacks, most_played(task, spec))
+    checked = run_checks(asked.with_reward(reward.written), proof, hacks, most_played(task, spec))
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:

@@ -13,6 +13,7 @@ from rewardsmith.engine.items.check import most_played
 from rewardsmith.engine.items.counter_examples import saved_hacks
 from rewardsmith.engine.search.retraining import weighed
 from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -35,8 +36,9 @@ def run_recheck(context: Context, item: Item) -> None:
     spec, weights = snapshot.spec, item.payload["weights"]
     task = get_task(spec.task, spec.description)
     reward = weighed(TrainingReward.from_stored(candidate.source, candidate.reward), weights).written
+    asked = Problem(task, reward, spec.training.gamma, context.settings.isolation)
     proof, most = Proof(wanted=spec.verification), most_played(task, spec)
-    checked = run_checks(task, reward, spec.training.gamma, context.settings.isolation, proof, hacks, most)
+    checked = run_checks(asked, proof, hacks, most)
     problem = worse({str(row["kind"]): row for row in before}, checked.verdicts)
     kept = [asdict(v) for v in checked.verdicts if v.kind in _KEPT]
     said = [f"{v.kind}: {v.message}" for v in checked.verdicts if v.kind in _KEPT]
