@@ -159,6 +159,23 @@ class LanguageModel(Protocol):
         ...
 
 
+class ModelAround:
+    """A model that hands requests on to `inner` under its name; a subclass says what it does besides."""
+
+    def __init__(self, inner: LanguageModel) -> None:
+        self.inner = inner
+
+    @property
+    def name(self) -> str:
+        """The name of the model inside."""
+        return self.inner.name
+
+    @property
+    def is_language_model(self) -> bool:
+        """As the model inside."""
+        return self.inner.is_language_model
+
+
 @dataclass(frozen=True)
 class Patience:
     """How long to keep trying. Seconds; waits between attempts double from `backoff_s` to `backoff_max_s`.

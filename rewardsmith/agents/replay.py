@@ -18,6 +18,7 @@ from rewardsmith.agents.models import (
     Answer,
     Fault,
     LanguageModel,
+    ModelAround,
     ModelFailed,
     ReplayKey,
     Request,
@@ -82,21 +83,13 @@ def read_header(path: Path) -> Header | None:
         return None
 
 
-class RecordingModel:
+class RecordingModel(ModelAround):
     """`inner`, with every call appended to the cassette at `path` once it has ended."""
 
     def __init__(self, inner: LanguageModel, path: Path) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.path = path
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def is_language_model(self) -> bool:
-        return self.inner.is_language_model
 
     def complete(self, request: Request) -> Answer:
         """The inner model's answer, recorded; raises what it raises."""

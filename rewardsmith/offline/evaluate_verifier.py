@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.agents import roles
-from rewardsmith.agents.models import VERIFIER, Answer, LanguageModel, ReplayKey, Request
+from rewardsmith.agents.models import VERIFIER, Answer, LanguageModel, ModelAround, ReplayKey, Request
 from rewardsmith.agents.registry import open_model
 from rewardsmith.errors import BudgetSpent, RewardsmithError, UsageError
 from rewardsmith.methods.asking.noisy_truth import NoisyTruth
@@ -165,21 +165,14 @@ class _Arm:
         return outcome.result.source
 
 
-class _Counted:
+class _Counted(ModelAround):
     """A model whose calls and tokens are counted, and which makes no more than allowed."""
 
     def __init__(self, inner: LanguageModel, most: int | None) -> None:
-        self._inner, self._most, self._lock = inner, most, threading.Lock()
+        super().__init__(inner)
+        self._most, self._lock = most, threading.Lock()
         self.calls = 0
         self.tokens: int | None = 0
-
-    @property
-    def name(self) -> str:
-        return self._inner.name
-
-    @property
-    def is_language_model(self) -> bool:
-        return self._inner.is_language_model
 
     def complete(self, request: Request) -> Answer:
         with self._lock:
@@ -187,7 +180,7 @@ class _Counted:
                 cause = f"The limit of {self._most} calls is reached."
                 raise BudgetSpent(cause, "Raise --max-calls, or lower --transitions.")
             self.calls += 1
-        answer = self._inner.complete(request)
+        answer = self.inner.complete(request)
         used = (answer.usage.prompt_tokens, answer.usage.completion_tokens)
         with self._lock:
             unknown = self.tokens is None or None in used

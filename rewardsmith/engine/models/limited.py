@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rewardsmith.agents.models import Answer, LanguageModel, ModelFailed, Request, Usage, prompt_hash
+from rewardsmith.agents.models import Answer, LanguageModel, ModelAround, ModelFailed, Request, Usage, prompt_hash
 from rewardsmith.agents.pricing import Bound, bound_of, estimated_tokens
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import BudgetSpent, LostItem
@@ -32,7 +32,7 @@ class Account:
     owner: str
 
 
-class LimitedModel:
+class LimitedModel(ModelAround):
     """A model whose every call is in the ledger before it is made, within the job's limits.
 
     The bound of a call, prompt and longest answer, is set aside in the database first, so that calls of all
@@ -41,18 +41,9 @@ class LimitedModel:
     """
 
     def __init__(self, inner: LanguageModel, context: Context, account: Account, priced_as: str | None = None) -> None:
-        self._inner, self._context, self._account = inner, context, account
+        super().__init__(inner)
+        self._context, self._account = context, account
         self._priced_as = priced_as or inner.name
-
-    @property
-    def name(self) -> str:
-        """The name of the model inside."""
-        return self._inner.name
-
-    @property
-    def is_language_model(self) -> bool:
-        """As the model inside."""
-        return self._inner.is_language_model
 
     def complete(self, request: Request) -> Answer:
         """Answer, or raise BudgetSpent before anything is sent."""
@@ -72,7 +63,7 @@ class LimitedModel:
         limits = self._limits()
         arguments = (self._context.database, call, key, self._priced_as, _amount(bound), limits)
         try:
-            answer = self._inner.complete(replace(request, again=again))
+            answer = self.inner.complete(replace(request, again=again))
         except ModelFailed as failed:
             self._settle_failure(call, bound, failed)
             raise
