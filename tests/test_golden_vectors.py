@@ -19,6 +19,7 @@ from rewardsmith.programs.rollout import Rollout
 from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.tasks.base import Behaviour
 from rewardsmith.tasks.gymnasium import BoxTask
+from rewardsmith.tasks.schema import Schema
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.verification.battery import compare_returns
 from rewardsmith.verification.scripts import Played
@@ -41,7 +42,7 @@ def toy_task() -> SimpleNamespace:
     task = SimpleNamespace(
         id="Golden-v0",
         family="gymnasium",
-        schema=SCHEMA,
+        schema=Schema(SCHEMA),
         actions=SimpleNamespace(names=("WAIT", "GO")),
         max_steps=10,
         description=description,
