@@ -9,7 +9,7 @@ from verification import rewards
 from rewardsmith.methods import get_method
 from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.base import Behaviour
-from rewardsmith.tasks.minigrid import schema as col
+from rewardsmith.tasks.minigrid import columns as col
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.checks import run_checks

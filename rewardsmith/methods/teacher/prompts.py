@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.tasks.minigrid import schema as col
-from rewardsmith.tasks.minigrid.snapshot import COLORS, FIRST_OBJECT, KINDS
+from rewardsmith.tasks.minigrid import columns as col
+from rewardsmith.tasks.minigrid.state_tracker import COLORS, FIRST_OBJECT, KINDS
 
 UNSEEN, EMPTY, WALL, DOOR, KEY, LAVA = 0, 1, 2, 4, 5, 9
 TYPE_NAMES = {DOOR: "door", KEY: "key", 6: "ball", 7: "box", 8: "goal", LAVA: "lava"}

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Behaviour, Schema
-from . import schema as col
+from . import columns as col
 from .enumerate import StateGraph
 from .kernels import E_BLOCKED, E_DIED, FORWARD
-from .snapshot import KINDS
+from .state_tracker import KINDS
 
 LISTED = 12_000
 """States that are listed to find behaviours in: the rooms that a solution passes."""

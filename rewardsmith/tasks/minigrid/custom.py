@@ -17,12 +17,12 @@ from rewardsmith.errors import UsageError
 from ..base import Behaviour
 from ..guarded import called
 from . import behaviours
-from . import schema as col
+from . import columns as col
 from .enumerate import StateGraph
 from .families import FOREIGN_FAMILY
 from .planner import Plan
 from .pools import FIRST_SEED, Pool, collect_layouts, reset_quietly
-from .snapshot import StateTracker
+from .state_tracker import StateTracker
 from .task import MiniGridTask
 from .walker import Walker, own_attributes
 

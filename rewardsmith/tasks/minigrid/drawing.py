@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..base import Schema, Tables
 from .captions import EVENT_WORDS, _name, read_row
-from .schema import COLOR, KIND, STATE, TARGET
-from .snapshot import COLORS, STATES
+from .columns import COLOR, KIND, STATE, TARGET
+from .state_tracker import COLORS, STATES
 
 SYMBOLS = {"key": "k", "door": "D", "ball": "o", "box": "b", "goal": "G"}
 _DOORS = {"open": "/", "closed": "+", "locked": "L"}

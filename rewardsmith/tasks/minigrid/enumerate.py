@@ -13,8 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..base import Tables
+from . import columns as col
 from . import kernels
-from . import schema as col
 from .batched import Layouts, pool_tables
 from .families import Family
 from .kernels import EMPTY, EVENT, EVENT_SLOT, IS_OBJECT, PLACE, POS, code_of, step_one, stride_of

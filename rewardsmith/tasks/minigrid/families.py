@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .snapshot import COLORS
+from .state_tracker import COLORS
 
 # Rules of success; kernels.py branches on these numbers.
 REACH, PICK_UP, OPEN, OPEN_IN_ORDER, FETCH, STAND_BESIDE, PUT_NEAR, MATCH, FOREIGN = range(9)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..base import Interface, Schema
+from .columns import EVENT_DOCS
 from .families import FETCH, FOREIGN, MATCH, OPEN_IN_ORDER, PUT_NEAR, STAND_BESIDE, Family
 from .pools import (
     OBJECT_COLOR,
@@ -20,8 +21,7 @@ from .pools import (
     OBJECT_TARGET,
     Pool,
 )
-from .schema import EVENT_DOCS
-from .snapshot import COLORS, KINDS, STATES
+from .state_tracker import COLORS, KINDS, STATES
 
 ACTION_DOCS = {
     "TURN_LEFT": "turn left in place",

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from . import schema as col
+from . import columns as col
 from .families import FETCH, MATCH, OPEN, OPEN_IN_ORDER, PICK_UP, PUT_NEAR, REACH, STAND_BESIDE
-from .snapshot import EVENTS, FIRST_OBJECT, KINDS
+from .state_tracker import EVENTS, FIRST_OBJECT, KINDS
 
 PAD = 7  # a view reaches 6 cells ahead of an agent that may stand on the outermost cell
 VIEW = 7

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import FOREIGN, Family, mission_code
-from .snapshot import COLORS, KINDS, list_objects, named_objects
+from .state_tracker import COLORS, KINDS, list_objects, named_objects
 
 FORMAT = 1
 """Raise when the stored arrays change meaning: older files are then rebuilt."""

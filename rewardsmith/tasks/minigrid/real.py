@@ -14,7 +14,7 @@ from ..guarded import called
 from .batched import DIRECTIONS, IMAGE_SIZE, pool_tables
 from .kernels import SPREAD, VIEW
 from .pools import Pool, reset_quietly
-from .snapshot import STEPS, StateTracker
+from .state_tracker import STEPS, StateTracker
 
 IMAGE_SCALE = np.array([10, 5, 2], np.float32)  # largest type, colour and state
 

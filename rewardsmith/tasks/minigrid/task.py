@@ -16,10 +16,10 @@ from ..capabilities import StateReader
 from ..events import read_event
 from ..guarded import called
 from . import captions, drawing
+from .columns import build_schema
 from .families import COVERED, FOREIGN_FAMILY, Family, mission_width
 from .pools import SIZES, Pool, load_pool, make_real, reset_quietly
-from .schema import build_schema
-from .snapshot import list_objects
+from .state_tracker import list_objects
 
 if TYPE_CHECKING:
     from .planner import Plan
@@ -171,11 +171,11 @@ class MiniGridTask:
 
     def state_reader(self) -> StateReader:
         """The tracker's own source, the walking distances', and how an exported file calls them."""
-        from . import snapshot, walking
+        from . import state_tracker, walking
 
         code = (Path(__file__).parent / "export_parts" / "grid_tracker.py").read_text(encoding="utf-8")
         features = inspect.getsource(walking.fill_walk_distances)
-        return StateReader(f"gymnasium.make({self.id!r})", (snapshot,), (features, code))
+        return StateReader(f"gymnasium.make({self.id!r})", (state_tracker,), (features, code))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """Compute the declared costly features in place; rows int32 [..., width]."""

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from ..base import Schema
 from ..guarded import called
 from ..progress import report
-from . import schema as col
+from . import columns as col
 from .enumerate import StateGraph
 from .pools import reset_quietly
-from .snapshot import EVENTS, StateTracker
+from .state_tracker import EVENTS, StateTracker
 
 _SAME = 1e-6  # of rewards: an environment may compute in float32
 _REPORTED = 256  # states between two reports

@@ -17,7 +17,7 @@ from rewardsmith.tasks.minigrid import get_task
 from rewardsmith.tasks.minigrid.batched import BatchedGrid
 from rewardsmith.tasks.minigrid.compiled import CompiledTask
 from rewardsmith.tasks.minigrid.families import COVERED
-from rewardsmith.tasks.minigrid.snapshot import StateTracker
+from rewardsmith.tasks.minigrid.state_tracker import StateTracker
 
 SMALL = {"train": 64, "select": 16, "claim": 16}
 MOST_STEPS = 400

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewardsmith.tasks.minigrid import get_task, kernels, list_ids, schema
+from rewardsmith.tasks.minigrid import columns, get_task, kernels, list_ids
 from rewardsmith.tasks.minigrid.families import COVERED
-from rewardsmith.tasks.minigrid.snapshot import EVENTS, STEPS, list_objects
+from rewardsmith.tasks.minigrid.state_tracker import EVENTS, STEPS, list_objects
 from tests.tasks.minigrid.differential import (
     DROP,
     FORWARD,
@@ -98,7 +98,7 @@ def test_only_a_key_of_its_colour_opens_a_locked_door(fits):
     twin.tracker.after(twin.real, LEFT, 0.0, False)
     assert twin.step(TOGGLE) == (None, False)
     twin.fast.state_rows(twin.row)
-    assert twin.row[0, schema.EVENT] == EVENTS.index("unlocked" if fits else "nothing")
+    assert twin.row[0, columns.EVENT] == EVENTS.index("unlocked" if fits else "nothing")
 
 
 def played(seed, num_envs=32, steps=120):

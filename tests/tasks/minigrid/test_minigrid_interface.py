@@ -8,7 +8,7 @@ import pytest
 
 from rewardsmith.tasks.minigrid import get_task
 from rewardsmith.tasks.minigrid.captions import read_row
-from rewardsmith.tasks.minigrid.snapshot import COLORS, KINDS
+from rewardsmith.tasks.minigrid.state_tracker import COLORS, KINDS
 from sandbox.views import build_view
 from tests.tasks.minigrid.differential import SMALL
 

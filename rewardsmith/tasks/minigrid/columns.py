@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .snapshot import COLORS, EVENTS, FIRST_OBJECT, KINDS, STATES
+from .state_tracker import COLORS, EVENTS, FIRST_OBJECT, KINDS, STATES
 
 LAYOUT, STEP, MAX_STEPS, WIDTH, HEIGHT, EVENT, EVENT_OBJECT, SOLVED = range(8)
 AGENT_X, AGENT_Y, DIRECTION, FRONT_X, FRONT_Y, FRONT, CARRYING = range(8, 15)

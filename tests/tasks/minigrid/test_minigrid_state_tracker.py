@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from rewardsmith.tasks.minigrid import get_task, snapshot
+from rewardsmith.tasks.minigrid import get_task, state_tracker
 from rewardsmith.tasks.minigrid.captions import read_row
 from tests.tasks.minigrid.differential import SMALL
 
@@ -14,7 +14,7 @@ def tracked(name, actions, layout=0):
     task = get_task(name, SMALL)
     env = task.make_env()
     env.reset(seed=int(task.pool("train").seeds[layout]))
-    tracker = snapshot.StateTracker(task.schema.as_dict())
+    tracker = state_tracker.StateTracker(task.schema.as_dict())
     row, tables = tracker.start(env)
     states = [read_row(row, tables, task.schema)]
     for action in actions:
@@ -27,11 +27,13 @@ def tracked(name, actions, layout=0):
 def test_the_source_runs_on_its_own():
     task = get_task("MiniGrid-UnlockPickup-v0", SMALL)
     space: dict = {"__name__": "exported"}
-    exec(compile(inspect.getsource(snapshot), "exported", "exec"), space)
+    exec(compile(inspect.getsource(state_tracker), "exported", "exec"), space)
     env = task.make_env()
     env.reset(seed=3)
-    assert np.array_equal(space["snapshot"](env, task.schema.as_dict()), snapshot.snapshot(env, task.schema.as_dict()))
-    imports = [line for line in inspect.getsource(snapshot).splitlines() if "import" in line]
+    assert np.array_equal(
+        space["snapshot"](env, task.schema.as_dict()), state_tracker.snapshot(env, task.schema.as_dict())
+    )
+    imports = [line for line in inspect.getsource(state_tracker).splitlines() if "import" in line]
     assert not any("rewardsmith" in line or "from ." in line for line in imports)
 
 
@@ -77,6 +79,6 @@ def test_walls_are_indexed_by_x_then_y():
     task = get_task("MiniGrid-DistShift1-v0", SMALL)
     env = task.make_env()
     env.reset(seed=0)
-    _, tables = snapshot.StateTracker(task.schema.as_dict()).start(env)
+    _, tables = state_tracker.StateTracker(task.schema.as_dict()).start(env)
     assert tables["walls"].shape == tables["lava"].shape == (1, 9, 7)
     assert tables["lava"][0, 3, 1] and not tables["lava"][0, 1, 3]
