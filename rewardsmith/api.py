@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rewardsmith.tasks.base import Task
 
 
-def design(
+def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     task: str,
     *,
     home: str | Path | None = None,
@@ -195,7 +195,7 @@ def train(
     return _finished(_context(home), spec, source, slots)
 
 
-def check(
+def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     task: str | Task | Callable[[], Any],
     reward: str | Path,
     *,
@@ -228,7 +228,7 @@ def check(
         UsageError: The task is unknown, the file defines no reward, or an argument is out of its range.
         SandboxWeak: This machine cannot protect itself from the program.
     """
-    from rewardsmith.offline.check_reward import check_reward, read_hacks
+    from rewardsmith.offline.check_reward import CheckSettings, check_reward, read_hacks
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
@@ -236,7 +236,8 @@ def check(
     found, source = _task(task, name), _program(reward)
     isolation = Isolation.floor(weak=allow_weak_sandbox or read_settings().allow_weak_sandbox)
     known = () if hacks is None else read_hacks(Path(hacks), found)
-    return read_check(check_reward(source, found, gamma, layouts, limit, isolation, episode_budget, known))
+    chosen = CheckSettings(isolation, episode_budget, known)
+    return read_check(check_reward(source, found, gamma, layouts, limit, chosen))
 
 
 def export(

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 @takes_settings("episode_budget")
-def check(
+def check(  # noqa: PLR0913  (options of a command)
     reward: Annotated[Path, typer.Argument(help="A file with reward(), potential(), or dense() and sparse().")],
     task: TaskOption,
     gamma: Annotated[float | None, typer.Option(help="The learner's; by default the task's setting.")] = None,
@@ -49,7 +49,9 @@ def check(
              ("--episode-budget", given["episode_budget"], None), ("--hacks", hacks, None))  # fmt: skip
     known = check_reward.read_hacks(hacks, task) if hacks else ()
     source, budget = read_reward_file(reward), _budget(given["episode_budget"])
-    found = check_reward.check_reward(source, task, gamma, layouts, limit, isolation, budget, known, screen.say)
+    found = check_reward.check_reward(
+        source, task, gamma, layouts, limit, check_reward.CheckSettings(isolation, budget, known, screen.say)
+    )
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples in {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])

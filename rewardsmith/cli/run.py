@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 @takes_settings(*SETTINGS)
-def run(
+def run(  # noqa: PLR0913  (options of a command)
     context: typer.Context,
     spec: Annotated[Path | None, typer.Option(help="YAML file of job settings; options override it.")] = None,
     language_model: Annotated[

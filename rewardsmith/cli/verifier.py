@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command(name="evaluate-judge", hidden=True)(evaluate_judge)
 
 
-def evaluate_verifier(
+def evaluate_verifier(  # noqa: PLR0913  (options of a command)
     task: Annotated[str, typer.Option("--task", help="Task id.")],
     model: Annotated[str, typer.Option(help="synth (a stand-in, and rules), or a litellm id.")] = "synth",
     transitions: Annotated[int, typer.Option(min=4, help="Balanced transitions, each one call per arm.")] = 200,

@@ -98,37 +98,48 @@ def reward_of(source: str) -> TrainingReward:
     return get_method(method_of(source)).reward(source)
 
 
+@dataclass(frozen=True)
+class CheckSettings:
+    """What a check is made with, beyond the learner and the layouts.
+
+    isolation: the least sandbox level. episode_budget: bound on what the program's channels sum to over an episode, see
+    verification/episode_cap.py. hacks: behaviours that the battery plays besides its own. tell: gets a line where
+    work will take long; without it, stderr does.
+    """
+
+    isolation: Isolation = Isolation.KERNEL
+    episode_budget: EpisodeBudget | None = None
+    hacks: Sequence[Behaviour] = ()
+    tell: Callable[[str], None] | None = None
+
+
 def check_reward(
     source: str,
     task: str | Task,
     gamma: float | None = None,
     layouts: int = CHECKED_LAYOUTS,
     limit: int | None = None,
-    isolation: Isolation = Isolation.KERNEL,
-    episode_budget: EpisodeBudget | None = None,
-    hacks: Sequence[Behaviour] = (),
-    tell: Callable[[str], None] | None = None,
+    settings: CheckSettings | None = None,
 ) -> CheckedReward:
     """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
 
     `task`: an id, or a Task; tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
     `layouts`: how many training layouts battery and certificate look at; all where fewer differ.
     `limit`: most states of a layout that the certificate lists (400,000; 50,000 of an environment of your own).
-    `episode_budget` bounds what the program's channels sum to over an episode, see budgets.py. `hacks`: behaviours that
-    the battery plays besides its own. `tell` gets a line where work will take long; without it, stderr does.
 
     Raises UsageError for an unknown task or a text without reward functions, sandbox.SandboxWeak where the machine
     cannot protect itself. The program's faults are verdicts.
     """
+    chosen = settings or CheckSettings()
     found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
     if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
         raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
-    with announced(tell or _on_stderr):
-        asked = Problem(found, reward, used, isolation)
-        problem = asked.with_reward(within_budget(asked, episode_budget, min(layouts, LAYOUTS)))
+    with announced(chosen.tell or _on_stderr):
+        asked = Problem(found, reward, used, chosen.isolation)
+        problem = asked.with_reward(within_budget(asked, chosen.episode_budget, min(layouts, LAYOUTS)))
         proof = Proof(layouts, state_limit_of(found) if limit is None else limit, None)
-        return CheckedReward(found.id, reward.functions, used, run_checks(problem, proof, hacks))
+        return CheckedReward(found.id, reward.functions, used, run_checks(problem, proof, chosen.hacks))
 
 
 def _on_stderr(text: str) -> None:

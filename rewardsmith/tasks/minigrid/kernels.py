@@ -99,7 +99,7 @@ def code_of(fixed, things, n, at, slot):
 
 
 @njit(cache=True)
-def toggle(cells, agent, things, fixed, n, at, front, slot):
+def toggle(cells, agent, things, fixed, n, at, front, slot):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """Toggle the object `slot` in the cell `front`; returns the event."""
     if slot < 0:
         return E_NOTHING
@@ -125,7 +125,7 @@ def toggle(cells, agent, things, fixed, n, at, front, slot):
 
 
 @njit(cache=True)
-def act(cells, agent, things, fixed, n, at, row_length, action):
+def act(cells, agent, things, fixed, n, at, row_length, action):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """MiniGridEnv.step for one environment; returns 1 on the goal, -1 in lava, else 0."""
     if action <= RIGHT:
         agent[n, DIR] = (agent[n, DIR] + (3 if action == LEFT else 1)) & 3
@@ -170,7 +170,7 @@ def act(cells, agent, things, fixed, n, at, row_length, action):
 
 
 @njit(cache=True)
-def step_one(cells, agent, things, fixed, goal, n, at, rule, row_length, action):
+def step_one(cells, agent, things, fixed, goal, n, at, rule, row_length, action):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """One action of environment `n` on layout `at` under the family's rule; returns (success, over)."""
     agent[n, STEP] += 1
     if rule == REACH:
@@ -218,7 +218,7 @@ def step_one(cells, agent, things, fixed, goal, n, at, rule, row_length, action)
 
 
 @njit(cache=True)
-def step_batch(cells, agent, things, layout, fixed, goal, rule, row_length, max_steps, actions,
+def step_batch(cells, agent, things, layout, fixed, goal, rule, row_length, max_steps, actions,  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
                rewards, terminated, truncated, success):  # fmt: skip
     """One action in every environment."""
     for n in range(agent.shape[0]):
@@ -230,7 +230,7 @@ def step_batch(cells, agent, things, layout, fixed, goal, rule, row_length, max_
 
 
 @njit(cache=True)
-def start_batch(mask, order, start_cells, start_agent, start_things, cells, agent, things, layout):
+def start_batch(mask, order, start_cells, start_agent, start_things, cells, agent, things, layout):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """Start the next episode where `mask` is true; environment n's e-th is number e * N + n of `order`."""
     count = agent.shape[0]
     for n in range(count):
@@ -269,7 +269,7 @@ def view_from(agent, n, row_length):
 
 
 @njit(cache=True)
-def observe_batch(mask, cells, agent, things, layout, fixed, features, see_through, row_length, out):
+def observe_batch(mask, cells, agent, things, layout, fixed, features, see_through, row_length, out):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """Policy observations [N, 151 + F]: scaled view in minigrid's order, direction, mission code."""
     for n in range(agent.shape[0]):
         if not mask[n]:
@@ -300,7 +300,7 @@ def observe_batch(mask, cells, agent, things, layout, fixed, features, see_throu
 
 
 @njit(cache=True)
-def view_one(cells, agent, things, fixed, n, at, see_through, row_length, view):
+def view_one(cells, agent, things, fixed, n, at, see_through, row_length, view):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """Write the 49 cell codes that the agent sees into `view` int32 [49], row by row, 0 where unseen."""
     left, ahead, aside = view_from(agent, n, row_length)
     lit = 8
@@ -317,7 +317,7 @@ def view_one(cells, agent, things, fixed, n, at, see_through, row_length, view):
 
 
 @njit(cache=True)
-def images_batch(cells, agent, things, layout, fixed, see_through, row_length, out):
+def images_batch(cells, agent, things, layout, fixed, see_through, row_length, out):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """MiniGrid's own images, uint8 [N, 7, 7, 3]."""
     view = np.empty(VIEW * VIEW, np.int32)
     for n in range(agent.shape[0]):
@@ -331,7 +331,7 @@ def images_batch(cells, agent, things, layout, fixed, see_through, row_length, o
 
 
 @njit(cache=True)
-def rows_batch(cells, agent, things, layout, fixed, row_length, max_steps, width, height, ranked, out):
+def rows_batch(cells, agent, things, layout, fixed, row_length, max_steps, width, height, ranked, out):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
     """State rows, the columns of schema.py."""
     stride = 11 if ranked else 10
     for n in range(agent.shape[0]):
