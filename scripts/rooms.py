@@ -137,8 +137,8 @@ FIGURES = {
     "sites that pass a sandbox level": lambda house: sites(
         house, r"\ballow: str\b|[\"']none[\"'] if .*weak|isolation: Isolation\b"
     ),
-    "places that read the schema by name": lambda house: sites(
-        house, r"""\[["']name["']\] ==|for \w+ in schema\b|schema\[["']|\bschema\.field\(""", ()
+    "places that search the plain schema by name": lambda house: sites(
+        house, r"""\[["']name["']\] ==|\bschema\[["']|schema\.get\("""
     ),
     "comparisons of a task's family or engine": lambda house: sites(
         house, r"\.(family|engine) (==|!=|in|not in) ", ("rewardsmith.tasks",)

@@ -77,8 +77,13 @@ def json_pieces(text: str) -> list[str]:
     position = stringless = 0
     while True:
         # Outside all brackets a quotation mark may be an inch sign, and what follows it no string.
-        pattern = _STRING_OR_BRACKET if opened and position >= stringless else _BRACKET
-        token = pattern.search(text, position)
+        if opened and position < stringless:
+            token = _BRACKET.search(text, position, stringless)
+            if token is None:
+                position = stringless
+                continue
+        else:
+            token = (_STRING_OR_BRACKET if opened else _BRACKET).search(text, position)
         if token is None:
             break
         position = token.end()

@@ -8,7 +8,7 @@ import time
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
@@ -323,6 +323,7 @@ def pieces_by_definition(text: str) -> list[str]:
 
 
 @settings(max_examples=500, deadline=None)
+@example('[",\n"]"')
 @given(st.text(alphabet=st.sampled_from(list('{}[]""\\\\ \na,')), max_size=40))
 def test_the_pieces_of_json_are_those_of_the_definition(text: str) -> None:
     assert json_pieces(text) == pieces_by_definition(text)

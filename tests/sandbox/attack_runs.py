@@ -16,8 +16,7 @@ from attack_types import KERNEL, SOFTWARE, Attack, program
 from pytest import MonkeyPatch
 from sandbox_task import host, rollout
 
-from sandbox import host as reward_host
-from sandbox import lockdown, process, protocol
+from sandbox import lockdown, process, protocol, reward_host
 from sandbox.client import HostError, Limits, RewardHost
 
 EVERYTHING = frozenset((*KERNEL, *SOFTWARE))
