@@ -62,5 +62,5 @@ def fork_server() -> multiprocessing.context.BaseContext:
 
 def clean_environment() -> dict[str, str]:
     """This process's environment without settings of ours."""
-    ours = ("REWARDSMITH_HOME", "REWARDSMITH_DATABASE_URL")
+    ours = ("REWARDSMITH_HOME", "REWARDSMITH_DATABASE_URL", "REWARDSMITH_ENV_FILE_ANNOUNCED")
     return {k: v for k, v in os.environ.items() if k not in ours}
