@@ -9,7 +9,6 @@ import typer
 
 from rewardsmith.cli import screen
 from rewardsmith.cli.options import TaskOption, takes_settings
-from rewardsmith.reporting.text import verdict_word
 
 
 def register(app: typer.Typer) -> None:
@@ -37,6 +36,7 @@ def check(  # noqa: PLR0913  (options of a command)
     from rewardsmith.errors import UsageError
     from rewardsmith.offline import check_reward
     from rewardsmith.programs.reward_file import read_reward_file
+    from rewardsmith.reporting.text import verdict_word
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
