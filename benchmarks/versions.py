@@ -64,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
+    parser.add_argument("--only", choices=["help", "check", "training"], help="measure one row and print it")
     options = parser.parse_args()
     checkouts = [options.before.resolve(), options.after.resolve()]
     commits = [
@@ -78,14 +79,16 @@ def main() -> None:
         "| | runs | before | after | ratio |",
         "|---|---|---|---|---|",
     ]
-    for name, (measure, runs) in MEASURED.items():
+    chosen = {n: m for n, m in MEASURED.items() if options.only is None or options.only in n}
+    for name, (measure, runs) in chosen.items():
         taken = [[measure(checkout) for checkout in checkouts] for _ in range(runs + 1)][1:]  # the first warms caches
         columns = list(zip(*taken, strict=True))
         middles = [statistics.median(column) for column in columns]
         shown = [f"{m:.4g} ({min(c):.4g} to {max(c):.4g})" for m, c in zip(middles, columns, strict=True)]
         lines.append(f"| {name} | {runs} | {shown[0]} | {shown[1]} | {middles[1] / middles[0]:.2f} |")
         print(lines[-1])
-    (RESULTS / "versions.md").write_text("\n".join(lines) + "\n")
+    if options.only is None:
+        (RESULTS / "versions.md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
