@@ -111,7 +111,8 @@ def test_check_passes_a_sound_reward_and_says_so(tmp_path):
     assert rewardsmith.check(TASK, str(tmp_path / "reward.py"), layouts=1).difficulty == found.difficulty
 
 
-def test_counterexamples_of_an_exploitable_text_are_played_by_the_next_check(tmp_path):
+def test_counterexamples_are_played_by_the_next_check(tmp_path):
+    """Counterexamples of an exploitable text are played by the next check."""
     found = rewardsmith.check(TASK, FARM, layouts=1)
     assert not found.passed and "never solves" in found.counterexamples[0]["text"]
     assert found.save_counterexamples(tmp_path / "hacks.json") == 1

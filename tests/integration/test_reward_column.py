@@ -74,7 +74,8 @@ def old(url) -> Engine:
     return engine
 
 
-def test_rows_of_the_version_before_keep_their_reward_and_their_old_name_in_a_view(old):
+def test_rows_of_the_version_before_keep_their_reward_in_a_view(old):
+    """Rows of the version before keep their reward and their old name in a view."""
     with open_again(old).connect() as connection:
         found = {c.id.removeprefix("old123-"): c for c in records.candidates_of(connection, "old123")}
         viewed = dict(connection.execute(text("SELECT id, channels FROM v_candidates")).all())
@@ -99,7 +100,9 @@ def test_the_version_before_gets_back_what_it_wrote(old):
     }
 
 
-def test_a_job_that_the_version_before_left_unfinished_looks_the_same_and_is_resumed(url, tmp_path):
+def test_unfinished_job_of_the_version_before_is_resumed(url, tmp_path):
+    """A job that the version before left unfinished looks the same and is resumed."""
+
     def shown() -> str:
         ran = in_process(tmp_path, "show", before.id, env={"REWARDSMITH_DATABASE_URL": url})
         assert ran.returncode == 0, ran.stderr

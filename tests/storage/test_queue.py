@@ -123,7 +123,8 @@ def test_attempts_are_counted_up_to_the_cap_and_an_interruption_is_not(engine):
     assert state(engine, item) == ("queued", 0)
 
 
-def test_a_lease_that_holds_is_not_reaped_and_a_lapsed_one_is_lost_at_the_cap(engine):
+def test_expired_lease_is_requeued_and_lost_at_the_cap(engine):
+    """A lease that holds is not reaped and a lapsed one is lost at the cap."""
     add_job(engine, 1)
     item = queue.claim(engine, GONE, 60)
     assert item is not None and queue.reap(engine, 1) == 0
@@ -139,7 +140,8 @@ def test_a_process_that_stops_releases_its_own_items_uncounted(engine):
     assert state(engine, mine) == ("queued", 0) and state(engine, other) == ("leased", 1)
 
 
-def test_a_waiting_item_is_woken_and_a_cancelled_one_is_reopened_but_for_vetoed_candidates(engine):
+def test_waiting_and_cancelled_items_are_queued_again(engine):
+    """A waiting item is woken and a cancelled one is reopened but for vetoed candidates."""
     job = add_job(engine, 1)
     item = queue.claim(engine, GONE, 60)
     assert item is not None
