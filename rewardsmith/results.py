@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from rewardsmith.storage.reads import Readable
 
 
-class Result:
+class Result(ABC):
     """What all results share."""
 
+    @abstractmethod
     def to_records(self) -> list[dict[str, Any]]:
         """The result's table as plain rows, ready for `pandas.DataFrame` or `polars.DataFrame`."""
-        raise NotImplementedError
 
     def as_dict(self) -> dict[str, Any]:
         """The whole result as plain data that JSON can hold; a number that is not finite is None."""
@@ -51,7 +52,7 @@ class CandidateResult:
         success_high: Upper end of the rate's 95 % interval.
         steps: Environment steps that it was trained for in the search.
         difficulty: Predicted difficulty of learning; the smaller of two learns sooner.
-        note: What it died of, or what else is to know of it.
+        note: Why it was rejected, or another remark on it.
         source: The program; empty for the baseline.
     """
 

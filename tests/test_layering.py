@@ -62,8 +62,9 @@ def test_files_and_functions_stay_small(module):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             jitted = any("jit" in ast.unparse(d) for d in node.decorator_list)
-            # Parameters are declarations (a command's options), docstrings describe them; kernels read better whole.
-            described = len(node.body) > 1 and ast.get_docstring(node) is not None
+            # Parameters are declarations (a command's options); kernels read better whole. The docstrings of the
+            # public functions are their manual, a line an argument.
+            described = module == "rewardsmith.api" and len(node.body) > 1 and ast.get_docstring(node) is not None
             body = (node.end_lineno or 0) - node.body[1 if described else 0].lineno + 1
             assert jitted or node.name in KERNELS or body <= 60, f"{node.name} has {body} lines"
 
