@@ -96,10 +96,24 @@ def test_the_system_call_tables_are_consistent(arch: int) -> None:
     assert len(lockdown.seccomp_program(arch)) % 8 == 0
 
 
+EARLIER: set[str] = set()
+"""Hosts of tests that ran before in this process and whose objects the interpreter has not collected yet."""
+
+
+@pytest.fixture(autouse=True)
+def _earlier_hosts() -> None:
+    EARLIER.clear()
+    EARLIER.update(children())
+
+
 def children() -> list[str]:
-    """Hosts among this process's children; other tests leave other helpers there."""
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [pid for pid in found if b"sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    """Hosts that this test has started; other tests leave other helpers among this process's children."""
+    found = []
+    for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it has ended since
+            if pid not in EARLIER and b"sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 @linux
