@@ -18,7 +18,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.tasks.base import Behaviour
-from rewardsmith.tasks.gymnasium import BoxTask
+from rewardsmith.tasks.described.task import BoxTask
 from rewardsmith.tasks.schema import Schema
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.verification.battery import compare_returns

@@ -63,7 +63,7 @@ def skeleton(
     environment: Annotated[str, typer.Argument(help="Gymnasium's id, or MODULE:ID of a module in this folder.")],
 ) -> None:
     """Print a YAML description of a Gymnasium environment to fill in."""
-    from rewardsmith.tasks.skeleton import skeleton as described
+    from rewardsmith.tasks.described.skeleton import skeleton as described
 
     screen.write(described(environment, Path.cwd()).rstrip("\n"))
     screen.say("Name the state and the actions, say when the task is solved, then:")

@@ -21,7 +21,7 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage.records import Job
 from rewardsmith.tasks import list_tasks
-from rewardsmith.tasks.modules import refuse_task_files
+from rewardsmith.tasks.described.modules import refuse_task_files
 
 
 class NotServed(UsageError):

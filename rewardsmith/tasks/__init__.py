@@ -11,7 +11,7 @@ from rewardsmith.errors import UsageError
 
 if TYPE_CHECKING:
     from rewardsmith.tasks.base import Task
-    from rewardsmith.tasks.stored import StoredTask
+    from rewardsmith.tasks.described.stored import StoredTask
 
 
 def get_task(name: str, stored: StoredTask | None = None) -> Task:
@@ -20,17 +20,17 @@ def get_task(name: str, stored: StoredTask | None = None) -> Task:
     Raises UsageError naming the nearest ids, and modules.TaskChanged.
     """
     if stored is not None:
-        from rewardsmith.tasks.stored import open_stored
+        from rewardsmith.tasks.described.stored import open_stored
 
         return open_stored(name, stored)
-    from rewardsmith.tasks import gymnasium
+    from rewardsmith.tasks.described.task import load_task
 
     try:
         return _kept(name)
     except KeyError:
         pass  # not MiniGrid's; the next family may know it
     try:
-        return gymnasium.load_task(name)
+        return load_task(name)
     except KeyError:
         raise _unknown(name) from None
 
@@ -39,7 +39,7 @@ def _unknown(name: str) -> UsageError:
     """What to say of a name that is no task: the nearest ids, or how an environment is described."""
     listed = "`rewardsmith tasks list` shows all of them."
     near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
-    from rewardsmith.tasks.skeleton import is_registered, registered_version
+    from rewardsmith.tasks.described.skeleton import is_registered, registered_version
 
     if ":" in name or is_registered(name):
         file = f"{name.rpartition(':')[2].partition('-')[0].lower() or 'task'}.yaml"
@@ -73,6 +73,7 @@ def _kept(name: str) -> Task:
 
 def list_tasks() -> list[tuple[str, str]]:
     """All known ids with the engine that runs them: "batched" (compiled) or "real"."""
-    from rewardsmith.tasks import gymnasium, minigrid
+    from rewardsmith.tasks import minigrid
+    from rewardsmith.tasks.described.description import described_ids
 
-    return [*minigrid.list_ids(), *((task_id, "real") for task_id in gymnasium.described_ids())]
+    return [*minigrid.list_ids(), *((task_id, "real") for task_id in described_ids())]

@@ -19,7 +19,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.gymnasium import BoxTask, Description
+from rewardsmith.tasks.described.task import BoxTask, Description
 from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.verification.checks import Proof, run_checks
 

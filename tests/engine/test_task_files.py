@@ -27,7 +27,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.events import latest_events
 from rewardsmith.storage.schema import jobs as job_table
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.modules import TaskChanged
+from rewardsmith.tasks.described.modules import TaskChanged
 
 CASES = Path(__file__).parents[1] / "cases"
 _NUMBER = count()

@@ -12,8 +12,8 @@ from running import in_process
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.conditions import compile_condition
-from rewardsmith.tasks.description import parse_description
+from rewardsmith.tasks.described.conditions import compile_condition
+from rewardsmith.tasks.described.description import parse_description
 
 CASES = Path(__file__).parents[1] / "cases"
 LINE = yaml.safe_load((CASES / "edited_yaml" / "line.yaml").read_text())

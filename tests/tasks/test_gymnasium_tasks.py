@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.conditions import compile_condition
-from rewardsmith.tasks.gymnasium import BoxTask, Description
+from rewardsmith.tasks.described.conditions import compile_condition
+from rewardsmith.tasks.described.task import BoxTask, Description
 
 PENDULUM = {
     "id": "Pendulum-v1",

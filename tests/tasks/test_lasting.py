@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.tasks.conditions import compile_condition
-from rewardsmith.tasks.lasting import requires_lasting
+from rewardsmith.tasks.described.conditions import compile_condition
+from rewardsmith.tasks.described.lasting import requires_lasting
 
 RANGES = {"x": (-5.0, 5.0), "y": (float("-inf"), float("inf"))}
 LASTING = [

@@ -13,7 +13,7 @@ from running import in_process, rewardsmith
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.modules import Sources, changed_files, sources_of
+from rewardsmith.tasks.described.modules import Sources, changed_files, sources_of
 
 CASES = Path(__file__).parents[1] / "cases"
 _NUMBER = count()

@@ -14,10 +14,10 @@ from running import in_process
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.description import Description, parse_description, read_built_in
-from rewardsmith.tasks.flattening import flattened_places, order_warning, places_of, require_names
-from rewardsmith.tasks.gymnasium import BoxTask
-from rewardsmith.tasks.spaces import require_bounds
+from rewardsmith.tasks.described.description import Description, parse_description, read_built_in
+from rewardsmith.tasks.described.flattening import flattened_places, order_warning, places_of, require_names
+from rewardsmith.tasks.described.spaces import require_bounds
+from rewardsmith.tasks.described.task import BoxTask
 
 CASES = Path(__file__).parents[1] / "cases"
 

@@ -11,7 +11,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.gymnasium import BoxTask, Description, Variable
+from rewardsmith.tasks.described.task import BoxTask, Description, Variable
 from rewardsmith.training.episodes import Watched
 from rewardsmith.training.played import LEAST_EPISODES
 from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial

@@ -12,8 +12,8 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
 from rewardsmith.storage.schema import now
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.modules import TaskChanged
-from rewardsmith.tasks.stored import changes_of, sources_now, store_task
+from rewardsmith.tasks.described.modules import TaskChanged
+from rewardsmith.tasks.described.stored import changes_of, sources_now, store_task
 
 
 def with_description(spec: JobSpec) -> JobSpec:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.tasks.description import Variable
+from rewardsmith.tasks.described.description import Variable
 from rewardsmith.tasks.guarded import GuardedEnv
 
 Solved = Callable[[NDArray[Any], int, bool, bool], bool]

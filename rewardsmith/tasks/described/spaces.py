@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
-from rewardsmith.tasks.description import Description, Variable
-from rewardsmith.tasks.flattening import flattened_places, places_of
+from rewardsmith.tasks.described.description import Description, Variable
+from rewardsmith.tasks.described.flattening import flattened_places, places_of
 
 _REGISTER = 'Register the wrapped environment under a new id: docs/tasks.md, "Spaces that need a wrapper".'
 _MOST_NAMED = 64  # entries that a person would still name one by one

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
 
-_FOLDER = Path(__file__).with_name("descriptions")
+_FOLDER = Path(__file__).with_name("built_in")
 _SHOWN = 3  # mistakes that one message names
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import UsageError
-from rewardsmith.tasks import environments, spaces
-from rewardsmith.tasks.description import Description, Variable
-from rewardsmith.tasks.flattening import places_of
+from rewardsmith.tasks.described import environments, spaces
+from rewardsmith.tasks.described.description import Description, Variable
+from rewardsmith.tasks.described.flattening import places_of
 
 _HEAD = """\
 # A description of {name} to fill in: names and texts of the state, names of the actions, the goal, success.

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from rewardsmith.tasks.description import is_description_file, parse_description, read_file
-from rewardsmith.tasks.environments import close
-from rewardsmith.tasks.gymnasium import BoxTask, task_of
-from rewardsmith.tasks.modules import (
+from rewardsmith.tasks.described.description import is_description_file, parse_description, read_file
+from rewardsmith.tasks.described.environments import close
+from rewardsmith.tasks.described.modules import (
     Sources,
     TaskChanged,
     changed_files,
@@ -18,6 +17,7 @@ from rewardsmith.tasks.modules import (
     require_task_files,
     sources_of,
 )
+from rewardsmith.tasks.described.task import BoxTask, task_of
 
 
 class StoredTask(Protocol):

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import RewardsmithError, UsageError, words_of
-from rewardsmith.tasks.description import Description
+from rewardsmith.tasks.described.description import Description
+from rewardsmith.tasks.described.modules import find_module, importable, module_of
 from rewardsmith.tasks.guarded import GuardedEnv
-from rewardsmith.tasks.modules import find_module, importable, module_of
 
 _OURS = Path(__file__).parents[1]
 _LONGEST = 400  # characters of an exception's own text that a message carries

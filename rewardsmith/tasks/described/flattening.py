@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
-from rewardsmith.tasks.description import Description
+from rewardsmith.tasks.described.description import Description
 
 _STEPS = 20  # compared, where a wrapper of the user's own flattens
 

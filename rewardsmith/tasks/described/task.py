@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
-from rewardsmith.tasks import environments, flattening, spaces
 from rewardsmith.tasks.base import ActionSet, BatchEnv, Interface, Schema, Tables
-from rewardsmith.tasks.box_batch import BoxBatch
 from rewardsmith.tasks.capabilities import StateReader
-from rewardsmith.tasks.conditions import compile_condition
-from rewardsmith.tasks.description import (
+from rewardsmith.tasks.described import environments, flattening, spaces
+from rewardsmith.tasks.described.batch import BoxBatch
+from rewardsmith.tasks.described.conditions import compile_condition
+from rewardsmith.tasks.described.description import (
     Description,
     Variable,
     described_ids,
@@ -31,9 +31,9 @@ from rewardsmith.tasks.description import (
     read_built_in,
     read_file,
 )
+from rewardsmith.tasks.described.lasting import requires_lasting
+from rewardsmith.tasks.described.modules import importable, require_task_files
 from rewardsmith.tasks.guarded import GuardedEnv, called
-from rewardsmith.tasks.lasting import requires_lasting
-from rewardsmith.tasks.modules import importable, require_task_files
 
 __all__ = ["BoxBatch", "BoxTask", "Description", "Variable", "described_ids", "load_task"]
 

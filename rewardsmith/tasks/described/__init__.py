@@ -1,0 +1,1 @@
+"""Gymnasium environments as tasks, through a description that names their state, actions and success."""
