@@ -273,7 +273,7 @@ def test_critic_accepts_missing_success_pay_without_success(successes: int | Non
     assert (told in roles.review_draft(asked).build(0)) == (successes == 0)
 
 
-def test_the_critics_prompt_asks_about_milestones_that_pay_on_most_steps() -> None:
+def test_critics_prompt_asks_about_milestones_rewarded_on_most_steps() -> None:
     task = described("terminated")
     asked = roles.ReviewRequest(contract_of("free"), task.interface(), "s", {}, {}, ReplayKey("critic", 1, 0, 0))
-    assert "pays on more than half of the steps played" in roles.review_draft(asked).build(0)
+    assert "rewarded on more than half of the played steps" in roles.review_draft(asked).build(0)
