@@ -26,11 +26,12 @@ test: $(VENV)/.installed  ## Every test but the slow ones; servers of its own
 test-slow: $(VENV)/.installed  ## The tests that `make test` leaves out
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m slow
 
-check: $(VENV)/.installed  ## Lint, types, and counts of the code's structure
+check: $(VENV)/.installed  ## Lint, types, the project's English, and counts of the code's structure
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/pyright
 	$(PYTHON) -m scripts.rooms counts
+	$(PYTHON) -m scripts.words --check
 
 differential: $(VENV)/.installed  ## The compiled engine against MiniGrid itself, every covered task
 	$(PYTHON) -m tests.tasks.minigrid.differential
