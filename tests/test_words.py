@@ -174,7 +174,7 @@ def test_entries_tables_and_code_of_a_docstring_are_not_long_sentences(count, do
     assert count("sentences", {"rewardsmith/a.py": f'"""{docstring}\n"""\n'}) == []
 
 
-def test_a_string_that_describes_a_constant_is_a_docstring_but_a_message_is_not(count):
+def test_strings_that_describe_constants_are_docstrings_messages_are_not(count):
     code = f'A = 1\n"""{LONG}"""\nprint("{LONG}")\n'
     assert len(count("sentences", {"rewardsmith/a.py": code})) == 1
 
