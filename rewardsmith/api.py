@@ -1,4 +1,4 @@
-"""The public functions: what the command line does, for Python. Each returns a typed result, see results.py."""
+"""The public functions of rewardsmith: the command line for Python. Each returns a typed result, see results.py."""
 
 from __future__ import annotations
 
@@ -61,56 +61,56 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     budget: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> JobResult:
-    """Design a reward for a task and wait for the end, as `rewardsmith run` does, without a screen.
+    """Design a reward for a task and return the finished job. Corresponds to `rewardsmith run`.
 
-    The same call again goes on with a job that was interrupted.
+    A repeated call with the same arguments resumes a job that was interrupted.
 
     Args:
-        task: Task id, or a YAML file that describes one.
-        method: How rewards are made; see `rewardsmith methods`.
-        combine: Methods whose channels are added to the method's own.
-        options: A method's own settings, by method.
-        weights: Weights of channels, by channel.
-        model: A litellm id such as gpt-4o, or synth: no language model.
-        designer_model: Model of the designer, if another.
-        critic_model: Model of the critic, if another.
-        analyzer_model: Model of the analyzer, if another.
-        fallback_models: Models asked in order where the one before cannot answer.
-        api_base: Address of an OpenAI-compatible server.
-        stream: Receive answers piece by piece.
-        prompt_tokens: Evidence in prompts is cut to about this length.
-        answer_tokens: Longest answer, thinking included.
-        record: Cassette: the file that every call is written to.
-        replay: Cassette of a recorded job: its answers replace every model's.
+        task: Task id, or the path of a YAML file that describes a task.
+        method: Method that makes rewards; `rewardsmith methods` lists them.
+        combine: Methods whose reward channels are added to those of `method`.
+        options: Options of methods, as {method: {name: value}}.
+        weights: Weights of reward channels, by channel.
+        model: Model id of litellm, such as openai/gpt-4o; synth composes programs by rules and calls no model.
+        designer_model: Model that designs programs; by default that of `model`.
+        critic_model: Model that reviews programs; by default that of `model`.
+        analyzer_model: Model that analyses failed episodes; by default that of `model`.
+        fallback_models: Models to call, in this order, when the one before fails.
+        api_base: URL of an OpenAI-compatible server.
+        stream: Stream the answers of language models.
+        prompt_tokens: Approximate limit on the length of a prompt's evidence, in tokens.
+        answer_tokens: Limit on the length of an answer, reasoning included, in tokens.
+        record: File (cassette) to record every call in.
+        replay: Cassette of a recorded job, whose answers replace those of all models.
         iterations: Rounds of the search.
         samples: Candidates per round.
-        repairs: Repair rounds of a candidate that fails a check.
+        repairs: Largest number of repairs of a candidate that fails a check.
         seeds: Training seeds per candidate in the search.
-        steps: Environment steps of a full trial; by default what the task needs.
-        rungs: Shares of a full trial after which candidates are compared.
-        keep: Share of candidates promoted to the next rung.
-        target: Stop searching at this success rate.
+        steps: Environment steps of a full trial; by default set for the task.
+        rungs: Fractions of a full trial after which candidates are compared; increasing, the last is 1.
+        keep: Fraction of candidates promoted to the next rung, in (0, 1].
+        target: Success rate at which the search stops, in (0, 1]; None to use all rounds.
         favourite_first: One candidate after the other trains, by predicted difficulty; false: all at once.
-        confirm: Fresh seeds of the claim; 0 skips it.
-        designs: Whether programs are designed; set by methods that ask for none.
-        verification: Battery and certificate before training.
-        retrain: Train a drowned or saturated candidate once more with other settings.
-        train_anyway: Train what battery or certificate reject, too.
+        confirm: Seeds of the claim, the final evaluation on held-out seeds; 0 skips it.
+        designs: Whether to design programs; false for methods with a fixed reward.
+        verification: Run the battery and the certificate before training.
+        retrain: Retrain a candidate diagnosed as drowned or saturated once, with other settings.
+        train_anyway: Train candidates that the battery or the certificate rejects.
         episode_budget: Bound on a program channel's sum over an episode; auto: what solutions are paid.
-        planner: Show the planner's subgoal order to the designer.
-        seed: Everything random follows from this.
-        training: Settings of the trainer, see docs/training.md, by name.
-        budget: Limits of the job: calls, tokens, dollars, steps, seconds, by name.
-        name: A name of the job.
+        planner: Show the planner's order of subgoals to the designer.
+        seed: Seed of the job, which determines all other seeds.
+        training: Training settings by name, see docs/training.md.
+        budget: Limits of the job by name: dollars, tokens, calls, env_steps, seconds.
+        name: Name of the job.
         home: Folder of the database and artifacts; by default REWARDSMITH_HOME, else .rewardsmith.
-        slots: Trials at once; one per core by default.
+        slots: Number of concurrent trials; by default one per core.
 
     Returns:
-        The job: its claim, its best program, its candidates and their curves.
+        The job: its claim, its best program, its candidates and their learning curves.
 
     Raises:
-        UsageError: A setting is wrong, or the task is unknown.
-        RewardsmithError: A key or a GPU is missing, or the work ended early.
+        UsageError: A setting is invalid, or the task is unknown.
+        RewardsmithError: An API key or a GPU is missing, or the executor ended early.
     """
     if not isinstance(task, str):
         raise UsageError(
@@ -169,25 +169,25 @@ def train(
     home: str | Path | None = None,
     slots: int | None = None,
 ) -> JobResult:
-    """Train anybody's reward the way a job's candidates are trained, beside the sparse baseline; wait for the end.
+    """Train a given reward and the sparse baseline on the same seeds, and return the finished job.
 
-    The reward is checked first; one that fails a check is not trained.
+    The reward is checked first. If it fails a check, it is not trained.
 
     Args:
-        task: Task id, or a YAML file that describes one.
-        reward: The path of a reward file, as a Path or a text that ends with .py; or the program's text itself.
-        steps: Environment steps of a full trial; by default what the task needs.
-        seeds: Fresh training seeds; fewer than four can show no difference to the baseline.
+        task: Task id, or the path of a YAML file that describes a task.
+        reward: The path of a reward file (a Path, or a string that ends with .py), or the text of a program.
+        steps: Environment steps of a full trial; by default set for the task.
+        seeds: Training seeds. With fewer than four no difference from the baseline can be shown.
         settings: Other arguments of `design`, by name, such as `{"training": {"entropy": 0.01}}`.
         home: Folder of the database and artifacts; by default REWARDSMITH_HOME, else .rewardsmith.
-        slots: Trials at once; one per core by default.
+        slots: Number of concurrent trials; by default one per core.
 
     Returns:
         The job. Its claim compares the reward with the sparse baseline; it is None if a check failed.
 
     Raises:
-        UsageError: A setting or the file is wrong, or the task is unknown.
-        RewardsmithError: A GPU is missing, or the work ended early.
+        UsageError: A setting or the file is invalid, or the task is unknown.
+        RewardsmithError: A GPU is missing, or the executor ended early.
     """
     source = _program(reward)
     given: dict[str, Any] = {} if steps is None else {"steps": steps}
@@ -207,32 +207,33 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     name: str | None = None,
     allow_weak_sandbox: bool = False,
 ) -> CheckResult:
-    """Check a reward without training: is its optimum the task's solution? No job, no database.
+    """Check without training whether the optimal policy under a reward solves the task. Uses no job and no database.
 
     Args:
-        task: Task id, a YAML file that describes one, or a class or function that makes a new MiniGrid environment.
-        reward: The path of a reward file, as a Path or a text that ends with .py; or the program's text itself.
-        gamma: The learner's discount, above 0 and at most 1; by default that of the task's training settings.
-        layouts: Training layouts that battery and certificate look at; all where fewer differ.
-        limit: Most states of a layout that the certificate lists; 400,000 by default, 50,000 of an environment of
-            your own.
+        task: Task id, the path of a YAML file that describes a task, or a class or function that makes a new MiniGrid
+            environment.
+        reward: The path of a reward file (a Path, or a string that ends with .py), or the text of a program.
+        gamma: The learner's discount, in (0, 1]; by default that of the task's training settings.
+        layouts: Number of training layouts to check; all layouts if the task has fewer.
+        limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
+            an environment of your own.
         episode_budget: Bound on a program channel's sum over an episode; auto: what solutions are paid.
         hacks: A file that `CheckResult.save_counterexamples` wrote: the battery plays these behaviours, too.
-        name: What messages call an environment of your own; by default the name of its class or function.
-        allow_weak_sandbox: Run the program below protection level `kernel`.
+        name: Name of your own environment in messages; by default that of its class or function.
+        allow_weak_sandbox: Run the program even if the sandbox does not reach level `kernel` on this machine.
 
     Returns:
-        The verdict of every check up to the first that failed. The program's faults are verdicts, not errors.
+        The verdict of every check up to the first that failed. A fault of the program is a verdict, not an error.
 
     Raises:
-        UsageError: The task is unknown, the file defines no reward, or an argument is out of its range.
-        SandboxWeak: This machine cannot protect itself from the program.
+        UsageError: The task is unknown, the file defines no reward, or an argument is out of range.
+        SandboxWeak: The sandbox does not reach level `kernel` on this machine.
     """
     from rewardsmith.offline.check_reward import CheckSettings, check_reward, read_hacks
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
-        raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
+        raise UsageError(f"gamma is {gamma:g}, which is out of range.", "Pass a gamma above 0 and at most 1.")
     found, source = _task(task, name), _program(reward)
     isolation = Isolation.floor(weak=allow_weak_sandbox or read_settings().allow_weak_sandbox)
     known = () if hacks is None else read_hacks(Path(hacks), found)
@@ -249,21 +250,21 @@ def export(
     accept_task_change: bool = False,
     home: str | Path | None = None,
 ) -> ExportResult:
-    """Write a reward as plain Python, with a wrapper, a card, the policy and recorded transitions.
+    """Write a reward as plain Python, with a Gymnasium wrapper, a card, the policy and recorded transitions.
 
     Args:
-        what: A job (its best candidate is meant), a candidate (JOB-NAME), or "latest".
-        folder: Folder to write.
-        with_cassette: Add the job's language-model calls, to run it again offline.
-        force: Write into a folder that has files.
-        accept_task_change: Go on although the module of the job's task has changed; marks the job.
+        what: A candidate's id (JOB-NAME), a job's id for its best candidate, or "latest".
+        folder: Folder to write to; it is created if needed.
+        with_cassette: Also write the job's language-model calls, so that the job can be replayed offline.
+        force: Write to the folder even if it is not empty.
+        accept_task_change: Continue although the module of the job's task has changed. The job is marked.
         home: Folder of the database and artifacts; by default REWARDSMITH_HOME, else .rewardsmith.
 
     Returns:
-        The files, and what is to know of them.
+        The files, with notes about the export.
 
     Raises:
-        UsageError: There is no such job or candidate, or the folder has files.
+        UsageError: There is no such job or candidate, or the folder is not empty.
     """
     from rewardsmith.engine.models.open import write_cassette
     from rewardsmith.reporting.export import export_candidate
@@ -280,14 +281,14 @@ def export(
 
 
 def load(job: str = "latest", *, home: str | Path | None = None) -> JobResult:
-    """Read a job, finished or running.
+    """Read a job from the database, finished or running.
 
     Args:
-        job: The job's id, a prefix of it that no other job has, or "latest".
+        job: The job's id, a unique prefix of it, or "latest".
         home: Folder of the database and artifacts; by default REWARDSMITH_HOME, else .rewardsmith.
 
     Returns:
-        The job as it stands now: its claim, its best program, its candidates and their curves.
+        The present state of the job: its claim, its best program, its candidates and their learning curves.
 
     Raises:
         UsageError: There is no such job.
@@ -303,7 +304,7 @@ def _context(home: str | Path | None, *, must_exist: bool = False) -> Context:
 
 
 def _finished(context: Context, spec: JobSpec, source: str | None, slots: int | None) -> JobResult:
-    """Start a job, or go on with it, and wait for its end."""
+    """Start or resume a job, and wait for its end."""
     job_id, _ = start(context, spec, source)
     with executor(context, job_id, slots) as process:
         process.wait()
@@ -311,7 +312,9 @@ def _finished(context: Context, spec: JobSpec, source: str | None, slots: int | 
         found = read_job(connection, job_id)
     if found.state == "running":
         cause, remedy = process.failure or ("The executor ended early.", "")
-        raise RewardsmithError(cause, remedy or f"Call it again to go on; see `rewardsmith logs {job_id}`.")
+        raise RewardsmithError(
+            cause, remedy or f"Repeat the call to resume the job; `rewardsmith logs {job_id}` shows its log."
+        )
     return found
 
 
@@ -323,7 +326,7 @@ def _program(reward: str | Path) -> str:
 
 
 def _task(task: Any, name: str | None) -> Any:
-    """The task that `check` is given: by id, as it is, or made of an environment of the user's own."""
+    """Return the task of `check`, given as an id, a Task, or a function that makes a MiniGrid environment."""
     import gymnasium
 
     from rewardsmith.tasks import get_task
@@ -333,7 +336,7 @@ def _task(task: Any, name: str | None) -> Any:
         return get_task(task)
     if not callable(task) and not isinstance(task, gymnasium.Env):
         return task
-    make: Any = task  # of an environment itself, CustomTask says that a function is wanted
+    make: Any = task  # for an environment, CustomTask raises the error that explains what to pass
     return CustomTask(make, name or getattr(task, "__name__", type(task).__name__))
 
 
@@ -347,14 +350,14 @@ def _candidate(context: Context, what: str) -> Any:
 
 
 def _stored_files(context: Context, candidate: Any) -> tuple[dict[str, bytes], list[str]]:
-    """A candidate's policy and failed episodes, and what to say where they cannot be read."""
+    """Return a candidate's policy and failed episodes by file name, and a note if they cannot be read."""
     from rewardsmith.errors import StorageError
     from rewardsmith.reporting.export import stored_files
 
     try:
         return stored_files(context.database, candidate, context.store), []
     except StorageError as error:
-        # The reward itself is in the database; a laptop may have no way to the store.
+        # The reward itself is in the database; a laptop may have no access to the store.
         return {}, [f"exported without its policy: {error.cause}\n{error.remedy}"]
 
 

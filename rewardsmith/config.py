@@ -1,4 +1,4 @@
-"""Settings: environment variables (REWARDSMITH_*), a .env file beside the work, defaults."""
+"""Settings of the installation: environment variables (REWARDSMITH_*), the .env file of this folder, defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECRETS = SECRETS if SECRETS.is_dir() else None
 
 
 class Settings(BaseSettings):
-    """Where work is kept and how patient the service is."""
+    """Storage, limits and addresses of this installation. Each field is set by REWARDSMITH_ and its name."""
 
     model_config = SettingsConfigDict(env_prefix="REWARDSMITH_", extra="ignore", secrets_dir=_SECRETS)
 
@@ -27,24 +27,32 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; SQLite in `home` by default")
     artifacts_url: str | None = Field(default=None, description="folder or fsspec URL of policies; `home`/store")
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="trials at once")
-    lease_seconds: float = Field(default=30.0, gt=1.0, description="a claim lapses this long after a heartbeat")
-    max_attempts: int = Field(default=3, ge=1, description="tries after infrastructure failures")
-    calls_at_once: int = Field(default=8, ge=1, description="language-model calls under way to one provider")
-    call_seconds: float = Field(default=300.0, gt=0, description="limit of one request to a language model")
-    call_deadline: float = Field(
-        default=900.0, gt=0, le=900, description="limit of one call, with its repeated requests and waits"
+    lease_seconds: float = Field(
+        default=30.0, gt=1.0, description="seconds after the last heartbeat until a work item's lease expires"
     )
-    call_backoff: float = Field(default=1.0, gt=0, description="first wait before a request is repeated; doubles")
-    model_parameters: str | None = Field(default=None, description="JSON: parameters of calls to rename or leave out")
-    trial_memory_mb: int = Field(default=4096, ge=256, description="address space limit is not set on CUDA")
-    trial_seconds: float = Field(default=3600.0, gt=0, description="wall-clock limit of one rung of a trial")
+    max_attempts: int = Field(default=3, ge=1, description="attempts at a work item before it is lost")
+    calls_at_once: int = Field(default=8, ge=1, description="concurrent language-model calls to one provider")
+    call_seconds: float = Field(
+        default=300.0, gt=0, description="time limit of one request to a language model, seconds"
+    )
+    call_deadline: float = Field(
+        default=900.0, gt=0, le=900, description="time limit of one call with its retries and waits, seconds"
+    )
+    call_backoff: float = Field(
+        default=1.0, gt=0, description="seconds before the first retry of a request; doubles with each retry"
+    )
+    model_parameters: str | None = Field(default=None, description="JSON: call parameters to rename or omit")
+    trial_memory_mb: int = Field(default=4096, ge=256, description="limit of a trial's resident memory, MiB")
+    trial_seconds: float = Field(default=3600.0, gt=0, description="time limit of one rung of a trial, seconds")
     allow_weak_sandbox: bool = Field(default=False, description="run below protection level `kernel`")
     broker_url: str = Field(default="redis://localhost:6379/0", description="Redis, for workers and schedulers")
-    hint_seconds: float = Field(default=30.0, gt=0, description="queued items are hinted again after so long")
-    tick_seconds: float = Field(default=0.5, gt=0, description="pause between two rounds of a scheduler")
-    llm_threads: int = Field(default=8, ge=1, description="calls to language models at once per worker")
+    hint_seconds: float = Field(
+        default=30.0, gt=0, description="seconds until the notification of a queued item is sent again"
+    )
+    tick_seconds: float = Field(default=0.5, gt=0, description="seconds between two rounds of a scheduler")
+    llm_threads: int = Field(default=8, ge=1, description="concurrent language-model calls per worker")
     devices: str = Field(default="", description="GPUs of this host, such as 0,1; one training slot each")
-    api_base: str | None = Field(default=None, description="address of the language model for submitted jobs")
+    api_base: str | None = Field(default=None, description="address of the language model of submitted jobs")
 
     @classmethod
     def settings_customise_sources(
@@ -55,29 +63,29 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, the environment, what a .env file may set (place.py), secrets."""
+        """Order the sources: arguments, the environment, the permitted part of .env (place.py), secrets."""
         found = {name.removeprefix(_PREFIX).lower(): value for name, value in read_env_file().items()}
         known = {name: value for name, value in found.items() if name in settings_cls.model_fields}
         return init_settings, env_settings, InitSettingsSource(settings_cls, known), file_secret_settings
 
     @property
     def isolation(self) -> Isolation:
-        """The weakest protection level under which programs may run."""
+        """The lowest sandbox level at which programs may run."""
         return Isolation.floor(weak=self.allow_weak_sandbox)
 
     @property
     def url(self) -> str:
-        """The database's URL: as set, or SQLite under `home`."""
+        """The URL of the database: `database_url`, or SQLite in `home`."""
         return self.database_url or database_url(self.home)
 
     @property
     def artifacts(self) -> Path:
-        """This machine's folder of checkpoints and logs."""
+        """The folder of checkpoints and logs on this machine."""
         return artifacts_folder(self.home)
 
     @property
     def store_url(self) -> str:
-        """Where finished files (policies, trajectories) are kept: an fsspec URL or an absolute path."""
+        """The store of finished files (policies, trajectories): an fsspec URL or an absolute path."""
         if self.artifacts_url is not None and "://" in self.artifacts_url:
             return self.artifacts_url
         return str((Path(self.artifacts_url) if self.artifacts_url else self.home / "store").resolve())
@@ -88,24 +96,25 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def prepare_home(home: Path) -> None:
-    """Make the folder of the database and artifacts, private to its user (mode 700), or tighten it.
+    """Create the folder of the database and artifacts with mode 700, or restrict an existing one (`keep_private`).
 
-    Raises UsageError where it cannot be made.
+    Raises UsageError if it cannot be created.
     """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"Cannot create {home}: {error.strerror}.", "Set REWARDSMITH_HOME to a folder you can write."
+            f"Cannot create {home}: {error.strerror}.", "Set REWARDSMITH_HOME to a folder that you can write to."
         ) from error
     keep_private(home)
 
 
 def keep_private(home: Path) -> None:
-    """Take from others what rights an earlier version left them to the folder: prompts, answers and programs are in it.
+    """Remove the permissions of other users on the folder, which holds prompts, answers and programs.
 
-    Left alone: a folder of another user or with more than our files in it (REWARDSMITH_HOME may name any), and one
-    that is shared on purpose, by the set-group-id or the sticky bit. `rewardsmith doctor` tells of those.
+    Three kinds of folder are left unchanged, and `rewardsmith doctor` reports them: a folder of another user, a folder
+    with files that are not rewardsmith's (REWARDSMITH_HOME may name any folder), and a folder that is shared on
+    purpose, as its set-group-id or sticky bit shows.
     """
     try:
         about = home.stat()
@@ -114,16 +123,16 @@ def keep_private(home: Path) -> None:
         if about.st_mode & _OTHERS and about.st_uid == os.geteuid() and ours and not shared:
             home.chmod(stat.S_IMODE(about.st_mode) & ~_OTHERS)
     except OSError:
-        return  # absent, or on a filesystem without such rights
+        return  # absent, or on a filesystem without permissions
 
 
 def is_private(folder: Path) -> bool:
-    """Whether nobody but its user can enter a folder."""
+    """Return whether only its owner can enter a folder."""
     return not folder.stat().st_mode & _OTHERS
 
 
 def as_environment(chosen: Settings) -> dict[str, str]:
-    """What leads another process, in whatever folder it stands, to the same settings; secrets stay in their files."""
+    """Return the environment variables that give a process in any folder the same settings, secrets left out."""
     given = {*os.environ, *read_env_file()}
     told = {name: getattr(chosen, name) for name in chosen.model_fields_set if _PREFIX + name.upper() in given}
     told["home"] = chosen.home.resolve()
@@ -136,7 +145,7 @@ def as_environment(chosen: Settings) -> dict[str, str]:
 
 @lru_cache
 def settings() -> Settings:
-    """The settings of this process, read once. Raises UsageError naming the wrong variable."""
+    """Return the settings of this process, read once. Raises UsageError that names the invalid variable."""
     announce_env_file()
     try:
         return Settings()
@@ -145,5 +154,5 @@ def settings() -> Settings:
         name = "REWARDSMITH_" + "_".join(str(part) for part in first["loc"]).upper()
         raise UsageError(
             f"{name} is {first.get('input')!r}: {first['msg'].lower()}.",
-            "Set it right in the environment or in .env, or unset it for the default.",
+            f"Correct {name} in the environment or in .env, or unset it to use the default.",
         ) from error

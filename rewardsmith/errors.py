@@ -1,4 +1,4 @@
-"""One hierarchy of errors: each says the cause and the remedy, which the CLI prints in two lines."""
+"""The hierarchy of errors. Each has a cause and a remedy, which the command line prints in two lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import errno
 
 
 class RewardsmithError(Exception):
-    """Something the user can mend. `exit_code` 1 = it did not work, 2 = it was asked for wrongly."""
+    """An error that the user can fix.
+
+    Attributes:
+        cause: What went wrong, as a sentence.
+        remedy: What to do about it: an option, a value or a command.
+        exit_code: Exit code of the command: 1 if the work failed, 2 if the request was wrong.
+    """
 
     exit_code = 1
 
@@ -17,33 +23,33 @@ class RewardsmithError(Exception):
 
 
 class UsageError(RewardsmithError):
-    """The request itself is wrong: unknown task, unreadable spec, impossible option."""
+    """The request itself is wrong: an unknown task, an unreadable file, a value out of range."""
 
     exit_code = 2
 
 
 class TaskError(UsageError):
-    """The task's environment, the user's own code, failed or broke its contract. No reward is at fault."""
+    """The task's environment (the user's code) raised an error or broke its contract. No reward is at fault."""
 
 
 class StorageError(RewardsmithError):
-    """The database cannot be used: missing, locked, of another version, no space."""
+    """The database cannot be used: it is missing, locked, full, or of another version."""
 
 
 class BudgetSpent(RewardsmithError):
-    """A hard limit of the job is reached; what was found so far is kept."""
+    """A limit of the job's budget is reached. Results so far are kept."""
 
 
 class LostItem(RewardsmithError):
-    """The work item is no longer ours: cancelled, or its lease went to another worker."""
+    """This process no longer holds the work item: it was cancelled, or another worker has leased it."""
 
 
 class DiskFull(RewardsmithError):
-    """A disk of this machine has no space left. What is finished is kept."""
+    """A disk of this machine has no space left. Finished results are kept."""
 
 
 def words_of(error: BaseException, longest: int) -> str:
-    """An exception's own text on one line, cut at `longest` characters; that of foreign code may fail to be made."""
+    """Return an exception's message on one line of at most `longest` characters; "" if its `__str__` raises."""
     try:
         text = " ".join(str(error).split())
     except Exception:
@@ -52,25 +58,30 @@ def words_of(error: BaseException, longest: int) -> str:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether the operating system refused a write for want of space."""
+    """Return whether the operating system refused a write because the disk or the quota is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def of_system(error: OSError) -> RewardsmithError:
-    """What the operating system refused, as a cause and a remedy."""
+    """Convert an error of the operating system into a cause and a remedy; DiskFull if no space is left."""
     where = f": {error.filename}" if error.filename else ""
     if is_disk_full(error):
         return DiskFull(
             f"No space left on the disk{where}",
-            "Free some; nothing that is finished is lost.",
+            "Free some space and run the command again; finished results are kept.",
         )
-    return RewardsmithError(f"{error.strerror or error}{where}", "Check the path, rights and free space.")
+    return RewardsmithError(f"{error.strerror or error}{where}", "Check the path, its permissions and the free space.")
 
 
 def no_reward(what: str, problem: str | None) -> UsageError:
-    """What to say of a text without a reward function; `problem`: why it is not even Python, if so."""
+    """Return the error for a text that defines no reward function.
+
+    Args:
+        what: The name of the text or file in the message.
+        problem: The syntax error, if the text is not valid Python; else None.
+    """
     if problem is not None:
-        return UsageError(f"{what} is not Python: {problem}.", "Mend it; nothing of it can be read before.")
+        return UsageError(f"{what} is not valid Python: {problem}.", "Fix the syntax error first.")
     return UsageError(
         f"{what} defines neither reward(), potential(), dense() and sparse(), nor subgoals() with predicates.",
         "Write `def reward(prev, action, state, memory):` returning a number or a dict of numbers.",
@@ -78,8 +89,8 @@ def no_reward(what: str, problem: str | None) -> UsageError:
 
 
 def no_cuda() -> RewardsmithError:
-    """What to say where CUDA is asked for and absent."""
+    """Return the error for a job that requires CUDA on a machine without it."""
     return RewardsmithError(
         "This machine has no CUDA device that torch can use.",
-        "Leave --device at cpu, or install a CUDA build of torch; `rewardsmith doctor` shows the GPU.",
+        "Use --device cpu, or install a CUDA build of torch; `rewardsmith doctor` shows whether it finds the GPU.",
     )

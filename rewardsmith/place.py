@@ -1,4 +1,8 @@
-"""Where the work is kept, for commands that only read: `config.settings` without what checking all settings costs."""
+"""Location of the database and artifacts, for commands that only read.
+
+The result equals that of `config.settings`, but pydantic, whose import takes
+most of a command's start-up time, is not loaded.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pathlib import Path
 from rewardsmith.errors import UsageError
 
 SECRETS = Path("/run/secrets")
-"""Containers hand over passwords as files, which neither `docker inspect` nor a child's environment shows."""
+"""Containers pass passwords as files, which neither `docker inspect` nor a child process's environment shows."""
 
 HOME = Path(".rewardsmith")
 """Folder of the database and artifacts, unless REWARDSMITH_HOME is set."""
@@ -18,14 +22,17 @@ HOME = Path(".rewardsmith")
 
 @dataclass(frozen=True)
 class Place:
-    """The database's URL and the folder of artifacts."""
+    """The URL of the database and the folder of artifacts."""
 
     url: str
     artifacts: Path
 
 
 def find_place() -> Place:
-    """From the environment, a .env file, secrets, defaults, in this order; a test holds it to `config.settings`."""
+    """Read the location from the environment, the .env file, the secrets, or the defaults, in this order.
+
+    A test compares the result with `config.settings`.
+    """
     announce_env_file()
     set_home = _setting("REWARDSMITH_HOME")
     home = HOME if set_home is None else Path(set_home)
@@ -39,30 +46,30 @@ _NEVER = {
     *("REWARDSMITH_ALLOW_WEAK_SANDBOX", "REWARDSMITH_SANDBOX_WRAPPER"),
     *("REWARDSMITH_API_BASE", "REWARDSMITH_DATABASE_URL", "REWARDSMITH_MODEL"),
 }
-"""What the folder that one happens to stand in must not decide: how programs are locked in, where keys and work go,
-whom a job pays."""
+"""Settings that a .env file of the current folder must not change, because the folder may come from a stranger: the
+sandbox, and the addresses and the model that receive keys, work and money."""
 
 _ANNOUNCED = "REWARDSMITH_ENV_FILE_ANNOUNCED"
 _MOST_BYTES = 100_000
 
 
 def read_env_file() -> dict[str, str]:
-    """What the .env file of this folder sets: settings of rewardsmith, without `_NEVER`, and providers' API keys.
+    """Return the settings and API keys of this folder's .env file, without those of `_NEVER`.
 
-    Values are taken as they stand: `${NAME}` in one is not replaced, or an address could carry a key away. Raises
-    UsageError for a file that cannot be read.
+    `${NAME}` in a value is not expanded; otherwise an address could contain a key. Raises UsageError if the file cannot
+    be read.
     """
     return {name: value for name, value in _env_file().items() if name not in _NEVER}
 
 
 def announce_env_file() -> None:
-    """Say on stderr, once for this process and all that it starts, what a .env file sets: names, never values."""
+    """Print the names (not the values) that the .env file sets, once for this process and its children, to stderr."""
     if _ANNOUNCED in os.environ:
         return
     found = _env_file()
     for said, names in (
         ("sets", [n for n in found if n not in _NEVER]),
-        ("may not set, so that it is ignored (set it in the environment):", [n for n in found if n in _NEVER]),
+        ("may not set these variables, set them in the environment instead:", [n for n in found if n in _NEVER]),
     ):
         if names:
             os.environ[_ANNOUNCED] = "1"
@@ -80,19 +87,19 @@ def _env_file() -> dict[str, str]:
         values = dotenv_values(ENV_FILE, interpolate=False)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"The file {ENV_FILE.resolve()} cannot be read: {error}.", "Mend it or move it away."
+            f"The file {ENV_FILE.resolve()} cannot be read: {error}.", "Fix the file, or move it to another folder."
         ) from error
     upper = {name.upper(): value for name, value in values.items() if value is not None}
     return {name: value for name, value in upper.items() if name.startswith(_PREFIX) or name.endswith(_KEY)}
 
 
 def database_url(home: Path) -> str:
-    """SQLite under `home`."""
+    """Return the URL of the SQLite database in the folder `home`."""
     return f"sqlite:///{(home / 'rewardsmith.db').resolve()}"
 
 
 def artifacts_folder(home: Path) -> Path:
-    """Checkpoints, policies, pictures and logs."""
+    """Return the folder of checkpoints, policies, plots and logs."""
     return home.resolve() / "artifacts"
 
 

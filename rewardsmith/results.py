@@ -1,4 +1,4 @@
-"""What the public functions return: typed, and readable in a notebook, as plain records and as JSON."""
+"""The results of the public functions: typed, with a view in notebooks, and convertible to records and JSON."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
 
 
 class Result(ABC):
-    """What all results share."""
+    """Base class of the results of the public functions."""
 
     @abstractmethod
     def to_records(self) -> list[dict[str, Any]]:
-        """The result's table as plain rows, ready for `pandas.DataFrame` or `polars.DataFrame`."""
+        """Return the result's table as a list of rows, for `pandas.DataFrame` or `polars.DataFrame`."""
 
     def as_dict(self) -> dict[str, Any]:
-        """The whole result as plain data that JSON can hold; a number that is not finite is None."""
+        """Return the whole result as data that JSON can represent; infinite numbers and NaN become None."""
         return _plain(asdict(self))  # type: ignore[call-overload]
 
     def to_json(self, indent: int | None = 2) -> str:
-        """The whole result as JSON; `indent` as in `json.dumps`."""
+        """Return the whole result as JSON; `indent` is that of `json.dumps`."""
         return json.dumps(self.as_dict(), indent=indent)
 
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """One program of a job, as the search left it.
+    """One candidate of a job: a program and its results in the search.
 
     Attributes:
         id: The candidate's id, JOB-NAME.
-        iteration: The round that it was designed in, from 1; 0 for the sparse baseline.
-        move: How it came to be: "new", "revise", "combine", "repair", "fork" or "baseline".
-        state: Where it stands, in words: "designing", "checking", "training", "trained", "dead", ...
+        iteration: The round of its design, from 1; 0 for the sparse baseline.
+        move: How it was made: "new", "revise", "combine", "repair", "fork" or "baseline".
+        state: Its state: "designing", "checking", "training", "trained", "dead", ...
         best: Whether it is the job's best candidate.
-        success: Success rate in the search, 0 to 1; None before any evaluation.
-        success_low: Lower end of the rate's 95 % interval.
-        success_high: Upper end of the rate's 95 % interval.
-        steps: Environment steps that it was trained for in the search.
-        difficulty: Predicted difficulty of learning; the smaller of two learns sooner.
-        note: Why it was rejected, or another remark on it.
-        source: The program; empty for the baseline.
+        success: Success rate in the search, 0 to 1; None before the first evaluation.
+        success_low: Lower end of its 95 % confidence interval (Wilson).
+        success_high: Upper end of its 95 % confidence interval (Wilson).
+        steps: Environment steps of its training in the search.
+        difficulty: Predicted difficulty of learning; smaller is easier.
+        note: The rejection reason, or another remark.
+        source: Text of the program; empty for the baseline.
     """
 
     id: str
@@ -72,17 +72,17 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One evaluation while a policy was trained.
+    """One evaluation during training: a point of a learning curve.
 
     Attributes:
         candidate: The candidate's id.
-        purpose: What the trial was for: "search", "retrain" or "confirm".
-        seed: The trial's training seed.
+        purpose: Purpose of the trial: "search", "retrain" or "confirm".
+        seed: Training seed of the trial.
         steps: Environment steps trained so far.
         success: Success rate of the stochastic policy, 0 to 1.
         episodes: Episodes of the evaluation.
-        shaped_return: Mean return of a training episode since the last point, as the program pays.
-        env_return: The same as the environment pays.
+        shaped_return: Mean return of the training episodes since the last point, in the reward trained on.
+        env_return: Mean return of the same episodes in the environment's own reward.
     """
 
     candidate: str
@@ -96,7 +96,7 @@ class CurvePoint:
 
 
 Table = Literal["candidates", "curves", "claim"]
-"""The tables of a job."""
+"""The tables of a JobResult."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +105,17 @@ class JobResult(Result):
 
     Attributes:
         job_id: The job's id.
-        task: Task id, or the YAML file that describes the task.
-        method: How rewards are made.
+        task: Task id, or the path of the YAML file that describes the task.
+        method: Name of the method.
         state: "running", "paused", "done", "failed" or "cancelled".
-        note: Why it ended or paused as it did, if there is something to say.
+        note: Why the job ended or was paused; None while it runs.
         best: Id of the best candidate; None if there is none.
-        source: The best candidate's program.
-        oracle_informed: Whether a planner or the simulator's truth informed the design.
-        claim: The best candidate against the sparse baseline on fresh seeds; None if nothing was confirmed.
+        source: Text of the best candidate's program.
+        oracle_informed: Whether the design used privileged information: a planner or the simulator's state.
+        claim: The final evaluation: the best candidate against the sparse baseline on held-out seeds; None if the job
+            made none.
         candidates: Every candidate, the baseline first.
-        curves: Every evaluation of every trial that is not under way.
+        curves: Every evaluation of every trial that is not running.
     """
 
     job_id: str
@@ -130,10 +131,11 @@ class JobResult(Result):
     curves: tuple[CurvePoint, ...] = field(default=(), repr=False)
 
     def to_records(self, table: Table = "candidates") -> list[dict[str, Any]]:
-        """One of the job's tables as plain rows.
+        """Return one of the job's tables as a list of rows.
 
         Args:
-            table: "candidates": a row per candidate. "curves": a row per evaluation. "claim": a row per arm and seed.
+            table: "candidates": a row per candidate. "curves": a row per evaluation. "claim": a row per candidate (the
+                best one and the baseline) and seed.
         """
         if table == "claim":
             return [] if self.claim is None else [*_arm_records(self.claim.best), *_arm_records(self.claim.baseline)]
@@ -151,13 +153,13 @@ class JobResult(Result):
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """One check of a reward.
+    """The verdict of one check of a reward.
 
     Attributes:
-        check: Which one: "gate", "contract", "cost", "determinism", "battery" or "certificate".
+        check: "gate", "contract", "cost", "determinism", "battery" or "certificate".
         passed: Whether the reward passed.
-        message: What was found, in words.
-        details: The figures behind the words, as plain data.
+        message: The finding in a sentence.
+        details: The figures of the finding.
     """
 
     check: str
@@ -168,22 +170,22 @@ class CheckVerdict:
 
 @dataclass(frozen=True)
 class CheckResult(Result):
-    """The verdicts on one reward, and what they say together.
+    """The verdicts on one reward.
 
     Attributes:
         task: The task's id.
-        functions: The functions that the program defines.
-        gamma: The discount that was assumed.
+        functions: Names of the reward functions that the program defines.
+        gamma: The discount of the learner that the checks assumed.
         passed: Whether no check failed.
         verdicts: The checks in their order, up to the first that failed.
-        not_run: Checks that this task does not allow, with the reason.
-        soundness: What the certificate says over the layouts, such as `headline` and `smallest_margin`; None without
-            a certificate.
-        flooding: How large guidance is beside the pay for success; None without a battery.
-        difficulty: Predicted difficulty of learning; the smaller of two rewards learns sooner.
-        components: What each of the program's numbers came to over played transitions, by its name.
-        counterexamples: Behaviours that are worth more than a solution and do not solve: layout, seed, actions
-            (`prefix` once, then `cycle` again and again), what they are worth, and `text`, the same in words.
+        not_run: Reasons for the checks that cannot run on this task, by check.
+        soundness: The certificate's verdict over all layouts, with `headline` and `smallest_margin`; None without a
+            certificate.
+        flooding: The shaping-to-task reward ratio; None without a battery.
+        difficulty: Predicted difficulty of learning; smaller is easier.
+        components: Statistics of each component of the reward over the played transitions, by name.
+        counterexamples: Behaviours with a higher return than a solution that do not solve the task. Each has a layout,
+            a seed, its actions (`prefix` once, then `cycle` repeatedly), its return, and a description (`text`).
     """
 
     task: str
@@ -199,11 +201,11 @@ class CheckResult(Result):
     counterexamples: tuple[Mapping[str, Any], ...] = field(repr=False)
 
     def verdict(self, check: str) -> CheckVerdict | None:
-        """The verdict of one check, or None if it was not reached."""
+        """Return the verdict of the named check, or None if it was not reached."""
         return next((v for v in self.verdicts if v.check == check), None)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """A row per check: check, passed, message."""
+        """Return a row per check: check, passed, message."""
         return [{"check": v.check, "passed": v.passed, "message": v.message} for v in self.verdicts]
 
     def save_counterexamples(self, path: str | Path) -> int:
@@ -222,13 +224,13 @@ class CheckResult(Result):
 
 @dataclass(frozen=True)
 class ExportResult(Result):
-    """What `export` wrote.
+    """The files that `export` wrote.
 
     Attributes:
         candidate: Id of the exported candidate.
-        folder: The folder.
-        files: The files in it.
-        notes: What is to know of the export, such as a policy that could not be read.
+        folder: The folder that holds the files.
+        files: Paths of the files.
+        notes: Warnings about the export, such as a policy that could not be read.
     """
 
     candidate: str
@@ -237,7 +239,7 @@ class ExportResult(Result):
     notes: tuple[str, ...] = ()
 
     def to_records(self) -> list[dict[str, Any]]:
-        """A row per file: its path and its size in bytes."""
+        """Return a row per file: its path and its size in bytes."""
         return [{"file": str(path), "bytes": path.stat().st_size} for path in self.files]
 
     def _repr_html_(self) -> str:
@@ -248,7 +250,7 @@ class ExportResult(Result):
 
 
 def read_job(connection: Readable, job_id: str) -> JobResult:
-    """A job as it stands in the database."""
+    """Read the present state of a job from the database."""
     shown = read_overview(connection, job_id)
     job, sources = shown.job, {c.id: c.source for c in reads.candidates_of(connection, job_id)}
     candidates = tuple(_candidate_of(row, sources[row.candidate]) for row in shown.rows)
@@ -294,7 +296,7 @@ def _candidate_of(row: Row, source: str) -> CandidateResult:
 
 
 def read_check(found: CheckedReward) -> CheckResult:
-    """The verdicts of `offline.check_reward` as a public result."""
+    """Convert the verdicts of `offline.check_reward` to the public result."""
     said = found.as_dict()
     certificate = found.verdict("certificate")
     layouts = certificate.details["layouts"] if certificate is not None else []

@@ -1,4 +1,4 @@
-"""What a user may ask for: a JobSpec, its budget and its training settings."""
+"""The settings of a job: JobSpec, with its budget (Budget) and its training settings (TrainingSpec)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from rewardsmith.files import read_text
 
 @dataclass(frozen=True)
 class Flag:
-    """Marks a setting that `rewardsmith run` takes as an option of its own; scripts/make_options.py reads it.
+    """Marks a setting that is an option of `rewardsmith run`. scripts/make_options.py reads it.
 
-    name: how the option is called; by default as the setting. written: how its value is written, for the help.
-    file: whether the value names a file. envvar: an environment variable that sets it where nothing else does.
+    Attributes:
+        name: Name of the option; by default that of the setting.
+        written: Syntax of the value, for the help text.
+        file: Whether the value is the path of a file.
+        envvar: Environment variable with the default of the option.
     """
 
     name: str | None = None
@@ -41,35 +44,39 @@ _LARGEST_SEED = 20_000_000  # every training seed that follows from it fits into
 
 
 class Budget(_Strict):
-    """Hard stops of a job. None means no limit. When one is reached the job keeps its best."""
+    """Limits of a job; None means no limit. A job that reaches one ends and keeps its best candidate."""
 
     dollars: Annotated[float | None, Flag("--max-dollars")] = Field(
-        default=None, ge=0, description="limit of dollars for language models"
+        default=None, ge=0, description="limit on the cost of language models, in dollars"
     )
     tokens: Annotated[int | None, Flag("--max-tokens")] = Field(
-        default=None, ge=0, le=_MOST, description="limit of tokens, sent and received"
+        default=None, ge=0, le=_MOST, description="limit on tokens, sent and received together"
     )
     calls: Annotated[int | None, Flag("--max-calls")] = Field(
-        default=None, ge=0, le=_MOST, description="limit of language-model calls"
+        default=None, ge=0, le=_MOST, description="limit on language-model calls"
     )
     env_steps: Annotated[int | None, Flag("--max-steps")] = Field(
-        default=None, ge=0, le=_MOST, description="limit of environment steps, search and claim together"
+        default=None, ge=0, le=_MOST, description="limit on environment steps, search and claim together"
     )
     seconds: Annotated[float | None, Flag("--max-seconds")] = Field(
-        default=None, gt=0, description="limit of seconds of wall clock since the job began"
+        default=None, gt=0, description="limit on the job's working time, in seconds of wall clock"
     )
 
 
 class TrainingSpec(_Strict):
-    """PPO settings of every trial. A study found the defaults, on rewards of many authors, see docs/training.md."""
+    """PPO settings of every trial. docs/training.md describes the study that the defaults are taken from."""
 
     num_envs: int = Field(default=64, ge=1, le=4096)
     rollout_steps: int = Field(default=64, ge=8, le=4096, description="steps per environment and rollout")
     batch_size: int = Field(default=512, ge=8, le=2**24)
     epochs: int = Field(default=3, ge=1, le=100)
     learning_rate: float = Field(default=1.5e-3, gt=0, le=1)
-    lr_hold: float = Field(default=0.8, ge=0, le=1, description="share of the trial before the rate begins to fall")
-    final_lr: float = Field(default=0.0, ge=0, le=1, description="share of the learning rate left at the end")
+    lr_hold: float = Field(
+        default=0.8, ge=0, le=1, description="fraction of the trial with a constant learning rate, before it falls"
+    )
+    final_lr: float = Field(
+        default=0.0, ge=0, le=1, description="learning rate at the end of the trial, as a fraction of learning_rate"
+    )
     gamma: float = Field(default=0.97, gt=0, le=1)
     gae_lambda: float = Field(default=0.9, ge=0, le=1)
     clip_range: float = Field(default=0.3, gt=0, le=1e6)
@@ -82,74 +89,94 @@ class TrainingSpec(_Strict):
         default=True, description="divide rewards by the running root mean square of discounted returns"
     )
     hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
-        default=(128, 64), min_length=1, description="widths, tanh between"
+        default=(128, 64), min_length=1, description="widths of the hidden layers (tanh)"
     )
     cells: Literal["one-hot", "scaled"] = Field(
-        default="one-hot", description="grid views: one-hot into a first layer shared by actor and critic, or scaled"
+        default="one-hot",
+        description="encoding of grid views: one-hot, into a first layer shared by actor and critic, or scaled",
     )
-    memory: Literal["none", "lstm"] = Field(default="none", description="whether policies remember what they saw")
-    eval_episodes: int = Field(default=200, ge=10, le=1_000_000, description="episodes per point of the curve")
-    final_episodes: int = Field(default=1000, ge=10, le=1_000_000, description="episodes of the claim")
+    memory: Literal["none", "lstm"] = Field(default="none", description="lstm: recurrent policies")
+    eval_episodes: int = Field(
+        default=200, ge=10, le=1_000_000, description="evaluation episodes per point of a learning curve"
+    )
+    final_episodes: int = Field(
+        default=1000, ge=10, le=1_000_000, description="evaluation episodes per seed of the claim"
+    )
     device: Annotated[Literal["cpu", "cuda", "auto"], Flag()] = Field(
-        default="cpu", description="where policies are trained: cpu, cuda, or auto, the faster by measurement"
+        default="cpu", description="where policies are trained: cpu, cuda, or auto (measures both, takes the faster)"
     )
 
 
 class TaskDescription(_Strict):
-    """What a job keeps of a task that a YAML file describes: later edits of the file do not change the job."""
+    """A job's copy of the YAML file that describes its task. Later edits of the file do not change the job."""
 
-    text: str = Field(max_length=1_000_000, description="the file, as it was when the job was created")
-    folder: str = Field(description="where the module of its environment was found")
+    text: str = Field(max_length=1_000_000, description="content of the file when the job was created")
+    folder: str = Field(description="folder that contains the module of the environment")
     files: dict[str, str] = Field(default={}, description="SHA-256 of the module's sources, by path in the folder")
     changes: tuple[str, ...] = Field(default=(), description="changes of the module that the user accepted")
 
 
 class JobSpec(_Strict):
-    """One request: design a reward for `task` with `method`, asking `model`, within `budget`."""
+    """The settings of a job: its task, method, models, search, claim and budget."""
 
     task: Annotated[str, Flag()] = Field(
-        min_length=1, max_length=200, description="task id, or a YAML file that describes one"
+        min_length=1, max_length=200, description="task id, or the path of a YAML file that describes a task"
     )
     method: Annotated[str, Flag()] = Field(
-        default="auto-mc-reward", description="how rewards are made; see `rewardsmith methods`"
+        default="auto-mc-reward", description="method that makes rewards; `rewardsmith methods` lists them"
     )
     combine: Annotated[tuple[str, ...], Flag("--with", "such as count,rnd")] = Field(
-        default=(), description="methods whose channels are added to the method's own"
+        default=(), description="methods whose reward channels are added to those of `method`"
     )
     options: Annotated[dict[str, dict[str, Any]], Flag("--option", "[METHOD.]NAME=VALUE, may be repeated")] = Field(
-        default={}, description="a method's own settings, by method"
+        default={}, description="options of methods, as {method: {name: value}}"
     )
     weights: Annotated[dict[str, float], Flag("--weight", "CHANNEL=NUMBER, may be repeated")] = Field(
-        default={}, description="weights of channels, by channel"
+        default={}, description="weights of reward channels, by channel"
     )
     model: Annotated[str, Flag(envvar="REWARDSMITH_MODEL")] = Field(
-        default="synth", description="a litellm id such as gpt-4o, or synth: no language model"
+        default="synth",
+        description="model id of litellm, such as openai/gpt-4o; synth composes programs by rules and calls no model",
     )
-    designer_model: Annotated[str | None, Flag()] = Field(default=None, description="model of the designer, if another")
-    critic_model: Annotated[str | None, Flag()] = Field(default=None, description="model of the critic, if another")
-    analyzer_model: Annotated[str | None, Flag()] = Field(default=None, description="model of the analyzer, if another")
+    designer_model: Annotated[str | None, Flag()] = Field(
+        default=None, description="model that designs programs; by default that of `model`"
+    )
+    critic_model: Annotated[str | None, Flag()] = Field(
+        default=None, description="model that reviews programs; by default that of `model`"
+    )
+    analyzer_model: Annotated[str | None, Flag()] = Field(
+        default=None, description="model that analyses failed episodes; by default that of `model`"
+    )
     fallback_models: Annotated[tuple[str, ...], Flag("--fallback-model", "may be repeated")] = Field(
-        default=(), description="models asked in order where the one before cannot answer"
+        default=(), description="models to call, in this order, when the one before fails"
     )
-    api_base: Annotated[str | None, Flag()] = Field(default=None, description="address of an OpenAI-compatible server")
+    api_base: Annotated[str | None, Flag()] = Field(default=None, description="URL of an OpenAI-compatible server")
     stream: Annotated[bool, Flag("--stream/--no-stream")] = Field(
-        default=False, description="receive answers piece by piece"
+        default=False, description="stream the answers of language models"
     )
     prompt_tokens: Annotated[int, Flag()] = Field(
-        default=16_000, ge=1_000, le=100_000_000, description="evidence in prompts is cut to about this length"
+        default=16_000,
+        ge=1_000,
+        le=100_000_000,
+        description="approximate limit on the length of a prompt's evidence, in tokens",
     )
     answer_tokens: Annotated[int, Flag()] = Field(
-        default=4_096, ge=64, le=100_000_000, description="longest answer, thinking included"
+        default=4_096,
+        ge=64,
+        le=100_000_000,
+        description="limit on the length of an answer, reasoning included, in tokens",
     )
     record: Annotated[str | None, Flag(file=True)] = Field(
-        default=None, description="cassette: the file that every call is written to"
+        default=None, description="file (cassette) to record every call in"
     )
     replay: Annotated[str | None, Flag(file=True)] = Field(
-        default=None, description="cassette of a recorded job: its answers replace every model's"
+        default=None, description="cassette of a recorded job, whose answers replace those of all models"
     )
     iterations: Annotated[int, Flag()] = Field(default=3, ge=1, le=100, description="rounds of the search")
     samples: Annotated[int, Flag()] = Field(default=3, ge=1, le=64, description="candidates per round")
-    repairs: int = Field(default=3, ge=0, le=10, description="repair rounds of a candidate that fails a check")
+    repairs: int = Field(
+        default=3, ge=0, le=10, description="largest number of repairs of a candidate that fails a check"
+    )
     seeds: Annotated[int, Flag()] = Field(
         default=1, ge=1, le=32, description="training seeds per candidate in the search"
     )
@@ -157,44 +184,48 @@ class JobSpec(_Strict):
         default=500_000, ge=1_000, le=_MOST_STEPS, description="environment steps of a full trial"
     )
     rungs: tuple[float, ...] = Field(
-        default=(0.25, 0.5, 1.0), description="shares of a full trial after which candidates are compared"
+        default=(0.25, 0.5, 1.0), description="fractions of a full trial after which candidates are compared"
     )
-    keep: float = Field(default=0.5, gt=0, le=1, description="share of candidates promoted to the next rung")
+    keep: float = Field(default=0.5, gt=0, le=1, description="fraction of candidates promoted to the next rung")
     target: Annotated[float | None, Flag()] = Field(
-        default=0.95, gt=0, le=1, description="stop searching at this success rate"
+        default=0.95, gt=0, le=1, description="success rate at which the search stops"
     )
     favourite_first: bool = Field(
         default=True, description="one candidate after the other trains, by predicted difficulty; false: all at once"
     )
     confirm: Annotated[int, Flag()] = Field(
-        default=10, ge=0, le=100, description="fresh seeds of the claim; 0 skips it"
+        default=10, ge=0, le=100, description="seeds of the claim, the final evaluation on held-out seeds; 0 skips it"
     )
-    designs: bool = Field(default=True, description="whether programs are designed; set by methods that ask for none")
-    verification: bool = Field(default=True, description="battery and certificate before training")
+    designs: bool = Field(default=True, description="whether to design programs; false for methods with a fixed reward")
+    verification: bool = Field(default=True, description="run the battery and the certificate before training")
     retrain: Annotated[bool, Flag("--retrain/--no-retrain")] = Field(
-        default=True, description="train a drowned or saturated candidate once more with other settings"
+        default=True, description="retrain a candidate diagnosed as drowned or saturated once, with other settings"
     )
     train_anyway: Annotated[bool, Flag("--train-anyway")] = Field(
-        default=False, description="train what battery or certificate reject, too"
+        default=False, description="train candidates that the battery or the certificate rejects"
     )
     episode_budget: Annotated[Literal["auto"] | float | None, Flag()] = Field(
         default=None, description="bound on a program channel's sum over an episode; auto: what solutions are paid"
     )
     planner: Annotated[bool, Flag("--planner/--no-planner")] = Field(
-        default=True, description="show the planner's subgoal order to the designer"
+        default=True, description="show the planner's order of subgoals to the designer"
     )
     seed: Annotated[int, Flag()] = Field(
-        default=0, ge=0, le=_LARGEST_SEED, description="everything random follows from this"
+        default=0, ge=0, le=_LARGEST_SEED, description="seed of the job, which determines all other seeds"
     )
-    training: TrainingSpec = Field(default=TrainingSpec(), description="settings of the trainer, see docs/training.md")
-    budget: Budget = Field(default=Budget(), description="limits of the job: calls, tokens, dollars, steps, seconds")
-    name: str | None = Field(default=None, max_length=80, description="a name of the job")
-    description: TaskDescription | None = Field(default=None, description="set for a task that a file describes")
+    training: TrainingSpec = Field(
+        default=TrainingSpec(), description="training settings by name, see docs/training.md"
+    )
+    budget: Budget = Field(
+        default=Budget(), description="limits of the job by name: dollars, tokens, calls, env_steps, seconds"
+    )
+    name: str | None = Field(default=None, max_length=80, description="name of the job")
+    description: TaskDescription | None = Field(default=None, description="copy of the file that describes the task")
 
     @model_validator(mode="after")
     def _rungs_rise_to_one(self) -> JobSpec:
         if not self.rungs or list(self.rungs) != sorted(set(self.rungs)) or self.rungs[-1] != 1.0 or self.rungs[0] <= 0:
-            raise ValueError("rungs must rise and end with 1.0, for example 0.25, 0.5, 1.0")
+            raise ValueError("rungs must increase and end with 1.0, for example 0.25, 0.5, 1.0")
         return self
 
     @field_validator("episode_budget")
@@ -207,14 +238,14 @@ class JobSpec(_Strict):
     @field_validator("api_base")
     @classmethod
     def _address_holds_no_secret(cls, value: str | None) -> str | None:
-        # Settings are stored, shown and exported; keys belong into the environment.
+        # Settings are stored, shown and exported; keys belong in the environment.
         if value and (re.search(r"//[^/]*@", value) or "?" in value):
             raise ValueError("an address must not carry a password or a key; set the provider's environment variable")
         return value
 
     def fingerprint(self, seed_reward: str | None = None) -> str:
-        """Hash of everything asked for: the same command finds its unfinished job by it."""
-        # The same task in another place is the same; and what has no description is hashed as it always was.
+        """Return a hash of all settings, by which the same command finds its unfinished job."""
+        # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
         asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes"}})
         if self.description is None:
             del asked["description"]
@@ -223,18 +254,18 @@ class JobSpec(_Strict):
 
     @property
     def asks_nobody(self) -> bool:
-        """Whether no language model and no person is asked: rules or a recording answer at once."""
+        """Whether rules or a recording answer every prompt, so that no language model and no person is needed."""
         asked = {self.model_of(role) for role in ("designer", "critic", "analyzer")}
         listed = all(name in ("synth", "none") or name.startswith("listed:") for name in asked)
         return self.replay is not None or listed
 
     @property
     def searches(self) -> bool:
-        """Whether programs are designed, criticised, analysed; else a given reward is trained and confirmed."""
+        """Whether the job searches for programs. Otherwise it trains and confirms a given reward."""
         return self.designs and self.model != "none"
 
     def model_of(self, role: str) -> str:
-        """The model that plays `role` ("designer", "critic", "analyzer"; a method's own roles take `model`)."""
+        """Return the model of a role: "designer", "critic", "analyzer". A method's own roles use `model`."""
         named = {"designer": self.designer_model, "critic": self.critic_model, "analyzer": self.analyzer_model}
         return named.get(role) or self.model
 
@@ -245,15 +276,15 @@ _UNSTUDIED: dict[str, Any] = {
     "batch_size": 1024, "epochs": 4, "learning_rate": 1e-3, "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2,
     "hidden": (64, 64), "entropy": 0.01,
 }  # fmt: skip
-# What was seen at an episode's beginning decides at its end.
+# An observation at the beginning of an episode determines the right action at its end.
 _MEMORY = {**_UNSTUDIED, "learning_rate": 7e-4, "memory": "lstm"}
 _VECTOR = {**_UNSTUDIED, "num_envs": 16, "batch_size": 256, "epochs": 8}
 _BALANCE = {
     **_VECTOR, "num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0,
     "normalize_reward": False,
 }  # fmt: skip
-# In a chain of alike rooms views repeat, and rewards that pay new ground only depend on what no view shows: a critic is
-# wrong there, so advantages look further before they trust it.
+# In a chain of similar rooms views repeat, and a reward for new ground depends on what the view does not show. The
+# critic is biased there, so a larger lambda relies on it less.
 _ALIKE = {"gae_lambda": 0.98}
 # Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults.
 _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
@@ -275,17 +306,17 @@ _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
 
 
 def default_steps(task: str) -> int:
-    """Environment steps of a full trial when none are asked for: what a good reward was seen to need."""
+    """Return the default environment steps of a full trial on this task: enough for a good reward, as measured."""
     return next(steps for prefix, steps, _ in _PRESETS if task.startswith(prefix))
 
 
 def default_training(task: str) -> dict[str, Any]:
-    """Training settings that differ from the defaults on this task."""
+    """Return the training settings of this task that differ from TrainingSpec's defaults."""
     return next(dict(changes) for prefix, _, changes in _PRESETS if task.startswith(prefix))
 
 
 def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """`values` of a JobSpec, completed by the task's own steps and training settings."""
+    """Return `values` of a JobSpec with the task's default steps and training settings added."""
     task = str(values.get("task", ""))
     given = values.get("training") or {}
     training = {**default_training(task), **given} if isinstance(given, dict) else given
@@ -293,36 +324,40 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_spec(values: dict[str, Any]) -> JobSpec:
-    """Check `values`; a wrong key names the nearest right one. Raises UsageError."""
+    """Validate `values`. Raises UsageError; for an unknown key the message suggests the nearest known one."""
     try:
         return JobSpec.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(error), "See `rewardsmith run --help` for what is allowed.") from error
+        raise UsageError(_explain(error), "`rewardsmith run --help` lists the settings and their ranges.") from error
 
 
 def read_spec_file(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML spec file. Raises UsageError if it cannot be read."""
+    """Return the settings in a YAML file. Raises UsageError if it cannot be read or holds no mapping."""
     import yaml
 
     try:
         values = yaml.safe_load(read_text(path))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = str(error).replace("\n", " ")
-        raise UsageError(f"Cannot read the spec {path}: {reason}", "Give a YAML file of job settings.") from error
+        raise UsageError(
+            f"Cannot read the job settings in {path}: {reason}", "Pass a YAML file of job settings."
+        ) from error
     if not isinstance(values, dict):
-        raise UsageError(f"The spec {path} is not a mapping.", "Write lines such as `task: MiniGrid-Unlock-v0`.")
+        raise UsageError(
+            f"The job settings in {path} are not a mapping.", "Write lines such as `task: MiniGrid-Unlock-v0`."
+        )
     return values
 
 
 def with_changes(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """`values` with `KEY=VALUE` texts put in; values are YAML, dots lead inwards. Raises UsageError."""
+    """Return `values` changed by KEY=VALUE texts: KEY is a dotted path, VALUE is YAML. Raises UsageError."""
     import yaml
 
     changed = dict(values)
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"{change!r} is not KEY=VALUE.", "Write for example --set budget.calls=50.")
+            raise UsageError(f"--set {change!r} is not KEY=VALUE.", "Write for example --set budget.calls=50.")
         *path, last = key.strip().split(".")
         place = changed
         for part in path:
@@ -333,7 +368,9 @@ def with_changes(values: dict[str, Any], changes: Sequence[str]) -> dict[str, An
             place[last] = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             shown = text if len(text) <= 60 else f"{text[:60]}..."
-            raise UsageError(f"The value of {key} cannot be read: {shown!r}", "Quote it as YAML.") from error
+            raise UsageError(
+                f"The value of --set {key} is not valid YAML: {shown!r}", f"Quote it: --set '{key}=\"...\"'."
+            ) from error
     return changed
 
 
@@ -347,5 +384,5 @@ def _explain(error: ValidationError) -> str:
             near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
             text = f"{place}: no such setting" + (f"; did you mean `{near[0]}`?" if near else "")
         parts.append(text)
-    text = "The job's settings are wrong: " + "; ".join(parts)
+    text = "The job's settings are invalid: " + "; ".join(parts)
     return text if text.endswith("?") else f"{text}."

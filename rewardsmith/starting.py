@@ -1,4 +1,4 @@
-"""Starting a job and running it here: what the commands and the public functions of `api` share."""
+"""Starts a job and runs it on this machine; shared by the command line and the public functions in api.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rewardsmith.storage.database import read
 
 
 def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> Context:
-    """The database of this folder (or of the settings)."""
+    """Open the database that the settings name, by default the one in this folder."""
     chosen = settings()
     if allow_weak_sandbox:
         os.environ["REWARDSMITH_ALLOW_WEAK_SANDBOX"] = "1"
@@ -32,10 +32,19 @@ def open_here(*, must_exist: bool = False, allow_weak_sandbox: bool = False) -> 
 
 
 def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tuple[str, bool]:
-    """Create the job, or find the unfinished one that asked for the same; (id, whether it goes on).
+    """Create a job, or resume the unfinished job with the same settings.
 
-    Raises ModelFailed or RewardsmithError, and creates nothing, where an API key or a GPU is missing: a baseline
-    would be trained first, or in vain.
+    Args:
+        context: The open database.
+        spec: The job's settings.
+        seed_reward: Text of the user's own program, as the first candidate.
+
+    Returns:
+        The job's id, and whether an unfinished job was resumed.
+
+    Raises:
+        ModelFailed: An API key is missing. No job is created: otherwise its baseline would be trained before the error.
+        RewardsmithError: A GPU is missing. No job is created.
     """
     spec = with_description(spec)
     _require_keys(spec)
@@ -68,10 +77,17 @@ def _require_device(spec: JobSpec) -> None:
 
 
 def training_spec(task: str, source: str, seeds: int, given: Mapping[str, Any], changes: Sequence[str] = ()) -> JobSpec:
-    """The settings of a job that designs nothing: it checks one reward, trains it, and confirms it on fresh seeds.
+    """Return the settings of a job that checks one reward, trains it, and evaluates it on fresh seeds.
 
-    `given`: settings of the spec by name. `changes`: the same as KEY=VALUE, such as training.entropy=0.01.
-    Raises UsageError.
+    Args:
+        task: Task id, or the path of a YAML file that describes a task.
+        source: Text of the reward program.
+        seeds: Training seeds of the claim.
+        given: Other settings of the job, by name.
+        changes: Other settings as KEY=VALUE, such as training.entropy=0.01.
+
+    Raises:
+        UsageError: A setting is invalid, or the text defines no reward.
     """
     values: dict[str, Any] = {
         "task": task,
@@ -90,7 +106,7 @@ def training_spec(task: str, source: str, seeds: int, given: Mapping[str, Any], 
 
 @contextmanager
 def executor(context: Context, job_id: str, slots: int | None) -> Iterator[Executor]:
-    """The local executor of a job; it is ended on the way out."""
+    """Start the local executor of a job; end it when the `with` block is left."""
     process = Executor(context, job_id, slots)
     try:
         yield process
@@ -101,32 +117,38 @@ def executor(context: Context, job_id: str, slots: int | None) -> Iterator[Execu
 
 def _end(context: Context, job_id: str, process: Executor) -> None:
     process.end()
-    # What it was killed too soon to give back itself. An interruption is not counted as an attempt.
+    # Items that the process was killed too early to return. An interruption is not counted as an attempt.
     queue.release(context.database, job_id, queue.owners_of(process.pid))
 
 
 def interrupt(context: Context, job_id: str, process: Executor) -> None:
-    """Finish and keep: trials stop and go on later from their checkpoints; the best so far stays."""
+    """Pause a job: its trials stop and continue later from their checkpoints; results so far are kept."""
     _end(context, job_id, process)
     lifecycle.pause_job(context, job_id, lifecycle.INTERRUPTED)
 
 
 def find_job_id(context: Context, text: str) -> str:
-    """The id of the job that `text` means."""
+    """Return the id of the job that `text` names: an id, a unique prefix, or "latest". Raises UsageError."""
     with read(context.database) as connection:
         return queries.find_job(connection, text).id
 
 
 def is_submitted(context: Context, job_id: str) -> bool:
-    """Whether the job is the service's, rather than of a local executor."""
+    """Return whether the job was submitted to the service, rather than started on this machine."""
     with read(context.database) as connection:
         return records.get_job(connection, job_id).service
 
 
 def settle_task(context: Context, job_id: str, accept: bool) -> list[str]:
-    """Before a job's task is opened: accept a change of its module if asked to; what is to know of the task.
+    """Check a job's task before it is opened; return notes for the user.
 
-    Raises UsageError if a module has changed and nobody accepts it.
+    Args:
+        context: The open database.
+        job_id: The job.
+        accept: Whether to accept a changed module of the task and mark the job.
+
+    Raises:
+        UsageError: The module has changed and `accept` is false.
     """
     with read(context.database) as connection:
         spec = JobSpec.model_validate(records.get_job(connection, job_id).spec)
@@ -139,5 +161,5 @@ def settle_task(context: Context, job_id: str, accept: bool) -> list[str]:
         require_same_task(spec)
     file = Path(spec.task)
     if file.is_file() and file.read_bytes() != spec.description.text.encode():
-        notes.append(f"{file} is not what this job began with; the job goes on with its own copy.")
+        notes.append(f"{file} has changed since the job was created; the job continues with its own copy.")
     return notes

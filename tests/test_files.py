@@ -80,7 +80,7 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: 
     with large.open("wb") as file:
         file.truncate(8 * RECORD_BYTES)  # of holes: it takes no space
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("read"))
-    with pytest.raises(RewardsmithError, match="bytes, and at most"):
+    with pytest.raises(RewardsmithError, match="bytes; the limit is"):
         READERS[name](large)
 
 

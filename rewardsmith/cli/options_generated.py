@@ -11,65 +11,88 @@ from typing import Annotated, Any
 import typer
 
 SETTINGS: dict[str, Any] = {
-    "task": Annotated[str | None, typer.Option("--task", help="Task id, or a YAML file that describes one.")],
-    "method": Annotated[str | None, typer.Option("--method", help="How rewards are made; see `rewardsmith methods`.")],
+    "task": Annotated[
+        str | None, typer.Option("--task", help="Task id, or the path of a YAML file that describes a task.")
+    ],
+    "method": Annotated[
+        str | None, typer.Option("--method", help="Method that makes rewards; `rewardsmith methods` lists them.")
+    ],
     "combine": Annotated[
         list[str] | None,
-        typer.Option("--with", help="Methods whose channels are added to the method's own (such as count,rnd)."),
+        typer.Option(
+            "--with", help="Methods whose reward channels are added to those of `method` (such as count,rnd)."
+        ),
     ],
     "options": Annotated[
         list[str] | None,
-        typer.Option("--option", help="A method's own settings, by method ([METHOD.]NAME=VALUE, may be repeated)."),
+        typer.Option(
+            "--option", help="Options of methods, as {method: {name: value}} ([METHOD.]NAME=VALUE, may be repeated)."
+        ),
     ],
     "weights": Annotated[
         list[str] | None,
-        typer.Option("--weight", help="Weights of channels, by channel (CHANNEL=NUMBER, may be repeated)."),
+        typer.Option("--weight", help="Weights of reward channels, by channel (CHANNEL=NUMBER, may be repeated)."),
     ],
     "model": Annotated[
         str | None,
         typer.Option(
-            "--model", help="A litellm id such as gpt-4o, or synth: no language model.", envvar="REWARDSMITH_MODEL"
+            "--model",
+            help="Model id of litellm, such as openai/gpt-4o; synth composes programs by rules and calls no model.",
+            envvar="REWARDSMITH_MODEL",
         ),
     ],
     "designer_model": Annotated[
-        str | None, typer.Option("--designer-model", help="Model of the designer, if another.")
+        str | None, typer.Option("--designer-model", help="Model that designs programs; by default that of `model`.")
     ],
-    "critic_model": Annotated[str | None, typer.Option("--critic-model", help="Model of the critic, if another.")],
+    "critic_model": Annotated[
+        str | None, typer.Option("--critic-model", help="Model that reviews programs; by default that of `model`.")
+    ],
     "analyzer_model": Annotated[
-        str | None, typer.Option("--analyzer-model", help="Model of the analyzer, if another.")
+        str | None,
+        typer.Option("--analyzer-model", help="Model that analyses failed episodes; by default that of `model`."),
     ],
     "fallback_models": Annotated[
         list[str] | None,
         typer.Option(
-            "--fallback-model", help="Models asked in order where the one before cannot answer (may be repeated)."
+            "--fallback-model", help="Models to call, in this order, when the one before fails (may be repeated)."
         ),
     ],
-    "api_base": Annotated[str | None, typer.Option("--api-base", help="Address of an OpenAI-compatible server.")],
-    "stream": Annotated[bool | None, typer.Option("--stream/--no-stream", help="Receive answers piece by piece.")],
+    "api_base": Annotated[str | None, typer.Option("--api-base", help="URL of an OpenAI-compatible server.")],
+    "stream": Annotated[
+        bool | None, typer.Option("--stream/--no-stream", help="Stream the answers of language models.")
+    ],
     "prompt_tokens": Annotated[
-        int | None, typer.Option("--prompt-tokens", help="Evidence in prompts is cut to about this length.")
+        int | None,
+        typer.Option("--prompt-tokens", help="Approximate limit on the length of a prompt's evidence, in tokens."),
     ],
-    "answer_tokens": Annotated[int | None, typer.Option("--answer-tokens", help="Longest answer, thinking included.")],
-    "record": Annotated[
-        Path | None, typer.Option("--record", help="Cassette: the file that every call is written to.")
+    "answer_tokens": Annotated[
+        int | None,
+        typer.Option("--answer-tokens", help="Limit on the length of an answer, reasoning included, in tokens."),
     ],
+    "record": Annotated[Path | None, typer.Option("--record", help="File (cassette) to record every call in.")],
     "replay": Annotated[
-        Path | None, typer.Option("--replay", help="Cassette of a recorded job: its answers replace every model's.")
+        Path | None,
+        typer.Option("--replay", help="Cassette of a recorded job, whose answers replace those of all models."),
     ],
     "iterations": Annotated[int | None, typer.Option("--iterations", help="Rounds of the search.")],
     "samples": Annotated[int | None, typer.Option("--samples", help="Candidates per round.")],
     "seeds": Annotated[int | None, typer.Option("--seeds", help="Training seeds per candidate in the search.")],
     "steps": Annotated[int | None, typer.Option("--steps", help="Environment steps of a full trial.")],
-    "target": Annotated[float | None, typer.Option("--target", help="Stop searching at this success rate.")],
-    "confirm": Annotated[int | None, typer.Option("--confirm", help="Fresh seeds of the claim; 0 skips it.")],
+    "target": Annotated[float | None, typer.Option("--target", help="Success rate at which the search stops.")],
+    "confirm": Annotated[
+        int | None,
+        typer.Option("--confirm", help="Seeds of the claim, the final evaluation on held-out seeds; 0 skips it."),
+    ],
     "retrain": Annotated[
         bool | None,
         typer.Option(
-            "--retrain/--no-retrain", help="Train a drowned or saturated candidate once more with other settings."
+            "--retrain/--no-retrain",
+            help="Retrain a candidate diagnosed as drowned or saturated once, with other settings.",
         ),
     ],
     "train_anyway": Annotated[
-        bool | None, typer.Option("--train-anyway", help="Train what battery or certificate reject, too.")
+        bool | None,
+        typer.Option("--train-anyway", help="Train candidates that the battery or the certificate rejects."),
     ],
     "episode_budget": Annotated[
         str | None,
@@ -78,22 +101,27 @@ SETTINGS: dict[str, Any] = {
         ),
     ],
     "planner": Annotated[
-        bool | None, typer.Option("--planner/--no-planner", help="Show the planner's subgoal order to the designer.")
+        bool | None,
+        typer.Option("--planner/--no-planner", help="Show the planner's order of subgoals to the designer."),
     ],
-    "seed": Annotated[int | None, typer.Option("--seed", help="Everything random follows from this.")],
+    "seed": Annotated[int | None, typer.Option("--seed", help="Seed of the job, which determines all other seeds.")],
     "training.device": Annotated[
         str | None,
-        typer.Option("--device", help="Where policies are trained: cpu, cuda, or auto, the faster by measurement."),
+        typer.Option(
+            "--device", help="Where policies are trained: cpu, cuda, or auto (measures both, takes the faster)."
+        ),
     ],
     "budget.dollars": Annotated[
-        float | None, typer.Option("--max-dollars", help="Limit of dollars for language models.")
+        float | None, typer.Option("--max-dollars", help="Limit on the cost of language models, in dollars.")
     ],
-    "budget.tokens": Annotated[int | None, typer.Option("--max-tokens", help="Limit of tokens, sent and received.")],
-    "budget.calls": Annotated[int | None, typer.Option("--max-calls", help="Limit of language-model calls.")],
+    "budget.tokens": Annotated[
+        int | None, typer.Option("--max-tokens", help="Limit on tokens, sent and received together.")
+    ],
+    "budget.calls": Annotated[int | None, typer.Option("--max-calls", help="Limit on language-model calls.")],
     "budget.env_steps": Annotated[
-        int | None, typer.Option("--max-steps", help="Limit of environment steps, search and claim together.")
+        int | None, typer.Option("--max-steps", help="Limit on environment steps, search and claim together.")
     ],
     "budget.seconds": Annotated[
-        float | None, typer.Option("--max-seconds", help="Limit of seconds of wall clock since the job began.")
+        float | None, typer.Option("--max-seconds", help="Limit on the job's working time, in seconds of wall clock.")
     ],
 }

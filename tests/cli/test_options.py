@@ -90,8 +90,8 @@ def test_home_is_an_option_and_a_variable(small_job, tmp_path):
 @pytest.mark.parametrize(("command", "option"), [("run", "--max-calls"), ("train", "--steps"), ("check", "--task")])
 def test_help_comes_from_the_spec(tmp_path, command, option):
     shown = " ".join(in_process(tmp_path, command, "--help").stdout.split())
-    texts = {"--max-calls": "Limit of language-model calls.", "--steps": "Environment steps of a full trial."}
-    texts["--task"] = "Task id, or a YAML file that describes one."
+    texts = {"--max-calls": "Limit on language-model calls.", "--steps": "Environment steps of a full trial."}
+    texts["--task"] = "Task id, or the path of a YAML file that describes a task."
     assert re.search(rf"{option} <\w+> {re.escape(texts[option])}", shown), shown
 
 
