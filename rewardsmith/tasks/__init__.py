@@ -1,4 +1,4 @@
-"""Tasks by id: MiniGrid's, the described Gymnasium ones, and a user's own YAML descriptions."""
+"""Look up tasks by id: MiniGrid and BabyAI ids, built-in Gymnasium descriptions, and a user's own YAML files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 
 def get_task(name: str, stored: StoredTask | None = None) -> Task:
-    """The Task called `name` (an id, or a YAML file); the one that a job has stored, if given (stored.StoredTask).
+    """Return the task called `name`.
 
-    Raises UsageError naming the nearest ids, and modules.TaskChanged.
+    Args:
+        name: A task id, or the path of a YAML description.
+        stored: The description that a job stored (see stored.StoredTask); it is used instead of the file `name`.
+
+    Raises:
+        UsageError: If there is no such task; the message names the nearest ids.
+        TaskChanged: If the module of a stored task has changed since the job began.
     """
     if stored is not None:
         from rewardsmith.tasks.described.stored import open_stored
@@ -28,7 +34,7 @@ def get_task(name: str, stored: StoredTask | None = None) -> Task:
     try:
         return _kept(name)
     except KeyError:
-        pass  # not MiniGrid's; the next family may know it
+        pass  # not a MiniGrid id; it may be a described Gymnasium task
     try:
         return load_task(name)
     except KeyError:
@@ -36,7 +42,7 @@ def get_task(name: str, stored: StoredTask | None = None) -> Task:
 
 
 def _unknown(name: str) -> UsageError:
-    """What to say of a name that is no task: the nearest ids, or how an environment is described."""
+    """The error for an unknown task name: it names the nearest ids, or says how to describe an environment."""
     listed = "`rewardsmith tasks list` shows all of them."
     near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
     from rewardsmith.tasks.described.skeleton import is_registered, registered_version
@@ -45,14 +51,14 @@ def _unknown(name: str) -> UsageError:
         file = f"{name.rpartition(':')[2].partition('-')[0].lower() or 'task'}.yaml"
         return UsageError(
             f"{name} is a Gymnasium environment without a description, and its state has no names yet.",
-            f"`rewardsmith tasks skeleton {name} > {file}` writes one to fill in; then give `--task {file}`. "
+            f"Write one to fill in with `rewardsmith tasks skeleton {name} > {file}`; then pass `--task {file}`. "
             "See docs/tasks.md.",
         )
     if not near and (version := registered_version(name)) is not None:
         return UsageError(
-            f"There is no task {name!r}; Gymnasium knows {version}.",
-            f"`rewardsmith tasks skeleton {version}` writes a description of it to fill in, or says which wrapper it "
-            "needs first. See docs/tasks.md.",
+            f"There is no task {name!r}; Gymnasium registers {version}.",
+            f"Run `rewardsmith tasks skeleton {version}`: it writes a description to fill in, or names the wrapper "
+            "that the environment needs first. See docs/tasks.md.",
         )
     own = "For an environment of your own: `rewardsmith tasks skeleton MODULE:ID`, see docs/tasks.md."
     remedy = f"Did you mean {', '.join(near)}? {listed}" if near else f"{listed} {own}"
@@ -63,7 +69,7 @@ _HERE = threading.local()
 
 
 def _kept(name: str) -> Task:
-    """A MiniGrid task with what it has worked out so far, one per thread: tasks are not made for several."""
+    """A MiniGrid task from this thread's cache. Tasks keep computed results and are not thread-safe."""
     from rewardsmith.tasks import minigrid
 
     if not hasattr(_HERE, "get_task"):
@@ -72,7 +78,7 @@ def _kept(name: str) -> Task:
 
 
 def list_tasks() -> list[tuple[str, str]]:
-    """All known ids with the engine that runs them: "batched" (compiled) or "real"."""
+    """Return (id, engine) of all known tasks; the engine is "batched" (compiled) or "real"."""
     from rewardsmith.tasks import minigrid
     from rewardsmith.tasks.described.description import described_ids
 

@@ -1,9 +1,9 @@
-"""What the rest of rewardsmith knows of an environment: a Task, its batches, its symbolic state.
+"""The interface between rewardsmith and an environment: tasks, batches of environments, symbolic states.
 
-A Task is asked for three things: an interface that a designer can read, batches of environments that a
-trainer can step, and a success test that nobody but the task decides. The symbolic state of a batch is one
-row of numbers per environment; a plain-data schema says what each column means, and the sandbox builds the
-views that reward programs read from that schema alone.
+A Task provides three things: an interface that a designer can read, batches of environments that a trainer can step,
+and the success test, which no reward program can influence. The symbolic state of a batch is one row of numbers per
+environment. A plain-data schema defines the columns; the sandbox builds the views that reward programs read from that
+schema alone.
 """
 
 from __future__ import annotations
@@ -25,20 +25,30 @@ class BatchEnv(Protocol):
     """N environments stepped together; the caller decides when finished episodes start again.
 
     `step` never resets, so the state after the last step of an episode can be read before `restart`.
-    Arrays are reused between calls: copy what must outlive the next call.
+    Arrays are reused between calls: copy whatever must outlive the next call.
+
+    Attributes:
+        num_envs: The number N of environments.
+        observation_size: The length D of one observation.
+        tables: Per-layout constants that state rows refer to by the layout's index.
+        rewards: float64 [N], the environment's own reward of the last step.
+        terminated: bool [N], whether the last step ended the episode.
+        truncated: bool [N], whether the last step reached the step limit; never set together with `terminated`.
+        success: bool [N], the task's success test on the last step.
+        layout: int64 [N], index into the pool of the episode being played.
     """
 
     num_envs: int
     observation_size: int
     tables: Tables
-    rewards: NDArray[np.float64]  # [N], the environment's own reward of the last step
-    terminated: NDArray[np.bool_]  # [N]
-    truncated: NDArray[np.bool_]  # [N], never set together with terminated
-    success: NDArray[np.bool_]  # [N], the task's success test on the last step
-    layout: NDArray[np.int64]  # [N], index into the pool of the episode being played
+    rewards: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    success: NDArray[np.bool_]
+    layout: NDArray[np.int64]
 
     def reset(self, seed: int) -> None:
-        """Start an episode everywhere; `seed` alone decides which layouts are played from here on."""
+        """Start an episode in every environment; `seed` alone determines the layouts played from now on."""
         ...
 
     def restart(self, mask: NDArray[np.bool_]) -> None:
@@ -46,15 +56,15 @@ class BatchEnv(Protocol):
         ...
 
     def play(self, layout: int) -> None:
-        """Start an episode everywhere on one layout of the pool, for plans and scripted behaviours."""
+        """Start an episode in every environment on one layout of the pool, for plans and scripted behaviours."""
         ...
 
     def step(self, actions: NDArray[np.int64]) -> None:
-        """Apply one action to every environment and fill rewards, terminated, truncated, success."""
+        """Apply `actions` [N], one per environment; fills `rewards`, `terminated`, `truncated` and `success`."""
         ...
 
     def observe(self, out: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
-        """Write the policy's observations into `out` [N, D]; only rows where `mask` is true, if given."""
+        """Write the policy's observations into `out` [N, D]; if `mask` [N] is given, only the rows where it is true."""
         ...
 
     def state_rows(self, out: NDArray[Any]) -> None:
@@ -62,16 +72,18 @@ class BatchEnv(Protocol):
         ...
 
     def close(self) -> None:
-        """Release whatever the environments hold."""
+        """Release all resources that the environments hold."""
         ...
 
 
 @dataclass(frozen=True)
 class ActionSet:
-    """Discrete actions by name. `names[i]` is the constant that reward code uses for action i.
+    """Discrete actions by name.
 
-    idle: the action that changes nothing but the step count, or else the least; None where the task knows none.
-    detour: actions that end where they began, such as a full turn; empty where the task knows none.
+    Attributes:
+        names: `names[i]` is the constant that reward code uses for action i.
+        idle: The action that changes nothing but the step count, or the one that changes least; None if unknown.
+        detour: Actions that return to the state where they began, such as a full turn; empty if unknown.
     """
 
     names: tuple[str, ...]
@@ -84,7 +96,15 @@ class ActionSet:
 
 @dataclass(frozen=True)
 class Interface:
-    """The task as a designer sees it: prose for a reader, facts for a machine, one worked example."""
+    """The task as a designer sees it.
+
+    Attributes:
+        task_id: The task's id.
+        goal: The goal in one or two sentences.
+        text: The full description for a language model: state, actions, mechanics, success, an example.
+        facts: The same as JSON values, for designers that are programs.
+        example: One transition: "prev", "action" and "state", and "reward" if the task gives it.
+    """
 
     task_id: str
     goal: str
@@ -95,10 +115,13 @@ class Interface:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A scripted way to act: the actions `prefix` once, then `cycle` again and again to the episode's end.
+    """A scripted sequence of actions: `prefix` once, then `cycle` repeated until the episode ends.
 
-    An empty cycle means that the episode ends with the prefix. layout: the training layout that it is meant for; None
-    where that is known from elsewhere.
+    Attributes:
+        name: A short name for reports.
+        prefix: Actions taken once at the start.
+        cycle: Actions then repeated; empty if the episode ends with the prefix.
+        layout: The training layout that it is written for; None if the caller knows the layout.
     """
 
     name: str
@@ -107,79 +130,82 @@ class Behaviour:
     layout: int | None = None
 
     def action(self, step: int) -> int:
-        """The action at `step`, counted from 0; action 0 behind a prefix without a cycle."""
+        """Return the action at `step`, counted from 0; after a prefix without a cycle this is action 0."""
         if step < len(self.prefix):
             return self.prefix[step]
         return self.cycle[(step - len(self.prefix)) % len(self.cycle)] if self.cycle else 0
 
     def then(self, action: int) -> Behaviour:
-        """The same, with `action` for ever behind the prefix where there is no cycle."""
+        """Return this behaviour with `action` as its cycle if it has none."""
         return self if self.cycle else replace(self, cycle=(action,))
 
 
 class Task(Protocol):
-    """An environment as reward code sees it. What only some tasks can do is asked for in capabilities.py."""
+    """An environment as reward code sees it. capabilities.py defines what only some tasks provide."""
 
     @property
     def id(self) -> str:
-        """What it is called on the command line."""
+        """The task's name on the command line."""
         ...
 
     @property
     def engine(self) -> str:
-        """What plays it, in a word for the reader: "batched" (compiled) or "real" (the environment itself)."""
+        """The engine that runs it, for display only: "batched" (compiled) or "real" (the environment itself)."""
         ...
 
     @property
     def cheap_steps(self) -> bool:
-        """Whether playing costs next to nothing beside training; elsewhere, what is played is limited."""
+        """Whether a step costs far less than training on it; if not, checks and evaluations limit their steps."""
         ...
 
     @property
     def actions(self) -> ActionSet:
-        """The discrete actions."""
+        """The discrete actions, in the order of their numbers."""
         ...
 
     @property
     def first_action(self) -> int:
-        """What the plain environment calls the first of `actions`; the others follow."""
+        """The number that the plain environment uses for the first of `actions`; the others follow."""
         ...
 
     @property
     def max_steps(self) -> int:
-        """Step limit of an episode."""
+        """Step limit of an episode, at least 1."""
         ...
 
     @property
     def schema(self) -> Schema:
-        """What each column of a state row means."""
+        """The meaning of each column of a state row."""
         ...
 
     @property
     def observation_size(self) -> int:
-        """Numbers in a policy's observation."""
+        """The length D of a policy's observation."""
         ...
 
     @property
     def view_cells(self) -> int:
-        """Cells of a grid view at the start of an observation, three numbers each; 0 for a plain vector."""
+        """Number of grid cells at the start of an observation, three numbers each; 0 for a plain vector."""
         ...
 
     @property
     def deterministic(self) -> bool:
-        """Whether the state row, the step count aside, and the action decide what follows."""
+        """Whether the state row (without the step count) and the action determine the next state row."""
         ...
 
     @property
     def success_rule(self) -> str:
-        """One sentence: what counts as success."""
+        """One sentence that defines success."""
         ...
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
-        """Environments over the layouts of `pool`: "train", "select" (search) or "claim" (confirm).
+        """Return environments that play the layouts of one pool.
 
-        The layouts' hashes of "select" and "claim" are absent from "train", unless the task has too few
-        distinct starts; `unseen(pool)` says so.
+        Args:
+            num_envs: The number N of environments.
+            pool: "train" for training, "select" for evaluations of the search, "claim" for the final evaluation.
+                No layout of "select" or "claim" occurs in "train", unless the task has too few distinct starts;
+                then `unseen(pool)` is false.
         """
         ...
 
@@ -188,13 +214,19 @@ class Task(Protocol):
         ...
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
-        """Compute costly features that a program declared in USES, in place; rows [..., schema width]."""
+        """Compute the costly features that a program declares in USES, in place.
+
+        Args:
+            rows: State rows [..., schema width]; the columns of the features are filled in.
+            tables: The tables of the batch that the rows come from.
+            uses: Names of the declared features.
+        """
         ...
 
     def interface(self) -> Interface:
-        """What a designer is told."""
+        """Return the description of the task that a designer receives."""
         ...
 
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
-        """One state in words."""
+        """Return a state row [W] in words."""
         ...

@@ -1,4 +1,4 @@
-"""What the last action did, read off a state row through its schema."""
+"""Read the event of the last action from a state row, through its schema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rewardsmith.tasks.base import Schema
 
 
 def read_event(row: Any, schema: Schema) -> tuple[str, str | None]:
-    """The last event in a state row [W], and the kind of object it concerned, if any."""
+    """Return (event, kind of the object that it concerns or None) of the last action, from a state row [W]."""
     told, item = schema.field("event"), schema.field("event_object")
     event, slot = told.values[int(row[told.column])], int(row[item.column])
     if slot < 0:

@@ -1,7 +1,7 @@
-"""A user's environment behind a guard: what it raises, and what it returns against its contract, is a TaskError.
+"""Guard a user's environment: its exceptions, and return values that break its contract, become TaskErrors.
 
-Without it an environment's own error would be taken for a defect of rewardsmith, and a NaN that it observes for the
-fault of a reward program or of PPO, thousands of steps later.
+Without the guard, an error in the environment would look like a defect of rewardsmith. A NaN in an observation would
+look like a fault of a reward program or of PPO, thousands of steps later.
 """
 
 from __future__ import annotations
@@ -20,17 +20,28 @@ from rewardsmith.errors import TaskError, UsageError, is_disk_full, words_of
 
 T = TypeVar("T")
 
-_REMEDY = "Mend the environment, then give the command again; no reward is at fault."
+_REMEDY = "Fix the environment, then run the command again; no reward is at fault."
 _BETWEEN = {"rewardsmith", "gymnasium", "minigrid", "numpy", "workers"}
 """Packages whose frames are not the user's code."""
 _LONGEST = 300  # characters of an environment's own message
 
 
 def called(task_id: str, where: str, call: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """What `call`, which runs a user's code, returns; `where` names it, such as "step()".
+    """Call a function that runs a user's code.
 
-    Raises TaskError for whatever it raises (SystemExit, too, which would end the process without a word), but for a
-    full disk and for Ctrl-C.
+    Args:
+        task_id: The task's id, for messages.
+        where: The function's name in messages, such as "step()".
+        call: The function.
+        *arguments: Its arguments.
+        **named: Its keyword arguments.
+
+    Returns:
+        What `call` returns.
+
+    Raises:
+        TaskError: If it raises, SystemExit included, which would otherwise end the process without a message. A full
+            disk and Ctrl-C are passed on.
     """
     try:
         return call(*arguments, **named)
@@ -49,7 +60,7 @@ def called(task_id: str, where: str, call: Callable[..., T], *arguments: Any, **
 
 
 def _place(error: BaseException) -> str:
-    """`, file.py, line 12` of the innermost frame that is the user's code; empty where none is."""
+    """`, file.py, line 12` of the innermost frame in the user's code; empty if there is none."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         package = str(frame.f_globals.get("__name__", "")).split(".")[0]
         if package not in _BETWEEN and package not in sys.stdlib_module_names:
@@ -58,19 +69,26 @@ def _place(error: BaseException) -> str:
 
 
 class GuardedEnv:
-    """One Gymnasium environment with a flat observation of `names`, made by `make` and held to its contract.
+    """One Gymnasium environment with a flat observation, checked on every call.
 
-    Raises TaskError, from every method, for what the environment raises, for an observation of another shape, and for
-    NaN or infinity in an observation or a reward.
+    Every method raises TaskError if the environment raises, if an observation has another shape, or if an observation
+    or a reward is NaN or infinite.
     """
 
     def __init__(self, make: Callable[[], Any], task_id: str, names: Sequence[str]) -> None:
+        """Make the environment.
+
+        Args:
+            make: Returns the environment.
+            task_id: The task's id, for messages.
+            names: Names of the D entries of the observation.
+        """
         self._task_id, self._names = task_id, tuple(names)
         self._step = 0
         self._env = called(task_id, "its constructor", make)
 
     def reset(self, seed: int) -> NDArray[np.float32]:
-        """Start an episode; the first observation, float32 [D]."""
+        """Start an episode and return its first observation, float32 [D]."""
         self._step = 0
         returned = called(self._task_id, "reset()", self._env.reset, seed=seed)
         if not isinstance(returned, tuple) or len(returned) != 2:
@@ -78,7 +96,7 @@ class GuardedEnv:
         return self._observed("reset()", returned[0])
 
     def step(self, action: int) -> tuple[NDArray[np.float32], float, bool, bool]:
-        """(observation, float32 [D]; reward; terminated; truncated) after an action."""
+        """Take an action and return (observation float32 [D], reward, terminated, truncated)."""
         self._step += 1
         returned = called(self._task_id, "step()", self._env.step, action)
         if not isinstance(returned, tuple) or len(returned) != 5:
@@ -88,7 +106,7 @@ class GuardedEnv:
         return self._observed("step()", observation), self._paid(reward), *self._flags(terminated, truncated)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the environment; its exceptions become TaskErrors."""
         called(self._task_id, "close()", self._env.close)
 
     def _observed(self, where: str, observation: Any) -> NDArray[np.float32]:
@@ -96,9 +114,11 @@ class GuardedEnv:
             with np.errstate(over="ignore"):
                 array = np.asarray(observation, dtype=np.float32)
         except (TypeError, ValueError):
-            raise self._wrong(where, f"observed {_shown(observation)}", "An observation is numbers.") from None
+            raise self._wrong(
+                where, f"observed {_shown(observation)}", "An observation must be an array of numbers."
+            ) from None
         if array.shape != (len(self._names),):
-            told = f"The description names {len(self._names)} numbers under `state`."
+            told = f"The description names {len(self._names)} numbers under `state`; return as many."
             raise self._wrong(where, f"observed an array of shape {array.shape}", told)
         if not np.isfinite(array).all():
             first = int(np.flatnonzero(~np.isfinite(array))[0])
@@ -109,9 +129,9 @@ class GuardedEnv:
         try:
             paid = float(reward)
         except (TypeError, ValueError):
-            raise self._wrong("step()", f"paid the reward {_shown(reward)}", "A reward is a number.") from None
+            raise self._wrong("step()", f"returned the reward {_shown(reward)}", "A reward must be a number.") from None
         if not math.isfinite(paid):
-            raise self._wrong("step()", f"paid the reward {paid:g}", _REMEDY)
+            raise self._wrong("step()", f"returned the reward {paid:g}", _REMEDY)
         return paid
 
     def _flags(self, terminated: Any, truncated: Any) -> tuple[bool, bool]:
@@ -119,7 +139,7 @@ class GuardedEnv:
             return bool(terminated), bool(truncated)
         except (TypeError, ValueError):
             both = f"returned {_shown(terminated)} and {_shown(truncated)} for terminated and truncated"
-            raise self._wrong("step()", both, "Each of them is True or False.") from None
+            raise self._wrong("step()", both, "Each of them must be True or False.") from None
 
     def _wrong(self, where: str, what: str, remedy: str) -> TaskError:
         when = f" on step {self._step} of an episode" if self._step else ""
@@ -127,7 +147,7 @@ class GuardedEnv:
 
 
 def _shown(value: Any) -> str:
-    """A value that is not what it should be, in a few words."""
+    """A wrong value in a few words, for a message."""
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     text = " ".join(repr(value).split())

@@ -1,4 +1,4 @@
-"""How much of long work is done, for whoever waits. That is counted by a clock, so nothing may be decided by it."""
+"""Progress of long computations, for display only: it depends on a clock, so no result may depend on it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 PATIENCE = 2.0
-"""Seconds that somebody waits before being told how long it will take."""
-_MEASURED = 0.5  # seconds that a rate must rest on
-_WORTH_TELLING = 3.0  # seconds still to go
-_LATER = 1.5  # told again only if it takes so many times as long as was told
+"""Seconds of work before the first estimate is shown."""
+_MEASURED = 0.5  # seconds of measurement that a rate needs
+_WORTH_TELLING = 3.0  # seconds; shorter remaining times are not shown
+_LATER = 1.5  # a new estimate is shown only if it exceeds the previous one by this factor
 
 
 class _Announcer:
-    """Tells how long work will still take, from the rate observed so far."""
+    """Estimates the remaining time from the rate observed so far."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._first = time.monotonic()
-        self._began: dict[str, tuple[float, int]] = {}  # when each kind of work began, and how much was done by then
-        self._promised = 0.0  # seconds from the first to the last, as told
+        self._began: dict[str, tuple[float, int]] = {}  # start time and parts done at the start, by kind of work
+        self._promised = 0.0  # total seconds, as last shown
 
     def report(self, what: str, done: int, most: int, bound: bool, begins: bool) -> None:
         now = time.monotonic()
@@ -41,7 +41,7 @@ _listening: list[_Announcer] = []
 
 @contextmanager
 def announced(tell: Callable[[str], None]) -> Iterator[None]:
-    """While this lasts, `tell` gets a line about work that takes more than PATIENCE seconds: how long it still will."""
+    """Call `tell` with a line that estimates the remaining time, for work that takes more than PATIENCE seconds."""
     _listening.append(_Announcer(tell))
     try:
         yield
@@ -50,9 +50,14 @@ def announced(tell: Callable[[str], None]) -> Iterator[None]:
 
 
 def report(what: str, done: int, most: int, *, bound: bool = False, begins: bool = False) -> None:
-    """`done` of `most` parts of some work are finished; `bound`: there may be fewer. Nothing where nobody listens.
+    """Report progress; without an enclosing `announced` this does nothing.
 
-    `begins`: the rate is counted from here on.
+    Args:
+        what: The work, as the start of a line.
+        done: Finished parts.
+        most: All parts.
+        bound: Whether `most` is only an upper bound.
+        begins: Whether the rate is measured from this call on.
     """
     if _listening:
         _listening[-1].report(what, done, most, bound, begins)

@@ -1,7 +1,7 @@
-"""What the columns of a state row mean, read by name.
+"""The meaning of the columns of a state row, by name.
 
-A schema is plain data, whose grammar is that of sandbox/views.py: that form is stored, sent to the sandbox and written
-into exported files, and is what a task builds. `Schema` is its typed reading; nobody else searches it for names.
+A task builds its schema as plain data, in the grammar of sandbox/views.py. The plain form is stored, sent to the
+sandbox and written into exported files. `Schema` is the typed form; all other code looks up names through it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,25 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Field:
-    """One named value of a state, or a group of them.
+    """One named value of a state, or a group of values.
 
-    kind: "int", "float", "bool", "choice" (one of `values`, by number), "item" (a slot of the list `of`), "text" and
-    "table" (looked up in `table` by the layout's number), "record" (of `fields`), "list" (of items with `fields`).
-    low, high: what an int or float may be, both included; None where no bound is known. uses: the costly feature that
-    fills it in, or "". start, stride, length, present: of a list: its first column, the columns and the number of its
-    slots, and which column of a slot tells whether an item is there.
+    Attributes:
+        name: The attribute that reward code reads.
+        kind: "int", "float" or "bool"; "choice" (one of `values`, stored as its index); "item" (a slot of the list
+            `of`); "text" or "table" (an entry of `table`, by the layout's index); "record" (of `fields`); "list" (of
+            items with `fields`).
+        doc: Its meaning in a few words, as the designer reads it.
+        unit: The unit of an int or float, or "".
+        low, high: Bounds of an int or float, inclusive; None if unknown.
+        values: The values of a choice, in the order of their numbers.
+        table: The table that a text or table is read from.
+        of: The list that an item refers to.
+        uses: The costly feature that fills it in, or "".
+        start: Of a list, its first column.
+        stride: Of a list, the number of columns of one slot.
+        length: Of a list, the number of slots.
+        present: Of a list, the column within a slot that is 1 if the slot holds an item.
+        fields: The fields of a record, or of a list's items.
     """
 
     name: str
@@ -45,32 +57,32 @@ class Field:
 
     @property
     def column(self) -> int:
-        """Where it stands in a row, or in a slot of its list. Raises TypeError for records and lists."""
+        """Its column in a row, or within a slot of its list. Raises TypeError for records and lists."""
         if self.place is None:
             raise TypeError(f"the {self.kind} {self.name} has no column of its own")
         return self.place
 
     @property
     def exact(self) -> int:
-        """The only value that an int can have. Raises ValueError where it varies."""
+        """The value of an int that is always the same. Raises ValueError if it varies."""
         if self.low is None or self.low != self.high:
             raise ValueError(f"{self.name} is not always the same")
         return int(self.low)
 
     def field(self, name: str) -> Field:
-        """The field called `name` of a record's or a list's items. Raises KeyError."""
+        """Return the field called `name` of a record or of a list's items. Raises KeyError."""
         return _named(self.fields, name, self.name)
 
     def number(self, value: str) -> int:
-        """What stands in a row for a value of a choice. Raises ValueError."""
+        """Return the number that stands for `value` of a choice in a row. Raises ValueError."""
         return self.values.index(value)
 
     def slots(self) -> NDArray[np.int64]:
-        """The first column of each slot of a list, int64 [length]."""
+        """Return the first column of each slot of a list, int64 [length]."""
         return self.start + np.arange(self.length) * self.stride
 
     def columns(self) -> list[int]:
-        """Every column of the row that it fills, those of all slots for a list."""
+        """Return every column that the field occupies; for a list, those of all slots."""
         if self.kind == "record":
             return [column for field in self.fields for column in field.columns()]
         if self.kind == "list":
@@ -79,7 +91,7 @@ class Field:
 
     @staticmethod
     def of_plain(plain: Mapping[str, Any]) -> Field:
-        """A field from its plain form."""
+        """Build a field from its plain form."""
         values = {k: v for k, v in plain.items() if k not in ("column", "fields", "values")}
         return Field(
             **values,
@@ -90,7 +102,14 @@ class Field:
 
 
 class Schema:
-    """The fields of a state row. width: columns of a row; dtype: numpy's name of their type."""
+    """The fields of a state row.
+
+    Attributes:
+        name: The name of the state's type, such as "State".
+        width: The number of columns of a row.
+        dtype: numpy's name of the columns' type, such as "int32".
+        fields: The fields, in the order of the plain form.
+    """
 
     def __init__(self, plain: Mapping[str, Any]) -> None:
         self._plain = dict(plain)
@@ -106,15 +125,15 @@ class Schema:
         return any(field.name == name for field in self.fields)
 
     def field(self, name: str) -> Field:
-        """The field called `name`. Raises KeyError."""
+        """Return the field called `name`. Raises KeyError with the names that exist."""
         return _named(self.fields, name, "the state")
 
     def rows(self, *shape: int) -> NDArray[Any]:
-        """Room for state rows: zeros [*shape, width] of the schema's type."""
+        """Return zeros [*shape, width] of the schema's type, to be filled with state rows."""
         return np.zeros((*shape, self.width), dtype=self.dtype)
 
     def as_dict(self) -> dict[str, Any]:
-        """The plain form, as the task built it: for the sandbox, for files, for JSON."""
+        """Return the plain form as the task built it, for the sandbox, for files and for JSON."""
         return self._plain
 
 

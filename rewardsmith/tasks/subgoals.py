@@ -1,4 +1,4 @@
-"""The order of events that the planner's shortest solutions pass: what a designer may be shown as an oracle's."""
+"""The order of events in the planner's shortest solutions, which a designer may be given as privileged information."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 from rewardsmith.tasks.base import Schema, Task
 from rewardsmith.tasks.capabilities import events_of, solutions_of
 
-_USUAL = 0.6  # share of solutions in which an event must occur to be listed
+_USUAL = 0.6  # fraction of solutions in which an event must occur to be in the order
 MOTION = frozenset({"none", "turned", "moved", "blocked", "nothing"})
-"""Events that change nothing but where the agent is and looks, if that."""
+"""Events that change at most the agent's position and direction."""
 
 PLANS = 12
 
 
 @lru_cache(maxsize=16)
 def subgoal_order(task: Task) -> tuple[dict[str, Any], ...] | None:
-    """Events of shortest solutions in their usual order, or None where there is no planner.
+    """Return the events of shortest solutions in their usual order, or None without a planner.
 
-    Each is {"event", "kind", "final"}; `final` marks the one that solves the task.
+    Returns:
+        A dict per event: "event" is its name, "kind" the kind of object that it concerns, and "final" is true if it
+        solves the task in most solutions.
     """
     plans = solutions_of(task, PLANS)
     if not plans:
@@ -59,7 +61,14 @@ _SAYS = {
 
 @dataclass(frozen=True)
 class Subgoal:
-    """Something on the way to the goal that an event of the symbolic state tells. name: EVENT_KIND."""
+    """An intermediate goal that ends with an event of the symbolic state.
+
+    Attributes:
+        name: EVENT_KIND, such as "picked_up_key".
+        says: Its description for a language model.
+        event: The event that terminates it.
+        kind: The kind of object that the event concerns.
+    """
 
     name: str
     says: str
@@ -68,7 +77,7 @@ class Subgoal:
 
 
 def preset_subgoals(task: Task) -> tuple[Subgoal, ...]:
-    """What shortest solutions pass before their last event, in their usual order; empty without a planner."""
+    """Return the subgoals of shortest solutions before the final event, in order; empty without a planner."""
     order = subgoal_order(task) or ()
     return tuple(
         Subgoal(f"{e['event']}_{e['kind']}", _SAYS[e["event"]].format(kind=e["kind"]), e["event"], e["kind"])
@@ -78,7 +87,7 @@ def preset_subgoals(task: Task) -> tuple[Subgoal, ...]:
 
 
 def named_subgoal(name: str, task: Task) -> Subgoal | None:
-    """The subgoal called EVENT_KIND, or None if the task has no such event or kind."""
+    """Return the subgoal called EVENT_KIND, or None if the task has no such event or kind."""
     events = task.schema.field("event").values if "event" in task.schema else ()
     event = next((e for e in sorted(events, key=len, reverse=True) if name.startswith(f"{e}_")), None)
     if event not in _SAYS:
@@ -89,7 +98,16 @@ def named_subgoal(name: str, task: Task) -> Subgoal | None:
 
 
 def terminated(rows: NDArray[Any], subgoals: Sequence[Subgoal], schema: Schema) -> NDArray[np.bool_]:
-    """Which subgoals the transitions that led to `rows` [..., W] terminated, by the simulator: bool [..., G]."""
+    """Return which subgoals each transition terminated, according to the simulator.
+
+    Args:
+        rows: State rows after the transitions, [..., W].
+        subgoals: The G subgoals.
+        schema: The schema of the rows.
+
+    Returns:
+        bool [..., G].
+    """
     told, objects = schema.field("event"), schema.field("objects")
     events, slots = rows[..., told.column], rows[..., schema.field("event_object").column]
     kind, state, starts = objects.field("kind"), objects.field("state"), objects.slots()
@@ -105,7 +123,7 @@ def terminated(rows: NDArray[Any], subgoals: Sequence[Subgoal], schema: Schema) 
 
 
 def plan_events(task: Task, layout: int, actions: list[int]) -> list[tuple[int, str, str | None]]:
-    """What happens when a plan is played on a training layout: (step, event, kind of object) beyond motion."""
+    """Play a plan on a training layout and return (step, event, kind of object) for each event except motion."""
     told = events_of(task)
     if told is None:
         return []

@@ -274,7 +274,7 @@ def test_worker_refuses_a_description_in_a_submitted_job(context):
 def test_a_worker_s_process_opens_no_task_file_whatever_the_job_says(line, monkeypatch):
     monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "1")
     for opened in (lambda: get_task(str(line)), lambda: get_task("CartPole-v1", FORGED)):
-        with pytest.raises(UsageError, match="a worker of the service opens none"):
+        with pytest.raises(UsageError, match="workers of the service do not open task files"):
             opened()
     get_task("CartPole-v1").batch(1, "train").close()
 

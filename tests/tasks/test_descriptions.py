@@ -29,19 +29,19 @@ def refused(path: Path | str) -> UsageError:
 @pytest.mark.parametrize(
     "condition, reason",
     [
-        ('info["is_success"]', "`info` is not known here"),
-        ("info.get('is_success', False)", "`info` is not known here"),
-        ("is_success", "`is_success`, which info may hold, is not known here"),
-        ("env_reward > 0", "`env_reward`, the reward of the environment, is not known here"),
-        ("terminated and reward >= 100", "`reward`, the reward of the environment, is not known here"),
-        ("return >= 200", "`return`, the return of an episode, is not known here"),
+        ('info["is_success"]', "`info` is not available here"),
+        ("info.get('is_success', False)", "`info` is not available here"),
+        ("is_success", "`is_success`, which `info` may contain, is not available here"),
+        ("env_reward > 0", "`env_reward`, the reward of the environment, is not available here"),
+        ("terminated and reward >= 100", "`reward`, the reward of the environment, is not available here"),
+        ("return >= 200", "`return`, the return of an episode, is not available here"),
     ],
 )
 def test_success_by_info_or_reward_is_refused_with_a_remedy(condition, reason):
     """Success by info reward or return is refused with a way to observe it."""
     with pytest.raises(UsageError) as caught:
         compile_condition(condition, ["x", "step", "terminated", "truncated"])
-    assert reason in caught.value.cause and "neither true nor false" not in caught.value.cause
+    assert reason in caught.value.cause and "not true or false" not in caught.value.cause
     assert "success is an expression over the state" in caught.value.cause
     assert "wrapper" in caught.value.remedy and "docs/tasks.md" in caught.value.remedy
 
@@ -54,19 +54,19 @@ def test_every_wrong_name_of_a_condition_is_told():
 
 
 def test_a_chain_of_comparisons_is_told_how_to_be_written():
-    with pytest.raises(UsageError, match="joins comparisons; write each alone, with `and` between"):
+    with pytest.raises(UsageError, match="chains comparisons; join single comparisons with `and`"):
         compile_condition("0 <= x <= 1", ["x"])
 
 
 @pytest.mark.parametrize("case", ["info_success/task.yaml", "lunarlander_success/task.yaml"])
 def test_the_cases_of_success_by_info_and_by_reward(case):
     error = refused(CASES / case)
-    assert "is not known here: success is an expression over the state" in error.cause
+    assert "is not available here: success is an expression over the state" in error.cause
 
 
 def test_a_comma_in_a_text_is_told_to_need_quotes():
     error = refused(CASES / "yaml_comma" / "lunar.yaml")
-    assert 'put a text that holds a comma in quotes, as in doc: "..., the pad is at 0"' in error.cause
+    assert 'put texts that contain a comma in quotes, as in doc: "..., the pad is at 0"' in error.cause
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_comma_in_a_text_is_told_to_need_quotes():
     [
         ("state: [{name: x, dok: a}]", "the nearest is `doc`"),
         ("actions: [on, off]", "YAML reads this word as true; put it in quotes"),
-        ("goal: Reach: the end", "Put a text that holds a colon in quotes"),
+        ("goal: Reach: the end", "Put texts that contain a colon in quotes"),
         ("goal: {a: 1}\nmechanics: 3\nmax_steps: 0", "more"),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_condition_and_spaces_that_are_wrong_are_told_together(tmp_path):
     described = yaml.safe_load((CASES / "fetchreach_dict_continuous" / "task.yaml").read_text())
     (tmp_path / "task.yaml").write_text(yaml.safe_dump({**described, "success": "info['is_success']"}))
     error = refused(tmp_path / "task.yaml")
-    for told in ("`info` is not known here", "no flat Box observation but Dict", "continuous actions"):
+    for told in ("`info` is not available here", "no flat Box observation but Dict", "continuous actions"):
         assert told in error.cause
     for way in ("Success that the observation does not show", "FlattenObservation", "TransformAction"):
         assert way in error.remedy
@@ -112,7 +112,7 @@ def test_a_registered_id_without_a_description_is_told_how_to_get_one(task):
 def test_id_of_another_version_names_the_known_one(task, known):
     """An id of another version is told with the one that gymnasium knows."""
     error = refused(task)
-    assert f"Gymnasium knows {known}" in error.cause and f"`rewardsmith tasks skeleton {known}`" in error.remedy
+    assert f"Gymnasium registers {known}" in error.cause and f"`rewardsmith tasks skeleton {known}`" in error.remedy
 
 
 def test_unknown_id_explains_how_to_describe_an_environment():
@@ -142,6 +142,6 @@ def test_a_skeleton_is_a_description_that_can_be_played(name, tmp_path):
 def test_a_skeleton_shows_keys_and_refuses_what_needs_a_wrapper_first(tmp_path):
     shutil.copy(CASES / "dict_order" / "pointreach.py", tmp_path)
     flat = in_process(tmp_path, "tasks", "skeleton", "pointreach:PointReachFlat-v0")
-    assert '{name: x4, low: -1, high: 1, doc: "say what it is"}  # achieved_goal[0]' in flat.stdout
+    assert '{name: x4, low: -1, high: 1, doc: "describe it"}  # achieved_goal[0]' in flat.stdout
     refusal = in_process(tmp_path, "tasks", "skeleton", "FrozenLake-v1")
     assert refusal.returncode == 2 and "row and column" in refusal.stderr and refusal.stdout == ""

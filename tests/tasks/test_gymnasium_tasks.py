@@ -71,7 +71,7 @@ def test_continuous_actions_are_refused_clearly():
         ({"env_id": "NoSuchEnv-v0"}, "cannot make"),
         ({"max_steps": 501}, "ends its episodes after 500 steps"),
         ({"state": [{"name": name} for name in ("x", "v", "x", "w")], "success": "x > 0"}, "two values called 'x'"),
-        ({"success": "position"}, "neither true nor false"),
+        ({"success": "position"}, "not true or false"),
     ],
 )
 def test_an_environment_that_does_not_fit_is_refused_with_the_difference(change, words):

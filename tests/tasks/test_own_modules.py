@@ -141,7 +141,7 @@ def test_what_the_environment_raises_is_told_as_the_task_s_fault(code, told, tmp
 
 def test_wrong_arguments_are_told_with_the_right_ones(tmp_path):
     error = refused(own_task(tmp_path, kwargs={"lenght": 9}))
-    assert "`lenght` is no argument of it" in error.cause
+    assert "it has no argument `lenght`" in error.cause
     assert "It takes length; did you mean `length`?" in error.remedy
 
 
@@ -151,7 +151,7 @@ def test_the_case_of_a_misspelt_argument(tmp_path):
     (tmp_path / "warehouse.yaml").write_text(described)
     shown = rewardsmith(tmp_path, "tasks", "describe", "warehouse.yaml")
     assert shown.returncode == 2 and "defect" not in shown.stderr
-    assert "`sise` is no argument" in shown.stderr and "did you mean `size`?" in shown.stderr
+    assert "it has no argument `sise`" in shown.stderr and "did you mean `size`?" in shown.stderr
 
 
 @pytest.mark.parametrize(

@@ -149,8 +149,8 @@ def test_names_in_the_order_that_one_guesses_are_refused(tmp_path):
     (tmp_path / "pointreach.py").write_bytes((CASES / "dict_order" / "pointreach.py").read_bytes())
     shown = in_process(tmp_path, "tasks", "describe", "task.yaml")
     assert shown.returncode == 2
-    assert "achieved_goal_x = observation[0], but its name says achieved_goal" in shown.stderr
-    assert "observation_x = achieved_goal[0], but its name says observation" in shown.stderr
+    assert "achieved_goal_x is observation[0], but its name contains achieved_goal" in shown.stderr
+    assert "observation_x is achieved_goal[0], but its name contains observation" in shown.stderr
 
 
 def test_dict_refusal_states_the_flattened_order():
@@ -173,10 +173,10 @@ def named(*names: str) -> Description:
 @pytest.mark.parametrize(
     "names, wrong",
     [
-        (("desired_goal_x", "y", "g", "h"), "desired_goal_x = observation[0], but its name says desired_goal"),
-        (("x", "y", "observation_z", "h"), "observation_z = desired_goal[0], but its name says observation"),
-        (("x", "y", "g", "desired_goal_x"), "desired_goal_x = goal[0], but its name says desired_goal"),
-        (("x", "goal_y", "g", "h"), "goal_y = observation[1], but its name says goal"),
+        (("desired_goal_x", "y", "g", "h"), "desired_goal_x is observation[0], but its name contains desired_goal"),
+        (("x", "y", "observation_z", "h"), "observation_z is desired_goal[0], but its name contains observation"),
+        (("x", "y", "g", "desired_goal_x"), "desired_goal_x is goal[0], but its name contains desired_goal"),
+        (("x", "goal_y", "g", "h"), "goal_y is observation[1], but its name contains goal"),
     ],
 )
 def test_a_name_that_contains_another_key_s_name_is_refused(names, wrong):
@@ -249,7 +249,8 @@ def test_the_order_of_a_wrapper_of_one_s_own_is_found_by_play():
 def test_an_order_that_play_does_not_tell_is_warned_of_and_not_made_up():
     env = OwnOrder(Dots(), times=2.0)
     assert places_of(env) == ()
-    assert "check each name against the order of that wrapper" in (order_warning(env, named("a", "b", "c", "d")) or "")
+    warning = order_warning(env, named("a", "b", "c", "d")) or ""
+    assert "check each name under `state` against the order of that wrapper" in warning
 
 
 # Kinds of spaces

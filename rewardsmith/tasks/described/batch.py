@@ -1,4 +1,4 @@
-"""N real environments of a described task, behind the BatchEnv protocol."""
+"""A batch of real environments of a described Gymnasium task."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rewardsmith.tasks.described.description import Variable
 from rewardsmith.tasks.guarded import GuardedEnv
 
 Solved = Callable[[NDArray[Any], int, bool, bool], bool]
-"""Whether a step succeeds: (observation, step count, terminated, truncated)."""
+"""The success test of one step, called with (observation, step count, terminated, truncated)."""
 
 _POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
 _POOL_SIZE = 1_000_000
 
 
 class BoxBatch:
-    """N real environments behind the BatchEnv protocol."""
+    """N real environments of a described task, with the methods of BatchEnv."""
 
     def __init__(
         self,
@@ -30,7 +30,16 @@ class BoxBatch:
         max_steps: int,
         solved: Solved,
     ) -> None:
-        """envs: the real environments, which this batch closes. first_action: what they call action 0."""
+        """Take over environments that have been made.
+
+        Args:
+            envs: The real environments; `close` closes them.
+            pool: "train", "select" or "claim": which range of seeds start states are drawn from.
+            variables: The entries of an observation, in order.
+            first_action: The environments' number for action 0.
+            max_steps: Step limit of an episode.
+            solved: The success test.
+        """
         num_envs, size = len(envs), len(variables)
         self._envs, self._first_action = envs, first_action
         self._max_steps, self._solved = max_steps, solved
@@ -49,17 +58,17 @@ class BoxBatch:
         self._scale = np.array([_scale(v) for v in variables], dtype=np.float32)
 
     def reset(self, seed: int) -> None:
-        """Start everywhere; the seed decides all start states from here on."""
+        """Start an episode in every environment; `seed` determines all start states from now on."""
         self._rng = np.random.default_rng(seed)
         self.restart(np.ones(self.num_envs, dtype=bool))
 
     def restart(self, mask: NDArray[np.bool_]) -> None:
-        """Start where `mask` is true."""
+        """Start an episode in the environments where `mask` [N] is true."""
         for n in np.flatnonzero(mask):
             self._start(int(n), int(self._rng.integers(_POOL_SIZE)))
 
     def play(self, layout: int) -> None:
-        """Start everywhere from the same state."""
+        """Start an episode in every environment from the start state number `layout` of the pool."""
         for n in range(self.num_envs):
             self._start(n, layout)
 
@@ -70,7 +79,7 @@ class BoxBatch:
         self.terminated[n] = self.truncated[n] = self.success[n] = False
 
     def step(self, actions: NDArray[np.int64]) -> None:
-        """One step of every environment."""
+        """Apply `actions` [N], one per environment."""
         for n, env in enumerate(self._envs):
             observation, reward, terminated, truncated = env.step(self._first_action + int(actions[n]))
             self._steps[n] += 1
@@ -80,27 +89,27 @@ class BoxBatch:
             self.success[n] = self._solved(observation, int(self._steps[n]), terminated, late)
 
     def observe(self, out: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
-        """Observations scaled by the documented ranges."""
+        """Write observations into `out` [N, D], each variable divided by its scale."""
         if mask is None:
             np.divide(self._observations, self._scale, out=out)
         else:
             out[mask] = self._observations[mask] / self._scale
 
     def state_rows(self, out: NDArray[Any]) -> None:
-        """Variables as observed, then step count, success, failure."""
+        """Write state rows into `out` [N, D + 3]: variables as observed, step count, success, failure."""
         out[:, : self.observation_size] = self._observations
         out[:, -3] = self._steps
         out[:, -2] = self.success
         out[:, -1] = self.terminated & ~self.success
 
     def close(self) -> None:
-        """Close the environments."""
+        """Close all environments of the batch."""
         for env in self._envs:
             env.close()
 
 
 def _scale(variable: Variable) -> float:
-    """The policy sees variables scaled by their documented range, so that small ones are not lost."""
+    """The divisor of a variable in the policy's observation, so that variables of small range are not lost."""
     if variable.scale is not None:
         return variable.scale
     most = max(abs(variable.low), abs(variable.high))

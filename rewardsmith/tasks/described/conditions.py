@@ -1,4 +1,4 @@
-"""Conditions on named values, as a task description states success: arithmetic, comparisons, and, or, not."""
+"""Compile conditions on named values, such as a description's `success`: arithmetic, comparisons, and, or, not."""
 
 from __future__ import annotations
 
@@ -31,10 +31,17 @@ _LONGEST_SHOWN = 200  # characters of a condition in a message
 
 
 def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
-    """A function of named values for a condition such as `terminated and position >= 0.5`.
+    """Compile a condition such as `terminated and position >= 0.5`.
 
-    Allowed: the names, numbers, + - * /, abs(), comparisons, and, or, not. Raises UsageError otherwise, with every
-    reason.
+    Args:
+        text: The condition. Allowed are the names, numbers, + - * /, abs(), comparisons, and, or, not.
+        names: The names that it may use.
+
+    Returns:
+        A function that takes a mapping from names to values and returns the condition's value.
+
+    Raises:
+        UsageError: If the condition contains anything else; the message gives every reason.
     """
     outside: list[str] = []
     try:
@@ -46,7 +53,7 @@ def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str,
             compiled = _compile(tree, frozenset(names))
             if not number:
                 return compiled
-        told = [*outside, *unknown, *(["it is a number, neither true nor false"] if number and not outside else [])]
+        told = [*outside, *unknown, *(["it is a number, not true or false"] if number and not outside else [])]
         raise ValueError("; ".join(told))
     except (NotPython, ValueError, RecursionError, MemoryError) as error:
         shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
@@ -56,26 +63,26 @@ def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str,
             outside.append(reason := f"`return`, the return of an episode, {_NOT_KNOWN}")
         raise UsageError(
             f"The success condition {shown!r} cannot be used: {reason}.",
-            f"{_ELSEWHERE if outside else ''}Use {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
+            f"{_ELSEWHERE if outside else ''}Use only {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
         ) from error
 
 
-_NOT_KNOWN = "is not known here: success is an expression over the state"
+_NOT_KNOWN = "is not available here: success is an expression over the state"
 _ELSEWHERE = (
-    "A wrapper can put it into the observation, as one more entry of `state` (docs/tasks.md, "
+    "Add the value to the observation with a wrapper, and name it as one more entry of `state` (docs/tasks.md, "
     '"Success that the observation does not show"). '
 )
 _BESIDE_THE_STATE = {
     "info": "`info`",
-    **{name: f"`{name}`, which info may hold," for name in ("is_success", "success", "solved")},
+    **{name: f"`{name}`, which `info` may contain," for name in ("is_success", "success", "solved")},
     **{name: f"`{name}`, the reward of the environment," for name in ("reward", "env_reward", "rewards")},
     **{name: f"`{name}`, the return of an episode," for name in ("returns", "episode_return", "total_reward", "score")},
 }
-"""What people call the values that an environment returns beside the observation."""
+"""Common names of the values that an environment returns besides the observation."""
 
 
 def _strangers(tree: ast.expr, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What is wrong with each name that is none of the values: values known elsewhere, and others."""
+    """Complaints about names that are not in `names`: (values that exist outside the state, unknown names)."""
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     outside, unknown = {}, {}
     for node in ast.walk(tree):
@@ -112,7 +119,7 @@ def _compile(node: ast.expr, names: frozenset[str]) -> Callable[[Mapping[str, An
             a, b, apply = _compile(left, names), _compile(right, names), _COMPARE[type(op)]
             return lambda v: apply(a(v), b(v))
         case ast.Compare(ops=[_, _, *_]):
-            raise ValueError(f"`{ast.unparse(node)}` joins comparisons; write each alone, with `and` between")
+            raise ValueError(f"`{ast.unparse(node)}` chains comparisons; join single comparisons with `and`")
         case ast.Call(func=ast.Name(id="abs"), args=[inner], keywords=[]):
             one = _compile(inner, names)
             return lambda v: abs(one(v))

@@ -1,4 +1,4 @@
-"""Making the real environment of a description; what its own code raises is told as the task's fault."""
+"""Make the real environment of a description; errors in its own code are reported as errors of the task."""
 
 from __future__ import annotations
 
@@ -25,28 +25,34 @@ _LONGEST = 400  # characters of an exception's own text that a message carries
 
 
 def make_environment(description: Description, folder: Path | None) -> Any:
-    """gymnasium.make on a description; its module is looked for in `folder`, too, after everywhere else.
+    """Call gymnasium.make for a description.
 
-    Raises UsageError for whatever keeps the environment from being made: an unknown id, a module that is not
-    there, an exception of the module or of the constructor.
+    Args:
+        description: The description; its `environment` is an id or MODULE:ID.
+        folder: A folder in which the module is searched after all of Python's path; None for none.
+
+    Raises:
+        UsageError: If the id is unknown, the module does not exist, or the module or the constructor raises.
     """
     import gymnasium as gym
 
     name, kwargs = description.environment, description.env_kwargs
     with importable(folder):
         _import_module(name, folder)
-        with environment_blamed(f"making {name}", f"Mend it, or check `env_id` and `env_kwargs` of {description.id}."):
+        with environment_blamed(
+            f"making {name}", f"Fix it, or check `env_id` and `env_kwargs` in the description of {description.id}."
+        ):
             try:
                 return gym.make(name, **kwargs)
             except gym.error.DependencyNotInstalled as error:
                 raise UsageError(
-                    f"{name} needs a package that is not installed: {_words(error)}", "Install it."
+                    f"{name} needs a package that is not installed: {_words(error)}", "Install it in this environment."
                 ) from error
             except gym.error.UnregisteredEnv as error:
                 raise _unknown(name, error) from error
             except gym.error.Error as error:
                 cause = f"Gymnasium cannot make {name}: {_words(error)}"
-                raise UsageError(cause, "Check `env_id` and `env_kwargs`.") from error
+                raise UsageError(cause, "Check `env_id` and `env_kwargs` in the description.") from error
             except TypeError as error:
                 if (fault := _wrong_arguments(name, kwargs, error)) is not None:
                     raise fault from error
@@ -55,7 +61,12 @@ def make_environment(description: Description, folder: Path | None) -> Any:
 
 @contextmanager
 def environment_blamed(doing: str, remedy: str) -> Iterator[None]:
-    """What the environment's own code raises while `doing` becomes a UsageError that names it and its line."""
+    """Turn exceptions of the environment's own code into UsageErrors that name the exception and its line.
+
+    Args:
+        doing: What happens in the block, for the message, such as "it was closed".
+        remedy: The remedy of the UsageError.
+    """
     try:
         yield
     except RewardsmithError:
@@ -68,7 +79,7 @@ def environment_blamed(doing: str, remedy: str) -> Iterator[None]:
 
 @contextmanager
 def generators_kept() -> Iterator[None]:
-    """Environments may draw from numpy's and Python's global generators; what follows finds those where they were."""
+    """Restore the state of numpy's and Python's global generators afterwards: environments may draw from them."""
     drawn, drawn_by_python = np.random.get_state(), random.getstate()
     try:
         yield
@@ -78,15 +89,16 @@ def generators_kept() -> Iterator[None]:
 
 
 def close(env: Any) -> None:
-    """Close an environment. Raises UsageError for what its own code raises."""
-    with environment_blamed("it was closed", "Mend its close(), which also runs after every trial."):
+    """Close an environment. Raises UsageError if its own code raises."""
+    with environment_blamed("it was closed", "Fix its close(), which also runs after every trial."):
         env.close()
 
 
 def rehearse(env: Any, description: Description, first_action: int) -> None:
-    """One reset and one step, so that an environment that cannot play is found before anything is built on it.
+    """Reset an environment and step it once, to find errors before anything else is built on it.
 
-    Modules that it imports only when it plays are imported here, while its folder is on the path. Raises TaskError.
+    Modules that it imports only while playing are imported here, because its folder is on the path now.
+    Raises TaskError if it breaks its contract, see GuardedEnv.
     """
     guarded = GuardedEnv(lambda: env, description.id, [v.name for v in description.state])
     guarded.reset(0)
@@ -104,16 +116,17 @@ def _import_module(name: str, folder: Path | None) -> None:
     if file is None and module.partition(".")[0] not in sys.modules:
         beside = "" if folder is None else f", neither in {folder} nor on Python's path"
         raise UsageError(
-            f"There is no module {module!r}{beside}, which {name} names before the colon.",
-            f"Put {module.replace('.', '/')}.py into the folder of the description, or install it.",
+            f"There is no module {module!r}{beside}; {name} names it before the colon.",
+            f"Put {module.replace('.', '/')}.py into the folder of the description, or install the package.",
         )
     _require_one(module.partition(".")[0], file, folder)
-    with environment_blamed(f"the module {module} was imported", "Mend the module; Python alone must import it."):
+    remedy = f"Fix the module until `python -c 'import {module}'` succeeds in its folder."
+    with environment_blamed(f"the module {module} was imported", remedy):
         importlib.import_module(module)
 
 
 def _require_one(top: str, found: Path | None, folder: Path | None) -> None:
-    """Raises UsageError where a module beside the description is hidden by another one of the same name."""
+    """Raises UsageError if another module of the same name hides the one beside the description."""
     if found is None or folder is None:
         return
     beside = next((p for p in (folder / f"{top}.py", folder / top / "__init__.py") if p.is_file()), None)
@@ -121,7 +134,7 @@ def _require_one(top: str, found: Path | None, folder: Path | None) -> None:
         return
     raise UsageError(
         f"There are two modules {top}: Python finds {found} before {beside}.",
-        "Rename the one beside the description, in `env_id`, too.",
+        "Rename the one beside the description, and change `env_id` accordingly.",
     )
 
 
@@ -129,17 +142,17 @@ def _unknown(name: str, error: Exception) -> UsageError:
     module = module_of(name)
     if module is not None:
         remedy = (
-            f"Register it in {module}, as in gymnasium.register({name.partition(':')[2]!r}, ...), or correct `env_id`."
+            f"Register it in {module} with gymnasium.register({name.partition(':')[2]!r}, ...), or correct `env_id`."
         )
     else:
         remedy = (
-            f"For an environment of your own give `env_id: MODULE:{name}`, the module's file beside the description."
+            f"For an environment of your own, write `env_id: MODULE:{name}` and put the module beside the description."
         )
     return UsageError(f"Gymnasium cannot make {name}: {_words(error)}", remedy)
 
 
 def _wrong_arguments(name: str, kwargs: dict[str, Any], error: TypeError) -> UsageError | None:
-    """What to say where `env_kwargs` do not fit the constructor; None if its signature is not at fault."""
+    """The error if `env_kwargs` do not fit the constructor; None if its signature is not the cause."""
     import gymnasium as gym
     from gymnasium.envs.registration import load_env_creator
 
@@ -157,7 +170,7 @@ def _wrong_arguments(name: str, kwargs: dict[str, Any], error: TypeError) -> Usa
         if not wrong and not required:
             return None
         near = [n for key in wrong for n in difflib.get_close_matches(key, accepted, n=1)]
-        told = [*(f"`{key}` is no argument of it" for key in wrong), *(f"`{key}` is missing" for key in required)]
+        told = [*(f"it has no argument `{key}`" for key in wrong), *(f"`{key}` is missing" for key in required)]
         hint = f"; did you mean {', '.join(f'`{n}`' for n in near)}?" if near else "."
         return UsageError(
             f"`env_kwargs` do not fit the constructor of {name}: {'; '.join(told)}.",
@@ -171,7 +184,7 @@ def _words(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """Where in the user's own code an exception came from, if it did."""
+    """` (file.py, line 12)` of the innermost frame in the user's own code; empty if there is none."""
     import gymnasium
 
     libraries = (str(_OURS), str(Path(gymnasium.__file__).parent), str(Path(importlib.__file__).parent), "<frozen")

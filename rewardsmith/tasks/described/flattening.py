@@ -1,4 +1,4 @@
-"""A flattened Dict observation: which key and index each of its numbers comes from, and whether names agree."""
+"""Flattened Dict observations: the key and index that each number comes from, and whether the names agree."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import Description
 
-_STEPS = 20  # compared, where a wrapper of the user's own flattens
+_STEPS = 20  # steps of the episode by which the order of a user's own wrapper is found
 
 
 def places_of(env: Any) -> tuple[str, ...]:
-    """KEY[INDEX] of each number that a flattened Dict observation holds, in its order.
+    """Return KEY[INDEX] of each number of a flattened Dict observation, in the order of the observation.
 
-    Empty without a Dict, and where a wrapper of the user's own puts the numbers in an order that play does not tell.
+    The result is empty if no Dict is flattened, or if a wrapper of the user's own flattens it and one episode does not
+    reveal the order.
     """
     from gymnasium import spaces
     from gymnasium.wrappers import FlattenObservation
@@ -37,12 +38,12 @@ def places_of(env: Any) -> tuple[str, ...]:
 
 
 def _in_played_order(env: Any, flattened: tuple[str, ...]) -> tuple[str, ...]:
-    """The places in the order of a user's own wrapper, by comparing what both sides of it observe in one episode."""
+    """KEY[INDEX] in the order of a user's own wrapper, found by comparing the observations on both sides of it."""
     from gymnasium import spaces
 
     bare = env.unwrapped
     outer, inner = [], []
-    with suppress(Exception, SystemExit):  # an environment that cannot play is told by rehearse()
+    with suppress(Exception, SystemExit):  # rehearse() reports an environment that cannot play
         outer, inner = _episode(env, env), _episode(bare, env)
     shown = np.array([spaces.flatten(bare.observation_space, each) for each in inner])
     seen = np.array(outer)
@@ -57,7 +58,7 @@ def _in_played_order(env: Any, flattened: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _episode(env: Any, played: Any) -> list[NDArray[Any] | dict[str, Any]]:
-    """Observations of one seeded episode; only its start where a wrapper changes the actions, too."""
+    """Observations of one seeded episode; only the first one if a wrapper also changes the actions."""
     observation, _ = env.reset(seed=0)
     found = [observation]
     space = played.action_space
@@ -72,7 +73,7 @@ def _episode(env: Any, played: Any) -> list[NDArray[Any] | dict[str, Any]]:
 
 
 def flattened_places(space: Any, path: str = "") -> tuple[str, ...]:
-    """KEY[INDEX] of each entry of a flattened Dict space; an inner Dict's keys are joined by dots."""
+    """Return KEY[INDEX] of each entry of a flattened Dict space; keys of inner Dicts are joined by dots."""
     from gymnasium import spaces
 
     if isinstance(space, spaces.Dict):
@@ -82,17 +83,17 @@ def flattened_places(space: Any, path: str = "") -> tuple[str, ...]:
 
 
 def require_names(description: Description, places: Sequence[str]) -> None:
-    """Raises UsageError where a variable bears the name of a key that it is not an entry of."""
+    """Raises UsageError if a variable's name contains a key that the variable is not an entry of."""
     keys = {key for place in places for key in _keys(place)}
     told = [
-        f"{variable.name} = {place}, but its name says {', '.join(others)}"
+        f"{variable.name} is {place}, but its name contains {', '.join(others)}"
         for variable, place in zip(description.state, places, strict=False)
         if (others := _foreign(variable.name, keys, _keys(place)))
     ]
     if told:
         raise UsageError(
-            f"Names of {description.id} are given to other numbers than they say: {'; '.join(told)}.",
-            f"Name the entries in the flattened order: {', '.join(places)}.",
+            f"Names in the description of {description.id} are in the wrong order: {'; '.join(told)}.",
+            f"Name the entries under `state` in the flattened order: {', '.join(places)}.",
         )
 
 
@@ -101,27 +102,28 @@ def _keys(place: str) -> list[str]:
 
 
 def _foreign(name: str, keys: set[str], own: list[str]) -> list[str]:
-    """Keys that a variable's name contains though it is no entry of theirs; a short key only as a word of its own.
+    """Keys that a variable's name contains although it is not their entry.
 
-    Where one key's name is part of another's, as goal of desired_goal, the longer one is meant.
+    A key of one or two letters counts only as a whole word. If one key is part of another, as goal of desired_goal, the
+    longer one is meant.
     """
     named = {key for key in keys if (key.lower() in name if len(key) > 2 else key.lower() in name.split("_"))}
     return sorted(key for key in named if key not in own and not any(key in mine for mine in named.intersection(own)))
 
 
 def order_warning(env: Any, description: Description) -> str | None:
-    """What a user is to check of a flattened Dict observation's names; None for other observations."""
+    """Return a warning to check the names of a flattened Dict observation; None for other observations."""
     from gymnasium import spaces
 
     if places := places_of(env):
         order = ", ".join(dict.fromkeys(place.rpartition("[")[0] for place in places))
         return (
             f"{description.id} observes a flattened Dict: its numbers come in the flattened order ({order}). "
-            "Check each name against its place."
+            "Check each name under `state` against this order."
         )
     if isinstance(env.unwrapped.observation_space, spaces.Dict):
         return (
-            f"{description.id} observes a Dict that a wrapper of its own turns into numbers: "
-            "check each name against the order of that wrapper."
+            f"{description.id} observes a Dict that a custom wrapper turns into numbers: "
+            "check each name under `state` against the order of that wrapper."
         )
     return None

@@ -1,4 +1,4 @@
-"""Whether success means lasting: read off the success condition by interval arithmetic over all that it may meet."""
+"""Decide whether success requires surviving, by interval arithmetic on the success condition."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rewardsmith.syntax import NotPython, parse_expression
 
 
 class Span(NamedTuple):
-    """The values that an expression may take lie within [low, high]; false is 0, true is 1."""
+    """An interval [low, high] that contains every value of an expression; false is 0, true is 1."""
 
     low: float
     high: float
 
     @property
     def may_hold(self) -> bool:
-        """Whether some value counts as true."""
+        """Whether the interval contains a true value."""
         return self.low != 0 or self.high != 0
 
     @property
     def may_fail(self) -> bool:
-        """Whether some value counts as false."""
+        """Whether the interval contains a false value."""
         return self.low <= 0 <= self.high
 
 
@@ -31,11 +31,15 @@ _ANYTHING, _NO, _YES, _EITHER = Span(-math.inf, math.inf), Span(0, 0), Span(1, 1
 
 
 def requires_lasting(success: str, ranges: Mapping[str, tuple[float, float]], max_steps: int) -> bool:
-    """Whether an episode can succeed by lasting only, so that each step survived is a step towards success.
+    """Return whether an episode can succeed only by lasting, so that each step survived is progress.
 
-    True for `truncated`, `step >= 200` and `truncated and abs(x) < 2`; false for `terminated`, for `terminated and
-    x > 3`, and for whatever can hold on the first step, as `not truncated` can. success: as a task description states
-    it. ranges: of the variables, by name. Variables may take any values of their ranges, at any time.
+    True for `truncated`, `step >= 200` and `truncated and abs(x) < 2`. False for `terminated`, for `terminated and
+    x > 3`, and for every condition that can hold on the first step, such as `not truncated`.
+
+    Args:
+        success: The condition, as a task description states it.
+        ranges: (low, high) of each variable, by name. A variable may take any value of its range at any time.
+        max_steps: Step limit of an episode.
     """
     try:
         tree = parse_expression(success)
@@ -46,7 +50,7 @@ def requires_lasting(success: str, ranges: Mapping[str, tuple[float, float]], ma
             return _span(tree, {**values, **others})
 
         if not at(1, max_steps, _NO, _EITHER).may_hold:
-            return False  # the episode must end for it
+            return False  # success requires the environment to end the episode
         if not at(1, max(1, max_steps // 2), _EITHER, _NO).may_hold:
             return True
         surely = not at(max_steps, max_steps, _NO, _YES).may_fail

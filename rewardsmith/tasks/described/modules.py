@@ -1,4 +1,4 @@
-"""A user's own module with an environment: where it is found, what it is made of, whether it is still the same."""
+"""A user's own module that contains an environment: find it, hash its sources, detect changes."""
 
 from __future__ import annotations
 
@@ -19,71 +19,76 @@ from pathlib import Path
 from rewardsmith.errors import UsageError
 from rewardsmith.syntax import NotPython, parse_module
 
-_LONGEST_SOURCE = 5_000_000  # characters of a user's own module
+_LONGEST_SOURCE = 5_000_000  # characters; longer modules are not read for imports
 _NO_FILES = "REWARDSMITH_NO_TASK_FILES"
 _LOCK = threading.RLock()
 _NAMED = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)(?::\S+)?\Z")
-"""A text that may name a module: Gymnasium's entry points (MODULE:CLASS) and ids (MODULE:ID), or a name to import."""
+"""Texts that may name a module: Gymnasium's entry points (MODULE:CLASS) and ids (MODULE:ID), and module names."""
 
 
 class TaskChanged(UsageError):
-    """The module that a job's task was made with is no longer the same."""
+    """The module of a job's task has changed since the job began."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The module of an environment as found: its folder, and by path in that folder the SHA-256 of each source."""
+    """The sources of an environment's module.
+
+    Attributes:
+        folder: The folder from which the module is imported.
+        files: SHA-256 of each source, by its path in that folder.
+    """
 
     folder: str
     files: Mapping[str, str]
 
 
 def refuse_task_files() -> None:
-    """From here on this process and its children open no task that a file describes: they serve other people's jobs."""
+    """Forbid this process and its children to open tasks that a file describes: they serve other users' jobs."""
     os.environ[_NO_FILES] = "1"
 
 
 def require_task_files(name: str) -> None:
-    """Raises UsageError in a process that serves other people's jobs."""
+    """Raises UsageError in a process that serves other users' jobs; `name` is the task."""
     if os.environ.get(_NO_FILES):
         raise UsageError(
-            f"The task {name!r} is described by a file, and a worker of the service opens none.",
+            f"The task {name!r} is described by a file, and workers of the service do not open task files.",
             "Run it on your own machine with `rewardsmith run`.",
         )
 
 
 def module_of(environment: str) -> str | None:
-    """The module that Gymnasium's MODULE:ID names, or None for an id alone."""
+    """Return the module named in Gymnasium's MODULE:ID, or None for a plain id."""
     module, colon, _ = environment.partition(":")
     return module if colon else None
 
 
 @contextmanager
 def importable(folder: Path | None) -> Iterator[None]:
-    """Modules of `folder` can be imported meanwhile, after everything that can be without it."""
+    """Append `folder` to Python's path within the block, so that everything else is found before it."""
     if folder is None:
         yield
         return
     require_task_files(str(folder))
-    # One at a time: another thread that ends earlier must not take the entry away.
+    # One thread at a time: another thread that leaves its block earlier must not remove this entry.
     with _LOCK:
         sys.path.append(str(folder))
         try:
             yield
         finally:
-            # From the end: the folder may have been on the path before.
+            # Search from the end: the folder may have been on the path before.
             last = len(sys.path) - 1 - sys.path[::-1].index(str(folder))
             del sys.path[last]
 
 
 def find_module(module: str, folder: Path | None) -> Path | None:
-    """The first file that importing `module` runs, looked for in `folder` last; nothing is imported."""
+    """Return the first file that importing `module` runs, or None; `folder` is searched last, nothing is imported."""
     found = _find(module, folder)
     return found[0] if found is not None else None
 
 
 def _find(module: str, folder: Path | None) -> tuple[Path, Path] | None:
-    """That file, and the folder from which `module` is imported; None if there is no such file."""
+    """(first file that importing `module` runs, folder from which it is imported), or None."""
     top = module.partition(".")[0]
     try:
         spec = importlib.util.find_spec(top)
@@ -95,7 +100,7 @@ def _find(module: str, folder: Path | None) -> tuple[Path, Path] | None:
             continue
         if found.origin and (file := Path(found.origin)).is_file():
             return file, file.parents[1] if file.name == "__init__.py" else file.parent
-        # A folder without __init__.py is a package, too: it runs no file, but what is imported from it does.
+        # A folder without __init__.py is a package without code; the modules imported from it have code.
         for root in (Path(place).parent for place in found.submodule_search_locations or ()):
             if files := _files_of(module, root):
                 return files[0], root
@@ -103,10 +108,17 @@ def _find(module: str, folder: Path | None) -> tuple[Path, Path] | None:
 
 
 def sources_of(module: str, folder: Path | None) -> Sources | None:
-    """What `module` is made of: its file, and those of the same folder that it imports, directly or not.
+    """Return the sources of `module`: its file, and all files of the same folder that it imports, also indirectly.
 
-    A module that a text names counts as imported: Gymnasium imports entry points when it makes an environment.
-    Of an installed package only its own files count. None for a module that has no file.
+    A module that a string names counts as imported, because Gymnasium imports entry points when it makes an
+    environment. For an installed package, only the package's own files count.
+
+    Args:
+        module: The module's full name.
+        folder: A folder that is searched after Python's path; None for none.
+
+    Returns:
+        The sources, or None if the module has no file.
     """
     place = _find(module, folder)
     if place is None:
@@ -127,7 +139,7 @@ def sources_of(module: str, folder: Path | None) -> Sources | None:
 
 
 def changed_files(module: str, was: Sources) -> list[str]:
-    """In words, each source of `module` that is not what it was; empty if all are."""
+    """Return one phrase for each source of `module` that differs from `was`; empty if none does."""
     place = _find(module, Path(was.folder))
     if place is None:
         return [f"the module {module.partition('.')[0]} is no longer in {was.folder}"]
@@ -142,7 +154,7 @@ def changed_files(module: str, was: Sources) -> list[str]:
 
 
 def _files_of(module: str, root: Path) -> list[Path]:
-    """The files in `root` that importing `module` runs: every package on its way, and itself."""
+    """The files in `root` that importing `module` runs: those of its parent packages, then its own."""
     found, place = [], root
     for part in module.split("."):
         here = place / part
@@ -154,13 +166,13 @@ def _files_of(module: str, root: Path) -> list[Path]:
 
 
 def _imports(content: bytes, path: Path, root: Path) -> list[str]:
-    """Full names of the modules that a source imports or names, anywhere in it, as far as its text says."""
+    """Full names of all modules that a source imports, or names in a string, anywhere in its text."""
     if path.suffix != ".py":
         return []
     try:
         tree = parse_module(importlib.util.decode_source(content), _LONGEST_SOURCE)
     except (NotPython, SyntaxError, ValueError):
-        return []  # importing it will say so
+        return []  # importing it raises the error
     package = path.parent.relative_to(root).parts
     names: list[str] = []
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""A description to fill in, for an environment that Gymnasium knows: everything that its spaces say."""
+"""Write a YAML description to fill in, from the spaces of an environment that Gymnasium can make."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from rewardsmith.tasks.described.flattening import places_of
 
 _HEAD = """\
 # A description of {name} to fill in: names and texts of the state, names of the actions, the goal, success.
-# Put a text that holds a comma or a colon in quotes. docs/tasks.md says what each line means.
+# Put texts that contain a comma or a colon in quotes. docs/tasks.md explains each line.
 """
-_STEPS = 1_000  # where the environment itself has no limit
+_STEPS = 1_000  # the step limit if the environment has none
 
 
 def is_registered(name: str) -> bool:
-    """Whether Gymnasium knows an environment of this id."""
+    """Return whether an environment of this id is registered with Gymnasium."""
     import gymnasium as gym
 
     return name in gym.registry
 
 
 def registered_version(name: str) -> str | None:
-    """The newest id that Gymnasium knows of the same name in another version; None if there is none."""
+    """Return the newest registered id of the same name in another version; None if there is none."""
     import gymnasium as gym
 
     bare = re.sub(r"-v\d+\Z", "", name)
@@ -37,9 +37,14 @@ def registered_version(name: str) -> str | None:
 
 
 def skeleton(name: str, folder: Path) -> str:
-    """The YAML text of a description of an id or MODULE:ID, whose module is looked for in `folder`, too.
+    """Return the YAML text of a description to fill in.
 
-    Raises UsageError where the environment cannot be made, or where its spaces first need a wrapper.
+    Args:
+        name: Gymnasium's id, or MODULE:ID.
+        folder: A folder in which the module is searched after all of Python's path.
+
+    Raises:
+        UsageError: If the environment cannot be made, or its spaces need a wrapper first.
     """
     bare = Description(id=name, goal="", state=[], actions=[], success="terminated", max_steps=1)
     env = environments.make_environment(bare, folder)
@@ -60,7 +65,7 @@ def skeleton(name: str, folder: Path) -> str:
 
 
 def _entries(space: Any) -> list[Variable]:
-    """A variable for each number of a flat Box, bounded as the space is; none for other spaces."""
+    """A variable for each number of a flat Box, with the space's bounds; empty for other spaces."""
     if len(getattr(space, "shape", None) or ()) != 1 or not hasattr(space, "low"):
         return []
     ends = zip(space.low, space.high, strict=True)
@@ -68,7 +73,7 @@ def _entries(space: Any) -> list[Variable]:
 
 
 def _plain(bound: Any) -> float:
-    """A bound as a person would write it: the shortest decimal that is the same in the space's precision."""
+    """A bound as the shortest decimal that is equal in the space's precision."""
     return float(str(bound)) if abs(float(bound)) < 1e30 else float(np.sign(bound)) * float("inf")
 
 
@@ -77,7 +82,7 @@ def _text(env: Any, d: Description) -> str:
     places = places_of(env)
     lines = [f"id: {task_id}"]
     lines += [f"env_id: {module}{colon}{task_id}"] if colon else []
-    lines += ["goal: Say in a sentence what is to be achieved.", "env_reward: say what the environment pays", "state:"]
+    lines += ["goal: State the goal in one sentence.", "env_reward: describe the environment's own reward", "state:"]
     for k, variable in enumerate(d.state):
         bounds = "".join(
             f", {end}: {value:.9g}"
@@ -85,7 +90,7 @@ def _text(env: Any, d: Description) -> str:
             if np.isfinite(value)
         )
         place = f"  # {places[k]}" if places else ""
-        lines.append(f'  - {{name: {variable.name}{bounds}, doc: "say what it is"}}{place}')
+        lines.append(f'  - {{name: {variable.name}{bounds}, doc: "describe it"}}{place}')
     lines.append(f"actions: [{', '.join(d.actions)}]")
     lines.append("success: terminated  # the step that solves the task, such as: terminated and x0 >= 0.5")
     lines.append(f"max_steps: {d.max_steps}")

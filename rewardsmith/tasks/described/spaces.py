@@ -1,4 +1,4 @@
-"""Whether an environment's spaces fit a description, and what can be done where they do not."""
+"""Compare an environment's spaces with its description, and name the wrapper to use if they do not fit."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from rewardsmith.tasks.described.description import Description, Variable
 from rewardsmith.tasks.described.flattening import flattened_places, places_of
 
 _REGISTER = 'Register the wrapped environment under a new id: docs/tasks.md, "Spaces that need a wrapper".'
-_MOST_NAMED = 64  # entries that a person would still name one by one
+_MOST_NAMED = 64  # entries; naming more of them by hand is unreasonable
 _PROBE_STEPS = 1_000
-_ROUNDING = 1e-3  # of a variable's range: a bound written with three digits, or rounded to float32, is meant
+_ROUNDING = 1e-3  # of a variable's range: tolerates bounds written with three digits or rounded to float32
 
 
 def require_fit(env: Any, description: Description) -> None:
-    """Raises UsageError with every difference between an environment and its description."""
+    """Raises UsageError with every difference between an environment's spaces and its description."""
     if found := differences(env, description):
         raise UsageError(*found)
     require_bounds(description, env.observation_space.low, env.observation_space.high, "its observation_space allows")
 
 
 def differences(env: Any, description: Description) -> tuple[str, str] | None:
-    """Cause and remedy of all that keeps an environment's spaces and step limit from fitting; None if they fit."""
+    """Return (cause, remedy) of all misfits of spaces and step limit; None if they fit the description."""
     found = [*_observation(env, description), *_actions(env.action_space, description), *_step_limit(env, description)]
     if not found:
         return None
@@ -41,7 +41,7 @@ def differences(env: Any, description: Description) -> tuple[str, str] | None:
 
 
 def first_action(env: Any) -> int:
-    """The number of a Discrete space's first action; Gymnasium allows any."""
+    """Return the number of the first action of a Discrete space; Gymnasium allows any integer."""
     return int(env.action_space.start)
 
 
@@ -60,7 +60,7 @@ def _observation(env: Any, description: Description) -> list[tuple[str, str]]:
 
 
 def _flattening(env: Any) -> str:
-    """How an observation of another kind becomes a short vector of numbers."""
+    """The remedy for an observation that is not a flat Box: how to turn it into a short vector of numbers."""
     from gymnasium import spaces
 
     space = env.observation_space
@@ -69,8 +69,8 @@ def _flattening(env: Any) -> str:
     match space:
         case spaces.Discrete():
             return (
-                f"An index among {space.n} does not say which states are close: write an ObservationWrapper that turns "
-                f"it into numbers, such as row and column of a grid. {_REGISTER}"
+                f"An index from 0 to {space.n - 1} does not show which states are close: write an ObservationWrapper "
+                f"that turns it into numbers, such as row and column of a grid. {_REGISTER}"
             )
         case spaces.MultiDiscrete() | spaces.MultiBinary():
             entries = int(np.prod(space.shape))
@@ -99,7 +99,7 @@ def _own_minigrid(env: Any) -> str:
     if task_id in dict(list_ids()):
         by_id = f"MiniGrid's and BabyAI's own environments are tasks by id, without arguments: `--task {task_id}`."
         return f"{by_id} To set env_kwargs, {wrapper}"
-    custom = "`check_reward` takes a MiniGrid environment of your own as a CustomTask (docs/check.md)."
+    custom = "`check_reward` accepts a MiniGrid environment of your own as a CustomTask (docs/check.md)."
     return f"{custom} To train on it, {wrapper}"
 
 
@@ -139,9 +139,15 @@ def _step_limit(env: Any, description: Description) -> list[tuple[str, str]]:
 
 
 def require_bounds(description: Description, low: NDArray[Any], high: NDArray[Any], source: str) -> None:
-    """Raises UsageError where finite values of `low` and `high` [D] lie outside what the description allows.
+    """Raises UsageError if observed or allowed values lie outside the description's bounds.
 
-    A difference of a thousandth of a variable's range is rounding.
+    Differences up to a thousandth of a variable's range count as rounding.
+
+    Args:
+        description: The description with the bounds.
+        low: Smallest value of each variable, [D]; infinite values are ignored.
+        high: Largest value of each variable, [D]; infinite values are ignored.
+        source: The origin of the values, as the start of a message: "its observation_space allows".
     """
     told = []
     for variable, least, most in zip(description.state, low, high, strict=True):
@@ -164,19 +170,19 @@ def _range(variable: Variable, value: float) -> float:
 
 
 def _is_finite(bound: float) -> bool:
-    # Many spaces say "unbounded" with the largest float32.
+    # Many spaces use the largest float32 for "unbounded".
     return abs(bound) < 1e30
 
 
 def require_played_bounds(env: Any, description: Description) -> None:
-    """Play at random and raise UsageError where an observation leaves the description's bounds.
+    """Play at random and raise UsageError if an observation leaves the description's bounds.
 
-    An environment that raises meanwhile ends the probe: the trial tells it.
+    If the environment raises, the probe ends without an error: the trial reports it.
     """
     if not any(_is_finite(bound) for v in description.state for bound in (v.low, v.high)):
         return
     low, high = np.full(len(description.state), np.inf), np.full(len(description.state), -np.inf)
-    # What goes wrong on a later step says nothing of bounds: a trial ends with it, and says so.
+    # An error on a later step is not about bounds; the trial that meets it reports it.
     with suppress(Exception, SystemExit):
         for observation in _random_play(env, len(description.actions)):
             if np.shape(observation) != low.shape:
@@ -186,7 +192,7 @@ def require_played_bounds(env: Any, description: Description) -> None:
 
 
 def _random_play(env: Any, actions: int) -> Iterator[Any]:
-    """Observations of random steps, and of the episodes' starts."""
+    """Observations of random play, the first observation of each episode included."""
     rng, start = np.random.default_rng(0), first_action(env)
     over, episode = True, 0
     for _ in range(_PROBE_STEPS):

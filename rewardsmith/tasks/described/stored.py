@@ -1,4 +1,4 @@
-"""What a job keeps of a task that a file describes, so that editing the file does not change what the job means."""
+"""A job's stored copy of a task that a file describes, so that editing the file does not change the job."""
 
 from __future__ import annotations
 
@@ -21,28 +21,35 @@ from rewardsmith.tasks.described.task import BoxTask, task_of
 
 
 class StoredTask(Protocol):
-    """What a job keeps of a task that a file describes."""
+    """A job's record of a task that a file describes."""
 
     @property
     def text(self) -> str:
-        """The description, as the file held it."""
+        """The text of the description when the job began."""
         ...
 
     @property
     def folder(self) -> str:
-        """Where the module of its environment was found."""
+        """The folder in which the module of its environment was found."""
         ...
 
     @property
     def files(self) -> Mapping[str, str]:
-        """SHA-256 of the module's sources, by path in the folder."""
+        """SHA-256 of each of the module's sources, by path in the folder."""
         ...
 
 
 def store_task(name: str) -> dict[str, Any] | None:
-    """What a job keeps of the task that a file describes: text, folder and hashes of its module; None for an id.
+    """Return a job's record of the task that a file describes; the environment is made and played first.
 
-    The environment is made and played first. Raises UsageError for whatever does not fit.
+    Args:
+        name: A task id, or the path of a YAML description.
+
+    Returns:
+        The fields of StoredTask as a dict, or None for an id.
+
+    Raises:
+        UsageError: If the description or the environment does not fit.
     """
     if not is_description_file(name):
         return None
@@ -59,19 +66,24 @@ def store_task(name: str) -> dict[str, Any] | None:
 
 
 def open_stored(name: str, stored: StoredTask) -> BoxTask:
-    """The task that a job has kept, whatever has become of its file. Raises UsageError, TaskChanged."""
+    """Return the task as the job stored it, without reading its file.
+
+    Raises:
+        UsageError: If the stored text is not a valid description, or this process may not open task files.
+        TaskChanged: If the module's sources have changed since the job began.
+    """
     require_task_files(name)
     if changes := changes_of(stored, name):
         raise TaskChanged(
-            f"The module of the task {name} is no longer what this job began with. Changed: {'; '.join(changes)}.",
-            "Put it back (PYTHONPATH tells where a moved one lies), or go on with the change and mark the job: "
-            "--accept-task-change of resume, extend and export.",
+            f"The module of the task {name} has changed since this job began: {'; '.join(changes)}.",
+            "Restore it (if it was moved, set PYTHONPATH), or pass --accept-task-change to resume, extend or export: "
+            "the job continues and is marked.",
         )
     return BoxTask(parse_description(stored.text, name), Path(stored.folder), examined=True)
 
 
 def changes_of(stored: StoredTask, name: str) -> list[str]:
-    """In words, each source of a stored task's module that has changed."""
+    """Return one phrase for each source of a stored task's module that has changed."""
     module = module_of(parse_description(stored.text, name).environment)
     if module is None:
         return []
@@ -81,6 +93,6 @@ def changes_of(stored: StoredTask, name: str) -> list[str]:
 
 
 def sources_now(stored: StoredTask, name: str) -> Sources | None:
-    """The sources of a stored task's module as they are now. Raises UsageError."""
+    """Return the present sources of a stored task's module; None without a module. Raises UsageError."""
     module = module_of(parse_description(stored.text, name).environment)
     return sources_of(module, Path(stored.folder)) if module is not None else None

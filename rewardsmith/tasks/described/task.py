@@ -1,7 +1,7 @@
-"""Any Gymnasium environment with a flat Box observation, through a small YAML description.
+"""Gymnasium environments with a flat Box observation, described by a small YAML file.
 
-The description names the state's variables with units and ranges, the actions, and an expression that is
-true on the step where the task is solved. Python descriptions are the same fields given to `BoxTask`.
+The description names the state's variables with units and ranges, the actions, and an expression that is true on the
+step that solves the task. In Python, build a `Description` with the same fields and pass it to `BoxTask`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from rewardsmith.tasks.guarded import GuardedEnv, called
 __all__ = ["BoxBatch", "BoxTask", "Description", "Variable", "described_ids", "load_task"]
 
 _PLAYED: set[str] = set()
-"""Environments that have played in this process, by what makes them."""
+"""Keys of the environments that have been rehearsed in this process."""
 
 
 def load_task(name: str) -> BoxTask:
-    """The task of a description: a built-in id or a YAML file. Raises KeyError if it is neither."""
+    """Return the task of a built-in id or of a YAML file. Raises KeyError if `name` is neither."""
     if name in described_ids():
         return BoxTask(read_built_in(name), examined=True)
     if not is_description_file(name):
@@ -53,24 +53,37 @@ def load_task(name: str) -> BoxTask:
 
 
 def task_of(description: Description, folder: Path) -> BoxTask:
-    """The task of a file's description. Raises UsageError with all that is wrong: of the text and of the spaces."""
+    """Return the task of a file's description.
+
+    Raises UsageError with all mistakes at once, those of the text and those of the environment's spaces.
+    """
     try:
         return BoxTask(description, folder)
     except UsageError as error:
         if (found := _differences(description, folder)) is None:
             raise
-        raise UsageError(f"{error.cause} Besides, {found[0]}", f"{error.remedy} {found[1]}") from error
+        raise UsageError(f"{error.cause} In addition, {found[0]}", f"{error.remedy} {found[1]}") from error
 
 
 def _differences(description: Description, folder: Path) -> tuple[str, str] | None:
-    """Where the spaces do not fit; None too where no environment can be made, which is told once the text is right."""
+    """Cause and remedy if the spaces do not fit.
+
+    None if they fit, and also if no environment can be made: that error is raised once the text is right.
+    """
     with suppress(UsageError):
         return spaces.differences(environments.make_environment(description, folder), description)
     return None
 
 
 class BoxTask:
-    """A Gymnasium task with named observation variables and discrete actions."""
+    """A Gymnasium task with named observation variables and discrete actions.
+
+    Attributes:
+        description: The description that it is built from.
+        success_rule: One sentence that quotes the description's success expression.
+
+    `Task` explains the other attributes.
+    """
 
     engine = "real"
     cheap_steps = False
@@ -78,8 +91,16 @@ class BoxTask:
     deterministic = False  # described variables need not be the whole state
 
     def __init__(self, description: Description, folder: Path | None = None, *, examined: bool = False) -> None:
-        """`folder`: where the module of the environment lies, if not on Python's path; `examined`: whether the
-        description's bounds have been compared with what random play shows."""
+        """Build the task without making an environment.
+
+        Args:
+            description: The description.
+            folder: The folder of the environment's module, if it is not on Python's path.
+            examined: Whether the description's bounds have already been compared with random play.
+
+        Raises:
+            UsageError: If two entries of `state` have the same name, or `success` is not a valid condition.
+        """
         self._folder = folder
         self._examined = examined
         self.description = description
@@ -97,7 +118,12 @@ class BoxTask:
         self._solved = compile_condition(description.success, names)
 
     def make_env(self) -> Any:
-        """One real environment. Raises UsageError if it cannot be made, cannot play or does not fit the description."""
+        """Make one real environment.
+
+        Raises:
+            UsageError: If it cannot be made or does not fit the description.
+            TaskError: If its first reset or step breaks its contract.
+        """
         self._play_once()
         return self._made()
 
@@ -107,11 +133,11 @@ class BoxTask:
         return env
 
     def guarded_env(self) -> GuardedEnv:
-        """One real environment whose own errors are TaskErrors. Raises TaskError."""
+        """Make one real environment whose own errors become TaskErrors. Raises TaskError."""
         return GuardedEnv(self.make_env, self.id, [v.name for v in self.description.state])
 
     def _play_once(self) -> None:
-        """Before this process's first environment of a kind: play another one, and compare the bounds with it."""
+        """Before the first environment of a kind in this process, play another one and compare the bounds with it."""
         made = json.dumps([self.description.model_dump(), str(self._folder), self._examined], default=str)
         if made in _PLAYED:
             return
@@ -126,7 +152,7 @@ class BoxTask:
 
     @property
     def first_action(self) -> int:
-        """What the environment calls the first of `actions`; the others follow. Raises UsageError."""
+        """The environment's number for the first of `actions`; the others follow. Raises UsageError."""
         return self._first_action
 
     @cached_property
@@ -136,7 +162,7 @@ class BoxTask:
         return spaces.first_action(env)
 
     def order_warning(self) -> str | None:
-        """What is to be checked of the names of a flattened Dict observation; None for other environments."""
+        """Return a warning to check the names of a flattened Dict observation; None for other environments."""
         env = self.make_env()
         try:
             return flattening.order_warning(env, self.description)
@@ -144,25 +170,32 @@ class BoxTask:
             environments.close(env)
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
-        """N real environments; start states of different pools come from disjoint seeds."""
+        """Return `num_envs` real environments; start states of different pools come from disjoint seeds."""
         envs = [self.guarded_env() for _ in range(num_envs)]
         return BoxBatch(envs, pool, self.description.state, self.first_action, self.max_steps, self.solved)
 
     def unseen(self, pool: str) -> bool:
-        """Start states are drawn from disjoint seeds; with continuous starts none recurs."""
+        """Return whether `pool` is not "train": seeds are disjoint, and continuous start states do not recur."""
         return pool != "train"
 
     def solved(self, observation: NDArray[Any], step: int, terminated: bool, truncated: bool) -> bool:
-        """The description's success expression on one state after a step."""
+        """Evaluate the success expression on the state after a step.
+
+        Args:
+            observation: The environment's observation [D].
+            step: Steps since the episode began, this one included.
+            terminated: Whether the step ended the episode.
+            truncated: Whether the step reached the step limit.
+        """
         values: dict[str, Any] = {v.name: float(x) for v, x in zip(self.description.state, observation, strict=True)}
         told = {**values, "step": step, "terminated": terminated, "truncated": truncated}
         return bool(called(self.id, "the description's `success`", self._solved, told))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
-        """These tasks have no costly features."""
+        """Do nothing: described tasks have no costly features."""
 
     def interface(self) -> Interface:
-        """What a designer is told: variables with units and ranges, actions, success, an example."""
+        """Return variables with units and ranges, actions, the success rule and an example, for the designer."""
         d, env = self.description, self.make_env()
         try:
             places, example = flattening.places_of(env), self._example(env)
@@ -210,13 +243,13 @@ class BoxTask:
         }
 
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
-        """One state in words."""
+        """Return a state row [W] as a list of variables with values and units."""
         del tables
         parts = [f"{v.name} {row[i]:.3g}{' ' + v.unit if v.unit else ''}" for i, v in enumerate(self.description.state)]
         return ", ".join(parts)
 
     def state_reader(self) -> StateReader:
-        """The variables, the success test as a function, and a tracker of a flat observation."""
+        """Return code with the variables, the success test as a function, and a tracker of a flat observation."""
         d = self.description
         given = f", **{d.env_kwargs!r}" if d.env_kwargs else ""
         names = [v.name for v in d.state]

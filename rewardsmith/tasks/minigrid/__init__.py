@@ -13,9 +13,14 @@ __all__ = ["CompiledTask", "MiniGridTask", "get_task", "list_ids"]
 
 
 def get_task(task_id: str, sizes: Mapping[str, int] | None = None) -> MiniGridTask:
-    """The task of a MiniGrid or BabyAI id; `sizes` overrides how many layouts a pool holds.
+    """Return the task of a MiniGrid or BabyAI id.
 
-    Raises KeyError for ids that minigrid does not register.
+    Args:
+        task_id: The id.
+        sizes: Numbers of layouts by pool, to override the default ones.
+
+    Raises:
+        KeyError: If minigrid does not register the id.
     """
     if task_id in COVERED:
         return CompiledTask(task_id, sizes)
@@ -25,9 +30,9 @@ def get_task(task_id: str, sizes: Mapping[str, int] | None = None) -> MiniGridTa
 
 
 def list_ids() -> list[tuple[str, str]]:
-    """Every id that can be played here, with its engine: "batched" or "real"."""
+    """Return (id, engine) of every id that can be played here; the engine is "batched" or "real"."""
     names = registered_ids()
     if find_spec("imageio") is None or find_spec("networkx") is None:
-        # minigrid registers these always, but their layouts need its optional packages.
+        # minigrid always registers these ids, but their layouts need its optional packages.
         names = [name for name in names if "-WFC-" not in name]
     return [(name, "batched" if name in COVERED else "real") for name in names]

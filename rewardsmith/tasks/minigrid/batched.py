@@ -27,13 +27,13 @@ DIRECTIONS = 4
 
 
 def pool_tables(pool: Pool) -> dict[str, Any]:
-    """What state rows point into by layout: walls and lava (bool [L, W, H]) and missions (list of str)."""
+    """Return the tables that state rows refer to by layout: "walls" and "lava" (bool [L, W, H]), "missions" (list)."""
     types = pool.cells.transpose(0, 2, 1) // 18
     return {"walls": types == 2, "lava": types == 9, "missions": pool.missions.tolist()}
 
 
 class Board(NamedTuple):
-    """What the kernels need of a task that stays the same: compiled code takes it apart as it takes arrays."""
+    """The constants of a task that the kernels need, in one tuple that compiled code can unpack."""
 
     fixed: NDArray[np.int32]  # [L, S, 5]: kind, colour, content, whether a target, and rank of each object
     goal: NDArray[np.int32]  # [L, 2]
@@ -42,7 +42,7 @@ class Board(NamedTuple):
 
 
 class Layouts:
-    """A pool in the kernels' terms: flat padded grids and places."""
+    """A pool in the kernels' format: flat padded grids, and cells as indices into them."""
 
     def __init__(self, pool: Pool, family: Family) -> None:
         count, height, width = pool.cells.shape
@@ -69,10 +69,10 @@ class Layouts:
 
 
 class BatchedGrid:
-    """The BatchEnv protocol over compiled MiniGrid.
+    """Compiled MiniGrid with the methods of BatchEnv.
 
-    An environment meets the pool's layouts in an order that `reset`'s seed shuffles, none twice before
-    the environments together have played them all.
+    The seed of `reset` shuffles the layouts. No layout is played twice before all environments together have played
+    every layout once.
     """
 
     def __init__(self, pool: Pool, family: Family, num_envs: int, max_steps: int, see_through: bool) -> None:
@@ -142,8 +142,8 @@ class BatchedGrid:
 
     @property
     def directions(self) -> NDArray[np.int32]:
-        """Where each agent faces, [N], as in MiniGrid's observation."""
+        """The direction that each agent faces, int32 [N], as in MiniGrid's observation."""
         return self._agent[:, kernels.DIR]
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing: the batch holds no resources."""

@@ -1,6 +1,6 @@
-"""Generic behaviours on a layout that should not pay: to and fro before each object, into lava, against a wall.
+"""Find generic reward exploits to test on a layout: to and fro before each object, into lava, against a wall.
 
-They are found in the listed states near the start and near a solution, so they hold for any room and any lock.
+They are searched among the enumerated states near a solution, so they need no knowledge of rooms or locks.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from .kernels import E_BLOCKED, E_DIED, FORWARD
 from .state_tracker import KINDS
 
 LISTED = 12_000
-"""States that are listed to find behaviours in: the rooms that a solution passes."""
+"""The most states that are enumerated to find behaviours; enough for the rooms that a solution passes."""
 AWAY = 3
-"""Cells to walk away from an object before coming back, where there is room."""
+"""The most cells to walk away from an object before coming back."""
 DEATH, FAILURE = "into lava", "to an end without success"
 
 
 def find_behaviours(graph: StateGraph, schema: Schema) -> list[Behaviour]:
-    """The behaviours of one layout in its states near the start and near a solution."""
+    """Return the behaviours found in one layout's state graph, whose node 0 is the start."""
     parent, action = _tree(graph, 0)
     found = _before_objects(schema, graph, parent, action)
     ends = graph.over & ~graph.won
     died = graph.event == E_DIED
     for name, wanted in ((DEATH, ends & died), (FAILURE, ends & ~died), ("against a wall", _bumps(graph))):
         nodes = np.flatnonzero(wanted.any(axis=1) & (parent != -2))
-        if len(nodes):  # numbered breadth-first from the solution's states, so the first is a near one
+        if len(nodes):  # nodes are numbered breadth-first from the solution, so the first is close to it
             last = int(np.argmax(wanted[nodes[0]]))
             prefix = _way(parent, action, int(nodes[0]))
             found.append(Behaviour(name, (*prefix, last), () if name in (DEATH, FAILURE) else (last,)))
@@ -72,7 +72,7 @@ def _before_objects(
 def _cycle(
     graph: StateGraph, parent: NDArray[np.int64], action: NDArray[np.int64], far: NDArray[np.int64], here: int
 ) -> tuple[int, ...]:
-    """The shortest way from `here` to one of the first few states `far` away and back; empty if none leads back."""
+    """The shortest cycle from `here` to one of the first four states of `far` and back; empty if none leads back."""
     best: tuple[int, ...] = ()
     for away in far[:4]:
         back, taken = _tree(graph, int(away))
@@ -90,7 +90,7 @@ def _bumps(graph: StateGraph) -> NDArray[np.bool_]:
 
 
 def _tree(graph: StateGraph, root: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Breadth-first tree from a node: (parent [N], -1 for the root and -2 where there is no way; action taken [N])."""
+    """Breadth-first tree from a node: (parent [N], -1 for the root and -2 if unreachable; action taken [N])."""
     after = np.where(graph.over, -1, graph.node[graph.successor])
     parent, taken = np.full(len(after), -2), np.zeros(len(after), np.int64)
     parent[root] = -1

@@ -1,4 +1,4 @@
-"""State rows in words, and as nested values, read through the schema."""
+"""Convert state rows to words and to nested values, through the schema."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EVENT_WORDS = {
 
 
 def read_row(row: NDArray[Any], tables: Tables, schema: Schema) -> dict[str, Any]:
-    """A row as nested plain values; items are given as the object's id, tables are left out."""
+    """Return a row [W] as nested plain values; items become object ids, tables and costly features are omitted."""
     return _read_fields(row, tables, schema.fields, 0)
 
 
@@ -57,7 +57,7 @@ def _read(row: NDArray[Any], tables: Tables, field: Field, base: int) -> Any:
 
 
 def caption(row: NDArray[Any], tables: Tables, schema: Schema) -> str:
-    """One state in words."""
+    """Return a state row [W] in words: step, last event, agent, cell ahead, other objects."""
     state = read_row(row, tables, schema)
     objects = {item["id"]: item for item in state["objects"]}
     agent = state["agent"]
@@ -92,7 +92,7 @@ def _name(objects: dict[int, dict[str, Any]], slot: int | None, absent: str) -> 
 
 
 def _ahead(state: dict[str, Any], objects: dict[int, Any], tables: Tables, row: NDArray[Any]) -> str:
-    """What lies ahead of the agent, in words."""
+    """The content of the cell ahead of the agent, in words."""
     if state["front"] is not None:
         return _name(objects, state["front"], "")
     x, y, layout = state["agent"]["front_x"], state["agent"]["front_y"], int(row[0])

@@ -1,7 +1,7 @@
-"""The symbolic state of a MiniGrid task as plain data: one int32 row per environment.
+"""The plain schema of a MiniGrid task's state rows: one int32 row per environment.
 
-Columns 0 to 15 are the ones named below, objects follow from FIRST_OBJECT. Column 0 is the layout's index;
-no field is called that, the tables and the mission are looked up through it.
+Columns 0 to 14 are named below, column 15 is unused, objects follow from FIRST_OBJECT. Column 0 is the layout's index;
+no field has that name, but the tables and the mission are looked up through it.
 """
 
 from __future__ import annotations
@@ -41,17 +41,24 @@ WALK = (
 
 
 def stride_of_object(ranked: bool) -> int:
-    """Columns of one object; the last is its walking distance."""
+    """Return the number of columns of one object; the last one is its walking distance."""
     return 11 if ranked else 10
 
 
 def row_width(slots: int, ranked: bool) -> int:
-    """Columns of a row with `slots` objects."""
+    """Return the number of columns of a row with `slots` objects."""
     return FIRST_OBJECT + slots * stride_of_object(ranked)
 
 
 def build_schema(slots: int, ranked: bool, size: tuple[int, int], max_steps: int) -> dict[str, Any]:
-    """Schema of a task's rows: `size` is (width, height) in cells, `ranked` adds the objects' rank."""
+    """Build the plain schema of a task's rows.
+
+    Args:
+        slots: The number of object slots.
+        ranked: Whether objects have a rank, because the mission names several in an order.
+        size: (width, height) of the grid in cells.
+        max_steps: Step limit of an episode.
+    """
     width, height = size
     return {
         "name": "State",

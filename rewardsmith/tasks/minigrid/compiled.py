@@ -1,4 +1,4 @@
-"""A MiniGrid task that the compiled engine plays: it can be searched, and its states listed and counted."""
+"""MiniGrid tasks of the compiled engine: they can be planned for, and their states can be enumerated and counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CompiledTask(MiniGridTask):
-    """The Task protocol over an id of families.COVERED, with every capability that a grid's full model gives."""
+    """The task of an id in families.COVERED, with every capability that a full model of the grid allows."""
 
     engine = "batched"
     pay_rule = RULE
@@ -31,28 +31,33 @@ class CompiledTask(MiniGridTask):
         return BatchedGrid(self.pool(pool), self.family, num_envs, self.max_steps, see_through)
 
     def success_reward(self, step: int) -> float:
-        """1 - 0.9 * step / max_steps, as MiniGrid computes it."""
+        """Return 1 - 0.9 * step / max_steps, equal to MiniGrid's result bit for bit."""
         return success_reward(step, self.max_steps)
 
     def plan(self, layout: int, state_cap: int | None = None) -> Plan | None:
-        """A plan for one training layout, flagged if it may not be the shortest; None if none is found."""
+        """Return a plan for a training layout, or None if none is found.
+
+        Args:
+            layout: Index of a training layout.
+            state_cap: The most states of a full search; beyond it the plan need not be the shortest.
+        """
         from .planner import STATE_CAP
 
         return self._planner.plan(layout, state_cap or STATE_CAP)
 
     def solution(self, layout: int) -> Sequence[int] | None:
-        """Actions that solve one training layout; None where none are found."""
+        """Return actions that solve a training layout; None if none are found."""
         from .planner import QUICK_CAP, STATE_CAP
 
-        # Where the first layout is beyond a full search, most are, and each try takes seconds.
+        # If the first layout is too large for a full search, most are, and each attempt takes seconds.
         cap = STATE_CAP if self._first_plan is None or self._first_plan.optimal else QUICK_CAP
         plan = self._first_plan if layout == 0 else self.plan(layout, cap)
         return None if plan is None else plan.actions
 
     def oracle_plans(self, count: int) -> Sequence[tuple[int, list[int]]] | None:
-        """Solutions of the first `count` training layouts that the search can solve.
+        """Return (layout, actions) for the first `count` training layouts that the search can solve.
 
-        They are the shortest wherever the search can afford to know; `plan` tells which.
+        Each solution is a shortest one if a full search is affordable; `plan` returns whether it is.
         """
         from .planner import QUICK_CAP, STATE_CAP
 
@@ -61,14 +66,14 @@ class CompiledTask(MiniGridTask):
             plan = self.plan(layout, cap)
             if plan is not None:
                 found.append((plan.layout, plan.actions))
-                # Where one layout is beyond a full search, most are, and each try takes seconds.
+                # If one layout is too large for a full search, most are, and each attempt takes seconds.
                 cap = cap if plan.optimal else QUICK_CAP
             if len(found) >= count:
                 break
         return found
 
     def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
-        """To and fro before each object, into lava, against a wall."""
+        """Return behaviours: to and fro before each object, into lava, against a wall."""
         from . import behaviours
 
         graph = self.state_graph(layout, behaviours.LISTED, along=solution)
@@ -77,13 +82,13 @@ class CompiledTask(MiniGridTask):
     def state_graph(
         self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
     ) -> StateGraph:
-        """Every state that a training layout can reach."""
+        """Enumerate the states that a training layout can reach, see TabularModel."""
         graph = self._enumerator.explore(layout, limit, events, along)
         self.fill_features(graph.rows, graph.tables, uses)
         return graph
 
     def count_states(self, layout: int, cap: int) -> tuple[int, bool]:
-        """How many states a training layout can reach, at most `cap`, and whether that is all of them."""
+        """Return (number of non-terminal states of a training layout, at most `cap`; whether these are all)."""
         return self._counted(layout, cap)
 
     @cached_property

@@ -1,6 +1,6 @@
-"""A MiniGrid environment of a user's own as a task whose states can be listed, so that rewards for it can be certified.
+"""A user's own MiniGrid environment as a task whose states can be enumerated, so that its rewards can be certified.
 
-The real environment is put into one state after another and stepped; nothing of its rules is known here.
+The real environment is put into one state after another and stepped; this module does not know its rules.
 """
 
 from __future__ import annotations
@@ -27,28 +27,41 @@ from .task import MiniGridTask
 from .walker import Walker, own_attributes
 
 _SIZES = {"train": 64, "select": 32, "claim": 32}
-_REHEARSED = 4  # random episodes in which the listed states must be what the environment does
-_MEASURED = 16  # resets whose grids must be of one size
-_SAME = 1e-6  # of rewards: an environment may compute in float32
-_KEPT = 150_000  # states of walkers that are kept; each takes 1.6 kB
+_REHEARSED = 4  # random episodes in which the enumerated states must match the environment
+_MEASURED = 16  # resets whose grids must have the same size
+_SAME = 1e-6  # tolerance of rewards: an environment may compute in float32
+_KEPT = 150_000  # states kept by all walkers together; each takes 1.6 kB
 
 
 class CustomTask(MiniGridTask):
-    """`make()` returns a new MiniGridEnv (or a wrapped one); `name` is what it is called in messages.
+    """A task made from a user's own MiniGridEnv.
 
-    Success is what the environment ends an episode for with a positive reward. The environment must be deterministic
-    after its reset, keep its state in the grid, the agent and plain attributes (numbers, texts, flags, None), and pay
-    by the state alone, or for success by the step count on a line, as MiniGrid does; otherwise its rewards are checked
-    but not certified. Raises UsageError where `make` makes no MiniGridEnv.
+    An episode succeeds if the environment ends it with a positive reward. Rewards are certified only if the environment
+    meets three conditions; otherwise they are checked without a certificate:
+
+    1. It is deterministic after its reset.
+    2. Its whole state is in the grid, the agent and plain attributes (numbers, strings, flags, None).
+    3. Its reward depends on the state and action alone. Only the success reward may depend on the step count, linearly
+       as in MiniGrid.
     """
 
-    state_limit = 50_000  # what takes a few seconds
+    state_limit = 50_000  # takes a few seconds
 
     def __init__(self, make: Callable[[], Any], name: str, sizes: Mapping[str, int] | None = None) -> None:
+        """Make one environment and check its type.
+
+        Args:
+            make: Returns a new MiniGridEnv, possibly wrapped.
+            name: The task's id, used in messages.
+            sizes: Numbers of layouts by pool, to override 64 ("train"), 32 ("select") and 32 ("claim").
+
+        Raises:
+            UsageError: If `make` does not return a MiniGridEnv.
+        """
         made = make() if callable(make) else make
         if not callable(make) or not isinstance(getattr(made, "unwrapped", None), MiniGridEnv):
             what = f"makes a {type(made).__name__}" if callable(make) else f"is a {type(made).__name__}"
-            raise UsageError(f"{name}: `make` {what}.", "Give a function or class that makes a new MiniGridEnv.")
+            raise UsageError(f"{name}: `make` {what}.", "Pass a function or class that returns a new MiniGridEnv.")
         super().__init__(name, {**_SIZES, **(sizes or {})})
         self.family = FOREIGN_FAMILY
         self._make = make
@@ -58,11 +71,11 @@ class CustomTask(MiniGridTask):
         self._pools = lru_cache(maxsize=3)(self._collected)
 
     def make_env(self) -> Any:
-        """A new real environment."""
+        """Make a new real environment; its exceptions become TaskErrors."""
         return called(self.id, "its constructor", self._make)
 
     def pool(self, split: str) -> Pool:
-        """The layouts of "train", "select" or "claim", kept in memory only."""
+        """Return the layouts of "train", "select" or "claim"; they are kept in memory only."""
         if split not in self.sizes:
             raise ValueError(f"pool {split!r} is none of {', '.join(self.sizes)}")
         return self._pools(split)
@@ -76,7 +89,7 @@ class CustomTask(MiniGridTask):
             sizes.add((env.width, env.height))
         if len(sizes) > 1:
             raise UsageError(
-                f"The grid of {self.id} differs in size between layouts.", "Pad it to one size with walls."
+                f"The grid of {self.id} differs in size between layouts.", "Pad it to a constant size with walls."
             )
         count, first = self.sizes[split], FIRST_SEED[split]
         return collect_layouts(env, self.family, self.slots, count, first, seen, beside=own_attributes)
@@ -84,8 +97,8 @@ class CustomTask(MiniGridTask):
     def state_graph(
         self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
     ) -> StateGraph | None:
-        """Every state of a training layout; None where the environment does more than its listed states tell."""
-        del along  # nearest to the start first, whatever solves
+        """Enumerate a training layout's states, see TabularModel; None if they do not determine its behaviour."""
+        del along  # states nearest to the start are always expanded first
         if events:
             return None
         graph = self._graphs(layout, limit)
@@ -100,7 +113,7 @@ class CustomTask(MiniGridTask):
         return graph if graph is not None and self._right(layout, len(graph.state)) else None
 
     def _rehearsed(self, layout: int, states: int) -> bool:
-        """Whether random episodes and the plan pass the first `states` states as the untouched environment does."""
+        """Whether random episodes and the plan match the first `states` states in an unmodified environment."""
         walker = self._walker(layout)
         graph = walker.graph(states)
         rng = np.random.default_rng(layout)
@@ -110,7 +123,7 @@ class CustomTask(MiniGridTask):
         return graph is not None and all(_rehearse(self, graph, layout, actions) for actions in played)
 
     def _walker(self, layout: int) -> Walker:
-        """The walker of a layout, which goes on from where it stopped; the longest unused ones make room for others."""
+        """The walker of a layout, with the states that it already has; least recently used walkers are dropped."""
         walker = self._walkers.pop(layout, None) or self._new_walker(layout)
         self._walkers[layout] = walker
         while len(self._walkers) > 1 and sum(map(len, self._walkers.values())) > _KEPT:
@@ -121,30 +134,36 @@ class CustomTask(MiniGridTask):
         return Walker(self.id, self.make_env(), layout, self.start_seed(layout), self.schema, len(self.actions))
 
     def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
-        """As of CompiledTask, but only the states that are known: none is listed for it."""
+        """Return (number of states known so far, at most `cap`; whether these are all); enumerate no further ones."""
         walker = self._walker(layout)
         return None if walker.hidden else (min(cap, len(walker)), walker.complete and len(walker) <= cap)
 
     def behaviours(self, layout: int, solution: Sequence[int]) -> list[Behaviour]:
-        """As of CompiledTask; none where the environment does more than its listed states tell."""
+        """Return behaviours as CompiledTask does; none if the states do not determine the environment's behaviour."""
         del solution
         graph = self.state_graph(layout, behaviours.LISTED)
         return [] if graph is None else behaviours.find_behaviours(graph, self.schema)
 
     def oracle_plans(self, count: int) -> list[tuple[int, list[int]]] | None:
-        """Shortest solutions of the first layouts that have one among the states that can be listed."""
+        """Return (layout, actions) for those of the first `count` layouts solved within `state_limit` states."""
         plans = [self.plan(layout) for layout in range(min(count, len(self.pool("train"))))]
         return [(plan.layout, plan.actions) for plan in plans if plan is not None] or None
 
     def solution(self, layout: int) -> Sequence[int] | None:
-        """The actions of `plan`."""
+        """Return the actions of `plan`, or None without a plan."""
         plan = self.plan(layout)
         return None if plan is None else plan.actions
 
     def plan(self, layout: int, state_cap: int | None = None) -> Plan | None:
-        """The shortest solution among the first states, which are listed until one is met, that solves for real.
+        """Return a shortest solution of a training layout, verified in an unmodified environment.
 
-        None without one that an episode has time for, or where the environment hides what its states do not tell.
+        Args:
+            layout: Index of a training layout.
+            state_cap: The most states to enumerate; None for `state_limit`.
+
+        Returns:
+            The plan. None if there is none within `state_cap` states and the step limit, or if the states do not
+            determine the environment's behaviour.
         """
         actions = self._walker(layout).plan(state_cap or self.state_limit)
         if actions is None or len(actions) > self.max_steps or not self._solves(layout, actions):
@@ -165,7 +184,7 @@ class CustomTask(MiniGridTask):
 
 
 def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequence[int]) -> bool:
-    """Whether an episode of the untouched environment passes the rows, and is paid, as the graph says."""
+    """Whether an episode of an unmodified environment has the rows and rewards that the graph predicts."""
     env, tracker = task.make_env(), StateTracker(task.schema.as_dict())
     called(task.id, "reset()", reset_quietly, env, task.start_seed(layout))
     tracker.start(env)
