@@ -1,7 +1,7 @@
-"""Whether a program pays in the certificate's host what it pays in the trainer's.
+"""Checks that a program returns the same rewards in the certificate's host as in the trainer's.
 
-It must: bit for bit on the battery's episodes, and on walks through what was enumerated. A program that does not is not
-deterministic, and a proof says nothing of it.
+They must agree bit for bit on the battery's episodes, and up to rounding of gates on walks through the enumerated
+states. A program that differs is not deterministic, and its certificate would be worthless.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _TOLERANCE = 1e-6  # gates round what they carry
 
 
 def require_agreement(problem: Problem, played: Played, scores: Scores) -> None:
-    """Scores played episodes again in a certificate's host. Raises HostError where it gives other numbers.
+    """Score played episodes again in a certificate's host.
 
-    An episode is followed as far as its memory holds plain values: beyond, there is no certificate either.
+    An episode is followed as long as its memory holds plain values; beyond that there is no certificate either. Raises
+    HostError if any value differs.
     """
     rollout = played.rollout
     inside = np.arange(len(rollout.starts))[:, None] < played.length
@@ -44,7 +45,7 @@ def require_agreement(problem: Problem, played: Played, scores: Scores) -> None:
         if len(different):
             t, n = (int(i) for i in different[0])
             script = played.scripts[n].name
-            raise _differs(f"'{name}' was {one[t, n]:.17g} and {other[t, n]:.17g} at step {t} of {script!r}")
+            raise _differs(f"'{name}' is {one[t, n]:.17g} and {other[t, n]:.17g} at step {t} of the script {script!r}")
 
 
 def _pairs(scores: Scores, found: Episodes) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
@@ -66,16 +67,16 @@ def _bits(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _differs(what: str) -> HostError:
-    text = f"two hosts were given the same steps and paid differently: {what}; keep all state in memory"
+    text = f"two hosts returned different rewards for the same steps: {what}; keep all state in memory"
     return HostError("nondeterministic", text)
 
 
 def require_walks_agree(problem: Problem, model: RewardModel) -> None:
-    """Walks through an enumerated reward, scored as a trainer would. Raises HostError where it is paid otherwise.
+    """Score walks through the enumerated nodes in a trainer's host, and compare with the enumerated rewards.
 
-    The walks lead from the start to nodes spread over all of them, with true step counts and events, and on at random.
-    Of a reward without memory and gates, others begin at such nodes. What depends on the step count is left out: that
-    is scored at each step elsewhere.
+    Walks lead from the start to nodes that are spread evenly over the model, with true step counts and events, and
+    continue at random. For rewards without memory and gates, other walks start at such nodes. Transitions that read the
+    step count are not compared: timed_success.py scores these at each step. Raises HostError if a reward differs.
     """
     task, reward = problem.task, problem.reward
     if not reward.functions or model.missing or (reward.potentials and model.reads_step.any()):
@@ -91,23 +92,23 @@ def require_walks_agree(problem: Problem, model: RewardModel) -> None:
     if wrong.any():
         t, n = (int(i) for i in np.argwhere(wrong)[0])
         name = task.actions.names[int(action[t, n])]
-        raise _differs(f"{name} was paid {paid[t, n]:.6g} in training and {claimed[t, n]:.6g} in enumeration")
+        raise _differs(f"{name} has the reward {paid[t, n]:.6g} in training and {claimed[t, n]:.6g} in enumeration")
 
 
 def _walks(
     model: RewardModel, max_steps: int, *, gated: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """(node, action, whether an episode starts), each [T, N]: one episode after the other in every lane."""
+    """(node, action, whether an episode starts), each [T, N]: consecutive episodes in every lane."""
     nothing = np.zeros(model.successor.shape)
     never = np.zeros(model.successor.shape, dtype=bool)
     _, parent, taken, *_ = optimal_reach(model.successor, nothing, never, np.zeros(len(model)), 1.0, 1.0)
     rng = np.random.default_rng(model.graph.layout)
     steps, number = np.zeros((_STEPS, _LANES, 3), np.int64), 0
     for lane in range(_LANES):
-        told: list[tuple[int, int, int]] = []
-        while len(told) < _STEPS:
+        column: list[tuple[int, int, int]] = []
+        while len(column) < _STEPS:
             number += 1
-            # Multiples of the golden ratio meet all nodes evenly, however many of them fit.
+            # Multiples of the golden ratio are spread evenly over all nodes, however many walks there are.
             target = int(number * 0.6180339887498949 % 1.0 * len(model))
             led = gated or model.memories > 1 or number % 2 == 0
             episode = _way_to(target, parent, taken)[:max_steps] if led else []
@@ -116,13 +117,13 @@ def _walks(
                 if here != END:
                     episode.append((here, action))
                     here = int(model.successor[here, action])
-            told += [(*each, at == 0) for at, each in enumerate(episode)]
-        steps[:, lane] = told[:_STEPS]
+            column += [(*each, at == 0) for at, each in enumerate(episode)]
+        steps[:, lane] = column[:_STEPS]
     return steps[..., 0], steps[..., 1], steps[..., 2].astype(bool)
 
 
 def _way_to(node: int, parent: NDArray[np.int32], taken: NDArray[np.int8]) -> list[tuple[int, int]]:
-    """(node, action) from the start on, by the fewest steps."""
+    """The (node, action) pairs of a shortest walk from the start."""
     way: list[tuple[int, int]] = []
     while parent[node] >= 0:
         way.append((int(parent[node]), int(taken[node])))

@@ -1,4 +1,7 @@
-"""The exploit battery: a script that solves must out-earn every script that does not (docs/contracts.md, F)."""
+"""The exploit battery: the best script that solves must earn more than every script that does not.
+
+docs/contracts.md, section F, states the rules.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,13 @@ from sandbox.client import Scores
 
 @dataclass(frozen=True)
 class Earned:
-    """One script's pay: discounted return, less potential that it holds unearned where it was cut off.
+    """The reward of one script.
 
-    channels, components: undiscounted sums over its episode.
+    Attributes:
+        script: The script's name.
+        returned: Discounted return, less the leftover potential if the episode was truncated.
+        channels: Undiscounted sum of each channel over the episode.
+        components: Undiscounted sum of each component over the episode.
     """
 
     script: str
@@ -40,7 +47,7 @@ class Earned:
 
 @dataclass(frozen=True)
 class Finding:
-    """On one layout: the best script that solves against the best that does not."""
+    """The best script that solves one layout (`solution`) and the best that does not (`rival`)."""
 
     layout: int
     solution: Earned
@@ -48,19 +55,21 @@ class Finding:
 
     @property
     def margin(self) -> float:
-        """By how much solving pays more; negative = exploitable."""
+        """How much more the solution earns; negative if the reward can be exploited."""
         return self.solution.returned - self.rival.returned
 
 
 @dataclass(frozen=True)
 class Flooding:
-    """The flooding meter, predicted: undiscounted sums over an episode, the largest in size over the layouts.
+    """The shaping rewards of the scripted episodes: undiscounted sums per episode, the largest over the layouts.
 
-    Potential channels are left out: what they pay on the way is taken back at the end.
+    Potential channels are not included: what they add before the end of an episode they subtract at its end.
 
-    guidance: of all that the solution is paid before its last step. farmed: the same of any script that does not
-    solve. success_pay: what the solution's last step is paid, the least over the layouts. budget: the largest running
-    sum of a program's channels over the solution: a bound per episode that takes nothing from it.
+    Attributes:
+        guidance: Absolute sum of the solution's rewards before its last step.
+        farmed: Absolute sum of rewards of the script without success that has the largest.
+        success_pay: The reward of the solution's last step, the smallest over the layouts.
+        budget: Largest running sum of a program channel over the solution: a cap per episode that does not reduce it.
     """
 
     guidance: float
@@ -70,20 +79,20 @@ class Flooding:
 
     @property
     def ratio(self) -> float | None:
-        """The most guidance of an episode over what success pays; above 1, not solving may be worth more.
+        """The shaping-to-task reward ratio: the largest guidance of an episode divided by the success reward.
 
-        None where success pays nothing or less: there is nothing to compare with.
+        Above 1, never solving may earn more than solving. None if the success reward is zero or less.
         """
         return guidance_ratio(max(self.guidance, self.farmed), self.success_pay)
 
     def as_dict(self) -> dict[str, float | str | None]:
-        """Plain data: the fields, the ratio, and why there is none where there is none."""
+        """Return the fields, the ratio, and the reason if there is no ratio, as plain data."""
         return with_ratio(asdict(self))
 
 
 @dataclass(frozen=True)
 class BatteryReport:
-    """The finding of each layout, the smallest margin first, and the flooding meter's prediction."""
+    """The result of the exploit battery: one finding per layout, the smallest margin first, and the shaping rewards."""
 
     findings: tuple[Finding, ...]
     flooding: Flooding
@@ -91,40 +100,43 @@ class BatteryReport:
 
     @property
     def lost(self) -> tuple[int, ...]:
-        """The layouts on which solving does not pay most."""
+        """The layouts on which a script that does not solve earns at least as much as the best solution."""
         return tuple(f.layout for f in self.findings if f.margin <= 0 and f.rival.script != f.solution.script)
 
     @property
     def passed(self) -> bool:
-        """Whether solving pays most on every layout."""
+        """Whether the best solution earns most on every layout."""
         return not self.lost
 
     def with_solutions(self, more: Sequence[tuple[int, Earned]]) -> BatteryReport:
-        """The same with more episodes that solve, (layout, what each earned): the best of each layout counts."""
+        """Return the report with more solving episodes, given as (layout, reward): the best of each layout counts."""
         best = {
             f.layout: max([f.solution, *(e for at, e in more if at == f.layout)], key=lambda e: e.returned)
             for f in self.findings
         }
-        # A layout may have two findings, the bank's and that of saved hacks.
+        # A layout may have two findings: one of the standard scripts and one of the saved exploits.
         again = [replace(f, solution=max(f.solution, best[f.layout], key=lambda e: e.returned)) for f in self.findings]
         return replace(self, findings=tuple(sorted(again, key=lambda f: f.margin)))
 
 
 def earned_by_way(problem: Problem, layout: int, way: Sequence[int]) -> tuple[int, Earned] | None:
-    """(layout, what actions earn in the real environment); None where they do not solve. Raises sandbox.HostError."""
+    """Return the layout and the reward of `way`, actions played in the real environment; None if they do not solve.
+
+    Raises sandbox.HostError if the program fails.
+    """
     played = replay(problem, solution_script(problem, layout, way))
     if not played.solved:
         return None
-    return layout, Earned("optimal way of solving", played.discounted, played.channels, played.components)
+    return layout, Earned("optimal solution", played.discounted, played.channels, played.components)
 
 
 def played_bank(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple[int, Played], ...]:
-    """The scripted episodes of `layouts` (a job's unless given); those without a plan that solves are left out."""
+    """Return (layout, scripted episodes) of `layouts`, a job's by default; layouts without a solution are omitted."""
     return tuple(_banks(task, layouts))
 
 
 def first_bank(task: Task, layouts: Sequence[int] | None = None) -> Played | None:
-    """The scripted episodes of the first of `layouts` that can be solved; None without one, or without a planner."""
+    """Return the scripted episodes of the first of `layouts` with a solution; None if there is none, or no planner."""
     return next((played for _, played in _banks(task, layouts)), None)
 
 
@@ -139,13 +151,13 @@ def _banks(task: Task, layouts: Sequence[int] | None) -> Iterator[tuple[int, Pla
 
 @lru_cache(maxsize=8 * LAYOUTS)
 def _played(task: Task, layout: int) -> Played:
-    """The scripted episodes of one of a job's layouts, kept: those of many layouts would fill the memory."""
+    """The scripted episodes of one of a job's layouts. Only these are cached: all layouts would fill the memory."""
     return play_scripts(task, layout, scripts_for(task, layout, plan_of(task, layout)))
 
 
 @lru_cache(maxsize=8)
 def played_hacks(task: Task, hacks: tuple[Behaviour, ...]) -> tuple[tuple[int, Played], ...]:
-    """Saved hacks on the layouts where they were found, each layout's solution with them."""
+    """Play saved exploits on the layouts where they were found, each together with that layout's solution."""
     plans = [(at, plan_of(task, at)) for at in sorted({hack.layout for hack in hacks if hack.layout is not None})]
     return tuple((at, play_scripts(task, at, hack_scripts(task, at, plan, hacks))) for at, plan in plans if plan)
 
@@ -156,9 +168,16 @@ def run_battery(
     hacks: Sequence[Behaviour] = (),
     layouts: Sequence[int] | None = None,
 ) -> BatteryReport | None:
-    """Score a reward on the bank of `layouts` (a job's unless given); None where none of them has a plan.
+    """Score a reward on the scripted episodes of `layouts`; return None if none of them has a solution.
 
-    `first` spares scoring the bank's first layout again. `hacks` are played besides. Raises sandbox.HostError.
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        first: Scores of the first layout's episodes, if they are known.
+        hacks: Saved exploits, played as additional scripts.
+        layouts: Indices into the training pool; those of a job by default.
+
+    Raises:
+        sandbox.HostError: The program failed.
     """
     judged, scripts = [], 0
     many = len(layout_sample(problem.task, LAYOUTS).layouts if layouts is None else layouts)
@@ -194,14 +213,14 @@ def _scored(
         return found
 
     every = chain(_banks(task, layouts), played_hacks(task, hacks) if hacks else ())
-    while banks := list(islice(every, LAYOUTS)):  # a few at a time: many layouts' episodes would fill the memory
+    while banks := list(islice(every, LAYOUTS)):  # a few at a time: the episodes of all layouts would fill the memory
         both = zip(banks, side_by_side(scored, banks), strict=True)
         yield from ((layout, played, scores) for (layout, played), scores in both)
         known = None
 
 
 def compare_returns(problem: Problem, layout: int, played: Played, scores: Scores | None) -> tuple[Finding, Flooding]:
-    """Compare discounted returns on one layout, and read the flooding meter."""
+    """Compare the discounted returns of one layout's scripts, and measure their shaping rewards."""
     reward, gamma = problem.reward, problem.gamma
     composition = problem.compose(played.rollout, scores)
     steps, columns = played.rollout.starts.shape
@@ -211,7 +230,7 @@ def compare_returns(problem: Problem, layout: int, played: Played, scores: Score
     returns -= _unearned(reward, played, scores, gamma)
     solving = [i for i, s in enumerate(played.scripts) if s.name.startswith("solution") and played.solved[i]]
     others = [i for i in range(columns) if not played.solved[i]]
-    # The best of them: where each step costs, a detour may rightly be worth less than giving up at once.
+    # Only the best solution counts: under a cost per step, a detour may rightly earn less than giving up at once.
     best = max(solving, key=lambda i: float(returns[i]))
     rival = max(others, key=lambda i: float(returns[i])) if others else best
 
@@ -246,7 +265,7 @@ def _flooding(
 
 
 def _unearned(reward: TrainingReward, played: Played, scores: Scores | None, gamma: float) -> np.ndarray:
-    """w * gamma^T * Phi(s_T) of episodes that were cut off: a near miss holds potential it has not earned."""
+    """The leftover potential w * gamma^T * Phi(s_T) of truncated episodes, which a near miss has not earned."""
     columns = played.length.shape[0]
     left = np.zeros(columns)
     if scores is None or scores.phi is None:

@@ -1,7 +1,7 @@
-"""The certificate: does the optimum of a reward solve the task? Decided by computing it, one layout at a time.
+"""The certificate: computes, layout by layout, whether the optimal policies of a reward solve the task.
 
-The claim is exact for each enumerated layout, for full-state policies and for one gamma (docs/check.md). It says
-nothing of learning; difficulty.py does.
+docs/check.md states the algorithm. The result is exact for each enumerated layout, for policies that see the whole
+state, and for one gamma. It makes no statement about learning; difficulty.py does.
 """
 
 from __future__ import annotations
@@ -35,16 +35,22 @@ from .yielding_lock import TURNS, side_by_side
 
 LIMIT = 400_000
 QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
-"""Limits of a check before training: seconds on DoorKey-8x8 and UnlockPickup, larger tasks are left uncertified."""
+"""Limits of a job's check before training: seconds on DoorKey-8x8 and UnlockPickup; larger tasks stay uncertified."""
 SMALL = 50_000
-"""States of a layout that others may be certified beside: each takes a host and its tables."""
+"""Most states of a layout that is certified in parallel with others: each needs the memory of a host and its tables."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """The verdict over the layouts looked at, the worst first among VERDICTS.
+    """The certificates of several layouts. The worst verdict counts, in the order of VERDICTS.
 
-    asked: for how many layouts, fixed in advance. every: whether these are all that the task trains on.
+    Attributes:
+        task: The task's id.
+        gamma: The learner's discount factor, in (0, 1].
+        layouts: One certificate per layout that was checked.
+        notes: Remarks that apply to all layouts.
+        asked: Number of layouts requested, fixed in advance.
+        every: Whether these are all layouts of the training pool.
     """
 
     task: str
@@ -56,39 +62,39 @@ class Certificate:
 
     @cached_property
     def soundness(self) -> Soundness:
-        """What the layouts say together: the verdict, the bound on the share of unsound ones, the smallest margin."""
-        told = {"layouts": [each.as_dict() for each in self.layouts]}
-        return soundness_of({**told, "layouts_asked": self.asked, "every_layout": self.every})
+        """The verdict over all layouts, with the bound on the proportion of unsound ones and the smallest margin."""
+        layouts = [each.as_dict() for each in self.layouts]
+        return soundness_of({"layouts": layouts, "layouts_asked": self.asked, "every_layout": self.every})
 
     @property
     def verdict(self) -> str:
-        """One of VERDICTS."""
+        """The worst verdict of the layouts, one of VERDICTS."""
         return self.soundness.verdict
 
     @property
     def worst(self) -> LayoutCertificate:
-        """Of the layouts that have the verdict, and a counter-example if any has, the one with the smallest margin."""
+        """The layout to show: it has the overall verdict, a counter-example if any has one, and the smallest margin."""
         mine = [each for each in self.layouts if each.verdict == self.verdict]
         return min(mine, key=lambda each: (each.counterexample is None, round(margin_of(each.as_dict()) or 0.0, 9)))
 
     @property
     def passed(self) -> bool:
-        """Whether training may go ahead: the learner's own optimum, which is discounted, is not known to miss."""
+        """Whether training may start: on no layout is the discounted optimum known not to solve the task."""
         return not any(each.misses for each in self.layouts)
 
     @property
     def unsound_rate_below(self) -> float:
-        """At most this share of the task's layouts is unsound, see `Soundness.bound`."""
+        """Upper bound on the proportion of the task's layouts that are unsound, see `Soundness.bound`."""
         return self.soundness.bound
 
     @property
     def difficulty(self) -> float | None:
-        """Mean predicted difficulty over the layouts that have one; smaller trains sooner."""
+        """Mean predicted difficulty over the layouts that have one; smaller is easier to learn."""
         found = [each.difficulty.score for each in self.layouts if each.difficulty is not None]
         return float(np.mean(found)) if found else None
 
     def message(self) -> str:
-        """The verdict in words for a designer."""
+        """Return the verdict as text for the designer of the reward."""
         worst = self.worst
         where = f"Layout {worst.layout}: " if len(self.layouts) > 1 else ""
         text = f"{self.soundness.tally}. {self.soundness.sentence} {where}{worst.reason}"
@@ -97,7 +103,7 @@ class Certificate:
         return " ".join([text, *self.notes])
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: JSON can hold it."""
+        """Return the certificate as plain data that JSON can hold."""
         return {
             "task": self.task,
             "gamma": self.gamma,
@@ -111,7 +117,7 @@ class Certificate:
 
 
 class _Unsolvable(NotCertified):
-    """The layout has no solution that an episode has time for, which says nothing of the others."""
+    """The layout cannot be solved within an episode. Other layouts may be solvable."""
 
 
 def certify(
@@ -120,12 +126,18 @@ def certify(
     limit: int | None = None,
     work: int | None = None,
 ) -> Certificate:
-    """Certify a reward on the first `layouts` layouts of the task's training pool, or on all where fewer differ.
+    """Certify a reward on the first `layouts` layouts of the task's training pool, or on all if fewer are distinct.
 
-    `limit`: most nodes (states, with the program's memory and the gates) per layout, the task's own unless given; a
-    layout beyond it is "not certified". Where the first one is, no further one is tried, since they are as large.
-    `work`: no further layout is begun once so many transitions were scored; not seconds, so that the same reward always
-    gets the same certificate. Raises sandbox.HostError for the program's faults.
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        layouts: Number of layouts.
+        limit: Most nodes (states with the program's memory and the gates) per layout; the task's own limit by default.
+            A larger layout is "not certified". If the first one is too large, no other is tried.
+        work: No further layout is started once this number of transitions has been scored. It is not a number of
+            seconds, so that the same reward always gets the same certificate.
+
+    Raises:
+        sandbox.HostError: The program failed.
     """
     task = problem.task
     unsolvable: set[int] = set()
@@ -146,7 +158,7 @@ def certify(
     def enough() -> bool:
         if work is not None and sum(each.transitions for each in found) >= work:
             return True
-        # The other layouts are as large as one that is too large, and each try costs as much.
+        # If one layout is too large, so are the others, and each attempt is as expensive.
         tried = found[:1] if work is None else found[-1:]
         return any(each.verdict == "not certified" and each.layout not in unsolvable for each in tried)
 
@@ -161,7 +173,7 @@ def certify(
 
 
 def _groups(task: Task, layouts: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Layouts that are certified side by side: where they are small. The first is alone, since it may be enough."""
+    """Groups of layouts to certify in parallel, if they are small. The first is alone: it may suffice."""
     countable = countable_of(task)
     counted = countable.count_states(layouts[0], SMALL) if countable is not None and len(layouts) > 1 else None
     if counted is None or not counted[1]:
@@ -173,16 +185,26 @@ def _notes(reward: TrainingReward) -> tuple[str, ...]:
     if not reward.potentials:
         return ()
     text = (
-        f"Potential channel {', '.join(reward.potentials)}: gamma * Phi(s') - Phi(s), with the learner's gamma and "
-        "Phi = 0 where an episode ends, adds up to -Phi(start) whatever is done, so no policy gains on another: the "
-        "optimum of the other channels is preserved (Ng, Harada and Russell 1999), also for policies that see the "
-        "state in part."
+        f"Potential channel {', '.join(reward.potentials)}: the shaping term gamma * Phi(s') - Phi(s) sums to "
+        "-Phi(start) under every policy, because gamma is the learner's and Phi is 0 where an episode terminates. The "
+        "optimal policies of the other channels stay optimal (Ng, Harada and Russell 1999), also for policies that "
+        "observe only part of the state."
     )
     return (text,)
 
 
 def certify_layout(problem: Problem, layout: int, limit: int = LIMIT) -> LayoutCertificate:
-    """Certify one layout, or what can be listed of it. Raises NotCertified, sandbox.HostError."""
+    """Certify one layout, or the part of it that can be enumerated.
+
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        layout: Index into the task's training pool.
+        limit: Most nodes that are enumerated.
+
+    Raises:
+        NotCertified: Not even a part can be enumerated, or the layout has no solution.
+        sandbox.HostError: The program failed.
+    """
     reward = problem.reward
     if problem.gamma >= 1.0:
         raise NotCertified("gamma is 1, so values may be infinite")
@@ -194,10 +216,11 @@ def certify_layout(problem: Problem, layout: int, limit: int = LIMIT) -> LayoutC
         found = LayoutCertificate(layout, "not certified", "")
     if found.verdict != "not certified":
         return found
-    # Potentials that cannot be enumerated do not move the optimum: that of the other channels, which need no program.
+    # Potentials do not change the optimal policies. If they cannot be enumerated, the other channels are certified
+    # alone; these need no program.
     others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
     plain = _certify_model(problem.with_reward(others), layout, limit)
-    return replace(plain, reason=f"Without the potential: {plain.reason}", difficulty=found.difficulty)
+    return replace(plain, reason=f"Certified without the potential: {plain.reason}", difficulty=found.difficulty)
 
 
 def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertificate:
@@ -210,16 +233,16 @@ def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertifica
     if model.missing:
         return certify_part(problem, model, far)
     if far[0] < 0:
-        raise _Unsolvable("no success can be reached on this layout")
+        raise _Unsolvable("success cannot be reached on this layout")
     if far[0] > task.max_steps:
-        raise _Unsolvable(f"no success can be reached within an episode's {task.max_steps} steps, only after {far[0]}")
+        raise _Unsolvable(f"success takes at least {far[0]} steps on this layout, but an episode has {task.max_steps}")
     found = _decide(pay, int(far[0]), gamma)
     low, high, idle = found.low, found.high, found.idle
     example = None
     if not (low.solves or high.solves) or (high.steps or 0) > task.max_steps:
         example = find_counterexample(problem, model, idle.policy)
         if not replay(problem, example).confirms(example):
-            raise NotCertified("the real environment does not pay for the counter-example what was computed")
+            raise NotCertified("replaying the counter-example in the real environment gave a different return")
     cycle, gain = cycle_of(model, idle.policy, task.actions.names)
     return LayoutCertificate(
         layout, found.verdict, _reason(found, int(far[0]), task) + _sampled(pay), 1.0,
@@ -231,7 +254,7 @@ def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertifica
 
 @dataclass(frozen=True)
 class _Decision:
-    """What `LayoutCertificate` says under the same names; idle: V*_ns. by_step: `high` is paid as at each step."""
+    """Fields of `LayoutCertificate` under the same names; idle: the solution without success (V*_ns)."""
 
     verdict: str
     low: Optimum
@@ -243,7 +266,7 @@ class _Decision:
 
 
 def _decide(pay: SuccessPay, shortest: int, gamma: float) -> _Decision:
-    """By the least and the most that a success pays; by what it pays at each step where these do not decide."""
+    """Decide by the smallest and the largest success reward; by the exact reward of each step if these disagree."""
     low, high, idle, ways = _optima(pay, shortest, gamma)
     verdict = _verdict(low, high)
     infinite = {"sound": True, "unsound": False}.get(verdict)
@@ -264,15 +287,15 @@ def _decide(pay: SuccessPay, shortest: int, gamma: float) -> _Decision:
 
 
 def _sampled(pay: SuccessPay) -> str:
-    text = " What a success pays at each step was scored in some states, and taken to be alike in the others."
+    text = " The success reward was scored at every step in a sample of states; in the others it was assumed to depend "
+    text += "on time in the same way."
     return text if pay.sampled else ""
 
 
 def _optima(
     pay: SuccessPay, shortest: int, gamma: float
 ) -> tuple[Optimum, Optimum, Solution, tuple[tuple[int, ...], ...]]:
-    """The optimum where success pays the least, and the most, that it does from the fewest steps on; V*_ns; the
-    actions of those that solve."""
+    """(the optimum under the smallest and under the largest success reward, V*_ns, their optimal solutions)."""
     least, most = pay.bounds(shortest)
     high, idle, way = _optimum(pay.model, most, gamma)
     low, _, other = _optimum(pay.model, least, gamma) if (least != most).any() else (high, idle, way)
@@ -280,14 +303,14 @@ def _optima(
 
 
 def _late(pay: SuccessPay, high: Optimum, shortest: int) -> bool:
-    """Whether the optimum is not paid what `high` has it paid: it takes more than the fewest steps, or seeks a step."""
+    """Whether `high` may overstate the optimum: it takes more than the fewest steps, or the program reads the step."""
     return (high.steps or 0) > shortest or bool(pay.model.reads_step.any())
 
 
 def _optimum(
     model: RewardModel, reward: NDArray[np.float64], gamma: float
 ) -> tuple[Optimum, Solution, tuple[int, ...]]:
-    """(the optimum at the start, the solution without transitions that succeed, optimal actions to success if any)."""
+    """(the optimum at the start, the solution without successful transitions, optimal actions that solve, if any)."""
     everything = np.ones(reward.shape, dtype=bool)
     best = solve(model.successor, reward, everything, gamma)
     idle = solve(model.successor, reward, ~model.success, gamma)
@@ -306,7 +329,7 @@ def _optimum(
 
 
 def _verdict(low: Optimum, high: Optimum) -> str:
-    """Infinite horizon alone. Sound at the lowest pay implies sound; unsound at the highest implies unsound."""
+    """The verdict over an infinite horizon: sound at the smallest reward is sound, unsound at the largest unsound."""
     if low.solves:
         return "sound"
     if not high.solves:
@@ -316,28 +339,30 @@ def _verdict(low: Optimum, high: Optimum) -> str:
 
 def _reason(found: _Decision, shortest: int, task: Task) -> str:
     verdict, high = found.verdict, found.high
-    shown = found.low if verdict == "sound" else high  # what the margin rests on
-    both = f"V* is {shown.value:.4g}, without ever succeeding {shown.value_without_success:.4g}"
-    both += "" if shown is high else ", where success pays the least that it ever does"
+    shown = found.low if verdict == "sound" else high  # the optimum whose margin is shown
+    both = f"the optimal value V* is {shown.value:.4g}, and {shown.value_without_success:.4g} without success"
+    both += "" if shown is high else ", both with the smallest success reward"
     if verdict in ("sound", "dilatory") and (high.steps or 0) > task.max_steps:
-        return f"The optimum solves after {high.steps} steps, and an episode has {task.max_steps}: {both}."
+        return f"The optimal policy needs {high.steps} steps to solve, but an episode has {task.max_steps}; {both}."
     if verdict == "sound":
-        return f"Every optimal policy solves: {both}; it takes {high.steps} steps, the shortest {shortest}."
+        took = f"in {high.steps} steps (shortest solution: {shortest})"
+        return f"Every optimal policy solves the task, {took}; {both}."
     if verdict == "dilatory":
-        return f"The optimum solves, but only after {high.steps} steps where {shortest} are enough: {both}."
+        return f"The optimal policy takes {high.steps} steps to solve, where {shortest} suffice; {both}."
     if verdict == "unsound":
-        return f"The optimum never solves: {both}. Solving adds nothing to what can be earned without it."
+        return f"The optimal policy never solves the task: {both}. Solving earns no more than never solving."
     if verdict == "weakly sound":
-        return f"Some optimal policy solves and another never does, which is as good: {both}."
+        return f"Tie: one optimal policy solves the task, and another never does; {both}."
     if verdict == "depends on time" and found.by_step:
-        text = f"Every optimal policy solves, with what success pays at each step: {both}; it takes {high.steps} steps."
-        return f"{text} If success always paid the least that it ever does, the optimum would not solve."
+        text = f"With the exact success reward of each step, every optimal policy solves the task in {high.steps} steps"
+        return f"{text}; {both}. With the smallest success reward throughout it would not."
     if verdict == "depends on time":
-        text = f"Whether the optimum solves depends on how late a success is: it does if that pays the most ({both})"
-        return f"{text}, and does not if it pays the least that it ever does."
+        text = f"The optimal policy solves the task with the largest success reward ({both}), but not with the smallest"
+        return f"{text}. Backward induction with the exact reward of each step was too expensive."
     if found.horizon:
-        text = f"Over the episode's {task.max_steps} steps the optimum solves, when nothing better is left to do; but a"
-        return f"{text} learner that looks beyond the limit finds more in never solving: {both}."
+        text = f"Within the episode's {task.max_steps} steps the optimal policy solves the task. A learner that"
+        text += " bootstraps at the time limit assumes an infinite horizon, and there never solving earns more"
+        return f"{text}: {both}."
     late = f", after {high.steps} steps" if high.steps is not None else ""
-    text = f"Over the episode's {task.max_steps} steps the optimum does not solve"
-    return f"{text}, over an endless one it does{late}: {both}."
+    text = f"Within the episode's {task.max_steps} steps the optimal policy does not solve the task"
+    return f"{text}; over an infinite horizon it does{late}: {both}."

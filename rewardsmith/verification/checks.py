@@ -1,4 +1,4 @@
-"""Verdicts before training: gate, contract, cost, determinism, exploit battery, certificate, in plain words."""
+"""The checks before training: gate, contract, cost, determinism, exploit battery and certificate."""
 
 from __future__ import annotations
 
@@ -29,21 +29,28 @@ from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
 MAX_US_PER_TRANSITION = 100.0
-"""A program slower than this would cost more than the whole of training around it."""
+"""Limit of a program's processor time. A slower program would take longer than the rest of training."""
 
 _TAKEN = {"wrap", "replay"}
 
 _RANDOM_ENVS = 16
 _FEWEST_STEPS = 16
 RANDOM_TRANSITIONS = 16 * 256
-"""How many transitions of random play a program is scored on, where no planner has a solution to play."""
+"""Transitions of random play on which a program is scored if the task has no planner."""
 
 _REPLAYED_ENVS = 16
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check's result."""
+    """The result of one check.
+
+    Attributes:
+        kind: Name of the check: gate, contract, cost, determinism, battery or certificate.
+        passed: Whether the program passed it.
+        message: The result as text for the designer of the program.
+        details: The result as plain data that JSON can hold.
+    """
 
     kind: str
     passed: bool
@@ -53,7 +60,13 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Checked:
-    """All verdicts up to the first that failed, and the components measured on played transitions."""
+    """The results of all checks up to the first failure.
+
+    Attributes:
+        verdicts: One per check, in the order in which they ran.
+        components: Statistics of each component on the transitions played, see `component_statistics`.
+        played: Number of transitions, episodes and successes among these; empty if the program failed earlier.
+    """
 
     verdicts: list[Verdict]
     components: dict[str, dict[str, float]]
@@ -61,18 +74,25 @@ class Checked:
 
     @property
     def passed(self) -> bool:
-        """Whether no check failed."""
+        """Whether all checks that ran have passed."""
         return all(v.passed for v in self.verdicts)
 
     @property
     def difficulty(self) -> float | None:
-        """Predicted difficulty of learning, smaller trains sooner; None where no model could be made."""
+        """Predicted difficulty of learning, smaller is easier; None if no states could be enumerated."""
         return next((v.details["difficulty"] for v in self.verdicts if v.kind == "certificate"), None)
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How far battery and certificate go, see `certify`. `wanted` false: neither of them."""
+    """The extent of battery and certificate.
+
+    Attributes:
+        layouts: Number of training layouts that both check.
+        limit: Most nodes per layout, see `certify`.
+        work: Most transitions after which no further layout is certified, see `certify`.
+        wanted: Whether battery and certificate run at all.
+    """
 
     layouts: int = LAYOUTS
     limit: int = QUICK_LIMIT
@@ -86,11 +106,15 @@ def run_checks(
     hacks: Sequence[Behaviour] = (),
     most: int = RANDOM_TRANSITIONS,
 ) -> Checked:
-    """Check a program in order of cost. Stops at the first failure, but for the battery's.
+    """Run the checks in order of cost, up to the first failure. A program's own faults never raise.
 
-    After that the certificate's own ways of solving are played, too. Never raises for the program's faults. `hacks`:
-    behaviours that out-earned solving under earlier programs, which the battery plays, too. `most`: transitions of
-    random play, where no planner has a solution to play.
+    If the battery fails, the certificate still runs, and its optimal solutions are played as additional scripts.
+
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        proof: The extent of battery and certificate; a job's by default.
+        hacks: Exploits of earlier programs, which the battery plays as well.
+        most: Transitions of random play if the task has no planner.
     """
     task = problem.task
     if not problem.reward.functions:
@@ -110,14 +134,14 @@ def run_checks(
             rollout = featured(rollout, task, host.uses)
             before = host.processor_seconds or 0.0
             scores = score_rollout(host, rollout, task)
-            # Processor time: on a busy machine a program must not fail for its neighbours.
+            # Processor time: on a busy machine a program must not fail because of other processes.
             used = host.processor_seconds
         components = component_statistics(scores)
         played = _counts(rollout)
         details = {"components": components, "behaviour": behaviour_hash(problem, rollout, scores)}
         silent = sorted(name for name, values in components.items() if not values["fires"])
-        said = f"; never paid in any of them: {', '.join(silent)}" if silent else ""
-        verdicts.append(Verdict("contract", True, f"{steps * envs} transitions scored{said}", details))
+        unused = f"; components that are 0 on all of them: {', '.join(silent)}" if silent else ""
+        verdicts.append(Verdict("contract", True, f"{steps * envs:,} transitions scored{unused}", details))
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
@@ -135,23 +159,26 @@ def run_checks(
 
 
 def _fault(error: HostError) -> Verdict:
-    """The verdict on a program that raised, or that broke its contract, while it was scored."""
-    told = str(error)
-    if "StopIteration" in told:
-        told += "; next() found nothing: an object can be gone (a box that was opened), so give it a default"
+    """The verdict on a program that raised an exception or broke its contract while it was scored."""
+    text = str(error)
+    if "StopIteration" in text:
+        text += "; next() found no element: objects can disappear (a box that was opened), so pass next() a default"
     kind = "determinism" if error.cause == "nondeterministic" else "contract"
-    return Verdict(kind, False, told, {"cause": error.cause, "line": error.line})
+    return Verdict(kind, False, text, {"cause": error.cause, "line": error.line})
 
 
 def _score_random_play(problem: Problem, most: int) -> None:
-    """Raise what the program raises on random play: its scripted episodes wait until states were listed."""
+    """Score random play, so that faults show at once: scripted episodes first need the enumeration of states."""
     problem.scores(random_transitions(problem.task, most))
 
 
 def behaviour_hash(problem: Problem, rollout: Rollout, scores: Scores) -> str:
-    """sha256 of what the training reward pays on played transitions, to six decimals: equal = trains the same."""
+    """Return the sha256 of the training rewards of `rollout`, rounded to six decimals.
+
+    Two programs with equal hashes are duplicates: they train identically.
+    """
     total = problem.compose(rollout, scores).total
-    # Adding zero makes negative zeros positive: they pay the same.
+    # Adding zero turns -0.0 into 0.0, which is the same reward.
     return hashlib.sha256((np.round(total, 6) + 0.0).tobytes()).hexdigest()
 
 
@@ -169,10 +196,10 @@ def _gate(problem: Problem) -> Verdict:
         return Verdict("gate", False, str(error))
     taken = _TAKEN & top_level_names(reward.source) if not findings else set()
     if taken:
-        text = f"the name {sorted(taken)[0]!r} is what exported reward files call their own function; rename it"
+        text = f"the name {sorted(taken)[0]!r} is reserved for a function of exported reward files; rename it"
         return Verdict("gate", False, text)
     if not findings:
-        return Verdict("gate", True, "nothing found")
+        return Verdict("gate", True, "no findings")
     lines = [f"line {f.line}: {f.message}; {f.remedy}" for f in findings]
     return Verdict("gate", False, "\n".join(lines))
 
@@ -182,8 +209,8 @@ def _cost(seconds: float, transitions: int) -> Verdict:
     ok = micros <= MAX_US_PER_TRANSITION
     if ok:
         return Verdict("cost", True, f"{micros:.1f} us per transition", {"us": micros})
-    # The message goes into prompts, which must be the same when a job is run again: no timing in it.
-    text = f"over the limit of {MAX_US_PER_TRANSITION:g} us per transition; avoid searches over the whole grid"
+    # The message goes into prompts, which must be equal when a job is repeated. So it contains no timing.
+    text = f"slower than the limit of {MAX_US_PER_TRANSITION:g} us per transition; avoid searches over the whole grid"
     return Verdict("cost", False, text, {"us": micros})
 
 
@@ -191,12 +218,12 @@ def _determinism(problem: Problem, rollout: Rollout) -> Verdict:
     played = (rollout.before, rollout.actions, rollout.after, rollout.starts)
     error = check_determinism(problem.reward.source, problem.setup(rollout.tables), *played)
     if error is None:
-        return Verdict("determinism", True, "two hosts gave the same values")
+        return Verdict("determinism", True, "three hosts returned the same values")
     return Verdict("determinism", False, str(error))
 
 
 def _sample(rollout: Rollout) -> Rollout:
-    """Some of its environments, evenly spread; whole episodes, so that memory is replayed too."""
+    """An evenly spread sample of its environments, with whole episodes, so that memory is replayed as well."""
     every = max(1, rollout.starts.shape[1] // _REPLAYED_ENVS)
     return rollout.chosen(slice(None), slice(None, None, every))
 
@@ -214,19 +241,19 @@ def _battery_verdict(report: BatteryReport) -> Verdict:
         "scripts": report.scripts,
     }
     count = len(details["layouts"])
-    told = f"{count} layout{'' if count == 1 else 's'}"
+    checked = f"{count} layout{'' if count == 1 else 's'}"
     if report.passed:
         text = (
-            f"solving pays most on {told}; the next best, {worst.rival.script!r} on layout {worst.layout}, earns "
-            f"{worst.margin:.3g} less"
+            f"solving earns most on {checked}; the closest script without success, {worst.rival.script!r} on layout "
+            f"{worst.layout}, earns {worst.margin:.3g} less"
         )
         return Verdict("battery", True, text, details)
     more = f"{-worst.margin:.3g} more than" if worst.margin < -1e-9 else "no less than"
     text = (
-        f"On training layout {worst.layout} {worst.rival.script!r} never solves and earns {worst.rival.returned:.3g} "
-        f"(discounted), {more} the {worst.solution.script}, which earns {worst.solution.returned:.3g}. Sums of its "
-        f"episode: {_sums(worst.rival)}; of the {worst.solution.script}'s: {_sums(worst.solution)}. "
-        "Make solving pay most."
+        f"On training layout {worst.layout}, the script {worst.rival.script!r} never solves the task and has a "
+        f"discounted return of {worst.rival.returned:.3g}. That is {more} the {worst.solution.script}, which has "
+        f"{worst.solution.returned:.3g}. Undiscounted sums of the script: {_sums(worst.rival)}; of the "
+        f"{worst.solution.script}: {_sums(worst.solution)}. Change the reward so that solving earns most."
     )
     return Verdict("battery", False, text, details)
 
@@ -237,25 +264,25 @@ def _sums(earned: Earned) -> str:
 
 
 def _with_optimal_ways(problem: Problem, report: BatteryReport, verdicts: list[Verdict]) -> list[Verdict]:
-    """Play the certificate's optimal ways of solving for real, as scripts, on the layouts that the battery was lost on.
+    """Play the certificate's optimal solutions as scripts on the layouts where the battery failed.
 
-    The battery's solving scripts are the planner's; a reward may make another way of solving the best one.
+    The battery's own solutions are the planner's. Under a reward, another solution may earn more.
     """
     *before, battery, certificate = verdicts
     lost = set(report.lost)
     ways = [(each["layout"], way) for each in certificate.details["layouts"] for way in each["ways"]]
     played = [earned_by_way(problem, at, way) for at, way in ways if at in lost]
     better = report.with_solutions([found for found in played if found is not None])
-    told = _battery_verdict(better)
-    if told.passed:
+    verdict = _battery_verdict(better)
+    if verdict.passed:
         rival = battery.details["rival"]["script"]
-        text = f"{rival!r} earns more than the planner's way of solving; another way of solving earns more still"
-        told = replace(told, message=f"{text}, played in the real environment")
-    return [*before, told, certificate]
+        text = f"the script {rival!r} earns more than the planner's solution, but another solution earns still more"
+        verdict = replace(verdict, message=f"{text} (played in the real environment)")
+    return [*before, verdict, certificate]
 
 
 def _counts(rollout: Rollout) -> dict[str, int]:
-    """What was played: transitions, episodes, and how many of these succeeded."""
+    """The number of transitions, episodes and successful episodes played."""
     episodes, successes = int(rollout.starts.sum()), int(rollout.success.sum())
     return {"transitions": rollout.starts.size, "episodes": episodes, "successes": successes}
 
@@ -266,9 +293,10 @@ def _certificate(problem: Problem, proof: Proof) -> list[Verdict]:
 
 
 def sample_transitions(task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS) -> Rollout:
-    """The scripted episodes of the first of `layouts` (a job's unless given) with a plan; else `random_transitions`.
+    """Return the scripted episodes of the first of `layouts` (a job's by default) with a solution.
 
-    Scripted episodes are preferred: they contain solutions, so a term that tests for success is exercised.
+    Scripted episodes contain successes, so that terms for success are exercised. Without a solution, the result is
+    `random_transitions(task, most)`.
     """
     played = first_bank(task, layouts)
     return random_transitions(task, most) if played is None else played.rollout
@@ -276,7 +304,7 @@ def sample_transitions(task: Task, layouts: Sequence[int] | None = None, most: i
 
 @lru_cache(maxsize=8)
 def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
-    """At most `most` transitions of random play from the training layouts, but 16 steps of 16 episodes in any case."""
+    """Return at most `most` transitions of random play on training layouts, but at least 16 steps of 16 episodes."""
     rng = np.random.default_rng(0)
     batch = task.batch(_RANDOM_ENVS, "train")
     batch.reset(0)
@@ -291,13 +319,13 @@ def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
 
 
 def steps_played(task: Task, checked: Checked) -> int:
-    """Environment steps that `run_checks` played: random ones, or the battery's scripts (once per process)."""
+    """Return the environment steps that `run_checks` played: the battery's scripts, or random play without them."""
     bank = played_bank(task) if checked.played else ()
     return sum(played.rollout.starts.size for _, played in bank) or checked.played.get("transitions", 0)
 
 
 def component_statistics(scores: Scores) -> dict[str, dict[str, float]]:
-    """Mean, smallest, largest value and share of nonzero steps of every component."""
+    """Return mean, minimum, maximum and proportion of nonzero steps ("fires") of every component."""
     return {
         name: {
             "mean": float(scores.values[:, :, i].mean()),

@@ -1,4 +1,4 @@
-"""A policy that is optimal and never solves, as a trajectory: in words, in a file, and replayed for real."""
+"""Counter-examples: trajectories of policies that never solve the task, as text, as data, and replayed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,24 @@ from .model import RewardModel
 from .solving import END
 
 _NAME = "counter-example"
-_SHOWN = 24  # actions told one by one before words break off
+_SHOWN = 24  # most actions that are written out
 _SAID_BY_THE_ACTION = MOTION | {"declared"}
-"""Events that the name of the action tells already."""
+"""Events that add nothing to the name of the action."""
 
 
 @dataclass(frozen=True)
 class CounterExample:
-    """A behaviour on a training layout, whose reset has `seed`, and what a model says that it earns.
+    """A behaviour on one training layout, and its return as computed from the enumerated model.
 
-    steps: how many actions its episode has. claimed: the discounted return of those steps, by the model.
-    undiscounted: their plain sum. text: the same in words.
+    Attributes:
+        task: The task's id.
+        behaviour: The actions: a prefix, then a cycle.
+        seed: Seed of the environment's reset that gives this layout.
+        gamma: The discount factor, in (0, 1).
+        steps: Number of actions of the episode.
+        claimed: Discounted return of these actions.
+        undiscounted: Sum of their rewards.
+        text: The counter-example in words.
     """
 
     task: str
@@ -43,7 +50,7 @@ class CounterExample:
     text: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as stored with a certificate; the inverse of `from_dict`."""
+        """Return plain data, as stored with a certificate; the inverse of `from_dict`."""
         acts = self.behaviour
         return {
             "task": self.task, "layout": acts.layout, "seed": self.seed, "gamma": self.gamma, "prefix": acts.prefix,
@@ -53,7 +60,7 @@ class CounterExample:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> CounterExample:
-        """A counter-example as stored, to be played again with `replay`."""
+        """Read a stored counter-example, which `replay` can play. Raises KeyError or TypeError for other data."""
         v = values
         return CounterExample(
             v["task"], read_behaviour(v), v["seed"], v["gamma"], v["steps"], v["claimed"], v["undiscounted"], v["text"]
@@ -61,7 +68,7 @@ class CounterExample:
 
 
 def read_behaviour(values: Mapping[str, Any]) -> Behaviour:
-    """What a stored counter-example plays: its layout, prefix and cycle. Raises KeyError, TypeError."""
+    """Read the behaviour of a stored counter-example. Raises KeyError or TypeError for other data."""
     return Behaviour(_NAME, tuple(values["prefix"]), tuple(values["cycle"]), values["layout"])
 
 
@@ -73,9 +80,14 @@ def find_counterexample(
     ends: bool = True,
     paid: Replayed | None = None,
 ) -> CounterExample:
-    """Follow a policy that never succeeds from the start of a layout; `ends`: END is always an episode's end.
+    """Follow a policy that never succeeds from the start of a layout.
 
-    `paid`: what it earned for real, where the model does not know.
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        model: The enumerated reward.
+        policy: int8 [N], the action at every node.
+        ends: Whether END always means the end of an episode; false for a model that is enumerated in part.
+        paid: The replayed episode, whose return is used if the model's rewards are not exact.
     """
     task, gamma = problem.task, problem.gamma
     place: dict[int, int] = {}
@@ -101,7 +113,7 @@ def find_counterexample(
 
 
 def solution_script(problem: Problem, layout: int, actions: Sequence[int]) -> CounterExample:
-    """Actions that solve, to be played by `replay`; what they earn is not known here."""
+    """Wrap actions that solve a layout for `replay`. Their return is not computed: `claimed` is 0."""
     acts = Behaviour("solution", tuple(actions), layout=layout)
     seed = _seed(problem.task, layout)
     return CounterExample(problem.task.id, acts, seed, problem.gamma, len(actions), 0.0, 0.0, "")
@@ -114,40 +126,49 @@ def _seed(task: Task, layout: int) -> int:
 def _starts(task: Task) -> ListedStarts:
     starts = starts_of(task)
     if starts is None:
-        raise ValueError(f"the starts of {task.id} are not listed")
+        raise ValueError(f"the starts of {task.id} cannot be enumerated")
     return starts
 
 
 def _words(task: Task, model: RewardModel, node: int, action: int) -> str:
     row = model.graph.rows_after(np.array([model.state[node]]))[0, action]
-    name, told = task.actions.names[action], events_of(task)
-    if told is None:
+    name, events = task.actions.names[action], events_of(task)
+    if events is None:
         return name
-    event, kind = told.read_event(row)
+    event, kind = events.read_event(row)
     if event in _SAID_BY_THE_ACTION:
         return name
     return f"{name} ({event.replace('_', ' ')}{f' the {kind}' if kind else ''})"
 
 
 def _text(prefix: list[str], cycle: list[str], layout: int, steps: int, worth: float, ends: bool) -> str:
-    told = f"On training layout {layout}: {_joined(prefix)}" if prefix else f"On training layout {layout}"
+    text = f"Counter-example on training layout {layout}: {_joined(prefix)}".rstrip()
     if cycle:
-        told += f"{', then' if prefix else ':'} again and again: {_joined(cycle)}"
-        return f"{told}. That is worth {worth:.4g} (discounted, {steps} steps) and never solves."
+        text += f"{', then' if prefix else ''} repeat: {_joined(cycle)}"
+        return f"{text}. This earns {worth:.4g} (discounted, {steps} steps) and never solves the task."
     if not ends:
-        return f"{told}. That far it is worth {worth:.4g} (discounted, {steps} steps) and does not solve."
-    return f"{told}, which ends the episode without success and is worth {worth:.4g} (discounted)."
+        return f"{text}. Up to there it earns {worth:.4g} (discounted, {steps} steps) and does not solve the task."
+    return f"{text}. This ends the episode without success and earns {worth:.4g} (discounted)."
 
 
 def _joined(words: list[str]) -> str:
     runs = [(word, len(list(same))) for word, same in groupby(words[:_SHOWN])]
-    told = ", ".join(word if count == 1 else f"{word} x{count}" for word, count in runs)
-    return told + (f", ... ({len(words)} actions)" if len(words) > _SHOWN else "")
+    text = ", ".join(word if count == 1 else f"{word} x{count}" for word, count in runs)
+    return text + (f", ... ({len(words)} actions)" if len(words) > _SHOWN else "")
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """What the real environment made of a counter-example. channels, components: undiscounted sums."""
+    """The result of a counter-example that was played in the real environment.
+
+    Attributes:
+        discounted: Discounted return.
+        undiscounted: Sum of rewards.
+        solved: Whether the episode succeeded.
+        steps: Length of the episode.
+        channels: Undiscounted sum of each channel.
+        components: Undiscounted sum of each component.
+    """
 
     discounted: float
     undiscounted: float
@@ -157,17 +178,18 @@ class Replayed:
     components: dict[str, float] = field(default_factory=dict)
 
     def confirms(self, example: CounterExample, tolerance: float = 1e-6) -> bool:
-        """Whether the claim holds: not solved, and the return is the one that the model computed."""
+        """Return whether the episode did not succeed and has the return that the model computed."""
         return not self.solved and abs(self.discounted - example.claimed) <= tolerance * (1 + abs(example.claimed))
 
 
 def replay(problem: Problem, example: CounterExample) -> Replayed:
-    """Play a counter-example in the plain environment and score it as a trainer would.
+    """Play a counter-example in the real environment and score it as training does.
 
-    Nothing compiled takes part: states are read from the environment's own objects. Raises sandbox.HostError.
+    The compiled engine is not used: states are read from the environment's own objects. Raises sandbox.HostError if the
+    program fails.
     """
     task, layout = problem.task, example.behaviour.layout
-    assert layout is not None, "a counter-example is of one layout"
+    assert layout is not None, "a counter-example has a layout"
     batch = _starts(task).real_batch(1, "train")
     batch.play(layout)
     rollout = record(batch, task.schema, lambda t, starts: [example.behaviour.action(t)], example.steps, once=True)

@@ -1,4 +1,4 @@
-"""Diagnosis after training: one fixed vocabulary, decided from telemetry by the rules below."""
+"""Diagnosis after training: labels from a fixed vocabulary, decided by rules from a trial's telemetry."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _SOLVED = 0.95
 _LOW = 0.2
 _FELL = 0.15
 _MIN_EPISODES = 50
-_FEW_EPISODES = 10  # enough for a mean that is compared with a fifth of it
+_FEW_EPISODES = 10  # enough for a mean that is compared with five times the success reward
 _LOOPING = 0.5
 _DISTINCT = 0.1
 _UNIFORM = 0.85
-"""Proportion of the largest entropy: of 7 actions, more than 5 are then as likely as each other."""
+"""Proportion of the largest possible entropy. Above it, more than 5 of 7 actions are about equally likely."""
 _DROWNED = 0.8
-"""Share of the actor's gradient that comes from advantages, at most, where the entropy bonus holds a policy.
+"""Largest proportion of the actor's gradient from advantages at which the entropy bonus dominates.
 
-Where it does, both pull with equal strength: a share of 1/2, were it not for the noise of a minibatch, which is all
-counted for advantages. Measured on DoorKey-8x8 with minibatches of 1,024: 0.5 to 0.8 with coefficients of 0.1 to 1, at
-which nothing was learnt, 0.85 to 0.95 with 0.01 and 0.03, at which something was.
+If the two are in balance, the proportion is 1/2 plus the noise of the minibatch, which counts towards advantages.
+Measured on DoorKey-8x8 with minibatches of 1,024: 0.5 to 0.8 with coefficients of 0.1 to 1, which learned nothing, and
+0.85 to 0.95 with coefficients of 0.01 and 0.03, which did learn.
 """
-_LAST_POINTS = 3  # of the curve, over which the share is averaged
+_LAST_POINTS = 3  # points of the curve over which the proportion is averaged
 SATURATED = 5.0
-"""Guidance of so many times a success: success then adds less than a fifth to what an episode is paid, which is
-within the spread that guidance has from episode to episode."""
+"""Ratio of guidance to success reward. Above it, a success adds less than a fifth to the return of an episode, which is
+within the variation of guidance between episodes."""
 
 
 _EXPLAINED = {"hacked", "flooding", "oscillation", "interface misuse", "drowned", "saturated"}
@@ -51,28 +51,36 @@ _EXPLAINED = {"hacked", "flooding", "oscillation", "interface misuse", "drowned"
 def diagnose(
     success: float, curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, fault: str | None = None
 ) -> dict[str, str]:
-    """Labels with their evidence.
+    """Return the labels that apply to a trial, each with its evidence as text.
 
-    `curve` points carry success and shaped_return; `telemetry` is a trial's, at the end of a rung.
-    - crash: the trial ended by the program's fault.
-    - solved: success >= 95 %.
-    - never fires: a component was 0 on every step of the last stretch. interface misuse: all of them were.
-    - constant: a component had one value, not 0, on every step.
-    - flooding: a channel's |sum| per episode exceeds what all channels pay over a successful episode, or over
-      1 when nothing succeeded; or success is under 95 % and all channels together pay more, before the step that
-      succeeds, than that step is paid.
-    - oscillation: a channel's magnitudes sum to over 5 times its net sum, and to over 1 per episode; or success is
-      under 95 %, on half of the steps of failed episodes a state of the last 12 steps came back, and those steps paid.
-      Neither is said of potential channels, whose sum over an episode is no policy's to change.
-    - hacked: shaped return rose by half of its range while success stayed under 20 %.
-    - unstable: success fell by over 15 points from its best.
-    - drowned: success stayed under 20 % although the program pays; the policy's entropy is at least 85 % of the
-      largest possible, and either less than 80 % of the actor's gradient comes from advantages, the rest from the
-      entropy bonus, or discounted returns are smaller than what the bonus pays for as much entropy.
-    - saturated: success stayed under 20 %, and over an episode the program's channels pay, before the step that
-      succeeds, over 5 times what a success is paid (see `guidance_scale`).
-    - weak shaping: none of the above explains success under 20 %. Its evidence says whether failed episodes stay
-      among few states (under 10 % of their steps reach a new one).
+    The rules, where "low success" means a success rate under 20 %:
+
+    - crash: the trial ended because the program failed.
+    - solved: the success rate is at least 95 %.
+    - never fires: a component was 0 on every step of the last stretch.
+    - interface misuse: every component was 0 on every step of the last stretch.
+    - constant: a component had the same value, not 0, on every step.
+    - flooding: the absolute sum of a channel per episode exceeds the sum of all channels over a successful episode, or
+      1 if no episode succeeded. Also if the success rate is under 95 % and the rewards before the step that succeeds
+      sum to more than the reward of that step.
+    - oscillation: the absolute values of a channel sum to more than 5 times its net sum, and to more than 1 per
+      episode. Also if the success rate is under 95 % and half of the steps of failed episodes return to a state of the
+      last 12 steps and are rewarded. Potential channels are exempt from the first rules of flooding and oscillation,
+      because no policy can change their sum over an episode.
+    - hacked: the shaped return rose by half of its range while success was low.
+    - unstable: the success rate fell by more than 15 percentage points from its best.
+    - drowned: low success although the program's rewards are not 0. The policy's entropy is at least 85 % of the
+      largest possible. Either less than 80 % of the actor's gradient comes from advantages (the rest comes from the
+      entropy bonus), or discounted returns are smaller than the bonus for this much entropy.
+    - saturated: low success, and the guidance of an episode exceeds 5 times the success reward (see `guidance_scale`).
+    - weak shaping: low success that no other label explains. The evidence states whether failed episodes stay among few
+      states (under 10 % of their steps reach a new state).
+
+    Args:
+        success: The final success rate, in [0, 1].
+        curve: Evaluation points with `success` and `shaped_return`.
+        telemetry: The trial's telemetry at the end of a rung.
+        fault: The program's fault that ended the trial, if any.
     """
     if fault is not None:
         return {"crash": fault}
@@ -117,27 +125,27 @@ def _channels(telemetry: Telemetry) -> dict[str, str]:
     pay = max(sum(wins), 1.0) if wins else 1.0
     for name, c in telemetry.channels.items():
         if name in telemetry.potentials:
-            continue  # pays to and fro by its nature, and takes it back
+            continue  # a potential has both signs by design, and its sum does not depend on the policy
         net, size = c.mean_per_episode, c.magnitude_per_episode
         if name != "env" and abs(net) > pay:
-            labels["flooding"] = f"{name} sums to {net:.3g} per episode, a success pays {pay:.3g}"
+            labels["flooding"] = f"{name} sums to {net:.3g} per episode, a successful episode has {pay:.3g}"
         if size > 5 * max(abs(net), 0.2) and size > 1:
-            labels["oscillation"] = f"{name}: steps of both signs sum to {size:.3g} per episode, net {net:.3g}"
+            labels["oscillation"] = f"{name}: absolute rewards sum to {size:.3g} per episode, net sum {net:.3g}"
     return labels
 
 
 def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The labels that blame the trainer's settings rather than the program."""
+    """The labels whose cause is the trainer's settings rather than the program."""
     labels = {}
     if drowned := _drowned(telemetry, curve):
         labels["drowned"] = drowned
     if (scale := guidance_scale(telemetry)) and scale.guidance > SATURATED * scale.success > 0.0:
         known = telemetry.success_pay is not None
-        told = "a success is paid" if known else "nothing succeeded, for which the environment pays"
+        source = "" if known else ", which is the environment's (no episode succeeded)"
         times = scale.guidance / scale.success
         labels["saturated"] = (
-            f"the program's channels pay {scale.guidance:.3g} per episode, {times:.3g} times a success: "
-            f"{told} {scale.success:.3g}"
+            f"the program's channels sum to {scale.guidance:.3g} per episode, {times:.3g} times the success reward "
+            f"of {scale.success:.3g}{source}"
         )
     return labels
 
@@ -153,29 +161,33 @@ def _drowned(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> str | 
     return (
         f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy bonus "
         f"(coefficient {learning.entropy_coefficient:.3g}); the policy's entropy is {entropy:.0%} of the largest "
-        f"possible; discounted returns have a root mean square of {signal:.3g} in the loss, and the bonus pays "
-        f"{bonus:.3g} for staying above {_UNIFORM:.0%}"
+        f"possible; discounted returns have a root mean square of {signal:.3g} in the loss, and entropy above "
+        f"{_UNIFORM:.0%} earns a bonus of {bonus:.3g}"
     )
 
 
 def _advantage_share(learning: Learning, curve: Sequence[Mapping[str, Any]]) -> float | None:
-    """The advantages' share of the actor's gradient, mean of the curve's last points that know it."""
-    told = [at_point(p).learning.advantage_share for p in curve]
-    known = [share for share in told if share is not None][-_LAST_POINTS:]
+    """The proportion of the actor's gradient from advantages, averaged over the last points that have it."""
+    shares = [at_point(p).learning.advantage_share for p in curve]
+    known = [share for share in shares if share is not None][-_LAST_POINTS:]
     return sum(known) / len(known) if known else learning.advantage_share
 
 
 def _pays(telemetry: Telemetry) -> bool:
-    """Whether a component of the program was not always 0, or a channel beside the environment's own paid."""
+    """Whether a component of the program, or a channel other than the environment's, was not always 0."""
     paid = any(c.magnitude_per_episode > 0.0 for name, c in telemetry.channels.items() if name != "env")
     return paid or any(c.fires > 0.0 for c in telemetry.components.values())
 
 
 @dataclass(frozen=True)
 class GuidanceScale:
-    """guidance: what the program's channels pay per episode, in size, but for the step that succeeds; no potentials.
+    """The guidance of an episode and the reward of a success.
 
-    by_env, by_program: what a success is paid by the environment's own reward and by the rest.
+    Attributes:
+        guidance: Absolute sum of the program's channels over an episode, without the step that succeeds and without
+            potentials.
+        by_env: Success reward from the environment.
+        by_program: Success reward from the program.
     """
 
     guidance: float
@@ -184,16 +196,16 @@ class GuidanceScale:
 
     @property
     def success(self) -> float:
-        """What a success is paid."""
+        """The success reward: the environment's and the program's."""
         return self.by_env + self.by_program
 
 
 def guidance_scale(telemetry: Telemetry) -> GuidanceScale | None:
-    """How guidance and the pay of a success compare in size, None where too little is known.
+    """Measure the guidance of an episode and the reward of a success; None if there are too few episodes.
 
-    A success is paid by its last step; where nothing succeeded, the weight of the environment's own reward stands in
-    for that, as MiniGrid pays 1 for a success at an episode's beginning. Where the environment pays more than that over
-    an episode (for every step that it lasts, say), that counts.
+    The success reward is that of the step that succeeds. If no episode succeeded, it is the weight of the environment's
+    channel, because MiniGrid's reward for an immediate success is 1. If the environment's rewards over an episode sum
+    to more than that (for example a reward for every step), that sum is used.
     """
     guidance = telemetry.program_guidance_per_episode
     if guidance is None or telemetry.episodes < _FEW_EPISODES:
@@ -206,11 +218,12 @@ def guidance_scale(telemetry: Telemetry) -> GuidanceScale | None:
 
 
 def _flooded(telemetry: Telemetry) -> str | None:
-    """The flooding meter as measured: guidance per episode over what the step that succeeds is paid."""
+    """The measured shaping rewards, if they exceed the reward of the step that succeeds, as text."""
     guidance, pay = telemetry.guidance_per_episode, telemetry.success_pay
     if guidance is None or pay is None or guidance <= max(pay, 0.0):
         return None
-    return f"guidance sums to {guidance:.3g} in size per episode, the step that succeeds is paid {pay:.3g}"
+    size = f"guidance sums to {guidance:.3g} in absolute value per episode"
+    return f"{size}, the step that succeeds has a reward of {pay:.3g}"
 
 
 def _loops(telemetry: Telemetry) -> str | None:
@@ -218,8 +231,8 @@ def _loops(telemetry: Telemetry) -> str | None:
     if not seen.failed or (seen.looping or 0.0) < _LOOPING or (seen.paid_looping or 0.0) <= 1e-9:
         return None
     return (
-        f"on {seen.looping:.0%} of the steps of failed episodes a state of the last 12 steps came back; these steps "
-        f"paid {seen.paid_looping:.3g} per episode"
+        f"{seen.looping:.0%} of the steps of failed episodes return to a state of the last 12 steps; their rewards sum "
+        f"to {seen.paid_looping:.3g} per episode"
     )
 
 
@@ -236,5 +249,5 @@ def _risen(curve: Sequence[Mapping[str, Any]]) -> str | None:
         return None
     rise, spread = returns[-1] - returns[0], max(returns) - min(returns)
     if spread > 0.5 and rise > 0.5 * spread:
-        return f"the designed return rose from {returns[0]:.3g} to {returns[-1]:.3g} while success stayed low"
+        return f"the return under the designed reward rose from {returns[0]:.3g} to {returns[-1]:.3g}, success did not"
     return None

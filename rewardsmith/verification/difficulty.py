@@ -1,4 +1,7 @@
-"""How hard a sound reward is to learn from, predicted from its model: decides who trains first, proves nothing."""
+"""Predicts from the enumerated model how hard a sound reward is to learn. Orders candidates; proves nothing.
+
+docs/check.md (The predicted difficulty) states the algorithm.
+"""
 
 from __future__ import annotations
 
@@ -14,24 +17,27 @@ from .model import RewardModel
 from .solving import END, walk
 
 TRACE = 0.95
-"""Lambda of the advantage estimates: a critic that knows nothing yet sees pay gamma * lambda as far per step."""
+"""Lambda of the advantage estimates (GAE): with an untrained critic, a later reward counts by gamma * lambda a step."""
 
 _WALKS = 64
-_MOST_STEPS = 60_000  # of random walks; enough for a share to within a point
+_MOST_STEPS = 60_000  # of random walks; determines a proportion to within one percentage point
 _MOST_SWEEPS = 400
-_CLEAREST = 1.5  # advantages beyond so many typical ones say no more: a step of PPO is clipped, however large they are
-_FAINT = 0.01  # advantages about as small are drowned by the entropy bonus and by what a critic is wrong by
-_ROUNDS, _HABIT = 3, 2.0  # of what is true of an action wherever it is tried: improvements per round
+_CLEAREST = 1.5  # limit of A/s: PPO clips its steps, so that larger advantages have no more effect
+_FAINT = 0.01  # smallest s: smaller advantages are hidden by the entropy bonus and by the critic's error
+_ROUNDS, _HABIT = 3, 2.0  # rounds of state-independent improvement, and the factor of its exponent
 
 
 @dataclass(frozen=True)
 class Difficulty:
-    """Smaller is easier; all of a random policy whose critic knows nothing, as at the beginning of training.
+    """Statistics of a uniform random policy with an untrained critic, as at the beginning of training.
 
-    greedy_progress: share of the steps of a shortest solution on which the action of the largest advantage brings
-    success nearer. advantage_gap: mean over those steps of the advantage of the best such action, in units of the
-    typical advantage, within -1.5 to 1.5. density: share of random steps that pay anything. longest_silence: most steps
-    in a row of that solution whose actions are all worth the same. score: what ranks them, see `predict_difficulty`.
+    Attributes:
+        greedy_progress: Proportion of the steps of a shortest solution on which the action with the largest advantage
+            leads closer to success, in [0, 1].
+        advantage_gap: Mean over these steps of A/s of the best action that leads closer, in [-1.5, 1.5].
+        density: Proportion of random steps whose reward is not 0, in [0, 1].
+        longest_silence: Largest number of consecutive steps of that solution on which all actions have equal advantage.
+        score: The predicted difficulty, at least 0; smaller is easier. See `predict_difficulty`.
     """
 
     greedy_progress: float
@@ -42,16 +48,13 @@ class Difficulty:
 
 
 def predict_difficulty(model: RewardModel, far: NDArray[np.int32], max_steps: int, gamma: float) -> Difficulty:
-    """Predict from a model, whole or in part, in which success can be reached from node 0.
+    """Predict the difficulty of a reward with the algorithm of docs/check.md (The predicted difficulty).
 
-    An improvement of a policy multiplies an action's probability by exp(advantage / typical advantage, or / 0.01 where
-    that is more). The random policy is improved three times, by twice the mean advantage of an action over the states
-    that it meets: that is learned before places are told apart, and may teach never to use the one action that
-    matters. Each of these three is improved once more by the advantages in each state, and -sum over a shortest
-    solution of ln P(an action that brings success nearer) says how unlikely it is to solve then. score is the mean of
-    the three, as the area under a curve of success would be; and, since before success was met a first time its pay
-    teaches nothing, the mean for the reward and for one in which success pays no more than the most that anything else
-    pays.
+    Args:
+        model: The enumerated reward, whole or in part. Success must be reachable from node 0.
+        far: int32 [N], the fewest actions to success from every node, -1 if there is no way.
+        max_steps: Length of the longest episode, in steps.
+        gamma: The learner's discount factor.
     """
     path = shortest_path(model.successor, model.success, far)
     nearer = brings_nearer(model, path, far)
@@ -70,8 +73,8 @@ def predict_difficulty(model: RewardModel, far: NDArray[np.int32], max_steps: in
 
 @dataclass(frozen=True)
 class _Study:
-    """Of a policy that chooses alike everywhere: advantages float64 [N, A], the root of their mean square where it is,
-    their mean per action [A], both there too, and the share of its steps that pay."""
+    """Measurements of a state-independent policy: A float64 [N, A], their root mean square over the visited states (s),
+    their mean over these states per action float64 [A], and the proportion of steps whose reward is not 0."""
 
     advantage: NDArray[np.float64]
     typical: float
@@ -79,7 +82,7 @@ class _Study:
     density: float
 
     def clear(self, advantage: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Advantages in units of the typical one, as far as a learner could tell them from noise."""
+        """Return A/s with s at least 0.01, limited to [-1.5, 1.5]."""
         return np.clip(advantage / max(self.typical, _FAINT), -_CLEAREST, _CLEAREST)
 
 
@@ -100,7 +103,7 @@ def _study(
 def _improve(
     study: Callable[[NDArray[np.float64], NDArray[np.float64]], _Study], reward: NDArray[np.float64], actions: int
 ) -> Iterator[tuple[_Study, NDArray[np.float64]]]:
-    """Per improvement: what is found of the policy before, and logits float64 [A] of the one after."""
+    """Per round: the measurements of the policy before it, and the logits float64 [A] after it."""
     logits = np.zeros(actions)
     for _ in range(_ROUNDS):
         found = study(reward, logits)
@@ -109,13 +112,13 @@ def _improve(
 
 
 def _unlikely(found: _Study, logits: NDArray[np.float64], path: NDArray[np.int64], nearer: NDArray[np.bool_]) -> float:
-    """-ln P(the policy, improved in each state, brings success nearer at every step of the path)."""
+    """-ln P(every step of the path leads closer to success), after one more improvement with per-state advantages."""
     chance = np.exp(logits + found.clear(found.advantage[path]))
     return float(-np.log((chance * nearer).sum(axis=1) / chance.sum(axis=1)).sum())
 
 
 def brings_nearer(model: RewardModel, nodes: NDArray[np.int64], far: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """bool [K, A]: whether an action from a node succeeds or leaves fewer actions to success."""
+    """Return bool [K, A]: whether an action from a node succeeds or reduces the number of actions to success."""
     row = model.successor[nodes]
     return model.success[nodes] | ((row != END) & (far[row] >= 0) & (far[row] < far[nodes][:, None]))
 
@@ -123,7 +126,7 @@ def brings_nearer(model: RewardModel, nodes: NDArray[np.int64], far: NDArray[np.
 def shortest_path(
     successor: NDArray[np.int32], success: NDArray[np.bool_], far: NDArray[np.int32]
 ) -> NDArray[np.int64]:
-    """The nodes of a shortest solution, from node 0 to the one before success."""
+    """Return the nodes of a shortest solution, from node 0 to the last one before success."""
     path, node = [0], 0
     while not success[node].any():
         row = successor[node]
@@ -135,7 +138,7 @@ def shortest_path(
 
 @njit(cache=True)
 def value_of(successor, reward, chances, discount, most):
-    """Value float64 [N] of a policy that chooses alike everywhere, within 1e-3 of its size, in some hundred sweeps."""
+    """Return the value float64 [N] of a state-independent policy, to a relative error of about 1e-3."""
     count, actions = successor.shape
     value = np.zeros(count)
     for k in range(most):

@@ -1,4 +1,4 @@
-"""The optional bound on what a program's channels may sum to over an episode."""
+"""The optional cap on the sum of each program channel over an episode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EpisodeBudget = Literal["auto"] | float
 
 
 def bounded(problem: Problem, budget: EpisodeBudget | None) -> TrainingReward:
-    """`within_budget` of a reward that may have channels which are paid during training only; these are left alone."""
+    """Apply `within_budget` to a reward that may also have channels used only in training; these stay unchanged."""
     reward = problem.reward
     limits = {c.name: c.budget for c in within_budget(problem.with_reward(reward.written), budget).channels}
     channels = tuple(replace(c, budget=limits.get(c.name, c.budget)) for c in reward.channels)
@@ -24,11 +24,17 @@ def bounded(problem: Problem, budget: EpisodeBudget | None) -> TrainingReward:
 
 
 def within_budget(problem: Problem, budget: EpisodeBudget | None, layouts: int = LAYOUTS) -> TrainingReward:
-    """The reward with a budget on every program channel that has none; potentials are never bounded.
+    """Return the reward with a per-episode cap on every program channel that has none. Potentials are never capped.
 
-    "auto" is the largest running sum of such a channel over the planner's solutions of the first `layouts` training
-    layouts, so that it takes nothing from them. The reward comes back as it is without a planner, or where the program
-    fails on a solution: the checks tell.
+    Args:
+        problem: The task and the reward.
+        budget: The cap. "auto" is the largest running sum of such a channel over the planner's solutions, so that the
+            cap does not reduce these. None or 0 leaves the reward unchanged.
+        layouts: Number of training layouts whose solutions are used for "auto".
+
+    Returns:
+        The capped reward. With "auto" it is the unchanged reward if the task has no planner or the program fails on a
+        solution, which the checks report.
     """
     reward = problem.reward
     limit = _measured(problem, layouts) if budget == "auto" else budget
@@ -48,4 +54,4 @@ def _measured(problem: Problem, layouts: int) -> float | None:
     if report is None or report.flooding.budget == 0.0:
         return None
     size = 10.0 ** (math.floor(math.log10(report.flooding.budget)) - 2)
-    return math.ceil(report.flooding.budget / size - 1e-9) * size  # three digits, upwards
+    return math.ceil(report.flooding.budget / size - 1e-9) * size  # rounded up to three digits

@@ -1,4 +1,4 @@
-"""Which training layouts battery and certificate look at: the same ones."""
+"""The training layouts that battery and certificate check. Both check the same ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import starts_of
 
 LAYOUTS = 3
-"""Layouts that are looked at in a job."""
+"""Number of layouts that a job checks."""
 
 
 @dataclass(frozen=True)
 class LayoutSample:
-    """Indices into a task's training pool. every: no layout of the pool differs from all of these."""
+    """The layouts to check.
+
+    Attributes:
+        layouts: Indices into the task's training pool.
+        every: Whether the pool contains no other layout.
+    """
 
     layouts: tuple[int, ...]
     every: bool
@@ -23,7 +28,7 @@ class LayoutSample:
 
 @lru_cache(maxsize=32)
 def layout_sample(task: Task, count: int) -> LayoutSample:
-    """The first `count` layouts of the training pool, which is drawn at random; each once where fewer differ."""
+    """Return the first `count` layouts of the training pool, which is drawn at random; all distinct ones if fewer."""
     different = distinct_layouts(task)
     if len(different) <= count:
         return LayoutSample(different, True)
@@ -32,7 +37,7 @@ def layout_sample(task: Task, count: int) -> LayoutSample:
 
 @lru_cache(maxsize=16)
 def distinct_layouts(task: Task) -> tuple[int, ...]:
-    """Where each different layout of the training pool first occurs; layout 0 where layouts are not told apart."""
+    """Return the first index of each distinct layout of the training pool; (0,) if the task has no layout hashes."""
     starts = starts_of(task)
     hashes: Sequence[str] = () if starts is None else starts.pool_hashes("train")
     first: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""A reward as a small Markov decision process: nodes are (state, memory, gates) of one layout, reached breadth-first.
+"""Enumerates a reward on one layout as a Markov decision process whose nodes are (state, memory, gates) triples.
 
-Rewards come from the sandbox and the one `compose`; a gate's state is what `compose` carries along. What is too large
-is cut off, and says so: the part that was listed then lies around a solution.
+Nodes are reached breadth-first. The sandbox scores the transitions, and `compose` combines the channels; the state of a
+gate is the carry of `compose`. If there are too many nodes, only a part around a solution is enumerated (`missing`).
 """
 
 from __future__ import annotations
@@ -28,33 +28,43 @@ from .interning import Front, Keys, TooManyValues
 from .solving import END
 from .yielding_lock import TURNS
 
-_NODES_PER_MEMORY = 16  # a memory that grows like a diary is given up early, long before all nodes are spent
-_MOST_MEMORIES = 4096  # 25,000 sets of visited cells took half a minute of processor time, to no end
+_NODES_PER_MEMORY = 16  # a memory that grows with every step is given up early, long before the limit of nodes
+_MOST_MEMORIES = 4096  # 25,000 sets of visited cells took half a minute of processor time and were still not all
 _OURS = ("memory", "timeout", "died")
-_DECIMALS = 9  # gates carry sums; paths that differ by rounding alone are one state
+_READS_STEP_WITH_MEMORY = "the reward is time-dependent: the program reads the step count and also has memory or gates"
+_DECIMALS = 9  # gates carry sums; values that differ only by rounding count as one state
 
 
 PART_LIMIT = 30_000
-"""Nodes of a model that will not be whole: enough to find what pays around a solution, a few seconds to score."""
+"""Nodes of a model that is enumerated in part: enough to find exploits near a solution, a few seconds to score."""
 
 MOST_COUNTED = 1_000_000
-"""States that are counted, to tell which share was listed."""
+"""Most states that are counted to determine the proportion that was enumerated."""
 
 
 class NotCertified(Exception):
-    """The reward cannot be enumerated; the message says why, in words for a designer."""
+    """The reward cannot be certified. The message gives the reason, for the designer of the reward."""
 
 
 @dataclass(frozen=True)
 class RewardModel:
-    """N nodes and A actions of one layout under one reward; node 0 is the start.
+    """One layout under one reward, with N nodes and A actions; node 0 is the start.
 
-    state: int32 [N], node of the state graph. successor: int32 [N, A], END where the episode ends.
-    low, high: float64 [N, A], the composed reward where a success is paid as at the last step and as at the first.
-    success, died: bool [N, A]. leftover: float64 [N], w * Phi of potential channels. reads_step: bool [N, A].
-    events: whether states are told apart by the last event. memories: how many the program can be in.
-    transitions: how many were scored. left: bool [N, A], what leads out of the nodes that were listed (its successor is
-    END); all false where the model is whole. missing: why it is not, in words, or empty.
+    Attributes:
+        graph: The state graph of the layout.
+        state: int32 [N], the state of each node.
+        successor: int32 [N, A], the next node, or END if the episode ends.
+        low: float64 [N, A], the composed reward, with the success reward of the last step.
+        high: float64 [N, A], the composed reward, with the success reward of the first step.
+        success: bool [N, A], whether the transition succeeds.
+        died: bool [N, A], whether it ends the episode without success.
+        leftover: float64 [N], w * Phi of the potential channels.
+        reads_step: bool [N, A], whether the program reads the step count.
+        events: Whether the last event is part of the state.
+        memories: Number of distinct memories of the program.
+        transitions: Number of transitions scored.
+        left: bool [N, A], whether the transition leads to a node that was not enumerated (its successor is then END).
+        missing: Reason why the enumeration is incomplete; empty if it is complete.
     """
 
     graph: Any
@@ -77,9 +87,17 @@ class RewardModel:
 
 
 def build_model(problem: Problem, layout: int, limit: int, along: Sequence[int] = ()) -> RewardModel:
-    """Enumerate a reward on one training layout; `along` is a solution, around which a part is listed if need be.
+    """Enumerate a reward on one training layout.
 
-    Raises NotCertified where not even a part can be listed, sandbox.HostError.
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        layout: Index into the task's training pool.
+        limit: Most nodes.
+        along: A solution. If there are too many nodes, the part around it is enumerated.
+
+    Raises:
+        NotCertified: Not even a part can be enumerated.
+        sandbox.HostError: The program failed.
     """
     _refuse_what_moves(problem.reward)
     with _asking_much():
@@ -95,14 +113,14 @@ def _build(problem: Problem, layout: int, limit: int, along: Sequence[int]) -> R
         try:
             return _Product(problem, graph, limit, scorer, events).model(along)
         except _ReadsEvents:
-            pass  # the last event is part of the state then
+            pass  # enumerated again below, with the last event as part of the state
     graph = _graph(problem.task, layout, limit, True, uses, along)
     with _Scorer(problem, graph, limit) as scorer:
         return _Product(problem, graph, limit, scorer, True).model(along)
 
 
 def count_states(task: Task, layout: int) -> tuple[int, bool]:
-    """(states of a layout, at most MOST_COUNTED; whether these are all)."""
+    """Return the number of states of a layout, at most MOST_COUNTED, and whether these are all states."""
     countable = countable_of(task)
     return (0, False) if countable is None else countable.count_states(layout, MOST_COUNTED) or (0, False)
 
@@ -110,9 +128,10 @@ def count_states(task: Task, layout: int) -> tuple[int, bool]:
 def paid_by_step(
     problem: Problem, model: RewardModel, nodes: NDArray[np.int64], steps: Iterable[int]
 ) -> NDArray[np.float64] | None:
-    """Composed rewards float64 [T, K, A] of K nodes at T step counts, a success paid 1.0, Phi of the nodes left out.
+    """Return composed rewards float64 [T, K, A] of K nodes at T step counts.
 
-    Only for rewards without memory and gates; None where memory is written at one of these steps.
+    A success has the environment's reward 1.0, and Phi of the nodes themselves is not subtracted. Only for rewards
+    without memory and gates: returns None if the program writes to memory at one of these steps.
     """
     with _asking_much(), _Scorer(problem, model.graph, len(model)) as scorer:
         product = _Product(problem, model.graph, len(model), scorer, model.events)
@@ -121,14 +140,14 @@ def paid_by_step(
 
 @contextmanager
 def _asking_much() -> Iterator[None]:
-    """Turn a host's end by a limit into NotCertified: enumeration asks for more than training does."""
+    """Turn a host's end by a limit into NotCertified: enumeration needs more resources than training."""
     try:
         yield
     except TooManyValues as error:
-        raise NotCertified("its gates or potentials take too many values") from error
+        raise NotCertified("the reward's gates or potentials take too many values") from error
     except HostError as error:
         if error.cause in _OURS:
-            raise NotCertified(f"enumeration ended with {error}") from error
+            raise NotCertified(f"enumeration exceeded a limit of the sandbox ({error})") from error
         raise
 
 
@@ -144,18 +163,19 @@ def _graph(task: Task, layout: int, limit: int, events: bool, uses: tuple[str, .
     tabular = tabular_of(task)
     graph = None if tabular is None else tabular.state_graph(layout, limit, events, uses)
     if tabular is None or graph is None:
-        raise NotCertified("its states cannot be listed: only the real environment knows them, or they do not tell all")
+        text = "the layout's states cannot be enumerated: the task runs only in the real environment, or its observable"
+        raise NotCertified(f"{text} state is not Markov")
     if not graph.complete:
         return tabular.state_graph(layout, min(limit, PART_LIMIT), events, uses, along)
     return graph
 
 
 class _ReadsEvents(Exception):
-    """The program reads an event of the past: states must be told apart by it."""
+    """The program reads an earlier event, which must be part of the state."""
 
 
 class _Scorer:
-    """The sandbox's answers for pairs, or nothing at all for a reward without a program."""
+    """Scores (state, memory) pairs in the sandbox; returns zeros for a reward without a program."""
 
     def __init__(self, problem: Problem, graph: Any, limit: int) -> None:
         self._host = None
@@ -203,7 +223,7 @@ class _Product:
         self.missing = "" if graph.complete else _too_many_states(limit, events)
 
     def model(self, along: Sequence[int] = ()) -> RewardModel:
-        """Walk along a solution first, then on from all that was met, until nothing new is found or the limit."""
+        """Expand along a solution first, then all nodes met, until there are no new ones or the limit is reached."""
         front, rest = self._start(), []
         for action in along:
             fresh, successor = self._expanded(front)
@@ -220,7 +240,7 @@ class _Product:
         return self._gathered()
 
     def paid(self, state: NDArray[Any], steps: Iterable[int]) -> NDArray[np.float64] | None:
-        """What every action of nodes of the graph pays at step counts, from the first memory; see `paid_by_step`."""
+        """Rewards of all actions of graph nodes at several step counts, from the first memory; see `paid_by_step`."""
         _, memory = self.scorer.begin(self.graph)
         memories = np.full(len(state), memory)
         carried = np.zeros((len(state), 2 * len(self.gates) + len(self.potentials)))
@@ -239,7 +259,7 @@ class _Product:
         return Front(self.tables.number(state, memories, carried)[0], state, memories, carried)
 
     def _expanded(self, front: Front) -> tuple[Front, NDArray[Any]]:
-        """Expand a frontier; returns (what was met for the first time, numbers after every action [S, A] or END)."""
+        """Expand a frontier; return the triples met for the first time, and successors [S, A] by number, or END."""
         graph, state = self.graph, front.state
         found = self.scorer.expand(graph, state, front.memory, 1)
         over, won = graph.over[state], graph.won[state]
@@ -248,16 +268,14 @@ class _Product:
             raise _ReadsEvents
         _refuse_memory(found.memory[~over])
         if (reads & READ_STEP).any() and (self.gates or (found.memory[~over] != 0).any()):
-            self.missing = (
-                self.missing or "it depends on time: it reads the step count, and has memory or gates besides"
-            )
+            self.missing = self.missing or _READS_STEP_WITH_MEMORY
             self.limit = min(self.limit, PART_LIMIT)
         low, after = self._compose(found, state, front.carried, last=True)
         high, _ = self._compose(found, state, front.carried)
         reached, kept = graph.node[graph.successor[state].ravel()].astype(np.int64), found.memory.ravel()
         if (kept[~over.ravel()] == ONE_TOO_MANY).any():
             self.missing = self.missing or _too_much_memory(self.limit)
-            self.limit = min(self.limit, PART_LIMIT)  # it will not be whole, so it need not be large
+            self.limit = min(self.limit, PART_LIMIT)  # the model cannot be complete, so it need not be large
         going = ~over.ravel() & (reached >= 0) & (kept >= 0)
         met = Front(np.zeros(0, np.int64), reached[going], kept[going], after[going])
         numbers, fresh = self.tables.number(met.state, met.memory, met.carried)
@@ -277,7 +295,7 @@ class _Product:
     def _compose(
         self, found: Expansion, state: NDArray[Any], carried: NDArray[Any], *, last: bool = False
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """(composed reward [S, A], what the gates carry on [S * A, columns]); `last`: paid as at the last step."""
+        """(composed reward [S, A], carry of the gates [S * A, columns]); `last`: success reward of the last step."""
         graph = self.graph
         won, over = graph.won[state], graph.over[state]
         env = graph.paid(state, last)
@@ -317,7 +335,7 @@ class _Product:
 
     def _gathered(self) -> RewardModel:
         joined = {name: np.concatenate([layer[name] for layer in self.layers]) for name in self.layers[0]}
-        place = np.full(self.tables.count + 1, END, np.int32)  # the last one is where END itself leads
+        place = np.full(self.tables.count + 1, END, np.int32)  # the last entry is the successor of END itself
         place[joined["number"]] = np.arange(len(joined["number"]))
         successor = place[joined["successor"]]
         return RewardModel(
@@ -332,19 +350,20 @@ def _most_memories(limit: int) -> int:
 
 
 def _too_many_states(limit: int, events: bool) -> str:
-    what = "states (the last event included, which the program reads)" if events else "states"
-    return f"it has more than {limit:,} {what}, the limit of states"
+    what = "states (including the last event, which the program reads)" if events else "states"
+    return f"the layout has more than {limit:,} {what}, the limit per layout"
 
 
 def _too_much_memory(limit: int) -> str:
-    return f"it depends on memory, which takes more than {_most_memories(limit):,} different contents"
+    return f"the program's memory takes more than {_most_memories(limit):,} different values"
 
 
 def _too_many_pairs(limit: int, gates: bool) -> str:
     what = "(state, memory, gates)" if gates else "(state, memory)"
-    return f"it depends on memory or gates: more than {limit:,} {what} combinations"
+    return f"the reward depends on memory or gates: there are more than {limit:,} {what} combinations"
 
 
 def _refuse_memory(memory: NDArray[Any]) -> None:
     if (memory == UNLISTED).any():
-        raise NotCertified("it depends on memory that holds more than plain values")
+        usual = "numbers, strings, None, tuples, lists, dicts and sets, without sharing one between two entries"
+        raise NotCertified(f"the program's memory contains values that cannot be enumerated; keep only {usual}")

@@ -1,4 +1,4 @@
-"""A layout too large to be listed whole: what the part around a solution says of a reward."""
+"""Partial certificates: enumeration around a known solution, for layouts that are too large to enumerate."""
 
 from __future__ import annotations
 
@@ -18,16 +18,24 @@ from .verdicts import LayoutCertificate
 
 
 def certify_part(problem: Problem, model: RewardModel, far: NDArray[np.int32]) -> LayoutCertificate:
-    """Compare the part's best behaviour that never solves with a shortest solution, and with all else in the part.
+    """Search the enumerated part for a behaviour that never solves and earns more than solving.
 
-    That behaviour is real, so a reward fails which pays it more than the solution, as it would in the exploit battery,
-    unless another solving behaviour of the part earns more still. Nothing is proved of a reward which does not fail.
-    Raises NotCertified where no solution was listed.
+    Such a behaviour is real, so the reward fails, unless another solution in the part earns still more. Nothing is
+    proved about a reward that does not fail.
+
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        model: The enumerated part of the layout.
+        far: int32 [N], the fewest actions to success from every node, -1 if there is no way in the part.
+
+    Raises:
+        NotCertified: The part contains no solution.
+        sandbox.HostError: The program failed.
     """
     task, gamma = problem.task, problem.gamma
     states, share = coverage_of(task, model)
     if far[0] < 0:
-        raise NotCertified(f"{model.missing} ({share})")
+        raise NotCertified(f"{model.missing} (enumerated: {share}, without a solution)")
     idle, stuck = best_in_part(model, gamma, success=False)
     best, _ = best_in_part(model, gamma, success=True)
     solution = solution_return(model, far, gamma)
@@ -40,9 +48,10 @@ def certify_part(problem: Problem, model: RewardModel, far: NDArray[np.int32]) -
         example = example if _still_pays(example, model, solution, stuck) else None
         if example is not None and not replay(problem, example).confirms(example):
             example = None
-    text = f"Not certified: {model.missing} (listed: {share})."
+    text = f"Not certified: {model.missing} (enumerated: {share})."
     if example is not None:
-        text += f" Among these, a behaviour that never solves earns more than a solution, which earns {solution:.4g}."
+        text += " In the enumerated part, a behaviour that never solves the task earns more than a solution, which "
+        text += f"earns {solution:.4g}."
     cycle, gain = cycle_of(model, idle.policy, task.actions.names)
     return LayoutCertificate(
         model.graph.layout, "not certified", text, states, len(np.unique(model.state)), len(model), model.transitions,
@@ -54,9 +63,9 @@ def certify_part(problem: Problem, model: RewardModel, far: NDArray[np.int32]) -
 def _paid_by_time(
     problem: Problem, model: RewardModel, policy: NDArray[np.int8], stuck: bool
 ) -> tuple[CounterExample | None, float]:
-    """(the part's best behaviour where it never solves and earns more than the planner's solution; what that earns).
+    """(the counter-example or None, the return of the planner's solution), both scored in the real environment.
 
-    The model was scored as at the first step, so it only proposes; both are paid by the real environment.
+    The model was scored at the first step only, so it merely proposes the counter-example.
     """
     layout = model.graph.layout
     solution = replay(problem, solution_script(problem, layout, plan_of(problem.task, layout)))
@@ -68,10 +77,10 @@ def _paid_by_time(
 
 
 def coverage_of(task: Task, model: RewardModel) -> tuple[float, str]:
-    """(share of the layout's states that were listed, at most; the same in words)."""
+    """Return an upper bound on the proportion of the layout's states that were enumerated, and the same as text."""
     counted, whole = count_states(task, model.graph.layout)
     if not counted:
-        return 0.0, "an unknown share of its states"
+        return 0.0, "an unknown proportion of its states"
     share = min(1.0, len(np.unique(model.state)) / counted)
     shown = f"{100 * share:.0f}" if share >= 0.1 else f"{100 * share:.2g}"
     text = f"{shown} % of its {counted:,} states"
@@ -79,9 +88,12 @@ def coverage_of(task: Task, model: RewardModel) -> tuple[float, str]:
 
 
 def best_in_part(model: RewardModel, gamma: float, *, success: bool) -> tuple[Solution, bool]:
-    """The best that can be had within the part, with or without succeeding; whether some behaviours just break off.
+    """Solve the enumerated part, with or without transitions that succeed.
 
-    A node that every action leaves (a memory that is new after each step) ends there, and nothing is paid after it.
+    A node that every action leaves (a memory that is new after each step) counts as an end, with no reward after it.
+
+    Returns:
+        The solution, and whether the part has such nodes.
     """
     wanted = np.ones(model.success.shape, dtype=bool) if success else ~model.success
     allowed = wanted & ~model.left
@@ -90,7 +102,7 @@ def best_in_part(model: RewardModel, gamma: float, *, success: bool) -> tuple[So
 
 
 def _still_pays(example: CounterExample, model: RewardModel, solution: float, stuck: bool) -> bool:
-    """Whether it does so over the episode's real length, and without potential that it may hold unearned."""
+    """Whether it earns more over the episode's real length, less the potential that it may still hold at the end."""
     cut = bool(example.behaviour.cycle) or stuck
     held = example.gamma**example.steps * float(model.leftover.max(initial=0.0)) if cut else 0.0
     return example.claimed - max(0.0, held) > solution

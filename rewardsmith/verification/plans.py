@@ -1,4 +1,4 @@
-"""The planner's solutions of the training layouts that are looked at, found once per process."""
+"""The planner's solutions of training layouts, computed once per process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from .layouts import LAYOUTS, layout_sample
 
 
 def first_plans(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """(layout, actions that solve it) of those of `layouts` that can be solved; empty without a planner.
+    """Return (layout, actions that solve it) for those of `layouts` that can be solved; empty without a planner.
 
-    layouts: indices into the training pool; by default those that a job looks at.
+    Args:
+        task: The task.
+        layouts: Indices into the training pool; by default those that a job checks.
     """
     chosen = layout_sample(task, LAYOUTS).layouts if layouts is None else layouts
     plans = ((layout, plan_of(task, layout)) for layout in chosen)
@@ -23,6 +25,6 @@ def first_plans(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple
 
 @lru_cache(maxsize=256)
 def plan_of(task: Task, layout: int) -> tuple[int, ...]:
-    """Actions that solve a training layout; nothing where the search is too long, or without a planner."""
+    """Return actions that solve a training layout; empty without a planner, or if the search takes too long."""
     planner = planner_of(task)
     return () if planner is None else tuple(planner.solution(layout) or ())

@@ -1,4 +1,4 @@
-"""What single behaviours are worth in a model: a shortest solution, idling, dying, the cycle of a policy."""
+"""Discounted returns of reference behaviours: a shortest solution, constant actions, the earliest failure, a cycle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from .solving import END, evaluate, optimal_reach
 
 
 def solution_return(model: RewardModel, far: NDArray[np.int32], gamma: float) -> float:
-    """Discounted return of a shortest solution, paid as in `high`."""
+    """Return the discounted return of a shortest solution under the rewards `model.high`.
+
+    Args:
+        model: The enumerated reward.
+        far: int32 [N], the fewest actions to success from every node, -1 if there is no way.
+        gamma: The discount factor, in [0, 1).
+    """
     node, total, weight = 0, 0.0, 1.0
     while True:
         row, wins = model.successor[node], model.success[node]
@@ -27,7 +33,7 @@ def solution_return(model: RewardModel, far: NDArray[np.int32], gamma: float) ->
 
 
 def idling(model: RewardModel, gamma: float) -> float | None:
-    """Worth of the best single action repeated from the start on, leaving out those that end the episode."""
+    """Return the discounted return of the best constant action that does not end the episode; None if all end it."""
     worth: list[float] = []
     for action in range(model.successor.shape[1]):
         policy = np.full(len(model), action, np.int8)
@@ -46,7 +52,7 @@ def _chain_ends(successor: NDArray[np.int32], action: int) -> bool:
 
 
 def dying(model: RewardModel, gamma: float) -> float | None:
-    """Discounted return of the shortest way to end the episode without success, or None if there is none."""
+    """Return the discounted return of the earliest failure; None if an episode cannot end without success."""
     if not model.died.any():
         return None
     free = np.zeros(model.high.shape)
@@ -64,7 +70,10 @@ def dying(model: RewardModel, gamma: float) -> float | None:
 def cycle_of(
     model: RewardModel, policy: NDArray[np.int8], names: Sequence[str]
 ) -> tuple[tuple[str, ...], float | None]:
-    """The cycle that a policy from the start ends in, as action names, and its mean reward; empty if it ends."""
+    """Return the cycle that a policy runs into from the start, as action names, and its mean reward per step.
+
+    The cycle is empty and the mean None if the policy ends the episode.
+    """
     place: dict[int, int] = {}
     path: list[tuple[int, int]] = []
     node = 0

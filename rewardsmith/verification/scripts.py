@@ -1,9 +1,12 @@
-"""Scripted episodes on a layout: solutions, and behaviours that should not pay.
+"""Scripted episodes on a layout: solutions, and behaviours that should not be rewarded.
 
-Nothing here knows what an action means. Scripts come from the planner's solution and from the action set:
-every action repeated (spinning, idling), every pair alternated, and the same after each event of the solution (which
-covers picking up and dropping, opening and closing, idling in front of the goal); from the task, which knows how to
-walk to and fro before an object, into lava or against a wall; and from what earlier programs of a job were caught with.
+Scripts come from four sources. This module itself does not know what an action means.
+
+- The planner's solution, with a detour, and without its last step.
+- The action set: every action repeated (spinning, idling) and every pair alternated, from the start and after each
+  event of the solution. This covers picking up and dropping, opening and closing, and idling in front of the goal.
+- The task: walking to and fro before an object, into lava or against a wall.
+- Exploits of earlier programs of the job.
 """
 
 from __future__ import annotations
@@ -23,26 +26,30 @@ _RANDOM_SCRIPTS = 4
 
 @dataclass(frozen=True)
 class Played:
-    """Scripts played to their end on one layout: a rollout [T, S], one script per column.
+    """Scripts played to the end of their episodes on one layout.
 
-    `length` [S] is the number of steps of each script's only episode; what follows is not part of it.
+    Attributes:
+        scripts: The scripts.
+        rollout: A rollout [T, S] with one script per column.
+        length: int64 [S], the length of each script's episode; later steps of the column are not part of it.
+        solved: bool [S], whether the episode succeeded.
     """
 
     scripts: tuple[Behaviour, ...]
     rollout: Rollout
-    length: np.ndarray  # int64 [S]
-    solved: np.ndarray  # bool [S]
+    length: np.ndarray
+    solved: np.ndarray
 
 
 def hack_scripts(task: Task, layout: int, plan: Sequence[int], hacks: Sequence[Behaviour]) -> tuple[Behaviour, ...]:
-    """The saved hacks of one layout, behind its solution; empty if there are none."""
+    """Return the solution of one layout and its saved exploits; empty if it has none."""
     mine = [hack for hack in hacks if hack.layout == layout]
-    found = [replace(h, name=f"saved hack {k}").then(_idle(task)) for k, h in enumerate(mine, start=1)]
+    found = [replace(h, name=f"saved exploit {k}").then(_idle(task)) for k, h in enumerate(mine, start=1)]
     return (Behaviour("solution", tuple(plan), ()), *found) if found else ()
 
 
 def scripts_for(task: Task, layout: int, plan: Sequence[int]) -> tuple[Behaviour, ...]:
-    """The bank of one layout, the solution first."""
+    """Return all scripts of one layout, the solution first."""
     names = task.actions.names
     count = len(names)
     solution = tuple(plan)
@@ -77,19 +84,19 @@ def scripts_for(task: Task, layout: int, plan: Sequence[int]) -> tuple[Behaviour
 
 
 def _idle(task: Task) -> int:
-    """The action that changes least; the last one where the task does not say."""
+    """The action that changes least; the last action if the task names none."""
     return len(task.actions) - 1 if task.actions.idle is None else task.actions.idle
 
 
 def _detour(task: Task, solution: tuple[int, ...]) -> tuple[int, ...]:
-    # An honest policy that dawdles must still be paid.
+    # A slow policy that solves the task must still be rewarded.
     detour = task.actions.detour or (_idle(task),) * 4
     middle = len(solution) // 2
     return detour + solution[:middle] + detour + solution[middle:]
 
 
 def play_scripts(task: Task, layout: int, scripts: tuple[Behaviour, ...]) -> Played:
-    """Play each script in an environment of its own, on one training layout, to its episode's end."""
+    """Play each script on one training layout, each in a separate environment, to the end of its episode."""
     count = len(scripts)
     batch = task.batch(count, "train")
     batch.play(layout)
@@ -99,7 +106,7 @@ def play_scripts(task: Task, layout: int, scripts: tuple[Behaviour, ...]) -> Pla
     batch.close()
     steps, length = len(rollout.starts), rollout.first_episodes()
     length[length == 0] = steps
-    # A column goes on with new episodes that nobody reads; the host sees them begin.
+    # A column continues with new episodes, which are not evaluated; the host needs their starts.
     inside = np.arange(steps)[:, None] < length
     ends = {name: getattr(rollout, name) & inside for name in ("terminated", "truncated", "success")}
     solved = np.logical_or.reduce(ends["success"], axis=0)

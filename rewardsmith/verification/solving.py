@@ -1,5 +1,8 @@
-"""Optimal values of an enumerated reward, compiled. Actions are deterministic, so a policy is a graph of chains
-that end or run into one cycle, and its value is exact (Howard 1960, with sweeps of value iteration between)."""
+"""Optimal values of an enumerated reward, by policy iteration in compiled code (Howard 1960).
+
+Actions are deterministic, so the nodes visited under a policy form chains that end or run into a cycle, and its value
+can be computed exactly. Sweeps of value iteration between the evaluations speed up convergence.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ _ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
 class Solution:
-    """V* float64 [N] and an optimal policy int8 [N]; `error` bounds |V - V*| everywhere."""
+    """An optimal value function.
+
+    Attributes:
+        value: float64 [N], the value of every node.
+        policy: int8 [N], an optimal action at every node.
+        error: Bound of |value - V*| over all nodes.
+    """
 
     def __init__(self, value: NDArray[np.float64], policy: NDArray[np.int8], error: float) -> None:
         self.value, self.policy, self.error = value, policy, error
@@ -26,8 +35,16 @@ def solve(
 ) -> Solution:
     """Solve V(s) = max over allowed a of reward(s, a) + gamma * V(successor(s, a)), with V(END) = 0.
 
-    All arrays are [N, A]; every node needs an allowed action. The error bound is that of a Bellman residual,
-    max |TV - V| / (1 - gamma), plus what float64 may have rounded. Raises ValueError unless 0 <= gamma < 1.
+    The error bound is that of the Bellman residual, max |TV - V| / (1 - gamma), plus a bound of the rounding errors.
+
+    Args:
+        successor: int32 [N, A], the next node, or END.
+        reward: float64 [N, A].
+        allowed: bool [N, A]; every node needs at least one allowed action.
+        gamma: The discount factor, in [0, 1).
+
+    Raises:
+        ValueError: gamma is not in [0, 1).
     """
     if not 0.0 <= gamma < 1.0:
         raise ValueError(f"gamma must be at least 0 and below 1, not {gamma}")
@@ -38,7 +55,7 @@ def solve(
 
 @njit(cache=True)
 def evaluate(successor, reward, policy, gamma):
-    """The exact value float64 [N] of a policy int8 [N]: chains are followed to their end or around their cycle."""
+    """Return the exact value float64 [N] of a policy int8 [N]: chains are followed to their end or cycle."""
     count = policy.shape[0]
     value, mark = np.zeros(count), np.zeros(count, np.int32)
     path = np.empty(count, np.int32)
@@ -74,7 +91,7 @@ def evaluate(successor, reward, policy, gamma):
 
 @njit(cache=True)
 def _iterate(successor, reward, allowed, gamma, most):
-    """Rounds of exact evaluation and two sweeps of improvement, until a sweep changes nothing."""
+    """Alternate exact evaluation and two sweeps of improvement until a sweep changes nothing."""
     count, actions = successor.shape
     policy = np.zeros(count, np.int8)
     for s in range(count):
@@ -110,9 +127,11 @@ def _iterate(successor, reward, allowed, gamma, most):
 
 @njit(cache=True)
 def optimal_reach(successor, reward, success, value, gamma, slack):
-    """Follow actions with Q >= V - slack breadth-first from node 0.
+    """Follow actions with Q >= V - slack breadth-first from node 0, up to the nearest success.
 
-    Returns (steps to the nearest success or -1, parents int32 [N], actions int8 [N], last node, last action).
+    Returns:
+        The number of steps to success (-1 if it cannot be reached), the parent of each node int32 [N] (-1 for node 0,
+        -2 for nodes not reached), the action that led to it int8 [N], and the last node and action.
     """
     count, actions = successor.shape
     parent, taken, depth = np.full(count, -2, np.int32), np.zeros(count, np.int8), np.zeros(count, np.int32)
@@ -138,7 +157,7 @@ def optimal_reach(successor, reward, success, value, gamma, slack):
 
 @njit(cache=True)
 def distances(successor, success):
-    """Fewest actions to success from every node, int32 [N]; -1 where there is no way."""
+    """Return the fewest actions to success from every node, int32 [N]; -1 if it cannot be reached."""
     count, actions = successor.shape
     entering = np.zeros(count + 1, np.int64)
     for s in range(count):
@@ -173,8 +192,19 @@ def distances(successor, success):
 
 @njit(cache=True)
 def walk(successor, reward, chances, walks, steps, seed):
-    """(share that pays anything of the steps from node 0 of a policy that chooses alike everywhere; how often it met
-    each node, int64 [N]). `chances` [A] add up to 1."""
+    """Sample episodes of a state-independent policy from node 0.
+
+    Args:
+        successor: int32 [N, A], the next node, or END.
+        reward: float64 [N, A].
+        chances: float64 [A], the probability of each action.
+        walks: Number of walks.
+        steps: Length of each walk; an episode that ends is followed by a new one.
+        seed: Seed of the random numbers.
+
+    Returns:
+        The proportion of steps whose reward is not 0, and the number of visits to each node, int64 [N].
+    """
     np.random.seed(seed)
     met, summed = np.zeros(successor.shape[0], np.int64), np.cumsum(chances)
     last = len(chances) - 1

@@ -1,6 +1,6 @@
-"""What a certificate's layouts say together: the bound on the share of unsound ones, and the smallest margin.
+"""The verdict over all layouts of a certificate, with the bound on the proportion of unsound ones.
 
-Reads plain data, so that what older versions stored is shown as this one would write it. Standard library only.
+Reads plain data, so that verdicts stored by older versions are shown in the same way. Standard library only.
 """
 
 from __future__ import annotations
@@ -19,20 +19,25 @@ VERDICTS = (
 """Worst first: the verdict over several layouts is the first that any of them has."""
 
 HEADLINE_BOUND = 0.1
-"""A headline says the verdict alone only where at most this share of the layouts can be unsound."""
+"""A headline is the verdict alone only if at most this proportion of the layouts can be unsound."""
 
 _ASKED = re.compile(r"\((\d+) were asked for\)")
-_SAME = 9  # decimals: margins that differ by rounding alone are equal
+_SAME = 9  # decimals; margins that differ only by rounding count as equal
 
 
 @dataclass(frozen=True)
 class Soundness:
     """The verdict over the layouts of a certificate.
 
-    counts: layouts by verdict. asked: layouts that were to be looked at, fixed in advance. unsound: how many of them
-    are unsound or undecided; one that was not looked at is undecided. every: whether they are all that the task trains
-    on. bound: at most this share of the task's layouts is unsound, the one-sided 95 % bound of Clopper and Pearson; the
-    share itself where `every`. margin: the smallest D, of layout margin_layout; None where no layout was decided.
+    Attributes:
+        verdict: The worst verdict of the layouts, in the order of VERDICTS.
+        counts: Number of layouts with each verdict.
+        asked: Number of layouts requested, fixed in advance.
+        unsound: Number of requested layouts that are unsound or undecided. A layout that was not checked is undecided.
+        every: Whether the requested layouts are the whole training pool.
+        bound: One-sided 95 % Clopper-Pearson bound on the proportion of unsound layouts; if `every`, the proportion.
+        margin: The smallest margin D; None if no layout was decided.
+        margin_layout: The layout that has this margin.
     """
 
     verdict: str
@@ -46,12 +51,12 @@ class Soundness:
 
     @property
     def looked_at(self) -> int:
-        """How many layouts have a verdict."""
+        """Number of layouts that were checked."""
         return sum(self.counts.values())
 
     @property
     def headline(self) -> str:
-        """The verdict, alone only where it may be said of the task: the bound is 10 % at most, or no layout is left."""
+        """The verdict with its reach; the verdict alone if the bound is at most 10 % or every layout was checked."""
         mine = self.counts[self.verdict]
         if mine == self.looked_at and (self.every or self.bound <= HEADLINE_BOUND):
             return self.verdict
@@ -62,26 +67,26 @@ class Soundness:
 
     @property
     def tally(self) -> str:
-        """How many layouts have which verdict."""
-        told = ", ".join(f"{v} on {self.counts[v]} of {self.looked_at} layouts" for v in VERDICTS if self.counts.get(v))
-        return told if self.looked_at == self.asked else f"{told} ({self.asked} were asked for)"
+        """The number of layouts with each verdict, as text."""
+        text = ", ".join(f"{v} on {self.counts[v]} of {self.looked_at} layouts" for v in VERDICTS if self.counts.get(v))
+        return text if self.looked_at == self.asked else f"{text} ({self.asked} were requested)"
 
     @property
     def sentence(self) -> str:
-        """The bound and the smallest margin in words."""
+        """The bound and the smallest margin, as text."""
         if set(self.counts) == {"not certified"} and self.unsound == self.asked:
-            return "Nothing was decided of any layout."
+            return "No layout could be decided."
         if self.every:
-            told = f"All {_layouts(self.asked)} that the task trains on: {share(self.bound)} unsound or undecided."
-            told = told.replace("All 1 layout ", "The only layout ")
+            which = "The only training layout was" if self.asked == 1 else f"All {self.asked:,} training layouts were"
+            text = f"{which} checked: {share(self.bound)} unsound or undecided."
         else:
-            told = f"Of all layouts at most {share(self.bound)} are unsound ({_drawn(self.asked)}, 95 % bound)."
+            text = f"At most {share(self.bound)} of the task's layouts are unsound ({_drawn(self.asked)}, 95 % bound)."
         if self.margin is None:
-            return told
-        return f"{told} Smallest margin {self.margin:.3g}, on layout {self.margin_layout}."
+            return text
+        return f"{text} Smallest margin {self.margin:.3g}, on layout {self.margin_layout}."
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as it stands beside a certificate's layouts."""
+        """Return the fields that a certificate's plain data has beside its layouts."""
         return {
             "headline": self.headline,
             "layouts_asked": self.asked,
@@ -95,11 +100,11 @@ class Soundness:
 
 
 def soundness_of(details: Mapping[str, Any]) -> Soundness:
-    """The verdict over the layouts in a certificate's plain data, of this version or an older one."""
+    """Return the verdict over the layouts in a certificate's plain data, written by this version or an older one."""
     layouts = details["layouts"]
     counts = Counter(str(each["verdict"]) for each in layouts)
-    told = _ASKED.search(str(details.get("message") or ""))
-    asked = max(int(details.get("layouts_asked") or (told[1] if told else 0)), len(layouts))
+    stated = _ASKED.search(str(details.get("message") or ""))
+    asked = max(int(details.get("layouts_asked") or (stated[1] if stated else 0)), len(layouts))
     every = bool(details.get("every_layout"))
     unsound = asked - sum(is_sound(each) for each in layouts)
     margins = [(round(m, _SAME), int(each["layout"])) for each in layouts if (m := margin_of(each)) is not None]
@@ -117,12 +122,12 @@ def soundness_of(details: Mapping[str, Any]) -> Soundness:
 
 
 def with_soundness(details: Mapping[str, Any]) -> dict[str, Any]:
-    """A certificate's plain data with what its layouts say together, whichever version wrote it."""
+    """Return a certificate's plain data with the fields of `Soundness.as_dict` added, whichever version wrote it."""
     return {**details, **soundness_of(details).as_dict()}
 
 
 def is_sound(layout: Mapping[str, Any]) -> bool:
-    """Whether a layout is known not to be unsound: its optimum solves in time, or some way of acting as well does."""
+    """Return whether a layout is known not to be unsound: some optimal policy solves it within the episode."""
     high = layout.get("high")
     if high is None or (layout.get("episode") is not None and (high["steps"] or 0) > layout["episode"]):
         return False
@@ -132,7 +137,7 @@ def is_sound(layout: Mapping[str, Any]) -> bool:
 
 
 def margin_of(layout: Mapping[str, Any]) -> float | None:
-    """D of a layout: what solving adds to the best that can be had without it, at the pay its verdict rests on."""
+    """Return the margin D of a layout, under the success reward that its verdict is based on; None if undecided."""
     low, high = layout.get("low"), layout.get("high")
     if high is None:
         return None
@@ -140,23 +145,23 @@ def margin_of(layout: Mapping[str, Any]) -> float | None:
     return float(shown["value"]) - float(shown["value_without_success"])
 
 
-NO_RATIO = "success pays nothing or less, so guidance is no multiple of it"
-_NOTHING = 1e-9  # what costs and pay that cancel out leave behind
+NO_RATIO = "the success reward is zero or less, so there is no ratio to it"
+_NOTHING = 1e-9  # rounding error of rewards and costs that cancel out
 
 
 def guidance_ratio(guidance: float, success_pay: float) -> float | None:
-    """The flooding meter: guidance of an episode over what success pays; None, for NO_RATIO, where that is nothing."""
+    """Return the shaping-to-task reward ratio of an episode; None if the success reward is zero or less (NO_RATIO)."""
     return guidance / success_pay if success_pay > _NOTHING else None
 
 
 def with_ratio(meter: Mapping[str, Any]) -> dict[str, Any]:
-    """The flooding meter's plain data with its ratio, or the reason why there is none, whichever version wrote them."""
+    """Add the shaping-to-task reward ratio, or the reason why there is none, to the plain data of its measurement."""
     ratio = guidance_ratio(max(meter["guidance"], meter["farmed"]), meter["success_pay"])
     return {**meter, "ratio": ratio, "reason": NO_RATIO if ratio is None else None}
 
 
 def share(value: float) -> str:
-    """ "17.1 %"."""
+    """Return a proportion as a percentage with three digits, such as "17.1 %"."""
     return f"{100 * value:.3g} %"
 
 

@@ -1,6 +1,7 @@
-"""What a success pays at each step of an episode, and the optimum that follows, by backward induction.
+"""Time-dependent success rewards, and the finite-horizon optimum under them by backward induction.
 
-The environment pays 1 - 0.9 t / T at step t of T; a program may read the step count besides, on success alone.
+MiniGrid's success reward is 1 - 0.9 t / T at step t of T. A program may also read the step count, but only its reward
+for a success may depend on it.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from .solving import END, Solution
 from .verdicts import Optimum
 
 MOST_BACKWARD_WORK = 2_000_000_000
-"""Transitions times steps that backward induction may look at to compare horizons: a few seconds."""
+"""Most transitions times steps for backward induction that compares the two horizons: a few seconds."""
 MOST_TIMED_WORK = 12_000_000_000
-"""The same where nothing else decides whether the optimum solves: a layout of DoorKey-16x16 has 5e9 to 1e10."""
+"""The same if only backward induction can decide the verdict: a layout of DoorKey-16x16 needs 5e9 to 1e10."""
 
-_MOST_EXAMINED = 400_000  # transitions that do not succeed, times steps, at which they must pay the same
-_MOST_SCORED = 40_000  # successes that are scored at step after step; beyond, some nodes stand for all
+_MOST_EXAMINED = 400_000  # most unsuccessful transitions times steps that are compared over time
+_MOST_SCORED = 40_000  # most successes times steps that are scored; beyond it a sample of nodes is scored
 _FEWEST_NODES = 4
 _SAME = 1e-9
+_READS_AND_REMEMBERS = "the reward is time-dependent: the program reads the step count and also keeps memory"
 
 
 class TimedPay(NamedTuple):
-    """What every action pays at every step, as arrays for compiled code, over N nodes, A actions and T steps.
+    """The reward of every action at every step, as arrays for compiled code: N nodes, A actions, T steps.
 
-    A success at step t pays reward + drop * t / T + extra[t - 1, column], anything else pays reward.
+    A success at step t has the reward `reward + drop * t / T + extra[t - 1, column]`, any other transition `reward`.
     """
 
     successor: NDArray[np.int32]  # [N, A]
@@ -46,10 +48,13 @@ class TimedPay(NamedTuple):
 
 @dataclass(frozen=True)
 class SuccessPay:
-    """A transition that succeeds at step t of T pays high + (low - high) * t / T + extra[t - 1, column].
+    """The success reward at step t of T: high + (low - high) * t / T + extra[t - 1, column].
 
-    extra: float64 [T, C], what a program pays beside what it does at step 1. column: int32 [N, A], which of the C.
-    sampled: whether some states were taken to be like those that were scored at every step.
+    Attributes:
+        model: The enumerated reward, which has `low` and `high`.
+        extra: float64 [T, C], the difference between the program's reward at each step and at step 1.
+        column: int32 [N, A], the column of `extra` that applies to each transition.
+        sampled: Whether only a sample of states was scored at every step, and the others were assumed to be the same.
     """
 
     model: RewardModel
@@ -58,7 +63,7 @@ class SuccessPay:
     sampled: bool = False
 
     def bounds(self, first: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The rewards [N, A] where each success pays the least, and the most, that it does from step `first` on."""
+        """Return two reward arrays [N, A]: with the smallest and the largest reward of each success from `first` on."""
         model, steps = self.model, len(self.extra)
         won = model.success
         slopes = np.stack([(model.low - model.high)[won], self.column[won]], axis=1)
@@ -71,12 +76,12 @@ class SuccessPay:
         return least, most
 
     def best_success(self, gamma: float) -> tuple[float, int]:
-        """(the most that an episode which succeeds is worth, discounted; its steps): -inf and -1 without one."""
+        """Return the largest discounted return of a successful episode and its length; -inf and -1 if there is none."""
         nowhere = np.full(len(self.model), -np.inf)
         return self._backward(nowhere, gamma, True)
 
     def best_without(self, gamma: float) -> float:
-        """The most that an episode which does not succeed is worth, cut at its limit."""
+        """Return the largest discounted return of an unsuccessful episode, truncated at the time limit."""
         return self._backward(-self.model.leftover, gamma, False)[0]
 
     def _backward(self, tail: NDArray[np.float64], gamma: float, succeeds: bool) -> tuple[float, int]:
@@ -87,16 +92,24 @@ class SuccessPay:
 
     @property
     def work(self) -> int:
-        """How many transitions one backward induction looks at."""
+        """Cost of one backward induction: transitions times steps."""
         return self.model.successor.size * len(self.extra)
 
 
 def success_pay(problem: Problem, model: RewardModel) -> SuccessPay:
-    """What success pays at every step; `model.missing` says where something else depends on the step, too.
+    """Determine the success reward at every step.
 
-    A transition on which a program does not read the step count cannot depend on it. Those that do not succeed and read
-    it are scored at every step, or not certified where that is much work. Each success is, too, where it is little
-    work; elsewhere some are, evenly spread, and all at three steps; if all of these change alike, so do the others.
+    A transition can depend on the step count only if the program reads it there.
+
+    1. Unsuccessful transitions that read the step count are scored at every step and must not change. If they change,
+       or if this is too expensive, the model of the result has a reason in `missing`.
+    2. Successful transitions are scored at every step if this is cheap.
+    3. Otherwise an evenly spread sample is scored at every step, and all are scored at three steps. If all change in
+       the same way, the others are assumed to do so (`sampled`).
+
+    Raises:
+        NotCertified: Enumeration exceeded a limit.
+        sandbox.HostError: The program failed.
     """
     steps = problem.task.max_steps
     plain = SuccessPay(model, np.zeros((steps, 1)), np.zeros(model.successor.shape, np.int32))
@@ -109,27 +122,27 @@ def success_pay(problem: Problem, model: RewardModel) -> SuccessPay:
     won = model.success
     reading = np.flatnonzero((model.reads_step & ~won).any(axis=1))
     if reading.size * won.shape[1] * steps > _MOST_EXAMINED:
-        return _missing(plain, "it depends on time: it reads the step count on more steps than can be scored at each")
+        return _missing(plain, "the reward is time-dependent: too many transitions read the step count")
     if reading.size:
         found = paid(reading, range(1, steps + 1))
         if found is None:
-            return _missing(plain, "it depends on time: it reads the step count, and has memory besides")
+            return _missing(plain, _READS_AND_REMEMBERS)
         if (found != found[0])[:, ~won[reading]].any():
-            return _missing(plain, "it depends on time: steps that do not succeed pay by the step count")
+            return _missing(plain, "the reward of steps that do not succeed is time-dependent")
     nodes = np.flatnonzero(won.any(axis=1))
     few = max(_FEWEST_NODES, _MOST_SCORED // (won.shape[1] * steps))
     some = nodes[np.unique(np.linspace(0, len(nodes) - 1, few).astype(np.int64))]
     scored, known = paid(some, range(1, steps + 1)), paid(nodes, (1, max(1, steps // 2), steps))
     if scored is None or known is None:
-        return _missing(plain, "it depends on time: it reads the step count, and has memory besides")
+        return _missing(plain, _READS_AND_REMEMBERS)
     extra, known = (scored - scored[0])[:, won[some]], (known - known[0])[:, won[nodes]]
     if len(some) == len(nodes):
         column = np.zeros(won.shape, np.int32)
         column[won] = np.arange(extra.shape[1])
         return replace(plain, extra=extra, column=column)
-    told = extra[[0, max(1, steps // 2) - 1, steps - 1], :1]
-    if np.abs(extra - extra[:, :1]).max() > _SAME or np.abs(known - told).max() > _SAME:
-        return _missing(plain, "it depends on time: what a success pays by the step count differs between states")
+    expected = extra[[0, max(1, steps // 2) - 1, steps - 1], :1]
+    if np.abs(extra - extra[:, :1]).max() > _SAME or np.abs(known - expected).max() > _SAME:
+        return _missing(plain, "the success reward is time-dependent in a way that differs between states")
     return replace(plain, extra=extra[:, :1].copy(), sampled=True)
 
 
@@ -138,9 +151,9 @@ def _missing(pay: SuccessPay, why: str) -> SuccessPay:
 
 
 def timed_optimum(pay: SuccessPay, idle: Solution, gamma: float) -> Optimum | None:
-    """The optimum with what success pays at each step, against the best that never succeeds in an endless episode.
+    """Compare the best successful episode, with the exact reward of each step, with the best policy without success.
 
-    None where that is too much work.
+    The policy without success has an infinite horizon: `idle` is its solution. Returns None if this is too expensive.
     """
     if pay.work > MOST_TIMED_WORK:
         return None
@@ -152,12 +165,12 @@ def timed_optimum(pay: SuccessPay, idle: Solution, gamma: float) -> Optimum | No
 
 
 def horizon_solves(pay: SuccessPay, gamma: float, low: Optimum) -> bool | None:
-    """Whether every optimal policy of an episode's real length solves; None where that is too much work."""
+    """Return whether every optimal policy of the finite horizon solves the task; None if this is too expensive."""
     model, steps = pay.model, len(pay.extra)
     largest = max(float(np.abs(each).max()) for each in pay.bounds(1))
     tail = gamma**steps * (largest / (1 - gamma) + float(np.abs(model.leftover).max(initial=0.0)))
     if low.margin > 2 * (tail + low.error):
-        return True  # the two horizons differ by less than that margin
+        return True  # the values of the two horizons differ by less than this margin
     if 2 * pay.work > MOST_BACKWARD_WORK:
         return None
     best, idle = pay.best_success(gamma)[0], pay.best_without(gamma)
@@ -166,10 +179,16 @@ def horizon_solves(pay: SuccessPay, gamma: float, low: Optimum) -> bool | None:
 
 @njit(cache=True)
 def best_over_steps(paid, tail, gamma, succeeds):
-    """(the best return from node 0 over T steps, the steps of it to success or -1), exactly.
+    """Backward induction over T steps from node 0.
 
-    `paid` is a TimedPay. `succeeds`: only of what succeeds, otherwise only of what does not. `tail` [N] is worth what
-    the last step leads to.
+    Args:
+        paid: A TimedPay.
+        tail: float64 [N], the value of the node that is reached after the last step.
+        gamma: The discount factor.
+        succeeds: Whether only successful episodes count; otherwise only unsuccessful ones do.
+
+    Returns:
+        The best return, and the number of steps to success in that episode (-1 without success).
     """
     successor, reward, drop, success, extra, column = paid
     count, actions = successor.shape

@@ -1,4 +1,4 @@
-"""What is said of one layout: the verdicts and the numbers behind them."""
+"""The certificate of one layout: its verdict and the numbers behind it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ __all__ = ["VERDICTS", "LayoutCertificate", "Optimum"]
 
 @dataclass(frozen=True)
 class Optimum:
-    """One solution of a layout: V* and V*_ns at the start, D = V* - V*_ns, the error bound e.
+    """The optimum of one layout under one reward (notation of docs/check.md).
 
-    solves: D > 2e. may_solve: optimal actions alone can reach success, in `steps` actions (None if not).
+    Attributes:
+        value: V*, the optimal discounted value at the start.
+        value_without_success: V*_ns, the same if transitions that succeed are removed.
+        error: Bound e of the numerical error of both values.
+        solves: Whether D > 2e, so that every optimal policy solves the task.
+        may_solve: Whether success can be reached by optimal actions alone.
+        steps: The number of these actions; None if success cannot be reached by them.
     """
 
     value: float
@@ -28,30 +34,43 @@ class Optimum:
 
     @property
     def margin(self) -> float:
-        """D: what solving adds to the best that can be had without it."""
+        """The margin D = V* - V*_ns: how much more solving earns than never solving."""
         return self.value - self.value_without_success
 
 
 @dataclass(frozen=True)
 class LayoutCertificate:
-    """What was computed on one layout. Numbers are None where `verdict` is "not certified".
+    """The certificate of one layout. Most numbers are None if `verdict` is "not certified".
 
-    low, high: the optimum where a success always pays the least, and the most, that it does at any step from the fewest
-    on that solve (one and the same if they are equal); where the two disagree and backward induction is not too much
-    work, high is the optimum with what it pays at each step. shortest: the fewest steps. solution_return: discounted,
-    of a shortest solution, paid 1.0.
-    idling, dying: discounted worth of the best action repeated forever, and of the shortest way to end the
-    episode without success (None if there is none). horizon_solves: whether every optimal policy of the episode's
-    real, finite length solves; None if that was not computed. cycle: actions that the best non-solving policy
-    repeats, and cycle_gain its mean reward per step. episode: steps of the longest episode. by_step: whether `high` was
-    computed with what success pays at each step. ways: actions that solve and are optimal, where success pays the most
-    and the least.
+    Attributes:
+        layout: Index into the task's training pool.
+        verdict: One of VERDICTS.
+        reason: The verdict explained in words.
+        coverage: Proportion of the layout's states that were enumerated, in [0, 1].
+        states: Number of enumerated states.
+        nodes: Number of enumerated (state, memory, gates) triples.
+        transitions: Number of transitions scored.
+        low: Optimum under the smallest success reward (usually at the time limit).
+        high: Optimum under the largest success reward (usually after a shortest solution), the same object as `low` if
+            the two rewards are equal; under the exact reward of each step if `by_step`.
+        shortest: Length of a shortest solution, in steps.
+        solution_return: Discounted return of a shortest solution whose success reward is not reduced by time.
+        horizon_solves: Whether every optimal policy of the finite horizon solves the task; None if not computed.
+        idling: Discounted return of the best constant action; None if every constant action ends the episode.
+        dying: Discounted return of the earliest failure; None if an episode cannot end in failure.
+        cycle: Actions that the best policy without success repeats; empty if it ends the episode.
+        cycle_gain: Mean reward per step of `cycle`.
+        counterexample: Optimal actions that never solve the task; None if there are none.
+        difficulty: The predicted difficulty of learning.
+        episode: Length of the longest episode, in steps.
+        by_step: Whether `high` was computed with the exact success reward of each step.
+        ways: Optimal action sequences that solve the task, under the largest and the smallest success reward.
     """
 
     layout: int
     verdict: str
     reason: str
-    coverage: float | None = None  # share of the layout's states that were listed, in [0, 1]
+    coverage: float | None = None
     states: int = 0
     nodes: int = 0
     transitions: int = 0
@@ -71,13 +90,13 @@ class LayoutCertificate:
     ways: tuple[tuple[int, ...], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as stored: JSON can hold it."""
+        """Return the fields as plain data that JSON can hold, as stored."""
         example = self.counterexample
         return {**asdict(self), "counterexample": None if example is None else example.as_dict()}
 
     @property
     def misses(self) -> bool:
-        """Whether the optimum is known not to solve, over an endless episode or before the real one ends."""
+        """Whether the optimal policy is known not to solve the task: never, or only after the episode's last step."""
         if self.verdict == "not certified" or self.high is None:
             return self.counterexample is not None
         never = self.verdict in ("unsound", "horizon-dependent") and not self.high.may_solve

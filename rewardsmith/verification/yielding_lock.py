@@ -1,4 +1,4 @@
-"""Work side by side: what waits for a reward host lets the others go on, and all else happens one at a time."""
+"""Cooperative threads: a lock around Python and compiled code, released while a thread waits for a reward host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Turns:
-    """A lock that its holder hands on while it waits. Tasks and compiled code are not made for several threads."""
+    """A lock that its holder releases while it waits. Tasks and compiled code are not thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class Turns:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Alone, but for waits."""
+        """Hold the lock; other threads run only while this one waits for a reward host."""
         with self._lock:
             self._here.held = True
             try:
@@ -32,7 +32,7 @@ class Turns:
 
     @contextmanager
     def handed_on(self) -> Iterator[None]:
-        """A wait: others may go on meanwhile. Does nothing for a thread that has taken no turn."""
+        """Release the lock while waiting for a reward host. Does nothing in a thread that does not hold it."""
         if not getattr(self._here, "held", False):
             yield
             return
@@ -47,9 +47,10 @@ TURNS = Turns()
 
 
 def side_by_side(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
-    """`work` of every item, on one thread more than there are processors; raises what the first failing item raised.
+    """Return `work(item)` of every item, computed on one thread more than there are processors.
 
-    One more, since three layouts on two processors would else take as long as four.
+    With one thread per processor, three layouts on two processors would take as long as four. Raises the exception of
+    the first item that failed.
     """
     todo = list(items)
     if len(todo) < 2:

@@ -63,10 +63,10 @@ def test_show_and_card_state_bound_and_margin_of_old_verdicts(stored):
     with context.database.begin() as connection:
         job, candidate = records.get_job(connection, job_id), records.get_candidate(connection, name)
         card = card_text(connection, job, candidate, {})
-    assert "at most 63.2 % are unsound" in card and "Smallest margin 0.085, on layout 2." in card
+    assert "At most 63.2 % of the task's layouts are unsound" in card and "Smallest margin 0.085, on layout 2." in card
     assert "63.2 %" in shown and "Smallest margin 0.085" in shown
     assert "certificate: sound on 3 layouts, up to 63.2 % unsound possible; " in card
-    assert "2.56e+11" not in ran.stdout and "ratio - (success pays nothing or less" in shown
+    assert "2.56e+11" not in ran.stdout and "ratio - (the success reward is zero or less" in shown
 
 
 def test_json_of_an_older_verdict_holds_what_a_new_one_would(stored):
@@ -75,4 +75,4 @@ def test_json_of_an_older_verdict_holds_what_a_new_one_would(stored):
     battery, certificate = (check["details"] for check in json.loads(ran.stdout)[0]["checks"])
     assert certificate["unsound_rate_below"] == pytest.approx(0.6316, abs=1e-4)
     assert (certificate["smallest_margin_layout"], certificate["layouts_asked"]) == (2, 3)
-    assert battery["flooding"]["ratio"] is None and "nothing or less" in battery["flooding"]["reason"]
+    assert battery["flooding"]["ratio"] is None and "zero or less" in battery["flooding"]["reason"]

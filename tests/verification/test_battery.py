@@ -70,7 +70,7 @@ def test_battery_passes_if_another_solution_earns_most(small_task):
     assert not run_battery(Problem(task, rewards.free(body), 0.99)).passed
     told = {v.kind: v for v in run_checks(Problem(task, rewards.free(body), 0.99)).verdicts}
     assert told["certificate"].details["verdict"] == "sound"
-    assert told["battery"].passed and "another way of solving" in told["battery"].message
+    assert told["battery"].passed and "another solution" in told["battery"].message
     farm = run_checks(Problem(task, rewards.PICKUP_FARM, 0.99))
     assert [v.kind for v in farm.verdicts if not v.passed] == ["battery", "certificate"]
 
@@ -100,7 +100,7 @@ def test_a_saved_hack_of_an_earlier_program_is_played_too(small_task):
     hack = Behaviour("", plan[:-1], (0, 1), layout)
     report = run_battery(Problem(task, rewards.free(body), 0.99), hacks=(hack,))
     assert report is not None and not report.passed
-    assert report.findings[0].rival.script == "saved hack 1"
+    assert report.findings[0].rival.script == "saved exploit 1"
     without = run_battery(Problem(task, rewards.free(body), 0.99))
     assert without is not None and without.findings[0].margin > report.findings[0].margin
 

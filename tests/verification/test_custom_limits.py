@@ -59,7 +59,7 @@ def test_the_limit_is_kept_and_the_message_names_it(two_keys):
     found = check_reward(source(), task, layouts=1, limit=1500)
     assert found.passed and found.verdict("battery").passed
     certificate = found.verdict("certificate")
-    assert "more than 1,500 states, the limit of states" in certificate.message
+    assert "more than 1,500 states, the limit per layout" in certificate.message
     assert "400,000" not in certificate.message
     assert set(task._walkers) == {0}  # the other layouts were not even planned
     assert (

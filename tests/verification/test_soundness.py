@@ -73,7 +73,7 @@ def test_what_was_left_undecided_counts_as_unsound_in_the_bound():
     stopped = of(layout(0), layouts_asked=3)
     assert (stopped.unsound, stopped.bound) == (2, clopper_pearson_upper(2, 3))
     assert stopped.headline == "sound on 1 of 3 layouts, up to 98.3 % unsound possible"
-    assert of(undecided, layouts_asked=16).sentence == "Nothing was decided of any layout."
+    assert of(undecided, layouts_asked=16).sentence == "No layout could be decided."
     late = layout(0, "sound")
     late["high"] = {**late["high"], "steps": 101}  # an episode has 100
     assert of(late).unsound == 1
@@ -82,7 +82,7 @@ def test_what_was_left_undecided_counts_as_unsound_in_the_bound():
 def test_where_every_layout_was_looked_at_the_share_is_exact():
     found = of(layout(0), layout(3, "unsound", 0.0), layout(7), layout(9), every_layout=True)
     assert (found.bound, found.headline) == (0.25, "unsound on 1 of 4 layouts")
-    assert "All 4 layouts that the task trains on: 25 % unsound or undecided." in found.sentence
+    assert "All 4 training layouts were checked: 25 % unsound or undecided." in found.sentence
 
 
 def test_a_verdict_that_an_older_version_stored_is_shown_with_its_bound():
@@ -94,7 +94,7 @@ def test_a_verdict_that_an_older_version_stored_is_shown_with_its_bound():
     }
     assert text.verdict_word("certificate", True, old) == "sound on 1 of 3 layouts, up to 98.3 % unsound possible"
     said = text.verdict_message("certificate", old["message"], old)
-    assert said.startswith(old["message"]) and "at most 98.3 % are unsound" in said and "0.5, on layout 0" in said
+    assert said.startswith(old["message"]) and "At most 98.3 %" in said and "0.5, on layout 0" in said
     new = with_soundness(old)
     assert new["unsound_rate_below"] == pytest.approx(0.983, abs=1e-3)
     assert (new["smallest_margin"], new["layouts_asked"], new["layouts_looked_at"]) == (0.5, 3, 1)
