@@ -1,4 +1,4 @@
-"""The claim of a job that ends: its best candidate against the sparse baseline on fresh seeds."""
+"""The claim of a job: its final evaluation on held-out seeds, against the sparse baseline."""
 
 from __future__ import annotations
 
@@ -11,10 +11,25 @@ from rewardsmith.storage.records import Trial
 
 
 def claim_of(connection: Connection, job_id: str, best: str) -> dict[str, Any] | None:
-    """What the confirmed trials of `best` and of the baseline say together, or None if nothing was confirmed."""
+    """Compute the claim of a job from its trials, once the search has ended.
+
+    1. `decide` trains the best candidate and the sparse baseline in full, on `confirm` seeds that the search did not
+       use. Both use the training settings of the best candidate.
+    2. Each trial ends with an evaluation on layouts that neither training nor the search used.
+    3. A trial that failed in training counts as 0 % success. A trial that was lost is left out.
+    4. `reporting.statistics.summarise` compares the success rates of the two.
+
+    Args:
+        connection: A connection to the job's database.
+        job_id: The job.
+        best: Id of its best candidate.
+
+    Returns:
+        The summary of step 4; None if the best candidate or the baseline has no trial on these seeds.
+    """
     changes = records.get_candidate(connection, best).training_changes
     found = records.trials_of(connection, job_id=job_id)
-    # An earlier claim of the job may have been made with other settings.
+    # An extended job may hold the trials of an earlier claim, made with other settings.
     trials = [t for t in found if t.purpose == "confirm" and t.training_changes == changes]
     arms = [_scores(trials, name) for name in (best, f"{job_id}-sparse")]
     if not all(arms):
@@ -25,7 +40,6 @@ def claim_of(connection: Connection, job_id: str, best: str) -> dict[str, Any] |
 
 
 def _scores(trials: list[Trial], candidate_id: str) -> dict[int, float]:
-    # A program that failed in training has a score: it did not solve the task.
     mine = [t for t in trials if t.candidate_id == candidate_id]
     known = [t for t in mine if t.state == "failed" or (t.state == "done" and t.success is not None)]
     return {t.seed: float(t.success or 0.0) for t in known}

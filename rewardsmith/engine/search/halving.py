@@ -1,7 +1,4 @@
-"""Successive halving: a round's candidates train in rungs, and the better half goes on to the next.
-
-Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016.
-"""
+"""Successive halving: the candidates of a round train in rungs, and the better half is promoted to the next rung."""
 
 from __future__ import annotations
 
@@ -23,14 +20,31 @@ from rewardsmith.storage.records import Candidate
 
 @dataclass(frozen=True)
 class Halving:
-    """Trains all candidates of a round that passed their check, and gives up the worse at each rung.
+    """Successive halving of the candidates of a round (Jamieson and Talwalkar 2016, Karnin et al. 2013).
 
-    number: the round, from 1. rungs: shares of a full trial at which candidates are compared, rising to 1. keep: the
-    share of candidates promoted at a rung, of (0, 1]. target: success, of [0, 1], that the search looks for; None for
-    as much as possible.
+    1. Train all candidates that passed their check to the first rung, a fraction of a full trial.
+    2. When all trials of the rung have ended, reject the candidates whose trials failed and rank the others by
+       `Snapshot.rank_key`. A rung is a barrier, so the ranking does not depend on which trial ends first.
+    3. Promote the best fraction `keep`, rounded up, and at least `finalists` candidates.
+    4. Stop early: if the leader has reached the target, drop the promoted candidates whose confidence interval lies
+       below the leader's. The leader has reached the target if the lower end of its 95 % confidence interval, and its
+       mean success over the last third of the curve, are at least `target`.
+    5. Retrain those that are not promoted where a diagnosis calls for it (retraining.py), and rank again.
+    6. Reject the others that are not promoted. Train the promoted ones to the next rung, as far as the budget allows,
+       and continue with step 2.
+    7. After the last rung, end the round (round_end.py).
 
-    finalists: at least so many go on at every rung. On one seed the end of a curve is noisy, and two slots train two
-    candidates at once.
+    Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016,
+    for step 1 to 3; there the number of candidates and of steps is fixed by one budget. Karnin, Koren and Somekh,
+    "Almost Optimal Exploration in Multi-Armed Bandits", ICML 2013, introduced the algorithm as sequential halving.
+
+    Attributes:
+        number: The round, from 1.
+        rungs: Fractions of a full trial, increasing to 1, at which candidates are compared.
+        keep: Fraction of the candidates that is promoted at a rung, in (0, 1].
+        target: Success rate that the search looks for, in (0, 1]; None for no early stop.
+        finalists: Least number of candidates promoted at each rung. One seed is a noisy estimate, so the second best
+            is kept too.
     """
 
     number: int
@@ -41,24 +55,18 @@ class Halving:
 
     @classmethod
     def of(cls, spec: JobSpec, number: int) -> Halving:
-        """With a job's settings, for round `number`."""
+        """Create the strategy of a round from the job's settings."""
         return cls(number, spec.rungs, spec.keep, spec.target)
 
     def next(self, s: Snapshot) -> list[Step]:
-        """The next trainings, promotions and deaths of the round, or its end; empty while trials are under way.
-
-        A rung is a barrier: promotion looks at results only, never at arrival.
-        """
+        """Return the next steps of the round: trials, rejections, or its end. Empty while trials are running."""
         steps: list[Step] = []
         for candidate in s.ready(self.number):
             steps += first_trials(s, candidate, _trials_in(steps))
         return steps or self._race(s)
 
     def promoted(self, s: Snapshot, alive: Sequence[Candidate], rung: int) -> list[Candidate]:
-        """Who goes on from `rung`, of candidates ranked best first: a share of them, at least the finalists.
-
-        Where the leader has surely reached the target already, those surely behind it are left out.
-        """
+        """Return the candidates promoted from a rung (steps 3 and 4), given the candidates ranked best first."""
         kept = list(alive[: max(self.finalists, math.ceil(len(alive) * self.keep))])
         leader, (low, _) = kept[0], _interval(s, kept[0], rung)
         if self.target is None or min(low, s.score(leader, rung, "late")) < self.target:
@@ -84,7 +92,7 @@ class Halving:
         return end_round(s, self.number)
 
     def _cross(self, s: Snapshot, alive: list[Candidate], ahead: list[Candidate], rung: int) -> list[Step]:
-        """Who of `alive`, best first, goes on and who is given up; those `ahead` have gone on before."""
+        """Promote or reject candidates ranked best first (steps 5 and 6); those in `ahead` were promoted earlier."""
         promoted, budget = self.promoted(s, alive, rung), JobBudget(s)
         if again := retrain(s, [c for c in alive if c not in promoted and c not in ahead]):
             return again
@@ -109,6 +117,6 @@ def _not_promoted(s: Snapshot, c: Candidate, rung: int, place: str) -> SetCandid
 
 
 def _interval(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
-    """Wilson, 95 %, of the success at a rung's end, all seeds together."""
+    """Return the 95 % Wilson interval of a candidate's success at the end of a rung, over all seeds."""
     episodes = s.episodes(c, rung)
     return wilson(round(s.score(c, rung) * episodes), episodes)

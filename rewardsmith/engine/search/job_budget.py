@@ -1,8 +1,8 @@
-"""What a job's limits on environment steps, calls, tokens and dollars still pay for, by what was promised.
+"""The remaining budget of a job (environment steps, calls, tokens, dollars), less the work that is already queued.
 
-The limit on money is kept in three places. Here a job decides whether to ask for more at all; engine/models/limited.py
-refuses each call that would pass the limit before it is sent; storage/ledger.py reserves what a call may cost and
-records what it did.
+The limit on cost is enforced in three places. This module decides whether the job queues more work.
+engine/models/limited.py refuses a call that would exceed the limit before it is sent. storage/ledger.py reserves the
+largest cost of a call, and then records the actual one.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from rewardsmith.storage.queue import OPEN
 
 @dataclass(frozen=True)
 class JobBudget:
-    """The budget of a job as its rows stand.
+    """The remaining budget of a job.
 
-    What is counted is what work items were promised, not how far they are: live progress would make decisions depend
-    on timing. `queued` counts the trials of the same rung that the same decision adds.
+    A queued or running work item counts with all its steps, not with its progress: otherwise decisions would depend on
+    timing. The argument `queued` of the methods is the number of trials of the same rung that the same decision has
+    already added.
     """
 
     snapshot: Snapshot
 
     def affords_training(self, rung: int, queued: int = 0) -> bool:
-        """Whether one more candidate may train to `rung` with all that was promised and the claim still paid for."""
+        """Return whether the budget allows one more candidate to train from the rung before up to `rung`."""
         spec = self.snapshot.spec
         return self._affords(spec.rungs[rung] - share_before(rung, spec), queued)
 
     def affords_retraining(self, rung: int, queued: int = 0) -> bool:
-        """Whether one more candidate may train once more, from the beginning to `rung`, with all else still paid."""
+        """Return whether the budget allows one more candidate to be retrained from the beginning up to `rung`."""
         return self._affords(self.snapshot.spec.rungs[rung], queued)
 
     def affords_calls(self, count: int = 1) -> bool:
-        """Whether `count` more calls may be queued."""
+        """Return whether the budget allows `count` more language-model calls."""
         s, budget, used = self.snapshot, self.snapshot.spec.budget, self.snapshot.used
         pending = sum(1 for i in s.items if i.key.kind in ("design", "analyse") and i.state in OPEN)
         if budget.calls is not None and used.calls + pending + count > budget.calls:
@@ -51,7 +52,7 @@ class JobBudget:
         return limit is None or self._promised() + more + claim_steps(spec) <= limit
 
     def _promised(self) -> float:
-        """Environment steps that the search's items were promised."""
+        """Return the environment steps of all work items of the search, queued, running or done."""
         s, spec = self.snapshot, self.snapshot.spec
         again = {c.id: c.adjustment for c in s.candidates if c.adjustment is not None}
         promised = 0.0
@@ -59,7 +60,7 @@ class JobBudget:
             begins = key.sample == AGAIN and again[key.candidate]["rung"] == key.rung
             promised += (spec.rungs[key.rung] - (0.0 if begins else share_before(key.rung, spec))) * spec.steps
         for c in s.candidates:
-            # Its trials wait for the check of other weights.
+            # Its trials are queued after the check of its new weights, but count already.
             if c.retrains and c.state == "passed" and not s.items_of("train", candidate=c.id, sample=AGAIN):
                 promised += spec.rungs[again[c.id]["rung"]] * spec.steps * spec.seeds
         return promised + baseline_share(spec) * spec.steps * len(s.items_of("baseline"))

@@ -1,7 +1,7 @@
-"""Predicted first: a round's candidates train one after the other, the one predicted to learn soonest first.
+"""Predicted first: the candidates of a round train one at a time, in the order of their predicted difficulty.
 
-Where the prediction is right, one trial finds what halving finds with a trial of every candidate; where it is wrong,
-halving follows and nothing is lost but time (docs/check.md has the figures of the predicted difficulty).
+If the prediction is right, one trial finds what successive halving finds with a trial of every candidate. If it is
+wrong, successive halving follows, and only time is lost. docs/check.md describes the prediction and its accuracy.
 """
 
 from __future__ import annotations
@@ -21,14 +21,26 @@ from rewardsmith.storage.records import Candidate
 
 @dataclass(frozen=True)
 class PredictedFirst:
-    """Trains one candidate of a round at a time; once one reaches the target, nobody else trains.
+    """Trains the candidates of a round one at a time until one reaches the target.
 
-    number: the round, from 1. target: success, of [0, 1], that ends the round. otherwise: who decides once all have
-    been tried in vain, those given up half-way included.
+    1. Take the candidate with the smallest predicted difficulty that has not trained yet; a program that a person
+       added comes before all others. Train it to the first rung.
+    2. Reject it if its trial failed.
+    3. Set it aside if it has trained for the fraction `enough` of its steps and its success is below `hopeless`, both
+       at the end and over the last third of the curve, or if the budget does not allow its next rung. Otherwise
+       train it to the next rung and continue with step 2.
+    4. If its trial is complete and its success has reached the target, reject all others and end the round.
+    5. Otherwise continue with step 1 for the next candidate.
+    6. When every candidate has been tried, continue with successive halving (`otherwise`), which can resume those that
+       were set aside.
 
-    A candidate makes way for the next one when it has at most `hopeless` success after the share `enough` of its
-    steps: the next one is worth more than the other half. At a quarter of the steps good rewards, too, have often
-    brought none yet.
+    Attributes:
+        number: The round, from 1.
+        target: Success rate that ends the round, in (0, 1].
+        otherwise: The strategy of step 6.
+        enough: Fraction of the steps after which a candidate can be set aside. At a quarter of them good rewards often
+            have no success yet.
+        hopeless: Success rate below which it is set aside.
     """
 
     number: int
@@ -39,14 +51,14 @@ class PredictedFirst:
 
     @classmethod
     def of(cls, s: Snapshot, number: int) -> PredictedFirst | None:
-        """With the job's settings, for round `number`; None without a target, a prediction, or the user's wish."""
+        """Create the strategy of a round; None if the job has no target, no prediction, or prefers halving."""
         predicted = any(s.predicted_key(c)[0] < math.inf for c in s.racers(number))
         if not s.spec.favourite_first or s.spec.target is None or not predicted:
             return None
         return cls(number, s.spec.target, Halving.of(s.spec, number))
 
     def next(self, s: Snapshot) -> list[Step]:
-        """The next training, the deaths of those made needless, or the round's end; empty while one is under way."""
+        """Return the next steps of the round: trials, rejections, or its end. Empty while a trial is running."""
         begun = s.begun(self.number)
         if any(i.state in OPEN for c in begun for i in s.items_of("train", candidate=c.id)):
             return []
@@ -62,7 +74,7 @@ class PredictedFirst:
         ready = s.ready(self.number)
         if not ready:
             return self.otherwise.next(s)
-        # A person's own program is what they want to see trained.
+        # A person who adds a program wants to see it trained.
         return first_trials(s, min(ready, key=lambda c: (c.kind == "designed", s.predicted_key(c))))
 
     def _is_hopeless(self, s: Snapshot, c: Candidate, rung: int) -> bool:
@@ -70,7 +82,7 @@ class PredictedFirst:
         return tried and max(s.score(c, rung), s.score(c, rung, "late")) < self.hopeless
 
     def _left_behind(self, s: Snapshot, first: Candidate) -> list[Step]:
-        """The deaths of those who need no training any more, now that `first` has reached the target."""
+        """Reject the candidates that need no training because `first` has reached the target."""
         needless = f"not trained: {first.id}, predicted to learn sooner, reached the target"
         steps: list[Step] = [death(c, needless) for c in s.ready(self.number)]
         for c in s.begun(self.number):

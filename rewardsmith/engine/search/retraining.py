@@ -1,13 +1,13 @@
-"""A candidate whose trainer hid what its program pays is trained once more with other settings.
+"""Retraining: a candidate whose reward had little effect on training is trained once more with other settings.
 
-What was proposed, and what came of it, is kept in the candidate's `adjustment`:
+A candidate is "drowned" if the entropy bonus outweighs its reward, and "saturated" if its shaping outweighs the reward
+for success (verification/diagnosis.py). `retrain` states the algorithm. Its state is the candidate's `adjustment`:
 
-- reason: "drowned" or "saturated", the diagnosis that led to it; rung: at which, counted from 0.
-- training: training settings that change (a smaller entropy coefficient); or weights: of the program's channels.
-- stands: whether the trials with these settings stand for the candidate; absent until that is decided.
-- note: what was done and what came of it, in words.
-
-Pure, like engine.search.rounds: from rows to steps. It happens once per candidate at most.
+- reason: the diagnosis, "drowned" or "saturated".
+- rung: the rung of the diagnosis, from 0.
+- training: changed training settings (drowned), or weights: new weights of the program's channels (saturated).
+- stands: whether the retrained trials replace the original ones; absent until that is decided.
+- note: a sentence about the change and its result.
 """
 
 from __future__ import annotations
@@ -31,16 +31,22 @@ from rewardsmith.verification.diagnosis import guidance_scale
 
 _LESS_ENTROPY = 0.1
 _SMALLEST = 0.01
-"""A weight falls to this share at most: of guidance that is larger still, the program is to blame."""
+"""Smallest factor by which weights are reduced. Shaping that needs a smaller one is a fault of the program."""
 
 
 def proposal(
     labels: Mapping[str, str], telemetry: Telemetry, training: TrainingSpec, reward: TrainingReward
 ) -> dict[str, Any] | None:
-    """The settings that a trial's diagnosis calls for, as an adjustment begins; None where it calls for none.
+    """Return the settings that a trial's diagnosis calls for, as the first fields of an adjustment; else None.
 
-    drowned: a tenth of the entropy coefficient. saturated: weights by which the program's channels pay in an episode,
-    before the step that succeeds, as much as that step.
+    drowned: a tenth of the entropy coefficient.
+    saturated: smaller weights of the program's channels, by which the shaping of an episode equals its success reward.
+
+    Args:
+        labels: Labels of the diagnosis, with their reasons.
+        telemetry: Telemetry of the trial.
+        training: Training settings of the trial.
+        reward: The reward of the trial.
     """
     if "drowned" in labels and training.entropy > 0.0:
         return {"reason": "drowned", "training": {"entropy": _rounded(_LESS_ENTROPY * training.entropy)}}
@@ -51,9 +57,9 @@ def proposal(
 
 
 def _factor(telemetry: Telemetry) -> float | None:
-    """What the weights of the program's channels are multiplied by; None where no smaller weight would do."""
+    """Return the factor of the program's weights, below 1; None if smaller weights would not help."""
     scale = guidance_scale(telemetry)
-    # What the program itself pays for success shrinks with its guidance: guidance * f = by_env + by_program * f.
+    # The program's own success reward shrinks with its shaping: guidance * f = by_env + by_program * f.
     if scale is None or scale.by_env <= 0.0 or scale.guidance <= scale.by_program:
         return None
     factor = max(_SMALLEST, _rounded(scale.by_env / (scale.guidance - scale.by_program)))
@@ -61,12 +67,12 @@ def _factor(telemetry: Telemetry) -> float | None:
 
 
 def _rounded(value: float) -> float:
-    """Two significant digits."""
+    """Round to two significant digits."""
     return float(f"{value:.2g}")
 
 
 def weighed(reward: TrainingReward, weights: Mapping[str, float]) -> TrainingReward:
-    """The reward with other weights of the channels that are named."""
+    """Return the reward with new weights of the channels named in `weights`."""
     return replace(reward, channels=tuple(replace(c, weight=weights.get(c.name, c.weight)) for c in reward.channels))
 
 
@@ -74,9 +80,19 @@ def weighed(reward: TrainingReward, weights: Mapping[str, float]) -> TrainingRew
 
 
 def retrain(s: Snapshot, candidates: Sequence[Candidate]) -> list[Step]:
-    """Begins to train once more those whose diagnosis calls for it; empty where none does, or none can be paid for.
+    """Begin to retrain the candidates whose diagnosis calls for it; empty if there are none.
 
-    `candidates`: those that would be given up now, or read by the analyzer.
+    1. A candidate is retrained at most once, if more than half of its trials at its last rung have the same diagnosis,
+       and if the budget allows it.
+    2. Drowned: train from the beginning with a tenth of the entropy coefficient.
+       Saturated: check the program with smaller weights (items/recheck.py). If no verdict is worse than before, train
+       from the beginning with these weights.
+    3. Compare both sets of trials by final success, and by mean success over the curve if that is equal. The retrained
+       ones stand only if they are better.
+
+    Args:
+        s: The job's rows.
+        candidates: Candidates that would now be rejected, or analysed.
     """
     steps: list[Step] = []
     for c in candidates:
@@ -89,12 +105,12 @@ def retrain(s: Snapshot, candidates: Sequence[Candidate]) -> list[Step]:
 
 
 def go_on(s: Snapshot, begun: Sequence[Candidate]) -> list[Step]:
-    """The next steps of candidates that train once more; empty while work is under way."""
+    """Return the next steps of the candidates that are being retrained; empty while work is running."""
     return [step for c in begun for step in _next(s, c)]
 
 
 def _proposed(s: Snapshot, c: Candidate) -> dict[str, Any] | None:
-    """What more than half of a candidate's trials at its last rung call for."""
+    """Return the proposal that more than half of a candidate's trials at its last rung agree on, or None."""
     rung = s.rung_reached(c)
     if not (s.spec.retrain and s.spec.searches) or c.adjustment is not None or rung < 0 or c.state != "passed":
         return None
@@ -115,7 +131,7 @@ def _begin(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any]) -> list[Ste
 
 
 def _next(s: Snapshot, c: Candidate) -> list[Step]:
-    """What follows of an adjustment that was decided on; empty while work is under way."""
+    """Return the next steps of one candidate that is being retrained; empty while work is running."""
     adjustment = dict(c.adjustment or {})
     rechecks = s.items_of("recheck", candidate=c.id)
     trials = s.items_of("train", candidate=c.id, rung=adjustment["rung"], sample=AGAIN)
@@ -144,7 +160,7 @@ def _lost(items: Sequence[Item]) -> str:
 
 
 def _compared(s: Snapshot, c: Candidate, trials: Sequence[Item]) -> SetCandidate:
-    """Which trials stand: by success, then by mean success over the curve; at a tie those with the job's settings."""
+    """Compare the retrained trials with the original ones (step 3)."""
     first = s.trainings(c, (c.adjustment or {})["rung"])
     before, after = ([mean_result(items, "success"), mean_result(items, "area")] for items in (first, trials))
     did = f"trained once more {_words(s, c)}: {after[0]:.1%} success"
@@ -163,7 +179,7 @@ def _decided(s: Snapshot, c: Candidate, stands: bool, note: str) -> SetCandidate
 
 
 def _words(s: Snapshot, c: Candidate) -> str:
-    """ "with entropy 0.0003 instead of 0.003"."""
+    """Describe the change: "with entropy 0.0003 instead of 0.003"."""
     adjustment = c.adjustment or {}
     own = {each["name"]: each.get("weight", Channel("").weight) for each in c.reward.get("channels", [])}
     parts = [f"{name} {value:g} instead of {getattr(s.spec.training, name):g}" for name, value in

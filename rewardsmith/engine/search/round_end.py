@@ -1,4 +1,4 @@
-"""The end of a round whose trials are done: trained once more, scored, read by the analyzer, closed."""
+"""The end of a round: retraining, scores, analysis, and the job's new best candidate."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.records import Candidate
 
 _READ = 2
-"""So many of a round's best are read by the analyzer."""
+"""Number of a round's best candidates that the analyzer reads."""
 
 
 def end_round(s: Snapshot, number: int) -> list[Step]:
-    """The next steps towards the end of round `number`; empty while one is under way."""
+    """Return the next steps towards the end of a round whose trials have ended. Empty while work is running.
+
+    1. Unless a complete trial has reached the target, retrain the candidates whose diagnosis calls for it
+       (retraining.py).
+    2. Store each candidate's success at the last rung that it reached as its score.
+    3. Let the analyzer read the two best candidates, if the job designs programs and its budget allows the calls.
+    4. Store the job's best candidate and close the round.
+    """
     racers = s.begun(number)
     if not _reached_target(s, racers) and (again := retrain(s, racers)):
         return again

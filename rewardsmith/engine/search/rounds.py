@@ -1,7 +1,7 @@
-"""The job as a state machine: from its rows to the next steps. Pure: reads a Snapshot, writes nothing.
+"""The job as a state machine: `decide` maps the rows of a job to its next steps.
 
-Called twice on the same rows it gives the same steps, and applying a step twice changes nothing, so any
-process may advance any job at any time.
+`decide` is pure and its steps are idempotent: the same rows give the same steps, and applying a step twice changes
+nothing. Therefore any process may advance any job at any time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,17 @@ from rewardsmith.storage.records import Candidate
 
 
 def decide(s: Snapshot) -> list[Step]:
-    """The next steps of a job; empty while work is under way or the job is not running."""
+    """Return the next steps of a job; empty while work is running, or if the job itself is not running.
+
+    1. Open a round: queue one design for each sample (`choose_move`).
+    2. When all designs have ended, check every candidate, and repair those that fail a check.
+    3. When all checks have ended, reject duplicates and train the others: by predicted difficulty (PredictedFirst) if
+       a prediction exists, otherwise by successive halving (Halving). The strategy ends the round (`end_round`).
+    4. Repeat from step 1 until the target is reached, all rounds are used, or the budget is spent.
+    5. Train the trials of the claim (`claim_of`) and end the job.
+
+    A fault of the task's environment ends the job at any step.
+    """
     if s.job.state != "running":
         return []
     if fault := _task_fault(s):
@@ -36,7 +46,7 @@ def decide(s: Snapshot) -> list[Step]:
 
 
 def _task_fault(s: Snapshot) -> str | None:
-    """What the task's own environment did wrong (cause and remedy), if it did: nothing more can be learnt with it."""
+    """Return the fault of the task's environment (cause and remedy), if one was recorded."""
     failed = (i.result or {} for i in s.items if i.state == "failed")
     return next((r["task_fault"] for r in failed if "task_fault" in r), None)
 
@@ -56,15 +66,23 @@ def _open_iteration(s: Snapshot, number: int) -> list[Step]:
 
 
 _STUCK = 2
-"""Rounds without a better program after which revising the best gives way to new ideas."""
+"""Number of rounds without a better program after which the best is no longer revised."""
 
 
 def choose_move(sample: int, number: int, ranked: list[Candidate]) -> str:
-    """How sample `sample` of round `number` is designed, by what the search has reached.
+    """Choose how a sample of a round is designed.
 
-    The first revises the best, the second combines the two best, all others are new. When the last rounds
-    brought nothing better the first combines and the rest is new; where nothing ever succeeded there is
-    nothing to combine.
+    The first sample revises the best candidate, the second combines the two best, and all others are new. If the last
+    `_STUCK` rounds found no better candidate, the first sample combines and the others are new. Candidates without any
+    success are not combined.
+
+    Args:
+        sample: Index of the sample in its round, from 0.
+        number: The round, from 1.
+        ranked: The job's trained candidates, best first.
+
+    Returns:
+        "new", "revise" or "combine".
     """
     if not ranked:
         return "new"
@@ -79,30 +97,30 @@ def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
     steps: list[Step] = []
     mine = s.racers(number)
     if any(i.key.candidate == "" and i.state in OPEN for i in s.items_of("design", iteration=number)):
-        return []  # twins are told apart, and budgets shared out, once the whole round is designed
+        return []  # duplicates are found, and the budget is divided, once the whole round is designed
     for candidate in mine:
         steps += _before_training(s, candidate)
-    # Who is trained must not depend on whose check ended first, so repairs and their checks are waited for, too: only
-    # then is it known which of two that pay the same trains, and who gets a short budget.
+    # The choice of candidates to train must not depend on which check ends first. Only after all checks and repairs is
+    # it known which of two candidates with the same rewards trains, and who gets the rest of a short budget.
     if steps or s.under_way(number, "check", "design"):
         return steps
     return _paying_the_same(s, mine) or _train(s, number)
 
 
 def _train(s: Snapshot, number: int) -> list[Step]:
-    """The next trainings of a round whose designs, repairs and checks are done, or its end."""
+    """Return the next trials of a round whose designs, repairs and checks have ended, or the round's end."""
     if again := [c for c in s.racers(number) if c.retrains]:
-        # Who is ahead, and who trains next, must not depend on which of these is done sooner.
+        # The ranking must not depend on which of these trials ends first.
         return go_on(s, again)
     strategy = PredictedFirst.of(s, number) or Halving.of(s.spec, number)
     return strategy.next(s)
 
 
 def _paying_the_same(s: Snapshot, mine: list[Candidate]) -> list[Step]:
-    """The deaths of a round's candidates that pay exactly what another one pays on every played transition.
+    """Reject a round's candidates that give the same reward as another one on every played transition.
 
-    The first by id stays, a person's own program before all; that one is trained in any case, as its author wants to
-    see. To be asked once all checks of the round are in.
+    The first by id remains, and a person's program comes before all others. A person's program is never rejected here,
+    because its author wants to see it trained. All checks of the round must have ended.
     """
     kept: dict[str, Candidate] = {}
     deaths: list[Step] = []
@@ -117,13 +135,13 @@ def _paying_the_same(s: Snapshot, mine: list[Candidate]) -> list[Step]:
 
 
 def _behaviour(s: Snapshot, c: Candidate) -> str | None:
-    """The hash of what its check saw a candidate pay, if it is known: not of checks by an older version."""
+    """Return the hash of a candidate's rewards in its check; None if unknown, as in rows of older versions."""
     told = ((i.result or {}).get("behaviour") for i in s.items_of("check", candidate=c.id))
     return next((each for each in told if each is not None), None)
 
 
 def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
-    """An earlier candidate with the same program; repairs of one round are not compared with each other."""
+    """Return an earlier candidate with the same program. Repairs of one round are not compared with each other."""
     mine = (c.iteration, s.repair_depth(c))
 
     def is_earlier(o: Candidate) -> bool:

@@ -1,4 +1,4 @@
-"""A job's rows, read once, and what they say of its candidates: scores, ranks, faults. What `decide` looks at."""
+"""The input of `decide`: the rows of a job, read once, and the scores, ranks and faults that follow from them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,25 @@ from rewardsmith.storage.queue import OPEN, Item
 from rewardsmith.storage.records import Candidate, Iteration, Job
 
 AGAIN = 1
-"""`sample` in the key of a work item that trains with a candidate's adjusted settings; -1: with the job's own."""
+"""`sample` in the key of a work item that retrains a candidate; other training items have -1."""
 
 Measure = Literal["success", "late", "area", "train_success"]
-"""What a rung's end is judged by: success of its final weights, mean success over the last third of its evaluations
-(late) or over all of them (area), success of its training episodes."""
+"""Measures of a trial at the end of a rung, each a success rate: of the final policy (success), the mean over the last
+third of the evaluations (late) or over all of them (area), and that of the training episodes (train_success)."""
 
 
 @dataclass(frozen=True)
 class Used:
-    """What a job has spent so far, with what calls under way may take. `unpriced` calls have no known price."""
+    """The resources that a job has used so far.
+
+    Attributes:
+        calls: Language-model calls, running ones included.
+        tokens: Tokens sent and received, with the largest possible number for running calls.
+        dollars: Cost of the calls, with the largest possible cost of running ones.
+        unpriced: Calls whose price is unknown.
+        env_steps: Environment steps.
+        seconds: Working time in seconds.
+    """
 
     calls: int = 0
     tokens: int = 0
@@ -36,7 +45,7 @@ class Used:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything the next step of a job depends on. Rungs are counted from 0."""
+    """All rows that the next step of a job depends on. Rungs are counted from 0."""
 
     job: Job
     spec: JobSpec
@@ -48,32 +57,32 @@ class Snapshot:
     # --- rows ---------------------------------------------------------------------------------------------
 
     def items_of(self, kind: str, **key: object) -> list[Item]:
-        """Items of a kind whose key matches."""
+        """Return the work items of a kind whose key has these values."""
         return [i for i in self.items if i.key.kind == kind and all(getattr(i.key, k) == v for k, v in key.items())]
 
     def under_way(self, iteration: int, *kinds: str) -> bool:
-        """Whether an item of one of these kinds is open in a round."""
+        """Return whether a round has an unfinished work item of one of these kinds."""
         return any(i.key.iteration == iteration and i.key.kind in kinds and i.state in OPEN for i in self.items)
 
     def racers(self, iteration: int) -> list[Candidate]:
-        """A round's candidates that may train, or might have: all but those that a person vetoed."""
+        """Return a round's candidates, without the baseline and those that a person vetoed."""
         return [c for c in self.candidates if c.iteration == iteration and c.kind != "baseline" and c.state != "vetoed"]
 
     def begun(self, iteration: int) -> list[Candidate]:
-        """The racers of a round for which trials were queued."""
+        """Return the candidates of a round for which trials were queued."""
         return [c for c in self.racers(iteration) if self.items_of("train", candidate=c.id)]
 
     def ready(self, iteration: int) -> list[Candidate]:
-        """The racers of a round that passed their check and wait to be trained, the soonest to learn first."""
+        """Return the candidates of a round that passed their check and have no trials, easiest predicted first."""
         waiting = [
             c for c in self.racers(iteration) if c.state == "passed" and not self.items_of("train", candidate=c.id)
         ]
         return sorted(waiting, key=self.predicted_key)
 
     def trainings(self, c: Candidate, rung: int | None = None) -> list[Item]:
-        """The work items whose trials stand for a candidate, at one rung or at all.
+        """Return the work items whose trials stand for a candidate, at one rung or at all rungs.
 
-        From the rung on at which trials with adjusted settings did better, these; else those with the job's own.
+        These are the retrained trials from the rung on at which they replaced the original ones.
         """
         first = c.retrained_from
         return [
@@ -84,7 +93,7 @@ class Snapshot:
         ]
 
     def repair_depth(self, c: Candidate) -> int:
-        """How many repairs led to a candidate."""
+        """Return the number of successive repairs that led to a candidate."""
         by_id = {each.id: each for each in self.candidates}
         depth = 0
         while c.move == "repair":
@@ -96,27 +105,27 @@ class Snapshot:
 
     @property
     def last_rung(self) -> int:
-        """The rung at which a trial is complete."""
+        """The rung at which a trial is complete, from 0."""
         return len(self.spec.rungs) - 1
 
     def rung_reached(self, c: Candidate) -> int:
-        """The last rung at which a candidate has results, or -1."""
+        """Return the last rung at which a candidate has results, or -1."""
         rungs = [i.key.rung for i in self.trainings(c) if i.result and not i.result.get("fault")]
         return max(rungs, default=-1)
 
     def score(self, c: Candidate, rung: int, measure: Measure = "success") -> float:
-        """Mean over seeds of a measure at a rung's end, 0 to 1."""
+        """Return the mean over seeds of a measure at the end of a rung, in [0, 1]."""
         return mean_result(self.trainings(c, rung), measure)
 
     def episodes(self, c: Candidate, rung: int) -> int:
-        """On how many evaluated episodes a candidate's success at a rung's end rests, all seeds together."""
+        """Return the number of episodes, over all seeds, of a candidate's evaluation at the end of a rung."""
         results = [i.result or {} for i in self.trainings(c, rung)]
-        # Results of an older version do not say on how many episodes they rest.
+        # Results of older versions lack the number of episodes.
         known = sum(r.get("episodes", self.spec.training.eval_episodes) for r in results if not r.get("fault"))
         return known or self.spec.training.eval_episodes * self.spec.seeds
 
     def fault(self, c: Candidate, rung: int) -> str | None:
-        """What went wrong in a candidate's trials at a rung, in words; None while nothing did."""
+        """Return a sentence about the first fault in a candidate's trials at a rung, or None."""
         for item in (i for i in self.trainings(c, rung) if i.state not in OPEN):
             if item.state != "done":
                 return f"its trial was lost: {item.error}"
@@ -127,31 +136,29 @@ class Snapshot:
     # --- order --------------------------------------------------------------------------------------------
 
     def ranking(self) -> list[Candidate]:
-        """All trained candidates of the job, best first: by rung reached, then by success."""
-        # A fault is never scored, whatever other seeds or earlier rungs of the candidate reached.
+        """Return all trained candidates of the job, best first: by rung reached, then by `rank_key`."""
+        # A candidate with a fault in any trial is not ranked.
         trained = [
             c for c in self.candidates if self.rung_reached(c) >= 0 and not self._faulted(c) and c.state != "vetoed"
         ]
         return sorted(trained, key=lambda c: (-self.rung_reached(c), *self.rank_key(c, self.rung_reached(c))))
 
     def rank_key(self, c: Candidate, rung: int) -> tuple[float, float, float, str]:
-        """Sort key, best first: final success and the last third of the curve in equal parts, then the whole curve.
+        """Return the sort key of a candidate at the end of a rung; the smallest key is the best candidate.
 
-        One evaluation of one seed is noisy, and a policy that stayed good is more likely to be good again. With the
-        whole curve in place of its last third, rewards that teach fast and then forget were preferred; at an early
-        rung half of the curve is still the rise, and a reward that had reached 100 % somewhat later was given up for
-        two that fell to 95 and 80 %.
-        Ties, as where nothing has succeeded yet, fall to the predicted difficulty and then to the id, so that the
-        order never depends on arrival.
+        The key compares, in this order:
+
+        1. the mean of final success and of success over the last third of the curve. One evaluation of one seed is
+           noisy, and a policy that has stayed good is more likely to be good again. The whole curve in place of its
+           last third prefers rewards that learn fast and then forget.
+        2. success over the whole curve.
+        3. predicted difficulty, then the id, so that the order never depends on which trial ended first.
         """
         merit = (self.score(c, rung) + self.score(c, rung, "late")) / 2
         return (-merit, -self.score(c, rung, "area"), *self.predicted_key(c))
 
     def predicted_key(self, c: Candidate) -> tuple[float, str]:
-        """Sort key of candidates that may train, the one predicted to learn soonest first, then by id.
-
-        The prediction is the difficulty that a candidate's check found; infinite where it found none.
-        """
+        """Return the sort key (predicted difficulty, id). Without a prediction the difficulty is infinite."""
         found = [(i.result or {}).get("difficulty") for i in self.items_of("check", candidate=c.id)]
         return (min((d for d in found if d is not None), default=math.inf), c.id)
 
@@ -160,18 +167,18 @@ class Snapshot:
 
 
 def mean_result(items: Sequence[Item], measure: Measure) -> float:
-    """Mean of a measure over trials that ended without a fault; 0 if there is none."""
+    """Return the mean of a measure over the trials that ended without a fault; 0 if there are none."""
     results = [i.result for i in items if i.result]
-    # Results of an older version may lack a measure; success stands in for it.
+    # Results of older versions may lack a measure; success replaces it.
     clean = [r.get(measure, r["success"]) for r in results if not r.get("fault")]
     return sum(clean) / len(clean) if clean else 0.0
 
 
 def read_snapshot(connection: Connection, job_id: str) -> Snapshot:
-    """All rows of one job."""
+    """Read all rows of one job."""
     job = records.get_job(connection, job_id)
-    # Items first: on Postgres each statement sees what is committed by then, so that whoever sees an item done
-    # must read the candidate it left afterwards, not before.
+    # Items before candidates: on Postgres each statement sees what is committed by then. A snapshot in which an item
+    # is done must also contain the candidate that the item wrote.
     items = records.items_of(connection, job_id)
     return Snapshot(
         job=job,
@@ -184,7 +191,7 @@ def read_snapshot(connection: Connection, job_id: str) -> Snapshot:
 
 
 def read_used(connection: Connection, job_id: str) -> Used:
-    """The ledger of a job, summed."""
+    """Read the sums of a job's ledger."""
     row = connection.execute(text("SELECT * FROM v_costs WHERE job_id = :job"), {"job": job_id}).mappings().one()
     return Used(
         calls=row["calls"] or 0,

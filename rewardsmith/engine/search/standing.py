@@ -1,4 +1,4 @@
-"""What decides a job's next step, in one statement: its executor reads the whole job only when this has changed."""
+"""The states of a job's rows, read in one statement. The executor reads the whole job only when they have changed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sqlalchemy import Engine, text
 from rewardsmith.storage.database import read
 from rewardsmith.storage.outage import patient
 
-# Columns: what the row is; its number, state and text; how often it was tried. Questions of trials matter to whoever
-# answers them as long as they are open; nothing is decided by them.
+# Columns: kind of row; number; state; text; attempts; note; seconds. Questions of trials (kind `ask`) are read only
+# while they are open, because the job's next step does not depend on them.
 _ROWS = text("""
 SELECT 'job', 0, state, CAST(spec AS TEXT), 0, note, active_seconds FROM jobs WHERE id = :job
 UNION ALL
@@ -26,7 +26,7 @@ UNION ALL SELECT 'iteration', number, state, '', 0, NULL, NULL FROM iterations W
 
 @dataclass(frozen=True)
 class Standing:
-    """A job's state, its settings as stored, and the states of its rows; equal ones lead to the same steps."""
+    """A job's state, its stored settings, and the states of its rows. Equal standings lead to the same steps."""
 
     state: str
     note: str | None
@@ -37,20 +37,20 @@ class Standing:
 
     @cached_property
     def queued(self) -> frozenset[str]:
-        """The kinds of work items that could be claimed now."""
+        """The kinds of work items that a slot can claim now."""
         if self.state != "running":
             return frozenset()
         return frozenset(row[0] for row in (*self.rows, *self.questions) if row[2] == "queued")
 
     @cached_property
     def limit(self) -> float | None:
-        """Seconds that the job may work."""
+        """The limit on the job's working time, in seconds."""
         return (json.loads(self.spec).get("budget") or {}).get("seconds")
 
 
 @patient
 def read_standing(engine: Engine, job_id: str) -> Standing:
-    """Read it."""
+    """Read the standing of a job; wait for the database's server if it is away."""
     with read(engine) as connection:
         found = [tuple(row) for row in connection.execute(_ROWS, {"job": job_id})]
     rows = [row[:5] for row in found]

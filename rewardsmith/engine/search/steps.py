@@ -1,4 +1,4 @@
-"""What a decision about a job consists of: rows to add or to change, all of them idempotent."""
+"""The steps that `decide` returns: rows to add or to change. Applying a step twice changes nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rewardsmith.storage.records import Candidate
 
 @dataclass(frozen=True)
 class AddItem:
-    """Queue a work item."""
+    """Queue a work item under its key."""
 
     key: ItemKey
     payload: dict[str, Any] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class SetIteration:
 
 @dataclass(frozen=True)
 class SetCandidate:
-    """Change what is known of a candidate."""
+    """Change columns of a candidate."""
 
     id: str
     values: dict[str, Any]
@@ -36,14 +36,14 @@ class SetCandidate:
 
 @dataclass(frozen=True)
 class SetBest:
-    """The job's best candidate so far."""
+    """Store the job's best candidate so far."""
 
     candidate: str
 
 
 @dataclass(frozen=True)
 class FinishJob:
-    """The job has come to its end."""
+    """End the job with a state and a note."""
 
     state: str
     note: str
@@ -53,6 +53,6 @@ Step = AddItem | SetIteration | SetCandidate | SetBest | FinishJob
 
 
 def death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate:
-    """A candidate is given up, and why."""
+    """Reject a candidate with a reason; `score` is its success rate so far, if known."""
     values: dict[str, Any] = {"state": "dead", "cause_of_death": cause}
     return SetCandidate(c.id, values if score is None else {**values, "score": score})

@@ -1,4 +1,4 @@
-"""The work items that train a candidate: its first rung, its next one, and once more with other settings."""
+"""The work items that train a candidate: its first rung, its later rungs, and its retraining."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rewardsmith.storage.records import Candidate
 
 
 def first_trials(s: Snapshot, c: Candidate, queued: int = 0) -> list[Step]:
-    """The trials of a candidate's first rung, or its death where no budget is left; `queued`: see JobBudget."""
+    """Queue the trials of a candidate's first rung, or reject it if the budget is spent (`queued`: see JobBudget)."""
     if not JobBudget(s).affords_training(0, queued):
         return [death(c, "not trained: the budget of environment steps is spent")]
     return trials_of_rung(s, c, 0)
 
 
 def trials_of_rung(s: Snapshot, c: Candidate, rung: int) -> list[Step]:
-    """The trials of a candidate's next rung, one per seed, with the settings that stand for it."""
+    """Queue the trials of a candidate at a rung, one per seed, with the settings that stand for it."""
     if c.retrained_from is not None:
         return adjusted_trials(s, c, c.adjustment or {}, rung)
     return _trials(s, c, rung, -1, {})
 
 
 def adjusted_trials(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any], rung: int) -> list[Step]:
-    """The trials of a rung with adjusted settings, one per seed."""
+    """Queue the trials of a candidate at a rung with adjusted settings, one per seed."""
     return _trials(s, c, rung, AGAIN, {k: adjustment[k] for k in ("training", "weights") if k in adjustment})
 
 
