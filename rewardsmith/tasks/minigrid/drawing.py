@@ -1,7 +1,8 @@
-"""A MiniGrid transition in words and drawings, in three views, and as a key that is the same for the same words.
+"""Describe a MiniGrid transition in words and drawings, in three views, and compute the columns that determine them.
 
-"caption": what the agent carries and faces, what it did, what happened. "cropped": the same with the agent's own 7x7
-view before and after, drawn in symbols. "full": with the whole grid.
+- "caption": what the agent carries and faces, its action, and the event.
+- "cropped": also the agent's own 7x7 view before and after, drawn in symbols.
+- "full": also the whole grid before and after.
 """
 
 from __future__ import annotations
@@ -32,9 +33,18 @@ LEGEND = (
 def transition_columns(
     before: NDArray[Any], actions: NDArray[Any], after: NDArray[Any], schema: Schema, everything: bool
 ) -> NDArray[np.int32]:
-    """int32 [..., K]: what tells transitions apart in words. before, after: [..., W]; actions: [...].
+    """Return the columns that determine a transition's description.
 
-    Without `everything`: the action, the event and its object, what was and is ahead, what was and is carried.
+    Args:
+        before: State rows [..., W].
+        actions: Actions [...].
+        after: State rows [..., W].
+        schema: The schema of the rows.
+        everything: False for the action, the event and its object, and the objects ahead and carried before and after;
+            True to add all other columns except the step count.
+
+    Returns:
+        int32 [..., K].
     """
     parts = [actions[..., None], after[..., [schema.field("event").column]]]
     parts += [_attributes(after, schema, "event_object")]
@@ -48,7 +58,7 @@ def transition_columns(
 
 
 def _attributes(rows: NDArray[Any], schema: Schema, item: str) -> NDArray[Any]:
-    """Kind, colour, state and target of the object that `item` names [..., 4], -1 for none."""
+    """Kind, colour, state and target of the object in the field `item`, [..., 4]; -1 for no object."""
     slot = rows[..., schema.field(item).column]
     first = schema.field("objects").slots()[np.maximum(slot, 0)][..., None]
     values = np.take_along_axis(rows, first + np.array([KIND, COLOR, STATE, TARGET]), -1)
@@ -58,9 +68,18 @@ def _attributes(rows: NDArray[Any], schema: Schema, item: str) -> NDArray[Any]:
 def transition_words(
     before: NDArray[Any], action: str, after: NDArray[Any], tables: Tables, schema: Schema, views: list[str]
 ) -> str:
-    """The transition of two rows [W] in words; `views` are drawings of the state before and after, or empty."""
+    """Return the transition of two rows [W] in words.
+
+    Args:
+        before: State row before the action.
+        action: The action's name.
+        after: State row after the action.
+        tables: The tables of the batch that the rows come from.
+        schema: The schema of the rows.
+        views: Drawings of the state before and after, or empty.
+    """
     prev, state = read_row(before, tables, schema), read_row(after, tables, schema)
-    # What an action made vanish is still known from before it.
+    # An object that the action removed appears only in the state before it.
     objects = {item["id"]: item for item in (*prev["objects"], *state["objects"])}
     message = EVENT_WORDS[state["event"]].format(object=_name(objects, state["event_object"], "something"))
     drawn = [f"\n{view}" for view in views] or ["", ""]
@@ -78,7 +97,7 @@ def _held_and_faced(state: dict[str, Any]) -> str:
 
 
 def draw_view(observation: NDArray[np.float32]) -> str:
-    """The agent's own view out of an observation [151 or more], seven rows of text."""
+    """Return the agent's own view in an observation [151 or more] as seven rows of text."""
     cells = np.rint(observation[:147].reshape(7, 7, 3) * (10, 5, 2)).astype(int)
     rows = []
     for j in range(7):
@@ -101,7 +120,7 @@ def _symbol(kind: str, color: str, state: str | None) -> str:
 
 
 def draw_grid(row: NDArray[Any], tables: Tables, schema: Schema) -> str:
-    """The whole grid of a state row [W], one line per row of cells."""
+    """Return the whole grid of a state row [W], one line of text per row of cells."""
     state, layout = read_row(row, tables, schema), int(row[0])
     walls, lava = tables["walls"][layout], tables["lava"][layout]
     cells = dict.fromkeys(map(tuple, np.argwhere(walls).tolist()), "##")

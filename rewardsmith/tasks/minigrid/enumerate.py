@@ -1,6 +1,6 @@
-"""Every state that one layout can reach, with every action's outcome: the model that a certificate solves.
+"""Enumerate the states that one layout can reach, with every action's outcome: the model that a certificate solves.
 
-A state is the search's vector (search.py); step counts are left out, the dynamics do not depend on them.
+A state is the vector of search.py. Step counts are not part of it, because the dynamics do not depend on them.
 """
 
 from __future__ import annotations
@@ -29,14 +29,22 @@ OVER, WON = 1, 2
 
 @dataclass(frozen=True)
 class StateGraph:
-    """M states of one layout, N of them with a move left; A actions each. Node 0 is the start.
+    """M states of one layout; N of them are nodes, that is, expanded with all A actions. Node 0 is the start.
 
-    rows: int32 [M, width], step count 0, no event, LAYOUT column 0 (the only layout of `tables`).
-    state: int32 [N], the state of each node. successor: int32 [N, A], the state after; node: int32 [M], the node
-    of a state or -1. event, event_object: int16 [N, A], what the action did. over, won: bool [N, A].
-    complete: whether nothing was left out; otherwise `successor` may lead to states that have no node.
-    pay: float64 [2, N, A], what the environment pays at the first step and would at the last, on a line between;
-    None where it is MiniGrid's 1.0 and 0.1 for success and nothing else.
+    Attributes:
+        layout: Index of the training layout.
+        rows: int32 [M, width], with step count 0, no event, and LAYOUT column 0 (the only layout of `tables`).
+        state: int32 [N], the state of each node.
+        node: int32 [M], the node of each state, or -1 if it is terminal or was not expanded.
+        successor: int32 [N, A], the state after each action.
+        event: int16 [N, A], the event of each action.
+        event_object: int16 [N, A], the slot of the object that the event concerns, or -1.
+        over: bool [N, A], whether the action ends the episode.
+        won: bool [N, A], whether the action succeeds.
+        complete: Whether every non-terminal state is a node; otherwise `successor` may lead to states without one.
+        tables: The tables of this layout alone.
+        pay: float64 [2, N, A], the environment's reward at the first and at the last step, linear in between; None for
+            MiniGrid's reward, which is 1.0 and 0.1 for success and 0 otherwise.
     """
 
     layout: int
@@ -53,19 +61,27 @@ class StateGraph:
     pay: NDArray[np.float64] | None = None
 
     def paid(self, nodes: NDArray[np.int64], last: bool = False) -> NDArray[np.float64]:
-        """What the environment pays [K, A] for every action of nodes at the first step, or as it would at the last."""
+        """Return the environment's reward of every action.
+
+        Args:
+            nodes: Nodes, int64 [K].
+            last: Whether to return the reward at the last step of an episode instead of the first.
+
+        Returns:
+            float64 [K, A].
+        """
         if self.pay is not None:
             return self.pay[int(last), nodes]
         return np.where(self.won[nodes], LAST if last else FIRST, 0.0)
 
     def rows_before(self, nodes: NDArray[np.int64], step: int = 0) -> NDArray[np.int32]:
-        """The rows int32 [K, width] of nodes, as if reached at `step`."""
+        """Return the rows of `nodes` [K] as if reached at `step`, int32 [K, width]."""
         rows = self.rows[self.state[nodes]]
         rows[:, col.STEP] = step
         return rows
 
     def rows_after(self, nodes: NDArray[np.int64], step: int = 1) -> NDArray[np.int32]:
-        """The rows int32 [K, A, width] after every action."""
+        """Return the rows after every action of `nodes` [K], with step count `step`, int32 [K, A, width]."""
         rows = self.rows[self.successor[nodes]]
         rows[..., col.STEP] = step
         rows[..., col.EVENT] = self.event[nodes]
@@ -75,17 +91,21 @@ class StateGraph:
 
 
 class Enumerator:
-    """State graphs of the layouts of a pool."""
+    """Computes state graphs of the layouts of a pool."""
 
     def __init__(self, pool: Pool, family: Family, max_steps: int) -> None:
         self._pool, self._family, self._max_steps = pool, family, max_steps
         self._layouts = Layouts(pool, family)
 
     def explore(self, layout: int, limit: int, events: bool, along: Sequence[int] = ()) -> StateGraph:
-        """The graph of a layout, cut off at `limit` nodes.
+        """Return the graph of a layout; costly features are not filled in.
 
-        `events`: states that the last action reached otherwise are told apart. Costly features are not filled in.
-        `along`: actions from the start on; what is nearest to any state that they pass is enumerated first.
+        Args:
+            layout: Index of a layout of the pool.
+            limit: The most nodes.
+            events: Whether states that differ only in the last event are different states.
+            along: Actions from the start. States nearest to the ones that they pass are expanded first; without them,
+                states nearest to the start.
         """
         lay, slots = self._layouts, self._layouts.things.shape[1]
         base = self._base(layout)
@@ -104,7 +124,7 @@ class Enumerator:
         return StateGraph(layout, rows, state, node, successor, event, item, over, won, complete, tables)
 
     def count(self, layout: int, cap: int) -> tuple[int, bool]:
-        """(states with a move left, at most `cap`; whether these are all); the last event is not told apart."""
+        """Return (number of non-terminal states, at most `cap`; whether these are all), events ignored."""
         lay, slots = self._layouts, self._layouts.things.shape[1]
         counted, complete = count_states(self._base(layout), self._start(layout, False), slots, lay.board, layout, cap)
         return int(counted), bool(complete)
@@ -139,7 +159,7 @@ class Enumerator:
 
 @njit(cache=True)
 def wider(old, size, fill):
-    """A copy of `old` with `size` rows."""
+    """Return a copy of `old` with `size` rows; new rows are set to `fill`."""
     new = np.full((size, old.shape[1]), fill, old.dtype)
     new[: old.shape[0]] = old
     return new
@@ -147,7 +167,7 @@ def wider(old, size, fill):
 
 @njit(cache=True)
 def explore(base, starts, slots, board, at, limit, events):
-    """Breadth-first over all actions from `starts` [K, width], all different; returns the arrays of StateGraph."""
+    """Search breadth-first over all actions from distinct `starts` [K, width]; return the arrays of a StateGraph."""
     fixed, goal, rule, row_length = board
     size, width = FIRST_CAPACITY, starts.shape[1]
     states, table = np.empty((size, width), np.int16), np.full(size * 2, -1, np.int32)

@@ -1,4 +1,4 @@
-"""One worked transition for an interface, taken from an episode that is actually played."""
+"""One example transition for an interface, taken from an episode that is played."""
 
 from __future__ import annotations
 
@@ -19,13 +19,20 @@ TELLING = (
 """Events from the most to the least instructive."""
 STEPS = 200
 SEARCHED = 100_000
-"""States that the search for an example's plan may look at."""
+"""The most states of the search for an example's plan."""
 
 
 def worked_example(batch: BatchEnv, names: Sequence[str], schema: Schema, plan: Plan | None) -> dict[str, Any]:
-    """{"prev", "action", "state", "reward"} of the most telling step of an episode: the plan's, or a random one.
+    """Return the most instructive transition of one episode.
 
-    batch: one environment, which is closed afterwards. names: of the actions.
+    Args:
+        batch: One environment, which is closed afterwards.
+        names: Names of the actions.
+        schema: The schema of the state rows.
+        plan: The plan to play; None for random actions.
+
+    Returns:
+        A dict with "prev" and "state" as nested values, "action" as a name, and the environment's "reward".
     """
     batch.reset(0)
     actions = _random_actions(len(names)) if plan is None else plan.actions

@@ -1,6 +1,6 @@
-"""Which MiniGrid tasks exist, how each family decides success, and which words of a mission matter.
+"""The MiniGrid tasks, the rule of success of each family, and the words of a mission that matter.
 
-Plain data: importing this file loads neither minigrid nor numba.
+This file is plain data: importing it loads neither minigrid nor numba.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .state_tracker import COLORS
 
-# Rules of success; kernels.py branches on these numbers.
+# Rules of success; the compiled kernels branch on these numbers.
 REACH, PICK_UP, OPEN, OPEN_IN_ORDER, FETCH, STAND_BESIDE, PUT_NEAR, MATCH, FOREIGN = range(9)
 
 ITEMS = ("key", "ball", "box")
@@ -18,19 +18,29 @@ ITEMS = ("key", "ball", "box")
 
 @dataclass(frozen=True)
 class Family:
-    """Tasks that share a rule of success."""
+    """Tasks that share a rule of success.
+
+    Attributes:
+        name: The family's name, as in the ids.
+        rule: The number of the rule of success, REACH to FOREIGN.
+        relation: The word for the goal in an interface's facts.
+        success: The rule of success in one sentence.
+        mission: A pattern whose groups are the words of the mission that matter to a policy.
+        words: The values of each group, in one-hot order.
+        ranked: Whether the mission names several objects in an order.
+    """
 
     name: str
     rule: int
-    relation: str  # word for the goal in an interface's facts
-    success: str  # the rule of success in one sentence
-    mission: str = ""  # pattern whose groups are the mission's words that matter to a policy
-    words: tuple[tuple[str, ...], ...] = ()  # the values each group can take, in one-hot order
-    ranked: bool = False  # whether the mission names several objects in an order
+    relation: str
+    success: str
+    mission: str = ""
+    words: tuple[tuple[str, ...], ...] = ()
+    ranked: bool = False
 
     @property
     def mission_features(self) -> int:
-        """Width of the mission's one-hot code in an observation."""
+        """The length of the mission's one-hot code in an observation."""
         return sum(map(len, self.words))
 
 
@@ -121,25 +131,25 @@ def _covered() -> dict[str, tuple[Family, int]]:
 
 
 COVERED = _covered()
-"""id -> (family, object slots) of every task the batched engine plays."""
+"""(family, object slots) of every task that the compiled engine plays, by id."""
 
 
 def is_foreign_id(task_id: str) -> bool:
-    """Whether `task_id` is one of minigrid's ids that only the real environment plays."""
+    """Return whether minigrid registers `task_id` and the compiled engine does not play it."""
     if task_id in COVERED or not re.match(r"(MiniGrid|BabyAI)-", task_id):
         return False
     return task_id in registered_ids()
 
 
 def registered_ids() -> list[str]:
-    """Every id that minigrid registers, in its order; imports minigrid."""
+    """Return every id that minigrid registers, in its order; this imports minigrid."""
     import gymnasium
     import minigrid  # noqa: F401  registers its ids
 
     return [name for name in gymnasium.registry if name.startswith(("MiniGrid-", "BabyAI-"))]
 
 
-# A BabyAI mission as counts of these words, once for each of its first two clauses.
+# The observation of a BabyAI mission counts these words in its first clause and in the rest.
 VOCABULARY = (
     "go", "pick", "put", "open", "door", "key", "ball", "box", *COLORS, "next", "front", "behind", "left",
     "right", "then", "after", "and",
@@ -147,9 +157,10 @@ VOCABULARY = (
 
 
 def mission_code(family: Family, mission: str) -> list[float]:
-    """What an observation says of the mission: one one-hot group per word that matters.
+    """Return the mission's part of an observation, `mission_width` numbers.
 
-    Foreign tasks get word counts over VOCABULARY, for the first clause and for the rest.
+    It is one one-hot group per word that matters. For foreign tasks it is the counts of the words of VOCABULARY in the
+    first clause and in the rest. Raises ValueError if the mission does not match the family's pattern.
     """
     if family.rule == FOREIGN:
         clauses = re.split(r"(?=, then|after you|\band\b)", mission, maxsplit=1)
@@ -163,5 +174,5 @@ def mission_code(family: Family, mission: str) -> list[float]:
 
 
 def mission_width(family: Family) -> int:
-    """Length of `mission_code`."""
+    """Return the length of `mission_code` for a family."""
     return 2 * len(VOCABULARY) if family.rule == FOREIGN else family.mission_features

@@ -1,6 +1,6 @@
-"""What a designer is told of a MiniGrid task: a goal, a typed text, and the same as machine-readable facts.
+"""The interface of a MiniGrid task for designers: a goal, a typed text, and the same as machine-readable facts.
 
-The facts name no game: kinds, colours and ids could be renamed throughout and still be composed into rewards.
+The facts do not depend on MiniGrid's names: if kinds, colours and ids were renamed, rewards could still be composed.
 """
 
 from __future__ import annotations
@@ -72,8 +72,14 @@ def build_interface(
 ) -> Interface:
     """Assemble a task's interface.
 
-    pool: its training layouts. actions: their names. pay_rule: what the environment pays, in a sentence. example: of
-    one transition, see examples.worked_example.
+    Args:
+        task_id: The task's id.
+        family: Its family.
+        pool: Its training layouts.
+        schema: The schema of its state rows.
+        actions: Names of its actions.
+        pay_rule: The environment's reward in one sentence.
+        example: One transition, see examples.worked_example.
     """
     facts = _facts(family, pool, schema, actions)
     facts["world"]["moves_by_itself"] = "Dynamic" in task_id
@@ -105,7 +111,7 @@ def _facts(family: Family, pool: Pool, schema: Schema, actions: Sequence[str]) -
 
 
 def _object_counts(pool: Pool) -> dict[str, dict[str, float]]:
-    """How many objects of each kind an episode starts with, over the training pool."""
+    """Minimum, maximum and mean number of objects of each kind at an episode's start, over the training pool."""
     counts = {}
     for index, kind in enumerate(KINDS):
         found = (pool.objects[:, :, OBJECT_KIND] == index).sum(1)
@@ -117,7 +123,7 @@ def _object_counts(pool: Pool) -> dict[str, dict[str, float]]:
 
 
 def _kind_facts(kind: str, pool: Pool) -> dict[str, Any]:
-    """KIND_FACTS narrowed to what occurs in the pool."""
+    """The facts of a kind, restricted to the colours, states and contents that occur in the pool."""
     facts = dict(KIND_FACTS[kind])
     objects = pool.objects.reshape(-1, pool.objects.shape[2])
     mine = objects[objects[:, OBJECT_KIND] == KINDS.index(kind)]
@@ -132,7 +138,7 @@ def _kind_facts(kind: str, pool: Pool) -> dict[str, Any]:
 
 
 def _hidden_kinds(pool: Pool) -> set[str]:
-    """Kinds of objects that start inside a box."""
+    """Kinds of the objects that start inside a box."""
     layouts, slots = np.nonzero(pool.objects[:, :, OBJECT_CONTENT] >= 0)
     contents = pool.objects[layouts, slots, OBJECT_CONTENT]
     return {KINDS[k] for k in pool.objects[layouts, contents, OBJECT_KIND]}
@@ -173,13 +179,13 @@ def _goal_facts(family: Family, pool: Pool) -> dict[str, Any]:
 
 
 def _relations_in(pool: Pool) -> list[str]:
-    """Relations that the missions of a foreign task ask for, told from their verbs."""
+    """The goal relations in the missions of a foreign task, recognised by their verbs."""
     text = " ".join(pool.missions.tolist())
     return [relation for verb, relation in VERBS.items() if verb in text]
 
 
 def _text(task_id: str, facts: dict[str, Any], goal: str, example: dict[str, Any], pay_rule: str) -> str:
-    """The interface as prose and typed lists, at most 110 columns wide where it can be."""
+    """The interface as prose and typed lists."""
     kinds = [f"- {KIND_MECHANICS[kind]}" for kind in facts["kinds"]]
     counts = [f"{kind}: {_range(count)}" for kind, count in facts["object_counts"].items()]
     lava = ["- Stepping into lava ends the episode without success."] if facts["world"]["lava"] else []

@@ -1,8 +1,9 @@
-"""MiniGrid's rules compiled: one step, one view, one state row, each over a batch of N environments.
+"""MiniGrid's rules, compiled: one step, one view and one state row, each over a batch of N environments.
 
-Grids are flat with PAD walls around, so a view never leaves them. A cell's code is minigrid's
-type * 18 + colour * 3 + state.
-Objects are slots; the step kernel also serves the planner, so that both play by the same rules.
+- Grids are flat, with PAD walls on each side, so a view never leaves them.
+- The code of a cell is minigrid's type * 18 + colour * 3 + state.
+- Objects are numbered slots.
+- The planner and the enumeration use the same step kernel, so all play by the same rules.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
 
 # Columns of `agent` int32 [N, 8].
 POS, DIR, HELD, STEP, EVENT, EVENT_SLOT, SOLVED, EPISODE = range(8)
-# Columns of `things` int32 [N, S, 2]; a place of -1 is nowhere: carried, inside a box or gone.
+# Columns of `things` int32 [N, S, 2]; an object at place -1 is carried, inside a box or gone.
 PLACE, STATE = range(2)
 # Columns of `fixed` int32 [L, S, 5].
 KIND, COLOR, CONTENT, TARGET, RANK = range(5)
@@ -40,10 +41,10 @@ def _scaled() -> np.ndarray:
 
 
 def _spread() -> np.ndarray:
-    """int32 [128, 128]: how light spreads along a row of a view, MiniGrid's process_vis.
+    """int32 [128, 128]: how visibility spreads along a row of a view, as in MiniGrid's process_vis.
 
-    Index [seen from below, transparent], a bit per column; the low 7 bits of an entry are the cells
-    seen in the row, the next 7 those lit in the row above.
+    The index is [cells seen from below, transparent cells], one bit per column. The low 7 bits of an entry are the
+    cells seen in the row, the next 7 bits the cells lit in the row above.
     """
     table = np.zeros((128, 128), np.int32)
     for row in range(128):
@@ -73,7 +74,7 @@ IS_CARRYABLE = (_TYPE >= 5) & (_TYPE <= 7)
 
 @njit(cache=True)
 def stride_of(direction, row_length):
-    """Offset of the cell ahead in a flat grid."""
+    """Return the offset of the cell ahead in a flat grid."""
     if direction == 0:
         return 1
     if direction == 1:
@@ -85,7 +86,7 @@ def stride_of(direction, row_length):
 
 @njit(cache=True)
 def slot_at(things, n, place):
-    """Slot of the object that lies in a cell, or -1."""
+    """Return the slot of the object in a cell, or -1."""
     for slot in range(things.shape[1]):
         if things[n, slot, PLACE] == place:
             return slot
@@ -94,13 +95,13 @@ def slot_at(things, n, place):
 
 @njit(cache=True)
 def code_of(fixed, things, n, at, slot):
-    """Cell code of an object."""
+    """Return the cell code of an object."""
     return TYPE_OF_KIND[fixed[at, slot, KIND]] * 18 + fixed[at, slot, COLOR] * 3 + things[n, slot, STATE]
 
 
 @njit(cache=True)
 def toggle(cells, agent, things, fixed, n, at, front, slot):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
-    """Toggle the object `slot` in the cell `front`; returns the event."""
+    """Toggle the object `slot` in the cell `front` and return the event."""
     if slot < 0:
         return E_NOTHING
     kind = fixed[at, slot, KIND]
@@ -126,7 +127,7 @@ def toggle(cells, agent, things, fixed, n, at, front, slot):  # noqa: PLR0913  (
 
 @njit(cache=True)
 def act(cells, agent, things, fixed, n, at, row_length, action):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
-    """MiniGridEnv.step for one environment; returns 1 on the goal, -1 in lava, else 0."""
+    """Do MiniGridEnv.step in one environment; return 1 on the goal, -1 in lava, otherwise 0."""
     if action <= RIGHT:
         agent[n, DIR] = (agent[n, DIR] + (3 if action == LEFT else 1)) & 3
         agent[n, EVENT] = E_TURNED
@@ -171,7 +172,7 @@ def act(cells, agent, things, fixed, n, at, row_length, action):  # noqa: PLR091
 
 @njit(cache=True)
 def step_one(cells, agent, things, fixed, goal, n, at, rule, row_length, action):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
-    """One action of environment `n` on layout `at` under the family's rule; returns (success, over)."""
+    """Apply one action in environment `n` on layout `at` under the family's rule; return (success, over)."""
     agent[n, STEP] += 1
     if rule == REACH:
         outcome = act(cells, agent, things, fixed, n, at, row_length, action)
@@ -220,7 +221,7 @@ def step_one(cells, agent, things, fixed, goal, n, at, rule, row_length, action)
 @njit(cache=True)
 def step_batch(cells, agent, things, layout, fixed, goal, rule, row_length, max_steps, actions,  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
                rewards, terminated, truncated, success):  # fmt: skip
-    """One action in every environment."""
+    """Apply one action in every environment."""
     for n in range(agent.shape[0]):
         won, over = step_one(cells, agent, things, fixed, goal, n, layout[n], rule, row_length, actions[n])
         rewards[n] = 1 - 0.9 * (agent[n, STEP] / max_steps) if won else 0.0
@@ -231,12 +232,12 @@ def step_batch(cells, agent, things, layout, fixed, goal, rule, row_length, max_
 
 @njit(cache=True)
 def start_batch(mask, order, start_cells, start_agent, start_things, cells, agent, things, layout):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
-    """Start the next episode where `mask` is true; environment n's e-th is number e * N + n of `order`."""
+    """Start the next episode where `mask` is true; episode e of environment n is number e * N + n of `order`."""
     count = agent.shape[0]
     for n in range(count):
         if mask[n]:
             number = agent[n, EPISODE] * count + n
-            # Each pass over the pool is shifted by one, so that an environment meets other layouts.
+            # Each pass over the pool is shifted by one, so that an environment gets different layouts.
             at = order[(number + number // order.shape[0]) % order.shape[0]]
             layout[n] = at
             cells[n] = start_cells[at]
@@ -253,24 +254,24 @@ def start_batch(mask, order, start_cells, start_agent, start_things, cells, agen
 
 @njit(cache=True)
 def spread_of(row, place, aside, lit):
-    """Entry of SPREAD for the seven cells of grid `row` from `place` on, of which `lit` are seen from below."""
+    """Return the entry of SPREAD for the seven cells of grid `row` from `place`, of which `lit` are seen from below."""
     clear = 127
     for i in range(VIEW):
-        # Unsigned indices spare a test for negative ones at every read: a third of the time of an observation.
+        # Unsigned indices avoid numba's test for negative ones at every read: a third of an observation's time.
         clear ^= OPAQUE[row[np.uint64(place + i * aside)]] << i
     return SPREAD[np.uint64(lit), np.uint64(clear)]
 
 
 @njit(cache=True)
 def view_from(agent, n, row_length):
-    """(leftmost cell of the view's nearest row, offset of the row ahead, offset of the next cell to the right)."""
+    """Return (leftmost cell of the view's nearest row, offset of the row ahead, offset of the cell to the right)."""
     aside = stride_of((agent[n, DIR] + 1) & 3, row_length)
     return agent[n, POS] - 3 * aside, stride_of(agent[n, DIR], row_length), aside
 
 
 @njit(cache=True)
 def observe_batch(mask, cells, agent, things, layout, fixed, features, see_through, row_length, out):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
-    """Policy observations [N, 151 + F]: scaled view in minigrid's order, direction, mission code."""
+    """Write policy observations [N, 151 + F]: scaled view in minigrid's order, direction, mission code."""
     for n in range(agent.shape[0]):
         if not mask[n]:
             continue
@@ -318,7 +319,7 @@ def view_one(cells, agent, things, fixed, n, at, see_through, row_length, view):
 
 @njit(cache=True)
 def images_batch(cells, agent, things, layout, fixed, see_through, row_length, out):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
-    """MiniGrid's own images, uint8 [N, 7, 7, 3]."""
+    """Write MiniGrid's own images into `out`, uint8 [N, 7, 7, 3]."""
     view = np.empty(VIEW * VIEW, np.int32)
     for n in range(agent.shape[0]):
         view_one(cells, agent, things, fixed, n, layout[n], see_through, row_length, view)
@@ -332,7 +333,7 @@ def images_batch(cells, agent, things, layout, fixed, see_through, row_length, o
 
 @njit(cache=True)
 def rows_batch(cells, agent, things, layout, fixed, row_length, max_steps, width, height, ranked, out):  # noqa: PLR0913  (a kernel: numba compiles arrays, not objects)
-    """State rows, the columns of schema.py."""
+    """Write state rows into `out` int32 [N, width]; columns.py names the columns."""
     stride = 11 if ranked else 10
     for n in range(agent.shape[0]):
         at = layout[n]
@@ -374,5 +375,5 @@ def rows_batch(cells, agent, things, layout, fixed, row_length, max_steps, width
             out[n, base + col.TARGET] = fixed[at, slot, TARGET]
             if ranked:
                 out[n, base + col.RANK] = fixed[at, slot, RANK]
-            out[n, base + stride - 1] = 0  # walking distance: filled in only when a program asks for it
+            out[n, base + stride - 1] = 0  # walking distance: filled in only if a program declares it
             base += stride

@@ -1,4 +1,4 @@
-"""Which actions are optimal in each state of a layout: distances to success, counted in actions (turns cost too)."""
+"""Optimal actions in each state of a layout, by the distance to success in actions (turns count)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from .enumerate import StateGraph
 
 FAR = np.iinfo(np.int32).max // 2
-"""The distance of a state from which no success is known."""
+"""The distance of a state from which success cannot be reached in the graph."""
 
 
 @dataclass(frozen=True)
 class Optimal:
-    """Per node of a state graph: fewest actions to success, every optimal first action, and whether both are exact.
+    """Distances and optimal actions of the N nodes of a state graph.
 
-    distance: int32 [N], FAR where success cannot be reached. actions: bool [N, A], none set where it is FAR.
-    exact: bool [N]; in a graph that was cut off, a state near its rim may have a shorter way through what was left out.
+    Attributes:
+        distance: int32 [N], the fewest actions to success; FAR if success cannot be reached.
+        actions: bool [N, A], every optimal action; none if the distance is FAR.
+        exact: bool [N], whether both are exact. In an incomplete graph, a state near its rim may have a shorter path
+            through states that were not enumerated.
     """
 
     distance: NDArray[np.int32]
@@ -28,14 +31,14 @@ class Optimal:
 
 
 def optimal_actions(graph: StateGraph) -> Optimal:
-    """Shortest distances by breadth-first search backwards from success, over the whole graph."""
+    """Compute shortest distances to success by a breadth-first search backwards over the whole graph."""
     after = graph.node[graph.successor]
     after = np.where(graph.over, -1, after).astype(np.int32)
     distance = _distances(after, graph.won)
     beyond = np.where(graph.won, 0, np.where(after >= 0, distance[after], FAR))
     actions = (beyond + 1 == distance[:, None]) & (distance[:, None] < FAR)
     depth = _depths(after)
-    # A way of d actions from depth k stays within depth k + d; all of that must have been listed.
+    # A path of d actions from depth k stays within depth k + d; all of that must have been enumerated.
     rim = FAR if graph.complete else int(depth.max()) - 1
     return Optimal(distance, actions, depth + distance <= rim)
 

@@ -1,4 +1,4 @@
-"""Plans that solve a layout: the fewest actions where a full search is affordable, else stage by stage."""
+"""Find plans that solve a layout: the shortest if a full search is affordable, otherwise in stages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ MOST_STAGES = 60
 
 @dataclass(frozen=True)
 class Plan:
-    """Actions that solve layout `layout` of a pool; `optimal` if none shorter exists."""
+    """Actions that solve a layout of a pool.
+
+    Attributes:
+        layout: Index of the layout.
+        actions: The actions, from the start.
+        optimal: Whether it is known that no shorter plan exists.
+    """
 
     layout: int
     actions: list[int]
@@ -29,7 +35,7 @@ class Plan:
 
 
 class Planner:
-    """Plans for the layouts of one pool."""
+    """Finds plans for the layouts of one pool."""
 
     def __init__(self, pool: Pool, family: Family, max_steps: int) -> None:
         self._max_steps = max_steps
@@ -38,10 +44,10 @@ class Planner:
         self._memory_cap = MEMORY_CAP // (2 * (3 + 2 * slots))
 
     def plan(self, layout: int, state_cap: int = STATE_CAP) -> Plan | None:
-        """A plan within the episode's step limit, or None if none is found.
+        """Return a plan within the episode's step limit, or None if none is found.
 
-        Looks at `state_cap` states at most; beyond that it searches from one unlocked door or opened box
-        to the next, which gives a valid plan that need not be the shortest.
+        If a full search exceeds `state_cap` states, the planner searches from one unlocked door or opened box to the
+        next. Such a plan is valid but need not be the shortest.
         """
         cap = min(state_cap, self._memory_cap)
         outcome, actions, _ = self._search(layout, self._start(layout), cap, staged=False)
@@ -54,7 +60,7 @@ class Planner:
         return plan if plan is not None and len(plan.actions) <= self._max_steps else None
 
     def _plan_in_stages(self, layout: int, cap: int) -> Plan | None:
-        """Join the shortest ways from each step of progress to the next."""
+        """Join the shortest paths from each step of progress to the next."""
         state, actions = self._start(layout), []
         for _ in range(MOST_STAGES):
             outcome, stage, state = self._search(layout, state, cap, staged=True)
@@ -66,7 +72,7 @@ class Planner:
         return None
 
     def _start(self, layout: int) -> NDArray[np.int16]:
-        """State vector of a layout, see search.py."""
+        """The state vector of a layout's start, see search.py."""
         lay = self._layouts
         agent = [*lay.agent[layout], -1]
         return np.concatenate([agent, lay.things[layout].ravel()]).astype(np.int16)
@@ -80,7 +86,7 @@ class Planner:
     def _search(
         self, layout: int, start: NDArray[np.int16], cap: int, staged: bool
     ) -> tuple[int, list[int], NDArray[np.int16]]:
-        """Run the search; returns (outcome, actions, state reached)."""
+        """Run the compiled search; return (outcome, actions, state reached)."""
         lay = self._layouts
         outcome, moves, parents, last, state = breadth_first(self._base(layout), start, lay.board, layout, cap, staged)
         actions = []

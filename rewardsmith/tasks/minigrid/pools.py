@@ -1,7 +1,7 @@
-"""Pools of starting layouts, taken from the real environment's own reset and kept on disk.
+"""Pools of starting layouts, read from the real environment after its reset and cached on disk.
 
-Pools of a task draw from disjoint ranges of seeds. A layout of "select" or "claim" that also starts an
-episode in "train" is replaced by that of a further seed.
+Pools of a task draw from disjoint ranges of seeds. A layout of "select" or "claim" that also occurs in "train" is
+replaced by the layout of a later seed.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .families import FOREIGN, Family, mission_code
 from .state_tracker import COLORS, KINDS, list_objects, named_objects
 
 FORMAT = 1
-"""Raise when the stored arrays change meaning: older files are then rebuilt."""
+"""The version of the stored arrays. Increase it when their meaning changes, so that older files are rebuilt."""
 
 SIZES: Mapping[str, int] = {"train": 2048, "select": 512, "claim": 1024}
 FIRST_SEED: Mapping[str, int] = {"train": 0, "select": 10_000_000, "claim": 20_000_000}
 TRIES_WITHOUT_NEWS = 512
-"""Seeds in a row that may repeat training layouts before a pool settles for seen ones."""
+"""Consecutive seeds that may repeat training layouts before a pool accepts repeated ones."""
 
 # Columns of Pool.objects.
 OBJECT_KIND, OBJECT_COLOR, OBJECT_X, OBJECT_Y = range(4)
@@ -41,24 +41,45 @@ OBJECT_STATE, OBJECT_CONTENT, OBJECT_TARGET, OBJECT_RANK = range(4, 8)
 
 @dataclass(frozen=True)
 class Pool:
-    """L starting layouts of one task; cells are minigrid's type * 18 + colour * 3 + state."""
+    """L starting layouts of one task.
 
-    seeds: NDArray[np.int64]  # [L], what the real environment was reset with
-    cells: NDArray[np.uint8]  # [L, H, W]
-    agent: NDArray[np.int32]  # [L, 3]: x, y, direction
-    objects: NDArray[np.int32]  # [L, S, 8], columns above; x = -1: inside a box; kind = -1: no such object
-    goal: NDArray[np.int32]  # [L, 2]: slots or cells (y * W + x) that the family's rule reads
-    missions: NDArray[np.str_]  # [L]
-    features: NDArray[np.float32]  # [L, F], the mission as a policy sees it
-    hashes: NDArray[np.str_]  # [L], sha256 over cells, box contents, agent, mission and target
-    unseen: NDArray[np.bool_]  # [], whether no layout occurs in the training pool
+    Attributes:
+        seeds: int64 [L], the seed of the real environment's reset.
+        cells: uint8 [L, H, W], minigrid's type * 18 + colour * 3 + state.
+        agent: int32 [L, 3]: x, y, direction.
+        objects: int32 [L, S, 8], columns OBJECT_KIND to OBJECT_RANK; x is -1 inside a box, kind -1 in an empty slot.
+        goal: int32 [L, 2], slots or cells (y * W + x) that the family's rule of success reads.
+        missions: str [L], the missions in words.
+        features: float32 [L, F], the mission as a policy observes it.
+        hashes: str [L], sha256 over cells, box contents, agent, mission and target.
+        unseen: bool [], whether no layout occurs in the training pool.
+    """
+
+    seeds: NDArray[np.int64]
+    cells: NDArray[np.uint8]
+    agent: NDArray[np.int32]
+    objects: NDArray[np.int32]
+    goal: NDArray[np.int32]
+    missions: NDArray[np.str_]
+    features: NDArray[np.float32]
+    hashes: NDArray[np.str_]
+    unseen: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.seeds)
 
 
 def load_pool(task_id: str, split: str, family: Family, slots: int, count: int, train_count: int) -> Pool:
-    """The task's pool of `count` layouts, from disk if it is there and sound."""
+    """Return a pool of a task, from disk if it is there and intact; otherwise it is built and stored.
+
+    Args:
+        task_id: The task's id.
+        split: "train", "select" or "claim".
+        family: The task's family.
+        slots: The number of object slots.
+        count: The number of layouts.
+        train_count: The number of layouts of the training pool, which the others avoid.
+    """
     name = f"{task_id}-{split}-{count}-{train_count}-minigrid{version('minigrid')}-f{FORMAT}.npz"
     path = cache_folder() / "minigrid" / name
     return _load_cached(path, task_id, split, family, slots, count, train_count)
@@ -81,12 +102,12 @@ def _load_cached(
 
 
 def cache_folder() -> Path:
-    """Where rewardsmith keeps what it can rebuild: $REWARDSMITH_CACHE or ~/.cache/rewardsmith."""
+    """Return the folder of files that can be rebuilt: $REWARDSMITH_CACHE or ~/.cache/rewardsmith."""
     return Path(os.environ.get("REWARDSMITH_CACHE") or Path.home() / ".cache" / "rewardsmith")
 
 
 def read_pool(path: Path) -> Pool | None:
-    """The pool stored at `path`, or None if it is absent or damaged."""
+    """Return the pool stored at `path`, or None if it is absent or damaged."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             return Pool(**{field.name: stored[field.name] for field in fields(Pool)})
@@ -95,7 +116,7 @@ def read_pool(path: Path) -> Pool | None:
 
 
 def write_pool(path: Path, pool: Pool) -> None:
-    """Store `pool` in one step, so that no other process reads half a file."""
+    """Store `pool` atomically, so that no other process reads half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
         try:
@@ -108,7 +129,7 @@ def write_pool(path: Path, pool: Pool) -> None:
 
 
 def build_pool(task_id: str, family: Family, slots: int, count: int, first_seed: int, seen: set[str]) -> Pool:
-    """Layouts of `count` seeds from `first_seed` on, passing over those whose hash is in `seen`."""
+    """Collect `count` layouts from the seeds from `first_seed` on, skipping layouts whose hash is in `seen`."""
     return collect_layouts(make_real(task_id).unwrapped, family, slots, count, first_seed, seen)
 
 
@@ -121,12 +142,19 @@ def collect_layouts(
     seen: set[str],
     beside: Callable[[Any], str] | None = None,
 ) -> Pool:
-    """As `build_pool`, from an environment, which is closed afterwards.
+    """Collect layouts as `build_pool` does, from a given environment, which is closed afterwards.
 
-    beside: what tells layouts apart that look alike; it goes into their hashes.
+    Args:
+        env: The real environment.
+        family: The task's family.
+        slots: The number of object slots.
+        count: The number of layouts.
+        first_seed: The first seed of a reset.
+        seen: Hashes of layouts to skip.
+        beside: Returns a text that distinguishes layouts of equal appearance; it enters their hashes.
     """
     if family.rule != FOREIGN:
-        # Half the cost of a reset is its first observation, which no layout needs.
+        # The first observation is half the cost of a reset, and no layout needs it.
         env.gen_obs = dict
     kept: list[dict[str, Any]] = []
     seed, without_news, unseen = first_seed, 0, True
@@ -148,24 +176,24 @@ def collect_layouts(
 
 
 def make_real(task_id: str) -> Any:
-    """The real gymnasium environment of an id."""
+    """Make the real Gymnasium environment of a MiniGrid or BabyAI id."""
     import gymnasium
     import minigrid  # noqa: F401  registers its ids
 
     with warnings.catch_warnings():
-        # Superseded versions stay available on purpose, for comparison with published results.
+        # Superseded versions are supported for comparison with published results.
         warnings.simplefilter("ignore", DeprecationWarning)
         return gymnasium.make(task_id, disable_env_checker=True)
 
 
 def reset_quietly(env: Any, seed: int) -> dict[str, Any]:
-    """Reset a real environment without the lines that BabyAI prints for layouts it rejects."""
+    """Reset a real environment and return its observation, without BabyAI's printed lines about rejected layouts."""
     with contextlib.redirect_stdout(io.StringIO()):
         return env.reset(seed=seed)[0]
 
 
 def read_layout(env: Any, family: Family, slots: int) -> dict[str, Any]:
-    """One layout's entries in a Pool, read from a real environment that has just been reset."""
+    """Read one layout's entries of a Pool, by name, from a real environment that has just been reset."""
     found = list_objects(env)
     if family.rule != FOREIGN and len(found) > slots:
         raise ValueError(f"{len(found)} objects, {slots} expected; minigrid's layouts have changed")
@@ -186,7 +214,7 @@ def read_layout(env: Any, family: Family, slots: int) -> dict[str, Any]:
 
 
 def _read_objects(env: Any, found: list[Any], slots: int) -> NDArray[np.int32]:
-    """int32 [S, 8], the columns OBJECT_KIND to OBJECT_RANK of every slot."""
+    """The columns OBJECT_KIND to OBJECT_RANK of every slot, int32 [S, 8]."""
     where = {id(cell): divmod(i, env.width)[::-1] for i, cell in enumerate(env.grid.grid) if cell}
     number = {id(item): slot for slot, item in enumerate(found)}
     objects = np.full((slots, 8), -1, np.int32)

@@ -1,4 +1,4 @@
-"""Around an enumeration that had to be cut off: the states that a plan passes, and how many states there are."""
+"""Compiled helpers of a partial enumeration: the states that a plan passes, and the number of reachable states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FIRST_CAPACITY = 1 << 14
 
 @njit(cache=True)
 def place_objects(cells, fixed, things, at):
-    """Put the codes of all objects that lie somewhere into the cells."""
+    """Write the codes of all objects that have a cell into `cells` uint8 [1, C]."""
     for slot in range(things.shape[1]):
         if things[0, slot, PLACE] >= 0:
             cells[0, things[0, slot, PLACE]] = code_of(fixed, things, 0, at, slot)
@@ -21,7 +21,7 @@ def place_objects(cells, fixed, things, at):
 
 @njit(cache=True)
 def states_along(base, start, slots, board, at, events, actions):
-    """The states that `actions` pass from `start`, int16 [K, width], each once, the start first, the last left out."""
+    """Return the distinct states that `actions` pass, int16 [K, width]: the start first, the final state left out."""
     fixed, goal, rule, row_length = board
     width, size = start.shape[0], 8
     while size < 2 * actions.shape[0]:  # a table's size is a power of two
@@ -49,7 +49,7 @@ def states_along(base, start, slots, board, at, events, actions):
 
 @njit(cache=True)
 def count_states(base, start, slots, board, at, cap):
-    """(states with a move left that can be reached from `start`, at most `cap`; whether these are all)."""
+    """Return (number of non-terminal states reachable from `start`, at most `cap`; whether these are all)."""
     fixed, goal, rule, row_length = board
     states, table = np.empty((FIRST_CAPACITY, start.shape[0]), np.int16), np.full(2 * FIRST_CAPACITY, -1, np.int32)
     cells, agent = np.empty((1, base.shape[0]), np.uint8), np.zeros((1, 8), np.int32)

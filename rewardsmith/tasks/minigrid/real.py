@@ -1,4 +1,4 @@
-"""N real MiniGrid environments as a batch, for the ids that the compiled engine does not play."""
+"""A batch of real MiniGrid environments, for the ids that the compiled engine does not play."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGE_SCALE = np.array([10, 5, 2], np.float32)  # largest type, colour and state
 
 
 def with_quick_views(env: Any) -> Any:
-    """`env`, computing its observations five times faster; nearly all of a step's time goes there."""
+    """Make `env` compute its observations five times faster, and return it; they take nearly all of a step's time."""
     from minigrid.minigrid_env import MiniGridEnv
 
     e = env.unwrapped
@@ -30,7 +30,7 @@ def with_quick_views(env: Any) -> Any:
 
 
 def quick_image(e: Any) -> NDArray[np.uint8]:
-    """What MiniGridEnv.gen_obs shows of environment `e`: uint8 [7, 7, 3]."""
+    """Return the image of MiniGridEnv.gen_obs of environment `e`, uint8 [7, 7, 3]."""
     from minigrid.core.world_object import Wall
 
     ax, ay = int(e.agent_pos[0]), int(e.agent_pos[1])
@@ -64,13 +64,20 @@ def _checked_step(env: Any, action: int) -> tuple[dict[str, Any], float, bool, b
 
 
 class RealBatch:
-    """Same layouts, observations and state rows as BatchedGrid, one real environment at a time.
+    """Real environments with the layouts, observations and state rows of BatchedGrid, stepped one at a time.
 
-    An episode's own randomness (obstacles that move) follows from the seed of its layout.
+    The seed of a layout determines the randomness within its episodes, such as moving obstacles.
     """
 
     def __init__(self, task_id: str, envs: Sequence[Any], pool: Pool, schema: Schema) -> None:
-        """envs: the real environments, which this batch closes."""
+        """Take over environments that have been made.
+
+        Args:
+            task_id: The task's id, for messages.
+            envs: The real environments; `close` closes them.
+            pool: The layouts to play.
+            schema: The schema of the state rows.
+        """
         self.num_envs = num_envs = len(envs)
         self.observation_size = IMAGE_SIZE + DIRECTIONS + pool.features.shape[1]
         self.tables: Tables = pool_tables(pool)
@@ -106,7 +113,7 @@ class RealBatch:
             self._start(n, layout)
 
     def _start(self, n: int, layout: int) -> None:
-        """Start environment `n` on a layout of the pool."""
+        """Start an episode in environment `n` on a layout of the pool."""
         self.layout[n] = layout
         self._observed[n] = called(self._id, "reset()", reset_quietly, self._envs[n], int(self._pool.seeds[layout]))
         self._rows[n] = self._trackers[n].start(self._envs[n])[0]

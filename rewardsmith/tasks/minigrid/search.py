@@ -1,6 +1,6 @@
-"""Breadth-first search over whole states, compiled; it steps with the engine's own kernel.
+"""Compiled breadth-first search over whole states; it steps with the engine's own kernel.
 
-A state is int16 [3 + 2 S]: the agent's place, direction and held slot, then each object's place and state.
+A state is int16 [3 + 2 S]: the agent's cell, direction and held slot, then each object's cell and state.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FOUND, EXHAUSTED, CAPPED = range(3)
 
 @njit(cache=True)
 def hash_state(state):
-    """A 64-bit FNV-1a hash."""
+    """Return a 64-bit FNV-1a hash of a state vector."""
     code = np.uint64(14695981039346656037)
     for value in state:
         code = (code ^ np.uint64(value & 0xFFFF)) * np.uint64(1099511628211)
@@ -49,7 +49,7 @@ def hash_state(state):
 
 @njit(cache=True)
 def lookup(table, states, state):
-    """Place in the open-addressing `table` where `state` is, or would go."""
+    """Return the index in the open-addressing `table` where `state` is, or where it would be inserted."""
     mask = table.shape[0] - 1
     spot = np.int64(hash_state(state) & np.uint64(mask))
     while table[spot] >= 0:
@@ -67,7 +67,7 @@ def lookup(table, states, state):
 
 @njit(cache=True)
 def grow(states, parents, moves, count):
-    """The same arrays with twice the room, and a table filled anew."""
+    """Return copies of the arrays with twice the capacity, and a new table of the first `count` states."""
     size = states.shape[0] * 2
     wider = np.empty((size, states.shape[1]), np.int16)
     wider[:count] = states[:count]
@@ -81,7 +81,7 @@ def grow(states, parents, moves, count):
 
 @njit(cache=True)
 def unpack(state, agent, things):
-    """A state vector into the engine's arrays."""
+    """Copy a state vector into the engine's arrays."""
     agent[0, POS], agent[0, DIR], agent[0, HELD] = state[0], state[1], state[2]
     for slot in range(things.shape[1]):
         things[0, slot, PLACE] = state[3 + 2 * slot]
@@ -90,7 +90,7 @@ def unpack(state, agent, things):
 
 @njit(cache=True)
 def pack(agent, things, state):
-    """The engine's arrays into a state vector."""
+    """Copy the engine's arrays into a state vector."""
     state[0], state[1], state[2] = agent[0, POS], agent[0, DIR], agent[0, HELD]
     for slot in range(things.shape[1]):
         state[3 + 2 * slot] = things[0, slot, PLACE]
@@ -99,7 +99,7 @@ def pack(agent, things, state):
 
 @njit(cache=True)
 def worth_taking(things, fixed, at, slot, row_length):
-    """Whether a restricted search picks this object up: it is a target, a useful key, or bars a door."""
+    """Return whether a staged search picks this object up: it is a target, a matching key, or blocks a door."""
     if fixed[at, slot, TARGET] == 1:
         return True
     place = things[0, slot, PLACE]
@@ -117,7 +117,7 @@ def worth_taking(things, fixed, at, slot, row_length):
 
 @njit(cache=True)
 def is_progress(event, things, front):
-    """Whether a stage of the restricted search ends here: a door unlocked, or a box's content shown."""
+    """Return whether a stage of the search ends here: a door was unlocked, or a box revealed its content."""
     if event == E_UNLOCKED:
         return True
     return event == E_OPENED_BOX and slot_at(things, 0, front) >= 0
@@ -125,10 +125,12 @@ def is_progress(event, things, front):
 
 @njit(cache=True)
 def breadth_first(base, start, board, at, cap, staged):
-    """Fewest actions from `start` to success, or in a `staged` search to the next step of progress.
+    """Search for the fewest actions from `start` to success or, if `staged`, to the next step of progress.
 
-    Returns (outcome, moves, parents, last, state): follow `parents` back from `last` to read the plan.
-    Closing a door never shortens a plan, so no state closes one.
+    Closing a door never shortens a plan, so closing actions are not followed.
+
+    Returns:
+        (outcome, moves, parents, last, state): to read the plan, follow `parents` back from `last`.
     """
     fixed, goal, rule, row_length = board
     slots, size = (start.shape[0] - 3) // 2, FIRST_CAPACITY
@@ -160,7 +162,7 @@ def breadth_first(base, start, board, at, cap, staged):
             event = agent[0, EVENT]
             pack(agent, things, state)
             done = won or (staged and is_progress(event, things, front))
-            if done:  # may leave the world as it was, so it is not looked up
+            if done:  # the state may be a known one, so it is not looked up
                 parents[count], moves[count] = head, action
                 return (FOUND if won else EXHAUSTED), moves, parents, count, state
             if event != E_CLOSED and not over:

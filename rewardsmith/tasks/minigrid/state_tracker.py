@@ -1,6 +1,6 @@
 """Read the symbolic state of a running MiniGrid environment, one int32 row per step.
 
-Self-contained (numpy only): its source travels inside exported reward files, where rewardsmith is absent.
+This module needs numpy only: its source is copied into exported reward files, which run without rewardsmith.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Named = list[tuple[int, int, bool]]
 
 
 def list_objects(grid_env: Any) -> list[Any]:
-    """Objects of an episode's start in slot order: cells row by row, the carried one, then box contents."""
+    """Return the objects at an episode's start in slot order: cells row by row, the carried one, box contents."""
     found = [cell for cell in grid_env.grid.grid if cell is not None and cell.type in KINDS]
     if grid_env.carrying is not None:
         found.append(grid_env.carrying)
@@ -37,7 +37,7 @@ def list_objects(grid_env: Any) -> list[Any]:
 
 
 def named_objects(grid_env: Any, objects: list[Any]) -> Named:
-    """What the mission names, as (slot, rank from 1 in the mission's order, whether it is a target)."""
+    """Return the objects that the mission names, as (slot, rank in the mission from 1, whether it is a target)."""
     slots = {id(item): slot for slot, item in enumerate(objects)}
 
     def at(position: Any) -> int:
@@ -66,7 +66,7 @@ def named_objects(grid_env: Any, objects: list[Any]) -> Named:
 
 
 def _instructed(instruction: Any, rank: int = 1) -> Iterator[tuple[Any, int, bool]]:
-    """Objects that a BabyAI instruction names, as (object, rank, whether it is a target)."""
+    """The objects that a BabyAI instruction names, as (object, rank, whether it is a target)."""
     if hasattr(instruction, "instr_a"):
         parts = [instruction.instr_a, instruction.instr_b]
         if type(instruction).__name__ == "AfterInstr":
@@ -83,7 +83,7 @@ def _instructed(instruction: Any, rank: int = 1) -> Iterator[tuple[Any, int, boo
 
 
 class StateTracker:
-    """Rows of one environment, step by step; an object keeps its slot until the episode ends."""
+    """Reads the state rows of one environment; an object keeps its slot until the episode ends."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         objects = next(field for field in schema["fields"] if field["name"] == "objects")
@@ -93,7 +93,7 @@ class StateTracker:
         self._width: int = schema["width"]
 
     def start(self, env: Any) -> tuple[NDArray[np.int32], dict[str, Any]]:
-        """First row (int32 [schema width]) and tables of an episode; call it right after `env.reset`."""
+        """Return an episode's first row (int32 [schema width]) and tables; call it right after `env.reset`."""
         e = env.unwrapped
         self._objects: list[Any] = []
         self._slots: dict[int, int] = {}
@@ -112,13 +112,13 @@ class StateTracker:
         return row, tables
 
     def after(self, env: Any, action: int, reward: float, terminated: bool) -> NDArray[np.int32]:
-        """Row (int32 [schema width]) after `env.step(action)` returned `reward` and `terminated`."""
+        """Return the row (int32 [schema width]) after `env.step(action)` returned `reward` and `terminated`."""
         e = env.unwrapped
         event, slot = self._event(e, int(action), float(reward))
         return self._row(e, EVENTS.index(event), slot, bool(terminated) and float(reward) > 0)
 
     def _slot(self, item: Any) -> int:
-        """Slot of `item`, or -1; an object that appears during the episode takes the next free slot."""
+        """The slot of `item`, or -1; an object that appears during the episode takes the next free slot."""
         if item is None or item.type not in KINDS:
             return -1
         if id(item) not in self._slots and len(self._objects) < self._length:
@@ -129,7 +129,7 @@ class StateTracker:
         return self._slots.get(id(item), -1)
 
     def _event(self, e: Any, action: int, reward: float) -> tuple[str, int]:
-        """What the last action did, and the slot it did it to."""
+        """The last action's event, and the slot of the object that it concerns or -1."""
         ahead = self._slot(self._ahead)
         if action in (0, 1):
             return "turned", -1
@@ -151,7 +151,7 @@ class StateTracker:
         return ("declared" if action == 6 else "nothing"), -1
 
     def _toggled(self, e: Any) -> str:
-        """What toggling the object that was ahead did to it."""
+        """The event of toggling the object that was ahead."""
         if self._ahead.type == "door":
             now = _door_state(self._ahead)
             if now != self._ahead_state:
@@ -161,7 +161,7 @@ class StateTracker:
         return "nothing"
 
     def _row(self, e: Any, event: int, event_slot: int, solved: bool) -> NDArray[np.int32]:
-        """Fill a row and remember what the next event is told from."""
+        """The row of the current state; also stores what the next event is derived from."""
         x, y = (int(v) for v in e.agent_pos)
         direction = int(e.agent_dir)
         front = (x + STEPS[direction][0], y + STEPS[direction][1])
@@ -188,12 +188,12 @@ class StateTracker:
 
 
 def _door_state(item: Any) -> str | None:
-    """`item`'s state if it is a door."""
+    """The state of `item` if it is a door, otherwise None."""
     if item is None or item.type != "door":
         return None
     return "open" if item.is_open else "locked" if item.is_locked else "closed"
 
 
 def snapshot(env: Any, schema: dict[str, Any]) -> NDArray[np.int32]:
-    """The row of `env` as it stands, as if its episode began here (no event, slots by position)."""
+    """Return the row of the current state of `env` as if an episode began here (no event, slots by position)."""
     return StateTracker(schema).start(env)[0]

@@ -1,4 +1,4 @@
-"""A MiniGrid task as rewardsmith sees it: pools, batches, schema, interface, captions, events, drawings."""
+"""MiniGrid tasks played by the real environment: pools, batches, schema, interface, captions, events, drawings."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
 
 ACTIONS = ("TURN_LEFT", "TURN_RIGHT", "FORWARD", "PICK_UP", "DROP", "TOGGLE", "DONE")
 FOREIGN_SAMPLE = 32
-"""Layouts looked at to bound the objects of a task that only the real environment plays."""
+"""The number of layouts from which the object slots and the step limit of a foreign task are estimated."""
 
 
 class MiniGridTask:
-    """The Task protocol over one MiniGrid or BabyAI id, played by the real environment.
+    """The task of one MiniGrid or BabyAI id, played by the real environment.
 
-    Nothing heavy is loaded before it is needed. compiled.CompiledTask adds what the compiled engine can do.
+    numba and minigrid are imported only when they are needed. compiled.CompiledTask adds the compiled engine's
+    capabilities.
     """
 
     engine = "real"
     cheap_steps = False
-    deterministic = False  # what the environment does may depend on what its grid does not show
+    deterministic = False  # the environment may have state that its grid does not show
     first_action = 0
     view_cells = 49
     legend = drawing.LEGEND
@@ -52,12 +53,12 @@ class MiniGridTask:
 
     @cached_property
     def _env(self) -> Any:
-        """One real environment, asked for its size and limits."""
+        """One real environment, from which size and limits are read."""
         env = self.make_env()
         called(self.id, "reset()", reset_quietly, env, 0)
         return env.unwrapped
 
-    # Properties over cached ones: type checkers take no cached_property for a protocol's property.
+    # Properties return cached ones, because type checkers do not accept a cached_property for a protocol's property.
     @property
     def actions(self) -> ActionSet:
         return self._actions
@@ -73,17 +74,17 @@ class MiniGridTask:
     @cached_property
     def _actions(self) -> ActionSet:
         names = ACTIONS if self.id in COVERED else ACTIONS[: int(self._env.action_space.n)]
-        # DONE is the last action where there is one; four turns to the left are a full turn.
+        # DONE is the last action of tasks that have it; four left turns are a full turn.
         return ActionSet(names, idle=len(names) - 1, detour=(ACTIONS.index("TURN_LEFT"),) * 4)
 
     @cached_property
     def slots(self) -> int:
-        """How many objects a state row has room for."""
+        """The number of objects that a state row can hold."""
         return self._survey[0]
 
     @cached_property
     def _survey(self) -> tuple[int, int]:
-        """(object slots, step limit); foreign tasks vary in both, so a sample of layouts is looked at."""
+        """(object slots, step limit); for foreign tasks, whose layouts vary in both, from a sample of layouts."""
         if self.id in COVERED:
             return COVERED[self.id][1], int(self._env.max_steps)
         counts, limits = [], []
@@ -99,21 +100,21 @@ class MiniGridTask:
         return Schema(build_schema(self.slots, self.family.ranked, size, self.max_steps))
 
     def make_env(self) -> Any:
-        """The real gymnasium environment."""
+        """Make one real Gymnasium environment of the task."""
         return make_real(self.id)
 
     def pool(self, split: str) -> Pool:
-        """The layouts of "train", "select" or "claim"."""
+        """Return the layouts of "train", "select" or "claim". Raises ValueError for other names."""
         if split not in self.sizes:
             raise ValueError(f"pool {split!r} is none of {', '.join(self.sizes)}")
         return load_pool(self.id, split, self.family, self.slots, self.sizes[split], self.sizes["train"])
 
     def pool_hashes(self, split: str) -> list[str]:
-        """sha256 of every layout of a pool, over grid, agent, mission and target."""
+        """Return the sha256 of every layout of a pool, over grid, agent, mission and target."""
         return self.pool(split).hashes.tolist()
 
     def start_seed(self, layout: int) -> int:
-        """What the real environment is reset with to start on a training layout."""
+        """Return the seed that makes the real environment's reset start on a training layout."""
         return int(self.pool("train").seeds[layout])
 
     def unseen(self, pool: str) -> bool:
@@ -123,7 +124,7 @@ class MiniGridTask:
         return self.real_batch(num_envs, pool)
 
     def real_batch(self, num_envs: int, pool: str) -> BatchEnv:
-        """The layouts of `pool` in the real environment, whichever engine `batch` plays in."""
+        """Return `num_envs` real environments that play the layouts of `pool`, whichever engine `batch` uses."""
         from .real import RealBatch
 
         layouts = self.pool(pool)
@@ -139,38 +140,38 @@ class MiniGridTask:
         return build_interface(self.id, self.family, self.pool("train"), self.schema, names, self.pay_rule, example)
 
     def _example_plan(self) -> Plan | None:
-        """The plan whose most telling step is the interface's example; None for random play."""
+        """The plan whose most instructive step is the interface's example; None for random play."""
         return None
 
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
         return captions.caption(row, tables, self.schema)
 
     def read_event(self, row: NDArray[Any]) -> tuple[str, str | None]:
-        """The last event in a state row [W], and the kind of object it concerned, if any."""
+        """Return (event, kind of the object that it concerns or None) of the last action, from a state row [W]."""
         return read_event(row, self.schema)
 
     def draw_state(self, row: NDArray[Any], tables: Tables) -> str:
-        """The whole grid of a state row [W], one line per row of cells."""
+        """Return the whole grid of a state row [W], one line of text per row of cells."""
         return drawing.draw_grid(row, tables, self.schema)
 
     def draw_observation(self, observation: NDArray[np.float32]) -> str:
-        """The agent's own view out of an observation [D], seven rows of text."""
+        """Return the agent's own view in an observation [D] as seven rows of text."""
         return drawing.draw_view(observation)
 
     def transition_columns(
         self, before: NDArray[Any], actions: NDArray[Any], after: NDArray[Any], everything: bool
     ) -> NDArray[np.int32]:
-        """int32 [..., K]: what tells transitions apart in words, see drawing.transition_columns."""
+        """Return the columns that determine a transition's description, see drawing.transition_columns."""
         return drawing.transition_columns(before, actions, after, self.schema, everything)
 
     def transition_words(
         self, before: NDArray[Any], action: str, after: NDArray[Any], tables: Tables, drawings: list[str]
     ) -> str:
-        """A transition between two rows [W]; `drawings`: of what was before and after, or empty."""
+        """Describe a transition between two rows [W], see drawing.transition_words."""
         return drawing.transition_words(before, action, after, tables, self.schema, drawings)
 
     def state_reader(self) -> StateReader:
-        """The tracker's own source, the walking distances', and how an exported file calls them."""
+        """Return the sources of the state tracker and of the walking distances, and code that calls them."""
         from . import state_tracker, walking
 
         code = (Path(__file__).parent / "export_parts" / "grid_tracker.py").read_text(encoding="utf-8")
@@ -178,7 +179,7 @@ class MiniGridTask:
         return StateReader(f"gymnasium.make({self.id!r})", (state_tracker,), (features, code))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
-        """Compute the declared costly features in place; rows int32 [..., width]."""
+        """Compute the costly features that are declared in `uses`, in place; rows int32 [..., width]."""
         if "walk_distance" not in uses:
             return
         from .walking import compiled_fill

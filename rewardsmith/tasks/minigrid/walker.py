@@ -1,8 +1,8 @@
-"""Every state that a layout of a real MiniGrid environment can reach, by putting it into one state after another.
+"""Enumerate the states of a layout of a real MiniGrid environment, by putting it into one state after another.
 
-Nothing of its rules is known here. Listing can stop at any number of states and go on later. Most of the time would go
-into saving and restoring; so states share what is alike in them (the grid, plain attributes), and only what an action
-changed is looked at again.
+This module does not know the environment's rules. Enumeration can stop at any number of states and continue later.
+Saving and restoring states would take most of the time. So states share equal parts (the grid, plain attributes), and
+only the parts that an action changed are compared.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .enumerate import StateGraph
 from .pools import reset_quietly
 from .state_tracker import EVENTS, StateTracker
 
-_SAME = 1e-6  # of rewards: an environment may compute in float32
+_SAME = 1e-6  # tolerance of rewards: an environment may compute in float32
 _REPORTED = 256  # states between two reports
 _EVENTS = {name: number for number, name in enumerate(EVENTS)}
 _MINIGRIDS = frozenset(
@@ -35,15 +35,18 @@ _MINIGRIDS = frozenset(
         "spec", "metadata",
     }
 )  # fmt: skip
-"""Attributes of every MiniGridEnv that are kept otherwise, or are none of its dynamics."""
+"""Attributes of every MiniGridEnv that are stored in another way, or do not affect its dynamics."""
 
 Told = tuple[Any, ...]
-"""What StateTracker remembers of a state, from which the next event is told."""
+"""StateTracker's memory of a state, from which it derives the next event."""
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """The cells of some states. things: doors and boxes. placed: what may move, with the place that it knows of."""
+    """The cells that some states share.
+
+    things: doors and boxes. placed: objects that may move, each with the position stored in it.
+    """
 
     number: int
     cells: list[Any]
@@ -54,7 +57,11 @@ class _Grid:
 
 @dataclass(frozen=True)
 class _Plain:
-    """The environment's own attributes in some states. values: of `names`, all of its own; count: of all attributes."""
+    """The environment's own attributes, as some states share them.
+
+    names, values: all attributes that MiniGrid does not define. count: the number of all attributes. plain: those of
+    plain types.
+    """
 
     number: int
     names: tuple[str, ...]
@@ -63,7 +70,7 @@ class _Plain:
     plain: dict[str, Any]
 
     def held_by(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether nothing was set since: every value is the same object."""
+        """Whether `attributes` are unchanged: every value is the same object."""
         if len(attributes) != self.count:
             return False
         try:
@@ -74,7 +81,7 @@ class _Plain:
 
 @dataclass(slots=True)
 class _State:
-    """One state, to be put back. inside: (is_open, is_locked) of the grid's things."""
+    """One state that can be restored. inside: (is_open, is_locked) of the grid's doors and boxes."""
 
     grid: _Grid
     agent: tuple[int, int, int]
@@ -85,13 +92,25 @@ class _State:
 
 
 class Walker:
-    """The states of one training layout, in breadth-first order over all actions; see `StateGraph` for what is kept.
+    """Enumerates the states of one training layout, breadth-first over all actions; `graph` returns them.
 
-    hidden: the environment does more than its states tell, so nothing here may be relied on.
+    Attributes:
+        layout: Index of the training layout.
+        hidden: Whether the states do not determine the environment's behaviour; then no result is valid.
+        tables: The tables of this layout.
     """
 
     def __init__(self, task_id: str, env: Any, layout: int, seed: int, schema: Schema, actions: int) -> None:
-        """env: a new environment, which the walker keeps. seed: of the layout. actions: how many there are."""
+        """Start at the layout's first state.
+
+        Args:
+            task_id: The task's id, for messages.
+            env: A new environment, which only the walker uses from now on.
+            layout: Index of the training layout.
+            seed: The seed of the layout.
+            schema: The schema of the state rows.
+            actions: The number of actions.
+        """
         self.layout, self.hidden = layout, False
         self._task_id, self._actions = task_id, actions
         self._steps = schema.field("max_steps").exact
@@ -99,7 +118,7 @@ class Walker:
         self._env = env.unwrapped
         self._tracker = StateTracker(schema.as_dict())
         first, self.tables = self._tracker.start(self._env)
-        self._env.gen_obs = dict  # observations are most of the cost and none of the dynamics
+        self._env.gen_obs = dict  # observations take most of the time and do not affect the dynamics
         self._grids: dict[tuple[int, ...], _Grid] = {}
         self._plains: dict[tuple[Any, ...], _Plain] = {}
         self._kept_elsewhere = self._other_attributes()
@@ -107,16 +126,16 @@ class Walker:
         start.told = _remembered(self._tracker)
         self._number = {key: 0}
         self._rows, self._kept = [first], [start]  # of every state
-        self._state_of, self._node = [0], {0: 0}  # the state of every node, and the other way round
+        self._state_of, self._node = [0], {0: 0}  # the state of every node, and the node of every state
         self._came: list[tuple[int, int]] = [(-1, -1)]  # (node, action) that led to every node first
-        # Of every node that was expanded, in the order of its actions.
+        # For every expanded node, in the order of its actions.
         self._successor, self._event, self._item = array("i"), array("h"), array("h")
         self._over, self._won, self._pay = array("b"), array("b"), array("d")
-        self._states_after: list[int] = []  # how many states were known when a node had been expanded
+        self._states_after: list[int] = []  # number of known states after each node's expansion
         self._solved_at: tuple[int, int] | None = None
 
     def __len__(self) -> int:
-        """How many states with a move left are known."""
+        """The number of known non-terminal states."""
         return len(self._state_of)
 
     @property
@@ -125,18 +144,21 @@ class Walker:
         return len(self._states_after) == len(self._state_of)
 
     def explore(self, limit: int, until_solved: bool = False) -> None:
-        """Expand states until `limit` are, or none is left, or one from which an action succeeds."""
+        """Expand states until `limit` states are expanded or none is left.
+
+        With `until_solved`, also stop at the first state from which an action succeeds.
+        """
         first = done = len(self._states_after)
         while done < min(limit, len(self._state_of)) and not self.hidden:
             if until_solved and self._solved_at is not None:
                 return
             if (done - first) % _REPORTED == 0:
-                report(f"states of layout {self.layout} listed", done, limit, bound=True, begins=done == first)
+                report(f"states of layout {self.layout} enumerated", done, limit, bound=True, begins=done == first)
             self._expand(done)
             done = len(self._states_after)
 
     def plan(self, limit: int) -> list[int] | None:
-        """Fewest actions from the start to success, if that is within the first `limit` states."""
+        """Return the fewest actions from the start to success; None if the first `limit` states do not reach it."""
         self.explore(limit, until_solved=True)
         if self._solved_at is None or self.hidden:
             return None
@@ -148,7 +170,7 @@ class Walker:
         return plan[::-1]
 
     def graph(self, limit: int) -> StateGraph | None:
-        """The first `limit` states with a move left, listed if they are not yet; None if they hide something."""
+        """Return the graph of the first `limit` non-terminal states; None if `hidden`."""
         self.explore(limit)
         if self.hidden:
             return None
@@ -178,7 +200,10 @@ class Walker:
         self._states_after.append(len(self._rows))
 
     def _step(self, state: _State, here: int, action: int) -> bool:
-        """Note what an action does; False where success is not paid on a line, or the episode is cut short."""
+        """Record an action's outcome.
+
+        False if the success reward is not linear in the step, or if the episode is truncated before its step limit.
+        """
         env, tracker = self._env, self._tracker
         self._put(state)
         _, paid, over, cut, _ = called(self._task_id, "step()", env.step, action)
@@ -211,7 +236,10 @@ class Walker:
         return pay is not None
 
     def _line(self, state: _State, action: int, first: float) -> tuple[float, float] | None:
-        """(pay at step 0, pay at the last step) of an action that succeeds and pays `first` at step 1."""
+        """(reward at step 0, reward at the last step) of an action that succeeds with reward `first` at step 1.
+
+        None if the reward is not linear in the step.
+        """
         steps = self._steps
         if steps < 2:
             return first, first
@@ -228,7 +256,7 @@ class Walker:
         return (first - slope, later[steps]) if abs(told - later[steps // 2]) <= _SAME else None
 
     def _row(self) -> NDArray[np.int32]:
-        """The row of the state that the environment is in, without an event."""
+        """The row of the environment's present state, without an event."""
         row = self._tracker._row(self._env, 0, -1, False)
         row[col.STEP] = 0
         return row
@@ -253,7 +281,7 @@ class Walker:
             state.carried.cur_pos = np.array([-1, -1])
 
     def _seen(self, before: _State | None) -> tuple[_State, tuple[Any, ...]]:
-        """(the state that the environment is in, its key); `before`: the one that it came from."""
+        """(the environment's present state, its key); `before` is the state that it came from."""
         env = self._env
         grid = self._grid_of(env.grid.grid, before)
         inside = tuple([(getattr(t, "is_open", None), getattr(t, "is_locked", None)) for t in grid.things])
@@ -291,12 +319,12 @@ class Walker:
         return known
 
     def _other_attributes(self) -> str:
-        """What of the environment's own attributes is not plain, in words that can be compared."""
+        """The environment's own attributes that are not plain, as a text that can be compared."""
         return _in_words({k: v for k, v in vars(self._env).items() if not _plain(v)})
 
 
 def own_attributes(env: MiniGridEnv) -> str:
-    """An environment's own attributes, plain or not, in words that can be compared: what its grid may not show."""
+    """Return all of an environment's own attributes, which its grid may not show, as a text that can be compared."""
     return _in_words(vars(env))
 
 
@@ -313,7 +341,7 @@ def _remind(tracker: StateTracker, told: Told) -> None:
 
 
 def _plain(value: Any) -> bool:
-    """Whether an attribute is kept with a state, and put back."""
+    """Whether an attribute is stored with a state and restored."""
     return value is None or isinstance(value, int | float | str | bool | np.generic)
 
 

@@ -1,7 +1,7 @@
-"""Walking distances on a grid, through doors as they are: a costly feature that programs must declare.
+"""Walking distances on a grid, with doors as they are: a costly feature that programs must declare.
 
-One function, plain enough for numba and for an interpreter: training compiles it, exported reward files carry
-its source as it stands.
+The one function is plain enough for numba and for an interpreter: training compiles it, and exported reward files
+contain its source unchanged.
 """
 
 from __future__ import annotations
@@ -14,14 +14,21 @@ import numpy as np
 
 
 def fill_walk_distances(rows: Any, walls: Any, lava: Any, start: int, stride: int, slots: int) -> None:
-    """Write every present object's walking distance into rows, int32 [K, width].
+    """Write the walking distance from the agent to every present object into the object's last column.
 
-    The distance is the number of cells stepped into from the agent's to the object's own; the object itself need
-    not be enterable. Walls, lava, doors that are not open and other objects block the way, goal squares and open
-    doors do not. -1: there is no way. A carried object's distance is 0. walls, lava: bool [L, W, H].
-    start, stride, slots: where objects lie in a row; an object's last column is its distance.
+    The distance is the number of cells stepped into from the agent's cell to the object's cell, which need not be
+    enterable. Walls, lava, doors that are not open and other objects block the path; goal squares and open doors do
+    not. The distance is -1 if there is no path, and 0 for a carried object.
+
+    Args:
+        rows: State rows, int32 [K, width].
+        walls: bool [L, W, H].
+        lava: bool [L, W, H].
+        start: Column of the first object.
+        stride: Columns per object.
+        slots: Number of objects.
     """
-    door, goal, open_door = 1, 4, 0  # places in KINDS and STATES
+    door, goal, open_door = 1, 4, 0  # indices into KINDS and STATES
     width, height = walls.shape[1], walls.shape[2]
     cells = width * height
     distance = np.empty(cells, np.int32)
@@ -58,7 +65,7 @@ def fill_walk_distances(rows: Any, walls: Any, lava: Any, start: int, stride: in
                 if distance[beside] >= 0 or walls[layout, nx, ny]:
                     continue
                 distance[beside] = distance[cell] + 1
-                # A blocked cell is reached, for the sake of the object in it, but not passed.
+                # A blocked cell gets a distance, because of the object in it, but is not passed.
                 if blocked[beside] == 0:
                     queue[tail] = beside
                     tail += 1
@@ -71,7 +78,7 @@ def fill_walk_distances(rows: Any, walls: Any, lava: Any, start: int, stride: in
 
 @lru_cache(maxsize=1)
 def compiled_fill() -> Callable[..., None]:
-    """fill_walk_distances, compiled (once; cached on disk)."""
+    """Return fill_walk_distances compiled by numba; the result is cached in the process and on disk."""
     import numba
 
     return numba.njit(cache=True)(fill_walk_distances)
