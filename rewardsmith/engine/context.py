@@ -1,4 +1,4 @@
-"""What every handler needs: the database and the settings."""
+"""The Context that every part of the engine works with: the database, the settings, and the folders of a job."""
 
 from __future__ import annotations
 
@@ -20,39 +20,45 @@ T = TypeVar("T")
 
 
 class TrialProcess(Protocol):
-    """A running trial, in a process group of its own; subprocess.Popen is one."""
+    """A running trial in a process group of its own. subprocess.Popen has this interface."""
 
     pid: int
     returncode: int | None
 
     def poll(self) -> int | None:
-        """The exit code, or None while it runs."""
+        """Return the exit code, or None while the process runs."""
         ...
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code. Raises subprocess.TimeoutExpired."""
+        """Wait for the exit code. Raises subprocess.TimeoutExpired after `timeout` seconds."""
         ...
 
 
 Launch = Callable[[str, list[str], dict[str, str], Path], TrialProcess]
-"""(task_files.task_key of the task, arguments of workers.trial, environment, log file) to the started process."""
+"""Starts a trial, given task_files.task_key of its task, arguments of workers.trial, environment and log file."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """One process's view of the service."""
+    """The database and settings of one process.
+
+    Attributes:
+        database: The open database.
+        settings: The settings of the installation.
+        launch: Starts trials on the CPU; None starts a new interpreter for each (engine.items.supervise).
+        served: Whether this process works for the service. Then every job counts as submitted, whatever its row says.
+        trial_look: Seconds between two checks of a trial's memory and of the request to stop. Longer if `launch`
+            returns processes that can be woken.
+    """
 
     database: Engine
     settings: Settings
     launch: Launch | None = None
-    """How trials on the processor are started: None = a fresh interpreter each. See engine.items.supervise."""
     served: bool = False
-    """Whether this process works for the service: each of its jobs was submitted, whatever a row says."""
     trial_look: float = 0.05
-    """Seconds between looks at a trial's memory and whether to stop; more where `launch`'s processes are woken."""
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in one transaction; if the database's server goes away meanwhile, again when it is back."""
+        """Run `work` in one transaction. If the database's server goes away, repeat it when the server is back."""
 
         def transaction() -> T:
             with self.database.begin() as connection:
@@ -62,30 +68,39 @@ class Context:
 
     @property
     def store(self) -> ArtifactStore:
-        """Where finished files go. Raises StorageError."""
+        """The store of finished files. Raises StorageError if it cannot be opened."""
         return ArtifactStore(self.settings.store_url)
 
     def job_folder(self, job_id: str) -> Path:
-        """This machine's folder of a job's checkpoints and logs. Raises StorageError for an id that names another."""
+        """Return the folder of a job's checkpoints and logs. Raises StorageError for an id that is not a plain name."""
         return self.settings.artifacts / plain_name(job_id)
 
     def trial_folder(self, candidate_id: str, purpose: str, seed: int) -> Path:
-        """Where a trial keeps its checkpoint. Raises StorageError for an id that names another folder."""
+        """Return the folder of a trial's checkpoint. Raises StorageError for an id that is not a plain name."""
         job = candidate_id.split("-", 1)[0]
         return self.job_folder(job) / f"{plain_name(candidate_id)}-{plain_name(purpose)}-{int(seed)}"
 
 
 def plain_name(text: str) -> str:
-    """`text`, an id that a row holds, as the name of one file. Raises StorageError where it is not a plain name."""
+    """Return `text`, an id from the database, for use as a file name. Raises StorageError if it is not a plain name."""
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", text):
-        raise StorageError(f"The id {text!r} in the database is none that rewardsmith gives.", "Nothing was written.")
+        raise StorageError(
+            f"The database contains the id {text!r}, which rewardsmith did not create. Nothing was written.",
+            "Find out which program wrote this row, and delete the job.",
+        )
     return text
 
 
 def open_context(settings: Settings, *, must_exist: bool = False, patient: bool = False) -> Context:
-    """A Context on the settings' database; `patient` waits for a server that is away. Raises StorageError.
+    """Open the database of the settings. The folder `settings.home`, if it exists, is made private to its owner.
 
-    Where the folder of the settings is there, it becomes private to its user.
+    Args:
+        settings: The settings of the installation.
+        must_exist: Whether a missing database is an error; otherwise it is created.
+        patient: Whether to wait for a database server that is away.
+
+    Raises:
+        StorageError: The database cannot be opened.
     """
     keep_private(settings.home)
     return Context(open_database(settings.url, must_exist=must_exist, patient=patient), settings)

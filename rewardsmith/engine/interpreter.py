@@ -1,6 +1,7 @@
-"""Starting Python: never with the folder that one stands in on its path.
+"""Command lines that start Python without the current folder on its import path.
 
-`python -m` puts that folder first, so that an `argparse.py` in it would run with every key of the environment.
+`python -m` puts the current folder first, so that a file `argparse.py` in it would run with the API keys of the
+environment.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import sys
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""Of a started process's environment: what it starts in turn, by whatever library, keeps to the same."""
+"""Environment of started processes: the Python processes that they start also leave the current folder out."""
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """The command line that runs an installed module."""
+    """Return the command line that runs an installed module with `arguments`."""
     return [sys.executable, "-P", "-m", module, *arguments]

@@ -1,4 +1,4 @@
-"""What a sandboxed process of this machine observes, asked before a worker takes anybody's programs."""
+"""The sandbox level of this machine, measured before a worker runs programs of other people."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from sandbox.client import Isolation, Observation, SandboxError, observe_level
 
 
 def observe() -> Observation:
-    """Which layers held when a sandboxed process tried them just now. Raises RewardsmithError if none starts."""
+    """Start a sandboxed process that tests every layer. Raises RewardsmithError if it cannot be started."""
     try:
         return observe_level()
     except SandboxError as error:
         cause, _, remedy = str(error).partition("\n")
-        raise RewardsmithError(cause, remedy or "See sandbox/README.md.") from error
+        raise RewardsmithError(cause, remedy or "sandbox/README.md describes what the sandbox needs.") from error
 
 
 def observed_level(floor: Isolation) -> Isolation:
-    """The protection level that a program would have here. Raises RewardsmithError below `floor`."""
+    """Return the sandbox level of this machine. Raises RewardsmithError if it is below `floor`."""
     seen = observe()
     if seen.level.is_below(floor):
         layers = ", ".join(f"{layer} ({why})" for layer, why, _ in seen.missing)
         raise RewardsmithError(
-            f"A program would be protected at level {seen.level}, below {floor}; not in force: {layers}.",
+            f"The sandbox reaches level {seen.level} on this machine, below the required {floor}; missing: {layers}.",
             "; ".join(dict.fromkeys(remedy for _, _, remedy in seen.missing)).capitalize() + ".",
         )
     return seen.level

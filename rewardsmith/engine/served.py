@@ -1,7 +1,8 @@
-"""What a submitted job may not ask of the workers, and the one reading of it that a worker goes by.
+"""Restrictions on submitted jobs, checked at submission and again by every worker.
 
-Whoever submits can write no row, but the rows are not trusted either: another version, or a role with more rights, may
-have written them. So a worker checks the very snapshot that it then works from, and reads nothing of a job twice.
+A submitter cannot write rows directly, but workers do not trust the rows either: another version of rewardsmith, or a
+database role with more rights, may have written them. A worker checks the same snapshot that it then works from, and
+reads no part of a job twice.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from rewardsmith.tasks.described.modules import refuse_task_files
 
 
 class NotServed(UsageError):
-    """A submitted job asks for something that only its own machine may do."""
+    """A submitted job requires something that is allowed only for jobs on the user's own machine."""
 
 
 SERVED_SETTINGS = frozenset(
@@ -36,24 +37,25 @@ SERVED_SETTINGS = frozenset(
         "verification", "train_anyway", "episode_budget", "planner", "seed", "training", "budget", "name",
     }
 )  # fmt: skip
-"""Settings that a submitted job may change; every other one is refused, a new one until it is listed here."""
+"""Settings that a submitted job may change. All others are refused, also new ones until they are added here."""
 
-# A provider's client may take an address within a model's name for the server to send its key to
-# ("huggingface/https://host/"), and some put the name into one: plain parts between single slashes do neither.
+# A provider's client may use an address in a model's name as the server that it sends its key to
+# ("huggingface/https://host/"), and some clients insert the name into an address. Plain parts between single slashes
+# are safe from both.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.:+-]*(/@?[A-Za-z0-9][\w.:+-]*)*(@[A-Za-z0-9][\w-]*)?", re.ASCII)
-# Of Amazon's long names one part becomes part of a server's name ("bedrock/agentcore/arn:aws:...:evil.example/:..."),
-# and their own regions hold neither dots nor slashes.
+# One part of an Amazon resource name becomes part of a server's name
+# ("bedrock/agentcore/arn:aws:...:evil.example/:..."). Real regions contain neither dots nor slashes.
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]+:[0-9]+:[\w./:-]+", re.ASCII)
 _LONGEST_NAME = 200
 
 
 def is_served(context: Context, job: Job) -> bool:
-    """Whether a job is the service's: whatever its row says, every one that a worker of the service holds."""
+    """Return whether a job was submitted. In a worker of the service every job counts as submitted."""
     return context.served or job.service
 
 
 def checked_snapshot(context: Context, connection: Connection, job_id: str) -> Snapshot:
-    """All rows of one job, for whoever does its work. Raises NotServed for a served job that may not be done."""
+    """Read all rows of a job before working on it. Raises NotServed for a submitted job that is not allowed."""
     try:
         snapshot = read_snapshot(connection, job_id)
     except ValidationError as error:
@@ -65,17 +67,17 @@ def checked_snapshot(context: Context, connection: Connection, job_id: str) -> S
 
 
 def unreadable(error: ValidationError) -> NotServed:
-    """What to say of a job whose settings this version cannot read."""
+    """Return the error for a job whose settings this version cannot read."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"]) or "spec"
     return NotServed(
         f"The job's settings cannot be read: {place}: {first['msg']}.",
-        "Submit it again with the version of rewardsmith that the workers have.",
+        "Submit the job again with the version of rewardsmith that the workers run.",
     )
 
 
 def require_served(spec: JobSpec) -> None:
-    """`check_served` for stored settings, which may name what this version does not know. Raises NotServed."""
+    """Check stored settings as `check_served` does. An unknown method or option also raises NotServed."""
     try:
         check_served(spec)
     except NotServed:
@@ -85,52 +87,54 @@ def require_served(spec: JobSpec) -> None:
 
 
 def check_served(spec: JobSpec) -> None:
-    """Raises NotServed for a spec that would have a worker read files, import code or send its keys elsewhere."""
+    """Raise NotServed for settings that would make a worker read files, import code or send its keys elsewhere."""
     if spec.task not in _installed():
         raise NotServed(
-            f"The task {spec.task!r} is not installed with the workers.",
-            "Give an id of `rewardsmith tasks list`; a task file is read on one machine only: `rewardsmith run`.",
+            f"The workers have no task {spec.task!r}.",
+            "Set task to an id of `rewardsmith tasks list`. For a task described by a YAML file use `rewardsmith run`.",
         )
     if spec.description is not None:
         raise NotServed(
-            "A submitted job may not carry a description of its task: it could have workers import a module.",
-            "Leave `description` out, and name a task of `rewardsmith tasks list`.",
+            "A submitted job may not contain a description of its task, because a worker would import its module.",
+            "Remove `description`, and set task to an id of `rewardsmith tasks list`.",
         )
     if spec.record is not None or spec.replay is not None:
         raise NotServed(
-            "A submitted job cannot record to, or replay from, a file of the worker's.",
-            "Use `rewardsmith run` for recordings.",
+            "A submitted job may not set record or replay, because they name files of the worker's machine.",
+            "Remove them, or use `rewardsmith run`.",
         )
     if spec.api_base is not None:
         raise NotServed(
-            "A submitted job may not choose the address that the workers' keys are sent to.",
-            "Leave api_base out; whoever runs the workers sets REWARDSMITH_API_BASE.",
+            "A submitted job may not set api_base, because the workers' API keys would be sent to that address.",
+            "Remove api_base; the operator of the workers sets REWARDSMITH_API_BASE.",
         )
     for name, setting in JobSpec.model_fields.items():
         if name not in SERVED_SETTINGS and getattr(spec, name) != setting.get_default(call_default_factory=True):
-            raise NotServed(f"A submitted job may not set {name}.", "Leave it out, or use `rewardsmith run`.")
+            raise NotServed(f"A submitted job may not set {name}.", f"Remove {name}, or use `rewardsmith run`.")
     for model in asked_models(spec):
         _check_model(model)
     if recipe_of(spec).reads_files:
         raise NotServed(
-            f"An option of {spec.method} names a file, and a submitted job may not have workers read theirs.",
-            "Leave language_model out, or use `rewardsmith run`.",
+            f"An option of {spec.method} names a file, but a submitted job may not read files of the worker's machine.",
+            "Remove the option language_model, or use `rewardsmith run`.",
         )
 
 
 def asked_models(spec: JobSpec) -> list[str]:
-    """Every model that a job names, whatever for."""
+    """Return all models that a job's settings name, fallbacks included."""
     named = [spec.model, spec.designer_model, spec.critic_model, spec.analyzer_model, *spec.fallback_models]
     return [name for name in named if name]
 
 
 def _check_model(name: str) -> None:
     if needs_files(name):
-        raise NotServed(f"The model {name!r} needs files of one machine.", "Use `rewardsmith run` for it.")
+        raise NotServed(
+            f"The model {name!r} reads files, which a submitted job may not do.", "Use `rewardsmith run` for it."
+        )
     if not is_ours(name) and not _is_plain(name):
         raise NotServed(
-            f"The model {name[:_LONGEST_NAME]!r} is no plain name: an address in it would be sent the workers' keys.",
-            "Name it PROVIDER/MODEL, such as openai/gpt-4o.",
+            f"The model {name[:_LONGEST_NAME]!r} is not a plain name: an address in it would get the workers' keys.",
+            "Write PROVIDER/MODEL, such as openai/gpt-4o.",
         )
 
 
@@ -141,12 +145,15 @@ def _is_plain(name: str) -> bool:
 
 
 def _check_names(snapshot: Snapshot) -> None:
-    """Ids become names of folders and files."""
+    """Raise NotServed for ids that are not plain names, because ids become names of folders and files."""
     job = snapshot.job.id
     own = re.compile(rf"{re.escape(job)}-[0-9A-Za-z]+")
     strange = [c.id for c in snapshot.candidates if not own.fullmatch(c.id)]
     if strange or not re.fullmatch(r"[0-9A-Za-z]+", job):
-        raise NotServed(f"{(strange or [job])[0]!r} is no id that rewardsmith gives.", "Submit the job again.")
+        raise NotServed(
+            f"The job contains the id {(strange or [job])[0]!r}, which rewardsmith did not create.",
+            "Submit the job again.",
+        )
 
 
 @lru_cache
@@ -155,7 +162,7 @@ def _installed() -> frozenset[str]:
 
 
 def warm_up() -> None:
-    """Before a worker claims its first item: open no task files from here on, load tasks and methods (a second)."""
+    """Prepare a worker before it claims its first item: refuse task files, load tasks and methods (about a second)."""
     refuse_task_files()
     _installed()
     all_methods()

@@ -267,7 +267,7 @@ def test_worker_refuses_a_description_in_a_submitted_job(context):
     run_item(context, item.id, "me")
     with read(context.database) as connection:
         found = records.get_job(connection, job)
-    assert found.state == "paused" and "may not carry a description" in (found.note or "")
+    assert found.state == "paused" and "may not contain a description" in (found.note or "")
     assert "line_env" not in sys.modules
 
 

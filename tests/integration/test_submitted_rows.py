@@ -64,15 +64,15 @@ def test_what_would_harm_a_reader_is_not_stored(owner, submitter, asked):
 
 HOSTILE = [
     ({"api_base": "http://evil.example"}, "keys"),
-    ({"model": "huggingface/https://evil.example/"}, "no plain name"),
-    ({"critic_model": "oobabooga/http://evil.example"}, "no plain name"),
-    ({"fallback_models": ["openai/x//evil.example"]}, "no plain name"),
+    ({"model": "huggingface/https://evil.example/"}, "not a plain name"),
+    ({"critic_model": "oobabooga/http://evil.example"}, "not a plain name"),
+    ({"fallback_models": ["openai/x//evil.example"]}, "not a plain name"),
     ({"designer_model": "manual"}, "files"),
     ({**dict.fromkeys(("designer_model", "critic_model", "analyzer_model"), "synth"), "model": "listed:/x"}, "files"),
     ({"record": "/tmp/written"}, "file"),
     ({"replay": "/etc/passwd"}, "file"),
-    ({"task": "/tmp/evil.yaml"}, "not installed"),
-    ({"task": "os:CartPole-v1"}, "not installed"),
+    ({"task": "/tmp/evil.yaml"}, "have no task"),
+    ({"task": "os:CartPole-v1"}, "have no task"),
     ({"unheard_of": 1}, "cannot be read"),
     ({"samples": 3, "iterations": "many"}, "cannot be read"),
     ({"method": "of-another-version"}, "no method"),
@@ -172,14 +172,14 @@ def test_a_trials_process_checks_the_job_that_it_reads_itself(owner, submitter):
     item = queue.claim(owner.database, "me", 60, kinds=["baseline"], service=True)
     spec = json.dumps(any_spec(task="/tmp/evil.yaml"))
     write(owner.database, "UPDATE jobs SET service = false, spec = CAST(:spec AS json)", spec=spec)
-    with pytest.raises(NotServed, match="not installed"):
+    with pytest.raises(NotServed, match="have no task"):
         train_item(Context(owner.database, owner.settings, served=True), item)
 
 
 @pytest.mark.parametrize("name", ["../../../tmp/x", "job/../../x", "", ".hidden", "a" * 80])
 def test_an_id_of_a_row_names_no_other_folder(tmp_path, name):
     context = Context(create_engine("sqlite://"), Settings(home=tmp_path))
-    with pytest.raises(StorageError, match="none that rewardsmith gives"):
+    with pytest.raises(StorageError, match="rewardsmith did not create"):
         context.job_folder(name)
-    with pytest.raises(StorageError, match="none that rewardsmith gives"):
+    with pytest.raises(StorageError, match="rewardsmith did not create"):
         context.trial_folder(name, "search", 0)

@@ -1,4 +1,4 @@
-"""Applying what `decide` decides: one transaction, idempotent, callable from anywhere."""
+"""Applies the steps of `decide` to the database, in one transaction each. Any process may call `advance`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MOST_STEPS = 50
 
 
 def advance(context: Context, job_id: str) -> int:
-    """Write a job's next work items; returns how many steps were taken.
+    """Apply the next steps of a job; return how many were applied.
 
-    A submitted job whose settings cannot be read, or lead to numbers that the database does not hold, is paused with
-    the reason: one such job must not keep a scheduler from all others.
+    A submitted job is paused with a note if its settings cannot be read, or lead to numbers that the database cannot
+    store. Otherwise one such job would stop a scheduler from advancing all others.
     """
     try:
         return _advance(context, job_id)
@@ -42,7 +42,7 @@ def advance(context: Context, job_id: str) -> int:
 
 def _advance(context: Context, job_id: str) -> int:
     taken = 0
-    # Some steps (a death, a closed round) make further ones possible at once.
+    # Some steps (a rejection, a closed round) make further steps possible at once.
     for _ in range(_MOST_STEPS):
         steps = context.write(lambda connection: _step(connection, job_id))
         taken += steps
@@ -52,7 +52,7 @@ def _advance(context: Context, job_id: str) -> int:
 
 
 def _step(connection: Connection, job_id: str) -> int:
-    # Two workers that finish at once must not both decide from a half of what was done.
+    # Without the lock, two workers that finish at the same time would each decide without the other's result.
     records.lock_job(connection, job_id)
     steps = decide(read_snapshot(connection, job_id))
     for step in steps:
@@ -73,7 +73,7 @@ def _apply(connection: Connection, job_id: str, step: Step) -> None:
         case SetBest(candidate_id):
             records.update_job(connection, job_id, best_candidate=candidate_id)
         case FinishJob(state, note):
-            # Where the job fails, what is under way is wanted no more.
+            # If the job fails, its open items are useless.
             queue.cancel_open(connection, job_id)
             records.stop_trials(connection, job_id)
             best = read_snapshot(connection, job_id).ranking()

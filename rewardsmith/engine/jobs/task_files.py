@@ -1,4 +1,4 @@
-"""A job's own copy of the task that a file describes: made when the job is created, used by everything after."""
+"""A job's copy of the YAML file that describes its task, made when the job is created and used from then on."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rewardsmith.tasks.described.stored import changes_of, sources_now, store_ta
 
 
 def with_description(spec: JobSpec) -> JobSpec:
-    """`spec` with the text of its task's file, if a file describes it; what is stored already stays.
+    """Return `spec` with a copy of the file that describes its task, if there is one. A stored copy is kept.
 
-    Raises UsageError for a description or an environment that cannot be used.
+    Raises UsageError if the description or its environment is invalid.
     """
     if spec.description is not None:
         _require_recorded(spec)
@@ -29,25 +29,29 @@ def with_description(spec: JobSpec) -> JobSpec:
 
 
 def _require_recorded(spec: JobSpec) -> None:
-    """A recording brings its task with it, which has no job yet that could be marked."""
+    """Raise UsageError if the task of a recording has changed; there is no job yet whose row could be marked."""
     try:
         require_same_task(spec)
     except TaskChanged as error:
         raise UsageError(
-            error.cause, f"Put it back, or give --task {spec.task} to describe the task as it is now."
+            error.cause, f"Restore it, or pass --task {spec.task} to use the task as it is now."
         ) from error
 
 
 def require_same_task(spec: JobSpec) -> None:
-    """Raises TaskChanged where the module of a stored task has changed."""
+    """Raise TaskChanged if the module of a stored task has changed."""
     if spec.description is not None:
         get_task(spec.task, spec.description)
 
 
 def accept_task_change(context: Context, job_id: str) -> list[str]:
-    """Let a job go on with its task's module as it is now, and mark it; returns what had changed, in words.
+    """Let a job continue with its task's module as it is now, and mark the job.
 
-    Raises UsageError if the module is not there.
+    Returns:
+        A sentence for each change; empty if nothing has changed.
+
+    Raises:
+        UsageError: The module is missing.
     """
     with read(context.database) as connection:
         spec = JobSpec.model_validate(records.get_job(connection, job_id).spec)
@@ -56,7 +60,9 @@ def accept_task_change(context: Context, job_id: str) -> list[str]:
         return []
     found = sources_now(described, spec.task)
     if found is None:
-        raise UsageError(f"The task {spec.task} cannot be opened: {changes[0]}.", "Put the module back.")
+        raise UsageError(
+            f"The task {spec.task} cannot be opened: {changes[0]}.", "Restore the module of its environment."
+        )
     mark = f"{now():%Y-%m-%d %H:%M} UTC: {'; '.join(changes)}"
     with context.database.begin() as connection:
         records.lock_job(connection, job_id)
@@ -70,14 +76,14 @@ def accept_task_change(context: Context, job_id: str) -> list[str]:
 
 
 def task_key(spec: JobSpec) -> str:
-    """A job's task in one text, for a process that is to load it: its id, or JSON of its stored description."""
+    """Return a job's task as one string for another process: its id, or JSON of its stored description."""
     if spec.description is None:
         return spec.task
     return json.dumps([spec.task, spec.description.model_dump(mode="json")], sort_keys=True)
 
 
 def read_key(key: str) -> tuple[str, TaskDescription | None]:
-    """The arguments of get_task that `task_key` wrote down."""
+    """Convert a string of `task_key` to the arguments of get_task."""
     if not key.startswith("["):
         return key, None
     name, described = json.loads(key)

@@ -1,6 +1,6 @@
-"""A job's limit on money, tokens and calls: each call is refused, or its cost reserved, before it is sent.
+"""Enforces a job's limits on calls, tokens and dollars: each call reserves its largest cost before it is sent.
 
-The sums are kept by storage/ledger.py. Whether a job asks for more at all is decided in engine/search/job_budget.py.
+storage/ledger.py keeps the sums. engine/search/job_budget.py decides whether a job queues more calls.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from rewardsmith.storage import ledger, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.ledger import Amount, CallKey, Limits
 
-_LOOK = (0.02, 0.5)  # seconds between looks while others' reservations stand in the way: first, at most
+_LOOK = (0.02, 0.5)  # seconds between two attempts while the reservations of others use up the limit: first, longest
 
 
 @dataclass(frozen=True)
 class Account:
-    """Whose budget calls are charged to: a job's, on behalf of a candidate, by `owner` (a process and slot)."""
+    """The account that calls are charged to.
+
+    Attributes:
+        job_id: The job.
+        candidate: The candidate that the calls are made for.
+        budget: The job's limits.
+        owner: The process and slot that makes the calls.
+    """
 
     job_id: str
     candidate: str
@@ -33,11 +40,14 @@ class Account:
 
 
 class LimitedModel(ModelAround):
-    """A model whose every call is in the ledger before it is made, within the job's limits.
+    """A model whose calls stay within the job's limits.
 
-    The bound of a call, prompt and longest answer, is set aside in the database first, so that calls of all
-    threads and processes together never pass a limit. A call that fits only once others are settled waits for
-    them. The same call with the same prompt, answered before an interruption, is not made again.
+    1. If the same call with the same prompt was answered before an interruption, return that answer.
+    2. Reserve the largest cost of the call (its prompt and the longest answer) in the database, so that the calls of
+       all threads and processes together never exceed a limit. If only the reservations of running calls prevent it,
+       wait for them.
+    3. Send the call.
+    4. Replace the reservation by the actual cost.
     """
 
     def __init__(self, inner: LanguageModel, context: Context, account: Account, priced_as: str | None = None) -> None:
@@ -46,7 +56,7 @@ class LimitedModel(ModelAround):
         self._priced_as = priced_as or inner.name
 
     def complete(self, request: Request) -> Answer:
-        """Answer, or raise BudgetSpent before anything is sent."""
+        """Return the model's answer. Raises BudgetSpent, before the call is sent, if it would exceed a limit."""
         key = self._key(request)
         with read(self._context.database) as connection:
             row = ledger.answered(connection, key, prompt_hash(request.system, request.prompt))
@@ -96,7 +106,7 @@ class LimitedModel(ModelAround):
         return self._wait(key, bound, lambda: ledger.reserve(*arguments, self._account.owner, **prompt))
 
     def _wait(self, key: CallKey, bound: Bound, reserve: Any) -> Any:
-        """What `reserve` returns once it is not None. Raises BudgetSpent, LostItem when the job has ended."""
+        """Call `reserve` until it returns a value. Raises BudgetSpent, and LostItem if the job has ended."""
         pause, most = _LOOK
         limits = self._limits()
         while (done := reserve()) is None:
@@ -105,7 +115,7 @@ class LimitedModel(ModelAround):
                 pause = min(most, 1.5 * pause)
                 with read(self._context.database) as connection:
                     if records.get_job(connection, key.job_id).state not in ("running", "paused"):
-                        raise LostItem("The job has ended.", "The call was not made.")
+                        raise LostItem("The job has ended, so the call was not made.", "Nothing needs to be done.")
                     if ledger.standing(connection, key, self._priced_as, _amount(bound), limits) == "free":
                         break
         return done
@@ -152,7 +162,7 @@ def _amount(bound: Bound) -> Amount:
 
 
 def answer_of(row: Mapping[str, Any]) -> Answer:
-    """The answer that a row of the ledger holds."""
+    """Return the answer stored in a row of the ledger."""
     usage = Usage(row["prompt_tokens"], row["completion_tokens"])
     return Answer(
         row["outcome"], row["answer"] or "", row["model"], usage, row["price_usd"], row["latency_s"], row["attempts"]

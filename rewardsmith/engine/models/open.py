@@ -1,4 +1,4 @@
-"""Which models a job speaks to: a role's model and its fallbacks, each within the budget; recorded, replayed."""
+"""Opens the model of a role: the primary model and its fallbacks, with budget limits, recording and replay."""
 
 from __future__ import annotations
 
@@ -21,18 +21,30 @@ from rewardsmith.storage.queue import Item
 
 
 def open_role(context: Context, snapshot: Snapshot, item: Item, role: str, candidate: str) -> LanguageModel:
-    """The model that plays `role` for a work item. Raises ModelFailed for a recording that cannot be read, and
-    NotServed for a submitted job that may not have it: here the workers' keys meet what somebody else asked for."""
+    """Open the model of a role for a work item.
+
+    Args:
+        context: The process's context.
+        snapshot: The job's rows.
+        item: The work item that makes the calls.
+        role: "designer", "critic", "analyzer", or a role of the method.
+        candidate: Id of the candidate that the calls are made for.
+
+    Raises:
+        ModelFailed: The recording to replay cannot be read.
+        NotServed: The job was submitted and its settings are not allowed. This is checked again here, because from
+            here on the workers' API keys are used for a stranger's settings.
+    """
     spec, served = snapshot.spec, is_served(context, snapshot.job)
     if served:
         require_served(spec)
     account = Account(snapshot.job.id, candidate, spec.budget, str(item.owner))
     names = models_of(spec, role)
     if spec.replay is not None:
-        # Priced as the model it stands for, so that the budget decides as it did then.
+        # Priced as the recorded model, so that the budget decides as it did in the recorded job.
         model: LanguageModel = LimitedModel(open_model(f"replay:{spec.replay}"), context, account, names[0])
     else:
-        # A submitter may not have the worker's keys sent to an address of his own.
+        # A submitter must not choose the address that the worker's API keys are sent to.
         base = context.settings.api_base if served else spec.api_base
         own = context.settings.model_parameters
         reach = Reach(base, _patience(context), directory=manual_folder(context), stream=spec.stream, parameters=own)
@@ -47,31 +59,31 @@ def _patience(context: Context) -> Patience:
 
 
 def models_of(spec: JobSpec, role: str) -> list[str]:
-    """The names of the models that are asked in turn."""
+    """Return the names of a role's models: the primary one, then its fallbacks."""
     if spec.model == "none":
         return ["synth"]
     first = spec.model_of(role)
-    # A rule-based or human answer fails for no reason that another model could mend.
+    # If rules or a person cannot answer, another model cannot either.
     return [first] if first in ("synth", "manual") else [first, *spec.fallback_models]
 
 
 def manual_folder(context: Context) -> Path:
-    """Where people find prompts and leave answers."""
+    """Return the folder in which people find prompts and write answers (model `manual`)."""
     return context.settings.home.resolve() / "manual"
 
 
 def reads_facts(spec: JobSpec, role: str) -> bool:
-    """Whether the role's model is the one that reads the machine-readable part of prompts."""
+    """Return whether the role's prompts need a machine-readable part, which `synth` reads."""
     return "synth" in models_of(spec, role)
 
 
 def lengths(spec: JobSpec) -> Limits:
-    """How long prompts and answers may be, in tokens."""
+    """Return the job's limits on the lengths of prompts and answers, in tokens."""
     return Limits(spec.prompt_tokens, spec.answer_tokens)
 
 
 def recorded_job(path: Path) -> tuple[dict[str, Any], str | None]:
-    """The settings of the job that a cassette was recorded from, and its seed reward. Raises ModelFailed."""
+    """Read the settings and the seed reward of the job recorded in a cassette. Raises ModelFailed."""
     header = read_header(path)
     if header is None:
         return {}, None
@@ -80,7 +92,7 @@ def recorded_job(path: Path) -> tuple[dict[str, Any], str | None]:
 
 
 def write_cassette(context: Context, job_id: str, path: Path) -> Path:
-    """Write every answered call of a job as a cassette that `run --replay` takes."""
+    """Write all answered calls of a job to a cassette, which `rewardsmith run --replay` reads."""
     with read(context.database) as connection:
         job = records.get_job(connection, job_id)
         rows = ledger.answered_of(connection, job_id)

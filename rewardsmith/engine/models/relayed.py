@@ -1,8 +1,7 @@
-"""Questions that come up inside a trial: asked by its process, answered by the executor's slots for model calls.
+"""Language-model calls of a trial, relayed through the queue, because a trial's process has no API keys.
 
-A trial's process holds no API key. A question becomes a work item of kind `ask`, which a call slot of the local
-executor, or a worker of the `llm` queue, claims like any other; the trial reads its result. Budgets, retries and the
-ledger are those of every call.
+Each call becomes a work item of kind `ask`. A call slot of the local executor, or a worker of the `llm` queue, claims
+it and makes the call with the job's usual limits, retries and ledger. The trial reads the result from the item.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item, ItemKey
 
 ROLES = (VERIFIER, LABELLER)
-"""Who asks in training; a question's rung tells them apart."""
+"""Roles with calls during training; the `rung` in the key of an `ask` item encodes the role."""
 
-_LOOK = (0.02, 0.5)  # seconds between looks for the answer: first, at most
+_LOOK = (0.02, 0.5)  # seconds between two looks for the answer: first, longest
 
 
 def open_relayed(context: Context, spec: JobSpec, item: Item, role: str) -> LanguageModel:
-    """The model that plays `role` in the trial of `item`. Raises ModelFailed for a recording that cannot be read."""
+    """Open the model of a role in the trial of `item`. Raises ModelFailed if the recording cannot be read."""
     name = models_of(spec, role)[0]
     if spec.replay is not None or name == "synth":
-        # Nothing is sent anywhere, so no slot is needed.
+        # Rules and recordings need no API key.
         with read(context.database) as connection:
             snapshot = checked_snapshot(context, connection, item.key.job_id)
         return open_role(context, snapshot, item, role, item.key.candidate)
@@ -49,7 +48,7 @@ def open_relayed(context: Context, spec: JobSpec, item: Item, role: str) -> Lang
 
 
 class RelayedModel:
-    """A LanguageModel whose answers come through the queue; safe to call from several threads."""
+    """A LanguageModel whose calls go through the queue. It may be called from several threads."""
 
     is_language_model = True
 
@@ -57,7 +56,13 @@ class RelayedModel:
         self._context, self._item, self.name = context, item, name
 
     def complete(self, request: Request) -> Answer:
-        """Wait for the answer. Raises BudgetSpent, LostItem when the trial or its job has ended, ModelFailed."""
+        """Queue the call and wait for its answer.
+
+        Raises:
+            BudgetSpent: The call would exceed a limit of the job.
+            LostItem: The trial or its job has ended.
+            ModelFailed: The model could not be called.
+        """
         asked = self._queue(request)
         pause, most = _LOOK
         while asked.state in queue.OPEN:
@@ -65,16 +70,20 @@ class RelayedModel:
             pause = min(most, 1.5 * pause)
             asked = queue.get(self._context.database, asked.id)
         if asked.state == "cancelled":
-            raise LostItem("The question was withdrawn.", "The trial or its job has ended.")
+            raise LostItem(
+                "The call was cancelled because the trial or its job has ended.", "Nothing needs to be done."
+            )
         if asked.state != "done" or asked.result is None:
-            raise ModelFailed(f"No answer came: {asked.error}", "See the workers' logs.", "server")
+            raise ModelFailed(
+                f"A language-model call of the trial failed: {asked.error}", "See the logs of the workers.", "server"
+            )
         if "spent" in asked.result:
-            raise BudgetSpent(asked.result["spent"], "Raise the job's limits.")
+            raise BudgetSpent(asked.result["spent"], "Raise --max-calls, --max-tokens or --max-dollars in a new job.")
         answer = dict(asked.result["answer"])
         return Answer(**{**answer, "usage": Usage(**answer["usage"])})
 
     def _queue(self, request: Request) -> Item:
-        """The item of this question, new or from before an interruption."""
+        """Return the item of this call, new or from before an interruption."""
         digest = prompt_hash(request.system, request.prompt)
         payload = {
             "key": asdict(request.key), "prompt": request.prompt, "system": request.system, "hash": digest,
@@ -87,11 +96,11 @@ class RelayedModel:
             found = self._context.write(lambda connection, key=key: queue.insert_or_get(connection, key, payload))
             if found.payload["hash"] == digest and found.state not in ("cancelled", "lost"):
                 return found
-            rung += 100  # other words of the same number, or withdrawn when the trial was interrupted
+            rung += 100  # the item has another prompt, or was cancelled when the trial was interrupted
 
 
 def run_ask(context: Context, item: Item) -> None:
-    """Put a trial's question to the model and write the answer. Raises ModelFailed."""
+    """Make the call of an `ask` item and write its answer. Raises ModelFailed."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
     asked = item.payload
