@@ -152,7 +152,7 @@ def test_export_writes_what_the_command_writes(loaded, home, small_job, tmp_path
     assert names >= {"reward.py", "card.md", "manifest.json", "transitions.npz", "policy.safetensors"}
     assert {row["file"] for row in written.to_records()} == {str(path) for path in written.files}
     assert "reward.py" in written._repr_html_() and json.loads(written.to_json())["candidate"] == loaded.best
-    assert "every reward is equal" in small_job.run("verify", str(tmp_path / "out")).stdout
+    assert "all rewards are equal" in small_job.run("verify", str(tmp_path / "out")).stdout
     with pytest.raises(UsageError, match="not empty"):
         rewardsmith.export(loaded.best, tmp_path / "out", home=home)
 

@@ -1,4 +1,4 @@
-"""The job that `run` is asked for: a recording's settings, then a file's, then the options'."""
+"""Settings of the job that `run` starts: from the environment, a recording, a spec file, options and `--set`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ if TYPE_CHECKING:
     from rewardsmith.spec import JobSpec
 
 _COMPOSED = ("combine", "weights", "options")
-"""Settings whose options are texts that are read and added to what a file says."""
+"""Settings whose options are parsed and merged with the values of the spec file."""
 
 
 @dataclass(frozen=True)
 class AskedJob:
-    """What a command line says of a job.
+    """The job settings that a command line gives.
 
-    settings: values by setting, as typed; budget.calls is a field of `budget`. spec_file: a YAML file that they
-    override. language_model: of ulps. changes: KEY=VALUE texts of `--set`, which go before everything.
-    environment: values by setting that the environment names, which everything else goes before.
+    Attributes:
+        settings: Value of each option by the setting's name; budget.calls is the field `calls` of `budget`.
+        spec_file: YAML file of settings, which the options override.
+        language_model: Language model of the method ulps.
+        changes: KEY=VALUE texts of `--set`; they override everything else.
+        environment: Values by setting from environment variables; everything else overrides them.
     """
 
     settings: Mapping[str, Any]
@@ -31,7 +34,7 @@ class AskedJob:
 
 
 def read_job(asked: AskedJob, seed_reward: str | None) -> tuple[JobSpec, str | None]:
-    """The job's settings and its seed reward, which may be a recording's own. Raises UsageError."""
+    """Return the job's settings and its seed reward, which may come from the recording. Raises UsageError."""
     from rewardsmith.engine.models.open import recorded_job
     from rewardsmith.errors import UsageError
     from rewardsmith.spec import read_spec, read_spec_file, with_changes, with_defaults
@@ -44,7 +47,7 @@ def read_job(asked: AskedJob, seed_reward: str | None) -> tuple[JobSpec, str | N
         seed_reward = seed_reward or recorded_seed
     named = read_spec_file(asked.spec_file) if asked.spec_file is not None else {}
     if "task" in named or "task" in asked.settings:
-        values.pop("description", None)  # a recording's own; the task that is named now is read now
+        values.pop("description", None)  # it describes the recording's task, not the one named now
     values |= named
     for setting, value in asked.settings.items():
         if setting not in _COMPOSED:
@@ -54,15 +57,15 @@ def read_job(asked: AskedJob, seed_reward: str | None) -> tuple[JobSpec, str | N
     if "task" not in values and replay is not None:
         raise UsageError(
             f"The recording {replay} does not begin with a job's settings.",
-            "Name a file that --record or `export --with-cassette` wrote, or give --task ID with this one.",
+            "Pass a file written by --record or `export --with-cassette`, or add --task ID.",
         )
     if "task" not in values:
-        raise UsageError("No task is named.", "Give --task ID; `rewardsmith tasks list` shows them.")
+        raise UsageError("No task is given.", "Pass --task ID; `rewardsmith tasks list` shows the ids.")
     return read_spec(with_defaults(values)), seed_reward
 
 
 def _put(values: dict[str, Any], setting: str, value: Any) -> None:
-    """Set `a` or `a.b`; a part that is no mapping gives way."""
+    """Set key `a`, or key `b` of the mapping `a`; an `a` of another type is replaced by a mapping."""
     outer, dot, inner = setting.partition(".")
     if dot:
         there = values.get(outer)
@@ -72,7 +75,7 @@ def _put(values: dict[str, Any], setting: str, value: Any) -> None:
 
 
 def _composed(values: dict[str, Any], asked: AskedJob) -> dict[str, Any]:
-    """What `--with`, `--weight`, `--option` and `--language-model` change of the settings."""
+    """Return the settings that `--with`, `--weight`, `--option` and `--language-model` change, merged with `values`."""
     from rewardsmith.cli.methods import read_combined, read_options, read_weights
     from rewardsmith.spec import JobSpec
 

@@ -1,4 +1,4 @@
-"""`show CANDIDATE`: everything about one program on one screen."""
+"""`show CANDIDATE`: code, checks, trials, telemetry, diagnosis and cost of one candidate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rewardsmith.verification.soundness import NO_RATIO, guidance_ratio
 def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     """Print a candidate: code, diff to its parent, checks, components, trials, diagnosis, cost."""
     verdicts = reads.fetch(connection, "checks", order=["id"], candidate_id=c.id)
-    # Those that stand for it first: what is told of training is told of them.
+    # Trials that count for the candidate come first: the telemetry shown is that of the first trial.
     trials = sorted(
         reads.trials_of(connection, candidate_id=c.id), key=lambda t: t.purpose not in ("confirm", c.search_purpose)
     )
@@ -48,9 +48,11 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
             screen.labelled("analyzer: ", analysis["suggestion"])
     tokens = sum((s["prompt_tokens"] or 0) + (s["completion_tokens"] or 0) for s in spent)
     prices = [s["price_usd"] for s in spent]
-    price = "of unknown price" if None in prices else f"${sum(prices):.4f}"
+    price = "price unknown" if None in prices else f"${sum(prices):.4f}"
     steps = sum(t.steps for t in trials)
-    screen.out.print(f"cost: {len(spent)} calls, {tokens:,} tokens, {price}; {steps:,} environment steps", markup=False)
+    screen.out.print(
+        f"cost: {len(spent)} model calls, {tokens:,} tokens, {price}; {steps:,} environment steps", markup=False
+    )
     screen.next_command(f"rewardsmith why {c.id}")
 
 
@@ -62,12 +64,12 @@ def _head(c: Candidate) -> None:
     if c.oracle_informed:
         screen.out.print(text.ORACLE_INFORMED, markup=False)
     if c.cause_of_death:
-        screen.labelled("died: ", c.cause_of_death)
+        screen.labelled("rejected: ", c.cause_of_death)
     if c.thoughts:
         screen.labelled("thoughts: ", c.thoughts, style="dim")
     channels = [
         f"{ch['weight']:g} * {'sign of ' if ch['bound'] == 'sign' else ''}{ch['name']}"
-        + (f" (sum per episode within {ch['budget']:g})" if ch.get("budget") is not None else "")
+        + (f" (sum per episode capped at {ch['budget']:g})" if ch.get("budget") is not None else "")
         for ch in c.reward.get("channels", [])
     ]
     screen.labelled("reward: ", " + ".join(channels))
@@ -84,7 +86,7 @@ def _code(connection: Any, c: Candidate) -> None:
     parent = reads.get_candidate(connection, c.parents[0])
     before, after = (plain(program).splitlines() for program in (parent.source, c.source))
     diff = "\n".join(difflib.unified_diff(before, after, parent.id, c.id, lineterm="", n=1))
-    screen.out.print(Syntax(diff or "# the same as its parent", "diff", background_color="default"))
+    screen.out.print(Syntax(diff or "# identical to its parent", "diff", background_color="default"))
 
 
 def _checks(verdicts: list[Any]) -> None:
@@ -101,56 +103,57 @@ def _checks(verdicts: list[Any]) -> None:
 
 
 def _said(verdict: Mapping[str, Any]) -> tuple[str, str]:
-    """(a check's outcome in a word, what it says)."""
+    """Return a check's outcome in a word, and its message."""
     kind, details = verdict["kind"], verdict["details"]
     return text.verdict_word(kind, verdict["passed"], details), text.verdict_message(kind, verdict["message"], details)
 
 
 def _predicted(certificate: Any) -> str | None:
-    """How hard learning was predicted to be, and from what, on the first layout."""
+    """Return the predicted difficulty and the figures it comes from, of the first layout that has one."""
     first = next((each["difficulty"] for each in certificate["layouts"] if each["difficulty"]), None)
     if first is None:
         return None
     return (
-        f"predicted difficulty {certificate['difficulty']:.1f} (smaller learns sooner; who trains first): "
-        f"at first the best-paid action leads on at {text.percent(first['greedy_progress'])} of a solution's steps, "
-        f"advantage {first['advantage_gap']:.2g}, random play is paid on {text.percent(first['density'])} of its steps"
+        f"predicted difficulty {certificate['difficulty']:.1f} (the candidate with the smallest trains first): "
+        f"for a random policy, the action of the largest advantage leads towards success on "
+        f"{text.percent(first['greedy_progress'])} of a solution's steps (mean advantage {first['advantage_gap']:.2g}), "
+        f"and {text.percent(first['density'])} of random steps are rewarded"
     )
 
 
 def _flooding(verdicts: list[Any], trials: list[Trial]) -> str | None:
-    """The flooding meter: guidance of an episode over what success is paid, predicted and measured."""
+    """Return the shaping-to-task reward ratio, predicted by the battery and measured in training."""
     parts = []
     battery = next((v["details"] for v in verdicts if v["kind"] == "battery"), None) or {}
     if battery.get("flooding"):
         meter = battery["flooding"]
         most = max(meter["guidance"], meter["farmed"])
-        parts.append(f"predicted up to {_multiple(most, meter['success_pay'], 'success pays')}")
+        parts.append(f"predicted up to {_multiple(most, meter['success_pay'], 'the success reward')}")
     telemetry = _told(trials)
     if (guidance := telemetry.guidance_per_episode) is not None:
         pay = telemetry.success_pay
-        told = f"{guidance:.3g}, and nothing succeeded" if pay is None else _multiple(guidance, pay, "success was paid")
+        told = f"{guidance:.3g}, without a success" if pay is None else _multiple(guidance, pay, "the success reward")
         parts.append(f"measured late in training {told}")
-    return f"guidance: {'; '.join(parts)}" if parts else None
+    return f"shaping per episode: {'; '.join(parts)}" if parts else None
 
 
 def _told(trials: list[Trial]) -> Telemetry:
-    """The telemetry of the first trial that has any."""
+    """Return the telemetry of the first trial that has any."""
     return Telemetry.from_json(next((t.telemetry for t in trials if t.telemetry), None))
 
 
 def _learner(trials: list[Trial]) -> str | None:
-    """What moved the policy late in training."""
+    """Return the learner's line: gradient shares, entropy and returns late in training."""
     told = text.learning_words(_told(trials).learning)
     return f"learner, late in training: {told}" if told else None
 
 
 def _multiple(guidance: float, pay: float, of: str) -> str:
-    """Guidance of an episode as a multiple of what success pays, or why it is none."""
+    """Return an episode's shaping reward as a multiple of the success reward, or the reason why there is none."""
     ratio = guidance_ratio(guidance, pay)
     if ratio is None:
-        return f"{guidance:.3g} per episode, ratio - ({NO_RATIO}: {pay:.3g})"
-    return f"{guidance:.3g} per episode, {ratio:.3g} times what {of} ({pay:.3g})"
+        return f"{guidance:.3g}, ratio - ({NO_RATIO}: {pay:.3g})"
+    return f"{guidance:.3g}, {ratio:.3g} times {of} ({pay:.3g})"
 
 
 def _trials(connection: Any, trials: list[Trial]) -> None:
@@ -198,7 +201,7 @@ def _components(trials: list[Trial]) -> None:
 
 
 def _channels(telemetry: Telemetry) -> None:
-    """What each channel paid per training episode, late in training, and what methods tell of themselves."""
+    """Print what each channel paid per training episode late in training, and the counters of the methods."""
     shown = screen.table(
         None,
         [("channel", "left"), ("per episode", "right"), ("magnitude", "right"), ("per success", "right"),
@@ -212,7 +215,7 @@ def _channels(telemetry: Telemetry) -> None:
         )  # fmt: skip
     screen.out.print(shown)
     if "episodes" in telemetry.told:
-        ended = f"over {telemetry.episodes:,} training episodes that ended since the point before"
+        ended = f"means over the {telemetry.episodes:,} training episodes since the previous point of the curve"
         screen.out.print(ended, markup=False)
     for method, told in telemetry.methods.items():
         parts = [f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in told.items()]

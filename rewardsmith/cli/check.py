@@ -1,4 +1,4 @@
-"""`check`: a linter for rewards. Exit code 0 where every check passed, 1 where one failed, 2 for wrong usage."""
+"""`check`: a linter for rewards. Exit code 0 if every check passed, 1 if one failed, 2 for wrong usage."""
 
 from __future__ import annotations
 
@@ -12,26 +12,33 @@ from rewardsmith.cli.options import TaskOption, takes_settings
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's command."""
+    """Add `check` to the application."""
     app.command()(check)
 
 
 @takes_settings("episode_budget")
 def check(  # noqa: PLR0913  (options of a command)
-    reward: Annotated[Path, typer.Argument(help="A file with reward(), potential(), or dense() and sparse().")],
+    reward: Annotated[Path, typer.Argument(help="Reward file with reward(), potential(), or dense() and sparse().")],
     task: TaskOption,
-    gamma: Annotated[float | None, typer.Option(help="The learner's; by default the task's setting.")] = None,
-    layouts: Annotated[int, typer.Option(min=1, help="Training layouts that are looked at.")] = 16,
-    limit: Annotated[
-        int | None, typer.Option(min=1, max=10**9, help="Most states per layout that are listed; 400,000 unless given.")
+    gamma: Annotated[
+        float | None, typer.Option(help="Discount factor of the learner; by default the task's setting.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File for replayable counter-examples (JSON).")] = None,
-    hacks: Annotated[Path | None, typer.Option(help="File of --out: behaviours for the battery to play, too.")] = None,
+    layouts: Annotated[int, typer.Option(min=1, help="Number of training layouts to check.")] = 16,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="Most states to enumerate per layout; 400,000 by default.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write replayable counter-examples to.")] = None,
+    hacks: Annotated[
+        Path | None, typer.Option(help="File written by --out; the battery also plays its behaviours.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
-    allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
+    allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below protection level `kernel`.")] = False,
     **given: Any,
 ) -> None:
-    """Check a reward without training: is its optimum the task's solution? No job, no database."""
+    """Check without training whether every optimal policy under a reward solves the task.
+
+    No job is created and no database is used. Exit code 1 if a check fails.
+    """
     from rewardsmith.config import settings
     from rewardsmith.errors import UsageError
     from rewardsmith.offline import check_reward
@@ -40,10 +47,10 @@ def check(  # noqa: PLR0913  (options of a command)
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
-        raise UsageError(f"gamma is {gamma:g}.", "Give a number above 0 and at most 1.")
+        raise UsageError(f"--gamma is {gamma:g}.", "Pass a number above 0 and at most 1.")
     screen.check_format(form, ("table", "json"))
     if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise UsageError(f"Cannot write {out}.", "Give --out a file in a folder that exists.")
+        raise UsageError(f"Cannot write {out}.", "Pass --out FILE in a folder that exists.")
     isolation = Isolation.floor(weak=allow_weak_sandbox or settings().allow_weak_sandbox)
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
              ("--episode-budget", given["episode_budget"], None), ("--hacks", hacks, None))  # fmt: skip
@@ -53,7 +60,7 @@ def check(  # noqa: PLR0913  (options of a command)
         source, task, gamma, layouts, limit, check_reward.CheckSettings(isolation, budget, known, screen.say)
     )
     if out is not None:
-        screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples in {out}")
+        screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
     shown.columns[1].max_width = screen.VERDICT_WIDTH
     for verdict in found.checked.verdicts:
@@ -63,13 +70,17 @@ def check(  # noqa: PLR0913  (options of a command)
         shown.add_row(kind, "not run", reason)
     if (meter := found.flooding) is not None:
         text = (
-            f"guidance sums to {meter['guidance']:.3g} in size over a solution and to {meter['farmed']:.3g} over the "
-            f"script where it is largest; success pays {meter['success_pay']:.3g}"
+            f"sum of the absolute shaping reward: {meter['guidance']:.3g} over a solution, {meter['farmed']:.3g} over "
+            f"the scripted behaviour with the largest; success reward {meter['success_pay']:.3g}"
         )
         text += "" if meter["reason"] is None else f": {meter['reason']}"
         shown.add_row("flooding", "-" if meter["ratio"] is None else f"{meter['ratio']:.3g}", text)
     if found.difficulty is not None:
-        shown.add_row("difficulty", f"{found.difficulty:.1f}", "predicted: the smaller of two rewards learns sooner")
+        shown.add_row(
+            "difficulty",
+            f"{found.difficulty:.1f}",
+            "predicted; of two rewards, the one with the smaller value is expected to learn sooner",
+        )
     if form == "json":
         screen.emit([found.as_dict()], "json", shown)
     else:
@@ -90,5 +101,5 @@ def _budget(text: str | None) -> Any:
     except ValueError:
         value = 0.0
     if not 0.0 < value < float("inf"):
-        raise UsageError(f"The budget per episode is {text!r}.", "Give `auto` or a number above 0.")
+        raise UsageError(f"--episode-budget is {text!r}.", "Pass `auto` or a number above 0.")
     return value

@@ -1,4 +1,4 @@
-"""`db upgrade`, `current`, `backup`, `gc`."""
+"""`db upgrade`, `db current`, `db backup` and `db gc`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import typer
 from rewardsmith.cli import screen
 from rewardsmith.plaintext import one_line
 
-app = typer.Typer(help="The database and its version.", no_args_is_help=True)
+app = typer.Typer(help="Upgrade, back up and clean up the database.", no_args_is_help=True)
 
 
 @app.command()
 def upgrade() -> None:
-    """Bring the database to this program's version."""
+    """Migrate the database to the version of this program."""
     from sqlalchemy import create_engine
 
     from rewardsmith.config import settings
@@ -30,12 +30,12 @@ def upgrade() -> None:
             engine = create_engine(url)
             refuse_newer(engine)
             run_migrations(engine)
-    screen.say(f"the database is of version {HEAD}")
+    screen.say(f"the database has version {HEAD}")
 
 
 @app.command()
 def current() -> None:
-    """Print where the database is and its version."""
+    """Print the URL and the version of the database."""
     from sqlalchemy.engine import make_url
 
     from rewardsmith.config import settings
@@ -48,7 +48,7 @@ def current() -> None:
 
 @app.command()
 def backup(out: Annotated[Path, typer.Argument(help="File to write; it must not exist.")]) -> None:
-    """Write a copy of the database, also while jobs run (SQLite's own backup, or pg_dump)."""
+    """Copy the database to a file, also while jobs run (SQLite's own backup, or pg_dump)."""
     from rewardsmith.config import settings
     from rewardsmith.storage.backup import back_up
 
@@ -58,9 +58,9 @@ def backup(out: Annotated[Path, typer.Argument(help="File to write; it must not 
 
 @app.command()
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files without removing them.")] = False,
 ) -> None:
-    """Remove files of this folder and of the artifact store that no row refers to; nothing younger than an hour."""
+    """Remove files that no database row refers to and that are older than an hour."""
     from rewardsmith import starting
     from rewardsmith.storage.garbage import find_garbage, remove
 

@@ -1,4 +1,4 @@
-"""`doctor`: whether everything that the service needs is there, and the remedy for what is not."""
+"""`doctor`: checks database, broker, workers, GPU, sandbox, keys, artifact store and disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENOUGH_GB = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: "ok", "warn" (works without) or "FAIL", with what can be done about it."""
+    """The result of one check: "ok", "warn" (works without it) or "FAIL", a finding, and a remedy."""
 
     about: str
     verdict: str
@@ -30,18 +30,18 @@ class Finding:
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's command."""
+    """Add `doctor` to the application."""
     app.command()(doctor)
 
 
 def doctor(form: str = typer.Option("table", "--format", help="table, json or csv.")) -> None:
-    """Look at database, broker, workers, GPU, sandbox, keys, artifacts and disk; name the remedy for each."""
+    """Check database, broker, workers, GPU, sandbox, keys, artifact store and disk; print a remedy for each problem."""
     from rewardsmith.config import settings
 
     chosen = settings()
     looks: list[Callable[[Any], Finding]] = [_database, _broker, _workers, _gpu, _sandbox, _keys, _artifacts, _disk]
     findings = [look(chosen) for look in looks]
-    shown = screen.table(None, [("", "left"), ("", "left"), ("finding", "left")])
+    shown = screen.table(None, [("check", "left"), ("", "left"), ("finding", "left")])
     for f in findings:
         shown.add_row(f.about, f.verdict, f.text + (f"\n{f.remedy}" if f.remedy else ""))
     screen.emit([f.__dict__ for f in findings], form, shown)
@@ -56,7 +56,9 @@ def _database(chosen: Any) -> Finding:
     from rewardsmith.storage.database import HEAD, open_database
 
     if chosen.url.startswith("sqlite") and not Path(chosen.url.removeprefix("sqlite:///")).exists():
-        return Finding("database", "ok", f"{chosen.url} is made by the first `rewardsmith run` or `submit`")
+        return Finding(
+            "database", "ok", f"{chosen.url} does not exist yet; the first `rewardsmith run` or `submit` creates it"
+        )
     try:
         open_database(chosen.url, migrate=False)
     except RewardsmithError as error:
@@ -66,7 +68,7 @@ def _database(chosen: Any) -> Finding:
 
 
 def _broker(chosen: Any) -> Finding:
-    remedy = "Start Redis, and set REWARDSMITH_BROKER_URL; only workers and schedulers need it, `run` does not."
+    remedy = "Start Redis and set REWARDSMITH_BROKER_URL. Only `worker` and `scheduler` need it."
     try:
         import redis
     except ModuleNotFoundError:
@@ -76,9 +78,9 @@ def _broker(chosen: Any) -> Finding:
         info: Any = client.info()
         waiting = {name: client.llen(name) for name in ("llm", "control", "train")}
     except (redis.RedisError, OSError, ValueError) as error:
-        return Finding("broker", "warn", f"it does not answer: {str(error).splitlines()[0]}", remedy)
+        return Finding("broker", "warn", f"Redis does not answer: {str(error).splitlines()[0]}", remedy)
     held = ", ".join(f"{name} {count}" for name, count in waiting.items())
-    return Finding("broker", "ok", f"Redis {info['redis_version']}; hints waiting: {held}")
+    return Finding("broker", "ok", f"Redis {info['redis_version']}; notifications waiting: {held}")
 
 
 def _workers(chosen: Any) -> Finding:
@@ -92,11 +94,14 @@ def _workers(chosen: Any) -> Finding:
             rows = [row for row in read_workers(connection) if row["age"] < STALE_SECONDS]
     except RewardsmithError:
         return Finding(
-            "workers", "warn", "unknown without a database", "See the database's line; `run` needs no workers."
+            "workers",
+            "warn",
+            "unknown, because there is no database",
+            "See the line `database`; `run` needs no workers.",
         )
     others = sorted({row["version"] for row in rows} - {__version__})
     if others:
-        text = f"version {', '.join(others)} beside this program's {__version__}"
+        text = f"workers run version {', '.join(others)}, this program is version {__version__}"
         return Finding("workers", "FAIL", text, "Install the same version everywhere, then restart the workers.")
     schedulers = [row for row in rows if row["queues"] == "scheduler"]
     working = [row for row in rows if row["queues"] != "scheduler"]
@@ -104,7 +109,9 @@ def _workers(chosen: Any) -> Finding:
     missing = sorted({"llm", "control", "train"} - served)
     if not schedulers or missing:
         lacks = [*(f"no worker of queue {m}" for m in missing), *([] if schedulers else ["no scheduler"])]
-        remedy = "`rewardsmith worker --queue llm,control,train` and `rewardsmith scheduler`; `run` needs neither."
+        remedy = (
+            "Only submitted jobs need them: `rewardsmith worker --queue llm,control,train`, `rewardsmith scheduler`."
+        )
         return Finding("workers", "warn", ", ".join(lacks), remedy)
     return Finding("workers", "ok", f"{len(working)} workers, {len(schedulers)} schedulers, version {__version__}")
 
@@ -120,12 +127,12 @@ def _gpu(chosen: Any) -> Finding:
         if wanted:
             return Finding("GPU", "FAIL", f"REWARDSMITH_DEVICES is {chosen.devices}, but torch sees no GPU", remedy)
         if Path("/dev/nvidia0").exists():
-            return Finding("GPU", "warn", f"there is one, but torch {torch.__version__} does not see it", remedy)
+            return Finding("GPU", "warn", f"this host has a GPU, but torch {torch.__version__} does not see it", remedy)
         return Finding("GPU", "ok", "none; MiniGrid trains on the processor")
     count = torch.cuda.device_count()
     if unknown := [device for device in wanted if device.isdigit() and int(device) >= count]:
-        text = f"REWARDSMITH_DEVICES names {', '.join(unknown)}, this host has {count}"
-        return Finding("GPU", "FAIL", text, f"Name some of 0 to {count - 1}.")
+        text = f"REWARDSMITH_DEVICES names GPU {', '.join(unknown)}, but this host has {count}"
+        return Finding("GPU", "FAIL", text, f"Use indices from 0 to {count - 1}.")
     names = {torch.cuda.get_device_name(k) for k in range(count)}
     return Finding("GPU", "ok", f"{count}: {', '.join(sorted(names))}")
 
@@ -139,7 +146,7 @@ def _sandbox(chosen: Any) -> Finding:
         seen = observe()
     except RewardsmithError as error:
         return Finding("sandbox", "FAIL", error.cause, error.remedy)
-    text = f"observed level {seen.level}; in force: {', '.join(seen.held) or 'nothing'}"
+    text = f"protection level {seen.level}; in force: {', '.join(seen.held) or 'nothing'}"
     if seen.missing:
         text += "; not in force: " + ", ".join(f"{layer} ({why})" for layer, why, _ in seen.missing)
     remedy = "\n".join(dict.fromkeys(remedy for _, _, remedy in seen.missing))
@@ -154,7 +161,9 @@ def _keys(_chosen: Any) -> Finding:
     present = [name for name in _KEYS if os.environ.get(name) or name in given]
     if present:
         return Finding("keys", "ok", f"present: {', '.join(present)}")
-    return Finding("keys", "warn", "none of a known provider", "Set one, such as OPENAI_API_KEY; `synth` needs none.")
+    return Finding(
+        "keys", "warn", "no key of a known provider", "Set one, such as OPENAI_API_KEY; `synth` needs no key."
+    )
 
 
 def _artifacts(chosen: Any) -> Finding:
@@ -162,7 +171,9 @@ def _artifacts(chosen: Any) -> Finding:
     from rewardsmith.storage.artifacts import ArtifactStore
 
     if "://" not in chosen.store_url and not Path(chosen.store_url).exists():
-        return Finding("artifacts", "ok", f"{chosen.store_url} is made by the first trial that ends")
+        return Finding(
+            "artifacts", "ok", f"{chosen.store_url} does not exist yet; the first trial that ends creates it"
+        )
     try:
         ArtifactStore(chosen.store_url).check()
     except RewardsmithError as error:
@@ -175,14 +186,14 @@ def _disk(chosen: Any) -> Finding:
     free = shutil.disk_usage(folder).free / 1e9
     whose, closing = _privacy(chosen.home)
     if free < _ENOUGH_GB:
-        remedy = "Free some, see `rewardsmith db gc`, or set REWARDSMITH_HOME to another disk."
+        remedy = "Free disk space (`rewardsmith db gc`), or set REWARDSMITH_HOME to another disk."
         text = f"{free:.1f} GB free at {folder}{whose}"
         return Finding("disk", "FAIL" if free < 0.5 else "warn", text, f"{remedy} {closing}".strip())
     return Finding("disk", "warn" if closing else "ok", f"{free:.0f} GB free at {folder}{whose}", closing)
 
 
 def _privacy(home: Path) -> tuple[str, str]:
-    """Whether others can read the database's folder, as words to append, and the remedy if they can."""
+    """Return a phrase on whether other users can read the database's folder, and the remedy if they can."""
     from rewardsmith.config import is_private
 
     if not home.is_dir():
@@ -190,5 +201,5 @@ def _privacy(home: Path) -> tuple[str, str]:
     if is_private(home):
         return f"; {home} is private to its user", ""
     mode = stat.S_IMODE(home.stat().st_mode)
-    text = f"; {home} has mode {mode:o}: others can read prompts, answers and programs in it"
+    text = f"; {home} has mode {mode:o}: other users can read prompts, answers and programs in it"
     return text, f"chmod 700 {home.resolve()}"

@@ -1,4 +1,4 @@
-"""`export` and `verify`."""
+"""`export` writes a reward as a folder of files; `verify` replays one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rewardsmith.cli.task_change import AcceptTaskChange
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's commands."""
+    """Add `export` and `verify` to the application."""
     app.command()(export)
     app.command()(verify)
 
@@ -22,12 +22,12 @@ def export(
     best: Annotated[bool, typer.Option("--best", help="The job's best candidate (the default for a job).")] = False,
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("exported"),
     with_cassette: Annotated[
-        bool, typer.Option("--with-cassette", help="Add the job's language-model calls, to run it again offline.")
+        bool, typer.Option("--with-cassette", help="Include the job's language-model calls, for `run --replay`.")
     ] = False,
-    force: Annotated[bool, typer.Option(help="Write into a folder that has files.")] = False,
+    force: Annotated[bool, typer.Option(help="Write into a folder that is not empty.")] = False,
     accept_change: AcceptTaskChange = False,
 ) -> None:
-    """Write the reward as plain Python, with a wrapper, a card, the policy and recorded transitions."""
+    """Write a reward as plain Python, with a Gymnasium wrapper, a card, the policy and recorded transitions."""
     del best
     from rewardsmith import api
 
@@ -39,11 +39,11 @@ def export(
     screen.next_command(f"rewardsmith verify {out}")
 
 
-def verify(folder: Annotated[Path, typer.Argument(help="An exported folder.")]) -> None:
-    """Replay the recorded transitions through the exported file and compare every reward exactly."""
+def verify(folder: Annotated[Path, typer.Argument(help="Folder written by `rewardsmith export`.")]) -> None:
+    """Replay the recorded transitions through an exported reward and compare every reward exactly."""
     from rewardsmith.config import settings
     from rewardsmith.reporting.verify import verify_folder
 
     report = verify_folder(folder, settings().isolation)
-    screen.write(f"{report.transitions:,} transitions of {report.episodes} episodes: every reward is equal")
+    screen.write(f"{report.transitions:,} transitions of {report.episodes} episodes: all rewards are equal")
     screen.say(f"program {report.program_hash[:12]}, replayed at protection level {report.level}")

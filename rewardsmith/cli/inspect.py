@@ -1,4 +1,4 @@
-"""`ls`, `show`, `tree`, `why`, `compare`, `curves`, `logs`: reading what a job did."""
+"""`ls`, `show`, `tree`, `why`, `compare`, `curves` and `logs`: read the results of jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or lat
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's commands."""
+    """Add the reading commands to the application."""
     app.command(name="ls")(ls)
     for command in (show, tree, why, compare, curves, logs):
         app.command()(command)
@@ -29,13 +29,15 @@ def _reading() -> Any:
 
 
 def ls(
-    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
-    task: Annotated[str | None, typer.Option(help="Only jobs of this task.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only jobs that this user submitted.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    state: Annotated[
+        str | None, typer.Option(help="Show only jobs in this state: running, paused, done, failed or cancelled.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="Show only jobs of this task id.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Show only jobs that this user submitted.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Largest number of jobs to show.")] = 100,
     form: Format = "table",
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, newest first."""
     from rewardsmith.reporting import text
     from rewardsmith.storage.reads import fetch
     from rewardsmith.storage.rows import Job
@@ -46,7 +48,7 @@ def ls(
     shown = screen.table(
         None,
         [("job", "left"), ("task", "left"), ("method", "left"), ("model", "left"), ("state", "left"),
-         ("best", "left"), ("began (UTC)", "left"), ("worked", "right")],
+         ("best", "left"), ("started (UTC)", "left"), ("run time", "right")],
     )  # fmt: skip
     rows = []
     for job in found:
@@ -70,10 +72,10 @@ def ls(
 
 def show(
     what: Annotated[str, typer.Argument(help="A job, a candidate (JOB-NAME), latest or best.")] = "latest",
-    prompts: Annotated[bool, typer.Option("--prompts", help="Print every prompt and its answer.")] = False,
+    prompts: Annotated[bool, typer.Option("--prompts", help="Print every prompt with its answer.")] = False,
     form: Format = "table",
 ) -> None:
-    """Show a job, or a candidate with its code, checks, components, curve and cost."""
+    """Show a job with its candidates and final evaluation, or a candidate with its code, checks and trials."""
     from rewardsmith.reporting import queries
 
     with _reading() as connection:
@@ -89,7 +91,7 @@ def show(
 
 
 def _show_prompts(connection: Any, what: str) -> None:
-    """The exchanges of a job or a candidate, in full, on stdout."""
+    """Print the prompts and answers of a job or a candidate in full on stdout."""
     from rewardsmith.reporting import queries
     from rewardsmith.storage.reads import fetch
 
@@ -124,10 +126,11 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
     if claim is not None:
         results.print_claim(claim)
     costs = view.costs
-    unpriced = f" ({costs['unpriced_calls']} of unknown price)" if costs["unpriced_calls"] else ""
+    unpriced = f" ({costs['unpriced_calls']} calls of unknown price)" if costs["unpriced_calls"] else ""
     screen.out.print(
-        f"cost: {costs['calls'] or 0} calls, {costs['prompt_tokens'] or 0:,} + {costs['completion_tokens'] or 0:,} "
-        f"tokens, ${costs['dollars'] or 0:.4f}{unpriced}; {costs['env_steps'] or 0:,} environment steps",
+        f"cost: {costs['calls'] or 0} model calls, {costs['prompt_tokens'] or 0:,} prompt tokens, "
+        f"{costs['completion_tokens'] or 0:,} answer tokens, ${costs['dollars'] or 0:.4f}{unpriced}; "
+        f"{costs['env_steps'] or 0:,} environment steps",
         markup=False,
     )
     for line in steps_by_purpose(*view.steps):
@@ -135,18 +138,20 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
     used, whole = view.raced
     if whole and view.job.state == "done":
         screen.out.print(
-            f"racing: {used:,} steps of candidates, {text.percent(1 - used / whole)} less than training all to the end",
+            f"early stopping: {used:,} steps instead of {whole:,} to train every candidate to the end",
             markup=False,
         )
     if view.job.oracle_informed:
         screen.out.print(text.ORACLE_INFORMED, markup=False)
     for change in (view.job.spec.get("description") or {}).get("changes", ()):
-        screen.out.print(f"the task changed, so results before and after are of two tasks - {change}", markup=False)
+        screen.out.print(
+            f"the task changed during the job; results before and after are not comparable: {change}", markup=False
+        )
     screen.next_command(f"rewardsmith show {view.job.best_candidate or view.rows[-1].candidate}")
 
 
 def tree(job: JobArgument = "latest") -> None:
-    """Show which candidate came from which."""
+    """Show the lineage of a job's candidates as a tree."""
     from rich.tree import Tree
 
     from rewardsmith.reporting import queries, text
@@ -172,7 +177,7 @@ def tree(job: JobArgument = "latest") -> None:
 
 
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
-    """Say why each candidate died, what was diagnosed, what the analyzer predicted and whether it came true."""
+    """Show why each candidate was rejected, its diagnosis, and whether the analyzer's prediction came true."""
     from rewardsmith.reporting import hypotheses, overview, queries, text
     from rewardsmith.storage import reads
 
@@ -190,13 +195,13 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             screen.out.print()
             screen.labelled(f"{c.id}  ", one_line(f"{c.move}  {state}{score}"), style="bold")
             if c.cause_of_death:
-                screen.labelled("  died: ", c.cause_of_death)
+                screen.labelled("  rejected: ", c.cause_of_death)
             elif error:
-                screen.labelled("  not done: ", error.split("\n")[0])
+                screen.labelled("  not completed: ", error.split("\n")[0])
             if told := text.adjustment_words(c.adjustment):
                 screen.labelled("  settings: ", told)
             for objection in _trained_anyway(connection, c):
-                screen.labelled("  trained anyway, although ", objection)
+                screen.labelled("  trained despite ", objection)
             found = reads.fetch(connection, "analyses", candidate_id=c.id)
             if not found:
                 continue
@@ -212,7 +217,7 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
 
 
 def _trained_anyway(connection: Any, c: Any) -> list[str]:
-    """The checks that a candidate failed and was trained after all."""
+    """Return the failed checks of a candidate that was trained nevertheless (`--train-anyway`)."""
     from rewardsmith.reporting import text
     from rewardsmith.storage.reads import fetch
 
@@ -220,14 +225,14 @@ def _trained_anyway(connection: Any, c: Any) -> list[str]:
         return []
     verdicts = fetch(connection, "checks", order=["id"], candidate_id=c.id)
     failed = [(v["kind"], v["message"], v["details"]) for v in verdicts if not v["passed"]]
-    return [f"its {kind} said: {text.verdict_message(kind, message, details)}" for kind, message, details in failed]
+    return [f"failed check {kind}: {text.verdict_message(kind, message, details)}" for kind, message, details in failed]
 
 
 def compare(
     first: Annotated[str, typer.Argument(help="A candidate.")],
-    second: Annotated[str, typer.Argument(help="Another one.")],
+    second: Annotated[str, typer.Argument(help="Another candidate.")],
 ) -> None:
-    """Compare two candidates: code, and success on the seeds they share."""
+    """Compare two candidates: their programs, and their success on shared seeds."""
     import difflib
 
     from rewardsmith.reporting import queries, text
@@ -241,7 +246,7 @@ def compare(
     diff = difflib.unified_diff(before, after, a.id, b.id, lineterm="")
     from rich.syntax import Syntax
 
-    screen.out.print(Syntax("\n".join(diff) or "# the same program", "diff", background_color="default"))
+    screen.out.print(Syntax("\n".join(diff) or "# identical programs", "diff", background_color="default"))
     shown = screen.table(
         None,
         [("purpose", "left"), ("seed", "right"), (a.id, "right"), (b.id, "right"), ("difference", "right")],
@@ -257,11 +262,15 @@ def compare(
 
 
 def curves(
-    what: Annotated[str, typer.Argument(help="A job (best against baseline) or a candidate.")] = "latest",
-    out: Annotated[Path, typer.Option(help="Picture to write (.png, .svg, .pdf).")] = Path("curves.png"),
-    channels: Annotated[bool, typer.Option("--channels", help="What each channel paid, instead of success.")] = False,
+    what: Annotated[
+        str, typer.Argument(help="A job (its best candidate) or a candidate; the baseline is drawn beside it.")
+    ] = "latest",
+    out: Annotated[Path, typer.Option(help="Picture to write (.png, .svg or .pdf).")] = Path("curves.png"),
+    channels: Annotated[
+        bool, typer.Option("--channels", help="Draw the reward of each channel per episode instead of success.")
+    ] = False,
 ) -> None:
-    """Draw learning curves with intervals."""
+    """Draw learning curves with intervals to a picture file."""
     from rewardsmith.reporting import plots, queries
     from rewardsmith.storage import reads
 
@@ -276,15 +285,15 @@ def curves(
             for c in [*best, f"{job.id}-sparse"]
         }
     if channels:
-        plots.channel_curves(arms[next(iter(arms))], out, title=f"{job.task}: paid per training episode, by channel")
+        plots.channel_curves(arms[next(iter(arms))], out, title=f"{job.task}: reward per training episode, by channel")
         screen.write(str(out))
         return
-    plots.learning_curves(arms, out, title=f"{job.task}: success on layouts not trained on")
+    plots.learning_curves(arms, out, title=f"{job.task}: success on held-out layouts")
     screen.write(str(out))
 
 
 def logs(job: JobArgument = "latest") -> None:
-    """Print the logs of a job's executor and trials."""
+    """Print the logs of a job's processes."""
     from rewardsmith.place import find_place
     from rewardsmith.reporting import queries
 
@@ -296,4 +305,4 @@ def logs(job: JobArgument = "latest") -> None:
         screen.say(f"== {path.name}")
         screen.write(path.read_text(errors="replace").removesuffix("\n"))
     if not written:
-        screen.say("Nothing was logged: no process of this job complained.")
+        screen.say("The logs of this job are empty: no process reported a problem.")

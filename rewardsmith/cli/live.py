@@ -1,4 +1,4 @@
-"""Watching a job: a live table on a terminal, one line per change elsewhere."""
+"""Watching a job: a live table on a terminal, one line per change in a pipe or a file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _EVERY = 0.5
-_SILENCE = 30.0  # seconds without news after which a line says that work goes on
+_SILENCE = 30.0  # seconds without a change after which a line reports progress
 
 
 def watch(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
-    """Show the job until it has ended or `running` turns false; returns the last overview."""
+    """Show the job until it has ended or `running()` is false; return the last overview."""
     if screen.talk.is_terminal:
         return _watch_live(database, job_id, running)
     return _watch_plain(database, job_id, running)
@@ -65,7 +65,7 @@ def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> 
                 told[row.candidate] = line
                 news.append(line + _pace(row))
         if not news and time.monotonic() - spoke >= _SILENCE:
-            news.append(f"still at it: {view.costs['env_steps'] or 0:,} environment steps so far")
+            news.append(f"still running: {view.costs['env_steps'] or 0:,} environment steps so far")
         for line in news:
             spoke = time.monotonic()
             minutes, seconds = divmod(round(view.job.active_seconds or 0.0), 60)
@@ -76,11 +76,11 @@ def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> 
 
 
 def _pace(row: Row) -> str:
-    return f"  ({row.steps:,} steps, {row.speed:,.0f} a second)" if row.steps and row.speed else ""
+    return f"  ({row.steps:,} steps, {row.speed:,.0f} steps/s)" if row.steps and row.speed else ""
 
 
 def plain_line(row: Row) -> str:
-    """One candidate's news in a line; the step count is left out while it only grows."""
+    """Return one candidate's state in a line, without its step count, which changes all the time."""
     parts = [row.candidate, row.state]
     if row.rung:
         parts.append(f"rung {row.rung}")
@@ -95,12 +95,12 @@ def _phase(view: Overview) -> str:
     if view.job.state != "running":
         return view.job.state
     if view.confirm_total:
-        return f"confirming on fresh seeds: {view.confirm_done} of {view.confirm_total} trials done"
+        return f"final evaluation on fresh seeds: {view.confirm_done} of {view.confirm_total} trials done"
     return f"iteration {view.iteration} of {view.job.spec['iterations']}"
 
 
 def screen_of(view: Overview) -> Group:
-    """The whole screen."""
+    """Return a job's screen: its head, the table of candidates, its note."""
     job = view.job
     designed = f"  designed by {job.spec['model']}" if job.spec.get("designs", True) else ""
     about = (
@@ -146,7 +146,7 @@ def _candidates(view: Overview) -> Table:
             row.candidate + (" *" if row.best else ""),
             row.move,
             row.state,
-            f"place {row.predicted_rank}" if row.predicted_rank else "",
+            f"rank {row.predicted_rank}" if row.predicted_rank else "",
             row.rung,
             text.steps(row.steps),
             text.percent(row.success, row.low, row.high),

@@ -1,4 +1,4 @@
-"""The `rewardsmith` command: parsing and printing only, one file per group of commands."""
+"""The `rewardsmith` command. This package only parses and prints; it has one file per group of commands."""
 
 from __future__ import annotations
 
@@ -47,9 +47,11 @@ def _say_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: bool = typer.Option(False, "--debug", help="Show tracebacks of errors."),
+    debug: bool = typer.Option(False, "--debug", help="Print the traceback of an error."),
     home: str | None = typer.Option(
-        None, help="Folder of the database and artifacts; .rewardsmith by default.", envvar="REWARDSMITH_HOME"
+        None,
+        help="Folder of the database and artifacts; .rewardsmith in the current folder by default.",
+        envvar="REWARDSMITH_HOME",
     ),
     version: bool = typer.Option(False, "--version", callback=_say_version, is_eager=True, help="Print the version."),
 ) -> None:
@@ -78,7 +80,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def main() -> None:
-    """Entry point: errors are a cause and a remedy on stderr, exit code 1, or 2 for wrong usage."""
+    """Run the command. An error prints a cause and a remedy on stderr and exits with 1, or with 2 for wrong usage."""
     interruption.allow()
     try:
         _take_keys()
@@ -91,7 +93,7 @@ def main() -> None:
     except typer.Exit as error:
         code = error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        print("Interrupted.\nWhat was finished is kept; the same command goes on.", file=sys.stderr)
+        print("Interrupted.\nFinished work is kept; run the same command again to resume.", file=sys.stderr)
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -102,7 +104,7 @@ def main() -> None:
 
 
 def _take_keys() -> None:
-    """Providers' keys of a .env file, where their clients look for them; trials and programs are started without."""
+    """Put API keys of a .env file into the environment; trials and reward programs do not receive them."""
     from rewardsmith.place import announce_env_file, read_env_file
 
     announce_env_file()
@@ -140,9 +142,7 @@ def _unforeseen(error: Exception) -> int:
         _report(error.cause, error.remedy)
     elif type(error).__module__.startswith("sqlalchemy") and "permission denied" in str(error):
         reason = str(getattr(error, "orig", error)).splitlines()[0]
-        _report(
-            f"This database role may not do that: {reason}.", "docs/service.md says what a submitter's role may do."
-        )
+        _report(f"This database role lacks a permission: {reason}.", "docs/service.md lists the rights of each role.")
     elif isinstance(error, OSError):
         explained = of_system(error)
         _report(explained.cause, explained.remedy)
@@ -152,7 +152,7 @@ def _unforeseen(error: Exception) -> int:
     else:
         _report(
             f"{type(error).__name__}: {error}",
-            "This is a defect of rewardsmith; run again with --debug and report it.",
+            "This is a bug in rewardsmith; run the command again with --debug and report the traceback.",
         )
     return 1
 

@@ -1,4 +1,4 @@
-"""`methods`, and how `--with`, `--weight` and `--option` are read."""
+"""`methods`, and the parsers of `--with`, `--weight` and `--option`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from rewardsmith.cli import screen
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's command."""
+    """Add `methods` to the application."""
     app.command()(methods)
 
 
 def methods(form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table") -> None:
-    """List the methods: what each is, whether `--with` combines it, its options."""
+    """List the methods with their options, and whether `--with` can add them to another."""
     from rewardsmith.offline.dry_run import describe_methods
 
     rows = describe_methods()
-    shown = screen.table(None, [("method", "left"), ("--with", "left"), ("what it is", "left"), ("options", "left")])
+    shown = screen.table(None, [("method", "left"), ("--with", "left"), ("summary", "left"), ("options", "left")])
     for row in rows:
         shown.add_row(row["method"], "yes" if row["combines"] else "", row["summary"], " ".join(row["options"]))
     screen.emit(rows, form, shown)
@@ -28,28 +28,30 @@ def methods(form: Annotated[str, typer.Option("--format", help="table, json or c
 
 
 def read_combined(names: list[str] | None) -> list[str]:
-    """Names out of `--with a,b --with c`."""
+    """Return the method names of `--with a,b --with c`."""
     return [name.strip() for text in names or [] for name in text.split(",") if name.strip()]
 
 
 def read_weights(changes: list[str] | None) -> dict[str, float]:
-    """Weights by channel out of `--weight NAME=W` texts. Raises UsageError."""
+    """Return the weight of each channel named by `--weight NAME=NUMBER`. Raises UsageError."""
     from rewardsmith.errors import UsageError
 
     weights: dict[str, float] = {}
     for change in changes or []:
         name, _, text = change.partition("=")
         if name.strip() in weights:
-            raise UsageError(f"The weight of {name.strip()} is given twice.", "Leave one of the two out.")
+            raise UsageError(f"--weight sets {name.strip()} twice.", "Leave one of the two out.")
         try:
             weights[name.strip()] = float(text)
         except ValueError:
-            raise UsageError(f"{change!r} is no weight.", "Write NAME=NUMBER, such as --weight count=0.02.") from None
+            raise UsageError(
+                f"--weight {change!r} is not a weight.", "Write --weight NAME=NUMBER, such as count=0.02."
+            ) from None
     return weights
 
 
 def read_options(changes: list[str] | None, method: str) -> dict[str, dict[str, Any]]:
-    """Options by method out of `--option [METHOD.]NAME=VALUE` texts; `method` is meant where none is named.
+    """Return the options of each method given by `--option [METHOD.]NAME=VALUE`; the default METHOD is `method`.
 
     Raises UsageError.
     """
@@ -62,12 +64,15 @@ def read_options(changes: list[str] | None, method: str) -> dict[str, dict[str, 
         key, equals, text = change.partition("=")
         owner, dot, name = key.strip().rpartition(".")
         if not equals or not name or (dot and not owner):
-            raise UsageError(f"{change!r} is no option.", "Write NAME=VALUE or METHOD.NAME=VALUE; see `methods`.")
+            raise UsageError(
+                f"--option {change!r} is not an option.",
+                "Write --option NAME=VALUE or METHOD.NAME=VALUE; `rewardsmith methods` lists them.",
+            )
         mine = options.setdefault(owner or method, {})
         if name in mine:
-            raise UsageError(f"The option {owner or method}.{name} is given twice.", "Leave one of the two out.")
+            raise UsageError(f"--option sets {owner or method}.{name} twice.", "Leave one of the two out.")
         try:
             mine[name] = yaml.safe_load(text)
         except yaml.YAMLError:
-            raise UsageError(f"The value of {key} cannot be read: {text!r}", "Quote it as YAML.") from None
+            raise UsageError(f"The value of --option {key} is not valid YAML: {text!r}.", "Quote the value.") from None
     return options

@@ -1,4 +1,4 @@
-"""Options that several commands share, and those that are settings of a job: one definition, the spec's fields."""
+"""Options that several commands share. Options that are job settings are defined once, by the fields of the spec."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from rewardsmith.cli.options_generated import SETTINGS
 
 
 def help_of(setting: str) -> str:
-    """The help text of a setting's option."""
+    """Return the help text of a setting's option."""
     return SETTINGS[setting].__metadata__[0].help
 
 
 TaskOption = Annotated[str, typer.Option("--task", help=help_of("task"))]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Any setting of a spec, KEY=VALUE, such as training.entropy=0.01; may be repeated."),
+    typer.Option(
+        "--set",
+        help="Any job setting as KEY=VALUE, such as training.entropy=0.01; may be repeated; see `rewardsmith schema`.",
+    ),
 ]
 SlotsOption = Annotated[
     int | None,
-    typer.Option("--slots", min=1, help="Trials at once; one per core by default.", envvar="REWARDSMITH_SLOTS"),
+    typer.Option(
+        "--slots", min=1, help="Number of parallel trials; one per core by default.", envvar="REWARDSMITH_SLOTS"
+    ),
 ]
 
 
 def takes_settings(*settings: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a command that ends with `**given` take options for `settings`, after its own required ones.
+    """Add options for `settings` to a command whose last parameter is `**given`, after its own required options.
 
-    They arrive in `given` by the parameter's name, in which a setting's dot is an underscore; None was not given.
+    `given` maps the name of each parameter (see `parameter_of`) to its value; None means that it was not given.
     """
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
@@ -52,12 +57,12 @@ def takes_settings(*settings: str) -> Callable[[Callable[..., None]], Callable[.
 
 
 def parameter_of(setting: str) -> str:
-    """The parameter that an option's value arrives in: budget_calls of budget.calls."""
+    """Return the parameter name of a setting: budget_calls for budget.calls."""
     return setting.replace(".", "_")
 
 
 def named(context: typer.Context, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the command line sets, and what the environment does: two mappings from settings to values."""
+    """Split the given values into those typed on the command line and those from environment variables, by setting."""
     of_parameter = {parameter_of(setting): setting for setting in SETTINGS}
     typed: dict[str, Any] = {}
     around: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""How a job ended: the claim with its intervals, the best candidate, the next command."""
+"""How a job ended: the final evaluation with its intervals, the best candidate, the next command."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rewardsmith.plaintext import indented
 from rewardsmith.reporting import queries, text
 from rewardsmith.reporting.queries import Arm, Claim
 
-_VERDICTS = {"better": "better", "not shown": "a difference is not shown", "worse": "worse"}
+_VERDICTS = {"better": "better", "not shown": "no difference is shown", "worse": "worse"}
 
 
 def print_result(context: Any, job_id: str) -> None:
-    """Print the job's end. Raises RewardsmithError if it failed."""
+    """Print how a job ended. Raises RewardsmithError if it failed."""
     from rewardsmith.errors import RewardsmithError
     from rewardsmith.storage.database import read
 
@@ -21,18 +21,18 @@ def print_result(context: Any, job_id: str) -> None:
         job = queries.find_job(connection, job_id)
         claim = queries.read_claim(connection, job) if job.state in ("done", "paused") else None
     cause, _, remedy = (job.note or "").partition("\n")
-    # Of a failed job the note is the error itself where it has a remedy, too: the task's environment failed.
+    # If a failed job's note has a remedy, it is the error of the task's environment.
     failed_for = (cause, remedy) if job.state == "failed" and remedy else None
     if job.note and job.state != "paused" and failed_for is None:
         screen.say(indented(job.note))
     if claim is not None:
         print_claim(claim)
     if job.best_candidate is not None:
-        screen.say(f"best: {job.best_candidate}" + ("  (oracle-informed)" if job.oracle_informed else ""))
+        screen.say(f"best: {job.best_candidate}")
         if job.oracle_informed:
             screen.say(text.ORACLE_INFORMED)
         if claim is not None and claim.best.mean <= claim.baseline.mean:
-            screen.say("On fresh seeds it did no better than the environment's own reward: there is nothing to gain.")
+            screen.say("On fresh seeds the designed reward did not beat the environment's own reward.")
         screen.next_command(f"rewardsmith show {job.best_candidate}")
         screen.next_command(f"rewardsmith export {job.id} --best --out exported")
     if failed_for is not None:
@@ -42,9 +42,15 @@ def print_result(context: Any, job_id: str) -> None:
 
 
 def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> None:
-    """After `print_result`: raises RewardsmithError if the job stopped short of its end, unless for a person's answer.
+    """Report, after `print_result`, why a job stopped before its end. A job that waits for an answer is no error.
 
-    `failure` is the executor's own, where it had one.
+    Args:
+        context: Where the job is stored.
+        job_id: The job.
+        failure: Cause and remedy of the executor's own failure, if it had one.
+
+    Raises:
+        RewardsmithError: The job stopped before its end for another reason than a user's pause.
     """
     from rewardsmith.engine.jobs import lifecycle
     from rewardsmith.errors import RewardsmithError
@@ -54,7 +60,7 @@ def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> N
     with read(context.database) as connection:
         job = queries.find_job(connection, job_id)
         asked = any(item.state == "waiting" for item in items_of(connection, job.id))
-    go_on = f"Give the same command again, or `rewardsmith resume {job.id}`."
+    go_on = f"Run the same command again, or `rewardsmith resume {job.id}`."
     if job.state == "paused" and job.note in lifecycle.ASKED_PAUSES:
         screen.say(f"job {job.id} is paused: {job.note}")
         screen.next_command(f"rewardsmith resume {job.id}")
@@ -63,16 +69,17 @@ def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> N
         cause, _, remedy = (job.note or "The job is paused.").partition("\n")
         raise RewardsmithError(cause, f"{remedy} {go_on}".strip())
     if job.state == "running":
-        cause, remedy = failure or ("The executor ended early.", "")
+        cause, remedy = failure or ("The executor ended before the job.", "")
         raise RewardsmithError(cause, remedy or f"{go_on} See `rewardsmith logs {job.id}`.")
 
 
 def print_claim(claim: Claim) -> None:
-    """Both arms of a claim as a table, and the verdict in words."""
-    label = f"{len(claim.best.seeds)} fresh seeds" + (", preliminary" if claim.preliminary else "")
+    """Print both rewards of a final evaluation as a table, and the verdict."""
+    seeds = len(claim.best.seeds)
+    label = f"{seeds} fresh seed{'' if seeds == 1 else 's'}" + (", preliminary" if claim.preliminary else "")
     layouts = "unseen layouts" if claim.best.unseen else "layouts that training may have seen"
     shown = screen.table(
-        f"claim: {label}, {claim.best.episodes:,} episodes each, stochastic policy, {layouts}",
+        f"final evaluation: {label}, {claim.best.episodes:,} episodes each, stochastic policy, {layouts}",
         [
             ("reward", "left"),
             ("success [95 %]", "right"),
@@ -99,8 +106,8 @@ def print_claim(claim: Claim) -> None:
             )
             screen.out.print(text_failed, markup=False)
     if claim.settings:
-        screen.out.print(f"settings: {claim.settings}, for both rewards", markup=False)
-    few = " (fewer than 4 seeds can show none; the default is 10)" if len(claim.best.seeds) < 4 else ""
+        screen.out.print(f"training settings of both rewards: {claim.settings}", markup=False)
+    few = " (fewer than 4 seeds cannot show one; pass --confirm 10)" if seeds < 4 else ""
     screen.out.print(
         f"verdict: {_VERDICTS[claim.verdict]}{few}; probability of improvement {claim.improvement:.2f}", markup=False
     )

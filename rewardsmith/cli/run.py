@@ -1,4 +1,4 @@
-"""`run`, `extend`, `resume`, `cancel`, `train`: starting work and watching it."""
+"""`run`, `extend`, `resume`, `cancel` and `train`: start work and watch it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rewardsmith.cli.task_change import AcceptTaskChange, settle_task
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's commands."""
+    """Add `run`, `extend`, `resume`, `cancel` and `train` to the application."""
     app.command()(run)
     app.command()(extend)
     app.command()(resume)
@@ -26,20 +26,25 @@ def register(app: typer.Typer) -> None:
 @takes_settings(*SETTINGS)
 def run(  # noqa: PLR0913  (options of a command)
     context: typer.Context,
-    spec: Annotated[Path | None, typer.Option(help="YAML file of job settings; options override it.")] = None,
-    language_model: Annotated[
-        str | None, typer.Option(help="ulps: path or name of a BERT-family model; its own small one by default.")
+    spec: Annotated[
+        Path | None, typer.Option(help="YAML file of job settings; command-line options override it.")
     ] = None,
-    seed_reward: Annotated[Path | None, typer.Option(help="A reward file to start from.")] = None,
+    language_model: Annotated[
+        str | None,
+        typer.Option(help="For ulps: path or name of a BERT-family model; by default a small one is trained."),
+    ] = None,
+    seed_reward: Annotated[
+        Path | None, typer.Option(help="Reward file that joins the first round as a candidate.")
+    ] = None,
     changes: SetOption = None,
     slots: SlotsOption = None,
-    allow_weak_sandbox: Annotated[bool, typer.Option(help="Run below protection level `kernel`.")] = False,
+    allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below protection level `kernel`.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the first prompts and what calls may cost.")
+        bool, typer.Option("--dry-run", help="Print the first prompts and the largest possible cost; start nothing.")
     ] = False,
     **given: Any,
 ) -> None:
-    """Design a reward for a task. The same command again goes on with an unfinished job."""
+    """Design a reward for a task. The same command again resumes an unfinished job."""
     from rewardsmith import starting
     from rewardsmith.offline.dry_run import asks_designer, notices
     from rewardsmith.programs.reward_file import read_reward_file
@@ -53,15 +58,15 @@ def run(  # noqa: PLR0913  (options of a command)
         return
     here = starting.open_here(allow_weak_sandbox=allow_weak_sandbox)
     if job_spec.description is not None:
-        screen.say(f"The task is the recorded one; its module is imported from {job_spec.description.folder}.")
+        screen.say(f"The task comes from the recording; its module is imported from {job_spec.description.folder}.")
     job_id, resumed = starting.start(here, job_spec, text)
-    screen.say(f"job {job_id}{' (going on)' if resumed else ''}")
+    screen.say(f"job {job_id}{' (resumed)' if resumed else ''}")
     for notice in notices(job_spec):
         screen.say(notice)
     if job_spec.model == "synth" and asks_designer(job_spec):
         screen.say(
-            "The designer is `synth`, which is not a language model: it composes programs by rules. "
-            "Name one with --model."
+            "The designer is `synth`, which composes programs by rules and is not a language model. "
+            "Pass --model to use one."
         )
     _work(here, job_id, slots)
 
@@ -79,11 +84,11 @@ def _print_dry_run(spec: Any) -> None:
 
 def extend(
     job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")],
-    iterations: Annotated[int, typer.Option(min=1, help="Rounds to add.")] = 1,
+    iterations: Annotated[int, typer.Option(min=1, help="Number of rounds to add.")] = 1,
     slots: SlotsOption = None,
     accept_change: AcceptTaskChange = False,
 ) -> None:
-    """Add iterations to a job and run them."""
+    """Add rounds to a job and run them."""
     from rewardsmith import starting
     from rewardsmith.engine.jobs import lifecycle
 
@@ -99,7 +104,7 @@ def resume(
     slots: SlotsOption = None,
     accept_change: AcceptTaskChange = False,
 ) -> None:
-    """Go on with a job that was interrupted."""
+    """Resume a job that was interrupted or paused."""
     from rewardsmith import starting
     from rewardsmith.engine.jobs import lifecycle
 
@@ -109,7 +114,7 @@ def resume(
         from rewardsmith.engine.jobs.service import resume_service_job
 
         resume_service_job(context, job_id)
-        screen.say(f"job {job_id} goes on with the service")
+        screen.say(f"job {job_id} is resumed by the service")
         screen.next_command(f"rewardsmith watch {job_id}")
         return
     settle_task(context, job_id, accept_change)
@@ -118,7 +123,7 @@ def resume(
 
 
 def cancel(job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")]) -> None:
-    """End a job for good. What it found stays readable."""
+    """End a job for good. Its results stay readable."""
     from rewardsmith import starting
     from rewardsmith.engine.jobs import lifecycle
 
@@ -131,14 +136,14 @@ def cancel(job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or l
 
 @takes_settings("steps")
 def train(
-    reward: Annotated[Path, typer.Option(help="A reward file: reward(), or dense() and sparse().")],
+    reward: Annotated[Path, typer.Option(help="Reward file with reward(), potential(), or dense() and sparse().")],
     task: TaskOption,
-    seeds: Annotated[int, typer.Option(min=1, help="Fresh training seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of fresh training seeds.")] = 1,
     changes: SetOption = None,
     slots: SlotsOption = None,
     **given: Any,
 ) -> None:
-    """Train anybody's reward file the way a job's candidates are trained, beside the sparse baseline."""
+    """Train a reward file and the environment's own reward on the same seeds, with the settings of a job."""
     from rewardsmith import starting
     from rewardsmith.programs.reward_file import read_reward_file
 
@@ -161,7 +166,7 @@ def _work(context: Any, job_id: str, slots: int | None) -> None:
             live.watch(context.database, job_id, lambda: process.running)
         except KeyboardInterrupt:
             with contextlib.suppress(OSError):  # the terminal may have been closed
-                screen.say("\nfinishing: what is done is kept; once more ends it at once ...")
+                screen.say("\nsaving the work; press Ctrl-C again to stop at once ...")
             starting.interrupt(context, job_id, process)
     results.print_result(context, job_id)
     results.explain_end(context, job_id, process.failure)

@@ -1,7 +1,7 @@
-"""The terminal: data to stdout, talk to stderr; plain when not a terminal.
+"""The terminal: data to stdout, messages to stderr; no colour in a pipe or a file.
 
-Programs, models and other users wrote much of what is shown. Whatever is printed here loses its control characters and
-bidirectional marks, and no string is read as rich's markup: a style is given by `style=` or by a Text.
+Much of the printed text was written by programs, models and other users. Every string therefore loses its control
+characters and bidirectional marks, and rich never reads it as markup: pass a style by `style=` or a Text.
 """
 
 from __future__ import annotations
@@ -23,30 +23,29 @@ from rewardsmith.plaintext import in_csv, one_line, plain
 
 ACCENT = "cyan"
 
-VERDICT_WIDTH = 24  # a headline of several words must leave room for what a check says
-_PLAIN_WIDTH = 110  # columns where nobody tells: pipes, files, logs
-_NAME_WIDTH = 64  # columns that the first cell of a row may take
+VERDICT_WIDTH = 24  # a headline of several words must leave room for the check's message
+_PLAIN_WIDTH = 110  # columns of pipes, files and logs, which have no width of their own
+_NAME_WIDTH = 64  # most columns of the first cell of a row
 
 
 class PlainConsole(Console):
-    """A console whose every string is text to be shown: no markup, no `:emoji:`, no highlighting, no escapes."""
+    """A console that prints every string literally: no markup, no `:emoji:`, no highlighting, no escapes."""
 
     def render_str(self, text: str, *, style: Any = "", justify: Any = None, overflow: Any = None, **_: Any) -> Text:
-        """The text as it stands."""
+        """Return the string as a Text, without reading markup."""
         return Text(plain(text), style=style, justify=justify, overflow=overflow)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What is printed of `renderable`, whoever made it."""
+        """Render, and clean the text of every segment, also of renderables that rich made itself."""
         for segment in super().render(renderable, options):
-            # rich ends its lines itself: a carriage return within one is somebody's text.
+            # rich ends its lines itself: a carriage return within one belongs to the shown text.
             yield segment if segment.control else segment._replace(text=plain(segment.text.replace("\r", "")))
 
 
 class PlainTable(Table):
-    """A table whose string cells are text in one line.
+    """A table whose string cells are single lines, so that no text can imitate another row.
 
-    Cells of the last column keep their lines: a second line stands beneath the first one, where it cannot pass for
-    another row.
+    Cells of the last column keep their lines, which stand beneath each other in that column.
     """
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
@@ -71,17 +70,17 @@ talk = _console(stderr=True)
 
 
 def say(text: str) -> None:
-    """A line of talk, on stderr."""
+    """Print a message on stderr."""
     talk.print(text, markup=False, soft_wrap=True)
 
 
 def next_command(text: str) -> None:
-    """The next useful command, on stderr."""
+    """Print the next useful command on stderr."""
     talk.print(f"next: {one_line(text)}", style="dim", markup=False, soft_wrap=True)
 
 
 def hanging(label: Text, text: str) -> Table:
-    """`text` of any length, its lines beneath each other behind `label`: none passes for a line of its own."""
+    """Lay out `text` beside `label`, its lines beneath each other, so that none can imitate another entry."""
     grid = Table.grid()
     grid.add_column(no_wrap=True, max_width=_NAME_WIDTH)
     grid.add_column(overflow="fold")
@@ -90,12 +89,12 @@ def hanging(label: Text, text: str) -> Table:
 
 
 def labelled(label: str, text: str, style: str = "") -> None:
-    """Text that somebody else wrote on stdout, behind `label`."""
+    """Print a label and a text of any length and author on stdout."""
     out.print(hanging(Text(one_line(label)), text), style=style)
 
 
 def program(source: str, shown: RenderableType) -> None:
-    """A program on stdout: `shown` on a terminal, its own bytes in a pipe or a file."""
+    """Print a program on stdout: `shown` on a terminal, the unchanged source in a pipe or a file."""
     if out.is_terminal:
         out.print(shown)
     else:
@@ -103,18 +102,23 @@ def program(source: str, shown: RenderableType) -> None:
 
 
 def write(text: str) -> None:
-    """Lines of text on stdout, not wrapped."""
+    """Print lines of text on stdout without wrapping them."""
     print(plain(text))
 
 
 def table(title: str | None, columns: Sequence[tuple[str, str]]) -> Table:
-    """An aligned table; columns are (header, "left" or "right")."""
+    """Return an empty aligned table.
+
+    Args:
+        title: Line above the table, or None.
+        columns: Header and alignment ("left" or "right") of each column.
+    """
     made = PlainTable(
         title=title and one_line(title), title_justify="left", box=None, pad_edge=False, header_style="bold",
         padding=(0, 2, 0, 0),
     )  # fmt: skip
     for k, (header, side) in enumerate(columns):
-        # A row begins with its name: what is folded onto a second line has none, and cannot pass for a row.
+        # Only the first cell is never folded: a line without one cannot imitate a row.
         fit: Any = {"overflow": "fold"} if k else {"overflow": "ellipsis", "no_wrap": True, "max_width": _NAME_WIDTH}
         made.add_column(one_line(header), justify="right" if side == "right" else "left", **fit)
     return made
@@ -124,13 +128,13 @@ FORMATS = ("table", "json", "csv")
 
 
 def check_format(form: str, known: Sequence[str] = FORMATS) -> None:
-    """Raises UsageError for a format that is none; commands that work long ask before they do."""
+    """Raise UsageError for an unknown format. Commands that take long call it first."""
     if form not in known:
-        raise UsageError(f"There is no format {form!r} here.", f"Use {' or '.join(known)}.")
+        raise UsageError(f"This command has no --format {form!r}.", f"Use {' or '.join(known)}.")
 
 
 def emit(rows: Sequence[dict[str, Any]], form: str, shown: Table) -> None:
-    """Write `rows` to stdout as a table, JSON or CSV. Raises UsageError for another format."""
+    """Print `rows` as JSON or CSV, or `shown` for the format "table", on stdout. Raises UsageError for others."""
     check_format(form)
     if form == "json":
         print(json.dumps(rows, indent=2, default=_plain))

@@ -1,4 +1,4 @@
-"""`submit`, `watch`, `pause`, `priority`, `retry`, `worker`, `scheduler`, `top`, `schema`: jobs on many hosts."""
+"""Commands of the service: jobs that the workers of many hosts share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JobArgument = Annotated[str, typer.Argument(help="Job id, a prefix of it, or lat
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's commands."""
+    """Add the commands of the service to the application."""
     for command in (submit, watch, pause, priority, retry, worker, scheduler, top, schema):
         app.command()(command)
 
@@ -24,12 +24,15 @@ def register(app: typer.Typer) -> None:
 def submit(
     spec: Annotated[Path, typer.Argument(help="YAML file of job settings.")],
     changes: SetOption = None,
-    seed_reward: Annotated[Path | None, typer.Option(help="A reward file to start from; sent by value.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Who asks; your user name by default.")] = None,
-    urgency: Annotated[int, typer.Option("--priority", help="Higher goes first.")] = 0,
-    slots: Annotated[int | None, typer.Option(min=1, help="Most of its work items at once.")] = None,
+    seed_reward: Annotated[
+        Path | None,
+        typer.Option(help="Reward file that joins the first round as a candidate; its text is stored with the job."),
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Name shown as the job's owner; your user name by default.")] = None,
+    urgency: Annotated[int, typer.Option("--priority", help="Jobs with a higher number go first.")] = 0,
+    slots: Annotated[int | None, typer.Option(min=1, help="Most work items of the job at once.")] = None,
 ) -> None:
-    """Hand a job to the service; prints its id at once."""
+    """Submit a job to the service and print its id."""
     import getpass
 
     from rewardsmith import starting
@@ -48,14 +51,14 @@ def submit(
 
 
 def watch(job: JobArgument = "latest") -> None:
-    """Show a job until it ends. Ctrl-C leaves it running."""
+    """Show a job until it ends. Ctrl-C stops watching; the job continues."""
     from rewardsmith.cli import live, results
 
     context, job_id = _find(job)
     try:
         live.watch(context.database, job_id, lambda: True)
     except KeyboardInterrupt:
-        screen.say("the job goes on")
+        screen.say(f"stopped watching; job {job_id} continues")
         screen.next_command(f"rewardsmith watch {job_id}")
         return
     results.print_result(context, job_id)
@@ -63,7 +66,7 @@ def watch(job: JobArgument = "latest") -> None:
 
 
 def pause(job: JobArgument) -> None:
-    """Stop working on a job; its trials keep their checkpoints."""
+    """Pause a job; its trials keep their checkpoints."""
     from rewardsmith.engine.jobs.service import halt_job
 
     context, job_id = _find(job)
@@ -72,8 +75,11 @@ def pause(job: JobArgument) -> None:
     screen.next_command(f"rewardsmith resume {job_id}")
 
 
-def priority(job: JobArgument, number: Annotated[int, typer.Argument(help="Higher goes first; 0 is usual.")]) -> None:
-    """Let a job go before others, or after them."""
+def priority(
+    job: JobArgument,
+    number: Annotated[int, typer.Argument(help="Jobs with a higher number go first; the default is 0.")],
+) -> None:
+    """Set the priority of a job."""
     from rewardsmith.engine.jobs.service import set_priority
 
     context, job_id = _find(job)
@@ -82,30 +88,32 @@ def priority(job: JobArgument, number: Annotated[int, typer.Argument(help="Highe
 
 
 def retry(job: JobArgument) -> None:
-    """Do again what was lost to failing machines."""
+    """Queue again the work items that a job lost because machines failed."""
     from rewardsmith.engine.jobs.service import retry_job
 
     context, job_id = _find(job)
     count = retry_job(context, job_id)
-    screen.say(f"{count} lost items of job {job_id} are queued again")
+    screen.say(f"{count} lost work items of job {job_id} are queued again")
     screen.next_command(f"rewardsmith watch {job_id}")
 
 
 def worker(
-    queues: Annotated[str, typer.Option("--queue", help="Some of llm,control,train.")] = "llm,control,train",
-    slots: Annotated[int | None, typer.Option(min=1, help="Work items at once per queue.")] = None,
+    queues: Annotated[
+        str, typer.Option("--queue", help="Queues to serve, some of llm,control,train.")
+    ] = "llm,control,train",
+    slots: Annotated[int | None, typer.Option(min=1, help="Work items at once, per queue.")] = None,
 ) -> None:
-    """Work for the service on this host until told to stop."""
+    """Process work items of the service on this host until SIGTERM or Ctrl-C."""
     _become("workers.host", "--queue", queues, *(["--slots", str(slots)] if slots else []))
 
 
 def scheduler() -> None:
-    """Find lost work, go on with jobs, tell the workers; run as many as you like."""
+    """Requeue lost work items, advance jobs and notify workers. Several may run at once."""
     _become("workers.scheduler")
 
 
 def _become(module: str, *arguments: str) -> None:
-    # In place of this process, so that signals and exit codes are the service's own.
+    # The service replaces this process, so that it receives the signals and sets the exit code.
     from importlib.util import find_spec
 
     from rewardsmith.engine.interpreter import SAFE_PATH, module_command
@@ -119,10 +127,12 @@ def _become(module: str, *arguments: str) -> None:
 
 
 def top(
-    every: Annotated[float, typer.Option(min=0.0, help="Seconds between two looks; 0 looks once.")] = 0.0,
-    form: Annotated[str, typer.Option("--format", help="table, json or csv (of the queues).")] = "table",
+    every: Annotated[float, typer.Option(min=0.0, help="Seconds between two updates; 0 prints once.")] = 0.0,
+    form: Annotated[
+        str, typer.Option("--format", help="table, json or csv; the latter two contain only the queues.")
+    ] = "table",
 ) -> None:
-    """Show queues, workers, rates and the latest events."""
+    """Show the service's queues, workers, rates and latest events."""
     import time
 
     from rewardsmith import starting
@@ -143,7 +153,7 @@ def top(
 def _print_standing(standing: Any, form: str) -> None:
     shown = screen.table(
         None,
-        [("kind", "left"), ("queued", "right"), ("oldest s", "right"), ("leased", "right"), ("done/min", "right"),
+        [("kind", "left"), ("queued", "right"), ("oldest s", "right"), ("running", "right"), ("done/min", "right"),
          ("lost", "right")],
     )  # fmt: skip
     for load in standing.loads:
@@ -159,10 +169,10 @@ def _print_standing(standing: Any, form: str) -> None:
     working = screen.table(
         None,
         [("worker", "left"), ("queues", "left"), ("slots", "right"), ("GPUs", "left"), ("sandbox", "left"),
-         ("version", "left"), ("seen s ago", "right")],
+         ("version", "left"), ("last seen, s", "right")],
     )  # fmt: skip
     for row in standing.workers:
-        seen = f"{row['age']:.0f}" + (" (gone?)" if row["age"] > STALE_SECONDS else "")
+        seen = f"{row['age']:.0f}" + (" (stale)" if row["age"] > STALE_SECONDS else "")
         working.add_row(
             row["name"], row["queues"], str(row["slots"]), row["devices"], row["sandbox_level"], row["version"], seen
         )
@@ -175,7 +185,7 @@ def _print_standing(standing: Any, form: str) -> None:
 
 
 def schema() -> None:
-    """Print the JSON schema of a spec."""
+    """Print the JSON schema of a job's settings (a spec file)."""
     import json
 
     from rewardsmith.spec import JobSpec

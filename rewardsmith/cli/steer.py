@@ -1,4 +1,4 @@
-"""`calls`, `fork`, `veto`, `comment`: what was asked of models and people, and a person's say in a job."""
+"""`calls` lists language-model calls and answers prompts; `fork`, `veto` and `comment` steer a job."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ CandidateArgument = Annotated[str, typer.Argument(help="A candidate (JOB-NAME), 
 
 
 def register(app: typer.Typer) -> None:
-    """Add this file's commands."""
+    """Add `calls`, `fork`, `veto` and `comment` to the application."""
     for command in (calls, fork, veto, comment):
         app.command()(command)
 
 
 def calls(
-    what: Annotated[str, typer.Argument(help="A job, latest, pending, or answer.")] = "latest",
-    number: Annotated[int | None, typer.Argument(help="With answer: the prompt's number.")] = None,
-    file: Annotated[Path | None, typer.Argument(help="With answer: the file that holds the answer.")] = None,
+    what: Annotated[str, typer.Argument(help="A job, latest, pending or answer.")] = "latest",
+    number: Annotated[int | None, typer.Argument(help="With answer: the id that `calls pending` shows.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="With answer: the file with the answer.")] = None,
     form: Format = "table",
 ) -> None:
-    """List a job's calls; `calls pending` lists prompts that wait for you; `calls answer ID FILE` answers one."""
+    """List the language-model calls of a job.
+
+    `calls pending` lists prompts that wait for an answer by hand; `calls answer ID FILE` answers one.
+    """
     if what == "pending":
         _pending(form)
     elif what == "answer":
@@ -56,9 +59,12 @@ def _answer(number: int | None, file: Path | None) -> None:
     from rewardsmith.errors import UsageError
 
     if number is None or file is None:
-        raise UsageError("The prompt's number or the file is missing.", "rewardsmith calls answer ID FILE")
+        raise UsageError(
+            "ID or FILE is missing.",
+            "Run `rewardsmith calls answer ID FILE`; `rewardsmith calls pending` lists the ids.",
+        )
     job_id = steering.answer(starting.open_here(must_exist=True), number, _text(file))
-    screen.say(f"prompt {number} is answered")
+    screen.say(f"the answer to prompt {number} is stored")
     screen.next_command(f"rewardsmith resume {job_id}")
 
 
@@ -96,21 +102,21 @@ def _count(tokens: int | None) -> str:
 
 def fork(
     candidate: CandidateArgument,
-    edit: Annotated[bool, typer.Option("--edit", help="Open its program in $EDITOR.")] = False,
-    program: Annotated[Path | None, typer.Option(help="Take the program from this file.")] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Open the program in $EDITOR.")] = False,
+    program: Annotated[Path | None, typer.Option(help="Read the program from this file.")] = None,
 ) -> None:
-    """Add your own version of a candidate to the job's next round."""
+    """Add your own version of a candidate to the next round of its job."""
     from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
     from rewardsmith.errors import UsageError
 
     if edit == (program is not None):
-        raise UsageError("Where the program comes from is not said.", "Give --edit, or --program FILE.")
+        raise UsageError("Pass one of --edit and --program.", "--edit opens an editor; --program FILE reads a file.")
     context = starting.open_here(must_exist=True)
     parent = _candidate(context, candidate)
     text = _text(program) if program else _edited(context, parent)
     name, number = steering.add_program(context, parent, text)
-    screen.say(f"{name} joins round {number}, with a check, training and repairs like any other")
+    screen.say(f"{name} joins round {number}: it is checked, repaired and trained like a designed candidate")
     screen.next_command(f"rewardsmith resume {parent.job_id}, or rewardsmith extend {parent.job_id} if it has ended")
 
 
@@ -121,7 +127,7 @@ def _edited(context: Any, parent: Any) -> str:
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
-        raise UsageError("No editor is named.", "Set EDITOR, or give --program FILE.")
+        raise UsageError("Neither VISUAL nor EDITOR is set.", "Set EDITOR, or pass --program FILE.")
     path = context.settings.home.resolve() / "manual" / f"{plain_name(parent.id)}-fork.py"
     prepare_home(context.settings.home)
     path.parent.mkdir(exist_ok=True)
@@ -129,7 +135,9 @@ def _edited(context: Any, parent: Any) -> str:
     try:
         subprocess.run([*shlex.split(editor), str(path)], check=True)
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        raise UsageError(f"The editor failed: {error}.", "Set EDITOR to one that works.") from error
+        raise UsageError(
+            f"The editor failed: {error}.", "Set EDITOR to another editor, or pass --program FILE."
+        ) from error
     return _text(path)
 
 
@@ -140,33 +148,33 @@ def _text(path: Path) -> str:
     try:
         return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read {path}: {error}", "Give a text file in UTF-8.") from error
+        raise UsageError(f"Cannot read {path}: {error}", "Pass a text file in UTF-8.") from error
 
 
 def veto(candidate: CandidateArgument) -> None:
-    """Take a candidate out of the search for good."""
+    """Remove a candidate from the search for good."""
     from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
 
     context = starting.open_here(must_exist=True)
     found = _candidate(context, candidate)
     steering.veto(context, found.id)
-    screen.say(f"{found.id} is out")
+    screen.say(f"{found.id} is removed from the search")
     screen.next_command(f"rewardsmith show {found.job_id}")
 
 
 def comment(
     job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")],
-    text: Annotated[str, typer.Argument(help="What the designer and the analyzer should know.")],
+    text: Annotated[str, typer.Argument(help="Text for the designer and the analyzer.")],
 ) -> None:
-    """Say something that the prompts of the job's next round carry."""
+    """Add a comment to the prompts of the job's next rounds."""
     from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
 
     context = starting.open_here(must_exist=True)
     job_id = starting.find_job_id(context, job)
     number = steering.comment(context, job_id, text)
-    screen.say(f"the prompts of round {number} and later ones will carry it")
+    screen.say(f"the prompts of round {number} and of later rounds will contain it")
 
 
 def _candidate(context: Any, text: str) -> Any:

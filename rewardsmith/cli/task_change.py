@@ -1,4 +1,4 @@
-"""`--accept-task-change`: going on with a job although the module of its task is no longer the same."""
+"""`--accept-task-change`: resume a job although the Python module of its task has changed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from rewardsmith.cli import screen
 AcceptTaskChange = Annotated[
     bool,
     typer.Option(
-        "--accept-task-change", help="Go on although the module of the job's task has changed; marks the job."
+        "--accept-task-change",
+        help="Continue although the Python module of the job's task has changed; the job is marked.",
     ),
 ]
 
 
 def settle_task(context: Any, job_id: str, accept: bool) -> None:
-    """Before a command opens a job's task: accept a change if asked to, and say what the job keeps.
+    """Compare the module of a job's task with the recorded one, before a command opens the task.
 
-    Raises UsageError if a module has changed and nobody accepts it.
+    Args:
+        context: Where the job is stored.
+        job_id: The job.
+        accept: Whether the user passed --accept-task-change.
+
+    Raises:
+        UsageError: The module has changed and `accept` is false.
     """
     from rewardsmith import starting
 

@@ -9,15 +9,15 @@ import typer
 
 from rewardsmith.cli import screen
 
-app = typer.Typer(help="The tasks that rewards can be designed for.", no_args_is_help=True)
+app = typer.Typer(help="List, describe and prepare tasks.", no_args_is_help=True)
 
 
 @app.command(name="list")
 def list_(
-    match: Annotated[str, typer.Argument(help="Only ids that contain this.")] = "",
+    match: Annotated[str, typer.Argument(help="Show only ids that contain this text.")] = "",
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """List task ids and the engine that runs each."""
+    """List task ids with the engine that runs each."""
     from rewardsmith.tasks import list_tasks
 
     found = [(task_id, engine) for task_id, engine in list_tasks() if match.lower() in task_id.lower()]
@@ -26,7 +26,9 @@ def list_(
         shown.add_row(task_id, engine)
     screen.emit([{"task": t, "engine": e} for t, e in found], form, shown)
     if form == "table":
-        screen.say("batched: compiled, fast. real: the environment itself. Your own: a YAML file, see docs/tasks.md")
+        screen.say(
+            "engines: batched = compiled, fast; real = the environment itself. For a task of your own see docs/tasks.md"
+        )
         screen.next_command("rewardsmith tasks describe ID")
 
 
@@ -35,7 +37,7 @@ def describe(
     task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")],
     form: Annotated[str, typer.Option("--format", help="table (text) or json.")] = "table",
 ) -> None:
-    """Print what a designer is told of a task: state, actions, mechanics, success, an example."""
+    """Print the description of a task that a designer receives: state, actions, mechanics, success, an example."""
     from rewardsmith.spec import default_steps
     from rewardsmith.tasks import get_task
     from rewardsmith.tasks.capabilities import named_by_hand
@@ -52,7 +54,7 @@ def describe(
     order = subgoal_order(found)
     if order:
         steps = ", ".join(f"{g['event']} {g['kind'] or ''}".strip() for g in order)
-        screen.write(f"\nPLANNER\nShortest solutions pass, in this order: {steps}")
+        screen.write(f"\nPLANNER\nSubgoals of a shortest solution, in order: {steps}")
     if (described := named_by_hand(found)) is not None and (warning := described.order_warning()):
         screen.say(f"warning: {warning}")
     screen.next_command(f"rewardsmith run --task {task}")
@@ -60,26 +62,26 @@ def describe(
 
 @app.command()
 def skeleton(
-    environment: Annotated[str, typer.Argument(help="Gymnasium's id, or MODULE:ID of a module in this folder.")],
+    environment: Annotated[str, typer.Argument(help="Gymnasium id, or MODULE:ID for a module in this folder.")],
 ) -> None:
-    """Print a YAML description of a Gymnasium environment to fill in."""
+    """Print a YAML template that describes a Gymnasium environment."""
     from rewardsmith.tasks.described.skeleton import skeleton as described
 
     screen.write(described(environment, Path.cwd()).rstrip("\n"))
-    screen.say("Name the state and the actions, say when the task is solved, then:")
+    screen.say("Save it as FILE.yaml, name the state variables and actions, and state when the task is solved.")
     screen.next_command("rewardsmith tasks describe FILE.yaml")
 
 
 @app.command()
 def prepare(task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")]) -> None:
-    """Compile the engine and build a task's layouts now, so that the first job need not."""
-    screen.say(f"preparing {task}: half a minute")
+    """Compile the engine and build a task's layouts ahead of the first job."""
+    screen.say(f"preparing {task}: this takes about half a minute")
     _run_tiny_job(task)
     screen.next_command(f"rewardsmith run --task {task}")
 
 
 def _run_tiny_job(task: str) -> None:
-    """A job in a temporary folder: nothing else is sure to touch all that a job touches."""
+    """Run a small job in a temporary folder, which compiles and builds everything that a job needs."""
     import tempfile
 
     from rewardsmith.api import design

@@ -1,4 +1,4 @@
-"""card.md: what a reward is, what was measured of it, and what that does not say."""
+"""card.md: the description of an exported reward, its scores, checks, origin and cost."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rewardsmith.storage.schema import checks, llm_calls
 
 
 def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping[str, str]) -> str:
-    """The card of a candidate, as Markdown."""
+    """Return the card of a candidate as Markdown."""
     spec = JobSpec.model_validate(job.spec)
     lines = [f"# Reward {candidate.id} for {in_markdown(job.task)}", ""]
     if spec.model == "synth" and spec.searches:
-        lines += ["Designed by `synth`, which is not a language model: it composes programs by rules.", ""]
+        lines += ["Designed by `synth`, which composes programs by rules and is not a language model.", ""]
     if candidate.oracle_informed:
         lines += [
-            "**oracle-informed**: a planner or the simulator's truth informed it (its prompts, its subgoals or its "
-            "verifier). This is no evidence for a language model.",
+            "**oracle-informed**: privileged information (a planner or the simulator's state) informed its prompts, "
+            "subgoals or verifier. This is no evidence about a language model.",
             "",
         ]
     if spec.description is not None:
@@ -33,7 +33,7 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
         lines += [""] if spec.description.changes else []
     lines += _left_out(candidate)
     lines += [*_scores(connection, job, candidate), *_checks(connection, candidate)]
-    lines += ["## Made from", ""]
+    lines += ["## Origin", ""]
     made, model = in_markdown(text.recipe_words(job.spec)), in_markdown(spec.model)
     lines += [f"- method: {made}; model: {model}; training gamma: {spec.training.gamma}"]
     lines += [f"- program sha256: `{candidate.source_hash}`"]
@@ -48,24 +48,22 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
 
 
 def _settings(job: Job, candidate: Candidate) -> list[str]:
-    """The weights of its channels, and what its second training changed."""
+    """Return the lines on the weights of its channels and on the changes of its second training."""
     weights = [f"{c['name']} {c['weight']:g}" for c in candidate.reward.get("channels", [])]
     lines = [f"- weights of channels: {in_markdown(', '.join(weights))}"] if weights else []
     if told := text.adjustment_words(candidate.adjustment):
         lines.append(f"- settings: {in_markdown(told)}")
     if changed := text.settings_words(candidate.training_changes, job.spec["training"]):
-        lines.append(
-            f"- trained with {in_markdown(changed)}, and so was the environment's own reward in the scores above"
-        )
+        lines.append(f"- trained with {in_markdown(changed)}, as was the environment's own reward in the scores above")
     return lines
 
 
 def _left_out(candidate: Candidate) -> list[str]:
-    """What `reward.py` does not pay, because only training could."""
+    """Return a line on the channels that `reward.py` leaves out because they exist only in training."""
     paid = [c["name"] for c in candidate.reward.get("channels", []) if c["kind"] == "bonus"]
     if not paid:
         return []
-    return [f"`reward.py` leaves out what was paid during training only: {in_markdown(', '.join(paid))}.", ""]
+    return [f"`reward.py` leaves out the channels that exist only in training: {in_markdown(', '.join(paid))}.", ""]
 
 
 def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
@@ -76,8 +74,8 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
         return [
             "## Scores",
             "",
-            f"Search only: {score} success, on seeds the search selected with. This is not a claim; "
-            "`--confirm` trains fresh seeds.",
+            f"{score} success, on the seeds and layouts by which the search selected it. There was no final evaluation; "
+            "`--confirm` sets its number of fresh seeds.",
             "",
         ]
     best = queries.described_alone(best)
@@ -86,8 +84,8 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
     lines = [
         f"## Scores ({len(best.seeds)} fresh seeds{label})",
         "",
-        f"Success of final weights on {where}, {best.episodes:,} episodes per seed; interquartile mean over "
-        "seeds with a 95 % bootstrap interval.",
+        f"Success of the final weights on {where}, {best.episodes:,} episodes per seed: interquartile mean over "
+        "seeds, with a 95 % bootstrap interval.",
         "",
         "| reward | stochastic policy | each seed | greedy, each seed | steps | steps to 90 % |",
         "|---|---|---|---|---|---|",
@@ -126,10 +124,10 @@ def _cost(connection: Any, job: Job, candidate: Candidate) -> list[str]:
     dollars = sum(row.price_usd or 0.0 for row in calls)
     all_steps = sum(t.steps for t in records.trials_of(connection, job_id=job.id))
     own_steps = sum(t.steps for t in records.trials_of(connection, candidate_id=candidate.id))
-    note = f", {unknown} of unknown price" if unknown else ""
+    note = f" ({unknown} calls of unknown price)" if unknown else ""
     return [
         "## Cost",
         "",
-        f"- whole job: {len(calls)} calls, ${dollars:.4f}{note}; {all_steps:,} environment steps, search included",
+        f"- whole job with its search: {len(calls)} model calls, ${dollars:.4f}{note}; {all_steps:,} environment steps",
         f"- this reward: {own_steps:,} environment steps",
     ]

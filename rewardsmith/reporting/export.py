@@ -1,4 +1,4 @@
-"""`export`: reward.py, card.md, policy.safetensors, recorded transitions, a manifest."""
+"""`export`: writes reward.py, card.md, the policy, recorded transitions and a manifest."""
 
 from __future__ import annotations
 
@@ -37,20 +37,35 @@ _VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium",
 def export_candidate(
     database: Engine, candidate: Candidate, out: Path, *, files: dict[str, bytes], force: bool, isolation: Isolation
 ) -> list[Path]:
-    """Write an exported folder with `files` (see `stored_files`); returns its files.
+    """Write an exported folder.
 
-    Raises UsageError, sandbox.HostError.
+    Args:
+        database: Where the candidate is stored.
+        candidate: The candidate to export.
+        out: Folder to write.
+        files: Further files by name, see `stored_files`.
+        force: Whether `out` may contain files already.
+        isolation: Lowest protection level of the sandbox that scores the recorded transitions.
+
+    Returns:
+        The files of the folder.
+
+    Raises:
+        UsageError: The candidate has no program, or `out` is not empty.
+        sandbox.HostError: The program fails in the sandbox.
     """
     if not candidate.source and candidate.kind != "seeded":
-        raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or use --best.")
+        raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or pass --best.")
     if out.exists() and any(out.iterdir()) and not force:
-        raise UsageError(f"{out} is not empty.", "Name another folder, or give --force.")
+        raise UsageError(
+            f"The folder {out} is not empty.", "Pass another --out FOLDER, or --force to overwrite its files."
+        )
     with read(database) as connection:
         job = records.get_job(connection, candidate.job_id)
         card = card_text(connection, job, candidate, versions())
     spec = JobSpec.model_validate(job.spec)
     task = get_task(spec.task, spec.description)
-    # What is paid during training only needs the trainer around it.
+    # Channels that exist only during training need the trainer around them.
     reward = TrainingReward.from_stored(candidate.source, candidate.reward).written
     out.mkdir(parents=True, exist_ok=True)
     by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
@@ -83,7 +98,7 @@ def export_candidate(
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Return the versions of Python and of the libraries that a result depends on."""
     found = {"python": platform.python_version()}
     for name in _VERSIONED:
         try:
@@ -94,9 +109,10 @@ def versions() -> dict[str, str]:
 
 
 def stored_files(database: Engine, candidate: Candidate, store: ArtifactStore) -> dict[str, bytes]:
-    """The policy of the candidate's first confirmed trial, else of its search trial, and failed episodes in words.
+    """Return the stored files of a candidate by name: its policy, and failed episodes as text.
 
-    By file name. Raises StorageError if the store does not have what the database names.
+    They come from the first trial of the final evaluation, or from the search if there was none. Raises StorageError
+    if the artifact store lacks a file that the database names.
     """
     with read(database) as connection:
         named = _named_files(connection, candidate)
@@ -118,7 +134,7 @@ def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tupl
 
 
 def _write_transitions(path: Path, problem: Problem) -> None:
-    """Played episodes with the rewards that training would have paid: what `verify` replays."""
+    """Write played episodes with the rewards that training computes for them; `verify` replays these."""
     rollout = record_transitions(problem.task)
     tables = rollout.tables
     steps, envs = rollout.starts.shape
@@ -164,7 +180,10 @@ def _composed_alone(problem: Problem, rollout: Rollout, scores: Any, n: int) -> 
 
 
 def record_transitions(task: Task) -> Rollout:
-    """Eight environments at random for up to two step limits; with a planner the first plays solutions."""
+    """Record eight environments under random actions for two step limits (at most 800 steps).
+
+    If the task has a planner, the first environment begins with a shortest solution.
+    """
     plans = solutions_of(task, 1)
     batch = task.batch(_ENVS, "train")
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""What the analyzer predicted of a change, and whether the program that made the change bore it out."""
+"""Whether the analyzer's prediction came true for the programs that were derived from an analysed candidate."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from rewardsmith.storage.reads import Readable
 
 NOTICEABLE = 0.05
-"""Change of success that counts: 200 episodes of one seed differ by about as much by luck."""
+"""Smallest increase of success that counts; 200 episodes of one seed vary about as much by chance."""
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A program that was made from an analysed one. Success in [0, 1]; labels that it lost; None: not analysed."""
+    """A program derived from an analysed candidate.
+
+    Attributes:
+        candidate: Its id.
+        before: Success rate of the analysed candidate, 0 to 1.
+        after: Success rate of this program, 0 to 1; None if it was not trained.
+        gone: Diagnosis labels that it no longer has; None if it was not analysed.
+    """
 
     candidate: str
     before: float
@@ -26,16 +33,16 @@ class Tested:
 
     @property
     def outcome(self) -> str:
-        """Whether success moved as any prediction of an improvement says: by more than 5 points, up."""
+        """Return whether success rose by more than 5 points, which every prediction of an improvement implies."""
         if self.after is None:
             return "not tested"
         change = self.after - self.before
         return "came true" if change > NOTICEABLE else "did not come true"
 
     def words(self) -> str:
-        """One line."""
+        """Return the outcome as one line of text."""
         if self.after is None:
-            return f"{self.candidate} was made from it and not trained: the prediction is not tested"
+            return f"{self.candidate}, derived from it, was not trained: the prediction is not tested"
         gone = "" if self.gone is None else f"; no longer diagnosed: {', '.join(self.gone) or 'nothing'}"
         return (
             f"{self.candidate}: success {100 * self.before:.1f} % -> {100 * self.after:.1f} %{gone}: "
@@ -44,7 +51,7 @@ class Tested:
 
 
 def outcomes_of(connection: Readable, candidate: Candidate) -> list[Tested]:
-    """The programs whose first parent is `candidate`, repairs of failed checks followed to their end."""
+    """Return the programs whose first parent is `candidate`; a repaired program is replaced by its last repair."""
     if candidate.score is None:
         return []
     everybody = reads.candidates_of(connection, candidate.job_id)
@@ -65,6 +72,6 @@ def outcomes_of(connection: Readable, candidate: Candidate) -> list[Tested]:
 
 
 def _repaired(candidate: Candidate, everybody: list[Candidate]) -> Candidate:
-    """The last of the repairs of a candidate, or itself."""
+    """Return the last repair of a candidate, or the candidate itself."""
     following = next((c for c in everybody if c.move == "repair" and c.parents[:1] == [candidate.id]), None)
     return candidate if following is None else _repaired(following, everybody)

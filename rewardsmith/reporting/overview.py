@@ -1,4 +1,4 @@
-"""A job at a glance: one row per candidate, what runs now, what it has cost. Used by `run`, `show` and `ls`."""
+"""The data of a job's screen: a row per candidate, the current round, the costs. Used by `run`, `show` and `watch`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One candidate's line."""
+    """One candidate's line in the table of a job."""
 
     candidate: str
     iteration: int
@@ -41,7 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Overview:
-    """A job, its candidates, its costs."""
+    """A job with its candidates, progress and costs."""
 
     job: Job
     rows: list[Row]
@@ -54,16 +54,19 @@ class Overview:
 
     @property
     def raced(self) -> tuple[int, int]:
-        """Environment steps that the search's candidates were trained for, and those of training all to the end, with
-        those that passed their checks and were not needed. Training once more with other settings is left out."""
+        """Environment steps that the search trained, and steps that training every candidate to the end would take.
+
+        Candidates that passed their checks and were not trained count in the second number. Second trainings with
+        other settings count in neither. (0, 0) if there are fewer than two candidates.
+        """
         steps = [row.steps - row.retrained for row in self.rows if row.rung or row.predicted_rank is not None]
         if len(steps) < 2:
-            return 0, 0  # nobody to race with
+            return 0, 0
         return sum(steps), len(steps) * int(self.job.spec["steps"]) * int(self.job.spec.get("seeds", 1))
 
 
 def read_overview(connection: Readable, job_id: str) -> Overview:
-    """Read everything that one screen shows of a job."""
+    """Read the data of a job's screen."""
     job = stored.get_job(connection, job_id)
     items = stored.items_of(connection, job_id)
     trials = stored.trials_of(connection, job_id=job_id)
@@ -142,11 +145,11 @@ def _row(
 
 
 _SEARCHING = ("check", "recheck", "train", "baseline", "analyse")
-"""Kinds of a candidate's work items in the search, but for its design."""
+"""Kinds of a candidate's work items in the search, except its design."""
 
 
 def _predicted(candidates: list[Candidate], items: list[Item]) -> dict[str, tuple[float, int]]:
-    """Candidate -> (predicted difficulty, its rank in the round) of those that passed their checks."""
+    """Return (predicted difficulty, rank in its round) of each candidate that passed its checks."""
     passed = {i.key.candidate: i.result or {} for i in items if i.key.kind == "check" and i.state == "done"}
     found: dict[str, tuple[float, int]] = {}
     for number in {c.iteration for c in candidates}:
@@ -157,9 +160,9 @@ def _predicted(candidates: list[Candidate], items: list[Item]) -> dict[str, tupl
 
 
 def trouble_of(items: list[Item]) -> str | None:
-    """Why a candidate's work ended without a result, and not by the fault of its program."""
+    """Return why a candidate's work failed for a reason other than its program, or None."""
     ended = (i for i in items if i.state in ("failed", "lost"))
-    return next((i.error or "it was lost" for i in ended), None)
+    return next((i.error or "its work item was lost" for i in ended), None)
 
 
 def _state(c: Candidate, items: list[Item]) -> str:

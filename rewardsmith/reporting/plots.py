@@ -1,4 +1,4 @@
-"""Pictures: learning curves with intervals."""
+"""Pictures: learning curves with intervals, and rewards by channel."""
 
 from __future__ import annotations
 
@@ -18,15 +18,25 @@ _COLORS = ("#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7")
 
 
 def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], path: Path, title: str) -> None:
-    """Success over environment steps, one line per arm, a thin line per seed.
+    """Draw success over environment steps: a thick line per arm, a thin one per seed.
 
     The band is the range over seeds; with one seed, Wilson's 95 % interval over its episodes.
-    Raises UsageError when there is nothing to draw.
+
+    Args:
+        arms: By label of each arm, the points of each trial's curve.
+        path: Picture to write; its suffix chooses the format.
+        title: Title of the picture.
+
+    Raises:
+        UsageError: No trial has a point yet, or the suffix is unknown.
     """
     drawn = {name: [c for c in curves if c] for name, curves in arms.items()}
     drawn = {name: curves for name, curves in drawn.items() if curves}
     if not drawn:
-        raise UsageError("There is no curve to draw yet.", "Wait until a trial has reached its first evaluation.")
+        raise UsageError(
+            "There is no curve to draw yet.",
+            "Wait for the first evaluation of a trial; `rewardsmith show` lists the trials.",
+        )
     plt = _pyplot()
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
     for color, (name, curves) in zip(_COLORS, drawn.items(), strict=False):
@@ -38,10 +48,10 @@ def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], p
 
 
 def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, title: str) -> None:
-    """What each channel paid per training episode over environment steps, the mean over seeds.
+    """Draw the reward of each channel per training episode over environment steps, the mean over seeds.
 
-    Points that rest on fewer than _FEW episodes are hollow: the first to end are short ones, and often successes.
-    Raises UsageError when no episode has ended yet.
+    Points of fewer than 10 episodes are hollow: the first episodes to end are short, and often successes. Raises
+    UsageError if no episode has ended yet.
     """
     told: dict[str, dict[int, list[float]]] = {}
     ended: dict[int, int] = {}
@@ -51,7 +61,9 @@ def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, ti
         for name, channel in kept.channels.items():
             told.setdefault(name, {}).setdefault(point["steps"], []).append(channel.mean_per_episode)
     if not told:
-        raise UsageError("No channel has paid over an episode yet.", "Wait until training episodes have ended.")
+        raise UsageError(
+            "No training episode has ended yet.", "Wait until one has; `rewardsmith show` lists the trials."
+        )
     plt = _pyplot()
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
     for name, points in told.items():
@@ -70,19 +82,19 @@ def _pyplot() -> Any:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    mpl.rcParams["text.usetex"] = False  # labels are text, whatever the user's own settings read them as
+    mpl.rcParams["text.usetex"] = False  # labels are plain text, whatever the user's matplotlib settings are
     import matplotlib.pyplot as plt
 
     return plt
 
 
 def _label(text: str) -> str:
-    """Text that matplotlib draws as it stands: a dollar begins no formula."""
+    """Escape a text for matplotlib, where a dollar sign would begin a formula."""
     return one_line(text).replace("$", r"\$")
 
 
 def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str, outside: bool = False) -> None:
-    """What all pictures share, and the file."""
+    """Add the common axes, title and legend, and write the file."""
     axes.set_xlabel("environment steps")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:,.0f}k" if value else "0")
     axes.set_title(_label(title), loc="left", fontsize=11)
@@ -97,13 +109,15 @@ def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str, outside: b
     try:
         figure.savefig(path, dpi=150)
     except ValueError as error:
-        raise UsageError(f"Cannot write {path}: {error}", "Use a name that ends in .png, .svg or .pdf.") from error
+        raise UsageError(
+            f"Cannot write {path}: {error}", "Pass --out with a name that ends in .png, .svg or .pdf."
+        ) from error
     finally:
         plt.close(figure)
 
 
 def _draw(axes: Any, curves: Sequence[Sequence[Mapping[str, Any]]], name: str, color: str) -> None:
-    # A point that would have been too dear to play has no success.
+    # A point whose evaluation would have taken too many steps has no success.
     known = [{p["steps"]: p for p in c if p["success"] is not None} for c in curves]
     steps = np.array(sorted(set.intersection(*(set(points) for points in known))), dtype=np.int64)
     if not len(steps):

@@ -1,4 +1,4 @@
-"""What may be said of counts and curves without numpy, whose import commands that answer at once need not pay."""
+"""Statistics of counts and curves in pure Python: reading commands use them without the time to import numpy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 CLAIM_SEEDS = 10
-"""A verdict from fewer seeds is labelled preliminary."""
+"""Number of seeds below which a verdict is labelled preliminary."""
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion, for independent trials; (0, 1) when n is 0.
+    """Return Wilson's (1927) score interval of a proportion, for independent trials; (0, 1) if n is 0.
 
     Raises ValueError unless 0 <= successes <= n and 0 < level < 1.
     """
@@ -31,10 +31,10 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def clopper_pearson_upper(events: int, n: int, level: float = 0.95) -> float:
-    """The one-sided upper bound of Clopper and Pearson (1934) of a proportion: 1 - (1 - level)^(1/n) for no event.
+    """Return the one-sided upper confidence bound of a proportion (Clopper and Pearson, 1934).
 
-    The rate at which `events` or fewer of n independent trials are as rare as 1 - level; 1 when n is 0.
-    Raises ValueError unless 0 <= events <= n and 0 < level < 1.
+    It is the rate at which `events` or fewer of n independent trials have probability 1 - level: for no event,
+    1 - (1 - level)^(1/n); for n = 0, 1. Raises ValueError unless 0 <= events <= n and 0 < level < 1.
     """
     if not 0 <= events <= n:
         raise ValueError(f"{events} events of {n}: give 0 <= events <= n")
@@ -50,7 +50,7 @@ def clopper_pearson_upper(events: int, n: int, level: float = 0.95) -> float:
 
 
 def _binomial(k: int, n: int, rate: float) -> float:
-    """The probability of k events in n > k trials, by logarithms: the coefficients outgrow float64."""
+    """Return the probability of k events in n > k trials, by logarithms: the coefficients overflow float64."""
     if rate >= 1.0:
         return 0.0
     ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
@@ -58,18 +58,26 @@ def _binomial(k: int, n: int, rate: float) -> float:
 
 
 def preliminary(seeds: int) -> bool:
-    """Whether a verdict from so many seeds must be labelled so."""
+    """Return whether a verdict from `seeds` seeds is labelled preliminary."""
     return seeds < CLAIM_SEEDS
 
 
 def steps_to_threshold(
     curve_steps: Sequence[int], success: Sequence[float | None], threshold: float = 0.9, consecutive: int = 3
 ) -> int | None:
-    """Environment steps at the first of `consecutive` evaluations in a row with success >= threshold.
+    """Return the environment steps at the first of `consecutive` evaluations in a row with success >= threshold.
 
-    curve_steps: [evaluations], increasing; success: rates in [0, 1], None and NaN count as below. None = never
-    reached, which is right-censored: more than the last step, not missing. Raises ValueError for unequal
-    lengths.
+    Args:
+        curve_steps: [evaluations] Environment steps of each evaluation, increasing.
+        success: [evaluations] Success rates, 0 to 1; None and NaN count as below the threshold.
+        threshold: Success rate to reach, 0 to 1.
+        consecutive: Number of evaluations in a row.
+
+    Returns:
+        The steps; None if never reached, which is right-censored at the last step, not missing.
+
+    Raises:
+        ValueError: The lengths differ, or `consecutive` is below 1.
     """
     if len(curve_steps) != len(success):
         raise ValueError(f"{len(curve_steps)} steps and {len(success)} rates must be of one equal length")
@@ -84,6 +92,6 @@ def steps_to_threshold(
 
 
 def check_level(level: float) -> None:
-    """Raises ValueError unless `level` is a confidence level."""
+    """Raise ValueError unless `level` lies between 0 and 1."""
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")

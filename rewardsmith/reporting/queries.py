@@ -1,4 +1,4 @@
-"""What people ask of the database: ids by prefix, a job's standing, the claim with its intervals."""
+"""Reads for users: jobs and candidates by prefix of their id, the final evaluation, learning curves."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def find_job(connection: Readable, text: str) -> Job:
-    """The job whose id begins with `text`, or "latest". Raises UsageError."""
+    """Return the job whose id begins with `text`, or the newest for "latest". Raises UsageError."""
     prefix = None if text == "latest" else ("id", text.split("-")[0])
     newest = reads.fetch(connection, "jobs", columns=["id"], order=["-created_at", "id"], prefix=prefix, limit=6)
     ids = [row["id"] for row in newest]
     if not ids:
         raise UsageError(f"There is no job {text!r}.", "`rewardsmith ls` lists the jobs; `latest` is the newest.")
     if len(ids) > 1 and text != "latest":
-        raise UsageError(f"{text!r} begins several jobs: {', '.join(ids[:5])}.", "Give one more letter.")
+        raise UsageError(f"Several job ids begin with {text!r}: {', '.join(ids[:5])}.", "Give one more letter.")
     return reads.get_job(connection, ids[0])
 
 
 def find_candidate(connection: Readable, text: str) -> Candidate:
-    """The candidate called `text`: JOB-NAME, a unique prefix of it, JOB-best, or "best" of the latest job."""
+    """Return the candidate called `text`: JOB-NAME, a unique prefix, JOB-best, or "best" of the newest job."""
     if text == "best" or text.endswith("-best"):
         job = find_job(connection, "latest" if text == "best" else text.removesuffix("-best"))
         if job.best_candidate is None:
@@ -43,18 +43,19 @@ def find_candidate(connection: Readable, text: str) -> Candidate:
     exact = [c for c in names if c.id.split("-", 1)[1] == name]
     if len(exact or names) != 1:
         known = ", ".join(c.id for c in reads.candidates_of(connection, job.id)[:12])
-        raise UsageError(f"There is no single candidate {text!r}.", f"Candidates of {job.id}: {known}")
+        found = "Several candidates match" if names else "There is no candidate"
+        raise UsageError(f"{found} {text!r}.", f"Candidates of {job.id}: {known}")
     return (exact or names)[0]
 
 
 def names_candidate(text: str) -> bool:
-    """Whether `text` means a candidate rather than a job (whose ids have no dash)."""
+    """Return whether `text` names a candidate; the ids of jobs have no dash."""
     return text == "best" or "-" in text
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a claim over its training seeds. Success is that of final weights on the claim's layouts.
+    """One reward of a final evaluation, over its training seeds. Success is that of the final weights.
 
     Attributes:
         candidate: The candidate's id; that of the sparse baseline ends in -sparse.
@@ -64,10 +65,10 @@ class Arm:
         steps: Environment steps that each seed was trained for.
         steps_to_90: Environment steps to a success rate of 90 %, by seed; None where it was not reached.
         unseen: Whether training saw none of the layouts.
-        episodes: Episodes of the evaluation, of each seed.
+        episodes: Evaluation episodes of each seed.
         failed: Seeds whose program failed in training; they count as success 0.
         mean: Interquartile mean of success over the seeds.
-        interval: The mean's 95 % bootstrap interval; the seeds are the replication unit.
+        interval: 95 % bootstrap interval of the mean; the training seeds are resampled.
     """
 
     candidate: str
@@ -84,13 +85,13 @@ class Arm:
 
     @property
     def by_seed(self) -> dict[int, float]:
-        """Success by training seed."""
+        """Success rate, 0 to 1, by training seed."""
         return dict(zip(self.seeds, self.success, strict=True))
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Best candidate against the sparse baseline on the same fresh seeds.
+    """Final evaluation: the best candidate against the sparse baseline on the same fresh seeds.
 
     Attributes:
         best: The best candidate's arm.
@@ -98,7 +99,7 @@ class Claim:
         verdict: "better", "not shown" or "worse": whether the candidate succeeds more often than the baseline.
         improvement: Probability of improvement, 0 to 1.
         preliminary: Whether there are fewer than 10 seeds.
-        settings: In words, with which settings both arms were trained if not with the job's; else None.
+        settings: Training settings of both arms that differ from the job's, in words; None if none do.
     """
 
     best: Arm
@@ -110,7 +111,7 @@ class Claim:
 
 
 def read_claim(connection: Readable, job: Job) -> Claim | None:
-    """The claim of a finished job, or None if it was not confirmed."""
+    """Return the final evaluation of a job, or None if there was none."""
     if job.best_candidate is None:
         return None
     changes = reads.get_candidate(connection, job.best_candidate).training_changes
@@ -132,7 +133,7 @@ def read_claim(connection: Readable, job: Job) -> Claim | None:
 
 
 def _is_of(claim: Mapping[str, Any] | None, best: Arm, baseline: Arm) -> bool:
-    """Whether a stored claim speaks of these scores: an extended job may have confirmed another candidate since."""
+    """Return whether a stored claim has these scores; an extended job may have evaluated another candidate since."""
     arms = (("designed", best), ("sparse", baseline))
     return claim is not None and all(
         claim[name]["scores"] == {str(seed): score for seed, score in arm.by_seed.items()} for name, arm in arms
@@ -146,7 +147,7 @@ def _summarise(best: Arm, baseline: Arm) -> Mapping[str, Any] | None:
 
 
 def described_alone(arm: Arm) -> Arm:
-    """An arm with its mean and interval, for readers that compare nothing."""
+    """Return an arm with its mean and interval, for uses without a comparison."""
     from rewardsmith.reporting import statistics  # numpy
 
     return _described(arm, statistics.describe(arm.success))
@@ -158,7 +159,10 @@ def _described(arm: Arm, said: Mapping[str, Any]) -> Arm:
 
 
 def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Arm | None:
-    """A candidate's confirmed trials, or None. `changes`: training settings in which they differ from the job's."""
+    """Return a candidate's trials of the final evaluation, or None.
+
+    changes: training settings of these trials that differ from the job's.
+    """
     trials = [
         t
         for t in reads.trials_of(connection, candidate_id=candidate_id)
@@ -191,9 +195,15 @@ def _steps_to_90(connection: Readable, trial: Trial) -> int | None:
 def curves_of(
     connection: Readable, candidate_id: str, changes: Mapping[str, Any] | None = None
 ) -> list[list[Mapping[str, Any]]]:
-    """The learning curves of a candidate, one list of points per trial; the claim's if there are any.
+    """Return the learning curves of a candidate, one list of points per trial.
 
-    changes: training settings in which the claim differs from the job; those that the candidate stands by, if None.
+    They are those of the final evaluation, or of the search if there was none.
+
+    Args:
+        connection: A connection to the database.
+        candidate_id: The candidate.
+        changes: Training settings of the final evaluation that differ from the job's; by default those of the
+            candidate's second training, if that counts.
     """
     candidate = reads.get_candidate(connection, candidate_id)
     changes = candidate.training_changes if changes is None else changes

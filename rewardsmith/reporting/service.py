@@ -1,4 +1,4 @@
-"""The service at a glance: what waits in which queue, who works, how fast. Used by `top` and `doctor`."""
+"""The state of the service: queues, workers, rates and events. Used by `top`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,21 @@ from rewardsmith.storage.schema import jobs, trials, work_items
 from rewardsmith.storage.workers import read_workers
 
 RATE_SECONDS = 300.0
-"""Rates are means over this long."""
+"""Window over which rates are averaged."""
 
 
 @dataclass(frozen=True)
 class KindLoad:
-    """One kind of work item: how many wait, since when, how many are being done, how many ended lately."""
+    """Counts of one kind of work item.
+
+    Attributes:
+        kind: See storage.queue.KINDS.
+        queued: Items that wait for a worker.
+        oldest_seconds: Age of the oldest of these; None if there is none.
+        leased: Items that workers process now.
+        done_per_minute: Items finished per minute, over RATE_SECONDS.
+        lost: Items that failed too often because machines failed.
+    """
 
     kind: str
     queued: int
@@ -31,7 +40,7 @@ class KindLoad:
 
 @dataclass(frozen=True)
 class Standing:
-    """Everything that `top` shows."""
+    """The data that `top` shows."""
 
     loads: list[KindLoad]
     workers: list[Mapping[str, Any]]
@@ -41,7 +50,7 @@ class Standing:
 
 
 def read_standing(connection: Connection) -> Standing:
-    """Read the service's standing. Counts of work items are of jobs that run."""
+    """Read the state of the service. Work items are counted only for running jobs."""
     moment = read_clock(connection)
     counts = connection.execute(
         select(work_items.c.kind, work_items.c.state, func.count(), func.min(work_items.c.created_at))

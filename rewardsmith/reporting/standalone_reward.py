@@ -1,7 +1,7 @@
-"""The exported reward.py: the program as it was written, and beneath it all that it needs to run alone.
+"""The exported reward.py: the designed program, followed by the code that it needs to run without rewardsmith.
 
-The file is put together from the very sources that rewardsmith itself runs (views, composition, MiniGrid's
-state tracker), so there is no second implementation that could disagree.
+The support code is copied from the modules that rewardsmith itself runs (views, composition, MiniGrid's state tracker),
+so there is no second implementation that could disagree.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import StateReader, exportable_of
 
 _SUFFIX = "_of_rewardsmith"
-# What the head of the file imports and the support code uses; a program may give these names to its own things.
+# Names that the head of the file imports for the support code; a program may redefine them.
 _IMPORTED = frozenset(
     "Any Callable Iterable Iterator Mapping Sequence asdict dataclass field json math np".split()  # noqa: SIM905
 )
@@ -31,7 +31,17 @@ _PARTS = Path(__file__).with_name("export_parts")
 
 
 def standalone_reward(task: Task, reward: TrainingReward, gamma: float, title: str) -> str:
-    """The text of reward.py for a program on a task."""
+    """Return the text of reward.py.
+
+    Args:
+        task: The task, whose reader of the environment's state is copied.
+        reward: The program and its channels.
+        gamma: Discount factor of potential channels.
+        title: First line of the file's docstring.
+
+    Raises:
+        UsageError: The task's state cannot be read without rewardsmith.
+    """
     reader = _reader_of(task)
     support = _support(task, reader, reward, gamma)
     support, kept = _without_collisions(support, reward.source)
@@ -76,7 +86,10 @@ class Actions:
 def _reader_of(task: Task) -> StateReader:
     exportable = exportable_of(task)
     if exportable is None:
-        raise UsageError(f"{task.id} cannot be read without rewardsmith.", "Use the reward through rewardsmith.")
+        raise UsageError(
+            f"The state of {task.id} cannot be read without rewardsmith.",
+            "Use the reward in Python with rewardsmith.load(CANDIDATE) instead of exporting it.",
+        )
     return exportable.state_reader()
 
 
@@ -111,14 +124,14 @@ def _channel(values: dict[str, Any]) -> str:
 
 
 def _lean(value: Any) -> Any:
-    """A schema without its documentation."""
+    """Return a schema without its documentation."""
     if isinstance(value, dict):
         return {k: _lean(v) for k, v in value.items() if k not in ("doc", "unit", "low", "high")}
     return [_lean(v) for v in value] if isinstance(value, list) else value
 
 
 def _body(source: str) -> str:
-    """A module's text without its docstring and imports."""
+    """Return a module's text without its docstring and imports."""
     tree = parse_module(source)
     lines = source.splitlines()
     keep = [True] * len(lines)
@@ -132,16 +145,16 @@ def _body(source: str) -> str:
 
 
 def _without_collisions(support: str, program: str) -> tuple[str, str]:
-    """Rename what the support code shares with the program's top level: the program keeps its names.
+    """Rename names of the support code that the program also defines at its top level.
 
-    Returns the support code, and the lines that must stand before the program to keep imported names and
+    Returns the support code, and the lines to put before the program, which keep under another name the imports and
     builtins that it redefines.
     """
     own = top_level_names(support)
     kept = []
     for name in sorted(top_level_names(program) & set(re.findall(r"[A-Za-z_]\w*", support))):
         if name not in own and name not in _IMPORTED and not hasattr(builtins, name):
-            continue  # an attribute or a parameter of that name does no harm
+            continue  # an attribute or a parameter of that name is harmless
         if name not in own:
             kept.append(f"{name}{_SUFFIX} = {name}")
         support = re.sub(rf"(?<![\w.]){re.escape(name)}\b(?!\s*=[^=])", f"{name}{_SUFFIX}", support)

@@ -1,4 +1,4 @@
-"""What may be said about scores of several training seeds: intervals, comparisons, verdicts. numpy only.
+"""Statistics of scores of several training seeds: intervals, comparisons, verdicts. numpy only.
 
 The replication unit of a claim about a reward is the training seed: one score per seed, never one per
 episode. Interquartile mean, stratified bootstrap and probability of improvement follow Agarwal et al., Deep
@@ -37,13 +37,13 @@ Statistic = Callable[[NDArray[np.float64]], Any]
 Verdict = Literal["better", "not shown", "worse"]
 
 UNBOUNDED: Interval = (float("-inf"), float("inf"))
-"""The interval of what too few scores leave open."""
+"""The interval if there are too few scores to estimate one."""
 
 
 def interquartile_mean(scores: ArrayLike) -> Any:
-    """Mean of the middle half of `scores` [..., n]: floor(n / 4) are left out at each end of the last axis.
+    """Return the mean of the middle half of `scores` [..., n]: floor(n / 4) are dropped at each end of the last axis.
 
-    A float for [n], an array [...] otherwise. Raises ValueError when there is no score.
+    A float for [n], an array [...] otherwise. Raises ValueError if there is no score.
     """
     ordered = np.sort(np.asarray(scores, dtype=np.float64), axis=-1)
     n = ordered.shape[-1] if ordered.ndim else 0
@@ -60,10 +60,17 @@ def stratified_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Percentile interval of `statistic` over all scores, resampled within each stratum.
+    """Return the percentile interval of `statistic` over all scores, resampled within each stratum.
 
-    scores: [seeds], or one such array per stratum (a task, a layout family). UNBOUNDED when a stratum has
-    fewer than 2 scores: resampling one score shows no spread, which would look like certainty.
+    Args:
+        scores: [seeds], or one such array per stratum (a task, a layout family).
+        statistic: From scores [..., n] to one number per row.
+        reps: Number of resamples.
+        seed: Seed of the resampling.
+        level: Confidence level, between 0 and 1.
+
+    Returns:
+        The interval; UNBOUNDED if a stratum has fewer than 2 scores, because resampling one score shows no spread.
     """
     strata = _strata(scores)
     if any(len(stratum) < 2 for stratum in strata):
@@ -80,9 +87,17 @@ def hierarchical_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Interval for a claim about a method: jobs are resampled first, then the seeds [seeds] within each.
+    """Return the interval for a claim about a method: resample jobs first, then the seeds within each job.
 
-    Jobs weigh by their seeds. UNBOUNDED for fewer than 2 jobs, however many seeds they have.
+    Args:
+        jobs: Scores [seeds] of each job; a job weighs by its number of seeds.
+        statistic: From scores [..., n] to one number per row.
+        reps: Number of resamples.
+        seed: Seed of the resampling.
+        level: Confidence level, between 0 and 1.
+
+    Returns:
+        The interval; UNBOUNDED for fewer than 2 jobs, however many seeds they have.
     """
     arrays = [_scores(job) for job in jobs]
     if len(arrays) < 2:
@@ -96,7 +111,10 @@ def hierarchical_bootstrap(
 
 
 def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
-    """P(a score of `a` > one of `b`) over all pairs, ties counted half: Mann-Whitney's U / (m n)."""
+    """Return the share of pairs in which a score of `a` is above one of `b`, ties counted half.
+
+    This is Mann and Whitney's U / (m n), from 0 to 1 (Agarwal et al., 2021).
+    """
     left, right = _scores(a)[:, None], _scores(b)[None, :]
     return float(((left > right) + 0.5 * (left == right)).mean())
 
@@ -109,13 +127,25 @@ def difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Interval:
-    """Bootstrap interval of statistic(a) - statistic(b), where a[i] and b[i] were trained with the same seed.
+    """Return the bootstrap interval of statistic(a) - statistic(b), where a[i] and b[i] share a training seed.
 
-    UNBOUNDED for fewer than 2 pairs. Raises ValueError when the lengths differ.
+    Args:
+        a: [seeds] Scores of one reward.
+        b: [seeds] Scores of the other, in the same order of seeds.
+        statistic: From scores [..., n] to one number per row.
+        reps: Number of resamples.
+        seed: Seed of the resampling.
+        level: Confidence level, between 0 and 1.
+
+    Returns:
+        The interval; UNBOUNDED for fewer than 2 pairs.
+
+    Raises:
+        ValueError: The lengths differ.
     """
     left, right = _scores(a), _scores(b)
     if len(left) != len(right):
-        raise ValueError(f"{len(left)} scores against {len(right)}: paired seeds need as many on both sides")
+        raise ValueError(f"paired seeds need equally many scores on both sides, not {len(left)} and {len(right)}")
     n = len(left)
     if n < 2:
         return UNBOUNDED
@@ -124,12 +154,16 @@ def difference(
 
 
 def verdict(a: ArrayLike, b: ArrayLike, reps: int = 2000, seed: int = 0, level: float = 0.95) -> Verdict:
-    """Whether `a` [seeds] is shown to be better or worse than `b` [seeds], higher scores being better.
+    """Return whether `a` [seeds] is shown to be better or worse than `b` [seeds]; higher scores are better.
 
-    Shown = the interval of the paired difference excludes 0, and chance alone orders the scores so
-    one-sidedly with a probability of at most 1 - level. The second condition is there for few seeds: between
-    equals, the interval of 4 to 6 seeds excluded 0 in 9 to 13 % of simulated cases instead of 5, and both
-    together held in at most 5 %. Fewer than 4 seeds never show anything at 95 %.
+    A difference is shown if both conditions hold:
+
+    1. The interval of the paired difference (see `difference`) excludes 0.
+    2. The permutation test (see `order_chance`) has a p-value of at most 1 - level.
+
+    The second condition matters for few seeds. In simulations between equal rewards, the interval of 4 to 6 seeds
+    excluded 0 in 9 to 13 % of cases instead of 5 %; both conditions together held in at most 5 %. With fewer than 4
+    seeds, no difference can be shown at 95 %.
     """
     low, high = difference(a, b, reps=reps, seed=seed, level=level)
     if order_chance(a, b, seed=seed) > 1 - level:
@@ -140,14 +174,15 @@ def verdict(a: ArrayLike, b: ArrayLike, reps: int = 2000, seed: int = 0, level: 
 
 
 def order_chance(a: ArrayLike, b: ArrayLike, reps: int = 10_000, seed: int = 0) -> float:
-    """Probability that scores dealt at random to two sides are ordered as one-sidedly as `a` and `b` are.
+    """Return the p-value of the two-sided permutation test with Mann and Whitney's U, in (0, 1].
 
-    The two-sided permutation test of Mann and Whitney's U, in (0, 1], from `reps` random deals.
+    It is the share of `reps` random assignments of the scores to two sides whose U is at least as extreme as that of
+    `a` [m] and `b` [n].
     """
     left, pooled = _scores(a), np.concatenate([_scores(a), _scores(b)])
     ranks = ((pooled[:, None] > pooled) + 0.5 * (pooled[:, None] == pooled)).sum(axis=1)
     observed = abs(ranks[: left.size].sum() - ranks.mean() * left.size)
-    # Sorted, and the smaller side dealt: the deals are the same whichever side is named first.
+    # Sorted, and only the smaller side drawn: the result does not depend on which side comes first.
     smaller = min(left.size, pooled.size - left.size)
     dealt = np.random.default_rng(seed).permuted(np.tile(np.sort(ranks), (reps, 1)), axis=1)[:, :smaller]
     as_extreme = int((abs(dealt.sum(axis=1) - ranks.mean() * smaller) >= observed - 1e-9).sum())
@@ -155,10 +190,15 @@ def order_chance(a: ArrayLike, b: ArrayLike, reps: int = 10_000, seed: int = 0) 
 
 
 def summarise(designed: Mapping[int, float], sparse: Mapping[int, float]) -> dict[str, Any] | None:
-    """What a claim says of two arms' scores by training seed, as plain data that JSON can hold.
+    """Summarise a final evaluation as plain data that JSON can hold.
 
-    Per arm: the scores, their interquartile mean, and its interval (None where too few seeds leave it open). Verdict
-    and probability of improvement are over the seeds that both have; None if there is no such seed.
+    Args:
+        designed: Success rate, 0 to 1, of the designed reward by training seed.
+        sparse: Success rate, 0 to 1, of the sparse baseline by training seed.
+
+    Returns:
+        For each arm its scores, their interquartile mean and its interval (None for fewer than 2 seeds); the verdict
+        and the probability of improvement over the shared seeds. None if the arms share no seed.
     """
     paired = sorted(designed.keys() & sparse.keys())
     if not paired:
@@ -178,7 +218,7 @@ def _arm(scores: Mapping[int, float]) -> dict[str, Any]:
 
 
 def describe(scores: Sequence[float]) -> dict[str, Any]:
-    """Of one arm's scores, by seed: their interquartile mean, and its interval (None where too few leave it open)."""
+    """Return the interquartile mean of one arm's scores, and its interval (None for fewer than 2 scores)."""
     interval = stratified_bootstrap(scores)
     return {"mean": float(interquartile_mean(scores)), "interval": None if interval == UNBOUNDED else list(interval)}
 

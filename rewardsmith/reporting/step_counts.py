@@ -1,4 +1,4 @@
-"""What a job's environment steps went into: counts, and the lines that say them."""
+"""Environment steps of a job by purpose: the counts, and their lines on the screen."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 _PLAYED = {
     "check": "in checks",
-    "curve": "for the curve",
-    "success": "for success",
+    "curve": "for the learning curve",
+    "success": "for the final success rate",
     "greedy": "for greedy success",
-    "watching": "watching failed episodes",
+    "watching": "to record failed episodes",
 }
 
 
 @dataclass(frozen=True)
 class StepCounts:
-    """Environment steps: trained on, and played besides by purpose (check, curve, success, greedy, watching).
+    """Environment steps of the search or of the final evaluation.
 
-    least: how many trials were judged on the fewest episodes allowed although those took more steps than they trained.
+    Attributes:
+        trained: Steps that policies were trained on.
+        played: Further steps by purpose: check, curve, success, greedy, watching.
+        least: Number of trials that were evaluated on the fewest episodes allowed and still played more steps than
+            they trained.
     """
 
     trained: int
@@ -26,17 +30,17 @@ class StepCounts:
 
 
 def steps_by_purpose(search: StepCounts, claim: StepCounts) -> list[str]:
-    """What a job's environment steps went into, a line for the search and one for the claim, if there are any."""
+    """Return a line on the steps of the search and one on those of the final evaluation, if there were any."""
     lines = []
-    for name, counts in (("search", search), ("claim", claim)):
+    for name, counts in (("search", search), ("final evaluation", claim)):
         if not counts.trained and not counts.played:
             continue
         parts = [f"{counts.played[p]:,} {words}" for p, words in _PLAYED.items() if counts.played.get(p)]
-        besides = f"; played besides: {', '.join(parts)}" if parts else ""
+        besides = f"; also played: {', '.join(parts)}" if parts else ""
         lines.append(f"steps of the {name}: {counts.trained:,} trained{besides}")
         if counts.least:
             lines.append(
-                f"trials that played more steps than they trained: {counts.least}, although judged on the fewest "
-                "episodes that say anything (20); give --steps more, or shorten the episodes"
+                f"{counts.least} trials played more steps for evaluation than for training, although they were "
+                "evaluated on the smallest number of episodes (20); raise --steps, or shorten the episodes"
             )
     return lines

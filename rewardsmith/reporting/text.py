@@ -10,13 +10,14 @@ from rewardsmith.telemetry import Learning
 from rewardsmith.verification.soundness import soundness_of, with_ratio, with_soundness
 
 ORACLE_INFORMED = (
-    "oracle-informed: a planner or the simulator's truth informed it; this is no evidence for a language model"
+    "oracle-informed: uses privileged information (a planner or the simulator's state); this is no evidence about a "
+    "language model"
 )
 _BARS = "▁▂▃▄▅▆▇█"
 
 
 def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:
-    """ "97.5 % [94.3, 98.9]"; a dash for what is not known."""
+    """Format a proportion with its interval, as "97.5 % [94.3, 98.9]"; a dash for None."""
     if value is None:
         return "-"
     known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
@@ -25,7 +26,7 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
 
 
 def recipe_words(spec: Mapping[str, Any]) -> str:
-    """ "calm with count (calm.beta=0.3, weight of count 0.02)": a job's methods, and what was set of them."""
+    """Return a job's methods with their settings, as "calm with count (calm.beta=0.3, weight of count 0.02)"."""
     combined = spec.get("combine") or []
     said = str(spec["method"]) + (f" with {', '.join(combined)}" if combined else "")
     parts = [f"{m}.{k}={v}" for m, values in (spec.get("options") or {}).items() for k, v in values.items()]
@@ -34,21 +35,21 @@ def recipe_words(spec: Mapping[str, Any]) -> str:
 
 
 def verdict_word(kind: str, passed: bool, details: Mapping[str, Any] | None) -> str:
-    """What to call a check's outcome: a certificate's own verdict and how far it reaches, else passed or FAILED."""
+    """Return the outcome of a check: "passed" or "FAILED"; for a certificate its verdict and the layouts it covers."""
     if kind == "certificate" and details:
         return soundness_of(details).headline
     return "passed" if passed else "FAILED"
 
 
 def verdict_message(kind: str, message: str, details: Mapping[str, Any] | None) -> str:
-    """What a check says. A certificate of an older version gets what its layouts say together."""
+    """Return a check's message. A certificate stored by an older version gets the summary of its layouts added."""
     if kind == "certificate" and details and "headline" not in details:
         return f"{message} {soundness_of(details).sentence}"
     return message
 
 
 def verdict_details(kind: str, details: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """A check's plain data as this version writes them, whichever wrote these."""
+    """Return the details of a check in the format of this version, whichever version stored them."""
     if kind == "certificate" and details:
         return with_soundness(details)
     if kind == "battery" and details and details.get("flooding"):
@@ -57,7 +58,7 @@ def verdict_details(kind: str, details: Mapping[str, Any] | None) -> Mapping[str
 
 
 def learning_words(learning: Learning) -> str | None:
-    """What a trial's telemetry says of its learner (training.gradients), in a sentence; None where it says nothing."""
+    """Describe a trial's learner (training.gradients) in a sentence; None without telemetry of it."""
     if not learning:
         return None
     parts = []
@@ -75,25 +76,25 @@ def learning_words(learning: Learning) -> str | None:
 
 
 def adjustment_words(adjustment: Mapping[str, Any] | None) -> str | None:
-    """What a candidate's second training was for and what came of it (engine.search.retraining); None without one."""
+    """Return the reason and the result of a candidate's second training (engine.search.retraining), or None."""
     if adjustment is None:
         return None
     return f"{adjustment['reason']}: {adjustment.get('note') or 'to be trained once more with other settings'}"
 
 
 def settings_words(changes: Mapping[str, Any], training: Mapping[str, Any]) -> str | None:
-    """ "entropy 0.0003 instead of 0.003": training settings that differ from a job's; None if none do."""
+    """Return the training settings that differ from a job's, as "entropy 0.0003 instead of 0.003", or None."""
     parts = [f"{name} {value:g} instead of {training[name]:g}" for name, value in changes.items()]
     return ", ".join(parts) or None
 
 
 def steps(value: int | None) -> str:
-    """ "491,520"; a dash for none."""
+    """Format a step count as "491,520"; a dash for 0 and None."""
     return f"{value:,}" if value else "-"
 
 
 def seconds(value: float | None) -> str:
-    """ "2 min 05 s"."""
+    """Format a duration as "2 min 05 s"; a dash for None."""
     if value is None:
         return "-"
     whole = round(value)
@@ -101,7 +102,7 @@ def seconds(value: float | None) -> str:
 
 
 def sparkline(values: Sequence[float | None], low: float = 0.0, high: float = 1.0) -> str:
-    """One bar per value on a fixed scale; a space where there is none."""
+    """Draw values as one bar each on the scale from `low` to `high`; a space for None."""
     if not values:
         return ""
     span = (high - low) or 1.0

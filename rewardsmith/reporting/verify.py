@@ -1,4 +1,4 @@
-"""`verify`: the exported file, replayed in the sandbox, must pay exactly what was recorded."""
+"""`verify`: replays recorded transitions through an exported reward and compares every reward exactly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from sandbox.client import HostError, Isolation, replay_module
 
 @dataclass(frozen=True)
 class Verified:
-    """What was compared, all of it equal."""
+    """The result of a replay in which every reward was equal.
+
+    Attributes:
+        transitions: Number of transitions compared.
+        episodes: Number of episodes they belong to.
+        program_hash: SHA-256 of the program, as hexadecimal text.
+        level: Protection level of the sandbox.
+    """
 
     transitions: int
     episodes: int
@@ -29,19 +36,19 @@ class Verified:
 
 
 class NotEqual(RewardsmithError):
-    """The exported file does not pay what was recorded."""
+    """An exported folder differs from what was recorded."""
 
 
 def verify_folder(folder: Path, isolation: Isolation = Isolation.KERNEL) -> Verified:
-    """Replay `folder`. Raises UsageError for an incomplete folder, NotEqual for any difference."""
+    """Replay an exported folder. Raises UsageError if it is incomplete, NotEqual for any difference."""
     text, manifest, arrays = _read(folder)
     program = program_of(text)
     if program is None:
         raise UsageError(f"{folder}/reward.py is not an exported reward.", "Export it again with `rewardsmith export`.")
     if source_hash(program) != manifest.get("program_hash"):
         raise NotEqual(
-            f"The program in {folder}/reward.py is not the one that was exported.",
-            "It was edited since; export again, or train the edited one with `rewardsmith train --reward`.",
+            f"The program in {folder}/reward.py was edited after the export.",
+            "Export again, or train the edited file with `rewardsmith train --reward FILE --task ID`.",
         )
     expected = arrays.pop("expected")
     try:
@@ -54,20 +61,20 @@ def verify_folder(folder: Path, isolation: Isolation = Isolation.KERNEL) -> Veri
         raise NotEqual(
             f"{len(wrong):,} of {expected.size:,} rewards differ; the first at step {t} of environment {n}: "
             f"{found[t, n]!r} instead of {expected[t, n]!r}.",
-            "The file or its recorded transitions were changed; export it again.",
+            "reward.py or transitions.npz was changed after the export; export again.",
         )
     _compare_files(folder, manifest)
     return Verified(expected.size, int(arrays["starts"].sum()), str(manifest["program_hash"]), isolation)
 
 
 def _compare_files(folder: Path, manifest: dict) -> None:
-    """Edits that no recorded reward shows (the wrapper, the policy) are still edits."""
+    """Compare the hashes of all files: an edit of the wrapper or the policy changes no recorded reward."""
     for name, wanted in manifest.get("sha256", {}).items():
         path = folder / name
         if not path.is_file() or hashlib.sha256(read_bytes(path, RECORD_BYTES)).hexdigest() != wanted:
             raise NotEqual(
-                f"{path} was changed or removed since the export (every replayed reward is equal).",
-                "Export again, or keep your changes in another file.",
+                f"{path} was changed or removed after the export (every replayed reward is equal).",
+                "Export again, and keep your changes in another file.",
             )
 
 
@@ -92,5 +99,5 @@ def _read(folder: Path) -> tuple[str, dict, dict[str, np.ndarray]]:
 
 
 def _hashes(value: object) -> bool:
-    """Whether it is a mapping from file names to hashes, as a manifest holds."""
+    """Return whether `value` is a mapping from file names to hashes, as in a manifest."""
     return isinstance(value, dict) and all(isinstance(each, str) for pair in value.items() for each in pair)

@@ -1,4 +1,4 @@
-"""A job's overview for a screen that stays: read anew only when something that it shows has changed."""
+"""A job's overview for a live screen: read again only if the shown data have changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rewardsmith.reporting.overview import Overview, read_overview
 from rewardsmith.storage.changes import Changes
 from rewardsmith.storage.database import read
 
-# All that an overview shows, but for the clock, which is charged while nothing else happens.
+# Everything that an overview shows except the run time, which grows while nothing else changes.
 _SHOWN = text("""
 SELECT 'job', 0, state, COALESCE(note, '') || COALESCE(best_candidate, '') || CAST(spec AS TEXT), 0.0
 FROM jobs WHERE id = :job
@@ -28,7 +28,7 @@ _CLOCK = text("SELECT active_seconds FROM jobs WHERE id = :job")
 
 
 class WatchedJob:
-    """Reads one job's overview again and again, cheaply while nothing happens."""
+    """Reads one job's overview repeatedly, at little cost while nothing changes."""
 
     def __init__(self, engine: Engine, job_id: str) -> None:
         self._engine, self._job = engine, job_id
@@ -37,7 +37,7 @@ class WatchedJob:
         self._view: Overview | None = None
 
     def read(self) -> Overview:
-        """As it is now."""
+        """Return the current overview of the job."""
         if not self._changes.seen() and self._view is not None:
             return self._view
         with read(self._engine) as connection:

@@ -1,7 +1,7 @@
-"""Policies and trajectories by the hash of their content: in a folder, or anywhere that fsspec reaches.
+"""The artifact store: policies and trajectories under the hash of their content, in a folder or at an fsspec URL.
 
-Rows name an artifact by its key, `sha256/ab/abcdef....safetensors`, relative to the store's URL, so that a store may
-be moved. Checkpoints are no artifacts: they stay beside the trial, where writing one takes milliseconds.
+Database rows contain the key of an artifact, `sha256/ab/abcdef....safetensors`, relative to the store's URL, so that a
+store can be moved. Checkpoints are not artifacts: they stay on the disk of the trial, where writing takes milliseconds.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from rewardsmith.errors import StorageError
 
 _ROOT = "sha256"
 _BUCKETS = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss"}
-"""Protocols without folders; asked for one, their drivers would create the bucket that a mistyped URL names."""
+"""Protocols without folders. For these, `makedirs` would create the bucket that a mistyped URL names."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file of the store. modified: UTC, None where the store does not say."""
+    """A file of the store. modified: UTC; None if the store does not report it."""
 
     key: str
     size: int  # bytes
@@ -32,9 +32,9 @@ class Stored:
 
 
 class ArtifactStore:
-    """Files under `url`: a folder's path, or an fsspec URL such as s3://bucket/prefix or memory://x.
+    """An artifact store at `url`: the path of a folder, or an fsspec URL such as s3://bucket/prefix or memory://x.
 
-    Raises StorageError, with the remedy, when the URL's filesystem is unknown, its driver is missing or it fails.
+    Raises StorageError if the protocol is unknown, its driver is not installed, or an operation fails.
     """
 
     def __init__(self, url: str) -> None:
@@ -50,10 +50,10 @@ class ArtifactStore:
             ) from error
 
     def put(self, path: Path) -> tuple[str, str]:
-        """Store a file's content; returns its (key, SHA-256). Content that is there already is written again.
+        """Store a file's content and return its key and its SHA-256.
 
-        That renews its age, by which `db gc` spares what a row is about to name. Readers see a whole file or none:
-        it is moved into place when its last byte is written.
+        Existing content is written again: this renews its age, and `db gc` spares young files that a row is about to
+        name. The file is moved into place after its last byte is written, so that readers never see a part of it.
         """
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
@@ -72,7 +72,7 @@ class ArtifactStore:
         return key, digest
 
     def get(self, key: str) -> bytes:
-        """An artifact's content. Raises StorageError if it is missing, or not what its key says."""
+        """Return an artifact's content. Raises StorageError if it is missing or does not match the hash in its key."""
         with self._reported("read"):
             content: bytes = self._files.cat_file(self._place(key))
         if hashlib.sha256(content).hexdigest() != Path(key).stem:
@@ -80,12 +80,12 @@ class ArtifactStore:
         return content
 
     def holds(self, key: str) -> bool:
-        """Whether an artifact is there."""
+        """Return whether the store contains an artifact."""
         with self._reported("read"):
             return bool(self._files.exists(self._place(key)))
 
     def listed(self) -> Iterator[Stored]:
-        """Every file of the store, leftovers of interrupted writes included."""
+        """Yield every file of the store, including remains of interrupted writes."""
         folder = self._place(_ROOT)
         with self._reported("list"):
             self._files.invalidate_cache()
@@ -94,7 +94,7 @@ class ArtifactStore:
             yield Stored(f"{_ROOT}/" + place.rsplit(f"/{_ROOT}/", 1)[1], about.get("size") or 0, _modified(about))
 
     def remove(self, key: str) -> None:
-        """Delete a file."""
+        """Delete the file with this key."""
         with self._reported("delete"):
             self._files.rm(self._place(key))
 
@@ -121,7 +121,7 @@ class ArtifactStore:
             yield
         except StorageError:
             raise
-        except Exception as error:  # drivers raise what their libraries raise, such as botocore's own classes
+        except Exception as error:  # drivers raise the exceptions of their libraries, such as botocore's
             if isinstance(error, FileNotFoundError) and what == "read":
                 raise StorageError(
                     f"The artifact store {self.url} has no {Path(str(error.filename or error)).name}.",
@@ -130,7 +130,7 @@ class ArtifactStore:
             reason = getattr(error, "strerror", None) or str(error).rstrip(".") or type(error).__name__
             raise StorageError(
                 f"Cannot {what} in the artifact store {self.url}: {reason}.",
-                "Check its rights, credentials and free space, or set REWARDSMITH_ARTIFACTS_URL.",
+                "Check permissions, credentials and free space, or set REWARDSMITH_ARTIFACTS_URL to another store.",
             ) from error
 
 

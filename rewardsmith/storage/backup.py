@@ -1,4 +1,4 @@
-"""Copies of the database."""
+"""Backups of the database, by SQLite's backup or pg_dump."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from rewardsmith.errors import StorageError
 
 
 def back_up(url: str, out: Path) -> None:
-    """Write a consistent copy of the database at `url` to `out`, readable by its owner only. Raises StorageError.
+    """Write a consistent copy of the database at `url` to `out`, readable by its owner only.
 
-    `out` appears whole or not at all.
+    `out` is complete or absent. Raises StorageError if `out` exists or the backup fails.
     """
     if out.exists():
-        raise StorageError(f"{out} exists already.", "Name a new file.")
+        raise StorageError(f"{out} exists already.", "Pass the name of a new file.")
     with _whole(out) as partial:
         if url.startswith("sqlite"):
             _back_up_sqlite(Path(url.removeprefix("sqlite:///")), partial)
@@ -33,7 +33,7 @@ def back_up(url: str, out: Path) -> None:
 
 @contextmanager
 def _whole(out: Path) -> Iterator[Path]:
-    """A file beside `out` to write to, which takes its place if all goes well and is removed if not."""
+    """Yield a temporary file beside `out`, which is renamed to `out` on success and removed on failure."""
     out.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".partial")
     os.close(handle)
@@ -46,7 +46,10 @@ def _whole(out: Path) -> Iterator[Path]:
 
 def _back_up_sqlite(path: Path, out: Path) -> None:
     if not path.exists():
-        raise StorageError(f"There is no database at {path}.", "Go to the folder where you ran rewardsmith.")
+        raise StorageError(
+            f"There is no database at {path}.",
+            "Run this in the folder of your jobs, or pass --home before the command.",
+        )
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(out)) as target:
         source.backup(target)
 
@@ -56,7 +59,7 @@ def _back_up_postgres(url: str, out: Path) -> None:
     if program is None:
         raise StorageError("pg_dump is not installed.", "Install PostgreSQL's client programs (postgresql-client).")
     place, password = _without_password(make_url(url))
-    # Through the environment: a password on a command line is visible to every user of the machine.
+    # A password on a command line would be visible to every user of the machine.
     environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
     command = [program, "--format=custom", "--no-password", f"--file={out}", f"--dbname={place}"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -72,7 +75,7 @@ def _back_up_postgres(url: str, out: Path) -> None:
 
 
 def _without_password(address: URL) -> tuple[str, str]:
-    """A database's address as PostgreSQL's own programs take it, and the password that it leaves out."""
+    """Return a URL for PostgreSQL's programs without its password, and the password."""
     query: dict[str, Any] = dict(address.query)
     hidden = query.pop("password", "")
     password = address.password or (hidden if isinstance(hidden, str) else hidden[-1])

@@ -1,7 +1,7 @@
-"""Whether anything was committed since the last look: one read that touches no table.
+"""Detects commits of other processes by one read that touches no table.
 
-SQLite counts the commits of other connections (`PRAGMA data_version`). On Postgres a snapshot says which transactions
-are visible, so equal snapshots see the same rows.
+SQLite counts the commits of other connections (`PRAGMA data_version`). Postgres lists the visible transactions in a
+snapshot, so equal snapshots see the same rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rewardsmith.storage.reader import BUSY_SECONDS
 
 
 class Changes:
-    """One watcher's view of a database, on a connection of its own; used by one thread at a time."""
+    """Detects changes of a database for one watcher, on a separate connection; used by one thread at a time."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -25,7 +25,7 @@ class Changes:
         self._version: object = None
 
     def seen(self) -> bool:
-        """Whether something may have been committed since the last call; True at first and after an error."""
+        """Return whether something may have been committed since the last call; True first and after an error."""
         try:
             version = self._read()
         except (sqlite3.Error, DBAPIError):
@@ -49,7 +49,7 @@ class Changes:
         return self._server.exec_driver_sql("SELECT CAST(pg_current_snapshot() AS text)").scalar()
 
     def close(self) -> None:
-        """Give the connection up; the next look opens another and takes everything for changed."""
+        """Close the connection; the next `seen` opens another and returns True."""
         self._version = None
         if self._file is not None:
             self._file.close()

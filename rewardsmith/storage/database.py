@@ -1,4 +1,4 @@
-"""Opening the database: pragmas, migrations, and errors that say what to do."""
+"""Opens the database: connection settings, version check, migrations, and errors with a remedy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rewardsmith.storage.outage import outlast
 from rewardsmith.storage.reader import BUSY_SECONDS, HEAD
 
 ASLEEP_SECONDS = 15.0
-"""Transactions take milliseconds; Postgres ends one whose client has said nothing for so long."""
+"""Postgres ends a transaction whose client is idle for this long; transactions normally take milliseconds."""
 
 _READ = "rewardsmith_read"
 
@@ -33,11 +33,16 @@ _NETWORK_FILESYSTEMS = {
 
 
 def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, patient: bool = False) -> Engine:
-    """An engine on a database of this version.
+    """Return an engine on a database of this version.
 
-    A fresh SQLite file is created and migrated; a Postgres database of another version is only reported.
-    With `patient` a server that is away is waited for.
-    Raises StorageError, with the remedy, for anything that keeps the database from being used.
+    Args:
+        url: SQLAlchemy URL, sqlite:///PATH or postgresql+psycopg://...
+        migrate: Whether to create or migrate an SQLite file. A Postgres database is never migrated here.
+        must_exist: Whether a missing SQLite file is an error.
+        patient: Whether to wait for a server that is restarting.
+
+    Raises:
+        StorageError: The database is missing, unreachable, of another version, or on a network filesystem.
     """
     sqlite = url.startswith("sqlite")
     if sqlite:
@@ -45,7 +50,7 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, p
         if must_exist and not path.exists():
             raise StorageError(
                 f"There is no rewardsmith database at {path}.",
-                "Start with `rewardsmith run --task ID`, or go to the folder where you ran it.",
+                "Start a job with `rewardsmith run --task ID`, or run this in the folder of your jobs.",
             )
         _prepare_folder(path)
     try:
@@ -59,7 +64,7 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, p
         ) from error
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StorageError(
-            f"No driver for {url.split(':')[0]}: {error}.", "pip install 'rewardsmith[postgres]'"
+            f"No database driver for {url.split(':')[0]}: {error}.", "pip install 'rewardsmith[postgres]'"
         ) from error
     if sqlite:
         event.listen(engine, "connect", _pragmas)
@@ -75,29 +80,29 @@ def open_database(url: str, *, migrate: bool = True, must_exist: bool = False, p
 
 
 def load_driver(url: str) -> None:
-    """Import what talks to the database, without a connection, in a process whose forked children will need it."""
+    """Import the database driver without connecting, in a process whose forked children will need it."""
     create_engine(url).dispose()
 
 
 def read(engine: Engine) -> Connection:
-    """A connection for reading: on SQLite it does not wait for, or hold up, whoever writes."""
+    """Return a connection for reading; on SQLite it neither waits for writers nor blocks them."""
     return engine.connect().execution_options(**{_READ: True})
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn the driver's errors into a cause and a remedy."""
+    """Convert errors of the database driver to StorageError with a remedy."""
     try:
         yield
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         if "locked" in reason:
-            remedy = "Another process holds it for long; see `rewardsmith ls`, or end that process."
+            remedy = "Another process keeps it locked: wait, or end that process."
         elif "full" in reason:
-            remedy = "Free some disk space, then give the same command again; nothing finished is lost."
+            remedy = "Free some disk space, then run the same command again; finished work is kept."
             raise DiskFull(f"The database cannot be written: {reason}.", remedy) from error
         elif "readonly" in reason or "unable to open" in reason:
-            remedy = "Make the folder writable, or set REWARDSMITH_HOME to another one."
+            remedy = "Make its folder writable, or set REWARDSMITH_HOME to another folder."
         else:
             remedy = "Check that the server runs and that REWARDSMITH_DATABASE_URL is right."
         raise StorageError(f"The database cannot be used: {reason}.", remedy) from error
@@ -105,12 +110,12 @@ def reported() -> Iterator[None]:
         reason = str(error.orig).strip().splitlines()[0]
         raise StorageError(
             f"The database cannot be used: {reason}.",
-            "If the file is not a rewardsmith database, move it away or set REWARDSMITH_HOME.",
+            "If the file is not a rewardsmith database, move it, or set REWARDSMITH_HOME to another folder.",
         ) from error
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest version (Alembic)."""
+    """Migrate the database to the newest version (Alembic)."""
     from alembic import command
     from alembic.config import Config
 
@@ -121,15 +126,15 @@ def upgrade(engine: Engine) -> None:
         command.upgrade(config, "head")
         if engine.dialect.name == "sqlite" and (lost := connection.execute(text("PRAGMA foreign_key_check")).first()):
             raise StorageError(
-                f"The migration would lose what a row of {lost[0]} refers to; nothing was changed.",
-                "Keep this version of rewardsmith for this database, and report the problem.",
+                f"The migration would break a reference of table {lost[0]}; nothing was changed.",
+                "Keep the previous version of rewardsmith for this database, and report the problem.",
             )
 
 
 @contextmanager
 def _unchecked_references(connection: Connection) -> Iterator[None]:
-    # A batch migration drops a table and puts its successor in place, which the rows that refer to it would forbid;
-    # SQLite ignores this pragma inside a transaction.
+    # A batch migration drops and replaces tables, which foreign keys would forbid. SQLite ignores this pragma inside a
+    # transaction.
     driver = connection.connection.dbapi_connection
     if connection.dialect.name != "sqlite" or driver is None:
         yield
@@ -142,7 +147,7 @@ def _unchecked_references(connection: Connection) -> Iterator[None]:
 
 
 def migrations_folder() -> Path:
-    """Where the migrations are: inside the wheel, or at the root of a checkout."""
+    """Return the folder of the migrations: inside the wheel, or at the root of a checkout."""
     installed = Path(__file__).parents[1] / "_migrations"
     return installed if installed.exists() else Path(__file__).parents[2] / "migrations"
 
@@ -155,14 +160,14 @@ def _check_version(engine: Engine, *, migrate: bool) -> None:
     _refuse_if_newer(current)
     if not migrate:
         raise StorageError(
-            f"The database is of version {current or 'none'}, this program needs {HEAD}.",
+            f"The database has version {current or 'none'}, but this program needs {HEAD}.",
             "Run `rewardsmith db upgrade` once, when no job is running.",
         )
     upgrade(engine)
 
 
 def refuse_newer(engine: Engine) -> None:
-    """Raises StorageError if the database is of a version that this program does not know."""
+    """Raise StorageError if the database has a newer version than this program."""
     with read(engine) as connection:
         _refuse_if_newer(_version(connection))
 
@@ -170,7 +175,7 @@ def refuse_newer(engine: Engine) -> None:
 def _refuse_if_newer(current: str | None) -> None:
     if current is not None and current > HEAD:
         raise StorageError(
-            f"The database is of version {current}, newer than this program's {HEAD}.",
+            f"The database has version {current}, newer than this program's {HEAD}.",
             "Update rewardsmith: pip install --upgrade rewardsmith",
         )
 
@@ -193,7 +198,7 @@ def _prepare_folder(path: Path) -> None:
     if kind in _NETWORK_FILESYSTEMS:
         raise StorageError(
             f"{path.parent} is on a network filesystem ({kind}), where SQLite loses data.",
-            "Set REWARDSMITH_HOME to a local folder, or use Postgres by REWARDSMITH_DATABASE_URL.",
+            "Set REWARDSMITH_HOME to a local folder, or REWARDSMITH_DATABASE_URL to a Postgres database.",
         )
 
 
@@ -211,7 +216,7 @@ def _filesystem(folder: Path) -> str:
 
 
 def _pragmas(connection, _record) -> None:
-    # The driver's implicit BEGIN is deferred; upgrading such a snapshot to a write ignores busy_timeout.
+    # The driver's implicit BEGIN is deferred; a write in such a transaction ignores busy_timeout.
     connection.isolation_level = None
     cursor = connection.cursor()
     waiting = f"busy_timeout={int(1000 * BUSY_SECONDS)}"
@@ -221,7 +226,7 @@ def _pragmas(connection, _record) -> None:
 
 
 def _end_sleepers(connection, _record) -> None:
-    # A host that falls asleep inside a transaction would hold its rows' locks until it wakes.
+    # A host that is suspended inside a transaction would hold its row locks until it wakes.
     cursor = connection.cursor()
     cursor.execute(f"SET idle_in_transaction_session_timeout = {int(1000 * ASLEEP_SECONDS)}")
     cursor.close()

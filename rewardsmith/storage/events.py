@@ -1,4 +1,4 @@
-"""What happened, in order: submissions, pauses, lost workers, ends. For people; nothing is decided by it."""
+"""The log of events: submissions, pauses, lost workers, ends. It informs users; no decision depends on it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def add_event(
     owner: str | None = None,
     text: str | None = None,
 ) -> None:
-    """Write one event."""
+    """Write one event with the current time."""
     row = {"at": now(), "kind": kind, "job_id": job_id, "item_id": item_id, "owner": owner, "text": text}
     connection.execute(insert(events), [row])
 
 
 def latest_events(connection: Connection, count: int, job_id: str | None = None) -> list[Mapping[str, Any]]:
-    """The newest `count` events (of a job), the newest first."""
+    """Return the newest `count` events, of one job or of all, newest first."""
     query = select(events).order_by(events.c.id.desc()).limit(count)
     if job_id is not None:
         query = query.where(events.c.job_id == job_id)

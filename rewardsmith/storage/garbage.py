@@ -1,4 +1,4 @@
-"""Files that the database no longer knows: in this machine's folder of checkpoints, and in the artifact store."""
+"""Finds files that no database row refers to, in this host's folder of checkpoints and in the artifact store."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.schema import artifacts, jobs
 
 _YOUNG_SECONDS = 3600.0
-"""Files younger than this may belong to a trial whose row is about to be written."""
+"""Younger files may belong to a trial whose row is about to be written."""
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """A file to remove: a path of this machine, or a key of the store. size: bytes."""
+    """A file to remove.
+
+    Attributes:
+        name: A path on this host, or a key of the artifact store.
+        size: Bytes.
+        stored: Whether it lies in the artifact store.
+    """
 
     name: str
     size: int
@@ -26,12 +32,12 @@ class Garbage:
 
 
 def find_garbage(engine: Engine, folder: Path, store: ArtifactStore) -> list[Garbage]:
-    """Files under `folder` and in `store` that no row needs; nothing young, nothing of a job that still runs.
+    """Return the files under `folder` and in `store` that no row refers to, older than an hour.
 
-    Raises StorageError if the store does not answer.
+    Files of unfinished jobs are kept. Raises StorageError if the store does not answer.
     """
     old = time.time() - _YOUNG_SECONDS
-    # Looked at before the rows are read: what is stored meanwhile is either young or named.
+    # Listed before the rows are read: a file stored in between is either young or named by a row.
     stored = [f for f in store.listed() if f.modified is not None and f.modified.timestamp() < old]
     with read(engine) as connection:
         states = {row.id: row.state for row in connection.execute(select(jobs.c.id, jobs.c.state))}
@@ -44,7 +50,7 @@ def find_garbage(engine: Engine, folder: Path, store: ArtifactStore) -> list[Gar
 
 
 def _is_useless(path: Path, folder: Path, states: dict[str, str], known: set[str]) -> bool:
-    """Whether a file's job is gone from the database, or it is a checkpoint that an ended job left behind."""
+    """Return whether a file's job is not in the database, or the file is a checkpoint of an ended job."""
     state = states.get(path.relative_to(folder).parts[0])
     ended = state in ("done", "failed", "cancelled")
     return state is None or (ended and str(path) not in known and path.suffix in (".safetensors", ".partial"))

@@ -1,4 +1,4 @@
-"""Which queued items the broker must be told of. A hint may be lost or sent twice; the claim decides."""
+"""Which queued items need a notification by the broker. It may be lost or sent twice, since the claim decides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = 1000
 
 @patient
 def are_due(engine: Engine, again_seconds: float) -> bool:
-    """Whether `take_due` would find any item of a kind whose queue is empty. Reads only."""
+    """Return whether `take_due` would find an item; reads only."""
     with read(engine) as connection:
         return bool(connection.execute(select(_due(engine, again_seconds).exists())).scalar())
 
@@ -38,10 +38,16 @@ def _due(engine: Engine, again_seconds: float | None) -> Select[tuple[int]]:
 def take_due(
     engine: Engine, again_seconds: float | None, job_id: str | None = None, kinds: Sequence[str] = KINDS
 ) -> list[tuple[int, str]]:
-    """Mark as hinted, and return as (id, kind), the queued items never hinted or hinted too long ago.
+    """Mark queued items whose notification is due, and return them as (id, kind).
 
-    With `again_seconds` None none is hinted a second time. Marking comes first, so that two schedulers do not
-    send the same; what could not be sent is `forget`-ed.
+    They are marked before they are sent, so that two schedulers do not send the same notification. Call `forget` for
+    those that could not be sent.
+
+    Args:
+        engine: The database.
+        again_seconds: Age after which a notification is sent again; None sends none a second time.
+        job_id: Consider only this job.
+        kinds: Consider only these kinds of work items.
     """
     due = _due(engine, again_seconds).where(work_items.c.kind.in_(kinds))
     if job_id is not None:
@@ -60,7 +66,7 @@ def take_due(
 
 @patient
 def forget(engine: Engine, items: Iterable[int] = (), job_id: str | None = None) -> None:
-    """Let hints of these items, or of all of a job's queued ones, be sent again at once."""
+    """Make notifications due again for these items, or for all queued items of a job."""
     queued = work_items.c.state == "queued"
     which = work_items.c.id.in_(list(items)) if job_id is None else work_items.c.job_id == job_id
     with engine.begin() as connection:

@@ -1,8 +1,7 @@
-"""The ledger of language-model calls: a row per call, which first reserves its upper bound, then settles it.
+"""The ledger of language-model calls: each call reserves its upper bound, then settles its actual cost.
 
-Reserving reads the job's sums and writes the reservation in one transaction, so that any number of threads,
-processes and machines together stay within a limit. A job's money limit is kept here and in engine/models/limited.py,
-which asks before each call.
+Reserving reads the job's sums and writes the reservation in one transaction, so that all threads, processes and hosts
+together stay within a limit. engine/models/limited.py reserves before each call.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from rewardsmith.storage.schema import jobs, llm_calls, now
 
 UNDER_WAY = "under way"
 FORGOTTEN_AFTER = timedelta(minutes=30)
-"""A call's own deadline is half of this; what is still under way then belongs to nobody."""
+"""Twice the deadline of a call: a call that is older has no process any more."""
 
 _UNITS = ("calls", "tokens", "usd")
 
 
 @dataclass(frozen=True)
 class CallKey:
-    """Which call of a job a row is about."""
+    """The identity of a call within its job."""
 
     job_id: str
     iteration: int
@@ -40,7 +39,7 @@ class CallKey:
 
 @dataclass(frozen=True)
 class Amount:
-    """What calls take of a budget. usd: dollars, None = unknown."""
+    """A part of a budget: calls, tokens and dollars (usd; None = unknown)."""
 
     calls: int = 0
     tokens: int = 0
@@ -49,7 +48,14 @@ class Amount:
 
 @dataclass(frozen=True)
 class Limits:
-    """A job's limits of calls, tokens and dollars (None = no limit), and of calls at once to one provider."""
+    """A job's limits; None = no limit.
+
+    Attributes:
+        calls: Number of calls.
+        tokens: Tokens, sent and received.
+        usd: Dollars.
+        at_once: Concurrent calls to one provider.
+    """
 
     calls: int | None = None
     tokens: int | None = None
@@ -58,29 +64,29 @@ class Limits:
 
 
 ANSWERED = ("completed", "refused", "truncated", "empty", "tool call")
-"""Outcomes of calls that came back with an answer, readable or not: agents.models.Outcome."""
+"""Outcomes of calls that received an answer, valid or not; see agents.models.Outcome."""
 
 _ANSWERED = llm_calls.c.outcome.in_(ANSWERED)
 
 Standing = Literal["free", "busy", "spent"]
-"""Whether a call may be made: now; later, when others are settled; or never."""
+"""Whether a call may be made: now ("free"), after others are settled ("busy"), or never ("spent")."""
 
 
 def answered(connection: Connection, key: CallKey, prompt_hash: str) -> Mapping[str, Any] | None:
-    """The row of this very call, if it was answered before an interruption."""
+    """Return the row of this call if it was answered before an interruption, else None."""
     query = select(llm_calls).where(_is(key), llm_calls.c.prompt_hash == prompt_hash, _ANSWERED)
     found = connection.execute(query.order_by(llm_calls.c.repeat.desc())).mappings().first()
     return None if found is None else dict(found)  # type: ignore[arg-type]
 
 
 def answered_of(connection: Connection, job_id: str) -> list[Mapping[str, Any]]:
-    """The rows of all answered calls of a job, in the order they were made."""
+    """Return the rows of all answered calls of a job, in the order in which they were made."""
     query = select(llm_calls).where(llm_calls.c.job_id == job_id, _ANSWERED).order_by(llm_calls.c.id)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def standing(connection: Connection, key: CallKey, model: str, bound: Amount, limits: Limits) -> Standing:
-    """Whether a call bounded by `bound` may be made. Raises BudgetSpent when it never may."""
+    """Return whether a call that costs at most `bound` may be made. Raises BudgetSpent if it never may."""
     names = {"calls": limits.calls, "tokens": limits.tokens, "usd": limits.usd}
     sums = [func.coalesce(func.sum(llm_calls.c[f"{what}_{unit}"]), 0) for unit in _UNITS for what in _COLUMNS]
     row = connection.execute(select(*sums).where(llm_calls.c.job_id == key.job_id)).one()
@@ -90,7 +96,7 @@ def standing(connection: Connection, key: CallKey, model: str, bound: Amount, li
         settled, reserved = row[2 * place], row[2 * place + 1]
         if limit is None:
             continue
-        # Sums of floats are not exact; a bound that fits to the billionth of a dollar fits.
+        # Sums of floats are inexact: a bound may exceed the limit by a billionth of a dollar.
         slack = 1e-9 if unit == "usd" else 0
         if settled + need > limit + slack:
             raise _spent(unit, limit, settled, need)
@@ -103,7 +109,7 @@ _COLUMNS = ("charged", "reserved")
 
 def _spent(unit: str, limit: float, settled: float, need: float) -> BudgetSpent:
     name = {"usd": "dollars"}.get(unit, unit)
-    left = f"{limit - settled:.4g} are left, and one more call may take {need:.4g}"
+    left = f"{limit - settled:.4g} are left, and the next call may need {need:.4g}"
     return BudgetSpent(f"the budget of {limit:g} {name} is spent: {left}", f"Raise --max-{name}.")
 
 
@@ -119,9 +125,22 @@ def _crowded(connection: Connection, model: str, at_once: int | None) -> bool:
 def reserve(
     engine: Engine, key: CallKey, model: str, bound: Amount, limits: Limits, owner: str, **prompt: Any
 ) -> int | None:
-    """Write a call's row with its bound set aside; its id, or None while others must be settled first.
+    """Write a call's row with its upper bound reserved.
 
-    `prompt`: the columns prompt, prompt_hash, prompt_estimate and note. Raises BudgetSpent.
+    Args:
+        engine: The database.
+        key: The call.
+        model: The model that is called, PROVIDER/NAME or NAME.
+        bound: Upper bound of its cost.
+        limits: Limits of the job.
+        owner: The process that makes the call.
+        **prompt: The columns prompt, prompt_hash, prompt_estimate and note.
+
+    Returns:
+        The row's id; None while other calls must be settled first.
+
+    Raises:
+        BudgetSpent: The call does not fit into the limits.
     """
     with engine.begin() as connection:
         _lock(connection, key.job_id)
@@ -135,7 +154,7 @@ def reserve(
 
 
 def reserve_again(engine: Engine, call: int, key: CallKey, model: str, bound: Amount, limits: Limits) -> bool:
-    """Set the bound aside for another request of the same call; False while others must be settled first."""
+    """Reserve the bound for another request of the same call; return False while others must be settled first."""
     with engine.begin() as connection:
         _lock(connection, key.job_id)
         if standing(connection, key, model, bound, limits) != "free":
@@ -145,20 +164,20 @@ def reserve_again(engine: Engine, call: int, key: CallKey, model: str, bound: Am
 
 
 def charge(engine: Engine, call: int, amount: Amount, **values: Any) -> None:
-    """Settle what is reserved for a call at `amount`, and write what came of it (`values`: columns)."""
+    """Settle a call's reservation at its actual cost, and write its outcome (`values`: columns)."""
     with engine.begin() as connection:
         _charge(connection, llm_calls.c.id == call, amount, values)
 
 
 def forget(engine: Engine, call: int) -> None:
-    """Remove a call that was not made: a person has not answered yet."""
+    """Remove the row of a call that was not made, because a user has not answered the prompt yet."""
     with engine.begin() as connection:
         connection.execute(llm_calls.delete().where(llm_calls.c.id == call))
 
 
 def settle_lost(engine: Engine) -> int:
-    """Settle at their bound the calls whose process is gone: nobody knows what they took. Returns how many."""
-    # Without the prompt, which would be read from the disk with every row.
+    """Settle calls whose process is gone at their upper bound, since their cost is unknown; return their number."""
+    # Without the prompt, which would be read from disk for every row.
     names = ("id", "owner", "created_at", "reserved_calls", "reserved_tokens", "reserved_usd")
     open_calls = select(*(llm_calls.c[name] for name in names)).where(llm_calls.c.reserved_calls > 0)
     with read(engine) as connection:
@@ -169,7 +188,7 @@ def settle_lost(engine: Engine) -> int:
             continue
         bound = Amount(row["reserved_calls"], row["reserved_tokens"], row["reserved_usd"])
         same = and_(llm_calls.c.id == row["id"], llm_calls.c.reserved_calls > 0)
-        note = "its process ended during the call; settled at its bound"
+        note = "its process ended during the call; charged at its upper bound"
         with engine.begin() as connection:
             count += _charge(connection, same, bound, {"outcome": "lost", "owner": None, "note": note})
     return count
@@ -195,7 +214,7 @@ def _reserved(bound: Amount) -> dict[str, Any]:
 
 
 def _lock(connection: Connection, job_id: str) -> None:
-    # SQLite has one writer at a time anyway, and leaves the clause out.
+    # SQLite has one writer at a time and ignores the clause.
     connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
 
 

@@ -1,4 +1,4 @@
-"""Outlasting a restart of the database's server: the statement waits, the work goes on."""
+"""Retries transactions while the database's server restarts."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 OUTAGE_SECONDS = 120.0
-"""How long a worker waits for the server to come back before it gives up what it was doing."""
+"""How long a transaction is retried before its error is raised."""
 
 _AGAIN = 0.5
-# Postgres: the operator stops or starts the server, this process slept in a transaction, or two waited for each other.
+# Postgres: shutdown or startup of the server, a transaction ended for idling, a deadlock or serialization failure.
 _PASSING = ("57P01", "57P02", "57P03", "25P03", "40P01", "40001")
 
 
 def is_outage(error: DBAPIError) -> bool:
-    """Whether the server is away or told this transaction to be tried again."""
+    """Return whether the server is unavailable or asks to retry the transaction."""
     if error.orig is None or not type(error.orig).__module__.startswith("psycopg"):
-        return False  # a SQLite file that is locked or full has been waited for already
+        return False  # for a locked SQLite file the driver has already waited
     state = getattr(error.orig, "sqlstate", None)
     lost = state is None and type(error.orig).__name__ in ("OperationalError", "InterfaceError")
     return error.connection_invalidated or lost or (state or "") in _PASSING or (state or "").startswith("08")
 
 
 def outlast(work: Callable[[], T]) -> T:
-    """`work()`, again after each outage. It must be one transaction that may run twice."""
+    """Call `work` until it succeeds, retrying after each outage. It must be one transaction that may run twice."""
     end = time.monotonic() + OUTAGE_SECONDS
     while True:
         try:
@@ -42,7 +42,7 @@ def outlast(work: Callable[[], T]) -> T:
 
 
 def patient(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a function that is one transaction outlast the server's restarts."""
+    """Retry a function, which must be one transaction, while the server restarts."""
 
     @wraps(function)
     def outlasting(*arguments: P.args, **options: P.kwargs) -> T:

@@ -1,8 +1,8 @@
-"""Submitting and steering through functions of the database, on Postgres: see migrations/versions/0005_submitters.py.
+"""Submits and steers jobs through functions of a Postgres database.
 
-Revision 0007 put `reward` for `channels` in three of them. A submitter's role may read, and call these; it may write no
-table (docs/service.md). Whoever may do more uses the same functions for submitted jobs, so that there is one way.
-SQLite, whose file is its user's own, has none.
+migrations/versions/0005_submitters.py defines these functions, and 0007 the current text of three of them. The role of
+a submitter may read tables and call the functions, but may not write tables (docs/service.md). Roles with more rights
+use the same functions for submitted jobs. SQLite has no functions, because its file belongs to one user.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from rewardsmith.errors import StorageError, UsageError
 from rewardsmith.storage.rows import Job, Scheduling
 
 _RAISED, _FORBIDDEN = "P0001", "42501"
-"""SQLSTATEs: what a function says of its caller's request; what a role may not do."""
+"""SQLSTATEs of an error raised by a function, and of a missing permission."""
 
 
 def offered(connection: Connection) -> bool:
-    """Whether the database has these functions."""
+    """Return whether the database has these functions."""
     return connection.dialect.name == "postgresql"
 
 
 def steer(connection: Connection, job: Job) -> bool:
-    """Whether `job` is steered by these functions: a submitted one, where there are any."""
+    """Return whether these functions steer `job`: a submitted job on Postgres."""
     return job.service and offered(connection)
 
 
@@ -41,9 +41,21 @@ def submit(
     oracle_informed: bool,
     program: Mapping[str, Any] | None,
 ) -> str:
-    """Write a job, its opening and its first work items; returns the new id. Raises UsageError.
+    """Write a job with its first round, candidates and work items.
 
-    program: of a given reward, as `program_of` makes it.
+    Args:
+        connection: A connection to the database.
+        spec: Settings of the job.
+        fingerprint: Hash by which an unfinished job with the same settings is found.
+        scheduling: Owner, priority and slots.
+        oracle_informed: Whether the job uses privileged information.
+        program: The seed reward as `program_of` returns it, or None.
+
+    Returns:
+        The id of the new job.
+
+    Raises:
+        UsageError: The database refuses a value.
     """
     values = {
         "spec": json.dumps(spec), "fingerprint": fingerprint, "oracle": oracle_informed, "owner": scheduling.owner,
@@ -59,49 +71,49 @@ def submit(
 
 
 def program_of(reward: Mapping[str, Any], digest: str, *, oracle_informed: bool = True) -> dict[str, Any]:
-    """What `submit` and `fork` take of a program: its TrainingReward as plain data, and its hash."""
+    """Return a program in the form that `submit` and `fork` take: its TrainingReward as plain data, and its hash."""
     return {**reward, "hash": digest, "oracle_informed": oracle_informed}
 
 
 def pause(connection: Connection, job_id: str, best: str | None) -> None:
-    """Pause a running job; `best` is its best candidate so far, if there is one. Raises UsageError."""
+    """Pause a running job; `best` is its best candidate so far, or None. Raises UsageError if it does not run."""
     _call(connection, "pause(:job, :best)", {"job": job_id, "best": best})
 
 
 def resume(connection: Connection, job_id: str) -> None:
-    """Let a paused job run again. Raises UsageError."""
+    """Resume a paused job. Raises UsageError if it is not paused."""
     _call(connection, "resume(:job)", {"job": job_id})
 
 
 def cancel(connection: Connection, job_id: str) -> None:
-    """End an unfinished job for good. Raises UsageError."""
+    """End an unfinished job for good. Raises UsageError if it has ended."""
     _call(connection, "cancel(:job)", {"job": job_id})
 
 
 def set_priority(connection: Connection, job_id: str, number: int) -> None:
-    """Higher goes first. Raises UsageError."""
+    """Set a job's priority; higher numbers go first. Raises UsageError if the number is refused."""
     _call(connection, "priority(:job, CAST(:number AS integer))", {"job": job_id, "number": number})
 
 
 def retry(connection: Connection, job_id: str) -> int:
-    """Queue a job's lost items afresh; returns how many. Raises UsageError if nothing was lost."""
+    """Queue a job's lost items again and return their number. Raises UsageError if none was lost."""
     return _call(connection, "retry(:job)", {"job": job_id})
 
 
 def veto(connection: Connection, candidate_id: str, best: str | None) -> None:
-    """Take a candidate out; where it was the job's best, `best` is from now on. Raises UsageError."""
+    """Remove a candidate from the search; `best` replaces it as the job's best. Raises UsageError."""
     _call(connection, "veto(:candidate, :best)", {"candidate": candidate_id, "best": best})
 
 
 def fork(connection: Connection, parent: str, program: Mapping[str, Any]) -> str:
-    """A person's program joins the next round of its parent's job; returns the new candidate. Raises UsageError."""
+    """Add a user's program to the next round of its parent's job; return the new candidate's id. Raises UsageError."""
     return _call(
         connection, "fork(:parent, CAST(:program AS jsonb))", {"parent": parent, "program": json.dumps(program)}
     )
 
 
 def comment(connection: Connection, job_id: str, words: str) -> int:
-    """Say something to a job's next round; returns its number. Raises UsageError."""
+    """Add a user's comment to a job's prompts; return the first round that has it. Raises UsageError."""
     return _call(connection, "comment(:job, :words)", {"job": job_id, "words": words})
 
 
@@ -119,11 +131,12 @@ def _explained() -> Iterator[None]:
         told = getattr(error.orig, "diag", None)
         if state == _RAISED and told is not None:
             raise UsageError(told.message_primary, told.message_hint or "See docs/service.md.") from error
-        if state.startswith("22"):  # a value that no column of its type holds
-            raise UsageError(f"The database refuses a value: {told.message_primary if told else error}.", "") from error
+        if state.startswith("22"):  # data exception, such as a number out of range
+            reason = told.message_primary if told else error
+            raise UsageError(f"The database refuses a value: {reason}.", "Correct that setting of the job.") from error
         if state == _FORBIDDEN:
             raise StorageError(
                 "This database role may not submit or steer jobs.",
-                "Have its functions granted to it: docs/service.md shows the statements.",
+                "Ask the database's owner to grant its functions to the role; docs/service.md has the statements.",
             ) from error
         raise

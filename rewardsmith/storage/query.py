@@ -1,4 +1,4 @@
-"""A question to one table or view, in plain data: both ways of reading (reader.py, selection.py) answer it."""
+"""A query of one table or view as plain data, which reader.py (sqlite3) and selection.py (SQLAlchemy) execute."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Query:
-    """Rows of a table or view. Names of tables and columns are the program's, never a user's.
+    """A selection of rows. Names of tables and columns come from the program, never from a user.
 
-    columns: those wanted, all if none. equal: values that columns must have; unequal: values that they must not have.
-    order: columns, "-" before one for descending. prefix: (column, text that its value begins with).
+    Attributes:
+        table: Name of the table or view.
+        columns: Columns to return; all if empty.
+        order: Columns to sort by, with a leading "-" for descending order.
+        prefix: A column and the text that its value begins with.
+        limit: Largest number of rows.
+        equal: Values that columns must have.
+        unequal: Values that columns must not have.
     """
 
     table: str

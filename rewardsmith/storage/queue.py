@@ -1,28 +1,29 @@
-"""Work items: the queue is a table.
+"""The queue of work items, which is a table.
 
-A write is *fenced* where it takes effect only while the item is leased to the caller, in the attempt that was claimed.
-An owner whose item was taken away learns of it at its next fenced write. Functions that take an engine are one
-transaction of their *own*, and most outlast a restart of the server (outage.py); functions that take a connection
-belong to the *caller's*. Writers on SQLite come one after another (BEGIN IMMEDIATE). Postgres is at READ COMMITTED,
-where an UPDATE locks the rows that it changes until its transaction ends.
+A *fenced* write takes effect only while the item is leased to the caller in the attempt that it claimed. An owner that
+lost its item learns so at its next fenced write.
+
+Functions that take an engine run one *own* transaction; most are retried while the server restarts (outage.py).
+Functions that take a connection run in the *caller's* transaction. On SQLite writers run one after another (BEGIN
+IMMEDIATE). Postgres uses READ COMMITTED, where an UPDATE locks the changed rows until its transaction ends.
 
 | operation | transaction and isolation | who may call it | raises |
 |---|---|---|---|
-| `add` | caller's | who creates a job | IntegrityError: it exists |
-| `insert`, `insert_or_get` | caller's; an item that exists stays | who advances a job; a trial that asks | |
-| `claim` | own; skips rows locked by others, counts slots again under the job's lock | any worker | |
+| `add` | caller's | the creator of a job | IntegrityError if the item exists |
+| `insert`, `insert_or_get` | caller's; keeps an existing item | code that advances a job; a trial with a question | |
+| `claim` | own; skips locked rows, counts slots again under the job's lock | any worker | |
 | `heartbeat` | own, fenced | the owner | LostItem |
-| `hold` | caller's, fenced; locks the item until its end | the owner, before it writes other rows | LostItem |
+| `hold` | caller's, fenced; locks the item until the end | the owner, before it writes other rows | LostItem |
 | `finish`, `fail_for_task` | caller's, fenced | the owner | LostItem: roll back |
-| `give_back`, `wait` | own, fenced; nothing is written if it is not the caller's | the owner | |
-| `withdraw_questions` | caller's, after `hold` | a trial's owner, about its questions | |
-| `release` | own; items of owners whose names begin alike | a process that stops, about its own | |
-| `revive` | own; items that nobody owns | who gave the item back | |
+| `give_back`, `wait` | own, fenced; no effect if the item is lost | the owner | |
+| `withdraw_questions` | caller's, after `hold` | the owner of a trial | |
+| `release` | own; items of owners with a common prefix | a process that stops, for its own items | |
+| `revive` | own; items without an owner | the former owner of the item | |
 | `reap` | own, one for each item; compares owner, attempt and lease again | any executor or scheduler | |
-| `wake` | caller's; items that wait | who took a person's answer | |
-| `cancel_open`, `reopen`, `release_trials` | caller's, not fenced | who steers the job | |
-| `get` | own, reads | anybody | NoResultFound |
-| `waiting` | caller's, reads | anybody | |
+| `wake` | caller's; waiting items | code that stores a user's answer | |
+| `cancel_open`, `reopen`, `release_trials` | caller's, not fenced | code that steers the job | |
+| `get` | own, reads only | any process | NoResultFound |
+| `waiting` | caller's, reads only | any process | |
 """
 
 from __future__ import annotations
@@ -49,17 +50,17 @@ TRAINING_KINDS = ("baseline", "train", "confirm")
 
 
 def make_owner() -> str:
-    """A name for this process that a later process on the same host can test for being alive."""
+    """Return an owner name of this process, by which processes on the same host can test whether it runs."""
     return owners_of(os.getpid()) + _start_time(os.getpid())
 
 
 def owners_of(pid: int) -> str:
-    """What all names of a process of this host begin with."""
+    """Return the common prefix of all owner names of a process of this host."""
     return f"{socket.gethostname()}:{pid}:"
 
 
 def owner_is_dead(owner: str) -> bool:
-    """True only if `owner` was a process of this host that no longer runs."""
+    """Return True only if `owner` was a process of this host that no longer runs."""
     host, pid, started, *_ = [*owner.split(":"), "", ""]
     if host != socket.gethostname() or not pid.isdigit() or not Path("/proc").exists():
         return False
@@ -74,18 +75,18 @@ def _start_time(pid: int) -> str:
 
 
 def new_item(key: ItemKey, payload: Mapping[str, Any] | None = None) -> Item:
-    """A work item that is not written yet; the database gives it its number."""
+    """Return a work item that is not written yet; the database assigns its id."""
     return Item(0, key, "queued", 0, None, dict(payload or {}), None, None)
 
 
 def add(connection: Connection, items: Sequence[Item]) -> None:
-    """Write items of `new_item` that do not exist yet, in their order."""
-    # SQLAlchemy keeps the compiled form of a plain insert, and compiles one with ON CONFLICT anew each time.
+    """Insert new items, in their order. Raises IntegrityError if one exists."""
+    # SQLAlchemy caches the compiled form of a plain insert, but compiles one with ON CONFLICT each time.
     connection.execute(work_items.insert(), [_row(item) for item in items])
 
 
 def insert(connection: Connection, key: ItemKey, payload: Mapping[str, Any] | None = None) -> None:
-    """Add a work item unless it exists."""
+    """Insert a work item unless it exists."""
     statement = dialect_insert(connection, work_items).values(_row(new_item(key, payload)))
     connection.execute(statement.on_conflict_do_nothing())
 
@@ -101,7 +102,7 @@ def _row(item: Item) -> dict[str, Any]:
 
 
 def insert_or_get(connection: Connection, key: ItemKey, payload: Mapping[str, Any]) -> Item:
-    """Add a work item unless it exists, and read it."""
+    """Insert a work item unless it exists, and return it."""
     insert(connection, key, payload)
     same = and_(*(work_items.c[name] == value for name, value in key.__dict__.items()))
     return item_of(connection.execute(select(work_items).where(same)).mappings().one())
@@ -117,9 +118,20 @@ def claim(
     *,
     service: bool = False,
 ) -> Item | None:
-    """Lease to `owner` the oldest queued item of the most urgent running job, or return None.
+    """Lease the oldest queued item of the running job with the highest priority.
 
-    One statement, safe among many processes. `service` looks at submitted jobs only.
+    Any number of processes may call it at the same time.
+
+    Args:
+        engine: The database.
+        owner: The claimant, see `make_owner`.
+        lease_seconds: Duration of the lease.
+        job_id: Consider only this job.
+        kinds: Consider only these kinds of items.
+        service: Consider only submitted jobs.
+
+    Returns:
+        The leased item, or None if none can be claimed.
     """
     choice = (
         select(work_items.c.id)
@@ -154,14 +166,14 @@ def claim(
 
 
 def busy_slots() -> ScalarSelect[int]:
-    """How many items of the enclosing query's job are leased."""
+    """Return the number of leased items of the enclosing query's job, as SQL."""
     leased = work_items.alias("leased")
     count = select(func.count()).select_from(leased).where(leased.c.job_id == jobs.c.id, leased.c.state == "leased")
     return count.correlate(jobs).scalar_subquery()
 
 
 def _over_the_limit(connection: Connection, job_id: str) -> bool:
-    """Whether a claim just made is one too many: two at once do not see each other's until here."""
+    """Return whether this claim exceeds the job's slots; concurrent claims see each other only from here on."""
     slots = connection.execute(select(jobs.c.slots).where(jobs.c.id == job_id)).scalar_one()
     if slots is None:
         return False
@@ -179,10 +191,10 @@ def heartbeat(engine: Engine, item: Item, lease_seconds: float) -> None:
 
 
 def hold(connection: Connection, item: Item) -> None:
-    """Make sure, until the transaction ends, that the item is ours. Raises LostItem.
+    """Lock the item for the rest of the transaction. Raises LostItem if it is no longer leased to the caller.
 
-    What is written beside the item (a trial's row, a point of its curve) is fenced by it: a host that slept
-    through its lease must not write over what its successor does.
+    It fences writes to other tables, such as a trial's row or a point of its curve: a host that was suspended beyond
+    its lease must not overwrite the work of its successor.
     """
     mine = select(work_items.c.id).where(_ours(item)).with_for_update()
     if connection.execute(mine).first() is None:
@@ -190,7 +202,7 @@ def hold(connection: Connection, item: Item) -> None:
 
 
 def finish(connection: Connection, item: Item, state: str, result: Any = None, error: str | None = None) -> None:
-    """Write the outcome, fenced: raises LostItem, so that the transaction is rolled back, if not ours."""
+    """Write the outcome of an item. Raises LostItem, which rolls back the transaction, if it was lost."""
     statement = (
         update(work_items)
         .where(_ours(item))
@@ -201,15 +213,23 @@ def finish(connection: Connection, item: Item, state: str, result: Any = None, e
 
 
 def fail_for_task(connection: Connection, item: Item, error: TaskError) -> None:
-    """The task's own code is at fault, which no other attempt mends. Raises LostItem."""
+    """End an item as failed because the task's own code failed, which no retry would fix. Raises LostItem."""
     finish(connection, item, "failed", {"task_fault": str(error)}, error.cause)
 
 
 @patient
 def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, *, count: bool = True) -> str:
-    """Queue the item again after an infrastructure failure, or mark it `lost` at the cap; returns the state.
+    """Queue an item again, or mark it `lost` after too many attempts.
 
-    With `count` false (an orderly interruption) the attempt is not counted.
+    Args:
+        engine: The database.
+        item: The item, leased to the caller.
+        error: Why it is given back, or None.
+        max_attempts: Number of attempts after which it is lost.
+        count: Whether this attempt counts: True after a failure of the machine, False after an orderly interruption.
+
+    Returns:
+        The new state, "queued" or "lost".
     """
     state = "lost" if count and item.attempt >= max_attempts else "queued"
     attempt = item.attempt if count else item.attempt - 1
@@ -226,29 +246,29 @@ def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, 
 
 
 def wait(engine: Engine, item: Item, error: str, **about: str) -> None:
-    """Set the item aside until a person has answered; `about` joins its payload."""
+    """Let the item wait for a user's answer; `about` is merged into its payload."""
     values = {"state": "waiting", "attempt": item.attempt - 1, "owner": None, "lease_expires": None, "error": error}
     with engine.begin() as connection:
         connection.execute(update(work_items).where(_ours(item)).values(**values, payload={**item.payload, **about}))
 
 
 def waiting(connection: Connection) -> list[Item]:
-    """All items that wait for somebody, the oldest first."""
+    """Return all items that wait for a user's answer, oldest first."""
     query = select(work_items).where(work_items.c.state == "waiting").order_by(work_items.c.id)
     return [item_of(row) for row in connection.execute(query).mappings()]
 
 
 def wake(connection: Connection, item_id: int) -> None:
-    """Queue a waiting item."""
+    """Queue an item that waited for an answer."""
     waits = and_(work_items.c.id == item_id, work_items.c.state == "waiting")
     connection.execute(update(work_items).where(waits).values(state="queued", error=None))
 
 
 @patient
 def release(engine: Engine, job_id: str, owner: str) -> int:
-    """Queue again, uncounted, what the owners of a job whose names begin with `owner` hold; returns how many.
+    """Queue again the items of a job whose owner's name begins with `owner`; return their number.
 
-    For a process that was told to stop and did not wait for its items to end.
+    The attempts are not counted. A process that stops without waiting for its items calls it.
     """
     held = and_(
         work_items.c.job_id == job_id,
@@ -262,7 +282,7 @@ def release(engine: Engine, job_id: str, owner: str) -> int:
 
 @patient
 def revive(engine: Engine, item: Item) -> None:
-    """Queue a given-back or lost item afresh."""
+    """Queue a given-back or lost item again, with its attempts reset."""
     unowned = and_(work_items.c.id == item.id, work_items.c.state.in_(("queued", "lost")))
     with engine.begin() as connection:
         fresh = {"state": "queued", "attempt": 0, "owner": None, "hinted_at": None}
@@ -305,14 +325,14 @@ def reap(engine: Engine, max_attempts: int) -> int:
 
 @patient
 def get(engine: Engine, item_id: int) -> Item:
-    """Read one work item."""
+    """Return the work item with this id. Raises NoResultFound if there is none."""
     with read(engine) as connection:
         row = connection.execute(select(work_items).where(work_items.c.id == item_id)).mappings().one()
     return item_of(row)
 
 
 def cancel_open(connection: Connection, job_id: str, candidate: str | None = None) -> None:
-    """End every open item of a job (or of one candidate); whoever works on one notices at the next heartbeat."""
+    """Cancel every unfinished item of a job (or of one candidate); its owner learns so at the next heartbeat."""
     mine = and_(work_items.c.job_id == job_id, work_items.c.state.in_(OPEN))
     connection.execute(
         update(work_items)
@@ -322,7 +342,7 @@ def cancel_open(connection: Connection, job_id: str, candidate: str | None = Non
 
 
 def reopen(connection: Connection, job_id: str, but: Sequence[str]) -> None:
-    """Queue afresh a job's items that failed or were cancelled, but for those of the candidates `but`."""
+    """Queue a job's failed and cancelled items again, except those of the candidates `but`."""
     ended = and_(
         work_items.c.job_id == job_id, work_items.c.state.in_(("failed", "cancelled")), work_items.c.kind != "ask",
         work_items.c.candidate.not_in(list(but)),
@@ -332,7 +352,7 @@ def reopen(connection: Connection, job_id: str, but: Sequence[str]) -> None:
 
 
 def withdraw_questions(connection: Connection, item: Item) -> None:
-    """End what a trial has asked and nobody has answered."""
+    """Cancel the unanswered questions of a trial."""
     key = item.key
     asked = and_(
         work_items.c.job_id == key.job_id, work_items.c.kind == "ask", work_items.c.candidate == key.candidate,
@@ -342,7 +362,7 @@ def withdraw_questions(connection: Connection, item: Item) -> None:
 
 
 def release_trials(connection: Connection, job_id: str) -> None:
-    """Queue a job's leased trials again, uncounted; whoever trains one ends it and its checkpoint stays."""
+    """Queue a job's leased trials again without counting the attempt; their owners stop and keep checkpoints."""
     training = and_(
         work_items.c.job_id == job_id, work_items.c.state == "leased", work_items.c.kind.in_(TRAINING_KINDS)
     )

@@ -1,4 +1,4 @@
-"""A connection to an SQLite file for commands that only read: the driver itself, which loads in no time."""
+"""A read-only connection to an SQLite file by the sqlite3 module, which loads much faster than SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from rewardsmith.storage.query import Query
 
 HEAD = "0007"
-"""The newest migration; a test holds it to migrations/versions."""
+"""The newest migration; a test compares it with migrations/versions."""
 
 BUSY_SECONDS = 30.0
-"""How long a statement waits for another process's before it is reported as locked."""
+"""How long a statement waits for another process before the database counts as locked."""
 
-# By the types that the tables declare; what schema.py's types make of the same values.
+# By the declared types of the columns; the results equal those of the types in schema.py.
 _CONVERTERS = {
     "JSON": json.loads,
     "BOOLEAN": lambda value: value != b"0",
@@ -25,7 +25,10 @@ _CONVERTERS = {
 
 
 class Reader:
-    """An SQLite file of this version, opened for reading. Raises sqlite3.Error, or LookupError for another version."""
+    """An SQLite file of this version, opened for reading.
+
+    Raises sqlite3.Error if it cannot be read, LookupError if it has another version.
+    """
 
     def __init__(self, path: Path) -> None:
         for name, convert in _CONVERTERS.items():
@@ -39,7 +42,7 @@ class Reader:
             (version,) = self._connection.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
             if version != HEAD:
                 raise LookupError(version)
-            self._connection.execute("BEGIN")  # one snapshot for all that a command reads
+            self._connection.execute("BEGIN")  # one snapshot for all reads of a command
         except BaseException:
             self._connection.close()
             raise
@@ -51,7 +54,7 @@ class Reader:
         self._connection.close()
 
     def fetch(self, query: Query) -> list[dict[str, Any]]:
-        """The rows of a query as dicts, the same that `selection.fetch_rows` gives. Raises sqlite3.Error."""
+        """Return the rows of a query as dicts, equal to those of `selection.fetch_rows`. Raises sqlite3.Error."""
         conditions = [f"{name} = ?" for name in query.equal] + [f"{name} != ?" for name in query.unequal]
         values = [*query.equal.values(), *query.unequal.values()]
         if query.prefix is not None:

@@ -1,7 +1,7 @@
-"""Reads of the database: one question, two ways to the answer.
+"""Reads of the database, by either of two kinds of connection.
 
-A `Reader` is SQLite's own driver, for commands that only read; a `Connection` is SQLAlchemy's, for everything else.
-SQLAlchemy is imported where it is needed: that takes longer than everything that `ls` or `show` has to do.
+Commands that only read use a `Reader` (sqlite3); everything else uses SQLAlchemy's `Connection`. SQLAlchemy is imported
+only where it is needed, because the import takes longer than all other work of `ls` or `show`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_reader(url: str) -> Iterator[Readable]:
-    """A connection to a database that must exist. Raises StorageError with the remedy."""
+    """Open an existing database for reading. Raises StorageError if it is missing or unusable."""
     if url.startswith("sqlite:///"):
         try:
             reader = Reader(Path(url.removeprefix("sqlite:///")))
         except (sqlite3.Error, LookupError):
-            pass  # absent, damaged, locked or of another version: said, or mended, below
+            pass  # absent, damaged, locked or of another version: open_database reports it, or migrates the file
         else:
             with reader, _explained():
                 yield reader
@@ -47,7 +47,8 @@ def _explained() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StorageError(
-            f"The database cannot be read: {error}.", "See who else uses it: `rewardsmith ls`, `rewardsmith doctor`."
+            f"The database cannot be read: {error}.",
+            "Run the command again; if it fails again, run `rewardsmith doctor`.",
         ) from error
 
 
@@ -61,9 +62,16 @@ def fetch(
     limit: int | None = None,
     **equal: Any,
 ) -> list[dict[str, Any]]:
-    """Rows of a table or view as dicts: those whose columns `equal` the given values, None meaning any.
+    """Return rows of a table or view as dicts.
 
-    order: columns, "-" before one for descending. prefix: (column, text that its value begins with).
+    Args:
+        connection: A connection to the database.
+        table: Name of the table or view.
+        columns: Columns to return; all if empty.
+        order: Columns to sort by, with a leading "-" for descending order.
+        prefix: A column and the text that its value begins with.
+        limit: Largest number of rows.
+        **equal: Values that columns must have; None matches any value.
     """
     wanted = {name: value for name, value in equal.items() if value is not None}
     return _answered(connection, Query(table, columns, order, prefix, limit, wanted))
@@ -78,38 +86,38 @@ def _answered(connection: Readable, query: Query) -> list[dict[str, Any]]:
 
 
 def get_job(connection: Readable, job_id: str) -> Job:
-    """The job called exactly `job_id`. Raises KeyError."""
+    """Return the job with this id. Raises KeyError if there is none."""
     return Job(**_one(fetch(connection, "jobs", id=job_id), job_id))
 
 
 def get_candidate(connection: Readable, candidate_id: str) -> Candidate:
-    """The candidate called exactly `candidate_id`. Raises KeyError."""
+    """Return the candidate with this id. Raises KeyError if there is none."""
     return Candidate(**_one(fetch(connection, "candidates", id=candidate_id), candidate_id))
 
 
 def candidates_of(connection: Readable, job_id: str) -> list[Candidate]:
-    """All candidates of a job, in the order they were designed."""
+    """Return all candidates of a job, in the order in which they were designed."""
     return [Candidate(**row) for row in fetch(connection, "candidates", order=("iteration", "id"), job_id=job_id)]
 
 
 def iterations_of(connection: Readable, job_id: str) -> list[Iteration]:
-    """The rounds of a job, in order."""
+    """Return the rounds of a job, in order."""
     return [Iteration(**row) for row in fetch(connection, "iterations", order=("number",), job_id=job_id)]
 
 
 def trials_of(connection: Readable, *, job_id: str | None = None, candidate_id: str | None = None) -> list[Trial]:
-    """The trials of a job or of a candidate, in order of their seeds."""
+    """Return the trials of a job or of a candidate, sorted by candidate, purpose and seed."""
     order = ("candidate_id", "purpose", "seed")
     return [Trial(**row) for row in fetch(connection, "trials", order=order, job_id=job_id, candidate_id=candidate_id)]
 
 
 def curve_of(connection: Readable, trial_id: int) -> list[Mapping[str, Any]]:
-    """The points of a trial's curve, by steps."""
+    """Return the points of a trial's learning curve, sorted by environment steps."""
     return [*fetch(connection, "curve_points", order=("steps",), trial_id=trial_id)]
 
 
 def items_of(connection: Readable, job_id: str) -> list[Item]:
-    """The items that a job's course depends on, in the order they were added: all but trials' questions."""
+    """Return a job's work items in the order in which they were added, except the questions of trials to models."""
     query = Query("work_items", order=("id",), equal={"job_id": job_id}, unequal={"kind": "ask"})
     return [item_of(row) for row in _answered(connection, query)]
 

@@ -1,4 +1,4 @@
-"""Writes of jobs, candidates, trials and what belongs to them, for the engine, beside `reads`."""
+"""Writes of jobs, rounds, candidates, checks, trials and artifacts. Most `put_` functions insert or update a row."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def new_job_id() -> str:
-    """Six letters and digits that are hard to confuse."""
+    """Return a random id of six letters and digits that are hard to confuse."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(6))
 
 
@@ -63,7 +63,7 @@ def add_job(
     *,
     oracle_informed: bool,
 ) -> Job:
-    """Write a job's row, under a new id."""
+    """Insert a running job under a new id, and return it."""
     job = Job(
         id=new_job_id(), task=spec["task"], method=spec["method"], fingerprint=fingerprint, spec=dict(spec),
         state="running", note=None, best_candidate=None, oracle_informed=oracle_informed, created_at=now(),
@@ -74,9 +74,9 @@ def add_job(
 
 
 def lock_job(connection: Connection, job_id: str) -> None:
-    """Let nobody else decide about the job until this transaction ends.
+    """Lock the job until this transaction ends, so that no other process decides about it.
 
-    SQLite has one writer anyway and gets no clause. `key_share`: rows that refer to the job stay writable.
+    SQLite has a single writer and ignores the clause. `key_share` keeps rows that refer to the job writable.
     """
     connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update(key_share=True))
 
@@ -92,32 +92,32 @@ def update_candidate(connection: Connection, candidate_id: str, **values: Any) -
 
 
 def add_iterations(connection: Connection, rounds: Sequence[Iteration]) -> None:
-    """Write rounds that do not exist yet."""
+    """Insert rounds that do not exist yet."""
     connection.execute(insert(iterations), [vars(each) for each in rounds])
 
 
 def put_iteration(connection: Connection, job_id: str, number: int, **values: Any) -> None:
-    """Write or change a round."""
+    """Insert or update a round of a job."""
     _put(connection, iterations, ("job_id", "number"), job_id=job_id, number=number, **values)
 
 
 def add_candidates(connection: Connection, new: Sequence[Candidate]) -> None:
-    """Write candidates that do not exist yet."""
+    """Insert candidates that do not exist yet."""
     connection.execute(insert(candidates), [vars(each) for each in new])
 
 
 def put_candidate(connection: Connection, **values: Any) -> None:
-    """Write a candidate; the same id again changes nothing but the given columns."""
+    """Insert a candidate, or update the given columns of an existing one."""
     _put(connection, candidates, ("id",), created_at=now(), **values)
 
 
 def put_check(connection: Connection, **values: Any) -> None:
-    """Write one verdict before training."""
+    """Insert or update the verdict of one check before training."""
     _put(connection, checks, ("candidate_id", "kind"), **values)
 
 
 def put_trial(connection: Connection, job_id: str, candidate_id: str, purpose: str, seed: int, **values: Any) -> int:
-    """Write or change a trial; returns its id."""
+    """Insert or update a trial and return its id."""
     _put(
         connection,
         trials,
@@ -136,40 +136,40 @@ def put_trial(connection: Connection, job_id: str, candidate_id: str, purpose: s
 
 
 def stop_trials(connection: Connection, job_id: str, candidate_id: str | None = None) -> None:
-    """No trial of a job (or of one candidate) runs any more: what did is `stopped`, with the steps it came to."""
+    """Set the running trials of a job (or of one candidate) to `stopped`; they keep their step counts."""
     mine = and_(trials.c.job_id == job_id, trials.c.state == "running")
     mine = mine if candidate_id is None else and_(mine, trials.c.candidate_id == candidate_id)
     connection.execute(update(trials).where(mine).values(state="stopped"))
 
 
 def put_point(connection: Connection, **values: Any) -> None:
-    """Write a curve point; a resumed trial overwrites what it repeats."""
+    """Insert a point of a curve; a resumed trial overwrites the points that it repeats."""
     _put(connection, curve_points, ("trial_id", "steps"), **values)
 
 
 def add_comment(connection: Connection, job_id: str, iteration: int, text: str) -> None:
-    """Write what a person says of a job, for the prompts of `iteration` and of later rounds."""
+    """Insert a user's comment for the prompts of round `iteration` and later ones."""
     connection.execute(insert(comments).values(job_id=job_id, iteration=iteration, text=text, created_at=now()))
 
 
 def comments_of(connection: Connection, job_id: str, iteration: int) -> tuple[str, ...]:
-    """What people said of a job before `iteration` began, in their order."""
+    """Return the comments for the prompts of round `iteration`, oldest first."""
     query = select(comments.c.text).where(comments.c.job_id == job_id, comments.c.iteration <= iteration)
     return tuple(connection.execute(query.order_by(comments.c.id)).scalars())
 
 
 def put_analysis(connection: Connection, **values: Any) -> None:
-    """Write a diagnosis and the analyzer's words."""
+    """Insert or update a candidate's diagnosis with the analyzer's text."""
     _put(connection, analyses, ("candidate_id",), **values)
 
 
 def put_worker(connection: Connection, **values: Any) -> None:
-    """Write or change a worker's row."""
+    """Insert or update the row of a worker."""
     _put(connection, workers, ("name",), **values)
 
 
 def put_artifact(connection: Connection, **values: Any) -> None:
-    """Write where a file of a trial lies."""
+    """Insert or update the location of a trial's file."""
     _put(connection, artifacts, ("trial_id", "kind"), created_at=now(), **values)
 
 

@@ -1,4 +1,4 @@
-"""Jobs, candidates, trials and work items as they are stored: one class per table, whose fields are its columns."""
+"""Stored jobs, candidates, trials and work items: one class per table, with a field per column."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 OPEN = ("queued", "leased", "waiting")
-"""States of a work item that is not at its end."""
+"""States of an unfinished work item."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One request and where it stands."""
+    """A job: a request and its state. docs/database.md describes the columns."""
 
     id: str
     task: str
@@ -27,19 +27,23 @@ class Job:
     created_at: datetime
     finished_at: datetime | None
     active_seconds: float
-    owner: str  # who asked
-    service: bool  # worked on by the workers of many hosts, not by a local executor
+    owner: str  # name of the user who submitted it
+    service: bool  # processed by the service's workers, not by a local executor
     priority: int
     slots: int | None
     charged_at: datetime | None
-    claim: dict[str, Any] | None  # reporting.statistics.summarise of the confirmed arms, when the job ended
+    claim: dict[str, Any] | None  # reporting.statistics.summarise of the final evaluation, when the job ended
 
 
 @dataclass(frozen=True)
 class Scheduling:
-    """Who asked for a job, and by which rules its items are claimed.
+    """The owner of a job, and the rules by which its items are claimed.
 
-    service: by the workers of many hosts. priority: higher first. slots: most of its items at once, None = no limit.
+    Attributes:
+        owner: Name of the user who submitted it.
+        service: Whether the service's workers process it, instead of a local executor.
+        priority: Jobs with a higher number go first.
+        slots: Most of its items at once; None = no limit.
     """
 
     owner: str = ""
@@ -50,7 +54,7 @@ class Scheduling:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One program in one iteration."""
+    """One reward program in one round of a job. docs/database.md describes the columns."""
 
     id: str
     job_id: str
@@ -62,39 +66,39 @@ class Candidate:
     source: str
     source_hash: str
     thoughts: str | None
-    reward: dict[str, Any]  # TrainingReward.stored, without meaning for unreadable answers
+    reward: dict[str, Any]  # TrainingReward.stored; meaningless for an unreadable answer
     state: str  # designed | passed | trained | dead | vetoed
     cause_of_death: str | None
     score: float | None
     oracle_informed: bool
     created_at: datetime
-    adjustment: dict[str, Any] | None = None  # settings that it is trained with once more, see engine.search.retraining
+    adjustment: dict[str, Any] | None = None  # its second training with other settings, see engine.search.retraining
 
     @property
     def retrained_from(self) -> int | None:
-        """The first rung at which trials with other settings stand for it; None where those with the job's own do."""
+        """The rung from which the trials of its second training count for it; None if those of the first count."""
         adjustment = self.adjustment or {}
         return int(adjustment["rung"]) if adjustment.get("stands") else None
 
     @property
     def retrains(self) -> bool:
-        """Whether it is trained with other settings now, and nothing is decided of these yet."""
+        """Whether its second training with other settings is not finished yet."""
         return self.adjustment is not None and "stands" not in self.adjustment
 
     @property
     def search_purpose(self) -> str:
-        """The purpose of the search's trials that stand for it."""
+        """The purpose of the search's trials that count for it: "search" or "retrain"."""
         return "search" if self.retrained_from is None else "retrain"
 
     @property
     def training_changes(self) -> dict[str, Any]:
-        """Training settings that it stands by, where they differ from the job's."""
+        """Training settings of the trials that count for it, where they differ from the job's."""
         return {} if self.retrained_from is None else dict((self.adjustment or {}).get("training", {}))
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training run: candidate x seed, in the search or for the claim."""
+    """One training run of a candidate on a seed, in the search or the final evaluation."""
 
     id: int
     job_id: str
@@ -118,7 +122,7 @@ class Trial:
 
     @property
     def training_changes(self) -> dict[str, Any]:
-        """Training settings that it was trained with, where they differ from the job's."""
+        """Training settings of this trial that differ from the job's."""
         return dict((self.settings or {}).get("training", {}))
 
 
@@ -134,7 +138,7 @@ class Iteration:
 
 @dataclass(frozen=True)
 class ItemKey:
-    """What a work item is about; unique. Sentinels where a part does not apply."""
+    """The unique key of a work item; parts that do not apply have their default."""
 
     job_id: str
     kind: str
@@ -147,7 +151,7 @@ class ItemKey:
 
 @dataclass(frozen=True)
 class Item:
-    """A claimed (or read) work item."""
+    """A work item as it was claimed or read."""
 
     id: int
     key: ItemKey
@@ -160,7 +164,7 @@ class Item:
 
 
 def item_of(row: Mapping[Any, Any]) -> Item:
-    """A row of work_items as an Item."""
+    """Return a row of work_items as an Item."""
     key = ItemKey(**{name: row[name] for name in ItemKey.__dataclass_fields__})
     return Item(
         row["id"], key, row["state"], row["attempt"], row["owner"], row["payload"] or {}, row["result"], row["error"]

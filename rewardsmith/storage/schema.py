@@ -1,6 +1,6 @@
-"""The tables. SQLAlchemy Core, because read commands must answer at once and the ORM alone takes 0.3 s.
+"""The tables, in SQLAlchemy Core: the ORM takes 0.3 s to import, which reading commands cannot afford.
 
-What a user may rely on when reading the database directly is described in docs/database.md.
+docs/database.md describes the columns that users may rely on.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ metadata = MetaData(
 
 
 class Utc(TypeDecorator[datetime]):
-    """Aware datetimes in, aware UTC datetimes out, on engines with and without time zones."""
+    """A column of aware datetimes, which are read back in UTC on databases with and without time zones."""
 
     impl = DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Store as naive UTC."""
+        """Convert an aware datetime to naive UTC."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Read back as aware UTC."""
+        """Convert naive UTC to an aware datetime."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
@@ -74,12 +74,12 @@ jobs = Table(
     Column("created_at", Utc, nullable=False),
     Column("finished_at", Utc),
     Column("active_seconds", Float, nullable=False, default=0.0),
-    Column("owner", String(80), nullable=False, server_default=""),  # who asked
-    Column("service", Boolean, nullable=False, server_default=false()),  # for the workers of many hosts
-    Column("priority", Integer, nullable=False, server_default="0"),  # higher first, then first come
+    Column("owner", String(80), nullable=False, server_default=""),  # name of the user who submitted it
+    Column("service", Boolean, nullable=False, server_default=false()),  # processed by the service's workers
+    Column("priority", Integer, nullable=False, server_default="0"),  # higher first, then the older
     Column("slots", Integer),  # most of its items at once; null = no limit
-    Column("charged_at", Utc),  # up to when working time was counted
-    Column("claim", JSON),  # what its confirmed trials say, computed when it ended
+    Column("charged_at", Utc),  # until when the run time is counted
+    Column("claim", JSON),  # summary of the final evaluation, computed when the job ended
     Index("ix_jobs_state_service", "state", "service"),
     Index("ix_jobs_created_at", "created_at"),
 )
@@ -112,7 +112,7 @@ candidates = Table(
     Column("score", Float),  # success of its last rung, mean over search seeds
     Column("oracle_informed", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
-    Column("adjustment", JSON),  # other settings that it is trained with once more, see engine/search/retraining.py
+    Column("adjustment", JSON),  # its second training with other settings, see engine/search/retraining.py
     Index("ix_candidates_job_id_iteration", "job_id", "iteration"),
 )
 
@@ -151,7 +151,7 @@ work_items = Table(
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
     Column("finished_at", Utc),
-    Column("hinted_at", Utc),  # when the broker was last told of it
+    Column("hinted_at", Utc),  # time of the last notification
     UniqueConstraint("job_id", "iteration", "kind", "candidate", "seed", "rung", "sample"),
     Index("ix_work_items_state_id", "state", "id"),
     Index("ix_work_items_finished_at", "finished_at"),
@@ -214,10 +214,10 @@ llm_calls = Table(
     Column("completion_tokens", Integer),
     Column("price_usd", Float),  # null = unknown
     Column("latency_s", Float),
-    # Made again after a failure; the same call answered once is not made again.
+    # A failed call is made again under the next number; an answered call is not made again.
     Column("repeat", Integer, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),  # requests sent
-    # Against the budget: what is settled, and the upper bound set aside while the call is under way.
+    # Charged to the budget: the settled cost, and the upper bound reserved while the call is under way.
     Column("charged_calls", Integer, nullable=False, server_default="0"),
     Column("charged_tokens", Integer, nullable=False, server_default="0"),
     Column("charged_usd", Float),  # null = unknown
@@ -225,8 +225,8 @@ llm_calls = Table(
     Column("reserved_tokens", Integer, nullable=False, server_default="0"),
     Column("reserved_usd", Float),
     Column("prompt_estimate", Integer),  # tokens of the prompt, estimated before the call
-    Column("owner", String(120)),  # who has the call under way
-    Column("note", Text),  # why it failed, what was left out of its prompt
+    Column("owner", String(120)),  # process that makes the call
+    Column("note", Text),  # why it failed, and which parts its prompt omits
     Column("created_at", Utc, nullable=False),
     UniqueConstraint(
         "job_id", "iteration", "role", "candidate", "sample", "attempt", "repeat", name="uq_llm_calls_call"
@@ -263,7 +263,7 @@ artifacts = Table(
     _job(),
     Column("trial_id", Integer, ForeignKey("trials.id")),
     Column("kind", String(20), nullable=False),  # checkpoint | policy | trajectories
-    Column("path", Text, nullable=False),  # its key in the store, or a local path if it has no hash
+    Column("path", Text, nullable=False),  # key in the artifact store; a local path if sha256 is null
     Column("sha256", String(64)),
     Column("created_at", Utc, nullable=False),
     UniqueConstraint("trial_id", "kind"),
@@ -298,5 +298,5 @@ workers = Table(
 
 
 def now() -> datetime:
-    """The present moment, aware, UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)

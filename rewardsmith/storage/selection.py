@@ -1,4 +1,4 @@
-"""A `Query` as SQLAlchemy's select."""
+"""Executes a `Query` by SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rewardsmith.storage.schema import metadata
 
 
 def select_rows(query: Query) -> Select[Any]:
-    """The SELECT of a query, with the types of the tables; a view's values come as the database has them."""
+    """Return the SELECT of a query. Values of tables have the types of schema.py, those of views the driver's."""
     known = metadata.tables.get(query.table)
     source: Any = known if known is not None else table(query.table)  # a view
 
@@ -29,5 +29,5 @@ def select_rows(query: Query) -> Select[Any]:
 
 
 def fetch_rows(connection: Connection, query: Query) -> list[dict[str, Any]]:
-    """The rows of a query as dicts."""
+    """Return the rows of a query as dicts."""
     return [dict(row) for row in connection.execute(select_rows(query)).mappings()]

@@ -1,7 +1,6 @@
-"""The views, which docs/database.md describes: made anew by every migration, so none has to be migrated.
+"""The views that docs/database.md describes. Every migration drops and creates them, so none needs migrating.
 
-A column that was renamed keeps its old name in a view for one version: `v_candidates` still has `channels`, which was
-all of a reward with its source.
+A renamed column keeps its old name in a view for one version: `v_candidates` has `channels`, a reward with its source.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ _SAME = {
         FROM jobs j
     """,
 }
-"""Views whose text is the same on both databases."""
+"""Views with the same text on both databases."""
 
-# A reward with its source; what never was a program has neither.
+# A reward with its source; a reward without functions has none.
 _WITH_SOURCE = {
     "sqlite": "CASE WHEN json_extract(c.reward, '$.functions') IS NULL THEN c.reward "
     "ELSE json_set(c.reward, '$.source', c.source) END",
@@ -49,5 +48,5 @@ NAMES = (*_SAME, "v_candidates")
 
 
 def view_queries(dialect: str) -> dict[str, str]:
-    """The SELECT of each view on "sqlite" or "postgresql", by name."""
+    """Return the SELECT of each view by name, for the dialect "sqlite" or "postgresql"."""
     return {**_SAME, "v_candidates": f"SELECT c.*, {_WITH_SOURCE[dialect]} AS channels FROM candidates c"}

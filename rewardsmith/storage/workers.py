@@ -1,4 +1,4 @@
-"""Who works: one row per worker and scheduler, renewed while it lives."""
+"""The registered workers and schedulers: one row each, renewed by heartbeats."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rewardsmith.storage.outage import patient
 from rewardsmith.storage.schema import workers
 
 STALE_SECONDS = 30.0
-"""A worker not seen for so long is taken for gone."""
+"""A worker without a heartbeat for this long counts as gone."""
 
 
 @patient
 def sign_in(engine: Engine, name: str, **values: Any) -> None:
-    """Write a worker's row. `values`: host, queues, slots, version, devices, sandbox_level."""
+    """Register a worker. `values`: host, queues, slots, version, devices, sandbox_level."""
     with engine.begin() as connection:
         moment = read_clock(connection)
         records.put_worker(connection, name=name, started_at=moment, seen_at=moment, **values)
@@ -29,21 +29,21 @@ def sign_in(engine: Engine, name: str, **values: Any) -> None:
 
 @patient
 def keep_seen(engine: Engine, name: str) -> None:
-    """Renew a worker's row."""
+    """Record a heartbeat of a worker."""
     with engine.begin() as connection:
         connection.execute(workers.update().where(workers.c.name == name).values(seen_at=present(engine)))
 
 
 @patient
 def sign_out(engine: Engine, name: str) -> None:
-    """Remove the row of a worker that ends in order."""
+    """Remove the row of a worker that shuts down normally."""
     with engine.begin() as connection:
         connection.execute(delete(workers).where(workers.c.name == name))
         add_event(connection, "worker down", owner=name)
 
 
 def read_workers(connection: Connection) -> list[Mapping[str, Any]]:
-    """Every worker's row, with `age`: seconds since it was seen, by the database's clock."""
+    """Return every worker's row, with `age`: seconds since its last heartbeat by the database's clock."""
     moment = read_clock(connection)
     rows = connection.execute(select(workers).order_by(workers.c.name)).mappings()
     return [{**row, "age": (moment - row["seen_at"]).total_seconds()} for row in rows]

@@ -15,7 +15,7 @@ from running import FEW_EPISODES, in_process, rewardsmith
 def test_a_run_ends_with_the_claim_and_the_next_command(small_job):
     text = small_job.output
     assert "synth" in text and "not a language model" in text
-    assert "claim: 2 fresh seeds, preliminary" in text
+    assert "final evaluation: 2 fresh seeds, preliminary" in text
     assert "verdict:" in text and "rewardsmith export" in text
 
 
@@ -32,8 +32,8 @@ def test_ls_and_show_in_every_format(small_job):
 
 def test_show_says_what_was_trained_and_what_was_played_for_what(small_job):
     shown = small_job.run("show").stdout
-    for words in ("steps of the search: ", "steps of the claim: ", "trained; played besides: ", "in checks",
-                  "for the curve", "for success", "for greedy success"):  # fmt: skip
+    for words in ("steps of the search: ", "steps of the final evaluation: ", "trained; also played: ", "in checks",
+                  "for the learning curve", "for the final success rate", "for greedy success"):  # fmt: skip
         assert words in " ".join(shown.split()), words
     assert "fewest episodes" not in shown
     rows = json.loads(small_job.run("show", "--format", "json").stdout)
@@ -83,7 +83,7 @@ def exported(small_job, tmp_path_factory):
 
 
 def test_export_verifies_and_a_changed_reward_does_not(small_job, exported, tmp_path):
-    assert "every reward is equal" in small_job.run("verify", str(exported)).stdout
+    assert "all rewards are equal" in small_job.run("verify", str(exported)).stdout
     edited = tmp_path / "edited"
     shutil.copytree(exported, edited)
     text = (edited / "reward.py").read_text()
@@ -140,7 +140,7 @@ def test_train_takes_anybody_s_file_and_an_exported_one(exported, tmp_path):
     asked = ("--task", "MiniGrid-Empty-5x5-v0", "--steps", "2048", *FEW_EPISODES)
     ran = rewardsmith(tmp_path, "train", "--reward", str(own), *asked)
     assert ran.returncode == 0, ran.stderr
-    assert "claim: 1 fresh seeds" in ran.stdout
+    assert "final evaluation: 1 fresh seed," in ran.stdout
     reward = str(exported / "reward.py")
     asked = ("--task", "MiniGrid-DoorKey-5x5-v0", "--steps", "2048", *FEW_EPISODES, "--set", "verification=false")
     ran = rewardsmith(tmp_path, "train", "--reward", reward, *asked)

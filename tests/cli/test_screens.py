@@ -57,7 +57,7 @@ def test_live_screen_shows_progress_intervals_and_budget():
     shown = rendered(overview(seconds=600, env_steps=1_000_000, calls=10, dollars=1.0), 200)
     for words in (
         *("iteration 1 of 3", "2/3", "97.5 % [94.3, 98.9]", "22,000", "1 min 05 s", "8 min 55 s left"),
-        *("place 1", "987,712 steps left", "6 calls left", "$0.75 left", "failed check gate", "abc123-1a *"),
+        *("rank 1", "987,712 steps left", "6 calls left", "$0.75 left", "failed check gate", "abc123-1a *"),
     ):
         assert words in shown, words
 

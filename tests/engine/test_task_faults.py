@@ -205,7 +205,7 @@ def test_what_a_failing_environment_left_undone_is_shown_as_such(tmp_path):
         states = {row.candidate: row.state for row in read_overview(connection, job).rows}
     assert states == {f"{job}-sparse": "cancelled", f"{job}-1seed": "failed"}
     told = rewardsmith(tmp_path, "why", f"{job}-1seed", env={"REWARDSMITH_HOME": str(tmp_path / "home")})
-    assert "not done: The environment of Faulty raised" in told.stdout
+    assert "not completed: The environment of Faulty raised" in told.stdout
 
 
 def test_job_ended_by_its_environment_continues_with_extend(tmp_path, monkeypatch):

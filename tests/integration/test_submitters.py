@@ -248,5 +248,5 @@ def test_upgrade_replaces_table_rights_by_functions(postgres_server):
 def test_a_command_beyond_the_role_says_so(owner, submitter, address, tmp_path):
     job = service.submit_job(submitter, JobSpec(**SPEC))
     ran = in_process(tmp_path, "extend", job, env={"REWARDSMITH_DATABASE_URL": address})
-    assert ran.returncode == 1 and "may not do that: permission denied" in ran.stderr
+    assert ran.returncode == 1 and "lacks a permission: permission denied" in ran.stderr
     assert "docs/service.md" in ran.stderr and "defect" not in ran.stderr

@@ -25,9 +25,9 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     assert in_process(tmp_path, "curves", "--channels", "--out", "c.png").returncode == 0
     exported = in_process(tmp_path, "export", "latest", "--best", "--out", "exported")
     assert exported.returncode == 0, exported.stderr
-    assert "leaves out what was paid during training only: count" in (tmp_path / "exported/card.md").read_text()
+    assert "leaves out the channels that exist only in training: count" in (tmp_path / "exported/card.md").read_text()
     verified = in_process(tmp_path, "verify", "exported")
-    assert verified.returncode == 0 and "every reward is equal" in verified.stdout, verified.stderr
+    assert verified.returncode == 0 and "all rewards are equal" in verified.stdout, verified.stderr
 
 
 def test_a_verifier_job_designs_nothing_says_who_verifies_and_exports(tmp_path):
@@ -85,11 +85,11 @@ def test_method_unsuited_to_a_task_is_refused_before_training(tmp_path, wrong, w
     [
         (["--method", "magic"], "There is no method 'magic'."),
         (["--with", "count,coutn"], "There is no method 'coutn'."),
-        (["--with", "count", "--weight", "count=heavy"], "'count=heavy' is no weight."),
-        (["--with", "count", "--weight", "count=1", "--weight", "count=2"], "The weight of count is given twice."),
+        (["--with", "count", "--weight", "count=heavy"], "--weight 'count=heavy' is not a weight."),
+        (["--with", "count", "--weight", "count=1", "--weight", "count=2"], "--weight sets count twice."),
         (
             ["--method", "calm", "--option", "calm.mode=code", "--option", "mode=verifier"],
-            "The option calm.mode is given twice.",
+            "--option sets calm.mode twice.",
         ),
         (["--with", "count", "--weight", "cuont=1"], "There is no channel 'cuont' to weigh."),
         (["--method", "calm", "--option", "mode=guess"], "Option mode of calm"),
@@ -108,8 +108,8 @@ def test_evaluate_judge_still_works_and_names_evaluate_verifier(tmp_path):
     now = in_process(tmp_path, "evaluate-verifier", *few, "--mode", "verifier")
     former = in_process(tmp_path, "evaluate-judge", *few, "--mode", "judge")
     assert former.returncode == 0 and former.stdout == now.stdout and json.loads(now.stdout)[0]["mode"] == "verifier"
-    assert "`evaluate-judge` is now `evaluate-verifier`" in former.stderr and "is now" not in now.stderr
-    assert "The mode `judge` is now `verifier`" in former.stderr
+    assert "`evaluate-judge` is deprecated" in former.stderr and "deprecated" not in now.stderr
+    assert "`--mode judge` is deprecated" in former.stderr
 
 
 def test_methods_are_listed_with_their_options(tmp_path):

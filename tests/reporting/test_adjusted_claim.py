@@ -91,7 +91,7 @@ def test_the_card_says_what_was_trained_with(tmp_path):
         with context.database.connect() as connection:
             card = " ".join(card_text(connection, job, best, {}).replace("\\", "").split())
         assert f"settings: {adjustment['reason']}: trained once more with" in card
-        assert ("trained with entropy 0.0025 instead of 0.025, and so was the environment" in card) == (
+        assert ("trained with entropy 0.0025 instead of 0.025, as was the environment" in card) == (
             adjustment is DROWNED
         )
         assert f"weights of channels: env 1, reward {0.2 if adjustment is SATURATED else 1:g}" in card
@@ -109,7 +109,7 @@ def test_the_exported_reward_pays_with_the_weight_that_was_trained(tmp_path):
 def test_show_says_it_of_the_job_and_of_the_candidate(tmp_path):
     _, job, best = finished(tmp_path, DROWNED)
     shown = " ".join(in_process(tmp_path, "show", job.id).stdout.split())
-    assert "settings: entropy 0.0025 instead of 0.025, for both rewards" in shown
+    assert "training settings of both rewards: entropy 0.0025 instead of 0.025" in shown
     (row,) = [r for r in json.loads(in_process(tmp_path, "show", job.id, "--format", "json").stdout) if r["best"]]
     assert row["success"] == 0.9 and row["adjustment"].startswith("drowned: trained once more")
     assert (row["steps"], row["retrained"]) == (20_000, 10_000)

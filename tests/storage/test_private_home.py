@@ -80,6 +80,6 @@ def test_doctor_says_who_can_read_it(tmp_path):
     assert ".rewardsmith is private to its user" in disk()["text"] and not disk()["remedy"]
     (tmp_path / ".rewardsmith").chmod(0o2755)
     told = disk()
-    assert told["verdict"] == "warn" and "others can read" in told["text"]
+    assert told["verdict"] == "warn" and "other users can read" in told["text"]
     assert told["remedy"] == f"chmod 700 {tmp_path}/.rewardsmith"
     settings.cache_clear()

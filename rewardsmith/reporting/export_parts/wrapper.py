@@ -4,7 +4,7 @@ STATE = build_view(SCHEMA)
 def component_sums(
     prev: Any, action: int, state: Any, memory: dict
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """One transition's raw channel values, and the named components they are the sums of."""
+    """Return one transition's raw channel values, and the named components that they sum."""
     raw: dict[str, float] = {}
     components: dict[str, float] = {}
     for name in FUNCTIONS:
@@ -35,7 +35,7 @@ class ShapedReward:
         self.phi_start = 0.0
 
     def start(self, state: Any) -> None:
-        """An episode begins in `state`."""
+        """Begin an episode in `state`."""
         self.memory = {}
         self.first = True
         if "potential" in FUNCTIONS:
@@ -44,7 +44,7 @@ class ShapedReward:
     def step(
         self, prev: Any, action: int, state: Any, env_reward: float, terminated: bool
     ) -> tuple[float, dict]:
-        """(training reward, named components) of one transition."""
+        """Return the training reward and the named components of one transition."""
         sums, components = component_sums(prev, action, state, self.memory)
         raw: dict[str, Any] = {}
         for channel in CHANNELS:
@@ -68,7 +68,7 @@ class ShapedReward:
 
 
 def wrap(env: Any) -> Any:
-    """A Gymnasium environment that pays this reward; the environment's own is info["env_reward"]."""
+    """Wrap a Gymnasium environment so that it returns this reward; its own reward is in info["env_reward"]."""
     import gymnasium
 
     class RewardWrapper(gymnasium.Wrapper):
@@ -101,9 +101,9 @@ def wrap(env: Any) -> Any:
 
 
 def replay(arrays: dict[str, Any]) -> Any:
-    """The training reward of recorded transitions [T, N], step by step, as the wrapper would pay it.
+    """Return the training reward of recorded transitions [T, N], computed step by step as the wrapper does.
 
-    `rewardsmith verify` runs this in a sandbox and compares the result with what was recorded.
+    `rewardsmith verify` runs this in a sandbox and compares the result with the recorded rewards.
     """
     starts = arrays["starts"]
     tables: dict[str, Any] = {name: arrays["table_" + name] for name in TABLES}
