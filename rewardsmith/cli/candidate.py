@@ -116,7 +116,7 @@ def _predicted(certificate: Any) -> str | None:
     return (
         f"predicted difficulty {certificate['difficulty']:.1f} (the candidate with the smallest trains first): "
         f"for a random policy, the action of the largest advantage leads towards success on "
-        f"{text.percent(first['greedy_progress'])} of a solution's steps (mean advantage {first['advantage_gap']:.2g}), "
+        f"{text.percent(first['greedy_progress'])} of a solution's steps (advantage {first['advantage_gap']:.2g}), "
         f"and {text.percent(first['density'])} of random steps are rewarded"
     )
 

@@ -37,7 +37,7 @@ def ls(
     limit: Annotated[int, typer.Option(min=1, help="Largest number of jobs to show.")] = 100,
     form: Format = "table",
 ) -> None:
-    """List jobs, newest first."""
+    """List the jobs, newest first."""
     from rewardsmith.reporting import text
     from rewardsmith.storage.reads import fetch
     from rewardsmith.storage.rows import Job

@@ -74,7 +74,7 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
         return [
             "## Scores",
             "",
-            f"{score} success, on the seeds and layouts by which the search selected it. There was no final evaluation; "
+            f"{score} success on the seeds and layouts by which the search selected it. There was no final evaluation; "
             "`--confirm` sets its number of fresh seeds.",
             "",
         ]

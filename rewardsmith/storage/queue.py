@@ -18,7 +18,7 @@ IMMEDIATE). Postgres uses READ COMMITTED, where an UPDATE locks the changed rows
 | `give_back`, `wait` | own, fenced; no effect if the item is lost | the owner | |
 | `withdraw_questions` | caller's, after `hold` | the owner of a trial | |
 | `release` | own; items of owners with a common prefix | a process that stops, for its own items | |
-| `revive` | own; items without an owner | the former owner of the item | |
+| `revive` | own; items without an owner | the process that gave it back | |
 | `reap` | own, one for each item; compares owner, attempt and lease again | any executor or scheduler | |
 | `wake` | caller's; waiting items | code that stores a user's answer | |
 | `cancel_open`, `reopen`, `release_trials` | caller's, not fenced | code that steers the job | |

@@ -145,8 +145,9 @@ def test_an_accepted_change_goes_on_and_marks_the_job(context, line):
         assert [e["kind"] for e in latest_events(connection, 2, job)] == ["resumed", "task changed"]
     home = {"REWARDSMITH_HOME": str(context.settings.home), "REWARDSMITH_DATABASE_URL": context.settings.url}
     shown = in_process(line.parent, "show", job, env=home)
-    assert f"the task changed during the job; results before and after are not comparable: {described.changes[0]}" in " ".join(
-        shown.stdout.split()
+    assert (
+        f"the task changed during the job; results before and after are not comparable: {described.changes[0]}"
+        in " ".join(shown.stdout.split())
     )
 
 
