@@ -28,7 +28,7 @@ def home(small_job):
 
 
 @pytest.fixture(scope="module")
-def loaded(home) -> JobResult:
+def loaded_job(home) -> JobResult:
     return rewardsmith.load(home=home)
 
 
@@ -42,46 +42,46 @@ def test_importing_the_package_loads_nothing_heavy():
     assert ran.stdout.strip() == "[]", ran.stderr
 
 
-def test_type_checkers_are_told_of_the_annotations():
+def test_the_package_declares_its_annotations_to_type_checkers():
     assert (Path(rewardsmith.__file__).parent / "py.typed").exists()
     built = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert "rewardsmith" in built["targets"]["wheel"]["packages"]  # with every file in it
 
 
-def test_load_reads_a_job_with_its_claim_candidates_and_curves(loaded):
-    assert loaded.state == "done" and loaded.task == TASK and loaded.method == "auto-mc-reward"
-    assert loaded.claim is not None and len(loaded.claim.best.seeds) == 2 and loaded.claim.preliminary
-    best = next(c for c in loaded.candidates if c.best)
-    assert best.id == loaded.best and best.source == loaded.source and "def sparse" in best.source
-    assert loaded.candidates[0].move == "baseline" and loaded.candidates[0].source == ""
-    assert {point.purpose for point in loaded.curves} >= {"search", "confirm"}
+def test_load_reads_a_job_with_its_claim_candidates_and_curves(loaded_job):
+    assert loaded_job.state == "done" and loaded_job.task == TASK and loaded_job.method == "auto-mc-reward"
+    assert loaded_job.claim is not None and len(loaded_job.claim.best.seeds) == 2 and loaded_job.claim.preliminary
+    best = next(c for c in loaded_job.candidates if c.best)
+    assert best.id == loaded_job.best and best.source == loaded_job.source and "def sparse" in best.source
+    assert loaded_job.candidates[0].move == "baseline" and loaded_job.candidates[0].source == ""
+    assert {point.purpose for point in loaded_job.curves} >= {"search", "confirm"}
 
 
-def test_a_job_is_found_by_a_prefix_and_an_unknown_one_is_named(loaded, home):
-    assert rewardsmith.load(loaded.job_id[:4], home=home).job_id == loaded.job_id
+def test_a_job_is_found_by_a_prefix_and_an_unknown_one_is_named(loaded_job, home):
+    assert rewardsmith.load(loaded_job.job_id[:4], home=home).job_id == loaded_job.job_id
     with pytest.raises(UsageError, match="There is no job"):
         rewardsmith.load("none", home=home)
 
 
-def test_a_job_is_plain_records(loaded):
-    candidates, curves = loaded.to_records(), loaded.to_records("curves")
-    assert len(candidates) == len(loaded.candidates) and candidates[0]["id"] == loaded.candidates[0].id
-    assert len(curves) == len(loaded.curves) and 0 <= curves[0]["success"] <= 1
-    seeds = loaded.to_records("claim")
-    assert len(seeds) == 4 and {row["candidate"] for row in seeds} == {loaded.best, f"{loaded.job_id}-sparse"}
+def test_a_job_consists_of_plain_records(loaded_job):
+    candidates, curves = loaded_job.to_records(), loaded_job.to_records("curves")
+    assert len(candidates) == len(loaded_job.candidates) and candidates[0]["id"] == loaded_job.candidates[0].id
+    assert len(curves) == len(loaded_job.curves) and 0 <= curves[0]["success"] <= 1
+    seeds = loaded_job.to_records("claim")
+    assert len(seeds) == 4 and {row["candidate"] for row in seeds} == {loaded_job.best, f"{loaded_job.job_id}-sparse"}
     json.dumps([candidates, curves, seeds], allow_nan=False)
 
 
-def test_a_job_is_json(loaded):
-    values = json.loads(loaded.to_json())
-    assert values["claim"]["verdict"] == loaded.claim.verdict
+def test_a_job_is_json(loaded_job):
+    values = json.loads(loaded_job.to_json())
+    assert values["claim"]["verdict"] == loaded_job.claim.verdict
     # Two seeds give no interval: infinite numbers are none of JSON's.
-    assert "Infinity" not in loaded.to_json() and len(values["candidates"]) == len(loaded.candidates)
+    assert "Infinity" not in loaded_job.to_json() and len(values["candidates"]) == len(loaded_job.candidates)
 
 
-def test_a_notebook_shows_a_job(loaded):
-    shown = loaded._repr_html_()
-    assert loaded.job_id in shown and loaded.claim.verdict in shown and "def sparse" in shown
+def test_a_notebook_shows_a_job(loaded_job):
+    shown = loaded_job._repr_html_()
+    assert loaded_job.job_id in shown and loaded_job.claim.verdict in shown and "def sparse" in shown
 
 
 def hostile_job() -> JobResult:
@@ -96,7 +96,7 @@ def hostile_check() -> CheckResult:
 
 
 @pytest.mark.parametrize("result", [hostile_job(), hostile_check(), ExportResult(HOSTILE, HOSTILE, (), (HOSTILE,))])
-def test_what_others_wrote_is_never_html(result):
+def test_untrusted_text_is_never_html(result):
     shown = result._repr_html_()
     assert "&lt;script&gt;" in shown and "<script" not in shown and "\u202e" not in shown
 
@@ -133,7 +133,7 @@ def test_check_refuses_wrong_arguments(arguments, cause):
         rewardsmith.check(**{"task": TASK, "reward": SPARSE, **arguments})
 
 
-def test_check_takes_a_minigrid_environment_of_ones_own():
+def test_check_accepts_a_user_s_minigrid_environment():
     from minigrid.envs import EmptyEnv
 
     class Small(EmptyEnv):
@@ -145,16 +145,16 @@ def test_check_takes_a_minigrid_environment_of_ones_own():
         rewardsmith.check(Small(size=5), SPARSE)
 
 
-def test_export_writes_what_the_command_writes(loaded, home, small_job, tmp_path):
-    written = rewardsmith.export(loaded.job_id, tmp_path / "out", home=home)
-    assert written.candidate == loaded.best and written.notes == ()
+def test_export_writes_what_the_command_writes(loaded_job, home, small_job, tmp_path):
+    written = rewardsmith.export(loaded_job.job_id, tmp_path / "out", home=home)
+    assert written.candidate == loaded_job.best and written.notes == ()
     names = {path.name for path in written.files}
     assert names >= {"reward.py", "card.md", "manifest.json", "transitions.npz", "policy.safetensors"}
     assert {row["file"] for row in written.to_records()} == {str(path) for path in written.files}
-    assert "reward.py" in written._repr_html_() and json.loads(written.to_json())["candidate"] == loaded.best
+    assert "reward.py" in written._repr_html_() and json.loads(written.to_json())["candidate"] == loaded_job.best
     assert "all rewards are equal" in small_job.run("verify", str(tmp_path / "out")).stdout
     with pytest.raises(UsageError, match="not empty"):
-        rewardsmith.export(loaded.best, tmp_path / "out", home=home)
+        rewardsmith.export(loaded_job.best, tmp_path / "out", home=home)
 
 
 def test_design_refuses_a_setting_that_does_not_exist(tmp_path):
@@ -165,7 +165,7 @@ def test_design_refuses_a_setting_that_does_not_exist(tmp_path):
 
 
 @pytest.mark.integration
-def test_train_trains_a_text_beside_the_baseline(tmp_path):
+def test_train_accepts_source_text_and_trains_a_baseline(tmp_path):
     few = {"eval_episodes": 10, "final_episodes": 20}
     done = rewardsmith.train("MiniGrid-Empty-5x5-v0", SPARSE, steps=2048, settings={"training": few}, home=tmp_path)
     assert done.state == "done" and done.method == "free" and done.claim is not None
@@ -173,7 +173,7 @@ def test_train_trains_a_text_beside_the_baseline(tmp_path):
 
 
 @pytest.mark.parametrize("given", [{}, {"method": "free", "steps": 120_000, "training": {"entropy": 0.01}}])
-def test_design_asks_for_the_job_that_the_command_asks_for(monkeypatch, given):
+def test_design_creates_the_same_job_as_the_command(monkeypatch, given):
     """The same fingerprint: either goes on with the other's unfinished job."""
     asked = []
     monkeypatch.setattr("rewardsmith.api._finished", lambda context, spec, source, slots: asked.append(spec))

@@ -15,7 +15,7 @@ from scripts.make_api import FUNCTIONS, RESULTS, TARGET, api_text
 DOCS = Path(__file__).parents[1]
 
 
-def test_the_page_is_made_of_the_docstrings():
+def test_the_page_is_generated_from_the_docstrings():
     """Mended by `python -m scripts.make_api`."""
     assert TARGET.read_text(encoding="utf-8") == api_text()
 
@@ -33,7 +33,7 @@ def test_everything_public_is_on_the_page():
     assert [name for name in rewardsmith.__all__ if name != "__version__" and f"### `{name}`" not in page] == []
 
 
-def test_the_docs_send_nobody_to_internals():
+def test_the_docs_refer_to_no_internals():
     """Except those who write a method: its base classes are what a method is made of."""
     pages = [DOCS / "README.md", *sorted((DOCS / "docs").rglob("*.md"))]
     inside = re.compile(r"^\s*(?:from|import) rewardsmith\.\w+", re.M)

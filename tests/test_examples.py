@@ -19,7 +19,7 @@ def run(name: str, **settings: Any) -> Any:
     return runpy.run_path(str(EXAMPLES / name))["main"](**settings)
 
 
-def test_a_reward_is_checked_and_mended(tmp_path, monkeypatch, capsys):
+def test_the_check_example_finds_and_fixes_an_exploit(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     found, mended = run("check_a_reward.py", layouts=1)
     assert not found.passed and mended.passed
@@ -28,7 +28,7 @@ def test_a_reward_is_checked_and_mended(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.integration
-def test_a_reward_is_designed(tmp_path, capsys):
+def test_the_design_example_designs_a_reward(tmp_path, capsys):
     result = run("design_a_reward.py", folder=str(tmp_path / "out"), home=tmp_path / "home", **TINY)
     assert result.state == "done" and (tmp_path / "out" / "reward.py").exists()
     assert "last evaluation" in capsys.readouterr().out
@@ -36,7 +36,7 @@ def test_a_reward_is_designed(tmp_path, capsys):
 
 @pytest.mark.slow
 @pytest.mark.integration
-def test_a_task_of_ones_own_is_trained(tmp_path, capsys):
+def test_the_custom_task_example_trains(tmp_path, capsys):
     result = run("own_task/design.py", home=tmp_path / "home", **TINY)
     assert result.state == "done" and result.best is not None
     assert "job " in capsys.readouterr().out

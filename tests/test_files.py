@@ -26,7 +26,7 @@ from rewardsmith.tasks import get_task
 PROGRAM = "def reward(prev, action, state, memory):\n    return 1.0 if state.solved else 0.0\n"
 
 
-def in_a_folder(name: str) -> Callable[[Path], Any]:
+def verify_export_with(name: str) -> Callable[[Path], Any]:
     """Verify an export whose file `name` is the one in question."""
 
     def verify(path: Path) -> Any:
@@ -41,7 +41,7 @@ def in_a_folder(name: str) -> Callable[[Path], Any]:
     return verify
 
 
-def answered(path: Path) -> Any:
+def answer_from(path: Path) -> Any:
     """The answer of a person who put something else where the answer's file is awaited."""
     model = ManualModel(path.parent / "manual", interactive=False)
     request = Request("designer", "Write.", "", ReplayKey("designer", 1, 0))
@@ -57,16 +57,16 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "hacks": lambda path: read_hacks(path, "MiniGrid-DoorKey-5x5-v0"),
     "a cassette": read_cassette,
     "a list of answers": ListedModel,
-    "a person's answer": answered,
+    "a person's answer": answer_from,
     "an answer or a program of one's own": steer._text,
-    "an export's program": in_a_folder("reward.py"),
-    "an export's manifest": in_a_folder("manifest.json"),
-    "an export's transitions": in_a_folder("transitions.npz"),
+    "an export's program": verify_export_with("reward.py"),
+    "an export's manifest": verify_export_with("manifest.json"),
+    "an export's transitions": verify_export_with("transitions.npz"),
 }
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_named_pipe_is_refused_and_nobody_waits_for_its_writer(tmp_path: Path, name: str) -> None:
+def test_a_named_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path, name: str) -> None:
     pipe = tmp_path / "given.yaml"
     os.mkfifo(pipe)
     with pytest.raises(RewardsmithError, match="a named pipe, not a regular file") as caught:
@@ -84,7 +84,7 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: 
         READERS[name](large)
 
 
-def test_folders_and_devices_are_named() -> None:
+def test_folders_and_devices_are_refused_by_kind() -> None:
     with pytest.raises(UnusableFile, match="a folder"):
         read_text(Path("/"))
     with pytest.raises(UnusableFile, match="a device"):

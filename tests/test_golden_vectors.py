@@ -117,7 +117,7 @@ def test_the_training_shaper_agrees_when_it_follows_the_rollout_in_chunks(case, 
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_battery_sums_what_the_vectors_say(case):
+def test_the_battery_sums_the_vectors_values(case):
     problem, played = problem_of(case), rollout()
     with problem.host({}, 2, 6) as host:
         scores = host.score(played.before, played.actions, played.after, played.starts)
@@ -146,14 +146,14 @@ def one_environment(n: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("n", [0, 1])
-def test_verify_s_replay_in_the_sandbox_agrees(case, n):
+def test_the_replay_of_verify_agrees_with_the_vectors(case, n):
     total = replay_module(exported(case), one_environment(n), (6, 1))
     np.testing.assert_array_equal(total[:, 0], expected(case)[:, n])
 
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("n", [0, 1])
-def test_the_exported_file_in_plain_python_agrees(case, n, tmp_path):
+def test_the_exported_file_in_plain_python_agrees_with_the_vectors(case, n, tmp_path):
     path = tmp_path / "reward.py"
     path.write_text(exported(case))
     module = types.ModuleType("exported_reward")
@@ -183,7 +183,7 @@ def reward(prev, action, state, memory):
 """
 
 
-def test_a_program_may_use_the_names_that_the_exported_file_uses():
+def test_a_program_may_use_the_names_of_the_exported_file():
     latch = reward_of("latch")
     reward = TrainingReward(HOSTILE_NAMES, latch.functions, latch.channels)
     text = standalone_reward(toy_task(), reward, VECTORS["gamma"], "Names.")

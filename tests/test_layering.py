@@ -40,7 +40,7 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not HOUSE.circles()
 
 
-def test_the_architecture_page_shows_the_rooms_as_they_are():
+def test_the_architecture_page_shows_the_current_rooms():
     """Mended by `python -m scripts.rooms table`."""
     page = PAGE.read_text()
     assert page == with_table(page, HOUSE)

@@ -67,7 +67,7 @@ def test_markdown_shows_a_message_as_it_stands():
 
 
 @given(st.text())
-def test_a_docstring_keeps_its_end_to_itself(text):
+def test_text_in_a_docstring_cannot_end_it(text):
     (node,) = ast.parse(f'"""{in_docstring(text)}"""').body
     assert isinstance(node, ast.Expr) and ast.literal_eval(node.value) == one_line(text)
 

@@ -65,7 +65,7 @@ def test_eight_threads_parse_at_once(switching_threads: None) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_refused_in_one_way_and_warns_nobody(name: str) -> None:
+def test_hostile_text_is_refused_uniformly_and_without_warnings(name: str) -> None:
     text = HOSTILE[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -81,7 +81,7 @@ def test_hostile_text_is_refused_in_one_way_and_warns_nobody(name: str) -> None:
         assert free_functions(text) == ("reward",)
 
 
-def test_warnings_of_the_parser_are_not_shown_and_refuse_nothing() -> None:
+def test_parser_warnings_are_hidden_and_refuse_no_program() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert parse_module(r"x = '\d'").body

@@ -33,7 +33,7 @@ def test_what_was_stored_is_written_again_key_by_key(stored):
     assert json.dumps(Telemetry.from_json(stored).as_json()) == json.dumps(stored)
 
 
-def test_keys_of_other_versions_read_as_the_defaults_or_are_passed_over():
+def test_keys_of_other_versions_are_defaulted_or_ignored():
     told = Telemetry.from_json({**OLD, "of_a_later_version": 1})
     assert told.success_pay is None and told.learning == Learning() and not told.learning
     assert told.channels["env"].share is None and told.success_rate == 2 / 7
@@ -41,7 +41,7 @@ def test_keys_of_other_versions_read_as_the_defaults_or_are_passed_over():
     assert not Telemetry.from_json(None) and Telemetry.from_json(OLD)
 
 
-def test_a_record_tells_more_or_less_of_the_same():
+def test_fields_of_a_record_can_be_added_and_removed():
     told = Telemetry.telling(episodes=1).telling_more(played={"curve": 5}, episodes=2)
     assert told.as_json() == {"episodes": 2, "played": {"curve": 5}}
     assert told.telling_less("played").as_json() == {"episodes": 2}
@@ -51,7 +51,7 @@ def test_a_record_tells_more_or_less_of_the_same():
         ChannelPay.telling(mean=3)
 
 
-def test_a_point_of_a_curve_keeps_what_it_is_read_for():
+def test_a_curve_point_keeps_only_the_fields_that_are_read():
     kept = Telemetry.from_json(NEW).as_json(KEPT_BY_CURVES)
     assert set(kept) == set(KEPT_BY_CURVES)
     assert at_point({"components": kept}).channels == Telemetry.from_json(NEW).channels

@@ -46,12 +46,12 @@ REQUEST = Request(
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
+def openai_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def imported() -> None:
+def litellm_imported() -> None:
     """Import litellm once, so that its 3 s are not counted against any test's deadline."""
     import_litellm()
 
@@ -90,7 +90,7 @@ def test_a_completion_is_returned_with_its_tokens_price_and_model(provider: Prov
     assert 0 < answer.latency_s < 5
 
 
-def test_the_request_is_sent_exactly_once_and_exactly_so(provider: Provider) -> None:
+def test_the_request_is_sent_once_and_unchanged(provider: Provider) -> None:
     ask(provider)
     (asked,) = provider.asked
     assert asked.path == "/v1/chat/completions"
@@ -149,7 +149,9 @@ def test_uncounted_tokens_have_no_number_and_no_price(provider: Provider) -> Non
     ],
     ids=["none", "refusal", "filter", "cut", "cut-empty", "empty", "blank", "no-choices"],
 )
-def test_what_is_no_completion_says_what_it_is(provider: Provider, reply: Reply, outcome: str, text: str) -> None:
+def test_an_answer_that_is_no_completion_is_described(
+    provider: Provider, reply: Reply, outcome: str, text: str
+) -> None:
     answer = ask(provider, reply)
     assert (answer.outcome, answer.text, answer.completed) == (outcome, text, False)
     assert answer.usage == Usage(11, 7)
@@ -176,7 +178,7 @@ def test_a_request_against_the_providers_policy_is_a_refusal(provider: Provider)
         (error(400, "maximum context length is 10", code="context_length_exceeded"), "context"),
     ],
 )
-def test_what_cannot_succeed_is_asked_once(provider: Provider, reply: Reply, fault: str) -> None:
+def test_a_permanent_error_is_not_retried(provider: Provider, reply: Reply, fault: str) -> None:
     failed = fail(provider, reply)
     assert failed.fault == fault
     assert not failed.may_pass
@@ -198,14 +200,14 @@ def test_what_cannot_succeed_is_asked_once(provider: Provider, reply: Reply, fau
     ],
     ids=["429", "500", "503", "529", "cut-off", "html", "html-as-json", "nothing"],
 )
-def test_what_may_pass_is_asked_again_and_then_given_up(provider: Provider, reply: Reply, fault: str) -> None:
+def test_a_temporary_error_is_retried_and_then_given_up(provider: Provider, reply: Reply, fault: str) -> None:
     failed = fail(provider, reply)
     assert failed.fault == fault
     assert failed.may_pass
     assert failed.attempts == QUICK.attempts == len(provider.asked)
 
 
-def test_a_fault_that_passes_leaves_an_answer_that_counts_its_attempts(provider: Provider) -> None:
+def test_an_answer_after_a_temporary_error_counts_its_attempts(provider: Provider) -> None:
     answer = ask(provider, error(500, "boom"), error(429, "slow down"), completion("hello"))
     assert (answer.text, answer.attempts) == ("hello", 3)
 
@@ -264,7 +266,7 @@ def test_a_missing_key_names_its_variable_and_nothing_is_sent(monkeypatch: pytes
     assert caught.value.fault == "key"
 
 
-def test_a_server_at_home_needs_no_key(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_local_server_needs_no_key(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     assert ask(provider, model="openai/qwen").completed
     assert SECRET not in provider.asked[0].headers["authorization"]
@@ -282,7 +284,7 @@ def test_a_key_echoed_in_an_answer_does_not_get_through(provider: Provider) -> N
     assert ask(provider, completion(f"you sent {SECRET}")).text == "you sent [OPENAI_API_KEY]"
 
 
-def test_what_no_file_can_hold_is_replaced(provider: Provider) -> None:
+def test_characters_that_cannot_be_encoded_are_replaced(provider: Provider) -> None:
     assert ask(provider, completion("a\ud800b\0c")).text == "a?b\ufffdc"
 
 
@@ -317,7 +319,7 @@ def test_a_streamed_answer_is_put_together_with_its_usage_and_price(provider: Pr
     assert answer.price_usd is not None and answer.price_usd > 0
 
 
-def test_a_streamed_answer_that_is_cut_off_says_so(provider: Provider) -> None:
+def test_a_truncated_stream_is_reported(provider: Provider) -> None:
     assert streaming(provider, streamed("def rew", finish_reason="length")).outcome == "truncated"
 
 
@@ -377,7 +379,7 @@ def test_a_request_carries_its_own_roles_key() -> None:
         Request("designer", "p", "s", ReplayKey("critic", 0, 0))
 
 
-def test_a_model_of_no_provider_is_refused_before_anything_is_asked():
+def test_a_model_without_a_provider_is_refused_before_any_call():
     with pytest.raises(ModelFailed, match="no provider of the model 'gpt-nonsense'") as caught:
         require_key("gpt-nonsense")
     assert caught.value.fault == "unknown_model" and "PROVIDER/MODEL" in caught.value.remedy

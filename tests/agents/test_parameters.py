@@ -58,7 +58,7 @@ def complete(
     return open_model(model, reach).complete(request)
 
 
-def test_the_error_names_the_setting_and_the_setting_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_setting_that_fixes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with strict_server() as address:
         with pytest.raises(ModelFailed) as caught:
@@ -74,7 +74,7 @@ def test_the_error_names_the_setting_and_the_setting_mends_it(monkeypatch: pytes
         assert complete(address, BOTH, temperature=0.1).completed
 
 
-def test_the_environment_holds_for_every_model_that_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_applies_to_every_opened_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, BOTH)
     assert Settings().model_parameters == BOTH
     with strict_server("--no-temperature") as address:
@@ -112,7 +112,7 @@ def test_a_parameter_of_the_providers_own_is_added_and_sent() -> None:
         ('{"Max Tokens": 3}', "no parameter"),
     ],
 )
-def test_a_setting_that_says_anything_else_is_refused_with_an_example(setting: str, said: str) -> None:
+def test_a_malformed_setting_is_refused_with_an_example(setting: str, said: str) -> None:
     with pytest.raises(ModelFailed, match=re.escape(said)) as caught:
         changed(SENT, "m" if '"m"' in setting else "openai/m", setting)
     assert "max_completion_tokens" in caught.value.remedy

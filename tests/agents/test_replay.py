@@ -85,7 +85,7 @@ def test_a_cassette_without_texts_shows_the_hashes(cassette: Path) -> None:
         ReplayModel(cassette).complete(request(prompt="other"))
 
 
-def test_a_call_that_was_not_recorded_is_named(cassette: Path) -> None:
+def test_a_call_missing_from_the_recording_is_named(cassette: Path) -> None:
     RecordingModel(Scripted(), cassette).complete(request())
     with pytest.raises(ModelFailed, match="no answer for this call: critic, iteration 1, sample 0"):
         ReplayModel(cassette).complete(request(role="critic"))
@@ -123,7 +123,7 @@ def test_recorders_in_several_threads_do_not_mix_their_lines(cassette: Path) -> 
     assert {call.key.sample for call in read_cassette(cassette)} == set(range(40))
 
 
-def test_an_interrupted_line_is_named_and_harms_no_other(cassette: Path) -> None:
+def test_an_incomplete_line_is_named_and_the_others_are_read(cassette: Path) -> None:
     recording = RecordingModel(Scripted(), cassette)
     recording.complete(request(0))
     with cassette.open("a") as file:
@@ -136,7 +136,7 @@ def test_an_interrupted_line_is_named_and_harms_no_other(cassette: Path) -> None
     assert ReplayModel(cassette).complete(request(1)).completed
 
 
-def test_a_cassette_that_is_missing_or_no_text_says_so(tmp_path: Path) -> None:
+def test_a_missing_or_binary_cassette_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ModelFailed, match=r"cannot be read"):
         open_model(f"replay:{tmp_path / 'none.jsonl'}")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")

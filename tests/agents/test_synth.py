@@ -57,7 +57,7 @@ def renamed(text: str) -> str:
 
 @pytest.mark.parametrize("task_id", TASKS)
 @pytest.mark.parametrize("planner", [True, False])
-def test_it_knows_no_task_kind_or_colour_by_name(task_id, planner):
+def test_synth_knows_no_task_kind_or_colour_by_name(task_id, planner):
     task = get_task(task_id)
     order = list(subgoal_order(task)) if planner else None
     plain = task.interface()
@@ -95,7 +95,7 @@ def renamed_literals(source: str) -> str:
         *(("free", task) for task in TASKS[::3]),
     ],
 )
-def test_its_programs_pass_the_gate_and_run(task_id, method):
+def test_programs_of_synth_pass_the_gate_and_run(task_id, method):
     task = get_task(task_id)
     for sample in range(3):
         reward = get_method(method).reward(ask(task.interface(), method, sample=sample))
@@ -106,7 +106,7 @@ def test_its_programs_pass_the_gate_and_run(task_id, method):
 
 @pytest.mark.parametrize("task_id", ["MountainCar-v0", "CartPole-v1"])
 @pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
-def test_it_composes_from_named_variables_too(task_id, method):
+def test_synth_composes_from_named_variables_too(task_id, method):
     task = get_task(task_id)
     sources = {ask(task.interface(), method, sample=sample) for sample in range(3)}
     assert len(sources) >= 2
@@ -200,7 +200,7 @@ def reviewed(task: Any, method: str, source: str, components: dict[str, dict[str
 @pytest.mark.parametrize(
     "success", ["terminated", "terminated and not truncated", "not truncated", "terminated and step < 400"]
 )
-def test_where_success_means_to_finish_nothing_is_paid_for_lasting(method: str, success: str) -> None:
+def test_lasting_is_not_rewarded_if_success_means_finishing(method: str, success: str) -> None:
     task = described(success)
     sources = {ask(task.interface(), method, sample=sample) for sample in range(3)}
     assert len(sources) == 2
@@ -222,7 +222,7 @@ def test_a_task_whose_success_is_a_threshold_at_the_end_is_guided_there(conditio
 
 
 @pytest.mark.parametrize("success", ["truncated", "step >= 200", "truncated and abs(cos1) < 0.5"])
-def test_where_success_means_lasting_each_step_survived_is_paid(success: str) -> None:
+def test_each_survived_step_is_rewarded_if_success_means_lasting(success: str) -> None:
     task = described(success)
     source = ask(task.interface(), "auto-mc-reward")
     assert "    return 1.0\n" in source

@@ -59,7 +59,7 @@ def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
     assert replay(Problem(get_task(TASK), reward, example.gamma), example).confirms(example)
 
 
-def test_a_budget_per_episode_mends_a_farm_and_saved_hacks_are_played(check, tmp_path):
+def test_a_cap_fixes_an_exploit_and_saved_exploits_are_played(check, tmp_path):
     (tmp_path / "hacks.json").write_text('[{"layout": 0, "prefix": [1], "cycle": [3, 4]}]')
     ran = check(FARM, "--episode-budget", "auto", "--hacks", "hacks.json", "--layouts", "1")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -78,14 +78,14 @@ def test_a_budget_per_episode_mends_a_farm_and_saved_hacks_are_played(check, tmp
         ({"task": "MiniGrid-LavaGapS5-v0"}, "is of MiniGrid-LavaGapS5-v0"),
     ],
 )
-def test_saved_hacks_that_do_not_fit_the_task_are_refused(check, tmp_path, entry, cause):
+def test_saved_exploits_of_another_task_are_refused(check, tmp_path, entry, cause):
     whole = {"task": TASK, "layout": 0, "prefix": [1], "cycle": [3, 4], **entry}
     (tmp_path / "hacks.json").write_text(json.dumps([whole]))
     ran = check(SOUND, "--hacks", "hacks.json")
     assert ran.returncode == 2 and cause in " ".join(ran.stderr.split()), ran.stderr
 
 
-def test_hacks_of_layouts_beyond_the_bank_s_are_played_too():
+def test_exploits_on_layouts_beyond_the_bank_are_played_too():
     farm = [Behaviour("", (), (2,), 7), Behaviour("", (1,), (0, 1), 0)]
     task = get_task(TASK)
     assert [at for at, _ in played_hacks(task, tuple(farm))] == [0, 7]
@@ -136,7 +136,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     shutil.rmtree(tmp_path)
 
 
-def test_a_task_without_a_planner_says_what_was_not_run(tmp_path):
+def test_without_a_planner_the_skipped_checks_are_named(tmp_path):
     (tmp_path / "reward.py").write_text("def reward(prev, action, state, memory):\n    return 1.0\n")
     ran = in_process(tmp_path, "check", "reward.py", "--task", "CartPole-v1")
     assert ran.returncode == 0 and "not run" in ran.stdout

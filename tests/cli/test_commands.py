@@ -30,7 +30,7 @@ def test_ls_and_show_in_every_format(small_job):
     assert best["id"] == rows[0]["best"] and {c["kind"] for c in best["checks"]} >= {"gate", "battery", "critic"}
 
 
-def test_show_says_what_was_trained_and_what_was_played_for_what(small_job):
+def test_show_states_trained_and_played_steps_by_purpose(small_job):
     shown = small_job.run("show").stdout
     for words in ("steps of the search: ", "steps of the final evaluation: ", "trained; also played: ", "in checks",
                   "for the learning curve", "for the final success rate", "for greedy success"):  # fmt: skip
@@ -55,7 +55,7 @@ def test_show_candidate_has_code_checks_components_curve_and_cost(small_job):
 @pytest.mark.parametrize(
     "command", [["tree"], ["why"], ["calls"], ["logs"], ["tasks", "list", "DoorKey"], ["db", "current"]]
 )
-def test_reading_commands_answer(small_job, command):
+def test_reading_commands_exit_with_0(small_job, command):
     ran = small_job.run(*command)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout or ran.stderr
@@ -134,7 +134,7 @@ def test_the_exported_wrapper_works_with_plain_sb3_and_without_rewardsmith(expor
     assert ran.stdout.strip() == "fine", ran.stderr
 
 
-def test_train_takes_anybody_s_file_and_an_exported_one(exported, tmp_path):
+def test_train_accepts_any_reward_file_and_an_exported_one(exported, tmp_path):
     own = tmp_path / "mine.py"
     own.write_text("def potential(state, memory):\n    return -0.1 * abs(state.agent.x - 3)\n")
     asked = ("--task", "MiniGrid-Empty-5x5-v0", "--steps", "2048", *FEW_EPISODES)
@@ -184,7 +184,7 @@ def test_a_misspelt_key_in_a_spec_names_the_right_one(tmp_path):
 
 
 @pytest.mark.parametrize("command", [("run", "--seed-reward"), ("train", "--reward"), ("check",)])
-def test_a_file_that_is_not_python_is_told_by_its_line(tmp_path, command):
+def test_a_file_that_is_not_python_is_reported_with_its_line(tmp_path, command):
     (tmp_path / "bad.py").write_text("x = 1\ndef reward(prev, action, state, memory)\n    return 0.0\n")
     ran = in_process(tmp_path, *command, "bad.py", "--task", "CartPole-v1")
     assert ran.returncode == 2 and "line 2: expected ':'" in ran.stderr
@@ -196,14 +196,14 @@ def test_version_and_help_without_a_command(tmp_path):
     assert ran.returncode == 0 and "Usage:" in ran.stdout and not ran.stderr
 
 
-def test_a_bad_reward_file_ends_with_its_line(tmp_path):
+def test_an_error_in_a_reward_file_names_its_line(tmp_path):
     (tmp_path / "bad.py").write_text("def reward(prev, action, state, memory):\n    return open('/etc/passwd')\n")
     ran = rewardsmith(tmp_path, "train", "--reward", "bad.py", "--task", "CartPole-v1", "--steps", "2048")
     assert ran.returncode == 1
     assert "line 2" in in_process(tmp_path, "why").stdout
 
 
-def test_a_missing_key_is_said_before_anything_is_trained(tmp_path):
+def test_a_missing_key_is_reported_before_training(tmp_path):
     no_keys = {"OPENAI_API_KEY": ""}
     ran = in_process(tmp_path, "run", "--task", "CartPole-v1", "--critic-model", "openai/gpt-4o", env=no_keys)
     assert ran.returncode == 1
@@ -223,7 +223,7 @@ def test_an_unknown_candidate_names_the_known_ones(small_job):
     assert ran.returncode == 2
 
 
-def test_a_database_of_another_version_says_so(small_job, tmp_path):
+def test_a_database_of_another_version_is_reported(small_job, tmp_path):
     shutil.copytree(small_job.folder / ".rewardsmith", tmp_path / ".rewardsmith")
     database = sqlite3.connect(tmp_path / ".rewardsmith" / "rewardsmith.db")
     database.execute("UPDATE alembic_version SET version_num = '9999'")

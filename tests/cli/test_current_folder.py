@@ -26,20 +26,22 @@ NAMES = (
 
 
 @pytest.fixture
-def planted(tmp_path) -> Path:
+def folder_with_planted_modules(tmp_path) -> Path:
     """A folder in which every module that anybody might import has been put; each tells that it was run."""
     for name in NAMES:
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write('{name} ')\n")
     return tmp_path
 
 
-def said(folder: Path) -> str:
+def modules_that_ran(folder: Path) -> str:
     return (folder / "ran").read_text() if (folder / "ran").exists() else ""
 
 
-def test_what_is_planted_would_run_without_the_flag(planted):
-    subprocess.run([sys.executable, "-m", "workers.local", "--help"], cwd=planted, capture_output=True)
-    assert said(planted)
+def test_planted_modules_would_run_without_the_flag(folder_with_planted_modules):
+    subprocess.run(
+        [sys.executable, "-m", "workers.local", "--help"], cwd=folder_with_planted_modules, capture_output=True
+    )
+    assert modules_that_ran(folder_with_planted_modules)
 
 
 @pytest.mark.parametrize(
@@ -52,27 +54,28 @@ def test_what_is_planted_would_run_without_the_flag(planted):
         ("workers.alive", []),
     ],
 )
-def test_no_process_that_we_start_executes_the_current_folder(planted, module, arguments):
+def test_no_started_process_imports_from_the_current_folder(folder_with_planted_modules, module, arguments):
     ran = subprocess.run(
-        module_command(module, *arguments), cwd=planted, capture_output=True, text=True, timeout=60,
-        env=clean_environment() | {"REWARDSMITH_HOME": str(planted / "home")},
+        module_command(module, *arguments), cwd=folder_with_planted_modules, capture_output=True, text=True, timeout=60,
+        env=clean_environment() | {"REWARDSMITH_HOME": str(folder_with_planted_modules / "home")},
     )  # fmt: skip
     assert (ran.returncode != 0 and "no rewardsmith database" in ran.stderr) or module == "workers.host", ran.stderr
-    assert said(planted) == ""
+    assert modules_that_ran(folder_with_planted_modules) == ""
 
 
 @pytest.mark.integration
-def test_a_whole_job_executes_nothing_of_the_current_folder(planted):
+def test_a_whole_job_imports_nothing_from_the_current_folder(folder_with_planted_modules):
     few = ("--set", "training.eval_episodes=10", "--set", "training.final_episodes=10")
     ran = rewardsmith(
-        planted, "run", "--task", "MiniGrid-Empty-5x5-v0", "--iterations", "1", "--samples", "1", "--steps", "4096",
-        "--set", "rungs=[1.0]", "--confirm", "0", "--slots", "1", *few, env={"OPENAI_API_KEY": "sk-planted-1"},
+        folder_with_planted_modules, "run", "--task", "MiniGrid-Empty-5x5-v0", "--iterations", "1", "--samples", "1",
+        "--steps", "4096", "--set", "rungs=[1.0]", "--confirm", "0", "--slots", "1", *few,
+        env={"OPENAI_API_KEY": "sk-planted-1"},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
-    assert said(planted) == ""
+    assert modules_that_ran(folder_with_planted_modules) == ""
 
 
-def test_celery_stands_in_a_folder_that_nobody_can_write(monkeypatch, tmp_path):
+def test_celery_runs_in_a_folder_without_write_permission(monkeypatch, tmp_path):
     """It puts its own folder on its path, whatever Python was told."""
     monkeypatch.chdir(tmp_path)
     started = []
@@ -124,7 +127,7 @@ EXAMPLE_API_KEY=sk-planted-2
 
 
 @pytest.fixture
-def hostile(tmp_path, monkeypatch) -> Path:
+def folder_with_hostile_env(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PLANTED_API_KEY", "sk-planted-1")
     for name in ("HOME", "DATABASE_URL", "API_BASE", "ALLOW_WEAK_SANDBOX", "BROKER_URL", "ENV_FILE_ANNOUNCED"):
@@ -135,21 +138,25 @@ def hostile(tmp_path, monkeypatch) -> Path:
     settings.cache_clear()
 
 
-def test_env_file_cannot_lower_the_sandbox_or_redirect_keys(hostile, capfd):
+def test_env_file_cannot_lower_the_sandbox_or_redirect_keys(folder_with_hostile_env, capfd):
     """A file of the folder cannot lower the sandbox or send keys elsewhere."""
     for chosen in (Settings(), settings()):
         assert (chosen.allow_weak_sandbox, chosen.api_base, chosen.database_url) == (False, None, None)
         assert chosen.slots == 3 and chosen.broker_url == "redis://${PLANTED_API_KEY}.evil.example/0"
-    assert find_place().url == f"sqlite:///{hostile}/.rewardsmith/rewardsmith.db"
+    assert find_place().url == f"sqlite:///{folder_with_hostile_env}/.rewardsmith/rewardsmith.db"
     told = capfd.readouterr()
-    assert told.out == "" and "sk-planted" not in told.err and "evil" not in told.err.replace(str(hostile), "")
+    assert (
+        told.out == ""
+        and "sk-planted" not in told.err
+        and "evil" not in told.err.replace(str(folder_with_hostile_env), "")
+    )
     sets, refuses = told.err.splitlines()
     assert sets.endswith("sets EXAMPLE_API_KEY, REWARDSMITH_BROKER_URL, REWARDSMITH_SLOTS")
     refused = "REWARDSMITH_ALLOW_WEAK_SANDBOX, REWARDSMITH_API_BASE, REWARDSMITH_DATABASE_URL"
     assert "may not set" in refuses and refuses.endswith(refused)
 
 
-def test_the_environment_itself_still_decides(hostile, monkeypatch):
+def test_environment_variables_override_the_env_file(folder_with_hostile_env, monkeypatch):
     monkeypatch.setenv("REWARDSMITH_API_BASE", "http://localhost:8000/v1")
     monkeypatch.setenv("REWARDSMITH_ALLOW_WEAK_SANDBOX", "1")
     monkeypatch.setenv("REWARDSMITH_SLOTS", "5")
@@ -157,17 +164,17 @@ def test_the_environment_itself_still_decides(hostile, monkeypatch):
     assert (chosen.api_base, chosen.allow_weak_sandbox, chosen.slots) == ("http://localhost:8000/v1", True, 5)
 
 
-def test_what_a_command_has_said_its_children_do_not_say_again(hostile, capfd):
+def test_child_processes_do_not_repeat_the_notice(folder_with_hostile_env, capfd):
     settings()
     assert "REWARDSMITH_SLOTS" in capfd.readouterr().err
-    assert "REWARDSMITH_SLOTS" not in rewardsmith(hostile, "db", "upgrade").stderr
+    assert "REWARDSMITH_SLOTS" not in rewardsmith(folder_with_hostile_env, "db", "upgrade").stderr
 
 
-def test_a_command_says_it_on_stderr(hostile):
-    (hostile / ".env").write_text("REWARDSMITH_SLOTS=1\nREWARDSMITH_API_BASE=http://evil.example\n")
-    ran = in_process(hostile, "tasks", "list", "--format", "json")
+def test_the_notice_about_the_env_file_goes_to_stderr(folder_with_hostile_env):
+    (folder_with_hostile_env / ".env").write_text("REWARDSMITH_SLOTS=1\nREWARDSMITH_API_BASE=http://evil.example\n")
+    ran = in_process(folder_with_hostile_env, "tasks", "list", "--format", "json")
     assert ran.stderr.count("sets REWARDSMITH_SLOTS") == 1 and ran.stderr.count("REWARDSMITH_API_BASE") == 1
-    assert "evil" not in ran.stderr.replace(str(hostile), "") and ran.stdout.startswith("[")
+    assert "evil" not in ran.stderr.replace(str(folder_with_hostile_env), "") and ran.stdout.startswith("[")
 
 
 def test_litellm_reads_no_file_by_itself(tmp_path):
@@ -184,14 +191,14 @@ def test_litellm_reads_no_file_by_itself(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00A=1", b"A=1\n" * 50_000], ids=["no text", "too long"])
-def test_a_file_that_cannot_be_read_is_the_users_to_mend(hostile, content):
-    (hostile / ".env").write_bytes(content)
+def test_an_unreadable_env_file_is_an_error_for_the_user(folder_with_hostile_env, content):
+    (folder_with_hostile_env / ".env").write_bytes(content)
     with pytest.raises(UsageError, match=r"\.env cannot be read"):
         settings()
-    assert in_process(hostile, "ls").returncode == 2
+    assert in_process(folder_with_hostile_env, "ls").returncode == 2
 
 
-def test_a_pipe_in_the_files_place_is_not_waited_for(hostile):
-    (hostile / ".env").unlink()
-    os.mkfifo(hostile / ".env")
+def test_a_pipe_in_place_of_the_env_file_is_not_waited_for(folder_with_hostile_env):
+    (folder_with_hostile_env / ".env").unlink()
+    os.mkfifo(folder_with_hostile_env / ".env")
     assert Settings().slots

@@ -27,7 +27,7 @@ SUCCESS = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def hostile_folder(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("hostile")
     for name, success in SUCCESS.items():
         (place / name).write_text(json.dumps({**TASK, "success": success}))
@@ -68,20 +68,20 @@ WRONG = [
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=lambda a: " ".join(a)[:60])
-def test_a_wrong_argument_is_told_in_two_lines_with_exit_code_2(folder, arguments):
-    ran = in_process(folder, *arguments)
+def test_a_wrong_argument_is_cause_and_remedy_with_exit_code_2(hostile_folder, arguments):
+    ran = in_process(hostile_folder, *arguments)
     error = ran.stderr[ran.stderr.find("error: ") :].splitlines()
     assert len(error) == 2 and "defect" not in ran.stderr, ran.stderr[-500:]
     assert ran.returncode in (1, 2) and (ran.returncode == 2 or "recording" in error[0] or "listed" in error[0])
 
 
-def test_a_success_of_3000_terms_is_a_condition_like_any_other(folder):
-    ran = in_process(folder, "tasks", "describe", "or.yaml")
+def test_a_success_condition_of_3000_terms_is_accepted(hostile_folder):
+    ran = in_process(hostile_folder, "tasks", "describe", "or.yaml")
     assert ran.returncode == 0, ran.stderr
 
 
 @pytest.fixture(scope="module")
-def good(small_job) -> Path:
+def exported_reward(small_job) -> Path:
     assert small_job.run("export", "latest", "--best", "--out", "good", "--force").returncode == 0
     return small_job.folder / "good"
 
@@ -102,9 +102,9 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize(("name", "content"), [(n, c) for n, all_ in MALFORMED.items() for c in all_])
-def test_a_malformed_export_is_told_in_two_lines(good, tmp_path, small_job, name, content):
+def test_a_malformed_export_is_a_cause_and_a_remedy(exported_reward, tmp_path, small_job, name, content):
     changed = tmp_path / "changed"
-    shutil.copytree(good, changed)
+    shutil.copytree(exported_reward, changed)
     path = changed / name
     if content in ("expected", "starts"):
         with np.load(path) as stored:

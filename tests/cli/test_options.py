@@ -63,7 +63,7 @@ def test_every_option_sets_its_field():
         assert found == wanted.get(setting, value), setting
 
 
-def test_the_environment_names_a_model_where_nothing_else_does(tmp_path):
+def test_the_environment_names_the_model_by_default(tmp_path):
     run = ("run", "--dry-run", "--task", "MiniGrid-Empty-5x5-v0", "--samples", "1")
     nobody, unasked = {"REWARDSMITH_MODEL": "none"}, "at most 0 calls"
     assert unasked in in_process(tmp_path, *run, env=nobody).stdout
@@ -111,6 +111,6 @@ def test_run_keeps_the_names_of_its_options(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["abc", "0"])
-def test_a_wrong_number_of_slots_in_the_environment_is_told_in_two_lines(tmp_path, value):
+def test_wrong_slots_in_the_environment_are_cause_and_remedy(tmp_path, value):
     ran = in_process(tmp_path, "run", "--task", "CartPole-v1", env={"REWARDSMITH_SLOTS": value})
     assert ran.returncode == 2 and "REWARDSMITH_SLOTS" in ran.stderr and len(ran.stderr.splitlines()) == 2

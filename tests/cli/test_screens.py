@@ -76,7 +76,7 @@ def test_plain_lines_are_one_line_each():
     "value, low, high, words",
     [(None, None, None, "-"), (0.5, None, None, "50.0 %"), (0.5, float("-inf"), float("inf"), "50.0 %")],
 )
-def test_what_is_not_known_is_not_shown_as_a_number(value, low, high, words):
+def test_unknown_values_are_not_shown_as_numbers(value, low, high, words):
     assert text.percent(value, low, high) == words
 
 

@@ -37,7 +37,7 @@ def test_submit_prints_an_id_and_ls_finds_it_by_its_owner(folder, job):
     assert listed(folder)[0]["priority"] == 3
 
 
-def test_pause_priority_resume(folder, job):
+def test_pause_priority_and_resume_change_the_job(folder, job):
     assert in_process(folder, "pause", job).returncode == 0
     assert listed(folder)[0]["state"] == "paused"
     assert in_process(folder, "priority", job, "7").returncode == 0
@@ -56,7 +56,7 @@ def test_the_schema_is_printed(folder):
     assert schema["properties"]["samples"]["maximum"] == 64
 
 
-def test_top_shows_what_waits(folder, job):
+def test_top_shows_waiting_items(folder, job):
     rows = json.loads(in_process(folder, "top", "--format", "json").stdout)
     assert {row["kind"] for row in rows if row["queued"]} >= {"baseline", "design"}
     assert "submitted" in in_process(folder, "top").stdout
@@ -73,7 +73,7 @@ def test_doctor_names_a_remedy_and_prints_no_key(folder, job):
     assert "OPENAI_API_KEY" in found["keys"]["text"] and "sk-planted-1" not in ran.stdout + ran.stderr
 
 
-def test_backup_is_a_database_of_its_own(folder, job):
+def test_a_backup_is_a_working_database(folder, job):
     assert in_process(folder, "db", "backup", "copy.db").returncode == 0
     with sqlite3.connect(folder / "copy.db") as copy:
         assert copy.execute("SELECT id FROM jobs").fetchall() == [(job,)]

@@ -37,7 +37,7 @@ COLUMNS = {
 
 
 @pytest.fixture(scope="module")
-def hostile(small_job, tmp_path_factory) -> Path:
+def hostile_job(small_job, tmp_path_factory) -> Path:
     """A finished job whose every text was written by somebody unfriendly."""
     folder = tmp_path_factory.mktemp("hostile") / "here"
     shutil.copytree(small_job.folder, folder)
@@ -63,7 +63,7 @@ def hostile(small_job, tmp_path_factory) -> Path:
     return folder
 
 
-def unseen(text: str) -> set[str]:
+def control_characters(text: str) -> set[str]:
     """Characters of `text` that a terminal acts upon."""
     return {c for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
 
@@ -84,24 +84,24 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_screens_carry_no_control_characters_and_no_forged_lines(command, hostile):
+def test_screens_carry_no_control_characters_and_no_forged_lines(command, hostile_job):
     """No screen carries what a terminal acts upon or a line that is not ours."""
-    ran = run(hostile, command)
-    assert not unseen(ran.stdout + ran.stderr)
+    ran = run(hostile_job, command)
+    assert not control_characters(ran.stdout + ran.stderr)
     assert not [line for line in (ran.stdout + ran.stderr).splitlines() if line.startswith("FORGED")]
     assert "defect" not in ran.stderr
 
 
 @pytest.mark.parametrize("command", ["show --prompts", "logs", "show CANDIDATE --prompts"])
-def test_texts_of_many_lines_lose_their_escapes_too(command, hostile):
-    ran = run(hostile, command)
-    assert not unseen(ran.stdout + ran.stderr)
+def test_texts_of_many_lines_lose_their_escapes_too(command, hostile_job):
+    ran = run(hostile_job, command)
+    assert not control_characters(ran.stdout + ran.stderr)
     assert BRACKETS[0] in ran.stdout
 
 
 @pytest.mark.parametrize("command", ["why", "show latest", "top", "calls latest", "watch latest", "why CANDIDATE"])
-def test_brackets_are_text(command, hostile):
-    ran = run(hostile, command)
+def test_brackets_are_shown_as_text(command, hostile_job):
+    ran = run(hostile_job, command)
     shown = " ".join((ran.stdout + ran.stderr).split())
     assert BRACKETS[0] in shown
     if command.startswith("why"):
@@ -114,22 +114,22 @@ def run(folder: Path, command: str):
     return in_process(folder, *words)
 
 
-def test_a_program_is_cleaned_on_a_terminal_and_keeps_its_bytes_in_a_pipe(hostile, monkeypatch):
-    (first, *_) = candidates_of(hostile)
-    assert PROGRAM in in_process(hostile, "show", first).stdout
+def test_a_program_is_cleaned_on_a_terminal_and_keeps_its_bytes_in_a_pipe(hostile_job, monkeypatch):
+    (first, *_) = candidates_of(hostile_job)
+    assert PROGRAM in in_process(hostile_job, "show", first).stdout
     terminal = io.StringIO()
     monkeypatch.setattr(screen, "out", screen.PlainConsole(file=terminal, force_terminal=True, width=200))
-    in_process(hostile, "show", first)
+    in_process(hostile_job, "show", first)
     shown = STYLES.sub("", terminal.getvalue())
-    assert not unseen(shown) and "return 0.0" in shown and BRACKETS[0] in shown
+    assert not control_characters(shown) and "return 0.0" in shown and BRACKETS[0] in shown
     assert not [line for line in shown.splitlines() if line.startswith(("FORGED", "#"))]
-    stored = json.loads(in_process(hostile, "show", first, "--format", "json").stdout)
+    stored = json.loads(in_process(hostile_job, "show", first, "--format", "json").stdout)
     assert stored[0]["source"] == PROGRAM and stored[0]["thoughts"] == HOSTILE
 
 
-def test_an_export_keeps_the_program_and_its_card_is_plain(hostile, small_job, tmp_path):
-    (first, *_) = candidates_of(hostile)
-    shutil.copytree(hostile, tmp_path / "here")
+def test_an_export_keeps_the_program_and_its_card_is_plain(hostile_job, small_job, tmp_path):
+    (first, *_) = candidates_of(hostile_job)
+    shutil.copytree(hostile_job, tmp_path / "here")
     with contextlib.closing(sqlite3.connect(small_job.folder / ".rewardsmith/rewardsmith.db")) as database:
         (source,) = database.execute("SELECT source FROM candidates WHERE id = ?", [first]).fetchone()
     program = source + "\n# \x1b[2J\u202e [/b]\n"
@@ -139,13 +139,13 @@ def test_an_export_keeps_the_program_and_its_card_is_plain(hostile, small_job, t
     ran = in_process(tmp_path / "here", "export", first, "--out", "exported")
     assert ran.returncode == 0, ran.stderr
     card = (tmp_path / "here/exported/card.md").read_text()
-    assert not unseen(card) and "\\[/b]" in card and "[link=" not in card.replace("\\[link=", "")
+    assert not control_characters(card) and "\\[/b]" in card and "[link=" not in card.replace("\\[link=", "")
     assert not [line for line in card.splitlines() if line.startswith("FORGED")]
     exported = (tmp_path / "here/exported/reward.py").read_text()
     assert program.strip() in exported
     title = ast.get_docstring(ast.parse(exported), clean=False)
-    assert title is not None and not unseen(title) and "FORGED" in title.splitlines()[0]
-    assert not unseen(exported.replace(program.strip(), ""))
+    assert title is not None and not control_characters(title) and "FORGED" in title.splitlines()[0]
+    assert not control_characters(exported.replace(program.strip(), ""))
 
 
 @pytest.mark.parametrize("message", ["[/b]", "[link=http://a]x", "x\x1b[2J\nFORGED", "\u202e", "a :warning: b"])
@@ -154,20 +154,20 @@ def test_check_shows_the_message_of_a_program(message, tmp_path):
     (tmp_path / "r.py").write_text(f"def reward(prev, action, state, memory):\n{body}")
     ran = in_process(tmp_path, "check", "r.py", "--task", "MiniGrid-DoorKey-5x5-v0", "--layouts", "1")
     assert ran.returncode == 1 and "defect" not in ran.stderr
-    assert not unseen(ran.stdout + ran.stderr) and not re.search("^FORGED", ran.stdout, re.MULTILINE)
+    assert not control_characters(ran.stdout + ran.stderr) and not re.search("^FORGED", ran.stdout, re.MULTILINE)
     for words in ("[/b]", "[link=http://a]x", "a :warning: b"):
         assert (words in ran.stdout) == (words in message)
 
 
 def test_an_error_is_plain_and_its_cause_is_no_second_error(tmp_path):
     ran = in_process(tmp_path, "show", "x\x1b[31m\nerror: forged\u202e")
-    assert ran.returncode and not unseen(ran.stderr) and ran.stderr.count("\nerror:") == 0
+    assert ran.returncode and not control_characters(ran.stderr) and ran.stderr.count("\nerror:") == 0
     debugged = in_process(tmp_path, "--debug", "show", "x\x1b[31m", env={"REWARDSMITH_DEBUG": "1"})
-    assert "Traceback" in debugged.stderr and not unseen(debugged.stderr)
+    assert "Traceback" in debugged.stderr and not control_characters(debugged.stderr)
 
 
-def test_csv_has_one_line_per_row_and_no_formula(hostile, tmp_path):
-    shutil.copytree(hostile, tmp_path / "here")
+def test_csv_has_one_line_per_row_and_no_formula(hostile_job, tmp_path):
+    shutil.copytree(hostile_job, tmp_path / "here")
     with contextlib.closing(sqlite3.connect(tmp_path / "here/.rewardsmith/rewardsmith.db")) as database:
         database.execute("UPDATE jobs SET owner = '=cmd|''/c calc''!A1'")
         database.commit()
@@ -176,18 +176,18 @@ def test_csv_has_one_line_per_row_and_no_formula(hostile, tmp_path):
     assert row["owner"] == "'=cmd|'/c calc'!A1" and len(ran.stdout.splitlines()) == 2
 
 
-def test_the_live_screen_draws_no_markup_and_no_forged_row(hostile, monkeypatch):
+def test_the_live_screen_draws_no_markup_and_no_forged_row(hostile_job, monkeypatch):
     from rewardsmith.cli.inspect import _reading
     from rewardsmith.reporting.overview import read_overview
 
-    monkeypatch.chdir(hostile)
+    monkeypatch.chdir(hostile_job)
     with _reading() as connection:
-        (job,) = {name.split("-")[0] for name in candidates_of(hostile)}
+        (job,) = {name.split("-")[0] for name in candidates_of(hostile_job)}
         view = read_overview(connection, job)
     drawn = io.StringIO()
     screen.PlainConsole(file=drawn, force_terminal=True, width=300).print(live.screen_of(view))
     shown = STYLES.sub("", drawn.getvalue())
-    assert not unseen(shown) and BRACKETS[0] in shown
+    assert not control_characters(shown) and BRACKETS[0] in shown
     assert not [line for line in shown.splitlines() if line.startswith("FORGED")]
     assert all(len(live.plain_line(row).splitlines()) == 1 for row in view.rows)
 
@@ -204,7 +204,7 @@ def test_a_hostile_value_anywhere_in_rich_is_drawn_as_text():
         console.print(thing)
     console.rule(HOSTILE)
     shown = STYLES.sub("", drawn.getvalue())
-    assert not unseen(shown) and shown.count("[/b]") == 9 and ":warning:" in shown
+    assert not control_characters(shown) and shown.count("[/b]") == 9 and ":warning:" in shown
 
 
 def test_labels_of_pictures_are_no_formulas(tmp_path):
@@ -215,7 +215,7 @@ def test_labels_of_pictures_are_no_formulas(tmp_path):
         "mean_per_episode": 1.0}}}} for s in (1, 2)]  # fmt: skip
     learning_curves({bad: [points]}, tmp_path / "a.svg", title=bad)
     channel_curves([points], tmp_path / "b.svg", title=bad)
-    assert not unseen((tmp_path / "a.svg").read_text() + (tmp_path / "b.svg").read_text())
+    assert not control_characters((tmp_path / "a.svg").read_text() + (tmp_path / "b.svg").read_text())
 
 
 def test_commands_print_through_the_screen():

@@ -37,14 +37,14 @@ def seconds(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
-def test_everything_the_service_needs_is_there():
+def test_compose_has_every_service():
     parts = {"redis", "postgres", "migrate", "scheduler", "llm-worker", "train-worker", "gpu-worker"}
     assert set(SERVICES) == parts
     assert SERVICES["gpu-worker"]["profiles"] == ["gpu"]
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_what_lasts_has_a_health_check_and_is_started_again(name):
+def test_lasting_services_have_health_checks_and_restart(name):
     assert SERVICES[name]["healthcheck"]["test"]
     assert SERVICES[name]["restart"] == "unless-stopped"
 
@@ -67,7 +67,7 @@ def test_ports_are_published_on_this_host_only(name):
 
 
 @pytest.mark.parametrize("name", list(SERVICES))
-def test_nobody_is_root_and_roots_are_read_only(name):
+def test_no_container_runs_as_root_and_file_systems_are_read_only(name):
     user = SERVICES[name]["user"].split(":")[0]
     assert user.isdigit() and int(user) > 0
     assert SERVICES[name]["read_only"] is True
@@ -84,7 +84,7 @@ def test_containers_run_as_the_caller_who_alone_can_read_the_secrets(name):
 
 
 @pytest.mark.parametrize("name", list(SERVICES))
-def test_without_a_caller_nobody_is_root_either(name):
+def test_no_container_runs_as_root_without_a_caller_either(name):
     assert rendered({})["services"][name]["user"] == "10001:10001"
 
 
@@ -98,7 +98,7 @@ def test_postgres_cluster_folder_suits_any_user():
 
 
 @pytest.fixture
-def made(tmp_path) -> Path:
+def made_up_folder(tmp_path) -> Path:
     """A folder in which `make up` has gone as far as it comes without Docker."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     docker = tmp_path / "bin" / "docker"
@@ -116,7 +116,7 @@ def make_up(folder: Path) -> str:
     return (folder / "docker.log").read_text().splitlines()[-1]
 
 
-def readers(folder: Path) -> set[str]:
+def readers_of_secrets(folder: Path) -> set[str]:
     """Modes and owners of the secrets, as the set of who may read them."""
     found = [folder / "secrets", *(folder / "secrets").iterdir()]
     assert len(found) == 5
@@ -124,25 +124,27 @@ def readers(folder: Path) -> set[str]:
     return {f"{p.stat().st_uid}" if not p.stat().st_mode & others else f"others of {p.name}" for p in found}
 
 
-def test_make_up_leaves_no_secret_readable_by_others(made):
-    told = make_up(made)
+def test_make_up_leaves_no_secret_readable_by_others(made_up_folder):
+    told = make_up(made_up_folder)
     caller = os.geteuid() or 10001
     assert told.startswith("compose up") and told.split()[-1].split(":")[0] == str(caller)
-    assert readers(made) == {str(caller)}
+    assert readers_of_secrets(made_up_folder) == {str(caller)}
 
 
-def test_make_up_tightens_open_secrets_and_keeps_keys(made):
+def test_make_up_tightens_open_secrets_and_keeps_keys(made_up_folder):
     """Make up tightens what an earlier version left open and keeps the keys."""
-    make_up(made)
-    key = made / "secrets" / "openai_api_key"
+    make_up(made_up_folder)
+    key = made_up_folder / "secrets" / "openai_api_key"
     key.write_text("sk-planted-1")
-    password = (made / "secrets" / "postgres_password").read_text()
-    (made / "secrets").chmod(0o755)
-    for secret in (made / "secrets").iterdir():
+    password = (made_up_folder / "secrets" / "postgres_password").read_text()
+    (made_up_folder / "secrets").chmod(0o755)
+    for secret in (made_up_folder / "secrets").iterdir():
         secret.chmod(0o644)
-    make_up(made)
-    assert readers(made) == {str(os.geteuid() or 10001)}
-    assert key.read_text() == "sk-planted-1" and (made / "secrets" / "postgres_password").read_text() == password
+    make_up(made_up_folder)
+    assert readers_of_secrets(made_up_folder) == {str(os.geteuid() or 10001)}
+    assert (
+        key.read_text() == "sk-planted-1" and (made_up_folder / "secrets" / "postgres_password").read_text() == password
+    )
 
 
 def test_secrets_come_from_files_and_stay_out_of_the_environment():
@@ -171,7 +173,7 @@ def test_one_dockerfile_has_the_targets_that_are_built():
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed")
-def test_docker_itself_can_read_it(tmp_path):
+def test_docker_itself_accepts_the_file(tmp_path):
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode != 0:
         pytest.skip("docker has no compose")
     command = ["docker", "compose", "--file", str(ROOT / "docker-compose.yml"), "--profile", "gpu", "config", "--quiet"]

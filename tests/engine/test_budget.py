@@ -153,7 +153,7 @@ def test_several_processes_share_one_limit(tmp_path):
     assert sent == spent["charged_tokens"] / 150
 
 
-def test_no_more_calls_than_allowed_are_under_way_to_one_provider(tmp_path):
+def test_concurrent_calls_to_one_provider_are_limited(tmp_path):
     context, job = make(tmp_path, Budget(), calls_at_once=3)
     talker = Talker(seconds=0.05)
     ended = at_once(12, lambda n: limited(context, job, talker, Budget()).complete(request(n)))
@@ -184,7 +184,7 @@ def test_a_rejected_call_costs_nothing_and_is_in_the_ledger(tmp_path):
     assert tuple(row) == ("failed", 1, "key: no key")
 
 
-def test_a_killed_call_stays_reserved_until_it_is_reaped_at_its_bound(tmp_path):
+def test_a_killed_call_stays_reserved_until_settled_at_its_bound(tmp_path):
     context, job = make(tmp_path, Budget(tokens=1000))
     pid = os.fork()
     if pid == 0:
@@ -239,7 +239,7 @@ def test_a_repeated_request_reserves_again(tmp_path):
     assert sums(context)["charged_tokens"] == 4 * BOUND and sums(context)["reserved_tokens"] == 0
 
 
-def test_a_bound_in_dollars_covers_prompt_and_longest_answer():
+def test_the_dollar_bound_covers_prompt_and_longest_answer():
     bound = bound_of("openai/gpt-4o", request(0))
     assert bound.tokens == BOUND
     assert bound.usd == pytest.approx(300 * 2.5e-6 + 100 * 1e-5)

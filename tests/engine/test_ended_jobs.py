@@ -40,7 +40,7 @@ def test_extend_adds_iterations_to_a_finished_job(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["cancel", "time", "veto"])
-def test_no_trial_is_running_after_its_job_or_candidate_ended(tmp_path, end):
+def test_no_trial_is_running_once_its_job_or_candidate_has_ended(tmp_path, end):
     """No trial runs in the table once its job or its candidate has ended."""
     context = fresh(tmp_path)
     job_id = start(context, samples=1)

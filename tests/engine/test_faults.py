@@ -65,27 +65,27 @@ KINDS = {"designer": "design", "critic": "check", "analyzer": "analyse"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def imported() -> None:
+def litellm_imported() -> None:
     from rewardsmith.agents.pricing import import_litellm
 
     import_litellm()
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Context:
+def short_deadline_context(tmp_path_factory) -> Context:
     quick = {"call_seconds": 0.5, "call_deadline": 1.2, "call_backoff": 0.02, "max_attempts": 1}
     return open_context(Settings(home=tmp_path_factory.mktemp("faults"), **quick))
 
 
 @pytest.fixture(scope="module")
-def patient_place(tmp_path_factory) -> Context:
+def long_deadline_context(tmp_path_factory) -> Context:
     # A busy machine may take a second over an answer that is there.
     patient = {"call_seconds": 2.0, "call_deadline": 60.0, "call_backoff": 0.02, "max_attempts": 1}
     return open_context(Settings(home=tmp_path_factory.mktemp("passing"), **patient))
 
 
 @pytest.fixture(autouse=True)
-def around(monkeypatch) -> Iterator[None]:
+def passing_checks(monkeypatch) -> Iterator[None]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     # The checks have tests of their own; here their verdict only leads to the critic.
     contract = Verdict("contract", True, "1 transition scored", {"behaviour": "b"})
@@ -161,9 +161,11 @@ def check_outcome(role: str, left: dict, provider: Provider) -> None:
 
 @pytest.mark.parametrize("role", KINDS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_that_stays_ends_in_a_result_or_a_clear_failure(place: Context, fault: str, role: str) -> None:
+def test_a_permanent_fault_ends_in_a_result_or_a_clear_failure(
+    short_deadline_context: Context, fault: str, role: str
+) -> None:
     with Provider(FAULTS[fault]) as provider:
-        left = run(place, prepare(place, role, provider.url))
+        left = run(short_deadline_context, prepare(short_deadline_context, role, provider.url))
     check_outcome(role, left, provider)
 
 
@@ -174,23 +176,23 @@ PASSING = ["429", "429 with a short Retry-After", "500", "503", "cut-off body", 
 
 @pytest.mark.parametrize("role", KINDS)
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_fault_that_passes_ends_in_the_result(patient_place: Context, fault: str, role: str) -> None:
+def test_a_temporary_fault_ends_in_the_result(long_deadline_context: Context, fault: str, role: str) -> None:
     with Provider(FAULTS[fault], completion(GOOD[role])) as provider:
-        left = run(patient_place, prepare(patient_place, role, provider.url))
+        left = run(long_deadline_context, prepare(long_deadline_context, role, provider.url))
     check_outcome(role, left, provider)
     assert left["item"].state == "done"
     if role == "designer":
         assert any(c.source == PROGRAM for c in left["candidates"])
 
 
-def test_a_prompt_that_is_too_long_comes_back_without_its_oldest_evidence(place: Context) -> None:
+def test_a_prompt_that_is_too_long_comes_back_without_its_oldest_evidence(short_deadline_context: Context) -> None:
     with Provider(error(400, TOO_LONG, code="context_length_exceeded"), completion(GOOD["analyzer"])) as provider:
-        item = prepare(place, "analyzer", provider.url)
-        left = run(place, item)
+        item = prepare(short_deadline_context, "analyzer", provider.url)
+        left = run(short_deadline_context, item)
         first, second = (a.body["messages"][-1]["content"] for a in provider.asked)
     assert left["item"].state == "done"
     assert first.count("It fell.") > second.count("It fell.")
-    with place.database.connect() as connection:
+    with short_deadline_context.database.connect() as connection:
         query = text("SELECT note FROM llm_calls WHERE job_id = :job ORDER BY id")
         notes = connection.execute(query, {"job": item.key.job_id}).scalars().all()
     assert "maximum context length" in notes[0] and "left out of the prompt for its length: episode 2" in notes[1]

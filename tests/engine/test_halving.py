@@ -18,7 +18,7 @@ from rewardsmith.storage import records
         ({"a": 0.96, "b": 0.8, "c": 0.5}, "ab"),  # 192 of 200 may be less than 95 %
     ],
 )
-def test_a_leader_that_has_surely_reached_the_target_goes_on_alone(tmp_path, scores, finalists):
+def test_a_leader_whose_interval_is_above_the_target_continues_alone(tmp_path, scores, finalists):
     context = fresh(tmp_path)
     for target, expected in ((0.95, finalists), (None, "ab")):
         job_id = start(

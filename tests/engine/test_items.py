@@ -37,7 +37,7 @@ def context(tmp_path: Path) -> Context:
     return open_context(Settings(home=tmp_path, max_attempts=2))
 
 
-def failing(monkeypatch: pytest.MonkeyPatch, kind: str, error: BaseException, sample: int | None = 0) -> list[int]:
+def fail_items(monkeypatch: pytest.MonkeyPatch, kind: str, error: BaseException, sample: int | None = 0) -> list[int]:
     """Let the items of one sample (None: all) end with `error`; a list that grows by their attempts."""
     handler, attempts = dispatch._HANDLERS[kind], []
 
@@ -68,7 +68,7 @@ def test_unforeseen_error_is_recorded_and_the_item_lost_at_the_cap(
 ) -> None:
     """An unforeseen error is recorded with its item which is lost at the attempt cap."""
     error = UNFORESEEN[name]
-    attempts = failing(monkeypatch, "design", error, None)
+    attempts = fail_items(monkeypatch, "design", error, None)
     item = claimed(context)
     dispatch.run_item(context, item.id, str(item.owner))
     left = queue.get(context.database, item.id)
@@ -84,8 +84,8 @@ def test_unforeseen_error_is_recorded_and_the_item_lost_at_the_cap(
     assert len(said) == 1 and type(error).__name__ in said[0]
 
 
-def test_what_the_user_can_mend_pauses_the_job_and_says_so(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing(monkeypatch, "design", UsageError("The task is gone.", "Put it back."), None)
+def test_an_error_that_the_user_can_fix_pauses_the_job(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_items(monkeypatch, "design", UsageError("The task is gone.", "Put it back."), None)
     item = claimed(context)
     dispatch.run_item(context, item.id, str(item.owner))
     with context.database.connect() as connection:
@@ -94,15 +94,15 @@ def test_what_the_user_can_mend_pauses_the_job_and_says_so(context: Context, mon
     assert queue.get(context.database, item.id).state == "queued"
 
 
-def test_an_error_of_the_database_is_the_executors_own(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing(monkeypatch, "design", StorageError("The database cannot be used.", "Check it."), None)
+def test_a_database_error_is_raised_in_the_executor(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_items(monkeypatch, "design", StorageError("The database cannot be used.", "Check it."), None)
     item = claimed(context)
     with pytest.raises(StorageError):
         dispatch.run_item(context, item.id, str(item.owner))
 
 
-def test_a_library_that_ends_its_thread_ends_its_item_only(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    failing(monkeypatch, "design", SystemExit(3), None)
+def test_a_library_that_exits_ends_its_item_only(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_items(monkeypatch, "design", SystemExit(3), None)
     item = claimed(context)
     with ThreadPoolExecutor(1) as slot:
         slot.submit(dispatch.run_item, context, item.id, str(item.owner)).result()
@@ -112,7 +112,7 @@ def test_a_library_that_ends_its_thread_ends_its_item_only(context: Context, mon
 def test_the_executor_goes_on_with_the_other_items(
     context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    attempts = failing(monkeypatch, "design", UNFORESEEN["a defect of CPython's"])
+    attempts = fail_items(monkeypatch, "design", UNFORESEEN["a defect of CPython's"])
     job_id = lifecycle.create_job(context, JobSpec.model_validate(SPEC))
     LocalExecutor(context, job_id, 2, None).run()
     with context.database.connect() as connection:

@@ -10,7 +10,7 @@ from rewardsmith.errors import LostItem
 from rewardsmith.storage import queue
 
 
-def test_an_item_can_be_claimed_finished_and_lost_only_as_the_fence_allows(tmp_path):
+def test_the_fence_decides_who_may_finish_or_lose_an_item(tmp_path):
     context = fresh(tmp_path)
     job_id = start(context)
     item = queue.claim(context.database, "one", 60, job_id)

@@ -30,7 +30,7 @@ from rewardsmith.storage.queue import Item
         ({"a": 0.3, "b": 1.0, "c": 0.01}, {"b": 2, "c": 1}, "b"),  # a fault ends it early
     ],
 )
-def test_favourites_train_one_by_one_until_one_reaches_the_target(tmp_path, scores, trained, best):
+def test_candidates_train_in_predicted_order_until_one_succeeds(tmp_path, scores, trained, best):
     context = fresh(tmp_path)
     job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, steps=10**6)
     ranked = play(context, job_id, Rated(scores), random.Random(1))
@@ -46,7 +46,7 @@ def test_favourites_train_one_by_one_until_one_reaches_the_target(tmp_path, scor
         assert causes[name].startswith("not trained: ") and causes[name].endswith("reached the target")
 
 
-def test_a_persons_own_program_is_the_favourite(tmp_path):
+def test_a_user_s_own_program_trains_first(tmp_path):
     context = fresh(tmp_path)
     job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0)
     with context.database.begin() as connection:
@@ -62,7 +62,7 @@ def test_a_persons_own_program_is_the_favourite(tmp_path):
     assert first.key.candidate == f"{job_id}-1seed"
 
 
-def test_the_favourite_is_chosen_once_repairs_have_been_checked(tmp_path):
+def test_the_order_is_predicted_once_repairs_have_been_checked(tmp_path):
     class RepairedIsEasiest(World):
         def draw(self, item: Item) -> float:
             return 0.2 if item.key.kind == "check" and item.key.candidate.endswith("1a") else 0.9

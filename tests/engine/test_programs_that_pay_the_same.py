@@ -16,7 +16,7 @@ from rewardsmith.storage.queue import Item
 
 @pytest.mark.parametrize("order", range(4))
 @pytest.mark.parametrize("together", [True, False])
-def test_of_candidates_of_a_round_that_pay_the_same_the_first_by_id_trains(tmp_path, order, together):
+def test_of_duplicate_candidates_the_first_by_id_trains(tmp_path, order, together):
     context = fresh(tmp_path)
     job_id = start(context, iterations=1, samples=3, confirm=0, favourite_first=not together)
     play(context, job_id, AllTheSame(0), random.Random(order))
@@ -27,7 +27,7 @@ def test_of_candidates_of_a_round_that_pay_the_same_the_first_by_id_trains(tmp_p
     assert causes["1b"] == causes["1c"] and f"pays exactly what {job_id}-1a pays" in causes["1b"]
 
 
-def test_a_person_s_own_program_trains_whatever_pays_the_same(tmp_path):
+def test_a_user_s_program_trains_even_if_it_is_a_duplicate(tmp_path):
     context = fresh(tmp_path)
     spec = JobSpec(task=TASK, iterations=1, samples=2, confirm=0, steps=1000, method="free")
     job_id = lifecycle.create_job(context, spec, "def reward(prev, action, state, memory):\n    return 1.0\n")
@@ -38,7 +38,7 @@ def test_a_person_s_own_program_trains_whatever_pays_the_same(tmp_path):
     assert trained == {f"{job_id}-1seed"}
 
 
-def test_repair_that_pays_like_a_design_is_compared_with_it(tmp_path):
+def test_a_repair_that_duplicates_a_design_is_not_trained_twice(tmp_path):
     """A repair that comes to pay what a first design pays is compared with it."""
 
     class RepairedToTheSame(AllTheSame):

@@ -41,7 +41,7 @@ def context(tmp_path) -> Context:
 
 
 @pytest.fixture
-def fake(monkeypatch) -> Fake:
+def fake_model(monkeypatch) -> Fake:
     made = Fake()
 
     def open_role(context, snapshot, item, role, candidate):
@@ -94,7 +94,7 @@ def answer_next(context: Context, trial: queue.Item) -> None:
     pytest.fail("no question was queued")
 
 
-def test_a_question_is_answered_by_another_slot_and_charged_to_the_job(context, fake):
+def test_a_question_is_answered_by_another_slot_and_charged_to_the_job(context, fake_model):
     trial = trial_of(context)
     thread, got = ask(context, trial, question(1, "a"))
     answer_next(context, trial)
@@ -106,19 +106,19 @@ def test_a_question_is_answered_by_another_slot_and_charged_to_the_job(context, 
     assert not snapshot.items_of("ask")  # the job's course does not depend on questions
 
 
-def test_interrupted_question_is_asked_once(context, fake):
+def test_interrupted_question_is_asked_once(context, fake_model):
     """The same question after an interruption is not asked again but another one is."""
     trial = trial_of(context)
     for prompt in ("a", "a", "b"):
         thread, got = ask(context, trial, question(1, prompt))
-        if not (prompt == "a" and fake.asked):
+        if not (prompt == "a" and fake_model.asked):
             answer_next(context, trial)
         thread.join(10)
         assert got[0].text == f"heard {prompt}"
-    assert fake.asked == ["a", "b"]
+    assert fake_model.asked == ["a", "b"]
 
 
-def test_verifier_and_labeller_of_one_trial_do_not_get_each_others_answers(context, fake):
+def test_verifier_and_labeller_of_a_trial_get_their_own_answers(context, fake_model):
     trial = trial_of(context)
     asked = [ask(context, trial, question(1, role, role)) for role in (VERIFIER, LABELLER)]
     for _ in asked:
@@ -128,15 +128,15 @@ def test_verifier_and_labeller_of_one_trial_do_not_get_each_others_answers(conte
         assert got[0].text == f"heard {role}"
 
 
-def test_a_spent_budget_is_told_to_the_trial(context, fake):
+def test_the_trial_is_notified_of_a_spent_budget(context, fake_model):
     trial = trial_of(context, calls=0)
     thread, got = ask(context, trial, question(1, "a"))
     answer_next(context, trial)
     thread.join(10)
-    assert isinstance(got[0], BudgetSpent) and "0 calls" in str(got[0]) and not fake.asked
+    assert isinstance(got[0], BudgetSpent) and "0 calls" in str(got[0]) and not fake_model.asked
 
 
-def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake):
+def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake_model):
     trial = trial_of(context)
     thread, got = ask(context, trial, question(1, "a"))
     for _ in range(500):
@@ -147,7 +147,7 @@ def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake):
     with context.database.begin() as connection:
         queue.withdraw_questions(connection, trial)
     thread.join(10)
-    assert isinstance(got[0], LostItem) and not fake.asked
+    assert isinstance(got[0], LostItem) and not fake_model.asked
 
 
 def test_reported_steps_never_fall_after_an_older_checkpoint(context):

@@ -49,7 +49,7 @@ def job(tmp_path_factory):
     return folder
 
 
-def test_show_tells_of_the_second_trial_and_its_settings(job):
+def test_show_reports_the_second_trial_and_its_settings(job):
     (found,) = json.loads(in_process(job, "show", "latest-1seed", "--format", "json").stdout)
     assert found["adjustment"]["reason"] == "drowned" and found["adjustment"]["training"] == {"entropy": 0.05}
     trials = {t["purpose"]: t for t in found["trials"] if t["purpose"] != "confirm"}
@@ -62,6 +62,6 @@ def test_show_tells_of_the_second_trial_and_its_settings(job):
     assert "learner, late in training: " in shown and "retrain" in shown
 
 
-def test_why_and_the_diagnosis_tell_of_it_too(job):
+def test_why_and_the_diagnosis_report_the_second_trial(job):
     told = " ".join(in_process(job, "why", "latest-1seed").stdout.split())
     assert "diagnosis: drowned - " in told and "the bonus pays" in told and "settings: drowned: trained" in told

@@ -186,7 +186,7 @@ def test_a_second_trial_that_fails_leaves_the_first(tmp_path):
 
 
 @pytest.mark.parametrize("found", [LESS_ENTROPY, LESS_WEIGHT])
-def test_no_candidate_trains_once_more_on_a_budget_that_cannot_pay_it(tmp_path, found):
+def test_no_candidate_retrains_beyond_the_budget(tmp_path, found):
     # The claim costs 4,000 steps, the baseline and a candidate 1,000 each.
     for limit, count in ((6_999, 0), (7_000, 1)):
         context, job_id = begin(tmp_path / str(limit), budget={"env_steps": limit})
@@ -194,7 +194,7 @@ def test_no_candidate_trains_once_more_on_a_budget_that_cannot_pay_it(tmp_path, 
         assert len(again(read(context, job_id)[1])) == count
 
 
-def test_several_share_out_what_the_budget_pays(tmp_path):
+def test_several_candidates_share_the_remaining_budget(tmp_path):
     context, job_id = begin(tmp_path, samples=3, confirm=0, budget={"env_steps": 5_000}, favourite_first=False)
     play(context, job_id, Hidden(LESS_WEIGHT, 0.5), random.Random(0))
     assert len(again(read(context, job_id)[1])) == 1
@@ -211,7 +211,7 @@ def test_a_second_trial_that_is_lost_leaves_the_first(tmp_path):
     assert candidates["1a"].state == "trained" and "it was lost: no disk" in candidates["1a"].adjustment["note"]
 
 
-def test_the_command_line_turns_it_off():
+def test_the_command_line_turns_retraining_off():
     from rewardsmith.cli.asked_job import AskedJob, read_job
 
     assert read_job(AskedJob({"task": "CartPole-v1", "retrain": False}), None)[0].retrain is False
@@ -225,7 +225,7 @@ def test_with_retrain_off_nothing_trains_once_more(tmp_path):
     assert again(items) == [] and candidates["1a"].adjustment is None
 
 
-def test_a_given_reward_that_is_only_trained_is_trained_as_it_is(tmp_path):
+def test_rewardsmith_train_never_adjusts_a_given_reward(tmp_path):
     context = fresh(tmp_path)
     from rewardsmith.spec import JobSpec
 
@@ -295,7 +295,7 @@ def test_an_adjusted_candidate_goes_on_with_its_settings_at_the_next_rung(tmp_pa
     assert candidates["1b"].state == "dead" and "not promoted from rung 1" in candidates["1b"].cause_of_death
 
 
-def test_nobody_trains_once_more_beside_one_that_reached_the_target(tmp_path):
+def test_no_candidate_retrains_beside_one_that_reached_the_target(tmp_path):
     class OneIsGood(Hidden):
         def draw(self, item: Item) -> float:
             good = item.key.kind == "train" and item.key.candidate.endswith("a")

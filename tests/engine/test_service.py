@@ -42,7 +42,7 @@ def job_of(context: Context, job_id: str) -> records.Job:
         return records.get_job(connection, job_id)
 
 
-def test_the_urgent_goes_first_then_first_come(context):
+def test_items_are_claimed_by_priority_then_by_age(context):
     first, second, urgent = submit(context), submit(context), submit(context, priority=5)
     order = []
     while (item := claim(context)) is not None:
@@ -51,7 +51,7 @@ def test_the_urgent_goes_first_then_first_come(context):
     assert order == sorted(order, key=[urgent, first, second].index)
 
 
-def test_a_later_priority_counts_for_what_still_waits(context):
+def test_a_changed_priority_applies_to_queued_items(context):
     first, second = submit(context), submit(context)
     service.set_priority(context, second, 1)
     assert claim(context).key.job_id == second
@@ -70,7 +70,7 @@ def test_local_jobs_are_left_to_their_own_executor(context):
     assert hints.take_due(context.database, 0.0) == []
 
 
-def test_a_hint_is_sent_once_then_again_only_after_a_while(context):
+def test_a_notification_is_repeated_only_after_an_interval(context):
     job = submit(context)
     sent = hints.take_due(context.database, 30.0)
     assert {kind for _, kind in sent} == {"baseline", "design"}
@@ -83,7 +83,7 @@ def test_a_hint_is_sent_once_then_again_only_after_a_while(context):
     assert hints.take_due(context.database, None, job) == sent[:1]
 
 
-def test_what_goes_back_to_the_queue_is_hinted_at_once(context):
+def test_a_requeued_item_is_notified_at_once(context):
     submit(context)
     hints.take_due(context.database, 30.0)
     item = claim(context)
@@ -103,7 +103,7 @@ def test_pause_takes_trials_from_their_workers_uncounted(context):
     assert claim(context, kinds=["baseline"]).id == item.id
 
 
-def test_retry_revives_what_was_lost(context):
+def test_retry_requeues_lost_items(context):
     job = submit(context)
     item = claim(context, kinds=["baseline"])
     assert queue.give_back(context.database, item, "out of memory", 1) == "lost"
@@ -163,7 +163,7 @@ def test_a_spent_time_limit_ends_a_submitted_job(context):
     ],
     ids=str,
 )
-def test_a_spec_cannot_reach_for_the_worker(context, tmp_path, asked):
+def test_a_spec_with_settings_of_the_worker_is_refused(context, tmp_path, asked):
     with pytest.raises(service.NotServed):
         submit(context, **asked)
     with read(context.database) as connection:
@@ -175,7 +175,7 @@ def test_a_spec_cannot_reach_for_the_worker(context, tmp_path, asked):
     [({"api_base": "http://evil.example"}, "keys"), ({"method": "of-another-version"}, "no method")],
     ids=str,
 )
-def test_a_worker_looks_for_itself_at_rows_that_others_wrote(context, written, told):
+def test_a_worker_validates_rows_that_other_processes_wrote(context, written, told):
     job = submit(context)
     with context.database.begin() as connection:
         spec = {**job_of(context, job).spec, **written}
@@ -211,11 +211,11 @@ def test_a_setting_that_is_not_listed_is_refused(monkeypatch):
         "synth",
     ],
 )
-def test_models_are_served_by_the_names_that_providers_give_them(name):
+def test_models_are_served_under_the_providers_names(name):
     service.check_served(read_spec({**SPEC, "model": name}))
 
 
-def test_set_puts_values_in_where_dots_lead():
+def test_set_writes_values_at_dotted_paths():
     changed = with_changes({"task": "a", "budget": {"calls": 1}}, ["budget.tokens=5", "rungs=[0.5, 1.0]", "task=b"])
     assert changed == {"task": "b", "budget": {"calls": 1, "tokens": 5}, "rungs": [0.5, 1.0]}
     with pytest.raises(UsageError, match="KEY=VALUE"):

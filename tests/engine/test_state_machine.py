@@ -63,7 +63,7 @@ def test_repairs_follow_failed_checks_only_and_stop_at_the_limit(tmp_path):
     assert sorted(names) == ["1a", "1a2", "1a3", "sparse"]
 
 
-def test_the_budget_of_environment_steps_keeps_the_claim_paid(tmp_path):
+def test_the_step_budget_reserves_the_steps_of_the_claim(tmp_path):
     context = fresh(tmp_path)
     with pytest.raises(UsageError, match="cannot pay the claim"):
         start(context, budget={"env_steps": 4000})
@@ -77,7 +77,7 @@ def test_the_budget_of_environment_steps_keeps_the_claim_paid(tmp_path):
     assert dead
 
 
-def test_nobody_trains_while_a_check_of_the_round_is_open(tmp_path):
+def test_no_candidate_trains_while_a_check_of_the_round_is_open(tmp_path):
     context = fresh(tmp_path)
     job_id = start(context, iterations=1, samples=2, confirm=0)
     world = LaterIsEasier(0)

@@ -71,7 +71,7 @@ def designed(context: Context, job: str, *gains: float) -> None:
         advance(context, job)
 
 
-def test_every_prompt_of_a_round_waits_at_once_and_each_answer_is_taken(tmp_path):
+def test_all_prompts_of_a_round_wait_and_each_answer_is_used(tmp_path):
     context, job = start(tmp_path)
     assert work(context, job, "design") == 2
     questions = steering.pending(context)
@@ -103,7 +103,7 @@ def test_every_prompt_of_a_round_waits_at_once_and_each_answer_is_taken(tmp_path
         "",
     ],
 )
-def test_an_answer_is_written_to_no_path_that_a_row_names(tmp_path, name):
+def test_no_answer_is_written_to_a_path_from_a_database_row(tmp_path, name):
     context, job = start(tmp_path / "home", samples=1)
     work(context, job, "design")
     (asked,) = steering.pending(context)
@@ -178,7 +178,7 @@ def test_a_vetoed_candidate_trains_no_more_and_is_never_the_best(tmp_path):
         steering.veto(context, f"{job}-sparse")
 
 
-def test_a_veto_while_others_train_leaves_the_race_to_them(tmp_path):
+def test_after_a_veto_the_other_candidates_go_on_training(tmp_path):
     context, job = start(tmp_path)
     designed(context, job, 1.0, 2.0)
     steering.veto(context, f"{job}-1a")
@@ -252,7 +252,7 @@ class Says:
 REQUEST = Request("critic", "p", "s", ReplayKey("critic", 1, 0))
 
 
-def test_fallbacks_are_asked_in_order_and_the_first_failure_is_told():
+def test_fallbacks_are_called_in_order_and_the_first_error_is_kept():
     models = [Says("one", "key"), Says("two", "server"), Says("three"), Says("four")]
     assert FallbackModel(models).complete(REQUEST).text == "three"
     assert [m.asked for m in models] == [1, 1, 1, 0]

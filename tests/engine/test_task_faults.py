@@ -117,7 +117,7 @@ def describe(folder: Path, fault: str, at: int = 3, success: str = "x >= 9") -> 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_an_environment_does_wrong_is_the_task_s_fault_and_named(tmp_path, fault):
+def test_faults_of_an_environment_are_named_as_the_task_s(tmp_path, fault):
     task = get_task(describe(tmp_path, fault))
     with pytest.raises(TaskError) as raised:
         batch = task.batch(2, "train")
@@ -129,7 +129,7 @@ def test_what_an_environment_does_wrong_is_the_task_s_fault_and_named(tmp_path, 
     assert len(str(raised.value).splitlines()) == 2
 
 
-def test_a_success_condition_that_cannot_be_computed_is_the_task_s_fault(tmp_path):
+def test_an_uncomputable_success_condition_is_the_task_s_fault(tmp_path):
     batch = get_task(describe(tmp_path, "", success="1 / (x - x) > 2")).batch(1, "train")
     batch.reset(0)
     with pytest.raises(TaskError, match="ZeroDivisionError"):
@@ -158,7 +158,7 @@ def work(context: Context, job: str, kind: str) -> queue.Item:
     return queue.get(context.database, claimed.id)
 
 
-def ended(context: Context, job: str) -> records.Job:
+def job_that_ended(context: Context, job: str) -> records.Job:
     with context.database.connect() as connection:
         found = records.get_job(connection, job)
         left = [i.state for i in records.items_of(connection, job)]
@@ -183,7 +183,7 @@ def test_environment_fault_in_the_baseline_ends_the_job(tmp_path, fault):
     context, job = start(tmp_path, fault, at=30)
     item = work(context, job, "baseline")
     assert item.state == "failed"
-    found = ended(context, job)
+    found = job_that_ended(context, job)
     assert found.state == "failed" and FAULTS[fault][0] in found.note
     with context.database.connect() as connection:
         (trial,) = records.trials_of(connection, job_id=job)
@@ -194,11 +194,11 @@ def test_environment_fault_in_the_baseline_ends_the_job(tmp_path, fault):
 def test_an_environment_that_fails_in_a_check_ends_the_job_with_its_error(tmp_path, fault):
     context, job = start(tmp_path, fault, 10, model="none")
     assert work(context, job, "check").state == "failed"
-    found = ended(context, job)
+    found = job_that_ended(context, job)
     assert found.state == "failed" and FAULTS[fault][0] in found.note
 
 
-def test_what_a_failing_environment_left_undone_is_shown_as_such(tmp_path):
+def test_work_left_undone_by_a_failing_environment_is_shown(tmp_path):
     context, job = start(tmp_path, "step", 10, model="none")
     work(context, job, "check")
     with context.database.connect() as connection:
@@ -223,7 +223,7 @@ def test_job_ended_by_its_environment_continues_with_extend(tmp_path, monkeypatc
     assert trial.state == "done" and trial.failure is None
 
 
-def test_run_says_in_two_lines_what_the_environment_did_and_does_not_loop(tmp_path):
+def test_run_reports_a_failing_environment_in_two_lines(tmp_path):
     for file in CASE.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     asked = ("--iterations", "1", "--samples", "1", "--steps", "4096", "--confirm", "0", *FEW_EPISODES)

@@ -40,7 +40,7 @@ def context(tmp_path: Path) -> Context:
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Path:
+def line_description(tmp_path: Path) -> Path:
     """The case's description and module, under a name that this process has not imported yet."""
     name = f"stored_line_{next(_NUMBER)}"
     folder = tmp_path / "mine"
@@ -51,8 +51,8 @@ def line(tmp_path: Path) -> Path:
     return folder / "line.yaml"
 
 
-def module_of(line: Path) -> Path:
-    return next(line.parent.glob("stored_line_*.py"))
+def module_of(line_description: Path) -> Path:
+    return next(line_description.parent.glob("stored_line_*.py"))
 
 
 def spec_of(task: Path | str, **values) -> JobSpec:
@@ -64,53 +64,53 @@ def stored(context: Context, job_id: str) -> JobSpec:
         return JobSpec.model_validate(records.get_job(connection, job_id).spec)
 
 
-def edit(line: Path) -> None:
-    line.write_text(line.read_text().replace("x >= 9", "x >= 3"))
+def edit(line_description: Path) -> None:
+    line_description.write_text(line_description.read_text().replace("x >= 9", "x >= 3"))
 
 
-def test_a_job_stores_the_text_the_folder_and_the_hashes(context, line):
-    text = line.read_text()
-    spec = stored(context, lifecycle.create_job(context, spec_of(line)))
+def test_a_job_stores_the_text_the_folder_and_the_hashes(context, line_description):
+    text = line_description.read_text()
+    spec = stored(context, lifecycle.create_job(context, spec_of(line_description)))
     assert spec.description is not None
-    assert spec.description.text == text and spec.description.folder == str(line.parent)
-    assert list(spec.description.files) == [module_of(line).name]
+    assert spec.description.text == text and spec.description.folder == str(line_description.parent)
+    assert list(spec.description.files) == [module_of(line_description).name]
 
 
 def test_a_task_by_its_id_stores_no_description(context):
     assert stored(context, lifecycle.create_job(context, spec_of("MountainCar-v0"))).description is None
 
 
-def test_an_edited_file_does_not_change_what_a_stored_job_means(context, line, monkeypatch, tmp_path):
-    job = lifecycle.create_job(context, spec_of(line))
-    edit(line)
+def test_an_edited_file_does_not_change_what_a_stored_job_means(context, line_description, monkeypatch, tmp_path):
+    job = lifecycle.create_job(context, spec_of(line_description))
+    edit(line_description)
     monkeypatch.chdir(tmp_path)
     spec = stored(context, job)
     assert get_task(spec.task, spec.description).success_rule.endswith("x >= 9.")
-    line.unlink()
+    line_description.unlink()
     assert get_task(spec.task, spec.description).success_rule.endswith("x >= 9.")
     lifecycle.extend_job(context, job, 1)
     assert stored(context, job).description == spec.description
 
 
-def test_the_same_command_with_an_edited_file_or_module_is_another_job(context, line):
-    first, _ = starting.start(context, spec_of(line))
-    assert starting.start(context, spec_of(line)) == (first, True)
-    edit(line)
-    second, resumed = starting.start(context, spec_of(line))
+def test_the_same_command_with_an_edited_file_or_module_is_another_job(context, line_description):
+    first, _ = starting.start(context, spec_of(line_description))
+    assert starting.start(context, spec_of(line_description)) == (first, True)
+    edit(line_description)
+    second, resumed = starting.start(context, spec_of(line_description))
     assert second != first and not resumed
-    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
-    third, resumed = starting.start(context, spec_of(line))
+    module_of(line_description).write_text(module_of(line_description).read_text() + "# edited\n")
+    third, resumed = starting.start(context, spec_of(line_description))
     assert third not in (first, second) and not resumed
 
 
-def test_the_same_task_in_another_folder_is_the_same_command(line, tmp_path):
-    one = with_description(spec_of("line.yaml", description=None).model_copy(update={"task": str(line)}))
+def test_the_same_task_in_another_folder_is_the_same_command(line_description, tmp_path):
+    one = with_description(spec_of("line.yaml", description=None).model_copy(update={"task": str(line_description)}))
     assert one.description is not None
     moved = one.description.model_copy(update={"folder": "/elsewhere", "changes": ("yesterday",)})
     assert one.fingerprint() == one.model_copy(update={"description": moved}).fingerprint()
 
 
-def test_a_job_without_a_description_is_found_by_the_hash_it_always_had():
+def test_the_fingerprint_ignores_an_absent_description():
     spec = spec_of("MountainCar-v0")
     asked = spec.model_dump(mode="json")
     del asked["description"]
@@ -121,67 +121,71 @@ def test_a_job_without_a_description_is_found_by_the_hash_it_always_had():
 
 
 @pytest.mark.parametrize("command", ["extend", "resume"])
-def test_a_changed_module_stops_what_goes_on_and_is_named(command, context, line):
-    job = lifecycle.create_job(context, spec_of(line))
+def test_a_changed_module_stops_the_job_and_is_named(command, context, line_description):
+    job = lifecycle.create_job(context, spec_of(line_description))
     lifecycle.pause_job(context, job, "for a while")
-    module_of(line).write_text(module_of(line).read_text().replace("40", "41"))
+    module_of(line_description).write_text(module_of(line_description).read_text().replace("40", "41"))
     with pytest.raises(TaskChanged) as caught:
         lifecycle.extend_job(context, job, 1) if command == "extend" else lifecycle.resume_job(context, job)
-    assert module_of(line).name in caught.value.cause and "--accept-task-change" in caught.value.remedy
+    assert module_of(line_description).name in caught.value.cause and "--accept-task-change" in caught.value.remedy
     with read(context.database) as connection:
         assert records.get_job(connection, job).state == "paused"
 
 
-def test_an_accepted_change_goes_on_and_marks_the_job(context, line):
-    job = lifecycle.create_job(context, spec_of(line))
+def test_a_job_with_an_accepted_change_continues_and_is_marked(context, line_description):
+    job = lifecycle.create_job(context, spec_of(line_description))
     lifecycle.pause_job(context, job, "for a while")
     assert accept_task_change(context, job) == []
-    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
-    assert accept_task_change(context, job) == [f"{module_of(line).name} in {line.parent}"]
+    module_of(line_description).write_text(module_of(line_description).read_text() + "# edited\n")
+    assert accept_task_change(context, job) == [f"{module_of(line_description).name} in {line_description.parent}"]
     described = stored(context, job).description
-    assert described is not None and len(described.changes) == 1 and module_of(line).name in described.changes[0]
+    assert (
+        described is not None
+        and len(described.changes) == 1
+        and module_of(line_description).name in described.changes[0]
+    )
     lifecycle.resume_job(context, job)
     with read(context.database) as connection:
         assert [e["kind"] for e in latest_events(connection, 2, job)] == ["resumed", "task changed"]
     home = {"REWARDSMITH_HOME": str(context.settings.home), "REWARDSMITH_DATABASE_URL": context.settings.url}
-    shown = in_process(line.parent, "show", job, env=home)
+    shown = in_process(line_description.parent, "show", job, env=home)
     assert (
         f"the task changed during the job; results before and after are not comparable: {described.changes[0]}"
         in " ".join(shown.stdout.split())
     )
 
 
-def test_a_module_that_is_gone_cannot_be_accepted(context, line):
-    job = lifecycle.create_job(context, spec_of(line))
-    sys.modules.pop(module_of(line).stem, None)
-    module_of(line).unlink()
+def test_a_missing_module_cannot_be_accepted(context, line_description):
+    job = lifecycle.create_job(context, spec_of(line_description))
+    sys.modules.pop(module_of(line_description).stem, None)
+    module_of(line_description).unlink()
     with pytest.raises(UsageError, match="cannot be opened"):
         accept_task_change(context, job)
 
 
-def test_a_module_that_changes_while_the_job_runs_pauses_it(context, line):
-    job = lifecycle.create_job(context, spec_of(line))
-    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+def test_a_module_that_changes_while_the_job_runs_pauses_it(context, line_description):
+    job = lifecycle.create_job(context, spec_of(line_description))
+    module_of(line_description).write_text(module_of(line_description).read_text() + "# edited\n")
     item = queue.claim(context.database, "me", 60, job)
     assert item is not None
     run_item(context, item.id, "me")
     with read(context.database) as connection:
         found = records.get_job(connection, job)
-    assert found.state == "paused" and module_of(line).name in (found.note or "")
+    assert found.state == "paused" and module_of(line_description).name in (found.note or "")
 
 
-def test_a_process_that_loads_tasks_is_told_the_stored_one(context, line):
-    spec = stored(context, lifecycle.create_job(context, spec_of(line)))
-    edit(line)
+def test_a_process_that_loads_tasks_gets_the_stored_description(context, line_description):
+    spec = stored(context, lifecycle.create_job(context, spec_of(line_description)))
+    edit(line_description)
     name, described = read_key(task_key(spec))
     assert get_task(name, described).success_rule.endswith("x >= 9.")
     assert read_key(task_key(spec_of("MountainCar-v0"))) == ("MountainCar-v0", None)
 
 
-def test_an_environment_that_does_not_fit_makes_no_job(context, line):
-    line.write_text(line.read_text().replace("high: 9", "high: 5"))
+def test_an_environment_unlike_its_description_makes_no_job(context, line_description):
+    line_description.write_text(line_description.read_text().replace("high: 9", "high: 5"))
     with pytest.raises(UsageError, match="allows 9 for x"):
-        lifecycle.create_job(context, spec_of(line))
+        lifecycle.create_job(context, spec_of(line_description))
     with read(context.database) as connection:
         assert connection.execute(job_table.select()).all() == []
 
@@ -194,24 +198,24 @@ def exported(context: Context, job: str, out: Path, folder: Path, *options: str)
     return in_process(folder, "export", f"{job}-1seed", "--out", str(out), *options, env=home)
 
 
-def test_export_uses_the_stored_text_from_any_folder(context, line, tmp_path):
-    job = lifecycle.create_job(context, spec_of(line), REWARD)
-    text = line.read_text()
-    edit(line)
+def test_export_uses_the_stored_text_from_any_folder(context, line_description, tmp_path):
+    job = lifecycle.create_job(context, spec_of(line_description), REWARD)
+    text = line_description.read_text()
+    edit(line_description)
     ran = exported(context, job, tmp_path / "out", tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "out" / "task.yaml").read_text() == text
     reward = (tmp_path / "out" / "reward.py").read_text()
-    assert "return x >= 9" in reward and f"gymnasium.make('{module_of(line).stem}:Line-v0')" in reward
+    assert "return x >= 9" in reward and f"gymnasium.make('{module_of(line_description).stem}:Line-v0')" in reward
     assert in_process(tmp_path, "verify", "out").returncode == 0
 
 
-def test_export_stops_at_a_changed_module_unless_accepted(context, line, tmp_path):
+def test_export_stops_at_a_changed_module_unless_accepted(context, line_description, tmp_path):
     """Export stops at a changed module and marks the card if told to go on."""
-    job = lifecycle.create_job(context, spec_of(line), REWARD)
-    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+    job = lifecycle.create_job(context, spec_of(line_description), REWARD)
+    module_of(line_description).write_text(module_of(line_description).read_text() + "# edited\n")
     ran = exported(context, job, tmp_path / "out", tmp_path)
-    assert ran.returncode == 2 and module_of(line).name in ran.stderr and not (tmp_path / "out").exists()
+    assert ran.returncode == 2 and module_of(line_description).name in ran.stderr and not (tmp_path / "out").exists()
     ran = exported(context, job, tmp_path / "out", tmp_path, "--accept-task-change")
     assert ran.returncode == 0, ran.stderr
     assert "The task's module changed while the job ran" in (tmp_path / "out" / "card.md").read_text()
@@ -272,9 +276,9 @@ def test_worker_refuses_a_description_in_a_submitted_job(context):
     assert "line_env" not in sys.modules
 
 
-def test_a_worker_s_process_opens_no_task_file_whatever_the_job_says(line, monkeypatch):
+def test_a_worker_s_process_opens_no_task_file_whatever_the_job_says(line_description, monkeypatch):
     monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "1")
-    for opened in (lambda: get_task(str(line)), lambda: get_task("CartPole-v1", FORGED)):
+    for opened in (lambda: get_task(str(line_description)), lambda: get_task("CartPole-v1", FORGED)):
         with pytest.raises(UsageError, match="workers of the service do not open task files"):
             opened()
     get_task("CartPole-v1").batch(1, "train").close()
@@ -291,26 +295,26 @@ def test_a_worker_begins_by_refusing_task_files(monkeypatch):
 # A recording brings its task with it
 
 
-def test_replay_uses_the_recorded_description(line, tmp_path):
+def test_replay_uses_the_recorded_description(line_description, tmp_path):
     """A recorded job is replayed on its own description unless a task is named."""
     from rewardsmith.cli.asked_job import AskedJob, read_job
 
-    recorded = with_description(spec_of(line)).model_dump(mode="json")
+    recorded = with_description(spec_of(line_description)).model_dump(mode="json")
     cassette = tmp_path / "calls.jsonl"
     cassette.write_text(json.dumps({"version": 1, "job": recorded, "seed_reward": None}) + "\n")
-    edit(line)
+    edit(line_description)
     spec, _ = read_job(AskedJob({"replay": cassette}), None)
     assert spec.description is not None and "x >= 9" in spec.description.text
-    named, _ = read_job(AskedJob({"replay": cassette, "task": str(line)}), None)
+    named, _ = read_job(AskedJob({"replay": cassette, "task": str(line_description)}), None)
     assert named.description is None and "x >= 3" in with_description(named).description.text
-    module_of(line).write_text(module_of(line).read_text() + "# edited\n")
+    module_of(line_description).write_text(module_of(line_description).read_text() + "# edited\n")
     with pytest.raises(UsageError, match="stored_line") as caught:
         with_description(spec)
-    assert f"--task {line}" in caught.value.remedy
+    assert f"--task {line_description}" in caught.value.remedy
 
 
 @pytest.mark.slow
-def test_an_edited_description_leaves_an_extended_job_measured_as_before(tmp_path):
+def test_an_extended_job_keeps_its_stored_description(tmp_path):
     mine = tmp_path / "mine"
     shutil.copytree(CASES / "edited_yaml", mine)
     home = {"REWARDSMITH_HOME": str(tmp_path / "home")}

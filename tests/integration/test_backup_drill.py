@@ -31,7 +31,7 @@ DRILL = re.search(
 
 
 @pytest.fixture
-def keeper(postgres) -> Iterator[str]:
+def password_url(postgres) -> Iterator[str]:
     """The URL of a database whose owner needs a password."""
     if shutil.which("pg_dump") is None or shutil.which("pg_restore") is None:
         pytest.skip("pg_dump is not installed: apt-get install postgresql-client")
@@ -63,19 +63,19 @@ def keeper(postgres) -> Iterator[str]:
     engine.dispose()
 
 
-def test_what_was_backed_up_is_restored_into_an_empty_database_and_listed(keeper, tmp_path):
-    engine = create_engine(keeper)
+def test_a_backup_is_restored_into_an_empty_database(password_url, tmp_path):
+    engine = create_engine(password_url)
     upgrade(engine)
     engine.dispose()
-    database = open_database(keeper)
+    database = open_database(password_url)
     job = service.submit_job(Context(database, Settings(home=tmp_path)), JobSpec(**SPEC), owner="ada")
     database.dispose()
     assert DRILL is not None
     backup, create, restore, look = DRILL[1].strip().splitlines()
-    address = make_url(keeper)
+    address = make_url(password_url)
     own = {"PGHOST": address.host, "PGPORT": str(address.port), "PGUSER": "keeper", "PGPASSWORD": PASSWORD}
     words = backup.split("#")[0].split()
-    ran = in_process(tmp_path, *words[1:], env={"REWARDSMITH_DATABASE_URL": keeper})
+    ran = in_process(tmp_path, *words[1:], env={"REWARDSMITH_DATABASE_URL": password_url})
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "rewards.dump").stat().st_mode & 0o077 == 0
     for line in (create, restore):
@@ -98,8 +98,8 @@ def _functions_are_nobodys_and_work(url: str, home: Path) -> None:
     database.dispose()
 
 
-def test_a_wrong_password_leaves_no_file(keeper, tmp_path):
-    wrong = make_url(keeper).set(password="wrong").render_as_string(hide_password=False)
+def test_a_wrong_password_leaves_no_file(password_url, tmp_path):
+    wrong = make_url(password_url).set(password="wrong").render_as_string(hide_password=False)
     with pytest.raises(StorageError, match="password authentication failed"):
         back_up(wrong, tmp_path / "rewards.dump")
     assert os.listdir(tmp_path) == []  # noqa: PTH208

@@ -30,7 +30,7 @@ from rewardsmith.storage.schema import metadata
 DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
 
 
-def test_the_migrations_make_what_the_models_say(url):
+def test_the_migrations_create_the_tables_of_the_models(url):
     engine = open_database(url)
     with engine.begin() as connection:
         command.check(config_for(connection))
@@ -82,7 +82,7 @@ def test_four_processes_claim_every_item_once(url):
     assert len(claimed) == len(set(claimed)) == 200
 
 
-def test_a_file_that_is_no_database_is_named_with_a_remedy(tmp_path):
+def test_a_file_that_is_not_a_database_is_named_with_a_remedy(tmp_path):
     path = tmp_path / "rewardsmith.db"
     path.write_bytes(b"this is not a database" * 100)
     with pytest.raises(StorageError, match="cannot be used"):
@@ -125,7 +125,7 @@ def revisions() -> list[str]:
 
 
 @pytest.mark.parametrize("revision", revisions())
-def test_every_earlier_revision_can_be_upgraded_with_what_it_holds(url, revision):
+def test_every_earlier_revision_is_upgraded_with_its_rows(url, revision):
     engine = create_engine(url)
     if not url.startswith("sqlite"):
         with engine.begin() as connection:

@@ -36,7 +36,7 @@ FREE = (300, 2500)
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_said_and_the_same_command_goes_on(tmp_path):
+def test_a_full_disk_is_reported_and_the_same_command_resumes(tmp_path):
     if shutil.which("unshare") is None:
         pytest.skip("unshare is missing: apt-get install util-linux")
     place, out = tmp_path / "disk", tmp_path / "out"

@@ -75,7 +75,7 @@ def launch(folder: Path, spec: str = TRAINING, ignored: bool = True, **env: str)
     )
 
 
-def of_folder(folder: Path) -> list[int]:
+def processes_of_commands(folder: Path) -> list[int]:
     """Every process of a command given in `folder`, but for reward hosts, which live in /."""
     return processes(folder, "python")
 
@@ -109,7 +109,7 @@ def during_training(folder: Path) -> bool:
     return bool(query(folder, "SELECT 1 FROM trials WHERE state = 'running' AND steps > 0"))
 
 
-def uncounted(folder: Path) -> bool:
+def no_attempt_counted(folder: Path) -> bool:
     """Whether every interrupted item can be claimed again, and has lost no attempt."""
     open_items = query(folder, "SELECT state, attempt, owner FROM work_items WHERE state IN ('leased', 'queued')")
     return bool(open_items) and all(item == ("queued", 0, None) for item in open_items)
@@ -135,13 +135,13 @@ def test_a_training_job_in_the_background_pauses_within_five_seconds(tmp_path, s
     assert running.returncode == 0
     assert "error:" not in said and "is paused" in said and "rewardsmith resume" in said
     assert states(tmp_path) == ["paused"]
-    wait_for(lambda: not of_folder(tmp_path) and not hosts_left(known), 5)
+    wait_for(lambda: not processes_of_commands(tmp_path) and not hosts_left(known), 5)
     assert query(
         tmp_path, "SELECT count(*) FROM work_items WHERE state = 'leased' OR (state = 'queued' AND attempt > 0)"
     ) == [(0,)]
 
 
-def test_an_item_in_the_middle_of_a_long_step_is_left_and_not_counted(tmp_path):
+def test_an_item_in_a_long_step_is_released_uncounted(tmp_path):
     (tmp_path / "slow.yaml").write_text(SLOW_TASK)
     (tmp_path / "slow_env.py").write_text(SLOW_ENV)
     spec = SPEC.replace("MiniGrid-Empty-5x5-v0", "slow.yaml").replace("verification: false", "verification: true")
@@ -149,27 +149,27 @@ def test_an_item_in_the_middle_of_a_long_step_is_left_and_not_counted(tmp_path):
     wait_for(lambda: (tmp_path / "stepped").exists())
     said, seconds = interrupt(running)
     assert seconds < SECONDS and running.returncode == 0 and "error:" not in said
-    assert not of_folder(tmp_path)
-    assert uncounted(tmp_path)
+    assert not processes_of_commands(tmp_path)
+    assert no_attempt_counted(tmp_path)
     assert query(tmp_path, "SELECT count(*) FROM work_items WHERE kind = 'design' AND state = 'queued'") == [(1,)]
 
 
-def test_a_call_that_nobody_answers_is_left(tmp_path):
+def test_an_unanswered_call_is_abandoned(tmp_path):
     with Provider(replace(completion("late"), delay_s=120.0)) as provider:
         spec = SPEC + f"model: openai/slow\napi_base: {provider.url}\n"
         running = launch(tmp_path, spec, OPENAI_API_KEY="sk-none", REWARDSMITH_CALL_SECONDS="300")
         wait_for(lambda: bool(provider.asked))
         said, seconds = interrupt(running)
     assert seconds < SECONDS and running.returncode == 0 and "error:" not in said
-    assert states(tmp_path) == ["paused"] and not of_folder(tmp_path)
+    assert states(tmp_path) == ["paused"] and not processes_of_commands(tmp_path)
 
 
-def test_an_executor_that_still_loads_is_ended(tmp_path):
+def test_an_executor_is_ended_while_it_loads(tmp_path):
     running = launch(tmp_path)
     wait_for(lambda: bool(processes(tmp_path, "workers.warm")))
     said, seconds = interrupt(running)
     assert seconds < SECONDS and running.returncode == 0 and "error:" not in said
-    assert states(tmp_path) == ["paused"] and not of_folder(tmp_path)
+    assert states(tmp_path) == ["paused"] and not processes_of_commands(tmp_path)
 
 
 def test_second_interruption_ends_unresponsive_work_at_once(tmp_path):
@@ -181,9 +181,9 @@ def test_second_interruption_ends_unresponsive_work_at_once(tmp_path):
         os.kill(pid, signal.SIGSTOP)
     said, seconds = interrupt(running, signal.SIGINT, signal.SIGINT)
     assert seconds < 3.0 and running.returncode == 0 and "error:" not in said
-    assert states(tmp_path) == ["paused"] and not of_folder(tmp_path)
+    assert states(tmp_path) == ["paused"] and not processes_of_commands(tmp_path)
     wait_for(lambda: not hosts_left(known), 5)
-    assert uncounted(tmp_path)
+    assert no_attempt_counted(tmp_path)
 
 
 def test_the_steps_of_a_resumed_trial_never_fall(tmp_path):
@@ -213,4 +213,4 @@ def test_a_pause_from_another_terminal_is_no_error_and_waits_for_nothing(tmp_pat
     said, _ = running.communicate(timeout=60)
     assert time.monotonic() - began < SECONDS
     assert running.returncode == 0 and "error:" not in said and "is paused" in said
-    assert not of_folder(tmp_path)
+    assert not processes_of_commands(tmp_path)

@@ -119,45 +119,45 @@ def between_iterations(folder: Path) -> bool:
     return bool(query(folder, "SELECT 1 FROM iterations WHERE state = 'done' AND number > 0"))
 
 
-def when(folder: Path, moment: Callable[[Path], bool], victims: Callable[[Path], list[int]]) -> list[int]:
+def processes_at(folder: Path, moment: Callable[[Path], bool], victims: Callable[[Path], list[int]]) -> list[int]:
     """Wait for the moment; who is to die then."""
     wait_for(lambda: moment(folder) and bool(victims(folder)))
     return victims(folder)
 
 
-def test_one_job_outlives_the_end_of_each_of_its_processes(tmp_path, undisturbed):
+def test_a_job_survives_the_kill_of_each_of_its_processes(tmp_path, undisturbed_outcome):
     """Six ends, one after another, in one job; then it has found what an undisturbed one finds."""
     running = launch(tmp_path)
-    kill(when(tmp_path, during_design, lambda f: processes(f, "workers.local")))
+    kill(processes_at(tmp_path, during_design, lambda f: processes(f, "workers.local")))
     assert running.wait(60) == 1
 
-    running = again(tmp_path)
-    kill(when(tmp_path, during_training, trials))
-    kill(when(tmp_path, during_training, warm_parents))
+    running = run_again(tmp_path)
+    kill(processes_at(tmp_path, during_training, trials))
+    kill(processes_at(tmp_path, during_training, warm_parents))
     time.sleep(1)
     assert running.poll() is None, "a trial and its parent are replaced without another command"
 
-    os.kill(when(tmp_path, during_training, lambda _: [running.pid])[0], signal.SIGINT)
+    os.kill(processes_at(tmp_path, during_training, lambda _: [running.pid])[0], signal.SIGINT)
     running.wait(60)
     assert states(tmp_path) == ["paused"]
 
-    running = again(tmp_path)
-    kill(when(tmp_path, during_training, lambda _: [running.pid]))
+    running = run_again(tmp_path)
+    kill(processes_at(tmp_path, during_training, lambda _: [running.pid]))
     running.wait(60)
 
-    running = again(tmp_path)
-    kill(when(tmp_path, between_iterations, lambda f: [*processes(f, "workers."), running.pid]))
+    running = run_again(tmp_path)
+    kill(processes_at(tmp_path, between_iterations, lambda f: [*processes(f, "workers."), running.pid]))
     running.wait(60)
 
-    assert again(tmp_path).wait(240) == 0
+    assert run_again(tmp_path).wait(240) == 0
     assert states(tmp_path) == ["done"], "the same command must go on with the same job"
     job = json.loads(in_process(tmp_path, "ls", "--format", "json").stdout)[0]["job"]
-    assert outcome(tmp_path, job) == undisturbed
+    assert outcome(tmp_path, job) == undisturbed_outcome
     given_back = query(tmp_path, "SELECT text FROM events WHERE kind = 'given back'")
     assert sum("SIGKILL" in text for (text,) in given_back) >= 2
 
 
-def again(folder: Path) -> subprocess.Popen:
+def run_again(folder: Path) -> subprocess.Popen:
     """The same command once more, after the last process of the one before has gone."""
     wait_for(lambda: not processes(folder, "workers."), 60)
     return launch(folder)
@@ -183,7 +183,7 @@ def outcome(folder: Path, job: str) -> list:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> list:
+def undisturbed_outcome(tmp_path_factory) -> list:
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "job.yaml").write_text(SPEC)
     ran = rewardsmith(folder, *COMMAND)

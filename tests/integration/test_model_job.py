@@ -68,7 +68,7 @@ def jobs_in(folder: Path) -> list[dict]:
     return json.loads(in_process(folder, "ls", "--format", "json").stdout)
 
 
-def test_a_recorded_job_runs_again_offline_and_finds_the_same(tmp_path):
+def test_a_recorded_job_is_replayed_offline_with_the_same_result(tmp_path):
     # A fault in between: the recording carries answers, not the provider's bad minutes.
     replies = [completion(BAD), error(503, "overloaded"), completion(GOOD), *[completion(t) for t in (REVIEW, READING)]]
     cassette = tmp_path / "calls.jsonl"
@@ -157,7 +157,7 @@ def test_job_over_http_repairs_reviews_analyzes_and_stores_no_key(tmp_path):
             assert path.is_dir() or secret.encode() not in path.read_bytes(), path
 
 
-def test_samples_are_asked_for_at_the_same_time_and_a_call_limit_is_kept(tmp_path):
+def test_samples_are_requested_concurrently_within_the_call_limit(tmp_path):
     slow = replace(completion(GOOD), delay_s=3.0)
     with Provider(slow) as provider:
         ran = rewardsmith(

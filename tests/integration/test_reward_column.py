@@ -48,7 +48,7 @@ def open_again(engine: Engine) -> Engine:
 
 
 @pytest.fixture
-def old(url) -> Engine:
+def earlier_database(url) -> Engine:
     """A database of the version before, with a finished job of three candidates."""
     engine = create_engine(url)
     open_database(url).dispose()
@@ -74,9 +74,9 @@ def old(url) -> Engine:
     return engine
 
 
-def test_rows_of_the_version_before_keep_their_reward_in_a_view(old):
+def test_rows_of_the_version_before_keep_their_reward_in_a_view(earlier_database):
     """Rows of the version before keep their reward and their old name in a view."""
-    with open_again(old).connect() as connection:
+    with open_again(earlier_database).connect() as connection:
         found = {c.id.removeprefix("old123-"): c for c in records.candidates_of(connection, "old123")}
         viewed = dict(connection.execute(text("SELECT id, channels FROM v_candidates")).all())
     stored = {name: json.loads(text) for name, text in STORED.items()}
@@ -90,10 +90,10 @@ def test_rows_of_the_version_before_keep_their_reward_in_a_view(old):
         assert (json.loads(seen) if isinstance(seen, str) else seen) == expected
 
 
-def test_the_version_before_gets_back_what_it_wrote(old):
-    open_again(old).dispose()
-    migrate(old, BEFORE)
-    with old.connect() as connection:
+def test_a_downgrade_restores_the_rows_of_the_version_before(earlier_database):
+    open_again(earlier_database).dispose()
+    migrate(earlier_database, BEFORE)
+    with earlier_database.connect() as connection:
         found = connection.execute(text("SELECT id, CAST(channels AS text) FROM candidates")).all()
     assert {name: json.loads(stored) for name, stored in found} == {
         f"old123-{name}": json.loads(stored) for name, stored in STORED.items()
@@ -147,7 +147,7 @@ def test_unfinished_job_of_the_version_before_is_resumed(url, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
-def test_the_functions_of_submitters_follow_the_column_there_and_back(url):
+def test_submitters_functions_follow_the_column_up_and_down(url):
     def functions() -> dict[str, str]:
         with create_engine(url).connect() as connection:
             asked = "SELECT proname, prosrc || proacl::text FROM pg_proc WHERE proname LIKE 'rewardsmith%'"
@@ -156,8 +156,8 @@ def test_the_functions_of_submitters_follow_the_column_there_and_back(url):
     new = functions()
     assert not [name for name, body in new.items() if "source_hash, channels" in body or '"source"' in body]
     migrate(create_engine(url), BEFORE)
-    old = functions()
+    earlier_database = functions()
     upgrade(create_engine(url))
     assert functions() == new
-    changed = {name.removeprefix("rewardsmith_") for name in new if new[name] != old[name]}
+    changed = {name.removeprefix("rewardsmith_") for name in new if new[name] != earlier_database[name]}
     assert changed == {"check_program", "submit", "fork"}

@@ -13,7 +13,7 @@ from service import Postgres, Redis
 
 
 @pytest.mark.parametrize("place", ["wheels", "system"])
-def test_each_place_has_all_programs_or_none(place, monkeypatch):
+def test_each_source_has_all_programs_or_none(place, monkeypatch):
     monkeypatch.setenv("TEST_SERVERS", place)
     redis, postgres = redis_program(), postgres_programs()
     assert redis is None or os.access(redis, os.X_OK)

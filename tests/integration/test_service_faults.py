@@ -48,7 +48,7 @@ def executor(request) -> LocalExecutor | Service:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays(request):
+def _jobs_are_cleared(request):
     """A job that a failed test left behind must not hold the slots of the next one's."""
     executors = [request.getfixturevalue(name) for name in ("executor", "service") if name in request.fixturenames]
     yield
@@ -106,7 +106,7 @@ def test_a_paused_job_goes_on_where_it_was(executor):
     assert events(executor, job, "reaped", "given back") == []
 
 
-def test_a_full_disk_in_a_trial(service):
+def test_a_full_disk_in_a_trial_is_reported(service):
     with full_disk(service.folder) as free:
         job = service.submit()
         wait_for(lambda: events(service, job, "given back"))
@@ -163,7 +163,7 @@ def test_a_killed_scheduler_is_replaced_by_any_other(service):
     end(service, job)
 
 
-def test_redis_restarted(service):
+def test_jobs_survive_a_restart_of_redis(service):
     job = begin(service)
     service.redis.stop()
     service.redis.start()
@@ -171,13 +171,13 @@ def test_redis_restarted(service):
 
 
 @pytest.mark.slow
-def test_redis_flushed(service):
+def test_jobs_survive_a_flush_of_redis(service):
     job = begin(service)
     service.redis.flush()
     end(service, job)
 
 
-def test_redis_gone_for_a_while(service):
+def test_jobs_survive_an_outage_of_redis(service):
     job = begin(service)
     service.redis.stop()
     go_on(service)  # trials end and are recorded meanwhile
@@ -186,7 +186,7 @@ def test_redis_gone_for_a_while(service):
     end(service, job)
 
 
-def test_postgres_restarted(service):
+def test_jobs_survive_a_restart_of_postgres(service):
     job = begin(service)
     service.postgres.stop("fast")
     time.sleep(1)
@@ -194,7 +194,7 @@ def test_postgres_restarted(service):
     end(service, job)
 
 
-def test_every_message_many_times(service, monkeypatch):
+def test_repeated_messages_repeat_no_work(service, monkeypatch):
     stop = threading.Event()
     job = service.submit()
     monkeypatch.setattr("workers.celery_app.app.conf.broker_url", service.redis.url)
@@ -213,7 +213,7 @@ def test_every_message_many_times(service, monkeypatch):
     assert events(service, job, "reaped", "given back") == []
 
 
-def test_two_schedulers_at_once(service):
+def test_two_schedulers_do_no_work_twice(service):
     second = service.scheduler()
     job = begin(service)
     end(service, job)
@@ -223,7 +223,7 @@ def test_two_schedulers_at_once(service):
 
 
 @pytest.mark.slow
-def test_two_reapers_at_once(service):
+def test_two_processes_that_requeue_leases_do_no_work_twice(service):
     """Both find the lapsed items of killed children; each is queued again once."""
     second = service.scheduler()
     job = begin(service)
@@ -234,7 +234,7 @@ def test_two_reapers_at_once(service):
     assert events(service, job, "reaped")
 
 
-def test_a_host_that_slept_through_its_lease_is_refused(service):
+def test_results_of_a_host_whose_lease_expired_are_refused(service):
     job = begin(service)
     asleep = [*service.processes("workers.host"), *service.processes("celery"), *service.processes("workers.warm")]
     for pid in asleep:

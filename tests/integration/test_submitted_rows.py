@@ -56,7 +56,7 @@ def _nested(levels: int) -> object:
     ],
     ids=lambda asked: str(asked)[:60],
 )
-def test_what_would_harm_a_reader_is_not_stored(owner, submitter, asked):
+def test_harmful_values_are_not_stored(owner, submitter, asked):
     with pytest.raises(DBAPIError):
         call_submit(submitter, **asked)
     assert rows(owner.database, "SELECT id FROM jobs") == []
@@ -81,7 +81,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("changes", "told"), HOSTILE, ids=lambda value: str(value)[:60])
-def test_a_worker_refuses_what_was_submitted_past_the_program(owner, submitter, monkeypatch, changes, told):
+def test_a_worker_refuses_rows_that_bypass_the_client(owner, submitter, monkeypatch, changes, told):
     """With SQL of one's own the function takes any spec; nobody opens a model, a file or a task for it."""
     job = call_submit(submitter, spec=any_spec(**changes))
     opened = []
@@ -129,7 +129,7 @@ def after_each_read(monkeypatch, engine: Engine, statement: str, **values: objec
 
 
 @pytest.fixture
-def addresses(monkeypatch) -> list[str | None]:
+def opened_addresses(monkeypatch) -> list[str | None]:
     """Where the models that are opened send their keys; synth answers in their place."""
     opened: list[str | None] = []
 
@@ -141,7 +141,7 @@ def addresses(monkeypatch) -> list[str | None]:
     return opened
 
 
-def test_a_job_that_pretends_to_be_local_while_a_worker_looks_gets_no_key(owner, submitter, monkeypatch, addresses):
+def test_a_job_that_turns_local_during_the_check_gets_no_key(owner, submitter, monkeypatch, opened_addresses):
     service.submit_job(submitter, JobSpec(**SPEC))
     spec = json.dumps(any_spec(model="openai/gpt-4o", api_base="http://evil.example"))
     write(owner.database, "UPDATE jobs SET spec = CAST(:spec AS json)", spec=spec)
@@ -153,16 +153,16 @@ def test_a_job_that_pretends_to_be_local_while_a_worker_looks_gets_no_key(owner,
         assert "keys" in one(owner.database, "SELECT note FROM jobs")
         write(owner.database, "UPDATE jobs SET state = 'running', note = NULL")
         write(owner.database, "UPDATE work_items SET state = 'leased', owner = 'me' WHERE id = :id", id=item.id)
-    assert addresses == []
+    assert opened_addresses == []
 
 
-def test_a_spec_that_changes_under_a_workers_eyes_is_not_followed(owner, submitter, monkeypatch, addresses):
+def test_a_spec_changed_during_the_check_is_not_used(owner, submitter, monkeypatch, opened_addresses):
     service.submit_job(submitter, JobSpec(**{**SPEC, "model": "openai/gpt-4o", "samples": 1}))
     item = queue.claim(owner.database, "me", 60, kinds=["design"], service=True)
     spec = json.dumps(any_spec(task="/tmp/evil.yaml", model="openai/gpt-4o", api_base="http://evil.example"))
     after_each_read(monkeypatch, owner.database, "UPDATE jobs SET spec = CAST(:spec AS json)", spec=spec)
     run_item(Context(owner.database, owner.settings, served=True), item.id, "me")
-    assert addresses == [None]
+    assert opened_addresses == [None]
 
 
 def test_a_trials_process_checks_the_job_that_it_reads_itself(owner, submitter):
@@ -177,7 +177,7 @@ def test_a_trials_process_checks_the_job_that_it_reads_itself(owner, submitter):
 
 
 @pytest.mark.parametrize("name", ["../../../tmp/x", "job/../../x", "", ".hidden", "a" * 80])
-def test_an_id_of_a_row_names_no_other_folder(tmp_path, name):
+def test_an_id_in_a_row_cannot_name_another_folder(tmp_path, name):
     context = Context(create_engine("sqlite://"), Settings(home=tmp_path))
     with pytest.raises(StorageError, match="rewardsmith did not create"):
         context.job_folder(name)

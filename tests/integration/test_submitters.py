@@ -21,7 +21,7 @@ from rewardsmith.storage.database import open_database, read, upgrade
 
 
 @pytest.fixture
-def cli(address, tmp_path):
+def submitter_command(address, tmp_path):
     """`rewardsmith` as the submitter's user gives it."""
     (tmp_path / "spec.yaml").write_text(json.dumps(SPEC))
 
@@ -33,28 +33,30 @@ def cli(address, tmp_path):
     return run
 
 
-def test_every_command_of_a_submitter_works_from_the_command_line(cli, owner, tmp_path):
+def test_every_command_of_a_submitter_works_from_the_command_line(submitter_command, owner, tmp_path):
     (tmp_path / "seed.py").write_text(PROGRAM.format(gain=1.0))
-    job = cli("submit", "spec.yaml", "--seed-reward", "seed.py", "--owner", "ada", "--priority", "3").stdout.strip()
-    listed = json.loads(cli("ls", "--format", "json").stdout)
+    job = submitter_command(
+        "submit", "spec.yaml", "--seed-reward", "seed.py", "--owner", "ada", "--priority", "3"
+    ).stdout.strip()
+    listed = json.loads(submitter_command("ls", "--format", "json").stdout)
     assert [(row["job"], row["state"], row["owner"], row["priority"]) for row in listed] == [(job, "running", "ada", 3)]
-    cli("pause", job)
+    submitter_command("pause", job)
     assert one(owner.database, "SELECT state FROM jobs") == "paused"
-    cli("resume", job)
-    cli("priority", job, "7")
+    submitter_command("resume", job)
+    submitter_command("priority", job, "7")
     assert rows(owner.database, "SELECT state, priority FROM jobs") == [("running", 7)]
-    cli("comment", job, "it tips to the left")
+    submitter_command("comment", job, "it tips to the left")
     assert rows(owner.database, "SELECT iteration, text FROM comments") == [(2, "it tips to the left")]
     (tmp_path / "own.py").write_text(PROGRAM.format(gain=2.0))
-    cli("fork", f"{job}-1seed", "--program", "own.py")
+    submitter_command("fork", f"{job}-1seed", "--program", "own.py")
     forked = "SELECT id, kind, parents, state FROM candidates WHERE kind = 'forked'"
     assert rows(owner.database, forked) == [(f"{job}-2user1", "forked", [f"{job}-1seed"], "designed")]
-    cli("veto", f"{job}-1seed")
+    submitter_command("veto", f"{job}-1seed")
     assert one(owner.database, "SELECT state FROM candidates WHERE kind = 'seeded'") == "vetoed"
     write(owner.database, "UPDATE work_items SET state = 'lost' WHERE kind = 'baseline'")
-    assert "1 lost items" in cli("retry", job).stderr
+    assert "1 lost items" in submitter_command("retry", job).stderr
     assert one(owner.database, "SELECT state FROM work_items WHERE kind = 'baseline'") == "queued"
-    cli("cancel", job)
+    submitter_command("cancel", job)
     assert one(owner.database, "SELECT state FROM jobs") == "cancelled"
     assert rows(owner.database, "SELECT state FROM work_items WHERE state <> 'cancelled'") == []
     kinds = [kind for (kind,) in rows(owner.database, "SELECT kind FROM events WHERE owner = 'submitter' ORDER BY id")]
@@ -142,7 +144,7 @@ def test_the_role_has_no_right_to_write_any_table(owner):
     assert set(rows(owner.database, columns)) <= {("SELECT",)}
 
 
-def test_functions_name_their_search_path_and_are_not_everybodys(owner):
+def test_functions_fix_their_search_path_and_are_not_public(owner):
     found = rows(
         owner.database,
         "SELECT proname, prosecdef, proconfig, has_function_privilege('pg_monitor', oid, 'EXECUTE'), "
@@ -154,7 +156,7 @@ def test_functions_name_their_search_path_and_are_not_everybodys(owner):
         assert not everybody and granted == definer, name
 
 
-def test_a_table_of_the_callers_own_does_not_stand_in_for_the_services(owner, submitter):
+def test_a_table_of_the_caller_does_not_shadow_the_service_s(owner, submitter):
     job = service.submit_job(submitter, JobSpec(**SPEC))
     with submitter.database.begin() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE jobs AS SELECT * FROM public.jobs"))
@@ -163,7 +165,7 @@ def test_a_table_of_the_callers_own_does_not_stand_in_for_the_services(owner, su
     assert one(owner.database, "SELECT state FROM jobs") == "cancelled"
 
 
-def test_a_local_job_is_not_the_roles(owner, submitter):
+def test_the_role_cannot_touch_a_local_job(owner, submitter):
     job = lifecycle.create_job(owner, JobSpec(**SPEC))
     calls = (
         "pause(:job, NULL)",
@@ -182,14 +184,14 @@ def test_a_local_job_is_not_the_roles(owner, submitter):
     assert rows(owner.database, "SELECT state, priority FROM jobs") == [("running", 0)]
 
 
-def test_a_role_without_the_functions_is_told_what_it_lacks(owner, submitter):
+def test_a_role_without_a_function_is_referred_to_the_documentation(owner, submitter):
     write(owner.database, "REVOKE EXECUTE ON FUNCTION rewardsmith_submit FROM submitter")
     with pytest.raises(StorageError, match="may not submit") as caught:
         service.submit_job(submitter, JobSpec(**SPEC))
     assert "docs/service.md" in caught.value.remedy
 
 
-def test_what_has_ended_is_refused_with_the_reason(owner, submitter):
+def test_commands_for_an_ended_job_are_refused_with_the_reason(owner, submitter):
     job = service.submit_job(submitter, JobSpec(**SPEC))
     lifecycle.cancel_job(submitter, job)
     with pytest.raises(UsageError, match="ended already"):
@@ -245,7 +247,7 @@ def test_upgrade_replaces_table_rights_by_functions(postgres_server):
         engine.dispose()
 
 
-def test_a_command_beyond_the_role_says_so(owner, submitter, address, tmp_path):
+def test_a_command_beyond_the_role_is_refused_with_the_reason(owner, submitter, address, tmp_path):
     job = service.submit_job(submitter, JobSpec(**SPEC))
     ran = in_process(tmp_path, "extend", job, env={"REWARDSMITH_DATABASE_URL": address})
     assert ran.returncode == 1 and "lacks a permission: permission denied" in ran.stderr

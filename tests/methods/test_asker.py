@@ -22,7 +22,7 @@ def until(condition) -> None:
         time.sleep(0.005)
 
 
-def test_batches_are_taken_newest_first_and_nothing_is_asked_twice():
+def test_batches_are_newest_first_and_ask_nothing_twice():
     """Batches are taken newest first, with the time at which each question was first offered."""
     seen, go = [], threading.Event()
 
@@ -51,7 +51,7 @@ def test_batches_are_taken_newest_first_and_nothing_is_asked_twice():
     asker.close()
 
 
-def test_an_error_ends_the_asking_in_all_threads_and_is_kept():
+def test_an_error_stops_all_threads_and_is_kept():
     def answer(taken):
         raise BudgetSpent("3 calls are spent", "Raise the limit.")
 

@@ -11,7 +11,7 @@ TEXTS = st.lists(st.text("ab cd\n.é", max_size=400), min_size=1, max_size=8)
 
 
 @given(TEXTS)
-def test_shares_times_embeddings_are_the_mean_of_a_bag(texts: list[str]) -> None:
+def test_weighted_embeddings_equal_an_embedding_bag_s_mean(texts: list[str]) -> None:
     bags = Bags()
     used, shares = bags.shares(bags.rows(texts))
     table = torch.nn.EmbeddingBag(BUCKETS, 4, mode="mean")
@@ -21,7 +21,7 @@ def test_shares_times_embeddings_are_the_mean_of_a_bag(texts: list[str]) -> None
     assert torch.allclose(shares @ table.weight[used], wanted, atol=1e-5)
 
 
-def test_rows_stay_when_more_and_longer_captions_come() -> None:
+def test_rows_keep_their_numbers_when_captions_are_added() -> None:
     bags = Bags()
     first = bags.rows(["the key", "the door", "the key"])
     before = bags.shares(first)

@@ -77,7 +77,7 @@ def test_count_pays_one_over_the_root_of_visits_in_time_order():
     assert again.reach(np.array([[1]])).tolist() == [[4]]
 
 
-def test_places_ignore_time_and_what_happened_last():
+def test_state_keys_ignore_time_and_the_last_event():
     task = get_task(TASK)
     seen = played(task, steps=2)
     rows = seen.rollout.after
@@ -91,7 +91,7 @@ def test_places_ignore_time_and_what_happened_last():
     assert (Places(task.schema, "state")(seen)[1] != keys[0]).all()
 
 
-def test_a_place_is_new_once_per_episode_and_the_first_one_never():
+def test_a_state_key_is_new_once_per_episode_and_the_first_never():
     first = FirstVisits(1)
     places, before = np.array([[7], [8], [7], [5], [7]]), np.array([[5], [7], [8], [7], [9]])
     starts = np.array([[True], [False], [False], [False], [True]])
@@ -164,7 +164,7 @@ def test_the_hand_written_reward_passes_the_checks_of_a_designed_one(name, monke
     assert checked.components["milestone"]["max"] > 0 or name == "MultiRoom-N2-S4"
 
 
-def test_a_task_nobody_wrote_for_is_refused_in_two_lines():
+def test_a_task_without_a_hand_written_reward_is_refused():
     with pytest.raises(UsageError, match="Nobody has written") as caught:
         get_method("hand").program(get_task("CartPole-v1"), get_method("hand").Options())
     assert len(str(caught.value).splitlines()) == 2

@@ -53,7 +53,7 @@ def verified(tmp_path, task=TASK, open_model=None, envs=4, **options) -> Verifie
 
 
 @lru_cache
-def drawn_of(task_id: str) -> Examination:
+def examination_of(task_id: str) -> Examination:
     """An examination of a task, drawn once."""
     task = get_task(task_id)
     return draw_examination(task, preset_subgoals(task), 40, 0)
@@ -61,7 +61,7 @@ def drawn_of(task_id: str) -> Examination:
 
 def solution(task_id: str) -> Experience:
     """The planner's solution of one layout, then random steps, in one environment."""
-    examined = copy.deepcopy(drawn_of(task_id))
+    examined = copy.deepcopy(examination_of(task_id))
     first = slice(0, 1)
     rollout = examined.rollout.chosen(slice(None), first)
     return Experience(rollout, examined.observations[:, first], examined.following[:, first], examined.tables, 0)
@@ -89,7 +89,7 @@ def test_predicates_and_sentences_are_read_without_running_them():
         ('def subgoals():\n    return {"a": f, "b": f}\n\n\ndef f(p, a, s, m):\n    return 0.0\n', "of its own"),
     ],
 )
-def test_subgoals_that_cannot_be_read_are_told_to_the_model(source, words):
+def test_unreadable_subgoals_are_reported_to_the_model(source, words):
     with pytest.raises(UnreadableAnswer, match=words):
         read_predicates(source)
 
@@ -118,7 +118,7 @@ def test_synth_writes_predicates_from_the_prompt_alone(name, subgoals, monkeypat
 # ---- truth and descriptions
 
 
-def test_the_simulators_truth_is_the_event_itself():
+def test_the_simulator_s_truth_is_the_event_itself():
     task = get_task("MiniGrid-UnlockPickup-v0")
     subgoals = preset_subgoals(task)
     assert {"picked_up_key", "unlocked_door"} <= {s.name for s in subgoals}
@@ -164,7 +164,7 @@ def test_transitions_with_equal_keys_read_the_same_and_others_do_not(view):
     assert ("##" in next(iter(words[int(keys[0, 0])]))) or view == "caption"
 
 
-def test_only_grids_can_be_drawn():
+def test_only_grid_tasks_have_drawn_views():
     with pytest.raises(UsageError, match="no grid"):
         Describer(get_task("CartPole-v1"), "full")
 
@@ -187,7 +187,7 @@ def test_verified_subgoal_pays_once_or_on_every_recurrence(tmp_path):
     assert (verified(tmp_path, task.id, envs=1, latch=False).rewards(seen)["calm"] == 1.0).all()
 
 
-def test_simulated_errors_belong_to_a_description_at_their_rate():
+def test_simulated_errors_are_fixed_per_description_at_their_rate():
     """Errors of the stand in belong to a description and come as often as asked."""
     noisy = NoisyTruth(3, false_positive=0.2, false_negative=0.4, seed=1)
     negatives = [noisy.of(key, 0) for key in range(2000)]
@@ -198,7 +198,7 @@ def test_simulated_errors_belong_to_a_description_at_their_rate():
     assert all(NoisyTruth(3).of(key, truth) == truth for key in range(50) for truth in range(8))
 
 
-def test_verdicts_that_come_late_are_used_from_then_on(tmp_path):
+def test_late_verdicts_are_used_from_then_on(tmp_path):
     seen = solution("MiniGrid-DoorKey-6x6-v0")
     late = verified(tmp_path, "MiniGrid-DoorKey-6x6-v0", envs=1, latency=0.05)
     assert late.rewards(seen)["calm"].sum() == 0
@@ -226,7 +226,7 @@ class Spoken:
         return Answer("completed", json.dumps({n: took and n == "picked_up_key" for n in names}), self.name)
 
 
-def arrived(verifier: ModelVerifier, count: int) -> dict[int, int]:
+def collect_until(verifier: ModelVerifier, count: int) -> dict[int, int]:
     found: dict[int, int] = {}
     for _ in range(500):
         found |= verifier.collect()
@@ -236,7 +236,7 @@ def arrived(verifier: ModelVerifier, count: int) -> dict[int, int]:
     return found
 
 
-def test_the_model_is_asked_about_the_newest_first_and_about_nothing_twice():
+def test_the_verifier_asks_newest_first_and_nothing_twice():
     model = Spoken()
     model.gate.clear()
     verifier = ModelVerifier(model, lambda words: f"{words}\n```json\n{{}}", ["picked_up_key"])
@@ -246,7 +246,7 @@ def test_the_model_is_asked_about_the_newest_first_and_about_nothing_twice():
     verifier.submit(questions)
     verifier.submit(questions)
     model.gate.set()
-    assert set(arrived(verifier, 20)) == set(range(20))
+    assert set(collect_until(verifier, 20)) == set(range(20))
     asked = [int(p.split()[1]) for p in model.prompts]
     assert sorted(asked) == list(range(20)) and asked[4] > 15
     verifier.close()
@@ -266,7 +266,7 @@ def test_training_goes_on_when_the_budget_for_the_verifier_is_spent(tmp_path):
     learner.close()
 
 
-def test_a_models_verdicts_pay_and_are_written_down(tmp_path):
+def test_a_model_s_verdicts_pay_and_are_recorded(tmp_path):
     model = Spoken()
     learner = verified(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
     seen = solution("MiniGrid-DoorKey-6x6-v0")
@@ -296,14 +296,14 @@ def test_an_examination_is_balanced_and_has_hard_negatives():
     assert (same.steps == drawn.steps).all()
 
 
-def test_agreement_is_counted_as_usual():
+def test_agreement_has_the_usual_accuracy_precision_and_recall():
     assert Agreement(3, 1, 5, 1, 4, 1) == Agreement(tp=3, fp=1, tn=5, fn=1, hard=4, hard_fp=1)
     a = Agreement(3, 1, 5, 1, 4, 1)
     assert (a.accuracy, a.precision, a.recall, a.f1) == (0.8, 0.75, 0.75, 0.75)
     assert Agreement(0, 0, 4, 0, 0, 0).precision is None
 
 
-def test_evaluate_verifier_scores_stand_in_predicates_and_model(monkeypatch):
+def test_evaluate_verifier_scores_simulator_predicates_and_model(monkeypatch):
     """The stand-in, the predicates of synth and a model are scored on the same transitions."""
     task = "MiniGrid-DoorKey-6x6-v0"
     arms = (("verifier", "preset", "cropped"), ("code", "discover", "full"))

@@ -30,7 +30,7 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     assert verified.returncode == 0 and "all rewards are equal" in verified.stdout, verified.stderr
 
 
-def test_a_verifier_job_designs_nothing_says_who_verifies_and_exports(tmp_path):
+def test_a_verifier_job_designs_nothing_names_its_verifier_and_exports(tmp_path):
     verifier = (
         "--set",
         "verification=false",
@@ -52,7 +52,7 @@ def test_a_verifier_job_designs_nothing_says_who_verifies_and_exports(tmp_path):
     assert verified.returncode == 0, verified.stderr
 
 
-def test_a_verifier_job_may_have_its_subgoals_discovered(tmp_path):
+def test_a_verifier_job_may_discover_its_subgoals(tmp_path):
     few = ("--steps", "4096", "--confirm", "0", "--iterations", "1", "--samples", "1", "--slots", "1")
     ran = rewardsmith(
         tmp_path, "run", "--task", TASK, *few, *FEW_EPISODES, "--method", "calm", "--option", "mode=verifier"

@@ -74,7 +74,7 @@ def test_the_newest_captions_are_asked_first_and_none_twice():
     source.close()
 
 
-def test_the_oldest_fall_out_of_a_full_stack_and_may_come_back():
+def test_a_full_stack_drops_its_oldest_captions():
     labeller = Gated()
     source = LiveLabels(labeller, Asking(batch=1, capacity=2))
     first, *rest = captions("first", "a", "b", "c")
@@ -89,7 +89,7 @@ def test_the_oldest_fall_out_of_a_full_stack_and_may_come_back():
     source.close()
 
 
-def test_a_spent_budget_stops_the_labeller_and_says_why():
+def test_a_spent_budget_stops_the_labeller_with_the_reason():
     class Spent(Gated):
         def label(self, captions):
             raise BudgetSpent("the budget of 3 calls is spent", "Raise --max-calls.")
@@ -105,7 +105,7 @@ def test_a_spent_budget_stops_the_labeller_and_says_why():
 # ---- who labels
 
 
-def test_the_stand_ins_errors_come_at_their_rates_and_persist_per_caption():
+def test_simulated_labels_err_at_their_rates_per_caption():
     labeller = SimulatedLabeller(0.1, 0.3, 0.0, seed=1)
     without, having = captions(*map(str, range(1000))), captions(*map(str, range(1000)), progress=True)
     wrong, missed = np.mean(labeller.label(without)), 1 - np.mean(labeller.label(having))
@@ -124,7 +124,7 @@ def test_shuffled_labels_keep_their_number_but_not_their_captions():
     assert sorted(dealt) == sorted(true) and dealt != true
 
 
-def test_model_labels_in_batches_and_unreadable_is_not_helpful():
+def test_a_model_labels_in_batches_and_unreadable_means_unhelpful():
     """A model is asked in portions and what cannot be read is not helpful."""
     from rewardsmith.agents.models import Answer
 
@@ -159,7 +159,7 @@ def values_of(model, *texts: str) -> list[float]:
     return model.values(list(range(900, 900 + len(texts))), list(texts)).tolist()
 
 
-def test_retrieval_pays_labels_and_nothing_for_the_unknown():
+def test_retrieval_pays_labels_and_nothing_for_unknown_captions():
     model = Retrieval()
     label = labelled(1)[0]
     assert model.values([label.captions[0].key], ["x"]).tolist() == [0.0]
@@ -327,7 +327,7 @@ def test_a_task_without_captions_is_refused_when_the_job_is_made():
         method.check(get_task("CartPole-v1"), method.Options(), False)
 
 
-def test_it_says_whose_labels_they_are():
+def test_only_a_model_s_labels_are_free_of_privileged_information():
     method = get_method("oni")
     assert method.oracle_informed(method.Options(), modelled=False)
     assert not method.oracle_informed(method.Options(), modelled=True)

@@ -28,7 +28,7 @@ PAGE = Path(__file__).parents[2] / "docs/methods/adding.md"
 
 
 @pytest.fixture
-def cells(tmp_path, monkeypatch) -> Method:
+def cells_method(tmp_path, monkeypatch) -> Method:
     """The example of docs/methods/adding.md, as a module of the folder of methods."""
     (text,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert len([line for line in text.splitlines() if line.strip()]) <= 40
@@ -39,18 +39,18 @@ def cells(tmp_path, monkeypatch) -> Method:
     return get_method("cells")
 
 
-def test_the_documented_example_is_found_trained_and_resumed_bit_for_bit(cells, tmp_path):
-    whole, curve = run(tmp_path / "whole", {cells: {}})
+def test_the_documented_example_is_found_trained_and_resumed_bit_for_bit(cells_method, tmp_path):
+    whole, curve = run(tmp_path / "whole", {cells_method: {}})
     assert whole.telemetry["channels"]["cells"]["mean_per_episode"] > 0
     with pytest.raises(Killed):
-        run(tmp_path / "killed", {cells: {}}, kill_at=13)
-    resumed, rest = run(tmp_path / "killed", {cells: {}})
+        run(tmp_path / "killed", {cells_method: {}}, kill_at=13)
+    resumed, rest = run(tmp_path / "killed", {cells_method: {}})
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
     assert resumed.stochastic == whole.stochastic
     assert rest[-1].telemetry == curve[-1].telemetry
 
 
-def test_combined_channel_is_added_with_its_weight(cells):
+def test_combined_channel_is_added_with_its_weight(cells_method):
     """A combined channel is added to the methods own and weighed by name."""
     spec = read_spec({"task": TASK, "combine": ["cells"], "weights": {"cells": 0.5, "dense": 0.2}})
     channels = {c.name: c.weight for c in recipe_of(spec).reward("").channels}
@@ -71,13 +71,13 @@ def test_combined_channel_is_added_with_its_weight(cells):
         ({"combine": ["cells"], "options": {"cells": {"weight": "much"}}}, "Option weight of cells"),
     ],
 )
-def test_wrong_names_options_and_weights_are_told_in_two_lines(cells, wrong, words):
+def test_wrong_names_options_and_weights_are_cause_and_remedy(cells_method, wrong, words):
     with pytest.raises(UsageError, match=words) as caught:
         recipe_of(read_spec({"task": TASK, **wrong}))
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_former_names_and_values_of_options_are_taken_and_told():
+def test_former_names_of_options_are_accepted_with_a_notice():
     calm, oni = {"mode": "judge", "judge_seed": 7}, {"judge_seed": 3}
     recipe = recipe_of(
         read_spec({"task": TASK, "method": "calm", "combine": ["oni"], "options": {"calm": calm, "oni": oni}})
@@ -113,7 +113,7 @@ def test_a_job_with_former_option_names_is_found_under_either(tmp_path):
     assert find_unfinished(context, asked(mode="code", subgoals="preset", error_seed=1)) is None
 
 
-def test_every_module_with_a_method_is_one():
+def test_every_method_module_defines_one_method():
     assert {"auto-mc-reward", "free"} <= set(all_methods())
     assert all(name == method.name for name, method in all_methods().items())
 
@@ -143,7 +143,7 @@ class Guided(Learner):
 
 
 @pytest.mark.parametrize("cells_kind", ["one-hot", "scaled"])
-def test_guide_changes_rollout_and_loss_alike(tmp_path, cells_kind):
+def test_a_teacher_changes_rollout_and_loss_in_the_same_way(tmp_path, cells_kind):
     """A guide decides in the rollout and the loss takes the same distribution."""
     from rewardsmith.programs.reward import SPARSE
     from rewardsmith.training.adaptation import Adaptation
@@ -179,7 +179,7 @@ def _quiet(model):
     return callback
 
 
-def test_nested_state_comes_back_as_it_was_and_strange_things_are_refused():
+def test_nested_state_round_trips_and_unknown_types_are_refused():
     state = {"a": [1, 2.5, None, "x"], 3: {"t": torch.arange(3)}, "pair": (np.array([1, 2]), True)}
     tensors: dict[str, torch.Tensor] = {}
     back = unpack(pack(state, "learner.", tensors), tensors)
@@ -203,7 +203,7 @@ REWARD = "def reward(prev, action, state, memory):\n    return {}\n"
         ("potential = 0.5\n" + REWARD.format("1.0"), ("reward",), ["env", "program"]),
     ],
 )
-def test_free_programs_may_define_a_potential_which_a_helper_is_not(source, functions, kinds):
+def test_free_programs_may_define_a_potential_besides_helpers(source, functions, kinds):
     reward = get_method("free").reward(source)
     assert reward.functions == functions
     assert [c.kind for c in reward.channels] == kinds

@@ -72,7 +72,7 @@ def test_layout_sets_share_no_layout():
     )
 
 
-def test_collected_states_begin_at_starts_and_are_labelled_with_sets(episodes):
+def test_collected_states_are_labelled_with_all_optimal_actions(episodes):
     assert episodes.starts[0] and (episodes.rows[episodes.starts, 1] == 0).all()
     assert len(episodes) >= 120
     assert (episodes.optimal.sum(axis=1) >= 1).mean() > 0.95
@@ -82,7 +82,7 @@ def test_collected_states_begin_at_starts_and_are_labelled_with_sets(episodes):
 # ---- prompts
 
 
-def test_words_give_places_as_the_agent_sees_them():
+def test_descriptions_give_positions_relative_to_the_agent():
     cells = np.full((5, 7), 18, np.uint8)
     cells[[0, -1]] = cells[:, [0, -1]] = 2 * 18
     cells[2, 4] = 4 * 18 + 4 * 3 + 2  # a locked yellow door
@@ -98,14 +98,14 @@ def test_words_give_places_as_the_agent_sees_them():
     assert "locked door 0 ahead, 2 right. box 1 behind, 0 aside." in facing_up
 
 
-def test_colours_are_named_only_where_two_of_a_kind_must_be_told_apart():
+def test_colours_are_named_only_to_distinguish_two_of_a_kind():
     cells = np.full((5, 5), 18, np.uint8)
     cells[1, 1], cells[1, 3] = 7 * 18, 7 * 18 + 3
     words = describe(cells, 2, 2, 0, 0, "pick up the green box")
     assert "target green box" in words and "red box" in words and "target red" not in words
 
 
-def test_prompts_of_the_own_view_tell_only_what_was_seen_and_remember_it():
+def test_prompts_of_the_agent_s_view_contain_only_what_it_has_seen():
     task = get_task("MiniGrid-UnlockPickup-v0")
     batch = task.batch(1, "train")
     rows = np.zeros((1, task.schema.width), np.int32)
@@ -133,7 +133,7 @@ def test_prompts_of_the_own_view_tell_only_what_was_seen_and_remember_it():
     batch.close()
 
 
-def test_equal_keys_have_equal_words(episodes):
+def test_equal_keys_have_equal_descriptions(episodes):
     task = get_task(TASK)
     for kind in (FullState, SeenSoFar):
         describer, known = kind(task, episodes.tables, 1), {}
@@ -157,7 +157,7 @@ def _model(prompts, passes=4) -> SmallEncoder:
 PROMPTS = ["walls: 1 ahead. carrying nothing.", "key 2 ahead, 1 left.", "box 3 behind."]
 
 
-def test_an_opinion_is_of_the_prompt_alone_whatever_shares_its_batch():
+def test_an_action_distribution_depends_on_the_prompt_alone():
     model = _model(PROMPTS)
     alone = ask_encoder(model, PROMPTS[:1])
     crowd = ask_encoder(model, [*PROMPTS[1:], PROMPTS[0], *PROMPTS * 30])
@@ -176,7 +176,7 @@ def test_dropout_passes_differ_and_one_pass_has_no_information():
     assert (ask_encoder(model, PROMPTS).information == 0).all()
 
 
-def test_a_flat_dropout_drops_what_the_other_drops():
+def test_flat_and_spread_dropout_drop_the_same_units():
     x = torch.ones(3, 5, 8)
     spread, flat = Dropout(0.5), Dropout(0.5, flat=True)
     spread.draw(2, 7)
@@ -196,7 +196,7 @@ def test_ties_raise_entropy_but_not_mutual_information():
     assert opinion_of(torn).information[0] == pytest.approx(math.log(2) / math.log(7), abs=1e-3)
 
 
-def test_each_distinct_prompt_is_read_once(episodes):
+def test_each_distinct_prompt_is_encoded_once(episodes):
     task = get_task(TASK)
     describer = FullState(task, episodes.tables, len(episodes))
     keys = describer.look(episodes.rows, episodes.observations, episodes.starts)
@@ -225,7 +225,7 @@ def test_fitting_learns_to_name_one_of_the_optimal_actions():
 # ---- calibration
 
 
-def test_calibration_figures_are_the_textbooks():
+def test_calibration_figures_equal_the_textbook_s():
     probs = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4], [0.5, 0.5]], dtype=np.float32)
     optimal = np.array([[1, 0], [0, 1], [1, 0], [1, 0], [1, 1]], dtype=bool)
     doubt = np.array([0.1, 0.9, 0.2, 0.3, 0.5], dtype=np.float32)
@@ -239,7 +239,7 @@ def test_calibration_figures_are_the_textbooks():
     assert auroc(np.array([1.0]), np.array([True])) is None
 
 
-def test_a_reliability_plot_is_a_picture(tmp_path):
+def test_a_reliability_plot_is_written_as_a_picture(tmp_path):
     probs = np.full((20, 7), 0.1, np.float32)
     probs[:, 0] = 0.4
     optimal = np.zeros((20, 7), dtype=bool)
@@ -249,7 +249,7 @@ def test_a_reliability_plot_is_a_picture(tmp_path):
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_language_model_that_cannot_be_had_is_told_in_two_lines(monkeypatch):
+def test_an_unavailable_language_model_is_a_cause_and_a_remedy(monkeypatch):
     import sys
 
     from rewardsmith.methods.teacher.pretrained import PretrainedEncoder

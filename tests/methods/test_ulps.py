@@ -16,7 +16,7 @@ TINY = {"pairs": 300, "language_model_epochs": 2, "passes": 3, "anneal": 0.5, "f
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory):
+def module_cache(tmp_path_factory):
     """Teachers are fitted into a folder of this module; layouts, which take longer, stay where they are."""
     from rewardsmith.methods.teacher import language_model
 
@@ -26,7 +26,7 @@ def one_cache(tmp_path_factory):
         yield folder
 
 
-def test_the_blend_and_its_gradient_are_the_papers():
+def test_the_blend_and_its_gradient_equal_the_paper_s():
     own = torch.randn(5, 7, requires_grad=True)
     said, h = torch.softmax(torch.randn(5, 7), 1), torch.tensor([[0.0], [0.2], [0.5], [0.9], [1.0]])
     log_b = blend(said, h, own)
@@ -40,7 +40,7 @@ def test_the_blend_and_its_gradient_are_the_papers():
     assert own.grad[0].abs().max() == 0  # nothing reaches pi where the language model is certain
 
 
-def test_a_trial_is_guided_then_alone_taught_and_scored_with_and_without(tmp_path, one_cache):
+def test_a_guided_trial_is_annealed_and_scored_with_its_model_too(tmp_path, module_cache):
     report, curve = run(tmp_path, {get_method("ulps"): TINY})
     told = [p.telemetry["methods"]["ulps"] for p in curve]
     assert told[0]["h"] < told[1]["h"] < 1.0 and told[0]["agreement"] is not None
@@ -49,7 +49,7 @@ def test_a_trial_is_guided_then_alone_taught_and_scored_with_and_without(tmp_pat
     assert 0.0 <= told[-1]["success_with_language_model"] <= 1.0
     assert told[-1]["privileged"] and told[-1]["language_model_accuracy"] > 0.3
     assert report.complete
-    assert list(one_cache.glob("guides/*/reliability.png"))
+    assert list(module_cache.glob("guides/*/reliability.png"))
 
 
 def test_a_resumed_trial_ends_with_the_same_weights(tmp_path):
@@ -72,7 +72,7 @@ def test_the_exported_weights_are_those_of_a_plain_policy(tmp_path):
 
 
 @pytest.mark.parametrize("gate", ["information", "decay", "single"])
-def test_other_gates_and_prompts_of_the_own_view_train(tmp_path, gate):
+def test_other_gates_and_prompts_of_the_agent_s_view_train(tmp_path, gate):
     options = {**TINY, "gate": gate, "prompts": "view" if gate == "information" else "privileged"}
     _, curve = run(tmp_path, {get_method("ulps"): options})
     told = curve[0].telemetry["methods"]["ulps"]
@@ -81,7 +81,7 @@ def test_other_gates_and_prompts_of_the_own_view_train(tmp_path, gate):
         assert told["h"] == pytest.approx((0 + 1 / 7) / 2, abs=0.001)
 
 
-def test_distillation_teaches_pi_what_is_certain(tmp_path):
+def test_distillation_moves_the_policy_towards_certain_actions(tmp_path):
     losses = {}
     for weight in (0.0, 5.0):
         _, curve = run(tmp_path / str(weight), {get_method("ulps"): {**TINY, "distill": weight, "anneal": 1.0}})

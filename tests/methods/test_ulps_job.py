@@ -13,7 +13,7 @@ JOB = [
 
 
 @pytest.mark.integration
-def test_a_job_runs_to_its_claim_and_its_export_verifies(tmp_path):
+def test_a_ulps_job_runs_to_its_claim_and_its_export_verifies(tmp_path):
     ran = rewardsmith(tmp_path, *JOB)
     assert ran.returncode == 0, ran.stderr
     said = ran.stdout + ran.stderr

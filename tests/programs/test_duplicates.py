@@ -28,7 +28,7 @@ def reward(prev, action, state, memory):
         lambda s: s.replace("s in", "each in").replace("near(s)", "near(each)"),
     ],
 )
-def test_names_comments_docstrings_and_layout_make_no_difference(change):
+def test_programs_that_differ_in_names_or_comments_are_duplicates(change):
     assert change(BASE) != BASE
     assert normal_form(change(BASE)) == normal_form(BASE)
 
@@ -44,9 +44,9 @@ def test_names_comments_docstrings_and_layout_make_no_difference(change):
         lambda s: s.replace("(prev, state)", "(state, prev)"),
     ],
 )
-def test_what_could_pay_differently_is_another_program(change):
+def test_programs_that_may_pay_differently_are_no_duplicates(change):
     assert normal_form(change(BASE)) != normal_form(BASE)
 
 
-def test_a_text_that_is_no_program_is_compared_as_text():
+def test_unparsable_programs_are_compared_as_text():
     assert normal_form("def (") == "def ("

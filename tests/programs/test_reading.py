@@ -92,7 +92,7 @@ def test_the_program_is_found_in_every_style(style: str) -> None:
     assert ast.dump(ast.parse(read.source)) == ast.dump(ast.parse(CODE))
 
 
-def test_everything_that_is_not_the_program_is_kept_as_thoughts() -> None:
+def test_text_around_the_program_is_kept_as_thoughts() -> None:
     read = read_program(f"<think>Keys open doors.</think>\nI pay once.\n\n{fence(CODE)}\n\nThat is safe.", ("reward",))
     assert read.source == CODE + "\n"
     assert read.thoughts == "Keys open doors.\n\nI pay once.\n\nThat is safe."
@@ -165,7 +165,7 @@ def test_a_lambda_counts_as_a_function() -> None:
         (fence(f"def make():\n{indented(CODE, '    ')}\n    return reward"), "`reward` is defined within `make`"),
     ],
 )
-def test_what_cannot_be_read_says_why(text: str, reason: str) -> None:
+def test_an_unreadable_answer_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(UnreadableAnswer) as caught:
         read_program(text, ("reward",))
     assert reason in caught.value.reason
@@ -204,7 +204,7 @@ DEEP = {
 
 
 @pytest.mark.parametrize("kind", DEEP)
-def test_the_parser_never_falls_over_deep_nesting(kind: str) -> None:
+def test_deep_nesting_never_crashes_the_parser(kind: str) -> None:
     for source in (f"x = {DEEP[kind]}", f"{CODE}\n    return {DEEP[kind]}"):
         try:
             parse(source)
@@ -325,7 +325,7 @@ def pieces_by_definition(text: str) -> list[str]:
 @settings(max_examples=500, deadline=None)
 @example('[",\n"]"')
 @given(st.text(alphabet=st.sampled_from(list('{}[]""\\\\ \na,')), max_size=40))
-def test_the_pieces_of_json_are_those_of_the_definition(text: str) -> None:
+def test_json_fragments_match_their_definition(text: str) -> None:
     assert json_pieces(text) == pieces_by_definition(text)
 
 
@@ -406,7 +406,7 @@ def test_an_object_is_found_fenced_or_bare(text: str) -> None:
         ('{"a":' * 20_000, "Invalid JSON"),
     ],
 )
-def test_json_that_does_not_fit_says_what_is_wrong(text: str, reason: str) -> None:
+def test_json_of_a_wrong_form_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(UnreadableAnswer) as caught:
         read_json(text, Review)
     assert reason in caught.value.reason

@@ -137,7 +137,7 @@ def test_refused_answer_gets_every_reason_and_a_remedy(name: str) -> None:
     assert any(way in caught.value.reason for way in ("Write", "Call it", "Define"))
 
 
-def test_of_an_edit_the_new_text_counts_and_never_the_old() -> None:
+def test_an_edit_is_read_as_its_new_text_only() -> None:
     assert "1.0 if state.solved" in FREE.read(WHOLE_IN_REPLACE).source
     edit = WHOLE_IN_REPLACE.replace("return 0.0\n# EVOLVE-BLOCK-END\n=======", "return 0.25\n=======")
     assert "0.25" not in FREE.read(edit).source
@@ -160,7 +160,7 @@ def test_of_an_edit_the_new_text_counts_and_never_the_old() -> None:
     ],
     ids=["code", "fenced code", "JSON in JSON", "tool call", "notebook", "new file", "lambda", "lines of a lambda"],
 )  # fmt: skip
-def test_one_program_in_another_wrapping_is_read_as_a_function(answer: str) -> None:
+def test_one_program_wrapped_in_a_class_is_read_as_a_function(answer: str) -> None:
     source = FREE.read(answer).source
     scope: dict = {}
     exec(source, scope)

@@ -34,7 +34,7 @@ SATURATED = {
 }  # fmt: skip
 
 
-def finished(folder, adjustment: dict):
+def job_with_adjusted_claim(folder, adjustment: dict):
     """(context, job, best candidate) of a job that made one claim as asked, and another with adjusted settings."""
     context = open_context(Settings(home=folder / ".rewardsmith"))
     job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
@@ -67,8 +67,8 @@ def finished(folder, adjustment: dict):
 
 
 @pytest.mark.parametrize("adjustment", [DROWNED, SATURATED])
-def test_the_claim_is_of_trials_with_the_same_settings_in_both_arms(tmp_path, adjustment):
-    context, job, best = finished(tmp_path, adjustment)
+def test_the_claim_compares_trials_with_the_same_settings(tmp_path, adjustment):
+    context, job, best = job_with_adjusted_claim(tmp_path, adjustment)
     with context.database.connect() as connection:
         claim, stored = queries.read_claim(connection, job), claim_of(connection, job.id, best.id)
     assert claim.best.seeds == claim.baseline.seeds == [20_000, 20_001]
@@ -76,8 +76,8 @@ def test_the_claim_is_of_trials_with_the_same_settings_in_both_arms(tmp_path, ad
     assert claim.settings == ("entropy 0.0025 instead of 0.025" if adjustment is DROWNED else None)
 
 
-def test_curves_and_files_are_those_of_the_trials_that_stand(tmp_path):
-    context, job, best = finished(tmp_path, DROWNED)
+def test_curves_come_from_the_trials_with_the_adopted_settings(tmp_path):
+    context, job, best = job_with_adjusted_claim(tmp_path, DROWNED)
     with context.database.connect() as connection:
         assert best.search_purpose == "retrain" and best.retrained_from == 0
         confirmed = queries.curves_of(connection, f"{job.id}-sparse", best.training_changes)
@@ -85,9 +85,9 @@ def test_curves_and_files_are_those_of_the_trials_that_stand(tmp_path):
         assert [c[-1]["success"] for c in queries.curves_of(connection, f"{job.id}-sparse")] == [0.6]
 
 
-def test_the_card_says_what_was_trained_with(tmp_path):
+def test_the_card_states_the_training_settings(tmp_path):
     for name, adjustment in (("drowned", DROWNED), ("saturated", SATURATED)):
-        context, job, best = finished(tmp_path / name, adjustment)
+        context, job, best = job_with_adjusted_claim(tmp_path / name, adjustment)
         with context.database.connect() as connection:
             card = " ".join(card_text(connection, job, best, {}).replace("\\", "").split())
         assert f"settings: {adjustment['reason']}: trained once more with" in card
@@ -97,8 +97,8 @@ def test_the_card_says_what_was_trained_with(tmp_path):
         assert f"weights of channels: env 1, reward {0.2 if adjustment is SATURATED else 1:g}" in card
 
 
-def test_the_exported_reward_pays_with_the_weight_that_was_trained(tmp_path):
-    context, _, best = finished(tmp_path, SATURATED)
+def test_the_exported_reward_has_the_weight_of_the_training(tmp_path):
+    context, _, best = job_with_adjusted_claim(tmp_path, SATURATED)
     out = tmp_path / "out"
     export_candidate(context.database, best, out, files={}, force=False, isolation=Isolation.KERNEL)
     assert "weight=0.2" in (out / "reward.py").read_text()
@@ -106,8 +106,8 @@ def test_the_exported_reward_pays_with_the_weight_that_was_trained(tmp_path):
     verify_folder(out)
 
 
-def test_show_says_it_of_the_job_and_of_the_candidate(tmp_path):
-    _, job, best = finished(tmp_path, DROWNED)
+def test_show_states_the_adjusted_settings_of_job_and_candidate(tmp_path):
+    _, job, best = job_with_adjusted_claim(tmp_path, DROWNED)
     shown = " ".join(in_process(tmp_path, "show", job.id).stdout.split())
     assert "training settings of both rewards: entropy 0.0025 instead of 0.025" in shown
     (row,) = [r for r in json.loads(in_process(tmp_path, "show", job.id, "--format", "json").stdout) if r["best"]]

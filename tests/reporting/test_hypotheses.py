@@ -31,16 +31,16 @@ def job(tmp_path):
         yield connection, job_id
 
 
-def found(job):
+def outcomes_of_first_candidate(job):
     connection, job_id = job
     return outcomes_of(connection, records.get_candidate(connection, f"{job_id}-1a"))
 
 
-def test_a_revision_that_succeeds_more_bears_the_prediction_out(job):
+def test_a_revision_with_more_success_confirms_the_prediction(job):
     connection, job_id = job
     candidate(connection, job_id, "2a", ["1a"], "revise", 0.6)
     records.put_analysis(connection, candidate_id=f"{job_id}-2a", labels={"hacked": "y"})
-    (tested,) = found(job)
+    (tested,) = outcomes_of_first_candidate(job)
     assert (tested.outcome, tested.gone) == ("came true", ("flooding",))
     assert "20.0 % -> 60.0 %; no longer diagnosed: flooding: the prediction came true" in tested.words()
 
@@ -51,11 +51,11 @@ def test_hypothesis_follows_the_last_repair_only(job):
     candidate(connection, job_id, "2a", ["1a"], "revise")
     candidate(connection, job_id, "2a2", ["2a"], "repair", 0.22)
     candidate(connection, job_id, "2b", [], "new", 0.9)
-    (tested,) = found(job)
+    (tested,) = outcomes_of_first_candidate(job)
     assert (tested.candidate, tested.outcome, tested.gone) == (f"{job_id}-2a2", "did not come true", None)
 
 
-def test_a_revision_that_was_not_trained_tests_nothing(job):
+def test_an_untrained_revision_leaves_the_prediction_untested(job):
     connection, job_id = job
     candidate(connection, job_id, "2a", ["1a"], "revise")
-    assert [t.outcome for t in found(job)] == ["not tested"]
+    assert [t.outcome for t in outcomes_of_first_candidate(job)] == ["not tested"]

@@ -58,7 +58,7 @@ def test_wilsons_interval_holds_the_rate_and_mirrors_failures(n: int, data: st.D
 
 
 @pytest.mark.parametrize(("successes", "n", "level"), [(3, 2, 0.95), (-1, 2, 0.95), (1, 2, 1.0), (1, 2, 0.0)])
-def test_wilson_refuses_what_is_no_proportion(successes, n, level) -> None:
+def test_wilson_refuses_counts_that_form_no_proportion(successes, n, level) -> None:
     with pytest.raises(ValueError, match=r"successes|level"):
         wilson(successes, n, level)
 
@@ -90,7 +90,7 @@ def test_the_bootstrap_of_two_scores_has_three_outcomes() -> None:
     assert stratified_bootstrap([0, 1], mean, level=0.4) == (0.5, 0.5)
 
 
-def test_strata_are_resampled_apart() -> None:
+def test_strata_are_resampled_separately() -> None:
     assert stratified_bootstrap({"easy": [1, 1, 1], "hard": [0, 0, 0]}, mean) == (0.5, 0.5)
     low, high = stratified_bootstrap([1, 1, 1, 0, 0, 0], mean)
     assert low < 0.2 and high > 0.8
@@ -109,7 +109,7 @@ def test_jobs_are_the_unit_of_a_claim_about_a_method() -> None:
     assert hierarchical_bootstrap([[0.4, 0.6]], mean) == UNBOUNDED
 
 
-def test_one_seed_bounds_nothing() -> None:
+def test_one_seed_gives_an_unbounded_interval() -> None:
     assert stratified_bootstrap([0.9]) == UNBOUNDED
     assert stratified_bootstrap({"a": [0.9, 0.8], "b": [0.1]}) == UNBOUNDED
     assert difference([0.9], [0.1]) == UNBOUNDED
@@ -151,7 +151,7 @@ def test_a_constant_advantage_on_paired_seeds_has_no_spread() -> None:
         difference([1, 2], [1, 2, 3])
 
 
-def test_the_chance_of_an_order_is_that_of_the_deals() -> None:
+def test_order_chance_equals_that_of_random_assignments() -> None:
     # Of the C(8, 4) = 70 deals two separate the sides fully; of C(6, 3) = 20, two.
     assert order_chance([5, 6, 7, 8], [1, 2, 3, 4]) == pytest.approx(2 / 70, abs=0.006)
     assert order_chance([4, 5, 6], [1, 2, 3]) == pytest.approx(2 / 20, abs=0.012)
@@ -173,14 +173,14 @@ def test_the_chance_of_an_order_is_that_of_the_deals() -> None:
         ([0.9] * 9 + [0.0], [0.1] * 10, "better"),  # one failed seed in ten
     ],
 )
-def test_a_verdict_is_given_only_on_what_is_shown(a, b, expected) -> None:
+def test_a_verdict_needs_enough_seeds_and_a_clear_difference(a, b, expected) -> None:
     assert verdict(a, b) == expected
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 12))
 @example(817, 8)  # borderline: the chance of such an order is 4.9 % in some deals and 5.1 % in others
-def test_a_verdict_turns_round_with_its_sides(seed: int, n: int) -> None:
+def test_swapping_the_two_arms_reverses_the_verdict(seed: int, n: int) -> None:
     a, b = np.random.default_rng(seed).normal([[0.4], [0.0]], 0.3, size=(2, n))
     assert {verdict(a, b), verdict(b, a)} in ({"better", "worse"}, {"not shown"})
 
@@ -198,7 +198,7 @@ def test_fewer_than_ten_seeds_are_preliminary() -> None:
 
 
 @pytest.mark.parametrize("scores", [[], [[0.1, 0.2]], [float("nan"), 1.0], [float("inf")]])
-def test_scores_that_are_none_are_refused(scores) -> None:
+def test_invalid_scores_are_refused(scores) -> None:
     for statistic in (
         stratified_bootstrap,
         lambda s: probability_of_improvement(s, [1.0]),

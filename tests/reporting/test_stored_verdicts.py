@@ -35,7 +35,7 @@ METER = {"guidance": 10.0, "farmed": 256.0, "success_pay": -0.0387, "budget": 10
 
 
 @pytest.fixture
-def stored(tmp_path):
+def job_with_old_verdict(tmp_path):
     """(folder, job, candidate) of a job whose candidate was checked by an older version."""
     context = open_context(Settings(home=tmp_path / ".rewardsmith"))
     job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-LavaCrossingS9N2-v0", steps=1000, confirm=0))
@@ -54,9 +54,9 @@ def stored(tmp_path):
     return context, tmp_path, job_id, name
 
 
-def test_show_and_card_state_bound_and_margin_of_old_verdicts(stored):
+def test_show_and_card_state_bound_and_margin_of_old_verdicts(job_with_old_verdict):
     """Show and card tell the bound and the smallest margin of an older verdict."""
-    context, folder, job_id, name = stored
+    context, folder, job_id, name = job_with_old_verdict
     ran = in_process(folder, "show", name)
     assert ran.returncode == 0, ran.stderr
     shown = " ".join(ran.stdout.split())
@@ -69,8 +69,8 @@ def test_show_and_card_state_bound_and_margin_of_old_verdicts(stored):
     assert "2.56e+11" not in ran.stdout and "ratio - (the success reward is zero or less" in shown
 
 
-def test_json_of_an_older_verdict_holds_what_a_new_one_would(stored):
-    _, folder, _, name = stored
+def test_json_of_an_older_verdict_has_the_fields_of_a_new_one(job_with_old_verdict):
+    _, folder, _, name = job_with_old_verdict
     ran = in_process(folder, "show", name, "--format", "json")
     battery, certificate = (check["details"] for check in json.loads(ran.stdout)[0]["checks"])
     assert certificate["unsound_rate_below"] == pytest.approx(0.6316, abs=1e-4)

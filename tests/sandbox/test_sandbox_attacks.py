@@ -102,7 +102,7 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def victims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exposed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("victims")
     # Open to every uid, so that only the lock protects it.
     for parent in (folder, *folder.parents[:3]):
@@ -125,17 +125,17 @@ def run(body: str, folder: Path, **options: Any) -> float | HostError:
         return problem
 
 
-def remains(folder: Path) -> list[str]:
+def file_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_an_attack_gets_nothing(name: str, victims: Path) -> None:
+def test_an_attack_gets_nothing(name: str, exposed_folder: Path) -> None:
     began = time.monotonic()
-    outcome = run(HOSTILE[name], victims)
+    outcome = run(HOSTILE[name], exposed_folder)
     assert isinstance(outcome, HostError) or outcome == 0.0
-    assert remains(victims) == ["victim", "victim2", "victim3"]
-    assert (victims / "victim3").stat().st_mode & 0o777 != 0o777
+    assert file_names(exposed_folder) == ["victim", "victim2", "victim3"]
+    assert (exposed_folder / "victim3").stat().st_mode & 0o777 != 0o777
     assert time.monotonic() - began < 5
 
 
@@ -159,9 +159,9 @@ def test_an_attack_gets_nothing(name: str, victims: Path) -> None:
         ("values without checks", "protocol"),
     ],
 )
-def test_an_attack_ends_as_the_error_that_fits(name: str, cause: str, victims: Path) -> None:
+def test_an_attack_ends_as_the_error_that_fits(name: str, cause: str, exposed_folder: Path) -> None:
     began = time.monotonic()
-    outcome = run(HOSTILE[name], victims)
+    outcome = run(HOSTILE[name], exposed_folder)
     assert isinstance(outcome, HostError) and outcome.cause == cause
     # A host that waits is not given the patience that a host without a processor is given.
     assert name != "wait for ever" or time.monotonic() - began < 2.0
@@ -184,7 +184,7 @@ def test_an_attack_ends_as_the_error_that_fits(name: str, cause: str, victims: P
         "np.testing",
     ],
 )
-def test_numpy_back_doors_are_closed_with_a_readable_error(expression: str, victims: Path) -> None:
+def test_numpy_back_doors_are_closed_with_a_readable_error(expression: str, exposed_folder: Path) -> None:
     source = f"import numpy as np\ndef reward(prev, action, state, memory):\n    return {expression}\n"
     with host(source) as running, pytest.raises(HostError) as caught:
         running.score(**rollout())
@@ -214,20 +214,20 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
     server.close()
 
 
-def test_no_connection_arrives(listener: tuple[int, list[bytes]], victims: Path) -> None:
+def test_no_connection_arrives(listener: tuple[int, list[bytes]], exposed_folder: Path) -> None:
     port, heard = listener
     body = f"""import math
     at = real.bytes([2, 0, {port >> 8}, {port & 255}, 127, 0, 0, 1]) + real.bytes(8)
     fd = libc.socket(2, 1, 0)
     return libc.connect(fd, at, 16) == 0 and libc.write(fd, b"x", 1) == 1"""
-    assert run(body, victims) == 0.0 and heard == []
+    assert run(body, exposed_folder) == 0.0 and heard == []
     # Without seccomp the other layers still hold; without any, it arrives.
-    assert run(body, victims, allow="none", without=frozenset({"seccomp"})) == 0.0 and heard == []
-    assert run(body, victims, allow="none", without=frozenset({"seccomp", "namespaces"})) == 0.0 and heard == []
-    assert run(body, victims, allow="none", without=frozenset(LAYERS)) == 1.0 and heard != []
+    assert run(body, exposed_folder, allow="none", without=frozenset({"seccomp"})) == 0.0 and heard == []
+    assert run(body, exposed_folder, allow="none", without=frozenset({"seccomp", "namespaces"})) == 0.0 and heard == []
+    assert run(body, exposed_folder, allow="none", without=frozenset(LAYERS)) == 1.0 and heard != []
 
 
-def test_an_exported_module_meets_the_same_lock(victims: Path) -> None:
+def test_an_exported_module_meets_the_same_lock(exposed_folder: Path) -> None:
     import numpy as np
 
     source = (

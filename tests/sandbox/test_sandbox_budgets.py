@@ -51,7 +51,7 @@ def test_the_stack_of_a_late_host_costs_a_few_milliseconds_at_most() -> None:
         assert used is None or used - before < 0.010
 
 
-def test_a_host_that_waits_is_late_by_the_clock_on_the_wall() -> None:
+def test_a_sleeping_host_exceeds_its_wall_clock_deadline() -> None:
     source = DOOR + HEAD + "    os.read(0, 1)\n    return 1.0\n"
     problem = ended_by(source, Limits(call_seconds=0.2))
     assert problem.cause == "timeout"
@@ -69,7 +69,7 @@ def test_the_trainer_waits_only_so_long_in_all() -> None:
     assert problem.cause == "timeout" and "has waited 0." in problem.message
 
 
-def test_processor_time_between_two_calls_is_found() -> None:
+def test_processor_time_between_two_calls_is_detected() -> None:
     source = DOOR + (
         "c = sys.modules['sandbox.child']; answer = c._answer; answers = []\n"
         "def and_work_on(reply, nonce):\n    answer(reply, nonce); answers.append(1)\n"
@@ -80,13 +80,13 @@ def test_processor_time_between_two_calls_is_found() -> None:
     assert problem.cause == "timeout" and "between two calls" in problem.message
 
 
-def test_memory_has_a_limit_and_the_line_that_passed_it() -> None:
+def test_the_memory_limit_reports_the_line_that_exceeded_it() -> None:
     problem = ended_by(HEAD + "    x = [0.0] * (30 << 20)\n    return 1.0\n", Limits(memory_mb=64))
     assert (problem.cause, problem.line) == ("memory", 2)
 
 
 @pytest.mark.parametrize("wrapper", ["env", "nice -n 1", "env 'A B=c d' nice"])
-def test_a_wrapper_is_put_before_the_host(wrapper: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrapper_command_starts_the_host(wrapper: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(process.WRAPPER, wrapper)
     with host(HEAD + "    return 2.0\n") as running:
         niceness = int(Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[16])
@@ -95,7 +95,7 @@ def test_a_wrapper_is_put_before_the_host(wrapper: str, monkeypatch: pytest.Monk
         assert (running.score(**rollout()).values == 2.0).all()
 
 
-def test_a_wrapper_that_stays_is_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_host_process_is_found_behind_a_waiting_wrapper(monkeypatch: pytest.MonkeyPatch) -> None:
     # Like bwrap, this one waits for its child: status and clocks must be the child's.
     monkeypatch.setenv(
         process.WRAPPER,
@@ -121,7 +121,7 @@ def test_bubblewrap_hides_other_processes_and_keeps_the_level(monkeypatch: pytes
     assert ended_by(HEAD + "    while True: pass\n", Limits(call_seconds=0.2)).line == 2
 
 
-def test_a_wrapper_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wrapper_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(process.WRAPPER, "no-such-wrapper --flag")
     with pytest.raises(SandboxUnavailable, match="no-such-wrapper"):
         host(HEAD + "    return 2.0\n")

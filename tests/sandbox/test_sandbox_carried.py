@@ -12,26 +12,26 @@ from sandbox.client import HostError, Limits, check_determinism
 
 
 @pytest.mark.parametrize("name", CARRIED)
-def test_what_a_program_carries_outside_of_memory_is_refused(name: str) -> None:
+def test_state_outside_of_memory_is_refused(name: str) -> None:
     problem = check_determinism(CARRIED[name], SETUP, **rollout(12))
     assert problem is not None and problem.cause == "nondeterministic"
     assert "keep all state in memory" in problem.message
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_what_is_kept_where_nothing_tells_of_it_is_refused(name: str) -> None:
+def test_hidden_state_is_refused(name: str) -> None:
     problem = check_determinism(HIDDEN[name] + REWARD, SETUP, **rollout(12))
     assert problem is not None and problem.cause == "nondeterministic"
 
 
-def test_what_is_nested_too_deep_to_be_looked_at_is_refused() -> None:
+def test_state_nested_too_deeply_to_inspect_is_refused() -> None:
     source = "D = [0]\nfor _ in range(400): D = [D]\n" + HEAD + PAY
     problem = check_determinism(source, SETUP, **rollout(2))
     assert problem is not None and "deep" in problem.message
 
 
 @pytest.mark.parametrize("name", ["class", "functools", "enum", "dataclass", "deque", "bfs"])
-def test_honest_programs_change_nothing(name: str) -> None:
+def test_honest_programs_carry_no_state(name: str) -> None:
     with host(REWARDS[name]) as running:
         running.score(**rollout(12))
         running.settle()
@@ -54,12 +54,12 @@ def test_honest_programs_change_nothing(name: str) -> None:
         "import numpy as np\nW = np.arange(9.0)\ndef far(x):\n    return W + W[::-1] * x\n",
     ],
 )
-def test_what_python_keeps_by_itself_is_no_state(head: str) -> None:
+def test_caches_that_python_keeps_do_not_count_as_state(head: str) -> None:
     source = head + HEAD + "    far(state.step)\n    far(prev.step)\n" + PAY
     assert check_determinism(source, SETUP, **rollout(12)) is None
 
 
-def test_a_state_that_changes_late_ends_the_host_that_trains() -> None:
+def test_state_that_changes_late_ends_the_training_host() -> None:
     source = "N = [0]\n" + HEAD + "    if state.step == 700: N[0] += 1\n" + PAY
     with host(source, capacity=3000, limits=Limits(call_seconds=5.0)) as running:
         with pytest.raises(HostError, match="N changed") as raised:
@@ -68,7 +68,7 @@ def test_a_state_that_changes_late_ends_the_host_that_trains() -> None:
     assert raised.value.cause == "nondeterministic"
 
 
-def test_how_often_a_cache_was_asked_is_not_told() -> None:
+def test_cache_statistics_are_refused() -> None:
     source = (
         "from functools import cache\nf = cache(abs)\n" + HEAD + "    f(-1)\n    return float(f.cache_info().hits)\n"
     )

@@ -46,7 +46,7 @@ def in_chunks(running: RewardHost, inputs: dict[str, Any], size: int) -> Scores:
 
 @pytest.mark.parametrize("size", [1, 7, 16, 40])
 @pytest.mark.parametrize("steps_of_room", [40, 3])
-def test_chunks_score_like_the_whole(size: int, steps_of_room: int) -> None:
+def test_chunks_score_like_the_whole_rollout(size: int, steps_of_room: int) -> None:
     inputs = long_rollout()
     with host(REMEMBERS, FUNCTIONS, capacity=120) as one, host(REMEMBERS, FUNCTIONS, capacity=3 * steps_of_room) as two:
         for _ in range(2):  # the second rollout goes on with the episodes of the first
@@ -84,12 +84,12 @@ def test_a_late_host_is_ended_while_the_rollout_goes_on() -> None:
         assert caught.value.line == 2
 
 
-def test_nothing_submitted_is_an_error_of_the_caller() -> None:
+def test_collecting_without_a_submission_is_an_error_of_the_caller() -> None:
     with host(REMEMBERS, FUNCTIONS) as running, pytest.raises(ValueError, match="nothing was submitted"):
         running.finish()
 
 
-def test_a_busy_host_says_so_without_being_waited_for() -> None:
+def test_a_busy_host_is_reported_without_waiting() -> None:
     slow = HEAD + "    return float(sum(range(20_000)) > 0)\n"
     with host(slow, limits=Limits(transition_us=1e5)) as running:
         assert running.tend()

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def attack_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     made = Ground(tmp_path_factory.mktemp("ground") / "open")
     yield made
     made.close()
@@ -35,36 +35,36 @@ def test_the_corpus_is_large_and_each_attack_names_a_layer() -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_at_full_protection_nothing_is_reached(theme: str, ground: Ground) -> None:
-    ground.prepare()
-    before = ground.seen()
-    outcomes = each(THEMES[theme], EVERYTHING, ground)
+def test_no_attack_succeeds_at_full_protection(theme: str, attack_ground: Ground) -> None:
+    attack_ground.prepare()
+    before = attack_ground.seen()
+    outcomes = each(THEMES[theme], EVERYTHING, attack_ground)
     assert [name for name, outcome in outcomes.items() if outcome is True] == []
-    assert ground.seen() == before
-    assert ground.heard() == 0
+    assert attack_ground.seen() == before
+    assert attack_ground.heard() == 0
 
 
 @pytest.mark.parametrize("layer", [layer for layer in (*KERNEL, *SOFTWARE) if layer != "gate"])
-def test_a_layer_alone_stops_what_it_is_said_to_stop(layer: str, ground: Ground) -> None:
+def test_each_layer_alone_stops_the_attacks_assigned_to_it(layer: str, attack_ground: Ground) -> None:
     if layer == "uid" and os.geteuid() != 0:
         pytest.skip("only root has a uid to drop")
     covered = [attack for attack in ATTACKS if layer in attack.layers]
     assert covered
-    outcomes = each(covered, (layer,), ground)
+    outcomes = each(covered, (layer,), attack_ground)
     assert [name for name, outcome in outcomes.items() if outcome is True] == []
 
 
-def test_the_gate_alone_sees_what_it_is_said_to_see(ground: Ground) -> None:
+def test_the_gate_alone_finds_the_attacks_assigned_to_it(attack_ground: Ground) -> None:
     covered = [attack for attack in ATTACKS if "gate" in attack.layers]
-    missed = [a.name for a in covered if not gate.check(program([a], ground.fill()), ["reward"])]
+    missed = [a.name for a in covered if not gate.check(program([a], attack_ground.fill()), ["reward"])]
     assert covered and missed == []
 
 
 @pytest.mark.slow  # about the corpus itself
 @pytest.mark.parametrize("theme", THEMES)
-def test_with_every_layer_off_each_attack_succeeds(theme: str, ground: Ground) -> None:
+def test_with_every_layer_off_each_attack_succeeds(theme: str, attack_ground: Ground) -> None:
     # As the trainer's own user with nothing in force: an attack that cannot succeed proves nothing.
     if os.geteuid() != 0:
         pytest.skip("many of the attacks need root where nothing stops them")
-    outcomes = each(THEMES[theme], (), ground)
+    outcomes = each(THEMES[theme], (), attack_ground)
     assert {name: outcome for name, outcome in outcomes.items() if outcome is not True} == {}

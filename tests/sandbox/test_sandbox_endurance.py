@@ -22,7 +22,7 @@ def test_hosts_that_end_in_every_way_leave_nothing_behind() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts in /proc")
-def test_the_count_notices_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_leak_counter_detects_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = []
     end_one = leaks.end_one
 
@@ -41,7 +41,7 @@ def test_fuzzed_answers_and_programs_do_not_crash_the_trusted_side() -> None:
         assert cases >= 900 and outcomes > 10 and crashes == [], target
 
 
-def test_the_fuzz_notices_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fuzzer_detects_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "CAUSES", (*protocol.CAUSES, *["invented"] * 300))
     monkeypatch.setattr(gate, "_is_mutable", lambda _: 1 / 0)
     found = fuzz.run(30_000, seed=2)

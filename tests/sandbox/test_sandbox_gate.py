@@ -123,7 +123,7 @@ def test_many_names_that_forge_lines_are_findings_of_the_line_they_are_on() -> N
     assert 1 <= len(told) <= findings.MAX_FINDINGS and {f.line for f in told} == {1}
 
 
-def test_as_many_findings_as_fit_are_told() -> None:
+def test_findings_are_returned_up_to_the_message_limit() -> None:
     names = ["\U0001f600" * 400 + str(k) for k in range(40)]
     told = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
     assert 1 < len(told) <= findings.MAX_FINDINGS and all("known features" in f.remedy for f in told)
@@ -133,12 +133,12 @@ def test_as_many_findings_as_fit_are_told() -> None:
     "text",
     ["9" * 5000 + "\tx\ty", "1\tx", "x\ty\tz", "1\ta\tb\tc", "1\ta\tb\n", "\u0661\ta\tb", "1\ta\tb\n" * 31 + "1\ta\tb"],
 )
-def test_text_that_is_no_finding_is_refused(text: str) -> None:
+def test_malformed_findings_are_refused(text: str) -> None:
     with pytest.raises(ValueError):
         findings.parse_findings(text)
 
 
-def test_a_gate_that_answers_something_else_is_a_host_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malformed_answer_of_the_gate_is_a_host_error(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = iter(["", "9" * 5000 + "\tx\ty"])  # of the start, of the findings
     monkeypatch.setattr(process.HostProcess, "text", lambda *_: next(texts))
     with pytest.raises(HostError, match="findings") as raised:
@@ -150,12 +150,12 @@ def test_a_gate_that_answers_something_else_is_a_host_error(monkeypatch: pytest.
     "body",
     ["    other = state\n    return other._row[1]\n", "    cls = state\n    return len(cls._value2member_map_)\n"],
 )
-def test_a_private_part_is_no_more_public_under_the_name_of_an_own_object(body):
+def test_a_private_attribute_stays_private_on_an_object_of_the_program(body):
     found = gate.check("def reward(prev, action, state, memory):\n" + body, ["reward"])
     assert ["is private" in f.message for f in found] == [True]
 
 
-def test_a_function_whose_name_is_bound_again_may_read_its_action():
+def test_a_function_with_a_rebound_name_may_read_its_action():
     plain = "def reward(prev, action, state, memory):\n    return 1.0\n"
     assert gate.ignores_action(plain, ["reward"])
     assert not gate.ignores_action(plain + "match max:\n    case reward:\n        pass\n", ["reward"])

@@ -34,7 +34,7 @@ def test_an_honest_reward_is_deterministic(name: str) -> None:
     assert check_determinism(REWARDS[name], SETUP, **inputs) is None
 
 
-def test_the_gate_in_its_own_process_says_the_same() -> None:
+def test_the_gate_in_its_own_process_gives_the_same_findings() -> None:
     source = "import random\n\ndef reward(prev, action, state, memory):\n    print(1)\n    return state.walk\n"
     found = gate_in_host(source, ["reward"], costly_fields(SCHEMA), ACTIONS)
     assert found == gate.check(source, ["reward"], costly_fields(SCHEMA), ACTIONS)

@@ -152,7 +152,7 @@ def test_functions_may_take_fewer_parameters() -> None:
         ("    return 10 ** 10 ** 9\n", "timeout", 2, "longer than"),
     ],
 )
-def test_a_wrong_program_is_told_what_is_wrong_and_where(body: str, cause: str, line: int | None, words: str) -> None:
+def test_an_error_of_a_program_names_cause_and_line(body: str, cause: str, line: int | None, words: str) -> None:
     problem = error(HEAD + body, limits=Limits(call_seconds=0.3))
     assert (problem.cause, problem.line) == (cause, line), str(problem)
     assert words in problem.message
@@ -169,7 +169,9 @@ def test_a_wrong_program_is_told_what_is_wrong_and_where(body: str, cause: str, 
         ("while True: pass\n", "timeout", 1, "longer than"),
     ],
 )
-def test_a_program_that_does_not_load_says_why(source: str, cause: str, line: int | None, words: str) -> None:
+def test_a_program_that_does_not_load_is_reported_with_the_cause(
+    source: str, cause: str, line: int | None, words: str
+) -> None:
     problem = error(source, limits=Limits(load_seconds=0.3))
     assert (problem.cause, problem.line) == (cause, line)
     assert words in problem.message
@@ -187,7 +189,7 @@ def test_two_functions_may_not_share_a_component_name() -> None:
     assert "two functions" in error(source, ("reward", "dense")).message
 
 
-def test_after_a_fault_the_host_is_gone_and_says_so() -> None:
+def test_a_host_that_ended_after_a_fault_reports_it() -> None:
     running = host(HEAD + "    return 'x'\n")
     for cause in ("value", "died"):
         with pytest.raises(HostError) as caught:
@@ -204,7 +206,7 @@ def test_the_cumulative_processor_time_is_limited() -> None:
     assert caught.value.cause == "timeout" and "processor time" in caught.value.message
 
 
-def test_wrong_shapes_are_the_callers_fault() -> None:
+def test_wrong_shapes_raise_an_error_of_the_caller() -> None:
     inputs = rollout()
     with host(COUNT) as running, pytest.raises(ValueError, match="shapes"):
         running.score(**{**inputs, "actions": inputs["actions"][:-1]})
@@ -220,13 +222,13 @@ def test_wrong_shapes_are_the_callers_fault() -> None:
         "class A: n = 0\n" + HEAD + "    A.n += 1\n    return A.n * 0.1\n",
     ],
 )
-def test_state_that_leaks_and_addresses_are_nondeterministic(source: str) -> None:
+def test_leaking_state_and_addresses_are_nondeterministic(source: str) -> None:
     inputs = rollout(12)
     problem = check_determinism(source, SETUP, **inputs)
     assert problem is not None and problem.cause == "nondeterministic" and problem.component == "reward"
 
 
-def test_state_that_leaks_between_environments_shows_in_a_single_step() -> None:
+def test_state_leaking_between_environments_is_found_in_one_step() -> None:
     source = "N = [0]\n" + HEAD + "    N[0] += 1\n    return float(N[0])\n"
     assert check_determinism(source, replace(SETUP, actions=()), **rollout(1)) is not None
 

@@ -48,7 +48,7 @@ def test_keeping_uid_0_and_capabilities_lowers_the_level() -> None:
 
 
 @linux
-def test_too_weak_is_refused_in_two_lines_and_leaves_no_process() -> None:
+def test_a_too_weak_level_is_refused_and_leaves_no_process() -> None:
     with pytest.raises(SandboxWeak) as caught:
         host(REWARD, without=frozenset({"landlock"}))
     cause, remedy = str(caught.value).split("\n")
@@ -101,7 +101,7 @@ EARLIER: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
-def _earlier_hosts() -> None:
+def _forget_earlier_hosts() -> None:
     EARLIER.clear()
     EARLIER.update(children())
 
@@ -179,7 +179,7 @@ def is_alive(pid: int) -> bool:
 
 
 @linux
-def test_a_host_that_somebody_kills_is_a_host_error() -> None:
+def test_a_killed_host_is_a_host_error() -> None:
     running = host(REWARD)
     os.kill(running.pid, signal.SIGKILL)
     time.sleep(0.1)

@@ -25,7 +25,7 @@ SCHEMA = {
 HEAD = "def reward(prev, action, state, memory):\n"
 
 
-def expand(body: str, memory=(0,), functions=("reward",), memories=100, head=HEAD, rounds=1):
+def expand_body(body: str, memory=(0,), functions=("reward",), memories=100, head=HEAD, rounds=1):
     source = head + "".join(f"    {line}\n" for line in body.splitlines())
     before = np.array([[0, 0, k] for k in range(len(memory))], np.int32)
     after = np.array([[[1, 1, k], [1, 2, k + 1]] for k in range(len(memory))], np.int32)
@@ -36,14 +36,15 @@ def expand(body: str, memory=(0,), functions=("reward",), memories=100, head=HEA
 
 
 def test_every_action_is_scored_from_the_memory_it_is_given():
-    found = expand("n = memory['n'] = memory.get('n', 0) + 1\nreturn {'n': float(n), 'a': 10.0 * action}", (0, 0, 0))
+    found = expand_body(
+        "n = memory['n'] = memory.get('n', 0) + 1\nreturn {'n': float(n), 'a': 10.0 * action}", (0, 0, 0)
+    )
     assert found.names == ("n", "a")
     assert found.values[..., 0].tolist() == [[1, 1]] * 3  # each action starts from the same memory, not from the last
     assert found.values[..., 1].tolist() == [[0, 10]] * 3
     assert (found.memory == 1).all()
-    assert expand("n = memory['n'] = memory.get('n', 0) + 1\nreturn float(n)", (0, 1), rounds=2).memory.tolist() == [
-        [1, 1], [2, 2],
-    ]  # fmt: skip
+    found = expand_body("n = memory['n'] = memory.get('n', 0) + 1\nreturn float(n)", (0, 1), rounds=2)
+    assert found.memory.tolist() == [[1, 1], [2, 2]]
 
 
 @pytest.mark.parametrize(
@@ -61,12 +62,12 @@ def test_every_action_is_scored_from_the_memory_it_is_given():
         ("def reward(", False),
     ],
 )
-def test_whether_a_program_can_tell_its_action(source, blind):
+def test_programs_that_never_read_the_action_are_recognised(source, blind):
     assert ignores_action(source, ("reward",)) is blind
 
 
 @pytest.mark.parametrize("body", ["return float(state.place)", "return {'p': float(state.place), 'a': 10.0 * action}"])
-def test_actions_that_end_alike_are_scored_as_if_each_were_called(body):
+def test_actions_with_one_successor_score_as_if_each_were_called(body):
     source = HEAD + f"    memory['n'] = memory.get('n', 0) + state.place\n    {body}\n"
     before, after = np.zeros((2, 3), np.int32), np.array([[[1, 1, 5], [1, 1, 5]], [[1, 1, 5], [1, 1, 6]]], np.int32)
     with ProductHost(source, HostSetup(("reward",), SCHEMA, {}, ("LEFT", "RIGHT")), 4, 100) as host:
@@ -77,8 +78,8 @@ def test_actions_that_end_alike_are_scored_as_if_each_were_called(body):
         assert found.values[..., 1].tolist() == [[0, 10], [0, 10]]
 
 
-def test_more_pairs_than_a_message_holds_are_cut_and_joined():
-    found = expand("return float(state.place)", (0,) * 11)
+def test_more_pairs_than_a_message_holds_are_split_and_joined():
+    found = expand_body("return float(state.place)", (0,) * 11)
     assert found.values[:, 1, 0].tolist() == list(range(1, 12))
 
 
@@ -94,27 +95,27 @@ def test_more_pairs_than_a_message_holds_are_cut_and_joined():
         ("return 1.0 if prev == state else 0.0", READ_STEP | READ_EARLIER_EVENT),
     ],
 )
-def test_reading_what_history_decides_is_noticed(body, reads):
-    assert (expand(body).reads == reads).all()
+def test_reading_fields_that_depend_on_history_is_detected(body, reads):
+    assert (expand_body(body).reads == reads).all()
 
 
-def test_a_potential_that_reads_the_event_is_noticed():
-    found = expand(
+def test_a_potential_that_reads_the_event_is_detected():
+    found = expand_body(
         "return 1.0 if state.event == 'fell' else 0.0", functions=("potential",), head="def potential(state, memory):\n"
     )
     assert found.phi.tolist() == [[0.0, 1.0]] and (found.reads == READ_EVENT_FOR_POTENTIAL).all()
 
 
-def test_memories_that_cannot_be_numbered_say_so():
-    assert (expand("memory['s'] = state\nreturn 0.0").memory == UNLISTED).all()
-    found = expand("memory['a'] = action, state.place\nreturn 0.0", (0, 0, 0), memories=3)
+def test_memories_that_cannot_be_numbered_are_marked():
+    assert (expand_body("memory['s'] = state\nreturn 0.0").memory == UNLISTED).all()
+    found = expand_body("memory['a'] = action, state.place\nreturn 0.0", (0, 0, 0), memories=3)
     assert (found.memory == ONE_TOO_MANY).any() and found.memory.max() == 2
 
 
 @pytest.mark.parametrize("body", ["return 1 / 0", "return 'much'", "return 1e9", "return {'Bad Name': 1.0}"])
 def test_a_program_s_fault_is_a_host_error(body):
     with pytest.raises(HostError) as raised:
-        expand(body)
+        expand_body(body)
     assert raised.value.cause in ("exception", "value")
 
 
@@ -131,14 +132,14 @@ def test_freezing_and_thawing_gives_the_same_memory_back(memory):
     assert repr(again) == repr(memory) and again is not memory
 
 
-def test_values_that_a_program_can_tell_apart_are_frozen_apart():
+def test_distinguishable_values_have_different_frozen_forms():
     same = [{"a": 1}, {"a": 1.0}, {"a": True}, {"a": [1]}, {"a": (1,)}, {"a": {1}}, {"a": np.float64(1)}]
     assert len({freeze(m) for m in same}) == len(same)
     assert freeze({"a": 1, "b": 2}) != freeze({"b": 2, "a": 1})
 
 
 @given(memories=st.lists(st.dictionaries(st.text(max_size=2), plain, max_size=2), max_size=6))
-def test_a_memory_s_number_stands_for_its_contents_and_nothing_else(memories):
+def test_a_memory_s_number_identifies_its_contents(memories):
     known = Memories(100)
     numbers = [known.number(m) for m in [*memories, *memories]]
     for number, memory in zip(numbers, [*memories, *memories], strict=True):

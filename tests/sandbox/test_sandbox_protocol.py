@@ -55,18 +55,18 @@ def test_a_name_sent_twice_is_refused() -> None:
     assert parse(pack_reply(Reply(("a", "a")), NONCE)) is None
 
 
-def test_another_nonce_is_refused() -> None:
+def test_a_reply_with_another_nonce_is_refused() -> None:
     assert parse(pack_reply(Reply(("a",)), bytes(16))) is None
 
 
 @given(st.binary(max_size=2 * REPLY.size) | st.binary(min_size=REPLY.size, max_size=REPLY.size))
-def test_random_bytes(raw: bytes) -> None:
+def test_random_bytes_are_refused_or_parsed(raw: bytes) -> None:
     check_rules(parse(raw))
 
 
 @settings(max_examples=400)
 @given(st.sampled_from([GOOD, BAD]), st.lists(st.tuples(st.integers(24, REPLY.size - 1), st.integers(0, 255))))
-def test_valid_replies_with_changed_bytes(base: bytes, changes: list[tuple[int, int]]) -> None:
+def test_replies_with_changed_bytes_are_refused_or_parsed(base: bytes, changes: list[tuple[int, int]]) -> None:
     raw = bytearray(base)
     for position, value in changes:
         raw[position] = value
@@ -85,7 +85,7 @@ def test_text_of_the_host_cannot_drive_a_terminal(raw: bytes) -> None:
     assert all(c.isprintable() or c in "\n\t" for c in clean_text(raw))
 
 
-def test_signatures_and_constants() -> None:
+def test_signatures_and_action_constants_follow_the_rules() -> None:
     assert function_signature("dense") == ("dense", ("prev", "action", "state", "memory"))
     assert function_signature("potential") == ("potential", ("state", "memory"))
     assert function_signature("factors(prev, action, state)") == ("factors", ("prev", "action", "state"))

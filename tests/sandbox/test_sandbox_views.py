@@ -28,7 +28,7 @@ def test_every_kind_of_field_is_read() -> None:
     assert s.keys is s.keys and s.agent is s.agent
 
 
-def test_missing_things_are_none_or_left_out() -> None:
+def test_missing_objects_are_none_or_left_out() -> None:
     row = [*ROW]
     row[4], row[5], row[11] = -1, 0, -1
     s = state(row)
@@ -46,7 +46,7 @@ def test_items_are_equal_by_slot_across_states_even_when_they_changed() -> None:
     assert one != other and one == view([*ROW], TABLES)
 
 
-def test_nothing_can_be_set_and_the_error_says_what_to_do() -> None:
+def test_assignment_to_a_view_is_refused_with_a_remedy() -> None:
     with pytest.raises(AttributeError, match="read-only; keep your own values in memory"):
         state().open = False
     with pytest.raises(AttributeError):

@@ -31,7 +31,7 @@ def policy(tmp_path) -> Path:
     return path
 
 
-def test_content_comes_back_under_the_hash_of_it(store, policy):
+def test_content_is_read_back_by_its_hash(store, policy):
     key, digest = store.put(policy)
     assert key == f"sha256/{digest[:2]}/{digest}.safetensors"
     assert store.get(key) == policy.read_bytes() and store.holds(key)
@@ -54,7 +54,7 @@ def test_a_write_that_breaks_leaves_nothing_behind(store, policy, monkeypatch):
     assert list(store.listed()) == []
 
 
-def test_what_a_driver_raises_is_told_with_its_remedy(store, policy, monkeypatch):
+def test_driver_errors_are_reported_with_a_remedy(store, policy, monkeypatch):
     class EndpointConnectionError(Exception):
         """Like botocore's, which is no OSError."""
 
@@ -84,7 +84,7 @@ def test_a_mistyped_bucket_is_not_made(policy):
     assert Buckets.made == []
 
 
-def test_a_damaged_file_is_not_handed_out(store, policy):
+def test_a_damaged_file_is_not_returned(store, policy):
     key, _ = store.put(policy)
     store._files.pipe_file(store._place(key), b"other")
     with pytest.raises(StorageError, match="damaged"):
@@ -97,7 +97,7 @@ def test_a_missing_file_names_the_setting(store):
     assert "REWARDSMITH_ARTIFACTS_URL" in caught.value.remedy
 
 
-def test_what_is_deleted_is_gone(store, policy):
+def test_deleted_content_is_gone(store, policy):
     key, _ = store.put(policy)
     store.check()
     store.remove(key)
@@ -136,7 +136,7 @@ def test_gc_removes_only_what_is_old_and_not_named(tmp_path, policy):
     assert {file.key for file in context.store.listed()} == {key, young}
 
 
-def test_content_stored_again_is_young_again(tmp_path, policy):
+def test_storing_content_again_renews_its_age(tmp_path, policy):
     context, _, _ = context_with_a_trial(tmp_path)
     key, _ = context.store.put(policy)
     os.utime(tmp_path / "home/store" / key, (time.time() - 7200,) * 2)

@@ -20,7 +20,7 @@ FAILING = "echo 'pg_dump: error: connection to server failed: fe_sendauth: no pa
 
 
 @pytest.fixture
-def spy(tmp_path, monkeypatch):
+def recording_pg_dump(tmp_path, monkeypatch):
     """A pg_dump that notes what it is given."""
 
     def plant(code: int = 0, talk: str = "") -> None:
@@ -46,7 +46,7 @@ def spy(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_the_password_goes_through_the_environment(spy, tmp_path, url, place):
+def test_the_password_is_passed_in_the_environment(recording_pg_dump, tmp_path, url, place):
     back_up(url, tmp_path / "out" / "copy.dump")
     told = (tmp_path / "arguments").read_text()
     assert f"--dbname={place}\n" in told and "s3cr" not in told and "*" not in told
@@ -54,36 +54,36 @@ def test_the_password_goes_through_the_environment(spy, tmp_path, url, place):
     assert (tmp_path / "out" / "copy.dump").read_text() == "content\n"
 
 
-def test_without_a_password_the_users_own_passfile_counts(spy, tmp_path):
+def test_without_a_password_the_user_s_passfile_is_used(recording_pg_dump, tmp_path):
     back_up("postgresql+psycopg://ada@db.example/rewards", tmp_path / "copy.dump")
     assert "PGPASSWORD" not in (tmp_path / "environment").read_text()
 
 
-def test_what_failed_leaves_nothing_and_the_next_try_works(spy, tmp_path):
+def test_a_failed_backup_leaves_no_file_and_can_be_repeated(recording_pg_dump, tmp_path):
     out = tmp_path / "out" / "copy.dump"
-    spy(code=1, talk=FAILING)
+    recording_pg_dump(code=1, talk=FAILING)
     with pytest.raises(StorageError, match="no password supplied"):
         back_up("postgresql://ada@db.example/rewards", out)
     assert list(out.parent.iterdir()) == []
-    spy()
+    recording_pg_dump()
     back_up("postgresql://ada@db.example/rewards", out)
     assert [path.name for path in out.parent.iterdir()] == ["copy.dump"]
 
 
-def test_a_copy_is_its_owners_alone(spy, tmp_path):
+def test_a_backup_is_readable_by_its_owner_only(recording_pg_dump, tmp_path):
     sqlite3.connect(tmp_path / "from.db").execute("CREATE TABLE t (x)").connection.close()
     for url, name in ((f"sqlite:///{tmp_path}/from.db", "a"), ("postgresql://ada@db.example/rewards", "b")):
         back_up(url, tmp_path / name)
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_no_file_is_made_where_there_is_no_database(tmp_path):
+def test_no_backup_is_made_without_a_database(tmp_path):
     with pytest.raises(StorageError, match="There is no database"):
         back_up(f"sqlite:///{tmp_path}/none.db", tmp_path / "copy.db")
     assert list(Path(tmp_path).iterdir()) == []
 
 
-def test_a_file_that_is_there_is_kept(spy, tmp_path):
+def test_an_existing_file_is_kept(recording_pg_dump, tmp_path):
     (tmp_path / "copy.dump").write_text("of yesterday")
     with pytest.raises(StorageError, match="exists already"):
         back_up("postgresql://ada@db.example/rewards", tmp_path / "copy.dump")

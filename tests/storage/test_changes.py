@@ -53,7 +53,7 @@ def test_after_an_error_everything_counts_as_changed(context):
     assert changes.seen() and changes.seen() and not changes.seen()
 
 
-def test_the_standing_changes_with_what_decides_and_not_with_the_clock(context):
+def test_a_job_s_standing_changes_with_its_items_not_with_time(context):
     job = lifecycle.create_job(context, SPEC)
     before = read_standing(context.database, job)
     assert before.queued == {"baseline"}
@@ -93,7 +93,7 @@ def test_watched_job_reads_only_after_changes(context):
     assert watched.read() == fresh()
 
 
-def test_what_a_process_holds_is_released_uncounted_and_nothing_of_others(context):
+def test_a_process_releases_its_own_items_uncounted(context):
     job = lifecycle.create_job(context, SPEC)
     item = queue.claim(context.database, f"{queue.owners_of(1)}7:0", 60, job)
     assert item is not None and item.attempt == 1

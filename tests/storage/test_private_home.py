@@ -49,7 +49,7 @@ def test_an_executor_on_another_database_makes_a_private_folder(tmp_path, monkey
     assert mode(tmp_path / "home") == 0o700 and (tmp_path / "home" / "artifacts" / "nojob" / "logs").is_dir()
 
 
-def test_a_folder_of_ones_own_name_is_tightened_if_it_holds_nothing_else(tmp_path):
+def test_a_folder_with_nothing_else_in_it_is_made_private(tmp_path):
     home = tmp_path / "work"
     open_context(Settings(home=home)).database.dispose()
     home.chmod(OPEN)
@@ -70,7 +70,7 @@ def test_a_folder_that_is_shared_or_holds_other_work_is_left_to_its_user(tmp_pat
     assert home.stat().st_mode & 0o7777 == given
 
 
-def test_doctor_says_who_can_read_it(tmp_path):
+def test_doctor_reports_who_can_read_the_folder(tmp_path):
     assert in_process(tmp_path, "db", "upgrade").returncode == 0
 
     def disk() -> dict[str, str]:

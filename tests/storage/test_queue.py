@@ -38,7 +38,7 @@ def state(engine, item) -> tuple[str, int]:
     return found.state, found.attempt
 
 
-def test_every_public_operation_stands_in_the_contract():
+def test_the_contract_lists_every_public_operation():
     public = [n for n, f in inspect.getmembers(queue, inspect.isfunction) if f.__module__ == queue.__name__]
     names = {"make_owner", "owners_of", "owner_is_dead", "new_item", "busy_slots"}  # ask the database nothing
     missing = [n for n in public if not n.startswith("_") and n not in names and f"`{n}`" not in str(queue.__doc__)]
@@ -78,7 +78,7 @@ def test_an_item_that_exists_stays_as_it_is(engine):
         queue.add(connection, [queue.new_item(key)])
 
 
-def test_questions_of_trials_are_no_part_of_a_jobs_course(engine):
+def test_questions_of_trials_are_not_among_a_job_s_items(engine):
     job = add_job(engine, 1)
     with engine.begin() as connection:
         queue.insert(connection, ItemKey(job, "ask", candidate="c", seed=1))

@@ -59,7 +59,7 @@ def test_a_reader_cannot_write(small_job):
 
 
 @pytest.mark.parametrize("content", [None, b"this is no database" * 200], ids=["absent", "damaged"])
-def test_what_cannot_be_read_is_said_with_a_remedy(content, tmp_path):
+def test_an_unreadable_database_is_reported_with_a_remedy(content, tmp_path):
     path = tmp_path / "rewardsmith.db"
     if content is not None:
         path.write_bytes(content)
@@ -69,7 +69,7 @@ def test_what_cannot_be_read_is_said_with_a_remedy(content, tmp_path):
 
 
 @pytest.mark.parametrize("source", ["default", "environment", "file", "both"])
-def test_the_place_is_that_of_the_settings(source, tmp_path, monkeypatch):
+def test_the_reader_opens_the_database_of_the_settings(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("REWARDSMITH_HOME", "REWARDSMITH_DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)

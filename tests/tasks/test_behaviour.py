@@ -6,13 +6,13 @@ from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Behaviour
 
 
-def test_the_cycle_follows_the_prefix_for_ever():
+def test_the_cycle_repeats_after_the_prefix():
     acts = Behaviour("to and fro", (5,), (1, 2))
     assert [acts.action(t) for t in range(6)] == [5, 1, 2, 1, 2, 1]
     assert acts.then(0) == acts
 
 
-def test_without_a_cycle_it_goes_on_as_it_is_told():
+def test_without_a_cycle_the_given_action_follows():
     acts = Behaviour("solution", (5, 4)).then(6)
     assert [acts.action(t) for t in range(4)] == [5, 4, 6, 6]
 

@@ -42,7 +42,7 @@ state:
 """
 
 
-def described() -> Any:
+def described_task() -> Any:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hill.yaml"
         file.write_text(HILL)
@@ -55,7 +55,7 @@ TASKS = {
     "real": lambda: get_grid("MiniGrid-Dynamic-Obstacles-5x5-v0", TINY),
     "own grid": lambda: CustomTask(lambda: EmptyEnv(size=5), "own", TINY),
     "built-in": lambda: get_task("CartPole-v1"),
-    "described": described,
+    "described": described_task,
 }
 GRIDS = {"starts", "events", "rendering", "exportable"}
 LISTED = {*GRIDS, "planner", "countable", "tabular"}
@@ -75,7 +75,7 @@ ASKED = {
 
 
 @cache
-def made(name: str) -> Any:
+def task_of(name: str) -> Any:
     return TASKS[name]()
 
 
@@ -86,10 +86,10 @@ def with_capability(capability: str) -> Any:
 
 @pytest.fixture(params=TASKS)
 def task(request) -> Any:
-    return made(request.param)
+    return task_of(request.param)
 
 
-def played(task: Any, seed: int, steps: int = 60, envs: int = 3) -> list[dict[str, np.ndarray]]:
+def play_randomly(task: Any, seed: int, steps: int = 60, envs: int = 3) -> list[dict[str, np.ndarray]]:
     """Random play: what the batch tells after each step, before finished episodes start again."""
     batch, rng = task.batch(envs, "train"), np.random.default_rng(5)
     batch.reset(seed)
@@ -117,13 +117,13 @@ def plan_of(task: Any) -> tuple[int, list[int]]:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_has_the_capabilities_it_should(name):
-    assert {capability for capability, ask in ASKED.items() if ask(made(name)) is not None} == CAN[name]
+    assert {capability for capability, ask in ASKED.items() if ask(task_of(name)) is not None} == CAN[name]
 
 
 def test_a_seed_decides_what_is_played(task):
-    first, again = played(task, 3), played(task, 3)
+    first, again = play_randomly(task, 3), play_randomly(task, 3)
     assert all(np.array_equal(a[k], b[k]) for a, b in zip(first, again, strict=True) for k in a)
-    assert any((a["rows"] != b["rows"]).any() for a, b in zip(first, played(task, 4), strict=True))
+    assert any((a["rows"] != b["rows"]).any() for a, b in zip(first, play_randomly(task, 4), strict=True))
 
 
 def test_rows_and_observations_have_the_sizes_that_are_stated(task):
@@ -131,14 +131,14 @@ def test_rows_and_observations_have_the_sizes_that_are_stated(task):
     assert batch.observation_size == task.observation_size and batch.num_envs == 2
     assert 3 * task.view_cells <= task.observation_size
     batch.close()
-    for told in played(task, 0, 5):
+    for told in play_randomly(task, 0, 5):
         assert told["rows"].dtype == task.schema.dtype and np.isfinite(told["rows"]).all()
         assert np.isfinite(told["seen"]).all()
 
 
 def test_values_lie_within_the_schema(task):
     fields = [f for f in task.schema if f.kind not in ("record", "list", "table", "text") and not f.uses]
-    for told in played(task, 1):
+    for told in play_randomly(task, 1):
         for field in fields:
             values = told["rows"][:, field.column]
             if field.kind == "choice":
@@ -164,7 +164,7 @@ def test_programs_read_the_rows_by_name(task):
 
 
 def test_no_step_ends_twice_and_success_ends_its_episode(task):
-    for told in played(task, 2):
+    for told in play_randomly(task, 2):
         assert not (told["terminated"] & told["truncated"]).any()
         assert (told["terminated"] | told["truncated"])[told["success"]].all()
         assert np.array_equal(told["rows"][:, task.schema.field("solved").column] > 0, told["success"])
@@ -236,7 +236,7 @@ def test_actions_known_as_idle_or_detour_exist(task):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_transitions_of_one_key_are_told_in_the_same_words(task, view):
+def test_transitions_with_one_key_have_the_same_description(task, view):
     if view != "caption" and rendering_of(task) is None:
         pytest.skip("draws nothing")
     describer, batch = Describer(task, view), task.batch(1, "train")
@@ -291,7 +291,7 @@ def test_behaviours_that_should_not_pay_do_not_solve(task):
 
 
 @with_capability("pay")
-def test_success_is_paid_what_the_task_says_to_the_last_bit(task):
+def test_success_pays_bit_for_bit_what_the_task_states(task):
     layout, actions = plan_of(task)
     for wait in (0, 1, 7):
         for batch in (task.batch(1, "train"), task.real_batch(1, "train")):
@@ -304,7 +304,7 @@ def test_success_is_paid_what_the_task_says_to_the_last_bit(task):
 
 
 @with_capability("tabular")
-def test_the_listed_states_are_those_of_the_environment(task):
+def test_enumerated_states_equal_those_of_the_environment(task):
     graph, rng = task.state_graph(0, task.state_limit), np.random.default_rng(1)
     assert graph is not None and graph.complete
     compared = [c for c in range(1, task.schema.width) if c != task.schema.field("step").column]
@@ -332,7 +332,7 @@ def test_the_listed_states_are_those_of_the_environment(task):
 
 
 @with_capability("tabular")
-def test_what_the_model_pays_lies_between_its_first_and_last_step(task):
+def test_the_model_s_reward_lies_between_first_and_last_step(task):
     graph = task.state_graph(0, task.state_limit)
     nodes = np.flatnonzero(graph.won.any(axis=1))
     early, late = graph.paid(nodes), graph.paid(nodes, last=True)
@@ -346,7 +346,7 @@ def test_what_the_model_pays_lies_between_its_first_and_last_step(task):
 
 
 @with_capability("countable")
-def test_states_are_counted_as_they_are_listed(task):
+def test_counted_states_equal_enumerated_states(task):
     graph = task.state_graph(0, task.state_limit)
     assert task.count_states(0, 10**6) == (len(graph.state), True)
     assert task.count_states(0, 5) == (5, False)

@@ -46,14 +46,14 @@ def test_success_by_info_or_reward_is_refused_with_a_remedy(condition, reason):
     assert "wrapper" in caught.value.remedy and "docs/tasks.md" in caught.value.remedy
 
 
-def test_every_wrong_name_of_a_condition_is_told():
+def test_every_unknown_name_in_a_condition_is_reported():
     with pytest.raises(UsageError) as caught:
         compile_condition("info['a'] and reward > 1 and postion > 2", ["position"])
     for told in ("`info`", "`reward`", "no `postion`, the nearest is `position`"):
         assert told in caught.value.cause
 
 
-def test_a_chain_of_comparisons_is_told_how_to_be_written():
+def test_a_chained_comparison_is_refused_with_the_form_to_write():
     with pytest.raises(UsageError, match="chains comparisons; join single comparisons with `and`"):
         compile_condition("0 <= x <= 1", ["x"])
 
@@ -64,7 +64,7 @@ def test_the_cases_of_success_by_info_and_by_reward(case):
     assert "is not available here: success is an expression over the state" in error.cause
 
 
-def test_a_comma_in_a_text_is_told_to_need_quotes():
+def test_an_unquoted_comma_is_refused_with_the_advice_to_quote():
     error = refused(CASES / "yaml_comma" / "lunar.yaml")
     assert 'put texts that contain a comma in quotes, as in doc: "..., the pad is at 0"' in error.cause
 
@@ -78,14 +78,14 @@ def test_a_comma_in_a_text_is_told_to_need_quotes():
         ("goal: {a: 1}\nmechanics: 3\nmax_steps: 0", "more"),
     ],
 )
-def test_mistakes_of_yaml_are_told_as_such(text, told):
+def test_yaml_syntax_errors_are_reported_as_such(text, told):
     whole = text if "goal" in text else f"id: A\ngoal: b\n{text}"
     with pytest.raises(UsageError) as caught:
         parse_description(whole, "t.yaml")
     assert told in caught.value.cause
 
 
-def test_a_condition_and_spaces_that_are_wrong_are_told_together(tmp_path):
+def test_a_wrong_condition_and_wrong_spaces_are_reported_together(tmp_path):
     shutil.copy(CASES / "dict_and_multidiscrete" / "spaces_zoo.py", tmp_path)
     described = yaml.safe_load((CASES / "fetchreach_dict_continuous" / "task.yaml").read_text())
     (tmp_path / "task.yaml").write_text(yaml.safe_dump({**described, "success": "info['is_success']"}))
@@ -102,7 +102,7 @@ def test_a_description_that_is_no_regular_file_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize("task", ["Acrobot-v1", "LunarLander-v3", "FrozenLake-v1"])
-def test_a_registered_id_without_a_description_is_told_how_to_get_one(task):
+def test_a_registered_id_without_description_names_the_command(task):
     error = refused(task)
     assert f"{task} is a Gymnasium environment without a description" in error.cause
     assert f"`rewardsmith tasks skeleton {task} > " in error.remedy

@@ -23,7 +23,7 @@ PENDULUM = {
 }
 
 
-def test_a_description_of_one_s_own_is_a_task(tmp_path):
+def test_a_user_s_description_is_a_task(tmp_path):
     path = tmp_path / "car.yaml"
     path.write_text(
         yaml.safe_dump(
@@ -74,7 +74,7 @@ def test_continuous_actions_are_refused_clearly():
         ({"success": "position"}, "not true or false"),
     ],
 )
-def test_an_environment_that_does_not_fit_is_refused_with_the_difference(change, words):
+def test_an_environment_unlike_its_description_is_refused(change, words):
     described = get_task("CartPole-v1").description.model_dump()
     with pytest.raises(UsageError, match=words):
         BoxTask(Description.model_validate({**described, **change})).batch(1, "train")

@@ -46,12 +46,12 @@ NOT_LASTING = [
 
 
 @pytest.mark.parametrize("success", LASTING)
-def test_success_that_only_lasting_brings(success: str) -> None:
+def test_conditions_that_require_lasting_are_recognised(success: str) -> None:
     assert requires_lasting(success, RANGES, 500)
 
 
 @pytest.mark.parametrize("success", NOT_LASTING)
-def test_success_that_can_come_early_or_needs_an_end(success: str) -> None:
+def test_conditions_that_can_hold_early_do_not_require_lasting(success: str) -> None:
     assert not requires_lasting(success, RANGES, 500)
 
 
@@ -74,7 +74,7 @@ conditions = st.recursive(
 
 
 @given(conditions, st.floats(-5, 5), st.floats(-100, 100), st.integers(1, 10), st.booleans())
-def test_lasting_is_never_said_of_a_condition_that_some_first_step_meets(
+def test_a_condition_met_at_a_first_step_never_requires_lasting(
     success: str, x: float, y: float, step: int, terminated: bool
 ) -> None:
     holds = compile_condition(success, [*RANGES, "step", "terminated", "truncated"])

@@ -81,7 +81,7 @@ def test_the_folder_is_on_the_path_for_the_import_alone_and_last(tmp_path):
     assert sys.path == before
 
 
-def test_what_the_environment_imports_when_it_plays_is_found_too(tmp_path):
+def test_modules_imported_during_play_are_found_too(tmp_path):
     (tmp_path / "own_helper_of_play.py").write_text("SPEED = 1\n")
     own_task(tmp_path, reset="import own_helper_of_play", step="from own_helper_of_play import SPEED")
     batch = get_task(str(tmp_path / "own.yaml")).batch(1, "train")
@@ -98,7 +98,7 @@ def test_missing_module_names_the_searched_folder(tmp_path):
     assert "into the folder of the description" in error.remedy
 
 
-def test_a_module_that_is_hidden_by_another_of_its_name_is_told(tmp_path, monkeypatch):
+def test_a_module_hidden_by_another_of_its_name_is_reported(tmp_path, monkeypatch):
     path = own_task(tmp_path)
     name = next(tmp_path.glob("own_line_*.py")).name
     (tmp_path / "other").mkdir()
@@ -132,20 +132,20 @@ def test_a_module_that_is_hidden_by_another_of_its_name_is_told(tmp_path, monkey
         ),
     ],
 )
-def test_what_the_environment_raises_is_told_as_the_task_s_fault(code, told, tmp_path):
+def test_an_exception_of_the_environment_is_the_task_s_fault(code, told, tmp_path):
     error = refused(own_task(tmp_path, **code))
     assert told in error.cause
     shown = in_process(tmp_path, "tasks", "describe", "own.yaml")
     assert shown.returncode == 2 and "defect of rewardsmith" not in shown.stderr
 
 
-def test_wrong_arguments_are_told_with_the_right_ones(tmp_path):
+def test_wrong_arguments_are_reported_with_the_accepted_ones(tmp_path):
     error = refused(own_task(tmp_path, kwargs={"lenght": 9}))
     assert "it has no argument `lenght`" in error.cause
     assert "It takes length; did you mean `length`?" in error.remedy
 
 
-def test_the_case_of_a_misspelt_argument(tmp_path):
+def test_a_misspelt_argument_names_the_right_one(tmp_path):
     shutil.copytree(CASES / "module_not_found", tmp_path, dirs_exist_ok=True)
     described = (tmp_path / "warehouse.yaml").read_text() + "env_kwargs: {sise: 9}\n"
     (tmp_path / "warehouse.yaml").write_text(described)
@@ -157,7 +157,7 @@ def test_the_case_of_a_misspelt_argument(tmp_path):
 @pytest.mark.parametrize(
     "command", [("run", "--task"), ("check", "reward.py", "--task"), ("run", "--dry-run", "--task")]
 )
-def test_every_command_tells_a_broken_environment_as_the_task_s_fault(command, tmp_path):
+def test_every_command_blames_the_task_for_a_broken_environment(command, tmp_path):
     own_task(tmp_path, init="raise ValueError('no licence')")
     (tmp_path / "reward.py").write_text("def reward(prev, action, state, memory):\n    return 0.0\n")
     ran = in_process(tmp_path, *command, "own.yaml")
@@ -244,7 +244,7 @@ def test_a_package_without_an_init_file_is_found_and_has_sources(tmp_path):
     assert changed_files(name, found) == [f"{name.replace('.', '/')}.py in {tmp_path}"]
 
 
-def test_a_module_that_is_gone_is_told(tmp_path):
+def test_a_missing_module_is_reported(tmp_path):
     was = Sources(str(tmp_path), {"gone_module.py": "0"})
     assert changed_files("gone_module", was) == [f"the module gone_module is no longer in {tmp_path}"]
 

@@ -78,7 +78,7 @@ def test_bound_on_an_open_box_is_taken_if_random_steps_keep_it():
     walker().batch(1, "train").close()
 
 
-def test_a_box_that_its_own_environment_leaves_does_not_vouch_for_a_bound():
+def test_a_box_that_its_environment_leaves_does_not_prove_a_bound():
     with pytest.raises(UsageError, match="random steps show 300 for x, the description says high: 9"):
         walker(low=-9, high=9, box=9).batch(1, "train")
 
@@ -113,12 +113,12 @@ def test_two_pi_with_three_digits_is_two_pi():
 
 
 @pytest.mark.parametrize("task_id", ["CartPole-v1", "MountainCar-v0"])
-def test_a_built_in_description_keeps_the_rules_for_everybody_s(task_id):
+def test_built_in_descriptions_keep_the_rules_for_users_descriptions(task_id):
     BoxTask(read_built_in(task_id)).batch(1, "train").close()
 
 
 @pytest.mark.parametrize("name", ["success_terminated/acrobot.yaml", "success_terminated/warehouse.yaml"])
-def test_honest_bounds_of_users_pass(name):
+def test_correct_bounds_are_accepted(name):
     get_task(str(CASES / name)).batch(1, "train").close()
 
 
@@ -132,7 +132,7 @@ def test_random_play_leaves_the_global_generators_alone():
 # Flattened Dicts
 
 
-def test_names_stand_beside_key_and_index_and_the_order_is_warned_of():
+def test_names_are_shown_with_key_and_index_and_a_warning():
     shown = in_process(CASES / "dict_order", "tasks", "describe", "point_flat.yaml")
     assert shown.returncode == 0, shown.stderr
     for told in ("(ax = observation[0])", "(gx = observation[2])", "(px = achieved_goal[0])", "(vy = desired_goal[1])"):
@@ -141,7 +141,7 @@ def test_names_stand_beside_key_and_index_and_the_order_is_warned_of():
     assert "(observation, achieved_goal, desired_goal)" in shown.stderr
 
 
-def test_names_in_the_order_that_one_guesses_are_refused(tmp_path):
+def test_names_in_a_wrongly_guessed_order_are_refused(tmp_path):
     described = (CASES / "dict_order" / "point_flat.yaml").read_text()
     for name, guessed in (("ax", "achieved_goal_x"), ("gx", "desired_goal_x"), ("px", "observation_x")):
         described = described.replace(f"name: {name},", f"name: {guessed},")
@@ -241,12 +241,12 @@ class OwnOrder(gym.ObservationWrapper):
         return self.times * np.concatenate([observation[key] for key in self.keys])
 
 
-def test_the_order_of_a_wrapper_of_one_s_own_is_found_by_play():
+def test_the_order_of_a_custom_wrapper_is_found_by_playing():
     assert places_of(OwnOrder(Dots())) == ("goal[0]", "observation[0]", "observation[1]", "desired_goal[0]")
     assert places_of(OwnOrder(Dots(), tuple(SPACE.spaces))) == flattened_places(SPACE)
 
 
-def test_an_order_that_play_does_not_tell_is_warned_of_and_not_made_up():
+def test_an_order_that_play_does_not_reveal_is_warned_of():
     env = OwnOrder(Dots(), times=2.0)
     assert places_of(env) == ()
     warning = order_warning(env, named("a", "b", "c", "d")) or ""
@@ -274,7 +274,7 @@ ZOO = CASES / "dict_and_multidiscrete"
          ["FlattenObservation", "TransformAction"]),
     ],
 )  # fmt: skip
-def test_spaces_are_refused_with_every_true_reason_and_a_way_on(name, causes, ways):
+def test_unsupported_spaces_are_refused_with_every_reason(name, causes, ways):
     error = refused(ZOO / f"{name}.yaml")
     assert all(cause in error.cause for cause in causes)
     assert all(way in error.remedy for way in ways)
@@ -295,7 +295,7 @@ def test_fetch_reach_is_refused_with_both_reasons(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["task.yaml", "task_module.yaml"])
-def test_minigrid_with_arguments_is_told_that_its_ids_take_none(name):
+def test_arguments_for_a_minigrid_id_are_refused_with_the_reason(name):
     error = refused(CASES / "minigrid_longer_episodes" / name)
     assert "doesn't exist" not in error.cause and "FlattenObservation" not in error.remedy
     assert "tasks by id, without arguments: `--task MiniGrid-MultiRoom-N6-v0`" in error.remedy
@@ -303,12 +303,12 @@ def test_minigrid_with_arguments_is_told_that_its_ids_take_none(name):
 
 
 @pytest.mark.parametrize("name", ["frozen.yaml", "cliff.yaml", "taxi.yaml"])
-def test_an_index_as_observation_is_told_to_become_row_and_column(name):
+def test_an_index_observation_is_refused_with_row_and_column_advice(name):
     error = refused(CASES / "discrete_obs" / name)
     assert "row and column" in error.remedy and "FlattenObservation" not in error.remedy
 
 
-def test_a_one_hot_observation_that_was_named_is_played():
+def test_a_named_one_hot_observation_is_played():
     get_task(str(CASES / "discrete_obs" / "frozen_module.yaml")).batch(1, "train").close()
 
 

@@ -65,5 +65,5 @@ def test_a_program_that_pays_by_how_often_it_was_called_fails_its_trial(tmp_path
     assert raised.value.cause == "nondeterministic"
 
 
-def test_pay_by_memory_and_components_that_are_seldom_there_pass(tmp_path):
+def test_pay_by_memory_and_rare_components_pass_the_audit(tmp_path):
     assert train(tmp_path, HONEST).complete

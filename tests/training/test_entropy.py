@@ -38,7 +38,7 @@ def test_the_coefficient_is_zero_once_every_episode_succeeds():
     assert coefficient.after(ended(200, 0), 0.5) == 0.0
 
 
-def test_it_is_a_penalty_while_the_learning_rate_falls():
+def test_the_coefficient_is_a_penalty_while_the_learning_rate_falls():
     coefficient = EntropyCoefficient(0.01, hold=0.7)
     assert coefficient.after(ended(200, 0), 0.69) == 0.0
     assert coefficient.after(ended(200, 0), 0.7) == pytest.approx(-0.04)
@@ -50,19 +50,19 @@ def test_the_penalty_outweighs_the_bonus_from_98_per_cent_on(succeeded, bonus):
     assert (coefficient.after(ended(succeeded, 200 - succeeded), 1.0) > 0) == bonus
 
 
-def test_it_follows_the_proportion_of_200_episodes():
+def test_the_coefficient_follows_the_success_of_200_episodes():
     coefficient = EntropyCoefficient(0.01)
     assert coefficient.after(ended(20, 80), 0.1) == pytest.approx(0.01 * (1 - 0.5 * 0.2))
 
 
-def test_episodes_that_a_checkpoint_cut_have_not_failed():
+def test_episodes_truncated_by_a_checkpoint_are_no_failures():
     coefficient = EntropyCoefficient(0.01)
     before = coefficient.after(ended(200, 0), 0.9)
     assert coefficient.after(ended(0, 0, cut=64), 0.9) == before
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.floats(0, 1)), max_size=20))
-def test_it_lies_within_its_bounds_and_is_kept_in_checkpoints(rollouts):
+def test_the_coefficient_is_bounded_and_kept_in_checkpoints(rollouts):
     coefficient, resumed = EntropyCoefficient(0.02), EntropyCoefficient(0.02)
     for succeeded, failed, progress in rollouts:
         assert -0.08 <= coefficient.after(ended(succeeded, failed), progress) <= 0.02

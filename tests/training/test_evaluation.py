@@ -35,13 +35,13 @@ class Patient:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_cutting_loops_short_changes_no_number(seed):
+def test_ending_repeated_loops_early_changes_no_number(seed):
     short = evaluate(policy(seed), TASK, "select", 40, seed, greedy=True)
     whole = evaluate(policy(seed), Patient(), "select", 40, seed, greedy=True)
     assert dataclasses.astuple(short) == pytest.approx(dataclasses.astuple(whole))
 
 
-def test_a_hopeless_policy_is_left_after_a_quarter_and_says_so():
+def test_evaluation_of_a_failing_policy_stops_after_a_quarter():
     hopeless = policy(0)
     with torch.no_grad():
         hopeless.action_net.weight.zero_()

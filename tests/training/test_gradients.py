@@ -32,7 +32,7 @@ def settings(**changes) -> TrainingSpec:
 
 
 @pytest.fixture
-def collected(tmp_path):
+def policy_with_rollout(tmp_path):
     """A model of two actions whose policy sees nothing: all logits are the bias (0.3, -0.3)."""
     made = []
 
@@ -59,8 +59,8 @@ def collected(tmp_path):
 
 
 @pytest.mark.parametrize("normalized", [False, True])
-def test_gradients_are_those_computed_by_hand(collected, normalized):
-    model, _ = collected(normalize_advantage=normalized, entropy=0.02, batch_size=128)
+def test_gradients_are_those_computed_by_hand(policy_with_rollout, normalized):
+    model, _ = policy_with_rollout(normalize_advantage=normalized, entropy=0.02, batch_size=128)
     found = learning_telemetry(model, 1.0)
     buffer = model.rollout_buffer
     with torch.no_grad():
@@ -86,8 +86,8 @@ def test_gradients_are_those_computed_by_hand(collected, normalized):
     assert found.entropy_coefficient == 0.02
 
 
-def test_measuring_changes_neither_gradients_nor_parameters_nor_generators(collected):
-    model, _ = collected()
+def test_measuring_changes_neither_gradients_nor_parameters_nor_generators(policy_with_rollout):
+    model, _ = policy_with_rollout()
     for p in model.policy.parameters():
         p.grad = torch.full_like(p, 0.5)
     before = [p.detach().clone() for p in model.policy.parameters()]
@@ -97,8 +97,8 @@ def test_measuring_changes_neither_gradients_nor_parameters_nor_generators(colle
     assert (torch.get_rng_state() == drawn).all() and (np.random.get_state()[1] == numpy_drawn).all()
 
 
-def test_the_signal_is_the_scale_of_returns_in_the_unit_of_the_loss(collected):
-    model, env = collected(normalize_advantage=False)
+def test_the_signal_is_the_scale_of_returns_in_the_unit_of_the_loss(policy_with_rollout):
+    model, env = policy_with_rollout(normalize_advantage=False)
     ends = env.rollout.terminated | env.rollout.truncated
     plain = learning_telemetry(model, 4.0)
     assert plain.return_scale == plain.signal == 4.0
@@ -148,7 +148,7 @@ class LeansLeft(Guide):
         return torch.cat([own[:, :1] + advice, own[:, 1:]], 1)
 
 
-def test_a_guided_policy_is_measured_on_the_advice_that_it_acted_on(tmp_path):
+def test_gradients_of_a_guided_policy_use_the_teacher_it_acted_on(tmp_path):
     learner = Learner()
     learner.guide = LeansLeft()
     points = []

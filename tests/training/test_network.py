@@ -43,7 +43,7 @@ def by_definition(torso: GridTorso, seen: torch.Tensor) -> torch.Tensor:
 
 
 @given(st.integers(0, 2**16))
-def test_the_first_layer_is_that_of_one_hot_cells(seed):
+def test_the_first_layer_equals_that_of_one_hot_cells(seed):
     torch.manual_seed(seed)
     torso = GridTorso(3 * CELLS + REST, CELLS, (8, 4))
     seen = observations(seed, 5)
@@ -53,7 +53,7 @@ def test_the_first_layer_is_that_of_one_hot_cells(seed):
         torch.testing.assert_close(torso.shared(seen), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_are_those_of_one_hot_cells():
+def test_gradients_equal_those_of_one_hot_cells():
     torso = GridTorso(3 * CELLS + REST, CELLS, (8, 4))
     seen = observations(1, 32)
     (by_definition(torso, seen) ** 2).sum().backward()
@@ -63,7 +63,7 @@ def test_gradients_are_those_of_one_hot_cells():
     torch.testing.assert_close(torso.first.weight.grad, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_kept_table_follows_the_weights():
+def test_the_cached_table_follows_the_weights():
     torso = GridTorso(3 * CELLS + REST, CELLS, (8, 4))
     seen = observations(2, 3)
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_the_kept_table_follows_the_weights():
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_the_kept_table_follows_an_optimizer_s_step(fused):
+def test_the_cached_table_follows_an_optimizer_s_step(fused):
     torso = GridTorso(3 * CELLS + REST, CELLS, (8, 4))
     optimizer = LightAdam(torso.parameters(), lr=0.1, fused=fused)
     seen = observations(3, 4)
@@ -108,7 +108,7 @@ def test_a_policy_is_chosen_by_the_task_and_the_setting():
     assert describe(grid, TrainingSpec())["view_cells"] == 49
 
 
-def test_saved_weights_have_no_duplicates(tmp_path):
+def test_saved_weights_share_no_tensor(tmp_path):
     from safetensors.torch import load_file, save_file
 
     space = spaces.Box(-np.inf, np.inf, (3 * CELLS + REST,), np.float32)
@@ -141,7 +141,7 @@ def test_every_task_has_settings(task):
     TrainingSpec.model_validate(default_training(task))
 
 
-def test_the_short_way_to_an_action_is_sb3_s():
+def test_the_fast_forward_pass_equals_sb3_s():
     space = spaces.Box(-np.inf, np.inf, (3 * CELLS + REST,), np.float32)
     policy = GridPolicy(space, spaces.Discrete(7), lambda _: 1e-3, cells=CELLS, hidden=(8, 4))
     seen = observations(5, 16)
@@ -159,7 +159,7 @@ def test_the_short_way_to_an_action_is_sb3_s():
         )
 
 
-def test_the_short_way_to_a_loss_is_sb3_s():
+def test_the_fast_loss_equals_sb3_s():
     space = spaces.Box(-np.inf, np.inf, (3 * CELLS + REST,), np.float32)
     policy = LeanPolicy(space, spaces.Discrete(7), lambda _: 1e-3, net_arch=[8, 4])
     seen, actions = observations(6, 16), torch.arange(16) % 7
@@ -168,7 +168,7 @@ def test_the_short_way_to_a_loss_is_sb3_s():
         torch.testing.assert_close(got, expected)
 
 
-def test_both_readings_of_a_cell_are_those_of_torch():
+def test_both_encodings_of_a_cell_agree_with_torch():
     seen = observations(8, 9)
     parts = seen[:, : 3 * CELLS].reshape(-1, CELLS, 3) * torch.tensor([10.0, 5.0, 2.0])
     kind, color, state = parts.round().long().unbind(2)

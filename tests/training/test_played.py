@@ -95,18 +95,18 @@ def test_a_claim_and_the_compiled_engine_are_counted_and_not_limited(tmp_path, t
     assert set(report.telemetry["played"]) >= {"curve", "success", "greedy"}
 
 
-def test_watching_ends_with_the_last_episode(tmp_path):
+def test_evaluation_ends_with_the_last_episode(tmp_path):
     report, _ = run(
         tmp_path, 3200, task="CartPole-v1", reward=get_method("free").reward(PROGRAM), isolation=Isolation.NONE
     )
     assert 0 < report.telemetry["played"]["watching"] < 8 * 500
 
 
-def test_a_check_plays_as_much_at_random_as_it_is_allowed():
+def test_a_check_plays_the_allowed_number_of_random_steps():
     task = get_task("CartPole-v1")
     assert sample_transitions(task).starts.size == RANDOM_TRANSITIONS
     assert sample_transitions(task, most=1000).starts.size <= 1000
 
 
-def test_watched_steps_are_no_telemetry_of_failures():
+def test_steps_of_watched_failures_are_not_in_their_telemetry():
     assert "played" not in Watched([], 0, None, None, None, 5).telemetry().as_json()

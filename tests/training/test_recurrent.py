@@ -59,7 +59,7 @@ def policy():
     env.close()
 
 
-def test_playing_remembers_what_sb3_contrib_remembers(policy):
+def test_the_recurrent_player_equals_sb3_contrib_s(policy):
     rng = np.random.default_rng(0)
     player = Player(policy, 5, rng, greedy=True)
     state, starts = None, np.ones(5, bool)

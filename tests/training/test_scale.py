@@ -61,7 +61,7 @@ def test_an_episode_s_end_ends_its_return():
     assert ReturnScale(0.99).factor(np.full((50, 2), 2.0), ends) == 0.5
 
 
-def test_nothing_paid_leaves_rewards_as_they_are():
+def test_rewards_of_zero_stay_unscaled():
     assert ReturnScale(0.99).factor(np.zeros((8, 2)), np.zeros((8, 2), dtype=bool)) == 1.0
 
 

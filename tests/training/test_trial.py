@@ -73,21 +73,21 @@ def test_rungs_one_after_another_equal_one_long_rung(tmp_path):
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "rungs/policy.safetensors").read_bytes()
 
 
-def test_cuts_lie_three_step_limits_apart():
+def test_forced_truncations_lie_three_step_limits_apart():
     plans = schedule(get_task(TASK), TRAINING, STEPS)
     assert plans.cut_every * TRAINING.rollout_steps >= 3 * 100
     assert plans.rung_end(0.5) % plans.cut_every == 0
     assert plans.rung_end(1.0) == 15
 
 
-def test_rungs_that_no_cut_separates_are_merged():
+def test_rungs_without_a_truncation_between_them_are_merged():
     task = get_task(TASK)
     assert distinct_rungs(task, TRAINING, 8 * 64 * 10, (0.25, 0.5, 1.0)) == (0.5, 1.0)
     assert distinct_rungs(task, TRAINING, 10 * STEPS, (0.25, 0.5, 1.0)) == (0.25, 0.5, 1.0)
     assert distinct_rungs(task, TRAINING, 1_000, (0.25, 0.5, 1.0)) == (1.0,)
 
 
-def test_a_cut_truncates_every_environment_and_counts_nowhere():
+def test_a_forced_truncation_ends_every_episode_and_is_not_counted():
     task = get_task(TASK)
     env = BatchVecEnv(task.batch(4, "train"), task, 8, seed=0, cut_every=2)
     env.reset()
@@ -130,7 +130,7 @@ def test_a_program_that_fails_in_training_ends_the_trial_with_its_cause(tmp_path
         run(tmp_path, get_method("free").reward(source))
 
 
-def test_training_and_claim_layouts_never_meet():
+def test_training_and_claim_layouts_are_disjoint():
     task = get_task("MiniGrid-DoorKey-8x8-v0")
     seen = set(task.pool_hashes("train"))
     assert task.unseen("claim") and not seen & set(task.pool_hashes("claim"))

@@ -35,7 +35,7 @@ def test_the_bank_holds_every_kind_of_behaviour(small_task):
     assert "to an end without success" in fetch and "into lava" not in fetch
 
 
-def test_a_cycle_comes_back_to_where_it_began_and_lava_ends_the_episode(small_task):
+def test_a_cycle_returns_to_its_start_and_lava_ends_the_episode(small_task):
     for name in (DOORKEY, LAVA):
         task = small_task(name)
         layout, plan = first_plans(task)[0]
@@ -88,7 +88,7 @@ def test_exploit_fails_with_its_earnings_by_component(small_task, reward, rival)
     assert verdict.details["margin"] < 0
 
 
-def test_a_saved_hack_of_an_earlier_program_is_played_too(small_task):
+def test_a_saved_exploit_of_an_earlier_program_is_played_too(small_task):
     task = small_task(DOORKEY)
     layout, plan = first_plans(task)[0]
     # Turning about one step before the goal: nobody scripted that.
@@ -105,7 +105,7 @@ def test_a_saved_hack_of_an_earlier_program_is_played_too(small_task):
     assert without is not None and without.findings[0].margin > report.findings[0].margin
 
 
-def test_the_flooding_meter_reads_guidance_against_success(small_task):
+def test_the_shaping_ratio_compares_guidance_with_success(small_task):
     task = small_task(DOORKEY)
     farm = run_battery(Problem(task, rewards.PICKUP_FARM, 0.99))
     plain = run_battery(Problem(task, rewards.SUCCESS, 0.99))
@@ -116,7 +116,7 @@ def test_the_flooding_meter_reads_guidance_against_success(small_task):
     assert farm.flooding.success_pay < 1.0
 
 
-def test_the_flooding_meter_leaves_potentials_out(small_task):
+def test_the_shaping_ratio_leaves_potentials_out(small_task):
     source = "def potential(state, memory):\n    return 50.0 - state.agent.x\n"
     report = run_battery(Problem(small_task(DOORKEY), get_method("free").reward(source), 0.99))
     assert report is not None
@@ -124,7 +124,7 @@ def test_the_flooding_meter_leaves_potentials_out(small_task):
     assert 0.1 <= report.flooding.success_pay <= 1.0
 
 
-def test_an_automatic_budget_takes_nothing_from_solutions_and_ends_a_farm(small_task):
+def test_an_automatic_cap_keeps_solutions_whole_and_ends_an_exploit(small_task):
     task = small_task(DOORKEY)
     bounded = within_budget(Problem(task, rewards.PICKUP_FARM, 0.99), "auto")
     assert [c.budget for c in bounded.channels] == [None, 0.5]

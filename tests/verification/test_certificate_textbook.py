@@ -19,7 +19,7 @@ from rewardsmith.verification.timed_success import TimedPay, best_over_steps
 GAMMA = 0.9
 
 
-def picked(before, action, after, paid):
+def success_and_every_pickup(before, action, after, paid):
     return (1.0 if paid > 0 else 0.0) + (0.5 if before.carrying is None and after.carrying is not None else 0.0)
 
 
@@ -40,7 +40,7 @@ DISTANCE = rewards.free(
     ("task_id", "reward", "pay"),
     [
         ("MiniGrid-Empty-5x5-v0", DISTANCE, distance),
-        ("MiniGrid-DoorKey-5x5-v0", PICKED, picked),
+        ("MiniGrid-DoorKey-5x5-v0", PICKED, success_and_every_pickup),
         ("MiniGrid-DoorKey-5x5-v0", DISTANCE, distance),
         ("MiniGrid-LavaGapS5-v0", DISTANCE, distance),
     ],
@@ -94,7 +94,7 @@ def test_any_deterministic_graph_is_solved_within_the_stated_error(seed, count, 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 12), steps=st.integers(1, 6))
-def test_backward_induction_equals_trying_everything(seed, count, steps):
+def test_backward_induction_equals_exhaustive_search(seed, count, steps):
     successor, low, success = random_graph(seed, count)
     high = low + 0.9 * success
     leftover = np.linspace(-1, 1, count)
@@ -123,7 +123,7 @@ def test_backward_induction_equals_trying_everything(seed, count, steps):
         assert value == pytest.approx(best(0, 1, succeeds))
 
 
-def test_distances_are_the_planner_s(small_task):
+def test_distances_equal_the_planner_s(small_task):
     task = small_task("MiniGrid-DoorKey-6x6-v0")
     for layout in range(3):
         model = build_model(Problem(task, rewards.SUCCESS, 0.99), layout, 400_000)

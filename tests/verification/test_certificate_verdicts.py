@@ -77,7 +77,7 @@ def test_a_step_cost_that_makes_death_the_cheapest_end_is_unsound(small_task):
     assert "ends the episode" in found.message()
 
 
-def test_a_claim_that_is_wrong_is_not_confirmed(small_task):
+def test_a_replay_does_not_confirm_a_wrong_return(small_task):
     task = small_task(DOORKEY)
     example = verdict(task, rewards.PICKUP_FARM, layouts=1).worst.counterexample
     wrong = CounterExample(**{**vars(example), "claimed": example.claimed + 0.01})
@@ -91,7 +91,7 @@ def test_a_reward_that_pays_nothing_is_weakly_sound(small_task):
     assert (found.verdict, found.passed) == ("weakly sound", True)
 
 
-def test_pay_for_staying_that_ends_at_last_is_dilatory(small_task):
+def test_temporary_pay_for_staying_is_slow(small_task):
     body = "seen = memory['n'] = min(memory.get('n', 0) + 1, 61)\nreturn 0.0 if seen > 60 or state.solved else 0.2"
     found = verdict(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), layouts=1)
     assert (found.verdict, found.passed) == ("dilatory", True)
@@ -129,14 +129,14 @@ def test_an_optimum_that_solves_after_the_episode_s_end_fails(small_task):
     )
 
 
-def test_a_success_pays_no_more_than_after_the_fewest_steps(small_task):
+def test_the_success_reward_is_bounded_by_the_shortest_solution(small_task):
     found = verdict(small_task("MiniGrid-MultiRoom-N4-S5-v0"), rewards.free("return 0.009"), layouts=1)
     assert (
         found.worst.high.value == pytest.approx(0.9) and not found.passed
     )  # 0.009 a step for ever; success: under 0.8
 
 
-def test_a_potential_that_cannot_be_listed_leaves_the_others_optimum(small_task):
+def test_a_potential_with_open_memory_is_certified_without_it(small_task):
     counts = rewards.potential("memory['n'] = memory.get('n', 0) + 1\nreturn 0.1 * memory['n']")
     found = verdict(small_task(DOORKEY), counts, layouts=1, limit=5_000)
     plain = verdict(small_task(DOORKEY), SPARSE, layouts=1)
@@ -145,7 +145,7 @@ def test_a_potential_that_cannot_be_listed_leaves_the_others_optimum(small_task)
 
 
 @pytest.mark.parametrize("cost", ["0.0001 * state.step", "0.01 * state.step"])
-def test_a_farm_is_found_and_paid_though_the_reward_depends_on_time(small_task, cost):
+def test_an_exploit_of_a_time_dependent_reward_is_found_and_paid(small_task, cost):
     body = f"memory['n'] = 1 - memory.get('n', 0)\nreturn (0.5 if state.event == 'picked_up' else 0.0) - {cost}"
     task, reward = small_task(DOORKEY), rewards.free(body)
     found = verdict(task, reward, layouts=1)
@@ -168,7 +168,7 @@ def test_a_farm_is_found_and_paid_though_the_reward_depends_on_time(small_task, 
         (TrainingReward("", (), (Channel("env", kind="env", gate="anneal", anneal=(0, 9)),)), "anneal"),
     ],
 )
-def test_what_cannot_be_enumerated_is_not_certified_and_says_why(small_task, reward, why):
+def test_rewards_that_cannot_be_enumerated_are_not_certified(small_task, reward, why):
     found = verdict(small_task(DOORKEY), reward, limit=5_000)
     assert (found.verdict, found.passed, len(found.layouts)) == ("not certified", True, 1)
     assert why in found.message()
@@ -191,7 +191,7 @@ def test_a_program_that_reads_the_last_event_is_enumerated_with_it(small_task):
     assert told.states > 2 * plain.states
 
 
-def test_a_latch_and_a_budget_are_part_of_the_state(small_task):
+def test_latches_and_caps_are_part_of_the_state(small_task):
     task = small_task(DOORKEY)
     farm = rewards.PICKUP_FARM.source
     for channel in (Channel("reward", gate="latch"), Channel("reward", budget=0.5)):
@@ -200,7 +200,7 @@ def test_a_latch_and_a_budget_are_part_of_the_state(small_task):
     assert verdict(task, TrainingReward(farm, ("reward",), (ENV, generous)), layouts=1).verdict != "sound"
 
 
-def test_a_layout_beyond_the_limit_is_listed_in_part_and_said_so(small_task):
+def test_a_layout_beyond_the_limit_is_partially_enumerated(small_task):
     found = verdict(small_task(DOORKEY), SPARSE, limit=150)
     assert (found.verdict, found.passed) == ("not certified", True)
     assert "more than 150" in found.message() and "% of its" in found.message()
@@ -208,7 +208,7 @@ def test_a_layout_beyond_the_limit_is_listed_in_part_and_said_so(small_task):
 
 
 @pytest.mark.parametrize("reward", [rewards.PICKUP_FARM, rewards.DOOR_FARM, rewards.IDLE_PAY])
-def test_what_pays_more_than_a_solution_is_found_in_a_part(small_task, reward):
+def test_a_better_paid_exploit_is_found_in_a_partial_enumeration(small_task, reward):
     task = small_task(DOORKEY)
     found = verdict(task, reward, limit=150)
     assert (found.verdict, found.passed) == ("not certified", False)
@@ -216,7 +216,7 @@ def test_what_pays_more_than_a_solution_is_found_in_a_part(small_task, reward):
     assert not played.solved and played.discounted > found.worst.solution_return
 
 
-def test_a_program_with_open_memory_is_listed_in_part_along_a_solution(small_task):
+def test_open_memory_is_partially_enumerated_along_a_solution(small_task):
     body = (
         "cell = (state.agent.x, state.agent.y)\nseen = memory.setdefault('seen', set())\nnew = cell not in seen\n"
         "seen.add(cell)\nreturn {0} if new else 0.0"
@@ -229,7 +229,7 @@ def test_a_program_with_open_memory_is_listed_in_part_along_a_solution(small_tas
     assert not large.passed  # walking about pays more than solving
 
 
-def test_counting_states_agrees_with_listing_them(small_task):
+def test_counted_states_agree_with_enumerated_states(small_task):
     for name in (DOORKEY, LAVA, UNLOCK, FETCH):
         task = small_task(name)
         assert task.count_states(1, 100_000) == (len(task.state_graph(1, 100_000).state), True)
@@ -290,7 +290,7 @@ TRAP = rewards.free(
         ("MiniGrid-MultiRoom-N2-S4-v0", TRAP, 0.97, "horizon-dependent"),  # solves because the episode ends
     ],
 )
-def test_what_success_pays_at_each_step_decides_where_bounds_do_not(small_task, task, reward, gamma, verdict):
+def test_the_exact_success_reward_decides_if_its_bounds_do_not(small_task, task, reward, gamma, verdict):
     found = certify(Problem(small_task(task), reward, gamma), layouts=1)
     assert found.verdict == verdict and not found.passed, found.message()
     assert found.worst.counterexample is not None

@@ -50,7 +50,7 @@ class Moody(BallThenGoal):
 
 
 @pytest.mark.parametrize("task_id", ["MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0"])
-def test_listing_the_real_environment_gives_what_the_compiled_engine_gives(small_task, task_id):
+def test_enumerating_the_real_environment_equals_the_compiled_engine(small_task, task_id):
     own = CustomTask(lambda: gymnasium.make(task_id), "own", {"train": 6, "select": 4, "claim": 4})
     for reward in (rewards.SUCCESS, rewards.PICKUP_FARM, rewards.DISTANCE_POTENTIAL):
         found, compiled = (certify(Problem(task, reward, 0.99), layouts=1).worst for task in (own, small_task(task_id)))
@@ -85,7 +85,7 @@ def custom(make, **sizes: int) -> CustomTask:
     return CustomTask(make, "own", {"train": 3, "select": 1, "claim": 1, **sizes})
 
 
-def unpaid(state: str = "0.0") -> str:
+def state_reading_reward(state: str = "0.0") -> str:
     return f"def reward(prev, action, state, memory):\n    return {state}\n"
 
 
@@ -106,10 +106,12 @@ class Generous(BallThenGoal):
         return seen, 10.0 if paid > 0 else 0.0, over, cut, info
 
 
-def test_what_the_environment_pays_by_itself_is_in_the_certificate():
-    assert not check_reward(unpaid(), custom(Farm)).passed  # the optimum picks up and drops for ever
-    assert check_reward(unpaid("0.02"), custom(Generous)).passed  # 0.02 for ever is worth 2, and 10 is more
-    assert not check_reward(unpaid("0.02"), custom(BallThenGoal)).passed
+def test_the_environment_s_own_reward_is_in_the_certificate():
+    assert not check_reward(state_reading_reward(), custom(Farm)).passed  # the optimum picks up and drops for ever
+    assert check_reward(
+        state_reading_reward("0.02"), custom(Generous)
+    ).passed  # 0.02 for ever is worth 2, and 10 is more
+    assert not check_reward(state_reading_reward("0.02"), custom(BallThenGoal)).passed
 
 
 class Unset(BallThenGoal):
@@ -147,17 +149,19 @@ class Cut(BallThenGoal):
         return seen, paid, over, cut or self.agent_pos[1] == 2 or self.agent_pos[0] == 3, info
 
 
-def test_an_episode_that_may_be_shorter_than_it_says_is_not_certified():
+def test_an_episode_shorter_than_its_stated_limit_is_not_certified():
     for make in (Cut, lambda: TimeLimit(BallThenGoal(), 4)):
-        found = check_reward(unpaid(), custom(make))
+        found = check_reward(state_reading_reward(), custom(make))
         assert found.verdict("certificate").details["verdict"] == "not certified"
 
 
 def test_changing_lists_are_not_certified():
     """Attributes that are none are kept and lists that change are not certified."""
     costly = "-2.0 if state.event == 'picked_up' else 0.0"
-    assert certify(Problem(custom(Unset), reward_of(unpaid(costly)), 0.99), layouts=1).verdict == "unsound"
-    found = check_reward(unpaid(costly), custom(Listed))
+    assert (
+        certify(Problem(custom(Unset), reward_of(state_reading_reward(costly)), 0.99), layouts=1).verdict == "unsound"
+    )
+    found = check_reward(state_reading_reward(costly), custom(Listed))
     assert found.verdict("certificate").details["verdict"] == "not certified"
 
 
@@ -169,13 +173,15 @@ class Sizes(BallThenGoal):
         super()._gen_grid(self.width, self.height)
 
 
-def test_what_is_no_task_is_refused_with_the_reason():
+def test_unsuitable_environments_are_refused_with_the_reason():
     for make in (BallThenGoal(), lambda: 5):
         with pytest.raises(UsageError, match="new MiniGridEnv"):
             custom(make)
     with pytest.raises(UsageError, match="differs in size"):
-        check_reward(unpaid(), custom(Sizes))
-    assert check_reward(unpaid(), custom(BallThenGoal, train=2)).passed  # fewer layouts than are asked for by default
+        check_reward(state_reading_reward(), custom(Sizes))
+    assert check_reward(
+        state_reading_reward(), custom(BallThenGoal, train=2)
+    ).passed  # fewer layouts than are asked for by default
 
 
 class Hurried(BallThenGoal):
@@ -186,6 +192,6 @@ class Hurried(BallThenGoal):
         self.max_steps = 3
 
 
-def test_a_task_that_cannot_be_solved_in_time_is_no_fault_of_the_reward():
-    found = check_reward(unpaid(), custom(Hurried))
+def test_a_task_unsolvable_in_time_is_no_fault_of_the_reward():
+    found = check_reward(state_reading_reward(), custom(Hurried))
     assert found.passed and "within an episode's 3 steps" in found.verdict("certificate").message

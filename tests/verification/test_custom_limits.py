@@ -45,7 +45,7 @@ def source() -> str:
     return (CASES / "custom_minigrid" / "reward.py").read_text()
 
 
-def test_a_misspelt_field_is_reported_before_any_state_is_listed(two_keys, monkeypatch):
+def test_a_misspelt_field_is_reported_before_enumeration(two_keys, monkeypatch):
     task, counted = two_keys
     monkeypatch.setattr(task, "_walker", lambda layout: pytest.fail("a state was listed"))
     found = check_reward(source().replace('o.state == "open"', "o.open"), task)
@@ -71,7 +71,7 @@ def test_the_limit_is_kept_and_the_message_names_it(two_keys):
     assert counted.steps - before < 1_000  # what was listed and played is known
 
 
-def test_a_farm_is_refused_whatever_the_limit(two_keys):
+def test_an_exploit_is_refused_whatever_the_limit(two_keys):
     task, _ = two_keys
     farm = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
     for limit, failed in ((2500, {"battery", "certificate"}), (500, {"battery"})):
@@ -79,7 +79,7 @@ def test_a_farm_is_refused_whatever_the_limit(two_keys):
         assert {v.kind for v in found.checked.verdicts if not v.passed} == failed
 
 
-def test_listing_that_goes_on_lists_what_it_would_have_listed_at_once(two_keys):
+def test_a_continued_enumeration_equals_an_uninterrupted_one(two_keys):
     task, _ = two_keys
     other = CustomTask(task.make_env, "two-keys", task.sizes)
     task.plan(0)
@@ -119,7 +119,7 @@ def test_design_says_what_an_own_environment_can_be_used_for(two_keys):
     assert "rewardsmith.check" in str(told.value.remedy)
 
 
-def test_somebody_who_waits_is_told_once_how_long_it_will_take(monkeypatch):
+def test_an_expected_duration_is_reported_once(monkeypatch):
     now, told = [0.0], []
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     with progress.announced(told.append):
@@ -136,7 +136,7 @@ def test_somebody_who_waits_is_told_once_how_long_it_will_take(monkeypatch):
     assert len(told) == 1  # too short to tell
 
 
-def test_what_is_told_goes_to_stderr_and_decides_nothing(two_keys, capfd, monkeypatch):
+def test_progress_goes_to_stderr_and_changes_no_result(two_keys, capfd, monkeypatch):
     task, _ = two_keys
     other = CustomTask(task.make_env, "two-keys", task.sizes)
     monkeypatch.setattr(progress, "PATIENCE", 1e9)

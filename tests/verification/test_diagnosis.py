@@ -84,7 +84,7 @@ def test_a_fault_is_a_crash_and_nothing_else():
     assert diagnose(0.0, [], Telemetry(), "line 3: ZeroDivisionError") == {"crash": "line 3: ZeroDivisionError"}
 
 
-def test_nothing_is_said_where_nothing_is_wrong():
+def test_a_healthy_trial_gets_no_label():
     assert diagnose(0.5, FLAT, telemetry()) == {}
 
 
@@ -100,7 +100,7 @@ def test_loops_that_pay_nothing_are_not_called_oscillation():
     assert diagnose(0.5, FLAT, telemetry(trajectories=loops)) == {}
 
 
-def test_the_designer_reads_every_word_of_the_vocabulary():
+def test_the_designer_s_prompt_explains_every_label():
     text = (Path(prompting.__file__).with_name("prompts") / "vocabulary.md.j2").read_text()
     assert [label for label in LABELS if label != "solved" and f"- {label}:" not in text] == []
 
@@ -119,11 +119,11 @@ def test_one_noisy_minibatch_does_not_decide_whether_a_policy_drowned():
     assert list(diagnose(0.0, curve, telemetry(learning=DROWNED))) == ["weak shaping"]
 
 
-def test_saturated_stands_beside_flooding():
+def test_saturated_and_flooding_may_both_be_given():
     measured = telemetry(**LOUD | PAID | {"guidance_per_episode": 12.0})
     assert list(diagnose(0.1, NEVER, measured)) == ["flooding", "saturated"]
 
 
-def test_where_the_environment_pays_nothing_no_scale_is_compared():
+def test_scales_are_compared_only_if_the_environment_pays():
     measured = telemetry(**LOUD | {"env_weight": 0.0}, channels={"env": {**CHANNEL, "mean_per_episode": 0.0}})
     assert "saturated" not in diagnose(0.0, NEVER, measured)

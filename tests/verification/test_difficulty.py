@@ -36,7 +36,7 @@ def score(**pay: float) -> float:
     return predict_difficulty(model, far, 60, 0.99).score
 
 
-def test_a_milestone_on_the_way_makes_it_easier():
+def test_a_milestone_on_the_way_lowers_the_difficulty():
     assert score(milestone=0.5) < score()
 
 
@@ -45,11 +45,11 @@ def test_cost_of_the_needed_action_raises_the_difficulty():
     assert score(milestone=0.1, pick_cost=1.0) > score(milestone=0.1, pick_cost=0.05) + 0.5
 
 
-def test_success_pay_that_is_never_met_teaches_little():
+def test_a_success_reward_that_is_never_met_teaches_little():
     """A corridor seven times as hard to cross by chance: what success pays makes no difference, a trail does."""
     assert score(success=100.0) > score(success=1.0, milestone=0.5)
 
 
-def test_advantages_below_what_a_critic_can_tell_count_for_little():
+def test_advantages_below_the_critic_s_noise_count_for_little():
     assert score(success=1e-3) > score(success=1.0)
     assert abs(score(success=1e-6) - LENGTH * np.log(3)) < 0.1  # one action in three at every step

@@ -42,45 +42,45 @@ def layout(number: int, verdict: str = "sound", margin: float | None = 1.0, **mo
     return {"layout": number, "verdict": verdict, "low": optimum, "high": optimum, "episode": 100, **more}
 
 
-def of(*layouts, **more):
+def soundness_of_layouts(*layouts, **more):
     return soundness_of({"layouts": list(layouts), **more})
 
 
 def test_headline_is_sound_from_29_layouts_or_all():
     """A headline says sound alone only from 29 layouts on or where none is left."""
     many = [layout(k) for k in range(29)]
-    assert of(*many).headline == "sound"
-    assert of(*many[:28]).headline == "sound on 28 layouts, up to 10.1 % unsound possible"
-    assert of(*many[:16]).headline == "sound on 16 layouts, up to 17.1 % unsound possible"
-    assert of(layout(0)).headline == "sound on 1 layout, up to 95 % unsound possible"
-    assert of(layout(0), layout(4), every_layout=True).headline == "sound"
-    assert of(layout(0), every_layout=True).bound == 0.0
-    assert of(*many[:5], layout(5, "unsound", 0.0)).headline == "unsound on 1 of 6 layouts"
+    assert soundness_of_layouts(*many).headline == "sound"
+    assert soundness_of_layouts(*many[:28]).headline == "sound on 28 layouts, up to 10.1 % unsound possible"
+    assert soundness_of_layouts(*many[:16]).headline == "sound on 16 layouts, up to 17.1 % unsound possible"
+    assert soundness_of_layouts(layout(0)).headline == "sound on 1 layout, up to 95 % unsound possible"
+    assert soundness_of_layouts(layout(0), layout(4), every_layout=True).headline == "sound"
+    assert soundness_of_layouts(layout(0), every_layout=True).bound == 0.0
+    assert soundness_of_layouts(*many[:5], layout(5, "unsound", 0.0)).headline == "unsound on 1 of 6 layouts"
 
 
-def test_the_smallest_margin_is_told_with_its_layout():
-    found = of(layout(0, margin=1.09), layout(1, margin=0.5), layout(2, margin=0.085))
+def test_the_smallest_margin_is_reported_with_its_layout():
+    found = soundness_of_layouts(layout(0, margin=1.09), layout(1, margin=0.5), layout(2, margin=0.085))
     assert (found.margin, found.margin_layout) == (pytest.approx(0.085), 2)
     assert "Smallest margin 0.085, on layout 2." in found.sentence
 
 
-def test_what_was_left_undecided_counts_as_unsound_in_the_bound():
+def test_undecided_layouts_count_as_unsound_in_the_bound():
     undecided = layout(1, "not certified", None)
-    assert of(layout(0), undecided).unsound == 1
-    assert of(layout(0), layout(1, "depends on time")).unsound == 1
-    assert of(layout(0), layout(1, "depends on time", by_step=True)).unsound == 0
-    assert of(layout(0), layout(1, "dilatory")).unsound == 0
-    stopped = of(layout(0), layouts_asked=3)
+    assert soundness_of_layouts(layout(0), undecided).unsound == 1
+    assert soundness_of_layouts(layout(0), layout(1, "depends on time")).unsound == 1
+    assert soundness_of_layouts(layout(0), layout(1, "depends on time", by_step=True)).unsound == 0
+    assert soundness_of_layouts(layout(0), layout(1, "dilatory")).unsound == 0
+    stopped = soundness_of_layouts(layout(0), layouts_asked=3)
     assert (stopped.unsound, stopped.bound) == (2, clopper_pearson_upper(2, 3))
     assert stopped.headline == "sound on 1 of 3 layouts, up to 98.3 % unsound possible"
-    assert of(undecided, layouts_asked=16).sentence == "No layout could be decided."
+    assert soundness_of_layouts(undecided, layouts_asked=16).sentence == "No layout could be decided."
     late = layout(0, "sound")
     late["high"] = {**late["high"], "steps": 101}  # an episode has 100
-    assert of(late).unsound == 1
+    assert soundness_of_layouts(late).unsound == 1
 
 
-def test_where_every_layout_was_looked_at_the_share_is_exact():
-    found = of(layout(0), layout(3, "unsound", 0.0), layout(7), layout(9), every_layout=True)
+def test_the_proportion_is_exact_if_every_layout_was_checked():
+    found = soundness_of_layouts(layout(0), layout(3, "unsound", 0.0), layout(7), layout(9), every_layout=True)
     assert (found.bound, found.headline) == (0.25, "unsound on 1 of 4 layouts")
     assert "All 4 training layouts were checked: 25 % unsound or undecided." in found.sentence
 
@@ -119,7 +119,7 @@ def test_reward_for_dying_fails_on_the_default_layouts():
     assert "Smallest margin 0.0857, on layout 2." in few.verdict("certificate").message
 
 
-def test_battery_and_certificate_look_at_the_same_layouts():
+def test_battery_and_certificate_check_the_same_layouts():
     source = (CASES / "minigrid_own_env" / "reward_beside_lava.py").read_text()
     for layouts in (1, 2, 3):
         found = check_reward(source, "MiniGrid-DistShift1-v0", layouts=layouts)
@@ -131,13 +131,13 @@ def test_battery_and_certificate_look_at_the_same_layouts():
     assert found.verdict("battery").details["layouts"] == [0, 1]
 
 
-def test_a_task_of_few_layouts_is_looked_at_whole():
+def test_all_layouts_of_a_task_with_few_are_checked():
     found = check_reward("def reward(prev, action, state, memory):\n    return 0.0\n", "MiniGrid-Empty-5x5-v0")
     assert (found.soundness.asked, found.soundness.every, found.soundness.bound) == (1, True, 0.0)
     assert found.soundness.headline == "sound"
 
 
-def test_the_ratio_of_guidance_is_none_where_success_pays_nothing(tmp_path):
+def test_the_shaping_ratio_is_none_if_success_pays_nothing(tmp_path):
     case = CASES / "closer_bonus_without_return"
     for name, passed in (("reward.py", True), ("reward_bigger.py", False), ("potential.py", True)):
         found = check_reward((case / name).read_text(), "MiniGrid-Empty-8x8-v0")

@@ -34,7 +34,7 @@ TELLS = {  # an expression that is true in the trainer's host alone, and what it
 
 
 @pytest.mark.parametrize("name", TELLS)
-def test_a_farm_that_is_paid_in_training_alone_gets_no_certificate(small_task, name):
+def test_an_exploit_paid_in_training_alone_gets_no_certificate(small_task, name):
     condition, head = TELLS[name]
     hack = rewards.free(FARM.format(condition), head=head)
     with pytest.raises(HostError) as raised:
@@ -70,7 +70,7 @@ def test_copied_memories_hold_other_objects(small_task):
         ("hidden(type(state), 'module') != 'sandbox.views'", GET),
     ],
 )
-def test_the_views_of_both_hosts_are_of_the_same_make(small_task, condition, head):
+def test_the_views_of_both_hosts_have_the_same_types(small_task, condition, head):
     report = run_battery(
         Problem(small_task(DOORKEY), rewards.free(f"return 0.01 if {condition} else 0.0", head=head), 0.99)
     )
@@ -82,7 +82,7 @@ def test_the_stack_is_as_deep_in_both_hosts(small_task):
     assert run_battery(Problem(small_task(DOORKEY), rewards.free(body, head=DEPTH), 0.99)) is not None
 
 
-def test_lists_that_did_not_change_are_one_object_in_both_hosts(small_task):
+def test_unchanged_lists_are_one_object_in_both_hosts(small_task):
     body = "return 0.001 if prev.objects is state.objects else 0.0"
     task = small_task(DOORKEY)
     report = run_battery(Problem(task, rewards.free(body), 0.99))
@@ -90,7 +90,7 @@ def test_lists_that_did_not_change_are_one_object_in_both_hosts(small_task):
     assert certify(Problem(task, rewards.free(body), 0.99), layouts=1).verdict != "not certified"
 
 
-def test_state_that_begins_to_count_late_is_found_where_it_is_kept(small_task):
+def test_state_that_matters_late_is_found_where_it_is_kept(small_task):
     late = "N = [0]\n"
     body = "N[0] += 1\nreturn 0.5 if N[0] > 10**9 and state.event == 'turned' else 0.0"
     with pytest.raises(HostError, match="N changed"):

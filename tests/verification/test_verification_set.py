@@ -28,18 +28,18 @@ def test_the_set_is_as_large_as_it_says():
         compile(entry.source, entry.key, "exec")
 
 
-def picked(before, action, after, paid):
+def success_and_every_pickup(before, action, after, paid):
     return (1.0 if paid > 0 else 0.0) + (0.5 if before.carrying is None and after.carrying is not None else 0.0)
 
 
 @pytest.mark.parametrize("task_id", ["MiniGrid-LavaGapS5-v0", "MiniGrid-Empty-5x5-v0"])
-def test_the_labels_implementation_agrees_with_the_textbook(small_task, task_id):
+def test_computed_labels_agree_with_textbook_value_iteration(small_task, task_id):
     task = small_task(task_id)
     seed = int(task.pool("train").seeds[0])
     env = task.make_env().unwrapped
     reset_quietly(env, seed)
     env.gen_obs = dict
-    start, moves = enumerate_real(env, picked)
+    start, moves = enumerate_real(env, success_and_every_pickup)
     world = exact.enumerate_world(exact.Grid(task_id, seed), 10_000)
     model = exact.build(world, rewards.PICKUP_FARM.source, GAMMA, 10_000)
     assert len(model.successor) == len(moves)
@@ -51,7 +51,7 @@ def test_the_labels_implementation_agrees_with_the_textbook(small_task, task_id)
 @pytest.mark.parametrize(
     "reward", [rewards.PICKUP_FARM, rewards.LATCHED, rewards.OSCILLATION, rewards.DISTANCE_POTENTIAL, rewards.DOOR_FARM]
 )
-def test_the_labels_implementation_agrees_with_the_certificate(small_task, reward):
+def test_computed_labels_agree_with_the_certificate(small_task, reward):
     task = small_task("MiniGrid-DoorKey-5x5-v0")
     world = exact.enumerate_world(exact.Grid(task.id, int(task.pool("train").seeds[0])), 10_000)
     model = exact.build(world, reward.source, GAMMA, 10_000)
@@ -63,7 +63,7 @@ def test_the_labels_implementation_agrees_with_the_certificate(small_task, rewar
         assert exact.optimum(model, GAMMA, pay, success=False)[0] == pytest.approx(told.value_without_success, abs=1e-9)
 
 
-def test_a_label_says_what_is_wrong():
+def test_each_label_is_given_to_a_reward_of_its_kind():
     world = exact.enumerate_world(exact.Grid("MiniGrid-LavaGapS5-v0", 0), 10_000)
     said = {
         "sound": "def reward(p, a, s, m):\n    return float(s.solved)\n",

@@ -46,7 +46,7 @@ def test_a_child_that_cannot_begin_ends_and_the_next_one_is_forked(parent, envir
     assert second.pid != failed.pid and children(parent._process.pid) == []
 
 
-def test_a_child_that_is_killed_is_told_from_one_that_failed(parent, environment, tmp_path):
+def test_a_killed_child_is_distinguished_from_a_failed_one(parent, environment, tmp_path):
     away = {**environment, "REWARDSMITH_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/nothing"}
     child = parent.launch(*ORDER, away, tmp_path / "log")  # it waits for its database
     with pytest.raises(subprocess.TimeoutExpired):
@@ -64,7 +64,7 @@ def test_a_killed_parent_takes_its_children_along_and_is_replaced(parent, enviro
 
 
 @pytest.mark.parametrize("task", ["CartPole-v1", "no such task"])
-def test_what_cannot_be_prepared_ends_nobody(monkeypatch, task):
+def test_a_failing_preload_raises_nothing(monkeypatch, task):
     from rewardsmith.engine.items.train import preload
     from rewardsmith.training import trial
 

@@ -56,7 +56,7 @@ def test_any_sequence_of_actions_equals_the_real_environment(name, layout, actio
 
 
 @pytest.mark.parametrize("layout", range(40))
-def test_an_object_put_down_anywhere_is_judged_like_the_real_environment(layout):
+def test_dropping_an_object_anywhere_equals_the_real_environment(layout):
     task = get_task("MiniGrid-PutNear-8x8-N3-v0", SMALL)
     plan, twin, rng = task.plan(layout), Twin(task), np.random.default_rng(layout)
     assert plan is not None and twin.start(layout) is None
@@ -136,7 +136,7 @@ def test_all_layouts_are_played_before_any_is_repeated():
     assert sorted(np.concatenate(met)) == list(range(64))
 
 
-def test_restart_touches_only_the_environments_it_is_told_to():
+def test_restart_changes_only_the_given_environments():
     task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
     batch = task.batch(2, "train")
     rows = np.zeros((2, task.schema.width), np.int32)

@@ -63,7 +63,7 @@ def progress(facts, state):
     return done
 
 
-def test_progress_is_composed_alike_under_other_names():
+def test_progress_is_the_same_under_other_names():
     task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
     facts, plan = task.interface().facts, task.plan(0)
     assert plan is not None
@@ -105,7 +105,7 @@ def test_reward_code_reads_the_rows_through_the_schema():
     assert state.carrying.target and state.mission == "pick up the blue ball"
 
 
-def test_a_caption_says_where_things_are():
+def test_a_caption_states_where_objects_are():
     task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
     batch = task.batch(1, "train")
     row = np.zeros((1, task.schema.width), np.int32)

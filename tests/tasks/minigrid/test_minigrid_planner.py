@@ -33,7 +33,7 @@ def test_plans_solve_the_real_environment(name):
     assert all(solves(task, layout, actions) for layout, actions in plans)
 
 
-def test_a_search_that_is_cut_short_still_finds_a_valid_plan():
+def test_a_limited_search_still_finds_a_valid_plan():
     task = get_task("MiniGrid-KeyCorridorS5R3-v0", SMALL)
     best, cut = task.plan(0), task.plan(0, state_cap=15_000)
     assert best is not None and cut is not None

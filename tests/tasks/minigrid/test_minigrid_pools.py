@@ -65,7 +65,7 @@ def test_two_processes_can_build_a_pool_at_once(fresh_cache):
     assert cache_folder() == fresh_cache
 
 
-def test_a_layout_is_the_real_resets():
+def test_a_layout_equals_that_of_the_real_reset():
     task = get_task("MiniGrid-KeyCorridorS3R2-v0", SMALL)
     pool, env = task.pool("train"), task.make_env()
     for layout in range(5):

@@ -37,7 +37,7 @@ def test_the_source_runs_on_its_own():
     assert not any("rewardsmith" in line or "from ." in line for line in imports)
 
 
-def test_an_episode_reads_as_a_story():
+def test_the_events_of_a_solution_are_in_order():
     task = get_task("MiniGrid-DoorKey-6x6-v0", SMALL)
     plan = task.plan(0)
     assert plan is not None
@@ -64,7 +64,7 @@ def test_an_opened_box_gives_way_to_its_content():
     assert (after["key"]["x"], after["key"]["y"]) == (before["box"]["x"], before["box"]["y"])
 
 
-def test_slots_outlive_moves_and_targets_are_named():
+def test_objects_keep_their_slots_and_targets_are_marked():
     plan = get_task("MiniGrid-BlockedUnlockPickup-v0", SMALL).plan(0)
     assert plan is not None
     states = tracked("MiniGrid-BlockedUnlockPickup-v0", plan.actions)
