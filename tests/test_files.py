@@ -114,7 +114,7 @@ def test_a_reward_file_is_read_without_its_byte_order_mark(tmp_path: Path, head:
 
 
 def test_a_missing_answer_is_awaited(tmp_path: Path) -> None:
-    with pytest.raises(ModelFailed, match="awaited"):
+    with pytest.raises(ModelFailed, match="waits for a person"):
         ManualModel(tmp_path, interactive=False).complete(
             Request("designer", "Write.", "", ReplayKey("designer", 1, 0))
         )

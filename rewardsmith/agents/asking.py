@@ -1,4 +1,4 @@
-"""Asking a model for something readable: fit the prompt, ask, shorten it if it was too long, ask once more."""
+"""One exchange with a model: fit the prompt to its limit, send it, parse the answer, repeat once if unreadable."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from rewardsmith.programs.reading import UnreadableAnswer
 T = TypeVar("T")
 
 _SHRINK = 0.7
-"""A prompt that was too long comes back at most this long: providers do not say how much is too much."""
+"""Length of a rejected prompt's next version, relative to the rejected one: providers do not report their limit."""
 
 
 @dataclass(frozen=True)
 class Draft:
     """A prompt whose evidence can be left out piece by piece.
 
-    pieces: names of the pieces in the order in which they are left out: the least important first, of equally
-    important ones the oldest first. build: the prompt's text without the first so many pieces.
+    Attributes:
+        build: Returns the prompt without its first `n` pieces of evidence, for a given `n`.
+        pieces: Names of the pieces in the order in which they are left out: the least important first, and the oldest
+            first among equally important ones.
     """
 
     build: Callable[[int], str]
     pieces: tuple[str, ...] = ()
 
     def fit(self, tokens: int, least: int = 0) -> int:
-        """How many pieces, at least `least`, must go so that about `tokens` tokens are left; all if need be."""
+        """Return how many pieces to leave out, at least `least`, to have about `tokens` tokens or fewer."""
         for count in range(least, len(self.pieces)):
             if estimated_tokens(self.build(count)) <= tokens:
                 return count
@@ -40,7 +42,12 @@ class Draft:
 
 @dataclass(frozen=True)
 class Limits:
-    """Lengths of one exchange in tokens. prompt: evidence is cut until about so many are left."""
+    """Lengths of one exchange, in tokens.
+
+    Attributes:
+        prompt: Evidence is left out until the prompt has about this many tokens.
+        answer: Upper bound of the answer, reasoning included.
+    """
 
     prompt: int = 16_000
     answer: int = 4_096
@@ -51,7 +58,14 @@ STANDARD = Limits()
 
 @dataclass(frozen=True)
 class Outcome:
-    """A readable result, or the reason there is none. answered: whether any answer came, readable or not."""
+    """The result of an exchange.
+
+    Attributes:
+        result: The parsed answer, or None.
+        reason: Why there is no result, or None.
+        answered: Whether the model gave an answer, readable or not. False if the budget was spent before the
+            first call.
+    """
 
     result: Any
     reason: str | None
@@ -59,7 +73,21 @@ class Outcome:
 
 
 def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str], T], limits: Limits) -> Outcome:
-    """Ask, read; an answer that cannot be read goes back once with the reason. Raises ModelFailed."""
+    """Send a prompt and parse the answer.
+
+    An answer that cannot be parsed is requested once more, with the reason appended to the prompt. Evidence is left out
+    if the model rejects the prompt as too long.
+
+    Args:
+        model: The model to ask.
+        key: Identifies the call; the second attempt adds 1 to its `attempt`.
+        draft: The prompt.
+        read: Parses an answer; raises UnreadableAnswer.
+        limits: Lengths of prompt and answer.
+
+    Raises:
+        ModelFailed: The model gave no answer.
+    """
     reason = ""
     dropped = draft.fit(limits.prompt)
     for again in range(2):
@@ -74,9 +102,9 @@ def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str]
             was = "a tool call" if answer.outcome == "tool call" else answer.outcome
             reason = f"The {key.role}'s answer was {was}."
             if answer.outcome == "tool call":
-                reason += " No tools are there to be called: answer in words, as was asked."
+                reason += " No tools are available: answer with text, as requested."
             if answer.outcome == "truncated":
-                reason += " Be brief: think less, write only what was asked for."
+                reason += " Be brief: reason less, and write only the requested answer."
             continue
         try:
             return Outcome(read(answer.text), None)
@@ -86,7 +114,7 @@ def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str]
 
 
 def _complete(model: LanguageModel, request: Request, draft: Draft, dropped: int, suffix: str) -> tuple[Answer, int]:
-    """The answer, and how many pieces of evidence it went without. Raises ModelFailed, BudgetSpent."""
+    """Return the answer and the number of pieces of evidence left out. Raises ModelFailed or BudgetSpent."""
     while True:
         prompt = draft.build(dropped) + suffix
         this = replace(request, prompt=prompt, note=_note(draft, dropped))
@@ -99,4 +127,4 @@ def _complete(model: LanguageModel, request: Request, draft: Draft, dropped: int
 
 
 def _note(draft: Draft, dropped: int) -> str | None:
-    return f"left out of the prompt for its length: {', '.join(draft.pieces[:dropped])}" if dropped else None
+    return f"left out to shorten the prompt: {', '.join(draft.pieces[:dropped])}" if dropped else None

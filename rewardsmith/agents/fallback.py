@@ -1,4 +1,4 @@
-"""Several models for one role: the next one is asked where the one before it could not answer."""
+"""Fallback models of a role: each is called if the model before it could not answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from rewardsmith.agents.models import Answer, Fault, LanguageModel, ModelFailed, Request
 
 _NOT_THE_MODELS: frozenset[Fault] = frozenset({"context", "person", "replay"})
-"""Faults that end the call: its prompt must be shorter, a person must write, the recording must fit."""
+"""Faults without a fallback: the prompt is too long, a person must answer, or a recording does not match."""
 
 
 class FallbackModel:
-    """`models` in order; a refusal or an unreadable answer is an answer, only ModelFailed passes to the next."""
+    """Calls `models` in order until one answers.
+
+    Only ModelFailed passes the request on; a refusal or an unreadable text counts as an answer.
+    """
 
     def __init__(self, models: Sequence[LanguageModel]) -> None:
         if not models:
@@ -20,16 +23,16 @@ class FallbackModel:
 
     @property
     def name(self) -> str:
-        """The first model's name."""
+        """The name of the first model, under which the role is stored."""
         return self.models[0].name
 
     @property
     def is_language_model(self) -> bool:
-        """Whether all of them are."""
+        """Whether every one of the models is a language model."""
         return all(model.is_language_model for model in self.models)
 
     def complete(self, request: Request) -> Answer:
-        """The first answer; raises the first model's ModelFailed if none of them answered."""
+        """Return the first answer. Raises the first model's ModelFailed if no model answered."""
         first: ModelFailed | None = None
         for model in self.models:
             try:

@@ -1,4 +1,4 @@
-"""What went wrong with a request, told by what litellm raised; and error texts that hold nobody's key."""
+"""Classifies the exceptions that litellm raises, and removes API keys from error texts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from email.utils import parsedate_to_datetime
 
 from rewardsmith.agents.models import Answer, Fault
 
-_SHOWN = 300  # characters of a provider's own words that an error repeats
+_SHOWN = 300  # characters of a provider's message that an error repeats
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One attempt that brought no answer.
+    """One attempt without an answer.
 
-    retry_after: seconds the provider asks to wait, if it said. maybe_billed: whether it may have answered all
-    the same, and sent a bill.
+    Attributes:
+        fault: The class of the error.
+        message: The provider's message on one line, without keys.
+        retry_after: Seconds that the provider asks to wait, or None.
+        maybe_billed: Whether the provider may have billed the request although no answer arrived.
     """
 
     fault: Fault
@@ -44,7 +47,7 @@ _BY_STATUS: dict[int, Fault] = {
 }
 
 
-# What providers say of a prompt that is too long; litellm knows only some of it.
+# Providers' messages about a prompt that is too long; litellm recognises only some of them.
 _TOO_LONG = re.compile(
     r"(?i)context[ _](length|window|size)[ _]?(exceed|limit)|maximum context length|prompt is too long"
     r"|input (token count|is too long|length).{0,40}(exceed|maximum|too long)|exceeds? the (context|maximum number of"
@@ -53,7 +56,10 @@ _TOO_LONG = re.compile(
 
 
 def judge(error: Exception) -> Answer | Failure:
-    """The fault class of what litellm raised; a request declined by a content policy is an answer."""
+    """Classify an exception that litellm raised.
+
+    A request that a content policy declined becomes an answer: a refusal.
+    """
     words = _words(error)
     if _declined(error):
         return Answer("refused", words, model=getattr(error, "model", None) or "")
@@ -62,7 +68,7 @@ def judge(error: Exception) -> Answer | Failure:
 
 
 def _rejected(error: Exception) -> bool:
-    """Whether the provider is known not to have answered: it sent an error status, or was never reached."""
+    """Whether the provider certainly gave no answer: it sent an error status, or was never reached."""
     import httpx
     import openai
 
@@ -114,7 +120,7 @@ def _chain(error: BaseException | None):
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait from `Retry-After`, which is a number or a date (RFC 9110, section 10.2.3)."""
+    """Seconds to wait according to `Retry-After`, which is a number or a date (RFC 9110, section 10.2.3)."""
     value = headers.get("retry-after")
     if value is None:
         return None
@@ -134,7 +140,7 @@ _HEADER = re.compile(
 
 
 def _words(error: Exception) -> str:
-    """What the provider said, on one line, short, and without litellm's class names or anybody's key."""
+    """The provider's message: shortened, on one line, without litellm's class names and without API keys."""
     text = scrub(" ".join(str(error).split()))
     text = re.sub(r"(?i)\bbearer\s+[\w.~+/*=-]{8,}", "Bearer [key]", text)
     text = _HEADER.sub(r"\1[key]", text)

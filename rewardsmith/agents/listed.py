@@ -1,7 +1,7 @@
-"""Answers from a fixed list, given in order whatever is asked: the same designer for two jobs that differ elsewhere.
+"""Answers from a fixed list, in order and independent of the prompt: two different jobs get the same programs.
 
-Prompts are not compared (replay.py does that). Which answer comes next is kept in a file beside the list, so that
-several processes share it; with one worker the order is that of the calls.
+Replay (replay.py) compares prompts; this model does not. The position in the list is kept in a file beside it, which
+several processes share. With one worker the answers follow the order of the calls.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from rewardsmith.files import RECORD_BYTES, read_text
 
 
 class ListedModel:
-    """The answers in `path`: a JSON object from role to a list of texts.
+    """Answers from a JSON file that maps each role to a list of texts.
 
-    The designer's are given once each; the last one of another role is given again and again. Raises ModelFailed where
-    the file cannot be read, holds nothing for a role, or the designer's answers are used up.
+    Each answer of the designer is used once. For other roles the last answer is repeated.
+
+    Args:
+        path: The JSON file.
+
+    Raises:
+        ModelFailed: The file cannot be read, contains no answer for a role, or the designer's answers are used up.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +31,9 @@ class ListedModel:
         try:
             self._answers: dict[str, list[str]] = json.loads(read_text(path, RECORD_BYTES))
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelFailed(f"The answers {path} cannot be read: {error}.", "Name a JSON file.", "replay") from error
+            raise ModelFailed(
+                f"The file of answers {path} cannot be read: {error}.", "Name a JSON file.", "replay"
+            ) from error
 
     @property
     def name(self) -> str:
@@ -37,15 +44,15 @@ class ListedModel:
         return False
 
     def complete(self, request: Request) -> Answer:
-        """The role's next answer."""
+        """Return the next answer of the request's role."""
         answers = self._answers.get(request.role, [])
         place = self._next(request.role)
         if request.role != "designer":
             place = min(place, len(answers) - 1)
         if not 0 <= place < len(answers):
             raise ModelFailed(
-                f"{self.path} holds {len(answers)} answers of the {request.role}, and one more is asked for.",
-                "Add answers, or ask for fewer iterations, samples or repairs.",
+                f"{self.path} holds {len(answers)} answers of the {request.role}, and the job requests one more.",
+                "Add answers to the file, or lower --iterations or --samples.",
                 "replay",
             )
         return Answer("completed", answers[place], self.name)

@@ -1,7 +1,7 @@
-"""Any provider's model through litellm, with one retry loop and one deadline of our own.
+"""Any provider's model through litellm, with a single retry loop and a deadline.
 
-litellm's own retries stay off: they hide the real error, multiply attempts and repeat rejected keys. Only
-what may succeed is asked again. No text that leaves this module, answers and errors alike, holds an API key.
+litellm's own retries stay off: they hide the real error, multiply attempts and repeat requests with rejected keys. Only
+faults that may pass are retried. No answer and no error that leaves this module contains an API key.
 """
 
 from __future__ import annotations
@@ -22,10 +22,15 @@ from rewardsmith.agents.pricing import import_litellm, price_of
 
 
 class LiteLLMModel:
-    """A litellm id, such as "openai/gpt-4o" or "ollama/llama3"; keys come from the environment.
+    """A model that litellm reaches. API keys come from the environment.
 
-    parameters: which of the call's parameters are renamed or left out (see agents.parameters); None: as the
-    environment variable says.
+    Args:
+        name: litellm's id, such as "openai/gpt-4o" or "ollama/llama3".
+        api_base: Address of a server to use instead of the provider's.
+        patience: Timeouts and retries.
+        stream: Whether to receive the answer in pieces.
+        parameters: JSON text that renames or omits parameters of the call (see agents/parameters.py). None: the value
+            of REWARDSMITH_MODEL_PARAMETERS.
     """
 
     is_language_model = True
@@ -46,7 +51,7 @@ class LiteLLMModel:
         self.parameters = os.environ.get(VARIABLE) if parameters is None else parameters
 
     def complete(self, request: Request) -> Answer:
-        """Answer `request` within the patience's deadline, or raise ModelFailed."""
+        """Return an answer within the deadline of `patience`, or raise ModelFailed."""
         litellm = import_litellm()
         started = time.monotonic()
         deadline = started + self.patience.deadline_s
@@ -68,7 +73,7 @@ class LiteLLMModel:
             time.sleep(wait_s)
             if request.again is not None:
                 request.again(failure.maybe_billed)
-        # Raised outside any `except`: a provider's exception, which may quote the key, is never chained.
+        # Raised outside of any `except`, so that the provider's exception, which may quote the key, is never chained.
         raise self._failed(failure, attempt, time.monotonic() - started)
 
     def _arguments(self, litellm: Any, request: Request) -> dict[str, Any]:
@@ -91,14 +96,14 @@ class LiteLLMModel:
             arguments["api_base"] = self.api_base
         missing = _missing_keys(litellm, self.name)
         if missing and self.api_base is not None:
-            # Servers at home ask for no key, but the OpenAI client refuses to start without one.
+            # Self-hosted servers need no key, but the OpenAI client refuses to start without one.
             arguments["api_key"] = "none"
         elif missing:
             raise _no_key(self.name, missing)
         return arguments
 
     def _wait_s(self, attempt: int, failure: Failure) -> float:
-        # Jitter: parallel designers that were turned away together must not return together.
+        # Jitter: parallel calls that were rejected together must not be repeated together.
         if failure.retry_after is not None:
             return failure.retry_after * random.uniform(1.0, 1.1)
         ceiling = min(self.patience.backoff_max_s, self.patience.backoff_s * 2 ** (attempt - 1))
@@ -109,7 +114,7 @@ class LiteLLMModel:
         if attempts > 1:
             cause += f" ({attempts} attempts in {seconds:.1f} s)"
         if failure.retry_after is not None:
-            cause += f" The provider asks to wait {failure.retry_after:.0f} s."
+            cause += f" The provider asks for a wait of {failure.retry_after:.0f} s."
         return ModelFailed(
             cause, self._remedy(failure.fault), failure.fault, attempts, maybe_billed=failure.maybe_billed
         )
@@ -117,24 +122,27 @@ class LiteLLMModel:
     def _remedy(self, fault: Fault) -> str:
         at = f" at {_without_password(self.api_base)}" if self.api_base else ""
         remedies: dict[Fault, str] = {
-            "key": f"Check the API key of {self.name.split('/')[0]} and what it is allowed to use.",
-            "unknown_model": f'Check the name: "PROVIDER/MODEL", as the provider spells it{at}.',
+            "key": f"Check the API key of {self.name.split('/')[0]}, and whether it may use this model.",
+            "unknown_model": f'Check the spelling of --model: "PROVIDER/MODEL", as the provider writes it{at}.',
             "request": (
-                "Take fewer --answer-tokens or another model. If a parameter is refused, rename it or leave it out: "
+                "Lower --answer-tokens, or use another model. If the provider rejects a parameter, rename or omit it: "
                 f"export {VARIABLE}='{EXAMPLE}'"
             ),
-            "context": "Lower --prompt-tokens, or name a model with a longer context.",
-            "quota": "Add credit to the account, or name another model.",
-            "rate_limit": "Try again later, or with fewer calls at once.",
-            "server": f"Try again later; if it stays, check that the address answers chat completions{at}.",
-            "network": f"Check that the server runs and can be reached{at}.",
-            "timeout": f"Allow more time, or check the server{at}.",
+            "context": "Lower --prompt-tokens, or set --model to one with a longer context.",
+            "quota": "Add credit to the account, or use another model.",
+            "rate_limit": "Try again later, or lower REWARDSMITH_CALLS_AT_ONCE.",
+            "server": f"Try again later. If the error persists, check that the address serves chat completions{at}.",
+            "network": f"Check that the server is running and reachable{at}.",
+            "timeout": f"Raise REWARDSMITH_CALL_SECONDS or REWARDSMITH_CALL_DEADLINE, or check the server{at}.",
         }
         return remedies[fault]
 
 
 def require_key(name: str, api_base: str | None = None) -> None:
-    """Raises ModelFailed if nobody offers litellm's model `name`, or if its API key is not set; sends nothing."""
+    """Raise ModelFailed if litellm knows no provider of the model `name`, or if its API key is not set.
+
+    Sends no request.
+    """
     if api_base is not None:
         return
     litellm = import_litellm()
@@ -144,7 +152,7 @@ def require_key(name: str, api_base: str | None = None) -> None:
     except Exception:
         known = False
     if not known:
-        remedy = 'Name it "PROVIDER/MODEL", such as openai/gpt-4o or ollama/llama3, or take "synth".'
+        remedy = 'Set --model to "PROVIDER/MODEL", such as openai/gpt-4o or ollama/llama3, or to "synth".'
         raise ModelFailed(f"litellm knows no provider of the model {name!r}.", remedy, "unknown_model")
     if missing := _missing_keys(litellm, name):
         raise _no_key(name, missing)
@@ -153,28 +161,28 @@ def require_key(name: str, api_base: str | None = None) -> None:
 def _no_key(name: str, missing: list[str]) -> ModelFailed:
     return ModelFailed(
         f"The model {name} needs an API key, and {' and '.join(missing)} is not set.",
-        f'Set it, for example `export {missing[0]}=...`, or name another model, such as "synth".',
+        f"Set it with `export {missing[0]}=...`, or use another model, such as --model synth.",
         "key",
     )
 
 
 def _missing_keys(litellm: Any, name: str) -> list[str]:
-    # litellm takes a variable that is there for a key, though it is empty.
+    # litellm accepts an empty variable as a key.
     empty = {key: os.environ.pop(key) for key, value in [*os.environ.items()] if "KEY" in key and not value.strip()}
     try:
         found = litellm.validate_environment(model=name)
     except Exception:
-        return []  # litellm does not know the provider; the request itself will say so
+        return []  # litellm does not know the provider; the request itself will fail with that error
     finally:
         os.environ.update(empty)
     return [] if found["keys_in_environment"] else [key for key in found["missing_keys"] if "KEY" in key]
 
 
 def _attempt(litellm: Any, arguments: dict[str, Any], timeout_s: float) -> Answer | Failure:
-    """One request, over after `timeout_s` seconds whatever the server does.
+    """Send one request; return after `timeout_s` seconds at the latest.
 
-    The client's timeout bounds each read, so a server that drips bytes could hold it for ever. The thread
-    that is left behind then ends with its connection, and does not keep the process alive.
+    The client's timeout bounds each read, so a server that sends single bytes could block it indefinitely. The daemon
+    thread left behind ends with its connection and does not keep the process alive.
     """
     results: queue.SimpleQueue[Answer | Failure] = queue.SimpleQueue()
 
@@ -221,10 +229,10 @@ def _outcome(choice: Any) -> tuple[Outcome, str]:
     if choice.finish_reason == "length":
         return "truncated", text or ""
     if not (text or "").strip() and (calls := getattr(choice.message, "tool_calls", None)):
-        # No tools were offered; what the call says goes into the ledger.
+        # No tools were offered; the arguments of the call are stored in the ledger.
         return "tool call", "\n".join(str(getattr(call.function, "arguments", "")) for call in calls)
     if text is None:
-        # A model that only thought has not refused.
+        # Reasoning tokens but no text: an empty answer, not a refusal.
         return ("empty" if getattr(choice.message, "reasoning_content", None) else "refused"), ""
     return ("completed" if text.strip() else "empty"), text
 

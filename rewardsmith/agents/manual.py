@@ -1,4 +1,4 @@
-"""A person as the model: prompt and answer are files, and an editor opens where there is a terminal."""
+"""A person as the model: prompts and answers are files, and at a terminal an editor opens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STEM = re.compile(r"[a-z]+-i[0-9]+-s[0-9]+-a[0-9]+-[0-9a-f]{8}")
 
 
 def files_of(directory: Path, prompt_name: str) -> tuple[Path, Path] | None:
-    """The files in `directory` of the prompt whose file has this name, or None if no prompt's is called so."""
+    """Return the paths of prompt and answer in `directory`, or None if no prompt has this file name."""
     stem = prompt_name.removesuffix(_PROMPT)
     if prompt_name == stem or len(prompt_name) > 200 or not _STEM.fullmatch(stem):
         return None
@@ -26,10 +26,14 @@ def files_of(directory: Path, prompt_name: str) -> tuple[Path, Path] | None:
 
 
 class ManualModel:
-    """Prompts and answers in `directory`, one pair of files per call.
+    """Writes prompts to files and reads answers from files, one pair per call.
 
-    At a terminal the answer opens in $VISUAL or $EDITOR. Anywhere else `complete` raises ModelFailed with
-    fault "person" until the answer's file holds text: the caller waits and asks again.
+    At a terminal the file of the answer opens in $VISUAL or $EDITOR. Elsewhere `complete` raises PersonAwaited until
+    the file holds text; the caller waits and calls again.
+
+    Args:
+        directory: Folder of the files.
+        interactive: Whether to open an editor. None: if a terminal is attached.
     """
 
     name = "manual"
@@ -40,7 +44,7 @@ class ManualModel:
         self._interactive = interactive
 
     def complete(self, request: Request) -> Answer:
-        """What the person wrote; raises ModelFailed while there is nothing."""
+        """Return the person's answer. Raises PersonAwaited while its file is missing or blank."""
         started = time.monotonic()
         question, reply = self.files(request)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -51,17 +55,17 @@ class ManualModel:
         text = _written(reply)
         if not text:
             raise PersonAwaited(
-                f"A person's answer is awaited: {request.key}.",
-                f"Read {question}, write the answer to {reply}, and go on.",
+                f"The job waits for a person's answer: {request.key}.",
+                f"Read {question}, write the answer to {reply}, then run `rewardsmith resume JOB`.",
                 question,
                 reply,
             )
         return Answer("completed", text, model="manual", latency_s=time.monotonic() - started)
 
     def files(self, request: Request) -> tuple[Path, Path]:
-        """The files of the question and its answer.
+        """Return the paths of the prompt and of its answer.
 
-        Their names carry a piece of the prompt's hash: an answer is never taken for one to another prompt.
+        Their names contain a part of the prompt's hash, so an answer is never used for another prompt.
         """
         stem = f"{_stem(request.key)}-{prompt_hash(request.system, request.prompt)[:8]}"
         return self.directory / f"{stem}{_PROMPT}", self.directory / f"{stem}{_ANSWER}"
@@ -87,18 +91,20 @@ def _edit(question: Path, reply: Path) -> None:
         subprocess.run(command, check=True)
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         raise ModelFailed(
-            f"The editor did not open the answer's file: {error}.",
-            f"Set EDITOR to a command that does, or write the answer to {reply} yourself.",
+            f"The editor failed to open the file of the answer: {error}.",
+            f"Set EDITOR to a working command, or write the answer to {reply}.",
             "person",
         ) from error
 
 
 def _written(path: Path) -> str:
-    """The file's text, or "" if it is absent or blank."""
+    """The text of the file, or "" if it is missing or blank."""
     try:
         text = read_text(path)
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelFailed(f"The answer {path} cannot be read: {error}.", "Write a text in UTF-8.", "person") from error
+        raise ModelFailed(
+            f"The answer in {path} cannot be read: {error}.", "Save the file as UTF-8 text.", "person"
+        ) from error
     return text if text.strip() else ""

@@ -1,9 +1,9 @@
-"""What an agent asks of a language model and what it gets back, whichever model answers.
+"""Requests and answers of language models, common to all adapters.
 
-A Request is one system text and one user message. `complete` ends in exactly one of two ways: an Answer,
-whose `outcome` says whether its text can be read, or ModelFailed, when no answer came and asking again at
-once would not change that. Adapters are opened by registry.py: litellm_model (any provider), synth (no language
-model), replay, listed, manual.
+A Request is one system text and one user message. `complete` ends in exactly one of two ways. It returns an Answer,
+whose `outcome` states whether its text can be used. Or it raises ModelFailed: no answer came, and an immediate retry
+would not change that. registry.py opens the adapters: litellm_model (any provider), synth (no language model), replay,
+listed, manual.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ LABELLER: Final = "annotator"
 """The roles of CALM's verifier and of ONI's labeller. Calls are stored, recorded and replayed under these names."""
 
 Outcome = Literal["completed", "refused", "truncated", "empty", "tool call"]
-"""`completed`: text to read. `refused`: the model or its provider declined. `truncated`: cut off at
-max_tokens, the text is a beginning. `empty`: an answer without words. `tool call`: a call of a tool instead of words,
-although none was offered; the text is its arguments. Budgets count all five."""
+"""`completed`: an answer with text. `refused`: the model or its provider declined. `truncated`: cut off at max_tokens,
+the text is the beginning. `empty`: an answer without text. `tool call`: a call of a tool, although none was offered;
+the text is its arguments. Budgets count all five."""
 
 Fault = Literal[
     "key",  # no API key, or one that the provider rejects
     "unknown_model",  # no such model or provider
-    "request",  # the provider rejects this very request: an unsupported parameter, say
-    "context",  # the prompt is longer than the model takes
+    "request",  # the provider rejects the request itself, for example an unsupported parameter
+    "context",  # the prompt is longer than the model's context
     "quota",  # the account has no credit left
     "rate_limit",
-    "server",  # an error, or an unreadable reply, of the provider
+    "server",  # an error or an unreadable reply of the provider
     "network",  # host not reached, connection broken
     "timeout",
-    "replay",  # the cassette does not hold this call, or holds it for another prompt
-    "person",  # a person's answer is awaited
+    "replay",  # the cassette does not contain this call, or contains it for another prompt
+    "person",  # a person has not answered yet
 ]
 
 _MAY_PASS: frozenset[Fault] = frozenset({"rate_limit", "server", "network", "timeout"})
@@ -46,7 +46,7 @@ _MAY_PASS: frozenset[Fault] = frozenset({"rate_limit", "server", "network", "tim
 
 @dataclass(frozen=True, order=True)
 class ReplayKey:
-    """Which call of a job this is; unique within the job. `attempt` counts repair rounds, from 0."""
+    """Identifies a call within its job. `attempt` counts repairs and repeated requests, from 0."""
 
     role: Role
     iteration: int
@@ -59,11 +59,21 @@ class ReplayKey:
 
 @dataclass(frozen=True)
 class Request:
-    """One question. `max_tokens` bounds the answer; `temperature` None leaves it to the provider.
+    """One request to a model.
 
-    again: called before a request is sent once more, with whether the last one may have been billed; what it
-    raises ends the call. note: what the ledger says beside the call, such as evidence left out of the prompt.
-    Raises ValueError when `role` is not the key's.
+    Attributes:
+        role: The role that asks.
+        prompt: The user message.
+        system: The system text; "" for none.
+        key: Identifies the call within the job; its role must equal `role`.
+        max_tokens: Upper bound of the answer, reasoning included.
+        temperature: Sampling temperature; None for the provider's default.
+        again: Called before each retry, with whether the last attempt may have been billed. An exception from it ends
+            the call.
+        note: A remark stored with the call in the ledger, such as the evidence left out of the prompt.
+
+    Raises:
+        ValueError: `role` differs from the key's role.
     """
 
     role: Role
@@ -82,7 +92,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens as the provider counted them; None where it did not say, which is not zero."""
+    """Tokens as counted by the provider; None if it reported no count."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -90,10 +100,16 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and what it took.
+    """An answer and its cost.
 
-    price_usd: list price in dollars, None when unknown. latency_s: seconds, failed attempts and waits
-    included. attempts: requests sent for it, at least 1. text: of a refusal, what the model said; may be "".
+    Attributes:
+        outcome: Whether the text is complete.
+        text: The text; that of the refusal if the model refused. May be "".
+        model: The model's name as the provider reports it.
+        usage: Tokens.
+        price_usd: List price in dollars; None if unknown.
+        latency_s: Seconds, failed attempts and waits included.
+        attempts: Requests sent, at least 1.
     """
 
     outcome: Outcome
@@ -110,10 +126,13 @@ class Answer:
 
 
 class ModelFailed(RewardsmithError):
-    """No answer, and asking again at once would not bring one.
+    """No answer arrived, and an immediate retry would not bring one.
 
-    attempts: requests sent, 0 if none was. maybe_billed: whether the last one may have been answered and
-    billed although no answer arrived, as when it timed out.
+    Attributes:
+        fault: The class of the error.
+        attempts: Requests sent; 0 if none was.
+        maybe_billed: Whether the last request may have been billed although no answer arrived, for example after a
+            timeout.
     """
 
     def __init__(self, cause: str, remedy: str, fault: Fault, attempts: int = 0, *, maybe_billed: bool = False) -> None:
@@ -124,16 +143,21 @@ class ModelFailed(RewardsmithError):
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same request may succeed later without anybody changing anything."""
+        """Whether the same request may succeed later without any change by the user."""
         return self.fault in _MAY_PASS
 
     def __reduce__(self):
-        # Exceptions are unpickled from `args`, which holds the message alone; this one crosses processes.
+        # Exceptions are unpickled from `args`, which contains only the message; this one crosses processes.
         return ModelFailed, (self.cause, self.remedy, self.fault, self.attempts), {"maybe_billed": self.maybe_billed}
 
 
 class PersonAwaited(ModelFailed):
-    """A person has not answered yet. question, reply: the files of the prompt and of the answer."""
+    """A person has not answered yet.
+
+    Attributes:
+        question: The file of the prompt.
+        reply: The file that will contain the answer.
+    """
 
     def __init__(self, cause: str, remedy: str, question: Path, reply: Path) -> None:
         super().__init__(cause, remedy, "person")
@@ -142,7 +166,7 @@ class PersonAwaited(ModelFailed):
 
 
 class LanguageModel(Protocol):
-    """Whatever answers requests. Safe to call from several threads."""
+    """The protocol of all models. Implementations can be called from several threads."""
 
     @property
     def name(self) -> str:
@@ -151,36 +175,41 @@ class LanguageModel(Protocol):
 
     @property
     def is_language_model(self) -> bool:
-        """False where no language model wrote the answers: such results are no evidence for one."""
+        """Whether a language model writes the answers. Results without one are no evidence for a language model."""
         ...
 
     def complete(self, request: Request) -> Answer:
-        """Answer `request`, or raise ModelFailed."""
+        """Return the answer to `request`, or raise ModelFailed."""
         ...
 
 
 class ModelAround:
-    """A model that hands requests on to `inner` under its name; a subclass says what it does besides."""
+    """Base class of models that wrap another model and keep its name; a subclass defines `complete`."""
 
     def __init__(self, inner: LanguageModel) -> None:
         self.inner = inner
 
     @property
     def name(self) -> str:
-        """The name of the model inside."""
+        """The name of the wrapped model."""
         return self.inner.name
 
     @property
     def is_language_model(self) -> bool:
-        """As the model inside."""
+        """Whether the wrapped model is a language model."""
         return self.inner.is_language_model
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to keep trying. Seconds; waits between attempts double from `backoff_s` to `backoff_max_s`.
+    """Timeouts and retries of one call.
 
-    `deadline_s` bounds one `complete` call altogether, `timeout_s` one attempt within it.
+    Attributes:
+        timeout_s: Upper bound of one attempt, in seconds.
+        deadline_s: Upper bound of the call with all attempts and waits, in seconds.
+        attempts: Largest number of attempts.
+        backoff_s: First wait between attempts, in seconds; each further wait is twice as long.
+        backoff_max_s: Longest wait, in seconds.
     """
 
     timeout_s: float = 300.0
@@ -191,7 +220,7 @@ class Patience:
 
 
 def prompt_hash(system: str, prompt: str) -> str:
-    """SHA-256, in hex, of what is sent; the boundary between the two texts is part of it."""
+    """SHA-256, in hex, of the system text and the prompt, with the boundary between them."""
     digest = hashlib.sha256()
     for text in (system, prompt):
         encoded = text.encode("utf-8", "surrogatepass")

@@ -1,6 +1,7 @@
-"""Parameters of a model's call that its provider takes under another name, or not at all: what the user says of them.
+"""REWARDSMITH_MODEL_PARAMETERS: renames, omits or adds parameters of a model's call.
 
-Clients know a provider's habits by the model's name; behind a proxy, or under a deployment's own name, nobody does.
+litellm recognises a provider's parameters by the model's name. Behind a proxy or under a deployment's own name it
+cannot, so the user sets them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ VARIABLE = "REWARDSMITH_MODEL_PARAMETERS"
 EXAMPLE = '{"max_tokens": "max_completion_tokens", "temperature": null}'
 
 _OURS = frozenset({"max_tokens", "temperature", "stream_options"})
-"""What is sent and may be renamed or left out."""
+"""Parameters that rewardsmith sends, and that the setting may rename or omit."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-# Where a request goes, and with whose key, is not for this setting to say.
+# This setting must not decide to which address a request goes, nor with which key.
 _RESERVED = re.compile(
     r"^(model|messages|stream|tools?|functions?|timeout|n)$|api|base|url|key|secret|header|client|proxy|region|project"
     r"|credential|vertex|aws|azure|callback|mock|custom|fallback|retries|router|metadata|cache|litellm|config"
@@ -27,11 +28,17 @@ _RESERVED = re.compile(
 
 
 def changed(arguments: Mapping[str, Any], model: str, setting: str | None) -> dict[str, Any]:
-    """`arguments` of a call of `model` as the setting wants them.
+    """Return the arguments of a call, changed according to the setting.
 
-    setting: a JSON object. Of max_tokens, temperature and stream_options null leaves one out, and a text is its new
-    name; any other name adds a parameter with its value. An object under a model's name holds for that model alone.
-    Raises ModelFailed for a setting that says anything else.
+    Args:
+        arguments: Arguments of `litellm.completion`.
+        model: litellm's name of the model.
+        setting: JSON text of an object, or None. For max_tokens, temperature and stream_options, null omits the
+            parameter and a text renames it. Any other name adds a parameter with its value. An object under a model's
+            name applies to that model only.
+
+    Raises:
+        ModelFailed: The setting is not such an object, or it sets a reserved parameter.
     """
     sent = dict(arguments)
     for name, value in _changes(model, setting).items():
@@ -53,15 +60,15 @@ def _changes(model: str, setting: str | None) -> dict[str, Any]:
     try:
         values = json.loads(setting)
     except (ValueError, RecursionError) as error:
-        raise _refused(f"is no JSON: {error}") from None
+        raise _refused(f"is not valid JSON: {error}") from None
     if not isinstance(values, dict):
-        raise _refused("is no JSON object")
+        raise _refused("is not a JSON object")
     general = {name: value for name, value in values.items() if not _is_of_a_model(name, value)}
     own = values.get(model, {})
     for name, value in [*general.items(), *own.items()]:
         target = value if name in _OURS and isinstance(value, str) else name
         if not _NAME.fullmatch(name) or not _NAME.fullmatch(target):
-            raise _refused(f"names {name!r}, which is no parameter")
+            raise _refused(f"contains {name!r}, which is not the name of a parameter")
         if _RESERVED.search(name) or _RESERVED.search(target):
             raise _refused(f"may not set {target!r}")
     return {**general, **own}
@@ -72,4 +79,4 @@ def _is_of_a_model(name: str, value: Any) -> bool:
 
 
 def _refused(what: str) -> ModelFailed:
-    return ModelFailed(f"{VARIABLE} {what}.", f"Write it as, for example, {EXAMPLE}; see docs/models.md.", "request")
+    return ModelFailed(f"{VARIABLE} {what}.", f"Set it to, for example, {EXAMPLE}; see docs/models.md.", "request")

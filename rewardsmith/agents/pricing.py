@@ -1,4 +1,4 @@
-"""What a call may cost before it is made, and did cost afterwards: litellm's price list, and bounds of ours."""
+"""Cost of calls: an upper bound before a call, and litellm's list price after it."""
 
 from __future__ import annotations
 
@@ -15,44 +15,45 @@ from typing import Any
 from rewardsmith.agents.models import Request, Usage
 
 _TEMPLATE_TOKENS = 64
-"""Tokens that chat templates put around a system text and a message; the widest known add some thirty."""
+"""Upper bound of the tokens that a chat template adds to a system text and a message; the longest known adds about
+30."""
 
 _BYTES_PER_TOKEN = 3.5
-"""English and code make 3.5 to 4.5 bytes a token; the low end, because an estimate should err upwards."""
+"""English and code have 3.5 to 4.5 bytes per token. The lower end makes the estimate err upwards."""
 
 _OWN_LIST = "LITELLM_LOCAL_MODEL_COST_MAP"
 _LIST = "model_prices_and_context_window_backup.json"
 
 UNPAID = ("synth", "manual", "none")
-"""Models that no provider bills."""
+"""Models that cause no provider costs."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The most that one request can take. usd: dollars, None where the price is unknown."""
+    """Upper bound of one request: tokens, and dollars (None if the price is unknown)."""
 
     tokens: int
     usd: float | None
 
 
 def import_litellm() -> Any:
-    """litellm, imported so that it fetches nothing and retries nothing by itself."""
+    """Import litellm with its downloads and retries turned off."""
     # Without these two, the import itself fetches price lists over the network.
     os.environ.setdefault(_OWN_LIST, "True")
     os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "true")
-    # Else it reads a .env file of any folder above its own, which may name another address for the provider's key.
+    # Otherwise it reads a .env file of any parent folder, which may set another address for the provider's key.
     os.environ["LITELLM_MODE"] = "PRODUCTION"
     import litellm
 
     litellm.suppress_debug_info = True
-    litellm.drop_params = True  # reasoning models reject a temperature; leaving it out beats failing
+    litellm.drop_params = True  # reasoning models reject a temperature; omitting it is better than failing
     return litellm
 
 
 def bound_of(name: str, request: Request) -> Bound:
-    """An upper bound of what `request` takes from the model called `name`.
+    """Return an upper bound of the tokens and the price of `request` to the model called `name`.
 
-    A token of byte-level vocabularies stands for at least one byte, so the prompt's bytes bound its tokens.
+    A token of a byte-level vocabulary covers at least one byte, so the prompt's length in bytes bounds its tokens.
     """
     if name in UNPAID:
         return Bound(0, 0.0)
@@ -63,7 +64,7 @@ def bound_of(name: str, request: Request) -> Bound:
 
 
 def estimated_tokens(*texts: str) -> int:
-    """About how many tokens the texts have, without any model's own vocabulary."""
+    """Estimate the number of tokens of the texts, independent of any model's vocabulary."""
     return math.ceil(sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) / _BYTES_PER_TOKEN)
 
 
@@ -73,13 +74,13 @@ def has_price(name: str) -> bool:
 
 
 def _rates(name: str) -> tuple[float, float] | None:
-    """Dollars per token of prompt and of answer, each the highest that the model's list price names."""
+    """Dollars per token of prompt and of answer: the highest rates in the model's list price."""
     listed = _listed(name)
     if listed is None:
         return None
 
     def highest(*parts: str) -> float | None:
-        # Longer contexts cost more; tiers that nobody asks for do not count.
+        # Longer contexts cost more. Tiers that no request selects do not count.
         rates = [
             float(rate)
             for key, rate in listed.items()
@@ -100,7 +101,10 @@ def _listed(name: str) -> dict[str, Any] | None:
 
 
 def _price_list() -> dict[str, dict[str, Any]]:
-    """litellm's list. Importing litellm takes seconds, so where it is not yet imported the file it reads is read."""
+    """litellm's price list.
+
+    Importing litellm takes seconds, so its file is read directly if litellm is not imported yet.
+    """
     if "litellm" in sys.modules or os.environ.get(_OWN_LIST, "True").lower() != "true":
         return import_litellm().model_cost
     return _shipped_list() or import_litellm().model_cost
@@ -116,7 +120,7 @@ def _shipped_list() -> dict[str, dict[str, Any]]:
 
 
 def _with_aliases(prices: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The list under every name: since litellm 1.110 a row may name another (`alias_of`), or list its own `aliases`."""
+    """Add aliases to the list: since litellm 1.110 a row may name another row (`alias_of`) or its own `aliases`."""
     named = {name: row for name, row in prices.items() if "alias_of" not in row}
     for row in list(named.values()):
         for alias in row.get("aliases") or ():
@@ -128,11 +132,11 @@ def _with_aliases(prices: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def price_of(litellm: Any, response: Any, name: str, usage: Usage) -> float | None:
-    """List price of an answer in dollars; None where litellm lists none for the model called `name`."""
-    # litellm would fall back on the price of whichever model the reply names.
+    """Return the list price of an answer in dollars; None if litellm lists no price for the model called `name`."""
+    # Otherwise litellm would use the price of the model that the reply names.
     if usage.prompt_tokens is None or _listed(name) is None:
         return None
     try:
         return float(litellm.completion_cost(completion_response=response, model=name))
     except Exception:
-        return None  # it raises where a list price lacks what this reply used
+        return None  # litellm raises if its list lacks a price for part of this usage

@@ -1,4 +1,4 @@
-"""Prompts from Jinja templates, and the plain records that agents return."""
+"""Renders prompts from Jinja templates; texts of models and programs are fenced."""
 
 from __future__ import annotations
 
@@ -27,39 +27,50 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """What a template prints of a value. JSON has escaped its text already, and carries programs to the byte."""
+    """Remove control characters from a printed value.
+
+    JSON has escaped its text already and must keep programs unchanged.
+    """
     return plain(value) if isinstance(value, str) else value
 
 
 def fenced(text: str, language: str = "") -> str:
-    """`text` as a fenced block of Markdown, whatever it holds: the fence is longer than any in it.
+    """Return `text` as a fenced block of Markdown whose fence is longer than any fence in the text.
 
-    For everything in a prompt that a model or a program wrote. What stands behind the block cannot be taken for a
-    part of it, nor can a part of it end the block and be taken for an instruction.
+    Used for every text in a prompt that a model or a program wrote: no part of such a text can end the block and be
+    read as an instruction.
     """
-    text = plain(text)  # before it is looked at: what ends a line must be known
+    text = plain(text)  # first, so that all line breaks are known
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def render(template: str, **values: Any) -> str:
-    """The text of a prompt template. Raises jinja2.UndefinedError for a value that is not given."""
+    """Render a prompt template. Raises jinja2.UndefinedError for a missing value."""
     return _environment().get_template(template).render(**values)
 
 
 def quoted(text: str) -> str:
-    """`text` as it stands if it is one line, else fenced: a program's error may look like a part of the prompt."""
+    """Return a single line unchanged and a longer text fenced: a program's error may look like a part of the prompt."""
     text = plain(text)
     return text if "\n" not in text.strip() else "\n" + fenced(text)
 
 
 @dataclass(frozen=True)
 class ParentProgram:
-    """What the designer is told of an earlier program.
+    """An earlier program as the designer's prompt presents it.
 
-    curve: up to ten points of training, each with steps, success (0 to 1) and the mean of each component.
-    episodes: failed episodes in words.
+    Attributes:
+        id: The candidate's short id.
+        source: The program.
+        score: Success rate in [0, 1]; None if it was not trained.
+        labels: Evidence by label of the diagnosis.
+        components: Statistics (mean, min, max, fires) by component.
+        failed_checks: Kind and message of each failed check.
+        suggestion: The analyzer's suggestion.
+        curve: Up to ten points of training, each with steps, success rate in [0, 1] and the mean of each component.
+        episodes: Failed episodes in words.
     """
 
     id: str

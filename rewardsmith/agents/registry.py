@@ -1,4 +1,4 @@
-"""Opening a model by its name, and what a name alone says of it."""
+"""Opens a model by its name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from rewardsmith.agents.models import LanguageModel, ModelFailed, Patience
 
 @dataclass(frozen=True)
 class Reach:
-    """How a model is reached. api_base: address of a self-hosted server. directory: where `manual` exchanges
-    files, `.rewardsmith/manual` by default. stream: receive the answer piece by piece. parameters: see LiteLLMModel."""
+    """How to reach a model.
+
+    Attributes:
+        api_base: Address of a self-hosted server.
+        patience: Timeouts and retries.
+        directory: Folder of the files that `manual` exchanges; None for `.rewardsmith/manual`.
+        stream: Whether to receive the answer in pieces.
+        parameters: See LiteLLMModel.
+    """
 
     api_base: str | None = None
     patience: Patience | None = None
@@ -21,20 +28,26 @@ class Reach:
 
 
 def is_ours(name: str) -> bool:
-    """Whether a model's name means an adapter of ours, not an id of litellm's."""
+    """Whether `name` is a built-in adapter rather than an id of litellm."""
     return name in ("synth", "manual", "none") or name.startswith(("replay:", "listed:"))
 
 
 def needs_files(name: str) -> bool:
-    """Whether a model of ours answers from, or through, files of the machine it runs on."""
+    """Whether a built-in adapter reads or writes files of the machine it runs on."""
     return is_ours(name) and name not in ("synth", "none")
 
 
 def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
-    """The model called `name`: "synth", "replay:FILE", "listed:FILE", "manual", or a litellm id ("ollama/llama3").
+    """Open the model called `name`.
 
-    Nothing is sent, and litellm is not imported, until the first request. Raises ModelFailed for a replay file
-    or a list that is missing or unreadable, and for an empty name.
+    No request is sent, and litellm is not imported, before the first call.
+
+    Args:
+        name: "synth", "replay:FILE", "listed:FILE", "manual", or a litellm id such as "ollama/llama3".
+        reach: Address, timeouts and parameters.
+
+    Raises:
+        ModelFailed: The name is empty, or the file of a replay or a list is missing or unreadable.
     """
     reach = reach or Reach()
     if name == "synth":
@@ -56,7 +69,7 @@ def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
     if not name.strip():
         raise ModelFailed(
             "The model's name is empty.",
-            'Name one, such as "synth" or "openai/gpt-4o".',
+            'Set --model to a name, such as "synth" or "openai/gpt-4o".',
             "unknown_model",
         )
     from rewardsmith.agents.litellm_model import LiteLLMModel

@@ -1,8 +1,7 @@
-"""Answers written down and given again: a cassette is a text file with one JSON object per call.
+"""Recording and replay of answers: a cassette is a text file with one JSON object per call.
 
-Replay makes a job repeatable. It gives an answer only to the very prompt that brought it, so a job that has
-drifted from its recording stops at the first call that differs, instead of going on with answers to other
-questions.
+Replay makes a job repeatable. It returns a recorded answer only for the identical prompt. A job that differs from its
+recording therefore stops at the first different call, instead of continuing with answers to other prompts.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from rewardsmith.files import RECORD_BYTES, read_bytes, read_text
 
 
 class Failure(BaseModel):
-    """A call that ended in ModelFailed: it decided what the job did next, so it is replayed too."""
+    """A call that ended in ModelFailed. It determined how the job continued, so it is replayed as well."""
 
     cause: str
     remedy: str
@@ -37,7 +36,7 @@ class Failure(BaseModel):
 
 
 class Recorded(BaseModel):
-    """One line of a cassette. The texts are there to show what differs; the hash alone decides."""
+    """One line of a cassette. Only the hash is compared; the texts serve to show a difference."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +51,7 @@ class Recorded(BaseModel):
 
 
 class Header(BaseModel):
-    """The first line of a job's cassette: what the job was asked for, so that it can be run again by name."""
+    """The first line of a job's cassette: the specification of the job, from which `run --replay` starts it again."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,20 +61,22 @@ class Header(BaseModel):
 
 
 def start_recording(path: Path, job: dict[str, Any], seed_reward: str | None) -> None:
-    """Begin a job's cassette. Raises ModelFailed when the file has content: recordings are not mixed."""
+    """Start a job's cassette. Raises ModelFailed if the file has content, so that recordings are not mixed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and read_bytes(path, RECORD_BYTES):
-            raise ModelFailed(f"The recording {path} exists already.", "Name another file, or remove it.", "replay")
+            raise ModelFailed(
+                f"The recording {path} exists already.", "Pass another file to --record, or delete it.", "replay"
+            )
         path.write_text(Header(job=job, seed_reward=seed_reward).model_dump_json() + "\n", encoding="utf-8")
     except OSError as error:
         raise ModelFailed(
-            f"The recording {path} cannot be written: {error}.", "Name another file.", "replay"
+            f"The recording {path} cannot be written: {error}.", "Pass another file to --record.", "replay"
         ) from error
 
 
 def read_header(path: Path) -> Header | None:
-    """What the recorded job was asked for, or None for a cassette without it. Raises ModelFailed."""
+    """Return the specification of the recorded job, or None if the cassette has no header. Raises ModelFailed."""
     first = next(iter(_lines(path)), "")
     try:
         return Header.model_validate_json(first)
@@ -84,7 +85,7 @@ def read_header(path: Path) -> Header | None:
 
 
 class RecordingModel(ModelAround):
-    """`inner`, with every call appended to the cassette at `path` once it has ended."""
+    """Appends every finished call of `inner` to the cassette at `path`."""
 
     def __init__(self, inner: LanguageModel, path: Path) -> None:
         super().__init__(inner)
@@ -92,11 +93,11 @@ class RecordingModel(ModelAround):
         self._lock = threading.Lock()
 
     def complete(self, request: Request) -> Answer:
-        """The inner model's answer, recorded; raises what it raises."""
+        """Return the answer of the inner model and record it. Exceptions pass through."""
         try:
             answer = self.inner.complete(request)
         except ModelFailed as failed:
-            if failed.fault != "person":  # nothing has happened yet: the person is still writing
+            if failed.fault != "person":  # not an outcome: the person is still writing
                 failure = Failure(
                     cause=failed.cause, remedy=failed.remedy, fault=failed.fault, attempts=failed.attempts
                 )
@@ -123,7 +124,7 @@ class RecordingModel(ModelAround):
 
 
 def _missing_newline(path: Path) -> bytes:
-    """A newline, if a recorder was killed within its last line: the next one must not be joined to it."""
+    """Return a newline if a killed process left the last line incomplete, so that the next call starts a line."""
     with path.open("rb") as file:
         if file.seek(0, os.SEEK_END) == 0:
             return b""
@@ -132,16 +133,22 @@ def _missing_newline(path: Path) -> bytes:
 
 
 class ReplayModel:
-    """The cassette at `path`, as a model. A call recorded twice with the same prompt gives what it brought last.
+    """Answers from a cassette.
 
-    Answers carry the recorded price and tokens, so that a budget ends the job where it ended it then.
-    `is_language_model` is true only if a language model wrote every answer. Raises ModelFailed when the file
-    cannot be read.
+    If a call was recorded several times with the same prompt, the last recording counts. Answers contain the recorded
+    price and tokens, so that a budget ends the job at the same call as in the recording. `is_language_model` is true
+    only if a language model wrote every answer.
+
+    Args:
+        path: The cassette.
+
+    Raises:
+        ModelFailed: The file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # One call may have been made with a long prompt, and then with a shorter one.
+        # One call may have been made with a long prompt and repeated with a shorter one.
         self._calls: dict[ReplayKey, dict[str, Recorded]] = {}
         for recorded in read_cassette(path):
             self._calls.setdefault(recorded.key, {})[recorded.prompt_sha256] = recorded
@@ -156,20 +163,21 @@ class ReplayModel:
         return bool(calls) and all(call.is_language_model for call in calls)
 
     def complete(self, request: Request) -> Answer:
-        """What was recorded for this call; raises ModelFailed if it is not there or its prompt differs."""
+        """Return the recorded answer. Raises ModelFailed if the call is not recorded or its prompt differs."""
         prompts = self._calls.get(request.key)
         if prompts is None:
             raise ModelFailed(
                 f"{self.path} holds no answer for this call: {request.key}.",
-                "Record the job again, or replay it with the settings it was recorded with.",
+                "Replay the job with the settings of the recording, or record it again with --record.",
                 "replay",
             )
         recorded = prompts.get(prompt_hash(request.system, request.prompt))
         if recorded is None:
             recorded = list(prompts.values())[-1]
             raise ModelFailed(
-                f"{self.path} answers another prompt at this call: {request.key}. " + _difference(recorded, request),
-                "Undo what changed the prompt (task, method, seeds, templates), or record the job again.",
+                f"{self.path} holds an answer to a different prompt for this call: {request.key}. "
+                + _difference(recorded, request),
+                "Restore the task, method, seeds and version of the recording, or record the job again with --record.",
                 "replay",
             )
         if recorded.failure is not None:
@@ -180,7 +188,7 @@ class ReplayModel:
 
 
 def read_cassette(path: Path) -> list[Recorded]:
-    """Every call of the cassette, in the order recorded; raises ModelFailed naming the line that is wrong."""
+    """Return all calls of a cassette in recorded order. Raises ModelFailed with the number of an invalid line."""
     calls: list[Recorded] = []
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or (number == 1 and line.startswith('{"version":1,"job":')):
@@ -190,14 +198,14 @@ def read_cassette(path: Path) -> list[Recorded]:
         except ValidationError as error:
             first = error.errors()[0]
             raise ModelFailed(
-                f"Line {number} of {path} is no recorded call: {first['msg']}.",
-                "Delete the line, if its recorder was interrupted there, or record the job again.",
+                f"Line {number} of {path} is not a recorded call: {first['msg']}.",
+                "Delete the line if the recording was interrupted there, or record the job again.",
                 "replay",
             ) from error
         if (call.answer is None) == (call.failure is None):
             raise ModelFailed(
-                f"Line {number} of {path} needs either an answer or a failure.",
-                "Mend or delete the line.",
+                f"Line {number} of {path} must contain either an answer or a failure.",
+                "Fix or delete the line.",
                 "replay",
             )
         calls.append(call)
@@ -209,12 +217,12 @@ def _lines(path: Path) -> list[str]:
         return read_text(path, RECORD_BYTES).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFailed(
-            f"The recording {path} cannot be read: {error}.", "Name a file that a recording wrote.", "replay"
+            f"The recording {path} cannot be read: {error}.", "Pass a file that `run --record FILE` wrote.", "replay"
         ) from error
 
 
 def _difference(recorded: Recorded, request: Request) -> str:
-    """Where the prompts part, shown if the cassette holds the texts, else the two hashes."""
+    """Describe the first difference of the prompts; the two hashes if the cassette contains no texts."""
     pairs = (("system text", recorded.system, request.system), ("prompt", recorded.prompt, request.prompt))
     for what, then, now in pairs:
         if then is None or then == now:

@@ -1,4 +1,4 @@
-"""Designer, Critic, Analyzer: build a prompt, ask a model, read the answer, ask once more if unreadable."""
+"""Designer, critic and analyzer: each builds a prompt, asks a model and parses the answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from rewardsmith.tasks.base import Interface
 
 
 class Issue(BaseModel):
-    """One complaint of the critic."""
+    """One problem that the critic found.
+
+    Attributes:
+        line: Line of the program, counted from 1; None if the problem concerns no single line.
+        problem: The problem in words.
+        remedy: The suggested change.
+    """
 
     model_config = ConfigDict(extra="ignore")
     line: int | None = None
@@ -26,7 +32,7 @@ class Issue(BaseModel):
 
 
 class Review(BaseModel):
-    """The critic's answer."""
+    """The critic's verdict on a program, with the problems it found."""
 
     model_config = ConfigDict(extra="ignore")
     verdict: Literal["accept", "revise"]
@@ -34,7 +40,13 @@ class Review(BaseModel):
 
 
 class Reading(BaseModel):
-    """The analyzer's answer."""
+    """The analyzer's explanation of failures.
+
+    Attributes:
+        causes: Causes of the failures.
+        suggestion: One change to the program.
+        prediction: The expected result of that change.
+    """
 
     model_config = ConfigDict(extra="ignore")
     causes: list[str] = Field(default=[], max_length=20)
@@ -44,33 +56,53 @@ class Reading(BaseModel):
 
 @dataclass(frozen=True)
 class DesignRequest:
-    """What the designer is asked for. facts: append a machine-readable part, which rules read and models need not."""
+    """A request for one program.
+
+    Attributes:
+        contract: The functions to write.
+        interface: The task as programs see it.
+        iteration: Round of the search, from 1.
+        sample: Number of the program within the round, from 0.
+        samples: Programs requested in the round.
+        move: "new", "revise", "combine" or "repair".
+        depth: Repairs of this candidate so far.
+        parents: Earlier programs to work from, the best first.
+        tried: Id, move and rejection reason of earlier candidates.
+        comments: Comments of the user.
+        subgoal_order: Events of a planner's shortest solutions in order; None if there is no planner or it is hidden.
+        given: Values for the contract's prompt block.
+        facts: Whether to append a machine-readable part, which `synth` reads.
+        limits: Lengths of prompt and answer.
+    """
 
     contract: Contract
     interface: Interface
     iteration: int
     sample: int
     samples: int
-    move: str  # new | revise | combine | repair
-    depth: int  # repairs so far
+    move: str
+    depth: int
     parents: list[ParentProgram]
     tried: list[dict[str, str]]
     comments: tuple[str, ...] = ()
     subgoal_order: list[dict[str, Any]] | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)  # what the contract's prompt block is told of the task
+    given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
 
 
 def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
-    """A program (ReadProgram), or the reason why the answers could not be read."""
-    # Each design may take two calls, so repairs count attempts in steps of two.
+    """Ask the designer for a program. The outcome holds a ReadProgram, or the reason why no answer could be read."""
+    # A design takes up to two calls, so repairs count attempts in steps of two.
     key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
     return ask(model, key, design_draft(asked), asked.contract.read, asked.limits)
 
 
 def design_draft(asked: DesignRequest) -> Draft:
-    """The designer's prompt. What was tried goes first, then episodes, curves and numbers of the programs."""
+    """Return the designer's prompt.
+
+    Left out first: earlier attempts; then episodes, curves and statistics of the parents.
+    """
     pieces: list[tuple[str, int, str]] = [(f"{t['id']}, tried before", i, "tried") for i, t in enumerate(asked.tried)]
     for part in ("episodes", "curve", "components"):
         # The last parent is the weaker one.
@@ -123,7 +155,19 @@ def _design_prompt(asked: DesignRequest) -> str:
 
 @dataclass(frozen=True)
 class ReviewRequest:
-    """What the critic is asked about: a program that passed the automatic checks."""
+    """A request to review a program that passed the automatic checks.
+
+    Attributes:
+        contract: The functions that the program defines.
+        interface: The task as programs see it.
+        source: The program.
+        components: Statistics (mean, min, max, fires) by component, over played transitions.
+        played: Counts of the played `transitions`, `episodes` and `successes`.
+        key: Identifies the call.
+        given: Values for the contract's prompt block.
+        facts: Whether to append a machine-readable part.
+        limits: Lengths of prompt and answer.
+    """
 
     contract: Contract
     interface: Interface
@@ -137,12 +181,12 @@ class ReviewRequest:
 
 
 def review(model: LanguageModel, asked: ReviewRequest) -> Outcome:
-    """The critic's Review of a program that passed the automatic checks."""
+    """Ask the critic. The outcome holds a Review, or the reason why no answer could be read."""
     return ask(model, asked.key, review_draft(asked), lambda text: read_json(text, Review), asked.limits)
 
 
 def review_draft(asked: ReviewRequest) -> Draft:
-    """The critic's prompt; only the measured components can be left out."""
+    """Return the critic's prompt. Only the statistics of the components can be left out."""
     machine = {
         "role": "critic",
         "method": asked.contract.name,
@@ -173,7 +217,26 @@ def review_draft(asked: ReviewRequest) -> Draft:
 
 @dataclass(frozen=True)
 class AnalysisRequest:
-    """What the analyzer is asked about: a trained program. success: 0 to 1, of the unshaped environment."""
+    """A request to explain the failures of a trained program.
+
+    Attributes:
+        interface: The task as programs see it.
+        candidate: The candidate's short id.
+        source: The program.
+        success: Success rate in [0, 1] in the unshaped environment.
+        steps: Environment steps of training.
+        labels: Evidence by label of the diagnosis.
+        components: Statistics (mean, min, max, fires) by component.
+        episodes: Failed episodes in words.
+        key: Identifies the call.
+        curve: Points of training, as in ParentProgram.
+        channels: Reward of each channel late in training.
+        evidence: Sentences of the method about its own learning.
+        learning: Share of advantages and of the entropy bonus in the policy gradient, late in training.
+        comments: Comments of the user.
+        facts: Whether to append a machine-readable part.
+        limits: Lengths of prompt and answer.
+    """
 
     interface: Interface
     candidate: str
@@ -185,21 +248,21 @@ class AnalysisRequest:
     episodes: list[str]
     key: ReplayKey
     curve: list[dict[str, Any]] = field(default_factory=list)
-    channels: dict[str, dict[str, Any]] = field(default_factory=dict)  # what each paid, late in training
-    evidence: list[str] = field(default_factory=list)  # what the method has to tell
-    learning: dict[str, Any] = field(default_factory=dict)  # what moved the policy, late in training
+    channels: dict[str, dict[str, Any]] = field(default_factory=dict)
+    evidence: list[str] = field(default_factory=list)
+    learning: dict[str, Any] = field(default_factory=dict)
     comments: tuple[str, ...] = ()
     facts: bool = True
     limits: Limits = STANDARD
 
 
 def analyze(model: LanguageModel, asked: AnalysisRequest) -> Outcome:
-    """The analyzer's Reading of failed episodes."""
+    """Ask the analyzer. The outcome holds a Reading, or the reason why no answer could be read."""
     return ask(model, asked.key, analysis_draft(asked), lambda text: read_json(text, Reading), asked.limits)
 
 
 def analysis_draft(asked: AnalysisRequest) -> Draft:
-    """The analyzer's prompt. The curve goes first, then episodes from the last to the first."""
+    """Return the analyzer's prompt. Left out first: the curve, then the episodes from the last to the first."""
     curve = ("the learning curve",) if asked.curve else ()
     episodes = tuple(f"episode {i}" for i in range(len(asked.episodes), 0, -1))
     machine = {

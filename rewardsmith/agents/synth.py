@@ -1,9 +1,14 @@
-"""`synth`: a designer, critic and analyzer without a language model. Deterministic, offline.
+"""`synth`: a designer, critic and analyzer without a language model; deterministic and offline.
 
-It reads only the prompt's machine-readable part, as any model could, and composes programs from it:
-milestones from the planner's subgoal order if the prompt shows one, else from what the kinds of objects
-afford (what opens what) and from the goal; guidance from distances; exploration from cells not yet visited.
-It knows no task: a test renames ids, kinds and colours. What it writes is no evidence for a language model.
+It reads only the machine-readable part of the prompt, as any model could, and composes programs from it:
+
+- milestones from the planner's order of subgoals if the prompt contains one, otherwise from the kinds of objects (which
+  kind opens which) and from the goal;
+- guidance from distances;
+- exploration from cells not yet visited.
+
+It contains no knowledge of a task: a test renames ids, kinds and colours. Its results are no evidence for a language
+model.
 """
 
 from __future__ import annotations
@@ -18,13 +23,13 @@ from rewardsmith.agents.synth_subgoals import compose_subgoals
 
 
 class SynthModel:
-    """Answers the three roles' prompts by rules."""
+    """Answers the prompts of designer, critic and analyzer by rules."""
 
     name = "synth"
     is_language_model = False
 
     def complete(self, request: Request) -> Answer:
-        """The answer to a prompt that carries a machine-readable part. Raises ModelFailed without one."""
+        """Return the answer to a prompt with a machine-readable part. Raises ModelFailed if it has none."""
         began = time.monotonic()
         machine = _machine_part(request.prompt)
         answer = {"designer": _design, "critic": _review, "analyzer": _analyze}[request.role](machine)
@@ -40,7 +45,7 @@ def _machine_part(prompt: str) -> dict[str, Any]:
     except (json.JSONDecodeError, IndexError) as error:
         raise ModelFailed(
             "synth found no machine-readable facts in the prompt.",
-            "Name a language model with --model; synth answers rewardsmith's own prompts only.",
+            "Set --model to a language model; synth can answer only rewardsmith's own prompts.",
             "request",
         ) from error
 
@@ -52,33 +57,34 @@ def _design(machine: dict[str, Any]) -> str:
 
 
 def _review(machine: dict[str, Any]) -> str:
-    """Accept, unless the measured components show a program that can teach nothing."""
+    """Accept the program unless the statistics of its components show that it carries no learning signal."""
     components = machine["components"]
     issues = _paid_too_often(machine)
-    # Where nothing succeeded, what success pays was never seen: random play seldom solves a hard task.
+    # Without a success the reward for success was never observed: random play seldom solves a hard task.
     unseen = machine["played"].get("successes") == 0 and "solved" in machine["source"]
     if unseen:
         components = {}
     if components and all(c["min"] == c["max"] for c in components.values()):
         issues.append(
             {
-                "problem": "every component had one and the same value on all played transitions, solutions included",
-                "remedy": "test fields that change, such as the event or what is carried",
+                "problem": "every component has the same value on all played transitions, solutions included",
+                "remedy": "test fields that change, such as the event or the carried object",
             }
         )
     if components and not any(c["max"] > 0 for c in components.values()):
-        issues.append({"problem": "no component was ever positive", "remedy": "reward the milestones and success"})
+        issues.append({"problem": "no component is ever positive", "remedy": "reward the milestones and success"})
     return json.dumps({"verdict": "revise" if issues else "accept", "issues": issues})
 
 
 def _paid_too_often(machine: dict[str, Any]) -> list[dict[str, str]]:
-    """Complaints of milestones that pay on more than half of the steps played, unless success means lasting."""
+    """Milestones rewarded on more than half of the played steps, as problems; none if success requires lasting."""
     if machine["success_requires_lasting"]:
         return []
     return [
         {
-            "problem": f"{name} pays on {c['fires']:.0%} of the steps played: whoever never finishes earns most by it",
-            "remedy": "pay a milestone once, on the step that reaches it, and success on `state.solved`",
+            "problem": f"{name} is rewarded on {c['fires']:.0%} of the played steps, "
+            "so a policy that never finishes earns the most",
+            "remedy": "reward a milestone once, on the step that reaches it, and success on `state.solved`",
         }
         for name, c in machine["components"].items()
         if _is_milestone(name, c) and c["fires"] > 0.5 and c["mean"] > 0
@@ -86,7 +92,7 @@ def _paid_too_often(machine: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _is_milestone(name: str, component: dict[str, float]) -> bool:
-    """Whether a component stands for something reached: guidance is called so, or gives and takes."""
+    """Whether a component is a milestone: `sparse`, or any component except `dense` that is never negative."""
     function = name.split(".")[0]
     return function == "sparse" or (function != "dense" and component["min"] >= 0)
 
@@ -94,12 +100,12 @@ def _is_milestone(name: str, component: dict[str, float]) -> bool:
 _ADVICE = {
     "interface misuse": "replace the term that never fires by one that reads the event or the carried object",
     "never fires": "drop the term that never fires and reward an earlier milestone",
-    "flooding": "pay progress only once: reward a new best, not every step",
-    "drowned": "pay milestones and success more, so that they stand out beside the entropy bonus",
-    "saturated": "pay less for guidance: over an episode, no more than success pays",
-    "weak shaping": "add guidance before the first milestone: the distance to what is needed, new cells",
-    "oscillation": "pay each milestone once per episode",
-    "hacked": "pay only milestones that a solution passes, each once",
+    "flooding": "reward progress only once: a new best, not every step",
+    "drowned": "raise the rewards of milestones and success, so that they outweigh the entropy bonus",
+    "saturated": "lower the guidance: over an episode, at most the reward for success",
+    "weak shaping": "add guidance before the first milestone: the distance to the next needed object, new cells",
+    "oscillation": "reward each milestone once per episode",
+    "hacked": "reward only milestones that a solution passes, each once",
     "unstable": "lower the guidance relative to success",
     "constant": "drop the constant term",
 }

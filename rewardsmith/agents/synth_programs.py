@@ -1,6 +1,6 @@
-"""How `synth` writes programs: a plan of milestones out of an interface's facts, then Python text.
+"""Programs of `synth`: derives milestones from the facts of an interface, then writes Python text.
 
-Nothing here names a task, a kind of object or a colour; those come from the facts.
+This module names no task, no kind of object and no colour; they come from the facts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from rewardsmith.agents.synth_variables import compose_for_variables
 
 @dataclass(frozen=True)
 class Composed:
-    """A program and the words before it."""
+    """A program and the reasoning that precedes it in the answer."""
 
     source: str
     thoughts: str
@@ -21,26 +21,41 @@ class Composed:
 
 @dataclass(frozen=True)
 class Milestone:
-    """Something that must happen on the way: `test` is an expression over `state`, `wanted` one over `o`."""
+    """A milestone on the way to success.
+
+    Attributes:
+        says: The milestone in words.
+        test: A Python expression over `state` that is true once the milestone is reached.
+        wanted: A Python expression over an object `o`: whether the milestone needs it.
+        lasting: Whether the milestone stays reached.
+    """
 
     says: str
     test: str
     wanted: str
-    lasting: bool = False  # once reached it stays so
+    lasting: bool = False
 
 
 @dataclass(frozen=True)
 class Style:
-    """Which guidance a program gives between milestones."""
+    """The guidance of a program between milestones.
 
-    approach: bool = True  # distance to what the next milestone needs
-    explore: bool = False  # cells not yet visited since the last milestone
-    passages: bool = False  # doors opened for the first time
-    record: bool = False  # approach pays a new best only
-    scale: float = 0.02  # size of guidance in free form
+    Attributes:
+        approach: Reward a shorter distance to the object that the next milestone needs.
+        explore: Reward cells not visited since the last milestone.
+        passages: Reward doors opened for the first time.
+        record: Reward only a new shortest distance.
+        scale: Size of the guidance per step, for the method `free`.
+    """
+
+    approach: bool = True
+    explore: bool = False
+    passages: bool = False
+    record: bool = False
+    scale: float = 0.02
 
     def words(self) -> str:
-        """The style in a sentence's parts."""
+        """Return the style as a list in words."""
         parts = []
         if self.approach:
             parts.append("a new shortest distance" if self.record else "progress in distance")
@@ -61,7 +76,7 @@ _NEW = (
 
 
 def compose_program(machine: dict[str, Any]) -> Composed:
-    """A program for a designer's request, from the prompt's machine-readable part alone."""
+    """Compose a program from the machine-readable part of a designer's prompt."""
     facts = machine["interface"]
     if facts.get("family") == "variables":
         source, thoughts = compose_for_variables(machine)
@@ -75,11 +90,11 @@ def compose_program(machine: dict[str, Any]) -> Composed:
     return Composed(write(milestones, style, dies, _shut_states(facts)), thoughts)
 
 
-# --- what to do ------------------------------------------------------------------------------------------
+# --- milestones ------------------------------------------------------------------------------------------
 
 
 def milestones_of(facts: dict[str, Any], order: list[dict[str, Any]] | None) -> list[Milestone]:
-    """What lies on the way, in order: by a planner's events if there are any, else by what opens what."""
+    """Return the milestones in order: from the planner's events if given, else from which kind unlocks which."""
     if order:
         found = [m for event in order if (m := _from_event(event, facts)) is not None]
     else:
@@ -88,7 +103,7 @@ def milestones_of(facts: dict[str, Any], order: list[dict[str, Any]] | None) -> 
 
 
 def _cumulative(milestones: list[Milestone]) -> list[Milestone]:
-    """Let a passing state (empty hands, say) count only after the lasting change before it."""
+    """Let a transient milestone, such as empty hands, count only after the lasting one before it."""
     lasting, found = "", []
     for m in milestones:
         found.append(m if m.lasting or not lasting else replace(m, test=f"{lasting} and {m.test}"))
@@ -123,7 +138,7 @@ def _carry(kind: str, facts: dict[str, Any]) -> Milestone:
     opens = facts["kinds"].get(kind, {})
     several = facts.get("object_counts", {}).get(kind, {}).get("max", 1) > 1
     if opens.get("same") and several:
-        # Only a tool that fits what is still locked counts.
+        # Only a tool that fits a still locked object counts.
         lock = f"d.state == 'locked' and d.{opens['same']} == "
         held += f" and any({lock}state.carrying.{opens['same']} for d in state.objects)"
         wanted += f" and any({lock}o.{opens['same']} for d in state.objects)"
@@ -140,7 +155,7 @@ def _unlock(kind: str) -> Milestone:
 
 
 def _empty_hands(kind: str, facts: dict[str, Any]) -> Milestone:
-    # Beside the target only: hands emptied far from it leave a policy without memory where it began.
+    # Only beside the target: if the object is put down elsewhere, a policy without memory is back where it began.
     beside = "abs(o.x - state.agent.x) + abs(o.y - state.agent.y) <= 3"
     if _shut_states(facts) is not None:
         beside = "0 <= o.walk_distance <= 3"
@@ -152,7 +167,7 @@ def _empty_hands(kind: str, facts: dict[str, Any]) -> Milestone:
 
 
 def _from_affordances(facts: dict[str, Any]) -> list[Milestone]:
-    """What unlocks what, and whether hands must be free for the goal."""
+    """Milestones from the kinds that unlock others, and from whether the goal needs free hands."""
     found: list[Milestone] = []
     for kind, about in facts["kinds"].items():
         unlocking = about.get("unlocked_by")
@@ -167,7 +182,7 @@ def _from_affordances(facts: dict[str, Any]) -> list[Milestone]:
 
 
 def _shut_states(facts: dict[str, Any]) -> tuple[str, ...] | None:
-    """The states of passages that can simply be opened; None where objects carry no walking distances."""
+    """States of passages that open without a tool; None if objects have no walking distances."""
     lists = [f for f in facts["fields"] if f["kind"] == "list"]
     if not any(field["name"] == "walk_distance" for f in lists for field in f["fields"]):
         return None
@@ -176,15 +191,15 @@ def _shut_states(facts: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def has_passages(facts: dict[str, Any]) -> bool:
-    """Whether something at the start stands closed that can simply be opened."""
+    """Whether an object that opens without a tool is closed at the start of an episode."""
     return any("closed" in about.get("states_at_start", []) for about in facts["kinds"].values())
 
 
-# --- which guidance --------------------------------------------------------------------------------------
+# --- guidance --------------------------------------------------------------------------------------
 
 
 def _style(machine: dict[str, Any], *, has_passages: bool) -> Style:
-    """New programs by turns; revisions by the diagnosis of the best one."""
+    """New programs cycle through the styles; revisions follow the diagnosis of the best program."""
     parents = machine.get("parents") or []
     if machine["move"] in ("new", "repair") or not parents:
         turn = machine["sample"] + machine["samples"] * (machine["iteration"] - 1)
@@ -217,7 +232,7 @@ def _revised(style: Style, labels: set[str], has_passages: bool) -> Style:
 
 
 def _read_style(source: str) -> Style:
-    """The guidance of a program written here; of anybody else's, what its text hints at."""
+    """Recover the style of a program from words in its text; a guess for programs that synth did not write."""
     return Style(
         approach="nearest" in source or "distance" in source,
         explore='"visited"' in source or "visited" in source,

@@ -1,4 +1,4 @@
-"""How `synth` names subgoals and writes their predicates, for a designer's request of CALM's kind."""
+"""Subgoals and predicates of `synth`, for the method CALM."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from rewardsmith.agents.models import ModelFailed
 from rewardsmith.agents.synth_programs import Composed, Milestone, has_passages, milestones_of
 
 _PASSAGES = 3
-"""Opened passages that count, one subgoal each: exploring several rooms begins with their doors."""
+"""Largest number of subgoals for opened passages: exploring several rooms begins with their doors."""
 
 
 def compose_subgoals(machine: dict[str, Any]) -> Composed:
-    """Subgoals for a request, from the prompt's machine-readable part alone."""
+    """Compose subgoals from the machine-readable part of a designer's prompt.
+
+    Raises ModelFailed for a task without events.
+    """
     if "kinds" not in machine["interface"]:
-        text = "synth finds no events in this task's interface, and so no subgoals."
-        raise ModelFailed(text, "Name a language model with --model, or take another method.", "request")
+        text = "synth finds no events in this task's interface, so it cannot name subgoals."
+        raise ModelFailed(text, "Set --model to a language model, or choose another --method.", "request")
     if machine["method"].endswith("-judge"):
         return _sentences(machine)
     if "preset" in machine["given"]:
@@ -25,7 +28,7 @@ def compose_subgoals(machine: dict[str, Any]) -> Composed:
 
 
 def _sentences(machine: dict[str, Any]) -> Composed:
-    """Names are EVENT_KIND, so that whoever knows the interface's events knows what is meant."""
+    """Names have the form EVENT_KIND, which the oracle verifier maps back to events of the interface."""
     order = machine.get("subgoal_order") or _events_of(machine["interface"])
     found = {
         f"{e['event']}_{e['kind']}": f"the agent's action {e['event'].replace('_', ' ')} the {e['kind']}"
@@ -37,7 +40,7 @@ def _sentences(machine: dict[str, Any]) -> Composed:
 
 
 def _events_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """What unlocks what; nothing is known of an order."""
+    """Events of objects that unlock or open others, in no particular order."""
     found: list[dict[str, Any]] = []
     for kind, about in facts.get("kinds", {}).items():
         if about.get("unlocked_by") and "locked" in about.get("states_at_start", []):
@@ -61,7 +64,7 @@ def _preset(given: list[dict[str, Any]]) -> Composed:
 
 
 def _predicates(machine: dict[str, Any]) -> Composed:
-    """Milestones as states that a step enters; passages by how many stand open. Samples differ in the passages."""
+    """A subgoal is a milestone's condition becoming true, or one more open passage. Samples differ in the passages."""
     facts = machine["interface"]
     milestones = milestones_of(facts, machine.get("subgoal_order"))
     if has_passages(facts) and machine["sample"] % 3 != 1:
@@ -79,7 +82,7 @@ def _predicates(machine: dict[str, Any]) -> Composed:
     for m, name in zip(milestones, names, strict=True):
         lines += ["", f"def holds_{name}(state):", f"    return {m.test}", ""]
         lines += ["", f"def {name}(prev, action, state, memory):"]
-        # What held before is remembered: testing every state twice doubles the cost of a step.
+        # The last result is kept in memory: testing every state twice would double the cost of a step.
         lines += [f'    before = memory["{name}"] if "{name}" in memory else holds_{name}(prev)']
         lines += [f'    after = memory["{name}"] = holds_{name}(state)']
         lines += ["    return 1.0 if after and not before else 0.0", ""]

@@ -1,9 +1,11 @@
-"""How `synth` writes programs for tasks whose state is a list of named variables.
+"""Programs of `synth` for tasks whose state is a list of named variables.
 
-From the success condition it takes which variables must pass which thresholds; where only lasting counts, it
-keeps variables near the middle of their ranges. Swings (the variable must first move away) are found by
-paying for a larger distance from the start than ever before in the episode, by tenths of the range. Where the
-condition names neither, as in `terminated`, every variable's swings are paid for, and success itself.
+The success condition decides:
+
+- If it compares variables with thresholds, the program rewards progress towards them. For swings, where a variable must
+  first move away, it rewards each new largest distance from the start of the episode, in tenths of the range.
+- If success requires lasting until the end, the program keeps the variables near the middle of their ranges.
+- Otherwise, as with `terminated`, it rewards swings of every variable, and success itself.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from rewardsmith.syntax import parse_expression
 
 
 def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
-    """(source, thoughts) for a designer's request."""
+    """Return (source, reasoning) for a designer's request."""
     facts = machine["interface"]
     variables = [f for f in facts["fields"] if f["kind"] == "float"]
     thresholds = _thresholds(facts["success"], {f["name"] for f in variables})
@@ -38,12 +40,12 @@ def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
 
 
 def _thresholds(condition: str, names: set[str]) -> list[tuple[str, int, float]]:
-    """Comparisons of a variable with a number in the success condition, as (name, direction, number)."""
+    """Comparisons of a variable with a number in the success condition: (name, direction 1 or -1, number)."""
     return list(_compared(parse_expression(condition), names, 1))
 
 
 def _compared(node: ast.expr, names: set[str], sense: int) -> Iterator[tuple[str, int, float]]:
-    """Those within `node`; sense: 1 where it is to hold, -1 where it is not to."""
+    """Comparisons within `node`; `sense` is 1 if the node must be true and -1 if it must be false."""
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=inner):
             yield from _compared(inner, names, -sense)
@@ -93,10 +95,10 @@ def _body(style: str, variables: list[dict[str, Any]], thresholds: list[tuple[st
 
 
 def _swing(moved: list[dict[str, Any]]) -> list[str]:
-    """Pay once for each tenth of the range by which the variables come farther from their start than ever.
+    """Lines that reward each new tenth of the range in the largest distance of the variables from their start.
 
-    Few payments, so that together they stay below what success pays: with one for every new record, policies
-    that had solved MountainCar unlearned it in favour of swinging wider by ever smaller steps.
+    Only ten rewards per episode, so that their sum stays below the reward for success. With a reward for every new
+    maximum, policies that had solved MountainCar unlearned it and swung wider in ever smaller steps.
     """
     start = "".join(f"prev.{f['name']}, " for f in moved)
     terms = [f"abs(state.{f['name']} - start[{i}]) / {_scale(f):.6g}" for i, f in enumerate(moved)]
@@ -111,7 +113,7 @@ def _swing(moved: list[dict[str, Any]]) -> list[str]:
 
 
 def _swings(moved: list[dict[str, Any]]) -> list[str]:
-    """The same for each variable alone, at most ten times each; all of them together pay at most 10."""
+    """The same for each variable separately, at most ten times each; their sum is at most 10."""
     start = "".join(f"prev.{f['name']}, " for f in moved)
     away = "".join(f"abs(state.{f['name']} - start[{i}]) / {_scale(f):.6g}, " for i, f in enumerate(moved))
     return [

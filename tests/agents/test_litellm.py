@@ -261,7 +261,7 @@ def test_a_missing_key_names_its_variable_and_nothing_is_sent(monkeypatch: pytes
         LiteLLMModel("openai/gpt-4o", patience=QUICK).complete(REQUEST)
     assert str(caught.value).splitlines() == [
         "The model openai/gpt-4o needs an API key, and OPENAI_API_KEY is not set.",
-        'Set it, for example `export OPENAI_API_KEY=...`, or name another model, such as "synth".',
+        "Set it with `export OPENAI_API_KEY=...`, or use another model, such as --model synth.",
     ]
     assert caught.value.fault == "key"
 

@@ -101,15 +101,15 @@ def test_a_parameter_of_the_providers_own_is_added_and_sent() -> None:
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("max_tokens=max_completion_tokens", "is no JSON"),
-        ("[1]", "is no JSON object"),
-        ("[" * 100_000, "is no JSON"),
+        ("max_tokens=max_completion_tokens", "is not valid JSON"),
+        ("[1]", "is not a JSON object"),
+        ("[" * 100_000, "is not valid JSON"),
         ('{"api_base": "http://elsewhere"}', "may not set 'api_base'"),
         ('{"max_tokens": "api_key"}', "may not set 'api_key'"),
         ('{"m": {"base_url": "http://elsewhere"}}', "may not set"),
         ('{"openai/m": {"extra_headers": {"Authorization": "x"}}}', "may not set 'extra_headers'"),
         ('{"messages": []}', "may not set 'messages'"),
-        ('{"Max Tokens": 3}', "no parameter"),
+        ('{"Max Tokens": 3}', "not the name of a parameter"),
     ],
 )
 def test_a_malformed_setting_is_refused_with_an_example(setting: str, said: str) -> None:

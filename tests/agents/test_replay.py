@@ -129,7 +129,7 @@ def test_an_incomplete_line_is_named_and_the_others_are_read(cassette: Path) -> 
     with cassette.open("a") as file:
         file.write('{"version":1,"key":{"ro')
     recording.complete(request(1))
-    with pytest.raises(ModelFailed, match=r"Line 2 of .*calls\.jsonl is no recorded call"):
+    with pytest.raises(ModelFailed, match=r"Line 2 of .*calls\.jsonl is not a recorded call"):
         ReplayModel(cassette)
     lines = cassette.read_text().splitlines()
     cassette.write_text("\n".join([lines[0], lines[2]]))
@@ -167,7 +167,7 @@ def test_a_person_is_waited_for_until_the_answers_file_holds_text(tmp_path: Path
 def test_an_answer_to_another_prompt_is_not_taken(tmp_path: Path) -> None:
     model = ManualModel(tmp_path, interactive=False)
     model.files(request())[1].write_text("an answer")
-    with pytest.raises(ModelFailed, match="awaited"):
+    with pytest.raises(ModelFailed, match="waits for a person"):
         model.complete(request(prompt="another"))
 
 

@@ -195,4 +195,4 @@ def test_a_prompt_that_is_too_long_comes_back_without_its_oldest_evidence(short_
     with short_deadline_context.database.connect() as connection:
         query = text("SELECT note FROM llm_calls WHERE job_id = :job ORDER BY id")
         notes = connection.execute(query, {"job": item.key.job_id}).scalars().all()
-    assert "maximum context length" in notes[0] and "left out of the prompt for its length: episode 2" in notes[1]
+    assert "maximum context length" in notes[0] and "left out to shorten the prompt: episode 2" in notes[1]
