@@ -65,7 +65,7 @@ def test_repairs_follow_failed_checks_only_and_stop_at_the_limit(tmp_path):
 
 def test_the_step_budget_reserves_the_steps_of_the_claim(tmp_path):
     context = fresh(tmp_path)
-    with pytest.raises(UsageError, match="cannot pay the claim"):
+    with pytest.raises(UsageError, match="environment steps is too small: the claim takes"):
         start(context, budget={"env_steps": 4000})
     # So few steps hold no cut, so both rungs are one: the claim, the baseline and one candidate cost 6,000.
     job_id = start(context, budget={"env_steps": 6200}, samples=4, rungs=[0.5, 1.0])

@@ -80,7 +80,7 @@ def test_all_prompts_of_a_round_wait_and_each_answer_is_used(tmp_path):
     assert "calls pending" in snapshot_of(context, job).job.note
     with pytest.raises(UsageError, match="empty"):
         steering.answer(context, questions[0].id, " \n")
-    with pytest.raises(UsageError, match="No prompt 999"):
+    with pytest.raises(UsageError, match="No prompt with the number 999"):
         steering.answer(context, 999, "text")
     for question in questions:
         assert steering.answer(context, question.id, PROGRAM.format(gain=question.id)) == job

@@ -1,4 +1,4 @@
-"""Work item `analyse`: the diagnosis of a trained candidate, and what the analyzer says of its failed episodes."""
+"""Work item `analyse`: the diagnosis of a trained candidate, and the analyzer's report on its failed episodes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rewardsmith.verification.diagnosis import diagnose
 
 
 def run_analyse(context: Context, item: Item) -> None:
-    """Diagnose a trained candidate and ask the analyzer about its failed episodes."""
+    """Diagnose a trained candidate, let the analyzer read its failed episodes, and write the result."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
         candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
@@ -68,7 +68,7 @@ def run_analyse(context: Context, item: Item) -> None:
 
 
 def _with_second_trial(labels: dict[str, str], candidate: Candidate) -> dict[str, str]:
-    """The labels with what came of training once more, under the label that led to it."""
+    """Add the result of a retraining to the label that led to it."""
     adjustment = candidate.adjustment or {}
     if "note" not in adjustment:
         return labels

@@ -30,7 +30,7 @@ from rewardsmith.verification.episode_cap import bounded
 
 
 def run_check(context: Context, item: Item) -> None:
-    """Run the checks and the critic's review on a candidate; write every verdict."""
+    """Run the checks and the critic's review of a candidate, and write every verdict."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
         hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
@@ -40,12 +40,12 @@ def run_check(context: Context, item: Item) -> None:
     asked = Problem(task, recipe.reward(candidate.source), spec.training.gamma, context.settings.isolation)
     reward = bounded(asked, spec.episode_budget)
     proof = Proof(wanted=spec.verification)
-    # What is paid during training only cannot be checked beforehand.
+    # Channels that exist only during training cannot be checked beforehand.
     checked = run_checks(asked.with_reward(reward.written), proof, hacks, most_played(task, spec))
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:
-        text = f"paid during training only, and left out of the other checks: {', '.join(bonuses)}"
+        text = f"added during training only, and not part of the other checks: {', '.join(bonuses)}"
         verdicts.append(Verdict("bonuses", True, text))
     if checked.passed and candidate.kind == "designed":
         verdicts.append(_novelty(context, snapshot, candidate, verdicts))
@@ -65,7 +65,7 @@ def run_check(context: Context, item: Item) -> None:
         )
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
         verdicts.append(_critic_verdict(outcome))
-    # A reward that a user asked to train is trained even if the battery or the certificate warns.
+    # `train` trains a user's reward even if the battery or the certificate warns.
     advisory = set[str]() if spec.searches else {"battery", "certificate"}
     advisory |= {"battery", "certificate"} if spec.train_anyway else set[str]()
     told = {"difficulty": checked.difficulty, "behaviour": _behaviour(verdicts), "played": steps_played(task, checked)}
@@ -73,16 +73,16 @@ def run_check(context: Context, item: Item) -> None:
 
 
 def most_played(task: Task, spec: JobSpec) -> int:
-    """Transitions of random play in a check: where they are dear, at most a quarter of what the first rung trains."""
+    """Return the number of random transitions in a check; if steps are slow, at most a quarter of the first rung."""
     quarter = int(spec.steps * spec.rungs[0]) // 4
     return RANDOM_TRANSITIONS if task.cheap_steps else min(RANDOM_TRANSITIONS, quarter)
 
 
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:
-    """Whether no program of an earlier round paid exactly the same on the played transitions.
+    """Reject a program that gives the same rewards on the played transitions as one of an earlier round.
 
-    Those of the same round are compared once all of its checks are in (engine.search.rounds): who is checked first
-    depends on timing.
+    Programs of the same round are compared when all its checks have ended (engine.search.rounds), so that the result
+    does not depend on which check ends first.
     """
     mine = _behaviour(verdicts)
     if mine is None:
@@ -100,7 +100,7 @@ def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdict
 
 
 def _behaviour(verdicts: list[Verdict]) -> str | None:
-    """Hash of what the reward paid on the played transitions, if it was scored on them."""
+    """Return the hash of the rewards on the played transitions, or None if the reward was not evaluated on them."""
     return next((v.details["behaviour"] for v in verdicts if "behaviour" in v.details), None)
 
 
@@ -113,7 +113,7 @@ def _write_verdicts(
     told: dict[str, Any],
     reward: TrainingReward,
 ) -> None:
-    """`told`: what the item's result says besides."""
+    """Write the verdicts and the candidate's state; the item's result is `told` and whether the candidate passed."""
     failed = next((v for v in verdicts if not v.passed and v.kind not in advisory), None)
 
     def rows(connection: Connection) -> None:
@@ -137,7 +137,7 @@ def _write_verdicts(
 
 def _critic_verdict(outcome: roles.Outcome) -> Verdict:
     if outcome.result is None:
-        # The critic advises; a critic that cannot be read must not kill a program that passed every check.
+        # The critic only advises: an unreadable review must not reject a program that passed every check.
         return Verdict("critic", True, f"no readable review: {outcome.reason}")
     issues = [f"{f'line {i.line}: ' if i.line else ''}{i.problem}; {i.remedy}" for i in outcome.result.issues]
     text = "\n".join(issues) or "no objection"

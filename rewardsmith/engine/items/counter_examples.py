@@ -1,4 +1,4 @@
-"""What earlier programs of a job were caught with: played against every later one."""
+"""Counter-examples to earlier programs of a job, which the battery plays against every later program."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from rewardsmith.tasks.base import Behaviour
 from rewardsmith.verification.counterexample import read_behaviour
 
 MOST = 24
-"""The latest so many are kept: each is one more episode per layout to score."""
+"""Number of counter-examples kept, the latest ones. Each costs one episode per layout in every later check."""
 
 
 def saved_hacks(connection: Connection, job_id: str, iteration: int) -> tuple[Behaviour, ...]:
-    """Counter-examples of rounds before `iteration`, each once, in the order of the candidates.
+    """Return the distinct counter-examples of the rounds before `iteration`, in the order of the candidates.
 
-    Those of the same round are left out: who is checked first depends on timing.
+    Those of the same round are left out, because the order of its checks depends on timing.
     """
     query = (
         select(checks.c.details)

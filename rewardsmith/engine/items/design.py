@@ -1,4 +1,4 @@
-"""Work item `design`: ask the designer for one program and write it as a candidate."""
+"""Work item `design`: the designer writes one program, which becomes a candidate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EPISODES = 2  # failed episodes that a designer is shown
 
 
 def run_design(context: Context, item: Item) -> None:
-    """Ask the designer for one program and write it as a candidate, readable or not."""
+    """Let the designer write one program and store it as a candidate; an unreadable answer is a rejected candidate."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
         parents = [_parent(connection, snapshot, p) for p in item.payload["parents"]]
@@ -134,7 +134,7 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
 
 
 def _tried(snapshot: Snapshot, iteration: int) -> list[dict[str, str]]:
-    """Deaths of earlier rounds: those of this round depend on who finished first, and prompts must not."""
+    """Return the rejected candidates of earlier rounds. Those of this round depend on timing, and prompts must not."""
     earlier = [c for c in snapshot.candidates if c.iteration < iteration]
     dead = [c for c in earlier if c.state == "dead" and c.cause_of_death]
     return [

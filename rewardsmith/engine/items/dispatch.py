@@ -1,4 +1,4 @@
-"""`run_item`: the one function that every executor calls to do a work item."""
+"""`run_item`, which every executor calls to process a work item."""
 
 from __future__ import annotations
 
@@ -38,16 +38,26 @@ _HANDLERS = {
 }  # fmt: skip
 _SHOWN = 500  # characters of an unforeseen error that are kept
 _ROOM_SECONDS, _ROOM_LOOK = 30.0, 0.5
-"""How long a slot waits at most, and between looks, for room on its disk."""
+"""Longest wait of a slot for space on its disk, and time between two looks, in seconds."""
 
 
 def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], bool] = lambda: False) -> None:
-    """Do a work item that `owner` has claimed, write its result, advance its job.
+    """Process a work item that `owner` has claimed, write its result, and advance its job.
 
-    An infrastructure failure gives the item back up to the attempt cap, and so does an error that nobody foresaw:
-    other items go on. A candidate's fault is a result and never arrives here as an exception. What a user can mend (a
-    missing API key, a task file that has gone) pauses the job; an environment that fails ends it. Raises only what
-    concerns the executor itself: StorageError, OperationalError.
+    - A fault of a candidate is a result, not an exception.
+    - An infrastructure failure or an unforeseen error returns the item to the queue, until its attempts are used up.
+    - An error that the user can fix (a missing API key, a missing task file) pauses the job.
+    - A failure of the task's environment ends the job.
+
+    Args:
+        context: The process's context.
+        item_id: Id of the work item.
+        owner: Name under which the caller holds the lease.
+        stopping: Returns whether the executor is to stop.
+
+    Raises:
+        StorageError: The database cannot be used.
+        OperationalError: The database cannot be used.
     """
     item = queue.get(context.database, item_id)
     if item.state != "leased" or item.owner != owner:
@@ -61,7 +71,7 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
         going_on = True
     except SystemExit as error:
         if threading.current_thread() is threading.main_thread():
-            raise  # this process is told to end; in another thread, a library of the user's has called sys.exit()
+            raise  # in the main thread this process is to end; elsewhere a library of the user has called sys.exit()
         _give_up(context, item, error)
         going_on = True
     if going_on:
@@ -69,7 +79,7 @@ def run_item(context: Context, item_id: int, owner: str, stopping: Callable[[], 
 
 
 def _attempt(context: Context, item: Item, stopping: Callable[[], bool]) -> bool:
-    """Do the item, handle what can be foreseen; returns whether its job is to be advanced."""
+    """Process the item and handle the foreseen errors; return whether its job is to be advanced."""
     try:
         if item.key.kind in TRAINING_KINDS:
             supervise_trial(context, item, stopping)
@@ -109,8 +119,8 @@ def _attempt(context: Context, item: Item, stopping: Callable[[], bool]) -> bool
 
 
 def _give_up(context: Context, item: Item, error: BaseException) -> None:
-    """Give the item back for an error that is a defect of somebody's; at the attempt cap it is lost."""
-    # Not as exc_info: an error's own words may hold what no stream can write.
+    """Return the item to the queue after an unforeseen error. When its attempts are used up, it is lost."""
+    # Not exc_info: the error's message may contain characters that the stream cannot write.
     told = plain("".join(traceback.format_exception(error)))
     log.error("item %d (%s) failed\n%s", item.id, item.key.kind, told)
     queue.give_back(context.database, item, _in_words(error), context.settings.max_attempts)
@@ -118,7 +128,7 @@ def _give_up(context: Context, item: Item, error: BaseException) -> None:
 
 def _in_words(error: BaseException) -> str:
     words = " ".join(f"{type(error).__name__}: {error}".split())[:_SHOWN]
-    # A database takes neither NULs nor lone surrogates, and an error's words may quote any text.
+    # The database stores neither NULs nor lone surrogates, but a message may quote any text.
     return words.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
@@ -128,7 +138,7 @@ def _served(context: Context, job_id: str) -> bool:
 
 
 def _await_room(context: Context, stopping: Callable[[], bool]) -> None:
-    """Hold this slot back while its disk is full, or it would lose item after item; other hosts may take them."""
+    """Wait while the disk is full, so that this slot does not lose items that other hosts could process."""
     end = time.monotonic() + _ROOM_SECONDS
     while time.monotonic() < end and not stopping() and not has_room(context.settings.artifacts):
         time.sleep(_ROOM_LOOK)
@@ -143,6 +153,6 @@ def _stop_for(context: Context, item: Item, error: RewardsmithError | SandboxErr
     passing = isinstance(error, ModelFailed) and error.may_pass
     state = queue.give_back(context.database, item, str(error), context.settings.max_attempts, count=passing)
     if not passing or state == "lost":
-        # A long outage pauses the job; when it is resumed, the item has its attempts again.
+        # A long outage pauses the job. When the job is resumed, the item has all its attempts again.
         queue.revive(context.database, item)
         pause_job(context, item.key.job_id, str(error))

@@ -1,4 +1,4 @@
-"""A lease kept alive from a thread while its holder is busy."""
+"""A thread that renews the lease of a work item while its holder is busy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rewardsmith.storage.queue import Item
 
 
 class Heartbeat:
-    """`with Heartbeat(context, item):` renews the item's lease every third of it."""
+    """Within `with Heartbeat(context, item):`, renews the item's lease three times per lease period."""
 
     def __init__(self, context: Context, item: Item) -> None:
         self._context, self._item = context, item
@@ -31,4 +31,4 @@ class Heartbeat:
             try:
                 queue.heartbeat(self._context.database, self._item, seconds)
             except LostItem:
-                return  # the fenced write at the end finds out
+                return  # the write of the result detects this

@@ -1,4 +1,4 @@
-"""Work item `recheck`: the checks of a reward again, with the weights that its second training would use."""
+"""Work item `recheck`: checks a reward again with the smaller weights of a retraining."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KEPT = ("battery", "certificate")
 
 
 def run_recheck(context: Context, item: Item) -> None:
-    """Check a candidate with the weights in the item's payload; it passes unless a verdict is worse than before."""
+    """Check a candidate with the weights in the item's payload. It passes unless a verdict is worse than before."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
         hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
@@ -60,7 +60,12 @@ def run_recheck(context: Context, item: Item) -> None:
 
 
 def worse(before: Mapping[str, Mapping[str, Any]], after: Sequence[Verdict]) -> str | None:
-    """Which verdict is worse than it was, and what it says; None if none is. `before`: rows of checks by kind."""
+    """Return the first verdict that is worse than before, as text, or None.
+
+    Args:
+        before: Rows of the earlier checks, by kind.
+        after: The new verdicts.
+    """
     for verdict in after:
         row = before.get(verdict.kind)
         if not verdict.passed and (row is None or row["passed"]):

@@ -1,4 +1,4 @@
-"""What prompts show of a candidate and its training, the same in every run of a job."""
+"""The parts of prompts that show a candidate and its training. They are the same in every run of a job."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _CURVE_POINTS = 10  # of a training curve, as in Eureka (arXiv 2310.12931)
 
 
 def anonymous(candidate: Candidate) -> str:
-    """The candidate's name without the job's random id: prompts must be the same when a job is run again."""
+    """Return the candidate's id without the job's random id, so that a repeated job has the same prompts."""
     return candidate.id.split("-", 1)[1]
 
 
 def searched_trials(connection: Connection, candidate: Candidate) -> list[Trial]:
-    """The search's trials that stand for a candidate, by seed."""
+    """Return the search's trials that stand for a candidate, by seed."""
     found = records.trials_of(connection, candidate_id=candidate.id)
     return [t for t in found if t.purpose == candidate.search_purpose]
 
 
 def curve_points(curve: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """At most ten points of a curve, evenly chosen, the last among them, as prompts show them."""
+    """Return at most ten evenly spaced points of a curve, including the last, in the form that prompts show."""
     known = [p for p in curve if p["success"] is not None]
     count = min(_CURVE_POINTS, len(known))
     chosen = [known[((i + 1) * len(known)) // count - 1] for i in range(count)]

@@ -1,4 +1,4 @@
-"""The parent's side of a trial process: its own process group, a lease kept alive, limits, an end."""
+"""Supervises the process of a trial: starts it, renews its lease, enforces its limits, and ends it."""
 
 from __future__ import annotations
 
@@ -24,29 +24,33 @@ from rewardsmith.storage.queue import Item
 _GRACE = 2.0
 _LOOK = 0.5  # seconds between looks at the database
 DISK_FULL = 75
-"""Exit code of a trial whose machine has no disk space left: neither the program's fault nor a lost process."""
+"""Exit code of a trial whose disk is full, which is neither a fault of the program nor a lost process."""
 _CHECKPOINT_BYTES = 1_000_000
 SERVED = "served"
-"""Tells a trial's process that it works for the service: it reads its job anew, and must not take a row's word."""
+"""Argument of a trial's process that works for the service: then every job counts as submitted."""
 
 
 class TrialLost(RewardsmithError):
-    """The trial's process ended without a result: infrastructure, to be tried again."""
+    """The trial's process ended without a result. This is an infrastructure failure, so the item is tried again."""
 
 
 class Interrupted(RewardsmithError):
-    """This executor is stopping; the item goes back to the queue uncounted."""
+    """The executor is stopping. The item returns to the queue, and the attempt is not counted."""
 
 
 def supervise_trial(context: Context, item: Item, stopping: Callable[[], bool]) -> None:
-    """Start the trial of a leased item and see it through.
+    """Run the trial of a leased item in a process of its own, and wait for its end. No process is left behind.
 
-    Raises TrialLost, LostItem (cancelled or reaped), Interrupted or DiskFull; whatever happens, no process is left.
+    Raises:
+        TrialLost: The process ended without a result, or exceeded its time or memory.
+        LostItem: The item was cancelled, or its lease expired.
+        Interrupted: `stopping` returned true.
+        DiskFull: The disk of the artifacts is full.
     """
     log = context.job_folder(item.key.job_id) / "logs" / f"item-{item.id}.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        # A warm parent may still be loading; its first trial waits for it.
+        # The first trial of a warm parent waits until it has loaded, so the lease is renewed meanwhile.
         with Heartbeat(context, item):
             process = _launch(context, item, log)
     except OSError as error:
@@ -70,7 +74,7 @@ def _launch(context: Context, item: Item, log: Path) -> TrialProcess:
 
 
 def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Path) -> TrialProcess:
-    """`python -P -m workers.trial` with `arguments`."""
+    """Start `python -P -m workers.trial` with `arguments` in a new interpreter; its output goes to `log`."""
     with log.open("ab") as output:
         return subprocess.Popen(
             module_command("workers.trial", *arguments),
@@ -83,9 +87,9 @@ def fresh_interpreter(arguments: list[str], environment: dict[str, str], log: Pa
 
 
 def trial_environment(settings: Settings) -> dict[str, str]:
-    """What a trial's process, or a parent that forks trials, gets of this process's environment."""
-    # A trial has no use for API keys, and its address space also holds the reward host's pipes. It puts its policy
-    # into the store, whose credentials it needs.
+    """Return the environment of a trial's process, or of a parent that forks trials: without API keys."""
+    # A trial makes no calls and holds the reward host's pipes, so it gets no API keys. It needs the credentials of the
+    # store, in which it puts its policy.
     store = ("AWS_SESSION_TOKEN",) if settings.store_url.startswith("s3") else ()
     secret = ("_API_KEY", "_TOKEN", "_SECRET")
     kept = {k: v for k, v in os.environ.items() if k in store or not k.endswith(secret)}
@@ -109,8 +113,8 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
             code = None
         now = time.monotonic()
         if code != 0 and stopping():
-            # Who stops this executor may end its trials, or their parent, too: that is no accident.
-            raise Interrupted("The executor is stopping.", "The trial goes on from its last checkpoint.")
+            # Whatever stops this executor may also end its trials or their parent. That is not a lost trial.
+            raise Interrupted("The executor is stopping.", "The trial will continue from its last checkpoint.")
         if code is not None:
             if code == DISK_FULL:
                 raise _disk_full(context)
@@ -118,37 +122,44 @@ def _watch(context: Context, item: Item, process: TrialProcess, stopping: Callab
                 raise _lost(context, log, f"ended with {_words(code)}: {_tail(log)}")
             return
         if now - began > settings.trial_seconds:
-            raise TrialLost(f"The trial took over {settings.trial_seconds:g} s.", "Raise REWARDSMITH_TRIAL_SECONDS.")
+            raise TrialLost(
+                f"The trial took more than {settings.trial_seconds:g} s.", "Raise REWARDSMITH_TRIAL_SECONDS."
+            )
         if _resident_mb(process.pid) > settings.trial_memory_mb:
-            raise TrialLost(f"The trial used over {settings.trial_memory_mb} MB.", "Raise REWARDSMITH_TRIAL_MEMORY_MB.")
+            raise TrialLost(
+                f"The trial used more than {settings.trial_memory_mb} MiB of memory.",
+                "Raise REWARDSMITH_TRIAL_MEMORY_MB.",
+            )
         if now - renewed > settings.lease_seconds / 3:
             queue.heartbeat(context.database, item, settings.lease_seconds)
             renewed = now
         elif now - looked >= _LOOK:
             looked = now
             if queue.get(context.database, item.id).state != "leased":
-                raise LostItem("The item was cancelled or reaped.", "Nothing is to be done.")
+                raise LostItem("The item was cancelled, or its lease expired.", "Nothing needs to be done.")
 
 
 def has_room(place: Path) -> bool:
-    """Whether the disk of a file or folder, which need not exist yet, has room for a checkpoint."""
+    """Return whether the disk of a path, which need not exist yet, has space for a checkpoint."""
     there = next(path for path in (place, *place.parents) if path.exists())
     return shutil.disk_usage(there).free >= _CHECKPOINT_BYTES
 
 
 def _lost(context: Context, log: Path, what: str) -> RewardsmithError:
-    return TrialLost(f"The trial's process {what}", f"See {log}") if has_room(log) else _disk_full(context)
+    if has_room(log):
+        return TrialLost(f"The trial's process {what}", f"{log} contains its output.")
+    return _disk_full(context)
 
 
 def _disk_full(context: Context) -> DiskFull:
     return DiskFull(
         f"The disk of {context.settings.artifacts} is full.",
-        "Free some space (`rewardsmith db gc` lists what can go); nothing that is finished is lost.",
+        "Free some space (`rewardsmith db gc` lists unused files); finished results are kept.",
     )
 
 
 def end_group(process: TrialProcess) -> None:
-    """Terminate the process group, kill what does not go, and collect it."""
+    """End a process group: SIGTERM, then SIGKILL if it has not ended in time; and reap its leader."""
     for sign, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
         if process.poll() is None:
             try:

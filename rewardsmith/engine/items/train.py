@@ -1,4 +1,4 @@
-"""Work items that train: what the trial process does, and how its rows are written."""
+"""Work items that train: the trial in its own process, and the rows that it writes."""
 
 from __future__ import annotations
 
@@ -49,28 +49,30 @@ _ROW_EVERY = 0.5  # seconds between progress writes
 
 
 def purpose_of(item: Item) -> str:
-    """Whether an item's trial belongs to the search, with the job's settings or with others, or to the claim."""
+    """Return the purpose of an item's trial: "search", "retrain" (in the search, with other settings) or "confirm"."""
     if item.key.kind == "confirm":
         return "confirm"
     return "retrain" if item.key.sample == AGAIN else "search"
 
 
 def training_of(item: Item, spec: JobSpec) -> TrainingSpec:
-    """The training settings of an item's trial: the job's, but for those that its payload changes."""
+    """Return the training settings of an item's trial: the job's, with the changes in its payload."""
     return TrainingSpec.model_validate({**spec.training.model_dump(), **item.payload.get("training", {})})
 
 
 def reward_of(item: Item, candidate: Candidate) -> TrainingReward:
-    """What an item's trial trains against: a candidate's reward, with the weights that the item's payload changes."""
+    """Return the reward of an item's trial: the candidate's, with the weights changed by the item's payload."""
     if candidate.kind == "baseline":
         return SPARSE
     return weighed(TrainingReward.from_stored(candidate.source, candidate.reward), item.payload.get("weights", {}))
 
 
 def train_item(context: Context, item: Item) -> None:
-    """Run an item's trial in this process and write its result; a program's fault is a result, the task's ends the job.
+    """Run an item's trial in this process and write its result.
 
-    Raises LostItem when the item was cancelled or given to somebody else meanwhile.
+    A fault of the program is a result. A fault of the task's environment ends the job.
+
+    Raises LostItem if the item was cancelled, or leased by another process, in the meantime.
     """
     from rewardsmith.training.trial import TrialPlan, run_trial
     from sandbox.client import HostError
@@ -103,14 +105,14 @@ def train_item(context: Context, item: Item) -> None:
         rows.write_task_fault(error)
         return
     except (HostError, UsageError) as error:
-        # A method that can do nothing with this program (subgoals that no verifier knows, say) is no accident either.
+        # A UsageError here is a program that the method cannot use, such as subgoals that no verifier knows.
         rows.write_fault(" ".join(str(error).splitlines()))
         return
     rows.write_report(asdict(report), folder, lambda labels, told: proposal(labels, told, training, reward))
 
 
 def _played_in_check(snapshot: Snapshot, candidate: str, purpose: str) -> dict[str, int]:
-    """The steps that a candidate's check played, which its trials in the search answer for."""
+    """Return the steps played in a candidate's check, which are counted with its trials in the search."""
     kind = {"search": "check", "retrain": "recheck"}.get(purpose)
     steps = [
         (i.result or {}).get("played", 0) for i in snapshot.items if (i.key.kind, i.key.candidate) == (kind, candidate)
@@ -121,7 +123,7 @@ def _played_in_check(snapshot: Snapshot, candidate: str, purpose: str) -> dict[s
 def _learners(
     context: Context, spec: JobSpec, item: Item, task: Task, reward: TrainingReward, folder: Path
 ) -> dict[str, Learner]:
-    """What the job's methods do in this trial."""
+    """Return the learners of the job's methods for this trial, by method."""
     training = training_of(item, spec)
 
     def open_model(role: str) -> LanguageModel:
@@ -134,10 +136,12 @@ def _learners(
 
 
 def preload(task: str | None) -> None:
-    """Load what every trial on a task needs, in a process that will fork them: libraries, kernels, layouts.
+    """Load the libraries, kernels and layouts of a task in a process that will fork its trials.
 
-    `task` is a task_files.task_key; None loads only what is the same on every task. A task that cannot be loaded is
-    left alone: its trials say why.
+    A task that cannot be loaded is skipped here; its trials report the error.
+
+    Args:
+        task: The task's task_files.task_key; None loads only what all tasks share.
     """
     import numpy as np
 
@@ -151,7 +155,7 @@ def preload(task: str | None) -> None:
     all_methods()
     if task is None:
         return
-    # Nothing is decided here, and what ended this process would end every trial that it is asked for.
+    # An error must not end this process, because it would end all its trials.
     with contextlib.suppress(Exception):
         known = get_task(*read_key(task))
         batch = known.batch(2, "train")
@@ -164,7 +168,7 @@ def preload(task: str | None) -> None:
 
 
 class _Rows:
-    """Writes one trial's rows as it goes."""
+    """Writes the rows of one trial while it runs."""
 
     def __init__(self, context: Context, item: Item, candidate_id: str, purpose: str) -> None:
         self._context, self._item = context, item
@@ -175,13 +179,13 @@ class _Rows:
             before = records.trials_of(connection, candidate_id=candidate_id)
         earlier = next(t for t in before if t.id == self._trial)
         self._seconds = earlier.seconds or 0.0
-        # Since the checkpoint that it goes on from; told again, they would make the trial's steps fall.
+        # A trial repeats the steps since its last checkpoint. Its recorded steps must not fall meanwhile.
         self._told = earlier.steps or 0
         self.played: dict[str, int] = dict(Telemetry.from_json(earlier.telemetry).played)
         """Steps played without training, by purpose, up to the last rung's end."""
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in one transaction that holds the item. Raises LostItem."""
+        """Run `work` in one transaction that also verifies the lease. Raises LostItem."""
 
         def fenced(connection: Connection) -> T:
             queue.hold(connection, self._item)
@@ -195,7 +199,7 @@ class _Rows:
         return records.put_trial(connection, key.job_id, self._candidate, self._purpose, key.seed, **values)
 
     def on_point(self, point: Any) -> None:
-        """Write a curve point."""
+        """Write one point of the learning curve."""
         telemetry = Telemetry.from_json(point.telemetry)
         values = {
             "trial_id": self._trial,
@@ -209,7 +213,7 @@ class _Rows:
         self._write(lambda connection: records.put_point(connection, **values))
 
     def on_rollout(self, steps: int) -> None:
-        """Write how far the trial is, at most twice a second; raises LostItem when it is not wanted any more."""
+        """Write the trial's progress, at most twice a second. Raises LostItem if the item was cancelled."""
         if time.monotonic() - self._written < _ROW_EVERY:
             return
         self._written = time.monotonic()
@@ -217,7 +221,7 @@ class _Rows:
         self._write(lambda connection: self._put(connection, state="running", steps=most))
 
     def write_fault(self, reason: str) -> None:
-        """The program failed in training: a result, stored with its cause."""
+        """Write that the program failed in training, with the reason; this is the trial's result."""
 
         def rows(connection: Connection) -> None:
             self._put(connection, state="failed", failure=reason)
@@ -227,7 +231,7 @@ class _Rows:
         self._write(rows)
 
     def write_task_fault(self, error: TaskError) -> None:
-        """The task's environment failed: no reward's result, and the end of the job (engine.search.rounds)."""
+        """Write that the task's environment failed, which ends the job (engine.search.rounds)."""
 
         def rows(connection: Connection) -> None:
             self._put(connection, state="failed", failure=error.cause)
@@ -237,22 +241,25 @@ class _Rows:
         self._write(rows)
 
     def write_report(self, report: dict[str, Any], folder: Path, propose: Propose) -> None:
-        """The rung's result, in the trial and in the work item, in one transaction.
+        """Write the result of a rung to the trial and the work item, in one transaction.
 
-        `propose` makes the settings that a diagnosis calls for, of its labels and the telemetry.
+        Args:
+            report: The report of `run_trial`, as plain data.
+            folder: The trial's folder.
+            propose: Maps the labels of a diagnosis and the telemetry to the settings of a retraining, or None.
         """
         stochastic, greedy = report["stochastic"], report["greedy"]
         low, high = wilson(stochastic["successes"], stochastic["episodes"])
         success = stochastic["successes"] / stochastic["episodes"]
         telemetry = Telemetry.from_json(report["telemetry"])
         telemetry = telemetry.telling_more(failed_episodes=tuple(report["failed_episodes"]))
-        # Before the transaction, which must not wait for a store. What no row comes to name is garbage collected.
+        # Before the transaction, which must not wait for a store. Files that no row names are garbage collected.
         files = self._store(report, folder)
 
         def rows(connection: Connection) -> None:
             self._put(
                 connection,
-                # At an earlier rung's end nobody works on it; if its candidate is promoted it runs again.
+                # At the end of an earlier rung no process works on it; it runs again if its candidate is promoted.
                 state="done" if report["complete"] else "stopped",
                 steps=report["steps"],
                 success=success,
@@ -282,7 +289,7 @@ class _Rows:
                 (folder / _FILES[kind]).unlink(missing_ok=True)
 
     def _store(self, report: dict[str, Any], folder: Path) -> list[tuple[str, str, str | None]]:
-        """Put what is finished into the store: (kind, key, SHA-256). A checkpoint stays here: (kind, path, None)."""
+        """Put finished files into the store: (kind, key, SHA-256). A checkpoint stays here: (kind, path, None)."""
         if not report["complete"]:
             return [("checkpoint", str(folder / _FILES["checkpoint"]), None)]
         kinds = ["policy"]
@@ -294,7 +301,7 @@ class _Rows:
 
 
 def _measures(success: float, curve: Sequence[Mapping[str, Any]], telemetry: Telemetry) -> dict[str, float]:
-    """What candidates are ranked by (engine.search.snapshot, `Measure`)."""
+    """Return the measures by which candidates are ranked (engine.search.snapshot, `Measure`)."""
     points = [p["success"] for p in curve if p["success"] is not None]
     return {
         "success": success,

@@ -1,4 +1,4 @@
-"""Creating, finding, pausing, resuming, extending and cancelling jobs."""
+"""Creates, finds, pauses, resumes, extends and cancels jobs."""
 
 from __future__ import annotations
 
@@ -34,30 +34,42 @@ from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.training.schedule import distinct_rungs
 
 LOCAL = Scheduling()
-"""Of a job whose items are worked on where it was started."""
+"""The scheduling of a job that a local executor works on."""
 
 UNFINISHED = ("running", "paused")
 
 INTERRUPTED = "Interrupted; what was finished is kept."
 PAUSED_BY_OWNER = "Paused by its owner."
 ASKED_PAUSES = (INTERRUPTED, PAUSED_BY_OWNER)
-"""Notes of pauses that somebody asked for; any other note says what went wrong."""
+"""Notes of pauses that a user requested; any other note of a paused job describes an error."""
 
 
 def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, scheduling: Scheduling = LOCAL) -> str:
-    """Write a job with its baseline (and a user's seed reward, if given); returns its id.
+    """Create a job with its baseline.
 
-    Raises UsageError for an unknown task or method, and for a budget that cannot be kept or cannot pay.
+    Args:
+        context: The process's context.
+        spec: The job's settings.
+        seed_reward: Text of the user's own program, which becomes a candidate of the first round.
+        scheduling: Owner, priority and slots of a submitted job.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        UsageError: The task or method is unknown, or the budget cannot be enforced or is too small.
     """
     if not scheduling.service:
         spec = with_description(spec)
     task, recipe = get_task(spec.task, spec.description), recipe_of(spec)
-    asked = spec.fingerprint(seed_reward)  # what the same command will be recognised by
+    asked = spec.fingerprint(seed_reward)  # by which the same command finds the unfinished job
     given = spec
     recipe.check(task)
     if recipe.contract is None:
         if seed_reward is not None:
-            raise UsageError(f"The method {spec.method} takes no program.", "Leave --seed-reward out, or use `free`.")
+            raise UsageError(
+                f"The method {spec.method} takes no program.", "Remove --seed-reward, or use --method free."
+            )
         seed_reward, spec = recipe.program(task), spec.model_copy(update=_UNDESIGNED)
     spec = spec.model_copy(update={"rungs": distinct_rungs(task, spec.training, spec.steps, spec.rungs)})
     check_budget(spec)
@@ -98,28 +110,29 @@ def _submit(
 
 
 _UNDESIGNED = {"designs": False, "iterations": 1, "samples": 1, "repairs": 0, "rungs": (1.0,), "target": None}
-"""Settings of a job whose method asks nobody for a program: its one reward is trained and confirmed."""
+"""Settings of a job whose method has a fixed reward, which is only trained and confirmed."""
 
 
 def check_budget(spec: JobSpec) -> None:
-    """Raises UsageError for limits that cannot be kept, or cannot pay for one candidate and its claim."""
+    """Raise UsageError for limits that cannot be enforced, or are too small for one candidate and its claim."""
     limit = spec.budget.env_steps
     if limit is not None and limit < least_steps(spec):
         raise UsageError(
-            f"A budget of {limit:,} environment steps cannot pay the claim ({claim_steps(spec):,}) and one candidate.",
+            f"A budget of {limit:,} environment steps is too small: the claim takes {claim_steps(spec):,}; with the "
+            f"baseline and the first rung of one candidate the job takes {least_steps(spec):,.0f}.",
             "Raise --max-steps, or lower --confirm or --steps.",
         )
     models = {name for role in ("designer", "critic", "analyzer") for name in models_of(spec, role)}
     unpriced = sorted(m for m in models if spec.budget.dollars is not None and not has_price(m))
     if unpriced:
         raise UsageError(
-            f"The price of {unpriced[0]} is unknown, so a limit in dollars cannot be kept.",
-            "Limit --max-tokens or --max-calls instead.",
+            f"The price of {unpriced[0]} is unknown, so --max-dollars cannot be enforced.",
+            "Use --max-tokens or --max-calls instead.",
         )
 
 
 def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -> Snapshot:
-    """A new job with its baseline and, as one more candidate of the first iteration, a given program."""
+    """Return the rows of a new job: its baseline, and a given program as one more candidate of the first round."""
     baseline = _candidate(
         f"{job.id}-sparse", job, iteration=0, kind="baseline", move="baseline", sample=0, source="",
         source_hash=SPARSE.hash, reward=SPARSE.stored, state="passed", oracle_informed=False,
@@ -145,10 +158,10 @@ def _candidate(candidate_id: str, job: Job, **values: Any) -> Candidate:
 
 
 def _write_opening(connection: Connection, opening: Snapshot) -> None:
-    """Write a new job's rows; for the service with the work that they call for.
+    """Write the rows of a new job, and for the service also its first work items.
 
-    That is decided here, without reading anything back, because a submitter may be many round trips away; nobody
-    else sees the job before the transaction ends. A local executor begins by advancing its job.
+    `decide` runs on the rows in memory, because the submitter's connection to the database may be slow; other processes
+    see the job only after the transaction. A local executor creates the first work items itself.
     """
     iterations, items = list(opening.iterations), list(opening.items)
     for step in decide(opening) if opening.job.service else ():
@@ -166,7 +179,7 @@ def _write_opening(connection: Connection, opening: Snapshot) -> None:
 
 
 def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
-    """The unfinished job that asked for exactly this, if there is one; options may be under their former names."""
+    """Return the unfinished job with the same settings, if there is one. Former names of options are recognised."""
     asked = {each.fingerprint(seed_reward) for each in (spec, formerly(spec))}
     query = select(jobs.c.id).where(jobs.c.fingerprint.in_(asked), jobs.c.state.in_(UNFINISHED), ~jobs.c.service)
     with read(context.database) as connection:
@@ -174,16 +187,18 @@ def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = N
 
 
 def require_unfinished(job: Job) -> None:
-    """Raises UsageError for a job that has ended."""
+    """Raise UsageError if a job has ended."""
     if job.state not in UNFINISHED:
-        more = "" if job.state == "cancelled" else f", or let it search on with `rewardsmith extend {job.id}`"
-        raise UsageError(f"Job {job.id} has ended already ({job.state}).", f"See `rewardsmith show {job.id}`{more}.")
+        more = "" if job.state == "cancelled" else f"; `rewardsmith extend {job.id}` adds rounds to the search"
+        raise UsageError(
+            f"Job {job.id} has ended already ({job.state}).", f"`rewardsmith show {job.id}` shows its result{more}."
+        )
 
 
 def resume_job(context: Context, job_id: str) -> None:
-    """Let a paused job run again; what was interrupted goes on from its checkpoints.
+    """Resume a paused job; its trials continue from their checkpoints.
 
-    Raises UsageError for one that has ended, TaskChanged.
+    Raises UsageError if the job has ended, and TaskChanged if the module of its task has changed.
     """
     with context.database.begin() as connection:
         records.lock_job(connection, job_id)
@@ -196,7 +211,7 @@ def resume_job(context: Context, job_id: str) -> None:
 
 
 def pause_job(context: Context, job_id: str, note: str) -> None:
-    """Stop claiming the job's items and keep the best so far; `resume_job` undoes it."""
+    """Pause a job: its items are no longer claimed, results so far are kept. `resume_job` undoes this."""
     with context.database.begin() as connection:
         records.lock_job(connection, job_id)
         if records.get_job(connection, job_id).state != "running":
@@ -208,7 +223,7 @@ def pause_job(context: Context, job_id: str, note: str) -> None:
 
 
 def best_of(connection: Connection, job_id: str) -> str | None:
-    """The best candidate so far, or None; also where the job's settings cannot be read by this version."""
+    """Return the best candidate so far; None if there is none, or if this version cannot read the job's settings."""
     try:
         ranked = read_snapshot(connection, job_id).ranking()
     except ValidationError:
@@ -217,20 +232,20 @@ def best_of(connection: Connection, job_id: str) -> str | None:
 
 
 def pause_for_answers(context: Context, job_id: str) -> bool:
-    """Pause a job whose only open work waits for a person's answers; returns whether it did."""
+    """Pause a job if all its open work waits for answers of a person; return whether it was paused."""
     with context.database.begin() as connection:
         snapshot = read_snapshot(connection, job_id)
         waiting = [i for i in snapshot.items if i.state == "waiting"]
         going_on = any(i.state in ("queued", "leased") for i in snapshot.items) or decide(snapshot)
         if snapshot.job.state != "running" or not waiting or going_on:
             return False
-        note = f"{len(waiting)} prompts wait for a person's answer; see `rewardsmith calls pending`."
+        note = f"{len(waiting)} prompts wait for a person's answer; `rewardsmith calls pending` lists them."
         records.update_job(connection, job_id, state="paused", note=note)
         return True
 
 
 def cancel_job(context: Context, job_id: str) -> None:
-    """End an unfinished job for good; its candidates and trials stay readable. Raises UsageError."""
+    """Cancel an unfinished job. Its candidates and trials remain readable. Raises UsageError if it has ended."""
     with context.database.begin() as connection:
         if procedures.steer(connection, records.get_job(connection, job_id)):
             procedures.cancel(connection, job_id)
@@ -245,7 +260,7 @@ def cancel_job(context: Context, job_id: str) -> None:
 
 
 def stop_for_time(context: Context, job_id: str, note: str) -> None:
-    """The wall-clock budget is spent: end the job, keep its best."""
+    """End a job whose time budget is spent; its best candidate is kept."""
     with context.database.begin() as connection:
         records.lock_job(connection, job_id)
         snapshot = read_snapshot(connection, job_id)
@@ -260,26 +275,35 @@ def stop_for_time(context: Context, job_id: str, note: str) -> None:
 
 
 def extend_job(context: Context, job_id: str, iterations: int) -> None:
-    """Add iterations to a job that has ended (or is running). The target no longer stops the search.
+    """Add rounds to a job that has ended or is running. The target no longer stops the search.
 
-    What a failing environment ended is done again. Raises UsageError, TaskChanged.
+    Work items that failed because of the task's environment are queued again.
+
+    Raises:
+        UsageError: The job was cancelled, does not search, or its time budget is spent.
+        TaskChanged: The module of its task has changed.
     """
     with context.database.begin() as connection:
         job = records.get_job(connection, job_id)
         if job.state == "cancelled":
-            raise UsageError(f"Job {job_id} was cancelled.", "Start it again with `rewardsmith run`.")
+            raise UsageError(f"Job {job_id} was cancelled.", "Start a new job with `rewardsmith run`.")
         spec = JobSpec.model_validate(job.spec)
         require_same_task(spec)
         if not spec.searches:
-            raise UsageError(f"Job {job_id} only trains a given reward.", "Start a design with `rewardsmith run`.")
+            raise UsageError(
+                f"Job {job_id} trains a given reward and has no rounds to add.",
+                "Start a job that designs rewards with `rewardsmith run`.",
+            )
         limit = spec.budget.seconds
         if limit is not None and job.active_seconds >= limit:
-            raise UsageError(f"Job {job_id} has spent its {limit:g} s.", "Start a new job with a longer limit.")
+            raise UsageError(
+                f"Job {job_id} has spent its budget of {limit:g} s.", "Start a new job with a larger --max-seconds."
+            )
         done = len(records.iterations_of(connection, job_id))
         planned = spec.iterations if job.state in UNFINISHED else done
         changed = spec.model_copy(update={"iterations": planned + iterations, "target": None})
         if any("task_fault" in (i.result or {}) for i in records.items_of(connection, job_id)):
-            # Its environment failed, and may have been mended since.
+            # The environment failed, and may have been fixed since.
             vetoed = [c.id for c in records.candidates_of(connection, job_id) if c.state == "vetoed"]
             queue.reopen(connection, job_id, but=vetoed)
         records.update_job(
@@ -294,7 +318,7 @@ def extend_job(context: Context, job_id: str, iterations: int) -> None:
 
 
 def add_active_seconds(context: Context, job_id: str, seconds: float) -> None:
-    """Count working time; time while paused or down is not charged to the budget."""
+    """Add to a job's working time. Time while the job is paused or nothing runs is not charged to the budget."""
     with context.database.begin() as connection:
         connection.execute(
             jobs.update().where(jobs.c.id == job_id).values(active_seconds=jobs.c.active_seconds + seconds)

@@ -1,4 +1,4 @@
-"""Jobs for the workers of many hosts: submitting, pausing, priorities, retrying, working time."""
+"""Jobs of the service: submission, pause, priority, retry, working time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rewardsmith.storage.schema import jobs as job_table
 from rewardsmith.storage.schema import work_items
 
 _MOST_CHARGED = 10.0
-"""Seconds charged at most between two looks: while no scheduler runs, a job's time budget stands still."""
+"""Largest number of seconds charged between two calls of `charge_time`, so that time without a scheduler is free."""
 
 
 def submit_job(
@@ -33,9 +33,21 @@ def submit_job(
     priority: int = 0,
     slots: int | None = None,
 ) -> str:
-    """Write a job for the service with its first work items; returns its id.
+    """Create a job of the service with its first work items. Only the database is needed.
 
-    Only the database is needed: a scheduler tells the broker. Raises UsageError.
+    Args:
+        context: The process's context.
+        spec: The job's settings.
+        seed_reward: Text of the user's own program, which becomes a candidate of the first round.
+        owner: Name of the submitter.
+        priority: Jobs with a higher number go first.
+        slots: Largest number of the job's work items in progress at once; None for no limit.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        UsageError: A setting is invalid, or not allowed for a submitted job (NotServed).
     """
     check_served(spec)
     check_asked(owner, priority, slots)
@@ -49,19 +61,26 @@ _MOST_SLOTS = 1_000_000
 
 
 def check_asked(owner: str = "", priority: int = 0, slots: int | None = None) -> None:
-    """Raises UsageError for an owner, a priority or a number of slots that the tables do not hold."""
+    """Raise UsageError for an owner, a priority or a number of slots that the database cannot store."""
     if len(owner) > _LONGEST_OWNER:
-        raise UsageError(f"The owner's name has {len(owner)} characters.", f"Give at most {_LONGEST_OWNER}.")
+        raise UsageError(
+            f"The owner's name has {len(owner)} characters.", f"Pass at most {_LONGEST_OWNER} characters to --owner."
+        )
     if abs(priority) > _MOST_URGENT:
-        raise UsageError("The priority is too large.", f"Give a number from -{_MOST_URGENT:,} to {_MOST_URGENT:,}.")
+        raise UsageError(
+            f"The priority {priority:,} is out of range.",
+            f"Pass a number from -{_MOST_URGENT:,} to {_MOST_URGENT:,}.",
+        )
     if slots is not None and not 1 <= slots <= _MOST_SLOTS:
-        raise UsageError("The number of slots cannot be used.", f"Give one from 1 to {_MOST_SLOTS:,}.")
+        raise UsageError(
+            f"The number of slots {slots:,} is out of range.", f"Pass a number from 1 to {_MOST_SLOTS:,} to --slots."
+        )
 
 
 def halt_job(context: Context, job_id: str) -> None:
-    """Pause a job for as long as its owner likes: trials end within a second and keep their checkpoints.
+    """Pause a job until its owner resumes it: its trials stop within a second and keep their checkpoints.
 
-    Raises UsageError for one that has ended.
+    Raises UsageError if the job has ended.
     """
     with context.database.begin() as connection:
         job = records.get_job(connection, job_id)
@@ -74,7 +93,7 @@ def halt_job(context: Context, job_id: str) -> None:
 
 
 def resume_service_job(context: Context, job_id: str) -> None:
-    """Let a paused job run again; a scheduler tells the workers. Raises UsageError for one that has ended."""
+    """Resume a paused job; a scheduler notifies the workers. Raises UsageError if the job has ended."""
     with context.database.begin() as connection:
         job = records.get_job(connection, job_id)
         lifecycle.require_unfinished(job)
@@ -87,7 +106,7 @@ def resume_service_job(context: Context, job_id: str) -> None:
 
 
 def set_priority(context: Context, job_id: str, priority: int) -> None:
-    """Higher goes first; the same is first come, first served. Raises UsageError for one that is too large."""
+    """Set a job's priority: higher goes first, equal ones in the order of submission. Raises UsageError."""
     check_asked(priority=priority)
     with context.database.begin() as connection:
         if procedures.steer(connection, records.get_job(connection, job_id)):
@@ -98,9 +117,9 @@ def set_priority(context: Context, job_id: str, priority: int) -> None:
 
 
 def retry_job(context: Context, job_id: str) -> int:
-    """Queue a job's lost items afresh and let the job run again; returns how many items.
+    """Queue a job's lost work items again and resume the job; return the number of items.
 
-    Candidates that died with a lost item live again. Raises UsageError if nothing was lost.
+    Candidates that were rejected because of a lost item are restored. Raises UsageError if no item was lost.
     """
     lost = work_items.c.job_id == job_id, work_items.c.state == "lost"
     with context.database.begin() as connection:
@@ -110,7 +129,9 @@ def retry_job(context: Context, job_id: str) -> int:
         columns = (work_items.c.kind, work_items.c.candidate)
         items = connection.execute(select(*columns).where(*lost)).all()
         if not items:
-            raise UsageError(f"Job {job_id} has no lost items.", f"See `rewardsmith show {job_id}`.")
+            raise UsageError(
+                f"Job {job_id} has no lost items to retry.", f"`rewardsmith show {job_id}` shows its state."
+            )
         fresh = {"state": "queued", "attempt": 0, "owner": None, "error": None, "hinted_at": None}
         connection.execute(update(work_items).where(*lost).values(**fresh))
         for item in items:
@@ -124,9 +145,9 @@ def retry_job(context: Context, job_id: str) -> int:
 
 
 def charge_time(context: Context) -> None:
-    """Count the working time of every submitted job that runs, and end those whose limit is spent.
+    """Add to the working time of every running submitted job, and end those whose time budget is spent.
 
-    However many schedulers call it, each stretch of time is counted once: the update tests what was read.
+    Several schedulers may call this: each interval is charged once, because the update compares the value read before.
     """
     running = (job_table.c.state == "running") & job_table.c.service
     with read(context.database) as connection:
@@ -149,11 +170,11 @@ def _time_limit(job: records.Job) -> float | None:
     try:
         return JobSpec.model_validate(job.spec).budget.seconds
     except ValidationError:
-        return None  # `advance` pauses such a job and says why
+        return None  # `advance` pauses such a job with a note
 
 
 def is_at_work(context: Context) -> bool:
-    """Whether a submitted job runs, or anybody holds a work item."""
+    """Return whether a submitted job is running, or any worker holds a work item."""
     running = select(job_table.c.id).where(job_table.c.state == "running", job_table.c.service)
     leased = select(work_items.c.id).where(work_items.c.state == "leased")
 
@@ -165,7 +186,7 @@ def is_at_work(context: Context) -> bool:
 
 
 def running_jobs(context: Context, *, idle: bool) -> list[str]:
-    """Submitted jobs that run, the most urgent first; with `idle`, only those with nothing left to do."""
+    """Return the running submitted jobs by priority; with `idle`, only those without open work items."""
     query = select(job_table.c.id).where(job_table.c.service, job_table.c.state == "running")
     if idle:
         open_items = select(work_items.c.id).where(

@@ -1,4 +1,4 @@
-"""What a person may do to a job under way: answer prompts, comment, veto a candidate, add a program of their own."""
+"""A person's influence on a running job: answers to prompts, comments, vetoes, and programs of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from rewardsmith.storage.records import Candidate
 
 @dataclass(frozen=True)
 class Question:
-    """A prompt that waits for a person. id: of the work item; the texts are paths."""
+    """A prompt that waits for a person's answer.
+
+    Attributes:
+        id: Id of the work item.
+        job: Id of the job.
+        about: Kind of work item, and its candidate or sample.
+        prompt_file: Path of the prompt.
+        answer_file: Path that the answer is written to.
+    """
 
     id: int
     job: str
@@ -30,7 +38,7 @@ class Question:
 
 
 def pending(context: Context) -> list[Question]:
-    """Every prompt that a person is asked to answer, the oldest first."""
+    """Return all prompts that wait for a person's answer, the oldest first."""
     with read(context.database) as connection:
         items = queue.waiting(connection)
     return [
@@ -41,25 +49,40 @@ def pending(context: Context) -> list[Question]:
 
 
 def _files(context: Context, item: queue.Item) -> tuple[Path, Path] | None:
-    """The files of an item's prompt and answer in this machine's own folder, or None where it asks nobody.
+    """Return the paths of an item's prompt and answer; None if no person is asked.
 
-    Of what the row says only a name of the form that we give is taken: whoever wrote it chooses no path.
+    The row contributes only a plain file name, never a path, because another user may have written it.
     """
     name = PurePath(str(item.payload.get("question", ""))).name
     return files_of(manual_folder(context), name)
 
 
 def answer(context: Context, item_id: int, text: str) -> str:
-    """Give a person's answer to a waiting prompt, and queue its work item; returns the job. Raises UsageError."""
+    """Store a person's answer to a prompt and queue its work item again.
+
+    Args:
+        context: The process's context.
+        item_id: Id of the work item, as in `pending`.
+        text: The answer.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        UsageError: No such prompt waits on this machine, or the answer is empty.
+    """
     question = next((q for q in pending(context) if q.id == item_id), None)
     if question is None:
-        raise UsageError(f"No prompt {item_id} waits for an answer.", "`rewardsmith calls pending` lists them.")
+        raise UsageError(
+            f"No prompt with the number {item_id} waits for an answer.",
+            "`rewardsmith calls pending` lists the prompts.",
+        )
     if not text.strip():
-        raise UsageError("The answer is empty.", f"Read {question.prompt_file} and write what it asks for.")
+        raise UsageError("The answer is empty.", f"Answer the prompt in {question.prompt_file}.")
     if not Path(question.prompt_file).is_file():
         raise UsageError(
-            f"The prompt {question.prompt_file} is not here: another folder or machine asks it.",
-            "Answer where the job runs, with its REWARDSMITH_HOME.",
+            f"The prompt {question.prompt_file} does not exist on this machine or in this REWARDSMITH_HOME.",
+            "Answer on the machine that runs the job, with the same REWARDSMITH_HOME.",
         )
     Path(question.answer_file).write_text(text, encoding="utf-8")
     with context.database.begin() as connection:
@@ -68,7 +91,7 @@ def answer(context: Context, item_id: int, text: str) -> str:
 
 
 def comment(context: Context, job_id: str, text: str) -> int:
-    """Say something that the prompts of the next round, and of later ones, carry; returns that round's number."""
+    """Add a person's comment to the prompts of the next round and later ones; return the number of that round."""
     if not text.strip():
         raise UsageError("The comment is empty.", 'Write it in quotes: `rewardsmith comment JOB "text"`.')
     words = " ".join(text.split())
@@ -81,11 +104,13 @@ def comment(context: Context, job_id: str, text: str) -> int:
 
 
 def veto(context: Context, candidate_id: str) -> None:
-    """Take a candidate out of the search: no more training, never best, its program not tried again."""
+    """Remove a candidate from the search: it is not trained, cannot become the best, and is not designed again."""
     with context.database.begin() as connection:
         candidate = records.get_candidate(connection, candidate_id)
         if candidate.kind == "baseline":
-            raise UsageError(f"{candidate_id} is the baseline.", "Veto a designed candidate.")
+            raise UsageError(
+                f"{candidate_id} is the baseline, which cannot be vetoed.", "Pass the id of a designed candidate."
+            )
         if procedures.steer(connection, records.get_job(connection, candidate.job_id)):
             left = [c for c in read_snapshot(connection, candidate.job_id).ranking() if c.id != candidate_id]
             procedures.veto(connection, candidate_id, left[0].id if left else None)
@@ -100,22 +125,35 @@ def veto(context: Context, candidate_id: str) -> None:
 
 
 def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, int]:
-    """A person's program joins the job's next round; returns its name and the round. Raises UsageError."""
+    """Add a person's program to the job's next round.
+
+    Args:
+        context: The process's context.
+        parent: The candidate that the program was made from.
+        text: Text of the program.
+
+    Returns:
+        The new candidate's id and the number of the round.
+
+    Raises:
+        UsageError: The method takes no program, or the program cannot be read or equals its parent.
+    """
     with context.database.begin() as connection:
         snapshot = read_snapshot(connection, parent.job_id)
         recipe = recipe_of(snapshot.spec)
         if recipe.contract is None:
             raise UsageError(
-                f"The method {snapshot.spec.method} takes no program.", "Add one to a job of another method."
+                f"The method {snapshot.spec.method} takes no program.", "Add the program to a job of another method."
             )
         try:
             source = recipe.contract.read(text).source
         except UnreadableAnswer as error:
             raise UsageError(
-                f"The program cannot be read: {error.reason}", f"See {parent.id} for one that can."
+                f"The program cannot be read: {error.reason}",
+                f"`rewardsmith show {parent.id}` shows a program in the right form.",
             ) from error
         if source_hash(source) == parent.source_hash:
-            raise UsageError(f"The program is the same as {parent.id}.", "Change it, or leave it as it is.")
+            raise UsageError(f"The program is the same as {parent.id}.", "Change the program before you add it.")
         number = _next_round(snapshot)
         if procedures.steer(connection, snapshot.job):
             program = procedures.program_of(recipe.reward(source).as_dict(), source_hash(source))
@@ -141,5 +179,5 @@ def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, in
 
 
 def _next_round(snapshot: Snapshot) -> int:
-    """The first round that has not begun: prompts of a round are the same whenever it is run again."""
+    """Return the first round that has not begun. Rounds under way must keep their prompts to be repeatable."""
     return snapshot.iterations[-1].number + 1 if snapshot.iterations else 1
