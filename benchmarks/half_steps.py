@@ -1,10 +1,12 @@
 """Environment steps that a job needs with and without verification, both served in order from one list of answers.
 
 .venv/bin/python -m benchmarks.half_steps --task MiniGrid-DoorKey-8x8-v0 --jobs 10
-Each job draws its designer's answers from the labelled set (seeded, reward() programs of that task alone), so a job
-of one seed sees the same answers in both arms. Appends to results/half_steps.jsonl, goes on where it stopped, and
-rewrites results/half_steps.md. The arms are equal where the interval of the paired difference of final success lies
-above -5 points (non-inferiority, docs/contracts.md D).
+
+Takes about 3.5 minutes per job. Resumable: appends to results/half_steps.jsonl and rewrites results/half_steps.md.
+
+Each job draws its designer's answers from the reward() programs of its task in the labelled set. The draw depends on
+the job's seed only, so both conditions of a seed see the same answers. Verification does no harm if the 95 % interval
+of the paired difference of final success lies above -5 points (non-inferiority, docs/contracts.md D).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ ANSWERS = 80
 
 
 def answers_of(task: str, seed: int) -> dict[str, list[str]]:
-    """What every role answers in the job of this seed."""
+    """The answers of each role in the job of this seed, in the form that a `listed:` model reads."""
     draw = random.Random(f"{task} {seed}")
     texts = [e.source for e in entries(task) if "def reward" in e.source and "def potential" not in e.source]
     chosen = [draw.choice(texts) for _ in range(ANSWERS)]
@@ -41,7 +43,7 @@ def answers_of(task: str, seed: int) -> dict[str, list[str]]:
 
 
 def run_job(task: str, seed: int, arm: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One whole job in a fresh folder; its environment steps are those of the search."""
+    """Run one job in a fresh folder, and return its row: environment steps of the search, success of the best."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "answers.json"
@@ -59,7 +61,7 @@ def run_job(task: str, seed: int, arm: str, options: argparse.Namespace) -> dict
 
 
 def _spent(folder: Path, job_id: str) -> tuple[int, float]:
-    """(environment steps of the designed candidates' trials, success of the best one)."""
+    """(environment steps of the designed candidates' trials, success of the best candidate in [0, 1])."""
     from rewardsmith.config import Settings
     from rewardsmith.engine.context import open_context
     from rewardsmith.storage import records
@@ -72,12 +74,12 @@ def _spent(folder: Path, job_id: str) -> tuple[int, float]:
 
 
 def rows() -> list[dict[str, Any]]:
-    """All jobs so far."""
+    """Rows of all jobs measured so far."""
     return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
 
 
 def write_table() -> None:
-    """Rewrite results/half_steps.md."""
+    """Rewrite results/half_steps.md from all rows."""
     lines = ["# Environment steps with and without verification", "", (__doc__ or "").splitlines()[0], "",
              "| task | steps of a trial | jobs | steps with | without | ratio of means | success with | without | "
              "difference, 95 % |", "|" + "---|" * 9]  # fmt: skip
@@ -106,13 +108,13 @@ def _interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Parse the command line and run what is missing."""
+    """Parse the command line and run the missing jobs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=TASKS, required=True)
     parser.add_argument("--jobs", type=int, default=10)
     parser.add_argument("--iterations", type=int, default=6)
     parser.add_argument("--samples", type=int, default=3)
-    parser.add_argument("--steps", type=int, help="environment steps of a full trial; the task's default if not given")
+    parser.add_argument("--steps", type=int, help="environment steps of a full trial; default: the task's")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     known = {(r["task"], r["steps"], r["seed"], r["arm"]) for r in rows()}

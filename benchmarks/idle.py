@@ -1,6 +1,9 @@
-"""Processor time of what waits: executor, screen, scheduler, worker; and how soon each reacts. Writes results/idle.md.
+"""Processor time of idle processes (executor, screen, scheduler, worker), and their reaction times.
 
-`--before FOLDER` measures the code of another checkout beside this one's, such as that of `git worktree add`.
+.venv/bin/python -m benchmarks.idle
+.venv/bin/python -m benchmarks.idle --before ../before      # also the code of another checkout, measured first
+
+Takes about 5 minutes per checkout. Writes results/idle.md.
 """
 
 from __future__ import annotations
@@ -49,13 +52,13 @@ print(job)
 
 
 def seconds_used(pid: int) -> float:
-    """Processor time of a process, its threads included, its children not."""
+    """Processor time of a process in seconds, with its threads and without its children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def family(pid: int) -> list[int]:
-    """A process and all below it."""
+    """Process ids of a process and of all its descendants."""
     found = [pid]
     for one in found:
         tasks = Path(f"/proc/{one}/task").iterdir()
@@ -64,14 +67,14 @@ def family(pid: int) -> list[int]:
 
 
 def share(seconds: float, *pids: int) -> float:
-    """Percent of one core that the processes take together over `seconds`."""
+    """Percent of one core that the processes use together over `seconds`."""
     before, began = sum(map(seconds_used, pids)), time.monotonic()
     time.sleep(seconds)
     return 100 * (sum(map(seconds_used, pids)) - before) / (time.monotonic() - began)
 
 
 def delay(change: Callable[[int], None], happened: Callable[[int], bool]) -> str:
-    """Milliseconds from a committed change to what follows from it."""
+    """Milliseconds from a committed change to its effect, as "median (slowest)" of TIMES changes."""
     taken = []
     for k in range(TIMES):
         change(k)
@@ -79,13 +82,13 @@ def delay(change: Callable[[int], None], happened: Callable[[int], bool]) -> str
         while not happened(k):
             time.sleep(0.001)
         taken.append(1000 * (time.monotonic() - began))
-        time.sleep(1.3)  # no multiple of anybody's pause
+        time.sleep(1.3)  # no multiple of any process's polling interval
     return f"{statistics.median(taken):.0f} ({max(taken):.0f})"
 
 
 @contextmanager
 def started(tree: Path, folder: Path, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m COMMAND` of a checkout, ended on the way out."""
+    """`python -m COMMAND` of a checkout, terminated at the end of the context."""
     env = {**clean_environment(), "PYTHONPATH": str(tree), **environment}
     with (folder / "said").open("ab") as said:
         process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=env, stdout=said, stderr=said)
@@ -107,7 +110,7 @@ def query(folder: Path, statement: str) -> list[tuple]:
 
 @contextmanager
 def local(tree: Path, moment: str, **spec: object) -> Iterator[tuple[Path, int, int]]:
-    """A job under `run`, from the moment at which a query finds something: its folder, screen and executor."""
+    """A job under `run` once the query `moment` returns a row: its folder, and the ids of screen and executor."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "job.yaml").write_text(json.dumps({**SPEC, **spec}))
@@ -129,7 +132,7 @@ def local(tree: Path, moment: str, **spec: object) -> Iterator[tuple[Path, int, 
 
 
 def waiting(tree: Path, seconds: float) -> dict[str, str]:
-    """A job whose model does not answer."""
+    """Figures of a job whose model does not answer."""
     told = (
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM work_items WHERE kind = 'baseline' AND state = 'done') "
         "AND EXISTS (SELECT 1 FROM llm_calls)"
@@ -157,7 +160,7 @@ def waiting(tree: Path, seconds: float) -> dict[str, str]:
 
 
 def training(tree: Path, seconds: float) -> dict[str, str]:
-    """A job that trains two trials."""
+    """Figures of a job that trains two trials."""
     with local(tree, "SELECT 1 FROM trials WHERE steps > 0", steps=30_000_000) as (_, run, executor):
         return {
             "executor, two trials train": f"{share(seconds, executor):.2f} %",
@@ -166,7 +169,7 @@ def training(tree: Path, seconds: float) -> dict[str, str]:
 
 
 def service(tree: Path, seconds: float) -> dict[str, str]:
-    """A scheduler and a worker with nothing to do."""
+    """Figures of a scheduler and a worker without work."""
     with tempfile.TemporaryDirectory(prefix="idle-") as place:
         folder = Path(place)
         folder.chmod(0o755)
@@ -204,23 +207,23 @@ def _service(tree: Path, folder: Path, engine, seconds: float, env: dict[str, st
             ask("UPDATE jobs SET state = 'running'")
 
         heard = delay(begin, lambda _: ask("SELECT bool_or(hinted_at IS NOT NULL) FROM work_items"))
-        found["scheduler, a job runs, nobody works on it"] = f"{share(seconds, scheduler.pid):.2f} %"
+        found["scheduler, a job runs, no worker"] = f"{share(seconds, scheduler.pid):.2f} %"
         ask("UPDATE jobs SET state = 'paused'")
         with started(tree, folder, "workers.host", **env) as host:
             wait_for(lambda: len(family(host.pid)) > 3)
             time.sleep(3 * SETTLE)
             found["worker host with its processes, no job"] = f"{share(seconds, *family(host.pid)):.2f} %"
             found["scheduler beside it"] = f"{share(seconds, scheduler.pid):.2f} %"
-    return {**found, "scheduler, from a job that runs to its hint": f"{heard} ms"}
+    return {**found, "scheduler, from a job that runs to its notification": f"{heard} ms"}
 
 
 def main() -> None:
-    """Measure both checkouts, one figure after the other, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", help="waiting, training, service; all by default")
+    """Measure the chosen parts on each checkout, and write the table after each part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help="waiting, training, service; default: all")
     parser.add_argument("--before", type=Path, help="another checkout, measured first")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each share")
-    parser.add_argument("--note", default="", help="a remark for the report, such as what else ran")
+    parser.add_argument("--seconds", type=float, default=30.0, help="duration of each measurement of processor time")
+    parser.add_argument("--note", default="", help="a remark for the results file, such as other load on the machine")
     options = parser.parse_args()
     trees = {"before": options.before, "after": ROOT} if options.before else {"measured": ROOT}
     rows: dict[str, dict[str, str]] = {}
@@ -233,7 +236,7 @@ def main() -> None:
 
 
 def write(rows: dict[str, dict[str, str]], trees: list[str], options: argparse.Namespace) -> None:
-    """The table of what has been measured so far."""
+    """Write the figures measured so far to results/idle.md."""
     report = ["# What waiting costs", "", *([options.note, ""] if options.note else [])]
     report += [
         f"Percent of one core over {options.seconds:g} s, processor time by wall clock; milliseconds as median "

@@ -1,4 +1,10 @@
-"""Whole jobs from a task's name to the claim: wall clock and success. Appends to results/main_job.jsonl."""
+"""Whole jobs, from a task's id to the final evaluation: wall clock and success.
+
+.venv/bin/python -m benchmarks.main_job --task MiniGrid-DoorKey-8x8-v0 --runs 3
+
+A job takes 3 minutes on DoorKey-8x8, 5 to 25 on larger tasks. Appends to results/main_job.jsonl and rewrites
+results/main_job.md.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +23,7 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def run_once(task: str, seed: int, planner: bool, method: str, confirm: int, keep: str | None) -> dict:
-    """One job in a fresh folder."""
+    """Run one job in a fresh folder, or in `keep`, and return its row."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         done = rewardsmith.design(task, home=keep or folder, seed=seed, planner=planner, confirm=confirm, method=method)
@@ -74,15 +80,15 @@ def _arm(arm: dict | None) -> str:
 
 
 def main() -> None:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Parse the command line, run the jobs, rewrite the table after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", required=True)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--confirm", type=int, default=3)
+    parser.add_argument("--confirm", type=int, default=3, help="fresh seeds of the final evaluation")
     parser.add_argument("--method", default="auto-mc-reward")
-    parser.add_argument("--no-planner", action="store_true")
-    parser.add_argument("--keep", help="folder in which the jobs are kept, to be looked at")
+    parser.add_argument("--no-planner", action="store_true", help="hide the order of subgoals from the designer")
+    parser.add_argument("--keep", help="folder that keeps the jobs; default: removed")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     for seed in range(options.first_seed, options.first_seed + options.runs):

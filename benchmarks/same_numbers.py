@@ -1,12 +1,12 @@
-"""The numbers of two small jobs, recorded and compared: a rearrangement of the code must not change any of them.
+"""Compare the numbers of two small jobs bit for bit, to show that a refactoring changes none of them.
 
-.venv/bin/python -m benchmarks.same_numbers record before.json       # DoorKey-8x8 with synth, UnlockPickup with free
-.venv/bin/python -m benchmarks.same_numbers compare before.json after.json
+.venv/bin/python -m benchmarks.same_numbers record after.json        # DoorKey-8x8 and UnlockPickup, about 4 minutes
 .venv/bin/python -m benchmarks.same_numbers compare benchmarks/results/same_numbers.json after.json
+.venv/bin/python -m benchmarks.same_numbers compare before.json after.json
 
-Recorded of every candidate: its program, its reward, the verdict and the details of each check, its score; of every
-trial: the telemetry, the points of its curve, final success; of the job: its best candidate and its claim. Numbers are
-compared bit for bit. Durations, speeds and texts that state them are left out.
+The record contains for each candidate its program, reward, score, and the verdict and details of each check; for each
+trial its telemetry, curve and final success; for the job its best candidate and its claim. Durations and speeds are
+left out. `compare` prints the differences and exits with status 1 if there are any.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ JOBS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-# What a clock says, or a process of this machine.
+# Parts of names whose values depend on the clock or the machine.
 TIMED = ("second", "_us", "us_per", "per_s", "latency", "speed", "cost", "rss", "pid")
 
-# Columns and keys that were renamed since the record: today's name -> the record's.
+# Columns and keys that are named differently in the record: name in the database -> name in the record.
 RENAMED = {"reward": "channels"}
 
 
 def _plain(value: Any) -> Any:
-    """`value` without what is timed; floats as their exact text."""
+    """`value` without timed entries; floats as hexadecimal text, which is exact."""
     if isinstance(value, dict):
         kept = {k: v for k, v in value.items() if not any(word in str(k) for word in TIMED)}
         return {str(k): _plain(v) for k, v in sorted(kept.items(), key=lambda pair: str(pair[0]))}
@@ -65,7 +65,7 @@ def _read(value: Any) -> Any:
 
 
 def record(name: str) -> dict[str, Any]:
-    """One job in a fresh folder, and what its database holds."""
+    """Run one job in a fresh folder and return the rows of its database."""
     with tempfile.TemporaryDirectory() as folder:
         done = rewardsmith.design(**JOBS[name], home=folder, slots=2)
         base = next(Path(folder).rglob("*.db"))
@@ -92,10 +92,9 @@ def record(name: str) -> dict[str, Any]:
 
 
 def without_second_source(job: dict[str, Any]) -> dict[str, Any]:
-    """A job's record whose candidates hold their source once.
+    """A job's record in which rewards do not repeat the source of their candidate.
 
-    A reward used to repeat the source of its candidate (revision 0007 of the database ended that), so records made
-    before and after differ by the repetition alone. It is dropped where it says what the candidate says, only there.
+    Records from databases before revision 0007 contain the source twice. The copy is dropped if it equals the original.
     """
     for candidate in job["candidates"]:
         reward = candidate["channels"]
@@ -105,7 +104,7 @@ def without_second_source(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(before: Any, after: Any, place: str = "") -> list[str]:
-    """Where two records differ, one line each."""
+    """Differences between two records, one line each: path, value before, value after."""
     if isinstance(before, dict) and isinstance(after, dict):
         names = sorted(before.keys() | after.keys())
         return [line for n in names for line in differences(before.get(n), after.get(n), f"{place}.{n}")]
@@ -116,7 +115,7 @@ def differences(before: Any, after: Any, place: str = "") -> list[str]:
 
 
 def without_numbers(job: dict[str, Any]) -> dict[str, Any]:
-    """A job's record without the numbers of its trials' rows, which tell which of two slots began first."""
+    """A job's record without row ids of trials, which depend on which of two slots began first."""
     return {**job, "curves": [{n: v for n, v in point.items() if n != "trial_id"} for point in job["curves"]]}
 
 
@@ -131,7 +130,7 @@ def _count(value: Any) -> int:
 
 
 def main() -> None:
-    """Parse the command line; record, or compare and exit with 1 where the records differ."""
+    """Parse the command line; record, or compare and exit with status 1 if the records differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("record").add_argument("file", type=Path)

@@ -1,9 +1,11 @@
-"""What the sandbox costs a training: steps/s with it over steps/s with the same function called in process.
-
-Both arms train by turns in one run, in one process, with the same seeds. Beside the ratio: the host's processor time
-per trained step, which is what it costs where there is no second core. Writes results/sandbox.md.
+"""Training speed with the sandboxed reward, over that with the same function called in process.
 
 .venv/bin/python -m benchmarks.sandbox
+
+Takes about 4 minutes. Writes results/sandbox.md.
+
+Both conditions train by turns in one process with the same seeds. The table also has the host's processor time per
+million trained steps: the cost on a machine without a second core.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ ROLLOUTS = 8  # trained per turn
 
 
 class InProcess:
-    """The host's own loop over the same function, called in the trainer: no process, no memory, no lock."""
+    """The host's scoring loop in the trainer's process: no second process, no shared memory, no sandbox."""
 
     level = "none"
 
@@ -53,26 +55,26 @@ class InProcess:
         self.parts: list[np.ndarray] = []
 
     def submit(self, before, actions, after, starts) -> None:
-        """Scores at once."""
+        """Score the steps now."""
         out = np.zeros((MAX_NAMES + 2, *starts.shape))
         self.program.score(before, actions, after, starts, out)
         self.parts.append(np.moveaxis(out, 0, -1))
 
     def finish(self) -> Scores:
-        """What was scored since the last call."""
+        """Scores of all steps submitted since the last call."""
         whole, self.parts = np.concatenate(self.parts), []
         names = tuple(self.program.names)
         return Scores(names, whole[..., : len(names)], None, None, 0.0)
 
     def tend(self) -> None:
-        """Nothing to watch."""
+        """Do nothing: there is no process to watch."""
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to end."""
 
 
 class InProcessProblem(Problem):
-    """A problem whose program is called in the trainer."""
+    """A problem whose program is called in the trainer's process."""
 
     def host(self, tables, envs: int, steps: int, *, wait: bool = True) -> Any:
         """The program, called in process."""
@@ -111,7 +113,7 @@ class Arm:
 
 
 def compare(envs: int, turns: int) -> str:
-    """One line of the table."""
+    """Measure one number of environments, and return its row of the table."""
     with tempfile.TemporaryDirectory() as folder:
         arms = [Arm(envs, sandboxed, Path(folder)) for sandboxed in (True, False)]
         for arm in arms:
@@ -152,15 +154,15 @@ def cold_start(runs: int) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--turns", type=int, default=11, help="pairs per number of environments")
+    """Measure cold start and training speed, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=11, help="pairs of turns per number of environments")
     parser.add_argument("--envs", type=int, nargs="*", default=[16, 64, 128])
     options = parser.parse_args()
     torch.set_num_threads(1)
     milliseconds, megabytes, bare = cold_start(2 * options.turns + 1)
     lines = [
-        "# What the sandbox costs a training",
+        "# Training with the sandboxed reward",
         "",
         f"{TASK}, PPO on one thread, a 20-line scalar reward, level `{observe_level().level}`; medians of "
         f"{options.turns} pairs of turns of {ROLLOUTS} rollouts x 64 steps, by turns in one run.",

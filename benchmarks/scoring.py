@@ -1,4 +1,9 @@
-"""Scoring whole rollouts in the sandbox against the same function called in process. Writes results/scoring.md."""
+"""Time to score a rollout in the sandbox, against the same function called in process.
+
+.venv/bin/python -m benchmarks.scoring
+
+Takes about 10 seconds. Writes results/scoring.md.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +47,7 @@ def reward(prev, action, state, memory):
 
 
 def main() -> None:
-    """Measure both by turns and write the table."""
+    """Score one rollout in both ways by turns, and write the table."""
     task = get_task("MiniGrid-DoorKey-8x8-v0")
     rollout = sample_transitions(task)
     tables = rollout.tables

@@ -1,7 +1,9 @@
-"""Load on the service: 200 jobs at once, Redis away for a minute, 100,000 candidates. Writes results/service.md.
+"""The service under load: 200 jobs at once, one minute without Redis, 100,000 candidates.
 
-Redis and Postgres are started on free ports by the tests' fixtures; trials take no time (tests/integration/stub),
-so that what is measured is the queue.
+.venv/bin/python -m benchmarks.service
+
+Takes about 5 minutes. Writes results/service.md. Redis and Postgres are started on free ports as in the tests. Trials
+are stubs that take no time (tests/integration/stub), so the figures are those of the queue.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ PER_JOB = 100
 
 
 def submit_all(service: Service, count: int, clients: int) -> list[float]:
-    """Submit from `clients` processes at once, as laptops would; seconds of each call."""
+    """Submit from `clients` processes at once, as users' machines do; seconds of each call."""
     together = get_context("spawn")
     ready, taken = together.Barrier(clients), together.Queue()
     asked = (str(service.context.settings.url), count // clients, ready, taken)
@@ -62,7 +64,7 @@ def _client(url: str, share: int, ready: Any, taken: Any) -> None:
     context = Context(open_database(url), settings())
     warm_up()
     spec = read_spec(SPEC)
-    with read(context.database):  # imports and connections are not the call's
+    with read(context.database):  # imports and the connection are not part of the call
         ready.wait()
     found = []
     for _ in range(share):
@@ -73,7 +75,7 @@ def _client(url: str, share: int, ready: Any, taken: Any) -> None:
 
 
 def load(service: Service, count: int, clients: int, workers: int) -> list[str]:
-    """Lines of the report: lost and doubled items, submit calls, overhead."""
+    """Rows of the report: lost and doubled items, duration of submit calls, overhead per work item."""
     warm_up()
     submit_job(service.context, read_spec(SPEC), REWARD, owner="first")
     taken = submit_all(service, count, clients)
@@ -106,7 +108,7 @@ def load(service: Service, count: int, clients: int, workers: int) -> list[str]:
 
 
 def outage(service: Service, seconds: float) -> str:
-    """A line of the report: what became of a job of eight trials while Redis was away."""
+    """A row of the report: how a job of eight trials ended after `seconds` without Redis."""
     service.worker(slots=2)
     service.scheduler()
     job = begin(service)
@@ -117,11 +119,11 @@ def outage(service: Service, seconds: float) -> str:
     back = time.monotonic()
     end(service, job, 120)  # every trial once, no process left, or it raises
     took = time.monotonic() - back
-    return f"| Redis away for {seconds:g} s while a job of 8 trials runs | done {took:.0f} s after it was back | done |"
+    return f"| {seconds:g} s without Redis while a job of 8 trials runs | done {took:.0f} s after its return | done |"
 
 
 def fill(engine: Engine) -> str:
-    """100,000 candidates in 1,000 jobs, each with a trial; returns the middle job's id."""
+    """Insert 100,000 candidates in 1,000 jobs, each with a trial, and return the id of the middle job."""
     spec = read_spec(SPEC).model_dump(mode="json")
     count = CANDIDATES // PER_JOB
     names = [f"j{n:05d}" for n in range(count)]
@@ -152,7 +154,7 @@ def fill(engine: Engine) -> str:
 
 
 def queries(engine: Engine, job: str) -> dict[str, float]:
-    """Median milliseconds of what `ls`, `show` and the leaderboard ask."""
+    """Median milliseconds of the queries of `ls`, `show` and the leaderboard."""
     from rewardsmith.reporting import queries
     from rewardsmith.reporting.overview import read_overview
     from rewardsmith.storage import records
@@ -182,7 +184,7 @@ def queries(engine: Engine, job: str) -> dict[str, float]:
 
 
 def big(url: str) -> dict[str, float]:
-    """Fill a database and ask it."""
+    """Fill the database at `url` and measure its queries."""
     engine = open_database(url)
     try:
         return queries(engine, fill(engine))
@@ -191,13 +193,13 @@ def big(url: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure load, outage and queries, and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--outage", type=float, default=60.0, help="seconds for which Redis is away")
-    parser.add_argument("--note", default="", help="a remark for the report, such as what else ran")
+    parser.add_argument("--outage", type=float, default=60.0, help="seconds without Redis")
+    parser.add_argument("--note", default="", help="a remark for the results file, such as other load on the machine")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="service-") as folder:
         place = Path(folder)

@@ -1,4 +1,9 @@
-"""Wall clock of commands that should answer at once, on a small finished job. Writes results/startup.md."""
+"""Wall clock of the commands that read a small finished job, and of `--help`.
+
+.venv/bin/python -m benchmarks.startup
+
+Takes about one minute. Writes results/startup.md.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ JOB = [
 
 
 def seconds(command: list[str], folder: str) -> float:
-    """One run of `rewardsmith COMMAND` in `folder`."""
+    """Run `rewardsmith COMMAND` in `folder` and return its wall clock in seconds."""
     began = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "rewardsmith.cli.main", *command], cwd=folder, check=True, capture_output=True
@@ -28,7 +33,7 @@ def seconds(command: list[str], folder: str) -> float:
 
 
 def main() -> None:
-    """Measure, interleaved, and write the table."""
+    """Run the commands by turns and write the table."""
     with tempfile.TemporaryDirectory() as folder:
         seconds(JOB, folder)
         taken: dict[str, list[float]] = {" ".join(c): [] for c in COMMANDS}

@@ -1,5 +1,7 @@
-"""One full trial of synth's K-th program, of a program of benchmarks/programs, or of the sparse reward, with chosen
-training settings. Prints one line.
+"""One full trial with chosen training settings; prints its row as JSON.
+
+Trains the program of synth's answer number --sample, a program of benchmarks/programs, or the sparse reward. Takes from
+10 seconds on small tasks to some minutes.
 
 .venv/bin/python -m benchmarks.trial --task MiniGrid-KeyCorridorS3R3-v0 --seed 10001
 .venv/bin/python -m benchmarks.trial --task MiniGrid-DoorKey-8x8-v0 --sparse --set entropy=0.02
@@ -29,11 +31,11 @@ from rewardsmith.training.trial import CurvePoint, TrialPlan, run_trial
 
 
 def designed(task, method_name: str, sample: int, planner: bool) -> TrainingReward:
-    """What synth answers to the first iteration's request number `sample`."""
+    """The reward that synth designs in the first iteration as answer number `sample`."""
     method = get_method(method_name)
     order = subgoal_order(task) if planner else None
     contract = method.contract(method.Options())
-    assert contract is not None, f"{method_name} asks nobody for a program"
+    assert contract is not None, f"{method_name} does not ask a designer for a program"
     asked = roles.DesignRequest(
         contract, task.interface(), 1, sample, 3, "new", 0, [], [], subgoal_order=list(order) if order else None
     )
@@ -41,8 +43,8 @@ def designed(task, method_name: str, sample: int, planner: bool) -> TrainingRewa
 
 
 def main() -> None:
-    """Parse the command line, train, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Parse the command line, train, print the row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", required=True)
     parser.add_argument("--sparse", action="store_true")
     parser.add_argument("--program", metavar="TASK.METHOD.NUMBER", help="a program of benchmarks/programs")
@@ -51,7 +53,9 @@ def main() -> None:
     parser.add_argument("--no-planner", action="store_true")
     parser.add_argument("--seed", type=int, default=10_000)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--pool", default="select", help="layouts; the claim's are kept for claims")
+    parser.add_argument(
+        "--pool", default="select", help="pool of layouts for evaluation; `claim` is kept for final evaluations"
+    )
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="training settings")
     options = parser.parse_args()
     changes = {name: yaml.safe_load(value) for name, value in (pair.split("=", 1) for pair in options.set)}

@@ -1,10 +1,13 @@
-"""How good the checks before training are, on the labelled set. Every part goes on where it stopped.
+"""The quality of the checks before training, measured on the labelled set.
 
-.venv/bin/python -m benchmarks.verification_set.label          labels (an independent exact optimum)
-.venv/bin/python -m benchmarks.verification check              catch rate, rejection of the good, seconds, coverage
-.venv/bin/python -m benchmarks.verification rank --task ID     short trainings of what passed, against the prediction
-.venv/bin/python -m benchmarks.verification outcome --task ID  trains a sample of sound and unsound rewards, three seeds
-.venv/bin/python -m benchmarks.verification report             results/verification.md from all rows so far
+.venv/bin/python -m benchmarks.verification_set.label          # labels by an independent exact optimum
+.venv/bin/python -m benchmarks.verification check              # unsound caught, good rejected, seconds, coverage
+.venv/bin/python -m benchmarks.verification rank --task ID     # trains rewards that passed; predicted against measured
+.venv/bin/python -m benchmarks.verification outcome --task ID  # trains a sample of sound and unsound rewards
+.venv/bin/python -m benchmarks.verification report             # writes results/verification.md
+
+`check` takes 1 hour for all tasks, `rank` 3.2 hours, `outcome` 25 minutes. All parts are resumable: they append to
+results/verification.jsonl.
 """
 
 from __future__ import annotations
@@ -25,10 +28,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("check", "rank", "outcome", "report"))
     parser.add_argument("--task", choices=TASKS)
-    parser.add_argument("--seconds", type=float, default=500.0, help="begin nothing new after so many")
+    parser.add_argument("--seconds", type=float, default=500.0, help="start no new row after this many seconds")
     parser.add_argument("--steps", type=int, default=RANK_STEPS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--held-out", action="store_true", help="check the held-out third too (for final figures)")
+    parser.add_argument("--held-out", action="store_true", help="also check the held-out third, for final figures only")
     chosen = parser.parse_args()
     until = time.monotonic() + chosen.seconds
     mine = [e for e in entries(chosen.task) if chosen.held_out or not e.held_out]
@@ -52,7 +55,7 @@ def _check(mine: list[Entry], until: float) -> None:
 
 
 def _rank(mine: list[Entry], steps: int, seed: int, until: float) -> None:
-    """Train what passed and has a prediction; the held-out third is not looked at before the final figures."""
+    """Train the rewards that passed and have a predicted difficulty, held-out ones if they were checked."""
     checks, known = read_rows("check"), read_rows("rank")
     for entry in mine:
         checked = checks.get(entry.key)
@@ -66,7 +69,7 @@ def _rank(mine: list[Entry], steps: int, seed: int, until: float) -> None:
 
 
 def _outcome(mine: list[Entry], steps: int, until: float) -> None:
-    """Train rewards of both labels, whatever the checks say of them: what `--train-anyway` would achieve."""
+    """Train rewards of both labels regardless of their verdicts, as `--train-anyway` does."""
     known, told = read_rows("outcome"), labels()
     for label in ("sound", "unsound"):
         found = [e for e in mine if told.get(e.key, {}).get("label") == label]

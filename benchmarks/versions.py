@@ -1,9 +1,10 @@
-"""Two checkouts of the project by turns: what a change costs. Writes results/versions.md.
+"""The speed of two checkouts of the project, measured by turns.
 
-.venv/bin/python -m benchmarks.versions ../before .          # each with an environment of its own in .venv
+.venv/bin/python -m benchmarks.versions ../before .          # each checkout needs its own environment in .venv
 
-Measured: the wall clock of `rewardsmith --help` and of `check` on DoorKey-8x8 with 3 layouts, and the training steps a
-second of one trial. Medians; the ratio is the second checkout's median over the first's.
+Takes about 6 minutes. Writes results/versions.md: medians of the wall clock of `rewardsmith --help` and of `check` on
+DoorKey-8x8 with 3 layouts, and of the training steps per second of one trial. The ratio is the median of the second
+checkout over that of the first.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ STEPS = 100_000
 
 
 def wall(checkout: Path, *command: str) -> float:
-    """Seconds of a command with the checkout's own interpreter."""
+    """Wall clock in seconds of a command run by the checkout's own interpreter."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         ran = subprocess.run([checkout / ".venv/bin/python", "-P", *command], cwd=folder, capture_output=True)
@@ -35,17 +36,17 @@ def wall(checkout: Path, *command: str) -> float:
 
 
 def help_seconds(checkout: Path) -> float:
-    """`rewardsmith --help`."""
+    """Seconds of `rewardsmith --help`."""
     return wall(checkout, "-m", "rewardsmith", "--help")
 
 
 def check_seconds(checkout: Path) -> float:
-    """`rewardsmith check` of a language model's program."""
+    """Seconds of `rewardsmith check` for a program that a language model wrote."""
     return wall(checkout, "-m", "rewardsmith", "check", str(PROGRAM), "--task", TASK, "--layouts", "3")
 
 
 def steps_per_second(checkout: Path) -> float:
-    """Training steps a second of one trial, evaluation left out, as the trial reports them."""
+    """Training steps per second of one trial, without evaluation, as the trial reports them."""
     command = [checkout / ".venv/bin/python", "-m", "benchmarks.trial", "--task", TASK, "--steps", str(STEPS)]
     ran = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
     return float(json.loads(ran.stdout.splitlines()[-1])["steps_per_second"])
@@ -56,11 +57,11 @@ MEASURED: dict[str, tuple[Callable[[Path], float], int]] = {
     "`rewardsmith check --layouts 3`, s": (check_seconds, 5),
     "training, steps/s": (steps_per_second, 5),
 }
-"""A row's name: what measures it once, and how often by turns."""
+"""By name of the row: the function that measures it once, and the number of runs."""
 
 
 def main() -> None:
-    """Measure by turns and write the table."""
+    """Measure both checkouts by turns and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)

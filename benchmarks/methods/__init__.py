@@ -1,1 +1,1 @@
-"""Methods and baselines compared, see `__main__`."""
+"""Comparison of methods and baselines; `__main__` has the command."""

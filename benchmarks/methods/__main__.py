@@ -1,11 +1,11 @@
-"""Methods and baselines compared: steps to 90 % success, area under the success curve. Writes results/methods.md.
+"""Comparison of methods and baselines: steps to 90 % success, area under the success curve.
 
-    python -m benchmarks.methods --quick         20 minutes on 2 cores
-    python -m benchmarks.methods                 two hours on 2 cores
-    python -m benchmarks.methods --tune          three settings per arm on tuning seeds; the full run then uses the best
+.venv/bin/python -m benchmarks.methods --quick     # 20 minutes on 2 cores
+.venv/bin/python -m benchmarks.methods             # 5 hours of one process; stops after 2 hours
+.venv/bin/python -m benchmarks.methods --tune      # three settings per arm on tuning seeds; later runs use the best
 
-It can be stopped and started again: finished trials are in results/methods.jsonl, unfinished ones go on from their
-checkpoints. An arm is one line of ARMS.
+Resumable: finished trials are in results/methods.jsonl, unfinished ones continue from their checkpoints. Writes
+results/methods.md. An arm of the comparison is one entry of ARMS in arms.py.
 """
 
 from __future__ import annotations
@@ -23,22 +23,24 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 def main() -> None:
-    """Parse the command line, run, write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    """Parse the command line, train the missing trials, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--tune", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--slots", type=int, default=2)
-    parser.add_argument("--minutes", type=float, help="start no trial later; 20 for --quick, else 120")
-    parser.add_argument("--arms", nargs="*", help="only arms whose names begin so")
-    parser.add_argument("--tasks", nargs="*", help="only these")
-    parser.add_argument("--steps", type=int, help="of every trial, to try the benchmark out")
+    parser.add_argument(
+        "--minutes", type=float, help="start no trial after this many minutes; default: 20 with --quick, else 120"
+    )
+    parser.add_argument("--arms", nargs="*", help="only arms whose names begin with one of these")
+    parser.add_argument("--tasks", nargs="*", help="only these tasks")
+    parser.add_argument("--steps", type=int, help="environment steps of every trial, to try the benchmark out")
     parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * (options.minutes or (20 if options.quick else 120))
     arms = [a for a in ARMS if not options.arms or any(a.name.startswith(n) for n in options.arms)]
-    arms = [a for a in arms if a.grid or not options.quick]  # the quick form has what was tuned
+    arms = [a for a in arms if a.grid or not options.quick]  # --quick compares the tuned arms only
     tasks = {
         t: options.steps or s for t, s in (QUICK if options.quick else TASKS).items() if t in (options.tasks or (t,))
     }

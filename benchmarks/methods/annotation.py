@@ -1,6 +1,8 @@
-"""Training steps per second while ONI's annotator works, beside none, by turns. Writes results/annotation.md.
+"""Training steps per second while ONI's annotator labels, against training without ONI, by turns.
 
 .venv/bin/python -m benchmarks.methods.annotation
+
+Takes about 4 minutes. Writes results/annotation.md.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ TASK, STEPS = "MiniGrid-UnlockPickup-v0", 150_000
 
 
 def speed(method: str, **options: Any) -> Callable[[], float]:
-    """Steps per second of a trial's median rollout with its update."""
+    """A function that trains once and returns steps per second of the median rollout with its update."""
     spec = read_spec(with_defaults({"task": TASK, "method": method, "options": {method: options}}))
     recipe, task = recipe_of(spec), get_task(TASK)
     reward = recipe.reward(recipe.program(task))
@@ -45,13 +47,13 @@ def speed(method: str, **options: Any) -> Callable[[], float]:
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure all reward models by turns and write the table."""
     models = ("retrieval", "classification", "ranking")
     found = by_turns({"off": speed("sparse"), **{name: speed("oni", reward_model=name) for name in models}})
     speeds = medians(found)
     lines = [
         "# Training while an annotator labels", "",
-        f"{TASK}, one torch thread, stand-in annotator; medians of {len(found['off'])} turns.", "",
+        f"{TASK}, one torch thread, simulated annotator; medians of {len(found['off'])} turns.", "",
         "| reward model | steps/s | ratio to none |", "|---|---|---|",
     ]  # fmt: skip
     for name in found:

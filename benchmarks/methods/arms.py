@@ -1,4 +1,4 @@
-"""What is compared, on which tasks, for how many steps."""
+"""The arms, tasks and numbers of steps of the comparison."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Arm:
-    """One line of the table: a method with options, and the grid that `--tune` chooses from (as long for all)."""
+    """One row of the table: a method with its options, and the settings that `--tune` chooses from (three for each)."""
 
     name: str
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
     grid: tuple[Mapping[str, Any], ...] = ({}, {}, {})
-    tasks: tuple[str, ...] = ()  # where it runs; empty: everywhere
+    tasks: tuple[str, ...] = ()  # empty: all tasks
 
 
 def _betas(name: str, *values: float) -> tuple[Mapping[str, Any], ...]:
     return tuple({name: value} for value in values)
 
 
-# Recorded runs are found by their options: the verifier keeps its former name here and in the names of arms.
+# Rows are found by their options, so the verifier keeps the name `judge` of the recorded rows.
 _JUDGE = {"mode": "judge", "subgoals": "preset"}
 _BETAS = _betas("beta", 0.1, 0.5, 1.0)
 _WEIGHTS = _betas("weight", 0.03, 0.1, 0.3)
@@ -34,7 +34,7 @@ def _oni(name: str, **options: Any) -> Arm:
 
 
 GATES = ("entropy", "information", "decay", "single")
-FEW = 1_000  # pairs: a language model that is often wrong, so that there is something for a gate to do
+FEW = 1_000  # pairs: the language model is often wrong, so that gates differ
 
 
 def _ulps(gate: str) -> Arm:
@@ -79,4 +79,4 @@ TASKS = {
     "MultiRoom-N2-S4": 200_000,
 }
 QUICK = {"DoorKey-6x6": 150_000, "UnlockPickup": 400_000}
-TUNING = {"UnlockPickup": 300_000}  # the one task that every arm runs on
+TUNING = {"UnlockPickup": 300_000}  # the only task on which every arm runs

@@ -1,4 +1,4 @@
-"""The trials of the comparison: which there are, training one, training what is missing."""
+"""The trials of the comparison: their list, the training of one, and of all that are missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .arms import CALM_CLAIM, LONG, LONG_TASKS, TUNING, Arm
 from .curves import area, reached
 
 SEEDS_FROM, TUNING_SEEDS_FROM = 30_000, 40_000
-POINTS, FINE = 24, 144  # of a curve: steps to 90 % are read off it
+POINTS, FINE = 24, 144  # points of a curve, which determine the resolution of steps to 90 %
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,18 @@ class Run:
 
     @property
     def key(self) -> str:
-        """What tells runs apart; also a folder's name."""
-        told = json.dumps(asdict(self), sort_keys=True)
-        return f"{self.task}-{self.method}-{self.seed}-{abs(hash_of(told)):x}"
+        """Unique name of the run, also of its folder."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return f"{self.task}-{self.method}-{self.seed}-{abs(hash_of(text)):x}"
 
     @property
     def points(self) -> int:
-        """Evaluations on the way; where arms are done within a few of them, one after each rollout."""
+        """Evaluations during training: one after each rollout for methods that learn within a few of them."""
         return FINE if self.method in ("ulps", "clone") and self.pool == "claim" else POINTS
 
     @property
     def spec(self) -> JobSpec:
-        """As a job would be asked for."""
+        """The spec of a job with this task, method and options."""
         asked = {
             "task": f"MiniGrid-{self.task}-v0",
             "method": self.method,
@@ -58,13 +58,13 @@ class Run:
 
 
 def hash_of(text: str) -> int:
-    """64 bits of sha256."""
+    """The first 64 bits of the SHA-256 of a text."""
 
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def train(run: Run, work: str) -> dict[str, Any]:
-    """One trial, from its checkpoint if it has one; a row of results/methods.jsonl."""
+    """Train one trial, from its checkpoint if there is one; returns its row of results/methods.jsonl."""
     from rewardsmith.methods.base import Setting
     from rewardsmith.tasks import get_task
     from rewardsmith.training.trial import TrialPlan, run_trial
@@ -102,14 +102,14 @@ def train(run: Run, work: str) -> dict[str, Any]:
 
 
 class _Curve:
-    """Points of a trial's curve [steps, success, episodes], kept beside its checkpoint."""
+    """Points of a trial's curve, [steps, success, episodes], stored beside its checkpoint."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "curve.json"
         self.points: list[list[float]] = json.loads(self._path.read_text()) if self._path.exists() else []
 
     def add(self, point: Any) -> None:
-        """Add a point; a resumed trial plays those since its checkpoint again."""
+        """Add a point and drop later ones, which a resumed trial evaluates again."""
         self.points = [p for p in self.points if p[0] < point.steps]
         self.points.append([point.steps, point.evaluation.success, point.evaluation.episodes])
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class _Curve:
 
 
 def _program(spec: JobSpec) -> str:
-    """The method's own program, or what synth answers to the first request, the planner's order hidden from it."""
+    """The method's own program, or the first answer of synth without the planner's order of subgoals."""
     from rewardsmith.agents import roles
     from rewardsmith.agents.registry import open_model
     from rewardsmith.tasks import get_task
@@ -133,11 +133,11 @@ def _program(spec: JobSpec) -> str:
     return outcome.result.source
 
 
-# ---- which trials
+# ---- the list of trials
 
 
 def planned(tasks: Mapping[str, int], arms: Iterable[Arm], seeds: int, tuned: Mapping[str, Any]) -> list[Run]:
-    """Every arm on every task with the same seeds; tasks in turn, so that a stopped run has whole tasks."""
+    """Every arm on every task with the same seeds, task by task, so that a stopped benchmark has whole tasks."""
     return [
         Run(task, arm.name, arm.method, {**arm.options, **tuned.get(arm.name, {})}, SEEDS_FROM + k, steps)
         for task, steps in tasks.items()
@@ -148,7 +148,7 @@ def planned(tasks: Mapping[str, int], arms: Iterable[Arm], seeds: int, tuned: Ma
 
 
 def prolonged(rows: list[dict[str, Any]], tasks: Mapping[str, int], seeds: int) -> list[Run]:
-    """`sparse` for ten times the most steps that CALM needed, where its usual runs are shorter than that."""
+    """Runs of `sparse` for LONG times the steps that CALM needed, if the usual runs are shorter."""
     runs = []
     for task in (t for t in LONG_TASKS if t in tasks):
         needed = [reached(r) for r in rows if r["task"] == task and r["arm"] in CALM_CLAIM and r["pool"] == "claim"]
@@ -159,10 +159,10 @@ def prolonged(rows: list[dict[str, Any]], tasks: Mapping[str, int], seeds: int) 
 
 
 def perform(runs: list[Run], path: Path, work: Path, slots: int, until: float) -> None:
-    """Train what is not in `path` yet, `slots` at a time, starting nothing after `until`; append each row."""
+    """Train the runs that `path` does not contain, `slots` at a time, and append each row; start none after `until`."""
     done = {row["key"] for row in read_rows(path)}
     left = [run for run in runs if run.key not in done]
-    # A fresh interpreter each: a forked one would inherit torch's threads.
+    # A fresh interpreter for each: a forked one would inherit torch's threads.
     with ProcessPoolExecutor(slots, mp_context=get_context("spawn")) as pool:
         open_runs: dict[Any, Run] = {}
         while left or open_runs:
@@ -170,7 +170,7 @@ def perform(runs: list[Run], path: Path, work: Path, slots: int, until: float) -
                 run = left.pop(0)
                 open_runs[pool.submit(train, run, str(work))] = run
             if not open_runs:
-                print(f"time is up; {len(left)} trials are left: the same command goes on", flush=True)
+                print(f"Time is up; {len(left)} trials are missing. Run the same command to continue.", flush=True)
                 return
             finished = next(as_completed(open_runs))
             row = finished.result()
@@ -183,7 +183,7 @@ def perform(runs: list[Run], path: Path, work: Path, slots: int, until: float) -
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Finished trials."""
+    """Rows of the finished trials."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
@@ -191,8 +191,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def tuning_runs(arms: Iterable[Arm]) -> list[Run]:
-    """Three settings per arm, the same tasks and seed for all, on layouts that no claim uses."""
-    # An arm without settings has as many seeds instead.
+    """Three settings per arm, with the same task and seed for all, on layouts that no final evaluation uses."""
+    # An arm without settings trains on three seeds instead.
     return [
         Run(
             task,
@@ -211,7 +211,7 @@ def tuning_runs(arms: Iterable[Arm]) -> list[Run]:
 
 
 def best_settings(rows: list[dict[str, Any]], arms: Iterable[Arm]) -> dict[str, Any]:
-    """The setting of each arm with the largest area, the mean over the tuning tasks."""
+    """For each arm, the setting with the largest mean area over the tuning tasks."""
     chosen = {}
     for arm in arms:
         areas = [[area(r) for r in rows if r["arm"] == f"{arm.name} #{k}"] for k in range(len(arm.grid))]

@@ -1,4 +1,4 @@
-"""results/methods.md, from the rows of the trials."""
+"""The text of results/methods.md, from the rows of the trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .curves import area, reached
 
 
 def table(rows: list[dict[str, Any]], tasks: Iterable[str], arms: Iterable[Arm]) -> str:
-    """results/methods.md."""
+    """The text of results/methods.md."""
     seeds = max((len({r["seed"] for r in rows if r["task"] == t}) for t in tasks), default=0)
     label = "**preliminary** (fewer than 10 seeds)" if preliminary(seeds) else ""
     lines = [
@@ -27,7 +27,8 @@ def table(rows: list[dict[str, Any]], tasks: Iterable[str], arms: Iterable[Arm])
         "bootstrap interval.",
         "- against sparse: the ratio of median steps to 90 %, of the longest sparse runs of the task; `>=`: sparse was "
         "censored.",
-        "- *: oracle-informed (a planner's subgoals, or a stand-in that reads the simulator's truth).", "",
+        "- *: oracle-informed, uses privileged information (a planner's subgoals, or a simulated annotator that reads "
+        "the state).", "",
         "| task | arm | setting | steps | steps to 90 % | against sparse | area | final success % |",
         "|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
@@ -43,7 +44,7 @@ def table(rows: list[dict[str, Any]], tasks: Iterable[str], arms: Iterable[Arm])
 
 
 def _annotators(rows: list[dict[str, Any]]) -> list[str]:
-    """How ONI's annotator kept up, the mean over seeds."""
+    """Speed and accuracy of ONI's annotator, mean over seeds."""
     columns = ("unique_captions", "annotated", "annotated_steps", "latency_p50_s", "latency_p95_s", "model_accuracy")
     return _told(
         "ONI: captions, shares of captions and steps with a label, seconds until a label", "oni", columns, rows
@@ -51,7 +52,7 @@ def _annotators(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _language_models(rows: list[dict[str, Any]]) -> list[str]:
-    """ULPS with its language model, the mean over seeds; the first table has the agent alone."""
+    """Success of ULPS with its language model, mean over seeds; the first table has the policy alone."""
     columns = ("success_with_language_model", "agreement", "language_model_accuracy", "language_model_ece")
     return _told("ULPS: success with the language model, and the language model itself", "ulps", columns, rows)
 

@@ -1,8 +1,8 @@
-"""140 reward programs that language models of three sizes wrote for eight tasks, with the planner's plan hidden.
+"""140 reward programs that language models of three sizes wrote for eight tasks, without the planner's plan.
 
-Each file is TASK.METHOD.NUMBER.py, as the reader took it from the answer. index.jsonl says for each how large the
-model was ("strong", "mid" or "small") and which flaw it was asked to make, null for none. Whether that flaw does harm
-is for measurement to say.
+Each file is named TASK.METHOD.NUMBER.py and contains the program as it was read from the answer. index.jsonl states for
+each program the size of its model ("strong", "mid" or "small"), and the flaw that the model was asked to make, null for
+none. Training measures whether a flaw does harm.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Program:
-    """One program, named TASK.METHOD.NUMBER; `size` is that of the model, `flaw` what it was asked to do wrong."""
+    """One program, named TASK.METHOD.NUMBER, with the size of its model and the flaw that was asked for, if any."""
 
     name: str
     size: str
@@ -39,26 +39,26 @@ class Program:
 
     @property
     def task(self) -> str:
-        """The id of its task."""
+        """The id of the program's task."""
         return self.name.rsplit(".", 2)[0]
 
     @property
     def method(self) -> str:
-        """The method whose functions it defines."""
+        """The name of the method whose functions the program defines."""
         return self.name.rsplit(".", 2)[1]
 
     @property
     def source(self) -> str:
-        """Its text."""
+        """The source text of the program."""
         return (FOLDER / f"{self.name}.py").read_text(encoding="utf-8")
 
     def reward(self) -> TrainingReward:
-        """The reward that a trial is trained with."""
+        """The training reward of the program under its method."""
         return get_method(self.method).reward(self.source)
 
 
 def programs(tasks: Sequence[str] = tuple(STEPS), sizes: Sequence[str] = ("strong", "mid", "small")) -> list[Program]:
-    """Those of `tasks` by models of `sizes`, in the tasks' order."""
+    """The programs for `tasks` by models of `sizes`, in the order of `tasks`."""
     lines = (FOLDER / "index.jsonl").read_text(encoding="utf-8").splitlines()
     found = [Program(**json.loads(line)) for line in lines]
     return sorted((p for p in found if p.task in tasks and p.size in sizes), key=lambda p: tasks.index(p.task))

@@ -1,6 +1,8 @@
-"""Why a greedy policy fails where the stochastic one succeeds: its failed episodes, watched.
+"""Failed episodes of greedy policies whose stochastic versions succeed: how many end in a cycle of states.
 
-.venv/bin/python -m benchmarks.programs.greedy      # writes results/programs-greedy.md
+.venv/bin/python -m benchmarks.programs.greedy
+
+Takes about 3 minutes. Writes results/programs-greedy.md.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ EPISODES = 200
 
 
 class _Keep(Learner):
-    """Keeps the policy that was trained last."""
+    """Keeps a reference to the trained policy."""
 
     policy: Any = None
 
@@ -36,7 +38,7 @@ class _Keep(Learner):
 
 
 def train(program: Program, arm: str) -> tuple[TrialReport, Any]:
-    """One trial: (how it ended, the policy)."""
+    """Train a program with the settings of an arm; returns the trial's report and the policy."""
     task, kept = get_task(program.task), _Keep()
     training = TrainingSpec.model_validate({**ARMS[arm](task.id), "eval_episodes": 50, "final_episodes": 500})
     with tempfile.TemporaryDirectory() as folder:
@@ -47,9 +49,13 @@ def train(program: Program, arm: str) -> tuple[TrialReport, Any]:
 
 
 def watch(task: Task, policy: Any) -> dict[str, float]:
-    """Greedy episodes: how many fail, how many of these end in a cycle of states, and how sure the policy is in it.
+    """Play EPISODES greedy episodes and look for cycles of states in the failed ones.
 
-    length: steps of the cycle, median. first: mean probability of the action taken in the cycle's states.
+    Returns:
+        failed: proportion of episodes that fail.
+        cycling: proportion of the failed episodes that end in a cycle.
+        length: median length of the cycles, in steps; 0 without one.
+        first: mean probability of the greedy action in the states of the cycles; 0 without one.
     """
     batch = task.batch(EPISODES, "select")
     batch.reset(1)
@@ -90,7 +96,7 @@ def _surest(policy: Any, seen: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _cycle(states: NDArray[Any]) -> int:
-    """Steps of the cycle in which a failed episode ends, 0 if it ends in none."""
+    """Length in steps of the cycle in which an episode ends; 0 if it ends in none."""
     for length in range(1, len(states) // 2):
         if (states[-length:] == states[-2 * length : -length]).all():
             return length
@@ -98,7 +104,7 @@ def _cycle(states: NDArray[Any]) -> int:
 
 
 def main() -> None:
-    """Train, watch, write."""
+    """Train and watch each policy, and write the table."""
     lines = [
         "# Failed episodes of greedy policies", "",
         f"Written by `python -m benchmarks.programs.greedy`: {EPISODES} episodes each, one program of a strong model",

@@ -1,6 +1,9 @@
-"""Whether the size of a reward matters: programs whose whole reward, or whose own channel alone, is multiplied.
+"""Success with scaled rewards: the whole reward, or the program's channel alone, times a factor.
 
-.venv/bin/python -m benchmarks.programs.scale --jobs 2      # resumable; writes results/programs-scale.md
+.venv/bin/python -m benchmarks.programs.scale --jobs 2
+
+Takes about 30 seconds per trial and process. Resumable: appends to results/programs-scale.jsonl and rewrites
+results/programs-scale.md.
 """
 
 from __future__ import annotations
@@ -27,13 +30,13 @@ ROWS = RESULTS / "programs-scale.jsonl"
 TASKS = ("MiniGrid-DoorKey-8x8-v0", "MiniGrid-UnlockPickup-v0")
 FACTORS = {"total": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0), "program": (0.2, 0.5, 2.0, 5.0)}
 SEEDS = range(3)
-PROGRAMS = 6  # of each task, the first by strong models
-LONGER = 2  # trials with another weight of the program may take so many times the task's steps
+PROGRAMS = 6  # per task, the first ones by strong models
+LONGER = 2  # trials with a scaled channel have this many times the task's steps
 
 
 @dataclass(frozen=True)
 class Run:
-    """One trial: `factor` times the whole reward ("total"), or times all channels but the environment's ("program")."""
+    """One trial: `factor` times the whole reward ("total"), or times all channels except `env` ("program")."""
 
     program: Program
     part: str
@@ -42,11 +45,11 @@ class Run:
 
     @property
     def key(self) -> tuple[str, str, float, int]:
-        """What tells it from others."""
+        """Unique key of the run among the rows."""
         return self.program.name, self.part, self.factor, self.seed
 
     def reward(self) -> TrainingReward:
-        """The program's reward with other weights."""
+        """The program's reward with the weights multiplied."""
         reward = self.program.reward()
         times = (c.name != "env" or self.part == "total" for c in reward.channels)
         channels = (
@@ -57,7 +60,7 @@ class Run:
 
 @cache
 def _sound(program: str, part: str, factor: float) -> str:
-    """What the check says of the reward with these weights."""
+    """The failed check or the certificate's verdict for the reward with these weights."""
     from rewardsmith.verification.checks import run_checks
 
     run = Run(next(p for p in programs() if p.name == program), part, factor, 0)
@@ -69,7 +72,7 @@ def _sound(program: str, part: str, factor: float) -> str:
 
 
 def train(run: Run) -> dict[str, Any]:
-    """A row of results/programs-scale.jsonl."""
+    """Train one run; returns its row of results/programs-scale.jsonl."""
     task = get_task(run.program.task)
     training = TrainingSpec.model_validate({**default_training(task.id), "eval_episodes": 100, "final_episodes": 300})
     steps = STEPS[task.id] * (LONGER if run.part == "program" else 1)
@@ -93,12 +96,12 @@ def train(run: Run) -> dict[str, Any]:
 
 
 def to_90(row: dict[str, Any]) -> float:
-    """Steps to the first point of the curve at 90 %, infinite where there is none."""
+    """Steps to the first point of the curve at 90 % success; infinite if there is none."""
     return next((float(steps) for steps, success in row["curve"] if success >= 0.9), float("inf"))
 
 
 def write_table() -> None:
-    """Write results/programs-scale.md."""
+    """Write results/programs-scale.md from all rows."""
     found: dict[tuple[str, str, float], list[dict[str, Any]]] = defaultdict(list)
     for row in sorted(rows(ROWS), key=lambda r: r["seed"]):
         found[row["program"], row["part"], row["factor"]].append(row)
@@ -130,7 +133,7 @@ def _cell(trials: list[dict[str, Any]], part: str) -> str:
 
 
 def main() -> None:
-    """Train what is left, then write the table."""
+    """Train the missing runs, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()

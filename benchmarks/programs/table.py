@@ -1,4 +1,4 @@
-"""The table of benchmarks.programs: shares that learn, each program's seeds, predicted difficulty beside learning."""
+"""The tables of benchmarks.programs: trials that learn, rank correlation of predicted difficulty, each program."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_table() -> None:
     lines = [
         "# Rewards that language models wrote, trained", "",
         "Written by `python -m benchmarks.programs table`. 500 episodes of the final policy on unseen layouts.",
-        "`before` has the settings of the version before, see `before` in benchmarks/programs/train.py.", "",
+        "`before` has the earlier default settings, see `before` in benchmarks/programs/train.py.", "",
         *_shares(measured), "", *_correlations(measured, checks), "", *_each(measured, checks),
     ]  # fmt: skip
     (RESULTS / "programs.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -32,7 +32,8 @@ def write_table() -> None:
 def _shares(measured: Rows) -> Iterator[str]:
     yield "## Trials that end at 90 % success"
     yield ""
-    yield "Each cell: stochastic, greedy, of so many trials; one seed each before, up to three with the defaults."
+    yield "Each cell: trials that end at 90 % with the stochastic and with the greedy policy, of all trials. One seed"
+    yield "per program with `before`, up to three with `default`."
     yield ""
     yield "| task | steps | size of the model | before | default |"
     yield "|---|---|---|---|---|"

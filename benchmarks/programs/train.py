@@ -1,10 +1,13 @@
-"""Train programs that language models wrote, with the default settings or others; resumable.
+"""Train programs that language models wrote, with the default settings or the earlier ones.
 
 .venv/bin/python -m benchmarks.programs train --jobs 2                       # one seed of every program
 .venv/bin/python -m benchmarks.programs train --sizes strong --seeds 0 1 2
-.venv/bin/python -m benchmarks.programs train --arm before --sizes strong    # the settings of the version before
+.venv/bin/python -m benchmarks.programs train --arm before --sizes strong    # the earlier default settings
 .venv/bin/python -m benchmarks.programs check                                # verdicts and predicted difficulty
 .venv/bin/python -m benchmarks.programs table                                # writes results/programs.md
+
+A trial takes 10 seconds to 2 minutes, all recorded ones 2 hours of one process. Resumable: appends to
+results/programs.jsonl and results/programs-checks.jsonl.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from sandbox.client import HostError
 RESULTS = Path(__file__).parents[1] / "results"
 ROWS = RESULTS / "programs.jsonl"
 CHECKS = RESULTS / "programs-checks.jsonl"
-LAYOUTS = 4  # that each check looks at
+LAYOUTS = 4  # per check
 
 _ONE_ROOM = {"learning_rate": 7e-4, "entropy": 0.003, "normalize_advantage": False, "hidden": (64, 64)}
 _ROOMS = {
@@ -44,7 +47,7 @@ _BEFORE = {
 
 
 def before(task: str) -> dict[str, Any]:
-    """The settings that were fitted to `synth`'s rewards: entropy bonus of a fixed size, rewards as they are paid."""
+    """The earlier default settings: a constant entropy coefficient, rewards without normalisation."""
     return {**_BEFORE, **(_ONE_ROOM if task.startswith("MiniGrid-DoorKey-8x8") else _ROOMS)}
 
 
@@ -53,7 +56,7 @@ ARMS: dict[str, Callable[[str], dict[str, Any]]] = {"default": default_training,
 
 @dataclass(frozen=True)
 class Run:
-    """One trial to be made."""
+    """One trial: a program, the arm with its settings, and a seed."""
 
     arm: str
     program: Program
@@ -61,12 +64,12 @@ class Run:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells it from others."""
+        """Unique key of the trial among the rows."""
         return self.arm, self.program.name, self.seed
 
 
 def train(run: Run) -> dict[str, Any]:
-    """Train a program for its task's steps; a row of results/programs.jsonl."""
+    """Train a program for its task's number of steps; returns its row of results/programs.jsonl."""
     task = get_task(run.program.task)
     few = {"eval_episodes": 100, "final_episodes": 500}
     training = TrainingSpec.model_validate({**ARMS[run.arm](task.id), **few})
@@ -92,7 +95,7 @@ def train(run: Run) -> dict[str, Any]:
 
 
 def check(program: Program) -> dict[str, Any]:
-    """Verdict and predicted difficulty of a program; a row of results/programs-checks.jsonl."""
+    """Check a program; returns its row of results/programs-checks.jsonl."""
     from rewardsmith.verification.checks import Proof, run_checks
 
     task = get_task(program.task)
@@ -104,12 +107,12 @@ def check(program: Program) -> dict[str, Any]:
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """What has been measured so far."""
+    """The rows of a results file; empty if it does not exist."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 def measure(work: Callable[[Any], dict[str, Any]], asked: Iterable[Any], path: Path, jobs: int) -> None:
-    """Do what is left of `asked`, `jobs` at once, and append a row for each as soon as it is there."""
+    """Apply `work` to each of `asked` in `jobs` processes, and append each row to `path` when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         running = [pool.submit(work, one) for one in asked]
@@ -121,7 +124,7 @@ def measure(work: Callable[[Any], dict[str, Any]], asked: Iterable[Any], path: P
 
 
 def main() -> None:
-    """Train, check, or write the table."""
+    """Parse the command line; train or check the missing programs, then write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["train", "check", "table"])
     parser.add_argument("--tasks", nargs="*", default=list(STEPS), choices=list(STEPS), metavar="TASK")

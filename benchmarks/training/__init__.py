@@ -1,6 +1,9 @@
-"""How fast training is, each figure beside what it is compared with, by turns in one run. Writes results/training.md.
+"""Speed and success of training; each figure is measured by turns with the one it is compared with.
 
 .venv/bin/python -m benchmarks.training [engine ppo same pair start settings race hard variables]
+
+Runs the named parts (default: all, about one hour); benchmarks/README.md describes them and states their durations.
+Writes results/training/PART.md for each part and joins all of them in results/training.md.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ TASK = "MiniGrid-DoorKey-8x8-v0"
 RESULTS = Path(__file__).parents[1] / "results"
 RUNS = 5
 
-# 20 lines that pay on nearly every step; a trained policy solves DoorKey by it.
+# 20 lines that pay on nearly every step; a policy trained on them solves DoorKey.
 REWARD = """
 def reward(prev, action, state, memory):
     total = 1.0 if state.solved else 0.0
@@ -50,7 +53,7 @@ def reward(prev, action, state, memory):
 
 
 def by_turns(works: dict[str, Callable[[], float]], runs: int = RUNS) -> dict[str, list[float]]:
-    """What each returns, measured by turns after one round that is not counted."""
+    """By name, the values of `runs` calls of each function, called by turns; a first round is not counted."""
     found: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(runs + 1):
         for name, work in works.items():
@@ -61,23 +64,23 @@ def by_turns(works: dict[str, Callable[[], float]], runs: int = RUNS) -> dict[st
 
 
 def medians(found: dict[str, list[float]]) -> dict[str, float]:
-    """The middle of each."""
+    """The median of each list of values."""
     return {name: statistics.median(values) for name, values in found.items()}
 
 
 class Clock:
-    """Steps per second of the median rollout with its update; start-up, evaluations, checkpoints are other figures."""
+    """Steps per second of the median rollout with its update, without start-up, evaluations and checkpoints."""
 
     def __init__(self) -> None:
         self._marks: list[tuple[float, int]] = []
 
     def beat(self, steps: int) -> None:
-        """One rollout has been learned from."""
+        """Note the time at which the policy has been updated on one rollout."""
         self._marks.append((time.perf_counter(), steps))
 
     @property
     def speed(self) -> float:
-        """Steps per second."""
+        """Steps per second of the median rollout."""
         return statistics.median((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(self._marks))
 
 
@@ -85,7 +88,7 @@ def trial(
     reward: TrainingReward, steps: int, *, seed: int = 1, task: Task | None = None, learners: Any = None,
     beat: Callable[[int], None] = lambda _: None, **settings: Any,
 ) -> TrialReport:  # fmt: skip
-    """One trial with the task's own settings, `settings` changed; evaluations not worth mentioning unless asked for."""
+    """Train one trial with the task's default settings and `settings`; evaluations have 10 episodes by default."""
     played = task or get_task(TASK)
     few = {"eval_episodes": 10, "final_episodes": 10}
     training = TrainingSpec.model_validate({**default_training(played.id), **few, **settings})
@@ -96,7 +99,7 @@ def trial(
 
 
 def free(source: str) -> TrainingReward:
-    """A program's training reward under `free`."""
+    """The training reward of a program under the method `free`."""
     from rewardsmith.methods import get_method
 
     return get_method("free").reward(source)

@@ -16,7 +16,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Measure the named parts (all by default) and write them, keeping what other runs wrote of the rest."""
+    """Measure the named parts (default: all) and write them; the files of other parts are kept."""
     parser = argparse.ArgumentParser(
         description=benchmarks.training.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -27,7 +27,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in options.parts:
         text = ""
-        for line in PARTS[name]():  # long parts yield their rows as they come, so that a stopped one leaves some
+        for line in PARTS[name]():  # long parts yield rows one by one, so that a stopped one leaves some
             text += f"{line}\n"
             print(line, flush=True)
             (folder / f"{name}.md").write_text(text)

@@ -1,4 +1,4 @@
-"""Whether the compiled engine changes learning: the same trial over MiniGrid itself, compared bit for bit."""
+"""The same trial on the compiled engine and on MiniGrid itself, compared bit for bit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOSSES = ("train/loss", "train/policy_gradient_loss", "train/value_loss", "train
 
 
 class _Real(CompiledTask):
-    """The same task, stepped and observed by MiniGrid itself."""
+    """A task of the compiled engine that MiniGrid itself steps and observes."""
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         return self.real_batch(num_envs, pool)
@@ -43,7 +43,7 @@ class _Record(Learner):
 
 
 def same() -> list[str]:
-    """Actions, rewards, states, observations, advantages and losses of every rollout."""
+    """Train on both engines and compare the rollouts; returns lines of results/training/same.md."""
     lines = [
         f"## Learning on the engine and on MiniGrid itself, DoorKey-8x8, {STEPS:,} steps", "",
         "Compared after each rollout: actions, rewards, states, observations, composed reward, advantages, losses.", "",

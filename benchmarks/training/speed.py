@@ -30,7 +30,7 @@ def _speed_of(work: Callable[[], int]) -> Callable[[], float]:
 
 
 def engine() -> list[str]:
-    """256 compiled environments with observations, beside one of MiniGrid's own."""
+    """Steps per second of 256 compiled environments and of one MiniGrid environment; returns lines."""
     envs, steps = 256, 2_000
     task = get_task(TASK)
     batch = task.batch(envs, "train")
@@ -77,11 +77,11 @@ def engine() -> list[str]:
 def ours(
     num_envs: int, reward: TrainingReward, cells: str, rollouts: int = 16, batch_size: int = 1024
 ) -> Callable[[], float]:
-    """The speed of a trial."""
+    """A function that trains a trial and returns its speed in steps per second."""
 
     def work() -> float:
         clock = Clock()
-        same = {"hidden": (64, 64), "epochs": 4, "cells": cells, "batch_size": batch_size}  # as SB3 has it beside
+        same = {"hidden": (64, 64), "epochs": 4, "cells": cells, "batch_size": batch_size}  # as in the DummyVecEnv row
         trial(reward, rollouts * 64 * num_envs, beat=clock.beat, num_envs=num_envs, **same)
         return clock.speed
 
@@ -92,7 +92,7 @@ COUNTING = "64 environments, one-hot cells, beside a process that only counts"
 
 
 def ppo() -> list[str]:
-    """Training steps per second, and what scoring costs."""
+    """Training steps per second of PPO, with and without scoring in the sandbox; returns lines."""
     found = by_turns({
         "64 environments, one-hot cells": ours(64, SPARSE, "one-hot"),
         "the same, 20-line reward in the sandbox": ours(64, free(REWARD), "one-hot"),
@@ -140,7 +140,7 @@ def _beside_counting(work: Callable[[], float]) -> Callable[[], float]:
 
 
 def pair() -> list[str]:
-    """Two trials at once on two cores beside one alone."""
+    """Throughput of two trials at once on two cores against one alone; returns lines."""
     command = [sys.executable, "-m", "benchmarks.trial", "--task", TASK, "--sparse", "--steps", "150000"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -152,7 +152,9 @@ def pair() -> list[str]:
             ]
             codes = [process.wait() for process in running]
             if any(codes):
-                raise SystemExit("a trial failed")
+                raise SystemExit(
+                    "A trial failed; run `python -m benchmarks.trial` with the same options to see its error."
+                )
             return 150_000 * count
 
         return work
@@ -180,7 +182,7 @@ def _spin(count: int) -> Callable[[], float]:
 
 
 def settings() -> list[str]:
-    """Training steps per second with the default settings and with the earlier ones, on two tasks."""
+    """Training steps per second with the default settings and with the earlier ones, on two tasks; returns lines."""
     lines = [
         "## The default settings and the earlier ones, one torch thread", "",
         "Of the median rollout with its update, sparse reward; medians of five by turns.", "",

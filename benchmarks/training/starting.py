@@ -1,4 +1,4 @@
-"""From a claim to the first training step, and what a trial holds in memory: read off real `rewardsmith run`s."""
+"""Time from a claimed item to the first training step, and memory of a trial, in runs of `rewardsmith train`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.training import RUNS, TASK
 
-# Put first on PYTHONPATH: notes when a trial is claimed, when it makes its first step, what it holds 100 steps later.
+# A sitecustomize that notes when a trial is claimed, when it makes its first step, and its memory at step 100.
 TRACE = """
 import importlib.abc, importlib.util, os, sys, time
 
@@ -61,7 +61,7 @@ sys.meta_path.insert(0, Hook())
 
 
 def start() -> list[str]:
-    """Seconds and megabytes, forked from the warm parent and in fresh interpreters."""
+    """Seconds and megabytes of trials forked from the warm parent and in fresh interpreters; returns lines."""
     rows = {"forked": _runs("cpu"), "fresh": _runs("auto")}
     lines = [
         "## Starting a trial, DoorKey-8x8", "",
@@ -76,12 +76,12 @@ def start() -> list[str]:
             f"{statistics.median(unique):.0f} |"
         )
     firsts = rows["forked"][0]
-    return [*lines, "", f"`rewardsmith run`, from the command to the baseline's first step: median "
+    return [*lines, "", f"`rewardsmith train`, from the command to the baseline's first step: median "
                         f"{statistics.median(firsts):.2f} s, slowest {max(firsts):.2f} s."]  # fmt: skip
 
 
 def _runs(device: str) -> tuple[list[float], list[float], list[float], list[float]]:
-    """(command to first step, claims to first steps, resident, unique) of several runs."""
+    """(s from command to first step, s from claim to first step, resident MB, unique MB) over RUNS runs."""
     firsts, waits, resident, unique = [], [], [], []
     for turn in range(RUNS + 1):
         with tempfile.TemporaryDirectory() as folder:

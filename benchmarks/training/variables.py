@@ -1,4 +1,4 @@
-"""The sparse baseline on tasks of named variables, with rewards as they are and with rewards on a running scale."""
+"""The sparse baseline on tasks of named variables, with unscaled rewards and with `normalize_reward`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SEEDS = range(3)
 
 
 def scale() -> Iterator[str]:
-    """Success of the sparse baseline over a trial, three seeds, `normalize_reward` off and on."""
+    """Success of the sparse baseline, three seeds, with `normalize_reward` off and on; yields lines."""
     yield from (
-        "## The sparse baseline on tasks of named variables, rewards as they are and on a running scale", "",
-        "The task's default settings but for `normalize_reward`. The curve: success in % of 50 episodes per",
+        "## The sparse baseline on tasks of named variables, with unscaled rewards and with `normalize_reward`", "",
+        "The task's default settings except for `normalize_reward`. The curve: success in % of 50 episodes per",
         "point, evenly spaced. The last two columns: 200 episodes of the final policy.", "",
         "| task | steps | normalize_reward | seed | curve | stochastic, % | greedy, % |", "|" + "---|" * 7,
     )  # fmt: skip

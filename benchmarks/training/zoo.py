@@ -1,4 +1,4 @@
-"""What training is compared with: SB3's PPO over MiniGrid's own environments."""
+"""The references that training is compared with: SB3's PPO on MiniGrid's own environments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.training import TASK
 
 
 class _Flat(gym.ObservationWrapper):
-    """The policy input of our engine, made from MiniGrid's own observation."""
+    """MiniGrid's observation in the form of the compiled engine's policy input."""
 
     def __init__(self, env: gym.Env) -> None:
         super().__init__(env)
@@ -33,7 +33,7 @@ class _Flat(gym.ObservationWrapper):
 
 
 class Paid(gym.Wrapper):
-    """DoorKey paid by benchmarks.training.REWARD besides its own reward, written straight into the environment."""
+    """DoorKey with benchmarks.training.REWARD added to its own reward, computed on the environment's objects."""
 
     def reset(self, **kwargs: Any) -> Any:
         found = self.env.reset(**kwargs)
@@ -70,7 +70,7 @@ class Paid(gym.Wrapper):
 
 
 def batch_of_ours(num_envs: int, steps: int) -> Callable[[], int]:
-    """SB3's PPO with our batch sizes and network over a DummyVecEnv of MiniGrid's own environments."""
+    """A function that trains SB3's PPO on a DummyVecEnv of MiniGrid with the trial's batch sizes and network."""
     env = DummyVecEnv([lambda: _Flat(gym.make(TASK)) for _ in range(num_envs)])
 
     def work() -> int:
@@ -93,7 +93,7 @@ def zoo_model(envs: DummyVecEnv, seed: int) -> PPO:
 
 
 def zoo(steps: int) -> Callable[[], int]:
-    """Training by them."""
+    """A function that trains with the RL-Zoo's settings and returns the number of steps."""
     env = DummyVecEnv([lambda: FlatObsWrapper(gym.make(TASK)) for _ in range(8)])
 
     def work() -> int:
@@ -104,7 +104,7 @@ def zoo(steps: int) -> Callable[[], int]:
 
 
 def paid_envs() -> DummyVecEnv:
-    """The RL-Zoo's eight environments, with the reward."""
+    """The RL-Zoo's eight environments with the designed reward added."""
     return DummyVecEnv([lambda: FlatObsWrapper(Paid(gym.make(TASK))) for _ in range(8)])
 
 

@@ -1,13 +1,13 @@
-"""Which training settings learn best from rewards of many authors: a study with Optuna, resumable.
+"""A search for training settings with Optuna, over rewards by several authors.
 
 .venv/bin/pip install optuna
-.venv/bin/python -m benchmarks.tuning study --trials 20     # may run in several processes at once, and again
+.venv/bin/python -m benchmarks.tuning study --trials 20     # resumable; several processes may run it at once
 .venv/bin/python -m benchmarks.tuning table                 # writes results/tuning.md
 
-One trial of the study trains every case below once with the same settings. Its value is the mean over the cases of 0.75
-times the area under the curve of success and 0.25 times the success of the greedy policy at the end. Settings
-that would train slower than 4 epochs of batches of 1,024 are not proposed, see `UPDATES`. What the study finds is
-confirmed on programs and tasks that no case is made of (`python -m benchmarks.programs`).
+Takes hours; trials are stored in results/tuning.journal. One trial of the study trains each of CASES once with the same
+settings. Its value is the mean over the cases of 0.75 times the area under the success curve plus 0.25 times the final
+success of the greedy policy. Settings that train slower than 4 epochs of batches of 1,024 are not proposed, see
+UPDATES. `python -m benchmarks.programs` confirms the result on other programs and tasks.
 """
 
 from __future__ import annotations
@@ -46,14 +46,20 @@ def potential(state, memory):
 
 @dataclass(frozen=True)
 class Case:
-    """A reward on a task and a budget of environment steps. `reward`: a program's name, or who wrote it."""
+    """A reward on a task, trained for a number of environment steps.
+
+    Attributes:
+        task: id of the task.
+        reward: "sparse", "hand", "synth", "potential", or the name of a program of benchmarks/programs.
+        steps: environment steps of the trial.
+    """
 
     task: str
     reward: str
     steps: int
 
     def training_reward(self) -> TrainingReward:
-        """What is trained."""
+        """The reward in the form that a trial takes."""
         task, hand = get_task(self.task), get_method("hand")
         if self.reward == "sparse":
             return SPARSE
@@ -84,11 +90,11 @@ CASES = (
 )
 
 UPDATES = {"4 x 1024": (4, 1024), "3 x 512": (3, 512), "2 x 512": (2, 512), "2 x 256": (2, 256)}
-"""Epochs and sizes of batches. One update of 1,024 steps takes about as long as two of 256: most is overhead."""
+"""(epochs, batch size) by name. One update on 1,024 steps takes about as long as two on 256: most is overhead."""
 
 
 def train(case: Case, settings: dict[str, Any], seed: int) -> dict[str, float]:
-    """Area under the curve of success and success at the end, stochastic and greedy, each in [0, 1]."""
+    """Train a case; returns the area under its success curve and its final success, both policies, in [0, 1]."""
     training = TrainingSpec.model_validate({**settings, "eval_episodes": 100, "final_episodes": 300})
     curve: list[float] = []
 

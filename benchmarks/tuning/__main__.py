@@ -13,7 +13,7 @@ from benchmarks.tuning import CASES, UPDATES, train
 RESULTS = Path(__file__).parents[1] / "results"
 JOURNAL = RESULTS / "tuning.journal"
 HIDDEN = {"64, 64": (64, 64), "128, 64": (128, 64)}
-# Where the study begins: the settings of one-room and of several-room grids so far, and three chosen by hand.
+# The first trials: the earlier defaults for grids of one room and of several rooms, and three settings chosen by hand.
 FIRST: tuple[dict[str, Any], ...] = (
     {"rate": 7e-4, "updates": "4 x 1024", "gamma": 0.99, "gae_lambda": 0.95, "entropy": 0.003, "hidden": "64, 64",
      "rollout_steps": 64, "clip_range": 0.2, "schedule": "constant"},
@@ -29,7 +29,7 @@ FIRST: tuple[dict[str, Any], ...] = (
 
 
 def settings_of(trial: Any) -> dict[str, Any]:
-    """What a trial of the study proposes, as settings of training."""
+    """The training settings that a trial of the study proposes."""
     epochs, batch = UPDATES[trial.suggest_categorical("updates", list(UPDATES))]
     return {
         "normalize_advantage": True,
@@ -48,7 +48,7 @@ def settings_of(trial: Any) -> dict[str, Any]:
 
 
 def objective(trial: Any) -> float:
-    """Mean over the cases; cases' results are kept as attributes, and a trial far behind the others is left."""
+    """Mean value over the cases; stores each result as an attribute, and is pruned if far below other trials."""
     import optuna
 
     settings = settings_of(trial)
@@ -64,7 +64,7 @@ def objective(trial: Any) -> float:
 
 
 def open_study() -> Any:
-    """The study in the journal, begun if there is none."""
+    """The study in the journal; a new one starts with the settings FIRST."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -81,7 +81,7 @@ def open_study() -> Any:
 
 
 def table() -> None:
-    """Write results/tuning.md."""
+    """Write results/tuning.md from the completed trials."""
     trials = [t for t in open_study().get_trials() if t.value is not None and t.state.name == "COMPLETE"]
     best = sorted(trials, key=lambda t: -t.value)
     names = list(best[0].params) if best else []
@@ -98,7 +98,7 @@ def table() -> None:
 
 
 def main() -> None:
-    """Run trials of the study, or write what they found."""
+    """Run trials of the study, then write the table."""
     parser = argparse.ArgumentParser(
         description=benchmarks.tuning.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

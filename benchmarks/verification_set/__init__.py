@@ -1,9 +1,9 @@
-"""Labelled rewards for five tasks: what a check before training should reject, and what it should let through.
+"""Labelled rewards for five tasks: those that the checks before training should reject, and those they should accept.
 
-`entries()` lists them. About half were written by hand before the checks' code had been read (blind_keys.py,
-blind_lava.py), the rest are drawn from families of good rewards and from mutations of these (families.py). A third of
-each task, chosen by hash, is held out: no check may be changed by looking at it. Labels are computed by label.py with
-an implementation that shares no code with the product (exact.py).
+`entries()` returns them. About half were written by hand by an author who had not read the checks (blind_keys.py,
+blind_lava.py); the others are drawn from families of good rewards and from their mutations (families.py). A third of
+each task, chosen by hash, is held out: no check may be adjusted to it. label.py computes the labels with an
+implementation that shares no code with rewardsmith (exact.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SCALES = {
     "MiniGrid-DoorKey-16x16-v0": 0.4,
     "MiniGrid-LavaCrossingS9N2-v0": 1.0,
 }
-"""Task -> the SCALE of programs written by hand."""
+"""The value of SCALE in the programs written by hand, by task."""
 TASKS = tuple(SCALES)
 TARGET_CAN_GO = ("MiniGrid-UnlockPickup-v0",)
 GOOD_PER_STYLE = {True: 2, False: 3}  # with and without keys
@@ -34,7 +34,15 @@ GOOD_PER_STYLE = {True: 2, False: 3}  # with and without keys
 
 @dataclass(frozen=True)
 class Entry:
-    """One reward of the set: `category` is what its author believed, `origin` is blind, family or mutant."""
+    """One reward of the set.
+
+    Attributes:
+        task: id of the task.
+        name: name within the task.
+        category: the author's opinion: "good", or a kind of flaw.
+        origin: "blind", "family" or "mutant".
+        source: text of the program.
+    """
 
     task: str
     name: str
@@ -44,22 +52,22 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """Unique within the set."""
+        """Unique key of the reward within the set."""
         return f"{self.task} {self.name}"
 
     @property
     def held_out(self) -> bool:
-        """Whether it belongs to the third that no check is adjusted to."""
+        """Whether the reward belongs to the third that no check is adjusted to."""
         return int(hashlib.sha256(self.key.encode()).hexdigest(), 16) % 3 == 0
 
 
 def entries(task: str | None = None) -> list[Entry]:
-    """All rewards, or those of one task; always the same."""
+    """All rewards, or those of one task; the same on every call."""
     return [entry for name in TASKS if task in (None, name) for entry in _of(name)]
 
 
 def labels() -> dict[str, dict[str, Any]]:
-    """Entry key -> its computed label, as written by label.py; empty before that."""
+    """The rows of labels.json by key of the entry; empty before label.py has run."""
     return json.loads(LABELS.read_text(encoding="utf-8")) if LABELS.exists() else {}
 
 

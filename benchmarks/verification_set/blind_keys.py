@@ -1,7 +1,7 @@
-"""Rewards for tasks with a key and a door, written by hand before their author had read how the checks decide.
+"""Rewards for tasks with a key and a door, written by hand by an author who had not read the checks.
 
-`PROGRAMS` maps a name to (category as its author saw it, text). A line `SCALE = ...` is set per task. They differ in
-style on purpose, as answers of models do. The label that counts is computed: see labels.py.
+`PROGRAMS` maps a name to (category in the author's opinion, source). The line `SCALE = ...` is replaced per task.
+Styles differ on purpose, as answers of models do. label.py computes the labels.
 """
 
 from __future__ import annotations
@@ -207,14 +207,14 @@ def reward(prev, action, state, memory):
         "success": W.success if state.solved else 0.0,
     }
 '''),
-    "every_pickup": ("pick/drop farm", """
+    "every_pickup": ("pick/drop exploit", """
 SCALE = 1.0
 
 def reward(prev, action, state, memory):
     picked = prev.carrying is None and state.carrying is not None
     return {"pickup": 0.5 * SCALE if picked else 0.0, "success": 1.0 if state.solved else 0.0}
 """),
-    "small_every_pickup": ("pick/drop farm", """
+    "small_every_pickup": ("pick/drop exploit", """
 SCALE = 1.0
 
 def reward(prev, action, state, memory):
@@ -236,7 +236,7 @@ def reward(prev, action, state, memory):
     near = abs(key.x - state.agent.x) + abs(key.y - state.agent.y) <= 1
     return {"near": 0.1 * SCALE if near else 0.0, "goal": 1.0 if state.solved else 0.0}
 """),
-    "only_closer": ("oscillation farm", """
+    "only_closer": ("oscillation exploit", """
 SCALE = 1.0
 
 def reward(prev, action, state, memory):
@@ -253,7 +253,7 @@ def reward(prev, action, state, memory):
     opened = sum(1 for o in state.objects if o.kind == "door" and o.state == "open")
     return {"door": 0.1 * SCALE * opened, "finish": 5.0 if state.solved else 0.0}
 """),
-    "opening": ("pick/drop farm", """
+    "opening": ("pick/drop exploit", """
 SCALE = 1.0
 
 def reward(prev, action, state, memory):

@@ -1,4 +1,4 @@
-"""Rewards for crossing lava, written by hand before their author had read how the checks decide (see blind_keys.py)."""
+"""Rewards for crossing lava, written by hand by an author who had not read the checks (see blind_keys.py)."""
 
 from __future__ import annotations
 
@@ -115,14 +115,14 @@ def reward(prev, action, state, memory):
 def reward(prev, action, state, memory):
     return {"alive": 0.05 if state.event != "died" else -1.0, "success": 1.0 if state.solved else 0.0}
 """),
-    "warmer": ("oscillation farm", """
+    "warmer": ("oscillation exploit", """
 def reward(prev, action, state, memory):
     g = state.objects[0]
     was = abs(g.x - prev.agent.x) + abs(g.y - prev.agent.y)
     now = abs(g.x - state.agent.x) + abs(g.y - state.agent.y)
     return (0.1 if now < was else 0.0) + (1.0 if state.solved else 0.0)
 """),
-    "warmer_and_colder": ("oscillation farm", """
+    "warmer_and_colder": ("oscillation exploit", """
 def reward(prev, action, state, memory):
     g = state.objects[0]
     was = abs(g.x - prev.agent.x) + abs(g.y - prev.agent.y)

@@ -1,7 +1,7 @@
-"""The exact optimum of a reward by a second implementation: the real MiniGrid, plain Python, textbook value iteration.
+"""The exact optimum of a reward by an independent implementation: MiniGrid, plain Python, value iteration.
 
-Nothing of rewardsmith is imported: no compiled engine, no state rows, no sandbox, no composition. States are put into
-one real MiniGrid environment and stepped by it; programs are called as Python functions with views built here.
+The module imports nothing of rewardsmith: no compiled engine, state rows, sandbox or composition. It puts states into
+one MiniGrid environment, which steps them, and calls programs as Python functions with views built here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ENDED = -1
 
 
 class TooMany(Exception):
-    """More (state, memory) pairs than were allowed."""
+    """The reward has more pairs of state and memory than allowed."""
 
 
 class Thing:
@@ -64,7 +64,7 @@ class View:
         self.event, self.event_object, self.solved = "none", None, False
 
     def after(self, event: str, about: int | None, solved: bool) -> View:
-        """The same state, reached by an event about object `about`."""
+        """The same state, reached by an event with the object of id `about`."""
         same = object.__new__(View)
         for name in View.__slots__:
             setattr(same, name, getattr(self, name))
@@ -80,7 +80,7 @@ class View:
     max_steps = property(lambda self: self._grid.max_steps)
 
     def walk_to(self, x: int, y: int) -> int:
-        """Breadth-first through cells that can be entered; the last cell may hold anything."""
+        """Steps of a breadth-first search to a cell, -1 without a way; the last cell may hold any object."""
         if self._walks is None:
             self._walks = self._walk()
         return self._walks.get((x, y), -1)
@@ -128,7 +128,7 @@ class Grid:
         return np.array(found)
 
     def key(self) -> tuple[Any, ...]:
-        """Everything that the dynamics read, but the step count."""
+        """All values that the dynamics read, except the step count."""
         env = self.env
         x, y = env.agent_pos
         parts: list[Any] = [int(x), int(y), int(env.agent_dir)]
@@ -162,7 +162,7 @@ class Grid:
                 env.grid.set(*place, thing)
 
     def step(self, action: int) -> tuple[bool, bool, str, int | None]:
-        """(over, solved, event, id of the object it was about)."""
+        """Step the environment; returns (over, solved, event, id of the event's object or None)."""
         env = self.env
         before, held, front = tuple(env.agent_pos), env.carrying, env.grid.get(*env.front_pos)
         was = (front.is_open, front.is_locked) if getattr(front, "type", "") == "door" else None
@@ -219,7 +219,7 @@ class World:
 
 
 def enumerate_world(grid: Grid, most: int) -> World:
-    """Breadth-first from the layout's start. Raises TooMany."""
+    """Enumerate all states breadth-first from the layout's start. Raises TooMany beyond `most` states."""
     start = grid.key()
     number, keys = {start: 0}, [start]
     views, moves = [View(grid)], []
@@ -297,7 +297,7 @@ def _sum(value: Any) -> float:
 
 
 def optimum(model: Model, gamma: float, pay: float, *, success: bool) -> np.ndarray:
-    """V* of every pair, successes paid `pay` besides; without transitions that succeed if told so."""
+    """V* of every pair with the success reward `pay`; if not `success`, without the transitions that succeed."""
     allowed = np.ones(model.success.shape, bool) if success else ~model.success
     reward = model.extra + pay * model.success
     return _sweeps(model.successor, reward, allowed, gamma, 1e-12)
@@ -325,7 +325,7 @@ def _sweeps(successor, reward, allowed, gamma, tolerance):
 
 
 def solves(model: Model, gamma: float, pay: float) -> str:
-    """ "yes" where every optimal policy succeeds from the start, "tie" where some does, else "no"."""
+    """ "yes" if every optimal policy succeeds from the start, "tie" if some do, else "no"."""
     best = optimum(model, gamma, pay, success=True)
     without = optimum(model, gamma, pay, success=False)
     slack = 1e-8 * (1.0 + float(np.abs(best).max()))

@@ -1,7 +1,7 @@
 """Good rewards in several styles with drawn weights, and mutants of them that fail in one known way.
 
 A program is a few parts (lines of its body, and the functions they need). A mutant replaces or adds one part. Weights
-are drawn so that some mutants are harmless: what a program is worth is computed (label.py), not believed.
+are drawn so that some mutants are harmless: label.py computes the label of each program.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def wanted(s):
     return locked[0] if s.carrying is not None else next(o for o in s.objects if o.kind == "key")
 """
 SURE, UNSURE = "next(o for o in s.objects if o.target)", "next((o for o in s.objects if o.target), s.objects[0])"
-"""What fails once the target is gone (a box that was opened is), and what then looks at something else."""
+"""Expressions for the target. The first fails once an opened box is gone; the second then takes another object."""
 WANTED_GOAL = "def wanted(s):\n    return next(o for o in s.objects if o.target)\n"
 STAGE = """\
 def stage(s):
@@ -34,14 +34,14 @@ EVENTS = {"key": "state.event == 'picked_up' and state.event_object.kind == 'key
 
 @dataclass(frozen=True)
 class Part:
-    """Lines of a body that write into `parts`, and the texts of functions they call."""
+    """Lines of a body that write into `parts`, and the source of the functions that they call."""
 
     lines: str
     needs: tuple[str, ...] = ()
 
 
 def program(parts: list[Part], potential: Part | None = None) -> str:
-    """The text of a program; `potential`'s lines are the body of potential()."""
+    """The source of a program; the lines of `potential` are the body of potential()."""
     used = [*parts, *([potential] if potential else [])]
     functions = list(dict.fromkeys(need for part in used for need in part.needs))
     text = 'USES = ["walk_distance"]\n' if any("walk_distance" in part.lines for part in used) else ""
@@ -59,23 +59,23 @@ def _indented(text: str) -> str:
 
 
 def success(weight: float) -> Part:
-    """Pays success."""
+    """A part that pays for success."""
     return Part(f'parts["success"] = {weight} if state.solved else 0.0')
 
 
 def milestones(weights: dict[str, float]) -> list[Part]:
-    """Pays each milestone of EVENTS once an episode."""
+    """Parts that pay for each milestone of EVENTS once per episode."""
     return [Part(LATCH.format(when=EVENTS[name], name=name, weight=weight)) for name, weight in weights.items()]
 
 
 def approach(weight: float, wanted: str) -> Part:
-    """Pays the plain difference of the distance to what is wanted before the step."""
+    """A part that pays the decrease in distance to the object that was wanted before the step."""
     lines = f'w = wanted(prev)\nparts["approach"] = {weight} * (gap(prev, w) - gap(state, w))'
     return Part(lines, (GAP, wanted))
 
 
 def record(weight: float, wanted: str) -> Part:
-    """Pays new least distances to what is wanted, each once."""
+    """A part that pays each new smallest distance to the wanted object once."""
     lines = f"""\
 w = wanted(state)
 best = memory.get("best", (-1, 99))
@@ -92,23 +92,23 @@ GOOD_KEY: tuple[str, ...] = (
     "milestones", "approach", "walk", "negative walk", "stages", "tidy", "hurry", "both", "record", "plain",
 )  # fmt: skip
 CAREFUL: tuple[str, ...] = ("approach", "walk", "negative walk", "both", "record")
-"""Styles that look at the target; those of GOOD_KEY fail where it can be destroyed."""
+"""Styles that read the target, made safe for tasks in which it can be destroyed."""
 GOOD_LAVA: tuple[str, ...] = ("approach", "walk", "negative walk", "tidy", "hurry", "record", "plain", "fear")
 
 
 def good(style: str, draw: random.Random, keys: bool) -> str:
-    """A reward of one style whose optimum should solve; `keys`: whether the task has a key and a door."""
+    """A reward of one style whose optimum should solve the task; `keys`: whether it has a key and a door."""
     parts, potential = ingredients(style, draw, keys)
     return program(parts, potential)
 
 
 def careful(style: str, draw: random.Random) -> str:
-    """As `good`, for tasks whose target can be destroyed."""
+    """A good reward of one style for tasks whose target can be destroyed."""
     return good(style, draw, True).replace(SURE, UNSURE)
 
 
 def ingredients(style: str, draw: random.Random, keys: bool) -> tuple[list[Part], Part | None]:
-    """The parts of a good reward."""
+    """The parts and the potential of a good reward of one style."""
     wanted, bonus, small = (WANTED_KEY if keys else WANTED_GOAL), _between(draw, 1, 5), _between(draw, 0.01, 0.1)
     steps = milestones({"key": _between(draw, 0.05, 0.5), "door": _between(draw, 0.1, 0.8)}) if keys else []
     stages = Part(f"return {_between(draw, 0.1, 0.6)} * stage(state)", (STAGE,))
@@ -140,10 +140,11 @@ def _waste(weight: float) -> Part:
 
 
 MUTATIONS: dict[str, str] = {
-    "unlatched": "pick/drop farm", "door again": "pick/drop farm", "one-sided": "oscillation farm",
+    "unlatched": "pick/drop exploit", "door again": "pick/drop exploit", "dropping": "pick/drop exploit",
+    "one-sided": "oscillation exploit", "half back": "oscillation exploit",
     "closeness": "flooding", "holding": "flooding", "standing": "idle", "minus": "wrong units",
     "percent": "wrong units", "wrong thing": "wrong object", "misspelt": "never fires", "no such field": "misuse",
-    "half back": "oscillation farm", "dropping": "pick/drop farm", "time is dear": "suicide", "lava pays": "suicide",
+    "time is dear": "suicide", "lava pays": "suicide",
     "edge": "idle",
 }  # fmt: skip
 MUTANTS_KEY = (
@@ -157,7 +158,7 @@ MUTANTS_LAVA = (
 
 
 def mutant(mutation: str, style: str, draw: random.Random, keys: bool) -> str:
-    """A good reward of `style` with one part that breaks it, or would if it weighed more."""
+    """A good reward of `style` with one added part that breaks it, or would with a larger weight."""
     parts, potential = ingredients(style, draw, keys)
     weight, wanted = _between(draw, 0.02, 0.6), WANTED_KEY if keys else WANTED_GOAL
     drift = "w = wanted(prev)\nd = gap(prev, w) - gap(state, w)\n"
@@ -190,6 +191,6 @@ def mutant(mutation: str, style: str, draw: random.Random, keys: bool) -> str:
 
 
 def _between(draw: random.Random, low: float, high: float) -> float:
-    """Drawn evenly on a logarithmic scale, two digits."""
+    """A number drawn uniformly on a logarithmic scale, rounded to two digits."""
     value = low * (high / low) ** draw.random()
     return float(f"{value:.2g}")

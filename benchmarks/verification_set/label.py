@@ -1,7 +1,10 @@
-"""Computes the labels of the set: .venv/bin/python -m benchmarks.verification_set.label [--task ID] [--seconds N].
+"""Compute the labels of the set.
 
-Goes on where it stopped; a label is over LAYOUTS layouts, the worst of them. KeyCorridorS3R3 has too many states for a
-plain implementation, so its rewards are labelled on its smaller siblings, which have the same objects and rules.
+.venv/bin/python -m benchmarks.verification_set.label [--task ID] [--seconds N]
+
+Takes hours for all tasks. Resumable: writes each label to labels.json. A label is the worst over LAYOUTS layouts.
+KeyCorridorS3R3 has too many states for a plain implementation; its rewards are labelled on KeyCorridorS3R1, which has
+the same objects and rules.
 """
 
 from __future__ import annotations
@@ -14,17 +17,17 @@ from . import LABELS, TASKS, Entry, entries, exact, labels
 
 LABELLED_ON = {"MiniGrid-KeyCorridorS3R3-v0": "MiniGrid-KeyCorridorS3R1-v0"}
 LAYOUTS = {"MiniGrid-LavaCrossingS9N2-v0": 3, "MiniGrid-KeyCorridorS3R3-v0": 2}
-"""Layouts per label where not 1: where they are small."""
+"""Layouts per label, for tasks whose layouts are small; 1 for the others."""
 SEED = 1_000_000
-"""Layouts by seeds that no pool of the product uses first."""
+"""The first seed of the layouts, outside of the first seeds of all pools."""
 GAMMA = 0.99
 MOST = 600_000
 WORST_FIRST = ("crash", "unsound", "depends on time", "tie", "unknown", "sound")
 
 
 def main() -> None:
-    """Label what has none yet, for at most `--seconds`."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Label the rewards without a label, for at most `--seconds`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", choices=TASKS)
     parser.add_argument("--seconds", type=float, default=500.0)
     chosen = parser.parse_args()

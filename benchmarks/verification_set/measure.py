@@ -1,4 +1,4 @@
-"""What the checks say of an entry and how long they take, and how well it trains. One function per part."""
+"""Measurements of one entry: verdict and duration of the checks, and success of a training."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from . import Entry
 from .label import GAMMA
 
 LAYOUTS = {"MiniGrid-DoorKey-16x16-v0": 1, "MiniGrid-KeyCorridorS3R3-v0": 1}
-"""Layouts of a certificate where not 3: a minute must be enough."""
+"""Layouts of a certificate, for tasks that would take over a minute with 3."""
 LIMITS = {"MiniGrid-KeyCorridorS3R3-v0": QUICK_LIMIT}
-"""States of a layout that are listed where it is not all of them: as in a job, where whole ones take too long."""
+"""Limit of enumerated states per layout, for tasks that are enumerated partially, as in a job."""
 
 
 def checked(entry: Entry) -> dict[str, Any]:
-    """One entry through all checks on three layouts, unless LAYOUTS or LIMITS say otherwise."""
+    """Check one entry on three layouts, unless LAYOUTS or LIMITS have its task; returns its row."""
     _warm(entry.task)
     began, worked = time.perf_counter(), sum(os.times()[:4])
     layouts, limit = LAYOUTS.get(entry.task, 3), LIMITS.get(entry.task, LIMIT)
@@ -48,12 +48,12 @@ def checked(entry: Entry) -> dict[str, Any]:
 
 @lru_cache(maxsize=8)
 def _warm(task: str) -> None:
-    """Load and compile what the first check of a task would: kernels, layouts, the planner's solutions."""
+    """Run one check, so that kernels, layouts and plans of the task are ready before the timed ones."""
     check_reward("def reward(prev, action, state, memory):\n    return 0.0\n", task, layouts=1, limit=500)
 
 
 def trained(entry: Entry, steps: int, seed: int) -> dict[str, Any]:
-    """One short training: the curve of success, and the mean of it (the area under the curve, 0 to 1)."""
+    """Train one entry; returns its row with the success curve and its mean, the area in [0, 1]."""
     from rewardsmith.training.trial import TrialPlan, run_trial
 
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""results/verification.md from the labels and the rows measured so far."""
+"""The text of results/verification.md, from the labels and all rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATH = ROWS.with_name("verification.md")
 
 
 def write() -> None:
-    """Write the page."""
+    """Write results/verification.md."""
     checks, known = read_rows("check"), labels()
     lines = [
         "# Checks before training, on the labelled set",
@@ -89,8 +89,8 @@ def _missed(known: dict[str, Any], checks: dict[str, Any]) -> list[str]:
             continue
         label, row = known[entry.key]["label"], checks[entry.key]
         if (label == "unsound" and row["passed"]) or (label == "sound" and not row["passed"]):
-            said = "passed" if row["passed"] else f"failed {', '.join(row['failed'])}"
-            lines.append(f"| {entry.key} | {label} | {said}, {row['verdict']} | {row['reason'][:120]} |")
+            result = "passed" if row["passed"] else f"failed {', '.join(row['failed'])}"
+            lines.append(f"| {entry.key} | {label} | {result}, {row['verdict']} | {row['reason'][:120]} |")
     return [*lines, ""] if len(lines) > 4 else []
 
 
@@ -136,8 +136,8 @@ def _ranks(checks: dict[str, Any]) -> list[str]:
 
 def _outcomes() -> list[str]:
     lines = [
-        "## What training makes of them", "",
-        "A sample drawn by hash, trained whatever the checks say; success at the end, mean of the seeds.", "",
+        "## Success after training, by label", "",
+        "A sample drawn by hash, trained regardless of its verdicts; final success, mean of the seeds.", "",
         "| task | label | programs | seeds | steps | solved, 90 % on all seeds | never, under 10 % | success, each |",
         "|" + "---|" * 8,
     ]  # fmt: skip
@@ -153,7 +153,7 @@ def _outcomes() -> list[str]:
 
 
 def spearman(first: list[float], second: list[float]) -> float:
-    """Spearman's rank correlation, ties at their mean rank."""
+    """Spearman's rank correlation in [-1, 1], with mean ranks for ties; NaN if one side is constant."""
     a, b = (_ranked(np.asarray(v, float)) for v in (first, second))
     if not a.std() or not b.std():
         return float("nan")
@@ -167,7 +167,7 @@ def _ranked(values: np.ndarray) -> np.ndarray:
 
 
 def bootstrap(first: list[float], second: list[float], draws: int = 2000) -> tuple[float, float]:
-    """95 % interval of Spearman's correlation over resampled programs."""
+    """95 % bootstrap interval of Spearman's correlation over programs."""
     rng, a, b = np.random.default_rng(0), np.asarray(first), np.asarray(second)
     picks = [rng.integers(len(a), size=len(a)) for _ in range(draws)]
     found = [spearman(a[p].tolist(), b[p].tolist()) for p in picks]
