@@ -37,7 +37,10 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="Folder for report.json and reliability.png.")] = None,
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """Fit the teacher policy of a ULPS job and measure its calibration on held-out layouts."""
+    """Measure the calibration of the ULPS teacher policy.
+
+    The teacher is fitted first, and then evaluated on held-out layouts.
+    """
     from rewardsmith.cli.methods import read_options
     from rewardsmith.offline.calibrate_teacher import calibrate_teacher
 

@@ -35,9 +35,10 @@ def check(  # noqa: PLR0913  (options of a command)
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below protection level `kernel`.")] = False,
     **given: Any,
 ) -> None:
-    """Check without training whether every optimal policy under a reward solves the task.
+    """Check a reward without training.
 
-    No job is created and no database is used. Exit code 1 if a check fails.
+    The main question: does every optimal policy under this reward solve the task? No job is created and no database is
+    used. The exit code is 1 if a check fails.
     """
     from rewardsmith.config import settings
     from rewardsmith.errors import UsageError

@@ -48,7 +48,10 @@ def current() -> None:
 
 @app.command()
 def backup(out: Annotated[Path, typer.Argument(help="File to write; it must not exist.")]) -> None:
-    """Copy the database to a file, also while jobs run (SQLite's own backup, or pg_dump)."""
+    """Copy the database to a file.
+
+    Jobs may run meanwhile. SQLite is copied by its backup function, Postgres by pg_dump.
+    """
     from rewardsmith.config import settings
     from rewardsmith.storage.backup import back_up
 
@@ -60,7 +63,10 @@ def backup(out: Annotated[Path, typer.Argument(help="File to write; it must not 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the files without removing them.")] = False,
 ) -> None:
-    """Remove files that no database row refers to and that are older than an hour."""
+    """Remove files that no database row refers to.
+
+    Files younger than an hour are kept.
+    """
     from rewardsmith import starting
     from rewardsmith.storage.garbage import find_garbage, remove
 

@@ -35,7 +35,11 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(form: str = typer.Option("table", "--format", help="table, json or csv.")) -> None:
-    """Check database, broker, workers, GPU, sandbox, keys, artifact store and disk; print a remedy for each problem."""
+    """Check the setup of this host and print remedies.
+
+    Checks database, broker, workers, GPU, sandbox, API keys, artifact store and disk. The exit code is 1 if a check
+    fails.
+    """
     from rewardsmith.config import settings
 
     chosen = settings()

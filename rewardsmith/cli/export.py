@@ -27,7 +27,10 @@ def export(
     force: Annotated[bool, typer.Option(help="Write into a folder that is not empty.")] = False,
     accept_change: AcceptTaskChange = False,
 ) -> None:
-    """Write a reward as plain Python, with a Gymnasium wrapper, a card, the policy and recorded transitions."""
+    """Export a reward as plain Python.
+
+    The folder contains reward.py with a Gymnasium wrapper, a card, the trained policy and recorded transitions.
+    """
     del best
     from rewardsmith import api
 
@@ -40,7 +43,10 @@ def export(
 
 
 def verify(folder: Annotated[Path, typer.Argument(help="Folder written by `rewardsmith export`.")]) -> None:
-    """Replay the recorded transitions through an exported reward and compare every reward exactly."""
+    """Check an exported reward by replay.
+
+    The recorded transitions are replayed in the sandbox, and every reward is compared exactly.
+    """
     from rewardsmith.config import settings
     from rewardsmith.reporting.verify import verify_folder
 

@@ -75,7 +75,10 @@ def show(
     prompts: Annotated[bool, typer.Option("--prompts", help="Print every prompt with its answer.")] = False,
     form: Format = "table",
 ) -> None:
-    """Show a job with its candidates and final evaluation, or a candidate with its code, checks and trials."""
+    """Show a job or a candidate.
+
+    A job: its candidates, final evaluation and cost. A candidate: its program, checks, trials, telemetry and cost.
+    """
     from rewardsmith.reporting import queries
 
     with _reading() as connection:
@@ -177,7 +180,10 @@ def tree(job: JobArgument = "latest") -> None:
 
 
 def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "latest") -> None:
-    """Show why each candidate was rejected, its diagnosis, and whether the analyzer's prediction came true."""
+    """Show why candidates were rejected.
+
+    Also shows each diagnosis, the analyzer's prediction, and whether it came true.
+    """
     from rewardsmith.reporting import hypotheses, overview, queries, text
     from rewardsmith.storage import reads
 
@@ -232,7 +238,10 @@ def compare(
     first: Annotated[str, typer.Argument(help="A candidate.")],
     second: Annotated[str, typer.Argument(help="Another candidate.")],
 ) -> None:
-    """Compare two candidates: their programs, and their success on shared seeds."""
+    """Compare two candidates by program and success.
+
+    Success is compared on the seeds that both were trained on.
+    """
     import difflib
 
     from rewardsmith.reporting import queries, text
@@ -270,7 +279,7 @@ def curves(
         bool, typer.Option("--channels", help="Draw the reward of each channel per episode instead of success.")
     ] = False,
 ) -> None:
-    """Draw learning curves with intervals to a picture file."""
+    """Draw learning curves to a picture file."""
     from rewardsmith.reporting import plots, queries
     from rewardsmith.storage import reads
 

@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
 
 
 def methods(form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table") -> None:
-    """List the methods with their options, and whether `--with` can add them to another."""
+    """List the methods and their options.
+
+    The column `--with` marks methods that can be added to another one.
+    """
     from rewardsmith.offline.dry_run import describe_methods
 
     rows = describe_methods()

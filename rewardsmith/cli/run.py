@@ -143,7 +143,11 @@ def train(
     slots: SlotsOption = None,
     **given: Any,
 ) -> None:
-    """Train a reward file and the environment's own reward on the same seeds, with the settings of a job."""
+    """Train a reward file and the sparse baseline.
+
+    The sparse baseline is the environment's own reward. Both are trained on the same fresh seeds, as in the final
+    evaluation of a job.
+    """
     from rewardsmith import starting
     from rewardsmith.programs.reward_file import read_reward_file
 

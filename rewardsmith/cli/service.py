@@ -88,7 +88,10 @@ def priority(
 
 
 def retry(job: JobArgument) -> None:
-    """Queue again the work items that a job lost because machines failed."""
+    """Queue the lost work items of a job again.
+
+    A work item is lost after three attempts that failed because of its machine.
+    """
     from rewardsmith.engine.jobs.service import retry_job
 
     context, job_id = _find(job)
@@ -103,12 +106,18 @@ def worker(
     ] = "llm,control,train",
     slots: Annotated[int | None, typer.Option(min=1, help="Work items at once, per queue.")] = None,
 ) -> None:
-    """Process work items of the service on this host until SIGTERM or Ctrl-C."""
+    """Process work items of the service on this host.
+
+    It runs until SIGTERM or Ctrl-C.
+    """
     _become("workers.host", "--queue", queues, *(["--slots", str(slots)] if slots else []))
 
 
 def scheduler() -> None:
-    """Requeue lost work items, advance jobs and notify workers. Several may run at once."""
+    """Requeue expired work, advance jobs, notify workers.
+
+    It runs until SIGTERM or Ctrl-C. Several schedulers may run at once.
+    """
     _become("workers.scheduler")
 
 
@@ -132,7 +141,7 @@ def top(
         str, typer.Option("--format", help="table, json or csv; the latter two contain only the queues.")
     ] = "table",
 ) -> None:
-    """Show the service's queues, workers, rates and latest events."""
+    """Show queues, workers, rates and recent events."""
     import time
 
     from rewardsmith import starting
@@ -185,7 +194,10 @@ def _print_standing(standing: Any, form: str) -> None:
 
 
 def schema() -> None:
-    """Print the JSON schema of a job's settings (a spec file)."""
+    """Print the JSON schema of job settings.
+
+    A spec file contains these settings as YAML.
+    """
     import json
 
     from rewardsmith.spec import JobSpec

@@ -105,7 +105,10 @@ def fork(
     edit: Annotated[bool, typer.Option("--edit", help="Open the program in $EDITOR.")] = False,
     program: Annotated[Path | None, typer.Option(help="Read the program from this file.")] = None,
 ) -> None:
-    """Add your own version of a candidate to the next round of its job."""
+    """Add your own version of a candidate to its job.
+
+    It joins the next round.
+    """
     from rewardsmith import starting
     from rewardsmith.engine.jobs import steering
     from rewardsmith.errors import UsageError

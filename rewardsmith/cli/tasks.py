@@ -37,7 +37,10 @@ def describe(
     task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")],
     form: Annotated[str, typer.Option("--format", help="table (text) or json.")] = "table",
 ) -> None:
-    """Print the description of a task that a designer receives: state, actions, mechanics, success, an example."""
+    """Print the task description that designers receive.
+
+    It contains state, actions, mechanics, success test and an example.
+    """
     from rewardsmith.spec import default_steps
     from rewardsmith.tasks import get_task
     from rewardsmith.tasks.capabilities import named_by_hand
@@ -64,7 +67,7 @@ def describe(
 def skeleton(
     environment: Annotated[str, typer.Argument(help="Gymnasium id, or MODULE:ID for a module in this folder.")],
 ) -> None:
-    """Print a YAML template that describes a Gymnasium environment."""
+    """Print a YAML template for a Gymnasium environment."""
     from rewardsmith.tasks.described.skeleton import skeleton as described
 
     screen.write(described(environment, Path.cwd()).rstrip("\n"))
@@ -74,7 +77,10 @@ def skeleton(
 
 @app.command()
 def prepare(task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")]) -> None:
-    """Compile the engine and build a task's layouts ahead of the first job."""
+    """Compile the engine and build a task's layouts.
+
+    Otherwise the first job on the task does so.
+    """
     screen.say(f"preparing {task}: this takes about half a minute")
     _run_tiny_job(task)
     screen.next_command(f"rewardsmith run --task {task}")

@@ -39,7 +39,10 @@ def evaluate_verifier(  # noqa: PLR0913  (options of a command)
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sample of transitions.")] = 0,
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """Compare a model's subgoal verdicts with the simulator's state, without training."""
+    """Measure how well a model verifies subgoals.
+
+    Its verdicts are compared with the simulator's state; nothing is trained.
+    """
     from rewardsmith.config import settings
     from rewardsmith.offline import evaluate_verifier as offline
 
