@@ -96,7 +96,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         verification: Run the battery and the certificate before training.
         retrain: Retrain a candidate diagnosed as drowned or saturated once, with other settings.
         train_anyway: Train candidates that the battery or the certificate rejects.
-        episode_budget: Bound on a program channel's sum over an episode; auto: what solutions are paid.
+        episode_budget: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
         planner: Show the planner's order of subgoals to the designer.
         seed: Seed of the job, which determines all other seeds.
         training: Training settings by name, see docs/training.md.
@@ -217,7 +217,7 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         layouts: Number of training layouts to check; all layouts if the task has fewer.
         limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
             an environment of your own.
-        episode_budget: Bound on a program channel's sum over an episode; auto: what solutions are paid.
+        episode_budget: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
         hacks: A file that `CheckResult.save_counterexamples` wrote: the battery plays these behaviours, too.
         name: Name of your own environment in messages; by default that of its class or function.
         allow_weak_sandbox: Run the program even if the sandbox does not reach level `kernel` on this machine.

@@ -205,7 +205,8 @@ class JobSpec(_Strict):
         default=False, description="train candidates that the battery or the certificate rejects"
     )
     episode_budget: Annotated[Literal["auto"] | float | None, Flag()] = Field(
-        default=None, description="bound on a program channel's sum over an episode; auto: what solutions are paid"
+        default=None,
+        description="per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions",
     )
     planner: Annotated[bool, Flag("--planner/--no-planner")] = Field(
         default=True, description="show the planner's order of subgoals to the designer"

@@ -97,7 +97,8 @@ SETTINGS: dict[str, Any] = {
     "episode_budget": Annotated[
         str | None,
         typer.Option(
-            "--episode-budget", help="Bound on a program channel's sum over an episode; auto: what solutions are paid."
+            "--episode-budget",
+            help="Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.",
         ),
     ],
     "planner": Annotated[
