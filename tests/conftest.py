@@ -14,13 +14,13 @@ import pytest
 from hypothesis import settings
 from running import FEW_EPISODES, in_process, rewardsmith
 
-# The first example of a test pays for imports and compilation.
+# The first example of a test includes imports and compilation, so examples have no deadline.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    """Say in the last lines what was skipped for want of a server, and how to have it."""
+    """Report in the last lines the tests that were skipped because a server is not installed, and how to install it."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
     for reason, count in reasons.items():
@@ -33,14 +33,14 @@ LONG = [
     *("training/test_trial", "sandbox/test_sandbox_corpus", "methods/test_method_jobs", "integration/test_full_disk"),
     *("integration/test_service_job", "methods/test_ulps", "agents/test_synth", "integration/test_databases"),
 ]
-"""Files of tests that take long, the longest first."""
+"""Test files that take long, the longest first."""
 
 
-@pytest.hookimpl(trylast=True)  # of what `-m` has left
+@pytest.hookimpl(trylast=True)  # after `-m` has deselected tests
 def pytest_collection_modifyitems(config, items) -> None:
-    """Deal the long files to the processes of a parallel run, first in each one's share; short tests end it.
+    """Deal the long files to the processes of a parallel run, first in each share; short tests fill the rest.
 
-    A process begins with a share of its own, of equal numbers of tests, and takes from others when it has none left.
+    Each process begins with an equal number of tests, and takes tests from others when it has none left.
     """
     count = getattr(config, "workerinput", {}).get("workercount", 1)
     names = [next((k for k, name in enumerate(LONG) if name in item.nodeid), len(LONG)) for item in items]
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config, items) -> None:
 
 @dataclass(frozen=True)
 class SmallJob:
-    """A folder in which `rewardsmith` has run one job to its end."""
+    """A folder in which `rewardsmith` has completed one job, and the output of that command."""
 
     folder: Path
     output: str
@@ -68,7 +68,7 @@ class SmallJob:
         return self.folder / "temporary"
 
     def run(self, *arguments: str, **options) -> subprocess.CompletedProcess:
-        """Run `rewardsmith` there, in this process."""
+        """Run `rewardsmith` in the folder, within this process."""
         return in_process(self.folder, *arguments, **options)
 
 
@@ -80,7 +80,7 @@ SMALL = [
 
 @pytest.fixture(scope="session")
 def small_job(tmp_path_factory) -> SmallJob:
-    """Made once per run: the first process that needs it makes it, the others wait and take a copy."""
+    """A copy of a small finished job; the first process that needs it runs the job, the others wait."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

@@ -1,4 +1,4 @@
-"""A model whose prompts can be read."""
+"""A model that records its prompts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rewardsmith.agents.models import Answer, LanguageModel, Request
 
 
 class Listening:
-    """Answers as the model inside; `prompts` are those it was sent, in order."""
+    """Answers with the inner model; `prompts` are those that it received, in order."""
 
     def __init__(self, inner: LanguageModel) -> None:
         self._inner = inner

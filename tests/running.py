@@ -1,4 +1,4 @@
-"""Running the command as a user would."""
+"""Runs `rewardsmith` in a process of its own, or within the test's process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-# Evaluations of a claim take 1,000 episodes; a test that is about something else makes do with fewer.
+# Final evaluations take 1,000 episodes by default; most tests need fewer.
 FEW_EPISODES = ("--set", "training.eval_episodes=10", "--set", "training.final_episodes=20")
 
 
 def rewardsmith(
     folder: Path, *arguments: str, timeout: float = 600, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `rewardsmith` in `folder` to its end."""
+    """Run `rewardsmith` in `folder`, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "rewardsmith.cli.main", *arguments],
         cwd=folder,
@@ -30,7 +30,7 @@ def rewardsmith(
 
 
 def in_process(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """The same command within this process, which has imported everything; for commands that start no job."""
+    """Run `rewardsmith` in `folder` within this process, which saves the imports; for commands without a job."""
     from rewardsmith.cli.main import main
     from rewardsmith.config import settings
 
@@ -41,7 +41,7 @@ def in_process(folder: Path, *arguments: str, env: dict[str, str] | None = None)
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        # An earlier test's command may have left it in this process.
+        # A command of an earlier test may have set it in this process.
         os.environ.pop("REWARDSMITH_ENV_FILE_ANNOUNCED", None)
         settings.cache_clear()
         os.chdir(folder)
@@ -56,13 +56,13 @@ def in_process(folder: Path, *arguments: str, env: dict[str, str] | None = None)
 
 
 def fork_server() -> multiprocessing.context.BaseContext:
-    """For processes that share a database: each is forked of one that has imported what they need."""
+    """A context for processes that share a database, forked from a server that has imported their modules."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["pytest", "alembic.config", "rewardsmith.engine.jobs.service"])
     return context
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without settings of ours."""
+    """This process's environment without rewardsmith's home and database."""
     ours = ("REWARDSMITH_HOME", "REWARDSMITH_DATABASE_URL")
     return {k: v for k, v in os.environ.items() if k not in ours}

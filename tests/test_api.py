@@ -1,4 +1,4 @@
-"""The public functions: design, check, train, export, load, and what their results say of themselves."""
+"""The public functions design, check, train, export and load, and the representations of their results."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_job_consists_of_plain_records(loaded_job):
 def test_a_job_is_json(loaded_job):
     values = json.loads(loaded_job.to_json())
     assert values["claim"]["verdict"] == loaded_job.claim.verdict
-    # Two seeds give no interval: infinite numbers are none of JSON's.
+    # Two seeds give an infinite interval, and JSON has no infinite numbers.
     assert "Infinity" not in loaded_job.to_json() and len(values["candidates"]) == len(loaded_job.candidates)
 
 
@@ -112,7 +112,6 @@ def test_check_passes_a_sound_reward_and_says_so(tmp_path):
 
 
 def test_counterexamples_are_played_by_the_next_check(tmp_path):
-    """Counterexamples of an exploitable text are played by the next check."""
     found = rewardsmith.check(TASK, FARM, layouts=1)
     assert not found.passed and "never solves" in found.counterexamples[0]["text"]
     assert found.save_counterexamples(tmp_path / "hacks.json") == 1
@@ -174,7 +173,7 @@ def test_train_accepts_source_text_and_trains_a_baseline(tmp_path):
 
 @pytest.mark.parametrize("given", [{}, {"method": "free", "steps": 120_000, "training": {"entropy": 0.01}}])
 def test_design_creates_the_same_job_as_the_command(monkeypatch, given):
-    """The same fingerprint: either goes on with the other's unfinished job."""
+    """The fingerprints are equal, so each resumes the other's unfinished job."""
     asked = []
     monkeypatch.setattr("rewardsmith.api._finished", lambda context, spec, source, slots: asked.append(spec))
     monkeypatch.setattr("rewardsmith.api._context", lambda home: None)

@@ -1,4 +1,4 @@
-"""docs/api.md is what the docstrings say, and the docstrings describe every argument and every part of a result."""
+"""docs/api.md equals the docstrings, which describe every argument and every attribute of a result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[1]
 
 
 def test_the_page_is_generated_from_the_docstrings():
-    """Mended by `python -m scripts.make_api`."""
+    """Run `python -m scripts.make_api` to update the page."""
     assert TARGET.read_text(encoding="utf-8") == api_text()
 
 
@@ -34,7 +34,7 @@ def test_everything_public_is_on_the_page():
 
 
 def test_the_docs_refer_to_no_internals():
-    """Except those who write a method: its base classes are what a method is made of."""
+    """Pages for authors of methods are exempt: methods are built from internal base classes."""
     pages = [DOCS / "README.md", *sorted((DOCS / "docs").rglob("*.md"))]
     inside = re.compile(r"^\s*(?:from|import) rewardsmith\.\w+", re.M)
     named = {page.relative_to(DOCS).as_posix() for page in pages if inside.search(page.read_text(encoding="utf-8"))}

@@ -27,7 +27,7 @@ PROGRAM = "def reward(prev, action, state, memory):\n    return 1.0 if state.sol
 
 
 def verify_export_with(name: str) -> Callable[[Path], Any]:
-    """Verify an export whose file `name` is the one in question."""
+    """A function that verifies an export whose file `name` is the given path."""
 
     def verify(path: Path) -> Any:
         folder = path.parent / "export"
@@ -42,7 +42,7 @@ def verify_export_with(name: str) -> Callable[[Path], Any]:
 
 
 def answer_from(path: Path) -> Any:
-    """The answer of a person who put something else where the answer's file is awaited."""
+    """The answer read from a path that stands in place of the answer's file."""
     model = ManualModel(path.parent / "manual", interactive=False)
     request = Request("designer", "Write.", "", ReplayKey("designer", 1, 0))
     model.directory.mkdir()

@@ -93,7 +93,6 @@ def test_the_host_and_compose_agree_with_the_vectors(case):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("portion", [1, 2, 4])
 def test_shaper_agrees_for_any_chunking_of_the_rollout(case, portion):
-    """The training shaper agrees however the rollout is cut into portions."""
     shaper = RewardShaper(problem_of(case), {}, 2, 6)
     shaper.start()
     whole, parts = rollout(), []

@@ -1,4 +1,4 @@
-"""Imports run downwards only and in no circle, files stay small, and light commands load light modules."""
+"""Imports run downwards and in no circle, files and functions stay small, light commands load light modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scripts.rooms import PAGE, ROOT, House, with_table
 
 HOUSE = House()
 
-# Compiled where it is used, and carried as it stands by exported files.
+# A kernel that exported files contain unchanged.
 KERNELS = {"fill_walk_distances"}
 
 
@@ -36,12 +36,12 @@ def test_rooms_do_not_import_each_other_in_a_circle():
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    """Lazy imports and those for types only count, too: each module can be read alone."""
+    """Lazy imports and imports for types count too, so that each module can be read alone."""
     assert not HOUSE.circles()
 
 
 def test_the_architecture_page_shows_the_current_rooms():
-    """Mended by `python -m scripts.rooms table`."""
+    """Run `python -m scripts.rooms table` to update the page."""
     page = PAGE.read_text()
     assert page == with_table(page, HOUSE)
 

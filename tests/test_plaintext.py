@@ -1,4 +1,4 @@
-"""Text that others wrote, made safe to show."""
+"""Untrusted text, made safe to show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parsing of texts that nobody vouches for: in any thread, of any shape."""
+"""Parsing of untrusted texts, of any shape and in any thread."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def switching_threads() -> Iterator[None]:
 def test_eight_threads_parse_at_once(switching_threads: None) -> None:
     def work(k: int) -> int:
         for turn in range(4):
-            source = DEEP + WIDE + f"# {k} {turn}\n"  # a text of its own: normal forms are cached
+            source = DEEP + WIDE + f"# {k} {turn}\n"  # a new text each time, because normal forms are cached
             parse(source)
             normal_form(source)
             top_level_names(source)

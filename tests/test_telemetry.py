@@ -1,4 +1,4 @@
-"""Telemetry is read from whatever a version wrote, and written again as it was."""
+"""Telemetry of any version is read, and written again unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from rewardsmith.telemetry import KEPT_BY_CURVES, ChannelPay, Learning, Telemetry, at_point
 
-# As the first version that kept telemetry wrote it, before shares, correlations and what a success is paid.
+# The telemetry of the first version, without shares, correlations and the reward for success.
 OLD = {
     "episodes": 7,
     "successes": 2,

@@ -1,4 +1,4 @@
-"""The project's English is held to scripts/words.py; every rule of it finds what it is for, and nothing else."""
+"""The project's English keeps the limits of scripts/words.py, and each of its rules finds what it should."""
 
 from __future__ import annotations
 

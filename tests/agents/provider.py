@@ -1,4 +1,4 @@
-"""A language-model provider on the loopback interface that says what a test scripts, faults included."""
+"""A language-model provider on the loopback interface with scripted replies and faults."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Provider:
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def script(self, *replies: Reply) -> None:
-        """Replace what is still to come."""
+        """Replace the replies that have not been sent."""
         self._replies = list(replies)
 
     def __enter__(self) -> Provider:

@@ -1,4 +1,4 @@
-"""Answers served in order, whatever is asked."""
+"""The `listed` model returns its answers in order, for any prompt."""
 
 from __future__ import annotations
 

@@ -129,7 +129,6 @@ def test_prices_are_known_without_importing_litellm_and_are_its_own(monkeypatch:
 
 
 def test_uncounted_tokens_have_no_number_and_no_price(provider: Provider) -> None:
-    """Tokens that the provider did not count are none and so is the price."""
     answer = ask(provider, completion("hello", tokens=None))
     assert answer.usage == Usage(None, None)
     assert answer.price_usd is None

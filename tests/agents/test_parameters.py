@@ -1,4 +1,4 @@
-"""Models whose provider refuses usual parameters, asked under a name that says nothing about it."""
+"""Models whose provider refuses common parameters, called by a name that does not reveal it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prompts of each role, whole, and how they are cut. REWARDSMITH_UPDATE_SNAPSHOTS=1 writes them anew."""
+"""The whole prompt of each role, and how prompts are shortened. REWARDSMITH_UPDATE_SNAPSHOTS=1 records them again."""
 
 from __future__ import annotations
 
@@ -91,7 +91,6 @@ def test_the_analyzer_s_prompt_states_what_moved_the_policy() -> None:
 
 
 def test_least_important_and_oldest_evidence_is_cut_first() -> None:
-    """Evidence goes from the least important and the oldest until the prompt fits."""
     draft = roles.design_draft(design_request("combine", BEST, SECOND))
     assert draft.pieces == (
         "1d, tried before", "1e, tried before", "1f, tried before", "episodes of 1a", "curve of 1a",

@@ -99,7 +99,7 @@ def test_programs_of_synth_pass_the_gate_and_run(task_id, method):
     task = get_task(task_id)
     for sample in range(3):
         reward = get_method(method).reward(ask(task.interface(), method, sample=sample))
-        # Whether it runs; what it is worth, the battery and the certificate find out, at far greater cost.
+        # Only that it runs; battery and certificate, which judge it, are far slower.
         checked = run_checks(Problem(task, reward, 0.99), proof=Proof(wanted=False))
         assert [v for v in checked.verdicts if not v.passed and v.kind != "cost"] == []
 
@@ -210,7 +210,7 @@ def test_lasting_is_not_rewarded_if_success_means_finishing(method: str, success
         paid = components["sparse" if method == "auto-mc-reward" else "success"]
         assert paid["fires"] < 0.5 or success == "not truncated"
         guidance = components["dense" if method == "auto-mc-reward" else "guidance"]
-        assert 0 < guidance["fires"] < 0.5  # it says something, and not on every step
+        assert 0 < guidance["fires"] < 0.5  # it fires, but not on every step
         if success != "not truncated":
             assert reviewed(task, method, source, components).verdict == "accept"
 
@@ -261,7 +261,6 @@ def test_the_critic_objects_to_a_milestone_paid_on_most_steps(
     ],
 )
 def test_critic_accepts_missing_success_pay_without_success(successes: int | None, source: str, objects: bool) -> None:
-    """The critic does not miss the pay of success where nothing succeeded."""
     never = {"sparse": {"mean": -0.1, "min": -1.0, "max": 0.0, "fires": 0.1}}
     played = {"transitions": 512, "episodes": 20} | ({} if successes is None else {"successes": successes})
     asked = roles.ReviewRequest(

@@ -42,13 +42,12 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
 
 
 def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
-    """An exploitable reward exits with 1 and its counter example can be replayed."""
     ran = check(FARM, "--format", "json", "--out", "hacks.json")
     assert ran.returncode == 1, ran.stderr
     found = json.loads(ran.stdout)[0]
     verdicts = {v["kind"]: v for v in found["verdicts"]}
     assert not found["passed"] and verdicts["certificate"]["details"]["verdict"] == "unsound"
-    assert not verdicts["battery"]["passed"]  # a failed battery does not hide the proof
+    assert not verdicts["battery"]["passed"]  # a failed battery does not skip the certificate
     values = json.loads((tmp_path / "hacks.json").read_text())
     assert len(values) == 16
     told = found["soundness"]

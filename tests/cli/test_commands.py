@@ -1,4 +1,4 @@
-"""What a user sees: every command on a real finished job, and every error as a cause and a remedy."""
+"""Every command on a real finished job, and every error as a cause and a remedy."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_export_verifies_and_a_changed_reward_does_not(small_job, exported, tmp_
     (edited / "reward.py").write_text(text.replace("return 1.0", "return 2.0"))
     ran = small_job.run("verify", str(edited))
     assert ran.returncode == 1 and "edited" in ran.stderr
-    # A change outside the program shows in the rewards.
+    # A change outside the program changes the rewards.
     (edited / "reward.py").write_text(
         text.replace("Channel(name='dense', weight=0.1", "Channel(name='dense', weight=0.2")
     )

@@ -1,4 +1,4 @@
-"""The folder that one stands in: nothing of it is executed, and its .env file decides nothing dangerous."""
+"""The current folder: no process imports from it, and its .env file cannot weaken security."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = (
 
 @pytest.fixture
 def folder_with_planted_modules(tmp_path) -> Path:
-    """A folder in which every module that anybody might import has been put; each tells that it was run."""
+    """A folder with a module of every name that a process might import; each records that it ran."""
     for name in NAMES:
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write('{name} ')\n")
     return tmp_path
@@ -76,7 +76,7 @@ def test_a_whole_job_imports_nothing_from_the_current_folder(folder_with_planted
 
 
 def test_celery_runs_in_a_folder_without_write_permission(monkeypatch, tmp_path):
-    """It puts its own folder on its path, whatever Python was told."""
+    """Celery puts its folder on the path, even with Python's safe-path flag."""
     monkeypatch.chdir(tmp_path)
     started = []
     monkeypatch.setattr("workers.host.subprocess.Popen", lambda command, **options: started.append((command, options)))
@@ -102,7 +102,6 @@ def test_settings_are_the_same_in_another_folder(monkeypatch, tmp_path):
 
 
 def test_started_interpreters_leave_the_current_folder_off_their_path():
-    """Every place that starts python keeps the current folder off its path."""
     places = [p for folder in ("rewardsmith", "workers", "sandbox") for p in ROOT.glob(f"{folder}/**/*.py")]
     found = {str(p.relative_to(ROOT)) for p in places if "sys.executable" in p.read_text()}
     assert found == {"rewardsmith/engine/interpreter.py", "sandbox/process.py"}
@@ -139,7 +138,6 @@ def folder_with_hostile_env(tmp_path, monkeypatch) -> Path:
 
 
 def test_env_file_cannot_lower_the_sandbox_or_redirect_keys(folder_with_hostile_env, capfd):
-    """A file of the folder cannot lower the sandbox or send keys elsewhere."""
     for chosen in (Settings(), settings()):
         assert (chosen.allow_weak_sandbox, chosen.api_base, chosen.database_url) == (False, None, None)
         assert chosen.slots == 3 and chosen.broker_url == "redis://${PLANTED_API_KEY}.evil.example/0"
@@ -178,7 +176,7 @@ def test_the_notice_about_the_env_file_goes_to_stderr(folder_with_hostile_env):
 
 
 def test_litellm_reads_no_file_by_itself(tmp_path):
-    """It would look above its own folder, where a project with a .venv keeps its .env."""
+    """litellm would search above its own folder, where a project with a .venv keeps its .env file."""
     script = (
         "import dotenv, os\n"
         "def refused(*a, **k): raise SystemExit('it reads a .env file')\n"

@@ -1,4 +1,4 @@
-"""Wrong arguments of every kind are the user's, told in two lines: never a defect, never a wait without end."""
+"""Wrong arguments of every kind are reported in two lines, never as a defect and never after an endless wait."""
 
 from __future__ import annotations
 

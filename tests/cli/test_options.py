@@ -21,7 +21,7 @@ OWN = {"task", "steps", "options", "weights", "training", "budget"}
 
 
 def test_the_checked_in_options_are_those_of_the_spec():
-    """Mended by `python -m scripts.make_options`."""
+    """Run `python -m scripts.make_options` to update the file."""
     assert TARGET.read_text(encoding="utf-8") == options_text()
 
 
@@ -105,7 +105,7 @@ KNOWN = """
 
 
 def test_run_keeps_the_names_of_its_options(tmp_path):
-    """Scripts of users name them; a field that is renamed keeps its option."""
+    """Users' scripts contain the options; a renamed field keeps its option."""
     shown = in_process(tmp_path, "run", "--help").stdout
     assert set(re.findall(r"(?<![\w`])--[a-z][\w-]*", shown)) == set(KNOWN.split())
 

@@ -1,4 +1,4 @@
-"""What live and plain screens say, from rows made up for the purpose."""
+"""Live and plain screens of simulated jobs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,6 @@ def rendered(view: Overview, width: int = 120) -> str:
 
 
 def test_live_screen_shows_progress_intervals_and_budget():
-    """The live screen shows iteration rungs intervals speed time and budget."""
     shown = rendered(overview(seconds=600, env_steps=1_000_000, calls=10, dollars=1.0), 200)
     for words in (
         *("iteration 1 of 3", "2/3", "97.5 % [94.3, 98.9]", "22,000", "1 min 05 s", "8 min 55 s left"),

@@ -1,4 +1,4 @@
-"""The service's commands, as a user gives them, on a database file without workers."""
+"""The commands of the service, on a database file without workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs, models and other users wrote, on every screen: never an escape, a markup or a line of its own."""
+"""Text of programs, models and other users on every screen: without escapes, markup or forged lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COLUMNS = {
 
 @pytest.fixture(scope="module")
 def hostile_job(small_job, tmp_path_factory) -> Path:
-    """A finished job whose every text was written by somebody unfriendly."""
+    """A finished job in which every text is hostile."""
     folder = tmp_path_factory.mktemp("hostile") / "here"
     shutil.copytree(small_job.folder, folder)
     database = sqlite3.connect(folder / ".rewardsmith/rewardsmith.db")
@@ -64,7 +64,7 @@ def hostile_job(small_job, tmp_path_factory) -> Path:
 
 
 def control_characters(text: str) -> set[str]:
-    """Characters of `text` that a terminal acts upon."""
+    """Characters of `text` that control a terminal."""
     return {c for c in text if c != "\n" and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
 
 
@@ -85,7 +85,6 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_screens_carry_no_control_characters_and_no_forged_lines(command, hostile_job):
-    """No screen carries what a terminal acts upon or a line that is not ours."""
     ran = run(hostile_job, command)
     assert not control_characters(ran.stdout + ran.stderr)
     assert not [line for line in (ran.stdout + ran.stderr).splitlines() if line.startswith("FORGED")]
@@ -225,10 +224,10 @@ def test_commands_print_through_the_screen():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and path.name != "screen.py":
                 said = ast.unparse(node)
                 if all(isinstance(argument, ast.Constant) for argument in node.args):
-                    continue  # our own words
+                    continue  # text of rewardsmith
                 assert node.func.id != "print" or "plain(" in said or "indented(" in said, f"{path.name}: {said}"
             names = [a.name for a in node.names] if isinstance(node, ast.ImportFrom) else []
             if path.name != "screen.py" and isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rich"):
-                # Others, such as a Panel's title, read markup without asking the console.
+                # Other renderables, such as a Panel's title, read markup regardless of the console's settings.
                 known = {"Group", "Live", "Syntax", "Table", "Text", "Tree"}
                 assert set(names) <= known, f"{path.name} imports {names}; let screen.py draw it"

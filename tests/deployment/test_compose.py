@@ -1,4 +1,4 @@
-"""What docker-compose.yml and the Dockerfile promise, read from the files themselves."""
+"""The guarantees of docker-compose.yml and the Dockerfile, checked on the files."""
 
 from __future__ import annotations
 
@@ -89,7 +89,6 @@ def test_no_container_runs_as_root_without_a_caller_either(name):
 
 
 def test_postgres_cluster_folder_suits_any_user():
-    """Postgres keeps its cluster where any user can make it and hides no earlier one."""
     postgres = SERVICES["postgres"]
     volume = next(v for v in postgres["volumes"] if v.startswith("database:")).split(":")[1]
     assert postgres["environment"]["PGDATA"].startswith(volume + "/")
@@ -99,7 +98,7 @@ def test_postgres_cluster_folder_suits_any_user():
 
 @pytest.fixture
 def made_up_folder(tmp_path) -> Path:
-    """A folder in which `make up` has gone as far as it comes without Docker."""
+    """A folder for `make up`, with a `docker` program that records its arguments."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
@@ -132,7 +131,6 @@ def test_make_up_leaves_no_secret_readable_by_others(made_up_folder):
 
 
 def test_make_up_tightens_open_secrets_and_keeps_keys(made_up_folder):
-    """Make up tightens what an earlier version left open and keeps the keys."""
     make_up(made_up_folder)
     key = made_up_folder / "secrets" / "openai_api_key"
     key.write_text("sk-planted-1")

@@ -1,4 +1,4 @@
-"""Jobs on a real SQLite file whose results are made up instead of trained."""
+"""Jobs on a real SQLite file with simulated results in place of training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def start(context: Context, **options) -> str:
 
 
 class World:
-    """Decides outcomes by what an item is about, never by when it is done."""
+    """Draws the outcome of an item from its key, so that the order of completion does not matter."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -48,11 +48,11 @@ class World:
         return 10 * self.draw(item)
 
     def behaviour(self, item: Item) -> str | None:
-        """One of three, so that many candidates of a round pay the same; None where nothing is known of it."""
+        """One of three behaviours, so that a round has duplicates; None if unknown."""
         return [None, "one", "two", "three"][int(1000 * self.draw(item)) % 4]
 
     def proposal(self, item: Item) -> dict | None:
-        """What a trial's diagnosis calls for: some are drowned, some saturated."""
+        """The adjustment that a trial's diagnosis proposes: some are drowned, some saturated, most neither."""
         fate = int(1000 * self.draw(item)) % 5
         return {
             0: {"reason": "drowned", "training": {"entropy": 0.0003}},
@@ -61,7 +61,7 @@ class World:
 
 
 def complete(context: Context, item: Item, world: World) -> None:
-    """Do what a worker would, in no time."""
+    """Complete an item with a simulated result, as a worker would."""
     chance = world.draw(item)
     with context.database.begin() as connection:
         snapshot = read_snapshot(connection, item.key.job_id)
@@ -131,14 +131,14 @@ def behaviour_of(items: list[Item], candidate: str) -> str | None:
 
 
 class NeverAgain(World):
-    """No diagnosis blames the trainer."""
+    """No diagnosis proposes a second training."""
 
     def proposal(self, item: Item) -> dict | None:
         return None
 
 
 class AllTheSame(NeverAgain):
-    """Every check passes, and every program pays the same; nothing ever succeeds."""
+    """Every check passes, all programs are duplicates, and no trial succeeds."""
 
     def draw(self, item: Item) -> float:
         return 0.9 if item.key.kind in ("check", "design") else 0.5
@@ -151,7 +151,7 @@ class AllTheSame(NeverAgain):
 
 
 class LaterIsEasier(NeverAgain):
-    """All programs pass; the later the sample the easier it is predicted to be; nothing ever succeeds."""
+    """All programs pass, later samples are predicted easier, and no trial succeeds."""
 
     def draw(self, item: Item) -> float:
         return 0.9 if item.key.kind in ("check", "design") else 0.5

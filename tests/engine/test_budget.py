@@ -1,4 +1,4 @@
-"""Limits of calls, tokens and dollars: reserved before, settled after, never passed by anybody together."""
+"""Limits of calls, tokens and dollars: reserved before a call, settled after it, never exceeded in total."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BOUND = 400
 
 @dataclass
 class Talker:
-    """Takes a little while, and fewer tokens than it might; notes how many calls were under way at once."""
+    """A model that waits a little, uses few tokens, and records the number of concurrent calls."""
 
     takes: int | None = 150
     seconds: float = 0.02
@@ -75,7 +75,7 @@ def sums(context: Context) -> dict[str, float]:
 
 
 def at_once(calls: int, act) -> list:
-    """What `act(number)` returned or raised, for so many threads that start together."""
+    """Results or exceptions of `act(number)` in `count` threads that start together."""
     ended: list = [None] * calls
     gate = threading.Barrier(calls)
 
@@ -203,7 +203,6 @@ def test_a_killed_call_stays_reserved_until_settled_at_its_bound(tmp_path):
 
 
 def test_call_of_a_lost_machine_is_settled_after_its_deadline(tmp_path):
-    """A call of another machine is settled once nobody can still wait for it."""
     context, job = make(tmp_path, Budget())
     key = ledger.CallKey(job, 1, "designer", "", 0, 0)
     amount = ledger.Amount(1, 10, 0.5)

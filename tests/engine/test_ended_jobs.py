@@ -1,4 +1,4 @@
-"""What a job that has ended leaves behind, and how it goes on."""
+"""Jobs that have ended: their trials, and how they are extended."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ def test_extend_adds_iterations_to_a_finished_job(tmp_path):
 
 @pytest.mark.parametrize("end", ["cancel", "time", "veto"])
 def test_no_trial_is_running_once_its_job_or_candidate_has_ended(tmp_path, end):
-    """No trial runs in the table once its job or its candidate has ended."""
     context = fresh(tmp_path)
     job_id = start(context, samples=1)
     for kind in ("design", "check"):

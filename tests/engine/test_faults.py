@@ -122,7 +122,7 @@ def prepare(context: Context, role: str, url: str) -> Item:
 
 
 def run(context: Context, item: Item) -> dict[str, object]:
-    """Do the item; what it left behind. Fails when that took too long."""
+    """Run the item and return its result. Fails if that takes too long."""
     began = time.monotonic()
     dispatch.run_item(context, item.id, str(item.owner))
     dispatch.run_item(context, item.id, str(item.owner))  # delivered a second time: nothing happens

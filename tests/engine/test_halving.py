@@ -1,4 +1,4 @@
-"""Successive halving: who is promoted from a rung."""
+"""Successive halving: the candidates that are promoted from a rung."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from rewardsmith.storage import records
 @pytest.mark.parametrize(
     ("scores", "finalists"),
     [
-        ({"a": 1.0, "b": 0.8, "c": 0.5}, "a"),  # the leader has surely reached the target, the others surely not
+        (
+            {"a": 1.0, "b": 0.8, "c": 0.5},
+            "a",
+        ),  # the leader's interval is above the target, the others' are below the leader's
         ({"a": 1.0, "b": 0.98, "c": 0.5}, "ab"),  # the second may be as good
         ({"a": 0.96, "b": 0.8, "c": 0.5}, "ab"),  # 192 of 200 may be less than 95 %
     ],

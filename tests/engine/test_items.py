@@ -1,4 +1,4 @@
-"""An item that fails for a reason that nobody foresaw: it alone ends, and the executor goes on."""
+"""An unforeseen error ends its work item only; the executor continues."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def context(tmp_path: Path) -> Context:
 
 
 def fail_items(monkeypatch: pytest.MonkeyPatch, kind: str, error: BaseException, sample: int | None = 0) -> list[int]:
-    """Let the items of one sample (None: all) end with `error`; a list that grows by their attempts."""
+    """Make the items of one sample (None: all) raise `error`; returns a list that collects their attempts."""
     handler, attempts = dispatch._HANDLERS[kind], []
 
     def broken(context: Context, item: Item) -> None:
@@ -66,7 +66,6 @@ def claimed(context: Context) -> Item:
 def test_unforeseen_error_is_recorded_and_the_item_lost_at_the_cap(
     context: Context, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """An unforeseen error is recorded with its item which is lost at the attempt cap."""
     error = UNFORESEEN[name]
     attempts = fail_items(monkeypatch, "design", error, None)
     item = claimed(context)
@@ -123,4 +122,4 @@ def test_the_executor_goes_on_with_the_other_items(
     assert attempts == [1, 2]
     assert [(item.key.kind, item.key.sample) for item in lost] == [("design", 0)]
     assert [(c.sample, c.score is not None) for c in made] == [(1, True)]
-    assert "Traceback" in caplog.text  # in the executor's log, for whoever mends it
+    assert "Traceback" in caplog.text  # in the executor's log, for debugging

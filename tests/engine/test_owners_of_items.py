@@ -1,4 +1,4 @@
-"""Who may claim, finish and lose a job's work items."""
+"""The processes that may claim, finish and lose a job's work items."""
 
 from __future__ import annotations
 

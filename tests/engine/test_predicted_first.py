@@ -17,15 +17,15 @@ from rewardsmith.storage.queue import Item
 @pytest.mark.parametrize(
     ("scores", "trained", "best"),
     [
-        ({"a": 1.0, "b": 1.0, "c": 0.96}, {"c": 2}, "c"),  # the favourite reaches the target: nobody else trains
-        ({"a": 0.3, "b": 1.0, "c": 0.5}, {"b": 2, "c": 2}, "b"),  # it does not: the next, to the end
-        ({"a": 1.0, "b": 1.0, "c": 0.0}, {"b": 2, "c": 1}, "b"),  # it makes way half-way
+        ({"a": 1.0, "b": 1.0, "c": 0.96}, {"c": 2}, "c"),  # the first reaches the target: no other trains
+        ({"a": 0.3, "b": 1.0, "c": 0.5}, {"b": 2, "c": 2}, "b"),  # it does not: the next trains to the end
+        ({"a": 1.0, "b": 1.0, "c": 0.0}, {"b": 2, "c": 1}, "b"),  # it is stopped half-way
         ({"a": 0.9, "b": 0.8, "c": 0.5}, {"a": 2, "b": 2, "c": 2}, "a"),  # all have been tried
         (
             {"a": 0.0, "b": 0.0, "c": 0.0},
             {"a": 1, "b": 2, "c": 2},
             "c",
-        ),  # no success half-way: two go on
+        ),  # no success half-way: two continue
         ({"a": 0.0, "b": 0.5, "c": 0.0}, {"a": 1, "b": 2, "c": 2}, "b"),
         ({"a": 0.3, "b": 1.0, "c": 0.01}, {"b": 2, "c": 1}, "b"),  # a fault ends it early
     ],
@@ -80,7 +80,6 @@ def test_the_order_is_predicted_once_repairs_have_been_checked(tmp_path):
 
 
 def test_predicted_easiest_trains_first_with_a_short_budget(tmp_path):
-    """Who is predicted to learn soonest trains first and gets a short budget."""
     context = fresh(tmp_path)
     for budget, together, trained in (({}, True, "cba"), ({}, False, "cba"), ({"env_steps": 6200}, False, "c")):
         job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], budget=budget, favourite_first=not together)

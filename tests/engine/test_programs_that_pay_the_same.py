@@ -1,4 +1,4 @@
-"""Of a round's programs that pay the same on every played transition, one trains."""
+"""Of the duplicate programs of a round, one trains."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ def test_a_user_s_program_trains_even_if_it_is_a_duplicate(tmp_path):
 
 
 def test_a_repair_that_duplicates_a_design_is_not_trained_twice(tmp_path):
-    """A repair that comes to pay what a first design pays is compared with it."""
-
     class RepairedToTheSame(AllTheSame):
         def draw(self, item: Item) -> float:
             return 0.2 if item.key.kind == "check" and item.key.candidate.endswith("1b") else super().draw(item)

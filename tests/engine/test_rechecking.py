@@ -1,4 +1,4 @@
-"""Checks with other weights: real ones, and which verdicts are worse than they were."""
+"""Checks repeated with other weights, and the comparison of both verdicts."""
 
 from __future__ import annotations
 
@@ -43,14 +43,12 @@ def layouts(verdict: str) -> dict:
     ],
 )
 def test_verdict_is_worse_after_a_new_failure_or_weaker_certificate(before, after, told):
-    """A verdict is worse where a check fails that passed or a certificate says less."""
     found = worse({after.kind: before} if before else {}, [after])
     assert found is None if told is None else found.startswith(told)
 
 
 @pytest.mark.parametrize(("weight", "passes"), [(0.01, True), (50.0, False)])
 def test_recheck_uses_the_weights_of_the_second_training(tmp_path, weight, passes):
-    """A reward is checked with the weights that its second training would use."""
     context = open_context(Settings(home=tmp_path))
     job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
     name = f"{job_id}-1a"

@@ -1,4 +1,4 @@
-"""Questions of a trial: queued by its process, answered by whoever holds the keys, within the job's budget."""
+"""Questions of a trial: queued by its process, answered by a process with the API keys, within the job's budget."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rewardsmith.storage.database import read
 
 
 class Fake:
-    """Stands for the outside world: a provider that is never reached in these tests."""
+    """A model in place of the provider."""
 
     name, is_language_model = "fake/model", True
 
@@ -68,7 +68,7 @@ def question(number: int, prompt: str, role: str = LABELLER) -> Request:
 
 
 def ask(context: Context, trial: queue.Item, request: Request) -> tuple[threading.Thread, list]:
-    """Ask from a thread, as a trial's labeller does; the answer, or what was raised."""
+    """Ask from a thread, as a trial's labeller does; returns the answer or the exception."""
     model, got = relayed.RelayedModel(context, trial, "fake/model"), []
 
     def work() -> None:
@@ -83,7 +83,7 @@ def ask(context: Context, trial: queue.Item, request: Request) -> tuple[threadin
 
 
 def answer_next(context: Context, trial: queue.Item) -> None:
-    """What a call slot does."""
+    """Answer the next question, as a call slot does."""
     owner = queue.make_owner() + ":call"
     for _ in range(500):
         item = queue.claim(context.database, owner, 60, trial.key.job_id, ("ask",))
@@ -103,11 +103,10 @@ def test_a_question_is_answered_by_another_slot_and_charged_to_the_job(context, 
     with read(context.database) as connection:
         snapshot = read_snapshot(connection, trial.key.job_id)
     assert (snapshot.used.calls, snapshot.used.tokens) == (1, 12)
-    assert not snapshot.items_of("ask")  # the job's course does not depend on questions
+    assert not snapshot.items_of("ask")  # questions do not affect the job's decisions
 
 
 def test_interrupted_question_is_asked_once(context, fake_model):
-    """The same question after an interruption is not asked again but another one is."""
     trial = trial_of(context)
     for prompt in ("a", "a", "b"):
         thread, got = ask(context, trial, question(1, prompt))
@@ -151,7 +150,6 @@ def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake_model):
 
 
 def test_reported_steps_never_fall_after_an_older_checkpoint(context):
-    """Steps told by a trial that goes on from an older checkpoint never fall."""
     item = trial_of(context)
 
     def told() -> list[int]:

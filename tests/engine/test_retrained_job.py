@@ -1,4 +1,4 @@
-"""A tiny real job whose program pays next to nothing: it drowns, and is trained once more with less entropy."""
+"""A tiny real job whose program pays almost nothing: it is labelled drowned and retrained with less entropy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def job(tmp_path_factory):
     job_id = lifecycle.create_job(context, spec, PROGRAM)
     advance(context, job_id)
     with context.database.begin() as connection:
-        # Only the program that was given matters here.
+        # Only the given program matters here.
         queue.cancel_open(connection, job_id, "")
         queue.cancel_open(connection, job_id, f"{job_id}-sparse")
     advance(context, job_id)

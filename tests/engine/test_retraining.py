@@ -1,4 +1,4 @@
-"""Drowned and saturated candidates train once more: what is proposed, and how the job goes about it."""
+"""Retraining of drowned and saturated candidates: the proposed settings, and the job's decisions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
 @pytest.mark.parametrize(
     ("told", "weight"),
     [
-        (measured(12.0), 0.083),  # nothing succeeded: as much as the environment pays
+        (measured(12.0), 0.083),  # no success: the weight at which guidance equals the environment's reward
         (measured(1e6), 0.01),
         (measured(12.0, pay=1.0, env=1.0), 0.083),
         (measured(110.0, pay=11.0, env=1.0), 0.01),  # the program's own pay for success shrinks with it
@@ -53,7 +53,6 @@ def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
     ],
 )
 def test_saturated_program_gets_weight_of_equal_guidance_and_success(told, weight):
-    """A saturated program gets the weight at which guidance equals what success pays."""
     found = proposal({"flooding": "x", "saturated": "x"}, told, TrainingSpec(), REWARD)
     assert found == {"reason": "saturated", "weights": {"reward": weight}}
     changed = weighed(REWARD, found["weights"])
@@ -61,7 +60,6 @@ def test_saturated_program_gets_weight_of_equal_guidance_and_success(told, weigh
 
 
 def test_no_weight_is_proposed_without_success_pay():
-    """No weight is proposed where the environment pays nothing for success."""
     assert proposal({"saturated": "x"}, measured(30.0, pay=3.0, env=0.0), TrainingSpec(), REWARD) is None
 
 
@@ -70,7 +68,6 @@ def test_other_labels_change_no_settings():
 
 
 def test_dense_environment_reward_is_compared_by_its_episode_sum():
-    """An environment that pays over the whole episode is compared by that."""
     told = measured(120.0).telling_more(channels={"env": ChannelPay(mean_per_episode=20.0)})
     found = proposal({"saturated": "x"}, told, TrainingSpec(), REWARD)
     assert found is not None and found["weights"] == {"reward": 0.17}
@@ -135,7 +132,6 @@ def test_a_drowned_candidate_trains_once_more_and_never_a_third_time(tmp_path):
 
 
 def test_both_arms_of_the_claim_use_the_adjusted_settings(tmp_path):
-    """Both arms of the claim train with the settings that the best stands by."""
     context, job_id = begin(tmp_path)
     play(context, job_id, Hidden(LESS_ENTROPY, 0.1), random.Random(0))
     _, items = read(context, job_id)
@@ -155,7 +151,6 @@ def test_the_first_trial_stands_unless_the_second_is_better(tmp_path):
 
 
 def test_saturated_candidate_is_rechecked_before_it_trains(tmp_path):
-    """A saturated candidate is checked with its new weight before it trains."""
     context, job_id = begin(tmp_path)
     play(context, job_id, Hidden(LESS_WEIGHT, 0.5), random.Random(0))
     candidates, items = read(context, job_id)

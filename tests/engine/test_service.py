@@ -1,4 +1,4 @@
-"""Submitted jobs on a real SQLite file: priorities, slots, pauses, retries, hints, and what a spec may not ask for."""
+"""Submitted jobs on a real SQLite file: priorities, slots, pauses, retries, notifications, refused specs."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_worker_validates_rows_that_other_processes_wrote(context, written, to
 
 
 def test_every_setting_is_served_or_refused_on_purpose():
-    """A new one is refused until somebody has thought about what it would let a submitter do."""
+    """A new setting is refused until it is listed as safe or unsafe for submitters."""
     refused = {"api_base", "description", "record", "replay"}
     assert set(JobSpec.model_fields) == SERVED_SETTINGS | refused and not SERVED_SETTINGS & refused
 

@@ -1,4 +1,4 @@
-"""The job as a state machine, with results made up instead of trained."""
+"""The job as a state machine, with simulated results in place of training."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_step_budget_reserves_the_steps_of_the_claim(tmp_path):
     context = fresh(tmp_path)
     with pytest.raises(UsageError, match="environment steps is too small: the claim takes"):
         start(context, budget={"env_steps": 4000})
-    # So few steps hold no cut, so both rungs are one: the claim, the baseline and one candidate cost 6,000.
+    # So few steps have no forced truncation, so both rungs are one: claim, baseline and one candidate cost 6,000.
     job_id = start(context, budget={"env_steps": 6200}, samples=4, rungs=[0.5, 1.0])
     play(context, job_id, World(3), random.Random(0))
     with context.database.connect() as connection:

@@ -1,4 +1,4 @@
-"""A person's say in a job: answers, comments, vetoes, programs of their own; and models in order."""
+"""A user's interventions in a job: answers, comments, vetoes, own programs; and the order of fallback models."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def start(folder: Path, **options) -> tuple[Context, str]:
     values = {"task": "CartPole-v1", "method": "free", "model": "manual", "samples": 2, "iterations": 2, "confirm": 0}
     job = lifecycle.create_job(context, JobSpec(**{**values, **options}))
     with context.database.begin() as connection:
-        queue.cancel_open(connection, job)  # the baseline's training has no part here
+        queue.cancel_open(connection, job)  # the baseline's training is irrelevant here
     advance(context, job)
     return context, job
 
 
 def work(context: Context, job: str, kind: str) -> int:
-    """Do all queued items of a kind; how many there were."""
+    """Run all queued items of a kind; returns their number."""
     count = 0
     while (item := queue.claim(context.database, "me", 60, job, [kind])) is not None:
         dispatch.run_item(context, item.id, "me")
@@ -59,7 +59,7 @@ def trained(context: Context, job: str, success: dict[str, float]) -> None:
 
 
 def designed(context: Context, job: str, *gains: float) -> None:
-    """Answer the waiting designers and mark what they wrote as passed."""
+    """Answer the waiting designers and mark their programs as passed."""
     work(context, job, "design")
     for question, gain in zip(steering.pending(context), gains, strict=True):
         steering.answer(context, question.id, PROGRAM.format(gain=gain))
@@ -117,7 +117,6 @@ def test_no_answer_is_written_to_a_path_from_a_database_row(tmp_path, name):
 
 
 def test_answer_lies_beside_its_prompt(tmp_path):
-    """An answer lies beside its prompt whatever the row says of the folder."""
     context, job = start(tmp_path / "home", samples=1)
     work(context, job, "design")
     (asked,) = steering.pending(context)
@@ -188,7 +187,6 @@ def test_after_a_veto_the_other_candidates_go_on_training(tmp_path):
 
 
 def test_fork_joins_the_next_round_under_its_own_name(tmp_path):
-    """A person's program joins the next round and is checked and repaired under its own name."""
     context, job = start(tmp_path)
     designed(context, job, 1.0, 2.0)
     parent = next(c for c in snapshot_of(context, job).candidates if c.id == f"{job}-1a")
@@ -261,7 +259,6 @@ def test_fallbacks_are_called_in_order_and_the_first_error_is_kept():
 
 
 def test_long_prompt_is_shortened_before_the_fallback():
-    """A prompt that is too long is shortened before another model is asked."""
     models = [Says("one", "context"), Says("two")]
     with pytest.raises(ModelFailed):
         FallbackModel(models).complete(REQUEST)

@@ -28,7 +28,7 @@ PROGRAM = "def reward(prev, action, state, memory):\n    return state.x - prev.x
 
 
 class Faulty(gymnasium.Env):
-    """Walks on a line of cells; does what `fault` says from step `at` on."""
+    """Walks on a line of cells; shows the fault `fault` from step `at` on."""
 
     observation_space, action_space = spaces.Box(0, 9, (1,), np.float32), spaces.Discrete(2)
     mended = False
@@ -147,7 +147,7 @@ def start(folder: Path, fault: str, at: int, seed_reward: str | None = PROGRAM, 
 
 
 def work(context: Context, job: str, kind: str) -> queue.Item:
-    """Do one item of a kind; trials in this process."""
+    """Run one item of a kind; its trial runs in this process."""
     claimed = queue.claim(context.database, queue.make_owner(), 60, job, [kind])
     assert claimed is not None
     if kind in queue.TRAINING_KINDS:
@@ -172,14 +172,12 @@ def job_that_ended(context: Context, job: str) -> records.Job:
 
 @pytest.mark.parametrize("fault", ["constructor", "reset", "step"])
 def test_environment_that_cannot_reset_is_refused_before_a_job(tmp_path, fault):
-    """An environment that cannot begin to play is refused before there is a job."""
     with pytest.raises(UsageError, match=FAULTS[fault][0]):
         start(tmp_path, fault, at=1)
 
 
 @pytest.mark.parametrize("fault", ["step", "nan"])
 def test_environment_fault_in_the_baseline_ends_the_job(tmp_path, fault):
-    """An environment that fails in the baseline ends the job with its error."""
     context, job = start(tmp_path, fault, at=30)
     item = work(context, job, "baseline")
     assert item.state == "failed"
@@ -209,7 +207,6 @@ def test_work_left_undone_by_a_failing_environment_is_shown(tmp_path):
 
 
 def test_job_ended_by_its_environment_continues_with_extend(tmp_path, monkeypatch):
-    """A job that its environment ended goes on with extend once it is mended."""
     context, job = start(tmp_path, "step", 30)
     work(context, job, "baseline")
     with pytest.raises(UsageError, match="ended already"):

@@ -1,4 +1,4 @@
-"""A job keeps its task's description; later edits of the file, or another folder, change nothing in silence."""
+"""A job stores its task's description; later edits of the file never change it silently."""
 
 from __future__ import annotations
 
@@ -211,7 +211,6 @@ def test_export_uses_the_stored_text_from_any_folder(context, line_description, 
 
 
 def test_export_stops_at_a_changed_module_unless_accepted(context, line_description, tmp_path):
-    """Export stops at a changed module and marks the card if told to go on."""
     job = lifecycle.create_job(context, spec_of(line_description), REWARD)
     module_of(line_description).write_text(module_of(line_description).read_text() + "# edited\n")
     ran = exported(context, job, tmp_path / "out", tmp_path)
@@ -261,7 +260,6 @@ def test_a_submitted_job_never_carries_a_description(task, context):
 
 
 def test_worker_refuses_a_description_in_a_submitted_job(context):
-    """A worker refuses a description that was written into a submitted job."""
     job = service.submit_job(context, spec_of("CartPole-v1"))
     forged = {**stored(context, job).model_dump(mode="json"), "description": FORGED.model_dump(mode="json")}
     with context.database.begin() as connection:
@@ -292,11 +290,10 @@ def test_a_worker_begins_by_refusing_task_files(monkeypatch):
     assert trial_environment(Settings())["REWARDSMITH_NO_TASK_FILES"] == "1"
 
 
-# A recording brings its task with it
+# A recording contains its task
 
 
 def test_replay_uses_the_recorded_description(line_description, tmp_path):
-    """A recorded job is replayed on its own description unless a task is named."""
     from rewardsmith.cli.asked_job import AskedJob, read_job
 
     recorded = with_description(spec_of(line_description)).model_dump(mode="json")

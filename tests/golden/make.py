@@ -81,7 +81,7 @@ def expected(name: str) -> list[list[float]]:
                 parts = (0.7 if ACTIONS[t][n] == 1 else 0.0), 0.3 * count, 0.1 * value
                 total[t][n] = ENV[t][n] + 0.5 * (((0.0 + parts[0]) + parts[1]) + parts[2])
             elif name == "potential":
-                last = 0.0 if phi is None else phi  # an episode from before this rollout: nothing remembered
+                last = 0.0 if phi is None else phi  # an episode that began before this rollout has no earlier value
                 now = 0.0 if TERMINATED[t][n] else -0.5 * value
                 total[t][n] = ENV[t][n] + 2.0 * (GAMMA * now - last)
                 phi = now

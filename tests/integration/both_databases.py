@@ -1,4 +1,4 @@
-"""One test on either database: its address, empty but for the tables, and Alembic on a connection to it."""
+"""A fixture that runs a test on SQLite and on Postgres, and an Alembic configuration for a connection."""
 
 from __future__ import annotations
 

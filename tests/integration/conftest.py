@@ -1,4 +1,4 @@
-"""A Postgres and a Redis of our own on free ports, for tests that need them; made once, removed after."""
+"""Postgres and Redis servers on free ports, started once per run and removed at its end."""
 
 from __future__ import annotations
 

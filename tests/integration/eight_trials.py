@@ -1,4 +1,4 @@
-"""A job of eight trials and a baseline that train nothing (see stub/), and what must be true when it has ended."""
+"""A job of eight trials and a baseline without training (see stub/), and the conditions that hold at its end."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ TRIALS = 1 + 2 * 2 + 2 * 2  # baseline; two rungs of two seeds; two arms of two 
 
 
 class Executor(Protocol):
-    """Whoever works on jobs: the service, or one local executor."""
+    """The processes that work on jobs: the service, or one local executor."""
 
     folder: Path
 
     def submit(self) -> str:
-        """A new job; its id."""
+        """Create a job and return its id."""
         ...
 
     @property
@@ -46,11 +46,11 @@ class Executor(Protocol):
         ...
 
     def trials(self) -> list[int]:
-        """Processes that train now."""
+        """Ids of the processes that train."""
         ...
 
     def log(self) -> str:
-        """What its processes said."""
+        """Output of all processes."""
         ...
 
 
@@ -60,7 +60,7 @@ def stub_path() -> str:
 
 
 def begin(executor: Executor) -> str:
-    """A job that is being trained; its trials stay where they are until `go_on`."""
+    """Create a job and wait until it trains; its trials are held until `go_on`."""
     (executor.folder / "hold").touch()
     job = executor.submit()
     wait_for(lambda: is_training(executor, job), 120)
@@ -68,7 +68,7 @@ def begin(executor: Executor) -> str:
 
 
 def go_on(executor: Executor) -> None:
-    """Let held trials end."""
+    """Release the held trials."""
     (executor.folder / "hold").unlink(missing_ok=True)
 
 
@@ -93,7 +93,7 @@ def events(executor: Executor, job: str, *kinds: str) -> list[str]:
 
 
 def end(executor: Executor, job: str, seconds: float = 180) -> None:
-    """The job ends, with every item done and every trial recorded once, and no trial's process left."""
+    """Wait for the job's end; assert that all items are done, each trial is recorded once, and no process is left."""
     go_on(executor)
     try:
         wait_for(lambda: state_of(executor, job) != "running", seconds)
@@ -104,7 +104,7 @@ def end(executor: Executor, job: str, seconds: float = 180) -> None:
     items = executor.query("SELECT kind, state, attempt FROM work_items WHERE job_id = :job", job=job)
     assert {state for _, state, _ in items} == {"done"}
     assert sum(kind in ("baseline", "train", "confirm") for kind, _, _ in items) == TRIALS
-    # Whatever was begun a second time was first reaped or given back.
+    # Every second attempt follows an event that requeued the item.
     assert sum(attempt - 1 for _, _, attempt in items) == len(events(executor, job, "reaped", "given back"))
     # A trial keeps one row over its rungs: two searched seeds, the baseline's, and the claim's four.
     rows = executor.query("SELECT state, steps FROM trials WHERE job_id = :job", job=job)

@@ -36,7 +36,7 @@ class LocalExecutor:
         return job
 
     def resume(self, job: str) -> None:
-        """The same command again."""
+        """Resume the job, as the same command does."""
         self.running[-1].wait(20)
         lifecycle.resume_job(self.context, job)
         self._start(job)
@@ -59,7 +59,7 @@ class LocalExecutor:
         self.running.append(process)
 
     def end(self) -> None:
-        """Stop what still runs."""
+        """Stop all processes that still run."""
         for process in self.running:
             process.terminate()
             process.wait(40)

@@ -1,4 +1,4 @@
-"""Where the programs of Redis and PostgreSQL are: the system's, else those of two wheels of the test environment.
+"""The programs of Redis and PostgreSQL: the system's, else those of two wheels of the test environment.
 
 TEST_SERVERS=system or TEST_SERVERS=wheels looks in one place only.
 """
@@ -15,7 +15,7 @@ SYSTEM, WHEELS = "system", "wheels"
 
 
 def redis_program() -> Path | None:
-    """`redis-server`, or None."""
+    """Path of `redis-server`, or None."""
     system = shutil.which("redis-server")
     if _wanted(SYSTEM) and system is not None:
         return Path(system)
@@ -34,18 +34,18 @@ def postgres_programs() -> Path | None:
 
 
 def unprivileged_user() -> pwd.struct_passwd | None:
-    """Whom PostgreSQL is to run as, because it refuses to run as root; None: as we ourselves do."""
+    """The user that runs PostgreSQL, which refuses to run as root; None: the current user."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def open_to_all(programs: Path) -> bool:
-    """Whether any user can start what is in the folder; not so in an environment within /root."""
+    """Whether any user can start the programs in the folder; false in an environment within /root."""
     way = (programs / "postgres", programs, *programs.resolve().parents)
     return all(path.stat().st_mode & 0o005 == 0o005 for path in way)
 
 
 def copy_for_all(programs: Path, folder: Path) -> Path:
-    """A copy of a wheel's programs in `folder` that any user can start; the libraries lie where the wheel has them."""
+    """Copy a wheel's programs and libraries into `folder`, where any user can start them."""
     install, site = programs.parent, programs.parents[2]
     for part in ("bin", "lib", "share"):
         shutil.copytree(install / part, folder / (install / part).relative_to(site), symlinks=True)

@@ -1,4 +1,4 @@
-"""A Redis and a Postgres of our own that can be stopped and started, and workers and schedulers to end badly."""
+"""Redis and Postgres servers that tests stop and start, and workers and schedulers that tests kill."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 def missing(program: str) -> NoReturn:
-    """Skip the test for want of a server; fail it where REQUIRE_SERVERS is set."""
+    """Skip the test because no server is available; fail it if REQUIRE_SERVERS is set."""
     reason = f"{program} is not installed, neither the system's nor that of the `test` extra"
     if os.environ.get("REQUIRE_SERVERS"):
         pytest.fail(reason, pytrace=False)
@@ -50,7 +50,7 @@ def missing(program: str) -> NoReturn:
 
 
 class Redis:
-    """A Redis that keeps nothing on disk, so that a restart loses every message."""
+    """A Redis without persistence: a restart loses every message."""
 
     def __init__(self, folder: Path) -> None:
         binary = redis_program()
@@ -84,7 +84,7 @@ class Redis:
 
 
 class Postgres:
-    """A cluster in a folder, which another user must be able to reach: none of pytest's, they are ours alone."""
+    """A Postgres cluster in a folder that other users can reach, so not in one of pytest's private folders."""
 
     def __init__(self, folder: Path) -> None:
         programs = postgres_programs()
@@ -126,7 +126,7 @@ class Postgres:
 
 @dataclass
 class Service:
-    """A service of its own: database, broker, and the processes that were started for it."""
+    """One service: database, broker, and its processes."""
 
     folder: Path
     redis: Redis
@@ -168,7 +168,7 @@ class Service:
 
     @cached_property
     def _engine(self) -> Engine:
-        # A fresh connection for every look, twenty times a second, would take as much time as what is looked at.
+        # A new connection for each of twenty queries per second would take as long as the queries.
         return create_engine(self.postgres.url, pool_pre_ping=True)
 
     def query(self, statement: str, **values: object) -> list:
@@ -188,7 +188,7 @@ class Service:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def end(self) -> None:
-        """Stop what still runs, in order."""
+        """Stop all processes that still run, schedulers first."""
         for process in self.running:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -206,7 +206,7 @@ class Service:
 
 @contextmanager
 def full_disk(home: Path) -> Iterator[Callable[[], None]]:
-    """No room for a trial's files until what is yielded is called: a small disk as root, else a limit of file sizes."""
+    """Leave no room for a trial's files until the yielded function is called: a small disk (root) or a size limit."""
     folder = home / "artifacts"
     folder.mkdir(exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]

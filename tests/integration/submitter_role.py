@@ -1,4 +1,4 @@
-"""The documented role of a submitter on a real Postgres: fixtures for both sides, and SQL of one's own."""
+"""The documented submitter role on a real Postgres: fixtures for both sides, and helpers for plain SQL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROGRAM = "def reward(prev, action, state, memory):\n    return {gain} * state.p
 
 @pytest.fixture
 def owner(postgres_server: Postgres, tmp_path) -> Iterator[Context]:
-    """The service's own side, on an empty database with the documented role."""
+    """A context with the owner's rights, on an empty database with the documented role."""
     postgres_server.empty()
     database = open_database(postgres_server.url)
     with database.begin() as connection:
@@ -40,7 +40,7 @@ def owner(postgres_server: Postgres, tmp_path) -> Iterator[Context]:
 
 @pytest.fixture
 def address(owner, postgres_server) -> str:
-    """The submitter's URL."""
+    """The database URL of the submitter role."""
     return make_url(postgres_server.url).set(username="submitter").render_as_string()
 
 

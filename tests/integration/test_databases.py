@@ -153,7 +153,7 @@ def test_every_earlier_revision_is_upgraded_with_its_rows(url, revision):
     assert training == began, "a job goes on as it began"
 
 
-# SQLite serves one host, which has one clock.
+# SQLite serves one host only, so one clock.
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_a_client_whose_clock_is_wrong_neither_loses_nor_takes_a_lease(url, monkeypatch):
     engine = open_database(url)

@@ -1,4 +1,4 @@
-"""A disk that fills up while a job runs: cause and remedy, and nothing finished is lost."""
+"""A disk that fills up while a job runs: the error has cause and remedy, and no finished work is lost."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from running import FEW_EPISODES, clean_environment
 
 MEGABYTES = 48
-# The folder is a disk of its own, in a mount namespace that ends with the script. Each time the same command is run
-# with so many kilobytes free, and at last with room enough.
+# The folder is a separate disk in a mount namespace that ends with the script. The same command is run each time
+# with the given number of free kilobytes, and finally with enough space.
 SCRIPT = """
 mount -t tmpfs -o size={size}m tmpfs "$PLACE" || exit 77
 cd "$PLACE"

@@ -1,4 +1,4 @@
-"""Ctrl-C: `run` ends soon whatever is under way, leaves no process, and goes on later as if nothing had happened."""
+"""Ctrl-C ends `run` within seconds, leaves no process, and the same command later continues the job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from provider import Provider, completion
 
 SECONDS = 5.0
 TRAINING = SPEC.replace("steps: 20000", "steps: 3000000")
-# Played by an item in the executor's own process, where a step takes longer than a command may take to end.
+# An environment in the executor's process whose step takes longer than a command may take to end.
 SLOW_TASK = """
 id: Slow-v0
 env_id: slow_env:Slow-v0
@@ -61,7 +61,7 @@ def launch(folder: Path, spec: str = TRAINING, ignored: bool = True, **env: str)
 
     def begin() -> None:
         signal.signal(signal.SIGINT, handler)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the process that runs the tests may ignore it
 
     return subprocess.Popen(
         [sys.executable, "-m", "rewardsmith.cli.main", "run", "--spec", "job.yaml", "--slots", "2"],
@@ -76,7 +76,7 @@ def launch(folder: Path, spec: str = TRAINING, ignored: bool = True, **env: str)
 
 
 def processes_of_commands(folder: Path) -> list[int]:
-    """Every process of a command given in `folder`, but for reward hosts, which live in /."""
+    """Processes of the commands run in `folder`, except reward hosts, whose folder is /."""
     return processes(folder, "python")
 
 
@@ -105,7 +105,7 @@ def children(pid: int) -> set[int]:
 
 
 def during_training(folder: Path) -> bool:
-    """A trial has told how far it is."""
+    """Whether a trial has reported its steps."""
     return bool(query(folder, "SELECT 1 FROM trials WHERE state = 'running' AND steps > 0"))
 
 
@@ -116,7 +116,7 @@ def no_attempt_counted(folder: Path) -> bool:
 
 
 def interrupt(running: subprocess.Popen, *signals: int) -> tuple[str, float]:
-    """Send the signals; what the command said, and the seconds until it had ended."""
+    """Send the signals; returns the command's output, and the seconds until it ended."""
     began = time.monotonic()
     for sign in signals or (signal.SIGINT,):
         running.send_signal(sign)
@@ -173,7 +173,6 @@ def test_an_executor_is_ended_while_it_loads(tmp_path):
 
 
 def test_second_interruption_ends_unresponsive_work_at_once(tmp_path):
-    """A second interruption ends at once what does not react to the first."""
     running = launch(tmp_path)
     wait_for(lambda: during_training(tmp_path))
     known = children(running.pid)
@@ -187,7 +186,7 @@ def test_second_interruption_ends_unresponsive_work_at_once(tmp_path):
 
 
 def test_the_steps_of_a_resumed_trial_never_fall(tmp_path):
-    """It goes on from a checkpoint that lies before the steps last told."""
+    """The trial continues from a checkpoint before the last reported steps."""
     running = launch(tmp_path)
     wait_for(lambda: during_training(tmp_path))
     interrupt(running)

@@ -1,4 +1,4 @@
-"""kill -9 of any process, then the same command again: goes on and ends as if nothing had happened."""
+"""After kill -9 of any process, the same command continues the job and ends with the same result."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def launch(folder: Path) -> subprocess.Popen:
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # More ends than a trial is forgiven otherwise.
+        # More attempts than the default, because each kill costs one.
         env={**clean_environment(), "REWARDSMITH_MAX_ATTEMPTS": "9"},
         start_new_session=True,
         # A test run in a shell's background inherits an ignored SIGINT, which Ctrl-C in a terminal is not.
@@ -107,7 +107,7 @@ def during_design(folder: Path) -> bool:
 
 
 def during_training(folder: Path) -> bool:
-    """A trial under way has written a point of its curve."""
+    """Whether a running trial has written a point of its curve."""
     return bool(query(
         folder,
         "SELECT 1 FROM trials t JOIN curve_points p ON p.trial_id = t.id JOIN work_items w ON w.candidate = "
@@ -120,13 +120,13 @@ def between_iterations(folder: Path) -> bool:
 
 
 def processes_at(folder: Path, moment: Callable[[Path], bool], victims: Callable[[Path], list[int]]) -> list[int]:
-    """Wait for the moment; who is to die then."""
+    """Wait for the moment; returns the processes to kill."""
     wait_for(lambda: moment(folder) and bool(victims(folder)))
     return victims(folder)
 
 
 def test_a_job_survives_the_kill_of_each_of_its_processes(tmp_path, undisturbed_outcome):
-    """Six ends, one after another, in one job; then it has found what an undisturbed one finds."""
+    """One job is killed six times in turn; its results equal those of an undisturbed job."""
     running = launch(tmp_path)
     kill(processes_at(tmp_path, during_design, lambda f: processes(f, "workers.local")))
     assert running.wait(60) == 1
@@ -158,7 +158,7 @@ def test_a_job_survives_the_kill_of_each_of_its_processes(tmp_path, undisturbed_
 
 
 def run_again(folder: Path) -> subprocess.Popen:
-    """The same command once more, after the last process of the one before has gone."""
+    """Run the same command again once all processes of the previous one have ended."""
     wait_for(lambda: not processes(folder, "workers."), 60)
     return launch(folder)
 
@@ -168,7 +168,7 @@ def states(folder: Path) -> list[str]:
 
 
 def outcome(folder: Path, job: str) -> list:
-    """Names, states and scores of all candidates and trials: what may not depend on interruptions."""
+    """Names, states and scores of all candidates and trials, which must not depend on interruptions."""
     name = f"replace({{}}, '{job}', 'job')"
     candidates = query(
         folder,

@@ -1,4 +1,4 @@
-"""A whole job over HTTP with a provider on the loopback interface; no key reaches anything that is written."""
+"""A whole job over HTTP with a provider on the loopback interface; no written file contains a key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SECRETS = {
 
 
 def outcome(folder: Path, job: str) -> dict[str, list]:
-    """What a job found, without its random id and without timings."""
+    """Results of a job, without its random id and without timings."""
     name = f"replace({{}}, '{job}-', '')"
     queries = {
         "candidates": f"SELECT {name.format('id')}, move, state, score, source_hash, thoughts FROM candidates "
@@ -69,7 +69,7 @@ def jobs_in(folder: Path) -> list[dict]:
 
 
 def test_a_recorded_job_is_replayed_offline_with_the_same_result(tmp_path):
-    # A fault in between: the recording carries answers, not the provider's bad minutes.
+    # One fault in between: the recording contains answers, not the provider's errors.
     replies = [completion(BAD), error(503, "overloaded"), completion(GOOD), *[completion(t) for t in (REVIEW, READING)]]
     cassette = tmp_path / "calls.jsonl"
     with Provider(*replies) as provider:
@@ -84,7 +84,7 @@ def test_a_recorded_job_is_replayed_offline_with_the_same_result(tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert KEY.encode() not in cassette.read_bytes()
     (first,) = jobs_in(tmp_path)
-    # Nobody listens at the provider's address any more, and there is no key.
+    # The provider is closed, and there is no key.
     ran = rewardsmith(tmp_path, "run", "--replay", str(cassette), "--slots", "1")
     assert ran.returncode == 0, ran.stderr
     again = next(j for j in jobs_in(tmp_path) if j["job"] != first["job"])

@@ -1,4 +1,4 @@
-"""A database in which `candidates.channels` held all of a reward: what becomes of its rows, and of its jobs."""
+"""The migration of `candidates.channels` to `candidates.reward`: its rows, views and unfinished jobs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,6 @@ def earlier_database(url) -> Engine:
 
 
 def test_rows_of_the_version_before_keep_their_reward_in_a_view(earlier_database):
-    """Rows of the version before keep their reward and their old name in a view."""
     with open_again(earlier_database).connect() as connection:
         found = {c.id.removeprefix("old123-"): c for c in records.candidates_of(connection, "old123")}
         viewed = dict(connection.execute(text("SELECT id, channels FROM v_candidates")).all())
@@ -101,8 +100,6 @@ def test_a_downgrade_restores_the_rows_of_the_version_before(earlier_database):
 
 
 def test_unfinished_job_of_the_version_before_is_resumed(url, tmp_path):
-    """A job that the version before left unfinished looks the same and is resumed."""
-
     def shown() -> str:
         ran = in_process(tmp_path, "show", before.id, env={"REWARDSMITH_DATABASE_URL": url})
         assert ran.returncode == 0, ran.stderr

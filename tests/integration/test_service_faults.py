@@ -1,4 +1,4 @@
-"""What may happen while a job of eight trials runs. Each time the job ends whole, and nothing stays.
+"""Faults while a job of eight trials runs. After each one the job is complete and no process is left.
 
 One service goes through all of it: what a fault leaves behind must not keep the next job from its end either. What
 can happen to the local executor as well is done to both.
@@ -43,13 +43,13 @@ def local(tmp_path_factory):
 
 @pytest.fixture(params=["local", "service"])
 def executor(request) -> LocalExecutor | Service:
-    """What holds of the one must hold of the other."""
+    """The local executor and the service in turn: both must pass the test."""
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(autouse=True)
 def _jobs_are_cleared(request):
-    """A job that a failed test left behind must not hold the slots of the next one's."""
+    """Remove the jobs of a failed test, which would hold the slots of the next one."""
     executors = [request.getfixturevalue(name) for name in ("executor", "service") if name in request.fixturenames]
     yield
     for executor in executors:
@@ -180,7 +180,7 @@ def test_jobs_survive_a_flush_of_redis(service):
 def test_jobs_survive_an_outage_of_redis(service):
     job = begin(service)
     service.redis.stop()
-    go_on(service)  # trials end and are recorded meanwhile
+    go_on(service)  # trials end and are recorded while the host sleeps
     time.sleep(4)
     service.redis.start()
     end(service, job)
@@ -224,7 +224,6 @@ def test_two_schedulers_do_no_work_twice(service):
 
 @pytest.mark.slow
 def test_two_processes_that_requeue_leases_do_no_work_twice(service):
-    """Both find the lapsed items of killed children; each is queued again once."""
     second = service.scheduler()
     job = begin(service)
     kill(service, lambda: slots(service)[1])
@@ -246,7 +245,7 @@ def test_results_of_a_host_whose_lease_expired_are_refused(service):
     before = service.query(done, job=job)[0][0]
     go_on(service)
     try:
-        # Woken before its leases have lapsed it would be in the right: the other may finish what nobody held.
+        # A host that wakes before its leases expire may still finish its items.
         wait_for(lambda: not owners & {o for (o,) in service.query(held)}, 60)
         wait_for(lambda: service.query(done, job=job)[0][0] > before, 60)
     finally:

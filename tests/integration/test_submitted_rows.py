@@ -1,4 +1,4 @@
-"""Jobs that were submitted past the program: what the database does not store, and what a worker does not do."""
+"""Jobs submitted by plain SQL: values that the database refuses, and rows that a worker refuses."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize(("changes", "told"), HOSTILE, ids=lambda value: str(value)[:60])
 def test_a_worker_refuses_rows_that_bypass_the_client(owner, submitter, monkeypatch, changes, told):
-    """With SQL of one's own the function takes any spec; nobody opens a model, a file or a task for it."""
+    """The SQL function accepts any spec, but no worker opens a model, file or task for it."""
     job = call_submit(submitter, spec=any_spec(**changes))
     opened = []
     monkeypatch.setattr("rewardsmith.engine.models.open.open_model", lambda *a: opened.append(a))
@@ -115,7 +115,7 @@ def test_one_unreadable_job_does_not_keep_the_scheduler_from_others(owner, submi
 
 
 def after_each_read(monkeypatch, engine: Engine, statement: str, **values: object) -> None:
-    """Somebody with an owner's rights changes the job's row as soon as anybody has read it."""
+    """Change the job's row with the owner's rights immediately after each read."""
     true_read = records.get_job
 
     def reading(connection, wanted):
@@ -130,7 +130,7 @@ def after_each_read(monkeypatch, engine: Engine, statement: str, **values: objec
 
 @pytest.fixture
 def opened_addresses(monkeypatch) -> list[str | None]:
-    """Where the models that are opened send their keys; synth answers in their place."""
+    """The API addresses of opened models; synth answers in their place."""
     opened: list[str | None] = []
 
     def open_model(name, reach):

@@ -1,4 +1,4 @@
-"""What the documented role of a submitter can do to a real Postgres, and what it cannot, with SQL of its own."""
+"""The rights of the documented submitter role on a real Postgres, tried with the commands and with plain SQL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rewardsmith.storage.database import open_database, read, upgrade
 
 @pytest.fixture
 def submitter_command(address, tmp_path):
-    """`rewardsmith` as the submitter's user gives it."""
+    """Runs `rewardsmith` with the submitter's database URL."""
     (tmp_path / "spec.yaml").write_text(json.dumps(SPEC))
 
     def run(*arguments: str):
@@ -78,7 +78,6 @@ CALM = {"task": "MiniGrid-Empty-5x5-v0", "method": "calm", "confirm": 0, "steps"
     ids=str,
 )
 def test_a_job_begins_as_it_does_on_sqlite(owner, submitter, tmp_path, options, program):
-    """The function writes what the engine would write and decide."""
     spec = read_spec({**SPEC, **options})
     here = open_context(Settings(home=tmp_path / "file"))
     names = {service.submit_job(context, spec, program, owner="ada", slots=2): context for context in (submitter, here)}
@@ -100,7 +99,7 @@ def test_a_job_begins_as_it_does_on_sqlite(owner, submitter, tmp_path, options, 
     assert found[0] == found[1]
 
 
-# Writes of tables: what took a worker's key, what would pass a program off as checked, and what names a file.
+# Writes that would obtain a worker's key, mark a program as checked, or name a file.
 FORBIDDEN = [
     "UPDATE jobs SET service = NOT service",
     "UPDATE jobs SET spec = '{}'",
@@ -211,7 +210,6 @@ def test_a_veto_makes_no_untrained_candidate_the_best(owner, submitter):
 
 
 def test_upgrade_replaces_table_rights_by_functions(postgres_server):
-    """An upgrade takes an earlier roles rights and gives it the functions."""
     from alembic import command
     from test_databases import config_for
 
@@ -236,7 +234,7 @@ def test_upgrade_replaces_table_rights_by_functions(postgres_server):
         database = open_database(make_url(postgres_server.url).set(username="earlier").render_as_string())
         context = Context(database, Settings())
         job = service.submit_job(context, JobSpec(**SPEC))
-        service.halt_job(context, job)  # reads a view, which the upgrade made anew
+        service.halt_job(context, job)  # reads a view, which the upgrade recreated
         assert one(engine, "SELECT state FROM jobs") == "paused"
         database.dispose()
     finally:

@@ -1,4 +1,4 @@
-"""The asker that CALM's verifier and ONI's labeller share: newest first, each once, an error ends the asking."""
+"""The asker of CALM's verifier and ONI's labeller: newest question first, each once; an error ends it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ def until(condition) -> None:
 
 
 def test_batches_are_newest_first_and_ask_nothing_twice():
-    """Batches are taken newest first, with the time at which each question was first offered."""
     seen, go = [], threading.Event()
 
     def answer(taken):

@@ -1,4 +1,4 @@
-"""Baselines: what each pays, that it learns, and that a resumed trial stays the same bit for bit."""
+"""Baselines: the bonus of each, its learning, and resumed trials, which are bit-identical."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HAND = ["DoorKey-6x6", "Unlock", "UnlockPickup", "KeyCorridorS3R2", "MultiRoom-N
 
 
 def played(task: Task, steps: int = 64, envs: int = 4, seed: int = 0) -> Experience:
-    """A rollout at random."""
+    """A rollout of random actions."""
     batch, rng = task.batch(envs, "train"), np.random.default_rng(seed)
     batch.reset(seed)
     rollout = Rollout.empty(steps, envs, task.schema.width, task.schema.dtype)
@@ -114,7 +114,7 @@ def test_noveld_pays_for_the_difference_of_novelty_once_per_episode(tmp_path):
     paid = learner("noveld", tmp_path, alpha=0.5).rewards(seen)["noveld"]
     still = (seen.observations == seen.following).all(-1)
     assert (paid >= 0).all() and (paid > 0).any()
-    assert (paid[still] == 0).all()  # what has been seen in the episode is not new
+    assert (paid[still] == 0).all()  # keys seen in this episode are not new
 
 
 def test_e3b_measures_the_ellipse_before_its_own_update(tmp_path):
@@ -144,7 +144,6 @@ def test_running_moments_equal_those_of_all_values_at_once():
 
 
 def test_intrinsic_rewards_are_scaled_by_their_returns():
-    """Intrinsic rewards are scaled by the spread of their discounted sums."""
     rewards = np.random.default_rng(1).random((200, 2))
     sums, total = [], np.zeros(2)
     for now in rewards:

@@ -1,4 +1,4 @@
-"""CALM: subgoals as they are read, verified, latched, coded; the verifier examined offline."""
+"""CALM: reading, verification, latching and coding of subgoals; offline examination of the verifier."""
 
 from __future__ import annotations
 
@@ -98,7 +98,6 @@ def test_unreadable_subgoals_are_reported_to_the_model(source, words):
     "name, subgoals", [("DoorKey-6x6", "discover"), ("KeyCorridorS3R2", "discover"), ("UnlockPickup", "preset")]
 )
 def test_synth_writes_predicates_from_the_prompt_alone(name, subgoals, monkeypatch):
-    """Synth writes predicates that pass the checks from the prompt alone."""
     monkeypatch.setattr(checks, "MAX_US_PER_TRANSITION", 1e4)  # wall clock, on a machine that may be busy
     task, options = get_task(f"MiniGrid-{name}-v0"), CalmOptions(subgoals=subgoals)
     contract = CALM.contract(options)
@@ -173,12 +172,11 @@ def test_only_grid_tasks_have_drawn_views():
 
 
 def test_verified_subgoal_pays_once_or_on_every_recurrence(tmp_path):
-    """A verified subgoal pays once per episode and as published on every recurrence."""
     task = get_task("MiniGrid-DoorKey-6x6-v0")
     seen = solution(task.id)
     at = int(np.argwhere(terminated(seen.rollout.after, preset_subgoals(task), task.schema))[0, 0])
     for array in (seen.rollout.before, seen.rollout.after, seen.rollout.actions, seen.observations, seen.following):
-        array[:] = array[at]  # the same subgoal is terminated on every step
+        array[:] = array[at]  # every step terminates the same subgoal
     seen.rollout.starts[:] = False
     seen.rollout.starts[[0, 10]] = True
     latched = verified(tmp_path, task.id, envs=1)
@@ -188,7 +186,6 @@ def test_verified_subgoal_pays_once_or_on_every_recurrence(tmp_path):
 
 
 def test_simulated_errors_are_fixed_per_description_at_their_rate():
-    """Errors of the stand in belong to a description and come as often as asked."""
     noisy = NoisyTruth(3, false_positive=0.2, false_negative=0.4, seed=1)
     negatives = [noisy.of(key, 0) for key in range(2000)]
     assert np.mean([v != 0 for v in negatives]) == pytest.approx(0.2, abs=0.03)
@@ -207,7 +204,7 @@ def test_late_verdicts_are_used_from_then_on(tmp_path):
 
 
 class Spoken:
-    """A language model that answers by what the transition's message says; `gate` holds it back."""
+    """A language model that answers by the text of the transition's message; `gate` delays its answers."""
 
     name, is_language_model = "test/spoken", True
 
@@ -270,7 +267,7 @@ def test_a_model_s_verdicts_pay_and_are_recorded(tmp_path):
     model = Spoken()
     learner = verified(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
     seen = solution("MiniGrid-DoorKey-6x6-v0")
-    assert learner.rewards(seen)["calm"].sum() == 0  # nothing has been answered yet
+    assert learner.rewards(seen)["calm"].sum() == 0  # no answer has arrived yet
     for _ in range(500):
         paid = learner.rewards(seen)["calm"]
         if learner.telemetry()["labelled"] == 1.0:
@@ -304,7 +301,6 @@ def test_agreement_has_the_usual_accuracy_precision_and_recall():
 
 
 def test_evaluate_verifier_scores_simulator_predicates_and_model(monkeypatch):
-    """The stand-in, the predicates of synth and a model are scored on the same transitions."""
     task = "MiniGrid-DoorKey-6x6-v0"
     arms = (("verifier", "preset", "cropped"), ("code", "discover", "full"))
     exact, coded = evaluate_verifier.evaluate_verifier(evaluate_verifier.VerifierTest(task, transitions=80, arms=arms))
@@ -317,6 +313,6 @@ def test_evaluate_verifier_scores_simulator_predicates_and_model(monkeypatch):
     told = evaluate_verifier.VerifierTest(task, "test/spoken", 40, arms=(("verifier", "preset", "caption"),))
     (score,) = evaluate_verifier.evaluate_verifier(told)
     assert score.flagged_by == "test/spoken" and score.calls == 40 == len(model.prompts)
-    assert score.agreement.precision == 1.0 and 0 < (score.agreement.recall or 0) < 1.0  # it knows keys only
+    assert score.agreement.precision == 1.0 and 0 < (score.agreement.recall or 0) < 1.0  # it recognises keys only
     with pytest.raises(BudgetSpent):
         evaluate_verifier.evaluate_verifier(replace(told, max_calls=3))

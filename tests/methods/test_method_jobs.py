@@ -1,4 +1,4 @@
-"""Methods as a user meets them: a whole job with combined channels, to export and verify; wrong names."""
+"""Methods from the command line: whole jobs with combined channels, up to a verified export; wrong names."""
 
 from __future__ import annotations
 
@@ -74,7 +74,6 @@ def test_a_verifier_job_may_discover_its_subgoals(tmp_path):
     ],
 )
 def test_method_unsuited_to_a_task_is_refused_before_training(tmp_path, wrong, words):
-    """A method that cannot work on a task is refused before anything trains."""
     ran = in_process(tmp_path, "run", *wrong)
     assert ran.returncode == 2 and words in ran.stderr and len(ran.stderr.strip().splitlines()) == 2, ran.stderr
     assert not list(tmp_path.glob("**/trials/*"))
@@ -103,7 +102,7 @@ def test_wrong_names_and_weights_are_a_cause_and_a_remedy(tmp_path, wrong, words
 
 
 def test_evaluate_judge_still_works_and_names_evaluate_verifier(tmp_path):
-    """The former command and the former mode give the same rows, and say on stderr what they are called now."""
+    """The earlier names of command and mode give the same rows, and name the current ones on stderr."""
     few = ("--task", TASK, "--transitions", "8", "--subgoals", "preset", "--view", "caption", "--format", "json")
     now = in_process(tmp_path, "evaluate-verifier", *few, "--mode", "verifier")
     former = in_process(tmp_path, "evaluate-judge", *few, "--mode", "judge")

@@ -27,7 +27,7 @@ def captions(*names: str, progress: bool = False) -> list[Caption]:
 
 
 class Gated:
-    """A labeller that answers when the test lets it, and remembers what it was asked."""
+    """A labeller that answers when the test releases it, and records its questions."""
 
     calls = 0
 
@@ -62,7 +62,7 @@ def test_the_newest_captions_are_asked_first_and_none_twice():
     wait_for(lambda: labeller.asked)
     source.offer([a, b, c, d])  # a is under way
     source.offer([b, e])  # b has been seen again, and is newer now
-    assert source.collect() == []  # nobody waits
+    assert source.collect() == []  # the queue is empty
     labeller.go.release(5)
     wait_for(lambda: source.waiting == 0)
     assert labeller.asked == [["a"], ["e", "b"], ["d", "c"]]
@@ -125,7 +125,6 @@ def test_shuffled_labels_keep_their_number_but_not_their_captions():
 
 
 def test_a_model_labels_in_batches_and_unreadable_means_unhelpful():
-    """A model is asked in portions and what cannot be read is not helpful."""
     from rewardsmith.agents.models import Answer
 
     class Model:
@@ -168,9 +167,8 @@ def test_retrieval_pays_labels_and_nothing_for_unknown_captions():
 
 
 def test_classification_pays_above_threshold_and_generalises():
-    """Classification pays one above the threshold and generalises to new words."""
     model = Classification(seed=0, learning_rate=1e-2)
-    assert values_of(model, "it picked up the key") == [0.0]  # nothing is learned yet
+    assert values_of(model, "it picked up the key") == [0.0]  # untrained
     for _ in range(4):
         model.learn(labelled())
     model.learn([])
@@ -201,7 +199,6 @@ def test_ranking_pays_normalised_rewards_above_the_threshold_only(threshold):
 
 @pytest.mark.parametrize("kind", [Classification, Ranking])
 def test_network_pays_one_rollout_later_across_checkpoints(kind):
-    """A network pays what it learned one rollout later and after a checkpoint too."""
     model, singles = kind(seed=0, learning_rate=1e-2), labelled()
     pairs = [Label((a.captions[0], b.captions[0]), a.value, 0.0, 1.0) for a, b in pairwise(singles)]
     labels, texts = (singles if kind is Classification else pairs), [label.captions[0].text for label in singles]
@@ -221,7 +218,6 @@ def test_network_pays_one_rollout_later_across_checkpoints(kind):
 
 
 def test_ranking_normalises_by_the_present_network():
-    """Ranking normalises by what the network says now and remembers counts."""
     model, singles = Ranking(seed=0, learning_rate=1e-2), labelled()
     texts = [label.captions[0].text for label in singles]
     pairs = [
@@ -245,7 +241,6 @@ def test_ranking_normalises_by_the_present_network():
 
 
 def test_labels_pay_from_a_later_rollout_by_counts(tmp_path):
-    """Labels are paid from a later rollout on once per episode by counts."""
     report, curve = run(tmp_path, {get_method("oni"): {"latency": 0.0}})
     told = [p.telemetry["methods"]["oni"] for p in curve]
     assert told[-1]["annotated"] > 0.5 and told[-1]["model_accuracy"] == 1.0
@@ -307,7 +302,6 @@ def test_a_resumed_trial_goes_on_with_the_labels_of_its_checkpoint(tmp_path):
 
 
 def test_trial_killed_before_a_checkpoint_leaves_no_labels(tmp_path):
-    """A trial killed before its first checkpoint leaves no labels behind."""
     file = LabelFile(tmp_path)
     file.append(labelled(3), rollout=0, version=1)
     fresh = LabelFile(tmp_path)

@@ -1,4 +1,4 @@
-"""The Method protocol: the documented example, resuming with learned state, guides inside PPO, recipes."""
+"""The Method protocol: the documented example, resuming with learned state, teachers in PPO, composition."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs/methods/adding.md"
 
 @pytest.fixture
 def cells_method(tmp_path, monkeypatch) -> Method:
-    """The example of docs/methods/adding.md, as a module of the folder of methods."""
+    """The example of docs/methods/adding.md, installed as a method module."""
     (text,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert len([line for line in text.splitlines() if line.strip()]) <= 40
     folder = tmp_path / "more"
@@ -51,7 +51,6 @@ def test_the_documented_example_is_found_trained_and_resumed_bit_for_bit(cells_m
 
 
 def test_combined_channel_is_added_with_its_weight(cells_method):
-    """A combined channel is added to the methods own and weighed by name."""
     spec = read_spec({"task": TASK, "combine": ["cells"], "weights": {"cells": 0.5, "dense": 0.2}})
     channels = {c.name: c.weight for c in recipe_of(spec).reward("").channels}
     assert channels == {"sparse": 1.0, "dense": 0.2, "cells": 0.5}
@@ -98,7 +97,7 @@ def test_former_names_of_options_are_accepted_with_a_notice():
 
 
 def test_a_job_with_former_option_names_is_found_under_either(tmp_path):
-    """A job that an earlier version began with mode=judge goes on for who asks with mode=judge or mode=verifier."""
+    """A job of an earlier version with mode=judge is resumed by mode=judge and by mode=verifier."""
     from rewardsmith.config import Settings
     from rewardsmith.engine.context import open_context
     from rewardsmith.engine.jobs.lifecycle import create_job, find_unfinished
@@ -119,7 +118,7 @@ def test_every_method_module_defines_one_method():
 
 
 class OneAction(Guide):
-    """Nearly always action `number % 7`, whatever the policy says; the advice counts the calls."""
+    """A teacher that nearly always takes action `number % 7`, where number counts its calls."""
 
     size = 2
 
@@ -144,7 +143,6 @@ class Guided(Learner):
 
 @pytest.mark.parametrize("cells_kind", ["one-hot", "scaled"])
 def test_a_teacher_changes_rollout_and_loss_in_the_same_way(tmp_path, cells_kind):
-    """A guide decides in the rollout and the loss takes the same distribution."""
     from rewardsmith.programs.reward import SPARSE
     from rewardsmith.training.adaptation import Adaptation
     from rewardsmith.training.learner import Learners

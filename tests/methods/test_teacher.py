@@ -1,4 +1,4 @@
-"""The language model of ULPS: optimal actions, prompts in words, dropout, opinions, calibration."""
+"""The language model of ULPS: optimal actions, prompts, dropout, action distributions, calibration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ def episodes():
 
 
 def test_optimal_actions_shorten_the_planners_distance():
-    """The distance from the start is the planners plan and every optimal action shortens it."""
     task = get_task(TASK)
     for layout in range(3):
         graph = task.state_graph(layout, 50_000)
@@ -48,7 +47,6 @@ def test_optimal_actions_shorten_the_planners_distance():
 
 
 def test_truncated_graph_gives_only_distances_of_the_whole_graph():
-    """A graph cut off vouches only for distances that the whole graph confirms."""
     task = get_task(TASK)
     whole = task.state_graph(0, 50_000)
     part = task.state_graph(0, len(whole.state) // 2)
@@ -165,7 +163,6 @@ def test_an_action_distribution_depends_on_the_prompt_alone():
 
 
 def test_dropout_passes_differ_and_one_pass_has_no_information():
-    """Passes differ by their masks and one pass without masks knows no information."""
     model = _model(PROMPTS)
     with torch.no_grad():
         logits = model(model.encode(PROMPTS))
@@ -185,7 +182,6 @@ def test_flat_and_spread_dropout_drop_the_same_units():
 
 
 def test_ties_raise_entropy_but_not_mutual_information():
-    """Equally short actions raise the published gate but not the information."""
     tie = np.zeros((4, 1, 7))
     tie[:, 0, :2] = 0.5
     opinion = opinion_of(tie)

@@ -1,4 +1,4 @@
-"""ULPS in trials: the blend, the gate, distillation, resuming, what is exported."""
+"""ULPS in trials: blending, gates, distillation, resuming, exported weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TINY = {"pairs": 300, "language_model_epochs": 2, "passes": 3, "anneal": 0.5, "f
 
 @pytest.fixture(scope="module", autouse=True)
 def module_cache(tmp_path_factory):
-    """Teachers are fitted into a folder of this module; layouts, which take longer, stay where they are."""
+    """A cache for this module's fitted teachers; layouts, which take longer to build, stay in the shared cache."""
     from rewardsmith.methods.teacher import language_model
 
     folder = tmp_path_factory.mktemp("cache")
@@ -37,7 +37,7 @@ def test_the_blend_and_its_gradient_equal_the_paper_s():
     share = (h[:, 0] * pi[:, 2] / log_b[:, 2].exp()).detach()
     expected = share[:, None] * (torch.eye(7)[2] - pi.detach())
     assert torch.allclose(own.grad, expected, atol=1e-5)
-    assert own.grad[0].abs().max() == 0  # nothing reaches pi where the language model is certain
+    assert own.grad[0].abs().max() == 0  # no gradient reaches pi where the language model is certain
 
 
 def test_a_guided_trial_is_annealed_and_scored_with_its_model_too(tmp_path, module_cache):
@@ -45,7 +45,7 @@ def test_a_guided_trial_is_annealed_and_scored_with_its_model_too(tmp_path, modu
     told = [p.telemetry["methods"]["ulps"] for p in curve]
     assert told[0]["h"] < told[1]["h"] < 1.0 and told[0]["agreement"] is not None
     assert told[-1]["trust"] == 0.0 and told[-1]["h"] is None
-    assert told[2]["states_asked"] == 7 * ROLLOUT  # nobody is asked once pi acts alone
+    assert told[2]["states_asked"] == 7 * ROLLOUT  # the model is not asked once pi acts alone
     assert 0.0 <= told[-1]["success_with_language_model"] <= 1.0
     assert told[-1]["privileged"] and told[-1]["language_model_accuracy"] > 0.3
     assert report.complete
@@ -77,7 +77,7 @@ def test_other_gates_and_prompts_of_the_agent_s_view_train(tmp_path, gate):
     _, curve = run(tmp_path, {get_method("ulps"): options})
     told = curve[0].telemetry["methods"]["ulps"]
     assert told["privileged"] == (gate != "information")
-    if gate == "decay":  # of time alone: rollouts 1 and 2 of the 7 guided ones
+    if gate == "decay":  # depends on time alone: rollouts 1 and 2 of the 7 guided ones
         assert told["h"] == pytest.approx((0 + 1 / 7) / 2, abs=0.001)
 
 

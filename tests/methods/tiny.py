@@ -1,4 +1,4 @@
-"""Trials of tiny budgets with methods' learners, whole and killed."""
+"""Trials with tiny budgets and methods' learners, complete or killed on the way."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.trial import CurvePoint, TrialPlan, TrialReport, run_trial
 
-TASK = "MiniGrid-DoorKey-5x5-v0"  # 250 steps at most, so a cut every 12 rollouts
+TASK = "MiniGrid-DoorKey-5x5-v0"  # 250 steps at most, so a forced truncation every 12 rollouts
 TRAINING = TrainingSpec(num_envs=4, rollout_steps=64, batch_size=64, epochs=1, eval_episodes=10, final_episodes=10)
 ROLLOUT = 4 * 64
 STEPS = 14 * ROLLOUT
 
 
 class Killed(Exception):
-    """Stands for kill -9: nothing after it is written."""
+    """Simulates kill -9: nothing is written after it."""
 
 
 def run(

@@ -1,4 +1,4 @@
-"""Programs that differ in looks only are told to be the same; those that pay differently are not."""
+"""Programs that differ in form only are duplicates; programs that may pay differently are not."""
 
 from __future__ import annotations
 

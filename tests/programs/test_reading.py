@@ -126,7 +126,6 @@ def test_a_later_version_of_one_function_replaces_the_earlier_one() -> None:
 
 
 def test_declared_features_and_named_predicates_are_kept() -> None:
-    """Declared features and predicates named in strings are brought along."""
     subgoals = 'def subgoals():\n    return ["has_key"]'
     predicate = "def has_key(prev, action, state):\n    return state.carrying is not None"
     text = "\n".join(fence(code) for code in ('USES = ["walk_distance"]', subgoals, predicate, "print(subgoals())"))
@@ -304,7 +303,7 @@ def test_the_time_to_read_grows_with_the_length_and_no_faster(kind: str) -> None
 
 
 def pieces_by_definition(text: str) -> list[str]:
-    """What `json_pieces` is to find, looked for at every quotation mark anew."""
+    """The expected result of `json_pieces`, found by a new search at every quotation mark."""
     token_of = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]')
     pairs, opened, position = [], [], 0
     while token := token_of.search(text, position):

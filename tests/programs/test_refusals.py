@@ -1,4 +1,4 @@
-"""What is said of an answer in another form than a program: every true reason, and a way on."""
+"""Refusals of answers that are no program: every reason that applies, and a remedy."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def reward(prev, action, state, memory):
 """
 TWO_STRINGS = json.dumps({"code": CODE, "test_code": "def test_reward():\n    assert True\n"})
 
-# The answer, and what must be said of it.
+# (answer, parts of the refusal's message)
 SAID = {
     "a gym wrapper": (
         WRAPPER,
@@ -127,7 +127,6 @@ SAID = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_refused_answer_gets_every_reason_and_a_remedy(name: str) -> None:
-    """An answer in another form is refused with every true reason and a way on."""
     answer, said = SAID[name]
     with pytest.raises(UnreadableAnswer) as caught:
         FREE.read(answer)

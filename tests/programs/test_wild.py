@@ -1,4 +1,4 @@
-"""The corpus of completions: nearly all read as meant, and none read as something else."""
+"""The corpus of completions: nearly all are read as intended, and none as another program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A candidate that stands by other settings: the claim, the card, the export and the screens say so."""
+"""A candidate with adjusted settings: the claim, the card, the export and the screens state them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SATURATED = {
 
 
 def job_with_adjusted_claim(folder, adjustment: dict):
-    """(context, job, best candidate) of a job that made one claim as asked, and another with adjusted settings."""
+    """(context, job, best candidate) of a job with two claims: one with its own settings, one with adjusted ones."""
     context = open_context(Settings(home=folder / ".rewardsmith"))
     job_id = lifecycle.create_job(context, JobSpec(task="MiniGrid-DoorKey-5x5-v0", method="free", steps=10_000))
     reward = weighed(get_method("free").reward(PROGRAM), adjustment.get("weights", {}))

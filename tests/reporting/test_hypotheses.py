@@ -1,4 +1,4 @@
-"""What the analyzer predicted, and whether the program that followed bore it out."""
+"""The analyzer's predictions, and whether the next program confirms them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ def test_a_revision_with_more_success_confirms_the_prediction(job):
 
 
 def test_hypothesis_follows_the_last_repair_only(job):
-    """A repaired revision is followed to its end and others do not count."""
     connection, job_id = job
     candidate(connection, job_id, "2a", ["1a"], "revise")
     candidate(connection, job_id, "2a2", ["2a"], "repair", 0.22)

@@ -1,4 +1,4 @@
-"""Statistics against numbers worked out by hand, and against what must hold for any scores."""
+"""Statistics, compared with values computed by hand and with properties that hold for any scores."""
 
 from __future__ import annotations
 
@@ -117,7 +117,6 @@ def test_one_seed_gives_an_unbounded_interval() -> None:
 
 
 def test_interval_does_not_depend_on_the_order_of_strata() -> None:
-    """The same seed gives the same interval whatever the order of strata."""
     a, b = np.random.default_rng(0).normal([[0], [3]], 1.0, size=(2, 9))
     one = stratified_bootstrap({"a": a, "b": b}, seed=5)
     assert one == stratified_bootstrap({"b": b, "a": a}, seed=5)
@@ -186,7 +185,6 @@ def test_swapping_the_two_arms_reverses_the_verdict(seed: int, n: int) -> None:
 
 
 def test_equal_arms_differ_in_at_most_5_percent_of_cases() -> None:
-    """Between equals a difference is shown in at most a twentieth of cases."""
     generator = np.random.default_rng(11)
     for seeds in (4, 6, 10):
         shown = sum(verdict(*generator.beta(5, 1, size=(2, seeds)), reps=400) != "not shown" for _ in range(200))

@@ -1,4 +1,4 @@
-"""Verdicts in the database that an older version wrote: screens and the card show them with their bound."""
+"""Verdicts that an older version stored: screens and the card show them with their bound."""
 
 from __future__ import annotations
 
@@ -55,7 +55,6 @@ def job_with_old_verdict(tmp_path):
 
 
 def test_show_and_card_state_bound_and_margin_of_old_verdicts(job_with_old_verdict):
-    """Show and card tell the bound and the smallest margin of an older verdict."""
     context, folder, job_id, name = job_with_old_verdict
     ran = in_process(folder, "show", name)
     assert ran.returncode == 0, ran.stderr

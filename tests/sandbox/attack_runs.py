@@ -1,4 +1,4 @@
-"""Runs attacks against chosen layers, on ground that shows whether anything was touched."""
+"""Runs attacks against chosen layers, in an environment that shows every change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IPC_CREATE, _IPC_REMOVE = 0o1000, 0
 
 
 class Ground:
-    """What the attacks are after: files, ports, an abstract socket, shared memory, another trial."""
+    """The targets of the attacks: files, ports, an abstract socket, shared memory, another trial."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ class Ground:
         ]
 
     def fill(self) -> dict[str, str]:
-        """The texts that bodies leave open."""
+        """Replacements for the placeholders in the attacks' bodies."""
         free = socket.socket()
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,7 +71,7 @@ class Ground:
         }
 
     def prepare(self) -> None:
-        """The folder as it was, and nobody heard."""
+        """Restore the folder and forget earlier connections."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         (self.folder / "empty").mkdir()
@@ -93,7 +93,7 @@ class Ground:
         return [(p.name, p.lstat().st_mode, p.lstat().st_uid, p.read_bytes() if p.is_file() else b"") for p in paths]
 
     def heard(self) -> int:
-        """How many connections and datagrams arrived since the last call."""
+        """Number of connections and datagrams since the last call."""
         count = 0
         for receive in (self.tcp.accept, self.unix.accept, lambda: self.udp.recv(99)):
             with contextlib.suppress(BlockingIOError):
@@ -113,7 +113,7 @@ class Ground:
 
 
 def run(batch: list[Attack], on: Collection[str], ground: Ground) -> list[bool | str]:
-    """One host, one attack per transition, with only the layers in `on`: did each succeed, or how did it end."""
+    """Run one attack per transition in one host, with only the layers in `on`; returns success or the host's end."""
     ground.prepare()
     without = frozenset(layer for layer in lockdown.LAYERS if layer not in on)
     if {"seccomp", "landlock"} & set(on):
@@ -143,7 +143,7 @@ def run(batch: list[Attack], on: Collection[str], ground: Ground) -> list[bool |
 
 
 def each(attacks: list[Attack], on: Collection[str], ground: Ground) -> dict[str, bool | str]:
-    """The outcomes of many attacks; those that can share a host do."""
+    """Outcomes of many attacks; those that can share a host are run in one."""
     found: dict[str, bool | str] = {}
     for door in (True, False):
         batch = [a for a in attacks if a.door == door and not _needs_its_own(a, on)]
@@ -161,7 +161,7 @@ def _needs_its_own(attack: Attack, on: Collection[str]) -> bool:
 
 @contextlib.contextmanager
 def switched_off(layers: Collection[str]) -> Iterator[None]:
-    """Patches that take software layers away; kernel layers have their own switch."""
+    """Patches that disable software layers; kernel layers have their own switch."""
     with MonkeyPatch.context() as patch:
         extra = (_FACADE_OFF if "facade" in layers else "") + (_DESCRIPTORS_OFF if "descriptors" in layers else "")
         patch.setattr(process, "_START", process._START.replace("del sys.path[0];", f"{extra}del sys.path[0];"))
@@ -174,7 +174,7 @@ def switched_off(layers: Collection[str]) -> Iterator[None]:
 
 
 def _believe(replace: Callable[[Any, str, Any], None]) -> None:
-    """A client that takes whatever the host says."""
+    """Make the client accept every answer of the host."""
 
     def parse(raw: bytes, _: bytes) -> protocol.Reply:
         _, failed, _, _, _, _, _, count, text, _, message, names = protocol.REPLY.unpack(raw)

@@ -1,4 +1,4 @@
-"""What an attack is, and the layers that may stop one.
+"""The definition of an attack, and the layers that may stop it.
 
 The body of an attack is the body of a function that returns true when it got what it wanted. With `door` it
 starts with the real modules in hand (`os`, `sys`, `ctypes`, `libc`, `real` builtins, `use` = import), fetched

@@ -5,11 +5,11 @@ from __future__ import annotations
 from attack_types import attacks
 
 _MAP = "m = use('mmap')\n"
-_ADVISE = (  # on two pages of one's own
+_ADVISE = (  # on two new pages
     _MAP + "a = m.mmap(-1, 8192, flags=0x22); at = ctypes.addressof(ctypes.c_char.from_buffer(a))\n"
     "return libc.madvise(ctypes.c_void_p(at), 8192, {}) == 0"
 )
-_FOUND = (  # the shared memories that the host was started with, where their descriptors are still open
+_FOUND = (  # shared memory of the host's start whose descriptors are still open
     "found = []\n"
     "for fd in range(3, 1024):\n"
     "    p = ctypes.create_string_buffer(200)\n"

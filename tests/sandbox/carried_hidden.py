@@ -1,4 +1,4 @@
-"""State outside of memory in places that say nothing of it by themselves, as carried_state.py has it in plain ones."""
+"""Programs that keep state outside of memory in hidden places; carried_state.py has the visible ones."""
 
 from __future__ import annotations
 

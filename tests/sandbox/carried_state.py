@@ -1,4 +1,4 @@
-"""What a program could carry from one call to the next outside of memory, and where it is seen.
+"""Programs that carry state from one call to the next outside of memory, and the check that finds each.
 
 Each changes something at a call and pays 1.0 all the same: no comparison of results shows it. A program like this may
 begin to pay otherwise after more calls than any check makes.

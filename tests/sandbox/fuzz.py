@@ -77,7 +77,7 @@ def mutate_text(text: str, rng: random.Random) -> str:
 
 
 def try_reply(raw: bytes) -> str:
-    """Parses an answer and checks what it became; returns what was special about it."""
+    """Parse an answer and check the result; returns the kind of the outcome."""
     try:
         reply = parse_reply(raw, NONCE)
     except HostError as problem:
@@ -109,7 +109,7 @@ def try_gate(source: str) -> str:
 
 
 def run(cases: int, seed: int = 0) -> dict[str, tuple[int, int, list[str]]]:
-    """target -> (cases, different outcomes, crashes as text)."""
+    """Returns for each target (number of cases, different outcomes, crashes as text)."""
     rng = random.Random(seed)
     rewards = list(runpy.run_path(str(Path(__file__).with_name("honest_rewards.py")))["REWARDS"].values())
     error = HostError("value", "what is wrong", 3, "near", 1, 2)

@@ -32,7 +32,7 @@ def reward(prev, action, state, memory):
         WHAT
     return 1.0
 """
-# What the program does when its moment has come; the first two are done to it.
+# Ways to end a host: the first two come from outside, the others from its program.
 ENDINGS = {
     "killed": "pass",
     "killed at its start": "pass",
@@ -63,7 +63,7 @@ def traces() -> dict[str, int]:
 
 
 def end_one(ending: str, rng: random.Random) -> str:
-    """One host and its end; returns the HostError's cause, or "scored". Raises whatever else comes up."""
+    """Start a host and end it; returns the HostError's cause, or "scored". Other exceptions are raised."""
     source = _HEAD.replace("MOMENT", str(rng.randrange(STEPS))).replace("WHAT", ENDINGS[ending])
     states = np.arange(STEPS, dtype=np.int32)[:, None, None].repeat(ENVS, 1)
     starts = np.arange(STEPS)[:, None].repeat(ENVS, 1) == 0
@@ -82,14 +82,14 @@ def end_one(ending: str, rng: random.Random) -> str:
         running.finish()
     except HostError as problem:
         outcome = problem.cause
-    # Half of them are forgotten rather than closed.
+    # Half of the hosts are dropped without close().
     if rng.random() < 0.5:
         running.close()
     return outcome
 
 
 def run(count: int, seed: int) -> tuple[Counter[tuple[str, str]], dict[str, int], float]:
-    """(how often each ending gave which outcome, what is left over, seconds of the slowest)."""
+    """Returns (counts by ending and outcome, leftover resources, seconds of the slowest ending)."""
     rng = random.Random(seed)
     end_one("nothing", rng)
     before, outcomes, slowest = traces(), Counter[tuple[str, str]](), 0.0
@@ -103,7 +103,7 @@ def run(count: int, seed: int) -> tuple[Counter[tuple[str, str]], dict[str, int]
 
 
 def main() -> int:
-    """Prints the table; exit code 1 when anything is left."""
+    """Print the table; exit code 1 if a resource is left over."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

@@ -111,7 +111,7 @@ def exposed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(body: str, folder: Path, **options: Any) -> float | HostError:
-    """What the attack reports: 1.0 success, 0.0 failure, or how its host ended."""
+    """The attack's result: 1.0 for success, 0.0 for failure, or the cause with which its host ended."""
     for name in ("victim", "victim2", "victim3"):
         (folder / name).write_text("x")
     source = BACK_DOOR.replace("{body}", "    " + body.replace("{tmp}", str(folder)))
@@ -163,7 +163,7 @@ def test_an_attack_ends_as_the_error_that_fits(name: str, cause: str, exposed_fo
     began = time.monotonic()
     outcome = run(HOSTILE[name], exposed_folder)
     assert isinstance(outcome, HostError) and outcome.cause == cause
-    # A host that waits is not given the patience that a host without a processor is given.
+    # A sleeping host does not get the extra time that a host without a free processor gets.
     assert name != "wait for ever" or time.monotonic() - began < 2.0
 
 
@@ -193,7 +193,7 @@ def test_numpy_back_doors_are_closed_with_a_readable_error(expression: str, expo
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[bytes]]]:
-    """A loopback port and what connected to it."""
+    """A loopback port, and the data of each connection to it."""
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(0.2)
     heard: list[bytes] = []
@@ -221,7 +221,7 @@ def test_no_connection_arrives(listener: tuple[int, list[bytes]], exposed_folder
     fd = libc.socket(2, 1, 0)
     return libc.connect(fd, at, 16) == 0 and libc.write(fd, b"x", 1) == 1"""
     assert run(body, exposed_folder) == 0.0 and heard == []
-    # Without seccomp the other layers still hold; without any, it arrives.
+    # Without seccomp the other layers still block the connection; without any layer it arrives.
     assert run(body, exposed_folder, allow="none", without=frozenset({"seccomp"})) == 0.0 and heard == []
     assert run(body, exposed_folder, allow="none", without=frozenset({"seccomp", "namespaces"})) == 0.0 and heard == []
     assert run(body, exposed_folder, allow="none", without=frozenset(LAYERS)) == 1.0 and heard != []

@@ -1,4 +1,4 @@
-"""Every budget ends a host, says which, and says what was measured. A wrapper changes none of it."""
+"""Every budget ends a host and reports the budget and the measured value, with and without a wrapper."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ended_by(source: str, limits: Limits, calls: int = 1, pause: float = 0.0) ->
 
 
 def test_a_host_dies_within_ten_milliseconds_of_its_deadline() -> None:
-    # Processor time is what the limit is in. The best of three: on a busy machine the trainer itself may be late.
+    # The limit is in processor time. Best of three: on a busy machine the trainer itself may be late.
     overrun = []
     for _ in range(3):
         problem = ended_by(HEAD + "    n = 0\n    while True:\n        n += 1\n", Limits(call_seconds=0.2))
@@ -55,7 +55,7 @@ def test_a_sleeping_host_exceeds_its_wall_clock_deadline() -> None:
     source = DOOR + HEAD + "    os.read(0, 1)\n    return 1.0\n"
     problem = ended_by(source, Limits(call_seconds=0.2))
     assert problem.cause == "timeout"
-    # Ten times the limit is what a host gets that would work if it could.
+    # A host that waits for a processor gets ten times the limit.
     assert float(problem.message.split(" in ")[1].split()[0]) < 10 * 0.2
 
 

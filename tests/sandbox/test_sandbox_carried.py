@@ -1,4 +1,4 @@
-"""State that outlives the episode is refused, whether or not a result shows it."""
+"""State that outlives an episode is refused, even if no result depends on it."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_the_gate_alone_finds_the_attacks_assigned_to_it(attack_ground: Ground) 
 @pytest.mark.slow  # about the corpus itself
 @pytest.mark.parametrize("theme", THEMES)
 def test_with_every_layer_off_each_attack_succeeds(theme: str, attack_ground: Ground) -> None:
-    # As the trainer's own user with nothing in force: an attack that cannot succeed proves nothing.
+    # As the trainer's user and without any layer: an attack that cannot succeed proves nothing.
     if os.geteuid() != 0:
         pytest.skip("many of the attacks need root where nothing stops them")
     outcomes = each(THEMES[theme], (), attack_ground)

@@ -1,4 +1,4 @@
-"""Bounded runs of leaks.py and fuzz.py; the full ones are commands of their own."""
+"""Short runs of leaks.py and fuzz.py, which are also commands for long runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gate finds: one line, what is wrong, what to do instead."""
+"""Findings of the gate: the line, the fault, the remedy."""
 
 from __future__ import annotations
 

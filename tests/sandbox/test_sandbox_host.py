@@ -1,4 +1,4 @@
-"""What a program's answers become: memory, components, potentials, limits and errors in plain words."""
+"""The reward host: memory, components, potentials, limits and error messages."""
 
 from __future__ import annotations
 

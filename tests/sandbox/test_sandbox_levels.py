@@ -1,4 +1,4 @@
-"""The level is what was observed; a layer that is off lowers it; hosts leave nothing behind."""
+"""The protection level is observed, a disabled layer lowers it, and hosts leave nothing behind."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def children() -> list[str]:
 @linux
 def test_fifty_hosts_leave_no_descriptor_process_or_memory() -> None:
     def count() -> tuple[int, int]:
-        gc.collect()  # hosts of other tests, too
+        gc.collect()  # also ends hosts of other tests
         maps = Path("/proc/self/maps").read_text().count("memfd:rewardsmith")
         return len(list(Path("/proc/self/fd").iterdir())), maps
 
@@ -190,7 +190,6 @@ def test_a_killed_host_is_a_host_error() -> None:
 
 @linux
 def test_host_inherits_no_descriptors_of_its_trainer() -> None:
-    """A host holds no descriptor but its pipes and lifeline however many files its trainer has open."""
     opened = [os.open("/dev/null", os.O_RDONLY) for _ in range(150)]
     try:
         with host(REWARD) as running:
@@ -204,7 +203,7 @@ def test_host_inherits_no_descriptors_of_its_trainer() -> None:
 @linux
 def test_advice_on_memory_is_limited_to_what_the_interpreter_gives() -> None:
     source = (
-        "import numpy as np\nBIG = np.ones(1 << 20)\n"  # 8 MB, for which numpy asks for large pages
+        "import numpy as np\nBIG = np.ones(1 << 20)\n"  # 8 MB, for which numpy requests huge pages
         "def reward(prev, action, state, memory):\n    return float(np.ones(1 << 20).mean())\n"
     )
     with host(source, limits=Limits(call_seconds=20.0)) as running:

@@ -1,4 +1,4 @@
-"""A program called from any memory it has reached; memories stay in the host."""
+"""The product host calls a program from every memory it has reached; memories stay in the host."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_every_action_is_scored_from_the_memory_it_is_given():
     ("source", "blind"),
     [
         (HEAD + "    return float(state.place)", True),
-        (HEAD.replace("action", "a") + "    return float(action)", True),  # a global of that name is no argument
+        (HEAD.replace("action", "a") + "    return float(action)", True),  # a global of that name is not the argument
         (HEAD + "    return float(action == LEFT)", False),
         (HEAD + "    return float((lambda: action)())", False),
         (HEAD + "    return float(locals()['action'])", False),
@@ -148,7 +148,6 @@ def test_a_memory_s_number_identifies_its_contents(memories):
 
 
 def test_numpy_scalars_keep_their_kind_as_memory_keys():
-    """Numpy's numbers keep their kind and what cannot be listed has no number."""
     known = Memories(3)
     number = known.number({"a": np.float64(1), "b": np.int32(2)})
     again = known.copy(number)
@@ -159,7 +158,6 @@ def test_numpy_scalars_keep_their_kind_as_memory_keys():
 
 
 def test_memories_that_differ_in_sign_or_sharing_stay_distinct():
-    """Memories that differ in a sign or in what they share are not taken for one."""
     assert freeze({"a": 0.0}) != freeze({"a": -0.0})
     assert freeze({"a": np.float64(0.0)}) != freeze({"a": np.float64(-0.0)})
     assert freeze({"a": float("nan")}) == freeze({"a": float("nan")})

@@ -56,7 +56,7 @@ def test_a_write_that_breaks_leaves_nothing_behind(store, policy, monkeypatch):
 
 def test_driver_errors_are_reported_with_a_remedy(store, policy, monkeypatch):
     class EndpointConnectionError(Exception):
-        """Like botocore's, which is no OSError."""
+        """An error like botocore's, which is no OSError."""
 
     def away(*_: object, **__: object) -> None:
         raise EndpointConnectionError("could not connect to the endpoint")
@@ -140,5 +140,5 @@ def test_storing_content_again_renews_its_age(tmp_path, policy):
     context, _, _ = context_with_a_trial(tmp_path)
     key, _ = context.store.put(policy)
     os.utime(tmp_path / "home/store" / key, (time.time() - 7200,) * 2)
-    context.store.put(policy)  # by a trial that will name it in a moment
+    context.store.put(policy)  # by a trial that will refer to it shortly
     assert garbage.find_garbage(context.database, context.settings.artifacts, context.store) == []

@@ -21,7 +21,7 @@ FAILING = "echo 'pg_dump: error: connection to server failed: fe_sendauth: no pa
 
 @pytest.fixture
 def recording_pg_dump(tmp_path, monkeypatch):
-    """A pg_dump that notes what it is given."""
+    """A pg_dump that records its arguments and environment."""
 
     def plant(code: int = 0, talk: str = "") -> None:
         program = tmp_path / "bin" / "pg_dump"

@@ -27,7 +27,7 @@ def context(tmp_path: Path) -> Context:
 
 
 def statements(engine: Engine) -> list[str]:
-    """What is executed from here on."""
+    """Statements executed from now on."""
     seen: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda _c, _u, statement, *_: seen.append(statement))
     return seen
@@ -69,7 +69,6 @@ def test_a_job_s_standing_changes_with_its_items_not_with_time(context):
 
 
 def test_watched_job_reads_only_after_changes(context):
-    """A watched job shows what is read afresh and asks nothing while nothing happens."""
     job = lifecycle.create_job(context, SPEC)
     watched = WatchedJob(context.database, job)
 

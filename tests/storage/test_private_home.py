@@ -1,4 +1,4 @@
-"""The folder of the database is its user's alone: prompts, answers, programs and logs are in it."""
+"""The folder of the database, with prompts, answers, programs and logs, is readable by its user only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ def test_a_command_makes_the_folder_private(tmp_path):
 
 
 def test_open_home_of_an_earlier_version_is_tightened(tmp_path):
-    """One that an earlier version left open is tightened at the next start."""
     home = tmp_path / ".rewardsmith"
     open_context(Settings(home=home)).database.dispose()
     for given in (0o755, 0o777, 0o750, 0o705):

@@ -15,7 +15,7 @@ from rewardsmith.storage.database import open_database
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.rows import Scheduling
 
-GONE = "elsewhere:1:1"  # a process of another host, of which only its lease tells whether it lives
+GONE = "elsewhere:1:1"  # a process of another host, whose lease alone shows whether it is alive
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def state(engine, item) -> tuple[str, int]:
 
 def test_the_contract_lists_every_public_operation():
     public = [n for n, f in inspect.getmembers(queue, inspect.isfunction) if f.__module__ == queue.__name__]
-    names = {"make_owner", "owners_of", "owner_is_dead", "new_item", "busy_slots"}  # ask the database nothing
+    names = {"make_owner", "owners_of", "owner_is_dead", "new_item", "busy_slots"}  # do not use the database
     missing = [n for n in public if not n.startswith("_") and n not in names and f"`{n}`" not in str(queue.__doc__)]
     assert not missing
 
@@ -124,7 +124,6 @@ def test_attempts_are_counted_up_to_the_cap_and_an_interruption_is_not(engine):
 
 
 def test_expired_lease_is_requeued_and_lost_at_the_cap(engine):
-    """A lease that holds is not reaped and a lapsed one is lost at the cap."""
     add_job(engine, 1)
     item = queue.claim(engine, GONE, 60)
     assert item is not None and queue.reap(engine, 1) == 0
@@ -141,7 +140,6 @@ def test_a_process_that_stops_releases_its_own_items_uncounted(engine):
 
 
 def test_waiting_and_cancelled_items_are_queued_again(engine):
-    """A waiting item is woken and a cancelled one is reopened but for vetoed candidates."""
     job = add_job(engine, 1)
     item = queue.claim(engine, GONE, 60)
     assert item is not None

@@ -1,4 +1,4 @@
-"""Commands that only read go past SQLAlchemy and past the settings' checks; they must see the same."""
+"""The read-only connection without SQLAlchemy returns the same rows as SQLAlchemy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every task keeps to, whoever wrote it; and what each capability keeps to wherever a task has it."""
+"""The contract of every task, and of each capability for the tasks that have it."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def task(request) -> Any:
 
 
 def play_randomly(task: Any, seed: int, steps: int = 60, envs: int = 3) -> list[dict[str, np.ndarray]]:
-    """Random play: what the batch tells after each step, before finished episodes start again."""
+    """Random play: the batch's arrays after each step, before finished episodes restart."""
     batch, rng = task.batch(envs, "train"), np.random.default_rng(5)
     batch.reset(seed)
     rows, seen = task.schema.rows(envs), np.zeros((envs, task.observation_size), np.float32)
@@ -112,7 +112,7 @@ def plan_of(task: Any) -> tuple[int, list[int]]:
     return plans[0][0], list(plans[0][1])
 
 
-# What every task keeps to.
+# The contract of every task.
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -260,7 +260,7 @@ def test_transitions_with_one_key_have_the_same_description(task, view):
     batch.close()
 
 
-# What the capabilities keep to.
+# The contracts of the capabilities.
 
 
 @with_capability("planner")

@@ -1,4 +1,4 @@
-"""What is said of a description that cannot be used: every true reason, and a way on."""
+"""Refusals of task descriptions: every reason that applies, and a remedy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ def refused(path: Path | str) -> UsageError:
     ],
 )
 def test_success_by_info_or_reward_is_refused_with_a_remedy(condition, reason):
-    """Success by info reward or return is refused with a way to observe it."""
     with pytest.raises(UsageError) as caught:
         compile_condition(condition, ["x", "step", "terminated", "truncated"])
     assert reason in caught.value.cause and "not true or false" not in caught.value.cause
@@ -110,13 +109,11 @@ def test_a_registered_id_without_description_names_the_command(task):
 
 @pytest.mark.parametrize("task, known", [("LunarLander-v2", "LunarLander-v3"), ("Acrobot", "Acrobot-v1")])
 def test_id_of_another_version_names_the_known_one(task, known):
-    """An id of another version is told with the one that gymnasium knows."""
     error = refused(task)
     assert f"Gymnasium registers {known}" in error.cause and f"`rewardsmith tasks skeleton {known}`" in error.remedy
 
 
 def test_unknown_id_explains_how_to_describe_an_environment():
-    """An id that nobody knows is told how to describe an environment of one's own."""
     assert "rewardsmith tasks skeleton MODULE:ID" in refused("TwoKeys-v0").remedy
     assert "rewardsmith tasks skeleton twokeys:TwoKeys-v0" in refused("twokeys:TwoKeys-v0").remedy
     assert "Did you mean CartPole-v1?" in refused("CartPole-v2").remedy

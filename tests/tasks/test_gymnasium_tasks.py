@@ -1,4 +1,4 @@
-"""Gymnasium tasks by description: what fits runs, what does not is refused with the difference."""
+"""Gymnasium tasks by description: matching ones run, others are refused with the difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which success conditions mean lasting."""
+"""Success conditions that require the agent to last until the end."""
 
 from __future__ import annotations
 

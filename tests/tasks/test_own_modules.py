@@ -1,4 +1,4 @@
-"""An environment in a file of the user's own: where it is found, and what its own code raises."""
+"""An environment in a user's module: how it is found, and how its exceptions are reported."""
 
 from __future__ import annotations
 
@@ -90,7 +90,6 @@ def test_modules_imported_during_play_are_found_too(tmp_path):
 
 
 def test_missing_module_names_the_searched_folder(tmp_path):
-    """A module that is nowhere is told with the folder that was searched."""
     path = own_task(tmp_path)
     next(tmp_path.glob("own_line_*.py")).unlink()
     error = refused(path)
@@ -172,7 +171,7 @@ def test_the_case_of_a_first_action_below_zero_through_the_command(tmp_path):
     assert "action = LEFT" in shown.stdout
 
 
-# What a module is made of
+# The source files of a module
 
 
 def test_the_sources_of_a_module_are_what_it_imports_of_its_folder(tmp_path):
@@ -250,7 +249,6 @@ def test_a_missing_module_is_reported(tmp_path):
 
 
 def test_environment_that_exits_does_not_end_the_probe(tmp_path):
-    """An environment that exits later does not end the command while bounds are probed."""
     path = own_task(tmp_path, step="self.n = getattr(self, 'n', 0) + 1\n        if self.n > 5: raise SystemExit(3)")
     described = yaml.safe_load(path.read_text())
     described["state"] = [{"name": "x", "low": 0, "high": 9}]

@@ -30,7 +30,7 @@ def refused(path: Path) -> UsageError:
 
 
 class Walker(gym.Env):
-    """Walks on from 0 by one per step; its Box says what it is told to say."""
+    """Walks from 0 by one per step; its Box has the given bounds."""
 
     def __init__(self, box: float = np.inf) -> None:
         self.observation_space = gym.spaces.Box(-box, box, (1,), np.float32)
@@ -73,7 +73,6 @@ def test_a_bound_that_random_steps_leave_is_refused_with_both_numbers():
 
 
 def test_bound_on_an_open_box_is_taken_if_random_steps_keep_it():
-    """A bound on what the box leaves open is taken if random steps keep it."""
     walker(low=-1000, high=1000).batch(1, "train").close()
     walker().batch(1, "train").close()
 
@@ -154,7 +153,6 @@ def test_names_in_a_wrongly_guessed_order_are_refused(tmp_path):
 
 
 def test_dict_refusal_states_the_flattened_order():
-    """A dict is refused with the order that its flattened entries will have."""
     error = refused(CASES / "dict_order" / "point_dict.yaml")
     assert "FlattenObservation" in error.remedy
     assert "observation[3], achieved_goal[0], achieved_goal[1], desired_goal[0], desired_goal[1]" in error.remedy
@@ -211,7 +209,7 @@ def test_inner_dicts_are_flattened_with_their_keys_joined():
 
 
 class Dots(gym.Env):
-    """A Dict of three vectors, all of them moving."""
+    """A Dict of three vectors that all change."""
 
     observation_space = SPACE
     action_space = gym.spaces.Discrete(2)
@@ -230,7 +228,7 @@ class Dots(gym.Env):
 
 
 class OwnOrder(gym.ObservationWrapper):
-    """Joins the vectors in an order of its own."""
+    """Joins the vectors in an order that differs from gymnasium's."""
 
     def __init__(self, env, keys=("goal", "observation", "desired_goal"), times=1.0):
         super().__init__(env)

@@ -1,4 +1,4 @@
-"""Where a trial computes. What needs a GPU is skipped where there is none."""
+"""The device of a trial. Tests that need a GPU are skipped without one."""
 
 from __future__ import annotations
 

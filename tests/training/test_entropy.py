@@ -1,4 +1,4 @@
-"""The entropy bonus: it fades as training episodes succeed, and is a penalty at the end where nearly all of them do."""
+"""The entropy coefficient falls as training episodes succeed, and ends as a penalty if nearly all do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rewardsmith.training.trial import TrialPlan, run_trial
 
 
 def ended(succeeded: int, failed: int, cut: int = 0) -> Rollout:
-    """A rollout of 1 step in which so many episodes end."""
+    """A rollout of one step in which the given numbers of episodes end."""
     envs = succeeded + failed + cut
     rollout = Rollout.empty(1, max(envs, 1), 1, np.int16)
     for part in (rollout.success, rollout.terminated, rollout.truncated, rollout.cut):
@@ -71,7 +71,7 @@ def test_the_coefficient_is_bounded_and_kept_in_checkpoints(rollouts):
 
 
 class Watch(Learner):
-    """Notes the coefficient that each update was made with, and whether any episode had succeeded before it."""
+    """Records the coefficient of each update, and whether an episode had succeeded before it."""
 
     def __init__(self) -> None:
         self.rows: list[float] = []

@@ -1,4 +1,4 @@
-"""Evaluation: loops of greedy policies are cut short without changing a number, hopeless ones are left early."""
+"""Evaluation: loops of greedy policies end early without changing a number, and so do evaluations without success."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def policy(seed: int) -> GridPolicy:
     space = spaces.Box(-np.inf, np.inf, (TASK.observation_size,), np.float32)
     made = GridPolicy(space, spaces.Discrete(len(TASK.actions)), lambda _: 1e-3, cells=49, hidden=(16, 8))
     with torch.no_grad():
-        made.action_net.weight.mul_(200.0)  # decided enough to wander before it goes round in circles
+        made.action_net.weight.mul_(200.0)  # decisive enough to wander before it loops
     return made
 
 
 class Patient:
-    """The task without the promise that equal states go on equally: greedy episodes are played out."""
+    """The task without the guarantee that equal states continue equally: greedy episodes are played to their end."""
 
     deterministic = False
 

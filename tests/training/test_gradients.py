@@ -121,7 +121,6 @@ def run(folder, steps=1024, **changes):
 
 
 def test_learner_telemetry_changes_no_bit_of_a_trial(tmp_path, monkeypatch):
-    """A trial with telemetry of its learner equals one without bit for bit."""
     with_it, points, policy = run(tmp_path / "with")
     assert all(0 < p.telemetry["learning"]["advantage_share"] < 1 for p in points)
     assert with_it.telemetry["learning"] == points[-1].telemetry["learning"]
@@ -137,7 +136,7 @@ def test_policies_with_memory_leave_the_gradients_out(tmp_path):
 
 
 class LeansLeft(Guide):
-    """Advises an action less likely wherever it is asked."""
+    """A teacher that makes one action less likely in every state."""
 
     size = 1
 

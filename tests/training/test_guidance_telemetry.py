@@ -1,4 +1,4 @@
-"""What telemetry says of guidance and of the pay for a success, by whom it was paid."""
+"""Telemetry of guidance and of the reward for success, by channel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ CHANNELS = (ENV, Channel("reward", weight=2.0), Channel("phi", kind="potential")
 
 
 def test_guidance_excludes_the_success_step_and_other_channels():
-    """Guidance of the program leaves out the step that succeeds and all other channels."""
     task = get_task("MiniGrid-Empty-5x5-v0")
     batch = task.batch(2, "train")
     shaper = RewardShaper(Problem(task, TrainingReward("", (), CHANNELS), 0.99), batch.tables, 2, 3)

@@ -1,4 +1,4 @@
-"""What a trial plays without training: counted everywhere, limited in the search where environments are slow."""
+"""Steps that a trial plays without training: always counted, limited for slow environments in the search."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ def run(
 
 
 def test_slow_environment_is_played_no_more_than_trained(tmp_path):
-    """A slow environment is played no longer than it is trained at any rung."""
     reward = get_method("free").reward(PROGRAM)
     before = {"check": 200}
     for fraction in (0.5, 1.0):
@@ -54,14 +53,12 @@ def test_slow_environment_is_played_no_more_than_trained(tmp_path):
 
 
 def test_short_trial_is_evaluated_on_the_fewest_episodes(tmp_path):
-    """A trial that trains too little to pay for judging it is judged on the fewest episodes and says so."""
     report, _ = run(tmp_path, 320)
     assert report.stochastic.episodes == LEAST_EPISODES and report.greedy is None
     assert report.telemetry["played_least"] is True
 
 
 def test_trial_within_its_share_reports_no_excess(tmp_path):
-    """A trial that played no more than it trained is not said to have played more."""
     report, _ = run(tmp_path, 640)
     assert report.stochastic.episodes == LEAST_EPISODES
     assert sum(report.telemetry["played"].values()) <= report.steps

@@ -1,4 +1,4 @@
-"""Policies that remember: resumed bit for bit, played with their memory, refused where a method cannot train them."""
+"""Recurrent policies: resumed bit for bit, played with their state, refused by methods that cannot train them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS = 4 * 64 * 8
 
 
 class Killed(Exception):
-    """Stands for kill -9."""
+    """Simulates kill -9."""
 
 
 def run(folder: Path, kill_at: int | None = None):

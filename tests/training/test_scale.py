@@ -21,7 +21,7 @@ SCALED = {**TINY, "normalize_reward": True}
 
 
 class Killed(Exception):
-    """Stands for kill -9: nothing after it is written."""
+    """Simulates kill -9: nothing is written after it."""
 
 
 def train(folder, training, steps=2_048, weight=1.0, kill_at=None):

@@ -1,4 +1,4 @@
-"""Real trials of tiny budgets: resuming, cuts, bootstrap, failing programs."""
+"""Real trials with tiny budgets: resuming, forced truncations, bootstrapping, failing programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rewardsmith.training.trial import TrialPlan, _build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 from sandbox.client import HostError
 
-TASK = "MiniGrid-Empty-5x5-v0"  # 100 steps at most, so a cut every 320 steps of each environment
+TASK = "MiniGrid-Empty-5x5-v0"  # 100 steps at most, so a forced truncation every 320 steps of each environment
 TRAINING = TrainingSpec(num_envs=8, rollout_steps=64, batch_size=128, epochs=2, eval_episodes=16, final_episodes=32)
 STEPS = 8 * 64 * 15
 PROGRAM = """
@@ -31,7 +31,7 @@ def dense(prev, action, state, memory):
 
 
 class Killed(Exception):
-    """Stands for kill -9: nothing after it is written."""
+    """Simulates kill -9: nothing is written after it."""
 
 
 def plan(folder: Path, reward: TrainingReward, fraction: float = 1.0) -> TrialPlan:
@@ -51,7 +51,6 @@ def run(folder: Path, reward: TrainingReward, fraction: float = 1.0, kill_at: in
 
 @pytest.mark.parametrize("method", ["sparse", "auto-mc-reward"])
 def test_killed_trial_resumes_bit_for_bit(tmp_path, method):
-    """A killed trial goes on from its checkpoint and ends bit for bit the same."""
     reward = SPARSE if method == "sparse" else get_method(method).reward(PROGRAM)
     whole, curve = run(tmp_path / "whole", reward)
     with pytest.raises(Killed):

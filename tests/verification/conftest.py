@@ -1,4 +1,4 @@
-"""Small tasks whose pools are read in no time, and rewards made of a few lines."""
+"""Tasks with small pools, which load quickly."""
 
 from __future__ import annotations
 

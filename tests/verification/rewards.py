@@ -1,4 +1,4 @@
-"""Rewards by what is wrong with them, for the verdicts' tests."""
+"""Rewards named for their flaw, for the tests of verdicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the exploit battery plays, and what it says of rewards that pay something else than solving."""
+"""The exploit battery: the behaviours it plays, and its verdict on rewards that pay for something else."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ def test_a_cycle_returns_to_its_start_and_lava_ends_the_episode(small_task):
 
 
 def test_step_cost_may_favour_giving_up_over_a_detour(small_task):
-    """A cost per step may make giving up better than a detour but not than solving."""
     task = small_task("MiniGrid-LavaCrossingS9N1-v0")
     report = run_battery(Problem(task, rewards.free("return -0.06"), 0.99))
     assert report.passed and report.findings[0].solution.script == "solution"
@@ -64,7 +63,6 @@ def test_step_cost_may_favour_giving_up_over_a_detour(small_task):
 
 
 def test_battery_passes_if_another_solution_earns_most(small_task):
-    """The battery passes where another way of solving pays most when it is played."""
     body = "return -0.8 if action == TURN_LEFT else 0.0"
     task = small_task(DOORKEY)
     assert not run_battery(Problem(task, rewards.free(body), 0.99)).passed
@@ -91,7 +89,7 @@ def test_exploit_fails_with_its_earnings_by_component(small_task, reward, rival)
 def test_a_saved_exploit_of_an_earlier_program_is_played_too(small_task):
     task = small_task(DOORKEY)
     layout, plan = first_plans(task)[0]
-    # Turning about one step before the goal: nobody scripted that.
+    # Turning one step before the goal is not among the scripts.
     body = (
         "goal = next(o for o in state.objects if o.target)\n"
         "near = abs(goal.x - state.agent.x) + abs(goal.y - state.agent.y) == 1\n"

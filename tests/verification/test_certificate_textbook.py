@@ -1,4 +1,4 @@
-"""What is computed equals a plain implementation over the real MiniGrid."""
+"""Certificates equal a plain implementation over the real MiniGrid."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ DISTANCE = rewards.free(
     ],
 )
 def test_values_agree_with_textbook_value_iteration(small_task, task_id, reward, pay):
-    """Values agree with textbook value iteration over the real environment."""
     task = small_task(task_id)
     env = task.make_env().unwrapped
     reset_quietly(env, int(task.pool("train").seeds[1]))

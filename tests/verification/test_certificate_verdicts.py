@@ -1,4 +1,4 @@
-"""Known rewards get the verdict they deserve, and what a counter-example claims is really paid."""
+"""Known rewards get the right verdict, and the real environment pays what a counter-example states."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def verdict(task, reward, **options):
 def test_rewards_whose_optimum_solves_are_sound(small_task, task_id, reward):
     found = verdict(small_task(task_id), reward)
     assert (found.verdict, found.passed, len(found.layouts)) == ("sound", True, 2)
-    assert found.unsound_rate_below == (0.0 if found.every else pytest.approx(0.776, abs=1e-3))  # two say little
+    assert found.unsound_rate_below == (
+        0.0 if found.every else pytest.approx(0.776, abs=1e-3)
+    )  # two layouts prove little
     assert all(each.low.steps == each.shortest for each in found.layouts)
 
 
@@ -46,7 +48,7 @@ def test_rewards_whose_optimum_solves_are_sound(small_task, task_id, reward):
     [
         (DOORKEY, rewards.PICKUP_FARM, "unsound"),
         (DOORKEY, rewards.DOOR_FARM, "unsound"),
-        # Slow farms leave time to solve on the last steps of an episode, so its real length matters.
+        # A slow exploit leaves time to solve in the last steps of an episode, so its real length matters.
         (DOORKEY, rewards.OSCILLATION, "horizon-dependent"),
         (DOORKEY, rewards.IDLE_PAY, "unsound"),
         (UNLOCK, rewards.HOLDS_THE_KEY, "horizon-dependent"),
@@ -55,7 +57,6 @@ def test_rewards_whose_optimum_solves_are_sound(small_task, task_id, reward):
     ],
 )
 def test_exploitable_rewards_fail_and_exploits_replay(small_task, task_id, reward, expected):
-    """Exploitable rewards fail and the real environment pays the exploit."""
     task = small_task(task_id)
     found = verdict(task, reward)
     assert (found.verdict, found.passed) == (expected, False)
@@ -106,12 +107,11 @@ def test_verdict_between_the_success_bounds_is_time_dependent(small_task):
 
 
 def test_verdict_states_that_the_episode_is_too_short(small_task):
-    """The verdict says when the episode is too short for the endless optimum."""
     # 0.05 a step for ever outweighs 1 + 9 now, but an episode of 250 steps holds less than that.
     body = "return 10.0 if state.solved else 0.101"
     found = certify(Problem(small_task(DOORKEY), rewards.free(body), 0.9999), layouts=1)
     assert found.verdict == "horizon-dependent" and found.worst.horizon_solves
-    assert not found.passed  # the learner bootstraps at the limit, so the endless optimum is the one it seeks
+    assert not found.passed  # the learner bootstraps at the limit, so it seeks the infinite-horizon optimum
 
 
 def test_an_optimum_that_solves_after_the_episode_s_end_fails(small_task):
@@ -150,7 +150,7 @@ def test_an_exploit_of_a_time_dependent_reward_is_found_and_paid(small_task, cos
     task, reward = small_task(DOORKEY), rewards.free(body)
     found = verdict(task, reward, layouts=1)
     assert found.verdict == "not certified" and "time" in found.message()
-    if cost.startswith("0.01"):  # the cost outgrows the farm
+    if cost.startswith("0.01"):  # the cost outgrows the exploit
         assert found.passed
     else:
         assert not found.passed and replay(Problem(task, reward, found.gamma), found.worst.counterexample).confirms(
@@ -181,7 +181,7 @@ def test_success_pay_by_the_step_count_is_bounded_from_both_sides(small_task):
 
 def test_a_program_that_reads_the_last_event_is_enumerated_with_it(small_task):
     task = small_task(DOORKEY)
-    # Pays the second of two drops in a row, which only prev.event shows: nothing to farm.
+    # Pays the second of two drops in a row, which only prev.event shows: no exploit.
     dull = rewards.free("return 5.0 if prev.event == state.event == 'dropped' else 0.0")
     # Pays a pickup right after a drop.
     farm = rewards.free("return 0.5 if prev.event == 'dropped' and state.event == 'picked_up' else 0.0")
@@ -225,7 +225,7 @@ def test_open_memory_is_partially_enumerated_along_a_solution(small_task):
     small, large = (verdict(task, rewards.free(body.format(pay)), limit=3_000) for pay in (0.001, 5.0))
     assert small.verdict == large.verdict == "not certified"
     assert "memory" in small.message() and small.passed
-    assert small.worst.shortest == len(task.plan(0).actions)  # the solution is part of what was listed
+    assert small.worst.shortest == len(task.plan(0).actions)  # the solution is among the enumerated states
     assert not large.passed  # walking about pays more than solving
 
 
@@ -253,7 +253,7 @@ def test_a_potential_moves_every_value_by_the_start_s_potential(small_task):
     task = small_task(DOORKEY)
     plain, shaped = (certify(Problem(task, r, 0.99), layouts=1) for r in (SPARSE, rewards.DISTANCE_POTENTIAL))
     assert shaped.worst.low.margin == pytest.approx(plain.worst.low.margin, abs=1e-12)
-    # A locked door bars the way to the goal at first, so Phi is -1 there.
+    # A locked door blocks the way to the goal at first, so Phi is -1 there.
     assert shaped.worst.low.value == pytest.approx(plain.worst.low.value + 1.0, abs=1e-12)
     assert "preserved" in shaped.message()
 
@@ -285,7 +285,7 @@ TRAP = rewards.free(
 @pytest.mark.parametrize(
     "task, reward, gamma, verdict",
     [
-        ("MiniGrid-GoToDoor-5x5-v0", LATE_BONUS, 0.97, "unsound"),  # a late success pays less than the toggle, too
+        ("MiniGrid-GoToDoor-5x5-v0", LATE_BONUS, 0.97, "unsound"),  # a late success also pays less than the toggle
         ("MiniGrid-RedBlueDoors-6x6-v0", BAND, 0.97, "unsound"),  # pays at steps 1, 360 and 720 alone
         ("MiniGrid-MultiRoom-N2-S4-v0", TRAP, 0.97, "horizon-dependent"),  # solves because the episode ends
     ],
@@ -297,7 +297,6 @@ def test_the_exact_success_reward_decides_if_its_bounds_do_not(small_task, task,
 
 
 def test_speed_bonus_is_bounded_by_the_shortest_solution(small_task):
-    """A bonus for being quick is worth what the fewest steps leave of it."""
     task = small_task("MiniGrid-LavaGapS5-v0")
     quick = rewards.free("return 2.0 * (1.0 - state.step / state.max_steps) if state.solved else 0.0")
     found = certify(Problem(task, quick, 0.97), layouts=1).worst
@@ -318,7 +317,6 @@ CORNER = "state.agent.x == 1 and state.agent.y == 1"
     ],
 )
 def test_step_dependent_pay_is_never_certified(small_task, body):
-    """Pay at some steps that does not come of success is never called proved."""
     found = certify(Problem(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), 0.97))
     assert found.verdict == "not certified" and "depends on time" in found.message()
 

@@ -1,4 +1,4 @@
-"""Rewards for MiniGrid environments of a user's own: listed from the real environment, certified, replayed."""
+"""Rewards for a user's MiniGrid environments: enumerated from the real environment, certified, replayed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BallThenGoal(MiniGridEnv):
 
 
 class Moody(BallThenGoal):
-    """Does what a list of its own says, which nothing plain shows."""
+    """An environment whose dynamics depend on a list attribute."""
 
     def step(self, action):
         self.moods = [*getattr(self, "moods", []), action]
@@ -55,13 +55,12 @@ def test_enumerating_the_real_environment_equals_the_compiled_engine(small_task,
     for reward in (rewards.SUCCESS, rewards.PICKUP_FARM, rewards.DISTANCE_POTENTIAL):
         found, compiled = (certify(Problem(task, reward, 0.99), layouts=1).worst for task in (own, small_task(task_id)))
         assert (found.verdict, found.shortest) == (compiled.verdict, compiled.shortest)
-        # What MiniGrid keeps beside the grid can tell apart states that are alike: the first one of DoorKey is such.
+        # Attributes that MiniGrid keeps beside the grid can distinguish equal states, as in DoorKey's first state.
         assert 0 <= found.nodes - compiled.nodes <= 1
         assert found.high.value == pytest.approx(compiled.high.value, abs=1e-9)
 
 
 def test_own_environment_gets_replayable_counterexamples():
-    """A user's own environment is checked with replayable counterexamples."""
     task = CustomTask(BallThenGoal, "ball-then-goal", {"train": 4, "select": 2, "claim": 2})
     good = check_reward("def reward(prev, action, state, memory):\n    return float(state.solved)\n", task)
     assert good.passed and good.verdict("certificate").details["verdict"] == "sound"
@@ -99,7 +98,7 @@ class Farm(BallThenGoal):
 
 
 class Generous(BallThenGoal):
-    """Pays ten for success, whenever."""
+    """Pays ten for success at any step."""
 
     def step(self, action):
         seen, paid, over, cut, info = super().step(action)
@@ -156,7 +155,6 @@ def test_an_episode_shorter_than_its_stated_limit_is_not_certified():
 
 
 def test_changing_lists_are_not_certified():
-    """Attributes that are none are kept and lists that change are not certified."""
     costly = "-2.0 if state.event == 'picked_up' else 0.0"
     assert (
         certify(Problem(custom(Unset), reward_of(state_reading_reward(costly)), 0.99), layouts=1).verdict == "unsound"
@@ -166,7 +164,7 @@ def test_changing_lists_are_not_certified():
 
 
 class Sizes(BallThenGoal):
-    """Its grid is not always of one size."""
+    """The size of its grid varies."""
 
     def _gen_grid(self, width: int, height: int) -> None:
         self.width = self.height = int(self._rand_int(5, 9))
@@ -181,7 +179,7 @@ def test_unsuitable_environments_are_refused_with_the_reason():
         check_reward(state_reading_reward(), custom(Sizes))
     assert check_reward(
         state_reading_reward(), custom(BallThenGoal, train=2)
-    ).passed  # fewer layouts than are asked for by default
+    ).passed  # fewer layouts than the default number
 
 
 class Hurried(BallThenGoal):

@@ -1,4 +1,4 @@
-"""How much of a user's own environment is listed, what is looked at before, and what somebody who waits is told."""
+"""Checks of a user's environment: limits of the enumeration, cheap checks before it, progress messages."""
 
 from __future__ import annotations
 
@@ -62,13 +62,11 @@ def test_the_limit_is_kept_and_the_message_names_it(two_keys):
     assert "more than 1,500 states, the limit per layout" in certificate.message
     assert "400,000" not in certificate.message
     assert set(task._walkers) == {0}  # the other layouts were not even planned
-    assert (
-        len(task._walkers[0]._states_after) <= 12_000
-    )  # what behaviours look at; the certificate was content with less
+    assert len(task._walkers[0]._states_after) <= 12_000  # states that behaviours visit; the certificate needed fewer
     before = counted.steps
     again = check_reward(source(), task, layouts=1, limit=1500)
     assert again.verdict("certificate") == certificate
-    assert counted.steps - before < 1_000  # what was listed and played is known
+    assert counted.steps - before < 1_000  # enumerated and played states are reused
 
 
 def test_an_exploit_is_refused_whatever_the_limit(two_keys):
@@ -92,7 +90,6 @@ def test_a_continued_enumeration_equals_an_uninterrupted_one(two_keys):
 
 
 def test_equal_layouts_of_an_own_environment_are_checked_once(monkeypatch):
-    """The layouts of an own environment that are alike are looked at once."""
     monkeypatch.syspath_prepend(str(CASES / "minigrid_own_env"))
     from obstacle_env import ObstacleRoom
 
@@ -128,12 +125,12 @@ def test_an_expected_duration_is_reported_once(monkeypatch):
             now[0] += 1.0
             progress.report("states listed", done, 1000, bound=True)
     assert told == ["states listed: 200 of at most 1,000 so far, at most 8 s to go"]
-    progress.report("states listed", 1, 1000)  # nobody listens
+    progress.report("states listed", 1, 1000)  # no listener is registered
     with progress.announced(told.append):
         for done in range(10):
             now[0] += 0.1
             progress.report("layouts played", done, 10, begins=done == 0)
-    assert len(told) == 1  # too short to tell
+    assert len(told) == 1  # too short to be reported
 
 
 def test_progress_goes_to_stderr_and_changes_no_result(two_keys, capfd, monkeypatch):

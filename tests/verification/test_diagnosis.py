@@ -1,4 +1,4 @@
-"""Each word of the vocabulary is decided by its rule, with evidence, and by nothing else."""
+"""Each label of the diagnosis is decided by its rule alone, with evidence."""
 
 from __future__ import annotations
 
@@ -89,7 +89,6 @@ def test_a_healthy_trial_gets_no_label():
 
 
 def test_potential_is_neither_flooding_nor_oscillation():
-    """A potential that pays to and fro is neither flooding nor oscillation."""
     measured = telemetry(channels=channels(mean_per_episode=-9.0, magnitude_per_episode=60.0), potentials=["reward"])
     assert diagnose(0.5, FLAT, measured) == {}
     assert set(diagnose(0.5, FLAT, measured.telling_more(potentials=()))) == {"flooding", "oscillation"}

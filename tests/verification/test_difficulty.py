@@ -1,4 +1,4 @@
-"""Predicted difficulty on models small enough to be thought through."""
+"""Predicted difficulty on models small enough to be computed by hand."""
 
 from __future__ import annotations
 
@@ -41,12 +41,11 @@ def test_a_milestone_on_the_way_lowers_the_difficulty():
 
 
 def test_cost_of_the_needed_action_raises_the_difficulty():
-    """A cost of the needed action makes it harder where it is no longer small."""
     assert score(milestone=0.1, pick_cost=1.0) > score(milestone=0.1, pick_cost=0.05) + 0.5
 
 
 def test_a_success_reward_that_is_never_met_teaches_little():
-    """A corridor seven times as hard to cross by chance: what success pays makes no difference, a trail does."""
+    """In a corridor seven times harder to cross by chance, a trail of rewards helps; the success reward does not."""
     assert score(success=100.0) > score(success=1.0, milestone=0.5)
 
 

@@ -1,4 +1,4 @@
-"""What may be said of all layouts from those that were looked at, and how older versions' verdicts are shown."""
+"""Conclusions about all layouts from the checked ones, and verdicts that older versions stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_bound_grows_with_the_events_and_is_never_below_their_share(n, data)
 
 
 def layout(number: int, verdict: str = "sound", margin: float | None = 1.0, **more):
-    """One layout of a certificate's plain data, as every version wrote them."""
+    """One layout of a certificate's plain data, in the form of all versions."""
     if margin is None:
         return {"layout": number, "verdict": verdict, "high": None, "low": None, "episode": None, **more}
     solves = verdict in ("sound", "dilatory")
@@ -47,7 +47,6 @@ def soundness_of_layouts(*layouts, **more):
 
 
 def test_headline_is_sound_from_29_layouts_or_all():
-    """A headline says sound alone only from 29 layouts on or where none is left."""
     many = [layout(k) for k in range(29)]
     assert soundness_of_layouts(*many).headline == "sound"
     assert soundness_of_layouts(*many[:28]).headline == "sound on 28 layouts, up to 10.1 % unsound possible"
@@ -98,14 +97,13 @@ def test_a_verdict_that_an_older_version_stored_is_shown_with_its_bound():
     new = with_soundness(old)
     assert new["unsound_rate_below"] == pytest.approx(0.983, abs=1e-3)
     assert (new["smallest_margin"], new["layouts_asked"], new["layouts_looked_at"]) == (0.5, 3, 1)
-    assert text.verdict_message("certificate", "told", new) == "told"  # it is in the message already
+    assert text.verdict_message("certificate", "told", new) == "told"  # the message already contains it
     meter = {"guidance": 10.0, "farmed": 256.0, "success_pay": -0.04, "budget": 1.0, "ratio": 2.56e11}
     shown = text.verdict_details("battery", {"flooding": meter})["flooding"]
     assert (shown["ratio"], shown["reason"]) == (None, NO_RATIO)
 
 
 def test_reward_for_dying_fails_on_the_default_layouts():
-    """A reward that pays for dying fails on the layouts that are looked at by default."""
     source = (CASES / "lava_terminated" / "reward.py").read_text()
     found = check_reward(source, "MiniGrid-LavaCrossingS9N2-v0")
     assert not found.passed

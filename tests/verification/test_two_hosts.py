@@ -1,4 +1,4 @@
-"""A program that behaves in the certificate's host, and only there, is found out; what hosts share tells it nothing."""
+"""Programs that behave well only in the certificate's host are detected; both hosts look the same to a program."""
 
 from __future__ import annotations
 
@@ -52,7 +52,6 @@ def test_the_battery_is_scored_in_both_hosts(small_task, name):
 
 
 def test_copied_memories_hold_other_objects(small_task):
-    """An object that memory keeps is not the same object where memories are copied."""
     body = "memory.setdefault('k', KEY)\nreturn 0.001 if memory['k'] is KEY else 0.0"
     found = run_checks(Problem(small_task(DOORKEY), rewards.free(body, head="KEY = (1.5, 2.5)\n"), 0.99))
     assert [v.kind for v in found.verdicts if not v.passed] == ["determinism"]

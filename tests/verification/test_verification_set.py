@@ -1,4 +1,4 @@
-"""The labelled set: what it holds, and that its labels' implementation agrees with two others."""
+"""The labelled set: its contents, and the agreement of its labels with two other implementations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second, plain implementation to compare with: dictionaries over the real MiniGrid, value iteration as in books.
+"""A plain reference implementation: dictionaries over the real MiniGrid and textbook value iteration.
 
 It shares no code with the certificate: no compiled engine, no state rows, no sandbox, no `compose`.
 """
@@ -14,7 +14,7 @@ Moves = dict[Key, list[tuple[Key | None, float, bool]]]
 
 
 def key_of(env: Any) -> Key:
-    """Everything that MiniGrid's dynamics read, but the step count."""
+    """All values that MiniGrid's dynamics read, except the step count."""
     held = None if env.carrying is None else env.carrying.encode()
     return (tuple(map(int, env.agent_pos)), int(env.agent_dir), held, env.grid.encode().tobytes())
 
@@ -45,7 +45,7 @@ def enumerate_real(env: Any, pay: Callable[[Any, int, Any, float], float]) -> tu
 
 
 def value_iteration(moves: Moves, gamma: float, *, success: bool, tolerance: float = 1e-13) -> dict[Key, float]:
-    """Textbook value iteration (Sutton and Barto, section 4.4), without successful transitions if told so."""
+    """Value iteration (Sutton and Barto, section 4.4); without successful transitions if not `success`."""
     value = dict.fromkeys(moves, 0.0)
     while True:
         change = 0.0

@@ -1,4 +1,4 @@
-"""The parent that forks trials: what goes wrong in a child stays there."""
+"""The warm parent that forks trials survives faults of its children."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDER = ("CartPole-v1", ["1", "me", "1"])
 
 @pytest.fixture
 def environment(tmp_path) -> dict[str, str]:
-    """Of a trial that will find no database."""
+    """The environment of a trial without a database."""
     return {
         **clean_environment(),
         "PYTHONPATH": f"{STUB}:{Path(__file__).parents[2]}",
@@ -48,7 +48,7 @@ def test_a_child_that_cannot_begin_ends_and_the_next_one_is_forked(parent, envir
 
 def test_a_killed_child_is_distinguished_from_a_failed_one(parent, environment, tmp_path):
     away = {**environment, "REWARDSMITH_DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/nothing"}
-    child = parent.launch(*ORDER, away, tmp_path / "log")  # it waits for its database
+    child = parent.launch(*ORDER, away, tmp_path / "log")  # the child waits for its database
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(0.3)
     os.kill(child.pid, signal.SIGKILL)

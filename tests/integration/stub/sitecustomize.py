@@ -1,4 +1,4 @@
-"""On the path of a service's processes: training and checks that take no time, so that only the engine is under test.
+"""Replaces training and checks in a service's processes by stubs that take no time.
 
 Everything else is real: the trial's process and its supervisor, the leases, the fenced rows.
 """
@@ -118,7 +118,7 @@ _put(
 
 
 def _without_a_process() -> None:
-    """Trials that end at once in the worker itself: what is left is the queue's own work."""
+    """Trials that end at once in the worker's process, which leaves only the queue's work."""
     from rewardsmith.engine.items import supervise
     from rewardsmith.storage import queue, records
 

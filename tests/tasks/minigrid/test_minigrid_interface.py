@@ -53,7 +53,7 @@ def rename(value, names) -> Any:
 
 
 def progress(facts, state):
-    """How many milestones a state has reached, told from the facts alone."""
+    """Number of milestones that a state has reached, computed from the facts alone."""
     kinds, done = facts["kinds"], 0
     for item in state["objects"]:
         about = kinds[item["kind"]]

@@ -1,4 +1,4 @@
-"""Pools come from the real reset, are disjoint where they can be, and survive a damaged cache."""
+"""Pools equal the real reset, are disjoint if the task has enough layouts, and survive a damaged cache."""
 
 import multiprocessing
 
