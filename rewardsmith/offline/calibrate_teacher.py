@@ -1,4 +1,4 @@
-"""The language model of ULPS without a job: fitted if need be, its calibration, its picture."""
+"""`rewardsmith calibrate`: fits the teacher policy of ULPS without a job, and reports its calibration."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from rewardsmith.tasks import get_task
 
 @dataclass(frozen=True)
 class TeacherReport:
-    """What `rewardsmith calibrate` shows. figures: see methods/teacher/calibration.py; folder: where the model is kept;
-    files: what was written beside the user's work."""
+    """The calibration of a teacher policy.
+
+    Attributes:
+        figures: Figures of the calibration, by name; see methods/teacher/calibration.py.
+        folder: Folder of the fitted model.
+        files: Files written to the folder that the user named.
+    """
 
     figures: dict[str, Any]
     folder: Path
@@ -26,9 +31,16 @@ class TeacherReport:
 def calibrate_teacher(
     task: str, options: dict[str, Any], out: Path | None, told: Callable[[str], None] | None = None
 ) -> TeacherReport:
-    """Fit the language model that a ULPS job with `options` would use, unless it is there, and read its report.
+    """Fit the language model that a ULPS job with `options` uses, unless it is fitted already, and read its report.
 
-    `told` hears how the fit goes. Writes report.json and reliability.png into `out`, if given. Raises UsageError.
+    Args:
+        task: Task id.
+        options: Options of the method `ulps`, by name.
+        out: Folder for report.json and reliability.png; None writes no files.
+        told: Receives progress messages of the fit.
+
+    Raises:
+        UsageError: The task is unknown, has no teacher, or an option is invalid.
     """
     from rewardsmith.methods.ulps import teacher_of
 

@@ -1,4 +1,4 @@
-"""Check anybody's reward file without a job: what a candidate goes through before training, and nothing after."""
+"""`rewardsmith check`: runs the checks that a candidate passes before training on a reward file, without a job."""
 
 from __future__ import annotations
 
@@ -28,12 +28,19 @@ from rewardsmith.verification.soundness import Soundness, soundness_of
 from sandbox.client import Isolation
 
 CHECKED_LAYOUTS = 16
-"""Layouts that `check` looks at, or all where a task has fewer: none unsound of 16 bounds the unsound ones by 17 %."""
+"""Number of layouts that `check` examines. If none of 16 is unsound, at most 17 % of all layouts are (95 %)."""
 
 
 @dataclass(frozen=True)
 class CheckedReward:
-    """The verdicts on one reward file, and what they say together."""
+    """The verdicts on one reward file.
+
+    Attributes:
+        task: The task's id.
+        functions: Names of the reward functions that the program defines.
+        gamma: The discount that the checks assumed.
+        checked: The verdicts, with the difficulty and the components.
+    """
 
     task: str
     functions: tuple[str, ...]
@@ -42,40 +49,43 @@ class CheckedReward:
 
     @property
     def passed(self) -> bool:
-        """Whether no check failed."""
+        """Whether the reward passed every check."""
         return self.checked.passed
 
     def verdict(self, kind: str) -> Verdict | None:
-        """The verdict of one check, or None if it was not reached."""
+        """Return the verdict of the named check, or None if it was not reached."""
         return next((v for v in self.checked.verdicts if v.kind == kind), None)
 
     @property
     def soundness(self) -> Soundness | None:
-        """The certificate's verdict over the layouts, its bound and smallest margin; None without a certificate."""
+        """The certificate's verdict over all layouts, its bound and smallest margin; None without a certificate."""
         certificate = self.verdict("certificate")
         return None if certificate is None else soundness_of(certificate.details)
 
     @property
     def flooding(self) -> dict[str, float | None] | None:
-        """The flooding meter as predicted (verification.battery.Flooding.as_dict); None without a battery."""
+        """Predicted shaping-to-task reward ratio (verification.battery.Flooding.as_dict); None without a battery."""
         battery = self.verdict("battery")
         return None if battery is None else battery.details["flooding"]
 
     @property
     def not_run(self) -> list[tuple[str, str]]:
-        """(check, why) of those that this task does not allow, where nothing failed before them."""
+        """(check, reason) of the checks that cannot run on this task; empty if a check failed before them."""
         if not self.passed or self.verdict("battery") is not None:
             return []
-        text = "no planner has a solution, so nothing was compared with a solution: a reward that pays for less passes"
+        text = (
+            "no planner has a solution, so no behaviour was compared with one: a reward that is higher without solving "
+            "the task passes"
+        )
         return [("battery", text)]
 
     @property
     def difficulty(self) -> float | None:
-        """Predicted difficulty of learning, see verification.difficulty; smaller trains sooner."""
+        """Predicted difficulty of learning (verification.difficulty); smaller is easier."""
         return self.checked.difficulty
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: JSON can hold it."""
+        """Return all verdicts as data that JSON can represent."""
         return {
             "task": self.task,
             "functions": list(self.functions),
@@ -91,9 +101,9 @@ class CheckedReward:
 
 
 def reward_of(source: str) -> TrainingReward:
-    """The training reward that a text defines: reward(), potential(), both, dense() and sparse(), or subgoals().
+    """Return the reward that a program defines with reward(), potential(), both, dense() and sparse(), or subgoals().
 
-    Raises UsageError if it defines none of these.
+    Raises UsageError if the program defines none of these.
     """
     return get_method(method_of(source)).reward(source)
 
@@ -121,20 +131,29 @@ def check_reward(
     limit: int | None = None,
     settings: CheckSettings | None = None,
 ) -> CheckedReward:
-    """Check a reward's text on a task; `gamma` is that of the task's training settings unless given.
+    """Check a reward program on a task. A fault of the program is a verdict, not an error.
 
-    `task`: an id, or a Task; tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
-    `layouts`: how many training layouts battery and certificate look at; all where fewer differ.
-    `limit`: most states of a layout that the certificate lists (400,000; 50,000 of an environment of your own).
+    Args:
+        source: Text of the program.
+        task: Task id, or a Task. tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
+        gamma: The learner's discount; by default that of the task's training settings.
+        layouts: Number of training layouts to check; all layouts if the task has fewer.
+        limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
+            an environment of your own.
+        settings: Further settings of the check.
 
-    Raises UsageError for an unknown task or a text without reward functions, sandbox.SandboxWeak where the machine
-    cannot protect itself. The program's faults are verdicts.
+    Raises:
+        UsageError: The task is unknown, or the text defines no reward.
+        SandboxWeak: The sandbox does not reach the required level on this machine.
     """
     chosen = settings or CheckSettings()
     found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
     if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
-        raise UsageError(f"{layouts} layouts of {found.id} were asked for.", f"There are {pool_size(found)}.")
+        raise UsageError(
+            f"{found.id} has {pool_size(found)} training layouts, fewer than the {layouts} requested.",
+            f"Pass at most {pool_size(found)} to --layouts.",
+        )
     with announced(chosen.tell or _on_stderr):
         asked = Problem(found, reward, used, chosen.isolation)
         problem = asked.with_reward(within_budget(asked, chosen.episode_budget, min(layouts, LAYOUTS)))
@@ -147,7 +166,7 @@ def _on_stderr(text: str) -> None:
 
 
 def save_counterexamples(checked: CheckedReward, path: Path) -> int:
-    """Write the certificate's counter-examples as JSON that `replay` reads; how many there are."""
+    """Write the certificate's counter-examples as JSON for `rewardsmith replay`; return their number."""
     certificate = checked.verdict("certificate")
     layouts = certificate.details["layouts"] if certificate else []
     found = [each["counterexample"] for each in layouts if each["counterexample"]]
@@ -155,30 +174,36 @@ def save_counterexamples(checked: CheckedReward, path: Path) -> int:
     return len(found)
 
 
+_WRITTEN_BY = "Pass a file written by `rewardsmith check --out FILE`."
+
+
 def read_hacks(path: Path, task: str | Task) -> tuple[Behaviour, ...]:
-    """The behaviours in a file that `save_counterexamples` wrote of `task`. Raises UsageError."""
+    """Read the behaviours in a file that `save_counterexamples` wrote for this task. Raises UsageError."""
     found = get_task(task) if isinstance(task, str) else task
     try:
         read = json.loads(read_text(path, RECORD_BYTES))
         hacks = tuple(map(read_behaviour, read))
         others = {str(e.get("task", found.id)) for e in read} - {found.id}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", "Give a file of --out.") from error
+        raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", _WRITTEN_BY) from error
     if others:
-        raise UsageError(f"{path} is of {min(others)}, not of {found.id}.", "Give a file of --out of the same task.")
+        raise UsageError(
+            f"{path} contains counter-examples for {min(others)}, but the task is {found.id}.",
+            f"Pass a file written by `rewardsmith check --task {found.id} --out FILE`.",
+        )
     most, actions = pool_size(found), range(len(found.actions))
     for hack in hacks:
         played = (*hack.prefix, *hack.cycle)
         if not played or not all(type(a) is int and a in actions for a in played):
-            raise UsageError(f"{path} holds actions that {found.id} does not have.", "Give a file of --out.")
+            raise UsageError(f"{path} contains actions that {found.id} does not have.", _WRITTEN_BY)
         if type(hack.layout) is not int or not 0 <= hack.layout < most:
             raise UsageError(
-                f"{path} names layout {hack.layout!r}; there are 0 to {most - 1}.", "Give a file of --out."
+                f"{path} names layout {hack.layout!r}, but {found.id} has the layouts 0 to {most - 1}.", _WRITTEN_BY
             )
     return hacks
 
 
 def pool_size(task: Task) -> int:
-    """How many training layouts a task has; 1 where they are not told apart."""
+    """Return the number of training layouts of a task; 1 if its layouts cannot be distinguished."""
     starts = starts_of(task)
     return 1 if starts is None else len(starts.pool_hashes("train"))

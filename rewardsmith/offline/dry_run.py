@@ -1,4 +1,4 @@
-"""`--dry-run`: the first prompts of a job and an upper bound of what its calls can take. Nothing is sent."""
+"""`rewardsmith run --dry-run`: the first prompts of a job, and an upper bound on its calls, tokens and cost."""
 
 from __future__ import annotations
 
@@ -23,15 +23,21 @@ from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.training.schedule import schedule
 
 _ANALYSED = 2  # programs per round that the analyzer reads
-_ROUNDS = 2  # an answer that cannot be read is asked for once more
+_ROUNDS = 2  # an unreadable answer is requested a second time
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Prompts by name; calls: at most, over the whole job; tokens, usd: the most they take, usd None = unknown.
+    """The first prompts of a job, and an upper bound on its language-model calls.
 
-    limited: whether a budget of the job ends it earlier. trained: whether a model is asked in training, too, as often
-    as the budget allows.
+    Attributes:
+        prompts: (name, text) of each prompt of the first round.
+        estimates: Estimated tokens of each prompt.
+        calls: Largest number of calls of the whole job.
+        tokens: Largest number of tokens of these calls.
+        usd: Largest cost of these calls in dollars; None if a price is unknown.
+        limited: Whether the job has a limit on calls, tokens or dollars.
+        trained: Whether the method also calls a model during training. These calls are not counted.
     """
 
     prompts: list[tuple[str, str]]
@@ -43,22 +49,22 @@ class Plan:
     trained: bool
 
     def lines(self) -> list[str]:
-        """The figures in words."""
+        """Return the figures as sentences, one a line."""
         price = "of unknown price" if self.usd is None else f"${self.usd:.4f}"
         found = [
             f"{len(self.prompts)} prompts of the first round, about {sum(self.estimates):,} tokens together",
-            f"at most {self.calls:,} calls, {self.tokens:,} tokens, {price}: every round used, every program repaired "
-            "as often as allowed, every answer asked for twice and as long as allowed",
+            f"at most {self.calls:,} calls, {self.tokens:,} tokens, {price}: if all rounds are used, every program is "
+            "repaired as often as allowed, and every answer is requested twice and has the largest length",
         ]
         if self.limited:
-            found.append("the job's own limits of calls, tokens or dollars end it before they are passed")
+            found.append("the job stops before it exceeds its own limits on calls, tokens or dollars")
         if self.trained:
-            found.append("in training the method asks on top of that, as often as the job's limits allow")
+            found.append("the method also calls a model during training, limited only by the job's budget")
         return found
 
 
 def plan_calls(spec: JobSpec) -> Plan:
-    """What a job would ask first, and the most it could ask for. Raises UsageError as creating the job does."""
+    """Return the first prompts of a job and the bound on its calls. Raises UsageError as `create_job` does."""
     check_budget(spec)
     drafts = [(f"designer, sample {sample}", _first_draft(spec, sample)) for sample in range(spec.samples)]
     prompts = [(name, draft.build(draft.fit(spec.prompt_tokens))) for name, draft in drafts]
@@ -87,28 +93,28 @@ def plan_calls(spec: JobSpec) -> Plan:
 
 
 def notices(spec: JobSpec) -> list[str]:
-    """What a user is to know before the job: who answers in a language model's place, how long trials really are,
-    which order names of a flattened Dict have.
+    """Return notices for the user before the job starts.
 
-    Raises UsageError.
+    They state which models are replaced by rules, the length of a trial if whole rollouts change it, and warn of the
+    order of a flattened Dict observation. Raises UsageError if the task is unknown.
     """
     task = get_task(spec.task, spec.description)
     plans = schedule(task, spec.training, spec.steps)
     steps = plans.total * plans.per_rollout
     near = abs(steps - spec.steps) <= 0.01 * spec.steps
-    text = f"A trial is trained for {steps:,} environment steps: whole rollouts of {plans.per_rollout:,}."
+    text = f"A trial takes {steps:,} environment steps, a multiple of the rollout length of {plans.per_rollout:,}."
     described = named_by_hand(task)
     warning = None if described is None else described.order_warning()
     return [*recipe_of(spec).notices, *([] if near else [text]), *([warning] if warning else [])]
 
 
 def asks_designer(spec: JobSpec) -> bool:
-    """Whether somebody is asked for programs."""
+    """Return whether the job asks a model or a person for programs."""
     return spec.searches and recipe_of(spec).contract is not None
 
 
 def describe_methods() -> list[dict[str, Any]]:
-    """What `rewardsmith methods` lists."""
+    """Return the table of `rewardsmith methods`: name, combinable or not, summary, and options with defaults."""
     return [
         {
             "method": m.name,
@@ -123,7 +129,10 @@ def describe_methods() -> list[dict[str, Any]]:
 def _contract(spec: JobSpec) -> Contract:
     contract = recipe_of(spec).contract
     if contract is None:
-        raise UsageError(f"The method {spec.method} asks no model for a program.", "Run it: nothing is sent first.")
+        raise UsageError(
+            f"The method {spec.method} does not use a designer model, so there is no prompt to show.",
+            "Start the job without --dry-run.",
+        )
     return contract
 
 

@@ -1,4 +1,4 @@
-"""`evaluate-verifier`: how well a model assigns credit, offline, against the simulator's truth (CALM, section 4)."""
+"""`rewardsmith evaluate-verifier`: accuracy of credit assignment on recorded transitions (CALM, section 4)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,19 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True)
 class VerifierTest:
-    """What is evaluated. arms: (mode, subgoals, view) as in the options of the method `calm`."""
+    """The settings of an evaluation.
+
+    Attributes:
+        task: Task id; a planner must know its subgoals.
+        model: Model to evaluate; "synth" evaluates an oracle labeller and rules.
+        transitions: Number of transitions.
+        seed: Seed of the transitions and of the oracle's errors.
+        arms: Experimental conditions (mode, subgoals, view), as in the options of the method `calm`.
+        false_positive: Probability that the oracle labeller flags a transition wrongly.
+        false_negative: Probability that the oracle labeller misses a transition.
+        max_calls: Largest number of calls to the model; None for no limit.
+        isolation: Least sandbox level.
+    """
 
     task: str
     model: str = "synth"
@@ -54,12 +66,23 @@ ARMS: tuple[tuple[str, str, View], ...] = (
     ("verifier", "discover", "full"),
     ("code", "discover", "full"),
 )
-"""As in the paper, preset and discovered subgoals by cropped and full view; and ours, captions and predicates."""
+"""The conditions of the paper (preset and discovered subgoals, cropped and full view), and captions and predicates."""
 
 
 @dataclass(frozen=True)
 class ArmScore:
-    """One arm's result. flagged_by: the model, or `stand-in`; calls, tokens: of this arm, tokens None = unknown."""
+    """The result of one experimental condition.
+
+    Attributes:
+        mode: "verifier" or "code".
+        subgoals: "preset" or "discover".
+        view: "cropped", "full" or "caption"; "-" for predicates.
+        flagged_by: Name of the model, or "oracle labeller".
+        oracle_informed: Whether privileged information was used.
+        agreement: Agreement of the flags with the simulator's state.
+        calls: Calls of this condition.
+        tokens: Tokens of this condition; None if unknown.
+    """
 
     mode: str
     subgoals: str
@@ -72,11 +95,24 @@ class ArmScore:
 
 
 def evaluate_verifier(test: VerifierTest, on_arm: Callable[[str], None] = lambda text: None) -> list[ArmScore]:
-    """Every arm on the same transitions. Raises UsageError, ModelFailed, BudgetSpent, sandbox.HostError."""
+    """Evaluate every experimental condition on the same transitions.
+
+    Args:
+        test: The settings.
+        on_arm: Receives a line before each condition.
+
+    Raises:
+        UsageError: No planner knows subgoals of the task.
+        ModelFailed: The model could not be called.
+        BudgetSpent: `max_calls` is reached.
+        HostError: A designed program failed in the sandbox.
+    """
     task = get_task(test.task)
     preset = preset_subgoals(task)
     if not preset:
-        raise UsageError(f"No planner knows subgoals of {task.id}.", "Name a grid task that has something to do.")
+        raise UsageError(
+            f"No planner knows subgoals of {task.id}.", "Pass a MiniGrid task with objects, such as MiniGrid-Unlock-v0."
+        )
     examined = draw_examination(task, preset, test.transitions, test.seed)
     scores = []
     model = _Counted(open_model(test.model), test.max_calls)
@@ -92,7 +128,7 @@ def evaluate_verifier(test: VerifierTest, on_arm: Callable[[str], None] = lambda
             mode=mode,
             subgoals=subgoals,
             view=view if mode == "verifier" else "-",
-            flagged_by="stand-in" if stands_in else model.name,
+            flagged_by="oracle labeller" if stands_in else model.name,
             oracle_informed=stands_in or subgoals == "preset",
             agreement=Agreement.of(flags, examined),
             calls=model.calls - before[0],
@@ -103,14 +139,14 @@ def evaluate_verifier(test: VerifierTest, on_arm: Callable[[str], None] = lambda
 
 
 class _Arm:
-    """One way of flagging the examined transitions."""
+    """Flags the examined transitions under one experimental condition."""
 
     def __init__(self, test: VerifierTest, task: Task, examined: Examination, model: _Counted, options: Any) -> None:
         self._test, self._task, self._examined = test, task, examined
         self._model, self._options = model, options
 
     def code(self) -> NDArray[np.bool_]:
-        """Flags [K] of predicates, scored in the sandbox over whole episodes."""
+        """Return the flags (bool [K]) of designed predicates, evaluated in the sandbox over whole episodes."""
         reward = CALM.reward(self._designed(), self._options)
         played = self._examined.rollout
         problem = Problem(self._task, reward, 1.0, self._test.isolation)  # nothing is discounted here
@@ -120,7 +156,7 @@ class _Arm:
         return np.logical_or.reduce(scores.values > 0, axis=-1)[t, n]
 
     def verifier(self) -> NDArray[np.bool_]:
-        """Flags [K] of the model, or of the stand-in."""
+        """Return the flags (bool [K]) of the model, or of the oracle labeller."""
         examined, played = self._examined, self._examined.rollout
         describer = Describer(self._task, self._options.view)
         if not self._model.is_language_model:
@@ -151,7 +187,7 @@ class _Arm:
             return np.array(list(pool.map(ask, range(len(examined.steps)))), dtype=bool)
 
     def _designed(self) -> str:
-        """The designer's subgoals. Raises RewardsmithError if the answer cannot be read."""
+        """Return the designer's subgoals. Raises RewardsmithError if the answer cannot be read."""
         contract = CALM.contract(self._options)
         assert contract is not None
         asked = roles.DesignRequest(
@@ -160,13 +196,13 @@ class _Arm:
         )  # fmt: skip
         outcome = roles.design(self._model, asked)
         if outcome.result is None:
-            cause = f"{self._model.name} named no subgoals: {outcome.reason}"
-            raise RewardsmithError(cause, "Try again, or --subgoals preset.")
+            cause = f"The answer of {self._model.name} contains no readable subgoals: {outcome.reason}"
+            raise RewardsmithError(cause, "Run the command again, or use --subgoals preset.")
         return outcome.result.source
 
 
 class _Counted(ModelAround):
-    """A model whose calls and tokens are counted, and which makes no more than allowed."""
+    """A model that counts its calls and tokens, and makes at most `most` calls."""
 
     def __init__(self, inner: LanguageModel, most: int | None) -> None:
         super().__init__(inner)

@@ -1,4 +1,4 @@
-"""The examination of `evaluate-verifier`: transitions, their truth, and how well flags agree with it."""
+"""The data of `evaluate-verifier`: transitions, their true labels, and the agreement of flags with the labels."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from rewardsmith.tasks.capabilities import solutions_of
 from rewardsmith.tasks.subgoals import MOTION, Subgoal, terminated
 
 _PLANS = 16
-_EPISODES = 8  # per plan: the plan itself, and seven that leave it at random and then act at random
-_AFTER = 30  # random steps after the plan is left
+_EPISODES = 8  # per plan: one follows the plan, seven leave it at a random step and then act randomly
+_AFTER = 30  # random steps after the plan
 
 _TOUCHES_NOTHING = MOTION - {"blocked"}
-"""Events that concern no object, even where one is named; running into an object is meant for it."""
+"""Events that concern no object, even if the event names one. Running into an object does concern it."""
 
 
 @dataclass(frozen=True)
 class Examination:
-    """Played episodes [T, N] and the steps chosen of them: half positive, a quarter hard negatives, a quarter others.
+    """Played episodes and the transitions chosen from them: half positive, a quarter hard negatives, a quarter others.
 
-    observations, following: float32 [T, N, D]. steps: int [K, 2], (t, n). positive, hard: bool [K].
+    Attributes:
+        rollout: N episodes of T steps.
+        observations: Observations before each step, float32 [T, N, D].
+        following: Observations after each step, float32 [T, N, D].
+        steps: Indices (t, n) of the chosen transitions, int64 [K, 2].
+        positive: Whether a chosen transition terminated a subgoal, bool [K].
+        hard: Whether it is a hard negative, bool [K].
+        truth: Whether each step terminated each subgoal, bool [T, N, G].
     """
 
     rollout: Rollout
@@ -34,19 +41,28 @@ class Examination:
     steps: NDArray[np.int64]
     positive: NDArray[np.bool_]
     hard: NDArray[np.bool_]
-    truth: NDArray[np.bool_]  # [T, N, G]
+    truth: NDArray[np.bool_]
 
     @property
     def tables(self) -> Tables:
-        """What the states' rows point into."""
+        """The tables that the rows of the states refer to."""
         return self.rollout.tables
 
 
 def draw_examination(task: Task, subgoals: tuple[Subgoal, ...], count: int, seed: int) -> Examination:
-    """About `count` balanced transitions of `task`. Raises UsageError where no planner solves it.
+    """Play episodes and choose about `count` transitions from them.
 
-    A transition is positive if it terminated any subgoal. Hard negatives lie one step beside a positive, or touch an
-    object without terminating anything: the wrong object, a door closed again, an action without effect.
+    A transition is positive if it terminated a subgoal. A hard negative is one step before or after a positive, or
+    touches an object without terminating a subgoal: the wrong object, a door closed again, an action without effect.
+
+    Args:
+        task: The task.
+        subgoals: Its G preset subgoals.
+        count: Number of transitions.
+        seed: Seed of the episodes and of the choice.
+
+    Raises:
+        UsageError: No planner solves the task.
     """
     rollout, observations, following = _play(task, seed)
     truth = terminated(rollout.after, subgoals, task.schema)
@@ -70,7 +86,7 @@ def _some(mask: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDAr
 
 
 def _beside(positive: NDArray[np.bool_], starts: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Steps just before or after a positive one of the same episode."""
+    """Return the steps just before or after a positive one of the same episode, bool [T, N]."""
     beside = np.zeros_like(positive)
     beside[1:] |= positive[:-1] & ~starts[1:]
     beside[:-1] |= positive[1:] & ~starts[1:]
@@ -78,7 +94,7 @@ def _beside(positive: NDArray[np.bool_], starts: NDArray[np.bool_]) -> NDArray[n
 
 
 def _touches(task: Task, rollout: Rollout) -> NDArray[np.bool_]:
-    """Steps whose event concerns an object, or whose action was meant for the object ahead and did nothing."""
+    """Return the steps whose event concerns an object, or whose action had no effect on the object ahead."""
     event, item, front = (task.schema.field(name) for name in ("event", "event_object", "front"))
     events = rollout.after[..., event.column]
     touched = ~np.isin(events, [event.number(e) for e in sorted(_TOUCHES_NOTHING)])
@@ -88,10 +104,12 @@ def _touches(task: Task, rollout: Rollout) -> NDArray[np.bool_]:
 
 
 def _play(task: Task, seed: int) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32]]:
-    """(the rollout [T, N], observations before and after each step float32 [T, N, D]): eight episodes per plan."""
+    """Play eight episodes per plan: (rollout [T, N], observations before and after each step, float32 [T, N, D])."""
     plans = solutions_of(task, _PLANS)
     if not plans:
-        raise UsageError(f"No planner solves {task.id}, so there is no truth to compare with.", "Name a grid task.")
+        raise UsageError(
+            f"No planner solves {task.id}, so there are no true labels to compare with.", "Pass a MiniGrid task."
+        )
     steps = max(len(actions) for _, actions in plans) + _AFTER
     rng = np.random.default_rng([seed, 0])
     rollouts, before, after = zip(*(_play_plan(task, *plan, steps, rng) for plan in plans), strict=True)
@@ -101,7 +119,7 @@ def _play(task: Task, seed: int) -> tuple[Rollout, NDArray[np.float32], NDArray[
 def _play_plan(
     task: Task, layout: int, actions: list[int], steps: int, rng: np.random.Generator
 ) -> tuple[Rollout, NDArray[np.float32], NDArray[np.float32]]:
-    """Eight episodes on one layout: each follows the plan up to a random step."""
+    """Play eight episodes on one layout. Each follows the plan up to a random step."""
     batch = task.batch(_EPISODES, "train")
     batch.play(layout)
     leaves = rng.integers(0, len(actions) + 1, size=_EPISODES)
@@ -123,7 +141,16 @@ def _play_plan(
 
 @dataclass(frozen=True)
 class Agreement:
-    """Flags of a verifier against the truth: true and false positives and negatives, and false ones that were hard."""
+    """Counts of a verifier's flags against the true labels.
+
+    Attributes:
+        tp: True positives.
+        fp: False positives.
+        tn: True negatives.
+        fn: False negatives.
+        hard: Hard negatives.
+        hard_fp: Hard negatives that were flagged.
+    """
 
     tp: int
     fp: int
@@ -134,28 +161,28 @@ class Agreement:
 
     @staticmethod
     def of(flags: NDArray[np.bool_], examined: Examination) -> Agreement:
-        """Agreement of `flags` [K]."""
+        """Compare `flags`, bool [K], with the labels of an examination."""
         truth, hard = examined.positive, examined.hard
         counts = [flags & truth, flags & ~truth, ~flags & ~truth, ~flags & truth, hard, hard & flags]
         return Agreement(*(int(c.sum()) for c in counts))
 
     @property
     def accuracy(self) -> float:
-        """(tp + tn) / all."""
+        """Accuracy, (tp + tn) / (tp + fp + tn + fn)."""
         return (self.tp + self.tn) / max(self.tp + self.tn + self.fp + self.fn, 1)
 
     @property
     def precision(self) -> float | None:
-        """tp / (tp + fp), None if nothing was flagged."""
+        """Precision, tp / (tp + fp); None if nothing was flagged."""
         return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
 
     @property
     def recall(self) -> float | None:
-        """tp / (tp + fn), None if nothing is positive."""
+        """Recall, tp / (tp + fn); None if nothing is positive."""
         return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
 
     @property
     def f1(self) -> float | None:
-        """Harmonic mean of precision and recall."""
+        """F1, the harmonic mean of precision and recall; None if nothing is flagged or positive."""
         both = 2 * self.tp + self.fp + self.fn
         return 2 * self.tp / both if both else None

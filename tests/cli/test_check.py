@@ -74,7 +74,7 @@ def test_a_cap_fixes_an_exploit_and_saved_exploits_are_played(check, tmp_path):
         ({"prefix": "12"}, "actions that"),
         ({"layout": 99999}, "names layout 99999"),
         ({"layout": -1}, "names layout -1"),
-        ({"task": "MiniGrid-LavaGapS5-v0"}, "is of MiniGrid-LavaGapS5-v0"),
+        ({"task": "MiniGrid-LavaGapS5-v0"}, "counter-examples for MiniGrid-LavaGapS5-v0"),
     ],
 )
 def test_saved_exploits_of_another_task_are_refused(check, tmp_path, entry, cause):
@@ -119,7 +119,7 @@ def test_a_program_that_breaks_the_contract_fails_before_any_proof(check):
         (SOUND, ("--episode-budget", "-1"), "budget"),
         (SOUND, ("--hacks", "no.json"), "counter-examples"),
         (SOUND, ("--format", "xml"), "xml"),
-        (SOUND, ("--layouts", "100000"), "There are 2048"),
+        (SOUND, ("--layouts", "100000"), "has 2048 training layouts"),
         (SOUND, ("--out", "nowhere/hacks.json"), "Cannot write"),
         (SOUND, ("--out", "."), "Cannot write"),
     ],

@@ -304,7 +304,7 @@ def test_evaluate_verifier_scores_simulator_predicates_and_model(monkeypatch):
     task = "MiniGrid-DoorKey-6x6-v0"
     arms = (("verifier", "preset", "cropped"), ("code", "discover", "full"))
     exact, coded = evaluate_verifier.evaluate_verifier(evaluate_verifier.VerifierTest(task, transitions=80, arms=arms))
-    assert exact.agreement.accuracy == 1.0 and exact.flagged_by == "stand-in" and exact.oracle_informed
+    assert exact.agreement.accuracy == 1.0 and exact.flagged_by == "oracle labeller" and exact.oracle_informed
     assert coded.flagged_by == "synth" and not coded.oracle_informed and (coded.agreement.f1 or 0) > 0.8
     noisy = evaluate_verifier.VerifierTest(task, transitions=80, arms=arms[:1], false_positive=0.5, false_negative=0.5)
     assert evaluate_verifier.evaluate_verifier(noisy)[0].agreement.accuracy < 0.9
