@@ -4,7 +4,7 @@ PYTHON := $(VENV)/bin/python
 # The CPU build of torch; an unbounded torch takes gigabytes of CUDA packages.
 TORCH := torch==2.13.0
 
-# Containers run as whoever calls, the one reader of secrets/*; root gives them a user of their own.
+# Containers run as the calling user, who alone can read secrets/*; if root calls, they run as user 10001.
 export REWARDSMITH_UID := $(shell id -u | sed 's/^0$$/10001/')
 export REWARDSMITH_GID := $(shell id -g | sed 's/^0$$/10001/')
 
@@ -17,13 +17,13 @@ $(VENV)/.installed: pyproject.toml
 	$(VENV)/bin/rewardsmith tasks prepare MiniGrid-DoorKey-8x8-v0
 	touch $@
 
-demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8, show the claim on 3 fresh seeds
+demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8 and evaluate it on 3 fresh seeds
 	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --confirm 3
 
-test: $(VENV)/.installed  ## Every test but the slow ones; servers of its own
+test: $(VENV)/.installed  ## All tests except slow ones; they start their own servers
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
 
-test-slow: $(VENV)/.installed  ## The tests that `make test` leaves out
+test-slow: $(VENV)/.installed  ## The slow tests, which `make test` leaves out
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m slow
 
 check: $(VENV)/.installed  ## Lint, types, the project's English, and counts of the code's structure
@@ -33,10 +33,10 @@ check: $(VENV)/.installed  ## Lint, types, the project's English, and counts of 
 	$(PYTHON) -m scripts.rooms counts
 	$(PYTHON) -m scripts.words --check
 
-differential: $(VENV)/.installed  ## The compiled engine against MiniGrid itself, every covered task
+differential: $(VENV)/.installed  ## Compare the compiled engine with MiniGrid on every covered task
 	$(PYTHON) -m tests.tasks.minigrid.differential
 
-generate: $(VENV)/.installed  ## The files that are made from the code; tests compare them
+generate: $(VENV)/.installed  ## Update the files that are generated from the code; tests compare them
 	$(PYTHON) -m scripts.make_options
 	$(PYTHON) -m scripts.make_api
 	$(PYTHON) -m scripts.rooms table
@@ -51,15 +51,15 @@ clean:
 up: private-secrets  ## The service in containers: Redis, Postgres, scheduler, workers (docs/service.md)
 	docker compose up --build --detach --wait
 
-down:  ## Stop it; volumes stay
+down:  ## Stop the service; volumes are kept
 	docker compose down
 
-# Also those that an earlier version left readable by everybody.
+# Also tightens secrets that an earlier version left readable by other users.
 private-secrets: secrets/postgres_password
 	chmod 700 secrets && chmod 600 secrets/*
 	[ "$$(id -u)" -ne 0 ] || chown -R "$(REWARDSMITH_UID):$(REWARDSMITH_GID)" secrets
 
-# Made once; compose hands it to the containers as a file.
+# Created once; compose mounts it into the containers as a file.
 secrets/postgres_password:
 	mkdir -p secrets && chmod 700 secrets
 	umask 077 && head -c 24 /dev/urandom | base64 | tr -d '/+=\n' > $@

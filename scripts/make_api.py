@@ -1,8 +1,8 @@
 """Write docs/api.md: the public functions and their results, from their signatures and docstrings.
 
-    .venv/bin/python -m scripts.make_api
+.venv/bin/python -m scripts.make_api
 
-The page is checked in; tests/test_api_page.py compares it.
+The page is checked in; tests/test_api_page.py compares it with the docstrings.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ENTRY = re.compile(r" {4}(\w+): (.*)")
 
 
 def signature_of(function: Any) -> str:
-    """A function's signature, an argument a line where it has more than two."""
+    """A function's signature, with one argument per line if there are more than two."""
     found = inspect.signature(function)
     parts: list[str] = []
     for each in found.parameters.values():
@@ -78,7 +78,7 @@ def text_of(docstring: str) -> Iterator[str]:
 
 
 def part_of(name: str) -> str:
-    """The section of a function or a class."""
+    """The Markdown section of a function or a class."""
     found = getattr(rewardsmith, name)
     doc = "\n".join(text_of(inspect.getdoc(found) or ""))
     if inspect.isfunction(found):
@@ -96,7 +96,7 @@ def _summary(method: Any) -> str:
 
 
 def api_text() -> str:
-    """The whole page."""
+    """The text of docs/api.md."""
     groups = (("Functions", FUNCTIONS), ("Results", RESULTS), ("Errors", ERRORS))
     parts = (f"## {title}\n\n" + "\n".join(part_of(name) for name in names) for title, names in groups)
     return HEAD + "\n" + "\n".join(parts)

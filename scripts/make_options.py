@@ -1,8 +1,9 @@
 """Write rewardsmith/cli/options_generated.py: the options of a command that are settings of a job, from their fields.
 
-    .venv/bin/python -m scripts.make_options
+.venv/bin/python -m scripts.make_options
 
-The file is checked in, so that `rewardsmith --help` needs no pydantic; tests/cli/test_options.py compares it.
+The file is checked in, so that `rewardsmith --help` needs no pydantic; tests/cli/test_options.py compares it with the
+fields.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def flagged(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo, Flag]]:
-    """(setting, field, flag) of every field of a model, and of the models within it, that is an option."""
+    """(setting, field, flag) of each field with a Flag, in a model and the models within it."""
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from flagged(field.annotation, f"{prefix}{name}.")
@@ -47,7 +48,7 @@ def flagged(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Fie
 
 
 def type_of(annotation: Any, flag: Flag) -> str:
-    """The type of an option's value: the spec itself checks what the text means."""
+    """The type of an option's value, as text; the spec checks the value itself."""
     if flag.file:
         return "Path"
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
@@ -59,13 +60,13 @@ def type_of(annotation: Any, flag: Flag) -> str:
 
 
 def help_of(field: FieldInfo, flag: Flag) -> str:
-    """The field's description as a sentence, with how its value is written."""
+    """The field's description as a sentence, with the form of its value in brackets."""
     text = field.description or ""
     return f"{text[:1].upper()}{text[1:]}{f' ({flag.written})' if flag.written else ''}."
 
 
 def option_of(setting: str, field: FieldInfo, flag: Flag) -> str:
-    """The line of an option."""
+    """The source line of an option."""
     name = flag.name or "--" + setting.split(".")[-1].replace("_", "-")
     more = f", envvar={flag.envvar!r}" if flag.envvar else ""
     kind = type_of(field.annotation, flag)
@@ -73,7 +74,7 @@ def option_of(setting: str, field: FieldInfo, flag: Flag) -> str:
 
 
 def options_text() -> str:
-    """The whole file."""
+    """The text of options_generated.py."""
     lines = (option_of(*found) for found in flagged(JobSpec))
     text = HEAD + "".join(lines) + "}\n"
     command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(TARGET), "-"]

@@ -1,6 +1,6 @@
 """The code's structure: the rooms of scripts/rooms.toml, the imports between modules, and a picture of both.
 
-.venv/bin/python -m scripts.rooms counts                # one line a figure; CI prints them
+.venv/bin/python -m scripts.rooms counts                # one line per figure; part of `make check`
 .venv/bin/python -m scripts.rooms picture               # writes docs/pictures/rooms.svg
 .venv/bin/python -m scripts.rooms table                 # writes the table of rooms into docs/architecture.md
 """
@@ -26,7 +26,14 @@ PAGE = ROOT / "docs" / "architecture.md"
 
 @dataclass(frozen=True)
 class Room:
-    """A package, or a module that has an entry of its own. may: names of rooms that it may import."""
+    """A package, or a module with its own entry.
+
+    Attributes:
+        name: dotted name.
+        holds: contents, in one sentence.
+        may: names of the rooms that it may import.
+        for_all: whether every room may import it.
+    """
 
     name: str
     holds: str
@@ -35,7 +42,7 @@ class Room:
 
 
 def read_rooms() -> dict[str, Room]:
-    """The rooms by name, in the file's order: from the ground up."""
+    """The rooms by name, in the file's order: from the bottom up."""
     table = tomllib.loads((ROOT / "scripts" / "rooms.toml").read_text())
     return {
         name: Room(name, entry["holds"], frozenset(entry["may"]), entry.get("for_all", False))
@@ -44,27 +51,27 @@ def read_rooms() -> dict[str, Room]:
 
 
 class House:
-    """The modules of the project as their texts import each other, wherever in a file the import stands."""
+    """The modules of the project and the imports between them, at any place in a file."""
 
     def __init__(self, root: Path = ROOT) -> None:
         paths = sorted(p for package in PACKAGES for p in (root / package).rglob("*.py"))
-        # Text that is put into exported files is imported by nobody.
+        # Exported files contain these texts; no module imports them.
         self.paths = {self.name_of(p, root): p for p in paths if "export_parts" not in p.parts}
         self.rooms = read_rooms()
 
     @staticmethod
     def name_of(path: Path, root: Path = ROOT) -> str:
-        """The module's dotted name."""
+        """The dotted name of the module at `path`."""
         return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
     def room_of(self, module: str) -> Room | None:
-        """The room with the longest name that `module` lies in."""
+        """The innermost room of `module`; None outside of all rooms."""
         found = [name for name in self.rooms if module == name or module.startswith(name + ".")]
         return self.rooms[max(found, key=len)] if found else None
 
     @cache  # noqa: B019  (one house lives as long as the process)
     def imported(self, module: str) -> set[str]:
-        """Dotted names that a module's text imports from the project, as written: modules, or names in them."""
+        """Dotted names that a module imports from the project, as written: modules, or names in them."""
         path = self.paths[module]
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         found: set[str] = set()
@@ -81,7 +88,7 @@ class House:
 
     @cached_property
     def graph(self) -> nx.DiGraph:
-        """Module -> module that it imports, lazy imports and those for types only included."""
+        """Edges from each module to the modules it imports, with lazy imports and imports for types."""
         graph = nx.DiGraph()
         graph.add_nodes_from(self.paths)
         for module in self.paths:
@@ -98,7 +105,7 @@ class House:
         return sorted(sorted(part) for part in nx.strongly_connected_components(self.graph) if len(part) > 1)
 
     def between_rooms(self) -> nx.DiGraph:
-        """Room -> room that it imports, rooms for all left out."""
+        """Edges from each room to the rooms it imports, without the rooms marked `for_all`."""
         graph = nx.DiGraph()
         for one, other in self.graph.edges:
             a, b = self.room_of(one), self.room_of(other)
@@ -144,11 +151,11 @@ FIGURES = {
         house, r"\.(family|engine) (==|!=|in|not in) ", ("rewardsmith.tasks",)
     ),
 }
-"""What `counts` prints: a figure's name and what it counts."""
+"""By name of the figure in `counts`: the function that lists its places."""
 
 
 def _places(graph: nx.DiGraph, rounds: int = 12) -> dict[str, tuple[float, int]]:
-    """Where each room stands: one layer above all that it imports, and near what it is tied to (barycentres)."""
+    """Position of each room: one layer above its imports, ordered within a layer by barycentres."""
     layers = [sorted(layer) for layer in nx.topological_generations(graph.reverse())]
     places = {name: ((i + 0.5) / len(layer), y) for y, layer in enumerate(layers) for i, name in enumerate(layer)}
     ties = graph.to_undirected()
@@ -161,7 +168,7 @@ def _places(graph: nx.DiGraph, rounds: int = 12) -> dict[str, tuple[float, int]]
 
 
 def draw(house: House, path: Path) -> None:
-    """The rooms as boxes in layers, a line down to what each imports; lines that follow from others are left out."""
+    """Draw the rooms as boxes in layers, with lines to their imports; transitive lines are left out."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -169,7 +176,7 @@ def draw(house: House, path: Path) -> None:
 
     matplotlib.rcParams["svg.hashsalt"] = "rooms"
     graph = nx.transitive_reduction(house.between_rooms())
-    graph.remove_nodes_from(["rewardsmith", "rewardsmith.__main__"])  # doors: a line each
+    graph.remove_nodes_from(["rewardsmith", "rewardsmith.__main__"])  # entry points of one line each
     places = _places(graph)
     layers = 1 + max(y for _, y in places.values())
     figure, axes = plt.subplots(figsize=(14, 1.2 * layers))
@@ -195,7 +202,7 @@ def draw(house: House, path: Path) -> None:
 
 
 def table(house: House) -> str:
-    """The rooms from the top down as a Markdown table: name, what it holds, what it may import."""
+    """The rooms from the top down as a Markdown table: name, contents, permitted imports."""
     lines = ["| room | holds | may import |", "|---|---|---|"]
     for name, room in reversed(house.rooms.items()):
         shown = ", ".join(sorted(other.removeprefix("rewardsmith.") for other in room.may)) or "nothing of ours"
@@ -204,7 +211,7 @@ def table(house: House) -> str:
 
 
 def with_table(page: str, house: House) -> str:
-    """The text of the architecture page with the table of rooms as the code has it now."""
+    """The text of the architecture page with the current table of rooms."""
     before, after = page.split("<!-- rooms -->")[0], page.split("<!-- /rooms -->")[1]
     return f"{before}<!-- rooms -->\n{table(house)}\n<!-- /rooms -->{after}"
 
@@ -213,7 +220,7 @@ def main() -> None:
     """Parse the command line; print the counts, or write the picture or the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["counts", "picture", "table"])
-    parser.add_argument("--list", action="store_true", help="also name what is counted")
+    parser.add_argument("--list", action="store_true", help="also name the places")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures" / "rooms.svg")
     options = parser.parse_args()
     house = House()
