@@ -1,4 +1,4 @@
-"""What a trial adapts as it goes: the scale of its rewards and the weight of its entropy bonus."""
+"""The quantities that a trial adapts: the scale of its rewards and the coefficient of its entropy bonus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from rewardsmith.training.scale import ReturnScale
 
 
 class Adaptation:
-    """`scale` and `entropy` are None where the settings keep the rewards, or the coefficient, as they are."""
+    """The adapted quantities of one trial.
+
+    Attributes:
+        scale: The running scale of the rewards; None if the settings do not normalise rewards.
+        entropy: The coefficient of the entropy bonus; None if it is constant.
+    """
 
     def __init__(self, training: TrainingSpec) -> None:
         self.scale = ReturnScale(training.gamma) if training.normalize_reward else None
@@ -22,18 +27,18 @@ class Adaptation:
         self.entropy = EntropyCoefficient(training.entropy, training.lr_hold) if follows else None
 
     def scaled(self, total: NDArray[np.float64], rollout: Rollout) -> NDArray[np.float64]:
-        """A rollout's composed rewards [T, N], times one positive factor."""
+        """Return a rollout's composed rewards `total` [T, N], multiplied by one positive factor."""
         if self.scale is None:
             return total
         return total * self.scale.factor(total, rollout.terminated | rollout.truncated)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return the state for a checkpoint, by name."""
         parts = {"scale": self.scale, "entropy": self.entropy}
         return {name: part.state() for name, part in parts.items() if part is not None}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore a state that `state` has returned."""
         if self.scale is not None and "scale" in state:
             self.scale.load(state["scale"])
         if self.entropy is not None and "entropy" in state:

@@ -1,7 +1,7 @@
-"""What training was paid, scored once more in a fresh host: pay must follow from a program's arguments and `memory`.
+"""Score training steps again in a fresh host: a reward may depend only on the program's arguments and `memory`.
 
-Checks look at some thousand transitions before training, and a trial's host scores millions. State that a program hides
-where nobody looks for it can change what it pays in between.
+Checks score some thousand transitions before training, but a trial's host scores millions. A program with hidden state
+could therefore change its rewards during training without failing a check.
 """
 
 from __future__ import annotations
@@ -19,17 +19,25 @@ _MOST_ENVS = 64
 
 
 def require_same_scores(problem: Problem, rollout: Rollout, scores: Scores) -> None:
-    """Raises HostError("nondeterministic") where a fresh host pays anything else from an episode's start on.
+    """Compare the scores of a rollout with those of a fresh host, bit for bit.
 
-    `scores` are those of `rollout` [T, N]. In each environment the steps before the first start of an episode are left
-    out, because what `memory` held there is not known. At most 64 environments are looked at.
+    In each environment, the steps before the first start of an episode are left out, because the content of `memory`
+    is not known there. At most 64 environments are compared.
+
+    Args:
+        problem: The problem whose program is scored.
+        rollout: The rollout [T, N].
+        scores: The scores of the rollout during training.
+
+    Raises:
+        HostError: With kind "nondeterministic", if any score differs.
     """
     chosen = np.flatnonzero(rollout.starts.any(axis=0))[:_MOST_ENVS]
     if not len(chosen):
         return
     steps = len(rollout.starts)
     first = rollout.starts[:, chosen].argmax(axis=0)
-    # What is left out is filled with the first step, which begins an episode of its own each time.
+    # Steps that are left out are replaced by the first step; each replacement is an episode of one step.
     index = np.maximum(np.arange(steps)[:, None], first[None, :])
     again = rollout.chosen(index, chosen[None, :])
     found = problem.scores(again)
@@ -42,12 +50,12 @@ def require_same_scores(problem: Problem, rollout: Rollout, scores: Scores) -> N
             raise HostError(
                 "nondeterministic",
                 f"{name} was {before[t, n]!r} in training and is {now[t, n]!r} in a fresh host, for the same episode; "
-                "pay must follow from the arguments and `memory` alone",
+                "the reward may depend only on the arguments and `memory`",
             )
 
 
 def _compared(before: Scores, now: Scores, chosen: NDArray[np.int64]) -> list[tuple[str, Values, Values]]:
-    """(what, as trained, as scored again), each float64 [T, C]. A component that a program left out was 0."""
+    """(name, values in training, values in a fresh host), each float64 [T, C]; an omitted component is 0."""
     pairs = [
         (f"component {name!r}", _component(before, name)[:, chosen], _component(now, name))
         for name in sorted({*before.names, *now.names})

@@ -1,4 +1,4 @@
-"""SB3's rollout buffers with channels: rewards are shaped once the rollout is complete."""
+"""SB3's rollout buffers with reward channels: the reward is composed once the rollout is complete."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from stable_baselines3.common.type_aliases import RolloutBufferSamples
 
 
 class Shaping(RolloutBuffer):
-    """Adds the channels' total to the bootstrap that SB3 left in `rewards`, then computes advantages.
+    """Adds the composed reward to the bootstrap values that SB3 left in `rewards`, then computes advantages.
 
-    `shape_rollout` returns the composed reward, float64 [T, N]; it is set by the trial after SB3 has
-    built the buffer.
+    Attributes:
+        shape_rollout: Returns the composed reward, float64 [T, N]. The trial sets it after SB3 has built the buffer.
     """
 
     shape_rollout: Callable[[], NDArray[np.float64]]
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
-        """GAE (Schulman et al. 2016) on composed rewards; the bootstrap of truncated steps is added last."""
+        """Compute GAE (Schulman et al. 2016) on composed rewards plus the bootstrap values of truncated steps."""
         bootstrap = self.rewards.astype(np.float64)
         self.rewards[:] = (self.shape_rollout() + bootstrap).astype(np.float32)
         super().compute_returns_and_advantage(last_values, dones)
@@ -31,7 +31,9 @@ class Shaping(RolloutBuffer):
 class ShapedRolloutBuffer(Shaping):
     """The buffer of policies without memory.
 
-    `on_minibatch` is told which steps the next minibatch holds, as indices [B] of SB3's flattened order n * T + t.
+    Attributes:
+        on_minibatch: Called with the steps of the next minibatch, int64 [B], as indices n * T + t of SB3's flattened
+            order.
     """
 
     on_minibatch: Callable[[NDArray[np.int64]], None] | None = None

@@ -1,4 +1,4 @@
-"""Checkpoints and policies: safetensors with JSON metadata, written atomically, nothing pickled."""
+"""Save and load checkpoints and policies as safetensors with JSON metadata: written atomically, without pickle."""
 
 from __future__ import annotations
 
@@ -22,13 +22,21 @@ _FILE = "checkpoint.safetensors"
 
 @dataclass(frozen=True)
 class Resumed:
-    """Where a trial goes on."""
+    """The position at which a trial resumes.
+
+    Attributes:
+        steps: Environment steps trained so far.
+        cuts: Forced truncations so far; they determine the next layouts.
+        telemetry: The latest telemetry, in case no steps are left to train.
+        learners: States of the learners, by method.
+        adaptation: States of the adapted quantities, by name.
+    """
 
     steps: int
     cuts: int
-    telemetry: Telemetry  # of the stretch before, in case nothing is left to train
-    learners: Any  # states by method
-    adaptation: dict[str, Any]  # of what the trial adapts, by its name
+    telemetry: Telemetry
+    learners: Any
+    adaptation: dict[str, Any]
 
 
 def save_checkpoint(
@@ -39,9 +47,17 @@ def save_checkpoint(
     learners: Any = None,
     adaptation: dict[str, Any] | None = None,
 ) -> None:
-    """Write weights, optimizer state, counters, learners, adaptation and the generators' states after cut `cuts`.
+    """Save weights, optimizer state, counters, learners, adaptation, and the states of the random generators.
 
-    numpy's global generator is among them: SB3's minibatches are drawn from it.
+    numpy's global generator is among them, because SB3 draws its minibatches from it.
+
+    Args:
+        folder: The trial's folder.
+        model: The algorithm with policy and optimizer.
+        cuts: Forced truncations so far.
+        telemetry: The latest telemetry.
+        learners: States of the learners, by method.
+        adaptation: States of the adapted quantities, by name.
     """
     tensors = {f"policy.{k}": v for k, v in _weights(model).items()}
     optimizer = model.policy.optimizer.state_dict()
@@ -65,7 +81,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
-    """Put the checkpoint in `folder` into `model`, or return None if there is none (or it is unreadable)."""
+    """Load the checkpoint in `folder` into `model`; return None if there is none or it cannot be read."""
     path = folder / _FILE
     if not path.exists():
         return None
@@ -90,18 +106,18 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
 
 
 def save_policy(path: Path, model: OnPolicyAlgorithm, description: dict[str, Any]) -> None:
-    """Write the policy's weights alone, with what is needed to rebuild it as metadata."""
+    """Save only the policy's weights, with `description` (enough to rebuild the network) as metadata."""
     _write(path, _weights(model), {"policy": json.dumps(description)})
 
 
 def _weights(model: OnPolicyAlgorithm) -> dict[str, torch.Tensor]:
-    """The policy's tensors, each under the first of its names: SB3 lists a shared features extractor three times."""
+    """The policy's tensors, each under its first name: SB3 lists a shared features extractor under three names."""
     first = {v.data_ptr(): k for k, v in reversed(model.policy.state_dict().items())}
     return {k: v.detach().cpu().contiguous() for k, v in model.policy.state_dict().items() if first[v.data_ptr()] == k}
 
 
 def _every_name(model: OnPolicyAlgorithm, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What `_weights` gave, under all names again."""
+    """The inverse of `_weights`: every tensor under all of its names."""
     first = {v.data_ptr(): k for k, v in reversed(model.policy.state_dict().items())}
     return {k: weights[first[v.data_ptr()]] for k, v in model.policy.state_dict().items()}
 
@@ -124,7 +140,7 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:  # by Python, so that a full disk is an OSError like everywhere else
+        with partial.open("wb") as file:  # written by Python, so that a full disk raises OSError
             file.write(save(tensors, metadata))
             file.flush()
             os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Where a trial computes: as asked, or on whichever device a short measurement finds faster."""
+"""Choose the device of a trial: the requested one, or the faster one according to a short measurement."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _TURNS = 5
 
 @dataclass(frozen=True)
 class Chosen:
-    """A device ("cpu" or "cuda") and the reason, in words."""
+    """A device, "cpu" or "cuda", and the reason for it in words."""
 
     device: str
     why: str
 
 
 def choose_device(task: Task, training: TrainingSpec) -> Chosen:
-    """The device of a trial of `task`.
+    """Choose the device of a trial of `task`.
 
-    "auto" compares the seconds that one rollout's forward passes and updates take on each; small networks are often
-    faster on the CPU. Raises RewardsmithError for "cuda" on a machine without it.
+    "auto" measures the forward passes and updates of one rollout on each device; small networks are often faster on
+    the CPU. Raises RewardsmithError if "cuda" is requested on a machine without it.
     """
     if training.device == "cpu":
-        return Chosen("cpu", "asked for")
+        return Chosen("cpu", "requested")
     if not torch.cuda.is_available():
         if training.device == "cuda":
             raise no_cuda()
         return Chosen("cpu", "auto: there is no CUDA device")
     if training.device == "cuda":
-        return Chosen("cuda", "asked for")
+        return Chosen("cuda", "requested")
     seconds = {device: _rollout_seconds(task, training, device) for device in ("cpu", "cuda")}
     faster = min(seconds, key=lambda device: seconds[device])
     measured = ", ".join(f"{device} {1000 * taken:.0f} ms" for device, taken in seconds.items())

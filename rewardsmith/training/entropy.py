@@ -11,31 +11,39 @@ _PENALTY, _STEEPNESS = 4.0, 200  # the penalty outweighs the bonus from a succes
 
 
 class EntropyCoefficient:
-    """`largest` * (1 - s), where s is the success rate of recent training episodes; at the end minus 4 s^200 times it.
+    """The coefficient of the entropy bonus, which falls with success.
 
-    A constant coefficient is wrong for some reward on every task. 0.01 keeps a policy random long after it solves its
-    task. 0.001 lets others collapse before they have seen a success. Which of the two is the case shows in s. The size
-    of the reward does not matter: where advantages are normalised, the bonus is weighed against advantages of about 1.
+    Let s be the success rate of recent training episodes. The coefficient is `largest` * (1 - s) and, from the
+    fraction `hold` of the trial on, `largest` * (1 - s - 4 s^200).
 
-    From `hold` of the trial on, while the learning rate falls, the coefficient is negative where nearly all episodes
-    succeed. The policy then becomes deterministic while it is still trained, and a cycle that its greedy version would
-    be caught in shows up as training episodes that fail. These lower s, which takes the penalty away: a policy that has
-    to act at random in order to succeed stays random. The same penalty at the full learning rate made success fall by
-    10 to 40 points for a while.
+    Why it depends on s: every constant coefficient is wrong for some reward on every task. 0.01 keeps a policy random
+    long after it solves its task; 0.001 lets other policies collapse before their first success. The size of the reward
+    does not matter if advantages are normalised, because the bonus is then weighed against advantages of about 1.
 
-    `hold` is a proportion of the trial's steps, in [0, 1].
+    Why it becomes a penalty: if nearly all episodes succeed, the coefficient is negative while the learning rate falls.
+    The policy becomes deterministic while it is still trained, so a cycle of its greedy version shows up as failed
+    training episodes. These lower s, which removes the penalty: a policy that must act at random in order to succeed
+    stays random. The same penalty at the full learning rate made success fall by 10 to 40 points for a while.
     """
 
     def __init__(self, largest: float, hold: float = 0.8) -> None:
+        """Start with a success rate of 0.
+
+        Args:
+            largest: The coefficient at a success rate of 0, at least 0.
+            hold: The fraction of the trial's steps, in [0, 1], after which the penalty applies.
+        """
         self._largest, self._hold = largest, hold
         self._success = 0.0
         self._progress = 0.0
 
     def after(self, rollout: Rollout, progress: float) -> float:
-        """Take in the episodes that ended in a rollout, and return the coefficient for the update on the next one.
+        """Update the success rate and return the coefficient for the update on the next rollout.
 
-        `progress` is the proportion of the trial's steps that are done. Episodes that a checkpoint cut are left out,
-        because they had not failed yet.
+        Args:
+            rollout: The rollout whose ended episodes are counted. Episodes that a checkpoint truncated are left out,
+                because they have not failed.
+            progress: The fraction of the trial's steps that are done, in [0, 1].
         """
         self._progress = progress
         ended = (rollout.terminated | rollout.truncated) & ~rollout.cut
@@ -47,14 +55,14 @@ class EntropyCoefficient:
 
     @property
     def now(self) -> float:
-        """The coefficient in use."""
+        """The coefficient at the present success rate."""
         penalty = _PENALTY * self._success**_STEEPNESS if self._progress >= self._hold else 0.0
         return self._largest * (1.0 - self._success - penalty)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return the state for a checkpoint, by name."""
         return {"success": self._success, "progress": self._progress}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore a state that `state` has returned."""
         self._success, self._progress = float(state["success"]), float(state["progress"])

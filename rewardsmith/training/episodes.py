@@ -1,4 +1,4 @@
-"""Failed episodes: in words with the components of every step, which the analyzer reads, and as counts of states."""
+"""Record failed episodes: in words with the components of each step, for the analyzer, and as statistics of states."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ _LOOP = 12  # steps
 
 @dataclass(frozen=True)
 class Watched:
-    """What a policy did where it failed. texts: up to two episodes, each a few dozen lines.
+    """The failed episodes among those that were watched.
 
-    failed: how many episodes of those watched did not succeed. distinct_states: mean share of their steps that reached
-    a state not met before in the episode, in [0, 1]. looping: share of their steps on which the state of two to twelve
-    steps ago came back. paid_looping: what those steps were paid per episode, components summed (None without any).
-    played: the environment steps that watching took.
+    Attributes:
+        texts: Up to two failed episodes, each a few dozen lines.
+        failed: The number of failed episodes.
+        distinct_states: Mean fraction of their steps that reach a state not visited before in the episode, in [0, 1].
+        looping: Mean fraction of their steps that return to the state of 2 to 12 steps before, in [0, 1].
+        paid_looping: Mean sum of all components on those looping steps per episode; None without a program.
+        played: Environment steps played.
+
+    Means are None if no episode failed.
     """
 
     texts: list[str]
@@ -38,7 +43,7 @@ class Watched:
     played: int = 0
 
     def telemetry(self) -> FailedEpisodes:
-        """The numbers alone, for the trial's telemetry."""
+        """Return the statistics without the texts, for the trial's telemetry."""
         return FailedEpisodes.telling(
             failed=self.failed,
             distinct_states=self.distinct_states,
@@ -48,7 +53,18 @@ class Watched:
 
 
 def watch_failures(policy: ActorCriticPolicy, problem: Problem, pool: str, seed: int, envs: int = 8) -> Watched:
-    """Play `envs` episodes and keep those that ended without success. Raises sandbox.HostError."""
+    """Play `envs` episodes with the stochastic policy and describe those that fail.
+
+    Args:
+        policy: The policy.
+        problem: The problem whose program scores the episodes.
+        pool: The layouts to play.
+        seed: The seed of layouts and actions.
+        envs: The number of episodes.
+
+    Raises:
+        HostError: If the reward program fails.
+    """
     task = problem.task
     rollout = _record(policy, task, pool, seed, envs)
     length, tables = rollout.first_episodes(), rollout.tables
@@ -71,8 +87,11 @@ def watch_failures(policy: ActorCriticPolicy, problem: Problem, pool: str, seed:
 
 
 def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Of the state after each step, bool [length]: whether it is new to the episode, whether 2 to 12 steps old."""
-    passing = {"step", "event", "event_object"}  # what changes while the world does not
+    """For the state after each step: whether it is new in the episode, whether it recurs after 2 to 12 steps.
+
+    Both are bool [length].
+    """
+    passing = {"step", "event", "event_object"}  # fields that change even if the world does not
     left = [f.column for f in task.schema if f.name in passing]
     rows = np.delete(np.concatenate([rollout.before[:1, n], rollout.after[:length, n]]), left, axis=1)
     number = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
@@ -120,7 +139,7 @@ def _words(task: Task, rollout: Rollout, tables: Tables, scores: Scores | None, 
 
 
 def _chosen_steps(rollout: Rollout, n: int, length: int, scores: Scores | None) -> list[int]:
-    """The beginning, the end, and the steps between on which most of the reward was paid."""
+    """The first steps, the last steps, and the steps in between with the largest rewards."""
     ends = set(range(min(_HEAD, length))) | set(range(max(0, length - _TAIL), length))
     if scores is None:
         return sorted(ends)

@@ -1,4 +1,4 @@
-"""Success of a policy on the unshaped environment: fixed numbers of episodes, unseen layouts."""
+"""Evaluate a policy's success in the plain environment, over a fixed number of episodes per environment."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from rewardsmith.tasks.base import BatchEnv, Task
 from rewardsmith.training.player import Player
 
 _AT_ONCE = 256
-_HOPELESS = 0.1  # success rate under which a quarter of the episodes says enough
+_HOPELESS = 0.1  # success rate below which a quarter of the episodes is enough
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`successes` of `episodes` by the task's own test; lengths in steps; the environment's mean return."""
+    """The result of an evaluation.
+
+    Attributes:
+        successes: Episodes that succeeded by the task's own test.
+        episodes: Episodes played, at least 1.
+        mean_length: Mean length of an episode, in steps.
+        mean_return: Mean undiscounted return of the environment's own reward.
+    """
 
     successes: int
     episodes: int
@@ -27,12 +34,12 @@ class Evaluation:
 
     @property
     def success(self) -> float:
-        """The share of episodes that succeeded, in [0, 1]."""
+        """The fraction of episodes that succeeded, in [0, 1]."""
         return self.successes / self.episodes
 
     @classmethod
     def joined(cls, parts: Sequence[Evaluation]) -> Evaluation:
-        """All of their episodes together."""
+        """Return the evaluation of all episodes of `parts` together."""
         episodes = sum(p.episodes for p in parts)
         return cls(
             sum(p.successes for p in parts),
@@ -44,7 +51,12 @@ class Evaluation:
 
 @dataclass
 class Tally:
-    """How many environments an evaluation may use at once, and how many steps it has played in them."""
+    """The size and the cost of an evaluation.
+
+    Attributes:
+        at_once: The most environments used at once.
+        steps: Environment steps played so far; `evaluate` adds to it.
+    """
 
     at_once: int = _AT_ONCE
     steps: int = 0
@@ -60,10 +72,19 @@ def evaluate(
     greedy: bool = False,
     tally: Tally | None = None,
 ) -> Evaluation:
-    """Play `episodes` episodes on the layouts of `pool`, the same for the same seed.
+    """Play episodes with a policy and count its successes.
 
-    Every environment plays a fixed number of episodes. Counting whichever episodes end first instead reads
-    high, because successful episodes are the short ones.
+    Every environment plays a fixed number of episodes. Counting the episodes that end first would overestimate success,
+    because successful episodes are shorter.
+
+    Args:
+        policy: The policy.
+        task: The task.
+        pool: The layouts to play: "train", "select" or "claim".
+        episodes: The number of episodes, at least 1.
+        seed: The seed of layouts and actions; the same seed gives the same result.
+        greedy: Whether to take the most probable action instead of drawing one.
+        tally: Limits the environments and counts the steps; None for the default limit.
     """
     tally = tally or Tally()
     envs = min(tally.at_once, episodes)
@@ -81,10 +102,10 @@ def evaluate(
 def evaluate_for_curve(
     policy: ActorCriticPolicy, task: Task, pool: str, episodes: int, seed: int, tally: Tally | None = None
 ) -> Evaluation:
-    """As `evaluate`, but a policy that hardly ever succeeds is left after a quarter of the episodes.
+    """Evaluate as `evaluate` does, but stop after a quarter of the episodes if less than 10 % of them succeed.
 
-    Its episodes last to the step limit: watching all of them took twice as long as training. A point says how
-    many episodes it rests on, and only full ones count towards steps to 90 %.
+    Failed episodes last to the step limit: playing all of them took twice as long as training. The result contains the
+    number of episodes, and only points with all episodes count for the steps to 90 %.
     """
     first = max(1, episodes // 4)
     glance = evaluate(policy, task, pool, first, seed, tally=tally)
@@ -95,9 +116,9 @@ def evaluate_for_curve(
 
 
 class _Loops:
-    """Finds greedy episodes that go round in circles (Brent's algorithm), on tasks where that is for ever.
+    """Finds greedy episodes that run in a cycle (Brent's algorithm), on deterministic tasks.
 
-    A policy without memory does the same in the same state, so a state that comes back never ends.
+    A policy without memory repeats its action in a repeated state, so a cycle lasts until the step limit.
     """
 
     def __init__(self, task: Task, envs: int) -> None:
@@ -110,7 +131,7 @@ class _Loops:
         self._limit = task.max_steps
 
     def find(self, batch: BatchEnv, done: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Environments [N] whose state has been there before in this episode; call once after each step."""
+        """Return the environments whose state has occurred before in this episode, bool [N]; call after each step."""
         batch.state_rows(self._rows)
         now = self._rows[:, self._columns]
         self._age += 1
@@ -120,11 +141,11 @@ class _Loops:
         return stuck
 
     def steps_left(self, stuck: NDArray[np.bool_]) -> int:
-        """Steps that the stuck episodes would still have lasted."""
+        """Return the number of steps that the stuck episodes would still last."""
         return int((self._limit - self._age[stuck]).sum())
 
     def restart(self, mask: NDArray[np.bool_]) -> None:
-        """New episodes begin there."""
+        """Forget the episodes of the environments where `mask` [N] is true."""
         self._age[mask] = 0
 
 
@@ -139,7 +160,7 @@ def _play(
     actions = np.zeros(batch.num_envs, dtype=np.int64)
     while (left > 0).any():
         counted = left > 0
-        # Few episodes last to the step limit; the network is asked about those still being played only.
+        # Towards the end few episodes are still played, so the network computes actions for these only.
         actions[counted] = player.act(observations[counted], counted)
         batch.step(actions)
         tally.steps += batch.num_envs

@@ -1,4 +1,4 @@
-"""What moves the policy: the actor's gradient from advantages beside that from the entropy bonus."""
+"""Measure what drives the policy: the gradient of PPO's policy loss compared with that of the entropy bonus."""
 
 from __future__ import annotations
 
@@ -16,28 +16,35 @@ from rewardsmith.telemetry import Learning
 from rewardsmith.training.buffers import ShapedRolloutBuffer
 from rewardsmith.training.scale import ReturnScale
 
-_SPREAD = 1e-8  # what SB3 adds to the standard deviation that advantages are divided by
+_SPREAD = 1e-8  # added by SB3 to the standard deviation by which it divides advantages
 
 
 def learning_telemetry(model: OnPolicyAlgorithm, return_rms: float, scale: ReturnScale | None = None) -> Learning:
-    """What a full rollout buffer says of the update that follows.
+    """Describe the update that follows a full rollout buffer.
 
-    return_rms: root mean square of discounted returns since the last point of the curve, before rewards are scaled.
-    scale: the running one that rewards are divided by. To be called when a rollout is complete and SB3 has not trained
-    on it yet: the next rollout empties the buffer. Nothing of the trial changes: parameters, their `grad`, and random
-    generators stay as they are.
+    Call it when a rollout is complete and before SB3 trains on it, because the next rollout empties the buffer. Nothing
+    in the trial changes: parameters, their `grad` and all random generators stay as they are.
 
-    - entropy_coefficient: of PPO's loss.
-    - return_scale: `return_rms`.
-    - explained_variance: of the critic, at most 1; None where all returns are equal.
-    - signal: the same in the unit in which PPO's policy loss takes advantages: after rewards are scaled, over the
-      advantages' standard deviation where these are normalised.
-    - entropy, entropy_share: mean entropy of the policy, in nats, and as a proportion of the largest possible.
-    - advantage_gradient, entropy_gradient: L2 norms of the gradients of PPO's policy loss and of the entropy bonus,
-      its coefficient included, on one minibatch.
-    - advantage_share: advantage_gradient / (advantage_gradient + entropy_gradient), in [0, 1]; None where both are 0.
+    Args:
+        model: The algorithm with a full rollout buffer.
+        return_rms: Root mean square of discounted returns since the last point of the curve, before scaling.
+        scale: The running scale that rewards are divided by; None for none.
 
-    The last three lines are left out for policies with memory, whose minibatches are whole sequences.
+    Returns:
+        These fields of Learning:
+
+        - entropy_coefficient: the coefficient of the entropy bonus in PPO's loss.
+        - return_scale: `return_rms`.
+        - explained_variance: of the critic, at most 1; None if all returns are equal.
+        - signal: `return_rms` in the unit of the advantages in PPO's policy loss: after scaling, and divided by the
+          advantages' standard deviation if these are normalised.
+        - entropy: mean entropy of the policy, in nats.
+        - entropy_share: the same as a fraction of the largest possible entropy, in [0, 1].
+        - advantage_gradient: L2 norm of the gradient of PPO's policy loss on one minibatch.
+        - entropy_gradient: L2 norm of the gradient of the entropy bonus, its coefficient included.
+        - advantage_share: advantage_gradient / (advantage_gradient + entropy_gradient), in [0, 1]; None if both are 0.
+
+        The last five are omitted for policies with memory, whose minibatches are whole sequences.
     """
     buffer = model.rollout_buffer
     unit = 1.0 if scale is None else math.sqrt(scale.state()["mean_square"]) or 1.0
@@ -60,7 +67,7 @@ def _known(value: float) -> float | None:
 def _with_gradients(found: Learning, model: PPO, buffer: ShapedRolloutBuffer) -> Learning:
     steps, envs = buffer.advantages.shape
     size = min(model.batch_size, steps * envs)
-    # Evenly spread, so that no generator is drawn from. SB3 flattens [T, N] environment by environment.
+    # Evenly spaced steps need no random generator. SB3 flattens [T, N] environment by environment.
     indices = np.arange(size, dtype=np.int64) * (steps * envs) // size
     if buffer.on_minibatch is not None:
         buffer.on_minibatch(indices)
@@ -93,7 +100,7 @@ def _with_gradients(found: Learning, model: PPO, buffer: ShapedRolloutBuffer) ->
 
 
 def _gradient_norm(objective: torch.Tensor, model: PPO) -> float:
-    """L2 norm over all parameters that the objective depends on; their own `grad` is left alone."""
+    """L2 norm of the gradient over all parameters that the objective depends on; their `grad` is not changed."""
     parameters = [p for p in model.policy.parameters() if p.requires_grad]
     found = torch.autograd.grad(objective, parameters, retain_graph=True, allow_unused=True)
     norms = [torch.linalg.vector_norm(g) for g in found if g is not None]

@@ -1,4 +1,4 @@
-"""A Guide inside SB3's policy: the same guided logits when actions are drawn and in PPO's loss."""
+"""Use a teacher policy (Guide) inside SB3's policy: the same guided logits draw actions and enter PPO's loss."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rewardsmith.training.vecenv import BatchVecEnv
 
 
 class GuidedPolicy(ActorCriticPolicy):
-    """Mixed in before a policy class by `guided`: its logits are guided once `guidance` is set."""
+    """A mixin that `guided` puts before a policy class; `guidance` changes its logits and must be set before use."""
 
     guidance: Guidance | None = None
 
     def forward(
         self, obs: torch.Tensor, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Actions [B], values [B, 1] and log-probabilities [B] of the guided distribution."""
+        """Return actions [B], values [B, 1] and log-probabilities [B] of the guided distribution."""
         assert self.guidance is not None
         actor, critic = self.mlp_extractor(self.extract_features(obs))
         logits = self.guidance.at_collection(obs, self.action_net(actor))
@@ -34,7 +34,7 @@ class GuidedPolicy(ActorCriticPolicy):
     def evaluate_actions(
         self, obs: Any, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Values, log-probabilities of the guided distribution, and the entropy of the policy itself."""
+        """Return values [B, 1], log-probabilities [B] of the guided distribution, and the policy's own entropy [B]."""
         assert self.guidance is not None
         actor, critic = self.mlp_extractor(self.extract_features(obs))
         own = self.action_net(actor)
@@ -45,13 +45,13 @@ class GuidedPolicy(ActorCriticPolicy):
 
 
 def guided(policy: type[ActorCriticPolicy]) -> type[ActorCriticPolicy]:
-    """The policy class with guided logits."""
+    """Return a subclass of `policy` with guided logits."""
     made: Any = type(f"Guided{policy.__name__}", (GuidedPolicy, policy), {})
     return made
 
 
 class Guidance:
-    """Asks the guide at each step, keeps its advice [T, N, K], and finds it again for PPO's minibatches."""
+    """Queries the teacher at each step, stores its output [T, N, K], and looks it up for PPO's minibatches."""
 
     def __init__(self, guide: Guide, env: BatchVecEnv, buffer: ShapedRolloutBuffer) -> None:
         self._guide, self._env = guide, env
@@ -64,14 +64,14 @@ class Guidance:
         self._chosen = indices
 
     def at_collection(self, observations: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-        """Guided logits of the step about to be taken; its advice is stored."""
+        """Return the guided logits [N, A] of the next step, and store the teacher's output."""
         env = self._env
         advice = self._guide.advise(observations.cpu().numpy(), env.rows, env.batch.tables)
         self._advice[env.recorded] = advice
         return self._guide.logits(own, torch.as_tensor(self._advice[env.recorded], device=own.device))
 
     def in_minibatch(self, own: torch.Tensor) -> torch.Tensor:
-        """Guided logits of the minibatch that the buffer has just handed out."""
+        """Return the guided logits [B, A] of the minibatch that the buffer returned last."""
         # SB3 flattens [T, N] environment by environment.
         steps = self._advice.shape[0]
         advice = self._advice[self._chosen % steps, self._chosen // steps]
@@ -79,5 +79,5 @@ class Guidance:
 
 
 def attach(guide: Guide, policy: Any, env: BatchVecEnv, buffer: Any) -> None:
-    """Let `guide` guide a policy made of a `guided` class."""
+    """Connect `guide` to a policy whose class `guided` has made."""
     policy.guidance = Guidance(guide, env, buffer)

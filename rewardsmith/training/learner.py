@@ -1,9 +1,15 @@
-"""Learner: what a method does inside a trial, besides having its programs scored.
+"""Learner: the hooks by which a method takes part in a trial.
 
-Order of one rollout: SB3 collects it (a Guide may change each action's distribution), `rewards` fills the method's
-channels, advantages are computed, PPO updates, `learn` follows; then, at a checkpoint, `state` is saved. A learner
-draws random numbers only from generators whose state it saves, or from torch's and numpy's global ones, which the
-trial saves: then a resumed trial equals an uninterrupted one bit for bit.
+The order within one rollout:
+
+1. SB3 collects the rollout; a teacher policy (Guide) may change each action's distribution.
+2. `rewards` fills the method's channels.
+3. Advantages are computed, and PPO updates.
+4. `learn` is called.
+5. At a checkpoint, `state` is saved.
+
+A learner may draw random numbers only from generators whose state it saves, or from torch's and numpy's global
+generators, whose state the trial saves. Then a resumed trial equals an uninterrupted one bit for bit.
 """
 
 from __future__ import annotations
@@ -18,18 +24,21 @@ from numpy.typing import NDArray
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks.base import Tables
 
-if TYPE_CHECKING:  # a method's module is read without loading torch
+if TYPE_CHECKING:  # modules of methods are imported without torch
     import torch
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 
 @dataclass(frozen=True)
 class Experience:
-    """One rollout as a learner sees it; arrays are valid until the next rollout begins.
+    """One rollout as a learner receives it; its arrays are valid until the next rollout begins.
 
-    rollout: symbolic states, actions, raw rewards, ends of episodes, which only training sees. observations,
-    following: float32 [T, N, D], what the policy saw before each step, and what it sees after it, before any reset.
-    steps: environment steps of the trial before this rollout.
+    Attributes:
+        rollout: Symbolic states, actions, the environment's rewards and ends of episodes.
+        observations: float32 [T, N, D], the policy's observation before each step.
+        following: float32 [T, N, D], the policy's observation after each step, before any reset.
+        tables: The tables of the batch that the state rows come from.
+        steps: Environment steps of the trial before this rollout.
     """
 
     rollout: Rollout
@@ -40,61 +49,74 @@ class Experience:
 
 
 class Guide(ABC):
-    """What a method does to the policy: it changes the logits that actions are drawn from and PPO's loss is taken of.
+    """A teacher policy: it changes the logits from which actions are drawn and on which PPO's loss is computed.
 
-    The advice of a step is stored when the step is taken and stays constant over PPO's epochs, so that old and new
-    log-probabilities are those of one and the same distribution. Entropy is that of the policy itself, and so is
-    every evaluation. The critic estimates the value of the guided behaviour.
+    - The teacher's output for a step is stored when the step is taken, and it stays constant over PPO's epochs. So old
+      and new log-probabilities are of the same kind of distribution.
+    - The entropy bonus and all evaluations use the policy without the teacher.
+    - The critic estimates the value of the guided behaviour.
     """
 
     size: int
-    """K: numbers of advice per step."""
+    """The number K of values that the teacher outputs per step."""
 
     @abstractmethod
     def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
-        """Advice [N, K] on observations [N, D] about to be acted on; `rows` [N, W] are their symbolic states."""
+        """Return the teacher's output for the observations that the next actions are chosen for.
+
+        Args:
+            observations: float32 [N, D].
+            rows: The symbolic states of the same moment, [N, W].
+            tables: The tables of the batch that the rows come from.
+
+        Returns:
+            float32 [N, K].
+        """
 
     @abstractmethod
     def logits(self, own: torch.Tensor, advice: torch.Tensor) -> torch.Tensor:
-        """Logits [B, A] to act by, of the policy's own [B, A] (with gradient) and stored advice [B, K]."""
+        """Return guided logits [B, A] from the policy's `own` [B, A] (with gradient) and the stored `advice` [B, K]."""
 
 
 class Learner:
-    """Hooks of one method in one trial. Each does nothing unless a subclass says otherwise."""
+    """The hooks of one method in one trial; each does nothing by default."""
 
     guide: Guide | None = None
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """Raw values, float64 [T, N], of each channel of kind "bonus" that this learner fills, by channel name.
+        """Return the raw values of the channels that this learner fills.
 
-        Where a channel's gate is "count", "NAME:keys", int64 [T, N], holds what is counted. Called once the rollout
-        is complete, before advantages are computed.
+        Called once the rollout is complete, before advantages are computed.
+
+        Returns:
+            float64 [T, N] by channel name, for channels of kind "bonus". For a channel whose gate is "count", also
+            "NAME:keys", int64 [T, N], the keys that are counted.
         """
         return {}
 
     def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
-        """Learn from the rollout; called after PPO has updated on it."""
+        """Learn from the rollout `seen`; called after PPO has updated `model` on it."""
 
     def state(self) -> Any:
-        """What a checkpoint keeps: nested dicts and lists of tensors, arrays, numbers, strings and None.
+        """Return the state for a checkpoint: nested dicts and lists of tensors, arrays, numbers, strings and None.
 
-        Every checkpoint cuts all episodes, so nothing that lives for one episode belongs here.
+        Every checkpoint truncates all episodes, so per-episode state does not belong here.
         """
         return None
 
     def load(self, state: Any) -> None:
-        """Take back what `state` returned."""
+        """Restore a state that `state` has returned."""
 
     def telemetry(self) -> dict[str, Any]:
-        """Plain data for the curve and the analyzer: statistics since the last call."""
+        """Return statistics since the last call, as plain data for the curve and the analyzer."""
         return {}
 
     def close(self) -> None:
-        """End threads and processes."""
+        """End all threads and processes of this learner."""
 
 
 class Learners:
-    """The learners of one trial, by the names of their methods, called in order."""
+    """The learners of one trial, by method; their hooks are called in this order."""
 
     def __init__(self, named: dict[str, Learner]) -> None:
         self._named = named
@@ -105,19 +127,22 @@ class Learners:
 
     @property
     def guide(self) -> Guide | None:
-        """The one guide among them. Raises ValueError for two: whose distribution would PPO's ratio be taken of?"""
+        """The teacher policy of the one learner that has one, or None.
+
+        Raises ValueError if two learners have one, because PPO's probability ratio needs one distribution.
+        """
         guides = [learner.guide for learner in self._named.values() if learner.guide is not None]
         if len(guides) > 1:
-            raise ValueError("two methods guide one policy")
+            raise ValueError("two methods have a teacher policy; a trial can have only one")
         return guides[0] if guides else None
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """All channels' raw values; the rollout is kept for `learn`."""
+        """Return the raw values of all learners' channels, and keep the rollout for `learn`."""
         self._seen = seen
         return {name: values for learner in self._named.values() for name, values in learner.rewards(seen).items()}
 
     def learn(self, model: OnPolicyAlgorithm) -> None:
-        """Let each learn from the rollout that `rewards` saw."""
+        """Let each learner learn from the rollout that `rewards` received."""
         if self._seen is None:
             return
         for learner in self._named.values():
@@ -125,20 +150,20 @@ class Learners:
         self._seen = None
 
     def state(self) -> dict[str, Any]:
-        """States by method."""
+        """Return the state of each learner, by method."""
         return {name: learner.state() for name, learner in self._named.items()}
 
     def load(self, states: dict[str, Any]) -> None:
-        """Take back states by method."""
+        """Restore the states that `state` has returned."""
         for name, learner in self._named.items():
             if name in states:
                 learner.load(states[name])
 
     def telemetry(self) -> dict[str, Any]:
-        """What each has to tell, by method; those with nothing to tell are left out."""
+        """Return the statistics of each learner, by method; learners without any are omitted."""
         return {name: told for name, learner in self._named.items() if (told := learner.telemetry())}
 
     def close(self) -> None:
-        """Close all."""
+        """Close every learner of the trial."""
         for learner in self._named.values():
             learner.close()

@@ -11,10 +11,16 @@ _TENSOR, _ARRAY, _DICT, _TUPLE = "tensor", "array", "dict", "tuple"
 
 
 def pack(value: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """JSON of `value`; tensors and arrays go into `tensors` under names that begin with `prefix`.
+    """Return `value` as JSON data, and move its tensors and arrays into `tensors`.
 
-    Takes dicts (keys: strings or integers), lists, tuples, numbers, strings, booleans, None, torch tensors and numpy
-    arrays. Raises TypeError for anything else.
+    Args:
+        value: Nested dicts (keys: strings or integers), lists and tuples of numbers, strings, booleans, None, torch
+            tensors and numpy arrays.
+        prefix: The beginning of the tensors' names.
+        tensors: Receives the tensors and arrays.
+
+    Raises:
+        TypeError: If `value` contains anything else.
     """
     if isinstance(value, torch.Tensor | np.ndarray):
         name = f"{prefix}{len(tensors)}"
@@ -33,7 +39,7 @@ def pack(value: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def unpack(packed: Any, tensors: dict[str, torch.Tensor]) -> Any:
-    """The inverse of `pack`."""
+    """Return the value that `pack` has packed, given the same tensors."""
     if isinstance(packed, list):
         return [unpack(part, tensors) for part in packed]
     if not isinstance(packed, dict):

@@ -1,8 +1,8 @@
-"""Policies: SB3's own MLP for vectors, and a network that reads a grid's cells as categories.
+"""Policy networks: SB3's own MLP for vectors, and a network that reads a grid's cells as categories.
 
-A MiniGrid cell is a kind, a colour and a door state: categories, not quantities. Fed as one-hot vectors into a
-first layer that actor and critic share, they need half the steps of the scaled numbers on tasks of several rooms
-(docs/training.md has the figures).
+A MiniGrid cell is a kind, a colour and a door state: categories, not quantities. As one-hot inputs of a first layer
+that actor and critic share, they need half as many training steps as scaled numbers on tasks of several rooms (see
+docs/training.md for the measurements).
 """
 
 from __future__ import annotations
@@ -26,14 +26,21 @@ def _features_of_codes() -> torch.Tensor:
 
 
 class GridLayer(nn.Module):
-    """Observations [B, 3 * cells + rest] to a first layer of `width`, its cells read as categories.
+    """A first layer that reads the cells at the start of an observation as categories.
 
-    The leading 3 * cells numbers are (kind / 10, colour / 5, state / 2) per cell, as the tasks write them.
+    The first 3 * cells numbers of an observation are (kind / 10, colour / 5, state / 2) of each cell.
     """
 
     features_of_codes: torch.Tensor
 
     def __init__(self, size: int, cells: int, width: int) -> None:
+        """Create the layer.
+
+        Args:
+            size: The length of an observation.
+            cells: The number of cells at its start.
+            width: The number of outputs.
+        """
         super().__init__()
         self._cells = cells
         self.register_buffer("features_of_codes", _features_of_codes(), persistent=False)
@@ -41,12 +48,12 @@ class GridLayer(nn.Module):
         self._kept: tuple[tuple[int, int], torch.Tensor] | None = None
 
     def shared(self, observations: torch.Tensor) -> torch.Tensor:
-        """The layer's outputs [B, width], after tanh."""
+        """Return the layer's outputs [B, width] after tanh, for `observations` [B, size]."""
         inputs = self._cells * FEATURES
         weight, rest = self.first.weight, observations[:, 3 * self._cells :]
-        # Adding up rows is 10 times faster than multiplying by 980 numbers that are nearly all zero.
+        # Adding rows is 10 times faster than multiplying by 980 numbers that are nearly all zero.
         if torch.is_grad_enabled():
-            # An optimizer's step may follow; torch's fused ones do not raise the version.
+            # An optimizer's step may follow, and torch's fused optimizers do not increase the weights' version.
             self._kept = None
             rows, indices = weight[:, :inputs].T.contiguous(), read_cells(observations, self._cells, codes=False)
         else:
@@ -54,7 +61,7 @@ class GridLayer(nn.Module):
         return torch.tanh(SumOfRows.apply(rows, indices) + functional.linear(rest, weight[:, inputs:], self.first.bias))
 
     def _rows_of_codes(self) -> torch.Tensor:
-        """What each code in each cell adds to the first layer [cells * 198, H], kept until the weights change."""
+        """The contribution of each code in each cell to the layer [cells * 198, H], cached until the weights change."""
         weight = self.first.weight
         version = (weight.data_ptr(), weight._version)
         if self._kept is None or self._kept[0] != version:
@@ -64,7 +71,7 @@ class GridLayer(nn.Module):
 
 
 class GridTorso(GridLayer):
-    """A first layer that actor and critic share, then their own: observations to the inputs of both heads."""
+    """A first layer that actor and critic share, followed by separate layers for each."""
 
     def __init__(self, size: int, cells: int, hidden: tuple[int, ...]) -> None:
         super().__init__(size, cells, hidden[0])
@@ -72,16 +79,16 @@ class GridTorso(GridLayer):
         self.latent_dim_pi = self.latent_dim_vf = hidden[-1]
 
     def forward(self, observations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both heads' inputs, each [B, hidden[-1]]."""
+        """Return the inputs of the actor's and the critic's heads, each [B, hidden[-1]]."""
         shared = self.shared(observations)
         return self.actor(shared), self.critic(shared)
 
     def forward_actor(self, observations: torch.Tensor) -> torch.Tensor:
-        """The actor's alone."""
+        """Return the input of the actor's head, [B, hidden[-1]]."""
         return self.actor(self.shared(observations))
 
     def forward_critic(self, observations: torch.Tensor) -> torch.Tensor:
-        """The critic's alone."""
+        """Return the input of the critic's head, [B, hidden[-1]]."""
         return self.critic(self.shared(observations))
 
 
@@ -93,27 +100,35 @@ def _tail(hidden: tuple[int, ...]) -> nn.Sequential:
 
 
 def draw_actions(logits: torch.Tensor, deterministic: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Actions int64 [B] given logits [B, A], the likeliest or drawn, and their log-probabilities [B]."""
+    """Choose actions from logits.
+
+    Args:
+        logits: [B, A].
+        deterministic: Whether to take the most probable action instead of drawing one.
+
+    Returns:
+        Actions, int64 [B], and their log-probabilities [B].
+    """
     log_probs = functional.log_softmax(logits, 1)
     actions = log_probs.argmax(1) if deterministic else torch.multinomial(log_probs.exp(), 1).squeeze(1)
     return actions, of_actions(log_probs, actions)
 
 
 def of_actions(log_probs: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-    """The log-probabilities [B] that `log_probs` [B, A] give to `actions` [B]."""
+    """Return the entries [B] of `log_probs` [B, A] at `actions` [B]."""
     return log_probs.gather(1, actions.long().view(-1, 1)).squeeze(1)
 
 
 class LeanPolicy(ActorCriticPolicy):
-    """SB3's actor-critic policy for discrete actions without its distribution objects: the numbers are the same.
+    """SB3's actor-critic policy for discrete actions, without its distribution objects; results are identical.
 
-    Those objects take longer to make than these networks to run on a rollout's step.
+    On a rollout's step, creating those objects takes longer than running these networks.
     """
 
     def forward(
         self, obs: torch.Tensor, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Actions [B], values [B, 1] and log-probabilities [B]."""
+        """Return actions [B], values [B, 1] and log-probabilities [B]."""
         actor, critic = self.mlp_extractor(self.features_extractor(obs))
         actions, log_probs = draw_actions(self.action_net(actor), deterministic)
         return actions, self.value_net(critic), log_probs
@@ -121,7 +136,7 @@ class LeanPolicy(ActorCriticPolicy):
     def evaluate_actions(
         self, obs: Any, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Values [B, 1], log-probabilities [B] of `actions` [B], and entropies [B]."""
+        """Return values [B, 1], log-probabilities [B] of `actions` [B], and entropies [B]."""
         actor, critic = self.mlp_extractor(self.features_extractor(obs))
         log_probs = functional.log_softmax(self.action_net(actor), 1)
         entropy = -(log_probs.exp() * log_probs).sum(1)
@@ -129,7 +144,7 @@ class LeanPolicy(ActorCriticPolicy):
 
 
 class GridPolicy(LeanPolicy):
-    """An actor-critic policy over a GridTorso; `cells` of the view come first in an observation."""
+    """An actor-critic policy over a GridTorso; an observation begins with the `cells` cells of the view."""
 
     def __init__(self, *args: Any, cells: int, hidden: tuple[int, ...], **kwargs: Any) -> None:
         self._cells, self._hidden = cells, hidden

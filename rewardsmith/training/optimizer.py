@@ -1,4 +1,4 @@
-"""torch's Adam without the import of torch's compiler, which costs each trial's process more than a second."""
+"""torch's Adam without importing torch's compiler, which takes more than a second in each trial's process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def _opt_out_of_compiler() -> None:
-    """Methods of Optimizer import `torch._dynamo` at the first call, only to opt out of it; do so beforehand."""
+    """Mark Optimizer's methods as opted out of the compiler; otherwise their first call imports `torch._dynamo`."""
     for name in dir(torch.optim.Optimizer):
         method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
         if method is not None and not hasattr(method, "__dynamo_disable"):
@@ -18,11 +18,11 @@ def _opt_out_of_compiler() -> None:
 
 
 class LightAdam(torch.optim.Adam):
-    """Adam (Kingma and Ba 2015), the same numbers as torch.optim.Adam."""
+    """Adam (Kingma and Ba 2015), with results identical to torch.optim.Adam."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _opt_out_of_compiler()
         super().__init__(*args, **kwargs)
 
-    # torch's own step is this function inside a wrapper that imports the compiler and turns gradients off.
+    # torch's own step wraps this function in code that imports the compiler and disables gradients.
     step = torch.no_grad()(getattr(torch.optim.Adam.step, "__wrapped__", torch.optim.Adam.step))

@@ -1,7 +1,8 @@
-"""Environment steps that a trial plays without training on them: counted by purpose, and limited where they are dear.
+"""Count, and on slow tasks limit, the environment steps that a trial plays without training on them.
 
-On a task that the compiled engine does not play, a search's trial may play no more steps than it trains, what its
-candidate's check played included. Limits are counts, so the same job with the same seeds plays the same.
+On a task that the compiled engine does not play, a trial of the search may play at most as many steps as it trains,
+including the steps of its candidate's check. The limits are counts and do not depend on a clock, so the same job with
+the same seeds plays the same episodes.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.evaluation import Evaluation, Tally, evaluate, evaluate_for_curve
 
 LEAST_EPISODES = 20
-"""Episodes on which success is judged at a rung's end in any case; 95 % intervals are at most 42 points wide then."""
+"""Episodes always played at a rung's end to measure success; the 95 % interval is then at most 42 points wide."""
 
-_AT_ONCE = 10  # environments; few, because those that have ended their episodes are stepped on until the last one has
-_WATCHED = 8
+_AT_ONCE = 10  # environments; few, because finished environments are stepped until the last episode ends
+_WATCHED = 8  # episodes
 
 
 @dataclass
 class PlayedSteps:
-    """What a trial has played by now, `counts` by purpose: check, curve, success, greedy, watching.
+    """The steps that a trial has played without training on them.
 
-    limited: whether it is held to what the trial has trained. least: whether LEAST_EPISODES were played although that
-    was more.
+    Attributes:
+        task: The task.
+        limited: Whether the steps are limited by the trained steps.
+        counts: Steps by purpose: "check", "curve", "success", "greedy", "watching".
+        least: Whether LEAST_EPISODES were played although they exceeded the limit.
     """
 
     task: Task
@@ -34,12 +38,23 @@ class PlayedSteps:
     least: bool = False
 
     def include(self, before: Mapping[str, int]) -> None:
-        """Take over counts of the same trial's earlier parts, whichever of two records of them is the later."""
+        """Include counts of earlier parts of the same trial; of two counts of one purpose, the larger is the later."""
         for purpose, steps in before.items():
             self.counts[purpose] = max(steps, self.counts.get(purpose, 0))
 
     def curve(self, policy: Any, pool: str, wanted: int, seed: int, trained: int) -> Evaluation | None:
-        """A point of the curve after `trained` steps; None where it is too dear: half is kept for a rung's end."""
+        """Evaluate a point of the curve; half of the allowed steps are reserved for the rung's end.
+
+        Args:
+            policy: The policy.
+            pool: The layouts to play.
+            wanted: The number of episodes if steps are not limited.
+            seed: The seed of the evaluation.
+            trained: Steps trained so far.
+
+        Returns:
+            The evaluation; None if the allowed steps are too few.
+        """
         if not self.limited:
             tally = Tally()
             result = evaluate_for_curve(policy, self.task, pool, wanted, seed, tally)
@@ -48,7 +63,7 @@ class PlayedSteps:
         return self._within("curve", policy, pool, (wanted, seed), self._left(trained // 2))
 
     def success(self, policy: Any, pool: str, wanted: int, seed: int, trained: int) -> Evaluation:
-        """How the stochastic policy does at a rung's end, on half of what may still be played, or LEAST_EPISODES."""
+        """Evaluate the stochastic policy at a rung's end, with half of the steps left, or over LEAST_EPISODES."""
         if not self.limited:
             return self._whole("success", policy, pool, (wanted, seed))
         found = self._within("success", policy, pool, (wanted, seed), self._left(trained) // 2)
@@ -58,17 +73,17 @@ class PlayedSteps:
         return found
 
     def greedy(self, policy: Any, pool: str, wanted: int, seed: int, trained: int) -> Evaluation | None:
-        """How the greedy policy does, on what is left; None where that is too little."""
+        """Evaluate the greedy policy with the steps that are left; None if they are too few."""
         if not self.limited:
             return self._whole("greedy", policy, pool, (wanted, seed))
         return self._within("greedy", policy, pool, (wanted, seed), self._left(trained))
 
     def watchable(self, trained: int) -> int:
-        """How many episodes may be watched with half of what is left."""
+        """Return how many episodes may be watched with half of the steps that are left."""
         return min(_WATCHED, self._left(trained) // 2 // self.task.max_steps) if self.limited else _WATCHED
 
     def watched(self, steps: int) -> None:
-        """Count what watching took."""
+        """Add the steps that watching episodes took."""
         self._count("watching", steps)
 
     def _left(self, allowed: int) -> int:
@@ -84,9 +99,10 @@ class PlayedSteps:
         return result
 
     def _within(self, purpose: str, policy: Any, pool: str, asked: tuple[int, int], allowed: int) -> Evaluation | None:
-        """Up to `asked` (episodes, seed) in at most `allowed` steps, should every episode last to the step limit.
+        """Evaluate up to `asked` (episodes, seed) in at most `allowed` steps.
 
-        What shorter episodes leave pays for more of them. None where it does not pay for LEAST_EPISODES.
+        The number of episodes is chosen as if every one lasted to the step limit; steps that shorter episodes save are
+        used for more episodes. None if `allowed` is too small for LEAST_EPISODES.
         """
         wanted, seed = asked
         parts: list[Evaluation] = []
@@ -94,7 +110,7 @@ class PlayedSteps:
             episodes = min(wanted, allowed // self.task.max_steps)
             if episodes < min(LEAST_EPISODES, wanted):
                 break
-            # Whole numbers of episodes per environment: none is stepped further than the limit reckons with.
+            # The same number of episodes per environment, so that none is stepped more often than was calculated.
             episodes -= episodes % _AT_ONCE if episodes > _AT_ONCE else 0
             before = self.counts.get(purpose, 0)
             parts.append(self._whole(purpose, policy, pool, (episodes, seed + len(parts))))

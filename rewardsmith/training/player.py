@@ -1,4 +1,4 @@
-"""Acting with a policy outside of training: batches of environments, with or without memory."""
+"""Act with a policy outside training, in batches of environments, with or without memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from numpy.typing import NDArray
 
 
 class Player:
-    """Draws the actions of `envs` environments and keeps, between steps, what a recurrent policy remembers of each.
+    """Chooses the actions of N environments, and keeps a recurrent policy's memory of each between steps.
 
-    Actions are drawn with `rng`, so that torch's generator is left alone.
+    Attributes:
+        remembers: Whether the policy is recurrent.
     """
 
     def __init__(self, policy: Any, envs: int, rng: np.random.Generator, *, greedy: bool = False) -> None:
+        """Start with empty memory.
+
+        Args:
+            policy: An SB3 actor-critic policy.
+            envs: The number N of environments.
+            rng: Draws the actions, so that torch's generator is not used.
+            greedy: Whether to take the most probable actions instead.
+        """
         self._policy, self._rng, self._greedy = policy, rng, greedy
         self.remembers = hasattr(policy, "lstm_actor")
         self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -25,7 +34,15 @@ class Player:
             self._memory = hidden, cell
 
     def act(self, observations: NDArray[np.float32], playing: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Actions [K] of the environments named by `playing` [N] (all if None), given their observations [K, D]."""
+        """Return the actions of some environments.
+
+        Args:
+            observations: Their observations, float32 [K, D].
+            playing: Which environments they are, bool [N] with K true entries; None for all.
+
+        Returns:
+            int64 [K].
+        """
         with torch.no_grad():
             logits = self._logits(torch.as_tensor(observations, device=self._policy.device), playing).cpu().numpy()
         if not self._greedy:
@@ -33,7 +50,7 @@ class Player:
         return logits.argmax(axis=1)
 
     def restart(self, done: NDArray[np.bool_]) -> None:
-        """New episodes begin where `done` [N] says so."""
+        """Empty the memory of the environments where `done` [N] is true."""
         if self._memory is not None and done.any():
             for part in self._memory:
                 part[:, torch.as_tensor(done)] = 0.0

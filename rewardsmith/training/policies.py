@@ -1,4 +1,4 @@
-"""Which policy a task is trained with: PPO's class and arguments of it, and its description for saved weights."""
+"""Select the policy class and its arguments for a task, and describe the network for saved weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rewardsmith.training.network import GridPolicy, LeanPolicy
 
 
 def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPolicy], dict[str, Any]]:
-    """What PPO is to be built with: (policy, policy_kwargs)."""
+    """Return PPO's arguments (policy, policy_kwargs) for a task."""
     if training.memory == "lstm":
-        from rewardsmith.training.recurrent import recurrent_policy  # sb3-contrib, which few trials need
+        from rewardsmith.training.recurrent import recurrent_policy  # imports sb3-contrib, which few trials need
 
         return recurrent_policy(task, training)
     if task.view_cells and training.cells == "one-hot":
@@ -23,7 +23,7 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
 
 
 def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:
-    """What a reader of saved weights needs to rebuild the network."""
+    """Return the data from which a reader of saved weights can rebuild the network."""
     policy, _ = policy_for(task, training)
     name = "MlpPolicy" if policy is LeanPolicy else policy.__name__  # SB3's own layers, by SB3's name
     return {"policy": name, "hidden": list(training.hidden), "view_cells": task.view_cells, "memory": training.memory}

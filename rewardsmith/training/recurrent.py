@@ -1,4 +1,4 @@
-"""PPO with an LSTM (sb3-contrib), for tasks where what was seen once must be remembered."""
+"""PPO with an LSTM (sb3-contrib), for tasks that require memory of earlier observations."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ from rewardsmith.training.network import GridLayer
 
 
 class ShapedRecurrentBuffer(Shaping, RecurrentRolloutBuffer):
-    """sb3-contrib's buffer with channels."""
+    """sb3-contrib's rollout buffer with reward channels."""
 
 
 class ShapedRecurrentPPO(RecurrentPPO):
     """RecurrentPPO on a ShapedRecurrentBuffer; sb3-contrib has no parameter for the buffer's class.
 
-    A trial is cut, all episodes ended, at every checkpoint, and memory starts empty with each episode: there is
-    nothing of it to save.
+    Checkpoints do not contain memory: every checkpoint truncates all episodes, and memory starts empty in each episode.
     """
 
     def _setup_model(self) -> None:
@@ -46,20 +45,22 @@ class ShapedRecurrentPPO(RecurrentPPO):
 
 
 class GridFeatures(BaseFeaturesExtractor):
-    """What the LSTMs read of a grid: the one-hot layer of GridPolicy, `width` numbers."""
+    """The inputs of the LSTMs on a grid: the one-hot layer of GridPolicy with `width` outputs."""
 
     def __init__(self, observation_space: spaces.Box, cells: int, width: int) -> None:
         super().__init__(observation_space, width)
         self.layer = GridLayer(observation_space.shape[0], cells, width)
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        """Features [B, width]."""
+        """Return features [B, width] of `observations` [B, D]."""
         return self.layer.shared(observations)
 
 
 def recurrent_policy(task: Task, training: TrainingSpec) -> tuple[type[RecurrentActorCriticPolicy], dict[str, Any]]:
-    """(policy, policy_kwargs): a first layer of hidden[0] for grids, then one LSTM of hidden[-1] each for actor and
-    critic."""
+    """Return PPO's arguments (policy, policy_kwargs) for a recurrent policy.
+
+    On grids the first layer has hidden[0] outputs. Actor and critic have one LSTM of width hidden[-1] each.
+    """
     settings: dict[str, Any] = {"net_arch": [], "lstm_hidden_size": training.hidden[-1]}
     if task.view_cells and training.cells == "one-hot":
         settings["features_extractor_class"] = GridFeatures
@@ -68,8 +69,13 @@ def recurrent_policy(task: Task, training: TrainingSpec) -> tuple[type[Recurrent
 
 
 def no_memory(policy: Any, sequences: int, rows: int) -> tuple[RNNStates, torch.Tensor]:
-    """Empty memories of so many sequences, and `rows` steps none of which begins an episode: what an LSTM policy is
-    called with besides observations."""
+    """Return the arguments that an LSTM policy takes besides observations: empty memory, and no episode starts.
+
+    Args:
+        policy: The LSTM policy.
+        sequences: The number of sequences.
+        rows: The number of steps.
+    """
     layers, _, width = policy.lstm_hidden_state_shape
     empty = torch.zeros((layers, sequences, width), device=policy.device)
     return RNNStates((empty, empty), (empty, empty)), torch.zeros(rows, device=policy.device)

@@ -1,4 +1,4 @@
-"""A running scale of the composed reward: the critic's targets have a size of about 1, whatever a reward pays."""
+"""A running scale of the composed reward: the critic's targets have a size of about 1 for every reward."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MEMORY = 100  # rollouts that the running mean square looks back on, once there are so many
+_MEMORY = 100  # rollouts in the window of the running mean square
 
 
 class ReturnScale:
-    """One over the running root mean square of discounted returns, one factor per rollout.
+    """The reciprocal of the running root mean square of discounted returns, one factor per rollout.
 
-    SB3 clips the norm of the actor's and the critic's gradients together. Where each step pays -1, returns near
+    SB3 clips the norm of the actor's and the critic's gradients together. If each step gives -1, returns near
     -1 / (1 - gamma) make the critic's part so large that the actor hardly moves. VecNormalize (Engstrom et al. 2020,
-    "Implementation matters in deep policy gradients") divides by a standard deviation and clips. Here nothing is
-    centred and nothing clipped, so a rollout's rewards are those of the same problem times a constant: optimal
-    policies stay, and potentials keep their invariance.
+    "Implementation matters in deep policy gradients") divides by a standard deviation and clips. This class neither
+    centres nor clips. So a rollout's rewards are those of the same problem times a constant: the optimal policies do
+    not change, and potentials keep their invariance.
     """
 
     def __init__(self, gamma: float) -> None:
@@ -27,9 +27,14 @@ class ReturnScale:
         self._rollouts = 0
 
     def factor(self, total: NDArray[np.float64], ends: NDArray[np.bool_]) -> float:
-        """Take in a rollout's rewards and ends of episodes, each [T, N], and return what to multiply the rewards by.
+        """Update the scale with a rollout, and return the factor for its rewards.
 
-        Returns look forward from each step to the end of its episode, or of the rollout. 1 while nothing was paid.
+        Args:
+            total: Rewards, float64 [T, N]. The return of a step is summed to the end of its episode or of the rollout.
+            ends: Ends of episodes, bool [T, N].
+
+        Returns:
+            The factor, positive; 1 while all rewards were 0.
         """
         following = np.zeros(total.shape[1])
         square = 0.0
@@ -41,9 +46,9 @@ class ReturnScale:
         return 1.0 / math.sqrt(self._mean_square) if self._mean_square > 0.0 else 1.0
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Return the state for a checkpoint, by name."""
         return {"mean_square": self._mean_square, "rollouts": self._rollouts}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore a state that `state` has returned."""
         self._mean_square, self._rollouts = float(state["mean_square"]), int(state["rollouts"])

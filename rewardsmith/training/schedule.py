@@ -1,4 +1,4 @@
-"""When a trial is cut, evaluated and stopped. Light: the engine asks it too, without torch."""
+"""The rollouts at which a trial is truncated, evaluated and stopped. The engine imports it without torch."""
 
 from __future__ import annotations
 
@@ -9,28 +9,42 @@ from dataclasses import dataclass
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 
-_CUT_LIMITS = 3  # a checkpoint cuts episodes: at least this many step limits lie between two of them
-_CURVE_POINTS = 12  # per full trial, unless more are asked for
+_CUT_LIMITS = 3  # step limits between two checkpoints, at least, because a checkpoint truncates all episodes
+_CURVE_POINTS = 12  # of a full trial, by default
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rollouts at which things happen, for a trial of `steps` environment steps."""
+    """The schedule of a trial, in rollouts.
 
-    per_rollout: int  # environment steps
-    total: int  # rollouts of the full trial
+    Attributes:
+        per_rollout: Environment steps per rollout.
+        total: Rollouts of the full trial.
+        cut_every: Rollouts between two checkpoints, each of which truncates all episodes.
+        point_every: Rollouts between two points of the curve.
+    """
+
+    per_rollout: int
+    total: int
     cut_every: int
     point_every: int
 
     def rung_end(self, fraction: float) -> int:
-        """The rollout at which a rung ends: the last cut within its share, or the trial's end."""
+        """Return the rollout at which a rung ends.
+
+        Args:
+            fraction: The rung's fraction of the trial, in (0, 1].
+
+        Returns:
+            The last checkpoint within that fraction, at least the first one; the trial's end for 1.
+        """
         if fraction >= 1.0 or self.cut_every >= self.total:
             return self.total
         return max(1, int(self.total * fraction) // self.cut_every) * self.cut_every
 
 
 def schedule(task: Task, training: TrainingSpec, steps: int, points: int = _CURVE_POINTS) -> Schedule:
-    """When to cut, to evaluate and to stop; about `points` points in a full trial's curve."""
+    """Return the schedule of a trial of `steps` environment steps with about `points` points in its curve."""
     per_rollout = training.num_envs * training.rollout_steps
     total = max(1, steps // per_rollout)
     cut_every = math.ceil(_CUT_LIMITS * task.max_steps / training.rollout_steps)
@@ -38,9 +52,9 @@ def schedule(task: Task, training: TrainingSpec, steps: int, points: int = _CURV
 
 
 def distinct_rungs(task: Task, training: TrainingSpec, steps: int, rungs: Sequence[float]) -> tuple[float, ...]:
-    """`rungs` without those that end where the next one does, because no cut lies between them.
+    """Return `rungs` without those that end at the same checkpoint as the next one.
 
-    Such a rung trains nothing, but costs a process and its evaluations.
+    Such a rung trains nothing but costs a process and its evaluations.
     """
     plans = schedule(task, training, steps)
     ends = [plans.rung_end(r) for r in rungs]

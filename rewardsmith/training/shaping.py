@@ -1,4 +1,4 @@
-"""From a recorded rollout to the training reward: score the program, compose the channels, keep telemetry."""
+"""Compute the training reward of a recorded rollout: score the program, compose the channels, collect telemetry."""
 
 from __future__ import annotations
 
@@ -19,32 +19,46 @@ from rewardsmith.training.audit import require_same_scores
 from rewardsmith.training.scale import ReturnScale
 from sandbox.client import RewardHost, Scores
 
-# Steps handed to the reward host at a time: few enough that it is done soon after the rollout, many enough that
-# messages, a quarter of a millisecond each, cost little.
+# Steps sent to the reward host at a time: few enough that it finishes soon after the rollout, many enough that
+# messages, which take 0.25 ms each, cost little.
 CHUNK_STEPS = 4
 _LAST_CHUNK = 2
 
 
 @dataclass
 class EpisodeTally:
-    """Sums over the training episodes that ended since the last point of the curve; cut ones left out."""
+    """Sums over the training episodes that ended since the last point of the curve, forced truncations left out.
+
+    Attributes:
+        episodes: Ended episodes.
+        successes: Episodes that succeeded.
+        shaped_return: Returns of the training reward.
+        env_return: Returns of the environment's own reward.
+        guidance: Absolute returns without the step that succeeds. Potentials are left out, because they telescope.
+        success_pay: Rewards of the steps that succeed, potentials left out.
+        program_guidance: As `guidance`, of the program's channels alone.
+        env_success_pay: As `success_pay`, of the environment's own reward times its weight.
+        channel_sum: Returns by channel.
+        channel_magnitude: Sums of absolute rewards by channel.
+        channel_square: Squared returns by channel.
+        success_sum: Returns of successful episodes by channel.
+    """
 
     episodes: int = 0
     successes: int = 0
     shaped_return: float = 0.0
     env_return: float = 0.0
-    # Size of what an episode paid but for a last step that succeeded; potentials, which add up to nothing, left out.
     guidance: float = 0.0
-    success_pay: float = 0.0  # of those last steps
-    program_guidance: float = 0.0  # as `guidance`, of the program's channels alone
-    env_success_pay: float = 0.0  # as `success_pay`, of the environment's own reward, weighed
+    success_pay: float = 0.0
+    program_guidance: float = 0.0
+    env_success_pay: float = 0.0
     channel_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_magnitude: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     channel_square: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     success_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def channels(self) -> dict[str, ChannelPay]:
-        """Per channel and episode: mean, magnitude, mean of those that succeeded, and how it goes with success."""
+        """Return each channel's mean, magnitude, mean in successes and correlation with success, per episode."""
         count = max(self.episodes, 1)
         size = sum(self.channel_magnitude.values())
         return {
@@ -70,7 +84,15 @@ class EpisodeTally:
 
 @dataclass
 class ComponentTally:
-    """Running statistics of one component over all steps since the last point."""
+    """Statistics of one component over all steps since the last point of the curve.
+
+    Attributes:
+        steps: Values added.
+        nonzero: Values that are not 0.
+        total: Sum of the values.
+        low: Smallest value.
+        high: Largest value.
+    """
 
     steps: int = 0
     nonzero: int = 0
@@ -79,7 +101,7 @@ class ComponentTally:
     high: float = float("-inf")
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Take in `values` of any shape."""
+        """Add `values` of any shape."""
         self.steps += values.size
         self.nonzero += int(np.count_nonzero(values))
         self.total += float(values.sum())
@@ -88,12 +110,20 @@ class ComponentTally:
 
 
 class RewardShaper:
-    """Holds the reward host of one trial and what composition must remember between rollouts.
+    """Composes the training reward of one trial; holds its reward host and the state between rollouts.
 
-    The host starts while the first steps are played; `start` waits for it where its level must be known.
+    The host starts while the first steps are played; `start` waits for it.
     """
 
     def __init__(self, problem: Problem, tables: Tables, envs: int, rollout_steps: int) -> None:
+        """Begin to start the reward host, if the reward has a program.
+
+        Args:
+            problem: Task, reward and discount.
+            tables: The tables of the training batch.
+            envs: The number N of environments.
+            rollout_steps: The number T of steps per rollout.
+        """
         self.problem, self.reward, self.gamma = problem, problem.reward, problem.gamma
         self.carry = Carry()
         self.steps = 0
@@ -111,26 +141,33 @@ class RewardShaper:
         return ["total", "paid", "env_raw", "program_paid", *names, *(f"|{n}|" for n in names)]
 
     def start(self) -> None:
-        """Wait for the reward host, which has been starting since this was made. Raises HostError."""
+        """Wait until the reward host has started. Raises HostError if it cannot."""
         if self.host is not None and self._starting:
             self._starting = False
             self.host.start()
 
     def clear_tallies(self) -> None:
-        """Begin the next stretch of telemetry."""
+        """Reset all telemetry counters, at a point of the curve or a checkpoint."""
         self.episodes = EpisodeTally()
         self.components: dict[str, ComponentTally] = {}
         self._returns = ReturnScale(self.gamma)
 
     @property
     def return_rms(self) -> float:
-        """Root mean square of discounted returns since `clear_tallies`; each ends with its rollout at the latest."""
+        """Root mean square of discounted returns since `clear_tallies`; a return ends at the end of its rollout."""
         return math.sqrt(self._returns.state()["mean_square"])
 
     def follow(self, rollout: Rollout, recorded: int) -> None:
-        """Hand over the steps recorded so far, in chunks, so that the host works while the rollout goes on.
+        """Send recorded steps to the host in chunks, so that it works while the rollout continues.
 
-        Called after each step; never waits. How steps are divided makes no difference to the scores. Raises HostError.
+        Call it after each step; it never waits. The scores do not depend on the chunks.
+
+        Args:
+            rollout: The rollout that is being recorded.
+            recorded: The number of its steps that are recorded.
+
+        Raises:
+            HostError: If the reward program fails.
         """
         if self.host is None:
             return
@@ -145,9 +182,17 @@ class RewardShaper:
         self._submitted = recorded
 
     def __call__(self, rollout: Rollout, bonuses: dict[str, NDArray[Any]] | None = None) -> NDArray[np.float64]:
-        """The composed training reward, float64 [T, N]. Raises HostError if the program misbehaves.
+        """Return the composed training reward of a complete rollout.
 
-        `bonuses` holds the raw values of channels that learners fill.
+        Args:
+            rollout: The rollout [T, N].
+            bonuses: Raw values of the channels that learners fill, by name (see Learner.rewards).
+
+        Returns:
+            float64 [T, N].
+
+        Raises:
+            HostError: If the reward program fails.
         """
         scores = None
         if self.host is not None:
@@ -202,12 +247,12 @@ class RewardShaper:
                 running[done[t]] = 0.0
 
     def _paid_by(self, kind: str, composition: Composition) -> NDArray[np.float64]:
-        """What the channels of a kind paid together [T, N]."""
+        """The summed rewards of all channels of a kind, [T, N]."""
         parts = [composition.parts[c.name] for c in self.reward.channels if c.kind == kind]
         return np.sum(parts, axis=0) if parts else np.zeros_like(composition.total)
 
     def telemetry(self) -> Telemetry:
-        """Statistics since `clear_tallies`: per channel and per component."""
+        """Return the statistics since `clear_tallies`, in total, per channel and per component."""
         tally = self.episodes
         count = max(tally.episodes, 1)
         components = {
@@ -231,21 +276,21 @@ class RewardShaper:
         )
 
     def audit(self) -> None:
-        """Score the whole episodes of the last rollout again, in a host that has scored nothing before.
+        """Score the last rollout again in a new host and compare, see training.audit.
 
-        The reward host has seen every step of the rung by then: a program that pays differently once it has been
-        called often enough pays differently here. Raises HostError.
+        At the end of a rung the reward host has scored every step of it. So a program whose reward depends on the
+        number of its calls gives another reward in the new host. Raises HostError if it does.
         """
         if self._scored is not None:
             rollout, scores = self._scored
             require_same_scores(self.problem, rollout, scores)
 
     def close(self) -> None:
-        """End the reward host."""
+        """End the reward host, if there is one."""
         if self.host is not None:
             self.host.close()
 
 
 def _chunk(steps: int, submitted: int) -> int:
-    """Least steps of the next chunk; the last are small, so that hardly any wait to be scored when all are there."""
+    """Minimum size of the next chunk, in steps; the last ones are small, so that little is left to score at the end."""
     return steps if steps <= CHUNK_STEPS else min(CHUNK_STEPS, max(_LAST_CHUNK, (steps - submitted) // 5))

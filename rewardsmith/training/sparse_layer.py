@@ -1,4 +1,4 @@
-"""Sums of rows of a table, differentiable: a first layer over one-hot inputs without its multiplications by zero."""
+"""Differentiable sums of table rows: a first layer over one-hot inputs without multiplications by zero."""
 
 from __future__ import annotations
 
@@ -27,10 +27,16 @@ CODES, FEATURES = KINDS * COLORS * STATES, KINDS + COLORS + STATES
 
 
 def read_cells(observations: torch.Tensor, cells: int, *, codes: bool) -> torch.Tensor:
-    """Which rows of a table the leading cells of observations [B, D] stand for, int64.
+    """Return the table rows that correspond to the first cells of observations.
 
-    codes: one of each cell's 198, (kind * 6 + colour) * 3 + state, [B, cells]; else three of each cell's 20 features,
-    its kind, its colour and its state, [B, 3 * cells]. A cell is (kind / 10, colour / 5, state / 2).
+    Args:
+        observations: float32 [B, D]; a cell is (kind / 10, colour / 5, state / 2).
+        cells: The number of cells.
+        codes: True for one row per cell, out of 198: (kind * 6 + colour) * 3 + state. False for three rows per cell,
+            out of 20: its kind, its colour and its state.
+
+    Returns:
+        int64 [B, cells] or [B, 3 * cells].
     """
     if not observations.is_cuda:
         seen = observations.detach().numpy()
@@ -66,9 +72,9 @@ def _read_features(out: NDArray[np.int64], seen: NDArray[np.float32], cells: int
 
 
 class SumOfRows(torch.autograd.Function):
-    """(table [R, H], indices int64 [B, K]) -> [B, H], the sum of K rows each.
+    """Sums K rows of a table: (table [R, H], indices int64 [B, K]) -> [B, H].
 
-    torch's own gradient of embedding_bag sorts the indices first and takes three times as long on a CPU.
+    torch's own gradient of embedding_bag sorts the indices and takes three times as long on a CPU.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""One trial: PPO on a task with a training reward, up to a rung, from its last checkpoint if there is one."""
+"""Run one trial: PPO on a task with a training reward, up to the end of a rung, resumed from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -42,61 +42,79 @@ from sandbox.client import Isolation
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What to train: `reward` on `task` with `seed`, from the last checkpoint to rung `fraction`."""
+    """The arguments of a trial.
+
+    Attributes:
+        seed: The seed of weights, layouts and minibatches.
+        steps: Environment steps of the full trial.
+        fraction: The fraction of `steps`, in (0, 1], at which this rung ends.
+        folder: The folder of checkpoints and the policy.
+        pool: The evaluation layouts: "select" in the search, "claim" in the final evaluation.
+        isolation: The isolation of the reward host.
+        curve_points: About how many points the curve of a full trial has.
+        learners: The learners of this trial, by method.
+        played: Steps played before this rung without training on them, by purpose (see training.played).
+    """
 
     task: Task
     reward: TrainingReward
     training: TrainingSpec
     seed: int
-    steps: int  # of the full trial
-    fraction: float  # of `steps` at which this rung ends
+    steps: int
+    fraction: float
     folder: Path
-    pool: str = "select"  # evaluation layouts: "select" in the search, "claim" to confirm
+    pool: str = "select"
     isolation: Isolation = Isolation.KERNEL
-    curve_points: int = 12  # of the full trial
-    learners: dict[str, Learner] = field(default_factory=dict)  # what methods do in this trial, by method
-    played: dict[str, int] = field(default_factory=dict)  # steps played before this rung, see training.played
+    curve_points: int = 12
+    learners: dict[str, Learner] = field(default_factory=dict)
+    played: dict[str, int] = field(default_factory=dict)
 
     @property
     def problem(self) -> Problem:
-        """What the learner optimises."""
+        """The decision problem that the learner optimises: task, reward and discount."""
         return Problem(self.task, self.reward, self.training.gamma, self.isolation)
 
     @property
     def played_steps(self) -> PlayedSteps:
-        """What is counted, and limited, of the steps that this trial plays without training on them."""
+        """The counts and limits of the steps that this trial plays without training on them."""
         return PlayedSteps(self.task, self.pool == "select" and not self.task.cheap_steps, dict(self.played))
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """Success at `steps` environment steps (None where playing is too dear), and what the reward did since the last."""
+    """One point of a training curve."""
 
-    steps: int
-    evaluation: Evaluation | None
-    telemetry: dict[str, Any]  # Telemetry.as_json()
+    steps: int  # environment steps trained so far
+    evaluation: Evaluation | None  # None if it would exceed the limit on played steps
+    telemetry: dict[str, Any]  # since the last point, as Telemetry.as_json()
 
 
 @dataclass(frozen=True)
 class TrialReport:
-    """How the rung ended. Success is that of the final weights."""
+    """The result of a rung. Evaluations are of the final weights."""
 
-    steps: int
+    steps: int  # environment steps trained so far
     stochastic: Evaluation
-    greedy: Evaluation | None  # None where playing is too dear
-    unseen: bool
-    telemetry: dict[str, Any]  # Telemetry.as_json()
-    sandbox_level: str
-    steps_per_second: float
-    seconds: float
-    complete: bool  # the last rung
-    failed_episodes: list[str]  # in words
+    greedy: Evaluation | None  # None if it would exceed the limit on played steps
+    unseen: bool  # whether no evaluation layout occurs in training
+    telemetry: dict[str, Any]  # since the last point of the curve, as Telemetry.as_json()
+    sandbox_level: str  # of the reward host, or "not needed"
+    steps_per_second: float  # trained steps, in this rung
+    seconds: float  # of this rung, evaluations included
+    complete: bool  # whether this was the last rung
+    failed_episodes: list[str]  # up to two, in words
 
 
 def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat: Callable[[int], None]) -> TrialReport:
-    """Train to the rung's end. `heartbeat(steps)` is called after each rollout and may raise to stop.
+    """Train to the end of the rung.
 
-    Raises sandbox.HostError when the reward program is at fault.
+    Args:
+        plan: The arguments of the trial.
+        on_point: Called with each point of the curve.
+        heartbeat: Called with the trained steps after each rollout; it may raise to stop the trial.
+
+    Raises:
+        HostError: If the reward program fails.
     """
     torch.set_num_threads(1)  # two trials with two threads each on two cores are 3.6 times slower
     began = time.monotonic()
@@ -135,9 +153,9 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
 
 
 def rehearse(task: Task) -> None:
-    """Build a learner and let it act once, in a process that will fork trials: what they need is then in memory.
+    """Build a learner and let it act once, so that trials forked from this process find everything in memory.
 
-    No update: autograd's threads, where it starts some, would not survive the fork.
+    There is no update: threads that autograd may start would not survive the fork.
     """
     torch.set_num_threads(1)
     training = TrainingSpec.model_validate({**default_training(task.id), "num_envs": 2, "rollout_steps": 8})
@@ -159,7 +177,7 @@ def _connect(
     learners: Learners,
     adaptation: Adaptation,
 ) -> None:
-    """Let programs be scored while a rollout is collected, and channels be composed once it is complete."""
+    """Connect the parts: programs are scored while a rollout is collected, channels composed once it is complete."""
     buffer = model.rollout_buffer
     assert isinstance(buffer, Shaping)
     env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
@@ -208,19 +226,19 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
         seed=None,
         **more,
     )
-    # SB3's own seeding draws from the same generators; seed after construction, then initialise again, so
-    # that weights follow from the seed alone.
+    # SB3's own seeding draws from the same generators. Seeding after construction and initialising again makes the
+    # weights depend on the seed alone.
     torch.manual_seed(plan.seed)
     np.random.seed(plan.seed)
     model._setup_model()
     decay.model = model
-    # SB3 makes a folder in the temporary one for each learner that brings no logger of its own.
+    # Without a logger, SB3 creates a folder in the temporary directory for each learner.
     model.set_logger(Logger(folder=None, output_formats=[]))
     return model
 
 
 def _algorithm(settings: TrainingSpec) -> tuple[Any, dict[str, Any]]:
-    """The class of PPO, and what only that one is built with."""
+    """The class of PPO, and arguments that only this class takes."""
     if settings.memory == "lstm":
         from rewardsmith.training.recurrent import ShapedRecurrentPPO
 
@@ -229,10 +247,10 @@ def _algorithm(settings: TrainingSpec) -> tuple[Any, dict[str, Any]]:
 
 
 class _Decay:
-    """Learning rate falling linearly over the full trial, whatever rung is being run.
+    """A learning rate that falls linearly over the full trial, whichever rung is running.
 
-    SB3's own progress is that of one `learn` call, which would restart the decay at every rung. Without
-    decay, policies that had solved DoorKey-8x8 fell back to 70-90 % before the trial's end.
+    SB3's own progress covers one `learn` call, so the decay would restart at every rung. Without decay, policies that
+    had solved DoorKey-8x8 fell back to 70-90 % before the trial's end.
     """
 
     def __init__(self, start: float, steps: int, hold: float, final_share: float) -> None:
@@ -258,7 +276,7 @@ def _report(
     complete = plans.rung_end(plan.fraction) == plans.total
     asked, steps, played = _final(plan, plans), model.num_timesteps, callback.played
     stochastic = callback.judged or played.success(model.policy, plan.pool, *asked, steps)
-    # A claim needs numbers only; the search's analyzer reads what went wrong.
+    # A final evaluation needs numbers only; the search's analyzer reads failed episodes.
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
     watched, told = None, callback.last_telemetry
     if searching and (episodes := played.watchable(steps)):
@@ -283,7 +301,7 @@ def _report(
 
 
 def _final(plan: TrialPlan, plans: Schedule) -> tuple[int, int]:
-    """Episodes and seed of the evaluation at a rung's end."""
+    """Episodes and seed of the evaluation at the end of the rung."""
     complete = plans.rung_end(plan.fraction) == plans.total
     return plan.training.final_episodes if complete else plan.training.eval_episodes, rung_end_seed(plan.seed)
 
@@ -295,7 +313,7 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
         "steps": plan.steps,
         "observation_size": plan.task.observation_size,
         "actions": list(plan.task.actions.names),
-        # Gymnasium lets a Discrete space begin anywhere: the policy's action k is this much more in the environment.
+        # A Discrete space may begin at any number: the policy's action k is first_action + k in the environment.
         "first_action": plan.task.first_action,
         "network": describe(plan.task, plan.training),
         "algorithm": "RecurrentPPO (sb3-contrib)" if plan.training.memory == "lstm" else "PPO (stable-baselines3)",
@@ -304,7 +322,7 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Running:
-    """The parts of a trial that is under way."""
+    """The parts of a running trial."""
 
     plan: TrialPlan
     plans: Schedule
@@ -315,7 +333,7 @@ class _Running:
 
 
 class _Progress(BaseCallback):
-    """Evaluates, reports and saves between rollouts, when weights and generators are at rest."""
+    """Evaluates, reports and saves between rollouts, when neither weights nor generators change."""
 
     def __init__(
         self, trial: _Running, on_point: Callable[[CurvePoint], None], heartbeat: Callable[[int], None]
@@ -328,14 +346,14 @@ class _Progress(BaseCallback):
         self._seen = -1
         self.last_telemetry = Telemetry()
         self.played = plan.played_steps
-        self.judged: Evaluation | None = None  # at the rung's end, where the curve's last point is that one, too
+        self.judged: Evaluation | None = None  # the rung's final evaluation, if the curve's last point is the same one
         self._learning = Learning()
 
     def _on_training_start(self) -> None:
         self._seen = self.model.num_timesteps
 
     def _on_rollout_start(self) -> None:
-        # SB3 has just trained on the rollout before this one.
+        # SB3 has just trained on the previous rollout.
         if self.model.num_timesteps > self._seen:
             self.after_rollout()
 
@@ -343,7 +361,7 @@ class _Progress(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        # SB3 empties the buffer before it calls anybody again.
+        # This is the last call before SB3 empties the buffer.
         assert isinstance(self.model, OnPolicyAlgorithm)
         if self._is_point(self.model.num_timesteps // self._plans.per_rollout):
             self._learning = learning_telemetry(self.model, self._shaper.return_rms, self._adaptation.scale)
@@ -354,7 +372,7 @@ class _Progress(BaseCallback):
         return ends or (self._plans.total - done) % self._plans.point_every == 0
 
     def after_rollout(self) -> None:
-        """Called after each update: learners, curve point, checkpoint, heartbeat."""
+        """After each update: let learners learn, evaluate a point of the curve, save a checkpoint, report progress."""
         assert isinstance(self.model, OnPolicyAlgorithm)
         self._seen = self.model.num_timesteps
         self._learners.learn(self.model)
@@ -364,12 +382,12 @@ class _Progress(BaseCallback):
         done = self._seen // self._plans.per_rollout
         if self._is_point(done):
             self._point(done == self._plans.rung_end(self._plan.fraction))
-        # The trial's end is saved too: a rung that finds nothing left to train must not train it all again.
+        # The trial's end is also saved: a repeated last rung must not train everything again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
             state, adapted = self._learners.state(), self._adaptation.state()
             told = self.last_telemetry.telling_more(played=dict(self.played.counts))
             save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, adapted)
-            # A resumed trial begins here with empty tallies; so does one that was never interrupted.
+            # A resumed trial begins here with empty counters, so an uninterrupted one must do the same.
             self._shaper.clear_tallies()
             self._learners.telemetry()
         self._heartbeat(self._seen)
@@ -384,7 +402,7 @@ class _Progress(BaseCallback):
             result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._seen)
         now = {"methods": self._learners.telemetry(), "learning": self._learning}
         telemetry = self._shaper.telemetry().telling_more(**now)
-        # Sums over episodes are kept where none has ended since; what methods and the learner tell is of now.
+        # If no episode has ended since, keep the previous sums over episodes; reports of methods are always current.
         kept = telemetry if telemetry.episodes or not self.last_telemetry else self.last_telemetry
         self.last_telemetry = kept.telling_more(**now)
         self._on_point(CurvePoint(self._seen, result, telemetry.as_json()))

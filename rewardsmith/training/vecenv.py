@@ -1,8 +1,8 @@
-"""A BatchEnv as SB3 expects it, recording every rollout for the reward channels.
+"""Adapt a BatchEnv to SB3's VecEnv, and record every rollout for the reward channels.
 
-SB3 adds gamma*V(terminal observation) to the rewards of truncated steps in place, before its buffer sees
-them. Channels must read the raw rewards, so SB3 is handed zeros: what its buffer then holds is exactly the
-bootstrap, and the raw rewards stay here.
+SB3 adds the bootstrap value gamma * V(terminal observation) to the rewards of truncated steps, in place, before its
+buffer receives them. Channels need the environment's unchanged rewards. So this class returns zero rewards to SB3 and
+records the real ones: SB3's buffer then contains exactly the bootstrap values.
 """
 
 from __future__ import annotations
@@ -21,19 +21,35 @@ from rewardsmith.tasks.base import BatchEnv, Task
 
 
 class BatchVecEnv(VecEnv):
-    """Steps a BatchEnv for SB3 and cuts all episodes every `cut_every` rollouts (0 = never).
+    """Steps a BatchEnv for SB3 and truncates all episodes at regular intervals.
 
-    After cut k the layouts follow from (seed, k) alone, so a trial resumed at a checkpoint plays what an
-    uninterrupted one plays.
+    After forced truncation k the layouts depend on (seed, k) alone. So a trial resumed at a checkpoint plays the same
+    episodes as an uninterrupted one.
+
+    Attributes:
+        batch: The environments.
+        rollout: The rollout that is being recorded.
+        cuts: Forced truncations so far.
+        on_step: Called after each step with the number of recorded steps of the rollout.
+        following: float32 [T, N, D], the policy's observation after each step, before any reset; None if no learner
+            needs it.
     """
 
     def __init__(self, batch: BatchEnv, task: Task, rollout_steps: int, seed: int, cut_every: int = 0) -> None:
+        """Wrap a batch.
+
+        Args:
+            batch: The environments.
+            task: Their task.
+            rollout_steps: Steps per rollout.
+            seed: The seed of the layouts.
+            cut_every: Rollouts between two forced truncations; 0 for none.
+        """
         self.batch = batch
         self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema.width, task.schema.dtype)
         self.rollout.tables = batch.tables
         self.cuts = 0
-        self.on_step: Callable[[int], None] = lambda recorded: None  # told how many steps the rollout has by now
-        # [T, N, D], what the policy sees after each step, before any reset; recorded for learners only.
+        self.on_step: Callable[[int], None] = lambda recorded: None
         self.following: NDArray[np.float32] | None = None
         self._seed = seed
         self._cut_every = cut_every
@@ -42,7 +58,7 @@ class BatchVecEnv(VecEnv):
         self._actions = np.zeros(batch.num_envs, dtype=np.int64)
         self._rows = np.zeros_like(self.rollout.before[0])
         self._starts = np.ones(batch.num_envs, dtype=bool)
-        # SB3 adds the last observation to its buffer only after the next step, hence two arrays by turns.
+        # SB3 adds an observation to its buffer only after the next step, so two arrays alternate.
         self._observations = [np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32) for _ in range(2)]
         self._turn = 0
         self._infos: list[dict[str, Any]] = [{} for _ in range(batch.num_envs)]
@@ -51,7 +67,7 @@ class BatchVecEnv(VecEnv):
         super().__init__(batch.num_envs, space, spaces.Discrete(len(task.actions)))
 
     def reset(self) -> NDArray[np.float32]:
-        """Start episodes everywhere, as after cut `self.cuts`."""
+        """Start an episode in every environment, as after forced truncation `self.cuts`."""
         self.batch.reset(episodes_seed(self._seed, self.cuts))
         self._t = 0
         self._rollouts_since_cut = 0
@@ -63,20 +79,20 @@ class BatchVecEnv(VecEnv):
 
     @property
     def rows(self) -> NDArray[Any]:
-        """The symbolic states [N, W] that are about to be acted on."""
+        """The symbolic states [N, W] for which the next actions are chosen."""
         return self._rows
 
     @property
     def recorded(self) -> int:
-        """Steps of the present rollout taken so far."""
+        """The number of recorded steps of the present rollout."""
         return self._t
 
     def step_async(self, actions: NDArray[np.int64]) -> None:
-        """Remember the actions."""
+        """Store the actions for `step_wait`."""
         self._actions[:] = actions
 
     def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict]]:
-        """One step everywhere; finished episodes start again. Rewards are zeros, see the module's text."""
+        """Step every environment and restart finished episodes; the rewards are zeros, see the module's docstring."""
         t, batch, rollout = self._t, self.batch, self.rollout
         if t == 0:
             self._rollouts_since_cut += 1
@@ -124,11 +140,11 @@ class BatchVecEnv(VecEnv):
         return observations
 
     def close(self) -> None:
-        """Close the environments."""
+        """Close all environments of the batch."""
         self.batch.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """SB3 asks for `render_mode` only; there is nothing to show."""
+        """Return None for each environment: SB3 reads only `render_mode`, and nothing is rendered."""
         return [None] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
@@ -140,6 +156,6 @@ class BatchVecEnv(VecEnv):
         raise AttributeError(f"cannot call {method_name!r} on a batch of environments")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Nothing is wrapped."""
+        """Return False for each environment: the batch has no wrappers."""
         count = self.num_envs if indices is None else len(indices) if isinstance(indices, Sequence) else 1
         return [False] * count
