@@ -84,15 +84,15 @@ def small_job(tmp_path_factory) -> SmallJob:
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    made, said = shared / "small_job_made", shared / "small_job_said"
+    job_folder, output_file = shared / "small_job_made", shared / "small_job_said"
     with (shared / "small_job.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not said.exists():
-            shutil.rmtree(made, ignore_errors=True)
-            (made / "temporary").mkdir(parents=True)
-            ran = rewardsmith(made, *SMALL, env={"TMPDIR": str(made / "temporary")})
+        if not output_file.exists():
+            shutil.rmtree(job_folder, ignore_errors=True)
+            (job_folder / "temporary").mkdir(parents=True)
+            ran = rewardsmith(job_folder, *SMALL, env={"TMPDIR": str(job_folder / "temporary")})
             assert ran.returncode == 0, ran.stderr
-            said.write_text(ran.stdout + ran.stderr)
+            output_file.write_text(ran.stdout + ran.stderr)
     folder = tmp_path_factory.mktemp("small_job")
-    shutil.copytree(made, folder, dirs_exist_ok=True)
-    return SmallJob(folder, said.read_text())
+    shutil.copytree(job_folder, folder, dirs_exist_ok=True)
+    return SmallJob(folder, output_file.read_text())

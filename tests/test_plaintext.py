@@ -93,6 +93,6 @@ def test_a_log_line_is_one_line_of_plain_text():
         record = logging.LogRecord("a", logging.INFO, "f", 1, "lost %s", ("x\n\x1b[31mforged",), sys.exc_info())
     record.owner = "me\u202e\nforged"
     line = JsonLines().format(record)
-    told = json.loads(line)
-    assert "\n" not in line and told["message"] == "lost x [31mforged" and told["owner"] == "me forged"
-    assert told["error"].endswith("ValueError: [2J")
+    entry = json.loads(line)
+    assert "\n" not in line and entry["message"] == "lost x [31mforged" and entry["owner"] == "me forged"
+    assert entry["error"].endswith("ValueError: [2J")

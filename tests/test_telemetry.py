@@ -34,19 +34,19 @@ def test_what_was_stored_is_written_again_key_by_key(stored):
 
 
 def test_keys_of_other_versions_are_defaulted_or_ignored():
-    told = Telemetry.from_json({**OLD, "of_a_later_version": 1})
-    assert told.success_pay is None and told.learning == Learning() and not told.learning
-    assert told.channels["env"].share is None and told.success_rate == 2 / 7
-    assert told.as_json() == OLD
+    record = Telemetry.from_json({**OLD, "of_a_later_version": 1})
+    assert record.success_pay is None and record.learning == Learning() and not record.learning
+    assert record.channels["env"].share is None and record.success_rate == 2 / 7
+    assert record.as_json() == OLD
     assert not Telemetry.from_json(None) and Telemetry.from_json(OLD)
 
 
 def test_fields_of_a_record_can_be_added_and_removed():
-    told = Telemetry.telling(episodes=1).telling_more(played={"curve": 5}, episodes=2)
-    assert told.as_json() == {"episodes": 2, "played": {"curve": 5}}
-    assert told.telling_less("played").as_json() == {"episodes": 2}
+    record = Telemetry.telling(episodes=1).telling_more(played={"curve": 5}, episodes=2)
+    assert record.as_json() == {"episodes": 2, "played": {"curve": 5}}
+    assert record.telling_less("played").as_json() == {"episodes": 2}
     with pytest.raises(TypeError):
-        told.telling_more(episode=3)
+        record.telling_more(episode=3)
     with pytest.raises(TypeError):
         ChannelPay.telling(mean=3)
 

@@ -299,9 +299,9 @@ def test_characters_that_cannot_be_encoded_are_replaced(provider: Provider) -> N
     ],
 )
 def test_no_error_text_repeats_a_key_or_a_header(provider: Provider, quoted: str) -> None:
-    told = str(fail(provider, error(401, quoted.format(key=SECRET))))
+    reported = str(fail(provider, error(401, quoted.format(key=SECRET))))
     for secret in (SECRET, "sk-other-0123456789abcdef", "abcdef0123456789abcdef", "dXNlcjpwYXNzd29yZA"):
-        assert secret not in told
+        assert secret not in reported
 
 
 def streaming(provider: Provider, *replies: Reply, patience: Patience = QUICK) -> Answer:
@@ -333,11 +333,11 @@ def test_a_stream_that_breaks_or_hangs_ends_in_time(provider: Provider) -> None:
 
 
 def test_a_request_is_repeated_only_when_the_budget_allows_it(provider: Provider) -> None:
-    told: list[bool] = []
+    reported: list[bool] = []
     provider.script(error(503, "overloaded"), Reply(body=b"<html>"), completion("hello"))
-    request = replace(REQUEST, again=told.append)
+    request = replace(REQUEST, again=reported.append)
     assert LiteLLMModel("openai/gpt-4o", api_base=provider.url, patience=QUICK).complete(request).attempts == 3
-    assert told == [False, True], "a rejection costs nothing, an answer that could not be read may have been billed"
+    assert reported == [False, True], "a rejection costs nothing, an answer that could not be read may have been billed"
 
 
 def test_scrub_leaves_placeholders_and_other_variables_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -268,8 +268,8 @@ def test_critic_accepts_missing_success_pay_without_success(successes: int | Non
     )
     review = roles.review(open_model("synth"), asked).result
     assert (review.verdict == "revise") == objects
-    told = "20 played episodes, of which none succeeded:"
-    assert (told in roles.review_draft(asked).build(0)) == (successes == 0)
+    sentence = "20 played episodes, of which none succeeded:"
+    assert (sentence in roles.review_draft(asked).build(0)) == (successes == 0)
 
 
 def test_critics_prompt_asks_about_milestones_rewarded_on_most_steps() -> None:

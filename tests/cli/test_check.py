@@ -50,9 +50,9 @@ def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
     assert not verdicts["battery"]["passed"]  # a failed battery does not skip the certificate
     values = json.loads((tmp_path / "hacks.json").read_text())
     assert len(values) == 16
-    told = found["soundness"]
-    assert (told["layouts_asked"], told["unsound_or_undecided"], told["unsound_rate_below"]) == (16, 16, 1.0)
-    assert told["headline"] == "unsound on 16 layouts" and told["smallest_margin_layout"] in range(16)
+    shown = found["soundness"]
+    assert (shown["layouts_asked"], shown["unsound_or_undecided"], shown["unsound_rate_below"]) == (16, 16, 1.0)
+    assert shown["headline"] == "unsound on 16 layouts" and shown["smallest_margin_layout"] in range(16)
     example = CounterExample.from_dict(values[0])
     reward = TrainingReward.from_dict(rewards.PICKUP_FARM.as_dict())
     assert replay(Problem(get_task(TASK), reward, example.gamma), example).confirms(example)
@@ -139,5 +139,6 @@ def test_without_a_planner_the_skipped_checks_are_named(tmp_path):
     (tmp_path / "reward.py").write_text("def reward(prev, action, state, memory):\n    return 1.0\n")
     ran = in_process(tmp_path, "check", "reward.py", "--task", "CartPole-v1")
     assert ran.returncode == 0 and "not run" in ran.stdout
-    told = json.loads(in_process(tmp_path, "check", "reward.py", "--task", "CartPole-v1", "--format", "json").stdout)[0]
-    assert "no planner" in told["not_run"]["battery"]
+    ran = in_process(tmp_path, "check", "reward.py", "--task", "CartPole-v1", "--format", "json")
+    shown = json.loads(ran.stdout)[0]
+    assert "no planner" in shown["not_run"]["battery"]

@@ -93,10 +93,10 @@ def test_settings_are_the_same_in_another_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("REWARDSMITH_LEASE_SECONDS", "7.5")
     names = ("slots", "devices", "lease_seconds", "store_url", "url", "artifacts", "allow_weak_sandbox")
     here = {name: getattr(Settings(), name) for name in names}
-    told = as_environment(Settings())
+    reported = as_environment(Settings())
     Path("other").mkdir()
     monkeypatch.chdir("other")
-    for name, value in told.items():
+    for name, value in reported.items():
         monkeypatch.setenv(name, value)
     assert {name: getattr(Settings(), name) for name in names} == here
 
@@ -142,13 +142,13 @@ def test_env_file_cannot_lower_the_sandbox_or_redirect_keys(folder_with_hostile_
         assert (chosen.allow_weak_sandbox, chosen.api_base, chosen.database_url) == (False, None, None)
         assert chosen.slots == 3 and chosen.broker_url == "redis://${PLANTED_API_KEY}.evil.example/0"
     assert find_place().url == f"sqlite:///{folder_with_hostile_env}/.rewardsmith/rewardsmith.db"
-    told = capfd.readouterr()
+    reported = capfd.readouterr()
     assert (
-        told.out == ""
-        and "sk-planted" not in told.err
-        and "evil" not in told.err.replace(str(folder_with_hostile_env), "")
+        reported.out == ""
+        and "sk-planted" not in reported.err
+        and "evil" not in reported.err.replace(str(folder_with_hostile_env), "")
     )
-    sets, refuses = told.err.splitlines()
+    sets, refuses = reported.err.splitlines()
     assert sets.endswith("sets EXAMPLE_API_KEY, REWARDSMITH_BROKER_URL, REWARDSMITH_SLOTS")
     refused = "REWARDSMITH_ALLOW_WEAK_SANDBOX, REWARDSMITH_API_BASE, REWARDSMITH_DATABASE_URL"
     assert "may not set" in refuses and refuses.endswith(refused)

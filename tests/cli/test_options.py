@@ -35,11 +35,11 @@ def test_design_takes_the_settings_of_the_spec():
 
 
 def test_design_describes_a_setting_as_the_spec_does():
-    told = " ".join((inspect.getdoc(rewardsmith.design) or "").split())
+    documentation = " ".join((inspect.getdoc(rewardsmith.design) or "").split())
     for name, field in JobSpec.model_fields.items():
         if name != "description":
             text = field.description or ""
-            assert f"{name}: {text[:1].upper()}{text[1:]}" in told, name
+            assert f"{name}: {text[:1].upper()}{text[1:]}" in documentation, name
 
 
 def test_every_option_sets_its_field():

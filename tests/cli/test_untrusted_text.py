@@ -47,8 +47,8 @@ def hostile_job(small_job, tmp_path_factory) -> Path:
     (job, task, spec) = database.execute("SELECT id, task, spec FROM jobs").fetchone()
     changed = json.loads(spec) | {"model": HOSTILE, "options": {"free": {"x": HOSTILE}}}
     database.execute("UPDATE jobs SET owner = ?, note = ?, spec = ?", [HOSTILE, HOSTILE, json.dumps(changed)])
-    for candidate, told in database.execute("SELECT id, telemetry FROM trials").fetchall():
-        telemetry = json.loads(told) | {"methods": {HOSTILE: {HOSTILE: HOSTILE}}}
+    for candidate, old_telemetry in database.execute("SELECT id, telemetry FROM trials").fetchall():
+        telemetry = json.loads(old_telemetry) | {"methods": {HOSTILE: {HOSTILE: HOSTILE}}}
         database.execute("UPDATE trials SET telemetry = ? WHERE id = ?", [json.dumps(telemetry), candidate])
     event = "INSERT INTO events (at, kind, job_id, owner, text) VALUES ('2030-01-01 00:00:00', ?, ?, ?, ?)"
     database.execute(event, [HOSTILE, job, HOSTILE, HOSTILE])
@@ -222,10 +222,12 @@ def test_commands_print_through_the_screen():
     for path in sorted(folder.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and path.name != "screen.py":
-                said = ast.unparse(node)
+                expression = ast.unparse(node)
                 if all(isinstance(argument, ast.Constant) for argument in node.args):
                     continue  # text of rewardsmith
-                assert node.func.id != "print" or "plain(" in said or "indented(" in said, f"{path.name}: {said}"
+                assert node.func.id != "print" or "plain(" in expression or "indented(" in expression, (
+                    f"{path.name}: {expression}"
+                )
             names = [a.name for a in node.names] if isinstance(node, ast.ImportFrom) else []
             if path.name != "screen.py" and isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rich"):
                 # Other renderables, such as a Panel's title, read markup regardless of the console's settings.

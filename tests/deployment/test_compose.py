@@ -124,9 +124,9 @@ def readers_of_secrets(folder: Path) -> set[str]:
 
 
 def test_make_up_leaves_no_secret_readable_by_others(made_up_folder):
-    told = make_up(made_up_folder)
+    output = make_up(made_up_folder)
     caller = os.geteuid() or 10001
-    assert told.startswith("compose up") and told.split()[-1].split(":")[0] == str(caller)
+    assert output.startswith("compose up") and output.split()[-1].split(":")[0] == str(caller)
     assert readers_of_secrets(made_up_folder) == {str(caller)}
 
 

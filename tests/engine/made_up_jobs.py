@@ -72,8 +72,8 @@ def complete(context: Context, item: Item, world: World) -> None:
             passed = chance > 0.3
             values = {"state": "passed"} if passed else {"state": "dead", "cause_of_death": "failed check battery: x"}
             records.update_candidate(connection, item.key.candidate, **values)
-            told = {"difficulty": world.difficulty(item), "behaviour": world.behaviour(item)}
-            queue.finish(connection, item, "done", {"passed": passed, **told})
+            details = {"difficulty": world.difficulty(item), "behaviour": world.behaviour(item)}
+            queue.finish(connection, item, "done", {"passed": passed, **details})
         elif item.key.kind == "analyse":
             queue.finish(connection, item, "done", {})
         elif item.key.kind == "recheck":

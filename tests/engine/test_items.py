@@ -79,8 +79,8 @@ def test_unforeseen_error_is_recorded_and_the_item_lost_at_the_cap(
     assert queue.get(context.database, item.id).state == "lost"
     assert attempts == [1, 2]
     with context.database.connect() as connection:
-        said = connection.execute(text("SELECT text FROM events WHERE kind = 'lost'")).scalars().all()
-    assert len(said) == 1 and type(error).__name__ in said[0]
+        messages = connection.execute(text("SELECT text FROM events WHERE kind = 'lost'")).scalars().all()
+    assert len(messages) == 1 and type(error).__name__ in messages[0]
 
 
 def test_an_error_that_the_user_can_fix_pauses_the_job(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,14 +152,14 @@ def test_questions_of_a_trial_that_has_ended_are_withdrawn(context, fake_model):
 def test_reported_steps_never_fall_after_an_older_checkpoint(context):
     item = trial_of(context)
 
-    def told() -> list[int]:
+    def recorded_steps() -> list[int]:
         with read(context.database) as connection:
             return [trial.steps for trial in records.trials_of(connection, job_id=item.key.job_id)]
 
     train._Rows(context, item, item.key.candidate, "search").on_rollout(5000)
     resumed = train._Rows(context, item, item.key.candidate, "search")
     resumed.on_rollout(1000)
-    assert told() == [5000]
+    assert recorded_steps() == [5000]
     resumed._written = 0.0
     resumed.on_rollout(6000)
-    assert told() == [6000]
+    assert recorded_steps() == [6000]

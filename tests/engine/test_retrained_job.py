@@ -63,5 +63,5 @@ def test_show_reports_the_second_trial_and_its_settings(job):
 
 
 def test_why_and_the_diagnosis_report_the_second_trial(job):
-    told = " ".join(in_process(job, "why", "latest-1seed").stdout.split())
-    assert "diagnosis: drowned - " in told and "the bonus pays" in told and "settings: drowned: trained" in told
+    output = " ".join(in_process(job, "why", "latest-1seed").stdout.split())
+    assert "diagnosis: drowned - " in output and "the bonus pays" in output and "settings: drowned: trained" in output

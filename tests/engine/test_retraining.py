@@ -43,7 +43,7 @@ def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
 
 
 @pytest.mark.parametrize(
-    ("told", "weight"),
+    ("measures", "weight"),
     [
         (measured(12.0), 0.083),  # no success: the weight at which guidance equals the environment's reward
         (measured(1e6), 0.01),
@@ -52,8 +52,8 @@ def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
         (measured(30.0, pay=3.0, env=1.0), 0.036),  # 30 * 0.036 = 1 + 2 * 0.036
     ],
 )
-def test_saturated_program_gets_weight_of_equal_guidance_and_success(told, weight):
-    found = proposal({"flooding": "x", "saturated": "x"}, told, TrainingSpec(), REWARD)
+def test_saturated_program_gets_weight_of_equal_guidance_and_success(measures, weight):
+    found = proposal({"flooding": "x", "saturated": "x"}, measures, TrainingSpec(), REWARD)
     assert found == {"reason": "saturated", "weights": {"reward": weight}}
     changed = weighed(REWARD, found["weights"])
     assert [c.weight for c in changed.channels] == [1.0, weight, 1.0]
@@ -68,8 +68,8 @@ def test_other_labels_change_no_settings():
 
 
 def test_dense_environment_reward_is_compared_by_its_episode_sum():
-    told = measured(120.0).telling_more(channels={"env": ChannelPay(mean_per_episode=20.0)})
-    found = proposal({"saturated": "x"}, told, TrainingSpec(), REWARD)
+    measures = measured(120.0).telling_more(channels={"env": ChannelPay(mean_per_episode=20.0)})
+    found = proposal({"saturated": "x"}, measures, TrainingSpec(), REWARD)
     assert found is not None and found["weights"] == {"reward": 0.17}
 
 

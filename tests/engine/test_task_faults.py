@@ -202,8 +202,8 @@ def test_work_left_undone_by_a_failing_environment_is_shown(tmp_path):
     with context.database.connect() as connection:
         states = {row.candidate: row.state for row in read_overview(connection, job).rows}
     assert states == {f"{job}-sparse": "cancelled", f"{job}-1seed": "failed"}
-    told = rewardsmith(tmp_path, "why", f"{job}-1seed", env={"REWARDSMITH_HOME": str(tmp_path / "home")})
-    assert "not completed: The environment of Faulty raised" in told.stdout
+    why = rewardsmith(tmp_path, "why", f"{job}-1seed", env={"REWARDSMITH_HOME": str(tmp_path / "home")})
+    assert "not completed: The environment of Faulty raised" in why.stdout
 
 
 def test_job_ended_by_its_environment_continues_with_extend(tmp_path, monkeypatch):

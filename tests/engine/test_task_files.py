@@ -238,8 +238,8 @@ def test_an_exported_reward_takes_the_environment_s_own_actions(context, tmp_pat
     env = module.wrap(gym.make("SignedLine-v0"))
     env.reset(seed=0)
     for action, component in ((-1, "left"), (1, "right")):
-        told = env.step(action)[4]["reward_components"]
-        assert [name for name in ("left", "right") if told[name]] == [component]
+        components = env.step(action)[4]["reward_components"]
+        assert [name for name in ("left", "right") if components[name]] == [component]
     for _ in range(10):
         _, _, done, _, info = env.step(np.int64(-1))
         if done:
@@ -321,6 +321,6 @@ def test_an_extended_job_keeps_its_stored_description(tmp_path):
     edit(mine / "line.yaml")
     extended = rewardsmith(tmp_path, "extend", "latest", "--iterations", "1", env=home)
     assert extended.returncode == 0, extended.stderr
-    said = rewardsmith(mine, "export", "latest", "--out", "out", env=home)
-    assert said.returncode == 0 and "has changed since the job was created" in said.stderr
+    export = rewardsmith(mine, "export", "latest", "--out", "out", env=home)
+    assert export.returncode == 0 and "has changed since the job was created" in export.stderr
     assert "x >= 9" in (mine / "out" / "task.yaml").read_text()

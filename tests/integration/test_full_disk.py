@@ -52,10 +52,10 @@ def test_a_full_disk_is_reported_and_the_same_command_resumes(tmp_path):
     if ran.returncode == 77:
         pytest.skip("this machine allows no mount: run as root to see what a full disk does")
     for free in FREE:
-        said = (out / f"{free}.err").read_text()
-        assert (out / f"{free}.code").read_text().strip() == "1", said
-        error = said[said.index("error:") :].strip().splitlines()
-        assert len(error) == 2 and "Traceback" not in said
+        output = (out / f"{free}.err").read_text()
+        assert (out / f"{free}.code").read_text().strip() == "1", output
+        error = output[output.index("error:") :].strip().splitlines()
+        assert len(error) == 2 and "Traceback" not in output
         assert "full" in error[0].lower() or "no space" in error[0].lower()
     assert (out / "again.code").read_text().strip() == "0", (out / "again.err").read_text()
     jobs = json.loads((out / "jobs.json").read_text())

@@ -121,8 +121,8 @@ def interrupt(running: subprocess.Popen, *signals: int) -> tuple[str, float]:
     for sign in signals or (signal.SIGINT,):
         running.send_signal(sign)
         time.sleep(0.1)
-    said, _ = running.communicate(timeout=60)
-    return said, time.monotonic() - began
+    output, _ = running.communicate(timeout=60)
+    return output, time.monotonic() - began
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -130,10 +130,10 @@ def test_a_training_job_in_the_background_pauses_within_five_seconds(tmp_path, s
     running = launch(tmp_path)
     wait_for(lambda: during_training(tmp_path))
     known = children(running.pid)
-    said, seconds = interrupt(running, sign)
+    output, seconds = interrupt(running, sign)
     assert seconds < SECONDS
     assert running.returncode == 0
-    assert "error:" not in said and "is paused" in said and "rewardsmith resume" in said
+    assert "error:" not in output and "is paused" in output and "rewardsmith resume" in output
     assert states(tmp_path) == ["paused"]
     wait_for(lambda: not processes_of_commands(tmp_path) and not hosts_left(known), 5)
     assert query(
@@ -147,8 +147,8 @@ def test_an_item_in_a_long_step_is_released_uncounted(tmp_path):
     spec = SPEC.replace("MiniGrid-Empty-5x5-v0", "slow.yaml").replace("verification: false", "verification: true")
     running = launch(tmp_path, spec)
     wait_for(lambda: (tmp_path / "stepped").exists())
-    said, seconds = interrupt(running)
-    assert seconds < SECONDS and running.returncode == 0 and "error:" not in said
+    output, seconds = interrupt(running)
+    assert seconds < SECONDS and running.returncode == 0 and "error:" not in output
     assert not processes_of_commands(tmp_path)
     assert no_attempt_counted(tmp_path)
     assert query(tmp_path, "SELECT count(*) FROM work_items WHERE kind = 'design' AND state = 'queued'") == [(1,)]
@@ -159,16 +159,16 @@ def test_an_unanswered_call_is_abandoned(tmp_path):
         spec = SPEC + f"model: openai/slow\napi_base: {provider.url}\n"
         running = launch(tmp_path, spec, OPENAI_API_KEY="sk-none", REWARDSMITH_CALL_SECONDS="300")
         wait_for(lambda: bool(provider.asked))
-        said, seconds = interrupt(running)
-    assert seconds < SECONDS and running.returncode == 0 and "error:" not in said
+        output, seconds = interrupt(running)
+    assert seconds < SECONDS and running.returncode == 0 and "error:" not in output
     assert states(tmp_path) == ["paused"] and not processes_of_commands(tmp_path)
 
 
 def test_an_executor_is_ended_while_it_loads(tmp_path):
     running = launch(tmp_path)
     wait_for(lambda: bool(processes(tmp_path, "workers.warm")))
-    said, seconds = interrupt(running)
-    assert seconds < SECONDS and running.returncode == 0 and "error:" not in said
+    output, seconds = interrupt(running)
+    assert seconds < SECONDS and running.returncode == 0 and "error:" not in output
     assert states(tmp_path) == ["paused"] and not processes_of_commands(tmp_path)
 
 
@@ -178,8 +178,8 @@ def test_second_interruption_ends_unresponsive_work_at_once(tmp_path):
     known = children(running.pid)
     for pid in processes(tmp_path, "workers.local"):
         os.kill(pid, signal.SIGSTOP)
-    said, seconds = interrupt(running, signal.SIGINT, signal.SIGINT)
-    assert seconds < 3.0 and running.returncode == 0 and "error:" not in said
+    output, seconds = interrupt(running, signal.SIGINT, signal.SIGINT)
+    assert seconds < 3.0 and running.returncode == 0 and "error:" not in output
     assert states(tmp_path) == ["paused"] and not processes_of_commands(tmp_path)
     wait_for(lambda: not hosts_left(known), 5)
     assert no_attempt_counted(tmp_path)
@@ -209,7 +209,7 @@ def test_a_pause_from_another_terminal_is_no_error_and_waits_for_nothing(tmp_pat
     wait_for(lambda: during_training(tmp_path))
     began = time.monotonic()
     assert in_process(tmp_path, "pause", "latest").returncode == 0
-    said, _ = running.communicate(timeout=60)
+    output, _ = running.communicate(timeout=60)
     assert time.monotonic() - began < SECONDS
-    assert running.returncode == 0 and "error:" not in said and "is paused" in said
+    assert running.returncode == 0 and "error:" not in output and "is paused" in output
     assert not processes_of_commands(tmp_path)

@@ -130,10 +130,10 @@ def test_job_over_http_repairs_reviews_analyzes_and_stores_no_key(tmp_path):
         asked = provider.asked
     assert [a.body["model"] for a in asked] == ["gpt-4o"] * 8
     assert all(a.headers["authorization"] == f"Bearer {KEY}" for a in asked)
-    said = [a.body["messages"][-1]["content"] for a in asked]
-    assert said[0] == said[1], "a server's error is no answer: the same request again"
-    assert "no field 'no_such_field'" in said[2], "the error must go back to the model"
-    assert "could not be read" in said[3] and "verdict" in said[5]
+    prompts = [a.body["messages"][-1]["content"] for a in asked]
+    assert prompts[0] == prompts[1], "a server's error is no answer: the same request again"
+    assert "no field 'no_such_field'" in prompts[2], "the error must go back to the model"
+    assert "could not be read" in prompts[3] and "verdict" in prompts[5]
     with sqlite3.connect(tmp_path / ".rewardsmith" / "rewardsmith.db") as database:
         query = "SELECT role, prompt_tokens, completion_tokens, price_usd FROM llm_calls WHERE answer IS NOT NULL"
         calls = database.execute(query).fetchall()

@@ -123,8 +123,8 @@ def test_unfinished_job_of_the_version_before_is_resumed(url, tmp_path):
     with context.database.connect() as connection:
         (before,) = [c for c in records.candidates_of(connection, job_id) if c.kind == "designed"]
     context.database.dispose()
-    said = shown()
-    assert "reward: 1 * env + 1 * reward" in said
+    output = shown()
+    assert "reward: 1 * env + 1 * reward" in output
     migrate(create_engine(url), BEFORE)
     with create_engine(url).connect() as connection:
         asked = text("SELECT CAST(channels AS text) FROM candidates WHERE id = :id")
@@ -136,7 +136,7 @@ def test_unfinished_job_of_the_version_before_is_resumed(url, tmp_path):
         assert records.get_candidate(connection, before.id) == before
         sparse = records.get_candidate(connection, f"{job_id}-sparse")
     assert TrainingReward.from_stored(sparse.source, sparse.reward) == SPARSE
-    assert shown() == said
+    assert shown() == output
     LocalExecutor(context, job_id, 2, None).run()
     with context.database.connect() as connection:
         job, (trial,) = records.get_job(connection, job_id), records.trials_of(connection, candidate_id=before.id)

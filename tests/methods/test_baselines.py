@@ -64,8 +64,8 @@ def test_a_killed_trial_of_all_methods_together_ends_bit_for_bit_the_same(tmp_pa
     resumed, rest = run(tmp_path / "killed", methods)
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
     assert resumed.telemetry == whole.telemetry and rest[-1].telemetry == curve[-1].telemetry
-    told = get_method("calm").evidence(whole.telemetry["methods"]["calm"])
-    assert "100.0%" in told[0] and "picked_up_key" in told[1]
+    evidence_text = get_method("calm").evidence(whole.telemetry["methods"]["calm"])
+    assert "100.0%" in evidence_text[0] and "picked_up_key" in evidence_text[1]
 
 
 def test_count_pays_one_over_the_root_of_visits_in_time_order():

@@ -310,9 +310,9 @@ def test_evaluate_verifier_scores_simulator_predicates_and_model(monkeypatch):
     assert evaluate_verifier.evaluate_verifier(noisy)[0].agreement.accuracy < 0.9
     model = Spoken()
     monkeypatch.setattr(evaluate_verifier, "open_model", lambda name: model)
-    told = evaluate_verifier.VerifierTest(task, "test/spoken", 40, arms=(("verifier", "preset", "caption"),))
-    (score,) = evaluate_verifier.evaluate_verifier(told)
+    verifier_test = evaluate_verifier.VerifierTest(task, "test/spoken", 40, arms=(("verifier", "preset", "caption"),))
+    (score,) = evaluate_verifier.evaluate_verifier(verifier_test)
     assert score.flagged_by == "test/spoken" and score.calls == 40 == len(model.prompts)
     assert score.agreement.precision == 1.0 and 0 < (score.agreement.recall or 0) < 1.0  # it recognises keys only
     with pytest.raises(BudgetSpent):
-        evaluate_verifier.evaluate_verifier(replace(told, max_calls=3))
+        evaluate_verifier.evaluate_verifier(replace(verifier_test, max_calls=3))

@@ -45,8 +45,8 @@ def test_a_verifier_job_designs_nothing_names_its_verifier_and_exports(tmp_path)
     assert ran.returncode == 0 and "stand-in, not a language model" in ran.stderr, ran.stderr
     assert "oracle-informed" in in_process(tmp_path, "show").stdout
     rows = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)
-    told = rows[0]["trials"][-1]["telemetry"]["methods"]["calm"]
-    assert told["labelled"] == 1.0 and set(told["terminated"]) == {"picked_up_key", "unlocked_door"}
+    details = rows[0]["trials"][-1]["telemetry"]["methods"]["calm"]
+    assert details["labelled"] == 1.0 and set(details["terminated"]) == {"picked_up_key", "unlocked_door"}
     assert in_process(tmp_path, "export", "--out", "exported").returncode == 0
     verified = in_process(tmp_path, "verify", "exported")
     assert verified.returncode == 0, verified.stderr
@@ -58,8 +58,8 @@ def test_a_verifier_job_may_discover_its_subgoals(tmp_path):
         tmp_path, "run", "--task", TASK, *few, *FEW_EPISODES, "--method", "calm", "--option", "mode=verifier"
     )
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)[0]
-    often = told["trials"][-1]["telemetry"]["methods"]["calm"]["terminated"]
+    details = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)[0]
+    often = details["trials"][-1]["telemetry"]["methods"]["calm"]["terminated"]
     assert set(often) == {"picked_up_key", "unlocked_door"} and max(often.values()) <= 1.0
 
 

@@ -242,9 +242,9 @@ def test_ranking_normalises_by_the_present_network():
 
 def test_labels_pay_from_a_later_rollout_by_counts(tmp_path):
     report, curve = run(tmp_path, {get_method("oni"): {"latency": 0.0}})
-    told = [p.telemetry["methods"]["oni"] for p in curve]
-    assert told[-1]["annotated"] > 0.5 and told[-1]["model_accuracy"] == 1.0
-    assert told[-1]["latency_p95_s"] >= told[-1]["latency_p50_s"] > 0
+    reports = [p.telemetry["methods"]["oni"] for p in curve]
+    assert reports[-1]["annotated"] > 0.5 and reports[-1]["model_accuracy"] == 1.0
+    assert reports[-1]["latency_p95_s"] >= reports[-1]["latency_p50_s"] > 0
     paid = [p.telemetry["channels"].get("oni", {}).get("mean_per_episode", 0.0) for p in curve]
     assert max(paid) > 0
     assert read_labels(tmp_path / "labels.jsonl")[-1][0] >= 1  # a later rollout took labels, too
@@ -311,8 +311,8 @@ def test_trial_killed_before_a_checkpoint_leaves_no_labels(tmp_path):
 
 def test_training_does_not_wait_for_a_labeller_that_never_answers(tmp_path):
     report, curve = run(tmp_path, {get_method("oni"): {"latency": 600.0}})
-    told = curve[-1].telemetry["methods"]["oni"]
-    assert report.complete and told["annotated"] == 0.0 and told["waiting"] > 0
+    reports = curve[-1].telemetry["methods"]["oni"]
+    assert report.complete and reports["annotated"] == 0.0 and reports["waiting"] > 0
 
 
 def test_a_task_without_captions_is_refused_when_the_job_is_made():

@@ -83,13 +83,13 @@ def test_former_names_of_options_are_accepted_with_a_notice():
     )
     assert recipe.options["calm"] == get_method("calm").Options(mode="verifier", error_seed=7)
     assert recipe.options["oni"].error_seed == 3
-    told = " ".join(recipe.notices)
+    all_notices = " ".join(recipe.notices)
     for words in (
         "mode=judge is now mode=verifier",
         "Option of calm: judge_seed is now error_seed",
         "Option of oni",
     ):
-        assert words in told, words
+        assert words in all_notices, words
     new = {"calm": {"mode": "verifier", "error_seed": 7}}
     assert not recipe_of(read_spec({"task": TASK, "method": "calm", "options": new})).renamed
     with pytest.raises(UsageError, match="Option judge_seed of calm: there is no such option"):

@@ -212,10 +212,12 @@ def test_fitting_learns_to_name_one_of_the_optimal_actions():
     optimal[np.arange(8), np.arange(8) % 4] = True
     optimal[:, 6] = np.arange(8) % 2 == 0
     model = SmallEncoder(Vocabulary.of(prompts), 7, EncoderSize(width=16, heads=2), rate=0.0)
-    told: list[str] = []
-    accuracies = fit(model, prompts * 40, np.tile(optimal, (40, 1)), (prompts, optimal), FROM_SCRATCH, 0, told.append)
+    messages: list[str] = []
+    accuracies = fit(
+        model, prompts * 40, np.tile(optimal, (40, 1)), (prompts, optimal), FROM_SCRATCH, 0, messages.append
+    )
     assert accuracies[0] < max(accuracies) == 1.0
-    assert len(told) == len(accuracies) and told[0].startswith("epoch 1 of at most 30: right on ")
+    assert len(messages) == len(accuracies) and messages[0].startswith("epoch 1 of at most 30: right on ")
 
 
 # ---- calibration

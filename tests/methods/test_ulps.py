@@ -28,10 +28,10 @@ def module_cache(tmp_path_factory):
 
 def test_the_blend_and_its_gradient_equal_the_paper_s():
     own = torch.randn(5, 7, requires_grad=True)
-    said, h = torch.softmax(torch.randn(5, 7), 1), torch.tensor([[0.0], [0.2], [0.5], [0.9], [1.0]])
-    log_b = blend(said, h, own)
+    advice, h = torch.softmax(torch.randn(5, 7), 1), torch.tensor([[0.0], [0.2], [0.5], [0.9], [1.0]])
+    log_b = blend(advice, h, own)
     pi = torch.softmax(own, 1)
-    assert torch.allclose(log_b.exp(), (1 - h) * said + h * pi, atol=1e-6)
+    assert torch.allclose(log_b.exp(), (1 - h) * advice + h * pi, atol=1e-6)
     log_b[:, 2].sum().backward()
     # grad log b(a) = (h pi(a) / b(a)) grad log pi(a), and grad log pi(a) = onehot(a) - pi.
     share = (h[:, 0] * pi[:, 2] / log_b[:, 2].exp()).detach()
@@ -42,12 +42,12 @@ def test_the_blend_and_its_gradient_equal_the_paper_s():
 
 def test_a_guided_trial_is_annealed_and_scored_with_its_model_too(tmp_path, module_cache):
     report, curve = run(tmp_path, {get_method("ulps"): TINY})
-    told = [p.telemetry["methods"]["ulps"] for p in curve]
-    assert told[0]["h"] < told[1]["h"] < 1.0 and told[0]["agreement"] is not None
-    assert told[-1]["trust"] == 0.0 and told[-1]["h"] is None
-    assert told[2]["states_asked"] == 7 * ROLLOUT  # the model is not asked once pi acts alone
-    assert 0.0 <= told[-1]["success_with_language_model"] <= 1.0
-    assert told[-1]["privileged"] and told[-1]["language_model_accuracy"] > 0.3
+    reports = [p.telemetry["methods"]["ulps"] for p in curve]
+    assert reports[0]["h"] < reports[1]["h"] < 1.0 and reports[0]["agreement"] is not None
+    assert reports[-1]["trust"] == 0.0 and reports[-1]["h"] is None
+    assert reports[2]["states_asked"] == 7 * ROLLOUT  # the model is not asked once pi acts alone
+    assert 0.0 <= reports[-1]["success_with_language_model"] <= 1.0
+    assert reports[-1]["privileged"] and reports[-1]["language_model_accuracy"] > 0.3
     assert report.complete
     assert list(module_cache.glob("guides/*/reliability.png"))
 
@@ -75,10 +75,10 @@ def test_the_exported_weights_are_those_of_a_plain_policy(tmp_path):
 def test_other_gates_and_prompts_of_the_agent_s_view_train(tmp_path, gate):
     options = {**TINY, "gate": gate, "prompts": "view" if gate == "information" else "privileged"}
     _, curve = run(tmp_path, {get_method("ulps"): options})
-    told = curve[0].telemetry["methods"]["ulps"]
-    assert told["privileged"] == (gate != "information")
+    reports = curve[0].telemetry["methods"]["ulps"]
+    assert reports["privileged"] == (gate != "information")
     if gate == "decay":  # depends on time alone: rollouts 1 and 2 of the 7 guided ones
-        assert told["h"] == pytest.approx((0 + 1 / 7) / 2, abs=0.001)
+        assert reports["h"] == pytest.approx((0 + 1 / 7) / 2, abs=0.001)
 
 
 def test_distillation_moves_the_policy_towards_certain_actions(tmp_path):
@@ -99,8 +99,8 @@ def test_a_task_without_planner_is_refused_when_the_job_is_made():
 
 def test_behaviour_cloning_starts_from_the_same_pairs(tmp_path):
     report, curve = run(tmp_path, {get_method("clone"): {"pairs": 300, "epochs": 5}})
-    told = [p.telemetry["methods"]["clone"] for p in curve if "clone" in p.telemetry["methods"]]
-    assert told[0]["accuracy"] > 0.3 and report.complete
+    reports = [p.telemetry["methods"]["clone"] for p in curve if "clone" in p.telemetry["methods"]]
+    assert reports[0]["accuracy"] > 0.3 and report.complete
 
 
 def test_a_pretrained_model_is_loaded_fitted_and_found_again(tmp_path):

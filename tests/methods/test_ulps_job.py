@@ -16,8 +16,8 @@ JOB = [
 def test_a_ulps_job_runs_to_its_claim_and_its_export_verifies(tmp_path):
     ran = rewardsmith(tmp_path, *JOB)
     assert ran.returncode == 0, ran.stderr
-    said = ran.stdout + ran.stderr
-    assert "small encoder fitted here" in said and "The labeller is a stand-in" in said
+    output = ran.stdout + ran.stderr
+    assert "small encoder fitted here" in output and "The labeller is a stand-in" in output
     assert "oracle-informed" in in_process(tmp_path, "show", "latest").stdout
     assert list((tmp_path / ".rewardsmith/artifacts").rglob("labels.jsonl"))
     exported = in_process(tmp_path, "export", "latest", "--best", "--out", "exported")

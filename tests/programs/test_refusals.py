@@ -127,10 +127,10 @@ SAID = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_refused_answer_gets_every_reason_and_a_remedy(name: str) -> None:
-    answer, said = SAID[name]
+    answer, reasons = SAID[name]
     with pytest.raises(UnreadableAnswer) as caught:
         FREE.read(answer)
-    for words in said:
+    for words in reasons:
         assert words in caught.value.reason
     assert "There is no Python program" not in caught.value.reason
     assert any(way in caught.value.reason for way in ("Write", "Call it", "Define"))

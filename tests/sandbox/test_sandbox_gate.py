@@ -70,8 +70,8 @@ def found(source: str) -> list[gate.Finding]:
     ],
 )
 def test_a_fault_is_found_on_its_line(source: str, line: int, words: str) -> None:
-    told = found(source)
-    assert any(f.line == line and words in f.message and f.remedy for f in told), told
+    reported = found(source)
+    assert any(f.line == line and words in f.message and f.remedy for f in reported), reported
 
 
 def test_a_local_list_is_not_shared_state() -> None:
@@ -119,14 +119,14 @@ def test_a_name_in_a_finding_cannot_end_its_line(name: str) -> None:
 
 def test_many_names_that_forge_lines_are_findings_of_the_line_they_are_on() -> None:
     names = [f"\n{k}\tforged\tforged" for k in range(2000)]
-    told = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
-    assert 1 <= len(told) <= findings.MAX_FINDINGS and {f.line for f in told} == {1}
+    reported = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
+    assert 1 <= len(reported) <= findings.MAX_FINDINGS and {f.line for f in reported} == {1}
 
 
 def test_findings_are_returned_up_to_the_message_limit() -> None:
     names = ["\U0001f600" * 400 + str(k) for k in range(40)]
-    told = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
-    assert 1 < len(told) <= findings.MAX_FINDINGS and all("known features" in f.remedy for f in told)
+    reported = gate_in_host(f"USES = {names!r}\n" + HEAD + "    return 1.0\n", ["reward"])
+    assert 1 < len(reported) <= findings.MAX_FINDINGS and all("known features" in f.remedy for f in reported)
 
 
 @pytest.mark.parametrize(

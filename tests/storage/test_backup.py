@@ -48,8 +48,8 @@ def recording_pg_dump(tmp_path, monkeypatch):
 )
 def test_the_password_is_passed_in_the_environment(recording_pg_dump, tmp_path, url, place):
     back_up(url, tmp_path / "out" / "copy.dump")
-    told = (tmp_path / "arguments").read_text()
-    assert f"--dbname={place}\n" in told and "s3cr" not in told and "*" not in told
+    recorded = (tmp_path / "arguments").read_text()
+    assert f"--dbname={place}\n" in recorded and "s3cr" not in recorded and "*" not in recorded
     assert "PGPASSWORD=s3cr@t\n" in (tmp_path / "environment").read_text()
     assert (tmp_path / "out" / "copy.dump").read_text() == "content\n"
 

@@ -78,7 +78,7 @@ def test_doctor_reports_who_can_read_the_folder(tmp_path):
 
     assert ".rewardsmith is private to its user" in disk()["text"] and not disk()["remedy"]
     (tmp_path / ".rewardsmith").chmod(0o2755)
-    told = disk()
-    assert told["verdict"] == "warn" and "other users can read" in told["text"]
-    assert told["remedy"] == f"chmod 700 {tmp_path}/.rewardsmith"
+    row_of_disk = disk()
+    assert row_of_disk["verdict"] == "warn" and "other users can read" in row_of_disk["text"]
+    assert row_of_disk["remedy"] == f"chmod 700 {tmp_path}/.rewardsmith"
     settings.cache_clear()

@@ -94,16 +94,16 @@ def play_randomly(task: Any, seed: int, steps: int = 60, envs: int = 3) -> list[
     batch, rng = task.batch(envs, "train"), np.random.default_rng(5)
     batch.reset(seed)
     rows, seen = task.schema.rows(envs), np.zeros((envs, task.observation_size), np.float32)
-    told = []
+    observed = []
     for _ in range(steps):
         batch.step(rng.integers(len(task.actions), size=envs))
         batch.state_rows(rows)
         batch.observe(seen)
         names = ("rewards", "terminated", "truncated", "success", "layout")
-        told.append({"rows": rows.copy(), "seen": seen.copy(), **{n: getattr(batch, n).copy() for n in names}})
+        observed.append({"rows": rows.copy(), "seen": seen.copy(), **{n: getattr(batch, n).copy() for n in names}})
         batch.restart(batch.terminated | batch.truncated)
     batch.close()
-    return told
+    return observed
 
 
 def plan_of(task: Any) -> tuple[int, list[int]]:
@@ -131,16 +131,16 @@ def test_rows_and_observations_have_the_sizes_that_are_stated(task):
     assert batch.observation_size == task.observation_size and batch.num_envs == 2
     assert 3 * task.view_cells <= task.observation_size
     batch.close()
-    for told in play_randomly(task, 0, 5):
-        assert told["rows"].dtype == task.schema.dtype and np.isfinite(told["rows"]).all()
-        assert np.isfinite(told["seen"]).all()
+    for observed in play_randomly(task, 0, 5):
+        assert observed["rows"].dtype == task.schema.dtype and np.isfinite(observed["rows"]).all()
+        assert np.isfinite(observed["seen"]).all()
 
 
 def test_values_lie_within_the_schema(task):
     fields = [f for f in task.schema if f.kind not in ("record", "list", "table", "text") and not f.uses]
-    for told in play_randomly(task, 1):
+    for observed in play_randomly(task, 1):
         for field in fields:
-            values = told["rows"][:, field.column]
+            values = observed["rows"][:, field.column]
             if field.kind == "choice":
                 assert ((values >= -1) & (values < len(field.values))).all()
             elif field.kind == "int" and field.low is not None:
@@ -164,10 +164,10 @@ def test_programs_read_the_rows_by_name(task):
 
 
 def test_no_step_ends_twice_and_success_ends_its_episode(task):
-    for told in play_randomly(task, 2):
-        assert not (told["terminated"] & told["truncated"]).any()
-        assert (told["terminated"] | told["truncated"])[told["success"]].all()
-        assert np.array_equal(told["rows"][:, task.schema.field("solved").column] > 0, told["success"])
+    for observed in play_randomly(task, 2):
+        assert not (observed["terminated"] & observed["truncated"]).any()
+        assert (observed["terminated"] | observed["truncated"])[observed["success"]].all()
+        assert np.array_equal(observed["rows"][:, task.schema.field("solved").column] > 0, observed["success"])
 
 
 def test_an_episode_ends_at_the_step_limit(task):
@@ -253,8 +253,8 @@ def test_transitions_with_one_key_have_the_same_description(task, view):
         batch.state_rows(rows[1])
         batch.observe(seen[1])
         key = int(describer.keys(rows[:1], action[None], rows[1:], seen[:1], seen[1:])[0, 0])
-        told = describer.words(rows[0, 0], int(action[0]), rows[1, 0], seen[0, 0], seen[1, 0], batch.tables)
-        assert words.setdefault(key, told) == told
+        observed = describer.words(rows[0, 0], int(action[0]), rows[1, 0], seen[0, 0], seen[1, 0], batch.tables)
+        assert words.setdefault(key, observed) == observed
         if batch.terminated[0] or batch.truncated[0]:
             break
     batch.close()
@@ -322,8 +322,8 @@ def test_enumerated_states_equal_those_of_the_environment(task):
         action = int(rng.integers(len(task.actions)))
         batch.step(np.array([action]))
         batch.state_rows(row)
-        told = graph.rows_after(np.array([node]))[0, action]
-        assert (told[compared] == row[0][compared]).all()
+        observed = graph.rows_after(np.array([node]))[0, action]
+        assert (observed[compared] == row[0][compared]).all()
         assert graph.over[node, action] == batch.terminated[0] and graph.won[node, action] == batch.success[0]
         if batch.terminated[0] or batch.truncated[0]:
             break
@@ -358,13 +358,13 @@ def test_equal_hashes_are_equal_starts_and_seeds_lead_to_them(task):
     assert len(hashes) == TINY["train"]
     rows = task.schema.rows(len(hashes), 1)
     batch, real = task.batch(1, "train"), task.real_batch(1, "train")
-    told = task.schema.rows(1)
+    observed = task.schema.rows(1)
     for layout in range(len(hashes)):
         batch.play(layout)
         batch.state_rows(rows[layout])
         real.play(layout)
-        real.state_rows(told)
-        assert (told == rows[layout]).all()
+        real.state_rows(observed)
+        assert (observed == rows[layout]).all()
     # Column 0 is the layout's number.
     for one in range(len(hashes)):
         for other in range(one):

@@ -134,8 +134,13 @@ def test_random_play_leaves_the_global_generators_alone():
 def test_names_are_shown_with_key_and_index_and_a_warning():
     shown = in_process(CASES / "dict_order", "tasks", "describe", "point_flat.yaml")
     assert shown.returncode == 0, shown.stderr
-    for told in ("(ax = observation[0])", "(gx = observation[2])", "(px = achieved_goal[0])", "(vy = desired_goal[1])"):
-        assert told in shown.stdout
+    for expected in (
+        "(ax = observation[0])",
+        "(gx = observation[2])",
+        "(px = achieved_goal[0])",
+        "(vy = desired_goal[1])",
+    ):
+        assert expected in shown.stdout
     assert "warning: PointReachFlat-v0 observes a flattened Dict" in shown.stderr
     assert "(observation, achieved_goal, desired_goal)" in shown.stderr
 

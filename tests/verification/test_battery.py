@@ -66,9 +66,9 @@ def test_battery_passes_if_another_solution_earns_most(small_task):
     body = "return -0.8 if action == TURN_LEFT else 0.0"
     task = small_task(DOORKEY)
     assert not run_battery(Problem(task, rewards.free(body), 0.99)).passed
-    told = {v.kind: v for v in run_checks(Problem(task, rewards.free(body), 0.99)).verdicts}
-    assert told["certificate"].details["verdict"] == "sound"
-    assert told["battery"].passed and "another solution" in told["battery"].message
+    by_kind = {v.kind: v for v in run_checks(Problem(task, rewards.free(body), 0.99)).verdicts}
+    assert by_kind["certificate"].details["verdict"] == "sound"
+    assert by_kind["battery"].passed and "another solution" in by_kind["battery"].message
     farm = run_checks(Problem(task, rewards.PICKUP_FARM, 0.99))
     assert [v.kind for v in farm.verdicts if not v.passed] == ["battery", "certificate"]
 

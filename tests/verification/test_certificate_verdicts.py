@@ -187,8 +187,8 @@ def test_a_program_that_reads_the_last_event_is_enumerated_with_it(small_task):
     farm = rewards.free("return 0.5 if prev.event == 'dropped' and state.event == 'picked_up' else 0.0")
     assert verdict(task, dull).verdict == "sound"
     assert verdict(task, farm).verdict == "unsound"
-    plain, told = (certify(Problem(task, r, 0.99), layouts=1).worst for r in (SPARSE, farm))
-    assert told.states > 2 * plain.states
+    plain, exploited = (certify(Problem(task, r, 0.99), layouts=1).worst for r in (SPARSE, farm))
+    assert exploited.states > 2 * plain.states
 
 
 def test_latches_and_caps_are_part_of_the_state(small_task):

@@ -111,26 +111,26 @@ def test_equal_layouts_of_an_own_environment_are_checked_once(monkeypatch):
 
 
 def test_design_says_what_an_own_environment_can_be_used_for(two_keys):
-    with pytest.raises(UsageError, match="not a CustomTask") as told:
+    with pytest.raises(UsageError, match="not a CustomTask") as reported:
         rewardsmith.design(two_keys[0])
-    assert "rewardsmith.check" in str(told.value.remedy)
+    assert "rewardsmith.check" in str(reported.value.remedy)
 
 
 def test_an_expected_duration_is_reported_once(monkeypatch):
-    now, told = [0.0], []
+    now, reported = [0.0], []
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with progress.announced(told.append):
+    with progress.announced(reported.append):
         progress.report("states listed", 0, 1000, bound=True, begins=True)
         for done in range(100, 1001, 100):
             now[0] += 1.0
             progress.report("states listed", done, 1000, bound=True)
-    assert told == ["states listed: 200 of at most 1,000 so far, at most 8 s to go"]
+    assert reported == ["states listed: 200 of at most 1,000 so far, at most 8 s to go"]
     progress.report("states listed", 1, 1000)  # no listener is registered
-    with progress.announced(told.append):
+    with progress.announced(reported.append):
         for done in range(10):
             now[0] += 0.1
             progress.report("layouts played", done, 10, begins=done == 0)
-    assert len(told) == 1  # too short to be reported
+    assert len(reported) == 1  # too short to be reported
 
 
 def test_progress_goes_to_stderr_and_changes_no_result(two_keys, capfd, monkeypatch):
@@ -141,10 +141,10 @@ def test_progress_goes_to_stderr_and_changes_no_result(two_keys, capfd, monkeypa
     assert capfd.readouterr().err == ""
     for name in ("PATIENCE", "_MEASURED", "_WORTH_TELLING"):
         monkeypatch.setattr(progress, name, 0.0)
-    told = check_reward(source(), task, layouts=1, limit=1500)
+    reported = check_reward(source(), task, layouts=1, limit=1500)
     out, err = capfd.readouterr()
     assert "to go" in err and out == ""
     timed = ("cost",)
-    assert [v for v in told.checked.verdicts if v.kind not in timed] == [
+    assert [v for v in reported.checked.verdicts if v.kind not in timed] == [
         v for v in silent.checked.verdicts if v.kind not in timed
     ]

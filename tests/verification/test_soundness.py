@@ -92,8 +92,12 @@ def test_a_verdict_that_an_older_version_stored_is_shown_with_its_bound():
         "layouts": [layout(0, margin=0.5)],
     }
     assert text.verdict_word("certificate", True, old) == "sound on 1 of 3 layouts, up to 98.3 % unsound possible"
-    said = text.verdict_message("certificate", old["message"], old)
-    assert said.startswith(old["message"]) and "At most 98.3 %" in said and "0.5, on layout 0" in said
+    shown_message = text.verdict_message("certificate", old["message"], old)
+    assert (
+        shown_message.startswith(old["message"])
+        and "At most 98.3 %" in shown_message
+        and "0.5, on layout 0" in shown_message
+    )
     new = with_soundness(old)
     assert new["unsound_rate_below"] == pytest.approx(0.983, abs=1e-3)
     assert (new["smallest_margin"], new["layouts_asked"], new["layouts_looked_at"]) == (0.5, 3, 1)

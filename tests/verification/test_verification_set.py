@@ -65,11 +65,11 @@ def test_computed_labels_agree_with_the_certificate(small_task, reward):
 
 def test_each_label_is_given_to_a_reward_of_its_kind():
     world = exact.enumerate_world(exact.Grid("MiniGrid-LavaGapS5-v0", 0), 10_000)
-    said = {
+    source_of_label = {
         "sound": "def reward(p, a, s, m):\n    return float(s.solved)\n",
         "unsound": "def reward(p, a, s, m):\n    return 0.5 if s.event == 'turned' else 0.0\n",
         "crash": "def reward(p, a, s, m):\n    return s.progress\n",
         "depends on time": "def reward(p, a, s, m):\n    return 0.004\n",
     }
-    for label, source in said.items():
+    for label, source in source_of_label.items():
         assert exact.label(world, source, 0.99, 10_000) == label

@@ -68,8 +68,8 @@ def test_progress_is_the_same_under_other_names():
     facts, plan = task.interface().facts, task.plan(0)
     assert plan is not None
     names = {word: f"w{i}" for i, word in enumerate((*KINDS, *COLORS))}
-    told = rename(facts, names)
-    told["goal"] = told.pop(names["goal"])  # the section of that name, not the kind
+    other_facts = rename(facts, names)
+    other_facts["goal"] = other_facts.pop(names["goal"])  # the section of that name, not the kind
     batch = task.batch(1, "train")
     batch.play(plan.layout)
     row, met = np.zeros((1, task.schema.width), np.int32), []
@@ -79,7 +79,7 @@ def test_progress_is_the_same_under_other_names():
         state = read_row(row[0], batch.tables, task.schema)
         renamed = rename({"objects": state["objects"]}, names) | {"solved": state["solved"]}
         met.append(progress(facts, state))
-        assert met[-1] == progress(told, renamed)
+        assert met[-1] == progress(other_facts, renamed)
     assert met[0] == 0 and met[-1] == 3 and met == sorted(met)
 
 
