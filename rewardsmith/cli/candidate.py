@@ -37,10 +37,10 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     _checks(verdicts)
     _trials(connection, trials)
     _components(trials)
-    if line := _flooding(verdicts, trials):
+    if line := _shaping_ratio(verdicts, trials):
         screen.out.print(line, markup=False)
-    if told := _learner(trials):
-        screen.out.print(told, markup=False)
+    if described := _learner(trials):
+        screen.out.print(described, markup=False)
     if analysis:
         for label, evidence in analysis["labels"].items():
             screen.labelled("diagnosis: ", f"{label} - {evidence}")
@@ -73,8 +73,8 @@ def _head(c: Candidate) -> None:
         for ch in c.reward.get("channels", [])
     ]
     screen.labelled("reward: ", " + ".join(channels))
-    if told := text.adjustment_words(c.adjustment):
-        screen.labelled("settings: ", told)
+    if described := text.adjustment_words(c.adjustment):
+        screen.labelled("settings: ", described)
 
 
 def _code(connection: Any, c: Candidate) -> None:
@@ -95,14 +95,14 @@ def _checks(verdicts: list[Any]) -> None:
     shown = screen.table(None, [("check", "left"), ("", "left"), ("finding", "left")])
     shown.columns[1].max_width = screen.VERDICT_WIDTH
     for v in verdicts:
-        shown.add_row(v["kind"], *_said(v))
+        shown.add_row(v["kind"], *_outcome(v))
     screen.out.print(shown, "")
     certificate = next((v["details"] for v in verdicts if v["kind"] == "certificate" and v["details"]), None)
     if certificate and (line := _predicted(certificate)):
         screen.out.print(line, markup=False)
 
 
-def _said(verdict: Mapping[str, Any]) -> tuple[str, str]:
+def _outcome(verdict: Mapping[str, Any]) -> tuple[str, str]:
     """Return a check's outcome in a word, and its message."""
     kind, details = verdict["kind"], verdict["details"]
     return text.verdict_word(kind, verdict["passed"], details), text.verdict_message(kind, verdict["message"], details)
@@ -121,7 +121,7 @@ def _predicted(certificate: Any) -> str | None:
     )
 
 
-def _flooding(verdicts: list[Any], trials: list[Trial]) -> str | None:
+def _shaping_ratio(verdicts: list[Any], trials: list[Trial]) -> str | None:
     """Return the shaping-to-task reward ratio, predicted by the battery and measured in training."""
     parts = []
     battery = next((v["details"] for v in verdicts if v["kind"] == "battery"), None) or {}
@@ -129,23 +129,25 @@ def _flooding(verdicts: list[Any], trials: list[Trial]) -> str | None:
         meter = battery["flooding"]
         most = max(meter["guidance"], meter["farmed"])
         parts.append(f"predicted up to {_multiple(most, meter['success_pay'], 'the success reward')}")
-    telemetry = _told(trials)
+    telemetry = _telemetry_of(trials)
     if (guidance := telemetry.guidance_per_episode) is not None:
         pay = telemetry.success_pay
-        told = f"{guidance:.3g}, without a success" if pay is None else _multiple(guidance, pay, "the success reward")
-        parts.append(f"measured late in training {told}")
+        described = (
+            f"{guidance:.3g}, without a success" if pay is None else _multiple(guidance, pay, "the success reward")
+        )
+        parts.append(f"measured late in training {described}")
     return f"shaping per episode: {'; '.join(parts)}" if parts else None
 
 
-def _told(trials: list[Trial]) -> Telemetry:
+def _telemetry_of(trials: list[Trial]) -> Telemetry:
     """Return the telemetry of the first trial that has any."""
     return Telemetry.from_json(next((t.telemetry for t in trials if t.telemetry), None))
 
 
 def _learner(trials: list[Trial]) -> str | None:
     """Return the learner's line: gradient shares, entropy and returns late in training."""
-    told = text.learning_words(_told(trials).learning)
-    return f"learner, late in training: {told}" if told else None
+    described = text.learning_words(_telemetry_of(trials).learning)
+    return f"learner, late in training: {described}" if described else None
 
 
 def _multiple(guidance: float, pay: float, of: str) -> str:
@@ -179,7 +181,7 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
 
 
 def _components(trials: list[Trial]) -> None:
-    telemetry = _told(trials)
+    telemetry = _telemetry_of(trials)
     if not telemetry:
         return
     _channels(telemetry)
@@ -217,6 +219,6 @@ def _channels(telemetry: Telemetry) -> None:
     if "episodes" in telemetry.told:
         ended = f"means over the {telemetry.episodes:,} training episodes since the previous point of the curve"
         screen.out.print(ended, markup=False)
-    for method, told in telemetry.methods.items():
-        parts = [f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in told.items()]
+    for method, counters in telemetry.methods.items():
+        parts = [f"{name} {v:.4g}" if isinstance(v, float) else f"{name} {v}" for name, v in counters.items()]
         screen.labelled(f"{method}: ", ", ".join(parts))

@@ -204,8 +204,8 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
                 screen.labelled("  rejected: ", c.cause_of_death)
             elif error:
                 screen.labelled("  not completed: ", error.split("\n")[0])
-            if told := text.adjustment_words(c.adjustment):
-                screen.labelled("  settings: ", told)
+            if adjusted := text.adjustment_words(c.adjustment):
+                screen.labelled("  settings: ", adjusted)
             for objection in _trained_anyway(connection, c):
                 screen.labelled("  trained despite ", objection)
             found = reads.fetch(connection, "analyses", candidate_id=c.id)

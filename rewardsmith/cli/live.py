@@ -49,7 +49,7 @@ def _watch_live(database: Engine, job_id: str, running: Callable[[], bool]) -> O
 def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> Overview:
     from rewardsmith.reporting.watching import WatchedJob
 
-    told: dict[str, str] = {}
+    printed: dict[str, str] = {}
     phase, spoke = "", time.monotonic()
     job = WatchedJob(database, job_id)
     while True:
@@ -61,8 +61,8 @@ def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> 
             news.append(phase)
         for row in view.rows:
             line = plain_line(row)
-            if told.get(row.candidate) != line:
-                told[row.candidate] = line
+            if printed.get(row.candidate) != line:
+                printed[row.candidate] = line
                 news.append(line + _pace(row))
         if not news and time.monotonic() - spoke >= _SILENCE:
             news.append(f"still running: {view.costs['env_steps'] or 0:,} environment steps so far")

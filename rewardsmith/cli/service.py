@@ -138,7 +138,7 @@ def _become(module: str, *arguments: str) -> None:
 def top(
     every: Annotated[float, typer.Option(min=0.0, help="Seconds between two updates; 0 prints once.")] = 0.0,
     form: Annotated[
-        str, typer.Option("--format", help="table, json or csv; the latter two contain only the queues.")
+        str, typer.Option("--format", help="table, json or csv; json and csv contain only the queues.")
     ] = "table",
 ) -> None:
     """Show queues, workers, rates and recent events."""

@@ -51,8 +51,8 @@ def _settings(job: Job, candidate: Candidate) -> list[str]:
     """Return the lines on the weights of its channels and on the changes of its second training."""
     weights = [f"{c['name']} {c['weight']:g}" for c in candidate.reward.get("channels", [])]
     lines = [f"- weights of channels: {in_markdown(', '.join(weights))}"] if weights else []
-    if told := text.adjustment_words(candidate.adjustment):
-        lines.append(f"- settings: {in_markdown(told)}")
+    if adjusted := text.adjustment_words(candidate.adjustment):
+        lines.append(f"- settings: {in_markdown(adjusted)}")
     if changed := text.settings_words(candidate.training_changes, job.spec["training"]):
         lines.append(f"- trained with {in_markdown(changed)}, as was the environment's own reward in the scores above")
     return lines

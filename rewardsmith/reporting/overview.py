@@ -91,14 +91,14 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
 def _steps(trials: list[Trial], purpose: str, items: list[Item]) -> StepCounts:
     purposes = ("search", "retrain") if purpose == "search" else (purpose,)
     mine = [t for t in trials if t.purpose in purposes]
-    told = [Telemetry.from_json(t.telemetry) for t in mine]
+    telemetries = [Telemetry.from_json(t.telemetry) for t in mine]
     played: Counter[str] = Counter()
     if purpose == "search":
         checks = [i for i in items if i.key.kind in ("check", "recheck")]
         played["check"] = sum((i.result or {}).get("played", 0) for i in checks)
-    for counts in (each.played for each in told):
+    for counts in (each.played for each in telemetries):
         played.update({name: count for name, count in counts.items() if name != "check"})
-    least = sum(each.played_least for each in told)
+    least = sum(each.played_least for each in telemetries)
     return StepCounts(sum(t.steps for t in mine), dict(+played), least)
 
 

@@ -53,27 +53,27 @@ def channel_curves(curves: Sequence[Sequence[Mapping[str, Any]]], path: Path, ti
     Points of fewer than 10 episodes are hollow: the first episodes to end are short, and often successes. Raises
     UsageError if no episode has ended yet.
     """
-    told: dict[str, dict[int, list[float]]] = {}
+    paid: dict[str, dict[int, list[float]]] = {}
     ended: dict[int, int] = {}
     for point in (p for curve in curves for p in curve):
         kept = at_point(point)
         ended[point["steps"]] = ended.get(point["steps"], 0) + kept.episodes
         for name, channel in kept.channels.items():
-            told.setdefault(name, {}).setdefault(point["steps"], []).append(channel.mean_per_episode)
-    if not told:
+            paid.setdefault(name, {}).setdefault(point["steps"], []).append(channel.mean_per_episode)
+    if not paid:
         raise UsageError(
             "No training episode has ended yet.", "Wait until one has; `rewardsmith show` lists the trials."
         )
     plt = _pyplot()
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
-    for name, points in told.items():
+    for name, points in paid.items():
         steps = sorted(points)
         values = [float(np.mean(points[s])) for s in steps]
         (line,) = axes.plot(steps, values, linewidth=2, label=_label(name))
         for fill, wanted in ((line.get_color(), False), ("white", True)):
             mine = [(s, v) for s, v in zip(steps, values, strict=True) if (ended[s] < _FEW) == wanted]
             axes.plot(*zip(*mine, strict=True) if mine else ((), ()), "o", color=line.get_color(), markerfacecolor=fill)
-    few = any(ended[s] < _FEW for points in told.values() for s in points)
+    few = any(ended[s] < _FEW for points in paid.values() for s in points)
     axes.set_ylabel("per training episode" + (f"\n(hollow: under {_FEW} ended)" if few else ""))
     _finish(plt, figure, axes, path, title, outside=True)
 

@@ -119,15 +119,15 @@ def read_claim(connection: Readable, job: Job) -> Claim | None:
     baseline = read_arm(connection, f"{job.id}-sparse", changes)
     if best is None or baseline is None:
         return None
-    said = job.claim if _is_of(job.claim, best, baseline) else _summarise(best, baseline)
-    if said is None:
+    summary = job.claim if _is_of(job.claim, best, baseline) else _summarise(best, baseline)
+    if summary is None:
         return None
     return Claim(
-        _described(best, said["designed"]),
-        _described(baseline, said["sparse"]),
-        said["verdict"],
-        said["improvement"],
-        said["preliminary"],
+        _described(best, summary["designed"]),
+        _described(baseline, summary["sparse"]),
+        summary["verdict"],
+        summary["improvement"],
+        summary["preliminary"],
         settings_words(changes, job.spec["training"]),
     )
 
@@ -153,9 +153,9 @@ def described_alone(arm: Arm) -> Arm:
     return _described(arm, statistics.describe(arm.success))
 
 
-def _described(arm: Arm, said: Mapping[str, Any]) -> Arm:
-    low, high = said["interval"] or (-math.inf, math.inf)
-    return replace(arm, mean=said["mean"], interval=(low, high))
+def _described(arm: Arm, summary: Mapping[str, Any]) -> Arm:
+    low, high = summary["interval"] or (-math.inf, math.inf)
+    return replace(arm, mean=summary["mean"], interval=(low, high))
 
 
 def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any] = MappingProxyType({})) -> Arm | None:

@@ -119,8 +119,8 @@ def _channel(values: dict[str, Any]) -> str:
     from rewardsmith.programs.composition import Channel
 
     default = Channel(name="")
-    told = {k: v for k, v in values.items() if v != getattr(default, k)}
-    return f"Channel({', '.join(f'{k}={v!r}' for k, v in told.items())})"
+    given = {k: v for k, v in values.items() if v != getattr(default, k)}
+    return f"Channel({', '.join(f'{k}={v!r}' for k, v in given.items())})"
 
 
 def _lean(value: Any) -> Any:

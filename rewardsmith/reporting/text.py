@@ -28,10 +28,10 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
 def recipe_words(spec: Mapping[str, Any]) -> str:
     """Return a job's methods with their settings, as "calm with count (calm.beta=0.3, weight of count 0.02)"."""
     combined = spec.get("combine") or []
-    said = str(spec["method"]) + (f" with {', '.join(combined)}" if combined else "")
+    methods = str(spec["method"]) + (f" with {', '.join(combined)}" if combined else "")
     parts = [f"{m}.{k}={v}" for m, values in (spec.get("options") or {}).items() for k, v in values.items()]
     parts += [f"weight of {name} {value:g}" for name, value in (spec.get("weights") or {}).items()]
-    return said + (f" ({', '.join(parts)})" if parts else "")
+    return methods + (f" ({', '.join(parts)})" if parts else "")
 
 
 def verdict_word(kind: str, passed: bool, details: Mapping[str, Any] | None) -> str:

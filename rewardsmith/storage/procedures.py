@@ -128,11 +128,11 @@ def _explained() -> Iterator[None]:
         yield
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
-        told = getattr(error.orig, "diag", None)
-        if state == _RAISED and told is not None:
-            raise UsageError(told.message_primary, told.message_hint or "See docs/service.md.") from error
+        diagnostics = getattr(error.orig, "diag", None)
+        if state == _RAISED and diagnostics is not None:
+            raise UsageError(diagnostics.message_primary, diagnostics.message_hint or "See docs/service.md.") from error
         if state.startswith("22"):  # data exception, such as a number out of range
-            reason = told.message_primary if told else error
+            reason = diagnostics.message_primary if diagnostics else error
             raise UsageError(f"The database refuses a value: {reason}.", "Correct that setting of the job.") from error
         if state == _FORBIDDEN:
             raise StorageError(

@@ -60,11 +60,11 @@ class Reader:
         if query.prefix is not None:
             conditions.append(f"substr({query.prefix[0]}, 1, ?) = ?")
             values += [len(query.prefix[1]), query.prefix[1]]
-        said = f"SELECT {', '.join(query.columns) or '*'} FROM {query.table}"
+        statement = f"SELECT {', '.join(query.columns) or '*'} FROM {query.table}"
         if conditions:
-            said += f" WHERE {' AND '.join(conditions)}"
+            statement += f" WHERE {' AND '.join(conditions)}"
         if query.order:
-            said += " ORDER BY " + ", ".join(f"{c[1:]} DESC" if c.startswith("-") else c for c in query.order)
+            statement += " ORDER BY " + ", ".join(f"{c[1:]} DESC" if c.startswith("-") else c for c in query.order)
         if query.limit is not None:
-            said += f" LIMIT {int(query.limit)}"
-        return [dict(row) for row in self._connection.execute(said, values)]
+            statement += f" LIMIT {int(query.limit)}"
+        return [dict(row) for row in self._connection.execute(statement, values)]
