@@ -143,15 +143,16 @@ def blocks(text: str, docstring: bool = False) -> Iterator[Text]:
         indented = row[:1].isspace()
         code = docstring and (bool(_COMMAND.match(row)) or (indented and not nested and (empty or code)))
         heading, cells = row.startswith("#"), row.lstrip().startswith("|")
-        starts = bool(_ITEM.match(row)) or heading or (docstring and bool(_SECTION.match(row) or _ENTRY.match(row)))
-        if kept and (not row.strip() or starts or cells or code):
+        section = docstring and bool(_SECTION.match(row))
+        starts = bool(_ITEM.match(row)) or heading or (docstring and bool(_ENTRY.match(row)))
+        if kept and (not row.strip() or starts or cells or code or section):
             yield Text("", begun, " ".join(kept))
             kept = []
         if row.strip() and not indented:
             nested = bool(_SECTION.match(row) or _ITEM.match(row) or _ENTRY.match(row))
         if cells:
             yield from (Text("", number, cell) for cell in row.strip().strip("|").split("|"))
-        elif row.strip() and not code:
+        elif row.strip() and not code and not section:
             begun = begun if kept else number
             kept.append(_ITEM.sub("", row, count=1).strip("# \t") if starts else row.strip())
             if heading:

@@ -164,6 +164,7 @@ def test_a_long_sentence_is_found_in_any_part_of_a_docstring(count, docstring):
     "docstring",
     [
         "Summary.\n\nArgs:\n" + "    name: a value.\n" * 20,
+        "Summary.\n\nReturns:\n    " + "word " * 40,
         "Summary.\n\nAttributes:\n" + "    low, high: a value in [0, 1]\n" * 20,
         f"Summary.\n\n    {LONG}\n    {LONG}\n\nEnd.",
         "| operation | raises |\n|---|---|\n" + "| `get` | never, for any reason |\n" * 20,
