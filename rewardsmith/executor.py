@@ -1,4 +1,4 @@
-"""The local executor of a job, as the process that started it sees it."""
+"""Starts, watches and ends the local executor of a job."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 from rewardsmith.plaintext import one_line
 
 _PATIENCE = 3.0  # seconds that an executor has to end its trials
-_LAST_WORDS = 15.0  # seconds for what an ended executor said last to arrive
-_KEPT = 20  # lines of what it says last
+_LAST_WORDS = 15.0  # seconds to wait for the last output of an executor that has ended
+_KEPT = 20  # last lines of output to keep
 
 
 class Executor:
-    """`python -P -m workers.local JOB` in a process group of its own; what it says goes to the job's log."""
+    """The process `python -P -m workers.local JOB`, in a process group of its own. Its output goes to the job's log."""
 
     def __init__(self, context: Context, job_id: str, slots: int | None) -> None:
         chosen = context.settings
@@ -46,7 +46,7 @@ class Executor:
         self._reader.start()
 
     def _read(self, output: BinaryIO) -> None:
-        # Through this process, because on a full disk the log says nothing.
+        # The output passes through this process, because on a full disk the log stays empty.
         with contextlib.ExitStack() as stack:
             log: BinaryIO | None = None
             with contextlib.suppress(OSError):
@@ -60,32 +60,32 @@ class Executor:
 
     @property
     def pid(self) -> int:
-        """Of the process; names of owners of its work items begin with it."""
+        """The id of the process, with which the owner names of its work items begin."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process has not ended yet."""
         return self._process.poll() is None
 
     @property
     def failure(self) -> tuple[str, str] | None:
-        """Cause and remedy of an end before the job's, or None if it went well or still runs."""
+        """Cause and remedy if the process failed; None if it succeeded or still runs."""
         if not self._process.returncode:
             return None
         self._reader.join(_LAST_WORDS)
         marked = [k for k, line in enumerate(self._said) if line.startswith("error: ")]
         if not marked:
-            return f"The executor ended early (exit code {self._process.returncode}).", ""
+            return f"The executor ended before the job (exit code {self._process.returncode}).", ""
         cause, remedy = [*list(self._said)[marked[-1] :], ""][:2]
         return cause.removeprefix("error: "), remedy
 
     def wait(self) -> None:
-        """Until it ends by itself."""
+        """Wait until the process ends by itself."""
         self._process.wait()
 
     def end(self) -> None:
-        """Let it stop its trials, which go on later from their checkpoints; kill it if it takes long."""
+        """Ask the process to stop its trials, which continue later from their checkpoints; kill it after 3 seconds."""
         if self.running:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -95,15 +95,15 @@ class Executor:
                 self._process.wait()
 
     def kill(self) -> None:
-        """End it and all that it started at once; safe to call from a signal's handler."""
+        """Kill the process and all its descendants. Safe to call from a signal handler."""
         started = _descendants(self._process.pid)
-        for pid in (self._process.pid, *started):  # first who would replace the others
+        for pid in (self._process.pid, *started):  # parents first: they would replace children that have ended
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> list[int]:
-    """Children of a process, theirs, and so on; each process's before those of its children."""
+    """Return all descendants of a process, parents before their children."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -1,4 +1,4 @@
-"""Results as HTML for a notebook. Programs, models and other users wrote much of it: all text is escaped."""
+"""Results as HTML for notebooks. All text is escaped, because programs, models and other users wrote much of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 400  # characters of a cell
 
 
 def facts(title: str, pairs: Mapping[str, Any]) -> str:
-    """A heading, and below it a list of names and values; a value of None is left out."""
+    """Return a heading with a table of names and values. Values of None are left out."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{_text(name)}</th><td style='text-align:left'>{_cell(value)}</td></tr>"
         for name, value in pairs.items()
@@ -22,7 +22,7 @@ def facts(title: str, pairs: Mapping[str, Any]) -> str:
 
 
 def table(title: str, records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """A table of some columns of `records`; empty where there are none."""
+    """Return a heading with a table of the named columns of `records`; "" if there are no records."""
     if not records:
         return ""
     head = "".join(f"<th style='text-align:left'>{_text(name.replace('_', ' '))}</th>" for name in columns)
@@ -34,7 +34,7 @@ def table(title: str, records: Sequence[Mapping[str, Any]], columns: Sequence[st
 
 
 def program(title: str, source: str | None) -> str:
-    """A program's text in a block that a click opens; empty where there is none."""
+    """Return a program's text in a block that opens on a click; "" if there is no program."""
     if not source:
         return ""
     return f"<details><summary>{_text(title)}</summary><pre>{_text(source)}</pre></details>"
@@ -54,5 +54,5 @@ def _cell(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    # Invisible and bidirectional characters could still reorder what an escaped text seems to say.
+    # Escaping alone leaves invisible and bidirectional characters, which can change the text as it is displayed.
     return escape(plain(text), quote=True)

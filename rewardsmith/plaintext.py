@@ -1,6 +1,6 @@
-"""Text of programs, models and other users, made safe to show: on a terminal, in a report, a prompt or a log.
+"""Makes text of programs, models and other users safe to show on a terminal, in a report, a prompt or a log.
 
-Only what is shown passes through here. What is stored or exported keeps its bytes.
+Only text that is shown passes through these functions. Stored and exported text keeps its bytes.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _UNSEEN = re.compile(
 )
 _BREAK = re.compile(f"[{_BREAKS}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# An underscore between letters or digits is no emphasis.
+# An underscore between letters or digits does not mark emphasis.
 _SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[~$|]|(?<![^\W_])_+|_+(?![^\W_])")
 _BEGINS_FORMULA = ("=", "+", "-", "@")
 
 
 def plain(text: str) -> str:
-    """`text` without control characters, bidirectional marks and invisible characters; "\\n" and tabs stay.
+    """Return `text` without control characters, bidirectional marks and invisible characters.
 
-    A carriage return becomes "\\n", as Python reads it. Other line breaks become a space, and half of a surrogate
-    pair becomes U+FFFD, because no encoding can write it.
+    "\\n" and tabs are kept. A carriage return becomes "\\n", as in Python. Other line breaks become a space. Half of a
+    surrogate pair becomes U+FFFD, because no encoding can write it.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -38,30 +38,30 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`plain` text in which line breaks and tabs are spaces, for where a second line would pass for another entry."""
+    """Return `plain` text with spaces for line breaks and tabs, so that no line can look like a separate entry."""
     return plain(text).replace("\n", " ").replace("\t", " ")
 
 
 def indented(text: str, by: int = 2) -> str:
-    """`plain` text whose lines after the first are indented, so that none passes for an entry of its own."""
+    """Return `plain` text with all lines but the first indented, so that no line can look like a separate entry."""
     return plain(text).rstrip("\n").replace("\n", "\n" + by * " ")
 
 
 def in_markdown(text: str) -> str:
-    """`one_line` text that Markdown shows as it stands: no emphasis, link, image, code, formula or HTML."""
+    """Return `one_line` text escaped for Markdown: without emphasis, link, image, code, formula or HTML."""
     escaped = _SPECIAL_IN_MARKDOWN.sub(lambda found: "".join(f"\\{c}" for c in found[0]), one_line(text))
     return escaped.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def in_docstring(text: str) -> str:
-    """`one_line` text for within a triple-quoted string: it cannot end the string or begin an escape."""
+    """Return `one_line` text for a triple-quoted string: it cannot end the string or begin an escape sequence."""
     return one_line(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def in_csv(value: object) -> object:
-    """A cell of a CSV file: numbers as they are, text in one line and never a formula.
+    """Return the cell of a CSV file: a number unchanged, text on one line and never a formula.
 
-    A spreadsheet computes text that begins with = + - or @; an apostrophe in front keeps it text.
+    A spreadsheet evaluates text that begins with = + - or @. An apostrophe before it prevents this.
     """
     if value is None or isinstance(value, int | float):
         return value

@@ -1,7 +1,7 @@
-"""Python text of others as a syntax tree: read, never run.
+"""Parses Python programs of other people to syntax trees, without running them.
 
-Everything in this process that parses Python does so here, one text at a time. CPython 3.11 counts the depth of a tree
-that it builds in one place for all threads: where two threads build trees at once, either can end in `SystemError: AST
+All parsing in this process happens here, one text at a time: CPython 3.11 counts the depth of a syntax tree in one
+variable for all threads. If two threads build trees at the same time, either can fail with `SystemError: AST
 constructor recursion depth mismatch`.
 """
 
@@ -12,15 +12,19 @@ import threading
 import warnings
 
 MAX_CHARACTERS = 100_000
-"""Length up to which a text is parsed: as much as the sandbox takes of a program."""
+"""Largest length of a text that is parsed; the sandbox has the same limit."""
 
 _ONE_AT_A_TIME = threading.Lock()
 
 
 class NotPython(Exception):
-    """The text has no syntax tree. reason: why, without an article or full stop. line: from 1; None where unknown.
+    """The text cannot be parsed.
 
-    in_syntax: whether the text breaks the grammar, rather than a limit. shown: the line's text, shortened.
+    Attributes:
+        reason: The reason, without a full stop.
+        line: Line of the error, from 1; None if unknown.
+        shown: Text of that line, shortened.
+        in_syntax: Whether the text violates the grammar, rather than a limit.
     """
 
     def __init__(self, reason: str, line: int | None = None, shown: str = "", *, in_syntax: bool = False) -> None:
@@ -32,14 +36,14 @@ class NotPython(Exception):
 
 
 def parse_module(source: str, most: int = MAX_CHARACTERS) -> ast.Module:
-    """The tree of a program. Raises NotPython for whatever the parser does not take, and above `most` characters."""
+    """Return the syntax tree of a program. Raises NotPython if it is invalid or has more than `most` characters."""
     tree = _parse(source, "exec", most)
     assert isinstance(tree, ast.Module)
     return tree
 
 
 def parse_expression(text: str) -> ast.expr:
-    """The tree of one expression. Raises NotPython like `parse_module`."""
+    """Return the syntax tree of one expression. Raises NotPython if it is invalid."""
     tree = _parse(text, "eval", MAX_CHARACTERS)
     assert isinstance(tree, ast.Expression)
     return tree.body
@@ -49,9 +53,9 @@ def _parse(text: str, mode: str, most: int) -> ast.AST:
     if len(text) > most:
         raise NotPython(f"it is longer than {most:,} characters")
     try:
-        # Filters of warnings belong to the process, too, and so are changed under the lock.
+        # The warning filters belong to the whole process, so they are changed under the lock.
         with _ONE_AT_A_TIME, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in a string is no reason to write to stderr
+            warnings.simplefilter("ignore")  # otherwise an invalid escape in a string prints a warning to stderr
             return ast.parse(text, mode=mode)
     except SyntaxError as error:
         shown = (error.text or "").strip()[:80]
@@ -59,4 +63,4 @@ def _parse(text: str, mode: str, most: int) -> ast.AST:
     except (RecursionError, MemoryError):
         raise NotPython("it nests expressions too deeply") from None
     except ValueError as error:  # NULs, lone surrogates
-        raise NotPython(f"it is no valid Python text: {error}") from None
+        raise NotPython(f"it is not valid Python text: {error}") from None

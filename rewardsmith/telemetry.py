@@ -1,7 +1,7 @@
-"""What a trial tells of itself: the one definition of the keys that training writes and everybody else reads.
+"""The telemetry of a trial: the definition of the keys that training writes and all other parts read.
 
-A record is stored as JSON whose keys are its fields' names (`trials.telemetry`, `curve_points.components`). Rows of
-older versions lack newer keys: they read as the fields' defaults, and `as_json` leaves out again what was left out.
+A record is stored as JSON whose keys are the names of its fields (`trials.telemetry`, `curve_points.components`). Keys
+that a row of an older version lacks are read as the fields' defaults, and `as_json` leaves them out again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A record of which any field may be untold. told: the fields that are, in the order they were written."""
+    """A record in which any field may be absent.
+
+    Attributes:
+        told: Names of the fields that are present, in the order in which they were written.
+    """
 
     told: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
@@ -22,41 +26,45 @@ class Told:
 
     @classmethod
     def telling(cls, **values: Any) -> Self:
-        """A record of these fields alone. Raises TypeError for a name that is no field."""
+        """Create a record with only these fields present. Raises TypeError for an unknown name."""
         return cls(**values, told=tuple(values))
 
     def telling_more(self, **values: Any) -> Self:
-        """This record with other values of these fields. Raises TypeError for a name that is no field."""
+        """Return a copy with these fields set. Raises TypeError for an unknown name."""
         more = tuple(name for name in values if name not in self.told)
         return replace(self, **values, told=(*self.told, *more))
 
     def telling_less(self, *names: str) -> Self:
-        """This record without these fields."""
+        """Return a copy in which these fields are absent."""
         return self.telling(**{name: getattr(self, name) for name in self.told if name not in names})
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any] | None) -> Self:
-        """The record of stored JSON, None for none at all; keys of other versions are passed over."""
+        """Read a record from stored JSON. Unknown keys are ignored; None gives a record without any field."""
         known = {f.name for f in fields(cls)} - {"told"}
         return cls.telling(**{name: cls._read(name, v) for name, v in (values or {}).items() if name in known})
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
-        """The value of a field whose JSON is `value`."""
+        """Convert the JSON value of a field to its type."""
         return value
 
     def as_json(self, only: Iterable[str] | None = None) -> dict[str, Any]:
-        """Plain data of what is told, or of those of the fields `only` that are."""
+        """Return the present fields as data for JSON; with `only`, those of them that it names."""
         names = self.told if only is None else [name for name in only if name in self.told]
         return {name: _plain(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelPay(Told):
-    """What a channel paid, weighed, per training episode; None where no episode succeeded or nothing varies.
+    """Weighted rewards of a channel over the training episodes.
 
-    magnitude_per_episode: of the sizes of its steps. share: of the magnitudes of all channels, 0 to 1. correlation:
-    Pearson's, of its sum over an episode with success.
+    Attributes:
+        mean_per_episode: Mean return of the channel per episode.
+        magnitude_per_episode: Mean sum of absolute rewards per episode.
+        mean_per_success: Mean return of the channel over successful episodes; None if no episode succeeded.
+        share: Fraction of the magnitudes of all channels, 0 to 1; None if they are zero.
+        correlation: Pearson correlation between the channel's return and success; None if either is constant.
     """
 
     mean_per_episode: float = 0.0
@@ -68,7 +76,14 @@ class ChannelPay(Told):
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentValues(Told):
-    """A component of the program over all steps. fires: the share of steps on which it was not 0."""
+    """Statistics of one component of the program over all training steps.
+
+    Attributes:
+        mean: Mean value.
+        min: Smallest value.
+        max: Largest value.
+        fires: Fraction of the steps on which it was not 0.
+    """
 
     mean: float = 0.0
     min: float = 0.0
@@ -78,9 +93,9 @@ class ComponentValues(Told):
 
 @dataclass(frozen=True, kw_only=True)
 class Learning(Told):
-    """What moved the policy (training.gradients says how it is measured).
+    """Measurements of what changed the policy; training.gradients defines them.
 
-    The last five are untold of policies with memory; the shares are None where nothing is shared.
+    The last five fields are absent for policies with memory. A share is None if its denominator is zero.
     """
 
     entropy_coefficient: float = 0.0
@@ -96,7 +111,7 @@ class Learning(Told):
 
 @dataclass(frozen=True, kw_only=True)
 class FailedEpisodes(Told):
-    """What the final policy did in the episodes, of those watched, that did not succeed (training.episodes)."""
+    """Statistics of the final policy's failed episodes, among those recorded (training.episodes)."""
 
     failed: int = 0
     distinct_states: float | None = None
@@ -106,16 +121,29 @@ class FailedEpisodes(Told):
 
 @dataclass(frozen=True, kw_only=True)
 class Telemetry(Told):
-    """Statistics of the training since the last point of the curve, and at a rung's end of what was played besides.
+    """Statistics of training since the last point of the curve, and at the end of a rung also of the evaluation.
 
-    episodes, successes: training episodes that ended, and those of them that succeeded. shaped_return, env_return: mean
-    per episode. guidance_per_episode: size of what an episode paid but for a last step that succeeded, potentials left
-    out; success_pay: what such a step paid, None without any. program_, env_: the same of the program's channels, of
-    the environment's own reward. env_weight: its weight. channels, components: by name. potentials: channels that shape
-    by a potential. methods: what each method's learner tells, by method.
-
-    At a rung's end: trajectories, failed_episodes (in words); played: steps played without training, by purpose;
-    played_least: whether the fewest episodes were played although that was more than allowed.
+    Attributes:
+        episodes: Training episodes that ended.
+        successes: Those of them that succeeded.
+        shaped_return: Mean return per episode in the reward trained on.
+        env_return: Mean return per episode in the environment's own reward.
+        guidance_per_episode: The shaping: mean absolute return of an episode without a successful last step, potentials
+            left out.
+        success_pay: Mean reward of a successful last step, potentials left out; None if no episode succeeded.
+        program_guidance_per_episode: The same as `guidance_per_episode`, of the program's channels alone.
+        env_success_pay: The same as `success_pay`, of the environment's own reward alone.
+        env_weight: Weight of the environment's own reward.
+        channels: Rewards of each channel, by name.
+        potentials: Names of the channels that are potential-based shaping.
+        components: Statistics of each component of the program, by name.
+        methods: Telemetry of each method's learner, by method.
+        learning: Measurements of what changed the policy.
+        trajectories: Statistics of failed episodes; at the end of a rung only.
+        played: Steps played without training, by purpose; at the end of a rung only.
+        played_least: Whether the smallest number of evaluation episodes took more steps than allowed; at the end of a
+            rung only.
+        failed_episodes: Descriptions of failed episodes; at the end of a rung only.
     """
 
     episodes: int = 0
@@ -150,16 +178,16 @@ class Telemetry(Told):
 
     @property
     def success_rate(self) -> float:
-        """The share of training episodes that succeeded, 0 without any."""
+        """Fraction of the training episodes that succeeded; 0 if no episode ended."""
         return self.successes / max(self.episodes, 1)
 
 
 KEPT_BY_CURVES = ("channels", "components", "episodes", "learning")
-"""Fields that each point of a curve keeps; the other numbers of a point have columns of their own."""
+"""Fields of the telemetry that are stored with each point of a curve. Its other numbers have their own columns."""
 
 
 def at_point(point: Mapping[str, Any]) -> Telemetry:
-    """What a stored point of a curve keeps of the telemetry."""
+    """Return the telemetry that is stored with a point of a curve."""
     return Telemetry.from_json(point.get("components"))
 
 

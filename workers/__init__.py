@@ -1,1 +1,1 @@
-"""Executors: local slots, and the process that runs one trial."""
+"""The processes that do the work: the local executor, the service's workers and schedulers, and trials."""

@@ -1,4 +1,4 @@
-"""`python -P -m workers.alive`: exit code 0 if a worker or scheduler of this host has renewed its row of late."""
+"""`python -P -m workers.alive`: exit code 0 if a worker or scheduler of this host has a recent heartbeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rewardsmith.storage.workers import STALE_SECONDS, read_workers
 
 
 def main() -> int:
-    """Look once."""
+    """Check once; return the exit code."""
     with read(open_database(settings().url, migrate=False, must_exist=True)) as connection:
         rows = read_workers(connection)
     mine = [row for row in rows if row["host"] == socket.gethostname() and row["age"] < STALE_SECONDS]

@@ -1,4 +1,4 @@
-"""The Celery application: JSON ids as hints, early acks, no results. The database decides everything."""
+"""The Celery application. Its messages are notifications: the database decides which worker does which item."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from rewardsmith.config import Settings, settings
 from workers import logs, presence, slot
 
 TIME_LIMIT_MARGIN = 120.0
-"""Celery's own limit lies this many seconds above ours. It is a net: only prefork pools enforce it."""
+"""Seconds by which Celery's time limit exceeds ours. It is a second line of defence: only prefork pools enforce it."""
 
 
 def make_app(chosen: Settings) -> Celery:
-    """The application on the settings' broker."""
+    """Create the Celery application for the broker in the settings."""
     app = Celery("rewardsmith", broker=chosen.broker_url, include=["workers.tasks"])
     app.conf.update(
-        # A task that is lost or run twice is found by its lease, so nothing is gained by late acks, whose
-        # redelivery repeats a task that kills its process without end.
+        # The lease detects a task that is lost or run twice. Late acknowledgement would gain nothing, and would
+        # deliver a task that kills its process again and again.
         task_acks_late=False,
         task_reject_on_worker_lost=False,
         task_ignore_result=True,

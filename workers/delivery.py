@@ -1,4 +1,4 @@
-"""Telling the broker which items wait. Nothing depends on it arriving: schedulers send what stays queued again."""
+"""Sends notifications of queued items to the broker. A lost one does no harm: schedulers send it again."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ log = logging.getLogger("rewardsmith.delivery")
 
 
 def deliver(context: Context, job_id: str) -> int:
-    """Send a hint for every item of a job that has had none; returns how many were sent."""
+    """Send a notification for every queued item of a job that has had none; return the number sent."""
     return _send_or_keep(context, hints.take_due(context.database, None, job_id))
 
 
 def deliver_all(context: Context) -> int:
-    """Send hints for every job's items, again for those queued for long; returns how many were sent.
+    """Send notifications for the queued items of all jobs; return the number sent.
 
-    A queue that still holds messages gets no second ones: each of them will make a worker look for the most
-    urgent item, and behind a long training they would pile up without end.
+    Items that have been queued for long are notified again, unless the queue still holds messages. Each message makes a
+    worker look for the most urgent item, so further ones would only accumulate behind a long trial.
     """
     sent = 0
     for name, kinds in QUEUES.items():
@@ -30,7 +30,7 @@ def deliver_all(context: Context) -> int:
 
 
 def waiting(queue: str) -> int | None:
-    """How many messages a queue holds, or None if the broker does not answer."""
+    """Return the number of messages in a queue, or None if the broker does not answer."""
     from kombu.exceptions import OperationalError
     from redis.exceptions import RedisError
 
@@ -47,12 +47,12 @@ def _send_or_keep(context: Context, due: list[tuple[int, str]]) -> int:
     sent = send(due)
     if sent < len(due):
         hints.forget(context.database, [item for item, _ in due[sent:]])
-        log.warning("the broker does not answer; %d hints are kept for later", len(due) - sent)
+        log.warning("the broker does not answer; %d notifications will be sent later", len(due) - sent)
     return sent
 
 
 def send(items: list[tuple[int, str]]) -> int:
-    """Send hints for (id, kind) pairs; returns how many got through before the broker failed."""
+    """Send notifications for (id, kind) pairs; return the number sent before the broker failed."""
     if not items:
         return 0
     from kombu.exceptions import OperationalError
@@ -62,7 +62,7 @@ def send(items: list[tuple[int, str]]) -> int:
 
     sent = 0
     try:
-        # One attempt: a worker must not wait for a broker that is away, the database has the item.
+        # One attempt only: a worker must not wait for a broker that is away, because the database has the item.
         with app.producer_pool.acquire(block=True, timeout=5.0) as producer:
             for item_id, kind in items:
                 to = QUEUE_OF[kind]

@@ -1,4 +1,4 @@
-"""`python -P -m workers.host`: the workers of one host, one Celery process per queue, kept alive and ended together."""
+"""`python -P -m workers.host`: the workers of one host. Starts, restarts and ends one Celery process per queue."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ _SECRETS = Path("/run/secrets")
 _LOOK = 0.2
 _SEEN_SECONDS = 5.0
 _STOP_SECONDS = 25.0
-"""For trials to write down where they are; a container's stop_grace_period must be longer."""
+"""Seconds in which trials can write their checkpoints. A container's stop_grace_period must be longer."""
 
 
 def command_of(queue: str, slots: int) -> list[str]:
-    """The Celery worker of one queue."""
+    """Return the command line of the Celery worker of one queue."""
     command = module_command("celery", "-A", "workers.celery_app", "worker", "-Q", queue)
     command += ["-P", POOLS[queue], "-c", str(slots), "-n", f"{queue}-{os.getpid()}@%h"]
     command += ["--without-gossip", "--without-mingle"]
     if queue != "llm":
-        # A fetched message would wait behind a training that takes an hour.
+        # A prefetched message would wait behind a trial that takes an hour.
         command += ["--disable-prefetch"]
     return command
 
 
 def slots_of(queue: str, asked: int | None, chosen: Settings) -> int:
-    """How many items of a queue this host does at once; one training per GPU where `devices` names them."""
+    """Return the number of concurrent items of a queue on this host; one trial per GPU if `devices` names GPUs."""
     devices = [d for d in chosen.devices.split(",") if d]
     usual = {"llm": chosen.llm_threads, "control": 1, "train": len(devices) or chosen.slots}
     return asked or usual[queue]
 
 
 class Host:
-    """Starts a Celery process per queue and starts it again when it ends by itself."""
+    """Starts a Celery process per queue, and restarts a process that ends by itself."""
 
     def __init__(self, queues: dict[str, int], chosen: Settings, level: str) -> None:
         self._queues, self._settings, self._level = queues, chosen, level
@@ -61,11 +61,11 @@ class Host:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
 
     def stop(self, *_: object) -> None:
-        """End in order: items go back to the queue, trials keep their checkpoints."""
+        """Request an orderly stop: items return to the queue, trials keep their checkpoints."""
         self._stop.set()
 
     def run(self) -> None:
-        """Until told to stop; whatever happens, no process is left."""
+        """Run until `stop` is called. No process is left behind, even after an error."""
         context = open_context(self._settings, must_exist=True, patient=True)
         rows.sign_in(
             context.database, self.name, host=socket.gethostname(), queues=",".join(self._queues),
@@ -89,13 +89,13 @@ class Host:
             if process is not None and process.poll() is None:
                 continue
             if process is not None:
-                log.error("the worker of queue %s ended with %s; it is started again", queue, process.returncode)
+                log.error("the worker of queue %s ended with exit code %s; restarting it", queue, process.returncode)
                 self._waits[queue] = min(10.0, 2 * self._waits[queue] + 0.5)
                 if self._stop.wait(self._waits[queue]):
                     return
             environment = {**os.environ, **SAFE_PATH, **as_environment(self._settings)}
             environment |= {"REWARDSMITH_HOST_PID": str(os.getpid()), "REWARDSMITH_QUEUE": queue}
-            # Celery puts the folder that it stands in on its path by itself, whatever Python was told.
+            # cwd="/": Celery adds the current folder to its import path, in spite of Python's -P.
             self._running[queue] = subprocess.Popen(
                 command_of(queue, slots), stdin=subprocess.DEVNULL, env=environment, cwd="/", start_new_session=True
             )
@@ -114,7 +114,7 @@ class Host:
 
 
 def read_keys() -> None:
-    """Put providers' keys from files (`/run/secrets/openai_api_key`) where their client looks for them."""
+    """Set environment variables of providers' API keys from secret files, such as /run/secrets/openai_api_key."""
     for file in _SECRETS.glob("*_api_key") if _SECRETS.is_dir() else ():
         os.environ.setdefault(file.name.upper(), file.read_text().strip())
 
@@ -130,7 +130,10 @@ def main() -> int:
         names = [name.strip() for name in options.queue.split(",") if name.strip()]
         unknown = [name for name in names if name not in POOLS]
         if unknown or not names:
-            raise UsageError(f"There is no queue {', '.join(unknown) or ''!r}.", f"Name some of {', '.join(POOLS)}.")
+            raise UsageError(
+                f"There is no queue {', '.join(unknown) or ''!r}.",
+                f"Pass --queue with one or more of: {', '.join(POOLS)}.",
+            )
         if "llm" in names:
             read_keys()
         chosen = settings()
@@ -147,7 +150,7 @@ def main() -> int:
 
 
 def _sandbox_level(chosen: Settings) -> str:
-    """What a sandboxed process observes here. Raises RewardsmithError below the floor of the settings."""
+    """Return the sandbox level of this host. Raises RewardsmithError if it is below that of the settings."""
     from rewardsmith.engine.sandbox_level import observed_level
 
     return observed_level(chosen.isolation)

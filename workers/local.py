@@ -1,4 +1,4 @@
-"""`python -P -m workers.local`: the local executor. Slots are threads; each trial is a process of its own."""
+"""`python -P -m workers.local`: the local executor of one job. Slots are threads, and each trial is a process."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from rewardsmith.storage.database import read, reported
 from workers.warm import WarmParent
 
 _CALLS = ("design", "analyse", "ask")
-_CALL_SLOTS = 4  # at least, where a model is asked: trials ask in numbers
-_LOOK = 0.03  # seconds between looks whether another process has changed anything
-_TRIAL_LOOK = 0.25  # seconds between looks at a trial, which is told at once when it ends or is to end
+_CALL_SLOTS = 4  # least number of slots for calls in a job with a language model: a trial makes many calls
+_LOOK = 0.03  # seconds between two checks whether another process has changed the database
+_TRIAL_LOOK = 0.25  # seconds between two checks of a trial's limits; its end wakes the supervisor at once
 _TICK = 0.5
-_SWEEP = 10.0  # seconds after which the job is read though nothing has changed
+_SWEEP = 10.0  # seconds after which the job is read even if nothing has changed
 _GRACE = 1.5
-"""Seconds that slots have to give their items back; who started this process kills it soon after."""
+"""Seconds in which slots return their items to the queue. The starting process kills this one soon after."""
 
 
 class LocalExecutor:
-    """Runs one job on this machine until it ends, is paused, or the parent goes away."""
+    """Runs one job on this machine until the job ends or is paused, or the parent process is gone."""
 
     def __init__(self, context: Context, job_id: str, slots: int, parent: int | None) -> None:
         self._context, self._job, self._slots, self._parent = context, job_id, slots, parent
@@ -54,19 +54,19 @@ class LocalExecutor:
         self._number = 0  # of changes of the standing so far
 
     def stop(self, *_: object) -> None:
-        """Finish nothing more: trials end at once and go on later from their checkpoints."""
+        """Request a stop: trials end at once, and continue later from their checkpoints."""
         self._stop.set()
 
     def unwanted(self) -> bool:
-        """Whether there is nothing to wait for: told to stop, the parent gone, or the job over."""
+        """Return whether the executor is to end: `stop` was called, the parent is gone, or the job has ended."""
         return self._stop.is_set() or self._orphaned() or self._over()
 
     def _orphaned(self) -> bool:
         return self._parent is not None and os.getppid() != self._parent
 
     def run(self) -> None:
-        """Work until there is nothing left to do. Raises what a slot raised."""
-        # Each slot thread has an owner name of its own; the process part tells later runs that we are gone.
+        """Work until nothing is left to do. Raises the first exception of a slot."""
+        # Each slot has its own owner name. Its process part shows later executors that this process is gone.
         queue.reap(self._context.database, self._context.settings.max_attempts)
         ledger.settle_lost(self._context.database)
         advance(self._context, self._job)
@@ -94,7 +94,7 @@ class LocalExecutor:
             self._context = replace(self._context, launch=self._warm.launch, trial_look=_TRIAL_LOOK)
 
     def _watch(self, slots: list[threading.Thread]) -> None:
-        """Advance when the job has changed, and tick, until the slots have ended or are to stop."""
+        """Advance the job when it has changed, and tick, until the slots have ended or are to stop."""
         changes = Changes(self._context.database)
         ticked = swept = time.monotonic()
         due = False
@@ -107,7 +107,7 @@ class LocalExecutor:
             if self._stop.is_set():
                 lifecycle.add_active_seconds(self._context, self._job, now - ticked)
                 return
-            # A look later, so that slots that were told just now need not wait for this transaction to claim.
+            # Advance one look later, so that slots that have just been woken can claim before this transaction.
             advancing, due = due, changes.seen() and self._look()
             if now - ticked >= _TICK:
                 lifecycle.add_active_seconds(self._context, self._job, now - ticked)
@@ -119,10 +119,10 @@ class LocalExecutor:
                 lifecycle.pause_for_answers(self._context, self._job)
 
     def _look(self) -> bool:
-        """Read where the job stands, and tell idle slots if that is news; returns whether it is."""
+        """Read the job's standing and wake idle slots if it has changed; return whether it has."""
         before, now = self._standing, read_standing(self._context.database, self._job)
         if now.state == "cancelled" or (now.state == "paused" and now.note in lifecycle.ASKED_PAUSES):
-            self.stop()  # somebody does not want what is under way to be waited for
+            self.stop()  # a user has cancelled or paused the job, so running items are not waited for
         with self._news:
             self._standing = now
             if before is None or now != before or now.questions != before.questions:
@@ -131,7 +131,7 @@ class LocalExecutor:
         return now != before
 
     def _tick(self) -> None:
-        """Keep the job's time, and requeue what was lost."""
+        """Enforce the job's time limit, and requeue items with expired leases."""
         standing = self._standing
         if standing is not None and standing.limit is not None:
             self._keep_time_limit(standing.limit)
@@ -145,7 +145,7 @@ class LocalExecutor:
             lifecycle.stop_for_time(self._context, self._job, f"The budget of {limit:g} s is spent.")
 
     def _end(self, slots: list[threading.Thread]) -> None:
-        """Wait for the slots as long as `_GRACE` allows; what goes on then is given back for them."""
+        """Wait `_GRACE` seconds for the slots, then return the items of those still running to the queue."""
         self.stop()
         with self._news:
             self._news.notify_all()
@@ -155,14 +155,14 @@ class LocalExecutor:
         for slot in slots:
             slot.join(max(0.0, end - time.monotonic()))
         if self._warm is not None:
-            self._warm.close()  # lets those go who wait for a trial to begin
+            self._warm.close()  # releases slots that wait for a trial to start
         for slot in slots:
             slot.join(max(0.0, end + 0.2 - time.monotonic()))
         if any(slot.is_alive() for slot in slots):
             queue.release(self._context.database, self._job, self._owner)
 
     def _call_slots(self) -> int:
-        """Slots that only wait for language models: a round's samples are asked for at the same time."""
+        """Return the number of slots for language-model calls only, so that a round's samples run concurrently."""
         with read(self._context.database) as connection:
             spec = read_snapshot(connection, self._job).spec
         return 0 if spec.asks_nobody else min(max(spec.samples, _CALL_SLOTS), self._context.settings.calls_at_once)
@@ -185,7 +185,7 @@ class LocalExecutor:
             self.stop()
 
     def _await_work(self, kinds: tuple[str, ...], known: int) -> None:
-        """Until the job stands otherwise than at change `known`, and has work of these kinds or is over."""
+        """Wait until the job has changed since change `known`, and has work of these kinds or has ended."""
 
         def is_news() -> bool:
             standing = self._standing
@@ -203,10 +203,10 @@ class LocalExecutor:
 
 @contextmanager
 def turn(folder: Path, gone: Callable[[], bool]) -> Iterator[bool]:
-    """Hold the job's lock on this machine; yields False if `gone` turned true before it was free.
+    """Hold the job's lock on this machine; yield False if `gone` returned true before the lock was free.
 
-    A second command for the same job stands by and takes over if the first dies; two at once would train
-    the job's trials twice as wide as asked and charge its time twice.
+    A second command for the same job waits, and takes over if the first dies. Two at once would run twice the requested
+    number of trials and charge the job's time twice.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "executor.lock").open("a") as file:
@@ -220,7 +220,7 @@ def turn(folder: Path, gone: Callable[[], bool]) -> Iterator[bool]:
                     yield False
                     return
                 if not told:
-                    print("another process runs this job; standing by", flush=True)
+                    print("another process is running this job; waiting for it to end", flush=True)
                     told = True
                 time.sleep(_TICK)
         yield True
@@ -259,7 +259,7 @@ def _work(options: argparse.Namespace) -> None:
 
 
 def leave(code: int) -> None:
-    """End this process without its last rites: a slot that still works may take minutes, and libraries wait for it."""
+    """End this process at once. A regular exit would wait for slots that still work, which can take minutes."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

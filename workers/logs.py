@@ -1,4 +1,4 @@
-"""Structured logs of the service's processes: one JSON object per line on stderr, with ids to search by."""
+"""Structured logs of the service's processes: one JSON object per line on stderr, with the ids of job and item."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from rewardsmith.plaintext import one_line, plain
 
 FIELDS = ("job", "candidate", "trial", "item", "kind", "attempt", "owner", "seconds")
-"""What a record may carry in `extra`."""
+"""Keys of `extra` that are written to the log."""
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record with its time (UTC), level, process and the ids that it carries."""
+    """Formats a record as JSON with its time (UTC), level, process, message and `FIELDS`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON."""
+        """Return a record as one line of JSON."""
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

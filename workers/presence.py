@@ -1,7 +1,7 @@
-"""Whether this worker still has somebody to work for, seen alike from its threads and its forked children.
+"""Detects that the parent process has died, in the threads and forked children of a worker, and ends the process.
 
-A host process starts Celery workers, which fork children, which start trials. Each looks at its parent and
-ends without it, so that `kill -9` of any of them leaves no process behind.
+A host process starts Celery workers, which fork children, which start trials. Each of them polls its parent and ends
+when the parent is gone, so that `kill -9` of any of them leaves no process behind.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import time
 
 from rewardsmith.engine.served import warm_up
 
-# Shared with children that are forked later; an Event of multiprocessing would need its own resources.
+# Shared with children that are forked later, without the semaphores of a multiprocessing.Event.
 _STOPPED = mmap.mmap(-1, 1)
 _LOOK = 0.3
-_PATIENCE = 15.0  # seconds for trials to end and items to be given back
+_PATIENCE = 15.0  # seconds in which trials end and items return to the queue
 
 _parent = 0
 _busy = 0
@@ -25,8 +25,8 @@ _lock = threading.Lock()
 
 
 def begin() -> None:
-    """In a worker's main process: load what forked children need; stop when REWARDSMITH_HOST_PID is gone."""
-    # A claim's lease runs from its first moment; a child that then imports for seconds would lose it.
+    """Prepare a worker's main process: load modules for its children, and stop when REWARDSMITH_HOST_PID is gone."""
+    # Modules are loaded before the fork, because a child that imports for seconds after a claim would lose the lease.
     warm_up()
     host = int(os.environ.get("REWARDSMITH_HOST_PID", "0"))
     if host:
@@ -34,7 +34,7 @@ def begin() -> None:
 
 
 def begin_child() -> None:
-    """In a forked child: note whose child it is, take its device, and end when the worker is gone."""
+    """Prepare a forked child: remember its parent, choose its GPU, and end when the worker is gone."""
     global _parent
     _parent = os.getppid()
     devices = [d for d in os.environ.get("REWARDSMITH_DEVICES", "").split(",") if d]
@@ -46,17 +46,17 @@ def begin_child() -> None:
 
 
 def stop() -> None:
-    """Let every task of this worker give its item back."""
+    """Ask every task of this worker to return its item to the queue."""
     _STOPPED[0] = 1
 
 
 def stopping() -> bool:
-    """Whether tasks should end now: told to stop, or the parent is gone."""
+    """Return whether tasks should end now, because `stop` was called or the parent is gone."""
     return _STOPPED[0] == 1 or (_parent != 0 and os.getppid() != _parent)
 
 
 class busy:  # noqa: N801 - reads as a statement: `with busy():`
-    """Marks a task as under way, so that an orphaned child ends after it has given its item back."""
+    """Marks a task as running, so that an orphaned child returns its item to the queue before it ends."""
 
     def __enter__(self) -> None:
         global _busy

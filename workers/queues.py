@@ -5,9 +5,9 @@ from __future__ import annotations
 QUEUES = {
     "llm": ("design", "analyse", "ask"), "control": ("check", "recheck"), "train": ("baseline", "train", "confirm"),
 }  # fmt: skip
-"""Which kinds of work items each queue carries."""
+"""The kinds of work items that each queue carries."""
 
 QUEUE_OF = {kind: name for name, kinds in QUEUES.items() for kind in kinds}
 
 WORK = "rewardsmith.work"
-"""The task's name: senders send by it, so that they need not import what workers do."""
+"""The task's name. Senders use the name, so that they need not import the workers' code."""

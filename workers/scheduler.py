@@ -1,4 +1,7 @@
-"""`python -P -m workers.scheduler`: reaps lapsed leases, advances jobs, charges time, sends hints. Run any number."""
+"""`python -P -m workers.scheduler`: requeues expired leases, charges time, advances jobs, and sends notifications.
+
+Any number of schedulers may run at the same time.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,13 @@ from workers.delivery import deliver_all
 log = logging.getLogger("rewardsmith.scheduler")
 
 _SWEEP_SECONDS = 10.0
-"""Every running job is advanced this often, also those with open items: a worker may have died before it did."""
+"""Period in which every running job is advanced, even with open items: a worker may have died before it advanced it."""
 
 _SEEN_SECONDS = 5.0
 
 
 class Scheduler:
-    """One of any number of equal schedulers: each round is idempotent, and the database settles who was first."""
+    """A scheduler. Each of its rounds is idempotent, and the database decides between several schedulers."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -44,11 +47,11 @@ class Scheduler:
         self.name = f"scheduler@{socket.gethostname()}:{os.getpid()}"
 
     def stop(self, *_: object) -> None:
-        """End after the present round."""
+        """Request an end after the present round."""
         self._stop.set()
 
     def run(self) -> None:
-        """Rounds until told to stop; an outage of database or broker delays them."""
+        """Run rounds until `stop` is called. An outage of the database or the broker delays them."""
         values = {"host": socket.gethostname(), "queues": "scheduler", "slots": 0, "version": __version__}
         rows.sign_in(self._context.database, self.name, devices="", sandbox_level="-", **values)
         while not self._stop.is_set():
@@ -56,12 +59,18 @@ class Scheduler:
             try:
                 self.round()
             except Exception:
-                log.exception("a round broke; the next one is tried in %g s", self._context.settings.tick_seconds)
+                log.exception("a round failed; the next one starts in %g s", self._context.settings.tick_seconds)
             self._stop.wait(max(0.0, self._context.settings.tick_seconds - (time.monotonic() - began)))
         rows.sign_out(self._context.database, self.name)
 
     def round(self) -> None:
-        """Reap, charge, advance, hint."""
+        """Run one round.
+
+        1. Requeue work items whose leases have expired.
+        2. Charge the working time of running jobs, and end those whose time budget is spent.
+        3. Advance the jobs that have no open items; every `_SWEEP_SECONDS`, or if items were requeued, all jobs.
+        4. Send notifications of queued items.
+        """
         now = time.monotonic()
         if now - self._seen > _SEEN_SECONDS:
             rows.keep_seen(self._context.database, self.name)
@@ -77,13 +86,15 @@ class Scheduler:
             advance(self._context, job_id)
         if sweep:
             self._swept = now
-        # At a sweep, and so in the first round, in any case: no hint is to wait until the broker's client is loaded.
+        # The first round is a sweep and loads the broker's client, so that no notification waits for that later.
         if sweep or hints.are_due(self._context.database, self._context.settings.hint_seconds):
             deliver_all(self._context)
 
     def _is_wanted(self, sweep: bool) -> bool:
-        """Whether there is anything to reap, charge, advance or hint. While nobody works, only a commit can bring it,
-        and most commits are workers' signs of life."""
+        """Return whether a round has anything to do.
+
+        While no job runs, only a commit can bring new work, and most commits are heartbeats of workers.
+        """
         if self._changes.seen() or sweep:
             self._at_work = service.is_at_work(self._context)
         return self._at_work or sweep
@@ -99,7 +110,7 @@ def main() -> int:
         return error.exit_code
     signal.signal(signal.SIGTERM, scheduler.stop)
     signal.signal(signal.SIGINT, scheduler.stop)
-    log.info("begins, outages are outlasted for %g s", OUTAGE_SECONDS)
+    log.info("started; outages of up to %g s are tolerated", OUTAGE_SECONDS)
     scheduler.run()
     return 0
 

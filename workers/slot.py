@@ -1,4 +1,4 @@
-"""What belongs to one slot, a forked child of a Celery worker: the parent that it forks trials from."""
+"""The warm parent of a slot (a forked child of a Celery worker), from which its trials are forked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rewardsmith.engine.items.supervise import trial_environment
 from workers.warm import WarmParent
 
 _WARM: dict[int, WarmParent] = {}
-"""By process: each slot's own, which ends with it."""
+"""The warm parent of each slot, by the slot's process id. It ends with the slot."""
 
 
 def warm_parent() -> WarmParent:
-    """What forks this slot's trials; loads its libraries in the background when it is asked for first."""
+    """Return the warm parent of this slot. The first call starts it, and it loads its libraries in the background."""
     if os.getpid() not in _WARM:
         _WARM[os.getpid()] = WarmParent(trial_environment(settings()))
     return _WARM[os.getpid()]

@@ -1,4 +1,4 @@
-"""The one Celery task: a hint arrives, the database says what is most urgent, the engine does it."""
+"""The only Celery task: on a notification, claim the most urgent item in the database and process it."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from workers.slot import warm_parent
 log = logging.getLogger("rewardsmith.work")
 
 _CONTEXTS: dict[int, Context] = {}
-"""By process: a connection must not be shared with a forked child."""
+"""Contexts by process id, because a forked child must not share its parent's connections."""
 
 
 @app.task(name=WORK, bind=True)
 def work(self: Any, item_id: int) -> None:
-    """Claim the most urgent item of this message's queue, do it, and tell the broker what follows from it.
+    """Claim the most urgent item of this message's queue, process it, and send notifications of the items that follow.
 
-    `item_id` is a hint that there is something to do; when it has been done by somebody else, or was said
-    twice, the claim finds that out.
+    `item_id` only says that there is work. The claim decides which item is processed, and finds none if another worker
+    was faster or the notification was sent twice.
     """
     with presence.busy():
         if presence.stopping():
             return
         context = _context()
         kinds = QUEUES[self.request.delivery_info["routing_key"]]
-        # The process's name says who to look for; the rest keeps two tasks of one process apart.
+        # The first part names the process, the second distinguishes the tasks of one process.
         owner = f"{queue.make_owner()}:{secrets.token_hex(4)}"
         item = queue.claim(context.database, owner, context.settings.lease_seconds, kinds=kinds, service=True)
         if item is None:
-            log.debug("nothing to do for hint %s", item_id)
+            log.debug("no item to process for the notification of item %s", item_id)
             return
         _do(context, item, owner)
 
@@ -53,16 +53,16 @@ def _do(context: Context, item: queue.Item, owner: str) -> None:
     about = {"job": key.job_id, "candidate": key.candidate, "item": item.id, "kind": key.kind, "attempt": item.attempt}
     if key.kind in queue.TRAINING_KINDS:
         about["trial"] = f"{key.candidate}-{purpose_of(item)}-{key.seed}"
-    log.info("begins", extra=about)
+    log.info("item started", extra=about)
     try:
         run_item(context, item.id, owner, presence.stopping)
     except BaseException:
-        # Its lease lapses and a reaper queues it again: only that counts the attempt.
-        log.exception("broke", extra=about)
+        # The item's lease expires and a scheduler queues it again, which counts the attempt.
+        log.exception("item failed", extra=about)
         raise
-    log.info("ended", extra={**about, "seconds": round(time.monotonic() - began, 3)})
+    log.info("item ended", extra={**about, "seconds": round(time.monotonic() - began, 3)})
     if _is_limited(context, key.job_id):
-        hints.forget(context.database, job_id=key.job_id)  # a slot is free: what was hinted in vain goes again
+        hints.forget(context.database, job_id=key.job_id)  # a slot is free, so send the notifications again
     deliver(context, key.job_id)
 
 

@@ -1,4 +1,4 @@
-"""`python -P -m workers.trial ITEM OWNER ATTEMPT [served]`: one trial in a fresh interpreter, for its supervisor."""
+"""`python -P -m workers.trial ITEM OWNER ATTEMPT [served]`: runs one trial; engine.items.supervise starts it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import replace
 
 
 def _die_with_parent() -> None:
-    """End this process group when the supervisor is gone.
+    """End this process when the supervisor is gone.
 
-    PDEATHSIG would follow the supervisor's thread, not its process, so the parent is polled.
+    The parent is polled, because PDEATHSIG fires when the supervisor's thread ends, not its process.
     """
     parent = int(os.environ.get("REWARDSMITH_PARENT", "0"))
     while parent and os.getppid() == parent:
@@ -23,9 +23,13 @@ def _die_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the trial of (item, owner, attempt), for the service if "served" follows.
+    """Run the trial of an item.
 
-    Exit code 0 means that its result is written, DISK_FULL says so.
+    Args:
+        arguments: Item id, owner, attempt, and optionally "served" for a worker of the service.
+
+    Returns:
+        The exit code: 0 if the trial's result is written or no longer wanted, DISK_FULL if the disk is full, else 1.
     """
     threading.Thread(target=_die_with_parent, daemon=True).start()
     from rewardsmith.engine.items.supervise import DISK_FULL, SERVED

@@ -1,9 +1,8 @@
-"""A parent that has everything loaded and forks trials, so that a trial starts in milliseconds, not seconds.
+"""The warm parent: a process that has loaded all libraries and forks trials, so that a trial starts in milliseconds.
 
-Importing torch, Stable-Baselines3 and the compiled engine, and reading a task's layouts, costs each fresh
-interpreter seconds. `python -P -m workers.warm [TASK...]` does it once, single-threaded, and forks a child per
-request, whatever its task; the child runs what `python -m workers.trial` runs. Requests and answers are lines of
-JSON on stdin and stdout.
+A new interpreter takes seconds to import torch, Stable-Baselines3 and the compiled engine, and to read the layouts of a
+task. `python -P -m workers.warm [TASK...]` does this once, single-threaded, and forks a child for each request, of these
+tasks or others. The child runs `workers.trial`. Requests and answers are lines of JSON on stdin and stdout.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from rewardsmith.config import settings
 from rewardsmith.engine.interpreter import module_command
 
 _LOST = -int(signal.SIGKILL)
-_PATIENCE = 0.5  # seconds that a parent has to end by itself
+_PATIENCE = 0.5  # seconds in which the warm parent can end by itself
 _LOOK = 0.3
 
 
 class Forked:
-    """A trial's process as its supervisor sees it; the part of subprocess.Popen that is used."""
+    """The process of a forked trial, with the methods of subprocess.Popen that a supervisor uses."""
 
     def __init__(self) -> None:
         self.pid = 0
@@ -41,11 +40,11 @@ class Forked:
         self._woken = False
 
     def begun(self, pid: int) -> None:
-        """The fork has happened."""
+        """Record the process id after the fork."""
         self._started.put(pid)
 
     def ended(self, code: int) -> None:
-        """The process has ended, or nobody can say any more what became of it."""
+        """Record that the process has ended, or that its parent is gone and its end is unknown."""
         with self._news:
             if self.returncode is None:
                 self.returncode = code
@@ -53,21 +52,21 @@ class Forked:
                 self._news.notify_all()
 
     def wake(self) -> None:
-        """Let whoever waits for the end, or waits next, look around before the time is up."""
+        """Let the present or next call of `wait` return before its timeout."""
         with self._news:
             self._woken = True
             self._news.notify_all()
 
     def await_start(self) -> None:
-        """Block until the process exists; pid stays 0 if it never did."""
+        """Wait until the process exists; pid remains 0 if it could not be started."""
         self.pid = self._started.get()
 
     def poll(self) -> int | None:
-        """The exit code, or None while it runs."""
+        """Return the exit code, or None while the process runs."""
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code. Raises subprocess.TimeoutExpired."""
+        """Wait for the exit code. Raises subprocess.TimeoutExpired after `timeout` seconds."""
         with self._news:
             self._news.wait_for(lambda: self.returncode is not None or (self._woken and timeout is not None), timeout)
             self._woken = False
@@ -77,10 +76,11 @@ class Forked:
 
 
 class WarmParent:
-    """The executor's side: starts the warm parent, asks it for children, restarts it if it dies.
+    """The client of the warm parent: starts it, requests children from it, and restarts it if it dies.
 
-    `environment` is the parent's own; what a child's environment adds or lacks comes with its order. `tasks` are
-    loaded before the first order.
+    Args:
+        environment: Environment of the warm parent. Each request has its own environment for the child.
+        tasks: Tasks to load before the first request.
     """
 
     def __init__(self, environment: dict[str, str], *tasks: str) -> None:
@@ -93,7 +93,14 @@ class WarmParent:
         self._ensure()
 
     def launch(self, task: str, arguments: list[str], environment: dict[str, str], log: Path) -> Forked:
-        """Fork a trial on `task` with `arguments` of workers.trial; its output goes to `log`."""
+        """Fork a trial and wait until its process exists.
+
+        Args:
+            task: task_files.task_key of its task.
+            arguments: Arguments of workers.trial.
+            environment: Environment of the child.
+            log: File for its output.
+        """
         child = Forked()
         with self._lock:
             if self._closed:
@@ -114,14 +121,14 @@ class WarmParent:
         return child
 
     def wake(self) -> None:
-        """Let the supervisors of all running children look around."""
+        """Wake the supervisors of all running children."""
         for _, child in list(self._children.values()):
             child.wake()
 
     def close(self) -> None:
-        """End the warm parent, and whoever waits for it; its children are ended by their supervisors."""
+        """End the warm parent and release the callers of `launch`. The supervisors end its children."""
         self._closed = True
-        # Without the lock, which an order may hold: only a parent that has ended lets that order end.
+        # Without the lock: a call of `launch` may hold it until the warm parent has ended.
         process = self._process
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -152,19 +159,19 @@ class WarmParent:
                 child.ended(told["code"])
                 del self._children[told["number"]]
         process.wait()
-        # Its children end themselves when their parent is gone; those of a successor are not touched.
+        # The children of this process end by themselves when it is gone. Those of its successor go on.
         with self._lock:
             for number in [n for n, (parent, _) in self._children.items() if parent is process]:
                 self._children.pop(number)[1].ended(_LOST)
 
 
 def _fork(request: dict[str, Any], private: list[int]) -> int:
-    """Fork the trial of a request, without the `private` descriptors; returns its pid."""
+    """Fork the trial of a request, close the descriptors `private` in it, and return its pid."""
     ready, done = os.pipe()
     pid = os.fork()
     if pid:
         os.close(done)
-        os.read(ready, 1)  # until it leads a group of its own, ending that group would miss it
+        os.read(ready, 1)  # wait until the child leads its own process group, which a supervisor may end
         os.close(ready)
         return pid
     code = 1
@@ -175,7 +182,7 @@ def _fork(request: dict[str, Any], private: list[int]) -> int:
 
         code = run_trial(request["arguments"])
     except BaseException:
-        # Nothing may get past here, or two processes would be the parent: not even a log on a full disk.
+        # No exception may leave this function, or the child would continue as a second parent.
         with contextlib.suppress(BaseException):
             traceback.print_exc()
     finally:
@@ -221,7 +228,7 @@ def _say(out: BinaryIO, **told: int) -> None:
 
 @contextlib.contextmanager
 def _following(parent: int) -> Iterator[None]:
-    """Meanwhile end this process, which is too busy to see its stdin closed, once `parent` is gone."""
+    """Within the block, end this process when `parent` is gone; it is too busy to notice that its stdin is closed."""
 
     def look(*_: object) -> None:
         if os.getppid() != parent:
@@ -236,9 +243,9 @@ def _following(parent: int) -> Iterator[None]:
 
 
 def main() -> int:
-    """Load, then fork on request until stdin is closed."""
+    """Load the libraries and tasks, then fork trials on request until stdin is closed."""
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not be taken for an answer
+    os.dup2(2, 1)  # output of libraries must not mix with the answers
     wake, waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

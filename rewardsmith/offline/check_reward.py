@@ -166,7 +166,7 @@ def _on_stderr(text: str) -> None:
 
 
 def save_counterexamples(checked: CheckedReward, path: Path) -> int:
-    """Write the certificate's counter-examples as JSON for `rewardsmith replay`; return their number."""
+    """Write the certificate's counter-examples as JSON, which a later check can play; return their number."""
     certificate = checked.verdict("certificate")
     layouts = certificate.details["layouts"] if certificate else []
     found = [each["counterexample"] for each in layouts if each["counterexample"]]
