@@ -1,8 +1,8 @@
-"""Auto MC-Reward (Li et al., CVPR 2024, arXiv 2312.09238): sparse and dense parts, each clamped to its sign.
+"""Auto MC-Reward (Li et al., CVPR 2024, arXiv 2312.09238): a sparse and a dense part, each reduced to its sign.
 
     reward = 1.0 * sgn(sparse) + 0.1 * sgn(dense)
 
-The environment's own reward takes no part. The paper's clamp bounds a step, not an episode: 0.1 over 640
+The environment's own reward is not added. The paper's clamp bounds a step, not an episode: 0.1 over 640
 steps is 64 against a sparse 1. So the dense part's sum over an episode is kept within a budget of ours.
 """
 
@@ -15,24 +15,27 @@ from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.contract import Contract
 
 DENSE_BUDGET = 3.0
-"""Bound of |net sum of dense| over an episode, in units of one sparse event.
+"""Per-episode cap on the absolute net sum of the dense part, in units of one sparse reward.
 
-1.0 runs out halfway through the walks of DoorKey-8x8, and success then stayed at 94-98 % instead of 99 %.
+With 1.0 the cap is reached halfway through the walks of DoorKey-8x8, and success stayed at 94-98 % instead of 99 %.
 """
 
 
 class AutoMCReward(Method):
-    """The designer writes sparse() and dense(); the critic and the analyzer are the job's own."""
+    """The designer writes sparse() and dense().
+
+    Critic and analyzer are those of every job.
+    """
 
     name = "auto-mc-reward"
-    summary = "dense() and sparse(), clamped to their signs (Auto MC-Reward)"
+    summary = "Auto MC-Reward: sparse() and dense(), each reduced to its sign"
 
     def contract(self, options: Any) -> Contract:
-        """Both functions; sparse is called first."""
+        """Both functions; sparse() is called first on each step."""
         return Contract(self.name, ("sparse", "dense"), DENSE_BUDGET)
 
     def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
-        """The two parts alone."""
+        """Channels `sparse` and `dense`, without the environment's reward."""
         sparse = Channel(name="sparse", weight=1.0, bound="sign")
         return (sparse, Channel(name="dense", weight=0.1, bound="sign", budget=DENSE_BUDGET))
 

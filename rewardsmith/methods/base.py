@@ -1,4 +1,4 @@
-"""Method: one paper, as the rest of rewardsmith sees it. docs/methods/adding.md shows how one is written."""
+"""The interface of a method, which usually implements one paper. docs/methods/adding.md shows an example."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ if TYPE_CHECKING:  # torch is loaded by trials only
 
 
 class Options(BaseModel):
-    """What a user may set of a method with `--option NAME=VALUE`; subclasses add fields, each with a default.
+    """Options of a method, set with `--option NAME=VALUE`. Subclasses add fields, each with a default.
 
-    former_names: former name of an option -> its name. former_values: (option, former value) -> its value. Both are
-    still accepted: jobs of an earlier version hold them, and users who type them are told the new ones.
+    Former names and values are still accepted: jobs of an earlier version contain them, and a notice names the new
+    ones.
+
+    Attributes:
+        former_names: Former name of an option -> present name.
+        former_values: (option, former value) -> present value.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -35,7 +39,7 @@ class Options(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_former(cls, values: Any) -> Any:
-        """`values` under today's names. Where both names of an option are given, the former one is unknown."""
+        """Rename former options. If both names of an option are given, the former one is rejected as unknown."""
         if not isinstance(values, Mapping):
             return values
         named = {}
@@ -46,7 +50,7 @@ class Options(BaseModel):
 
     @classmethod
     def formerly(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """`values` under the former names, as an earlier version was asked for the same."""
+        """Return `values` under the former names, as an earlier version stored the same request."""
         names = {now: former for former, now in cls.former_names.items()}
         texts = {(name, now): former for (name, former), now in cls.former_values.items()}
         told = {n: texts.get((n, v), v) if isinstance(v, str) else v for n, v in values.items()}
@@ -54,7 +58,7 @@ class Options(BaseModel):
 
     @classmethod
     def former(cls, values: Mapping[str, Any]) -> list[str]:
-        """What replaces the former names and values in `values`, such as "mode=judge is now mode=verifier"."""
+        """Return the replacements of former names and values in `values`, such as "mode=judge is now mode=verifier"."""
         told = [f"{name} is now {cls.former_names[name]}" for name in values if name in cls.former_names]
         for name, value in values.items():
             if isinstance(value, str) and (now := cls.former_values.get((name, value))) is not None:
@@ -69,71 +73,88 @@ _Options = Options  # a method's class has an attribute of that name
 class Setting:
     """The trial that a learner is made for.
 
-    reward: what is trained, channels of other methods included. folder: the trial's own, for what a method stores.
-    open_model: the model that plays a role (agents.models.LABELLER, say), within the job's budget; None outside a job.
+    Attributes:
+        task: The task to train on.
+        training: PPO's settings.
+        reward: The training reward, channels of other methods included.
+        seed: Seed of the trial.
+        steps: Environment steps of the full trial.
+        folder: Folder of the trial, for files of the method.
+        options: An instance of the method's `Options`.
+        open_model: Opens the model of a role (for example agents.models.LABELLER) within the job's budget; None outside
+            a job.
     """
 
     task: Task
     training: TrainingSpec
     reward: TrainingReward
     seed: int
-    steps: int  # of the full trial
+    steps: int
     folder: Path
-    options: Any  # an instance of the method's Options
+    options: Any
     open_model: Callable[[str], LanguageModel] | None = None
 
 
 class Method(RareHooks):
-    """One way to turn what models write, or what is learned in training, into a training reward.
+    """Turns programs of a designer, or signals learned in training, into a training reward.
 
-    A subclass overrides what differs. Most need three: `Options`, and either `bonuses` and `learner`, for what is
-    learned in training, or `contract` and `channels`, for programs that a designer writes. The rest is in RareHooks.
-    An instance is stateless: whatever lives in a trial belongs to its Learner.
+    Most methods override three attributes: `Options`, and either `bonuses` and `learner` (signals learned in training)
+    or `contract` and `channels` (programs that a designer writes). RareHooks holds the others. A method is stateless:
+    the state of a trial belongs to its Learner.
+
+    Attributes:
+        name: The name for `--method` and `--with`.
+        summary: One line for `rewardsmith methods`.
+        Options: The class of the method's options.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     Options: ClassVar[type[_Options]] = _Options
 
-    # ---- what is learned in training
+    # ---- signals learned in training
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """Channels of kind "bonus", which `learner` pays; these combine with any other method's (`--with`)."""
+        """Return the channels of kind "bonus" that `learner` fills. They combine with any other method (`--with`)."""
         return ()
 
     def learner(self, setting: Setting) -> Learner | None:
-        """What the method does in one trial, or None."""
+        """Return the learner of one trial, or None if the method learns nothing in training."""
         return None
 
     # ---- programs that a designer writes
 
     def contract(self, options: Any) -> Contract | None:
-        """What a designer is asked to write; None if nobody is asked for a program."""
+        """Return the functions that a designer writes; None if the method needs no designer."""
         return None
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
-        """The functions of a program that are called on each transition: those of the contract, unless said
-        otherwise."""
+        """Return the functions of a program that are called on each transition; by default those of the contract."""
         contract = self.contract(options)
         return contract.functions if contract is not None and source else ()
 
     def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
-        """The channels that a program's functions become, the environment's own reward among them if it is paid."""
+        """Return the channels of a program's functions, and the channel of the environment's reward if it is added."""
         return (ENV,)
 
-    # ---- what follows from these
+    # ---- derived
 
     @property
     def combines(self) -> bool:
-        """Whether `--with` adds this method to another one."""
+        """Whether `--with` can add this method to another one."""
         return bool(self.bonuses(self.combined_options({})))
 
     def combined_options(self, values: Mapping[str, Any]) -> Any:
-        """Options when combined with another method; raises pydantic.ValidationError."""
+        """Return the options for use with `--with`. Raises pydantic.ValidationError."""
         return self.Options.model_validate(dict(values))
 
     def reward(self, source: str, options: Any = None) -> TrainingReward:
-        """The training reward of a program's source, the method's bonuses included."""
+        """Return the training reward of a program, the method's bonuses included.
+
+        Args:
+            source: The program; "" for a method without programs.
+            options: An instance of `Options`; None for the defaults.
+        """
         chosen = self.Options() if options is None else options
         channels = (*self.channels(source, chosen), *self.bonuses(chosen))
         return TrainingReward(source, self.functions(source, chosen), channels)

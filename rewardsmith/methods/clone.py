@@ -1,7 +1,7 @@
-"""Behaviour cloning, then PPO: what ULPS is compared with, on the same pairs of states and optimal actions.
+"""Behaviour cloning, then PPO: the baseline for ULPS, on the same pairs of states and optimal actions.
 
-The policy is fitted by cross-entropy to the planner's actions before it is trained, from its own observations, with no
-language model between. What partial views cannot tell apart, it averages.
+Before PPO the policy is fitted by cross-entropy to the planner's actions, from its own observations and without a
+language model. States with the same partial view share one action distribution.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ if TYPE_CHECKING:  # a method's module is read without loading torch
 
 
 class CloneOptions(Options):
-    """As many pairs as ULPS fits its language model on."""
+    """Options of behaviour cloning."""
 
-    pairs: int = Field(default=21_500, ge=200)
-    epochs: int = Field(default=20, ge=1)
-    pairs_seed: int = Field(default=0, ge=0)
+    pairs: int = Field(default=21_500, ge=200, description="(state, optimal actions) pairs; as many as ULPS uses")
+    epochs: int = Field(default=20, ge=1, description="passes over the pairs")
+    pairs_seed: int = Field(default=0, ge=0, description="seed of the planner's trajectories")
 
 
 class CloneLearner(Learner):
-    """Clones once, after the first rollout: a learner meets the model no earlier, and one rollout teaches nothing."""
+    """Clones once, after the first rollout.
+
+    A learner receives the policy no earlier, and a single rollout changes it little.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -38,7 +41,7 @@ class CloneLearner(Learner):
         self._told: dict[str, Any] = {}
 
     def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
-        """Fit pi to the planner's actions."""
+        """Fit pi to the planner's actions, at the first call only."""
         if self._cloned:
             return
         from rewardsmith.methods.teacher.oracle import SPLITS, collect, split_layouts
@@ -53,20 +56,20 @@ class CloneLearner(Learner):
         self._cloned = True
 
     def state(self) -> dict[str, Any]:
-        """Whether it has been done, and what it came to."""
+        """Whether cloning has been done, and its result."""
         return {"cloned": self._cloned, "told": self._told}
 
     def load(self, state: Any) -> None:
-        """Once is enough."""
+        """Restore the state, so that a resumed trial does not clone again."""
         self._cloned, self._told = state["cloned"], state["told"]
 
     def telemetry(self) -> dict[str, Any]:
-        """How many pairs, and the share of them whose most probable action was optimal when they had been learned."""
+        """The number of pairs, and the proportion whose most probable action was optimal after cloning."""
         return dict(self._told)
 
 
 def _fit(model: PPO, observations: np.ndarray, optimal: np.ndarray, epochs: int) -> float:
-    """-log of the probability that pi gives to the set of optimal actions, by the trial's own optimizer."""
+    """Minimise -log pi(set of optimal actions) with the trial's optimizer; return the final accuracy in [0, 1]."""
     import torch
 
     from rewardsmith.methods.teacher.imitation import descend, shuffled_log_probs
@@ -85,24 +88,24 @@ def _fit(model: PPO, observations: np.ndarray, optimal: np.ndarray, epochs: int)
 
 
 class Clone(Method):
-    """No program is asked for; the reward is the environment's own."""
+    """Needs no designer; the reward is the environment's own."""
 
     name = "clone"
-    summary = "behaviour cloning of the planner's actions, then PPO: a baseline for ULPS"
+    summary = "behaviour cloning of the planner's actions, then PPO (baseline for ULPS)"
     recurrent = False
     Options = CloneOptions
 
     def program(self, task: Task, options: Any) -> str:
-        """None. Raises UsageError for a task that the planner cannot search."""
+        """Return "". Raises UsageError if the planner cannot search the task."""
         searchable(task)
         return ""
 
     def learner(self, setting: Setting) -> Learner:
-        """The cloning."""
+        """Return the learner that clones the planner."""
         return CloneLearner(setting)
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Always: the planner names the actions."""
+        """Always true: the planner provides the actions."""
         return True
 
 

@@ -1,5 +1,7 @@
-"""Count: beta / sqrt(N(s')), N = how often the trial has reached s' (MBIE-EB, Strehl and Littman 2008; Bellemare et
-al. 2016, arXiv 1606.01868, for reinforcement learning with function approximation)."""
+"""Count bonus beta / sqrt(N(s')), where N(s') is the number of visits to s' in the whole trial.
+
+MBIE-EB (Strehl and Littman 2008); Bellemare et al. 2016, arXiv 1606.01868, use it with function approximation.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +25,22 @@ class CountOptions(Options):
 
 
 class Counter(Learner):
-    """One table for the whole trial."""
+    """Counts visits in one table for the whole trial."""
 
     def __init__(self, setting: Setting) -> None:
         self._places = Places(setting.task.schema, setting.options.sight)
         self._visits = Visits()
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """1 / sqrt(N), the present visit counted."""
+        """Return 1 / sqrt(N) [T, N envs]; N includes the present visit."""
         return {"count": 1.0 / np.sqrt(self._visits.reach(self._places(seen)))}
 
     def state(self) -> Any:
-        """The table."""
+        """The table of visits."""
         return self._visits.state()
 
     def load(self, state: Any) -> None:
-        """Take back the table."""
+        """Restore the table from a checkpoint."""
         self._visits.load(state)
 
     def telemetry(self) -> dict[str, Any]:
@@ -47,18 +49,18 @@ class Counter(Learner):
 
 
 class Count(Method):
-    """The environment's reward and the bonus."""
+    """The environment's reward plus the count bonus."""
 
     name = "count"
-    summary = "a bonus of 1/sqrt(visits) of what a step leads to (baseline)"
+    summary = "count bonus 1/sqrt(visits) of the next state (baseline)"
     Options = CountOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """One channel, weight beta."""
+        """Return the channel `count` of weight beta."""
         return (Channel("count", kind="bonus", weight=options.beta),)
 
     def learner(self, setting: Setting) -> Learner:
-        """The table."""
+        """Return the learner that counts visits."""
         return Counter(setting)
 
 

@@ -2,7 +2,7 @@
 
     b(s_t) = phi(s_t)^T C_(t-1)^-1 phi(s_t),   C_(t-1) = sum over i < t of phi(s_i) phi(s_i)^T + lambda I
 
-C begins anew with each episode; phi is trained to predict the action between two states.
+C is reset in each episode. phi is learned with an inverse-dynamics model, which predicts the action between two states.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class E3BOptions(Options):
 
 
 class E3BLearner(Learner):
-    """phi, the head that names actions, and C^-1 of each running episode."""
+    """Holds phi, the inverse-dynamics head and C^-1 of each running episode."""
 
     def __init__(self, setting: Setting) -> None:
         from rewardsmith.methods.intrinsic.networks import Trained, mlp, seeded
@@ -47,7 +47,7 @@ class E3BLearner(Learner):
         self._accuracy = 0.0
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """The ellipse is measured with C before the step's own update, which is of rank one (Sherman, Morrison)."""
+        """Return b(s_t), computed before the rank-one update of C^-1 by the same step (Sherman-Morrison formula)."""
         import torch
 
         with torch.no_grad():
@@ -61,7 +61,7 @@ class E3BLearner(Learner):
         return {"e3b": bonus}
 
     def learn(self, seen: Experience, model: Any) -> None:
-        """Inverse dynamics: which action led from one observation to the next? One pass over the rollout."""
+        """Train the inverse-dynamics model with one pass over the rollout."""
         import torch
         from torch.nn import functional
 
@@ -77,31 +77,31 @@ class E3BLearner(Learner):
         self._accuracy = right / len(actions)
 
     def state(self) -> Any:
-        """The networks; C ends with its episode at a checkpoint."""
+        """The networks. C is not stored: a checkpoint ends all episodes."""
         return self._trained.state()
 
     def load(self, state: Any) -> None:
-        """Take them back."""
+        """Restore the networks from a checkpoint."""
         self._trained.load(state)
 
     def telemetry(self) -> dict[str, Any]:
-        """How often the action was named in the last rollout."""
+        """Accuracy of the inverse-dynamics model on the last rollout."""
         return {"action_accuracy": self._accuracy}
 
 
 class E3B(Method):
-    """The environment's reward and the bonus."""
+    """The environment's reward plus the elliptical bonus."""
 
     name = "e3b"
-    summary = "E3B: a bonus for what the episode has not yet seen the like of (baseline)"
+    summary = "E3B: elliptical episodic novelty bonus (baseline)"
     Options = E3BOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """One channel."""
+        """Return the channel `e3b`."""
         return (Channel("e3b", kind="bonus", weight=options.weight),)
 
     def learner(self, setting: Setting) -> Learner:
-        """The networks."""
+        """Return the learner that computes the bonus."""
         return E3BLearner(setting)
 
 

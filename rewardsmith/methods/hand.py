@@ -1,6 +1,7 @@
-"""Hand: a reward that a person wrote for each task family, in hand_rewards/; the baseline of reward design.
+"""Hand: a reward that a person wrote for each task family; the baseline of reward design.
 
-Each file says which milestones lie on the way and what to walk to next; `pay.py` turns that into a reward.
+Each file of hand_rewards/ states the milestones of a family and the next object to walk to; `pay.py` turns them into a
+reward.
 """
 
 from __future__ import annotations
@@ -16,37 +17,37 @@ from rewardsmith.tasks.base import Task
 
 _FOLDER = Path(__file__).with_name("hand_rewards")
 _PAY = "pay"
-_WALKS = ("empty", "fourrooms", "simplecrossing", "lavacrossing", "lavagap", "distshift")  # nothing to do but walk
+_WALKS = ("empty", "fourrooms", "simplecrossing", "lavacrossing", "lavagap", "distshift")  # the agent only walks
 
 
 class Hand(Method):
-    """A program from the shelf, added to the environment's reward."""
+    """A hand-written program, added to the environment's reward."""
 
     name = "hand"
-    summary = "a reward written by hand for the task's family (baseline)"
+    summary = "hand-written reward of the task family (baseline)"
 
     def program(self, task: Task, options: Any) -> str:
-        """The family's milestones and what they pay. Raises UsageError where nobody has written one."""
+        """Return the program of the task's family. Raises UsageError if there is none."""
         known = hand_written()
         family = next((name for name in sorted(known, key=len, reverse=True) if _plain(task.id).startswith(name)), None)
         if family is None:
             raise UsageError(
-                f"Nobody has written a reward by hand for {task.id}.",
-                f"There are some for: {', '.join(sorted(known))}. `--seed-reward FILE` takes one of yours.",
+                f"There is no hand-written reward for {task.id}.",
+                f"Use a task of: {', '.join(sorted(known))}. Or pass your own program with --seed-reward FILE.",
             )
         return known[family] + "\n\n" + (_FOLDER / f"{_PAY}.py").read_text(encoding="utf-8")
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
-        """reward() alone."""
+        """Return "reward", the only function that is called."""
         return ("reward",) if source else ()
 
     def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
-        """The environment's reward and the program's."""
+        """Return the channel `env` and that of the program."""
         return (ENV, Channel(name="reward"))
 
 
 def hand_written() -> dict[str, str]:
-    """Source by task family, such as "doorkey"."""
+    """Return the source of each task family's program, by its name such as "doorkey"."""
     files = {path.stem: path.read_text(encoding="utf-8") for path in sorted(_FOLDER.glob("*.py"))}
     walk = files.pop("walk")
     del files[_PAY]

@@ -1,4 +1,4 @@
-"""RareHooks: what most methods leave as it is. A method overrides those that differ for it."""
+"""RareHooks: hooks whose defaults suit most methods."""
 
 from __future__ import annotations
 
@@ -9,42 +9,46 @@ from rewardsmith.tasks.base import Task
 
 
 class RareHooks:
-    """Defaults of a Method's rare hooks, in three groups.
+    """Defaults of a Method's rare hooks.
 
-    Which tasks and policies: `check`, `recurrent`.
-    Programs: `given`, what a designer is told besides the interface; `program`, of a method that asks no designer.
-    What is told of it: `evidence`, `oracle_informed`, `stand_in`, `reads_files`.
+    - Supported tasks and policies: `check`, `recurrent`.
+    - Programs: `given` adds values to the designer's prompt; `program` returns the program of a method without a
+    designer. - Reports: `evidence`, `oracle_informed`, `stand_in`, `reads_files`.
 
-    `modelled` says whether a language model answers this job's prompts, rather than what is built in.
+    The argument `modelled` is true if a language model answers the job's prompts, and false for a built-in adapter.
     """
 
     recurrent: ClassVar[bool] = True
-    """Whether it works with policies that remember; one that calls the network itself may not."""
+    """Whether the method supports recurrent policies. A method that calls the network itself may not."""
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:
-        """Raises UsageError where the method cannot work on `task`, alone or combined."""
+        """Raise UsageError if the method cannot work on `task`, alone or combined."""
 
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:
-        """What the contract's prompt block is told of `task`, as `given` in its template."""
+        """Return values about `task` for the contract's prompt template, where they are called `given`."""
         return {}
 
     def program(self, task: Task, options: Any) -> str:
-        """The program of a method that asks nobody for one; "" = none. Raises UsageError where it has none for
-        `task`."""
+        """Return the program of a method without a designer; "" if it needs none.
+
+        Raises:
+            UsageError: The method has no program for `task`.
+        """
         return ""
 
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
-        """Sentences for the analyzer, from what the learner's `telemetry` told last."""
+        """Return sentences for the analyzer, from the latest telemetry of the learner."""
         return ()
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Whether a planner or the simulator's truth decides what is paid: no evidence for a language model then."""
+        """Whether the reward uses privileged information: a planner, or the simulator's truth."""
         return False
 
     def stand_in(self, options: Any) -> str | None:
-        """What answers in a language model's place where none is named, in one sentence; None if nobody is asked."""
+        """Return a notice about the oracle that replaces an unnamed language model; None if the method uses no
+        model."""
         return None
 
     def reads_files(self, options: Any) -> bool:
-        """Whether it would read files, named by its options, of the machine that trains: not for submitted jobs."""
+        """Whether an option names a file on the training machine; submitted jobs must not set it."""
         return False

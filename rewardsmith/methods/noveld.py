@@ -1,8 +1,8 @@
-"""NovelD: pay for crossing from the known to the new (Zhang et al., NeurIPS 2021).
+"""NovelD: a bonus for steps from familiar to novel states (Zhang et al., NeurIPS 2021).
 
     b(s, s') = max(N(s') - alpha * N(s), 0) * 1[s' is new in this episode],   N(s) = || f^(s) - f(s) ||
 
-N is the error of random network distillation, as a norm.
+N is the norm of the prediction error of random network distillation (RND).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class NovelDOptions(Options):
 
 
 class NovelDLearner(Learner):
-    """The networks of one trial, and what its running episodes have seen."""
+    """Holds the RND networks of one trial and the states visited in each running episode."""
 
     def __init__(self, setting: Setting) -> None:
         chosen = setting.options
@@ -42,7 +42,7 @@ class NovelDLearner(Learner):
         self._first = FirstVisits(setting.training.num_envs)
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """The difference of novelty, once per place and episode."""
+        """Return the increase of novelty [T, N], nonzero only at the first visit to a state in the episode."""
         self._distilled.moments.add(seen.following)
         after = np.sqrt(self._distilled.errors(seen.following))
         before = np.sqrt(self._distilled.errors(seen.observations))
@@ -58,31 +58,31 @@ class NovelDLearner(Learner):
         return {"noveld": np.maximum(after - self._alpha * before, 0.0) * first}
 
     def learn(self, seen: Experience, model: Any) -> None:
-        """Distil where the policy went."""
+        """Train the predictor on the observations of the rollout."""
         self._distilled.learn(seen.following)
 
     def state(self) -> Any:
-        """The networks; what episodes have seen ends with them at a checkpoint."""
+        """The networks. Visited states are not stored: a checkpoint ends all episodes."""
         return self._distilled.state()
 
     def load(self, state: Any) -> None:
-        """Take them back."""
+        """Restore the networks from a checkpoint."""
         self._distilled.load(state)
 
 
 class NovelD(Method):
-    """The environment's reward and the bonus."""
+    """The environment's reward plus the NovelD bonus."""
 
     name = "noveld"
-    summary = "NovelD: a bonus for stepping from the known into the new (baseline)"
+    summary = "NovelD: a bonus for steps from familiar to novel states (baseline)"
     Options = NovelDOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """One channel."""
+        """Return the channel `noveld`."""
         return (Channel("noveld", kind="bonus", weight=options.weight),)
 
     def learner(self, setting: Setting) -> Learner:
-        """The networks."""
+        """Return the learner that computes the bonus."""
         return NovelDLearner(setting)
 
 

@@ -2,9 +2,9 @@
 
     r = c_ext * r_ext + c_int * r_llm(m) / N_ep(m)^3
 
-m is the caption of a step, N_ep(m) how often it has occurred in this episode. New captions go to a
-labeller, the newest first; its labels train one of three reward models (methods/labelling/reward_models.py), which
-pays from then on. Training never waits. docs/methods/oni.md says what differs from the paper and why.
+m is the caption of a step, and N_ep(m) the number of its occurrences in the episode. New captions go to a labeller, the
+newest first. Its labels train one of three reward models (methods/labelling/reward_models.py), which defines r_llm from
+then on. Training never waits for labels. docs/methods/oni.md lists the differences from the paper.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rewardsmith.tasks.subgoals import preset_subgoals, subgoal_order, terminate
 from rewardsmith.tasks.transitions import Describer
 from rewardsmith.training.learner import Experience, Learner
 
-if TYPE_CHECKING:  # a method's module is read without loading torch
+if TYPE_CHECKING:  # a method's module must not load torch
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
     from rewardsmith.methods.labelling.labeller import Labeller
@@ -35,31 +35,38 @@ if TYPE_CHECKING:  # a method's module is read without loading torch
 
 
 class OniOptions(Options):
-    """Published: weight 0.1, exponent 3, threshold -0.5, the labeller's batch 100, its stack 10,000."""
+    """Options of ONI. Published: weight 0.1, exponent 3, threshold -0.5, batch 100, capacity 10,000."""
 
     former_names: ClassVar[Mapping[str, str]] = {"judge_seed": "error_seed"}
 
-    reward_model: Literal["retrieval", "classification", "ranking"] = "retrieval"
-    weight: float = Field(default=0.1, ge=0, description="c_int")
-    exponent: float = Field(default=3.0, ge=0)
+    reward_model: Literal["retrieval", "classification", "ranking"] = Field(
+        default="retrieval", description="how labels become rewards"
+    )
+    weight: float = Field(default=0.1, ge=0, description="weight of the bonus, c_int")
+    exponent: float = Field(default=3.0, ge=0, description="of N_ep(m), the count of a caption in the episode")
     learning_rate: float = Field(default=1e-3, gt=0, description="of the learned reward models")
-    threshold: float = Field(default=0.0, description="of r~ with ranking; what is not above it is paid nothing")
-    batch: int = Field(default=100, ge=1, description="captions that the labeller takes at once")
-    capacity: int = Field(default=10_000, ge=1, description="captions that wait for it; the oldest fall out")
-    threads: int = Field(default=1, ge=1, le=64)
-    per_call: int = Field(default=8, ge=1, description="captions in one request to a language model")
-    shuffled: bool = Field(default=False, description="a control: labels dealt out at random within each batch")
-    false_positive: float = Field(default=0.0, ge=0, le=1, description="of the simulated labeller, per caption")
-    false_negative: float = Field(default=0.0, ge=0, le=1, description="of the simulated labeller, per caption")
-    latency: float = Field(default=0.05, ge=0, description="of the simulated labeller, seconds per batch")
-    error_seed: int = Field(default=0, ge=0, description="of the simulated labeller's errors")
+    threshold: float = Field(default=0.0, description="ranking: r~ at or below it gives reward 0")
+    batch: int = Field(default=100, ge=1, description="captions per batch of the labeller")
+    capacity: int = Field(default=10_000, ge=1, description="captions that may wait; the oldest are dropped")
+    threads: int = Field(default=1, ge=1, le=64, description="batches labelled at the same time")
+    per_call: int = Field(default=8, ge=1, description="captions per request to a language model")
+    shuffled: bool = Field(default=False, description="control: permute the labels within each batch")
+    false_positive: float = Field(default=0.0, ge=0, le=1, description="of the oracle labeller, per caption")
+    false_negative: float = Field(default=0.0, ge=0, le=1, description="of the oracle labeller, per caption")
+    latency: float = Field(default=0.05, ge=0, description="of the oracle labeller, in seconds per batch")
+    error_seed: int = Field(default=0, ge=0, description="seed of the oracle labeller's errors")
 
 
 CHANNEL = "oni"
 
 
 class OniLearner(Learner):
-    """Captions a rollout, takes the labels that have arrived, pays, and offers what has no label yet."""
+    """Processes each rollout: captions its steps, collects labels, computes rewards, and submits unlabelled captions.
+
+    Args:
+        setting: The trial.
+        labels: Source of the labels; None opens the labeller of the setting.
+    """
 
     def __init__(self, setting: Setting, labels: LabelSource | None = None) -> None:
         from rewardsmith.methods.labelling.labels import LabelFile
@@ -81,7 +88,7 @@ class OniLearner(Learner):
         self._steps = self._covered = self._new = 0
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """r_llm(m) of each step and m itself, which the channel's gate counts within the episode."""
+        """Return r_llm(m) [T, N], and the keys of the captions, which the channel's gate counts per episode."""
         run = seen.rollout
         keys = self._describer.keys(run.before, run.actions, run.after, seen.observations, seen.following)
         unique, first, inverse, times = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
@@ -90,7 +97,7 @@ class OniLearner(Learner):
         texts = [caption.text for caption in captions]
         self._model.observe(texts, times)
         values = self._model.values(unique.tolist(), texts)
-        # The last on top: of this rollout's captions, those that occurred late are asked about first.
+        # The labeller takes the last of these captions first, so that late ones of this rollout come before early ones.
         self._source.offer([captions[i] for i in np.argsort(first) if int(unique[i]) not in self._labelled])
         self._rollout += 1
         self._steps += keys.size
@@ -98,7 +105,7 @@ class OniLearner(Learner):
         return {CHANNEL: values[inverse].reshape(keys.shape), f"{CHANNEL}:keys": keys}
 
     def _caption(self, key: int, at: int, seen: Experience) -> Caption:
-        """The caption of `key`, which occurred at place `at` of the rollout's T * N steps."""
+        """Return the caption of `key`; `at` is the index of its first step among the rollout's T * N steps."""
         from rewardsmith.methods.labelling.labels import Caption
 
         if key not in self._texts:
@@ -113,7 +120,7 @@ class OniLearner(Learner):
         return self._texts[key]
 
     def _take(self) -> None:
-        """Learn from the labels that have arrived, and write them down."""
+        """Learn from the labels that have arrived, and append them to the file."""
         labels = self._source.collect()
         version = self._model.learn(labels)
         if not labels:
@@ -126,14 +133,14 @@ class OniLearner(Learner):
         self._labelled.update((label.captions[0].key, label.value) for label in labels)
 
     def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
-        """Nothing: labels were taken before the rewards were paid."""
+        """Do nothing: `rewards` has taken the labels already."""
 
     def state(self) -> dict[str, Any]:
-        """The reward model, and how many labels of the file it has learned."""
+        """The reward model, and the number of labels in the file that it has received."""
         return {"labels": self._file.count, "rollout": self._rollout, "model": self._model.state()}
 
     def load(self, state: Any) -> None:
-        """Go on with the labels known at the checkpoint."""
+        """Continue with the labels known at the checkpoint."""
         labels = self._file.resume(state["labels"])
         self._rollout = state["rollout"]
         self._model.load(state["model"])
@@ -143,7 +150,10 @@ class OniLearner(Learner):
         self._source.know([label.captions[0] for label in labels])
 
     def telemetry(self) -> dict[str, Any]:
-        """Captions met and labelled, how long labels took, how right the reward model is by the labels."""
+        """Counts of captions and labels, delays of labels, and the accuracy of the reward model on the labels.
+
+        Counts of new captions and of steps start again after each call.
+        """
         known = [self._texts[key] for key in self._labelled if key in self._texts]
         told = {
             "reward_model": self._options.reward_model,
@@ -165,14 +175,14 @@ class OniLearner(Learner):
         return told
 
     def _accuracy(self, known: list[Caption]) -> float | None:
-        """Share of labelled captions on which the reward model's sign agrees with the label; None for rankings."""
+        """Proportion of labelled captions whose reward agrees with the label; None for ranking."""
         if not known or self._options.reward_model == "ranking":
             return None
         paid = self._model.values([c.key for c in known], [c.text for c in known]) > 0
         return float(np.mean(paid == np.array([self._labelled[c.key] > 0.5 for c in known])))
 
     def close(self) -> None:
-        """Ask the labeller no more."""
+        """Stop asking the labeller."""
         self._source.close()
 
 
@@ -206,47 +216,49 @@ def _live_labels(setting: Setting) -> LabelSource:
 
 
 class Oni(Method):
-    """No program is asked for; the bonus is added to the environment's reward, or to any other method's."""
+    """Needs no designer; the bonus is added to the environment's reward, or to that of any other method."""
 
     name = "oni"
-    summary = "a bonus learned online from labels of captions, given by a language model or its stand-in (ONI)"
+    summary = "ONI: a bonus learned online from a language model's labels of captions (without a model: an oracle)"
     Options = OniOptions
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:
-        """Steps need captions; a stand-in needs a planner's subgoals, for it knows nothing else that helps."""
+        """Raise UsageError if the task has no events, or if the oracle labeller lacks a planner."""
         if events_of(task) is None:
-            raise UsageError(f"ONI labels captions of events, and {task.id} has none.", "Use a MiniGrid task.")
+            raise UsageError(
+                f"ONI labels captions of events, and {task.id} has none.", "Set --task to a MiniGrid task."
+            )
         if not modelled and subgoal_order(task) is None:
             raise UsageError(
-                f"ONI's stand-in labeller knows nothing of {task.id}: no planner solves it.",
-                "Name a language model with --model.",
+                f"ONI's oracle labeller needs a planner, and none solves {task.id}.",
+                "Set --model to a language model.",
             )
 
     def bonuses(self, options: OniOptions) -> tuple[Channel, ...]:
-        """c_int * r_llm(m) / N_ep(m)^exponent."""
+        """Return the channel c_int * r_llm(m) / N_ep(m)^exponent."""
         return (Channel(CHANNEL, kind="bonus", weight=options.weight, gate="count", exponent=options.exponent),)
 
     def learner(self, setting: Setting) -> Learner:
-        """The captions, the labeller and the reward model."""
+        """Return the learner with captions, labeller and reward model."""
         return OniLearner(setting)
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Without a language model the labeller is simulated from the truth."""
+        """Whether the oracle labeller replaces a language model."""
         return not modelled
 
     def stand_in(self, options: Any) -> str | None:
-        """The labeller's."""
+        """Return the notice about the oracle labeller."""
         return (
-            "The labeller is a stand-in, not a language model: it reads the simulator's truth, with the errors that "
-            "--option oni.false_positive and oni.false_negative ask for. Such results are oracle-informed."
+            "The labeller is an oracle, not a language model: it reads the simulator's truth, with the error rates of "
+            "--option oni.false_positive and oni.false_negative. Such results are oracle-informed."
         )
 
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
-        """How much of what was paid rests on labels."""
+        """Report the proportion of steps whose caption has a label."""
         share = telemetry.get("annotated_steps")
         if share is None:
             return ()
-        said = f"{share:.0%} of the steps had a caption with a label; {telemetry['labels']} labels arrived so far"
+        said = f"{share:.0%} of the steps had a labelled caption; {telemetry['labels']} labels have arrived so far"
         helpful = telemetry.get("helpful")
         return (f"{said}." if helpful is None else f"{said}, {helpful:.0%} of them helpful.",)
 

@@ -1,4 +1,4 @@
-"""Recipe: a job's method, the methods whose channels are combined with it, their options and weights."""
+"""Method composition (recipe): a job's method, the methods combined with it, their options and channel weights."""
 
 from __future__ import annotations
 
@@ -22,36 +22,45 @@ from rewardsmith.training.learner import Learner
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a job's training rewards are made of. options: by method; weights: by channel, replacing its own."""
+    """The composition of a job's training reward.
+
+    Attributes:
+        method: The method of `--method`.
+        combined: Methods of `--with`.
+        options: Options by method.
+        weights: Weights by channel, which replace those of the methods.
+        modelled: Whether a language model answers, rather than a built-in adapter.
+        renamed: Notices about options given by a former name.
+    """
 
     method: Method
     combined: tuple[Method, ...]
     options: Mapping[str, Any]
     weights: Mapping[str, float]
-    modelled: bool  # whether a language model answers, rather than what is built in
-    renamed: tuple[str, ...] = ()  # options that were given by a former name: what they are called now
+    modelled: bool
+    renamed: tuple[str, ...] = ()
 
     @property
     def contract(self) -> Contract | None:
-        """What a designer is asked to write; None if nobody is asked."""
+        """The functions that a designer writes; None if the method needs no designer."""
         return self.method.contract(self.options[self.method.name])
 
     def given(self, task: Task) -> Mapping[str, Any]:
-        """What the contract's prompt block is told of `task`. Raises UsageError."""
+        """Return values about `task` for the contract's prompt template. Raises UsageError."""
         return self.method.given(task, self.options[self.method.name])
 
     def program(self, task: Task) -> str:
-        """The program of a method that asks nobody for one, "" if it has none. Raises UsageError."""
+        """Return the program of a method without a designer; "" if it needs none. Raises UsageError."""
         return self.method.program(task, self.options[self.method.name])
 
     def check(self, task: Task) -> None:
-        """Raises UsageError where one of the methods cannot work on `task`."""
+        """Raise UsageError if one of the methods cannot work on `task`."""
         for m in self._methods:
             m.check(task, self.options[m.name], self.modelled)
 
     @property
     def oracle_informed(self) -> bool:
-        """Whether a planner or the simulator's truth decides part of what is paid."""
+        """Whether a part of the reward uses privileged information: a planner, or the simulator's truth."""
         return any(m.oracle_informed(self.options[m.name], self.modelled) for m in self._methods)
 
     @property
@@ -60,51 +69,54 @@ class Recipe:
 
     @property
     def reads_files(self) -> bool:
-        """Whether some method would read files that its options name."""
+        """Whether an option of some method names a file."""
         return any(m.reads_files(self.options[m.name]) for m in self._methods)
 
     @property
     def asks_in_training(self) -> bool:
-        """Whether some method asks a model while it trains."""
+        """Whether some method calls a model during training."""
         return any(m.stand_in(self.options[m.name]) for m in self._methods)
 
     @property
     def notices(self) -> list[str]:
-        """What a user is to know of renamed options, and of who answers."""
+        """Notices for the user: renamed options, and oracles that replace a language model."""
         if self.modelled:
             return list(self.renamed)
         return [*self.renamed, *(told for m in self._methods if (told := m.stand_in(self.options[m.name])))]
 
     def reward(self, source: str) -> TrainingReward:
-        """The training reward of a program: the method's channels, then those combined with it."""
+        """Return the training reward of a program: the method's channels, then those of the combined methods."""
         own = self.method.reward(source, self.options[self.method.name])
         more = [channel for method in self.combined for channel in method.bonuses(self.options[method.name])]
         channels = (replace(c, weight=self.weights.get(c.name, c.weight)) for c in (*own.channels, *more))
         return replace(own, channels=tuple(channels))
 
     def learners(self, setting: Callable[[Any], Setting]) -> dict[str, Learner]:
-        """What the methods do in one trial, by method; `setting` makes a Setting of a method's options."""
+        """Return the learners of one trial by method. `setting` makes a Setting from a method's options."""
         made = {m.name: m.learner(setting(self.options[m.name])) for m in self._methods}
         return {name: learner for name, learner in made.items() if learner is not None}
 
     def evidence(self, telemetry: Telemetry) -> list[str]:
-        """What the methods tell whoever refines, from the last telemetry of a trial."""
+        """Return the methods' sentences for the analyzer, from the latest telemetry of a trial."""
         told = telemetry.methods
         return [line for m in self._methods if m.name in told for line in m.evidence(told[m.name])]
 
 
 def recipe_of(spec: JobSpec) -> Recipe:
-    """The recipe that a job asks for. Raises UsageError for names, options and weights that do not exist."""
+    """Return the recipe of a job. Raises UsageError for unknown names, options and weights."""
     method = get_method(spec.method)
     combined = tuple(_combinable(name) for name in spec.combine)
     names = [method.name, *spec.combine]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"The method {twice!r} is named twice.", "Name each method once, in --method or in --with.")
+        raise UsageError(
+            f"The method {twice!r} is named twice.", "Name each method once, either in --method or in --with."
+        )
     strange = sorted(set(spec.options) - set(names))
     if strange:
         raise UsageError(
-            f"Options are set of {strange[0]!r}, which takes no part.", f"This job uses: {', '.join(names)}."
+            f"--option names the method {strange[0]!r}, which this job does not use.",
+            f"Methods of this job: {', '.join(names)}. Add one with --with.",
         )
     options = {method.name: _options(method, method.Options.model_validate, spec.options)}
     options |= {m.name: _options(m, m.combined_options, spec.options) for m in combined}
@@ -112,10 +124,10 @@ def recipe_of(spec: JobSpec) -> Recipe:
     for each in (method, *combined):
         if spec.training.memory != "none" and not each.recurrent:
             raise UsageError(
-                f"The method {each.name!r} cannot train policies that remember.", "Set training.memory to none."
+                f"The method {each.name!r} does not support recurrent policies.", "Pass --set training.memory=none."
             )
     renamed = [
-        f"Option of {m.name}: {told}; the former name will be gone in the next version."
+        f"Option of {m.name}: {told}; the next version will not accept the former name."
         for m in (method, *combined)
         for told in m.Options.former(spec.options.get(m.name, {}))
     ]
@@ -125,7 +137,7 @@ def recipe_of(spec: JobSpec) -> Recipe:
 
 
 def formerly(spec: JobSpec) -> JobSpec:
-    """The same request with the former names of its methods' options: jobs of an earlier version are found by it."""
+    """Return the spec with the former names of options, to find the same job of an earlier version."""
     known = all_methods()
     options = {m: known[m].Options.formerly(values) if m in known else values for m, values in spec.options.items()}
     return spec.model_copy(update={"options": options})
@@ -135,7 +147,9 @@ def _combinable(name: str) -> Method:
     method = get_method(name)
     if not method.combines:
         able = [m.name for m in all_methods().values() if m.combines]
-        raise UsageError(f"The method {name!r} has no channel to combine.", f"Combine one of: {', '.join(able)}.")
+        raise UsageError(
+            f"The method {name!r} has no bonus channel, so --with cannot add it.", f"Set --with to: {', '.join(able)}."
+        )
     return method
 
 
@@ -155,6 +169,11 @@ def _check_weights(recipe: Recipe) -> None:
     channels = [c.name for c in recipe.reward("").channels]
     for name, weight in recipe.weights.items():
         if name not in channels:
-            raise UsageError(f"There is no channel {name!r} to weigh.", f"This job's channels: {', '.join(channels)}.")
+            raise UsageError(
+                f"--weight names the channel {name!r}, which this job does not have.", f"Use: {', '.join(channels)}."
+            )
         if not math.isfinite(weight) or weight < 0:
-            raise UsageError(f"The weight {weight:g} of {name} is not possible.", "Give a finite number, 0 or larger.")
+            raise UsageError(
+                f"The weight {weight:g} of the channel {name} is invalid.",
+                "Set --weight to a finite number, 0 or larger.",
+            )

@@ -2,7 +2,8 @@
 
     b(s') = || f^(s') - f(s') ||^2 / std of discounted sums of b
 
-f is fixed and random, f^ learns to predict it where the policy goes, so the error is large where it seldom went.
+f is a fixed random network. f^ learns to predict it on visited observations, so the error is large on rarely visited
+ones.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class RndOptions(Options):
 
 
 class Distillation:
-    """Target f, predictor f^, and the moments by which observations are whitened."""
+    """Target f, predictor f^, and the running moments that whiten observations."""
 
     def __init__(self, size: int, seed: int, rate: float, share: float) -> None:
         from rewardsmith.methods.intrinsic.networks import Trained, mlp, seeded
@@ -57,7 +58,7 @@ class Distillation:
         return (networks["predictor"](white) - networks["target"](white).detach()).square().sum(-1)
 
     def errors(self, observations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """|| f^ - f ||^2 of observations [T, N, D], as [T, N]."""
+        """Return || f^ - f ||^2 as float64 [T, N] for observations [T, N, D]."""
         import torch
 
         with torch.no_grad():
@@ -65,7 +66,7 @@ class Distillation:
         return squared.double().numpy().reshape(observations.shape[:-1])
 
     def learn(self, observations: NDArray[np.float32]) -> None:
-        """One pass of the predictor over a random share of observations [T, N, D]."""
+        """Train the predictor with one pass over a random subset of observations [T, N, D]."""
         white = self._white(observations)
         wanted = max(1, int(self._share * len(white)))
         size = max(1, int(self._share * _MINIBATCH))
@@ -77,17 +78,17 @@ class Distillation:
                 break
 
     def state(self) -> Any:
-        """For a checkpoint."""
+        """Networks, optimizer and moments for a checkpoint."""
         return {"trained": self._trained.state(), "moments": self.moments.state()}
 
     def load(self, state: Any) -> None:
-        """Take back what `state` returned."""
+        """Restore the value that `state` returned."""
         self._trained.load(state["trained"])
         self.moments.load(state["moments"])
 
 
 class RndLearner(Learner):
-    """The networks of one trial."""
+    """Holds the networks of one trial and the scale of the bonus."""
 
     def __init__(self, setting: Setting) -> None:
         chosen, training = setting.options, setting.training
@@ -95,37 +96,37 @@ class RndLearner(Learner):
         self._scale = ReturnScale(training.num_envs, training.gamma)
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """The scaled error of what each step leads to."""
+        """Return the scaled prediction error [T, N] of the next observations."""
         self._distilled.moments.add(seen.following)
         return {"rnd": self._scale(self._distilled.errors(seen.following))}
 
     def learn(self, seen: Experience, model: Any) -> None:
-        """Distil where the policy went."""
+        """Train the predictor on the observations of the rollout."""
         self._distilled.learn(seen.following)
 
     def state(self) -> Any:
-        """Networks and statistics."""
+        """Networks and running statistics for a checkpoint."""
         return {"distilled": self._distilled.state(), "scale": self._scale.state()}
 
     def load(self, state: Any) -> None:
-        """Take them back."""
+        """Restore networks and statistics from a checkpoint."""
         self._distilled.load(state["distilled"])
         self._scale.load(state["scale"])
 
 
 class Rnd(Method):
-    """The environment's reward and the bonus."""
+    """The environment's reward plus the RND bonus."""
 
     name = "rnd"
-    summary = "random network distillation: a bonus where a prediction errs (baseline)"
+    summary = "random network distillation: a bonus for novel observations (baseline)"
     Options = RndOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """One channel."""
+        """Return the channel `rnd`."""
         return (Channel("rnd", kind="bonus", weight=options.weight),)
 
     def learner(self, setting: Setting) -> Learner:
-        """The networks."""
+        """Return the learner that computes the bonus."""
         return RndLearner(setting)
 
 

@@ -1,4 +1,4 @@
-"""Sparse: the environment's own reward and nothing else, the baseline of every claim."""
+"""Sparse: only the environment's own reward; the baseline of every final evaluation."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from rewardsmith.methods.base import Method
 
 
 class Sparse(Method):
-    """No program, no bonus."""
+    """The environment's own reward, without a program and without a bonus."""
 
     name = "sparse"
-    summary = "the environment's own reward alone (baseline)"
+    summary = "only the environment's own reward (baseline)"
 
 
 METHOD = Sparse()

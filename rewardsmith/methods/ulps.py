@@ -1,12 +1,15 @@
-"""ULPS (arXiv 2606.06673): a language model fitted to a planner's actions guides PPO as far as it is certain.
+"""ULPS (arXiv 2606.06673): PPO with a teacher policy, a language model fitted to a planner and weighted by its
+certainty.
 
     P_LLM = (1/T) sum over T stochastic passes          h = H(P_LLM) / ln |A|
     b     = (1 - h) P_LLM + h pi                        a ~ b
 
-Inside PPO the ratio is b(a|s) / b_old(a|s), with h and P_LLM as they were when the step was taken; entropy is that of
-pi, the critic estimates V of b. Where h is near 0, the gradient (h pi / b) grad log pi vanishes and pi would learn
-nothing: so pi is also taught P_LLM on the states that training visits, and the language model's share is annealed to
-nothing. What is exported is pi alone. docs/methods/ulps.md says what differs from the paper and why.
+P_LLM is the teacher's action distribution, h the mixing coefficient. PPO's ratio is b(a|s) / b_old(a|s), with h and
+P_LLM as they were when the step was taken. The entropy bonus is that of pi, and the critic estimates V of b.
+
+Where h is near 0, the gradient (h pi / b) grad log pi vanishes and pi would not learn. Therefore pi is also distilled
+from P_LLM on the visited states, and the weight of the teacher is annealed to 0. Only pi is exported.
+docs/methods/ulps.md lists the differences from the paper.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from rewardsmith.methods.teacher.searchable import searchable
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.training.learner import Experience, Guide, Learner
 
-if TYPE_CHECKING:  # a method's module is read without loading torch
+if TYPE_CHECKING:  # a method's module must not load torch
     import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -36,31 +39,44 @@ Gates = Literal["entropy", "information", "decay", "single"]
 
 
 class UlpsOptions(Options):
-    """`gate`: h from the published entropy, from the mutual information, from neither ("decay": the share falls with
-    time alone), or from the entropy of one pass without dropout ("single")."""
+    """Options of ULPS.
 
-    gate: Gates = "entropy"
-    prompts: Literal["privileged", "view"] = "privileged"
-    language_model: str | None = Field(default=None, description="path or name for transformers; none: own encoder")
-    pairs: int = Field(default=21_500, ge=200, description="(state, optimal actions) that it is fitted on")
-    passes: int = Field(default=8, ge=1, le=64, description="T")
-    dropout: float = Field(default=0.1, gt=0, lt=1)
-    language_model_epochs: int | None = Field(default=None, ge=1, description="at most; none: 5 pretrained, 30 own")
-    language_model_seed: int = Field(default=0, ge=0)
-    anneal: float = Field(default=0.3, gt=0, le=1, description="share of the trial after which pi acts alone")
-    distill: float = Field(default=1.0, ge=0, description="weight of teaching P_LLM to pi; 0 = off")
-    final_episodes: int = Field(default=1000, ge=10, description="with the language model, at the trial's end")
+    `gate` selects h: "entropy" (published), "information" (mutual information), "decay" (0, so that only the annealing
+    counts) or "single" (entropy of one pass without dropout).
+    """
+
+    gate: Gates = Field(default="entropy", description="how h is computed")
+    prompts: Literal["privileged", "view"] = Field(
+        default="privileged", description="the full state, or the agent's own views"
+    )
+    language_model: str | None = Field(default=None, description="path or name for transformers; none: small encoder")
+    pairs: int = Field(default=21_500, ge=200, description="(state, optimal actions) pairs that it is fitted on")
+    passes: int = Field(default=8, ge=1, le=64, description="stochastic passes, T")
+    dropout: float = Field(default=0.1, gt=0, lt=1, description="dropout probability of the passes")
+    language_model_epochs: int | None = Field(
+        default=None, ge=1, description="most epochs of its fit; none: 5 for a pretrained model, 30 for the encoder"
+    )
+    language_model_seed: int = Field(default=0, ge=0, description="seed of its data, weights and dropout masks")
+    anneal: float = Field(default=0.3, gt=0, le=1, description="proportion of the steps after which pi acts alone")
+    distill: float = Field(default=1.0, ge=0, description="weight of distilling P_LLM into pi; 0: none")
+    final_episodes: int = Field(default=1000, ge=10, description="episodes that score the blend at the end")
 
 
 def blend(probs: torch.Tensor, h: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """log b = log((1 - h) P_LLM + h pi), [B, A]; `probs` P_LLM [B, A], `h` [B, 1], `own` the logits of pi [B, A]."""
+    """Return log b = log((1 - h) P_LLM + h pi), [B, A].
+
+    Args:
+        probs: P_LLM [B, A].
+        h: Mixing coefficient [B, 1], in [0, 1].
+        own: Logits of pi [B, A].
+    """
     import torch
 
     return torch.log(((1.0 - h) * probs + h * torch.softmax(own, 1)).clamp_min(1e-12))
 
 
 class Blend(Guide):
-    """Asks the language model at each step; its advice is P_LLM and h, [N, A + 1]."""
+    """Queries the language model at each step; the result is P_LLM and h, [N, A + 1]."""
 
     def __init__(self, setting: Setting, teacher: Teacher) -> None:
         from rewardsmith.methods.teacher.uncertainty import CachedOpinions
@@ -78,15 +94,15 @@ class Blend(Guide):
 
     @property
     def trust(self) -> float:
-        """The language model's share in [0, 1], before its own certainty counts: falls linearly to 0."""
+        """The annealing factor of the teacher in [0, 1], which falls linearly to 0; its certainty is not included."""
         return max(0.0, 1.0 - self.steps / self._anneal_steps)
 
     def describer(self, tables: Tables, envs: int) -> StateDescriber:
-        """A new one, of the kind that the language model was fitted on."""
+        """Return a new describer that writes prompts of the kind that the language model was fitted on."""
         return self._teacher.describer(self._task, tables, envs)
 
     def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
-        """P_LLM and the annealed h; (anything, 1) once pi acts alone, without asking."""
+        """Return P_LLM and the annealed h, [N, A + 1]; h = 1 without a query once pi acts alone."""
         advice = np.full((len(rows), self.size), 1.0 / (self.size - 1), np.float32)
         advice[:, -1] = 1.0
         if self.trust > 0:
@@ -100,22 +116,22 @@ class Blend(Guide):
         return advice
 
     def gate(self, opinion: Opinion) -> NDArray[np.float32]:
-        """h [N] before annealing."""
+        """Return h [N] before annealing, in [0, 1]."""
         if self._options.gate == "decay":
             return np.zeros(len(opinion.probs), np.float32)
         return opinion.gate("information" if self._options.gate == "information" else "entropy")
 
     def logits(self, own: torch.Tensor, advice: torch.Tensor) -> torch.Tensor:
-        """log b."""
+        """Return log b [B, A] from the logits of pi and the stored P_LLM and h."""
         return blend(advice[:, :-1], advice[:, -1:], own)
 
 
 _STEP = 1
-"""Column of the step count in MiniGrid's state rows; 0 where an episode begins."""
+"""Column of the step count in MiniGrid's state rows; it is 0 at the start of an episode."""
 
 
 class UlpsLearner(Learner):
-    """Distils P_LLM into pi after each update, and scores the blend at the trial's end."""
+    """Distils P_LLM into pi after each update, and scores the blend at the end of the trial."""
 
     def __init__(self, setting: Setting) -> None:
         chosen: UlpsOptions = setting.options
@@ -129,12 +145,12 @@ class UlpsLearner(Learner):
         self._with: float | None = None
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """None of its own; the rollout's steps are counted for the annealing."""
+        """Return no bonus; count the steps for the annealing."""
         self._blend.steps = seen.steps + seen.rollout.rewards.size
         return {}
 
     def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
-        """Teach pi what the language model said of this rollout's states; score both at the end."""
+        """Distil P_LLM of this rollout's states into pi; at the end of the trial, score the blend."""
         if self._blend.advice:
             advice = np.stack(self._blend.advice)
             self._blend.advice = []
@@ -146,7 +162,7 @@ class UlpsLearner(Learner):
             self._with = self._success_with(model)
 
     def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: PPO) -> None:
-        """One pass of cross-entropy -(1 - h) sum_a P_LLM(a) log pi(a): what is certain is taught, the rest is not."""
+        """Minimise -(1 - h) sum_a P_LLM(a) log pi(a) in one pass; 1 - h lets only certain states count."""
         import torch
 
         from rewardsmith.methods.teacher.imitation import descend, shuffled_log_probs
@@ -165,7 +181,7 @@ class UlpsLearner(Learner):
         self._agreement += agreed / len(states)
 
     def _success_with(self, model: OnPolicyAlgorithm) -> float:
-        """Success of the blend, without annealing, on the search's evaluation layouts."""
+        """Success rate of the blend in [0, 1], without annealing, on the search's evaluation layouts."""
         from rewardsmith.methods.teacher.blended import Adviser, play_blended
 
         envs, task = min(64, self._options.final_episodes), self._setting.task
@@ -180,15 +196,15 @@ class UlpsLearner(Learner):
             batch.close()
 
     def state(self) -> dict[str, Any]:
-        """Where the annealing is; opinions are a function of the prompt and need no saving."""
+        """The step count of the annealing. Opinions are a function of the prompt and need not be stored."""
         return {"steps": self._blend.steps}
 
     def load(self, state: Any) -> None:
-        """Go on annealing from there."""
+        """Restore the step count of the annealing."""
         self._blend.steps = state["steps"]
 
     def telemetry(self) -> dict[str, Any]:
-        """Averages over the rollouts since the last call, and how the language model was scored when it was made."""
+        """Averages over the rollouts since the last call, and the held-out scores of the language model."""
         count = max(self._rollouts, 1)
         known = self._teacher.calibration
         told = {
@@ -210,7 +226,16 @@ class UlpsLearner(Learner):
 
 
 def teacher_of(task: Task, options: UlpsOptions, told: Callable[[str], None] | None = None) -> Teacher:
-    """The language model that `options` ask for, from disk or fitted now, of which `told` hears. Raises UsageError."""
+    """Return the language model of `options`, from disk or newly fitted.
+
+    Args:
+        task: A task that the planner can search.
+        options: Options of the method.
+        told: Receives a line of progress at a time.
+
+    Raises:
+        UsageError: The planner cannot search the task, or the language model cannot be loaded.
+    """
     from rewardsmith.methods.teacher.finetune import silent
     from rewardsmith.methods.teacher.language_model import TeacherSpec, fitted_teacher
 
@@ -222,15 +247,15 @@ def teacher_of(task: Task, options: UlpsOptions, told: Callable[[str], None] | N
 
 
 class Ulps(Method):
-    """No program is asked for; the reward is the environment's own."""
+    """Needs no designer; the reward is the environment's own."""
 
     name = "ulps"
-    summary = "PPO guided by a language model fitted to the planner, as far as it is certain (ULPS)"
+    summary = "ULPS: PPO with a language model as teacher, fitted to a planner and weighted by its certainty"
     recurrent = False
     Options = UlpsOptions
 
     def program(self, task: Task, options: Any) -> str:
-        """None. Raises UsageError for a task that the planner cannot search, and without transformers if needed."""
+        """Return "". Raises UsageError if the planner cannot search the task, or transformers is needed but missing."""
         searchable(task)
         if options.language_model is not None:
             from rewardsmith.methods.teacher.pretrained import need_transformers
@@ -239,33 +264,37 @@ class Ulps(Method):
         return ""
 
     def learner(self, setting: Setting) -> Learner:
-        """The blend and its distillation. Raises UsageError where the planner or the language model is missing."""
+        """Return the learner. Raises UsageError if the planner or the language model is missing."""
         return UlpsLearner(setting)
 
     def oracle_informed(self, options: Any, modelled: bool) -> bool:
-        """Always: the planner names the actions that the language model is fitted to."""
+        """Always true: the language model is fitted to the planner's actions."""
         return True
 
     def reads_files(self, options: UlpsOptions) -> bool:
-        """A pretrained model's path."""
+        """Whether `language_model` is set, which may name a folder."""
         return options.language_model is not None
 
     def stand_in(self, options: Any) -> str | None:
-        """The language model's, unless one is named."""
+        """Return the notice about the small encoder; None if a language model is named."""
         if options.language_model is not None:
             return None
         return (
-            "The language model of ULPS is a small encoder fitted here to the planner's actions; name a pretrained one "
+            "The language model of ULPS is a small encoder, fitted here to the planner's actions. Set a pretrained one "
             "with --language-model. Results are oracle-informed"
-            + (", and its prompts of the full state privileged." if options.prompts == "privileged" else ".")
+            + (", and prompts contain the full state (privileged)." if options.prompts == "privileged" else ".")
         )
 
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
-        """What the language model did."""
+        """Report the accuracy of the language model, and the success rate of the blend if known."""
         with_it = telemetry.get("success_with_language_model")
-        lines = [f"The language model names an optimal action in {telemetry['language_model_accuracy']:.1%} of states."]
+        lines = [
+            f"The language model names an optimal action in {telemetry['language_model_accuracy']:.1%} of test states."
+        ]
         if with_it is not None:
-            lines.append(f"Success of the blend with the language model, on unseen layouts: {with_it:.1%}.")
+            lines.append(
+                f"Success rate of the policy blended with the language model, on unseen layouts: {with_it:.1%}."
+            )
         return tuple(lines)
 
 

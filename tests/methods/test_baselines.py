@@ -164,7 +164,7 @@ def test_the_hand_written_reward_passes_the_checks_of_a_designed_one(name, monke
 
 
 def test_a_task_without_a_hand_written_reward_is_refused():
-    with pytest.raises(UsageError, match="Nobody has written") as caught:
+    with pytest.raises(UsageError, match="There is no hand-written reward") as caught:
         get_method("hand").program(get_task("CartPole-v1"), get_method("hand").Options())
     assert len(str(caught.value).splitlines()) == 2
     assert {"doorkey", "keycorridor", "multiroom", "fourrooms"} <= set(hand_written())

@@ -42,7 +42,7 @@ def test_a_verifier_job_designs_nothing_names_its_verifier_and_exports(tmp_path)
         "false_positive=0.1",
     )
     ran = rewardsmith(tmp_path, "run", *SMALL, "--method", "calm", *verifier)
-    assert ran.returncode == 0 and "stand-in, not a language model" in ran.stderr, ran.stderr
+    assert ran.returncode == 0 and "oracle, not a language model" in ran.stderr, ran.stderr
     assert "oracle-informed" in in_process(tmp_path, "show").stdout
     rows = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)
     details = rows[0]["trials"][-1]["telemetry"]["methods"]["calm"]
@@ -68,8 +68,8 @@ def test_a_verifier_job_may_discover_its_subgoals(tmp_path):
     [
         (["--with", "oni", "--task", "CartPole-v1"], "CartPole-v1 has none"),
         (["--with", "calm", "--task", "CartPole-v1"], "CartPole-v1 has none"),
-        (["--method", "oni", "--task", "MiniGrid-Dynamic-Obstacles-5x5-v0"], "no planner solves it"),
-        (["--method", "calm", "--option", "mode=verifier", "--task", "BabyAI-GoToRedBall-v0"], "No planner knows"),
+        (["--method", "oni", "--task", "MiniGrid-Dynamic-Obstacles-5x5-v0"], "needs a planner, and none solves"),
+        (["--method", "calm", "--option", "mode=verifier", "--task", "BabyAI-GoToRedBall-v0"], "No planner provides"),
         (["--method", "oni", "--option", "weight=inf", "--task", TASK], "Option weight of oni"),
     ],
 )
@@ -90,7 +90,7 @@ def test_method_unsuited_to_a_task_is_refused_before_training(tmp_path, wrong, w
             ["--method", "calm", "--option", "calm.mode=code", "--option", "mode=verifier"],
             "--option sets calm.mode twice.",
         ),
-        (["--with", "count", "--weight", "cuont=1"], "There is no channel 'cuont' to weigh."),
+        (["--with", "count", "--weight", "cuont=1"], "--weight names the channel 'cuont', which this job does not have."),
         (["--method", "calm", "--option", "mode=guess"], "Option mode of calm"),
         (["--method", "count", "--seed-reward", "mine.py"], "The method count takes no program."),
     ],

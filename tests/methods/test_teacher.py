@@ -217,7 +217,7 @@ def test_fitting_learns_to_name_one_of_the_optimal_actions():
         model, prompts * 40, np.tile(optimal, (40, 1)), (prompts, optimal), FROM_SCRATCH, 0, messages.append
     )
     assert accuracies[0] < max(accuracies) == 1.0
-    assert len(messages) == len(accuracies) and messages[0].startswith("epoch 1 of at most 30: right on ")
+    assert len(messages) == len(accuracies) and messages[0].startswith("epoch 1 of at most 30: validation accuracy ")
 
 
 # ---- calibration

@@ -88,5 +88,5 @@ def test_tasks_that_need_memory_have_it_by_default():
 
 def test_a_method_that_calls_the_network_itself_refuses_memory():
     spec = read_spec({"task": "MiniGrid-MemoryS7-v0", "method": "ulps", "training": {"memory": "lstm"}})
-    with pytest.raises(UsageError, match="cannot train policies that remember"):
+    with pytest.raises(UsageError, match="does not support recurrent policies"):
         recipe_of(spec)

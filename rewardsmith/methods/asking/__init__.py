@@ -1,1 +1,1 @@
-"""What methods share that ask a model while they train: questions go out in threads, and training never waits."""
+"""Asynchronous questions to a model during training: threads ask, and training never waits for an answer."""

@@ -1,6 +1,6 @@
-"""Asker: questions go onto a stack, threads answer the newest first, training takes what is ready.
+"""Asker: questions are put on a stack, threads answer the newest first, and training collects finished answers.
 
-Nothing here makes the caller wait. A question is asked once: those waiting, under way and answered are all known.
+No call blocks. Each question is asked once: the asker knows those waiting, in progress and answered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rewardsmith.errors import RewardsmithError
 
 
 class Keyed(Protocol):
-    """A question. key: equal where the question is."""
+    """A question with a key; equal questions have equal keys."""
 
     @property
     def key(self) -> int: ...
@@ -26,11 +26,15 @@ A = TypeVar("A")
 
 
 class Asker(Generic[Q, A]):
-    """Threads around `answer`, which takes the questions of one batch, each with the time at which it was offered
-    (seconds on the monotonic clock), and returns one answer for each. It may take as long as it likes; a
-    RewardsmithError that it raises ends the asking and is kept as `failure`.
+    """Answers questions in background threads.
 
-    batch: questions taken from the stack at once. capacity: of the stack; the oldest fall out.
+    Args:
+        answer: Receives a batch of questions, each with the time at which it was offered (seconds on the monotonic
+            clock), and returns one answer for each. It may block. A RewardsmithError that it raises stops all asking
+            and is kept as `failure`.
+        batch: Largest number of questions per batch.
+        capacity: Size of the stack; the oldest questions are dropped.
+        threads: Number of threads.
     """
 
     def __init__(
@@ -49,15 +53,15 @@ class Asker(Generic[Q, A]):
         self._changed = threading.Condition()
         self._closed = False
         self.asked = 0
-        """Questions taken from the stack so far; a resumed trial sets it to what its checkpoint says."""
+        """Questions taken from the stack so far; a resumed trial sets it to the value of its checkpoint."""
         self.failure: RewardsmithError | None = None
-        """Why nothing more is asked, if so."""
+        """The error that stopped the asking, or None."""
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
     def offer(self, questions: Sequence[Q]) -> None:
-        """Put questions on the stack, the last on top, except those answered or under way; returns at once."""
+        """Put questions on the stack, the last one on top; skip those answered or in progress. Does not block."""
         now = time.monotonic()
         with self._changed:
             for question in questions:
@@ -69,30 +73,30 @@ class Asker(Generic[Q, A]):
             self._changed.notify_all()
 
     def collect(self) -> list[A]:
-        """Answers that have arrived since the last call; returns at once."""
+        """Return the answers that have arrived since the last call. Does not block."""
         with self._changed:
             ready, self._ready = self._ready, []
         return ready
 
     def know(self, keys: Iterable[int]) -> None:
-        """Take questions for answered: a resumed trial has their answers."""
+        """Mark questions as answered: a resumed trial has their answers already."""
         with self._changed:
             self._answered.update(keys)
 
     @property
     def waiting(self) -> int:
-        """Questions on the stack."""
+        """The number of questions on the stack."""
         with self._changed:
             return len(self._stack)
 
     @property
     def outstanding(self) -> int:
-        """Questions on the stack or under way; 0 = all are answered, and the threads rest."""
+        """The number of questions on the stack or in progress."""
         with self._changed:
             return len(self._stack) + len(self._under_way)
 
     def close(self) -> None:
-        """Let the threads end; one that waits for an answer is left to itself."""
+        """Stop the threads without waiting for answers in progress."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -114,7 +118,7 @@ class Asker(Generic[Q, A]):
                 self._under_way -= keys
 
     def _take(self) -> list[tuple[Q, float]] | None:
-        """The newest questions, newest first; None once closed."""
+        """Return the newest questions, the newest first; wait for one. None once closed."""
         with self._changed:
             while not self._stack and not self._closed:
                 self._changed.wait()

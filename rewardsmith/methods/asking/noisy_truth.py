@@ -1,4 +1,4 @@
-"""A language model's answers in training, simulated: the simulator's truth, with errors at given rates."""
+"""Oracle in place of a language model during training: the simulator's truth, with errors at given rates."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import numpy as np
 
 
 class NoisyTruth:
-    """The truth about a description, as bits, some of them wrong.
+    """The truth about a description as bits, with random errors.
 
-    bits: how many; bit g of a truth is set if statement g is true. false_positive: share of the descriptions without
-    any true statement of which one is called true. false_negative: share of the true statements that are missed.
-    An error belongs to a description, not to an occurrence: the same words are always answered the same.
+    Errors are drawn once per distinct description, by hash, so a repeated description always gets the same answer.
+
+    Args:
+        bits: Number of statements; bit g is set if statement g is true.
+        false_positive: Probability in [0, 1] that a description without a true statement gets one.
+        false_negative: Probability in [0, 1] that a true statement is missed.
+        seed: Seed of the errors.
     """
 
     def __init__(self, bits: int, false_positive: float = 0.0, false_negative: float = 0.0, seed: int = 0) -> None:
         self._bits, self._rates, self._seed = bits, (false_positive, false_negative), seed
 
     def of(self, key: int, truth: int) -> int:
-        """What is said of the description `key`, of which `truth` is true."""
+        """Return the answer about the description `key`, as bits, given the true bits `truth`."""
         draw = np.random.default_rng([self._seed, key & (2**64 - 1)]).random(self._bits + 2)
         positive, negative = self._rates
         if truth == 0:

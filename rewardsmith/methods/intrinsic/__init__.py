@@ -1,1 +1,1 @@
-"""What methods learn in a trial: tables, running statistics, networks. Nothing here is a method."""
+"""Parts of the intrinsic bonuses: tables of visits, running statistics, networks."""

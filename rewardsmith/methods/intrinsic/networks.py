@@ -1,4 +1,4 @@
-"""Small networks over observations, with their optimizer and a generator of their own. Loads torch."""
+"""Small networks over observations, with an optimizer and a separate random generator. Loads torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 
 def mlp(*widths: int) -> nn.Sequential:
-    """Linear layers of `widths` with ReLU between them."""
+    """Return linear layers between the given widths, with ReLU between the layers."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.ReLU()]
@@ -19,7 +19,10 @@ def mlp(*widths: int) -> nn.Sequential:
 
 
 class Trained:
-    """Networks, an Adam optimizer over those of `learning`, and the generator that their minibatches come from."""
+    """Networks with an Adam optimizer and a random generator for minibatches.
+
+    The optimizer updates only the networks named in `learning`.
+    """
 
     def __init__(self, seed: int, rate: float, networks: dict[str, nn.Module], learning: list[str]) -> None:
         self.networks = networks
@@ -28,17 +31,17 @@ class Trained:
         self.optimizer = torch.optim.Adam(parameters, lr=rate)
 
     def minibatches(self, count: int, size: int) -> Iterator[torch.Tensor]:
-        """All indices below `count` in random order, `size` at a time."""
+        """Yield all indices below `count` in random order, `size` at a time."""
         yield from torch.randperm(count, generator=self.generator).split(size)
 
     def step(self, loss: torch.Tensor) -> None:
-        """One gradient step."""
+        """Take one gradient step on `loss`."""
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Weights, optimizer and generator for a checkpoint."""
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimizer": self.optimizer.state_dict(),
@@ -46,7 +49,7 @@ class Trained:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore the value that `state` returned."""
         for name, values in state["networks"].items():
             self.networks[name].load_state_dict(values)
         self.optimizer.load_state_dict(state["optimizer"])
@@ -54,7 +57,7 @@ class Trained:
 
 
 def seeded(seed: int) -> Any:
-    """A context in which new layers draw their weights from `seed` and leave torch's own generator alone."""
+    """Return a context in which new layers are initialised from `seed`; torch's global generator is not changed."""
     context = torch.random.fork_rng(devices=[])
 
     class Seeded:

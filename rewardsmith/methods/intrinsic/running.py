@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 class Moments:
-    """Mean and variance of all vectors [..., D] (or numbers, D = ()) seen so far."""
+    """Mean and variance of all vectors [..., D] added so far, or of numbers if D = ()."""
 
     def __init__(self, shape: tuple[int, ...] = ()) -> None:
         self.count = 0.0
@@ -17,7 +17,7 @@ class Moments:
         self.var = np.ones(shape)
 
     def add(self, values: NDArray[Any]) -> None:
-        """Take in `values` [..., D]."""
+        """Update the statistics with `values` [..., D]."""
         flat = np.asarray(values, dtype=np.float64).reshape(-1, *self.mean.shape)
         count, mean, var = len(flat), flat.mean(0), flat.var(0)
         total = self.count + count
@@ -28,23 +28,23 @@ class Moments:
 
     @property
     def std(self) -> NDArray[np.float64]:
-        """Standard deviation [D], 1 before anything was seen."""
+        """Standard deviation [D]; 1 before the first value."""
         return np.sqrt(self.var)
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Count, mean and variance for a checkpoint."""
         return {"count": self.count, "mean": self.mean, "var": self.var}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` returned."""
-        # Moments of plain numbers come back as such.
+        """Restore the value that `state` returned."""
+        # Moments of single numbers are restored as numbers.
         self.count, self.mean, self.var = state["count"], np.asarray(state["mean"]), np.asarray(state["var"])
 
 
 class ReturnScale:
-    """The standard deviation of discounted sums of intrinsic rewards, by which they are divided (RND, section 2.4).
+    """Divides intrinsic rewards by the standard deviation of their discounted sums (RND, section 2.4).
 
-    The sums run on over the ends of episodes, as in the paper.
+    The sums continue over the ends of episodes, as in the paper.
     """
 
     def __init__(self, envs: int, gamma: float) -> None:
@@ -53,7 +53,7 @@ class ReturnScale:
         self._moments = Moments()
 
     def __call__(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`rewards` [T, N] over the standard deviation, themselves taken in first."""
+        """Return `rewards` [T, N] divided by the standard deviation, which is updated with them first."""
         sums = np.empty_like(rewards)
         for t, now in enumerate(rewards):
             self._sums = sums[t] = self._gamma * self._sums + now
@@ -61,10 +61,10 @@ class ReturnScale:
         return rewards / np.maximum(self._moments.std, 1e-8)
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Sums and statistics for a checkpoint."""
         return {"sums": self._sums, "moments": self._moments.state()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take back what `state` returned."""
+        """Restore the value that `state` returned."""
         self._sums = state["sums"]
         self._moments.load(state["moments"])

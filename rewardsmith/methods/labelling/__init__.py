@@ -1,1 +1,1 @@
-"""ONI: who labels captions while a policy trains, where the labels are kept, and the reward models that learn them."""
+"""ONI: labellers of captions, storage of labels, and the reward models trained on them."""

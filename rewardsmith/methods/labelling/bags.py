@@ -1,4 +1,4 @@
-"""Captions as bags of hashed words: what the learned reward models of ONI read."""
+"""Bag-of-words features of captions, hashed: the input of ONI's learned reward models."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BUCKETS = 2048
 
 
 def buckets_of(text: str) -> list[int]:
-    """Of a caption's words and of neighbouring ones, each in [0, BUCKETS)."""
+    """Return the hashes of a caption's words and word pairs, each in [0, BUCKETS)."""
     words = ["", *re.findall(r"\w+", text)]
     pairs = [f"{a} {b}" for a, b in pairwise(words)]
     return [crc32(word.encode()) % BUCKETS for word in (*words, *pairs)]
 
 
 class Bags:
-    """Captions met so far; each is hashed once and known by its row from then on."""
+    """Features of all captions so far. Each caption is hashed once and then identified by its row."""
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
@@ -30,7 +30,7 @@ class Bags:
         self._lengths = np.zeros(256, np.int32)
 
     def rows(self, texts: Iterable[str]) -> NDArray[np.int64]:
-        """The rows [M] of M captions, new ones added."""
+        """Return the rows [M] of M captions; new captions are added."""
         return np.array([self._rows[t] if t in self._rows else self._add(t) for t in texts], np.int64)
 
     def _add(self, text: str) -> int:
@@ -45,10 +45,14 @@ class Bags:
         return row
 
     def shares(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
-        """(used, shares): the buckets that M captions have, int64 [C], and how much of each caption falls into each
-        of them, float32 [M, C], rows summing to 1.
+        """Return the features of M captions as (used, shares).
 
-        Captions of a task have few words: a product with C columns costs a quarter of an EmbeddingBag and its gradient.
+        The captions of a task have few distinct words: a product with C columns takes a quarter of the time of an
+        EmbeddingBag and its gradient.
+
+        Returns:
+            used: The buckets that occur, int64 [C].
+            shares: The proportion of each caption in each of these buckets, float32 [M, C]; rows sum to 1.
         """
         lengths = self._lengths[rows]
         buckets = self._buckets[rows, : int(lengths.max(initial=1))]

@@ -1,5 +1,5 @@
-"""ONI's labeller, which says which captions are helpful: a language model, or a simulated one that reads the
-simulator's truth and says so."""
+"""ONI's labellers, which decide which captions are helpful: a language model, or an oracle that reads the simulator's
+truth."""
 
 from __future__ import annotations
 
@@ -17,30 +17,37 @@ from rewardsmith.methods.asking.noisy_truth import NoisyTruth
 from rewardsmith.methods.labelling.labels import Caption
 
 _TOKENS = 200
-"""Of an answer, per caption asked about."""
+"""Upper bound of an answer, per caption of the request."""
 
 
 class Labeller(Protocol):
-    """Whoever labels. Called from an Asker's threads; may take as long as it likes.
+    """Labels captions. Called from an Asker's threads; may block.
 
-    Raises BudgetSpent or ModelFailed when no labels can be had. calls: requests to a language model so far.
+    Its methods raise BudgetSpent or ModelFailed if no labels are available.
+
+    Attributes:
+        calls: Requests to a language model so far.
     """
 
     calls: int
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
-        """1.0 = helpful, 0.0 = not, for each."""
+        """Return for each caption 1.0 if it is helpful, else 0.0."""
         ...
 
     def compare(self, pairs: Sequence[tuple[Caption, Caption]]) -> list[float]:
-        """1.0 = the first is the more helpful, 0.0 = the second, 0.5 = neither, for each pair."""
+        """Return for each pair 1.0 if the first is more helpful, 0.0 if the second is, 0.5 if neither is."""
         ...
 
 
 class SimulatedLabeller:
-    """Not a language model: labels by planner-derived progress, with errors.
+    """Oracle labeller: labels by progress according to the planner, with errors. Results are `oracle-informed`.
 
-    latency: seconds per batch. Results with it are `oracle-informed`.
+    Args:
+        false_positive: Probability in [0, 1] that an unhelpful caption is labelled helpful.
+        false_negative: Probability in [0, 1] that a helpful caption is labelled unhelpful.
+        latency: Seconds per batch.
+        seed: Seed of the errors.
     """
 
     calls = 0
@@ -50,7 +57,7 @@ class SimulatedLabeller:
         self._latency = latency
 
     def opinion(self, caption: Caption) -> float:
-        """1.0 or 0.0; the same for the same caption."""
+        """Return 1.0 or 0.0; always the same for the same caption."""
         return float(self._truth.of(caption.key, int(caption.progress)))
 
     def label(self, captions: Sequence[Caption]) -> list[float]:
@@ -63,7 +70,7 @@ class SimulatedLabeller:
 
 
 class ShuffledLabeller:
-    """A control: the labels of another labeller, dealt out at random within each batch."""
+    """A control condition: permutes the labels of another labeller within each batch."""
 
     calls = 0
 
@@ -81,10 +88,15 @@ class ShuffledLabeller:
 
 
 class ModelLabeller:
-    """A language model, asked about `per_call` captions in one request.
+    """Labels captions with a language model, `per_call` captions per request.
 
-    As in ONI it is to recall what it knows of such tasks, to write one sentence of analysis, then one of two neutral
-    words; what cannot be read counts as not helpful, or as neither.
+    As in ONI, the prompt asks the model to recall what it knows about such tasks, to write one sentence of analysis,
+    and to end with one of two neutral words. An unreadable line counts as not helpful, or as a tie.
+
+    Args:
+        model: The language model.
+        goal: The goal of the task in words.
+        per_call: Captions per request.
     """
 
     def __init__(self, model: LanguageModel, goal: str, per_call: int) -> None:
@@ -103,7 +115,7 @@ class ModelLabeller:
         for first in range(0, len(entries), self._per_call):
             asked = entries[first : first + self._per_call]
             prompt = render("labeller.md.j2", goal=self._goal, entries=asked)
-            # The key follows from what is asked, not from when: what was answered before an interruption is found.
+            # The key depends on the prompt, not on the time, so that answers from before an interruption are found.
             key = ReplayKey(LABELLER, 0, crc32(prompt.encode()) & 0x7FFFFFFF)
             answer = self._model.complete(Request(LABELLER, prompt, "", key, _TOKENS * len(asked), temperature=0.1))
             self.calls += 1
@@ -111,11 +123,11 @@ class ModelLabeller:
         return words
 
 
-# The number's marks stay on its line: from every line on, one look ahead over all blank lines would be quadratic.
+# The marks before the number must not match newlines: a scan over all blank lines from every line would be quadratic.
 _ANSWER = re.compile(r"^[^\w\n]*(\d{1,6})\W.*?\b(ALPHA|BETA|FIRST|SECOND|TIE)\b\W*$", re.MULTILINE)
 
 
 def read_words(text: str, count: int) -> list[str]:
-    """The word of each numbered line of an answer; "" where there is none."""
+    """Return the last word of each numbered line of an answer; "" for a missing line."""
     found = {int(number): word for number, word in _ANSWER.findall(text)}
     return [found.get(number, "") for number in range(1, count + 1)]

@@ -1,5 +1,4 @@
-"""Captions and their labels; and the labels of a trial on disk, with the rollout at which each was taken: rewards can
-be computed again from them."""
+"""Captions, labels, and the file of a trial's labels, from which its rewards can be recomputed."""
 
 from __future__ import annotations
 
@@ -11,8 +10,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Caption:
-    """A transition in words. key: 64 bits, equal where the words are. progress: the simulator's truth, which only a
-    simulated labeller may read: whether it first occurred on a step that the planner's solutions pass."""
+    """A transition in words.
+
+    Attributes:
+        key: 64-bit hash; equal texts have equal keys.
+        text: The words.
+        progress: The simulator's truth, for the oracle labeller only: whether the caption first occurred on a step that
+            the planner's solutions contain.
+    """
 
     key: int
     text: str
@@ -21,9 +26,13 @@ class Caption:
 
 @dataclass(frozen=True)
 class Label:
-    """`value` in [0, 1]: of one caption, 1 = helpful; of two, 1 = the first is the more helpful, 0.5 = neither.
+    """The label of one caption, or of a pair.
 
-    asked, arrived: seconds on the monotonic clock.
+    Attributes:
+        captions: One caption, or two.
+        value: In [0, 1]. One caption: 1 is helpful. Two: 1 means that the first is more helpful, 0.5 that neither is.
+        asked: Time of the question, in seconds on the monotonic clock.
+        arrived: Time of the answer, in seconds on the monotonic clock.
     """
 
     captions: tuple[Caption, ...]
@@ -33,7 +42,7 @@ class Label:
 
 
 class LabelFile:
-    """`labels.jsonl` in a trial's folder: one label per line, in the order in which training took them."""
+    """The file `labels.jsonl` in a trial's folder: one label per line, in the order in which training received them."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "labels.jsonl"
@@ -41,9 +50,15 @@ class LabelFile:
         self._begun = False
 
     def append(self, labels: Sequence[Label], rollout: int, version: int) -> None:
-        """Write labels taken at rollout number `rollout`; `version`: the first of the reward model that knows them."""
+        """Append labels.
+
+        Args:
+            labels: The labels.
+            rollout: Number of the rollout at which training received them, from 0.
+            version: The first version of the reward model that is trained on them.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # What a trial wrote that was killed before its first checkpoint is not this trial's.
+        # A file from an attempt that was killed before its first checkpoint is overwritten.
         with self.path.open("a" if self._begun else "w", encoding="utf-8") as file:
             for label in labels:
                 line = {
@@ -58,7 +73,7 @@ class LabelFile:
         self.count += len(labels)
 
     def resume(self, count: int) -> list[Label]:
-        """Go on after the first `count` labels; what was written after the checkpoint is dropped. Returns them."""
+        """Keep the first `count` labels, drop those written after the checkpoint, and return the kept ones."""
         kept = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[:count] if count else []
         if self.path.exists():
             self.path.write_text("".join(kept), encoding="utf-8")
@@ -67,7 +82,7 @@ class LabelFile:
 
 
 def read_labels(path: Path) -> list[tuple[int, Label]]:
-    """(rollout, label) of every line; empty without a file."""
+    """Return (rollout, label) of every line; [] if there is no file."""
     if not path.exists():
         return []
     return [_read(line) for line in path.read_text(encoding="utf-8").splitlines()]

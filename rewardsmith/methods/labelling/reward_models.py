@@ -5,9 +5,9 @@ classification:  p(m) by cross-entropy on the labels; r(m) = 1[p(m) > eta], eta 
 ranking:         P(m1 > m2) = exp r1 / (exp r1 + exp r2), a tie counting half (Bradley-Terry); then
                  r~ = (r - mean) / std by running statistics, paid where r~ > threshold, published -0.5
 
-The two networks learn in a thread while the policy learns and the next rollout is played, and pay what they have
-learned from that one on: where a second core is idle, training does not wait for them. When they pay what does not
-depend on how fast the thread is.
+The two networks are trained in a thread while the policy learns and the next rollout is played. Their new version
+defines the rewards from the rollout after that, independent of the speed of the thread. Training does not wait for them
+if a second core is idle.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ _REMEMBERED = 1e6  # steps
 
 
 class CaptionRewardModel(Protocol):
-    """Captions to rewards; learns when labels arrive."""
+    """Maps captions to rewards; trained as labels arrive."""
 
-    version: int  # of what pays; rises with every arrival of labels
+    version: int  # of the model that defines the rewards; rises with every arrival of labels
 
     def learn(self, labels: Sequence[Label]) -> int:
-        """Take in labels that have just arrived, if any, once per rollout; returns the version they will count in."""
+        """Learn from new labels, if any; called once per rollout. Returns the first version that includes them."""
         ...
 
     def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
-        """r(m), float64 [M], of M captions."""
+        """Return r(m), float64 [M], of M captions."""
         ...
 
     def remember(self, labels: Sequence[Label]) -> None:
-        """Take back labels that were learned from before; nothing is learned."""
+        """Store labels of an earlier attempt without learning from them."""
         ...
 
     def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
-        """Note that captions occurred `times` [M] in a rollout; called before `values` of them."""
+        """Count that captions occurred `times` [M] in a rollout; called before `values`."""
         ...
 
     def state(self) -> Any:
-        """For a checkpoint: everything but the labels, which are on disk."""
+        """Everything except the labels, which are on disk, for a checkpoint."""
         ...
 
     def load(self, state: Any) -> None:
-        """Back from a checkpoint; `remember` follows."""
+        """Restore the value that `state` returned; `remember` is called next."""
         ...
 
 
 class Retrieval:
-    """A hash table."""
+    """A table: r(m) is the label of m, and 0 without a label."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -77,7 +77,7 @@ class Retrieval:
         self._table.update((label.captions[0].key, label.value) for label in labels)
 
     def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
-        """Nothing is counted."""
+        """Do nothing: a table needs no counts."""
 
     def values(self, keys: Sequence[int], texts: Sequence[str]) -> NDArray[np.float64]:
         return np.array([self._table.get(key, 0.0) for key in keys])
@@ -90,7 +90,7 @@ class Retrieval:
 
 
 class TextScore(nn.Module):
-    """The words of a caption embedded and averaged; two dense layers; one number."""
+    """A score for a caption: mean word embedding, then two dense layers."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -98,14 +98,14 @@ class TextScore(nn.Module):
         self.dense = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
     def forward(self, used: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-        """Scores [M] of what `Bags.shares` returned for M captions."""
+        """Return scores [M] from the features of M captions (see `Bags.shares`)."""
         return self.dense(shares @ self.words(used)).squeeze(1)
 
 
 class _Learned(ABC):
-    """What both learned models share: labels kept, gradient steps per arrival, a generator of their own.
+    """Base class of both learned models: keeps labels and takes gradient steps when labels arrive.
 
-    One network learns, another pays: the thread never touches the second.
+    One network is trained, another one defines the rewards; the thread uses only the first.
     """
 
     def __init__(self, seed: int, learning_rate: float, batch: int = 256, steps: int = 32, most: int = 25_000) -> None:
@@ -121,10 +121,10 @@ class _Learned(ABC):
         self._values: list[float] = []
         self._thread = ThreadPoolExecutor(1, "reward-model")
         self._running: Future[None] | None = None
-        self._unpaid = False  # whether the learning network has learned what the paying one has not
+        self._unpaid = False  # whether the trained network is newer than the one that defines the rewards
 
     def learn(self, labels: Sequence[Label]) -> int:
-        """Pay what was learned since the last call, and begin to learn from labels that have just arrived."""
+        """Switch to the network trained since the last call, and start training on new labels."""
         self._join()
         if self._unpaid:
             self._paying.load_state_dict(self._net.state_dict())
@@ -134,13 +134,13 @@ class _Learned(ABC):
         self.remember(labels)
         count = len(self._rows)
         chosen = torch.randint(count, (self._steps, min(self._batch, count)), generator=self._generator)
-        # Rows never change once they are there, so new captions may be added meanwhile.
+        # Existing rows never change, so new captions may be added during training.
         rows, values = np.array(self._rows)[chosen.numpy()], torch.tensor(self._values)[chosen]
         self._running, self._unpaid = self._thread.submit(self._train, rows, values), True
         return self.version + 1
 
     def _train(self, rows: NDArray[np.int64], values: torch.Tensor) -> None:
-        """One gradient step per minibatch: rows [steps, B, 1 or 2] of captions, values [steps, B]."""
+        """Take one gradient step per minibatch: rows [steps, B, 1 or 2] of captions, values [steps, B]."""
         unique, places = np.unique(rows, return_inverse=True)
         used, shares = self._bags.shares(unique)
         for at, value in zip(places.reshape(rows.shape), values, strict=True):
@@ -152,26 +152,26 @@ class _Learned(ABC):
             self._optimizer.step()
 
     def _join(self) -> None:
-        """Wait for the thread; raises what it raised."""
+        """Wait for the thread; an exception of the thread is raised here."""
         running, self._running = self._running, None
         if running is not None:
             running.result()
 
     def remember(self, labels: Sequence[Label]) -> None:
-        """Keep the latest labels."""
+        """Store labels; only the latest ones are kept."""
         self._rows += [self._bags.rows(c.text for c in label.captions) for label in labels]
         self._values += [label.value for label in labels]
         del self._rows[: -self._most], self._values[: -self._most]
 
-    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:  # noqa: B027 - networks count nothing
-        """Nothing is counted."""
+    def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:  # noqa: B027 - a default, not abstract
+        """Do nothing: only rankings need counts."""
 
     @abstractmethod
     def logits(self, scores: torch.Tensor) -> torch.Tensor:
-        """Of the labels' values [B], from the scores of their captions [B, 1 or 2]."""
+        """Return the logits [B] of the labels, from the scores [B, 1 or 2] of their captions."""
 
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """The paying network's numbers, float64 [M]."""
+        """Return the scores, float64 [M], of the network that defines the rewards."""
         with torch.no_grad():
             return self._paying(*self._bags.shares(self._bags.rows(texts))).double().numpy()
 
@@ -185,10 +185,10 @@ class _Learned(ABC):
             "optimizer": self._optimizer.state_dict()["state"],
             "generator": self._generator.get_state(),
         }
-        return deepcopy(held)  # the thread will go on with the tensors
+        return deepcopy(held)  # the thread continues to change the tensors
 
     def load(self, state: Any) -> None:
-        """Back from a checkpoint; labels are given back by `remember`."""
+        """Restore the value that `state` returned; `remember` restores the labels."""
         self._join()
         self.version, self._unpaid = state["version"], state["unpaid"]
         self._paying.load_state_dict(state["paying"])
@@ -199,7 +199,7 @@ class _Learned(ABC):
 
 
 class Classification(_Learned):
-    """r = 1[p > eta]."""
+    """Classification: r = 1[p > eta], trained by cross-entropy."""
 
     def logits(self, scores: torch.Tensor) -> torch.Tensor:
         return scores[:, 0]
@@ -211,17 +211,17 @@ class Classification(_Learned):
 
 
 class Ranking(_Learned):
-    """r~, by statistics over the captions met while training (the released code computes r~ and then pays r).
+    """Ranking: r~, normalised over the captions of training (the released code computes r~ but uses r).
 
-    The mean and the deviation are those of the present r: of scores noted when they occurred, most would be of a
-    network that has moved on since, and ordinary captions would come out half a deviation below the mean.
+    Mean and deviation are those of the present network. Scores from the time of occurrence would come from older
+    networks, and ordinary captions would lie half a deviation below the mean.
     """
 
     def __init__(self, seed: int, learning_rate: float, threshold: float = 0.0) -> None:
         super().__init__(seed, learning_rate)
         self._threshold = threshold
         self._times: dict[str, float] = {}
-        self._known: tuple[int, dict[str, float]] = (0, {})  # a version, and scores of it
+        self._known: tuple[int, dict[str, float]] = (0, {})  # a version and its scores
 
     def logits(self, scores: torch.Tensor) -> torch.Tensor:
         return scores[:, 0] - scores[:, 1]
@@ -234,7 +234,7 @@ class Ranking(_Learned):
         return np.where(normal > self._threshold, normal, 0.0)
 
     def observe(self, texts: Sequence[str], times: NDArray[np.int64]) -> None:
-        """Count captions that occurred `times` [M] in a rollout; what is older than a million steps fades."""
+        """Count that captions occurred `times` [M] in a rollout; counts older than a million steps fade."""
         for text, count in zip(texts, times.tolist(), strict=True):
             self._times[text] = self._times.get(text, 0.0) + count
         total = sum(self._times.values())
@@ -242,7 +242,7 @@ class Ranking(_Learned):
             self._times = {text: count * _REMEMBERED / total for text, count in self._times.items()}
 
     def statistics(self) -> tuple[float, float]:
-        """Mean and standard deviation of r over the steps counted; 0 and 1 before there are any."""
+        """Return mean and standard deviation of r over the counted steps; 0 and 1 before the first."""
         if not self._times:
             return 0.0, 1.0
         scores, times = self._scores_of(list(self._times)), np.array(list(self._times.values()))

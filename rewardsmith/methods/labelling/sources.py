@@ -1,4 +1,4 @@
-"""Where a trial's labels come from: a labeller that is asked while training goes on, or an earlier trial's file."""
+"""Sources of a trial's labels: a labeller that is asked during training, or the file of an earlier trial."""
 
 from __future__ import annotations
 
@@ -17,44 +17,51 @@ from rewardsmith.methods.labelling.labels import Caption, Label, read_labels
 
 
 class LabelSource(Protocol):
-    """Labels of captions; nothing here makes the caller wait."""
+    """A source of labels. No call blocks."""
 
     @property
     def waiting(self) -> int:
-        """Captions that are to be labelled, or are being labelled; 0 = all that were offered have a label."""
+        """The number of offered captions without a label."""
         ...
 
     @property
     def calls(self) -> int:
-        """Requests to a language model so far."""
+        """The number of requests to a language model so far."""
         ...
 
     @property
     def stopped(self) -> str | None:
-        """Why nothing more is labelled, if so."""
+        """The error that stopped the labelling, or None."""
         ...
 
     def offer(self, captions: Sequence[Caption]) -> None:
-        """Ask for labels of captions, the last first, except those labelled or under way."""
+        """Request labels of captions, the last one first; skip those labelled or in progress."""
         ...
 
     def know(self, captions: Sequence[Caption]) -> None:
-        """Take captions for labelled: a resumed trial has their labels on disk."""
+        """Mark captions as labelled: a resumed trial has their labels on disk."""
         ...
 
     def collect(self) -> list[Label]:
-        """Labels that have arrived since the last call, which is made once per rollout."""
+        """Return the labels that have arrived since the last call; called once per rollout."""
         ...
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop requesting labels."""
         ...
 
 
 @dataclass(frozen=True)
 class Asking:
-    """How a labeller is asked. batch: captions at once; capacity: captions that wait, the oldest fall out; pairs:
-    compare each caption with another one instead of labelling it; seed: of which one."""
+    """How to ask a labeller.
+
+    Attributes:
+        batch: Captions per batch.
+        capacity: Captions that may wait; the oldest are dropped.
+        threads: Batches labelled at the same time.
+        pairs: Whether to compare each caption with a random other one instead of labelling it.
+        seed: Seed of these comparisons.
+    """
 
     batch: int = 100
     capacity: int = 10_000
@@ -64,8 +71,10 @@ class Asking:
 
 
 class LiveLabels:
-    """Threads ask a labeller, the newest captions first, each once (the released ONI code queues the same caption
-    twice)."""
+    """Asks a labeller in threads, the newest captions first.
+
+    Each caption is asked once; the released ONI code may queue a caption twice.
+    """
 
     def __init__(self, labeller: Labeller, how: Asking | None = None) -> None:
         how = how or Asking()
@@ -79,35 +88,35 @@ class LiveLabels:
 
     @property
     def waiting(self) -> int:
-        """Captions on the stack or under way."""
+        """The number of captions on the stack or in progress."""
         return self._asker.outstanding
 
     @property
     def calls(self) -> int:
-        """The labeller's."""
+        """The number of requests of the labeller to a language model."""
         return self._labeller.calls
 
     @property
     def stopped(self) -> str | None:
-        """What the labeller raised: a spent budget, or a model that cannot be had."""
+        """The labeller's error: the budget is spent, or the model is unavailable. None while it works."""
         failure = self._asker.failure
         return None if failure is None else str(failure)
 
     def offer(self, captions: Sequence[Caption]) -> None:
-        """Put captions on the stack, the last on top."""
+        """Put captions on the stack, the last one on top."""
         self._asker.offer(captions)
 
     def know(self, captions: Sequence[Caption]) -> None:
-        """Ask about none of these."""
+        """Mark captions as labelled; they are not asked about."""
         self._remember(captions)
         self._asker.know(caption.key for caption in captions)
 
     def collect(self) -> list[Label]:
-        """Labels that have arrived since the last call."""
+        """Return the labels that have arrived since the last call."""
         return self._asker.collect()
 
     def close(self) -> None:
-        """Let the threads end; one that waits for an answer is left to itself."""
+        """Stop the threads without waiting for answers in progress."""
         self._asker.close()
 
     def _remember(self, captions: Sequence[Caption]) -> None:
@@ -127,7 +136,7 @@ class LiveLabels:
         return [Label(g, v, asked, arrived) for g, v, (_, asked) in zip(groups, values, taken, strict=True)]
 
     def _opponent(self, caption: Caption, batch: Sequence[Caption]) -> Caption:
-        """Another caption of this batch or an earlier one, each as likely; the same one if there is no other."""
+        """Draw another caption of this or an earlier batch uniformly; the same caption if there is no other."""
         with self._lock:
             others = [c for c in batch if c.key != caption.key]
             others += [c for c in self._labelled.values() if c.key != caption.key]
@@ -135,7 +144,7 @@ class LiveLabels:
 
 
 class StoredLabels:
-    """The labels of a file, given out at the rollouts at which training took them. Nobody is asked."""
+    """Labels of a file, returned at the rollouts at which the earlier trial received them. Asks no labeller."""
 
     stopped: str | None = None
     waiting = 0
@@ -146,15 +155,15 @@ class StoredLabels:
         self._rollout = -1
 
     def offer(self, captions: Sequence[Caption]) -> None:
-        """Nobody is asked."""
+        """Do nothing: the labels are known already."""
 
     def know(self, captions: Sequence[Caption]) -> None:
-        """Nobody is asked."""
+        """Do nothing: no caption is asked about."""
 
     def collect(self) -> list[Label]:
-        """The labels of the next rollout; the first call is for rollout 0."""
+        """Return the labels of the next rollout; the first call is for rollout 0."""
         self._rollout += 1
         return [label for rollout, label in self._labels if rollout == self._rollout]
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there are no threads."""

@@ -1,1 +1,1 @@
-"""The language model of ULPS: planner's trajectories, prompts in words, encoder, uncertainty, calibration."""
+"""The teacher of ULPS, a language model: planner's trajectories, prompts, encoder, uncertainty, calibration."""

@@ -1,4 +1,4 @@
-"""Success of the blended policy, language model included, on layouts that training did not see."""
+"""Evaluates the blended policy, language model included, on layouts outside of training."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ from rewardsmith.training.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class Adviser:
-    """The language model beside a policy that plays. `describer` must be new and of the batch's size; `opinions` may
-    have been used before."""
+    """The language model beside a policy that plays.
+
+    Attributes:
+        describer: A new describer of the batch's size.
+        opinions: Cached opinions; they may come from training.
+        gate: How h is computed.
+    """
 
     describer: StateDescriber
     opinions: CachedOpinions
@@ -27,13 +32,13 @@ class Adviser:
     def advise(
         self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """P_LLM [N, A] and h [N, 1] of the present states, rows [N, W] and observations [N, D]."""
+        """Return P_LLM [N, A] and h [N, 1] of the states with rows [N, W] and observations [N, D]."""
         opinion = self.opinions.of(self.describer, self.describer.look(rows, observations, starts))
         return opinion.probs, opinion.gate(self.gate)[:, None]
 
 
 def play_blended(policy: Any, task: Task, batch: BatchEnv, adviser: Adviser, episodes: int, seed: int) -> Evaluation:
-    """Play `episodes` episodes by P_final = (1 - h) P_LLM + h P_agent; each environment plays equally many."""
+    """Play `episodes` episodes by P_final = (1 - h) P_LLM + h P_agent, divided equally among the environments."""
     rng = np.random.default_rng([seed, 3])
     envs = batch.num_envs
     left = np.full(envs, episodes // envs)

@@ -1,4 +1,4 @@
-"""How far the language model's confidence can be believed: accuracy, Brier score, ECE, AUROC, a reliability plot."""
+"""Calibration of the language model: accuracy, Brier score, ECE, AUROC and a reliability plot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Bin:
-    """One bin of a reliability plot: mean confidence and accuracy of its `count` states."""
+    """One bin of a reliability plot: mean confidence and accuracy, both in [0, 1], of `count` states."""
 
     confidence: float
     accuracy: float
@@ -26,11 +26,21 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Over held-out layouts. `accuracy`: the most probable action is one of the optimal ones, over all states.
+    """Scores on held-out layouts.
 
-    The rest is over states with exactly one optimal action, where confidence has one meaning: `unique_accuracy`,
-    `brier` (sum over actions, 0 to 2), `ece` (10 bins of equal width), and how well low gates tell right from wrong
-    answers: `auroc_entropy`, `auroc_information` (None if no answer was wrong).
+    All scores except `accuracy` are over states with exactly one optimal action, because confidence is ambiguous
+    elsewhere.
+
+    Attributes:
+        states: Number of states.
+        accuracy: Proportion of all states whose most probable action is optimal.
+        unique_states: Number of states with exactly one optimal action.
+        unique_accuracy: Accuracy on these.
+        brier: Brier score, summed over actions, in [0, 2].
+        ece: Expected calibration error with 10 bins of equal width.
+        auroc_entropy: AUROC of low entropy as a sign of a right answer; None if all answers were right, or all wrong.
+        auroc_information: The same for the mutual information.
+        bins: The nonempty bins of the reliability plot.
     """
 
     states: int
@@ -44,17 +54,20 @@ class Calibration:
     bins: tuple[Bin, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: JSON can hold it."""
+        """Return the scores as plain data for JSON."""
         return asdict(self)
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Calibration:
-        """The inverse of `as_dict`."""
+        """Create a Calibration from the result of `as_dict`."""
         return Calibration(**{**values, "bins": tuple(Bin(**b) for b in values["bins"])})
 
 
 def calibrate(opinion: Opinion, optimal: NDArray[np.bool_]) -> Calibration:
-    """Score opinions of P states against the sets of optimal actions, bool [P, A]; states without any are left out."""
+    """Score opinions on P states against the sets of optimal actions, bool [P, A].
+
+    States with empty sets are left out.
+    """
     labelled = optimal.any(axis=1)
     probs, optimal = opinion.probs[labelled].astype(np.float64), optimal[labelled]
     chosen = probs.argmax(axis=1)
@@ -76,7 +89,7 @@ def calibrate(opinion: Opinion, optimal: NDArray[np.bool_]) -> Calibration:
 
 
 def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[Bin, ...]:
-    """Confidences [P] in (0, 1] in BINS bins of equal width (Guo et al. 2017); empty bins are left out."""
+    """Sort confidences [P] in (0, 1] into BINS bins of equal width (Guo et al. 2017); empty bins are left out."""
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     return tuple(
         Bin(float(confidence[place == b].mean()), float(right[place == b].mean()), int((place == b).sum()))
@@ -86,13 +99,13 @@ def reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tu
 
 
 def expected_calibration_error(bins: tuple[Bin, ...]) -> float:
-    """Mean |accuracy - confidence| over bins, weighted by their counts."""
+    """Return the mean |accuracy - confidence| over bins, weighted by their counts."""
     total = sum(b.count for b in bins)
     return sum(b.count * abs(b.accuracy - b.confidence) for b in bins) / total
 
 
 def auroc(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float | None:
-    """Probability that a positive's score exceeds a negative's, ties counting half; None where one kind is absent."""
+    """Return the probability that a positive scores above a negative, ties counted half; None if one kind is absent."""
     count, others = int(positive.sum()), int((~positive).sum())
     if not count or not others:
         return None
@@ -103,7 +116,7 @@ def auroc(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float | 
 
 
 def save_reliability_plot(calibration: Calibration, path: Path, title: str) -> None:
-    """A PNG: accuracy over confidence, the diagonal, and how many states each bin holds."""
+    """Write a PNG: accuracy over confidence with the diagonal, and the number of states per bin."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""A small transformer encoder that names the next action, trained here: nothing is downloaded for it."""
+"""A small transformer encoder that predicts the next action; trained from scratch, without a download."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from torch.nn import functional
 
 PAD, CLS, UNKNOWN = 0, 1, 2
 _WORD = re.compile(r"\d+ \w+|\w+")
-"""A number and its unit are one word ("2 ahead"): prompts get shorter, and what matters is in one place."""
+"""A number and the word after it are one token ("2 ahead"), which shortens prompts."""
 
 
 @dataclass(frozen=True)
 class EncoderSize:
-    """Width, blocks and heads of the default encoder; `length` in words, a prompt's rest is cut off.
+    """Size of the default encoder.
 
-    One block reads a prompt, eight passes at once, in a tenth of the time of two: of the last block only the first word
-    is computed.
+    One block takes a tenth of the time of two (eight passes at once), because the last block computes only the first
+    position.
+
+    Attributes:
+        width: Size of the hidden vectors.
+        blocks: Number of transformer blocks.
+        heads: Attention heads per block.
+        length: Longest prompt in words; longer ones are truncated.
     """
 
     width: int = 64
@@ -30,7 +36,7 @@ class EncoderSize:
 
 
 class Vocabulary:
-    """Words to numbers; a word that the fitting prompts never held is UNKNOWN."""
+    """Maps words to numbers; a word that did not occur in the fitting prompts is UNKNOWN."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = tuple(words)
@@ -38,25 +44,28 @@ class Vocabulary:
 
     @staticmethod
     def of(prompts: Iterable[str]) -> Vocabulary:
-        """All words of `prompts`, sorted."""
+        """Return the vocabulary of all words in `prompts`, sorted."""
         return Vocabulary(sorted({word for prompt in prompts for word in _WORD.findall(prompt)}))
 
     def __len__(self) -> int:
         return len(self.words) + 3
 
     def encode(self, prompts: Sequence[str], length: int) -> torch.Tensor:
-        """int64 [B, L]: CLS, then the words, then PAD; L is that of the longest prompt, at most `length`."""
+        """Return int64 [B, L]: CLS, the words, then PAD. L is the length of the longest prompt, at most `length`."""
         lines = [[CLS, *(self._number.get(w, UNKNOWN) for w in _WORD.findall(p))][:length] for p in prompts]
         longest = max(map(len, lines))
         return torch.tensor([line + [PAD] * (longest - len(line)) for line in lines])
 
 
 class Dropout(nn.Module):
-    """Dropout that, asked to, keeps one mask per stochastic pass.
+    """Dropout with an optional fixed mask per stochastic pass.
 
-    A hidden unit that pass t drops is then dropped for every prompt and word (as in Gal and Ghahramani 2016), so that
-    P_LLM is a function of the prompt alone: whatever shares its batch, and whenever it is asked for, the answer is
-    the same. Inputs are [T, B, ..., D], T being 1 until the first dropout; with `flat`, [T * B, ..., D].
+    With fixed masks, a hidden unit that pass t drops is dropped for every prompt and word (as in Gal and Ghahramani
+    2016). P_LLM is then a function of the prompt alone: it depends neither on the batch nor on the time of the query.
+
+    Args:
+        rate: Dropout probability.
+        flat: Inputs are [T * B, ..., D] instead of [T, B, ..., D]. T is 1 before the first dropout.
     """
 
     def __init__(self, rate: float = 0.1, flat: bool = False) -> None:
@@ -66,7 +75,7 @@ class Dropout(nn.Module):
         self._masks: torch.Tensor | None = None
 
     def draw(self, passes: int, seed: int) -> None:
-        """Keep the masks of `passes` passes from now on; 0 goes back to ordinary dropout in training, none outside."""
+        """Fix the masks of `passes` passes from now on. With 0: ordinary dropout in training, none in evaluation."""
         self.passes, self._seed, self._masks = passes, seed, None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -79,7 +88,7 @@ class Dropout(nn.Module):
         return (apart * masks.view(-1, *(1,) * (apart.dim() - 2), x.shape[-1])).flatten(0, 1)
 
     def _kept(self, x: torch.Tensor) -> torch.Tensor:
-        """The masks [T, D], drawn when the width is first known."""
+        """The masks [T, D], drawn at the first use, when the width is known."""
         if self._masks is None:
             generator = torch.Generator().manual_seed(self._seed)
             kept = torch.rand(self.passes, x.shape[-1], generator=generator) >= self.rate
@@ -88,7 +97,7 @@ class Dropout(nn.Module):
 
 
 class Block(nn.Module):
-    """Self-attention and two dense layers, normalised before each (Xiong et al. 2020)."""
+    """A transformer block: self-attention and two dense layers, each after a layer norm (Xiong et al. 2020)."""
 
     def __init__(self, width: int, heads: int, rate: float) -> None:
         super().__init__()
@@ -101,7 +110,7 @@ class Block(nn.Module):
         self.after_dense = Dropout(rate)
 
     def forward(self, x: torch.Tensor, there: torch.Tensor, last: bool) -> torch.Tensor:
-        """[T, B, L, D] to the same; `last`: only the first word's, [T, B, 1, D], since nothing else is read."""
+        """Map [T, B, L, D] to the same shape; with `last`, to the first position only, [T, B, 1, D]."""
         normal = self.norm(x)
         keys, values = self._split(self.pair(normal)).chunk(2, -1)
         asked = self._split(self.query(normal[..., :1, :] if last else normal))
@@ -111,12 +120,12 @@ class Block(nn.Module):
         return x + self.after_dense(self.dense(x))
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
-        """[T, B, L, D] to [T, B, heads, L, D / heads]."""
+        """Reshape [T, B, L, D] to [T, B, heads, L, D / heads]."""
         return x.unflatten(-1, (self._heads, -1)).transpose(-2, -3)
 
 
 class SmallEncoder(nn.Module):
-    """Prompts to logits of actions; 40,000 weights at the default size."""
+    """Maps prompts to logits of actions; 40,000 weights at the default size."""
 
     def __init__(self, vocabulary: Vocabulary, actions: int, size: EncoderSize, rate: float = 0.1) -> None:
         super().__init__()
@@ -128,11 +137,11 @@ class SmallEncoder(nn.Module):
         self.head = nn.Linear(size.width, actions)
 
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Words as numbers, int64 [B, L]."""
+        """Return the words of prompts as numbers, int64 [B, L]."""
         return self.vocabulary.encode(prompts, self._size.length)
 
     def forward(self, words: torch.Tensor) -> torch.Tensor:
-        """Logits [T, B, A] for words [B, L]; T is 1 unless masks have been drawn (`draw_masks`)."""
+        """Return logits [T, B, A] for words [B, L]; T is 1 unless masks have been drawn (`draw_masks`)."""
         there = (words != PAD)[:, None, None, :]
         x = (self.word(words) + self.place[: words.shape[1]]).unsqueeze(0)
         for number, block in enumerate(self.blocks):

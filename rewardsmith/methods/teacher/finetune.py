@@ -1,4 +1,4 @@
-"""Teaching an encoder to name an optimal action: cross-entropy against the set of optimal actions, early stopping."""
+"""Fits an encoder to the planner: cross-entropy against the set of optimal actions, with early stopping."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from torch import nn
 
 
 def silent(line: str) -> None:
-    """Nobody is told."""
+    """Discard a line of progress."""
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """AdamW with a linear warm-up over 5 % of the steps and a linear fall to 0; stops `patience` epochs after the
-    best validation accuracy."""
+    """Settings of AdamW, with a linear warm-up over 5 % of the steps and a linear decay to 0.
+
+    Attributes:
+        learning_rate: The largest learning rate.
+        batch: Prompts per gradient step.
+        epochs: Most passes over the prompts.
+        patience: Epochs without a better validation accuracy after which the fit stops.
+    """
 
     learning_rate: float
     batch: int
@@ -29,10 +35,10 @@ class FitSettings:
 
 
 PUBLISHED = FitSettings(learning_rate=5e-5, batch=16, epochs=5, patience=1)
-"""For pretrained models, as in the paper."""
+"""Settings for pretrained models, as in the paper."""
 
 FROM_SCRATCH = FitSettings(learning_rate=2e-3, batch=128, epochs=30, patience=6)
-"""For the small encoder, which starts knowing nothing."""
+"""Settings for the small encoder, which starts from random weights."""
 
 
 def fit(
@@ -44,10 +50,22 @@ def fit(
     seed: int,
     told: Callable[[str], None] = silent,
 ) -> list[float]:
-    """Train `model` in place on prompts [P] and their optimal actions bool [P, A]; it keeps its best weights.
+    """Train `model` in place, and keep the weights of the best epoch.
 
-    Returns the validation accuracy after each epoch, of which `told` hears, too. The loss is -log of the probability
-    given to the set: equally short actions are no contradiction, and which to prefer is left to the model.
+    The loss is -log of the probability of the set of optimal actions. So equally short actions do not contradict each
+    other, and the model may prefer either.
+
+    Args:
+        model: An Encoder.
+        prompts: P prompts.
+        optimal: Their optimal actions, bool [P, A].
+        validation: Prompts and optimal actions for early stopping.
+        settings: Settings of the optimizer.
+        seed: Seed of the order of prompts.
+        told: Receives a line of progress at a time.
+
+    Returns:
+        The validation accuracy in [0, 1] after each epoch.
     """
     rng = np.random.default_rng(seed)
     words, held = _encoded(model, prompts), _encoded(model, validation[0])
@@ -67,9 +85,7 @@ def fit(
             optimizer.step()
             schedule.step()
         accuracies.append(accuracy(model, held, validation[1]))
-        told(
-            f"epoch {epoch + 1} of at most {settings.epochs}: right on {accuracies[-1]:.1%} of the states that stop it"
-        )
+        told(f"epoch {epoch + 1} of at most {settings.epochs}: validation accuracy {accuracies[-1]:.1%}")
         if accuracies[-1] > best:
             best, kept = accuracies[-1], copy.deepcopy(model.state_dict())
         elif epoch - int(np.argmax(accuracies)) >= settings.patience:
@@ -80,7 +96,7 @@ def fit(
 
 
 def accuracy(model: nn.Module, words: torch.Tensor, optimal: NDArray[np.bool_]) -> float:
-    """Share of prompts whose most probable action is optimal, without dropout."""
+    """Return the proportion of prompts whose most probable action is optimal, without dropout."""
     model.eval()
     right = 0
     with torch.no_grad():
@@ -91,14 +107,14 @@ def accuracy(model: nn.Module, words: torch.Tensor, optimal: NDArray[np.bool_]) 
 
 
 def batches(count: int, size: int, rng: np.random.Generator | None = None) -> Iterator[NDArray[np.int64]]:
-    """Indices 0 to count - 1 in groups of `size`, shuffled by `rng` if given."""
+    """Yield the indices 0 to count - 1 in groups of `size`, shuffled by `rng` if given."""
     order = np.arange(count) if rng is None else rng.permutation(count)
     for first in range(0, count, size):
         yield order[first : first + size]
 
 
 def trimmed(words: torch.Tensor) -> torch.Tensor:
-    """Without columns that are padding everywhere (PAD is 0)."""
+    """Remove the columns that are padding everywhere (PAD is 0)."""
     return words[:, : int((words != 0).sum(1).max())]
 
 

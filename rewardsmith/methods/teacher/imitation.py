@@ -1,4 +1,4 @@
-"""One pass of teaching a policy what others chose, minibatch by minibatch: of ULPS's distillation, and of cloning."""
+"""One pass of imitation learning in minibatches, for ULPS's distillation and for behaviour cloning."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn import functional
 
 
 def shuffled_log_probs(policy: Any, states: torch.Tensor, batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """(indices [B] of `states` [P, D], log pi of them [B, A]) of each minibatch, in an order by numpy's own generator.
+    """Yield (indices [B], log pi [B, A]) for each minibatch of `states` [P, D].
 
-    Take a step (`descend`) on each before asking for the next.
+    numpy's global generator shuffles the states. Call `descend` on each minibatch before requesting the next one.
     """
     for chosen in torch.from_numpy(np.random.permutation(len(states))).split(batch):
         actor, _ = policy.mlp_extractor(policy.extract_features(states[chosen].to(policy.device)))
@@ -21,7 +21,7 @@ def shuffled_log_probs(policy: Any, states: torch.Tensor, batch: int) -> Iterato
 
 
 def descend(policy: Any, loss: torch.Tensor, max_grad_norm: float | None = None) -> None:
-    """A gradient step on `loss` by the policy's own optimizer, the gradient clipped to `max_grad_norm` if given."""
+    """Take a gradient step on `loss` with the policy's optimizer; clip the gradient to `max_grad_norm` if given."""
     policy.optimizer.zero_grad()
     loss.backward()
     if max_grad_norm is not None:

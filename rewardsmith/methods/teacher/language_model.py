@@ -1,4 +1,4 @@
-"""The language model of one task: fitted once, scored on held-out layouts, kept on disk for all trials."""
+"""The language model of one task: fitted once, scored on held-out layouts, and cached on disk for all trials."""
 
 from __future__ import annotations
 
@@ -28,54 +28,75 @@ from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.tasks.minigrid.pools import cache_folder
 
 FORMAT = 1
-"""Raise when prompts, pairs or networks change meaning: what was fitted before is then fitted anew."""
+"""Increase it when prompts, pairs or networks change meaning; cached language models are then fitted again."""
 
 HELD_OUT = 0.15
-"""Pairs to stop by, and as many to score on, as a share of those fitted on."""
+"""Pairs for early stopping, and as many for scoring, as a proportion of the pairs of the fit."""
 
 Prompts = Literal["privileged", "view"]
 
 
 @dataclass(frozen=True)
 class TeacherSpec:
-    """What is fitted. prompts: of the full state, or of the agent's own view and memory. language_model: a name or
-    path for transformers, or None for the small encoder. pairs: of (state, optimal actions); passes: T."""
+    """Specification of a language model to fit.
+
+    Attributes:
+        prompts: "privileged" for the full state, "view" for the agent's own views and memory.
+        language_model: A name or path for transformers; None for the small encoder.
+        pairs: Number of (state, optimal actions) pairs.
+        passes: Stochastic passes, T.
+        dropout: Dropout probability.
+        epochs: Most epochs; None for those of PUBLISHED (a pretrained model) or FROM_SCRATCH (the encoder).
+        seed: Seed of data, weights and masks.
+    """
 
     prompts: Prompts = "privileged"
     language_model: str | None = None
     pairs: int = 21_500
     passes: int = 8
     dropout: float = 0.1
-    epochs: int | None = None  # None: PUBLISHED's for a pretrained model, else FROM_SCRATCH's
+    epochs: int | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A fitted model and what is known of it. `single`: the same weights without dropout, one deterministic pass."""
+    """A fitted language model with its scores.
+
+    Attributes:
+        spec: What was fitted.
+        model: An Encoder with fixed dropout masks.
+        calibration: Scores on held-out layouts.
+        accuracies: Validation accuracy after each epoch.
+        folder: The folder in the cache.
+    """
 
     spec: TeacherSpec
-    model: Any  # an Encoder, masks drawn
+    model: Any
     calibration: Calibration
-    accuracies: tuple[float, ...]  # on the layouts it was stopped by, after each epoch
+    accuracies: tuple[float, ...]
     folder: Path
 
     def describer(self, task: Task, tables: Tables, envs: int) -> StateDescriber:
-        """Prompts of the kind that this model was fitted on."""
+        """Return a new describer that writes the kind of prompts that this model was fitted on."""
         return (FullState if self.spec.prompts == "privileged" else SeenSoFar)(task, tables, envs)
 
     def deterministic(self) -> Encoder:
-        """The model with dropout off: one pass."""
+        """Turn dropout off, and return the model: one deterministic pass."""
         draw_masks(self.model, 0, 0)
         return self.model
 
 
 def fitted_teacher(task: SearchableGrid, spec: TeacherSpec, told: Callable[[str], None] = silent) -> Teacher:
-    """The teacher of `task`, which a planner can search: from disk, or fitted now (a minute or two on one core).
+    """Return the teacher of a task, from the cache or newly fitted (one or two minutes on one core).
 
-    `told` hears how the fit goes.
+    Args:
+        task: A task that a planner can search.
+        spec: What to fit.
+        told: Receives a line of progress at a time.
 
-    Raises UsageError for a language model that cannot be loaded.
+    Raises:
+        UsageError: The language model cannot be loaded.
     """
     folder = _folder(task, spec)
     with _alone(folder):
@@ -85,7 +106,7 @@ def fitted_teacher(task: SearchableGrid, spec: TeacherSpec, told: Callable[[str]
 
 
 def described(task: Task, episodes: Episodes, prompts: Prompts) -> list[str]:
-    """The prompt of each state, in time order."""
+    """Return the prompt of each state, in time order."""
     describer = (FullState if prompts == "privileged" else SeenSoFar)(task, episodes.tables, 1)
     texts = []
     for i in range(len(episodes)):
@@ -96,12 +117,12 @@ def described(task: Task, episodes: Episodes, prompts: Prompts) -> list[str]:
 
 
 def _make(task: SearchableGrid, spec: TeacherSpec, folder: Path, told: Callable[[str], None]) -> None:
-    torch.set_num_threads(1)  # as trials have it: the last bits depend on it
+    torch.set_num_threads(1)  # as in trials: the last bits of the weights depend on it
     sets = split_layouts(task)
     sizes = {"fit": spec.pairs, "stop": int(HELD_OUT * spec.pairs), "test": int(HELD_OUT * spec.pairs)}
     pairs = {name: _pairs(task, sets[name], sizes[name], spec, number) for number, name in enumerate(sets)}
     prompts, optimal = pairs["fit"]
-    with torch.random.fork_rng(devices=[]):  # a trial's own generators must not feel whether a teacher was on disk
+    with torch.random.fork_rng(devices=[]):  # a trial's generators must not depend on the cache
         torch.manual_seed(spec.seed)
         if spec.language_model is None:
             model: Any = SmallEncoder(Vocabulary.of(prompts), len(task.actions), EncoderSize(), spec.dropout)
@@ -111,9 +132,9 @@ def _make(task: SearchableGrid, spec: TeacherSpec, folder: Path, told: Callable[
 
             model, settings = PretrainedEncoder.load(spec.language_model, len(task.actions), spec.dropout), PUBLISHED
         settings = replace(settings, epochs=spec.epochs or settings.epochs)
-        told(f"fitting on {len(prompts):,} states, {settings.batch} at a time")
+        told(f"fitting on {len(prompts):,} states in batches of {settings.batch}")
         accuracies = fit(model, prompts, optimal, pairs["stop"], settings, spec.seed, told)
-    told(f"scoring on {len(pairs['test'][0]):,} states of other layouts, {spec.passes} passes each")
+    told(f"scoring on {len(pairs['test'][0]):,} states of held-out layouts with {spec.passes} passes each")
     draw_masks(model, spec.passes, spec.seed)
     calibration = calibrate(ask_encoder(model, pairs["test"][0]), pairs["test"][1])
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +144,9 @@ def _make(task: SearchableGrid, spec: TeacherSpec, folder: Path, told: Callable[
         model.save(folder / "model")
     save_reliability_plot(calibration, folder / "reliability.png", f"{task.id}, {spec.prompts} prompts")
     report = {"spec": asdict(spec), "accuracies": accuracies, "calibration": calibration.as_dict()}
-    (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")  # last: it says "complete"
+    (folder / "report.json").write_text(
+        json.dumps(report, indent=1), encoding="utf-8"
+    )  # written last: marks a complete folder
 
 
 def _pairs(
@@ -168,7 +191,7 @@ def _folder(task: SearchableGrid, spec: TeacherSpec) -> Path:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Trials of one job start together: the first fits the teacher, the others wait for it."""
+    """Lock the folder: trials of one job start together, so the first fits the teacher and the others wait."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,6 +1,7 @@
-"""What the planner does: states along optimal trajectories, each with the set of its optimal actions.
+"""Trajectories of the planner: states, each with the set of its optimal actions.
 
-Layouts are divided into disjoint sets by their hash, so that what the language model is scored on it has never seen.
+Layouts are divided into disjoint sets by their hash, so that the language model is scored on layouts outside of its
+fit.
 """
 
 from __future__ import annotations
@@ -16,27 +17,32 @@ from rewardsmith.tasks.base import BatchEnv, Tables
 from rewardsmith.tasks.minigrid.optimal import Optimal, optimal_actions
 
 SPLITS = {"fit": 0.8, "stop": 0.1, "test": 0.1}
-"""Shares of the training pool's layouts: to fit the model on, to stop its training by, to score it on."""
+"""Proportions of the training pool's layouts: for the fit, for early stopping, for scoring."""
 
 DETOUR = 0.15
-"""Share of actions that are random instead of optimal, so that states beside the shortest way are labelled too.
+"""Proportion of random actions, so that states beside the shortest paths are labelled as well.
 
-Without any, the model meets its first mistake's state untrained, and a policy that explores meets little else.
+Without them the model is untrained on the states after its first mistake, and those are most of an exploring policy's
+states.
 """
 
 PER_LAYOUT = 40
-"""Labelled states taken from one layout, at least: listing a layout's graph takes longer than all else."""
+"""Fewest labelled states per layout: enumerating the graph of a layout takes the most time."""
 
 GRAPH_LIMIT = 60_000
-"""States of one layout that are listed; what a cut-off graph cannot vouch for is left out."""
+"""Most enumerated states per layout. States whose optimal actions a truncated graph cannot prove are left out."""
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """P states in time order, and every action that is optimal in each.
+    """P states in time order with their optimal actions.
 
-    rows: int32 [P, W], pointing into `tables` by their layout. observations: float32 [P, D], as a policy sees them.
-    optimal: bool [P, A], nothing set where the planner cannot vouch for it. starts: bool [P], an episode begins.
+    Attributes:
+        rows: State rows, int32 [P, W]; their layout indexes `tables`.
+        observations: Observations of a policy, float32 [P, D].
+        optimal: Optimal actions, bool [P, A]; all false if the planner cannot prove them.
+        starts: Whether an episode begins, bool [P].
+        tables: Constants of the layouts.
     """
 
     rows: NDArray[np.int32]
@@ -50,12 +56,12 @@ class Episodes:
 
     @property
     def unique(self) -> NDArray[np.bool_]:
-        """Where exactly one action is optimal, bool [P]."""
+        """Whether exactly one action is optimal, bool [P]."""
         return self.optimal.sum(axis=1) == 1
 
 
 def split_layouts(task: SearchableGrid) -> dict[str, NDArray[np.int64]]:
-    """Indices into the training pool for each of SPLITS; equal layouts always fall into one set."""
+    """Return indices into the training pool for each of SPLITS; identical layouts are always in the same set."""
     hashes = task.pool_hashes("train")
     place = np.array([int(h[:8], 16) / 2**32 for h in hashes])
     edges = np.cumsum([0.0, *SPLITS.values()])
@@ -66,7 +72,11 @@ def split_layouts(task: SearchableGrid) -> dict[str, NDArray[np.int64]]:
 
 
 def collect(task: SearchableGrid, layouts: NDArray[np.int64], pairs: int, seed: int) -> Episodes:
-    """`pairs` labelled states or a few more, from as many of `layouts` as that takes, in a random order."""
+    """Return at least `pairs` labelled states, from as many of `layouts` as needed, in random order.
+
+    Raises:
+        UsageError: The planner solves none of the layouts.
+    """
     rng = np.random.default_rng(seed)
     batch = task.batch(1, "train")
     share = max(PER_LAYOUT, -(-pairs // len(layouts)))
@@ -90,7 +100,7 @@ def collect(task: SearchableGrid, layouts: NDArray[np.int64], pairs: int, seed: 
     tables = batch.tables
     batch.close()
     if not parts:
-        raise UsageError(f"The planner solves no layout of {task.id}.", "Choose another method for this task.")
+        raise UsageError(f"The planner solves no layout of {task.id}.", "Choose another --method, or another --task.")
     rows, observations, optimal, starts = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Episodes(rows, observations, optimal, starts, tables)
 
@@ -98,7 +108,7 @@ def collect(task: SearchableGrid, layouts: NDArray[np.int64], pairs: int, seed: 
 def _replay(
     task: SearchableGrid, batch: BatchEnv, layout: int, actions: list[int]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """State rows [T, W] and observations [T, D] before each of `actions` on a training layout."""
+    """Return state rows [T, W] and observations [T, D] before each of `actions` on a training layout."""
     rows = np.zeros((len(actions), 1, task.schema.width), np.int32)
     observations = np.zeros((len(actions), 1, task.observation_size), np.float32)
     batch.play(layout)
@@ -112,7 +122,7 @@ def _replay(
 def _walk(
     after: NDArray[np.int32], over: NDArray[np.bool_], best: Optimal, rng: np.random.Generator, most: int
 ) -> tuple[list[int], list[int]]:
-    """Nodes and actions of one trajectory from the start to success, with random actions among the optimal ones."""
+    """Return nodes and actions of one trajectory from the start to success, with random actions among optimal ones."""
     nodes, actions, node = [], [], 0
     while len(nodes) < most:
         optimal = np.flatnonzero(best.actions[node])

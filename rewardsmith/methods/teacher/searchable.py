@@ -1,4 +1,4 @@
-"""What a teacher needs of a task: a planner, every state of a layout, and layouts that can be told apart."""
+"""Requirements of a teacher on a task: a planner, an enumerable state space, and distinguishable layouts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from rewardsmith.tasks.capabilities import ListedStarts, Planner, TabularModel, 
 
 
 class SearchableGrid(Task, Planner, TabularModel, ListedStarts, Protocol):
-    """A MiniGrid task that a planner solves and whose states can be listed: what a teacher can be fitted on."""
+    """A MiniGrid task that a planner solves and whose states can be enumerated, as fitting a teacher requires."""
 
     sizes: Mapping[str, int]
-    """How many layouts each pool holds."""
+    """Number of layouts by pool."""
 
 
 def searchable(task: Task) -> SearchableGrid:
-    """The task as a teacher needs it. Raises UsageError for one that cannot be searched."""
+    """Return the task with the type that a teacher needs. Raises UsageError if a planner cannot search it."""
     if planner_of(task) is None or tabular_of(task) is None or starts_of(task) is None:
         raise UsageError(
             f"This method learns from a planner, and {task.id} cannot be searched.",
-            "Use a MiniGrid task that the compiled engine plays, see `rewardsmith tasks`; or another method.",
+            "Set --task to one that the compiled engine plays (see `rewardsmith tasks`), or choose another --method.",
         )
     return cast(SearchableGrid, task)

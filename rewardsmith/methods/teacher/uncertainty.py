@@ -1,10 +1,10 @@
-"""P_LLM, its entropies and the two gates; one encoder pass per distinct prompt.
+"""P_LLM, its uncertainty, and the two ways to compute h; one encoder query per distinct prompt.
 
     P_LLM = (1/T) sum over T stochastic passes        H = entropy(P_LLM)        h = H / ln |A|   (published)
     I = H(mean of passes) - mean of H(passes)         h = I / ln |A|                             (information)
 
-H of the mean is predictive uncertainty: two equally short actions raise it although nothing is unknown. The mutual
-information I is what the passes disagree about (Houlsby et al. 2011), the epistemic part alone.
+H of the mean is the predictive uncertainty: two equally short actions raise it even if the model is certain. The mutual
+information I (Houlsby et al. 2011) is the disagreement of the passes, the epistemic part of the uncertainty.
 """
 
 from __future__ import annotations
@@ -23,41 +23,49 @@ from rewardsmith.methods.teacher.prompts import StateDescriber
 Gate = Literal["entropy", "information"]
 
 _AT_ONCE = 256  # prompts per encoder batch
-_GRAIN = 2.0**12  # opinions are rounded to this share, so that the size of a batch cannot show in their last bits
+_GRAIN = (
+    2.0**12
+)  # opinions are rounded to multiples of 1 / _GRAIN, so that their last bits do not depend on the batch size
 
 
 class Encoder(Protocol):
-    """What guidance asks of a language model: the default encoder and pretrained ones are alike."""
+    """The interface of the default encoder and of pretrained models."""
 
     def encode(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Prompts as numbers, int64 [B, L]."""
+        """Return prompts as numbers, int64 [B, L]."""
         ...
 
     def __call__(self, words: torch.Tensor) -> torch.Tensor:
-        """Logits [T, B, A], one per stochastic pass."""
+        """Return logits [T, B, A] of T stochastic passes."""
         ...
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What the language model says of B prompts: `probs` float32 [B, A]; `entropy` and `information` in [0, 1], [B]."""
+    """The action distribution and the uncertainty of the language model for B prompts.
+
+    Attributes:
+        probs: P_LLM, float32 [B, A].
+        entropy: Entropy of P_LLM divided by ln A, in [0, 1], [B].
+        information: Mutual information divided by ln A, in [0, 1], [B].
+    """
 
     probs: NDArray[np.float32]
     entropy: NDArray[np.float32]
     information: NDArray[np.float32]
 
     def gate(self, kind: Gate) -> NDArray[np.float32]:
-        """h in [0, 1], [B]: the agent's share of the blend."""
+        """Return the mixing coefficient h in [0, 1], [B]: the weight of pi in the blend."""
         return self.entropy if kind == "entropy" else self.information
 
 
 def entropy(probs: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Shannon entropy over the last axis, in nats; 0 ln 0 = 0."""
+    """Return the Shannon entropy over the last axis, in nats; 0 ln 0 = 0."""
     return -(probs * np.log(np.maximum(probs, 1e-30))).sum(axis=-1)
 
 
 def opinion_of(passes: NDArray[np.float64]) -> Opinion:
-    """Mean, predictive entropy and mutual information of the passes' probabilities float64 [T, B, A]."""
+    """Return mean, predictive entropy and mutual information of the passes' probabilities, float64 [T, B, A]."""
     mean = passes.mean(axis=0)
     total = entropy(mean)
     parts = np.round(np.stack([total, total - entropy(passes).mean(axis=0)]) * _GRAIN) / _GRAIN
@@ -67,7 +75,7 @@ def opinion_of(passes: NDArray[np.float64]) -> Opinion:
 
 
 def ask_encoder(model: Encoder, prompts: Sequence[str]) -> Opinion:
-    """The model's opinion of each prompt, all passes of a batch at once."""
+    """Return the model's opinion on each prompt; the passes of a batch are computed together."""
     found: list[Opinion] = []
     with torch.no_grad():
         for first in range(0, len(prompts), _AT_ONCE):
@@ -77,7 +85,13 @@ def ask_encoder(model: Encoder, prompts: Sequence[str]) -> Opinion:
 
 
 class CachedOpinions:
-    """Opinions by prompt, and by the shorter keys that describers give their states. Begins anew after `most`."""
+    """Caches opinions by prompt, and by the keys of describers. The cache is cleared after `most` keys.
+
+    Args:
+        model: The language model.
+        actions: Number of actions.
+        most: Largest number of cached keys.
+    """
 
     def __init__(self, model: Encoder, actions: int, most: int = 500_000) -> None:
         self._model, self._most = model, most
@@ -87,8 +101,8 @@ class CachedOpinions:
         self.states = self.prompts = 0  # asked about; read by the encoder
 
     def of(self, describer: StateDescriber, keys: Sequence[bytes]) -> Opinion:
-        """Opinions of the states that `describer` looked at last, one per key."""
-        # A 64-bit hash of the key: half a million of them collide with a chance of one in a hundred million.
+        """Return opinions on the states of the last `look` of `describer`, one per key."""
+        # A 64-bit hash of the key: among half a million of them a collision has probability 1e-8.
         hashes = [hash(key) for key in keys]
         if len(self._by_key) > self._most:
             self._by_key.clear()

@@ -1,4 +1,4 @@
-"""CALM's learner: asks the verifier about each rollout's transitions, and pays the subgoals that were terminated."""
+"""CALM's learner: asks the verifier about each rollout's transitions, and rewards the terminated subgoals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,15 @@ from rewardsmith.training.learner import Experience, Learner
 
 
 class VerifiedSubgoals(Learner):
-    """Channel `calm`: verdicts are cached by (o, a, o'), collected as they arrive, and latched per episode."""
+    """Computes the channel `calm`. Verdicts are cached by (o, a, o'); each subgoal is latched per episode.
+
+    Args:
+        setting: The trial.
+        subgoals: Sentences by name of the subgoal.
+
+    Raises:
+        UsageError: There is no language model, and the oracle verifier does not know a subgoal.
+    """
 
     def __init__(self, setting: Setting, subgoals: Mapping[str, str]) -> None:
         self._setting, self._subgoals = setting, dict(subgoals)
@@ -39,19 +47,20 @@ class VerifiedSubgoals(Learner):
         self.clear()
 
     def clear(self) -> None:
-        """Begin the next stretch of telemetry."""
+        """Reset the counters of the telemetry."""
         self._steps = self._known = self._episodes = 0
         self._paid = np.zeros(len(self._subgoals))
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
-        """sum over g of 1[g terminated], each once per episode; 0 where no verdict has arrived yet."""
+        """Return sum over g of 1[g terminated], [T, N], each g once per episode; 0 without a verdict."""
         keys = self._ask(seen)
         self._verdicts |= self._verifier.collect()
         distinct, places = np.unique(keys, return_inverse=True)
         known = np.array([key in self._verdicts for key in distinct.tolist()])
         verdicts = np.array([self._verdicts.get(key, 0) for key in distinct.tolist()], dtype=np.int64)
         flags = (verdicts[places.reshape(keys.shape)][..., None] >> np.arange(len(self._subgoals)) & 1).astype(bool)
-        # Those under way count: a short stretch begins few episodes, and each pays a subgoal at most once.
+        # Running episodes count as well: few episodes begin in a short stretch, and each rewards a subgoal at most
+        # once.
         self._episodes += 0 if self._steps else int((~seen.rollout.starts[0]).sum())
         self._steps += keys.size
         self._known += int(known[places].sum())
@@ -69,7 +78,7 @@ class VerifiedSubgoals(Learner):
         return paid
 
     def _ask(self, seen: Experience) -> NDArray[np.int64]:
-        """Submit what has not been asked yet, in time order; the keys [T, N] of all transitions."""
+        """Submit new transitions in time order; return the keys [T, N] of all transitions."""
         rollout = seen.rollout
         keys = self._describer.keys(rollout.before, rollout.actions, rollout.after, seen.observations, seen.following)
         distinct, first = np.unique(keys, return_index=True)
@@ -81,7 +90,7 @@ class VerifiedSubgoals(Learner):
     def _question(self, seen: Experience, keys: NDArray[np.int64], index: int) -> TransitionQuestion:
         t, n = divmod(index, keys.shape[1])
         rollout = seen.rollout
-        # Rollouts are overwritten while questions wait.
+        # Copies, because rollouts are overwritten while questions wait.
         before, after = rollout.before[t, n].copy(), rollout.after[t, n].copy()
         saw, sees, action = seen.observations[t, n].copy(), seen.following[t, n].copy(), int(rollout.actions[t, n])
         truth = 0
@@ -91,7 +100,7 @@ class VerifiedSubgoals(Learner):
         return TransitionQuestion(int(keys[t, n]), lambda: words(before, action, after, saw, sees, tables), truth)
 
     def _open_verifier(self, setting: Setting) -> tuple[Verifier, tuple[Subgoal, ...]]:
-        """The verifier, and the truth that a simulated one reads (none for a language model). Raises UsageError."""
+        """Return the verifier, and the truth that the oracle reads (() for a language model). Raises UsageError."""
         chosen = setting.options
         model = setting.open_model(VERIFIER) if setting.open_model is not None else None
         if model is None or not model.is_language_model:
@@ -99,8 +108,8 @@ class VerifiedSubgoals(Learner):
             if len(truth) < len(self._subgoals):
                 unknown = next(n for n in self._subgoals if named_subgoal(n, setting.task) is None)
                 raise UsageError(
-                    f"The stand-in verifier cannot tell whether {unknown!r} was terminated.",
-                    "Name a language model with --model, or use --option subgoals=preset.",
+                    f"The oracle verifier does not know the subgoal {unknown!r}.",
+                    "Set --model to a language model, or --option calm.subgoals=preset.",
                 )
             rates = (chosen.false_positive, chosen.false_negative)
             return SimulatedVerifier(NoisyTruth(len(truth), *rates, chosen.error_seed), chosen.latency), truth
@@ -117,20 +126,20 @@ class VerifiedSubgoals(Learner):
             file.write(json.dumps(entry) + "\n")
 
     def state(self) -> Any:
-        """Verdicts; what is under way is asked again when it is seen again."""
+        """Verdicts for a checkpoint. Questions in progress are asked again when their transition recurs."""
         size = len(self._verdicts)
         keys = np.fromiter(self._verdicts.keys(), np.int64, size)
         verdicts = np.fromiter(self._verdicts.values(), np.int64, size)
         return {"keys": keys, "verdicts": verdicts, "asked": self._verifier.asked}
 
     def load(self, state: Any) -> None:
-        """Take them back."""
+        """Restore the verdicts from a checkpoint."""
         self._verdicts = dict(zip(state["keys"].tolist(), state["verdicts"].tolist(), strict=True))
         self._asked = set(self._verdicts)
         self._verifier.resume(state["asked"])
 
     def telemetry(self) -> dict[str, Any]:
-        """What was verified and paid since the last call."""
+        """Counts of verdicts so far, and the labelled proportion and terminated subgoals since the last call."""
         often = (self._paid / max(self._episodes, 1)).tolist()
         told = {
             "descriptions": len(self._asked),
@@ -143,5 +152,5 @@ class VerifiedSubgoals(Learner):
         return told | self._verifier.telemetry()
 
     def close(self) -> None:
-        """End the verifier's threads."""
+        """Stop the threads of the verifier."""
         self._verifier.close()

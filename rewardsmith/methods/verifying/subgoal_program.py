@@ -1,4 +1,4 @@
-"""What a designer wrote for CALM: subgoals, and a predicate or a sentence for each. The program is read, never run."""
+"""Reads a designer's program for CALM: subgoals with a predicate or a sentence each. The program is not run."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _TAKEN = frozenset({"calm", "env", "env_raw", "potential", "reward", "subgoals",
 
 
 def read_predicates(source: str) -> dict[str, str]:
-    """{subgoal in words: name of its predicate} of `def subgoals(): return {"words": predicate}`.
+    """Return {description: name of its predicate} from `def subgoals(): return {"description": predicate}`.
 
-    Raises UnreadableAnswer, worded for the model.
+    Raises UnreadableAnswer with a message for the model.
     """
     tree = _tree(source)
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     found = {}
     for words, value in _returned(tree):
         if not isinstance(value, ast.Name) or value.id not in defined:
-            raise UnreadableAnswer(f"subgoals(): {words!r} must name a function that the program defines.")
+            raise UnreadableAnswer(f"subgoals(): the value of {words!r} must name a function that the program defines.")
         found[words] = _usable(value.id)
     if len(set(found.values())) < len(found):
-        raise UnreadableAnswer("subgoals(): each subgoal needs a predicate of its own.")
+        raise UnreadableAnswer("subgoals(): two subgoals have the same predicate; each needs a separate one.")
     return found
 
 
 def read_sentences(source: str) -> dict[str, str]:
-    """{name: sentence} of `def subgoals(): return {"name": "sentence"}`. Raises UnreadableAnswer."""
+    """Return {name: sentence} from `def subgoals(): return {"name": "sentence"}`. Raises UnreadableAnswer."""
     found = {}
     for name, value in _returned(_tree(source)):
         if not isinstance(value, ast.Constant) or not isinstance(value.value, str):
-            raise UnreadableAnswer(f"subgoals(): {name!r} must be described by one string.")
+            raise UnreadableAnswer(f"subgoals(): the value of {name!r} must be one string.")
         found[_usable(name)] = value.value
     return found
 
@@ -65,5 +65,7 @@ def _returned(tree: ast.Module) -> list[tuple[str, ast.expr]]:
 
 def _usable(name: str) -> str:
     if not _NAME.fullmatch(name) or name in _TAKEN:
-        raise UnreadableAnswer(f"{name!r} is no usable name: match [a-z][a-z0-9_]{{0,31}}, none of {sorted(_TAKEN)}.")
+        raise UnreadableAnswer(
+            f"{name!r} is not a valid name: match [a-z][a-z0-9_]{{0,31}} and avoid {sorted(_TAKEN)}."
+        )
     return name

@@ -1,8 +1,7 @@
-"""CALM's verifier, which says which transitions terminate a subgoal: a language model, asked by threads while training
-goes on, or a simulated one.
+"""CALM's verifiers, which decide which transitions terminate a subgoal: a language model, or an oracle.
 
-Training never waits: it submits questions, collects the verdicts that have arrived, and uses them from then on.
-A verdict is a bit per subgoal: bit g is set if subgoal g was terminated.
+Training never waits. It submits questions, collects the verdicts that have arrived, and uses them from then on. A
+verdict is an int with one bit per subgoal: bit g is set if subgoal g was terminated.
 """
 
 from __future__ import annotations
@@ -30,8 +29,13 @@ _LIMITS = Limits(prompt=8_000, answer=1_024)
 
 @dataclass(frozen=True)
 class TransitionQuestion:
-    """One transition to be verified. key: of its description; words: writes it; truth: the simulator's verdict, which
-    only a simulated verifier reads."""
+    """One transition to verify.
+
+    Attributes:
+        key: 64-bit hash of the description.
+        words: Returns the description.
+        truth: The simulator's verdict, for the oracle verifier only.
+    """
 
     key: int
     words: Callable[[], str]
@@ -39,38 +43,40 @@ class TransitionQuestion:
 
 
 class Verifier(Protocol):
-    """Says in the background which transitions terminate a subgoal."""
+    """Decides in the background which transitions terminate a subgoal. No call blocks."""
 
     @property
     def asked(self) -> int:
-        """Transitions asked about so far."""
+        """The number of transitions asked about so far."""
         ...
 
     def resume(self, asked: int) -> None:
-        """Go on counting from `asked`: a resumed trial had asked about so many."""
+        """Set the number of transitions asked about, when a trial is resumed."""
         ...
 
     def submit(self, questions: Sequence[TransitionQuestion]) -> None:
-        """Ask about transitions, the oldest first; returns at once."""
+        """Ask about transitions, given in time order."""
         ...
 
     def collect(self) -> dict[int, int]:
-        """Verdicts by key that arrived since the last call."""
+        """Return the verdicts, by key, that have arrived since the last call."""
         ...
 
     def telemetry(self) -> dict[str, Any]:
-        """What is under way, and what went wrong."""
+        """Counts of questions, and the error that stopped the verifier, if any."""
         ...
 
     def close(self) -> None:
-        """End threads; what is under way is not waited for."""
+        """Stop the threads without waiting for verdicts in progress."""
         ...
 
 
 class SimulatedVerifier:
-    """Not a language model: the simulator's truth, with errors. Also the test of robustness to a model's errors.
+    """Oracle verifier: the simulator's truth with errors; serves to measure robustness to a model's errors.
 
-    latency: seconds before a verdict arrives.
+    Args:
+        truth: The truth, with its error rates.
+        latency: Seconds before a verdict arrives.
     """
 
     def __init__(self, truth: NoisyTruth, latency: float = 0.0) -> None:
@@ -79,44 +85,56 @@ class SimulatedVerifier:
         self.asked = 0
 
     def resume(self, asked: int) -> None:
-        """Go on counting."""
+        """Set the number of transitions asked about."""
         self.asked = asked
 
     def submit(self, questions: Sequence[TransitionQuestion]) -> None:
-        """Ready once the latency has passed."""
+        """Compute the verdicts, which arrive after the latency."""
         self.asked += len(questions)
         ready = time.monotonic() + self._latency
         self._waiting += [(ready, q.key, self._truth.of(q.key, q.truth)) for q in questions]
 
     def collect(self) -> dict[int, int]:
-        """Those whose time has come."""
+        """Return the verdicts whose latency has passed."""
         now = time.monotonic()
         arrived = {key: verdict for ready, key, verdict in self._waiting if ready <= now}
         self._waiting = [entry for entry in self._waiting if entry[0] > now]
         return arrived
 
     def telemetry(self) -> dict[str, Any]:
-        """How many wait."""
+        """The number of verdicts that have not arrived."""
         return {"waiting": len(self._waiting)}
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing: there are no threads."""
 
 
 class Flags(RootModel[dict[str, bool]]):
-    """The verifier's answer: {subgoal: terminated}."""
+    """The answer of a language model as verifier: {subgoal: terminated}."""
 
 
 def verifier_prompt(goal: str, legend: str, subgoals: dict[str, str], transition: str) -> str:
-    """The prompt about one transition (Pignatelli et al., arXiv 2409.12798, appendix: role, symbols, task, subgoals,
-    instruction, remark, transition, output format)."""
+    """Return the prompt about one transition, with the blocks of Pignatelli et al. (arXiv 2409.12798, appendix).
+
+    The blocks are role, symbols, task, subgoals, instruction, remark, transition and output format.
+
+    Args:
+        goal: The goal of the task in words.
+        legend: Meaning of the symbols of a drawn view; "" for captions.
+        subgoals: Sentences by name of the subgoal.
+        transition: The transition in words.
+    """
     return render("verifier.md.j2", goal=goal, legend=legend, subgoals=subgoals, transition=transition)
 
 
 def ask_verifier(model: LanguageModel, key: ReplayKey, prompt: str, names: Sequence[str]) -> int | None:
-    """A model's verdict on one transition, 0 if its answer cannot be read; None if the budget is spent.
+    """Return a model's verdict on one transition.
 
-    Raises ModelFailed.
+    Returns:
+        One bit per subgoal; 0 if the answer is unreadable; None if the budget is spent.
+
+    Raises:
+        ModelFailed: The model gave no answer.
     """
     outcome = ask(model, key, Draft(lambda _: prompt), lambda text: read_json(text, Flags), _LIMITS)
     if outcome.result is None:
@@ -126,7 +144,14 @@ def ask_verifier(model: LanguageModel, key: ReplayKey, prompt: str, names: Seque
 
 
 class ModelVerifier:
-    """Asks a language model about the newest transitions first, each once, from a few threads."""
+    """Asks a language model in threads, the newest transitions first, each once.
+
+    Args:
+        model: The language model.
+        prompt: Returns the prompt for a transition in words.
+        names: Names of the subgoals.
+        log: Receives a record of each verdict.
+    """
 
     def __init__(
         self,
@@ -140,29 +165,29 @@ class ModelVerifier:
 
     @property
     def asked(self) -> int:
-        """Transitions asked about so far."""
+        """The number of transitions asked about so far."""
         return self._asker.asked
 
     def resume(self, asked: int) -> None:
-        """Go on counting."""
+        """Set the number of transitions asked about."""
         self._asker.asked = asked
 
     def submit(self, questions: Sequence[TransitionQuestion]) -> None:
-        """Onto the stack, the newest on top, those answered or under way left out."""
+        """Put transitions on the stack, the newest on top; skip those answered or in progress."""
         self._asker.offer(questions)
 
     def collect(self) -> dict[int, int]:
-        """Verdicts that have come in."""
+        """Return the verdicts, by key, that have arrived since the last call."""
         return dict(self._asker.collect())
 
     def telemetry(self) -> dict[str, Any]:
-        """Questions that wait, those asked so far, and why no more are asked."""
+        """Counts of waiting and asked questions, and the error that stopped the asking, if any."""
         told: dict[str, Any] = {"waiting": self._asker.waiting, "asked": self.asked}
         failure = self._asker.failure
         return told | ({"stopped": failure.cause} if failure is not None else {})
 
     def close(self) -> None:
-        """Let the threads end after the answers they wait for."""
+        """Stop the threads without waiting for answers in progress."""
         self._asker.close()
 
     def _answer(self, taken: Sequence[tuple[TransitionQuestion, float]]) -> list[tuple[int, int]]:
@@ -171,17 +196,19 @@ class ModelVerifier:
 
     def _verdict(self, question: TransitionQuestion) -> int:
         words, began = question.words(), time.monotonic()
-        # The key follows from the description, not from when it was asked: trials of one candidate share answers
-        # through the ledger, and a recording finds them again.
+        # The key depends on the description, not on the time: trials of one candidate share answers through the ledger,
+        # and a recording finds them again.
         key = ReplayKey(VERIFIER, 0, question.key & 0x7FFFFFFF)
         verdict = ask_verifier(self._model, key, self._prompt(words), self._names)
         if verdict is None:
-            raise BudgetSpent("the budget for language-model calls is spent", "Raise the job's limits.")
+            raise BudgetSpent(
+                "the budget for language-model calls is spent", "Raise --max-calls, --max-tokens or --max-dollars."
+            )
         seconds = round(time.monotonic() - began, 3)
         self._log({"key": question.key, "transition": words, "verdict": verdict, "seconds": seconds})
         return verdict
 
 
 def bits(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Verdicts int64 [...] of flags bool [..., G]."""
+    """Return verdicts int64 [...] from flags bool [..., G]: bit g is flag g."""
     return (flags.astype(np.int64) << np.arange(flags.shape[-1])).sum(-1)
