@@ -164,7 +164,7 @@ def test_transitions_with_equal_keys_read_the_same_and_others_do_not(view):
 
 
 def test_only_grid_tasks_have_drawn_views():
-    with pytest.raises(UsageError, match="no grid"):
+    with pytest.raises(UsageError, match="is not a grid"):
         Describer(get_task("CartPole-v1"), "full")
 
 
