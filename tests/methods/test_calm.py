@@ -85,8 +85,8 @@ def test_predicates_and_sentences_are_read_without_running_them():
         ("def subgoals():\n    return dict(a=1)\n", "dict literal"),
         ("def subgoals():\n    return {}\n", "names 0 subgoals"),
         ('def subgoals():\n    return {"a": missing}\n', "must name a function"),
-        ('def subgoals():\n    return {"a": reward}\n\n\ndef reward(p, a, s, m):\n    return 0.0\n', "not a valid name"),
-        ('def subgoals():\n    return {"a": f, "b": f}\n\n\ndef f(p, a, s, m):\n    return 0.0\n', "the same predicate"),
+        ('def subgoals():\n    return {"a": reward}\n\n\ndef reward(p, a, s, m):\n    return 0.0\n', "a valid name"),
+        ('def subgoals():\n    return {"a": f, "b": f}\n\n\ndef f(p, a, s, m):\n    return 0.0\n', "same predicate"),
     ],
 )
 def test_unreadable_subgoals_are_reported_to_the_model(source, words):

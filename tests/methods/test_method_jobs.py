@@ -90,7 +90,7 @@ def test_method_unsuited_to_a_task_is_refused_before_training(tmp_path, wrong, w
             ["--method", "calm", "--option", "calm.mode=code", "--option", "mode=verifier"],
             "--option sets calm.mode twice.",
         ),
-        (["--with", "count", "--weight", "cuont=1"], "--weight names the channel 'cuont', which this job does not have."),
+        (["--with", "count", "--weight", "cuont=1"], "--weight names the channel 'cuont', which this job does not"),
         (["--method", "calm", "--option", "mode=guess"], "Option mode of calm"),
         (["--method", "count", "--seed-reward", "mine.py"], "The method count takes no program."),
     ],
