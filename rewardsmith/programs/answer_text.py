@@ -1,6 +1,6 @@
-"""The text of a language model's answer: its reasoning, its fenced blocks, its other words.
+"""Splits the text of a language model's answer into reasoning, fenced blocks and prose.
 
-Every function here takes time linear in the text, whatever the text: answers are untrusted.
+Answers are untrusted, so every function here runs in time linear in the length of any text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MAX_ANSWER_BYTES = 512 * 1024
 
 
 class UnreadableAnswer(Exception):
-    """The answer holds no usable program or object; `reason` tells its author why, in a sentence or two."""
+    """The answer contains no usable program or object. `reason` explains this to the model in one or two sentences."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -21,13 +21,13 @@ class UnreadableAnswer(Exception):
 
 
 def plain(text: str) -> str:
-    """`text` with newlines and blanks that Python takes; raises UnreadableAnswer if empty or over 512 kB."""
+    """Normalise newlines and blanks to those that Python accepts. Raises UnreadableAnswer if empty or over 512 kB."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_ANSWER_BYTES:
         raise UnreadableAnswer(f"The answer is longer than {MAX_ANSWER_BYTES // 1024} kB.")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    # Copied from web pages: no-break blanks in the indentation, zero-width ones and byte order marks.
+    # Text copied from web pages has no-break spaces in the indentation, zero-width spaces and byte order marks.
     text = re.sub("[\u200b\ufeff]", "", text.replace("\u00a0", " "))
-    # Tokens of chat templates that a server let through: marks of reasoning, and ends of the message.
+    # Some servers do not remove tokens of chat templates: marks of reasoning, and ends of messages.
     text = text.replace("<|begin_of_thought|>", "<thought>").replace("<|end_of_thought|>", "</thought>")
     text = _MESSAGE_END.sub("", text)
     if not text.strip():
@@ -42,9 +42,9 @@ _TAG = re.compile(r"<(?P<close>/?)(?P<name>think|thinking|thought|reasoning|refl
 
 
 def without_reasoning(text: str) -> tuple[str, str]:
-    """The answer proper and the reasoning, whose drafts must not be taken for the answer.
+    """Return the answer and the reasoning, whose drafts must not be mistaken for the answer.
 
-    Raises UnreadableAnswer when there is reasoning only.
+    Raises UnreadableAnswer if there is only reasoning.
     """
     answer: list[str] = []
     reasoning: list[str] = []
@@ -59,21 +59,28 @@ def without_reasoning(text: str) -> tuple[str, str]:
             answer.append(text[position : tag.start()])
             opened, position = tag, tag.start()
         elif tag["name"].lower().startswith("think"):
-            # Some chat templates put the opening tag into the prompt: the answer shows only the closing one.
+            # Some chat templates put the opening tag into the prompt: the answer contains only the closing one.
             reasoning.append("".join(answer) + text[position : tag.start()])
             answer, position = [], tag.end()
     if opened is not None and not "".join(answer).strip():
-        raise UnreadableAnswer("The reasoning never ended, and no answer followed it. Answer more briefly.")
+        raise UnreadableAnswer("The reasoning did not end, so there is no answer. Reason more briefly, then answer.")
     answer.append(text[position:])
     rest = "".join(answer)
     if not rest.strip():
-        raise UnreadableAnswer("There is reasoning, but no answer after it.")
+        raise UnreadableAnswer("There is reasoning but no answer after it. Write the answer after the reasoning.")
     return rest, "\n\n".join(part.strip() for part in reasoning if part.strip())
 
 
 @dataclass(frozen=True)
 class Fence:
-    """A fenced block on lines [first, last), fences included. closed: whether the closing fence is there."""
+    """A fenced block.
+
+    Attributes:
+        first: Line of the opening fence, from 0.
+        last: Line after the closing fence.
+        body: The text between the fences, dedented.
+        closed: Whether the closing fence exists.
+    """
 
     first: int
     last: int
@@ -81,15 +88,15 @@ class Fence:
     closed: bool
 
 
-# The prefix of a list item or a quotation may stand before a fence. Possessive (`{3,}+`): a fence is never tried again
-# in a shorter form.
+# A list item or a quotation may put a prefix before a fence. The quantifier `{3,}+` is possessive: it does not
+# backtrack to a shorter fence.
 _OPENING = re.compile(
     r"^(?P<prefix>[ \t]*(?:(?:[-*+]|\d{1,3}[.)]|>)[ \t]+)?)(?P<fence>`{3,}+|~{3,}+)(?P<language>[^`]*)$"
 )
 
 
 def fences(text: str) -> list[Fence]:
-    """The fenced blocks of `text` in order; only the last can lack its closing fence."""
+    """Return the fenced blocks of `text` in order. Only the last can lack its closing fence."""
     lines = text.split("\n")
     found: list[Fence] = []
     start = 0
@@ -114,7 +121,7 @@ def fences(text: str) -> list[Fence]:
 
 
 def _split_at_closing(line: str, fence: str) -> tuple[str, bool]:
-    """The code on `line` and whether the fence closes there: some models close it behind a statement."""
+    """The code on `line`, and whether the fence closes there: some models put the fence after a statement."""
     end = line.rstrip()
     code = end.rstrip(fence[0])
     if len(end) - len(code) < len(fence):

@@ -1,7 +1,7 @@
-"""Composition: how channels become the one training reward. Pure NumPy, and the only place that knows.
+"""Composition: combines channels into the training reward. No other code adds up channels.
 
-The rollout buffer, the exploit battery, exported files and `verify` all run this file (exports embed its
-source), so it imports nothing but numpy. The rules are stated in docs/contracts.md, section C.
+The rollout buffer, the exploit battery, exported files and `verify` all run this file. Exports contain its
+source, so it imports only numpy. The rules are stated in docs/contracts.md, section C.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Channel:
 
 @dataclass
 class Carry:
-    """What composition remembers of episodes that are still running, one entry per environment."""
+    """The state of composition for episodes that are still running, by channel name, for N environments."""
 
     spent: dict[str, np.ndarray] = field(default_factory=dict)  # [N] net sum paid by a budgeted channel
     latched: dict[str, np.ndarray] = field(default_factory=dict)  # [N] bool
@@ -74,8 +74,10 @@ class Composition:
 
 
 def sum_components(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
-    """Sum components `values` float64 [T, N, C] in the order of their sorted names, so that every room adds
-    in the same order and gets the same last bit."""
+    """Sum components `values` float64 [T, N, C] in the order of their sorted names.
+
+    The fixed order makes all code that runs this file agree bit for bit.
+    """
     total = np.zeros(values.shape[:2], dtype=np.float64)
     for index in sorted(range(len(names)), key=lambda i: names[i]):
         total = total + values[:, :, index]
@@ -92,13 +94,19 @@ def compose(  # noqa: PLR0913  (what exported files and golden vectors call)
     first_step: int = 0,
     keys: dict[str, np.ndarray] | None = None,
 ) -> Composition:
-    """The training reward of a rollout [T, N] in time order; `carry` is updated in place.
+    """Return the training reward of a rollout [T, N] in time order, summed over channels in the order given.
 
-    `raw[name]` float64 [T, N] holds each channel's raw values. A potential channel needs two arrays:
-    `raw[name]` = Phi of the state after each step, `raw[name + ":start"]` = Phi of the state before it where
-    `starts` is true (elsewhere ignored). `starts` and `terminated` are bool [T, N]; `first_step` is the
-    number of environment steps taken before this rollout (for annealing); `keys[name]` int [T, N] are what
-    the gate "count" counts. The sum over channels is taken in the order given.
+    Args:
+        channels: The channels.
+        raw: The raw values of each channel, float64 [T, N]. For a potential channel, `raw[name]` is Phi of the
+            state after each step, and `raw[name + ":start"]` is Phi of the state before it where `starts` is
+            true (elsewhere ignored).
+        starts: bool [T, N], whether an episode starts at this step.
+        terminated: bool [T, N], whether the step terminates the episode.
+        gamma: The learner's discount factor.
+        carry: State of running episodes, updated in place.
+        first_step: Number of environment steps before this rollout (for annealing).
+        keys: int [T, N] by channel name, the keys that the gate "count" counts.
     """
     shape = starts.shape
     total = np.zeros(shape, dtype=np.float64)
@@ -195,7 +203,7 @@ def _shaped(
     shaped = np.empty_like(after)
     for t in range(starts.shape[0]):
         before = np.where(starts[t], begin[t], last)
-        # Phi is 0 where the episode terminated, and kept where it was only cut off.
+        # Phi is 0 if the episode terminated, and kept if it was truncated.
         now = np.where(terminated[t], 0.0, after[t])
         shaped[t] = gamma * now - before
         last[:] = now

@@ -1,4 +1,4 @@
-"""Contract: what a designer is asked to write for a method."""
+"""Contract: the functions that a designer must write for a method."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from rewardsmith.programs.reading import ReadProgram, read_program
 
 @dataclass(frozen=True)
 class Contract:
-    """The functions an answer must define at its top level, and the prompt block that says what they do.
+    """The functions that an answer must define at its top level, and the prompt block that describes them.
 
-    name: of the block, agents/prompts/contract-NAME.md.j2. functions: in the order in which they are called on each
-    transition. budget: bound of a channel's net sum over an episode, where the method sets one. check: looks at the
-    text of a program that defines them, and raises UnreadableAnswer, worded for the model, for what is missing.
+    Attributes:
+        name: Name of the prompt block, agents/prompts/contract-NAME.md.j2.
+        functions: Names of the functions, in the order in which they are called on each transition.
+        budget: Cap of a channel's net sum over an episode, if the method sets one.
+        check: Checks the text of a program that defines them. Raises UnreadableAnswer with a reason for the model.
     """
 
     name: str
@@ -24,7 +26,7 @@ class Contract:
     check: Callable[[str], Any] | None = field(default=None, compare=False)
 
     def read(self, answer: str) -> ReadProgram:
-        """The program in a model's answer. Raises UnreadableAnswer."""
+        """Read the program in a model's answer. Raises UnreadableAnswer if there is none that keeps the contract."""
         program = read_program(answer, self.functions)
         if self.check is not None:
             self.check(program.source)

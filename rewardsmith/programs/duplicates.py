@@ -1,4 +1,4 @@
-"""When two programs are the same but for their looks: names of locals, comments, docstrings, layout."""
+"""Detects duplicate programs: equal except for local names, comments, docstrings and layout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from rewardsmith.syntax import NotPython, parse_module
 
 @lru_cache(maxsize=4096)
 def normal_form(source: str) -> str:
-    """The program's tree without docstrings and with numbered local names; its text if it does not parse."""
+    """Return the program's syntax tree without docstrings and with numbered local names, as text.
+
+    Duplicate programs have equal normal forms. The normal form of a text that does not parse is the text itself.
+    """
     try:
         tree = parse_module(source)
         if not tree.body:
@@ -22,7 +25,7 @@ def normal_form(source: str) -> str:
             if isinstance(node, ast.FunctionDef):
                 _number_locals(node)
         return ast.dump(tree)
-    except (NotPython, RecursionError):  # a tree can be too deep to be written down
+    except (NotPython, RecursionError):  # a tree can be too deep for ast.dump
         return source
 
 

@@ -1,6 +1,6 @@
-"""Reads JSON objects out of what a language model answered, fenced or bare, with or without prose around them.
+"""Reads JSON objects from a language model's answer, fenced or bare, with or without prose around them.
 
-Every function here takes time linear in the text, whatever the text: answers are untrusted.
+Answers are untrusted, so every function here runs in time linear in the length of any text.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pydantic import BaseModel, ValidationError
 from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
 
 MAX_OBJECTS = 1000
-"""Objects of an answer that are compared with what was asked for, the last ones."""
+"""Most objects of an answer that are validated; only the last ones are."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_json(text: str, model: type[Model]) -> Model:
-    """The object of type `model` in `text`.
+    """Return the object of type `model` in `text`.
 
-    Fenced objects come before bare ones; of several that fit, the last. Raises UnreadableAnswer with what is
-    wrong, in words, when there is none.
+    Fenced objects take precedence over bare ones, and later ones over earlier ones. Raises UnreadableAnswer with the
+    validation errors if no object is valid.
     """
     answer, _ = without_reasoning(plain(text))
     blocks = [block.body for block in fences(answer)]
-    # Tried from the end: fenced before bare, last before first. `{}` is prose where there is anything else.
+    # Tried from the end: fenced before bare, last before first. `{}` counts only if there is no other object.
     found = [piece for source in (answer, *blocks) for piece in json_pieces(source)]
     candidates = ([piece for piece in found if len(piece) > 2] or found)[-MAX_OBJECTS:]
     faults: dict[str, str] = {}
@@ -37,12 +37,12 @@ def read_json(text: str, model: type[Model]) -> Model:
             faults[piece] = in_words(error)
     if not faults:
         raise UnreadableAnswer("There is no JSON object in the answer. Give exactly one, in a fenced block.")
-    # The longest is the one that was meant.
+    # The longest object is most likely the intended answer.
     raise UnreadableAnswer(faults[max(faults, key=len)])
 
 
 def in_words(error: ValidationError) -> str:
-    """Each thing that is wrong, with its place and what stands there; at most six."""
+    """Return validation errors as sentences, each with its place and the value found; at most six."""
     sentences = []
     for problem in error.errors()[:6]:
         place = ".".join(_short(step, 40, str) for step in problem["loc"]) or "the whole"
@@ -55,22 +55,22 @@ def in_words(error: ValidationError) -> str:
 def _short(value: Any, most: int = 60, written: Any = repr) -> str:
     try:
         text = written(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
+    except ValueError:  # Python does not convert integers of more than 4,300 digits
         return "a number of thousands of digits"
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-# Possessive (`*+`): a string that is never closed is given up after one look at it.
+# The quantifier `*+` is possessive: a string that is never closed is scanned only once.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*+"|[{}\[\]"]')
 _BRACKET = re.compile(r"[{}\[\]]")
 _OBJECT = re.compile(r'\{\s*"')
 
 
 def json_pieces(text: str) -> list[str]:
-    """Every outermost stretch of `text` in balanced brackets, and the rest from one that JSON left open.
+    """Return the outermost parts of `text` in balanced brackets, and the last part if its JSON object is not closed.
 
-    Never a part of a larger piece: a fragment of a malformed object could pass for the whole. A bracket of
-    the prose that is never closed, as in the interval [0, 1), is no piece.
+    Parts of a larger piece are not returned, because a fragment of a malformed object could be mistaken for the whole.
+    A bracket of the prose that is never closed, as in the interval [0, 1), is no piece.
     """
     pairs: list[tuple[int, int]] = []
     opened: list[int] = []
@@ -88,8 +88,8 @@ def json_pieces(text: str) -> list[str]:
             break
         position = token.end()
         if token[0] == '"':
-            # No string begins here. None begins at a later quotation mark of this line either: each of them was
-            # passed as escaped, and what follows it has been looked at.
+            # No string begins here, nor at a later quotation mark of this line: each of these was skipped as
+            # escaped, and the text after it has been scanned.
             line_end = text.find("\n", position)
             stringless = len(text) if line_end < 0 else line_end
         elif token[0] in ("{", "["):

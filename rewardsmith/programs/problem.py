@@ -1,4 +1,4 @@
-"""A reward applied to a task: what training optimises, and what verification judges."""
+"""A reward applied to a task: training optimises it, and verification checks it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ _PAIRS_PER_CALL = 8192
 
 @dataclass(frozen=True)
 class Problem:
-    """`reward` on `task` for a learner that discounts by `gamma`; its program runs under `isolation` at least."""
+    """A reward on a task, for one learner.
+
+    Attributes:
+        task: The task.
+        reward: The reward.
+        gamma: The learner's discount factor, in (0, 1].
+        isolation: The weakest protection level under which the program may run.
+    """
 
     task: Task
     reward: TrainingReward
@@ -24,45 +31,56 @@ class Problem:
     isolation: Isolation = Isolation.KERNEL
 
     def with_reward(self, reward: TrainingReward) -> Problem:
-        """The same task, gamma and isolation, paid by another reward."""
+        """Return the same task, gamma and isolation with another reward."""
         return replace(self, reward=reward)
 
     def setup(self, tables: Tables) -> HostSetup:
-        """What a host is set up with; states' rows point into `tables`."""
+        """Return the setup of a host whose states' rows refer to `tables`."""
         return HostSetup(
             self.reward.functions, self.task.schema.as_dict(), tables, self.task.actions.names, allow=self.isolation
         )
 
     def host(self, tables: Tables, envs: int, steps: int, *, wait: bool = True) -> RewardHost:
-        """A locked-down reward host with room for rollouts [steps, envs] whose rows point into `tables`.
+        """Start a locked-down reward host.
 
-        `wait` as of RewardHost. Raises sandbox.HostError for the program's faults, sandbox.SandboxWeak.
+        Args:
+            tables: Tables to which the states' rows refer.
+            envs: Number of environments.
+            steps: Most steps per call.
+            wait: Whether to wait until the host has started, see RewardHost.
+
+        Raises:
+            sandbox.HostError: The program failed.
+            sandbox.SandboxWeak: The machine does not reach the required isolation.
         """
         return RewardHost(self.reward.source, self.setup(tables), envs, envs * steps, wait=wait)
 
     def host_of(self, rollout: Rollout) -> RewardHost:
-        """A host with room for just this rollout. Raises as `host`."""
+        """Start a host with the capacity of one rollout. Raises the same errors as `host`."""
         steps, envs = rollout.starts.shape
         return self.host(rollout.tables, envs, steps)
 
     def pairs_host(self, tables: Tables, memories: int) -> ProductHost:
-        """A host that scores every action from (state, memory) pairs and numbers up to `memories` memories.
+        """Start a host that scores every action from (state, memory) pairs, with at most `memories` distinct memories.
 
-        Raises as `host`.
+        Raises the same errors as `host`.
         """
         return ProductHost(self.reward.source, self.setup(tables), _PAIRS_PER_CALL, memories)
 
     def scores(self, rollout: Rollout) -> Scores | None:
-        """What the program's components are on a rollout, in a fresh host; None without a program. Raises as `host`."""
+        """Return the program's components on a rollout, scored in a fresh host; None if there is no program.
+
+        Raises the same errors as `host`.
+        """
         if not self.reward.functions:
             return None
         with self.host_of(rollout) as host:
             return score_rollout(host, rollout, self.task)
 
     def compose(self, rollout: Rollout, scores: Scores | None) -> Composition:
-        """The training reward of a rollout that begins with its episodes, out of its scores."""
+        """Compose the training reward of a rollout from its scores; all environments must start with a new episode."""
         return compose_rollout(self.reward, rollout, scores, self.gamma, Carry())
 
     def score(self, rollout: Rollout) -> Composition:
-        """The training reward of a rollout that begins with its episodes. Raises as `host`."""
+        """Score and compose a rollout; all environments must start with a new episode. Raises as `host` does."""
         return self.compose(rollout, self.scores(rollout))

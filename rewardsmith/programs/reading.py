@@ -1,8 +1,7 @@
-"""Reads programs out of what a language model answered. Nothing here executes any of it.
+"""Reads programs from a language model's answer, without executing any of it.
 
-Models wrap code in prose, reasoning, several fences or none. Whatever the wrapping, what decides is whether a
-piece parses as Python and which names it defines. `UnreadableAnswer.reason` is written for the model: it goes
-into the next prompt.
+Models put code in prose, reasoning, several fences or none. In every case a piece counts as code if it parses as
+Python and defines the right names. `UnreadableAnswer.reason` is written for the model: it goes into the next prompt.
 """
 
 from __future__ import annotations
@@ -32,22 +31,27 @@ MAX_SOURCE_BYTES = 64 * 1024
 MAX_BLOCKS = 1000
 
 DECLARATIONS = ("USES",)
-"""Names that a program may define and that none of its code mentions."""
+"""Names that a program may define although its own code does not use them."""
 
 
 @dataclass(frozen=True)
 class ReadProgram:
-    """source: Python that parses and defines what was asked for, at most 64 kB. thoughts: all other words."""
+    """A program that was read from an answer.
+
+    Attributes:
+        source: Python that parses and defines the required functions, at most 64 kB.
+        thoughts: The rest of the answer.
+    """
 
     source: str
     thoughts: str
 
 
 def read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
-    """The program in `text` that defines all of `functions` at its top level.
+    """Return the program in `text` that defines all of `functions` at its top level.
 
-    Of several versions of a function the last one counts; a program split over blocks is put together in the
-    blocks' order. Raises UnreadableAnswer when there is none, when it is cut off, or when it exceeds 64 kB.
+    The last version of a function counts. A program that is split over several blocks is joined in their order. Raises
+    UnreadableAnswer if there is no program, if it is incomplete, or if it exceeds 64 kB.
     """
     answer = plain(text)
     try:
@@ -81,7 +85,7 @@ def _read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
 
 
 def parse(source: str) -> ast.Module:
-    """The syntax tree of `source`. Raises UnreadableAnswer for whatever the parser does not take."""
+    """Return the syntax tree of `source`. Raises UnreadableAnswer if it cannot be parsed or exceeds 64 kB."""
     if len(source) > MAX_SOURCE_BYTES or len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
         raise UnreadableAnswer(f"The program is longer than {MAX_SOURCE_BYTES // 1024} kB.")
     try:
@@ -99,10 +103,10 @@ def parse(source: str) -> ast.Module:
 
 @dataclass(frozen=True)
 class _Block:
-    """Lines [first, last) of the answer that may be code, with what parsing them showed.
+    """Lines [first, last) of the answer that may be code, and the result of parsing them.
 
-    defined: names bound at the top level; functions: those of them that are plain functions with a body;
-    missing: names used and not bound; fault: why it does not parse, "" if it does.
+    defined: names bound at the top level. functions: those of them that are plain functions with a body. missing: names
+    that are used but not bound. fault: reason why it does not parse, "" if it does.
     """
 
     first: int
@@ -143,7 +147,7 @@ def _definitions(tree: ast.Module) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _is_stub(node: ast.FunctionDef) -> bool:
-    """Whether the body is `...`, `pass` or a docstring: how prose quotes a signature."""
+    """Whether the body is `...`, `pass` or a docstring, as in a signature that prose quotes."""
     return all(
         isinstance(line, ast.Pass) or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
         for line in node.body
@@ -151,7 +155,7 @@ def _is_stub(node: ast.FunctionDef) -> bool:
 
 
 def _used(tree: ast.Module) -> frozenset[str]:
-    """Names read and bound nowhere, and strings that could be names: programs list predicates either way."""
+    """Names that are read but not bound, and strings that could be names: programs list predicates either way."""
     used: set[str] = set()
     bound = set(dir(builtins))
     for node in ast.walk(tree):
@@ -169,11 +173,11 @@ _CONTINUES = re.compile(r"(\s|[)\]}]|#|$)")
 
 
 def _unfenced(text: str) -> list[_Block]:
-    """Top-level statements among prose, as blocks; the whole text as one if all of it is Python."""
+    """Top-level statements between prose, as blocks; one block if the whole text is Python."""
     lines = text.split("\n")
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     if lines[first].strip().lower() in ("python", "python3", "py"):
-        lines[first] = ""  # a fence's tag without its fence, which would parse as a name
+        lines[first] = ""  # the tag of a missing fence, which would parse as a name
         text = "\n".join(lines)
     whole = _block(0, len(lines), text)
     if whole.functions:
@@ -189,7 +193,7 @@ def _unfenced(text: str) -> list[_Block]:
                 end += 1
             blocks.append(_block(start, end, "\n".join(lines[start:end])))
             if len(blocks) > MAX_BLOCKS:
-                raise UnreadableAnswer(f"The answer holds more than {MAX_BLOCKS} separate pieces of code.")
+                raise UnreadableAnswer(f"The answer contains more than {MAX_BLOCKS} separate pieces of code.")
         start = end
     return blocks
 
@@ -198,14 +202,14 @@ _CLASS = re.compile(r"(?m)^class \w+[ \t]*(?:\(.*\))?[ \t]*:")
 
 
 def _dedented(text: str) -> str:
-    """`text` with Markdown's indented code moved to the margin; "" where it is indented as the body of a class."""
+    """`text` with Markdown's indented code moved to the margin; "" if it is indented as the body of a class."""
     if _CLASS.search(text):
         return ""
     return re.sub(r"(?m)^( {4}|\t)", "", text)
 
 
 def _outside(text: str, blocks: Iterable[_Block]) -> str:
-    """`text` with the lines of `blocks` left blank."""
+    """`text` with the lines of `blocks` blanked."""
     lines = text.split("\n")
     for block in blocks:
         lines[block.first : block.last] = [""] * (block.last - block.first)
@@ -216,9 +220,9 @@ def _outside(text: str, blocks: Iterable[_Block]) -> str:
 
 
 def _choose(blocks: list[_Block], functions: tuple[str, ...]) -> list[_Block]:
-    """The blocks that together define `functions` and what these use, in order; [] if a function is missing.
+    """The blocks that together define `functions` and the names these use, in order; [] if a function is missing.
 
-    Raises UnreadableAnswer when a later version of one of them, or something that they use, does not parse.
+    Raises UnreadableAnswer if a later version of a function, or a definition that it uses, does not parse.
     """
     usable = [block for block in blocks if not block.fault]
     last = {name: block for block in usable for name in block.functions}
@@ -235,7 +239,7 @@ def _choose(blocks: list[_Block], functions: tuple[str, ...]) -> list[_Block]:
 
 
 def _with_what_they_use(first: set[_Block], anywhere: dict[str, _Block]) -> tuple[set[_Block], set[str], set[str]]:
-    """`first` and the blocks of `anywhere` that define what these use, and so on; the names defined, and those used."""
+    """`first` and, recursively, the blocks that define the names these use; the names defined; the names used."""
     chosen, have, lacking = set[_Block](), set[str](), set[str]()
     added = first
     while added:
@@ -248,7 +252,7 @@ def _with_what_they_use(first: set[_Block], anywhere: dict[str, _Block]) -> tupl
 
 
 def _attempted(block: _Block) -> set[str]:
-    """Names of the functions that a block which does not parse was about to define."""
+    """Names of the functions defined in a block that does not parse."""
     return set(re.findall(r"(?m)^[ \t]*def (\w+)", block.source)) if block.fault else set()
 
 
@@ -257,7 +261,7 @@ def _fault_of(block: _Block) -> str:
 
 
 def _why_not(answer: str, blocks: list[_Block], functions: tuple[str, ...]) -> str:
-    """Every reason why the answer was not taken, the most useful first, and what to write instead."""
+    """Every reason why the answer was rejected, the most useful first, and what to write instead."""
     defined = {name for block in blocks for name in block.functions}
     lacking = [name for name in functions if name not in defined] or list(functions)
     faults = [_fault_of(block) for block in blocks if _attempted(block) & set(lacking)][:1]
@@ -279,5 +283,5 @@ def _why_not(answer: str, blocks: list[_Block], functions: tuple[str, ...]) -> s
 
 
 def _does_something(tree: ast.Module) -> bool:
-    """Whether the text is a program, rather than words that happen to parse as one."""
+    """Whether the text is a program, rather than prose that happens to parse as one."""
     return any(not isinstance(node, ast.Expr | ast.AnnAssign) for node in tree.body)

@@ -1,4 +1,4 @@
-"""Why an answer was not taken, in words for its author: every true reason, and what to write instead."""
+"""Explains to a model why its answer was rejected: every reason that applies, and what to write instead."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ CALLBACKS = frozenset({"BaseCallback", "EventCallback", "EvalCallback", "Checkpo
 
 
 def omission(source: str) -> str | None:
-    """Why a program is only a part of one: it says in a comment that something is left out. None if it does not."""
+    """Return the reason if a comment of the program states that parts are left out; None otherwise."""
     found = _OMISSION.search(source)
     if found is None:
         return None
-    return f"The program leaves out parts of itself (`{found[0].strip()[:60]}`). Write all of it."
+    return f"The program is incomplete: a comment stands for code (`{found[0].strip()[:60]}`). Write all of it."
 
 
 def form_of(answer: str) -> Iterator[str]:
-    """What the answer is instead of a program, as sentences."""
+    """Yield sentences about the form of an answer that is no program: patch, edit, diff, tool call, other language."""
     if _PATCH.search(answer):
-        yield "The answer is a patch (`*** Begin Patch`), and there is no file that it could change."
+        yield "The answer is a patch (`*** Begin Patch`), but there is no file to change."
     elif _EDIT.search(answer):
-        yield "The answer is an edit (SEARCH and REPLACE blocks), and there is no file that it could change."
+        yield "The answer is an edit (SEARCH and REPLACE blocks), but there is no file to change."
     elif _DIFF.search(answer):
-        yield "The answer is a diff, and there is no file that it could change."
+        yield "The answer is a diff, but there is no file to change."
     if _TOOL.search(answer):
-        yield "The answer calls a tool, and there are no tools here."
+        yield "The answer calls a tool, but no tools are available."
     if (other := _OTHER_LANGUAGE.search(answer)) is not None:
-        yield f"A block is marked as `{other[1]}`; only Python is read."
+        yield f"A block is marked as `{other[1]}`, but only Python is accepted."
     if (count := len(programs_in_json(answer))) > 1:
-        yield f"The JSON in the answer holds {count} programs, and which is meant is not said."
+        yield f"The JSON in the answer contains {count} programs; give exactly one."
     if (left_out := omission(answer)) is not None:
         yield left_out
 
 
 def shape_of(name: str, trees: Sequence[ast.Module]) -> Iterator[str]:
-    """How `name` stands in programs that parse, where it is no plain function at the top level, as sentences."""
+    """Yield sentences about definitions of `name` that are not plain functions at the top level."""
     for node in (node for tree in trees for node in tree.body):
         match node:
             case ast.AsyncFunctionDef() if node.name == name:
@@ -66,7 +66,7 @@ def shape_of(name: str, trees: Sequence[ast.Module]) -> Iterator[str]:
             case ast.ClassDef():
                 yield from _class(node, name)
             case ast.Assign() | ast.AnnAssign() if name in _targets(node) and node.value is not None:
-                yield f"`{name}` is bound to `{_source(node.value)}`, not defined. Write it as `def {name}(...)`."
+                yield f"`{name}` is assigned `{_source(node.value)}`. Write it as a function: `def {name}(...)`."
             case _ if any(isinstance(n, ast.FunctionDef) and n.name == name for n in ast.walk(node)):
                 where = getattr(node, "name", type(node).__name__.lower())
                 yield f"`{name}` is defined within `{where}`. Write it at the top level."
@@ -79,19 +79,19 @@ def _class(node: ast.ClassDef, name: str) -> Iterator[str]:
         yield f"`{name}` is a method of a class (`{node.name}`). Write it as a plain function at the top level."
     if bases & WRAPPERS or {"step", "reset"} <= methods:
         yield (
-            f"The class `{node.name}` wraps an environment, and no environment is wrapped here. Write what its step() "
-            "adds to the reward as a function of the state before and the state after; keep what it remembers in "
-            "`memory`, which is empty at the start of each episode."
+            f"The class `{node.name}` is an environment wrapper, which is not supported. Write the reward that its "
+            "step() adds as a function of the state before and the state after. Keep its attributes in `memory`, which "
+            "is empty at the start of each episode."
         )
     elif bases & CALLBACKS or "_on_step" in methods:
         yield (
-            f"The class `{node.name}` is a training callback, and none is called here. Write what it pays as a "
-            "function of the state before and the state after."
+            f"The class `{node.name}` is a training callback, which is not supported. Write its reward as a function "
+            "of the state before and the state after."
         )
     elif "__call__" in methods:
         yield (
-            f"The class `{node.name}` is called through `__call__`. Write that as a plain function at the top level; "
-            "keep what the object remembers in `memory`."
+            f"The class `{node.name}` is called through `__call__`. Write that as a plain function at the top level, "
+            "and keep the object's attributes in `memory`."
         )
 
 
@@ -109,10 +109,10 @@ def _source(node: ast.expr) -> str:
 
 
 def way_on(functions: Iterable[str]) -> str:
-    """What to write instead."""
+    """Return the sentence that asks for a complete program with `functions`."""
     return f"Write the whole program, with {listed(functions)} at its top level, in one fenced block."
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names as code, joined for a sentence."""
+    """Return names as code, joined by "and"."""
     return " and ".join(f"`{name}`" for name in names)

@@ -1,4 +1,4 @@
-"""A training reward: one program's source, the functions it must define, and the channels made of it."""
+"""A training reward: the source of one program, the functions it must define, and its channels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ from rewardsmith.programs.composition import Channel, sum_components
 from rewardsmith.syntax import NotPython, parse_module
 
 ENV = Channel(name="env", kind="env")
-"""The environment's own reward, as it comes."""
+"""The environment's own reward, unchanged."""
 
 
 @dataclass(frozen=True)
 class TrainingReward:
-    """What a trial trains against. Without a program it is the environment's own (sparse) reward."""
+    """The reward of a trial. Without a program it is the environment's own (sparse) reward.
+
+    Attributes:
+        source: Text of the program, "" if there is none.
+        functions: Names of the functions that the program defines, in calling order.
+        channels: The channels that `compose` adds up.
+    """
 
     source: str
     functions: tuple[str, ...]
@@ -29,11 +35,11 @@ class TrainingReward:
 
     @property
     def hash(self) -> str:
-        """sha256 over source, functions and channels: the identity of this reward."""
+        """The sha256 of source, functions and channels, which identifies the reward."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as stored."""
+        """Return the fields as plain data that JSON can hold."""
         return {
             "source": self.source,
             "functions": list(self.functions),
@@ -42,37 +48,37 @@ class TrainingReward:
 
     @property
     def stored(self) -> dict[str, Any]:
-        """What a candidate's row holds of it beside the source, as plain data."""
+        """The fields that a candidate's row stores beside the source, as plain data."""
         return {name: value for name, value in self.as_dict().items() if name != "source"}
 
     @staticmethod
     def from_stored(source: str, values: Mapping[str, Any]) -> TrainingReward:
-        """The inverse of `stored`."""
+        """Make a reward from its source and the data of `stored`."""
         return TrainingReward.from_dict({**values, "source": source})
 
     @property
     def potentials(self) -> tuple[str, ...]:
-        """Names of the channels that shape by a potential."""
+        """Names of the potential channels."""
         return tuple(c.name for c in self.channels if c.kind == "potential")
 
     @property
     def written(self) -> TrainingReward:
-        """What stands in code: without the channels that a method pays during training only."""
+        """The reward without bonus channels, which a method computes only during training."""
         return replace(self, channels=tuple(c for c in self.channels if c.kind != "bonus"))
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> TrainingReward:
-        """The inverse of `as_dict`."""
+        """Make a reward from the data of `as_dict`."""
         channels = [Channel(**{**c, "anneal": tuple(c.get("anneal", (0, 0)))}) for c in values["channels"]]
         return TrainingReward(values["source"], tuple(values["functions"]), tuple(channels))
 
 
 SPARSE = TrainingReward(source="", functions=(), channels=(ENV,))
-"""The baseline every candidate is compared with."""
+"""The environment's own reward: the baseline of every candidate."""
 
 
 def top_level_names(source: str) -> set[str]:
-    """What a program's text defines or imports at its top level; empty if it does not parse."""
+    """Return the names that a program defines or imports at its top level; empty if it does not parse."""
     try:
         body = parse_module(source).body
     except NotPython:
@@ -89,7 +95,7 @@ def top_level_names(source: str) -> set[str]:
 
 
 def syntax_problem(source: str) -> str | None:
-    """ "line 3: expected ':'" where a text is not Python."""
+    """Return the syntax error of a text, such as "line 3: expected ':'"; None if it is valid Python."""
     try:
         parse_module(source)
     except NotPython as error:
@@ -98,9 +104,10 @@ def syntax_problem(source: str) -> str | None:
 
 
 def free_functions(source: str) -> tuple[str, ...]:
-    """Which of reward() and potential() a text defines to be paid by; ("reward",) if neither.
+    """Return which of reward() and potential() give the reward of a program of the method `free`.
 
-    Beside a reward(), a potential that the text itself uses, or that is no function of (state, memory), is a helper.
+    If there is a reward(), a potential that the program itself uses, or whose parameters are not (state, memory), is a
+    helper and not a reward. The result is ("reward",) if the program defines neither.
     """
     names = top_level_names(source)
     if "potential" in names and "reward" in names:
@@ -116,13 +123,13 @@ def free_functions(source: str) -> tuple[str, ...]:
 
 
 def free_channels(source: str) -> tuple[Channel, ...]:
-    """The environment's reward, the program's, and the difference of its potential where it has one."""
+    """Return the channels of a program of the method `free`: the environment's reward, its reward and its potential."""
     kinds = {"reward": "program", "potential": "potential"}
     return (ENV, *(Channel(name, kind=kinds[name]) for name in free_functions(source)))
 
 
 def source_hash(source: str) -> str:
-    """sha256 of a program's text with line ends and trailing blanks normalised."""
+    """Return the sha256 of a program's text with line ends and trailing blanks normalised."""
     text = "\n".join(line.rstrip() for line in source.strip().splitlines())
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -130,9 +137,9 @@ def source_hash(source: str) -> str:
 def channel_values(
     channel: Channel, names: tuple[str, ...], values: NDArray[np.float64], functions: tuple[str, ...]
 ) -> NDArray[np.float64]:
-    """The raw values [T, N] of a program channel: the sum of its function's components [T, N, C].
+    """Return the raw values float64 [T, N] of a program channel: the sum of its function's components [T, N, C].
 
-    The components of a function `f` are named `f` or `f.part`; those of `reward` carry bare names.
+    The components of a function `f` are named `f` or `f.part`; those of `reward` have no prefix.
     """
     others = [f for f in functions if f != "reward"]
     if channel.name == "reward":

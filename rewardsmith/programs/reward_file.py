@@ -1,4 +1,4 @@
-"""Reading anybody's reward file: its program, and the method that the program is written for."""
+"""Reads a user's reward file and detects for which method its program is written."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ END = "# --- end of the reward program " + "-" * 49
 
 
 def read_reward_file(path: Path) -> str:
-    """The program in a user's file: the text without a byte order mark, or the marked part of an exported file.
+    """Read the program of a user's file: the whole text, or the marked part of an exported file.
 
-    Raises UsageError for a file that cannot be read whole or that defines no reward.
+    Raises UsageError if the file cannot be read, is too long, or defines no reward.
     """
     try:
         text = read_text(path)
@@ -26,23 +26,30 @@ def read_reward_file(path: Path) -> str:
     if len(program) > MAX_CHARACTERS:
         raise UsageError(
             f"The program in {path} has {len(program):,} characters.",
-            f"Stay below {MAX_CHARACTERS:,}; loops are shorter.",
+            f"Shorten it to at most {MAX_CHARACTERS:,} characters, for example with loops.",
         )
     method_of(program, str(path))
     return program
 
 
 def program_of(text: str) -> str | None:
-    """The program inside an exported file's text, or None if it is not one."""
+    """Return the program inside the text of an exported file; None for any other text."""
     if BEGIN not in text or END not in text:
         return None
     return text.split(BEGIN, 1)[1].split(END, 1)[0].strip() + "\n"
 
 
 def method_of(source: str, what: str = "The file") -> str:
-    """The method that trains a text, by what it defines: dense() and sparse(), subgoals(), or reward() or potential().
+    """Return the method of a program, detected from its functions.
 
-    Raises UsageError if it defines none of these; `what` is how the message calls it.
+    dense() and sparse() belong to auto-mc-reward, subgoals() to calm, and reward() or potential() to free.
+
+    Args:
+        source: Text of the program.
+        what: Name of the program in the error message.
+
+    Raises:
+        UsageError: It defines none of these functions.
     """
     names = top_level_names(source)
     if {"dense", "sparse"} <= names:

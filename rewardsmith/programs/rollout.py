@@ -1,4 +1,4 @@
-"""Recording a rollout, and the two steps from it to the training reward: score the program, compose."""
+"""Records rollouts, and computes their training reward in two steps: score the program, then compose."""
 
 from __future__ import annotations
 
@@ -17,25 +17,35 @@ from sandbox.client import RewardHost, Scores
 
 @dataclass
 class Rollout:
-    """Transitions [T, N]: the state before, the action, the state after (before any reset), raw rewards.
+    """The transitions of T steps in N environments.
 
-    `cut` marks steps where a checkpoint ended the episode; those count neither as success nor as failure.
+    Attributes:
+        before: [T, N, W] in the schema's dtype, the state before the action.
+        after: [T, N, W], the state after the action and before any reset.
+        actions: int64 [T, N].
+        rewards: float64 [T, N], the environment's own reward.
+        starts: bool [T, N], whether an episode starts at this step.
+        terminated: bool [T, N].
+        truncated: bool [T, N], including forced truncations (`cut`).
+        success: bool [T, N].
+        cut: bool [T, N], whether a checkpoint truncated the episode, which then is neither a success nor a failure.
+        tables: The tables to which the states' rows refer.
     """
 
-    before: NDArray[Any]  # [T, N, W], schema dtype
-    after: NDArray[Any]  # [T, N, W]
-    actions: NDArray[np.int64]  # [T, N]
-    rewards: NDArray[np.float64]  # [T, N], the environment's own
-    starts: NDArray[np.bool_]  # [T, N], an episode starts at this step
-    terminated: NDArray[np.bool_]  # [T, N]
-    truncated: NDArray[np.bool_]  # [T, N], cut ones included
-    success: NDArray[np.bool_]  # [T, N]
-    cut: NDArray[np.bool_]  # [T, N]
-    tables: Tables = field(default_factory=dict)  # what the states' rows point into
+    before: NDArray[Any]
+    after: NDArray[Any]
+    actions: NDArray[np.int64]
+    rewards: NDArray[np.float64]
+    starts: NDArray[np.bool_]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    success: NDArray[np.bool_]
+    cut: NDArray[np.bool_]
+    tables: Tables = field(default_factory=dict)
 
     @staticmethod
     def empty(steps: int, envs: int, width: int, dtype: str) -> Rollout:
-        """Room for one rollout."""
+        """Allocate a rollout of zeros, to be filled step by step."""
         rows = (steps, envs, width)
         return Rollout(
             np.zeros(rows, dtype=dtype),
@@ -47,30 +57,30 @@ class Rollout:
         )
 
     def part(self, first: int, last: int) -> Rollout:
-        """Steps first to last - 1, as views."""
+        """Return steps first to last - 1 as views of the arrays."""
         return self.chosen(slice(first, last))
 
     def chosen(self, *index: Any) -> Rollout:
-        """What an index of [T, N] leaves of each array, such as `slice(None), slice(0, 8)`."""
+        """Apply an index of [T, N] to each array, such as `slice(None), slice(0, 8)`."""
         return Rollout(*(getattr(self, name)[index] for name in _ARRAYS), tables=self.tables)
 
     @staticmethod
     def joined(parts: Sequence[Rollout]) -> Rollout:
-        """Rollouts of the same length and with the same tables, side by side."""
+        """Concatenate rollouts of the same length and with the same tables along the axis of environments."""
         whole = (np.concatenate([getattr(part, name) for part in parts], axis=1) for name in _ARRAYS)
         return Rollout(*whole, tables=parts[-1].tables)
 
     def first_episodes(self) -> NDArray[np.int64]:
-        """Steps of each environment's first episode, int64 [N]; 0 where it has not ended."""
+        """Return the length of each environment's first episode, int64 [N]; 0 if it has not ended."""
         ended = self.terminated | self.truncated
         return np.where(np.logical_or.reduce(ended, axis=0), ended.argmax(axis=0) + 1, 0)
 
     def write_choice(self, t: int, rows: NDArray[Any], starts: NDArray[np.bool_], actions: NDArray[np.int64]) -> None:
-        """Step `t` before it is made: the states' rows [N, W], where an episode starts, and what is done."""
+        """Write step `t` before it is taken: state rows [N, W], episode starts bool [N] and actions int64 [N]."""
         self.before[t], self.starts[t], self.actions[t] = rows, starts, actions
 
     def write_outcome(self, t: int, batch: BatchEnv) -> None:
-        """What step `t` led to, as `batch` has it before any restart."""
+        """Write the outcome of step `t` from `batch`, before any environment restarts."""
         batch.state_rows(self.after[t])
         self.rewards[t], self.success[t] = batch.rewards, batch.success
         self.terminated[t], self.truncated[t] = batch.terminated, batch.truncated
@@ -88,11 +98,16 @@ def record(
     once: bool = False,
     watch: Callable[[int], None] | None = None,
 ) -> Rollout:
-    """Play `steps` steps in a batch whose episodes have just started; finished ones start again.
+    """Play and record `steps` steps in a batch whose episodes have just started. Finished episodes are restarted.
 
-    `choose(t, starts)` gives the actions int64 [N] of step t; `starts` bool [N] tells where an episode starts there.
-    `once` stops as soon as the first episode of every environment has ended. `watch(t)` is called after step t, before
-    finished episodes start again.
+    Args:
+        batch: The environments.
+        schema: The schema of their states.
+        choose: Called as `choose(t, starts)`, returns the actions int64 [N] of step t; `starts` bool [N] marks
+            environments where an episode starts at this step.
+        steps: Number of steps.
+        once: Whether to stop as soon as the first episode of every environment has ended.
+        watch: Called as `watch(t)` after step t, before finished episodes are restarted.
     """
     rollout = Rollout.empty(steps, batch.num_envs, schema.width, schema.dtype)
     rows = np.zeros_like(rollout.before[0])
@@ -118,7 +133,7 @@ def record(
 
 
 def featured(rollout: Rollout, task: Task, uses: Sequence[str]) -> Rollout:
-    """The rollout with costly features that a program declares filled in; as it is without any."""
+    """Return the rollout with the costly features that a program declares in USES; unchanged if it declares none."""
     if not uses:
         return rollout
     filled = replace(rollout, before=rollout.before.copy(), after=rollout.after.copy())
@@ -128,13 +143,13 @@ def featured(rollout: Rollout, task: Task, uses: Sequence[str]) -> Rollout:
 
 
 def score_rollout(host: RewardHost, rollout: Rollout, task: Task) -> Scores:
-    """A program's components on a rollout. Raises sandbox.HostError."""
+    """Return a program's components on a rollout. Raises sandbox.HostError if the program fails."""
     submit_rollout(host, rollout, task)
     return host.finish()
 
 
 def submit_rollout(host: RewardHost, rollout: Rollout, task: Task) -> None:
-    """Hands the next steps to a program that scores them meanwhile. Raises sandbox.HostError."""
+    """Submit the next steps to a host, which scores them in parallel. Raises sandbox.HostError if the program fails."""
     seen = featured(rollout, task, host.uses)
     host.submit(seen.before, seen.actions, seen.after, seen.starts)
 
@@ -148,9 +163,20 @@ def compose_rollout(
     first_step: int = 0,
     bonuses: Mapping[str, NDArray[Any]] | None = None,
 ) -> Composition:
-    """Channels' raw values out of a rollout and its scores, then the one `compose`.
+    """Compose the training reward of a rollout from the environment's rewards, the program's scores and bonuses.
 
-    `bonuses` holds what channels of kind "bonus" are paid, by name, and "NAME:keys" for what the gate "count" counts.
+    Args:
+        reward: The reward.
+        rollout: The rollout [T, N].
+        scores: The program's components on it; None without a program.
+        gamma: The learner's discount factor.
+        carry: State of running episodes, updated in place.
+        first_step: Number of environment steps before this rollout (for annealing).
+        bonuses: Raw values float64 [T, N] of each bonus channel by name, and int64 [T, N] under "NAME:keys" if its gate
+            is "count".
+
+    Raises:
+        ValueError: A channel has no values.
     """
     raw: dict[str, NDArray[np.float64]] = {}
     keys: dict[str, NDArray[np.int64]] = {}
@@ -159,7 +185,7 @@ def compose_rollout(
             raw[channel.name] = rollout.rewards
         elif channel.kind == "bonus":
             if bonuses is None or channel.name not in bonuses:
-                raise ValueError(f"channel {channel.name} is paid during training only, by its method's learner")
+                raise ValueError(f"channel {channel.name} is a bonus, which its method computes only during training")
             raw[channel.name] = bonuses[channel.name]
             if f"{channel.name}:keys" in bonuses:
                 keys[channel.name] = bonuses[f"{channel.name}:keys"]
@@ -176,5 +202,5 @@ def compose_rollout(
 
 
 def without_potentials(reward: TrainingReward, composition: Composition) -> NDArray[np.float64]:
-    """The composed reward [T, N] less its potential channels: what they pay on the way is taken back at the end."""
+    """Return the composed reward float64 [T, N] without its potential channels, whose sum depends on no policy."""
     return composition.total - sum(composition.parts[name] for name in reward.potentials)

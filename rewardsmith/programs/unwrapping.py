@@ -1,6 +1,6 @@
-"""Answers whose program is wrapped in something else than a fence: rewritten, so that they can be read again.
+"""Rewrites answers whose program is not in a plain fence (JSON, HTML, diff, ...), so that it can be read.
 
-Used only where the answer as it stands holds no readable program, so nothing here can replace a good reading.
+Used only if the original answer contains no readable program.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Iterator, Sequence
 from rewardsmith.syntax import NotPython, parse_module
 
 _MOST = 40
-"""Wrappings of one kind that are looked at: answers are untrusted, and each costs a parse."""
+"""Most candidates of one kind that are tried: answers are untrusted, and each candidate costs a parse."""
 
 _PARSED = 1_000_000
-"""Characters that are parsed, overlaps included, to find a fence's true end."""
+"""Most characters that are parsed to find the true end of a fence, counted with overlaps."""
 
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "‟": '"', "‘": "'", "’": "'", "‚": "'", "‛": "'"})  # noqa: RUF001
 
 
 def unwrapped(text: str) -> Iterator[str]:
-    """`text` rewritten in each way that changes it; the caller takes the first that can be read."""
+    """Yield `text` rewritten in each way that changes it; the caller uses the first that can be read."""
     for rewritten in (
         _from_json(text),
         _with_fences_inside(text),
@@ -42,9 +42,9 @@ _REPLACED = re.compile(r"^>{5,9} ?\w*\s*$")
 
 
 def without_searched(text: str) -> str:
-    """`text` without what its SEARCH/REPLACE blocks look for, which is the old program, and without their marks.
+    """Return `text` without the SEARCH parts of SEARCH/REPLACE blocks, which are the old program, and their marks.
 
-    Lines are left blank, so that the others keep their places.
+    Removed lines become blank, so that the other lines keep their numbers.
     """
     lines = text.split("\n")
     first = divider = None
@@ -61,7 +61,7 @@ def without_searched(text: str) -> str:
 
 
 def with_functions(source: str, names: Sequence[str]) -> str:
-    """`source` with those of `names` that are bound to a lambda at the top level written as functions."""
+    """Return `source` with top-level lambdas that are assigned to one of `names` rewritten as functions."""
     lines = source.split("\n")
     for node in reversed(parse_module(source).body):
         match node:
@@ -79,13 +79,13 @@ _FUNCTION = re.compile(r"(?m)^[ \t]*def \w+\(")
 
 
 def _from_json(text: str) -> str | None:
-    """The one string of a JSON value in `text` that holds functions; None if there are several, or none."""
+    """The only string of a JSON value in `text` that contains functions; None if there are several, or none."""
     programs = programs_in_json(text)
     return programs[0] if len(programs) == 1 else None
 
 
 def programs_in_json(text: str) -> list[str]:
-    """The strings that hold functions of the first JSON value in `text` with one, else with any."""
+    """Return the strings with functions of the first JSON value in `text` that has exactly one; else of the first."""
     several: list[str] = []
     decoder = json.JSONDecoder()
     for start in list(re.finditer(r"(?m)[{\[]\s*[{\"]", text))[:_MOST]:
@@ -101,7 +101,7 @@ def programs_in_json(text: str) -> list[str]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Every string in a JSON value; a loop, because values nest as deeply as their author likes."""
+    """Every string in a JSON value. Not recursive, because untrusted values can be nested deeply."""
     left = [(value, 0)]
     while left:
         part, depth = left.pop()
@@ -157,7 +157,7 @@ def _without_prompts(text: str) -> str | None:
 
 
 def _from_new_file_diff(text: str) -> str | None:
-    """`text` with the diff of a file that did not exist turned into that file; None for any other diff."""
+    """`text` with the diff of a new file replaced by that file; None for any other diff."""
     if re.search(r"(?m)^\*\*\* Add File:", text) and not re.search(r"(?m)^\*\*\* (?:Update|Delete) File:", text):
         return re.sub(r"(?m)^\+", "", re.sub(r"(?m)^\*\*\* .*$", "", text))
     hunks = re.findall(r"(?m)^@@ (-\d+(?:,\d+)?) ", text)
@@ -170,7 +170,7 @@ _NUMBERED = re.compile(r"^[ \t]{0,8}(\d{1,4})(?:[ \t]{0,4}[|:][ ]?|[ ]|$)")
 
 
 def _without_line_numbers(text: str) -> str | None:
-    """`text` without the numbers before lines, where they count up from 1."""
+    """`text` without line numbers that count up from 1."""
     found, wanted = [], 1
     for line in text.split("\n"):
         match = _NUMBERED.match(line)

@@ -154,7 +154,7 @@ def test_a_lambda_counts_as_a_function() -> None:
         (fence(f"class Reward:\n{indented(CODE, '    ')}"), "`reward` is a method of a class"),
         (fence(f"async {CODE}"), "`reward` is `async`"),
         (fence("def reward(prev, action, state, memory):\n    '''Pays.'''\n    ..."), "no body"),
-        ("<think>Let me see. " + fence(CODE), "reasoning never ended"),
+        ("<think>Let me see. " + fence(CODE), "reasoning did not end"),
         ("<think>Let me see.</think>\n", "no answer after it"),
         (fence(CODE + "\n    s = '\0'"), "null bytes"),
         (fence(CODE + "\n    s = '\ud800'"), "no valid Python text"),

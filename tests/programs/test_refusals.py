@@ -71,15 +71,15 @@ TWO_STRINGS = json.dumps({"code": CODE, "test_code": "def test_reward():\n    as
 SAID = {
     "a gym wrapper": (
         WRAPPER,
-        ["`DoorKeyReward` wraps an environment", "as a function of the state before", "`memory`"],
+        ["`DoorKeyReward` is an environment wrapper", "as a function of the state before", "`memory`"],
     ),
     "a reward wrapper": (
         fenced("import gymnasium as gym\n\n\nclass R(gym.RewardWrapper):\n    def reward(self, r):\n        return r"),
-        ["`reward` is a method of a class (`R`)", "`R` wraps an environment"],
+        ["`reward` is a method of a class (`R`)", "`R` is an environment wrapper"],
     ),
     "a method": (METHOD, ["`reward` is a method of a class (`Solution`)", "plain function at the top level"]),
     "another name": (OTHER_NAME, ["does not define `reward`; it defines `reward_function`", "Call it `reward`."]),
-    "an edit": (EDIT, ["SEARCH and REPLACE", "no file that it could change", "Write the whole program"]),
+    "an edit": (EDIT, ["SEARCH and REPLACE", "no file to change", "Write the whole program"]),
     "an edit of other marks": (
         EDIT.replace("SEARCH", "ORIGINAL").replace("REPLACE", "UPDATED"),
         ["is an edit", "Write the whole program"],
@@ -90,19 +90,19 @@ SAID = {
     "a callback": (fenced(CALLBACK), ["`RewardCallback` is a training callback", "as a function of the state before"]),
     "a callable object": (
         fenced(CALLABLE),
-        ["`reward` is bound to `Reward()`", "`Reward` is called through `__call__`", "`memory`"],
+        ["`reward` is assigned `Reward()`", "`Reward` is called through `__call__`", "`memory`"],
     ),
     "another function under the name": (
         fenced(CODE.replace("reward(", "pay(") + "\n\nreward = pay"),
-        ["`reward` is bound to `pay`", "`def reward(...)`"],
+        ["`reward` is assigned `pay`", "`def reward(...)`"],
     ),
     "a part of a program": (
         fenced(PARTIAL),
-        ["leaves out parts of itself (`# ... existing code ...`)", "Write all of it"],
+        ["a comment stands for code (`# ... existing code ...`)", "Write all of it"],
     ),
     "a part of a program in other words": (
         fenced(PARTIAL.replace("... existing code ...", "(rest of the function unchanged)")),
-        ["leaves out parts of itself"],
+        ["a comment stands for code"],
     ),
     "a coroutine": (fenced("async " + CODE), ["`reward` is `async`", "plain function"]),
     "an async method": (
@@ -111,12 +111,12 @@ SAID = {
     ),
     "a tool call without a program": (
         '<tool_call>{"name": "read_file", "arguments": {"path": "reward.py"}}</tool_call>',
-        ["calls a tool, and there are no tools here", "Write the whole program"],
+        ["calls a tool, but no tools are available", "Write the whole program"],
     ),
-    "several programs in JSON": (TWO_STRINGS, ["holds 2 programs", "Write the whole program"]),
+    "several programs in JSON": (TWO_STRINGS, ["contains 2 programs", "Write the whole program"]),
     "another language": (
         fenced("float reward() { return 0; }", "cpp"),
-        ["marked as `cpp`; only Python", "Write the whole"],
+        ["marked as `cpp`, but only Python", "Write the whole"],
     ),
     "Python that defines nothing": (
         fenced("import math\nx = math.pi"),

@@ -277,7 +277,7 @@ WILD: dict[str, Case] = {
     "cut in the middle of a line": refuses(f"```python\n{HELPED[:-30]}", "cut off"),
     "cut in the second function": refuses(f"```python\n{PAIR[:-12]}(", "cut off", TWO),
     "cut after the signature": refuses("```python\ndef reward(prev, action, state, memory):", "cut off"),
-    "never-ending reasoning": refuses(f"<think>Let me see. {fenced(PLAIN)} Or", "reasoning never ended"),
+    "never-ending reasoning": refuses(f"<think>Let me see. {fenced(PLAIN)} Or", "reasoning did not end"),
     "an apology": refuses("I'm sorry, but I can't help with that.", "no Python program"),
     "a question back": refuses("Which environment do you mean? Please give more details.", "no Python program"),
     "pseudocode only": refuses("if the agent has the key: reward = 0.5\notherwise nothing", "no Python program"),
