@@ -100,7 +100,7 @@ def test_a_potential_is_shaped_by_the_service_and_preserves_the_optimum(check):
     ran = check(POTENTIAL, "--format", "json")
     assert ran.returncode == 0, ran.stderr
     certificate = json.loads(ran.stdout)[0]["verdicts"][-1]
-    assert certificate["details"]["verdict"] == "sound" and "preserved" in certificate["message"]
+    assert certificate["details"]["verdict"] == "sound" and "stay optimal" in certificate["message"]
 
 
 def test_a_program_that_breaks_the_contract_fails_before_any_proof(check):
