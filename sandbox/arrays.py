@@ -14,10 +14,17 @@ _ALIGN = 64
 
 
 class Rollout:
-    """A rollout's inputs and results in shared memory, for at most `capacity` transitions.
+    """A rollout's inputs and results in shared memory.
 
     Inputs: before and after [capacity, width] in the schema's dtype, actions int64 [capacity] or float64
     [capacity, A], starts uint8 [capacity]. Results, after the text area: float64 [MAX_NAMES + 2, capacity].
+
+    Args:
+        incoming: Memory of the inputs; None if only the sizes are needed.
+        outgoing: Memory of text and results; None if only the sizes are needed.
+        capacity: Most transitions.
+        schema: The schema of the states, see views.py.
+        action_width: 0 for discrete actions, otherwise the length A of a continuous action.
     """
 
     def __init__(
@@ -44,17 +51,17 @@ class Rollout:
         self.output = None if outgoing is None else np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
 
     def write(self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray) -> None:
-        """Copies [T, N, ...] arrays into the input area."""
+        """Copy arrays [T, N, ...] into the input area."""
         count = starts.size
         for area, array in zip(self.inputs, (before, after, actions, starts), strict=True):
             area[:count] = array.reshape(count, -1)
 
     def release(self) -> None:
-        """Lets go of the shared memory."""
+        """Drop all views of the shared memory, so that it can be closed."""
         self.inputs, self.output = [], None
 
     def read(self, steps: int, envs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(before, actions, after, starts) as copies that the client cannot change any more, read-only."""
+        """Return (before, actions, after, starts) as read-only copies, which the client can no longer change."""
         count = steps * envs
         before, after, actions, starts = (area[:count].copy() for area in self.inputs)
         for array in (before, after, actions):
@@ -68,13 +75,16 @@ class Rollout:
         )
 
     def results(self, steps: int, envs: int) -> np.ndarray:
-        """The result area as float64 [MAX_NAMES + 2, T, N], shared."""
+        """Return the shared result area as float64 [MAX_NAMES + 2, T, N]."""
         assert self.output is not None
         return self.output[: (MAX_NAMES + 2) * steps * envs].reshape(MAX_NAMES + 2, steps, envs)
 
 
 def pack_tables(tables: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """Tables as a description for the configuration, which holds lists of strings, and raw bytes."""
+    """Return tables as descriptions for the configuration (with lists of strings) and raw bytes (of arrays).
+
+    Raises ValueError for a table that is neither a numeric array nor a list of strings.
+    """
     described: list[dict[str, Any]] = []
     blobs: list[bytes] = []
     for name, table in tables.items():
@@ -89,7 +99,7 @@ def pack_tables(tables: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[b
 
 
 def unpack_tables(described: Sequence[Mapping[str, Any]], blobs: Sequence[bytes]) -> dict[str, Any]:
-    """The inverse of pack_tables; arrays are read-only."""
+    """Return the tables from the result of `pack_tables`; arrays are read-only."""
     remaining = iter(blobs)
     return {
         table["name"]: tuple(table["texts"]) if "texts" in table
@@ -99,7 +109,10 @@ def unpack_tables(described: Sequence[Mapping[str, Any]], blobs: Sequence[bytes]
 
 
 def place_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[list[dict[str, Any]], int]:
-    """Where each array lies in one shared memory, and its size. Raises ValueError for other than numbers."""
+    """Lay out arrays in one shared memory; return their places and the size in bytes.
+
+    Raises ValueError for an array that is not numeric.
+    """
     placed: list[dict[str, Any]] = []
     offset = 0
     for name, array in arrays.items():
@@ -111,7 +124,7 @@ def place_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[list[dict[str, Any]]
 
 
 def read_arrays(placed: Sequence[Mapping[str, Any]], incoming: mmap.mmap) -> dict[str, np.ndarray]:
-    """Views of the arrays that place_arrays placed; read-only where the memory is."""
+    """Return views of the arrays laid out by `place_arrays`; read-only if the memory is."""
     return {
         p["name"]: np.frombuffer(incoming, p["dtype"], int(np.prod(p["shape"])), p["offset"]).reshape(p["shape"])
         for p in placed

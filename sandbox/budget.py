@@ -1,4 +1,4 @@
-"""What /proc and the clocks say of a host from outside: time used, whether it waits, what locks it. Trusted side."""
+"""Observes a host from outside, by /proc and clocks: time used, whether it sleeps, layers in force. Trusted side."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from pathlib import Path
 from . import lockdown
 from .protocol import HostError, Limits
 
-# Wall-clock seconds per allowed processor second: on a busy machine a host must not die for its neighbours.
+# Wall-clock seconds per allowed processor second: a host must not be killed because other processes use the processor.
 PATIENCE = 10.0
 _RECHECK_SECONDS = 0.005
 
 
 class Deadline:
-    """A limit in the host's processor time, so that a busy machine does not fail an honest program.
+    """A limit of the host's processor time, so that an honest program does not fail on a busy machine.
 
-    A host that waits instead of working, or that gets no processor for PATIENCE times its limit, is late as
-    well. waited: wall-clock seconds that the trainer has already waited for this host.
+    A host that sleeps instead of working, or that gets no processor for PATIENCE times its limit, is late as well.
+
+    Args:
+        pid: Process id of the host.
+        cpu_seconds: The limit of this call.
+        limits: The limits of the host's whole life.
+        waited: Wall-clock seconds that the trainer has already waited for this host.
     """
 
     def __init__(self, pid: int, cpu_seconds: float, limits: Limits, waited: float = 0.0) -> None:
@@ -28,15 +33,15 @@ class Deadline:
         self.waiting_since: float | None = None
 
     def wait_began(self) -> None:
-        """From here on the trainer does nothing else."""
+        """Start to count the time that the trainer waits."""
         self.waiting_since = time.monotonic()
 
     def wait_so_far(self) -> float:
-        """Wall-clock seconds the trainer has waited, this call included."""
+        """Return the wall-clock seconds that the trainer has waited, including this call."""
         return self.waited + (0.0 if self.waiting_since is None else time.monotonic() - self.waiting_since)
 
     def check(self) -> float:
-        """Seconds until the next check is due; raises HostError("timeout") when the time is over."""
+        """Return the seconds until the next check is due. Raises HostError("timeout") if a limit is exceeded."""
         wall, total = time.monotonic() - self.began, seconds_used(self.pid)
         cpu = wall if total is None else total - self.cpu_began
         idles = wall > self.limit and (total is None or is_waiting(self.pid))
@@ -47,7 +52,7 @@ class Deadline:
             raise HostError("timeout", f"the program used up its {self.limits.cpu_seconds} s of processor time")
         if self.wait_so_far() > self.limits.wall_seconds:
             raise HostError("timeout", f"the trainer has waited {self.wait_so_far():.1f} s for the program in all")
-        # One thread cannot use processor time faster than time passes, so nothing is missed until then.
+        # One thread cannot use processor time faster than wall-clock time, so no limit can be exceeded until then.
         lasts = [
             self.limit - cpu,
             self.limits.cpu_seconds - (total or 0.0),
@@ -58,12 +63,12 @@ class Deadline:
 
 
 def milliseconds(seconds: float) -> int:
-    """For poll(2): rounded up, so that a wait never turns into a spin."""
+    """Convert seconds for poll(2), rounded up, so that the caller never polls in a busy loop."""
     return min(1000, math.ceil(1000 * seconds))
 
 
 def seconds_used(pid: int) -> float | None:
-    """Processor time of process `pid`; None where the system cannot say."""
+    """Return the processor time of process `pid`; None if the system does not provide it."""
     try:
         # clock_getcpuclockid(3): the kernel's clock number of another process.
         return time.clock_gettime((~pid << 3) | 2) if sys.platform.startswith("linux") else None
@@ -72,7 +77,7 @@ def seconds_used(pid: int) -> float | None:
 
 
 def is_waiting(pid: int) -> bool:
-    """Whether the process sleeps or is gone."""
+    """Return whether the process sleeps or has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "SZX"
     except OSError:
@@ -80,7 +85,7 @@ def is_waiting(pid: int) -> bool:
 
 
 def innermost(pid: int) -> int:
-    """The last of a chain of only children: the host itself where a wrapper started it."""
+    """Return the last process of a chain of only children: the host itself if a wrapper started it."""
     while True:
         try:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -92,7 +97,7 @@ def innermost(pid: int) -> int:
 
 
 def layers_not_contradicted(pid: int) -> set[str]:
-    """The layers that /proc does not contradict."""
+    """Return the layers except those that /proc shows not to be in force."""
     layers: set[str] = set(lockdown.LAYERS)
     if not sys.platform.startswith("linux"):
         return {"rlimits"}

@@ -1,8 +1,8 @@
-"""What a program carries from one call to the next outside of memory: whatever its functions can reach that changed.
+"""Detects state that a program keeps outside of `memory`, in any object that its functions can reach.
 
-All of it is described when the program is loaded, and again later; where the two differ, an episode's reward may depend
-on what was scored before. The host's side; it protects nobody: who means to can hide state in objects of the
-interpreter itself. The comparison of hosts is for those.
+All reachable objects are described when the program is loaded, and again later. If the descriptions differ, rewards may
+depend on earlier episodes. This runs in the host and is no protection against malice: a hostile program can hide state
+in objects of the interpreter itself. The comparison of hosts covers that case.
 """
 
 from __future__ import annotations
@@ -36,9 +36,12 @@ _HEAP, _IMMUTABLE = 1 << 9, 1 << 8
 
 
 class Carried:
-    """The state of a loaded program outside of memory, to be compared with what it becomes.
+    """The state of a loaded program outside of `memory`, to be compared with its state later.
 
-    scope: its globals. given: those of them that the host gave it. view: the class of its states.
+    Args:
+        scope: The program's globals.
+        given: Those globals that the host provided.
+        view: The class of the program's states.
     """
 
     def __init__(self, scope: Mapping[str, Any], given: Mapping[str, Any], view: type) -> None:
@@ -52,20 +55,20 @@ class Carried:
         self._classes = _changeable(offered)
         self._registries = [v for v in offered if isinstance(v, type) and "_abc_impl" in vars(v)]
         self._caches: dict[int, dict[Any, Any]] = {}
-        self._alive: list[Any] = []  # what the last description names by its number, which nothing else may get
+        self._alive: list[Any] = []  # objects that the last description names by id(), kept so that no id is reused
         self._before = self._described()
         self._kept = self._alive
         self._scored, self._next = 0, _FIRST
 
     def scored(self, transitions: int) -> None:
-        """To be called with the number of transitions of each request; looks after ever more, 65,536 at most."""
+        """Count the transitions of a request; compare at growing intervals, at most 65,536 transitions apart."""
         self._scored += transitions
         if self._scored >= self._next:
             self._next = self._scored + min(self._scored, _MOST)
             self.require_unchanged()
 
     def require_unchanged(self) -> None:
-        """Raises HostError("nondeterministic") where something changed since the program was loaded."""
+        """Raise HostError("nondeterministic") if any reachable object has changed since the program was loaded."""
         caches, alive = self._caches, self._alive
         now = self._described()
         changed = [name for name in (*self._before, *now) if self._before.get(name) != now.get(name)]
@@ -77,13 +80,13 @@ class Carried:
         if changed:
             raise HostError(
                 "nondeterministic",
-                f"{changed[0]} changed while the program was called, and outlives the episode; "
+                f"{changed[0]} changed while the program was called, and keeps its value after the episode; "
                 "keep all state in memory, which is empty at an episode's start",
             )
         del alive
 
     def _described(self) -> dict[str, Any]:
-        """name -> a description of its value; what the host gave is looked at as far as it can be written to."""
+        """name -> a description of its value; objects that the host provided are included if they are writable."""
         self._caches, self._alive = {}, []
         seen: set[int] = set()
         found = {
@@ -119,10 +122,10 @@ class Carried:
         self._alive.append(value)
         if depth > _DEEPEST:
             raise HostError(
-                "nondeterministic", f"what the program defines is nested more than {_DEEPEST} deep; flatten it"
+                "nondeterministic", f"an object of the program is nested more than {_DEEPEST} levels deep; flatten it"
             )
         if number in self._trusted or kind in _FIXED:
-            # functools.singledispatch remembers in such a dictionary which class led where.
+            # functools.singledispatch caches its choices by class in such a dictionary.
             return ("fixed", number)
 
         def of(part: Any) -> Any:
@@ -135,7 +138,7 @@ class Carried:
         return (kind, number, self._inside(value, kind, of), self._attributes(value, kind, of))
 
     def _inside(self, value: Any, kind: type, of: Any) -> Any:
-        """What an object that Python itself defines holds, or one of a class derived from such."""
+        """The contents of an object of a built-in class, or of a class derived from one."""
         if isinstance(value, dict):
             return [(of(k), of(v)) for k, v in dict.items(value)]
         for plain in _CONTAINERS:
@@ -147,7 +150,7 @@ class Carried:
         if isinstance(value, np.flatiter):
             return (value.index, of(value.base))
         if isinstance(value, _CACHE):
-            # Whatever is new in it is no state; whatever changes in it is.
+            # A new entry of a cache is not state, but a changed entry is.
             self._alive.append(_kept_by(value))
             self._caches[id(value)] = {id(each): self._of(each, set()) for each in self._alive[-1]}
             return of(value.__wrapped__)
@@ -178,7 +181,7 @@ class Carried:
         return _reduced(value, kind, of)
 
     def _attributes(self, value: Any, kind: type, of: Any) -> Any:
-        """Its own attributes, in its dictionary or in slots."""
+        """The object's own attributes, in its dictionary or in slots."""
         found = [
             (n, of(v))
             for n, v in (_dictionary(value) or {}).items()
@@ -218,7 +221,7 @@ def _shallow(names: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _dictionary(value: Any) -> Mapping[str, Any] | None:
-    """The attributes of an object itself; None where it can have none."""
+    """The attributes of an object itself; None if it cannot have any."""
     try:
         found = object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -234,21 +237,21 @@ def _contents(cell: types.CellType, of: Any) -> Any:
 
 
 def _kept_by(cache: Any) -> list[Any]:
-    """What a functools.cache holds and could be changed. Without a limit its dictionary is named first, and holds it;
-    with one, keys and values are named in turn before a dictionary of links."""
+    """The mutable values of a functools.cache. The garbage collector names the dictionary of an unlimited cache first;
+    for a limited cache it names keys and values in turn, before a dictionary of links."""
     held = gc.get_referents(cache)[1:]
     kept = list(held[0].values()) if type(held[0]) is dict else _until(cache.__wrapped__, held)[:-1]
     return [v for v in kept if type(v) not in (*_PLAIN, float, type)]
 
 
 def _until(wanted: Any, held: list[Any]) -> list[Any]:
-    """What comes before `wanted` itself: an array among them would answer == with another array."""
+    """The items before `wanted`, found by identity: == with an array among them would give another array."""
     return held[: next(number for number, each in enumerate(held) if each is wanted)]
 
 
 def _reduced(value: Any, kind: type, of: Any) -> Any:
-    """What an iterator or another object of C says that it could be made of again."""
-    _dictionary(value)  # made now, so that it is among the parts each time
+    """The parts from which `__reduce__` of an iterator or another C object could rebuild it."""
+    _dictionary(value)  # creates the dictionary now, so that it is among the parts every time
     base = next((b for b in kind.__mro__ if b.__module__ != "program" and "__reduce__" in vars(b)), object)
     if base is object:
         return [of(each) for each in gc.get_referents(value) if each is not kind]
@@ -260,14 +263,14 @@ def _reduced(value: Any, kind: type, of: Any) -> Any:
 
 
 def _made(parts: Any, of: Any) -> Any:
-    """A description of containers that were made for this alone, whose numbers mean nothing."""
+    """A description of containers that were created only for this, and whose id() is meaningless."""
     if type(parts) in (tuple, list):
         return [_made(part, of) for part in parts]
     return of(parts)
 
 
 def _is_own(value: type) -> bool:
-    """Whether a class is the program's, and none that a module of Python or numpy holds under its name."""
+    """Whether a class belongs to the program, and is not found by its name in a module of Python or numpy."""
     module = sys.modules.get(value.__module__)
     return getattr(module, value.__name__, None) is not value or value.__module__ == "program"
 
@@ -277,7 +280,7 @@ def _registered(value: type) -> int:
 
 
 def _changeable(offered: list[Any]) -> list[type]:
-    """Classes of what is offered that are written in Python, so that attributes can be set."""
+    """Classes of the provided objects that are written in Python, so that their attributes can be set."""
     met: dict[int, type] = {}
     for each in (kind for value in offered for kind in (type(value), value) if isinstance(kind, type)):
         met.update((id(c), c) for c in (*type.mro(each), *type.mro(type(each))))

@@ -1,8 +1,8 @@
 """The host process: prepares, locks itself down, and only then reads untrusted text.
 
-Started by process.py as a fresh interpreter. Descriptor 0 brings requests, 1 takes replies, 2 is /dev/null;
-the shared memory arrives as further descriptors. Modes: "score" (a RewardHost), "product" (a
-ProductHost), "gate" (static checks), "replay" (a module).
+process.py starts it as a fresh interpreter. Descriptor 0 carries requests, 1 carries replies, 2 is /dev/null, and
+further descriptors are the shared memory. Modes: "score" (a RewardHost), "product" (a ProductHost), "gate" (static
+checks), "replay" (a module).
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ from typing import Any
 from . import lockdown, protocol, selftest
 from .protocol import LOAD, REQUEST, TEXT_BYTES, HostError, Limits, Reply
 
-_MOST_DESCRIPTORS = 1 << 16  # where the system lists none
+_MOST_DESCRIPTORS = 1 << 16  # if the system does not list open descriptors
 Handler = Callable[[int, int], Reply]
 
 
 def main(input_fd: int, output_fd: int, lifeline_fd: int) -> None:
-    """Runs until the client closes the pipe."""
+    """Prepare, lock down, and serve requests until the client closes the pipe.
+
+    Args:
+        input_fd: Descriptor of the shared memory of inputs.
+        output_fd: Descriptor of the shared memory of text and results.
+        lifeline_fd: Descriptor of a pipe whose other end closes when the trainer dies.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lockdown.die_with_the_lifeline(lifeline_fd)
     header_length = struct.unpack("<Q", _read(8))[0]
@@ -37,12 +43,11 @@ def main(input_fd: int, output_fd: int, lifeline_fd: int) -> None:
     modes = {"score": _prepare_score, "product": _prepare_product, "gate": _prepare_gate, "replay": _prepare_replay}
     prepare = modes[config["mode"]]
     load, handle = prepare(config, blobs, incoming, outgoing)
-    # Everything but the pipes and the lifeline; mmap's own copies of the shared memory's descriptors
-    # included.
+    # Close everything except the pipes and the lifeline, including mmap's own copies of shared memory descriptors.
     for descriptor in _open_descriptors():
         if descriptor > 2 and descriptor != lifeline_fd:
             _close(descriptor)
-    # The client asks for the stack of a program that is late, and kills it right after.
+    # The client requests the stack of a program that is late, and then kills it.
     faulthandler.register(signal.SIGUSR1, file=1, all_threads=False)
     held, refusals = _lock(config)
     report = [" ".join(sorted(held)), *(f"{layer}\t{why}" for layer, why in refusals.items() if why)]
@@ -51,7 +56,7 @@ def main(input_fd: int, output_fd: int, lifeline_fd: int) -> None:
 
 
 def _lock(config: dict[str, Any]) -> tuple[set[str], dict[str, str]]:
-    """The layers that hold, and why the kernel refused others."""
+    """The layers in force, and the kernel's reasons for refusing others."""
     limits = Limits(**config["limits"])
     original, held = selftest.namespaces(), set[str]()
     refusals = lockdown.apply(
@@ -116,12 +121,12 @@ def _prepare_product(
 
 
 def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str], Any]:
-    """What makes a scoring.Program of a text; everything it needs is imported now, before the lock."""
+    """A function that makes a scoring.Program from a text; all its imports happen now, before the lock."""
     import gc
 
     import numpy as np
 
-    # The same modules for every mode that scores: a program should not be able to tell whose host it is in.
+    # The same modules in every mode that scores: a program should not be able to detect in which host it runs.
     from . import facade, gate, scoring, walker  # noqa: F401
     from .arrays import unpack_tables
     from .setup import HostSetup
@@ -136,9 +141,10 @@ def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str]
         "Actions": facade.Facade("Actions", constants),
         "__builtins__": facade.reward_builtins(facades),
     }
-    np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS makes its buffers now, before the lock
+    np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS allocates its buffers now, before the lock
     setup = HostSetup(tuple(config["functions"]), schema, tables, limits=limits)
-    # Tens of thousands of kept views are looked through at every collection: half of the time, at Python's own pace.
+    # Every garbage collection visits tens of thousands of cached views, which took half of the time at Python's default
+    # thresholds.
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     return lambda source: scoring.Program(source, setup, config["envs"], names)
@@ -171,7 +177,7 @@ def _prepare_replay(
     np.seterr(all="ignore")
     names = {"__builtins__": facade.module_builtins(facade.load_modules()), "__name__": "program"}
     result = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES).reshape(config["result_shape"])
-    np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS makes its buffers now, before the lock
+    np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS allocates its buffers now, before the lock
 
     def load(source: str) -> Reply:
         scope = scoring.run_program(source, names)
@@ -201,7 +207,7 @@ def _answer(reply: Reply, nonce: bytes) -> None:
 
 
 def _read(length: int) -> bytes:
-    """Exactly `length` bytes of the request pipe; leaves the process when the client has closed it."""
+    """Read exactly `length` bytes of the request pipe; exit the process if the client has closed it."""
     parts = []
     while length:
         part = os.read(0, min(length, 1 << 20))
@@ -213,7 +219,7 @@ def _read(length: int) -> bytes:
 
 
 def _open_descriptors() -> list[int]:
-    """All of them, however large their numbers: a trainer with many open files hands down large ones."""
+    """All open descriptors, however large: a trainer with many open files passes on large numbers."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         try:
             return [int(name) for name in os.listdir(folder)]  # noqa: PTH208

@@ -1,4 +1,4 @@
-"""The trusted side as everything else uses it: score with an untrusted program, check its text, replay modules."""
+"""The public functions of the trusted side: score with an untrusted program, check its text, replay modules."""
 
 from __future__ import annotations
 
@@ -37,12 +37,18 @@ __all__ = [
 
 
 _SETTLED_STEPS = 64
-"""Messages after each of which a host is asked whether anything changed: a state may come back to what it was."""
+"""Number of messages after each of which a host checks for changed state: later the state may be restored."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What protects a host on this machine: its level, the layers that hold, and (layer, why not, remedy) of others."""
+    """The protection of a host on this machine.
+
+    Attributes:
+        level: The protection level reached.
+        held: The layers in force.
+        missing: (layer, reason, remedy) of each other layer.
+    """
 
     level: Isolation
     held: tuple[str, ...]
@@ -52,13 +58,22 @@ class Observation:
 def check_determinism(
     source: str, setup: HostSetup, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray
 ) -> HostError | None:
-    """Scores the same rollout in three fresh hosts and returns what differs, or what failed, or None.
+    """Score the same rollout in three fresh hosts and compare the results.
 
-    Arguments as of RewardHost and its `score`.
+    The second host gets the environments in reverse order and the steps in small portions, which reveals state that
+    leaks between environments or calls. The third gets only the last environment, step by step. Each host also checks
+    whether the program changed anything except its memories, which is an error even if no result differs.
 
-    The second host sees the environments in reverse order and the steps in small portions, so that state
-    which leaks between environments or calls shows as well. The third sees the last environment alone, step by step.
-    Each says whether the program changed anything but its memories, which is an error even where no result shows it.
+    Args:
+        source: Text of the program.
+        setup: Setup of the hosts.
+        before: [T, N, width], the states before, in the schema's dtype.
+        actions: int64 [T, N] or float64 [T, N, A].
+        after: [T, N, width], the states after.
+        starts: bool [T, N], whether an episode starts at this step.
+
+    Returns:
+        The first difference or failure; None if all hosts agree.
     """
     steps, envs = np.shape(starts)
 
@@ -76,7 +91,7 @@ def check_determinism(
         except HostError as problem:
             return problem
     scores = [each for each, _ in found]
-    # A result that differs says more than a state that changed.
+    # A different result is a better message than a changed state.
     different = _compared(scores[0], scores[1], slice(None, None, -1)) or _compared(scores[0], scores[2], ways[2][0])
     return different or next((changed for _, changed in found if changed is not None), None)
 
@@ -84,7 +99,7 @@ def check_determinism(
 def _scored_in_portions(
     host: RewardHost, inputs: Sequence[np.ndarray], portion: int, *, settle: bool
 ) -> tuple[Scores | None, HostError | None]:
-    """(the scores, or None where they were not reached; what the program changed outside of its memories)."""
+    """(the scores, or None if scoring stopped earlier; the error if the program changed more than its memories)."""
     scores = None
     try:
         for number, t in enumerate(range(0, len(inputs[0]), portion)):
@@ -101,7 +116,7 @@ def _scored_in_portions(
 
 
 def _compared(whole: Scores | None, part: Scores | None, lanes: slice) -> HostError | None:
-    """What differs between some environments of one run and those of another; nothing where either has no scores."""
+    """The difference between some environments of one run and those of another; None if either has no scores."""
     return None if whole is None or part is None else _difference(_lanes(whole, lanes), part)
 
 
@@ -111,7 +126,7 @@ def _lanes(scores: Scores, lanes: slice) -> Scores:
 
 
 def observe_level() -> Observation:
-    """What a host started now would be protected by. Raises SandboxUnavailable where none can be started."""
+    """Start a host and observe its protection. Raises SandboxUnavailable if no host can be started."""
     source = f"def {STATE_ONLY}(state, memory):\n    return 0.0\n"
     schema = {"name": "State", "width": 1, "fields": []}
     with RewardHost(source, HostSetup([STATE_ONLY], schema, {}, allow=Isolation.NONE), 1, 1) as host:
@@ -129,11 +144,23 @@ def replay_module(
     allow: Isolation = Isolation.KERNEL,
     without: frozenset[str] = frozenset(),
 ) -> np.ndarray:
-    """Runs `replay(arrays)` of a module's text in a locked-down process: float64 of `result_shape`, nan
-    allowed.
+    """Run `replay(arrays)` of a module's text in a locked-down process.
 
-    The module may import numpy, math, json, dataclasses and the like; its arrays are read-only. Raises
-    HostError.
+    The module may import the modules of reward code, and also json and re.
+
+    Args:
+        source: Text of the module.
+        arrays: Numeric arrays by name, read-only for the module.
+        result_shape: Shape of the result.
+        limits: The limits of the process; by default those of `Limits` with 60 s for loading.
+        allow: The weakest protection level to accept.
+        without: Layers to omit, for tests.
+
+    Returns:
+        float64 of `result_shape`; nan is allowed.
+
+    Raises:
+        HostError: The module failed.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     placed, size = place_arrays(arrays)
@@ -160,11 +187,18 @@ def gate(
     allow: Isolation = Isolation.KERNEL,
     limits: Limits | None = None,
 ) -> list[Finding]:
-    """The static findings on a program, made in a locked-down process; empty means clean.
+    """Check a program's text in a locked-down process; an empty list means no findings.
 
-    uses_available: field -> feature (views.costly_fields), or feature names that are their own fields.
-    actions: the task's action names; given, names that nothing defines are found too. Raises HostError when
-    even looking at the text takes too long or too much memory.
+    Args:
+        source: Text of the program.
+        functions: Names of the required functions, or "name(parameters)".
+        uses_available: Feature of each costly field (views.costly_fields), or names of features equal to their fields.
+        actions: The task's action names; None to not report undefined names.
+        allow: The weakest protection level to accept.
+        limits: The limits of the process.
+
+    Raises:
+        HostError: Checking the text takes too long or too much memory.
     """
     features = dict(uses_available) if isinstance(uses_available, Mapping) else {name: name for name in uses_available}
     config = {
@@ -178,13 +212,13 @@ def gate(
     try:
         return parse_findings(process.text(process.load(source)))
     except ValueError as problem:
-        raise HostError("protocol", f"the host's findings are not findings: {problem}") from None
+        raise HostError("protocol", f"the host sent malformed findings: {problem}") from None
     finally:
         process.close()
 
 
 def _difference(first: Scores, second: Scores) -> HostError | None:
-    """What differs, bit for bit; a component that one run never named is 0 there."""
+    """The first value that is not bit-equal; a component that a run lacks is 0 there."""
     pairs = [(name, _column(first, name), _column(second, name)) for name in sorted({*first.names, *second.names})]
     if first.phi is not None and second.phi is not None and first.phi0 is not None and second.phi0 is not None:
         pairs += [(STATE_ONLY, first.phi, second.phi), (STATE_ONLY, first.phi0, second.phi0)]
@@ -193,7 +227,7 @@ def _difference(first: Scores, second: Scores) -> HostError | None:
         if len(wrong):
             t, n = (int(i) for i in wrong[0])
             message = (
-                f"'{name}' was {one[t, n]:.17g} in one run and {other[t, n]:.17g} in the next; "
+                f"'{name}' is {one[t, n]:.17g} in one run and {other[t, n]:.17g} in another; "
                 "keep all state in memory and use no randomness"
             )
             return HostError("nondeterministic", message, None, name, t, n)

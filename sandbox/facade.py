@@ -1,7 +1,7 @@
-"""What reward code may name: builtins, modules and the part of numpy that rewards use.
+"""The names that reward code may use: builtins, modules and a part of numpy.
 
-This is guidance, not the boundary (the kernel is): a name outside the lists gives an error that a language
-model can act on. The lists are plain data, so that the gate reads them without importing numpy.
+This is guidance; the kernel is the boundary. Any other name gives an error that tells a language model what to use
+instead. The lists are plain data, so that the gate can read them without importing numpy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text, for long lists of names."""
+    """Split a text into its words, for long lists of names."""
     return tuple(text.split())
 
 
@@ -76,7 +76,7 @@ MODULES: Mapping[str, tuple[str, ...] | None] = {
     "typing": None,
 }
 _KEEPING = frozenset(words("overload get_overloads clear_overloads"))
-"""Names of typing that keep what they are given, for all episodes."""
+"""Names of typing that store their arguments beyond an episode."""
 REFUSED_MODULES: Mapping[str, str] = {
     "random": "rewards must be deterministic: derive what you need from state and memory",
     "secrets": "rewards must be deterministic: derive what you need from state and memory",
@@ -115,7 +115,7 @@ REFUSED_BUILTINS: Mapping[str, str] = {
 
 
 class Facade:
-    """A module or namespace reduced to named attributes; anything else is a readable AttributeError."""
+    """A module or namespace reduced to named attributes; any other name raises an AttributeError with a remedy."""
 
     def __init__(self, name: str, attributes: Mapping[str, Any], remedy: str = "") -> None:
         self.__dict__.update(attributes)
@@ -135,7 +135,7 @@ class Facade:
 
 
 def public_names(module: str) -> tuple[str, ...] | None:
-    """The names reward code may use of `module`; None when the module itself is refused."""
+    """Return the names of `module` that reward code may use; None if the module is not allowed."""
     if module not in MODULES:
         return None
     listed = MODULES[module]
@@ -146,13 +146,13 @@ def public_names(module: str) -> tuple[str, ...] | None:
 
 
 def module_refusal(module: str) -> str:
-    """Why `module` cannot be imported and what to do, in one sentence."""
+    """Return one sentence with the reason why `module` cannot be imported, or with the modules that can."""
     reason = REFUSED_MODULES.get(module.partition(".")[0])
     return reason or f"rewards may import: {', '.join(m for m in MODULES if not m.startswith('_'))}"
 
 
 def load_facades() -> dict[str, Facade]:
-    """Every allowed module behind its facade. Imports them: call it before the process is locked."""
+    """Import every allowed module and return its facade. Must be called before the process is locked."""
     facades: dict[str, Facade] = {}
     for module in sorted(MODULES):
         real = importlib.import_module(module)
@@ -169,7 +169,7 @@ def load_facades() -> dict[str, Facade]:
 
 
 def _own_finfo(dtype: Any) -> Any:
-    """numpy.finfo anew each time: numpy keeps one for all, on which a program could set attributes."""
+    """A new numpy.finfo each time: numpy caches one object per type, on which a program could set attributes."""
     finfo = importlib.import_module("numpy").finfo
     made = object.__new__(finfo)
     made.__dict__.update(vars(finfo(dtype)))
@@ -194,14 +194,14 @@ def _quiet_lru_cache(maxsize: Any = 128, typed: bool = False) -> Any:
 
 
 def load_modules() -> dict[str, ModuleType]:
-    """The modules an exported reward file may import, whole. numpy's lazy parts load before the lock."""
+    """Return the modules that an exported reward file may import, unrestricted. Loads numpy's lazy parts as well."""
     for lazy in ("numpy.fft", "numpy.ma", "numpy.polynomial", "numpy.random"):
         importlib.import_module(lazy)
     return {module: importlib.import_module(module) for module in (*MODULES, "json", "numpy.typing", "re")}
 
 
 def reward_builtins(facades: Mapping[str, Any]) -> dict[str, Any]:
-    """The `__builtins__` of reward code: allowed names, stubs that explain refused ones, an own import."""
+    """Return the `__builtins__` of reward code: allowed names, stubs that explain refused ones, a restricted import."""
     allowed = {name: getattr(builtins, name) for name in ALLOWED_BUILTINS}
     errors = {n: v for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException)}
     stubs = {name: _refusing(name, remedy) for name, remedy in REFUSED_BUILTINS.items()}
@@ -209,7 +209,7 @@ def reward_builtins(facades: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def module_builtins(modules: Mapping[str, ModuleType]) -> dict[str, Any]:
-    """The `__builtins__` of an exported reward file: everything but files, input and code made from text."""
+    """Return the `__builtins__` of an exported reward file: all except files, input and code made from text."""
     kept = {n: v for n, v in vars(builtins).items() if n not in ("open", "input", "eval", "exec", "breakpoint", "help")}
     return {**kept, "print": lambda *_, **__: None, "__import__": _importer(modules)}
 

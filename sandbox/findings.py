@@ -1,4 +1,4 @@
-"""What the gate found, as text between host and client: one printable line each, and a parser that trusts nothing."""
+"""Findings of the gate as text between host and client: one printable line each, and a parser of untrusted text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from dataclasses import dataclass
 
 MAX_FINDINGS = 30
 MAX_MESSAGE = 500
-"""Characters of a message or a remedy: names in them are as long as the program's author likes."""
+"""Most characters of a message or a remedy; they can contain arbitrarily long names of the program."""
 
 _FINDING = re.compile(rf"([0-9]{{1,7}})\t([^\t\n]{{1,{MAX_MESSAGE}}})\t([^\t\n]{{1,{MAX_MESSAGE}}})")
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing to mend: the line it is on, what is wrong, what to do."""
+    """One finding of the gate.
+
+    Attributes:
+        line: Line of the program, from 1.
+        message: The fault.
+        remedy: What to write instead.
+    """
 
     line: int
     message: str
@@ -26,13 +32,13 @@ class Finding:
 
 
 def one_line(text: str) -> str:
-    """The text with everything that is not printable escaped: findings quote what a program's author wrote."""
+    """Escape all characters that are not printable, and shorten: findings quote untrusted text of the program."""
     escaped = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:MAX_MESSAGE])
     return escaped if len(escaped) <= MAX_MESSAGE else escaped[: MAX_MESSAGE - 3] + "..."
 
 
 def pack_findings(findings: Sequence[Finding], room: int) -> str:
-    """Findings of `check` as text of at most `room` bytes, one a line; the last are left out where they do not fit."""
+    """Return findings as text of at most `room` bytes, one per line; the last ones are omitted if they do not fit."""
     lines: list[str] = []
     for finding in findings:
         line = f"{finding.line}\t{finding.message}\t{finding.remedy}"
@@ -44,7 +50,7 @@ def pack_findings(findings: Sequence[Finding], room: int) -> str:
 
 
 def parse_findings(text: str) -> list[Finding]:
-    """The inverse of `pack_findings`. Raises ValueError for what `pack_findings` cannot have written."""
+    """Read the text of `pack_findings`. Raises ValueError for any text that `pack_findings` cannot write."""
     lines = text.split("\n") if text else []
     if len(lines) > MAX_FINDINGS:
         raise ValueError(f"{len(lines)} findings, and there are at most {MAX_FINDINGS}")

@@ -1,8 +1,7 @@
-"""Static checks on reward code: lint and feedback for the model that wrote it, not a boundary (the kernel
-is).
+"""Static checks on reward code: feedback for the model that wrote it. The kernel is the boundary, not this file.
 
-`check` reads the text, never runs it. Each finding names a line, what is wrong and what to write instead.
-Honest styles pass: loops, classes, comprehensions, dataclasses, f-strings, type hints, helpers.
+`check` reads the text and never runs it. Each finding states a line, the fault and what to write instead. Usual
+Python passes: loops, classes, comprehensions, dataclasses, f-strings, type hints, helpers.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ _ITERATORS = frozenset(
     facade.words("iter count cycle repeat chain islice map filter zip enumerate reversed accumulate")
 )
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-# The ways from a generator, a coroutine or a traceback to the caller's names.
+# Attributes that lead from a generator, a coroutine or a traceback to the caller's names.
 _FRAMES = frozenset(
     facade.words("gi_frame gi_code cr_frame ag_frame tb_frame tb_next f_back f_globals f_locals f_builtins f_code")
 )
 # Parts of enumerations, whatever the name of the variable that they are read from.
 _INNER = frozenset(facade.words("_value2member_map_ _member_map_ _member_names_"))
 _STATISTICS = frozenset(("cache_info", "cache_clear", "cache_parameters"))
-_KEEP = "keep it in the memory dict that each call is handed"
+_KEEP = "keep it in the dict `memory`, an argument of each call"
 
 
 def check(
@@ -46,10 +45,13 @@ def check(
     uses: Mapping[str, str] | Iterable[str] = (),
     actions: Sequence[str] | None = None,
 ) -> list[Finding]:
-    """All findings, by line; at most MAX_FINDINGS. Their texts are single lines of printable characters.
+    """Return all findings by line, at most MAX_FINDINGS. Their texts are single lines of printable characters.
 
-    functions: required names, or "name(parameters)". uses: costly field -> feature. actions: the task's
-    action names, or None to leave undefined names unchecked.
+    Args:
+        source: Text of the program.
+        functions: Names of the required functions, or "name(parameters)".
+        uses: Feature of each costly field, or names of features that equal their fields.
+        actions: The task's action names; None to not report undefined names.
     """
     return [Finding(f.line, one_line(f.message), one_line(f.remedy)) for f in _found(source, functions, uses, actions)]
 
@@ -73,9 +75,9 @@ def _found(
 
 
 def ignores_action(source: str, functions: Sequence[str]) -> bool:
-    """Whether no function can tell which action was taken: a plain definition each, none of which names its action.
+    """Return whether no function can depend on the action: each is a plain definition that does not use it.
 
-    Names that lead to a function's variables count as reading it. False where a text is too clever to say.
+    Names that give access to a function's variables count as using it. Returns False in all cases of doubt.
     """
     try:
         with warnings.catch_warnings():
@@ -128,7 +130,7 @@ def _required(tree: ast.Module, functions: Sequence[str]) -> Iterator[Finding]:
 
 
 def _own(function: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function that are not inside a function within it."""
+    """The nodes of a function, without those of nested functions."""
     for child in ast.iter_child_nodes(function):
         yield child
         if not isinstance(child, _FUNCTIONS):
@@ -193,7 +195,7 @@ def _hints(node: ast.AST) -> Iterator[ast.AST]:
 
 
 class _Rules(ast.NodeVisitor):
-    """One walk over the program that knows module-level state from what is local to a function."""
+    """Visits the program once, and distinguishes module-level state from names that are local to a function."""
 
     def __init__(self, tree: ast.Module, features: Mapping[str, str]) -> None:
         self.tree, self.features = tree, features
@@ -201,7 +203,7 @@ class _Rules(ast.NodeVisitor):
         self.modules: dict[str, str] = {}
         self.locals: list[set[str]] = []
         self.shared = {name for node in tree.body for name in _shared_names(node)}
-        # A state that is called `self` is no object of the program's.
+        # A variable called `self` that is assigned may be a state, not an object of the program.
         self.assigned = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         self.iterators = {name for node in tree.body for name in _iterator_names(node)}
 
@@ -276,9 +278,9 @@ class _Rules(ast.NodeVisitor):
         if isinstance(called, ast.Attribute) and called.attr in _MUTATORS:
             self._written(node, called.value)
         if isinstance(called, ast.Attribute) and called.attr in _STATISTICS:
-            self.add(node, f".{called.attr} tells what happened in other episodes", _KEEP)
+            self.add(node, f".{called.attr} depends on other episodes", _KEEP)
         if isinstance(called, ast.Attribute) and called.attr == "register" and self.locals:
-            self.add(node, "what is registered is shared by all environments", "register it at the top level")
+            self.add(node, "a registration is shared by all environments", "register at the top level")
         if isinstance(called, ast.Name) and called.id == "next" and node.args:
             self._written(node, node.args[0])
         if isinstance(called, ast.Name) and called.id in ("getattr", "hasattr") and len(node.args) > 1:
@@ -294,11 +296,11 @@ class _Rules(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Global(self, node: ast.Global) -> None:
-        self.add(node, f"global {', '.join(node.names)} outlives the episode", _KEEP)
+        self.add(node, f"global {', '.join(node.names)} keeps its value after the episode", _KEEP)
 
     def visit_For(self, node: ast.For) -> None:
         if isinstance(node.iter, ast.Name) and node.iter.id in self.iterators and not self._is_local(node.iter.id):
-            self.add(node, f"{node.iter.id} is used up by all environments together", "make it where it is used")
+            self.add(node, f"the iterator {node.iter.id} is shared by all environments", "create it where it is used")
         self.generic_visit(node)
 
     def visit_While(self, node: ast.While) -> None:
@@ -320,7 +322,7 @@ class _Rules(ast.NodeVisitor):
             self.add(node, f"the default of {name} is shared by all calls and is changed", _KEEP)
         assigned = {n.id for n in _own(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         if "memory" in names and "memory" in assigned:
-            self.add(node, "memory is replaced by another object, which is lost", "change it: memory[key] = value")
+            self.add(node, "memory is assigned a new object, which is lost", "change its entries: memory[key] = value")
         self.locals.append(names | assigned)
         self.generic_visit(node)
         self.locals.pop()
@@ -331,7 +333,7 @@ class _Rules(ast.NodeVisitor):
         self.locals.pop()
 
     def _written(self, node: ast.AST, target: ast.AST) -> None:
-        """Something inside `target` changes: does it belong to the module, a view, a class, a function?"""
+        """Report a change inside `target` if it belongs to the module, a view, a class or a function."""
         while isinstance(target, ast.Attribute | ast.Subscript):
             target = target.value
         if not isinstance(target, ast.Name) or not self.locals:
@@ -364,7 +366,7 @@ def _mutated(node: ast.AST) -> Iterator[str]:
 
 
 def _shared_names(node: ast.stmt) -> Iterator[str]:
-    """Module-level names bound to something that can change: containers, iterators, instances."""
+    """Module-level names bound to mutable objects: containers, iterators, instances."""
     if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if _is_mutable(node.value) or isinstance(node.value, ast.Call | ast.GeneratorExp):
@@ -372,7 +374,7 @@ def _shared_names(node: ast.stmt) -> Iterator[str]:
 
 
 def _iterator_names(node: ast.stmt) -> Iterator[str]:
-    """Module-level names bound to what can be gone through only once."""
+    """Module-level names bound to iterators."""
     value = node.value if isinstance(node, ast.Assign) else None
     called = value.func if isinstance(value, ast.Call) else None
     name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")

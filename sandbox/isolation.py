@@ -1,4 +1,4 @@
-"""How well a program is isolated: the levels, by name, from the weakest to the strongest."""
+"""The protection levels of a host, by name, from the weakest to the strongest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Isolation(StrEnum):
-    """A protection level, as observed in a process or as the least that is accepted. Each includes those before it."""
+    """A protection level: observed in a process, or the weakest that is accepted. Each includes those before it."""
 
     NONE = "none"
     PROCESS = "process"
@@ -15,11 +15,11 @@ class Isolation(StrEnum):
     NAMESPACES = "kernel+ns"
 
     def is_below(self, floor: Isolation) -> bool:
-        """Whether this level is weaker than `floor`. Names do not sort by strength, so `<` would be wrong."""
+        """Return whether this level is weaker than `floor`. `<` compares names and must not be used."""
         levels = list(Isolation)
         return levels.index(self) < levels.index(floor)
 
     @classmethod
     def floor(cls, *, weak: bool) -> Isolation:
-        """The least that programs may run under; `weak`: the user accepts a machine that protects itself less."""
+        """Return the weakest level under which programs may run: NONE if the user accepts weak protection (`weak`)."""
         return cls.NONE if weak else cls.KERNEL

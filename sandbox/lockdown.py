@@ -1,8 +1,8 @@
-"""Locks the calling process down, for good, with Linux system calls through ctypes.
+"""Locks down the calling process permanently, with Linux system calls through ctypes.
 
-`apply` runs the layers in the one order that works: unshare before the change of uid would leave uid 0
-outside, the change of uid clears the parent-death signal, Landlock and seccomp need no_new_privs, and seccomp
-forbids the rest. Each layer reports whether the kernel accepted it; selftest.py observes whether it holds.
+The order of the layers in `apply` matters: unshare before the change of uid would leave uid 0 outside, the change of
+uid clears the parent-death signal, Landlock and seccomp need no_new_privs, and seccomp forbids all later system calls.
+Each layer reports whether the kernel accepted it; selftest.py observes whether it is in force.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LAYERS = (
 )
 
 _X86_64, _AARCH64 = 0xC000003E, 0xC00000B7
-# Allowed without a look at their arguments; those of CHECKED are looked at.
+# Allowed with any arguments. The filter checks the arguments of the calls in CHECKED.
 _ALLOWED = {
     _X86_64: {
         "munmap": 11, "brk": 12, "mremap": 25, "futex": 202, "exit_group": 231,
@@ -46,8 +46,8 @@ CHECKED = {
     _X86_64: {"read": 0, "write": 1, "mmap": 9, "madvise": 28},
     _AARCH64: {"read": 63, "write": 64, "mmap": 222, "madvise": 233},
 }
-# Refused with EPERM rather than death, so that a bad import or a stray file is a readable error. Everything
-# that is in no table kills the process.
+# Refused with EPERM instead of a kill, so that a wrong import or file access gives a readable error. Any call that is
+# in none of the tables kills the process.
 REFUSED = {
     _X86_64: {
         "open": 2, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "poll": 7, "lseek": 8, "mprotect": 10,
@@ -79,7 +79,7 @@ REFUSED = {
         "faccessat2": 439, "renameat2": 276, "ppoll": 73,
     },
 }  # fmt: skip
-# What the C library and numpy give of madvise: DONTNEED and FREE return memory, HUGEPAGE is numpy's for large arrays.
+# The madvise advice of the C library and numpy: DONTNEED and FREE return memory, numpy uses HUGEPAGE for large arrays.
 ADVICE = (4, 8, 14)
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446  # the same on both machines
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = (
@@ -98,14 +98,14 @@ if sys.platform.startswith("linux"):
 
 
 def machine() -> int:
-    """The audit number of this machine's system call table, 0 where there is no table for it."""
+    """Return the audit number of this machine's system call table; 0 if there is no table for it."""
     if not sys.platform.startswith("linux"):
         return 0
     return {"x86_64": _X86_64, "aarch64": _AARCH64}.get(platform.machine(), 0)
 
 
 def syscall(number: int, *arguments: int) -> int:
-    """One raw system call; raises OSError."""
+    """Make one raw system call and return its result. Raises OSError if the call fails."""
     result = _libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) for a in arguments))
     if result < 0:
         code = ctypes.get_errno()
@@ -114,12 +114,12 @@ def syscall(number: int, *arguments: int) -> int:
 
 
 def prctl_value(name: str) -> int:
-    """What the kernel says of "dumpable" or "no_new_privs"; -1 where it cannot say."""
+    """Return the kernel's value of "dumpable" or "no_new_privs"; -1 if it is not available."""
     return _libc.prctl({"dumpable": 3, "no_new_privs": 39}[name], 0, 0, 0, 0)
 
 
 def raw_unshare_mounts() -> None:
-    """A call that needs a capability: raises OSError where none is left."""
+    """Make a system call that needs a capability. Raises OSError if the process has none."""
     if _libc.unshare(_NEW_NS) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
 
@@ -131,10 +131,17 @@ def apply(
     without: frozenset[str],
     before_seccomp: Callable[[], None],
 ) -> dict[str, str]:
-    """Locks this process; returns layer -> "" or why the kernel refused it.
+    """Lock down this process.
 
-    watch_parent: die with the thread that started this process (only right if that is the parent's main
-    thread). without: layers to leave out, for tests. before_seccomp: called while system calls still work.
+    Args:
+        memory_mb: Address space that the process may use in addition.
+        cpu_seconds: Processor time that it may use in its whole life.
+        watch_parent: Whether to die with the thread that started this process. This must be the parent's main thread.
+        without: Layers to omit, for tests.
+        before_seccomp: Called while system calls still work.
+
+    Returns:
+        For each layer "", or the kernel's reason for refusing it.
     """
     steps: dict[str, Callable[[], None]] = {
         "rlimits": lambda: _limit_resources(memory_mb, cpu_seconds),
@@ -185,7 +192,7 @@ def _limit_resources(memory_mb: int, cpu_seconds: int) -> None:
 def _drop_uid() -> None:
     if os.geteuid() != 0:
         return
-    # While still root: outside a new user namespace nobody else may shrink the bounding set.
+    # While still root: outside a new user namespace only root may shrink the bounding set.
     _drop_bounding_set()
     os.setgroups([])
     # One uid per host, so that hosts cannot signal each other; containers often map only the low ones.
@@ -226,7 +233,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _landlock() -> None:
-    """Denies every file, TCP port and (from ABI 6) signal or abstract socket outside this process."""
+    """Deny every file, TCP port and (from ABI 6) signal or abstract socket outside this process."""
     _linux()
     abi = syscall(_LANDLOCK_CREATE, 0, 0, 1)
     files = (1 << 13) - 1
@@ -252,8 +259,11 @@ def _seccomp() -> None:
 
 
 def seccomp_program(arch: int) -> bytes:
-    """The filter as classic BPF: default kill, two pipes, anonymous memory that is not executable, three kinds
-    of advice on memory."""
+    """Return the filter as classic BPF.
+
+    It allows two pipes, anonymous memory that is not executable, and three kinds of advice on memory; it refuses some
+    calls with EPERM, and kills the process for all others.
+    """
     kill, allow, refuse = 0x80000000, 0x7FFF0000, 0x00050000 | errno.EPERM
     load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
     checked = CHECKED[arch]
@@ -280,7 +290,7 @@ def seccomp_program(arch: int) -> bytes:
         (give, 0, 0, allow),
         (give, 0, 0, refuse),
     ]
-    # The third argument; advice is an int, so that the kernel does not look at its upper half either.
+    # The third argument. Advice is an int, so the kernel ignores its upper half as well.
     program += [(equal, 0, 2 * len(ADVICE) + 2, checked["madvise"]), (load, 0, 0, 32)]
     for advice in ADVICE:
         program += [(equal, 0, 1, advice), (give, 0, 0, allow)]
@@ -292,7 +302,7 @@ def seccomp_program(arch: int) -> bytes:
 
 
 def die_with_the_lifeline(descriptor: int) -> None:
-    """Asks the kernel to kill this process when the other end of the pipe `descriptor` closes.
+    """Make the kernel kill this process when the other end of the pipe `descriptor` closes.
 
     Unlike the parent-death signal it follows the parent process, not the thread that started the host.
     """

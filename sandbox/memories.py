@@ -1,4 +1,4 @@
-"""Numbers for what a program remembers, so that its memories can be enumerated. The host's side; it protects nobody."""
+"""Interns the contents of a program's memory as numbers, so that they can be enumerated. Host side, no protection."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Any
 
 import numpy as np
 
-UNLISTED, ONE_TOO_MANY = -1, -2  # instead of a memory's number: it holds more than plain values; no number is left
+# Instead of a memory's number: it contains values that cannot be enumerated; the most memories are reached.
+UNLISTED, ONE_TOO_MANY = -1, -2
 
 _KEPT_PICKLES = 65536
 
 
 class Memories:
-    """Numbers for contents of a memory, from 0 for an empty one, and fresh copies of what a number stands for.
+    """Interned memory contents: numbers from 0 (the empty memory), and fresh copies of the contents of a number.
 
-    `freeze` decides what is the same. It is slow; so bytes that pickle made of a content are remembered too. Equal
-    contents may give different bytes (sets in another order), never different contents equal bytes.
+    `freeze` defines equality. Because it is slow, the pickled bytes of contents are cached as well. Equal contents may
+    have different bytes (sets in another order), but different contents never have equal bytes.
+
+    Args:
+        most: Most distinct contents that get a number.
     """
 
     def __init__(self, most: int) -> None:
@@ -27,18 +31,18 @@ class Memories:
         self._known: dict[bytes, int] = {}
 
     def copy(self, number: int) -> dict[Any, Any]:
-        """A memory with the contents of this number."""
+        """Return a fresh memory with the contents of this number."""
         pickled = self._pickled[number]
         return thaw(self._frozen[number]) if pickled is None else pickle.loads(pickled)
 
     def number(self, memory: dict[Any, Any]) -> int:
-        """The number of these contents, UNLISTED or ONE_TOO_MANY."""
+        """Return the number of these contents, UNLISTED or ONE_TOO_MANY."""
         if not memory:
             return 0
         try:
             pickled = pickle.dumps(memory, pickle.HIGHEST_PROTOCOL)
         except Exception:
-            return UNLISTED  # what cannot be pickled is no plain value either
+            return UNLISTED  # values that cannot be pickled are not plain values either
         number = self._known.get(pickled)
         return self._look_up(memory, pickled) if number is None else number
 
@@ -54,7 +58,7 @@ class Memories:
                 return ONE_TOO_MANY
             self._numbers[frozen] = number
             self._frozen.append(frozen)
-            # numpy's numbers are put together again by numpy's own code, which may load more of it.
+            # Unpickling numpy's numbers runs numpy's own code, which may import more modules.
             self._pickled.append(None if b"numpy" in pickled else pickled)
         if len(self._known) >= _KEPT_PICKLES:
             self._known.clear()
@@ -63,9 +67,10 @@ class Memories:
 
 
 def freeze(value: Any, seen: dict[int, Any] | None = None) -> Any:
-    """A hashable copy that tells apart what a program can: 1 from 1.0 and True, 0.0 from -0.0, the order of a dict.
+    """Return a hashable copy that differs wherever a program could see a difference.
 
-    Raises TypeError for anything but plain values and numpy numbers, and for values within themselves.
+    It distinguishes 1 from 1.0 and True, 0.0 from -0.0, and dicts by their order. Raises TypeError for values other
+    than plain values and numpy numbers, and if a list, dict or set occurs twice or contains itself.
     """
     seen = {} if seen is None else seen
     kind = type(value)
@@ -74,10 +79,10 @@ def freeze(value: Any, seen: dict[int, Any] | None = None) -> Any:
     if kind is bool or kind is int:
         return (kind, value)
     if kind is float:
-        return (float, pack("<d", value))  # -0.0 equals 0.0, and is another number
+        return (float, pack("<d", value))  # -0.0 equals 0.0 but behaves differently
     if kind in (dict, list, set):
         if id(value) in seen:
-            raise TypeError(f"a {kind.__name__} that memory holds twice cannot be listed: changes of one show in both")
+            raise TypeError(f"a {kind.__name__} that occurs twice in memory cannot be enumerated")
         seen[id(value)] = value
     if kind is dict:
         return (dict, tuple([(freeze(k, seen), freeze(v, seen)) for k, v in value.items()]))
@@ -87,11 +92,11 @@ def freeze(value: Any, seen: dict[int, Any] | None = None) -> Any:
         return (kind, frozenset([freeze(v, seen) for v in value]))
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return (kind, value.tobytes())
-    raise TypeError(f"{kind.__name__} cannot be listed")
+    raise TypeError(f"{kind.__name__} cannot be enumerated")
 
 
 def thaw(frozen: Any) -> Any:
-    """The inverse of `freeze`, always a fresh copy."""
+    """Return a fresh value from the result of `freeze`."""
     if type(frozen) is not tuple:
         return frozen
     kind, inside = frozen

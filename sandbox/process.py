@@ -1,7 +1,7 @@
-"""Starts, watches, questions and ends one host process. Trusted side; believes nothing the host sends.
+"""Starts, supervises and ends one host process, and exchanges messages with it. Trusted side.
 
-The host is a fresh interpreter, never a fork of the trainer: whatever the trainer holds in memory or open
-files is not there to be found.
+All data from the host are untrusted. The host is a fresh interpreter and never a fork of the trainer, so that it has
+nothing of the trainer's memory or open files.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ from .protocol import (
 )
 
 START_SECONDS = 30.0
-# Words put before the host's command, such as those of bwrap or runsc; deployment-sandbox.md says which.
+# Command words put before the host's command, such as those of bwrap or runsc; see deployment-sandbox.md.
 WRAPPER = "REWARDSMITH_SANDBOX_WRAPPER"
-# Processor time, and wall-clock time where the host gets no processor, to write its stack before it is killed.
+# Processor time, and wall-clock time if the host gets no processor, to write its stack before it is killed.
 _STACK_SECONDS, _STACK_WALL_SECONDS = 0.005, 0.1
 _LAST_LINE = re.compile(rb'File "<program>", line (\d{1,6}) in ')
 _F_ADD_SEALS, _SEAL_SEAL, _SEAL_SHRINK, _SEAL_GROW, _SEAL_FUTURE_WRITE = 1033, 1, 2, 4, 16
-_PIPE_BYTES = 65_536  # what a pipe holds unless asked for more
+_PIPE_BYTES = 65_536  # default capacity of a pipe
 _ROOT = str(Path(__file__).resolve().parents[1])
-# Named, because the host does not inherit PYTHONPATH.
+# Passed as an argument, because the host does not inherit PYTHONPATH.
 _NUMPY = str(Path(np.__file__).resolve().parents[1])
-# -I would ignore PYTHONHASHSEED. The path entry is gone again before anything else is imported by name.
+# -I would ignore PYTHONHASHSEED. The path entry is removed before anything else is imported by name.
 _START = (
     "import sys; _, root, site = sys.argv; sys.path[:] = [root, *sys.path, site]; "
     "from sandbox import child; del sys.path[0]; child.main({})"
@@ -64,10 +64,22 @@ _START = (
 
 
 class HostProcess:
-    """One locked-down interpreter. `input` and `output` are shared memory, `sizes` their bytes.
+    """One locked-down interpreter. `input` and `output` are its shared memory.
 
-    `ask` sends a request and waits for its reply, `post` and `collect` do the two apart. Nothing may be asked before
-    `greet`, which waits until it has started.
+    Call `greet` first, which waits until the host has started. `ask` sends a request and waits for its reply; `post`
+    and `collect` do these separately.
+
+    Args:
+        config: The host's configuration, see child.py.
+        blobs: Raw bytes of the tables.
+        sizes: Size in bytes of `input` and of `output`.
+        limits: The resources that the host may use.
+        allow: The weakest protection level to accept.
+        without: Layers to omit, for tests.
+
+    Raises:
+        SandboxUnavailable: The process cannot be started.
+        ValueError: `allow` or `without` has an unknown value.
     """
 
     def __init__(
@@ -108,22 +120,30 @@ class HostProcess:
             self._send(message, self._starting)
 
     def require_alive(self) -> None:
-        """Raises HostError("died") once the host has been closed."""
+        """Raise HostError("died") if the host has been closed."""
         if not self._end.alive:
             raise HostError("died", "the reward host is closed")
 
     def load(self, source: str) -> Reply:
-        """Hands the program over; raises HostError."""
+        """Send the program to the host, which runs its top level. Raises HostError if the program fails."""
         raw = source.encode("utf-8", "replace")
         return self.ask(LOAD, len(raw), 0, self.limits.load_seconds, raw)
 
     def ask(self, kind: int, first: int, second: int, cpu_seconds: float, payload: bytes = b"") -> Reply:
-        """One request, one reply. Raises HostError and ends the host: a wrong program stays wrong."""
+        """Send one request and return its reply. An error ends the host and raises HostError."""
         self.post(kind, first, second, cpu_seconds, payload)
         return self.collect()
 
     def post(self, kind: int, first: int, second: int, cpu_seconds: float, payload: bytes = b"") -> None:
-        """Sends a request whose reply `collect` takes. Raises HostError and ends the host."""
+        """Send a request; `collect` returns its reply. An error ends the host and raises HostError.
+
+        Args:
+            kind: LOAD or SCORE.
+            first: First number of the request; its meaning depends on the mode.
+            second: Second number of the request.
+            cpu_seconds: Processor time that the request may take.
+            payload: Bytes after the request.
+        """
         self.require_alive()
         nonce = secrets.token_bytes(16)
         try:
@@ -136,7 +156,7 @@ class HostProcess:
         self._asked = (nonce, deadline)
 
     def collect(self) -> Reply:
-        """The reply to the last request. Raises HostError and ends the host."""
+        """Wait for the reply to the last request and return it. An error ends the host and raises HostError."""
         self.require_alive()
         assert self._asked is not None
         (nonce, deadline), self._asked = self._asked, None
@@ -152,9 +172,9 @@ class HostProcess:
         return reply
 
     def tend(self) -> bool:
-        """Whether a request would find the host free; never waits.
+        """Return whether the host is free for a request; never waits.
 
-        Raises HostError and ends the host when the request in hand is over its deadline.
+        If the current request is over its deadline, the host is ended and HostError is raised.
         """
         if self._asked is None or self._readable(0):
             return True
@@ -166,9 +186,9 @@ class HostProcess:
         return False
 
     def _require_rest(self) -> None:
-        """Between a reply and the next request a host reads its pipe and does nothing else."""
+        """Raise HostError if the host did more than wait for a request since its last reply."""
         if self._readable(0) and self._process.poll() is None:
-            raise HostError("protocol", "the host spoke without being asked")
+            raise HostError("protocol", "the host sent data without a request")
         used = seconds_used(self.pid)
         if used is not None and self._used_at_reply is not None:
             idle = used - self._used_at_reply
@@ -176,23 +196,25 @@ class HostProcess:
                 raise HostError("timeout", f"the program used {idle:.2f} s of processor time between two calls")
 
     def text(self, reply: Reply) -> str:
-        """The text that the host left in shared memory with this reply, made printable."""
+        """Return the text that the host wrote to shared memory with this reply, made printable."""
         return clean_text(self.output[: min(reply.text_length, TEXT_BYTES)])
 
     def close(self) -> None:
-        """Kills the host and waits for it; safe to call twice. Memory that is still viewed goes later."""
+        """Kill the host and wait for its end; safe to call twice. Memory with live views is released later."""
         self._end()
         for memory in (self.input, self.output):
             with contextlib.suppress(BufferError):
                 memory.close()
 
     def speaks(self) -> bool:
-        """Whether something can be read from it now, an end of its pipe included."""
+        """Return whether the host has sent data or closed its pipe."""
         return self._readable(0)
 
     def greet(self) -> None:
-        """Wait until it has locked itself in, and set `level`. Raises SandboxUnavailable, SandboxWeak; the host is
-        closed then."""
+        """Wait until the host has locked itself down, and set `level`, `held` and `refusals`.
+
+        Raises SandboxUnavailable if it did not start, and SandboxWeak if its level is too low; the host is then closed.
+        """
         with self._starts():
             reply = parse_reply(self._receive(self._starting), bytes(16))
             self.level = str(self._observed(reply))
@@ -208,7 +230,7 @@ class HostProcess:
             raise
 
     def _observed(self, reply: Reply) -> Isolation:
-        """The protection level; raises SandboxWeak if it is too low."""
+        """Return the protection level. Raises SandboxWeak if it is too low."""
         self.pid = innermost(self.pid)
         observed, *refusals = self.text(reply).split("\n")
         self.held = frozenset(set(observed.split()) & layers_not_contradicted(self.pid))
@@ -251,7 +273,7 @@ class HostProcess:
         return answer
 
     def _check(self, deadline: Deadline) -> int:
-        """Milliseconds until the next check; raises HostError("timeout") with the line the program was at."""
+        """Return the milliseconds until the next check. Raises HostError("timeout") with the program's current line."""
         try:
             return milliseconds(deadline.check())
         except HostError as problem:
@@ -259,7 +281,7 @@ class HostProcess:
             raise
 
     def _last_line(self) -> int | None:
-        """Asks the host for its stack, which it writes on the reply pipe. It may lie: then a line is wrong."""
+        """Request the host's stack, which it writes to the reply pipe. A hostile program can only fake the number."""
         assert self._replies is not None
         with contextlib.suppress(OSError):
             os.kill(self.pid, signal.SIGUSR1)
@@ -281,7 +303,7 @@ class HostProcess:
         return bool(poller.poll(timeout_ms))
 
     def _death(self) -> HostError:
-        """What the way it ended says about the program."""
+        """The error that the host's exit status indicates."""
         try:
             status = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -295,19 +317,19 @@ class HostProcess:
         if status == -signal.SIGKILL:
             return HostError("memory", "the host was killed, most likely because the machine ran out of memory")
         if status == -signal.SIGSEGV:
-            return HostError("died", "the program crashed the interpreter, most likely by endless recursion")
+            return HostError("died", "the program crashed the interpreter, most likely by infinite recursion")
         return HostError("died", f"the program ended the host (status {status})")
 
 
 def _spawn(input_fd: int, output_fd: int) -> tuple[subprocess.Popen[bytes], int]:
-    """The process and our end of its lifeline, a pipe that closes when this process dies, however it dies."""
+    """Start the process; return it and our end of its lifeline, a pipe that closes however this process dies."""
     watched, lifeline = os.pipe()
     numbers = (input_fd, output_fd, watched)
     command = [
         *shlex.split(os.environ.get(WRAPPER, "")),
         sys.executable,
-        # No -B: the host's modules, which nobody else imports, would be compiled anew at each start. They are written
-        # before the lock, by the code that is about to run anyway.
+        # No -B: only hosts import these modules, which would be compiled again at each start. The compiled files are
+        # written before the lock, by trusted code.
         "-S",
         "-P",
         "-c",
@@ -338,17 +360,16 @@ def _spawn(input_fd: int, output_fd: int) -> tuple[subprocess.Popen[bytes], int]
 
 
 def _make_room(pipe: IO[bytes] | None, size: int) -> None:
-    """Let a pipe hold `size` bytes, so that whoever writes them need not wait for a reader that still starts."""
+    """Enlarge a pipe to `size` bytes, so that the writer need not wait for a reader that is still starting."""
     if pipe is not None and size > _PIPE_BYTES and hasattr(fcntl, "F_SETPIPE_SZ"):
-        with contextlib.suppress(OSError):  # more than an unprivileged user may have: it is written in parts
+        with contextlib.suppress(OSError):  # more than an unprivileged user is allowed: the data are written in parts
             fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, size)
 
 
 def _shared_memory(size: int, more_seals: int, stack: contextlib.ExitStack) -> tuple[int, mmap.mmap]:
-    """Anonymous memory that nobody can resize, and our writable view of it; the descriptor closes with the
-    stack.
+    """Allocate anonymous memory that no process can resize; return its descriptor and our writable view.
 
-    With _SEAL_FUTURE_WRITE, nobody can write it through a view made after ours.
+    The descriptor closes with `stack`. With _SEAL_FUTURE_WRITE, views that are made after ours are read-only.
     """
     if not hasattr(os, "memfd_create"):
         file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115

@@ -1,7 +1,7 @@
 """Scores every action from given (state, memory) pairs, so that a program's memory can be enumerated.
 
-Memories stay in the host, which numbers them by their contents; the client sees those numbers alone, and nothing
-that a program remembered is ever sent. It also learns which transitions read the step count or an earlier event.
+Memories stay in the host, which interns their contents as numbers. The client receives only these numbers, never the
+contents, and for each transition whether the program read the step count or an earlier event.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ from .setup import HostSetup
 
 READ_STEP, READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL = 1, 2, 4
 
-TAKEN = 1 << 32  # instead of a number of actions: one action of each pair, as it was taken in an episode
+TAKEN = 1 << 32  # instead of a number of actions: each pair has one action, the one taken in an episode
 PHI, MEMORY, FLAGS, PHI0 = MAX_NAMES, MAX_NAMES + 1, MAX_NAMES + 2, MAX_NAMES + 3
 ROWS = MAX_NAMES + 4
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """What a program returned for all actions A of S (state, memory) pairs.
+    """A program's results for all actions A of S (state, memory) pairs.
 
-    values: float64 [S, A, C] in the order of names; phi: float64 [S, A], the potential of each state after, 0
-    without one; memory: int64 [S, A], the memory's number after the step, negative if it has none; reads: int64
-    [S, A], a sum of READ_STEP, READ_EARLIER_EVENT and READ_EVENT_FOR_POTENTIAL.
+    Attributes:
+        names: Names of the C components.
+        values: float64 [S, A, C], the components.
+        phi: float64 [S, A], the potential of the state after; 0 if the program has none.
+        memory: int64 [S, A], the number of the memory after the step; negative if it has none.
+        reads: int64 [S, A], a sum of READ_STEP, READ_EARLIER_EVENT and READ_EVENT_FOR_POTENTIAL.
     """
 
     names: tuple[str, ...]
@@ -43,11 +46,14 @@ class Expansion:
 
 @dataclass(frozen=True)
 class Episodes:
-    """What a program returned for transitions of episodes whose memory was copied after each of them.
+    """A program's results for episodes whose memory was copied after each transition.
 
-    names, values float64 [T, N, C], phi and phi0 float64 [T, N] as of reward_host.Scores, but 0 where nothing was
-    scored and phi0 where no episode starts. scored: bool [T, N]; an episode ends early where memory holds more than
-    plain values.
+    Attributes:
+        names: Names of the C components.
+        values: float64 [T, N, C], the components; 0 where `scored` is false.
+        phi: float64 [T, N], the potential of the state after; 0 where `scored` is false.
+        phi0: float64 [T, N], the potential of the state before, if an episode starts there; 0 elsewhere.
+        scored: bool [T, N]. Scoring of an episode stops when its memory contains values that cannot be enumerated.
     """
 
     names: tuple[str, ...]
@@ -60,8 +66,16 @@ class Episodes:
 class ProductHost:
     """One program in one locked-down process, called from any memory that it has reached. A context manager.
 
-    Arguments as of RewardHost; `capacity` is the most pairs per message, `memories` the most different contents that
-    are numbered. Raises HostError, SandboxWeak, SandboxUnavailable.
+    Args:
+        source: Text of the program.
+        setup: Setup of the host.
+        capacity: Most (state, memory) pairs per message.
+        memories: Most distinct contents of memory.
+
+    Raises:
+        HostError: The program failed.
+        SandboxWeak: The machine does not reach the required protection level.
+        SandboxUnavailable: The process cannot be started.
     """
 
     def __init__(self, source: str, setup: HostSetup, capacity: int, memories: int) -> None:
@@ -99,18 +113,24 @@ class ProductHost:
         self.close()
 
     def close(self) -> None:
-        """Ends the host at once; safe to call twice."""
+        """End the host at once; safe to call twice."""
         self._inputs, self._output = {}, np.zeros(0)
         self._process.close()
 
     def begin(self, row: np.ndarray) -> tuple[float, int]:
-        """(potential of an episode's first state, number of the memory after it was asked); row [width]."""
+        """Start an episode at the state `row` [width]; return its potential and the number of the memory after that."""
         self._inputs["before"][0] = row
         found = self._ask(1, 0, (1, 1))
         return float(found[PHI, 0, 0]), int(found[MEMORY, 0, 0])
 
     def expand(self, before: np.ndarray, after: np.ndarray, memory: np.ndarray) -> Expansion:
-        """Scores every action from each pair: before [S, width], after [S, A, width], memory int [S]."""
+        """Score every action from each pair. Raises HostError if the program fails.
+
+        Args:
+            before: [S, width], the states before.
+            after: [S, A, width], the state after each action.
+            memory: int64 [S], the number of the memory before the step.
+        """
         parts = [
             self._expand_part(*(array[k : k + self._capacity] for array in (before, after, memory)))
             for k in range(0, len(before), self._capacity)
@@ -127,10 +147,14 @@ class ProductHost:
     def follow(
         self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, inside: np.ndarray
     ) -> Episodes:
-        """Scores episodes as a trainer's host would, but with this host's memories; shapes as of RewardHost.score.
+        """Score episodes as a trainer's host does, but with interned memories. Raises HostError if the program fails.
 
-        inside: bool [T, N], the transitions that count, each episode's from its start on. All environments take turns
-        at every step. Raises HostError.
+        Args:
+            before: [T, N, width], the states before.
+            actions: int64 [T, N].
+            after: [T, N, width], the states after.
+            starts: bool [T, N], whether an episode starts at this step.
+            inside: bool [T, N], the transitions to score; those of an episode begin with its start.
         """
         found = np.zeros((ROWS, *starts.shape))
         scored = np.zeros(starts.shape, dtype=bool)
@@ -152,7 +176,7 @@ class ProductHost:
         return self._ask(count, TAKEN, (count, 1))[:, :, 0]
 
     def settle(self) -> None:
-        """Raises HostError if the program has changed anything but its memories since it was loaded."""
+        """Raise HostError if the program has changed anything except its memories since it was loaded."""
         self._ask(0, 0, (0, 0))
 
     def _expand_part(self, before: np.ndarray, after: np.ndarray, memory: np.ndarray) -> np.ndarray:
@@ -188,12 +212,12 @@ class ProductHost:
             raise HostError("protocol", "the host sent values that are not finite or too large")
         whole = (memory == np.floor(memory)) & (memory >= ONE_TOO_MANY) & (memory < self._memories)
         if not (whole & np.isin(flags, np.arange(8))).all():
-            raise HostError("protocol", "the host sent a memory number or a flag that cannot be")
+            raise HostError("protocol", "the host sent an impossible memory number or flag")
         return found
 
 
 def layout(capacity: int, actions: int, schema: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
-    """Where the inputs of a request lie in shared memory, and the size of all."""
+    """Return the places of a request's inputs in shared memory, and their size in bytes."""
     dtype, width = np.dtype(schema.get("dtype", "int32")), int(schema["width"])
 
     def room(shape: tuple[int, ...], kind: Any) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""The wire between client and host: fixed-size binary messages, errors, and the parser that trusts nothing.
+"""The protocol between client and host: fixed-size binary messages, errors, and a parser of untrusted replies.
 
-The host answers every request with one reply of REPLY.size bytes that echoes the request's nonce. Bulk arrays
-travel in shared memory. Nothing that comes from the host is unpickled or evaluated.
+The host answers every request with one reply of REPLY.size bytes that echoes the request's nonce. Arrays are
+exchanged in shared memory. No data from the host are unpickled or evaluated.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STATE_ONLY = "potential"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one host may spend. Beyond any of these it is killed, and the candidate is at fault."""
+    """The resources that one host may use. If it exceeds any of them it is killed, and the candidate has failed."""
 
     memory_mb: int = 512
     """Address space above what the interpreter and numpy need."""
@@ -51,13 +51,19 @@ class Limits:
 
 
 class SandboxError(Exception):
-    """Base of everything this package raises on purpose."""
+    """Base class of all errors that this package defines."""
 
 
 class HostError(SandboxError):
-    """The program is at fault: a result to record and feed back, never to retry.
+    """The program failed. This is a result to record and to report to its designer, never to retry.
 
-    line: in the program, where known. t, n: the transition, where known; t counts from the first of the call.
+    Attributes:
+        cause: Kind of the failure, one of CAUSES.
+        message: The failure as text.
+        line: Line of the program, if known.
+        component: Name of the component, if known.
+        t: Step of the transition, counted from the first of the call, if known.
+        n: Environment of the transition, if known.
     """
 
     def __init__(
@@ -80,16 +86,22 @@ class HostError(SandboxError):
 
 
 class SandboxWeak(SandboxError):
-    """This machine cannot give the protection that was asked for. Nobody's program is at fault."""
+    """This machine does not reach the required protection level. No program has failed."""
 
 
 class SandboxUnavailable(SandboxError):
-    """The host process could not be started. Nobody's program is at fault."""
+    """The host process could not be started. No program has failed."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One parsed answer of the host."""
+    """One parsed reply of the host.
+
+    Attributes:
+        names: Names of the program's components so far.
+        text_length: Bytes of text that the host wrote to shared memory.
+        error: The failure of the program, if any.
+    """
 
     names: tuple[str, ...] = ()
     text_length: int = 0
@@ -97,7 +109,7 @@ class Reply:
 
 
 def function_signature(function: str) -> tuple[str, tuple[str, ...]]:
-    """(name, parameters) of a required function, given as "name" or "name(parameter, ...)"."""
+    """Return name and parameters of a required function, given as "name" or "name(parameter, ...)"."""
     name, bracket, inside = function.partition("(")
     if bracket:
         return name.strip(), tuple(p.strip() for p in inside.rstrip(") ").split(",") if p.strip())
@@ -105,13 +117,13 @@ def function_signature(function: str) -> tuple[str, tuple[str, ...]]:
 
 
 def action_constants(actions: Sequence[str]) -> dict[str, int]:
-    """Action names as constants: "toggle door" -> {"TOGGLE_DOOR": index}."""
+    """Return action names as constants with their indices: "toggle door" becomes TOGGLE_DOOR."""
     constants = (re.sub(r"\W+", "_", name).strip("_").upper() for name in actions)
     return {(c if c[:1].isalpha() else f"A_{c}"): index for index, c in enumerate(constants)}
 
 
 def pack_reply(reply: Reply, nonce: bytes) -> bytes:
-    """REPLY.size bytes; long texts are cut."""
+    """Encode a reply as REPLY.size bytes; long texts are shortened."""
     error = reply.error
     names = b"".join(name.encode("ascii", "replace")[:NAME_BYTES].ljust(NAME_BYTES, b"\0") for name in reply.names)
     if error is None:
@@ -127,7 +139,7 @@ def pack_reply(reply: Reply, nonce: bytes) -> bytes:
 
 
 def parse_reply(raw: bytes, nonce: bytes) -> Reply:
-    """The host's answer, or HostError("protocol") for anything that is not exactly one well-formed reply."""
+    """Parse an untrusted reply. Raises HostError("protocol") for anything but one well-formed reply with this nonce."""
     if len(raw) != REPLY.size:
         raise HostError("protocol", f"the host answered {len(raw)} bytes instead of {REPLY.size}")
     magic, failed, echoed, cause, line, t, n, count, text, component, message, names = REPLY.unpack(raw)
@@ -157,13 +169,13 @@ def _parse_names(raw: bytes, count: int) -> tuple[str, ...]:
 
 
 def clean_text(raw: bytes) -> str:
-    """Untrusted bytes as printable text: no control characters, so that it cannot drive a terminal."""
+    """Decode untrusted bytes as text without control characters, which could control a terminal."""
     text = raw.rstrip(b"\0").decode("utf-8", "replace")
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
 def pack_config(config: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
-    """The trusted configuration that the host reads before it locks itself: JSON and raw tables."""
+    """Encode the trusted configuration that the host reads before it locks itself down: JSON and raw tables."""
     header = json.dumps({**config, "blobs": [len(b) for b in blobs]}).encode()
     return struct.pack("<Q", len(header)) + header + b"".join(blobs)
 

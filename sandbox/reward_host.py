@@ -1,6 +1,6 @@
-"""One reward host as the trainer sees it: hand over transitions, get numbers that keep the contract or a HostError.
+"""The trainer's interface to one reward host: submit transitions, receive numbers that keep the contract, or HostError.
 
-Every answer is copied, then validated here again, whatever the host says it checked; a host that breaks a rule is
+Every reply is copied and then validated again, independently of the host's own checks. A host that breaks a rule is
 killed.
 """
 
@@ -23,12 +23,16 @@ from .views import costly_fields
 
 @dataclass(frozen=True)
 class Scores:
-    """What a program returned for [T, N] transitions.
+    """A program's results for [T, N] transitions.
 
-    names: "component" for the function `reward`, its own name for another function that returns a float,
-    "function.component" for its dicts. values: float64 [T, N, C] in the order of names. phi: float64 [T, N],
-    the potential of each state after; phi0: that of the state before where an episode starts, nan elsewhere;
-    both None without a potential. seconds: wall clock that the caller spent in the calls.
+    Attributes:
+        names: Names of the C components: "component" for the function `reward`, "function.component" for another
+            function that returns a dict, "function" for one that returns a float.
+        values: float64 [T, N, C], the components.
+        phi: float64 [T, N], the potential of the state after; None if the program has no potential.
+        phi0: float64 [T, N], the potential of the state before, if an episode starts there, nan elsewhere; None if the
+            program has no potential.
+        seconds: Wall-clock time that the caller spent in the calls.
     """
 
     names: tuple[str, ...]
@@ -39,14 +43,20 @@ class Scores:
 
 
 class RewardHost:
-    """One program in one locked-down process, with one memory per environment. A context manager.
+    """One program in one locked-down process, with a separate memory for each environment. A context manager.
 
-    source: the program's text. envs: environments, each with a memory of its own. capacity: most transitions per
-    message; longer rollouts are cut in time. wait: false leaves it starting, for a caller who has something else to
-    do meanwhile; `start` must then be called before anything else.
+    Args:
+        source: Text of the program.
+        setup: Setup of the host.
+        envs: Number of environments.
+        capacity: Most transitions per message; longer rollouts are divided in time.
+        wait: Whether to wait until the host has started. If false, `start` must be called before anything else.
 
-    Raises HostError (the program's fault), SandboxWeak, SandboxUnavailable (nobody's), ValueError (the
-    caller's). After a HostError the host is closed.
+    Raises:
+        HostError: The program failed; the host is then closed.
+        SandboxWeak: The machine does not reach the required protection level.
+        SandboxUnavailable: The process cannot be started.
+        ValueError: An argument is wrong.
     """
 
     def __init__(self, source: str, setup: HostSetup, envs: int, capacity: int, *, wait: bool = True) -> None:
@@ -85,15 +95,17 @@ class RewardHost:
             self.start()
 
     def start(self) -> None:
-        """Waits until the host is locked in, and hands the program over. Raises HostError, SandboxWeak and
-        SandboxUnavailable; the host is closed then."""
+        """Wait until the host is locked down, and send the program.
+
+        Raises HostError, SandboxWeak or SandboxUnavailable; the host is then closed.
+        """
         self._process.greet()
         self.level, self.held, self.refusals = self._process.level, self._process.held, self._process.refusals
         self.uses = self._load(self._source)
 
     @property
     def greets(self) -> bool:
-        """Whether a host that was made with wait=False has locked itself in (or died), so that `start` waits little."""
+        """Whether a host made with wait=False has locked itself down (or died), so that `start` hardly waits."""
         return self._process.speaks()
 
     def __enter__(self) -> RewardHost:
@@ -104,31 +116,37 @@ class RewardHost:
 
     @property
     def pid(self) -> int:
-        """The host's process id, for supervision."""
+        """The process id of the host, for supervision."""
         return self._process.pid
 
     @property
     def processor_seconds(self) -> float | None:
-        """Processor time that the host has used so far; None where the system cannot say."""
+        """Processor time that the host has used so far; None if the system does not provide it."""
         return seconds_used(self.pid)
 
     def close(self) -> None:
-        """Ends the host at once; safe to call twice."""
+        """End the host at once; safe to call twice."""
         self._rollout.release()
         self._process.close()
 
     def score(self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray) -> Scores:
-        """Scores a rollout, in time order within each environment.
+        """Score a rollout, in time order within each environment.
 
-        before, after: [T, N, width]; actions: int [T, N] or float [T, N, A]; starts: bool [T, N], true where
-        an episode starts with this transition (its memory is then empty). Raises HostError; ValueError for
-        shapes.
+        Args:
+            before: [T, N, width], the states before, in the schema's dtype.
+            actions: int64 [T, N] or float64 [T, N, A].
+            after: [T, N, width], the states after.
+            starts: bool [T, N], whether an episode starts at this step; its memory is then empty.
+
+        Raises:
+            HostError: The program failed; the host is then closed.
+            ValueError: An array has a wrong shape.
         """
         self.submit(before, actions, after, starts)
         return self.finish()
 
     def submit(self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray) -> None:
-        """Hands over the next steps of a rollout, shaped as in `score`, and returns while the host works on them.
+        """Submit the next steps of a rollout, with arrays as in `score`, and return while the host scores them.
 
         Waits only for the steps submitted before. `finish` returns the scores of all. Raises as `score` does.
         """
@@ -146,7 +164,10 @@ class RewardHost:
         self._seconds += time.perf_counter() - began
 
     def finish(self) -> Scores:
-        """The scores of all steps submitted since the last call. Raises HostError; ValueError without any."""
+        """Return the scores of all steps submitted since the last call.
+
+        Raises HostError if the program failed, and ValueError if nothing was submitted.
+        """
         began = time.perf_counter()
         self._process.require_alive()
         self._collect()
@@ -160,18 +181,18 @@ class RewardHost:
         return Scores(self.names, values, phi, phi0, seconds)
 
     def settle(self) -> None:
-        """Raises HostError if the program has changed anything but its memories since it was loaded.
+        """Raise HostError if the program has changed anything except its memories since it was loaded.
 
-        Waits for the steps that were submitted, whose scores `finish` still returns.
+        Waits for the submitted steps, whose scores `finish` still returns.
         """
         self._collect()
         with self._closing():
             self._accept_names(self._process.ask(SCORE, 0, self._envs, self.limits.call_seconds))
 
     def tend(self) -> bool:
-        """Whether `submit` would not have to wait; to be called between submit and finish.
+        """Return whether `submit` would not have to wait. Call this between submit and finish; it takes microseconds.
 
-        Takes microseconds. Ends the host when what it works on is over its deadline: raises HostError.
+        If the current request is over its deadline, the host is ended and HostError is raised.
         """
         with self._closing():
             return self._process.tend()
@@ -187,7 +208,7 @@ class RewardHost:
         return uses
 
     def _collect(self) -> None:
-        """Takes the answer to the last submission, if one is due."""
+        """Receive the reply to the last submission, if it has not been received yet."""
         if self._asked is None:
             return
         starts, self._asked = self._asked, None
@@ -198,7 +219,7 @@ class RewardHost:
 
     @contextlib.contextmanager
     def _closing(self) -> Iterator[None]:
-        """A HostError ends the host and counts its step from the first that was submitted."""
+        """Close the host after a HostError, and count its step from the first submitted."""
         try:
             yield
         except HostError as problem:

@@ -1,7 +1,7 @@
 """Runs a loaded program over a rollout, inside the locked host.
 
-The program is untrusted, so nothing here protects anybody: the client checks every number again. The checks
-are here to say in plain words which line of the program, which component and which transition is wrong.
+The checks here are no protection, since they run beside an untrusted program: the client checks every number again.
+They make errors name the line of the program, the component and the transition.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .views import build_view, costly_fields, shared_lists
 
 PROGRAM = "<program>"
 _AT_ONCE = 8192
-"""Transitions whose rows are Python lists at one time: whole batches of a certificate would fill the host's memory."""
+"""Most transitions that are Python lists at one time: whole batches of a certificate would fill the host's memory."""
 
 
 def compile_program(source: str) -> CodeType:
-    """Raises HostError("syntax"). Type hints are never evaluated, so that they may name anything."""
+    """Compile a program. Type hints are not evaluated, so they may contain any name. Raises HostError("syntax")."""
     try:
         return compile(source, PROGRAM, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True)
     except SyntaxError as problem:
@@ -35,7 +35,7 @@ def compile_program(source: str) -> CodeType:
 
 
 def run_program(source: str, names: Mapping[str, Any]) -> dict[str, Any]:
-    """The globals after running the program's top level with `names` defined; raises HostError."""
+    """Run the program's top level with `names` defined, and return its globals. Raises HostError if it fails."""
     code = compile_program(source)
     module = ModuleType("program")
     # dataclasses look their module up by name.
@@ -50,7 +50,7 @@ def run_program(source: str, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_host_error(problem: BaseException, cause: str, t: int | None = None, n: int | None = None) -> HostError:
-    """A program's exception in plain words, with the last line of the program that it passed."""
+    """Convert a program's exception to a HostError with the innermost line of the program in its traceback."""
     if isinstance(problem, HostError):
         return problem
     line, trace = None, problem.__traceback__
@@ -68,7 +68,7 @@ def as_host_error(problem: BaseException, cause: str, t: int | None = None, n: i
 
 
 def number(value: Any) -> float:
-    """An exact float of a float, int or numpy real scalar; raises TypeError in words for anything else."""
+    """Return a float, int or numpy real scalar as an exact float. Raises TypeError with a remedy for other values."""
     if isinstance(value, bool | np.bool_):
         raise TypeError(f"is {value}: return a number, such as float(...) or 1.0 if ... else 0.0")
     if isinstance(value, float | int) or (isinstance(value, np.generic) and value.dtype.kind in "iuf"):
@@ -83,10 +83,16 @@ def number(value: Any) -> float:
 
 
 class Program:
-    """One loaded program: its functions, its memory per environment and its component names so far."""
+    """One loaded program: its functions, one memory per environment, and the names of its components so far.
+
+    Args:
+        source: Text of the program.
+        setup: Setup of the host.
+        envs: Number of environments.
+        names: Names that the program's text may use, including the constants of its actions.
+    """
 
     def __init__(self, source: str, setup: HostSetup, envs: int, names: Mapping[str, Any]) -> None:
-        """`names`: what the program's text may refer to, the constants of its actions among them."""
         schema = setup.schema
         scope = run_program(source, names)
         self.uses = _declared_uses(scope.get("USES", ()), set(costly_fields(schema).values()))
@@ -101,16 +107,21 @@ class Program:
         self.parts: dict[str, tuple[str, str | None]] = {}
         self.carried = Carried(scope, names, self.view)
         self.step = 0
-        # The last state of each environment, so that it makes no difference where a rollout is cut into calls.
+        # The last state of each environment, so that results do not depend on how a rollout is divided into calls.
         self.states: list[Any] = [None] * envs
         self.last_after: np.ndarray | None = None
 
     def score(
         self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, out: np.ndarray
     ) -> Reply:
-        """Scores [T, N] transitions into out: float64 [names + 2, T, N]; the last two rows are phi0 and phi.
+        """Score [T, N] transitions. Raises HostError if the program fails.
 
-        before, after: [T, N, width]; actions: [T, N] or [T, N, A]; starts: bool [T, N]. Raises HostError.
+        Args:
+            before: [T, N, width], the states before.
+            actions: int64 [T, N] or float64 [T, N, A].
+            after: [T, N, width], the states after.
+            starts: bool [T, N], whether an episode starts at this step.
+            out: float64 [MAX_NAMES + 2, T, N], receives the components, and phi0 and phi in the last two rows.
         """
         out[:] = 0.0
         chained = _chained(before, after, starts, self.last_after)
@@ -127,12 +138,12 @@ class Program:
         return Reply(names=tuple(self.names))
 
     def settle(self) -> Reply:
-        """Raises HostError if the program changed anything but its memories since it was loaded."""
+        """Raise HostError if the program has changed anything except its memories since it was loaded."""
         self.carried.require_unchanged()
         return Reply(names=tuple(self.names))
 
     def _score_group(self, work: _Chunk, first: int, out: np.ndarray) -> None:
-        """Some environments, the first of which is number `first`."""
+        """Score a group of environments, the first of which has the number `first`."""
         work.columns = {name: {} for name, _ in self.calls}
         for function, part in self.parts.values():
             work.columns[function][part] = [0.0] * len(work.phi)
@@ -141,7 +152,7 @@ class Program:
                 self._walk(lane, first + lane, work)
             except BaseException as problem:
                 if isinstance(problem, MemoryError):
-                    # Give back what the program hoarded, or there is no memory for a message.
+                    # Free the program's data, or there is no memory for a message.
                     self.memories.clear()
                 error = as_host_error(problem, "exception")
                 raise HostError(
@@ -154,7 +165,7 @@ class Program:
             out[-2], out[-1] = work.array(work.phi0), work.array(work.phi)
 
     def _walk(self, lane: int, n: int, work: _Chunk) -> None:
-        """The transitions of environment n, which is number `lane` of the group, in time order."""
+        """Score the transitions of environment n, which is number `lane` of the group, in time order."""
         view, tables, memory = self.view, self.tables, self.memories[n]
         calls = [(name, call, work.columns[name]) for name, call in self.calls]
         actions, starts, chained = work.actions[lane], work.starts[lane], work.chained[lane]
@@ -170,7 +181,7 @@ class Program:
             prev._seen = 0
             state = view(row, tables)
             for name, kept in same:
-                # Most steps change no object, and making one takes longer than all else that a view does.
+                # Most steps change no object, and making an object is the most expensive operation of a view.
                 if kept[t] and name in prev._made:
                     state._made[name] = prev._made[name]
             for name, call, columns in calls:
@@ -213,13 +224,13 @@ class Program:
         if part is not None and (type(part) is not str or "." in part or not COMPONENT_NAME.fullmatch(name)):
             raise HostError("value", f"component name {part!r} must match [a-z][a-z0-9_]{{0,31}}", line)
         if name in self.parts and self.parts[name] != (function, part):
-            # reward's float and its component "reward" are one and the same by contract.
+            # By contract, a float that reward() returns is its component "reward".
             if function != "reward" or self.parts[name][0] != "reward":
                 raise HostError("value", f"two functions return a component named '{name}'", line, name)
-            raise HostError("value", "return a float or a dict, not now one and now the other", line, name)
+            raise HostError("value", "always return a float, or always return a dict", line, name)
         if len(self.names) >= self.limits.max_components:
             limit = self.limits.max_components
-            raise HostError("value", f"more than {limit} components: '{name}' is one too many", line, name)
+            raise HostError("value", f"more than {limit} components; '{name}' exceeds the limit", line, name)
         self.names.append(name)
         self.parts[name] = (function, part)
         return [0.0] * steps
@@ -240,10 +251,10 @@ class Program:
 
 
 class _Chunk:
-    """Some steps of some environments as Python lists, one environment after the other, and what came of them.
+    """Some steps of a group of environments as Python lists, one environment after the other, and their results.
 
-    Lists are made for all of them at once: a rollout comes a few steps at a time, so that what is done per
-    environment would cost as much as the program.
+    Lists are made for the whole group at once. A rollout comes a few steps at a time, so that work per environment
+    would take as long as the program itself.
     """
 
     def __init__(
@@ -306,9 +317,9 @@ def _declared_uses(declared: Any, features: set[str]) -> tuple[str, ...]:
 
 
 def _chained(before: np.ndarray, after: np.ndarray, starts: np.ndarray, last: np.ndarray | None) -> np.ndarray:
-    """bool [T, N]: the state before is bit for bit the previous state after, so one view serves both.
+    """bool [T, N]: whether the state before equals the previous state after bit for bit, so that they share one view.
 
-    last: the states after [N, width] that the previous call ended with.
+    last: [N, width], the last states after of the previous call.
     """
     bits = np.int64 if before.dtype == np.float64 else before.dtype
     chained = ~starts

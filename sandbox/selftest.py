@@ -1,7 +1,7 @@
-"""Canaries: what the lock really stops, tried in the host before any untrusted line is read.
+"""Canaries: forbidden operations that the host tries before it reads any untrusted text.
 
-A layer counts as held only when its canary was refused. The client repeats in /proc what can be seen from
-outside and believes the weaker of the two.
+A layer counts as in force only if its canary was refused. The client also checks /proc from outside, and uses the
+weaker of the two results.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ REMEDIES: dict[str, str] = {
     "landlock": "use Linux 5.13 or newer with landlock among its security modules (/sys/kernel/security/lsm)",
     "namespaces": "allow unprivileged user namespaces; container runtimes refuse them, which leaves level 'kernel'",
 }
-"""What a person can do about a layer that is not in force."""
-# Arguments that could never succeed: without the filter each gives another error than EPERM.
+"""For each layer, what a person can do if it is not in force."""
+# With these arguments no call can succeed: without the filter each gives an error other than EPERM.
 FORBIDDEN: dict[str, tuple[int, ...]] = {
     "openat": (-1, 0, 0, 0),
     "socket": (-1, -1, -1),
@@ -49,7 +49,7 @@ _NAMESPACES = ("user", "net", "ipc", "uts", "mnt")
 
 
 def level_of(held: Collection[str]) -> Isolation:
-    """The highest level whose layers, and those of every level below it, are in `held`."""
+    """Return the highest level whose layers, and those of all lower levels, are in `held`."""
     reached = Isolation.NONE
     for level in LEVELS[1:]:
         if not set(_NEEDS[level]) <= set(held):
@@ -59,20 +59,24 @@ def level_of(held: Collection[str]) -> Isolation:
 
 
 def missing_for(level: Isolation = LEVELS[-1], held: Collection[str] = ()) -> list[str]:
-    """The layers that `level` needs and that are not in `held`."""
+    """Return the layers that `level` needs and that are not in `held`."""
     wanted = [layer for step in LEVELS[1 : LEVELS.index(level) + 1] for layer in _NEEDS[step]]
     return [layer for layer in wanted if layer not in held]
 
 
 def namespaces() -> dict[str, str]:
-    """Identity of this process's namespaces; empty where there are none."""
+    """Return the identity of each of this process's namespaces; empty if the system has none."""
     if not sys.platform.startswith("linux"):
         return {}
     return {name: os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES}  # noqa: PTH115
 
 
 def before_seccomp(original: dict[str, str]) -> set[str]:
-    """Layers seen to hold while system calls still reach the kernel."""
+    """Return the layers that were observed to be in force, tested while system calls still reach the kernel.
+
+    Args:
+        original: The namespaces before the lock, from `namespaces()`.
+    """
     held = set()
     if resource.getrlimit(resource.RLIMIT_FSIZE)[0] == 0 and resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 16:
         held.add("rlimits")
@@ -94,7 +98,7 @@ def before_seccomp(original: dict[str, str]) -> set[str]:
 
 
 def after_seccomp() -> set[str]:
-    """{"seccomp"} when the filter itself, told by its errno, refuses each forbidden call."""
+    """Return {"seccomp"} if the filter refuses each forbidden call, recognised by its errno; else an empty set."""
     table = lockdown.REFUSED.get(lockdown.machine())
     if table is None:
         return set()
@@ -103,13 +107,13 @@ def after_seccomp() -> set[str]:
     # Descriptor 2 is open on /dev/null, so only the filter refuses this.
     pipes_only = _errno_of(checked["write"], (2, 0, 0)) == errno.EPERM
     not_executable = _errno_of(checked["mmap"], (0, 4096, 7, 0x22, -1, 0)) == errno.EPERM
-    # Advice on no memory at all, which does nothing where it is let through: MADV_REMOVE, MADV_PAGEOUT.
+    # Advice on an empty range, which has no effect if it is allowed: MADV_REMOVE, MADV_PAGEOUT.
     advised = all(_errno_of(checked["madvise"], (0, 0, advice)) == errno.EPERM for advice in (9, 21))
     return {"seccomp"} if refused and pipes_only and not_executable and advised else set()
 
 
 def _landlock_holds() -> bool:
-    # Files that every account may read: only Landlock refuses them, and it does so with EACCES.
+    # Every account may read these files: only Landlock refuses them, with EACCES.
     for path in ("/proc/self/cmdline", "/dev/null", "/"):
         try:
             os.close(os.open(path, os.O_RDONLY))
@@ -121,8 +125,7 @@ def _landlock_holds() -> bool:
 
 
 def _all_different(original: dict[str, str]) -> bool:
-    # readlink needs no right that Landlock handles, but the process is no longer dumpable: its own links
-    # remain.
+    # Landlock does not restrict readlink, but the process is no longer dumpable: only its own links are readable.
     try:
         return all(now != original[name] for name, now in namespaces().items())
     except OSError:

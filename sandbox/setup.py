@@ -1,4 +1,4 @@
-"""What a host is set up with besides the program: what the program is called with, and how well it is locked in."""
+"""The setup of a host besides the program: the program's arguments, limits and required protection."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from .protocol import Limits
 
 @dataclass(frozen=True)
 class HostSetup:
-    """The task as a program sees it, what the program may spend, and what must protect the host.
+    """The task as a program sees it, and the limits and protection of the host.
 
-    functions: names the program must define, called in this order: "potential" takes (state, memory), any
-    other (prev, action, state, memory) unless it is given as "name(prev, action)". schema: see views. tables:
-    name -> array or list of strings, fixed for the host's life. actions: names that become constants, FORWARD or
-    Actions.FORWARD. action_width: 0 for discrete actions, else the length of a continuous one. allow: the weakest
-    protection level to accept. without: layers to leave out, for tests.
+    Attributes:
+        functions: Names of the functions that the program must define, in calling order. "potential" takes (state,
+            memory); any other takes (prev, action, state, memory), unless it is given as "name(prev, action)".
+        schema: The schema of the states, see views.py.
+        tables: Arrays or lists of strings by name, fixed for the host's life.
+        actions: Names of the actions, which become constants: FORWARD and Actions.FORWARD.
+        action_width: 0 for discrete actions, otherwise the length of a continuous action.
+        limits: The resources that the host may use.
+        allow: The weakest protection level to accept.
+        without: Layers to omit, for tests.
     """
 
     functions: Sequence[str]

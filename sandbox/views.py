@@ -1,7 +1,7 @@
 """Read-only views of a task's symbolic state, built from a plain-data schema.
 
-A schema is {"name", "dtype", "width", "fields"}; a state is one row of numbers plus the tables its rows point
-into. The text of this file is copied into exported rewards: it depends on nothing but the standard library.
+A schema is {"name", "dtype", "width", "fields"}. A state is one row of numbers and the tables to which its numbers
+refer. The text of this file is copied into exported rewards, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ Getter = Callable[[Any], Any]
 ItemMaker = Callable[[Sequence[Any], int], Any]
 
 READ_STEP, READ_EVENT = 1, 2
-"""What a view notes in `_seen` when it is read: fields in which states of one place may differ."""
+"""Flags that a view sets in `_seen` when such a field is read: they distinguish states of the same node."""
 _HISTORY = {"step": READ_STEP, "event": READ_EVENT, "event_object": READ_EVENT, "solved": READ_EVENT}
 _KEPT_LISTS = 16384
 
 
 class View:
-    """A state or a record of it. Fields are attributes; nothing can be set.
+    """A state or a record of it. Its fields are read-only attributes.
 
-    What is read of a state's history is noted in every host, so that no host differs from another in its views.
+    Every host, not only the certificate's, records reads of a state's history, so that views are the same in all hosts.
     """
 
     __slots__ = ("_made", "_row", "_seen", "_tables")
@@ -32,7 +32,7 @@ class View:
     def __init__(self, row: Sequence[Any], tables: Mapping[str, Any]) -> None:
         self._row = row
         self._tables = tables
-        self._made: dict[str, Any] = {}  # records and lists read so far
+        self._made: dict[str, Any] = {}  # records and lists that have been read
         self._seen = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -51,10 +51,10 @@ class View:
 
 
 class Item(tuple):
-    """One slot of a list field: its number, then its fields. Two items are equal when they are the same slot of the
-    same list.
+    """One slot of a list field: its number, then its fields.
 
-    Unlike a View it holds nothing of the state, so that states in which a list is the same may share it.
+    Items are equal if they are the same slot of the same list. Unlike a View, an item does not refer to the state, so
+    states with equal lists can share it.
     """
 
     __slots__ = ()
@@ -90,10 +90,11 @@ def _shown(view: Any, fields: Iterable[str]) -> str:
 
 
 def build_view(schema: Schema, uses: Iterable[str] | None = None) -> type[View]:
-    """The view class of a schema; instances are made from (row, tables).
+    """Return the view class of a schema. Instances are made from a row of `width` Python numbers and the tables.
 
-    row: `width` Python numbers; tables: name -> array or list of strings.
-    uses: the costly features that may be read; None allows all of them.
+    Args:
+        schema: The schema.
+        uses: The costly features that may be read; None allows all.
     """
     allowed = None if uses is None else frozenset(uses)
     lists: dict[str, ItemMaker] = {}
@@ -107,13 +108,13 @@ def build_view(schema: Schema, uses: Iterable[str] | None = None) -> type[View]:
 
 
 def shared_lists(schema: Schema) -> list[tuple[str, int, int]]:
-    """(name, first column, column after the last) of each list of the state: two states may share one that is equal."""
+    """Return (name, first column, column after the last) of each list; states with equal lists can share them."""
     lists = [f for f in schema["fields"] if f["kind"] == "list"]
     return [(f["name"], f["start"], f["start"] + f["length"] * f["stride"]) for f in lists]
 
 
 def costly_fields(schema: Schema) -> dict[str, str]:
-    """Field name -> the feature that must be declared in USES to read it."""
+    """Return for each costly field the feature that must be declared in USES to read it."""
     found: dict[str, str] = {}
     for field in schema["fields"]:
         if field.get("uses"):
@@ -123,7 +124,7 @@ def costly_fields(schema: Schema) -> dict[str, str]:
 
 
 def _empty_class(name: str, fields: Sequence[Schema], base: type, allowed: frozenset[str] | None) -> Any:
-    """A class that knows its fields' names but cannot read them yet."""
+    """A class that has its fields' names but no getters yet."""
     readable = _readable(fields, allowed)
     members = {
         "__slots__": (),
@@ -158,7 +159,7 @@ def _view_class(
 
 
 def _scalar(field: Schema, lists: Mapping[str, ItemMaker], integral: bool) -> Getter:
-    """How a View reads a field that is neither record nor list. In an integral schema a row holds ints already."""
+    """The getter of a field that is neither record nor list. In an integral schema a row contains ints already."""
     kind, column = field["kind"], field["column"]
     if kind == "int":
         return (lambda self: self._row[column]) if integral else (lambda self: int(self._row[column]))
@@ -181,7 +182,7 @@ def _scalar(field: Schema, lists: Mapping[str, ItemMaker], integral: bool) -> Ge
 
 
 def _noting(seen: int, field: Schema, getter: Getter, integral: bool) -> Getter:
-    """A getter that notes what it reads. The usual kinds are read here, as a second call would take as long again."""
+    """A getter that records the read. Usual kinds are read here directly: a nested call would double the time."""
     column = field["column"]
 
     def number(self: View) -> Any:
@@ -207,7 +208,7 @@ def _noting(seen: int, field: Schema, getter: Getter, integral: bool) -> Getter:
 
 
 def _item_reader(field: Schema, integral: bool) -> Callable[[Sequence[Any]], Any]:
-    """How a field of an Item is made of the item's columns; an item keeps what was made, as programs read it often."""
+    """A function from an item's columns to a field. Items store the result, because programs read it often."""
     kind, column = field["kind"], field["column"]
     if kind == "bool":
         return lambda columns: columns[column] != 0
@@ -226,7 +227,7 @@ def _record(view: type[View]) -> Getter:
 
 
 def _list(field: Schema, lists: dict[str, ItemMaker], integral: bool, allowed: frozenset[str] | None) -> Getter:
-    from operator import itemgetter  # here, as exported rewards hold this text without its imports
+    from operator import itemgetter  # here, because exported rewards contain this text without its imports
 
     name, start, stride, present = field["name"], field["start"], field["stride"], field["present"]
     kind = _empty_class(_title(name) + "Item", field["fields"], Item, allowed)
@@ -247,7 +248,7 @@ def _list(field: Schema, lists: dict[str, ItemMaker], integral: bool, allowed: f
         return tuple([made(slot, row[a:b]) for slot, a, b, there in slots if row[there]])
 
     def kept(self: View) -> tuple[Item, ...]:
-        # Equal lists are one object, so that `is` says the same in every host, however it comes by its views.
+        # Equal lists are one object, so that `is` gives the same result in every host.
         key = tuple(self._row[start:end])
         found = known.get(key)
         if found is None:
@@ -261,11 +262,11 @@ def _list(field: Schema, lists: dict[str, ItemMaker], integral: bool, allowed: f
         return made(slot, row[a : a + stride])
 
     lists[name] = item
-    return kept if integral else items  # -0.0 equals 0.0, and is another number
+    return kept if integral else items  # -0.0 equals 0.0 as a key but is another number
 
 
 def _once(name: str, make: Getter) -> Getter:
-    """A getter that makes its value at the first read and keeps it."""
+    """A getter that makes its value at the first read and stores it."""
 
     def get(self: View) -> Any:
         value = self._made.get(name)

@@ -1,4 +1,4 @@
-"""The host's side of ProductHost: calls a loaded program from numbered memories. It protects nobody."""
+"""The host's side of ProductHost: calls a loaded program from interned memories. It is no protection."""
 
 from __future__ import annotations
 
@@ -30,9 +30,14 @@ _KEPT_VIEWS = 16384
 
 
 class Walker:
-    """Calls a loaded program from numbered memories.
+    """Calls a loaded program from interned memories.
 
-    blind: the program cannot tell which action was taken, so actions that end in the same state need one call.
+    Args:
+        program: The loaded scoring.Program.
+        config: The host's configuration, see ProductHost.
+        incoming: Shared memory of the inputs.
+        outgoing: Shared memory of text and results.
+        blind: Whether the program cannot depend on the action, so that actions with the same next state need one call.
     """
 
     def __init__(
@@ -43,12 +48,17 @@ class Walker:
         self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
         self.program, self.memories, self.blind = program, Memories(config["memories"]), blind
         self.columns: dict[tuple[str, Any], list[float]] = {}  # of this request, by function and component
-        self.lanes: dict[int, int | dict[Any, Any]] = {}  # of each episode being followed: its memory, or its number
+        self.lanes: dict[int, int | dict[Any, Any]] = {}  # memory, or its number, of each episode that is followed
         self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
         self.earlier_views, self.later_views = _Views(program), _Views(program)
 
     def handle(self, count: int, actions: int) -> Reply:
-        """One request: all `actions` of `count` pairs, or the start of an episode where `actions` is 0."""
+        """Answer one request.
+
+        Args:
+            count: Number of (state, memory) pairs; 0 checks for changed state (`settle`).
+            actions: Number of actions of each pair; 0 starts an episode; TAKEN follows episodes.
+        """
         if count == 0:
             return self.program.settle()
         size = count if actions == TAKEN else count * max(actions, 1)
@@ -97,7 +107,7 @@ class Walker:
             out[index] = self.columns[self.program.parts[name]]
 
     def _follow(self, count: int, out: np.ndarray) -> None:
-        """One transition of each of `count` places of episodes, in order."""
+        """Score `count` transitions of episodes, in order."""
         before, after = self.inputs["before"], self.inputs["after"]
         taken, starts, lanes = (self.inputs[name][:count].tolist() for name in ("action", "start", "memory"))
         phi, phi0, kept, flags = ([0.0] * count for _ in range(4))
@@ -124,7 +134,7 @@ class Walker:
         return self.memories.copy(kept) if isinstance(kept, int) else kept
 
     def _remember(self, lane: int, memory: dict[Any, Any]) -> int:
-        """Keep the memory of an episode by its number, as a copy where no number is left, or not at all."""
+        """Store the memory of an episode: by its number, as a copy if no number is left, or not if not enumerable."""
         number = self.memories.number(memory)
         if number == ONE_TOO_MANY:
             self.lanes[lane] = thaw(freeze(memory))
@@ -135,7 +145,7 @@ class Walker:
         return number
 
     def _score(self, arguments: tuple[Any, int, Any, dict[Any, Any]], at: int, size: int) -> tuple[float, int]:
-        """Call the program on (prev, action, state, memory), its components into the columns; (potential, reads)."""
+        """Call the program on (prev, action, state, memory); store its components; return potential and reads."""
         prev, action, state, memory = arguments
         phi, reads = 0.0, 0
         prev._seen = state._seen = 0
@@ -156,7 +166,7 @@ class Walker:
             reads |= READ_STEP
         if prev._seen & READ_EVENT:
             reads |= READ_EARLIER_EVENT
-        for name in self.records:  # of a record nothing can be read that history decides; but it can be compared whole
+        for name in self.records:  # a record has no fields of the history, but comparing it as a whole reads them
             for view in (prev, state):
                 if name in view._made and view._made[name]._seen:
                     reads |= READ_STEP | READ_EARLIER_EVENT
@@ -164,9 +174,9 @@ class Walker:
 
 
 class _Views:
-    """Views of the rows met of late: the same state is entered from many pairs, and a view costs more than a look.
+    """A cache of views by row: many pairs lead to the same state, and making a view is slower than a lookup.
 
-    A full cache becomes the old one, and what is not met again until the next is full is forgotten.
+    When the cache is full it becomes the old one, and entries that are not used until the next one is full are dropped.
     """
 
     def __init__(self, program: Any) -> None:

@@ -130,8 +130,8 @@ def optimal_reach(successor, reward, success, value, gamma, slack):
     """Follow actions with Q >= V - slack breadth-first from node 0, up to the nearest success.
 
     Returns:
-        The number of steps to success (-1 if it cannot be reached), the parent of each node int32 [N] (-1 for node 0,
-        -2 for nodes not reached), the action that led to it int8 [N], and the last node and action.
+        The number of steps to success (-1 if it cannot be reached); the parent of each node int32 [N]; the action that
+        led to it int8 [N]; the last node; the last action. The parent of node 0 is -1, that of nodes not reached -2.
     """
     count, actions = successor.shape
     parent, taken, depth = np.full(count, -2, np.int32), np.zeros(count, np.int8), np.zeros(count, np.int32)

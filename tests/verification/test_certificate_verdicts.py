@@ -122,7 +122,7 @@ def test_an_optimum_that_solves_after_the_episode_s_end_fails(small_task):
     found = verdict(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(patrol), layouts=1)
     assert found.worst.high.steps > found.worst.episode and not found.passed
     assert (
-        f"needs {found.worst.high.steps} steps" in found.message()
+        f"after {found.worst.high.steps} steps" in found.message()
         and not replay(
             Problem(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(patrol), 0.99), found.worst.counterexample
         ).solved
