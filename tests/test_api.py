@@ -101,7 +101,7 @@ def test_untrusted_text_is_never_html(result):
     assert "&lt;script&gt;" in shown and "<script" not in shown and "\u202e" not in shown
 
 
-def test_check_passes_a_sound_reward_and_says_so(tmp_path):
+def test_check_reports_a_sound_reward(tmp_path):
     (tmp_path / "reward.py").write_text("\ufeff" + SPARSE, encoding="utf-8")
     found = rewardsmith.check(TASK, tmp_path / "reward.py", layouts=1)
     assert found.passed and found.soundness["headline"].startswith("sound on 1") and found.counterexamples == ()
@@ -144,7 +144,7 @@ def test_check_accepts_a_user_s_minigrid_environment():
         rewardsmith.check(Small(size=5), SPARSE)
 
 
-def test_export_writes_what_the_command_writes(loaded_job, home, small_job, tmp_path):
+def test_export_writes_the_same_files_as_the_command(loaded_job, home, small_job, tmp_path):
     written = rewardsmith.export(loaded_job.job_id, tmp_path / "out", home=home)
     assert written.candidate == loaded_job.best and written.notes == ()
     names = {path.name for path in written.files}

@@ -20,7 +20,7 @@ KERNELS = {"fill_walk_distances"}
 
 
 @pytest.mark.parametrize("module", HOUSE.paths)
-def test_a_room_imports_only_what_lies_below_it(module):
+def test_a_room_imports_only_the_permitted_rooms(module):
     room = HOUSE.room_of(module)
     assert room is not None, f"{module} lies in no room of scripts/rooms.toml"
     for name in HOUSE.imported(module):

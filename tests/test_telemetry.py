@@ -29,7 +29,7 @@ NEW = {
 
 
 @pytest.mark.parametrize("stored", [{}, OLD, NEW], ids=["none", "old", "new"])
-def test_what_was_stored_is_written_again_key_by_key(stored):
+def test_stored_telemetry_is_written_again_unchanged(stored):
     assert json.dumps(Telemetry.from_json(stored).as_json()) == json.dumps(stored)
 
 

@@ -14,7 +14,7 @@ def ask(path, role="designer", prompt="anything"):
     return open_model(f"listed:{path}").complete(Request(role, prompt, "", ReplayKey(role, 1, 0))).text
 
 
-def test_a_list_is_given_in_order_across_processes_until_it_ends(tmp_path):
+def test_answers_are_returned_in_order_across_processes(tmp_path):
     path = tmp_path / "answers.json"
     path.write_text(json.dumps({"designer": ["one", "two"], "critic": ["yes"]}))
     assert [ask(path), ask(path, "critic"), ask(path, prompt="else"), ask(path, "critic")] == [

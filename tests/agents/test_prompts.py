@@ -90,7 +90,7 @@ def test_the_analyzer_s_prompt_states_what_moved_the_policy() -> None:
     assert "gradient" not in roles.analysis_draft(analysis(learning={"return_scale": 1.0})).build(0)
 
 
-def test_least_important_and_oldest_evidence_is_cut_first() -> None:
+def test_least_important_and_oldest_evidence_is_removed_first() -> None:
     draft = roles.design_draft(design_request("combine", BEST, SECOND))
     assert draft.pieces == (
         "1d, tried before", "1e, tried before", "1f, tried before", "episodes of 1a", "curve of 1a",
@@ -105,7 +105,7 @@ def test_least_important_and_oldest_evidence_is_cut_first() -> None:
     assert BEST.source in whole and "weak shaping" in whole, "the best program and its diagnosis are never left out"
 
 
-def test_the_analyzer_s_episodes_are_cut_from_the_last() -> None:
+def test_the_analyzer_s_last_episodes_are_removed_first() -> None:
     draft = roles.analysis_draft(analysis())
     assert draft.pieces == ("the learning curve", "episode 2", "episode 1")
     assert EPISODES[0] in draft.build(2) and EPISODES[1] not in draft.build(2)

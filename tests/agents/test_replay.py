@@ -39,7 +39,7 @@ def cassette(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "calls.jsonl"
 
 
-def test_what_was_recorded_is_replayed_to_the_last_field(cassette: Path) -> None:
+def test_a_recorded_answer_is_replayed_with_all_fields(cassette: Path) -> None:
     recording = RecordingModel(Scripted(), cassette)
     answers = [recording.complete(request(sample, f"näh {sample}\r\n\u2028")) for sample in range(3)]
     replayed = open_model(f"replay:{cassette}")

@@ -20,7 +20,7 @@ OWN = {"task", "steps", "options", "weights", "training", "budget"}
 """Arguments of design() whose default is not the field's: a mapping is None, and steps are the task's own."""
 
 
-def test_the_checked_in_options_are_those_of_the_spec():
+def test_the_generated_options_match_the_spec():
     """Run `python -m scripts.make_options` to update the file."""
     assert TARGET.read_text(encoding="utf-8") == options_text()
 

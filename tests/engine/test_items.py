@@ -108,7 +108,7 @@ def test_a_library_that_exits_ends_its_item_only(context: Context, monkeypatch: 
     assert queue.get(context.database, item.id).error == "SystemExit: 3"
 
 
-def test_the_executor_goes_on_with_the_other_items(
+def test_the_executor_continues_with_the_other_items(
     context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempts = fail_items(monkeypatch, "design", UNFORESEEN["a defect of CPython's"])

@@ -115,7 +115,7 @@ def again(items: list[Item]) -> list[Item]:
     return [i for i in items if i.key.kind == "train" and i.key.sample == AGAIN]
 
 
-def test_a_drowned_candidate_trains_once_more_and_never_a_third_time(tmp_path):
+def test_a_drowned_candidate_is_retrained_once(tmp_path):
     context, job_id = begin(tmp_path, seeds=2)
     play(context, job_id, Hidden(LESS_ENTROPY, 0.1), random.Random(0))
     candidates, items = read(context, job_id)
@@ -141,7 +141,7 @@ def test_both_arms_of_the_claim_use_the_adjusted_settings(tmp_path):
     assert all(i.payload == {"training": {"entropy": 0.0025}} for i in confirms)
 
 
-def test_the_first_trial_stands_unless_the_second_is_better(tmp_path):
+def test_the_first_trial_is_kept_unless_the_second_is_better(tmp_path):
     context, job_id = begin(tmp_path)
     play(context, job_id, Hidden(LESS_ENTROPY, 0.0), random.Random(0))
     candidates, items = read(context, job_id)
@@ -163,7 +163,7 @@ def test_saturated_candidate_is_rechecked_before_it_trains(tmp_path):
     assert all(i.payload == {} for i in items if i.key.kind == "confirm")
 
 
-def test_a_worse_verdict_drops_the_weight_and_says_so(tmp_path):
+def test_a_worse_verdict_rejects_the_weight_with_the_reason(tmp_path):
     context, job_id = begin(tmp_path)
     play(context, job_id, Hidden(LESS_WEIGHT, 0.5, recheck=0.1), random.Random(0))
     candidates, items = read(context, job_id)
@@ -213,7 +213,7 @@ def test_the_command_line_turns_retraining_off():
     assert read_job(AskedJob({"task": "CartPole-v1"}), None)[0].retrain is True
 
 
-def test_with_retrain_off_nothing_trains_once_more(tmp_path):
+def test_with_retrain_off_no_candidate_is_retrained(tmp_path):
     context, job_id = begin(tmp_path, retrain=False)
     play(context, job_id, Hidden(LESS_ENTROPY, 0.5), random.Random(0))
     candidates, items = read(context, job_id)
@@ -243,7 +243,7 @@ def until(context, job_id: str, kind: str, sample: int, world: World) -> Item:
 
 @pytest.mark.parametrize(("found", "kind", "sample"), [(LESS_ENTROPY, "train", AGAIN), (LESS_WEIGHT, "recheck", -1)])
 @pytest.mark.parametrize("end", ["veto", "cancel", "pause"])
-def test_a_veto_or_an_end_of_the_job_ends_the_second_training(tmp_path, found, kind, sample, end):
+def test_a_veto_or_the_job_s_end_stops_the_second_training(tmp_path, found, kind, sample, end):
     context, job_id = begin(tmp_path, confirm=0)
     world = Hidden(found, 0.5)
     item = until(context, job_id, kind, sample, world)
@@ -267,7 +267,7 @@ def test_a_veto_or_an_end_of_the_job_ends_the_second_training(tmp_path, found, k
     assert "stands" not in candidates["1a"].adjustment
 
 
-def test_an_adjusted_candidate_goes_on_with_its_settings_at_the_next_rung(tmp_path):
+def test_an_adjusted_candidate_keeps_its_settings_at_the_next_rung(tmp_path):
     class OneHidden(Hidden):
         """a and b reach 10 %; c reaches nothing at first, and most with less entropy."""
 
@@ -304,7 +304,7 @@ def test_no_candidate_retrains_beside_one_that_reached_the_target(tmp_path):
     assert again(read(context, job_id)[1]) == []
 
 
-def test_another_claim_of_a_job_that_goes_on_has_a_baseline_of_its_own(tmp_path):
+def test_a_later_claim_of_an_extended_job_has_its_own_baseline(tmp_path):
     class LaterIsDrowned(Hidden):
         """The first round is good as it is; the second is better, and only with less entropy."""
 

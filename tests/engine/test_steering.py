@@ -136,7 +136,7 @@ def test_a_job_with_other_work_is_not_paused_for_a_person(tmp_path):
     assert not lifecycle.pause_for_answers(context, job)
 
 
-def test_an_unreadable_answer_asks_the_person_once_more_with_the_reason(tmp_path):
+def test_an_unreadable_answer_is_requested_again_with_the_reason(tmp_path):
     context, job = start(tmp_path, samples=1)
     work(context, job, "design")
     (question,) = steering.pending(context)
@@ -177,7 +177,7 @@ def test_a_vetoed_candidate_trains_no_more_and_is_never_the_best(tmp_path):
         steering.veto(context, f"{job}-sparse")
 
 
-def test_after_a_veto_the_other_candidates_go_on_training(tmp_path):
+def test_after_a_veto_the_other_candidates_continue_training(tmp_path):
     context, job = start(tmp_path)
     designed(context, job, 1.0, 2.0)
     steering.veto(context, f"{job}-1a")

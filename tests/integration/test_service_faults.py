@@ -1,7 +1,7 @@
 """Faults while a job of eight trials runs. After each one the job is complete and no process is left.
 
-One service goes through all of it: what a fault leaves behind must not keep the next job from its end either. What
-can happen to the local executor as well is done to both.
+One service goes through all faults, so the traces of one must not prevent the next job's end. Faults that can also
+happen to the local executor are tested on both.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def test_a_cancelled_job_ends_its_trials_and_writes_nothing_more(executor):
     assert "cancelled" in states and states <= {"cancelled", "done"}
 
 
-def test_a_paused_job_goes_on_where_it_was(executor):
+def test_a_paused_job_is_resumed_without_lost_attempts(executor):
     job = begin(executor)
     halt_job(executor.context, job)
     wait_for(lambda: not executor.trials(), 20)

@@ -249,7 +249,7 @@ def test_the_verifier_asks_newest_first_and_nothing_twice():
     verifier.close()
 
 
-def test_training_goes_on_when_the_budget_for_the_verifier_is_spent(tmp_path):
+def test_training_continues_after_the_verifier_s_budget_is_spent(tmp_path):
     model = Spoken(most=3)
     learner = verified(tmp_path, "MiniGrid-DoorKey-6x6-v0", lambda role: model, envs=1)
     seen = solution("MiniGrid-DoorKey-6x6-v0")

@@ -286,7 +286,7 @@ def replayed(folder, kind, source):
     return found, folder / "labels.jsonl"
 
 
-def test_a_resumed_trial_goes_on_with_the_labels_of_its_checkpoint(tmp_path):
+def test_a_resumed_trial_continues_with_its_checkpoint_s_labels(tmp_path):
     options = {"reward_model": "classification", "latency": 0.0}
     with pytest.raises(Killed):
         run(tmp_path, {get_method("oni"): options}, kill_at=13)

@@ -62,7 +62,7 @@ def test_a_resumed_trial_ends_with_the_same_weights(tmp_path):
     assert (tmp_path / "whole/policy.safetensors").read_bytes() == (tmp_path / "killed/policy.safetensors").read_bytes()
 
 
-def test_the_exported_weights_are_those_of_a_plain_policy(tmp_path):
+def test_the_exported_weights_have_the_shapes_of_a_plain_policy(tmp_path):
     from safetensors.torch import load_file
 
     run(tmp_path / "guided", {get_method("ulps"): TINY})

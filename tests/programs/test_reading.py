@@ -110,7 +110,7 @@ def test_text_around_the_program_is_kept_as_thoughts() -> None:
     ],
     ids=["helper first", "helper last", "helper within", "no fences", "an old version"],
 )
-def test_a_program_split_over_blocks_is_put_together_with_what_it_uses(text: str) -> None:
+def test_a_program_split_over_blocks_is_joined_with_its_helpers(text: str) -> None:
     read = read_program(text, ("dense", "sparse"))
     names = {node.name for node in ast.parse(read.source).body if isinstance(node, ast.FunctionDef)}
     assert names == {"dense", "sparse", "nearness"}
@@ -340,7 +340,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(CODE)))
-def test_a_program_cut_anywhere_is_refused_or_still_a_program(length: int) -> None:
+def test_a_truncated_program_is_refused_or_still_a_program(length: int) -> None:
     try:
         source = read_program(f"```python\n{CODE[:length]}", ("reward",)).source
     except UnreadableAnswer:

@@ -1,11 +1,11 @@
 """The definition of an attack, and the layers that may stop it.
 
-The body of an attack is the body of a function that returns true when it got what it wanted. With `door` it
-starts with the real modules in hand (`os`, `sys`, `ctypes`, `libc`, `real` builtins, `use` = import), fetched
-through a back door that every in-language sandbox has; without, it starts as a language model's program does.
+The body of an attack is the body of a function that returns true if the attack succeeded. With `door` it starts with
+the real modules (`os`, `sys`, `ctypes`, `libc`, `real` builtins, `use` = import), obtained through a back door that
+every in-language sandbox has. Without `door` it starts as a language model's program does.
 
-Texts in braces are filled in by the test: {tmp} a folder open to every uid, {pid} the trainer, {other} the
-host of another trial, {port} and {udp} loopback ports, {unix} an abstract socket, {shm} SysV shared memory.
+The test replaces the names in braces: {tmp} a folder open to every uid, {pid} the trainer, {other} the host of another
+trial, {port} and {udp} loopback ports, {unix} an abstract socket, {shm} SysV shared memory.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import textwrap
 from dataclasses import dataclass
 
 KERNEL = ("seccomp", "landlock", "namespaces", "uid", "capabilities", "rlimits")
-"""Switched off by `without=`."""
+"""Kernel layers, disabled by `without=`."""
 SOFTWARE = ("gate", "facade", "descriptors", "seals", "validation", "deadline")
-"""Switched off by the test: by not asking the gate, by patches in the host's start or in the client."""
+"""Software layers, disabled by the test: it skips the gate, or patches the host's start or the client."""
 
 DOOR = """
 for _c in ().__class__.__base__.__subclasses__():
@@ -31,11 +31,17 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Attack:
-    """One hostile program. layers: each of them alone stops it; with all of them off it succeeds.
+    """One hostile program.
 
-    alone: it ends or spoils its host, so it shares none. kills: the filter ends its host, so there it shares none.
-    wins: what counts as success: "true" (the body returned true), "accepted" (the client took the answer) or
-    "escape" (a control character came through).
+    Attributes:
+        name: name of the attack.
+        body: body of its function.
+        layers: layers that each stop the attack alone; with all of them disabled it succeeds.
+        door: whether it starts with the real modules.
+        alone: whether it ends or spoils its host, so that it cannot share one.
+        kills: whether the system call filter ends its host, so that it cannot share one there.
+        wins: the meaning of success: "true" (the body returned true), "accepted" (the client accepted the answer) or
+            "escape" (a control character was shown).
     """
 
     name: str
@@ -56,7 +62,7 @@ def attacks(
     kills: bool = False,
     wins: str = "true",
 ) -> list[Attack]:
-    """Attacks that the same layers stop."""
+    """Attacks that are stopped by the same layers."""
     return [Attack(name, body, tuple(layers.split()), door, alone, kills, wins) for name, body in bodies.items()]
 
 

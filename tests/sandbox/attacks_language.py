@@ -1,7 +1,7 @@
 """Attacks in the language: introspection, back doors of numpy, text that becomes code.
 
-Here the program starts as a language model's program does, behind the facade. What the gate or the facade misses, the
-kernel's layers stop: the last three lists say which attacks neither of the two sees.
+The program starts as a language model's program does, behind the facade. The kernel's layers stop the attacks that gate
+and facade miss; the last three lists contain those.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Programs that carry state from one call to the next outside of memory, and the check that finds each.
 
-Each changes something at a call and pays 1.0 all the same: no comparison of results shows it. A program like this may
-begin to pay otherwise after more calls than any check makes.
+Each program changes its state at a call and still pays 1.0, so no comparison of results shows it. Such a program may
+begin to pay differently after more calls than any check makes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Throws mutated answers and programs at the trusted side: python -m tests.sandbox.fuzz --cases 1000000.
+"""Send mutated answers and programs to the trusted side: python -m tests.sandbox.fuzz --cases 1000000.
 
-Two thirds of the cases go to the parsers of what a host says, a third to the gate. A case that ends in a way not seen
-before joins the material that later cases are made from, so the search follows what the code distinguishes.
+Two thirds of the cases go to the parsers of a host's answers, one third to the gate. A case with a new outcome is added
+to the seeds of later cases, so the search follows the branches of the code.
 """
 
 from __future__ import annotations

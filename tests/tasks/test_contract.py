@@ -120,7 +120,7 @@ def test_a_task_has_the_capabilities_it_should(name):
     assert {capability for capability, ask in ASKED.items() if ask(task_of(name)) is not None} == CAN[name]
 
 
-def test_a_seed_decides_what_is_played(task):
+def test_equal_seeds_give_equal_play(task):
     first, again = play_randomly(task, 3), play_randomly(task, 3)
     assert all(np.array_equal(a[k], b[k]) for a, b in zip(first, again, strict=True) for k in a)
     assert any((a["rows"] != b["rows"]).any() for a, b in zip(first, play_randomly(task, 4), strict=True))
@@ -390,7 +390,7 @@ def test_an_episode_s_first_event_is_that_it_began(task):
 
 
 @with_capability("exportable")
-def test_the_code_that_reads_the_state_defines_what_files_call(task):
+def test_the_exported_state_tracker_defines_the_called_functions(task):
     reader = task.state_reader()
     text = "\n".join(reader.code)
     assert reader.making.startswith("gymnasium.make(")
@@ -399,5 +399,5 @@ def test_the_code_that_reads_the_state_defines_what_files_call(task):
 
 
 @with_capability("named by hand")
-def test_a_described_task_says_what_to_compare(task):
+def test_a_described_task_warns_of_its_order_or_not_at_all(task):
     assert task.order_warning() is None or task.order_warning()

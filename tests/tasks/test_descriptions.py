@@ -136,7 +136,7 @@ def test_a_skeleton_is_a_description_that_can_be_played(name, tmp_path):
     assert "x0: float" in shown.stdout
 
 
-def test_a_skeleton_shows_keys_and_refuses_what_needs_a_wrapper_first(tmp_path):
+def test_a_skeleton_shows_keys_and_refuses_spaces_without_a_wrapper(tmp_path):
     shutil.copy(CASES / "dict_order" / "pointreach.py", tmp_path)
     flat = in_process(tmp_path, "tasks", "skeleton", "pointreach:PointReachFlat-v0")
     assert '{name: x4, low: -1, high: 1, doc: "describe it"}  # achieved_goal[0]' in flat.stdout

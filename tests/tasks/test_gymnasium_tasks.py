@@ -105,7 +105,7 @@ def test_a_success_condition_allows_nothing_but_arithmetic(text):
 
 
 @given(x=st.floats(-5, 5), y=st.floats(-5, 5), done=st.booleans())
-def test_a_success_condition_means_what_python_means(x, y, done):
+def test_a_success_condition_evaluates_as_in_python(x, y, done):
     text = "done and (x >= 0.5 or not y < -1) and abs(x - y) <= 3"
     wanted = done and (x >= 0.5 or not y < -1) and abs(x - y) <= 3
     assert bool(compile_condition(text, ["x", "y", "done"])({"x": x, "y": y, "done": done})) == wanted

@@ -174,7 +174,7 @@ def test_the_case_of_a_first_action_below_zero_through_the_command(tmp_path):
 # The source files of a module
 
 
-def test_the_sources_of_a_module_are_what_it_imports_of_its_folder(tmp_path):
+def test_the_sources_of_a_module_are_its_imports_from_its_folder(tmp_path):
     (tmp_path / "robot_sources").mkdir()
     for name, text in {
         "robot_sources/__init__.py": "",
@@ -209,7 +209,7 @@ def test_of_an_installed_package_only_its_own_files_count():
     assert {name.split("/")[0] for name in found.files} == {"minigrid"}
 
 
-def test_the_sources_of_a_module_are_what_it_names_as_entry_points_too(tmp_path):
+def test_the_sources_of_a_module_include_its_entry_points(tmp_path):
     (tmp_path / "robot_named" / "envs").mkdir(parents=True)
     for name, text in {
         "robot_named/__init__.py": "gym.register('Robot-v0', entry_point='robot_named.envs:Robot')\n",

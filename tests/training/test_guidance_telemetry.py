@@ -36,7 +36,7 @@ def test_guidance_excludes_the_success_step_and_other_channels():
     assert found.env_weight == 1.0
 
 
-def test_the_scale_of_returns_is_that_of_the_whole_stretch():
+def test_the_scale_of_returns_covers_all_rollouts_of_an_interval():
     task = get_task("MiniGrid-Empty-5x5-v0")
     batch = task.batch(2, "train")
     shaper = RewardShaper(Problem(task, SPARSE, 0.5), batch.tables, 2, 2)

@@ -78,7 +78,7 @@ def test_battery_passes_if_another_solution_earns_most(small_task):
     [(rewards.PICKUP_FARM, "alternating PICK_UP and DROP"), (rewards.OSCILLATION, "to and fro before the goal")],
 )
 def test_exploit_fails_with_its_earnings_by_component(small_task, reward, rival):
-    """A farm fails and the designer is told who earned how much and from what."""
+    """An exploit fails, and the message states the earnings of both behaviours by component."""
     verdict = next(v for v in run_checks(Problem(small_task(DOORKEY), reward, 0.99)).verdicts if not v.passed)
     assert (verdict.kind, verdict.passed) == ("battery", False)
     assert rival in verdict.message and "more than the solution" in verdict.message

@@ -110,7 +110,7 @@ def test_equal_layouts_of_an_own_environment_are_checked_once(monkeypatch):
     sys.modules.pop("obstacle_env", None)
 
 
-def test_design_says_what_an_own_environment_can_be_used_for(two_keys):
+def test_design_refuses_an_environment_object_and_names_check(two_keys):
     with pytest.raises(UsageError, match="not a CustomTask") as reported:
         rewardsmith.design(two_keys[0])
     assert "rewardsmith.check" in str(reported.value.remedy)

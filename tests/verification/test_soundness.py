@@ -22,7 +22,7 @@ CASES = Path(__file__).parents[1] / "cases"
     [(0, 1, 0.95), (0, 3, 0.6316), (0, 16, 0.1707), (0, 28, 0.1015), (0, 29, 0.0981), (1, 16, 0.2640), (2, 16, 0.3438),
      (3, 24, 0.2923), (5, 5, 1.0), (0, 2048, 0.00146), (1000, 2048, 0.5067)],
 )  # fmt: skip
-def test_the_one_sided_bound_is_that_of_clopper_and_pearson(events, n, bound):
+def test_the_one_sided_bound_equals_clopper_and_pearson_s(events, n, bound):
     assert clopper_pearson_upper(events, n) == pytest.approx(bound, abs=1e-4)
 
 

@@ -33,7 +33,7 @@ def choose_at_random(env: Any, rng: np.random.Generator) -> int:
 
 
 def choose_to_meddle(env: Any, rng: np.random.Generator) -> int:
-    """Act on whatever lies ahead as often as possible: pick, drop, toggle, also where it is useless."""
+    """Act on the cell ahead as often as possible: pick, drop, toggle, even without effect."""
     x, y = env.front_pos
     ahead = env.grid.get(int(x), int(y))
     if ahead is not None and ahead.type not in ("wall", "lava") and rng.random() < 0.7:

@@ -118,7 +118,7 @@ def played(seed, num_envs=32, steps=120):
     return history
 
 
-def test_a_seed_decides_what_is_played():
+def test_equal_seeds_give_equal_play():
     first, again, other = played(3), played(3), played(4)
     for a, b in zip(first, again, strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))

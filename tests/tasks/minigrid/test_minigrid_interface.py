@@ -1,4 +1,4 @@
-"""A designer can work from an interface alone, whatever its kinds and colours are called."""
+"""A designer can work from an interface alone, under any names of kinds and colours."""
 
 import json
 from typing import Any

@@ -34,7 +34,7 @@ def test_a_seen_layout_is_replaced_by_that_of_a_further_seed():
     assert task.unseen("select")
 
 
-def test_a_task_with_too_few_starts_says_so():
+def test_pools_of_a_task_with_too_few_starts_are_not_unseen():
     task = get_task("MiniGrid-Empty-8x8-v0", SMALL)
     assert len(task.pool("select")) == SMALL["select"]
     assert not task.unseen("select")
