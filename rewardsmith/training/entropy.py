@@ -6,8 +6,8 @@ from typing import Any
 
 from rewardsmith.programs.rollout import Rollout
 
-_WINDOW = 200  # training episodes that the running success rate looks back on
-_PENALTY, _STEEPNESS = 4.0, 200  # the penalty outweighs the bonus from a success rate of 98 % on
+_WINDOW = 200  # training episodes in the window of the running success rate
+_PENALTY, _STEEPNESS = 4.0, 200  # the penalty exceeds the bonus at success rates of 98 % and more
 
 
 class EntropyCoefficient:

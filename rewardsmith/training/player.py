@@ -56,7 +56,7 @@ class Player:
                 part[:, torch.as_tensor(done)] = 0.0
 
     def _logits(self, seen: torch.Tensor, playing: NDArray[np.bool_] | None) -> torch.Tensor:
-        # The actor's layers directly: SB3's distribution object costs more than they do.
+        # The actor's layers are called directly, because SB3's distribution object takes longer than they do.
         policy = self._policy
         features = policy.pi_features_extractor(seen)
         if self._memory is not None:

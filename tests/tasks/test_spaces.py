@@ -64,11 +64,11 @@ def walker(**values) -> BoxTask:
 
 def test_a_bound_that_the_box_exceeds_is_refused_with_both_numbers():
     error = refused(CASES / "bounds" / "line.yaml")
-    assert "allows 9 for x, the description says high: 5" in error.cause
+    assert "allows 9 for x, but the description has high: 5" in error.cause
 
 
 def test_a_bound_that_random_steps_leave_is_refused_with_both_numbers():
-    with pytest.raises(UsageError, match=r"1,000 random steps show 300 for x, the description says high: 200"):
+    with pytest.raises(UsageError, match=r"1,000 random steps show 300 for x, but the description has high: 200"):
         walker(high=200).batch(1, "train")
 
 
@@ -78,7 +78,7 @@ def test_bound_on_an_open_box_is_taken_if_random_steps_keep_it():
 
 
 def test_a_box_that_its_environment_leaves_does_not_prove_a_bound():
-    with pytest.raises(UsageError, match="random steps show 300 for x, the description says high: 9"):
+    with pytest.raises(UsageError, match="random steps show 300 for x, but the description has high: 9"):
         walker(low=-9, high=9, box=9).batch(1, "train")
 
 

@@ -70,7 +70,7 @@ class Description(BaseModel):
     def _identifiers(cls, names: list[str]) -> list[str]:
         for name in names:
             if not name.isidentifier():
-                raise ValueError(f"the action {name!r} is not a name")
+                raise ValueError(f"the action {name!r} is not a valid name: use letters, digits and underscores")
         return names
 
     @property

@@ -21,7 +21,7 @@ from rewardsmith.tasks.described.modules import find_module, importable, module_
 from rewardsmith.tasks.guarded import GuardedEnv
 
 _OURS = Path(__file__).parents[1]
-_LONGEST = 400  # characters of an exception's own text that a message carries
+_LONGEST = 400  # characters of an exception's own text in a message
 
 
 def make_environment(description: Description, folder: Path | None) -> Any:

@@ -54,7 +54,7 @@ def _observation(env: Any, description: Description) -> list[tuple[str, str]]:
     if space.shape[0] != len(description.state):
         order = places_of(env)
         names = f" Their order is {', '.join(order)}." if 0 < len(order) <= _MOST_NAMED else ""
-        cause = f"observes {space.shape[0]} numbers, the description names {len(description.state)}"
+        cause = f"observes {space.shape[0]} numbers, but the description names {len(description.state)}"
         return [(cause, f"Name every entry of the observation, in order, under `state`.{names}")]
     return []
 
@@ -99,7 +99,7 @@ def _own_minigrid(env: Any) -> str:
     if task_id in dict(list_ids()):
         by_id = f"MiniGrid's and BabyAI's own environments are tasks by id, without arguments: `--task {task_id}`."
         return f"{by_id} To set env_kwargs, {wrapper}"
-    custom = "`check_reward` accepts a MiniGrid environment of your own as a CustomTask (docs/check.md)."
+    custom = "`rewardsmith.check` checks rewards on your own MiniGrid environment without training (docs/check.md)."
     return f"{custom} To train on it, {wrapper}"
 
 
@@ -111,11 +111,11 @@ def _actions(space: Any, description: Description) -> list[tuple[str, str]]:
         case spaces.Discrete() if int(space.n) == count:
             return []
         case spaces.Discrete():
-            cause = f"has {space.n} actions, the description names {count}"
+            cause = f"has {space.n} actions, but the description names {count}"
             return [(cause, "Name every action, in order, under `actions`.")]
         case spaces.Box():
             cause = f"has continuous actions ({_short(space)}), which are not supported yet"
-            return [(cause, f"Wrap it with TransformAction into one of a few discrete actions. {_REGISTER}")]
+            return [(cause, f"Choose a few of them and wrap it with TransformAction, one number each. {_REGISTER}")]
         case spaces.MultiDiscrete() | spaces.MultiBinary():
             several = math.prod(int(n) for n in np.ravel(getattr(space, "nvec", 2 * np.ones(space.shape))))
             cause = f"takes several discrete choices at once ({_short(space)}), which is not supported yet"
@@ -132,7 +132,7 @@ def _step_limit(env: Any, description: Description) -> list[tuple[str, str]]:
         return []
     return [
         (
-            f"ends its episodes after {most} steps, the description says {description.max_steps}",
+            f"ends its episodes after {most} steps, but the description has max_steps: {description.max_steps}",
             f"Set max_steps to {most} or less, or raise max_episode_steps where the environment is registered.",
         )
     ]
@@ -156,7 +156,7 @@ def require_bounds(description: Description, low: NDArray[Any], high: NDArray[An
             ("high", variable.high, float(most), float(most) - variable.high),
         ):
             if _is_finite(bound) and _is_finite(value) and outside > _ROUNDING * _range(variable, value):
-                told.append(f"{source} {value:g} for {variable.name}, the description says {name}: {bound:g}")
+                told.append(f"{source} {value:g} for {variable.name}, but the description has {name}: {bound:g}")
     if told:
         raise UsageError(
             f"The bounds of {description.id} exclude values that occur: {'; '.join(told)}.",

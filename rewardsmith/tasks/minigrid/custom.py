@@ -77,7 +77,7 @@ class CustomTask(MiniGridTask):
     def pool(self, split: str) -> Pool:
         """Return the layouts of "train", "select" or "claim"; they are kept in memory only."""
         if split not in self.sizes:
-            raise ValueError(f"pool {split!r} is none of {', '.join(self.sizes)}")
+            raise ValueError(f"unknown pool {split!r}; the pools are {', '.join(self.sizes)}")
         return self._pools(split)
 
     def _collected(self, split: str) -> Pool:
@@ -200,7 +200,7 @@ def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequenc
         if not right or (row != told).any() or bool(over) != bool(graph.over[node, action]):
             return False
         if not over and bool(cut) != (t == task.max_steps):
-            return False  # an episode of another length
+            return False  # the episode's length differs
         node = int(graph.node[graph.successor[node, action]])
         if over or cut or node < 0:
             break

@@ -118,7 +118,7 @@ class Enumerator:
         )
         tables = {
             name: t[layout : layout + 1] for name, t in pool_tables(self._pool).items()
-        }  # one layout: its tables travel into the sandbox
+        }  # of one layout only, because the tables are sent to the sandbox
         rows = self._rows(states, layout, slots, events)
         over, won = flags & OVER > 0, flags & WON > 0
         return StateGraph(layout, rows, state, node, successor, event, item, over, won, complete, tables)

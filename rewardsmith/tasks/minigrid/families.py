@@ -91,7 +91,7 @@ FOREIGN_FAMILY = Family(
 )
 
 _VARIANTS: dict[str, dict[str, int]] = {
-    # family -> variant -> object slots: an upper bound on what one episode can hold
+    # Object slots by family and variant: an upper bound on the objects of one episode.
     "Empty": dict.fromkeys(("5x5", "Random-5x5", "6x6", "Random-6x6", "8x8", "16x16"), 1),
     "DoorKey": dict.fromkeys(("5x5", "6x6", "8x8", "16x16"), 3),
     "MultiRoom": {"N2-S4": 2, "N4-S5": 6, "N6": 6},

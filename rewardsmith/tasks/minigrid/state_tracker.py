@@ -20,7 +20,7 @@ EVENTS = (
 )  # fmt: skip
 STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # right, down, left, up; y grows downwards
 FIRST_OBJECT = 16  # column of the first object; its columns: present, id, kind, color, x, y, state, carried,
-# target and, where the schema has it, rank
+# target and, if the schema has ranks, rank
 
 Named = list[tuple[int, int, bool]]
 

@@ -106,7 +106,7 @@ class MiniGridTask:
     def pool(self, split: str) -> Pool:
         """Return the layouts of "train", "select" or "claim". Raises ValueError for other names."""
         if split not in self.sizes:
-            raise ValueError(f"pool {split!r} is none of {', '.join(self.sizes)}")
+            raise ValueError(f"unknown pool {split!r}; the pools are {', '.join(self.sizes)}")
         return load_pool(self.id, split, self.family, self.slots, self.sizes[split], self.sizes["train"])
 
     def pool_hashes(self, split: str) -> list[str]:
