@@ -110,12 +110,12 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
 
     Raises:
         UsageError: A setting is invalid, or the task is unknown.
-        RewardsmithError: An API key or a GPU is missing, or the executor ended early.
+        RewardsmithError: An API key or a GPU is missing, or the executor ended before the job.
     """
     if not isinstance(task, str):
         raise UsageError(
             f"design() takes the id of a task or the path of a YAML file, not a {type(task).__name__}.",
-            "A MiniGrid environment of your own can be checked, not trained: see `rewardsmith.check` in docs/check.md.",
+            "Pass a task id or a file; `rewardsmith.check` also takes your own MiniGrid environment, see docs/check.md.",
         )
     values: dict[str, Any] = {
         "task": task,
@@ -187,7 +187,7 @@ def train(
 
     Raises:
         UsageError: A setting or the file is invalid, or the task is unknown.
-        RewardsmithError: A GPU is missing, or the executor ended early.
+        RewardsmithError: A GPU is missing, or the executor ended before the job.
     """
     source = _program(reward)
     given: dict[str, Any] = {} if steps is None else {"steps": steps}
@@ -311,7 +311,7 @@ def _finished(context: Context, spec: JobSpec, source: str | None, slots: int | 
     with read(context.database) as connection:
         found = read_job(connection, job_id)
     if found.state == "running":
-        cause, remedy = process.failure or ("The executor ended early.", "")
+        cause, remedy = process.failure or ("The executor ended before the job.", "")
         raise RewardsmithError(
             cause, remedy or f"Repeat the call to resume the job; `rewardsmith logs {job_id}` shows its log."
         )

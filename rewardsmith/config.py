@@ -112,9 +112,11 @@ def prepare_home(home: Path) -> None:
 def keep_private(home: Path) -> None:
     """Remove the permissions of other users on the folder, which holds prompts, answers and programs.
 
-    Three kinds of folder are left unchanged, and `rewardsmith doctor` reports them: a folder of another user, a folder
-    with files that are not rewardsmith's (REWARDSMITH_HOME may name any folder), and a folder that is shared on
-    purpose, as its set-group-id or sticky bit shows.
+    `rewardsmith doctor` reports the folders that are left unchanged:
+
+    - a folder of another user,
+    - a folder with files that are not rewardsmith's, because REWARDSMITH_HOME may name any folder,
+    - a folder that is shared on purpose, as its set-group-id or sticky bit shows.
     """
     try:
         about = home.stat()

@@ -121,7 +121,7 @@ def read_keys() -> None:
 
 def main() -> int:
     """Parse the command line and run until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="python -m workers.host", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -P -m workers.host", description=__doc__)
     parser.add_argument("--queue", default="llm,control,train")
     parser.add_argument("--slots", type=int)
     options = parser.parse_args()

@@ -228,7 +228,7 @@ def turn(folder: Path, gone: Callable[[], bool]) -> Iterator[bool]:
 
 def main() -> int:
     """Parse the command line and run."""
-    parser = argparse.ArgumentParser(prog="python -m workers.local", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -P -m workers.local", description=__doc__)
     parser.add_argument("job")
     parser.add_argument("--slots", type=int, default=settings().slots)
     parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")

@@ -80,7 +80,7 @@ class Scheduler:
             return
         reaped = queue.reap(self._context.database, self._context.settings.max_attempts)
         if reaped:
-            log.warning("reaped %d items", reaped)
+            log.warning("requeued %d items with expired leases", reaped)
         service.charge_time(self._context)
         for job_id in service.running_jobs(self._context, idle=not sweep and not reaped):
             advance(self._context, job_id)

@@ -1,8 +1,8 @@
 """The warm parent: a process that has loaded all libraries and forks trials, so that a trial starts in milliseconds.
 
 A new interpreter takes seconds to import torch, Stable-Baselines3 and the compiled engine, and to read the layouts of a
-task. `python -P -m workers.warm [TASK...]` does this once, single-threaded, and forks a child for each request, of these
-tasks or others. The child runs `workers.trial`. Requests and answers are lines of JSON on stdin and stdout.
+task. `python -P -m workers.warm [TASK...]` does this once, single-threaded, and forks a child for each request, on any
+task. The child runs `workers.trial`. Requests and answers are lines of JSON on stdin and stdout.
 """
 
 from __future__ import annotations

@@ -180,7 +180,10 @@ class _Arm:
             prompt = verifier_prompt(goal, describer.legend, subgoals, words)
             verdict = ask_verifier(self._model, ReplayKey(VERIFIER, 0, number), prompt, list(subgoals))
             if verdict is None:
-                raise BudgetSpent("The limit of calls is reached.", "Raise --max-calls, or lower --transitions.")
+                raise BudgetSpent(
+                    f"The limit of {self._test.max_calls} calls is reached.",
+                    "Raise --max-calls, or lower --transitions.",
+                )
             return verdict != 0
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:

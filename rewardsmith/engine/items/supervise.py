@@ -159,7 +159,7 @@ def _disk_full(context: Context) -> DiskFull:
 
 
 def end_group(process: TrialProcess) -> None:
-    """End a process group: SIGTERM, then SIGKILL if it has not ended in time; and reap its leader."""
+    """End a process group: SIGTERM, then SIGKILL if it has not ended in time. Wait for its leader."""
     for sign, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
         if process.poll() is None:
             try:

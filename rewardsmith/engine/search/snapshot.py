@@ -18,8 +18,13 @@ AGAIN = 1
 """`sample` in the key of a work item that retrains a candidate; other training items have -1."""
 
 Measure = Literal["success", "late", "area", "train_success"]
-"""Measures of a trial at the end of a rung, each a success rate: of the final policy (success), the mean over the last
-third of the evaluations (late) or over all of them (area), and that of the training episodes (train_success)."""
+"""Measures of a trial at the end of a rung, each a success rate.
+
+- success: of the final policy.
+- late: mean over the last third of the evaluations.
+- area: mean over all evaluations.
+- train_success: of the training episodes.
+"""
 
 
 @dataclass(frozen=True)
