@@ -339,13 +339,13 @@ def _accepts(exception: dict, place: Finding) -> bool:
     return place.path == exception["path"] and place.text.lower().startswith(exception["text"].lower())
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Print the figures; return 1 with --check if one is above its limit or an exception is no longer needed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="also name the places")
     parser.add_argument("--check", action="store_true", help="exit with status 1 if a figure is above its limit")
-    options = parser.parse_args()
-    project, failed = Project(), False
+    options = parser.parse_args(arguments)
+    project, failed = Project(root), False
     for figure, (description, _) in FIGURES.items():
         found, unused = measure(project, figure)
         above = len(found) > project.rules.get("limit", {}).get(figure, 0)

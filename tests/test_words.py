@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from scripts.words import FIGURES, Project, anchors, blocks, measure, split_sentences
+from scripts.words import FIGURES, Project, anchors, blocks, main, measure, split_sentences
 
 PROJECT = Project()
 LONG = "word " * 41 + "end."
@@ -280,3 +280,12 @@ def test_an_exception_accepts_one_place_and_an_unneeded_one_is_named(count, tmp_
     assert count("terms", {"README.md": "mend", "CHANGELOG.md": "mend"}, RULE + exception) == ["mend"]
     (tmp_path / "README.md").write_text("")
     assert len(measure(Project(tmp_path), "terms")[1]) == 1
+
+
+def test_check_exits_with_1_and_names_the_places_above_the_limit(count, tmp_path, capsys):
+    count("terms", {"README.md": "mend"}, RULE)
+    assert main([], tmp_path) == 0 and "README.md:1" not in capsys.readouterr().out
+    assert main(["--check"], tmp_path) == 1
+    assert "README.md:1 mend: fix" in capsys.readouterr().out
+    count("terms", {"README.md": "mend"}, "[limit]\nterms = 1\n" + RULE)
+    assert main(["--check"], tmp_path) == 0
