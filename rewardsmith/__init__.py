@@ -46,7 +46,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    # The functions pull in the database and the trainer; `import rewardsmith` alone stays light.
+    # The public functions import the database and the trainer; `import rewardsmith` alone loads neither.
     from importlib import import_module
 
     for module, names in _MODULES.items():

@@ -38,9 +38,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-_MOST = 10**15  # of anything that is counted; a float holds it exactly
-_MOST_STEPS = 2_000_000_000  # of one trial: PostgreSQL's INTEGER holds it
-_LARGEST_SEED = 20_000_000  # every training seed that follows from it fits into PostgreSQL's INTEGER
+_MOST = 10**15  # largest count; a float represents it exactly
+_MOST_STEPS = 2_000_000_000  # of one trial; fits PostgreSQL's INTEGER
+_LARGEST_SEED = 20_000_000  # every training seed derived from it fits PostgreSQL's INTEGER
 
 
 class Budget(_Strict):

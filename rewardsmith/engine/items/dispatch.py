@@ -94,7 +94,7 @@ def _attempt(context: Context, item: Item, stopping: Callable[[], bool]) -> bool
     except TrialLost as error:
         queue.give_back(context.database, item, error.cause, context.settings.max_attempts)
     except PersonAwaited as error:
-        # Other items go on meanwhile.
+        # Only this item waits; other items are still processed.
         queue.wait(context.database, item, str(error), question=str(error.question), reply=str(error.reply))
         return False
     except TaskError as error:
