@@ -96,6 +96,8 @@ def _phase(view: Overview) -> str:
         return view.job.state
     if view.confirm_total:
         return f"final evaluation on fresh seeds: {view.confirm_done} of {view.confirm_total} trials done"
+    if not view.iteration:
+        return "starting"
     return f"iteration {view.iteration} of {view.job.spec['iterations']}"
 
 
@@ -140,6 +142,7 @@ def _candidates(view: Overview) -> Table:
             ("note", "left"),
         ],
     )
+    shown.columns[6].no_wrap = True  # an interval on two lines is hard to read
     for row in view.rows:
         style = f"bold {screen.ACCENT}" if row.best else "dim" if row.state == "dead" else ""
         shown.add_row(

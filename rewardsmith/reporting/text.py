@@ -63,8 +63,9 @@ def learning_words(learning: Learning) -> str | None:
         return None
     parts = []
     if (share := learning.advantage_share) is not None:
+        kind = "penalty" if learning.entropy_coefficient < 0 else "bonus"
         parts.append(
-            f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy bonus "
+            f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy {kind} "
             f"(coefficient {learning.entropy_coefficient:.3g})"
         )
     if (entropy := learning.entropy_share) is not None:
