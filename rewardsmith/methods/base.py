@@ -39,7 +39,7 @@ class Options(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_former(cls, values: Any) -> Any:
-        """Rename former options. If both names of an option are given, the former one is rejected as unknown."""
+        """Rename options. If both names of an option are given, the earlier one is rejected as unknown."""
         if not isinstance(values, Mapping):
             return values
         named = {}
@@ -50,7 +50,7 @@ class Options(BaseModel):
 
     @classmethod
     def formerly(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return `values` under the former names, as an earlier version stored the same request."""
+        """Return `values` under the earlier names, as an earlier version stored the same request."""
         names = {now: former for former, now in cls.former_names.items()}
         texts = {(name, now): former for (name, former), now in cls.former_values.items()}
         told = {n: texts.get((n, v), v) if isinstance(v, str) else v for n, v in values.items()}
@@ -58,7 +58,8 @@ class Options(BaseModel):
 
     @classmethod
     def former(cls, values: Mapping[str, Any]) -> list[str]:
-        """Return the replacements of former names and values in `values`, such as "mode=judge is now mode=verifier"."""
+        """Return the replacements of earlier names and values in `values`, such as "mode=judge is now
+        mode=verifier"."""
         told = [f"{name} is now {cls.former_names[name]}" for name in values if name in cls.former_names]
         for name, value in values.items():
             if isinstance(value, str) and (now := cls.former_values.get((name, value))) is not None:

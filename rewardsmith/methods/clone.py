@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a method's module is read without loading torch
 
 
 class CloneOptions(Options):
-    """Options of behaviour cloning."""
+    """Options of behaviour cloning; `pairs` is that of ULPS by default."""
 
     pairs: int = Field(default=21_500, ge=200, description="(state, optimal actions) pairs; as many as ULPS uses")
     epochs: int = Field(default=20, ge=1, description="passes over the pairs")

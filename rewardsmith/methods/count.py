@@ -18,9 +18,9 @@ from rewardsmith.training.learner import Experience, Learner
 
 
 class CountOptions(Options):
-    """beta: the channel's weight. sight: what is counted, see learned.places."""
+    """Options of the count bonus; for the kind of key see intrinsic/places.py."""
 
-    beta: float = Field(default=0.01, ge=0)
+    beta: float = Field(default=0.01, ge=0, description="weight of the bonus")
     sight: Sight = "view"
 
 
@@ -36,7 +36,7 @@ class Counter(Learner):
         return {"count": 1.0 / np.sqrt(self._visits.reach(self._places(seen)))}
 
     def state(self) -> Any:
-        """The table of visits."""
+        """The table of visits for a checkpoint."""
         return self._visits.state()
 
     def load(self, state: Any) -> None:

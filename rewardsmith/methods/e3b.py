@@ -22,10 +22,10 @@ _MINIBATCH = 1024
 
 
 class E3BOptions(Options):
-    """ridge: lambda. rate: learning rate of the inverse-dynamics model."""
+    """Options of E3B; the learning rate is that of the inverse-dynamics model."""
 
-    weight: float = Field(default=0.01, ge=0)
-    ridge: float = Field(default=0.1, gt=0)
+    weight: float = Field(default=0.01, ge=0, description="weight of the bonus")
+    ridge: float = Field(default=0.1, gt=0, description="lambda, the regulariser of C")
     rate: float = Field(default=1e-4, gt=0)
 
 
@@ -97,7 +97,7 @@ class E3B(Method):
     Options = E3BOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """Return the channel `e3b`."""
+        """Return the channel `e3b` of the given weight."""
         return (Channel("e3b", kind="bonus", weight=options.weight),)
 
     def learner(self, setting: Setting) -> Learner:

@@ -22,10 +22,10 @@ from rewardsmith.training.learner import Experience, Learner
 
 
 class NovelDOptions(Options):
-    """alpha: as published. sight: what counts as new in an episode; the released code uses the full state."""
+    """Options of NovelD. The released code uses the full state as key; for the kinds of key see intrinsic/places.py."""
 
-    weight: float = Field(default=0.01, ge=0)
-    alpha: float = Field(default=0.5, ge=0)
+    weight: float = Field(default=0.01, ge=0, description="weight of the bonus")
+    alpha: float = Field(default=0.5, ge=0, description="factor of the novelty before the step; 0.5 published")
     rate: float = Field(default=1e-4, gt=0)
     share: float = Field(default=1.0, gt=0, le=1)
     sight: Sight = "view"
@@ -78,7 +78,7 @@ class NovelD(Method):
     Options = NovelDOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """Return the channel `noveld`."""
+        """Return the channel `noveld` of the given weight."""
         return (Channel("noveld", kind="bonus", weight=options.weight),)
 
     def learner(self, setting: Setting) -> Learner:

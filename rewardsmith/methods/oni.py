@@ -182,7 +182,7 @@ class OniLearner(Learner):
         return float(np.mean(paid == np.array([self._labelled[c.key] > 0.5 for c in known])))
 
     def close(self) -> None:
-        """Stop asking the labeller."""
+        """Stop the threads that ask the labeller."""
         self._source.close()
 
 

@@ -127,7 +127,7 @@ def recipe_of(spec: JobSpec) -> Recipe:
                 f"The method {each.name!r} does not support recurrent policies.", "Pass --set training.memory=none."
             )
     renamed = [
-        f"Option of {m.name}: {told}; the next version will not accept the former name."
+        f"Option of {m.name}: {told}; the next version will not accept the earlier name."
         for m in (method, *combined)
         for told in m.Options.former(spec.options.get(m.name, {}))
     ]
@@ -137,7 +137,7 @@ def recipe_of(spec: JobSpec) -> Recipe:
 
 
 def formerly(spec: JobSpec) -> JobSpec:
-    """Return the spec with the former names of options, to find the same job of an earlier version."""
+    """Return the spec with the earlier names of options, to find the same job of an earlier version."""
     known = all_methods()
     options = {m: known[m].Options.formerly(values) if m in known else values for m, values in spec.options.items()}
     return spec.model_copy(update={"options": options})

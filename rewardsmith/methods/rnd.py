@@ -28,9 +28,9 @@ _MINIBATCH = 1024
 
 
 class RndOptions(Options):
-    """weight: of the channel. rate: learning rate of the predictor. share: of the steps it learns from."""
+    """Options of RND; learning rate and update proportion are those of the predictor."""
 
-    weight: float = Field(default=0.01, ge=0)
+    weight: float = Field(default=0.01, ge=0, description="weight of the bonus")
     rate: float = Field(default=1e-4, gt=0)
     share: float = Field(default=0.25, gt=0, le=1)
 
@@ -122,7 +122,7 @@ class Rnd(Method):
     Options = RndOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
-        """Return the channel `rnd`."""
+        """Return the channel `rnd` of the given weight."""
         return (Channel("rnd", kind="bonus", weight=options.weight),)
 
     def learner(self, setting: Setting) -> Learner:

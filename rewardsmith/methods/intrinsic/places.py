@@ -1,4 +1,4 @@
-"""Which transitions of a rollout lead to the same place, and how often a place was reached. numpy only."""
+"""State keys and observation keys of a rollout, and counts of visits by key. Uses numpy only."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from rewardsmith.tasks.transitions import multilinear_hash
 from rewardsmith.training.learner import Experience
 
 Sight = Literal["view", "state"]
-"""What tells two places apart: what the policy sees, or the symbolic state, which only training sees."""
+"""The kind of key: "view" hashes the policy's observation, "state" the symbolic state, which only training can read."""
 
 _IGNORED = ("step", "max_steps", "event", "event_object", "front", "front_x", "front_y")
 
 
 class Places:
-    """Hashes of what each step of a rollout leads to."""
+    """Computes the key of the state or observation that each step of a rollout leads to."""
 
     def __init__(self, schema: Schema, sight: Sight) -> None:
         self._sight = sight
         self._columns = state_columns(schema)
 
     def __call__(self, seen: Experience) -> NDArray[np.int64]:
-        """int64 [T, N]; equal places have equal hashes, others almost surely not."""
+        """Return keys, int64 [T, N].
+
+        Equal inputs have equal 64-bit hashes; different ones collide with small probability.
+        """
         if self._sight == "view":
             return multilinear_hash(seen.following)
         return multilinear_hash(seen.rollout.after[:, :, self._columns])
 
 
 def state_columns(schema: Schema) -> list[int]:
-    """Columns of a state row that say where things are: not the time, nor what happened last."""
+    """Return the columns of a state row that identify a state: all except the time and the last event."""
     ignored = {column for field in schema for column in _columns_of(field)}
     return [column for column in range(schema.width) if column not in ignored]
 
@@ -44,13 +47,17 @@ def _columns_of(field: Field) -> list[int]:
 
 
 class Visits:
-    """How often each place was reached in the whole trial."""
+    """Counts visits by key over the whole trial."""
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
 
     def reach(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Visits [T, N] of each place, this one included, in time order; within one step, in the environments'."""
+        """Count the visits in time order, and within a step in the order of the environments.
+
+        Returns:
+            The number of visits of each key up to and including this one, int64 [T, N].
+        """
         counts, flat = self.counts, places.ravel().tolist()
         reached = np.empty(len(flat), dtype=np.int64)
         for index, place in enumerate(flat):
@@ -58,7 +65,7 @@ class Visits:
         return reached.reshape(places.shape)
 
     def state(self) -> dict[str, NDArray[np.int64]]:
-        """The table as two arrays."""
+        """The table as two arrays, for a checkpoint."""
         size = len(self.counts)
         return {
             "places": np.fromiter(self.counts.keys(), np.int64, size),
@@ -66,18 +73,24 @@ class Visits:
         }
 
     def load(self, state: dict[str, NDArray[np.int64]]) -> None:
-        """Take back what `state` returned."""
+        """Restore the value that `state` returned."""
         self.counts = dict(zip(state["places"].tolist(), state["counts"].tolist(), strict=True))
 
 
 class FirstVisits:
-    """Whether a place is new in its episode; episodes that span rollouts are followed."""
+    """Finds first visits within an episode, also if the episode spans several rollouts."""
 
     def __init__(self, envs: int) -> None:
         self._seen: list[set[int]] = [set() for _ in range(envs)]
 
     def __call__(self, places: NDArray[np.int64], before: NDArray[np.int64], starts: NDArray[Any]) -> NDArray[np.bool_]:
-        """bool [T, N]; `before` are the places that steps begin at: an episode's first place is not new."""
+        """Return whether each step leads to a key that is new in its episode, bool [T, N].
+
+        Args:
+            places: Keys after the steps, int64 [T, N].
+            before: Keys before the steps, int64 [T, N]; the first one of an episode is not new.
+            starts: Whether a step begins an episode, bool [T, N].
+        """
         first = np.empty(places.shape, dtype=bool)
         for n, seen in enumerate(self._seen):
             for t, place in enumerate(places[:, n].tolist()):

@@ -47,7 +47,7 @@ class LabelSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop requesting labels."""
+        """Stop requesting labels, and end the threads."""
         ...
 
 
