@@ -1,1 +1,1 @@
-"""CALM: subgoals as a designer names them, and the verifier, which says which steps terminated one."""
+"""CALM: parser of a designer's subgoals, verifiers of their termination, and the learner."""
