@@ -1,4 +1,4 @@
-"""Check a reward without training: find out what is wrong with it, and that a mended one is sound."""
+"""Check an exploitable reward without training, and confirm that its fixed version is sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import rewardsmith
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 EXPLOITABLE = Path(__file__).with_name("pickup.py")
-MENDED = """
+FIXED = """
 def reward(prev, action, state, memory):
     first = state.event == "picked_up" and not memory.get("paid")
     if first:
@@ -20,19 +20,19 @@ def reward(prev, action, state, memory):
 def main(layouts: int = 4) -> tuple[rewardsmith.CheckResult, rewardsmith.CheckResult]:
     """Check both rewards on the first `layouts` training layouts."""
     found = rewardsmith.check(TASK, EXPLOITABLE, layouts=layouts)
-    print("as it was:", "passed" if found.passed else "FAILED")
+    print("exploitable reward:", "passed" if found.passed else "FAILED")
     for row in found.to_records():
         print(f"  {row['check']}: {row['message']}")
     for example in found.counterexamples[:1]:
         print(f"  counter-example: {example['text']}")
     found.save_counterexamples("counterexamples.json")
 
-    # The battery of the second check plays what exploited the first reward.
-    mended = rewardsmith.check(TASK, MENDED, layouts=layouts, hacks="counterexamples.json")
-    print("mended:", "passed" if mended.passed else "FAILED")
-    for row in mended.to_records():
+    # The battery of the second check replays the exploits of the first reward.
+    fixed = rewardsmith.check(TASK, FIXED, layouts=layouts, hacks="counterexamples.json")
+    print("fixed reward:", "passed" if fixed.passed else "FAILED")
+    for row in fixed.to_records():
         print(f"  {row['check']}: {row['message']}")
-    return found, mended
+    return found, fixed
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A reward that can be exploited: the key can be dropped and picked up again, as often as one likes."""
+"""An exploitable reward: it pays for each pick-up, and the key can be dropped and picked up again without limit."""
 
 
 def reward(prev, action, state, memory):

@@ -15,14 +15,14 @@ TINY: dict[str, Any] = {
 
 
 def run(name: str, **settings: Any) -> Any:
-    """The example's main()."""
+    """Call main() of an example."""
     return runpy.run_path(str(EXAMPLES / name))["main"](**settings)
 
 
 def test_the_check_example_finds_and_fixes_an_exploit(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    found, mended = run("check_a_reward.py", layouts=1)
-    assert not found.passed and mended.passed
+    found, fixed = run("check_a_reward.py", layouts=1)
+    assert not found.passed and fixed.passed
     assert "FAILED" in capsys.readouterr().out and (tmp_path / "counterexamples.json").exists()
 
 

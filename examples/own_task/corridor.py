@@ -1,4 +1,4 @@
-"""An environment of one's own: a corridor whose door opens only for who has pressed a button behind the start."""
+"""A custom environment: a corridor whose door opens only after the agent has pressed a button behind the start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Design a reward for an environment of one's own, which corridor.yaml describes and corridor.py implements."""
+"""Design a reward for a custom environment, which corridor.yaml describes and corridor.py implements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(**settings: Any) -> rewardsmith.JobResult:
     print(f"job {result.job_id}: {result.state}, best: {result.best}")
     print(result.source or "no reward passed its checks")
     if result.claim is not None:
-        print(f"{result.claim.best.mean:.1%} beside {result.claim.baseline.mean:.1%}: {result.claim.verdict}")
+        print(f"{result.claim.best.mean:.1%} against {result.claim.baseline.mean:.1%} of the baseline: {result.claim.verdict}")
     return result
 
 
