@@ -17,7 +17,8 @@ def main(**settings: Any) -> rewardsmith.JobResult:
     print(f"job {result.job_id}: {result.state}, best: {result.best}")
     print(result.source or "no reward passed its checks")
     if result.claim is not None:
-        print(f"{result.claim.best.mean:.1%} against {result.claim.baseline.mean:.1%} of the baseline: {result.claim.verdict}")
+        best, baseline = result.claim.best, result.claim.baseline
+        print(f"{best.mean:.1%} against {baseline.mean:.1%} of the baseline: {result.claim.verdict}")
     return result
 
 
