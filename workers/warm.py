@@ -159,7 +159,7 @@ class WarmParent:
                 child.ended(told["code"])
                 del self._children[told["number"]]
         process.wait()
-        # The children of this process end by themselves when it is gone. The children of its successor are not affected.
+        # The children of this process end by themselves when it is gone. Those of its successor are not affected.
         with self._lock:
             for number in [n for n, (parent, _) in self._children.items() if parent is process]:
                 self._children.pop(number)[1].ended(_LOST)
