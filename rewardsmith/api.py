@@ -69,7 +69,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         task: Task id, or the path of a YAML file that describes a task.
         method: Method that makes rewards; `rewardsmith methods` lists them.
         combine: Methods whose reward channels are added to those of `method`.
-        options: Options of methods, as {method: {name: value}}.
+        options: Options of methods, by method: {method: {name: value}}.
         weights: Weights of reward channels, by channel.
         model: Model id of litellm, such as openai/gpt-4o; synth composes programs by rules and calls no model.
         designer_model: Model that designs programs; by default that of `model`.

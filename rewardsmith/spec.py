@@ -129,7 +129,7 @@ class JobSpec(_Strict):
         default=(), description="methods whose reward channels are added to those of `method`"
     )
     options: Annotated[dict[str, dict[str, Any]], Flag("--option", "[METHOD.]NAME=VALUE, may be repeated")] = Field(
-        default={}, description="options of methods, as {method: {name: value}}"
+        default={}, description="options of methods, by method"
     )
     weights: Annotated[dict[str, float], Flag("--weight", "CHANNEL=NUMBER, may be repeated")] = Field(
         default={}, description="weights of reward channels, by channel"

@@ -25,9 +25,7 @@ SETTINGS: dict[str, Any] = {
     ],
     "options": Annotated[
         list[str] | None,
-        typer.Option(
-            "--option", help="Options of methods, as {method: {name: value}} ([METHOD.]NAME=VALUE, may be repeated)."
-        ),
+        typer.Option("--option", help="Options of methods, by method ([METHOD.]NAME=VALUE, may be repeated)."),
     ],
     "weights": Annotated[
         list[str] | None,
