@@ -26,17 +26,17 @@ class Halving:
     2. When all trials of the rung have ended, reject the candidates whose trials failed and rank the others by
        `Snapshot.rank_key`. A rung is a barrier, so the ranking does not depend on which trial ends first.
     3. Promote the best fraction `keep`, rounded up, and at least `finalists` candidates.
-    4. Stop early: if the leader has reached the target, drop the promoted candidates whose confidence interval lies
-       below the leader's. The leader has reached the target if the lower end of its 95 % confidence interval, and its
-       mean success over the last third of the curve, are at least `target`.
+    4. If the leader has already reached the target, drop the promoted candidates whose confidence interval lies
+       entirely below the leader's. The leader has reached it if both the lower end of its 95 % confidence interval
+       (Wilson) and its mean success over the last third of the curve are at least `target`.
     5. Retrain those that are not promoted where a diagnosis calls for it (retraining.py), and rank again.
     6. Reject the others that are not promoted. Train the promoted ones to the next rung, as far as the budget allows,
        and continue with step 2.
     7. After the last rung, end the round (round_end.py).
 
     Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016,
-    for step 1 to 3; there the number of candidates and of steps is fixed by one budget. Karnin, Koren and Somekh,
-    "Almost Optimal Exploration in Multi-Armed Bandits", ICML 2013, introduced the algorithm as sequential halving.
+    for steps 1 to 3; there one total budget determines the steps of each rung. Karnin, Koren and Somekh, "Almost
+    Optimal Exploration in Multi-Armed Bandits", ICML 2013, introduced the algorithm as sequential halving.
 
     Attributes:
         number: The round, from 1.

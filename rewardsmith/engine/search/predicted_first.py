@@ -29,7 +29,8 @@ class PredictedFirst:
     3. Set it aside if it has trained for the fraction `enough` of its steps and its success is below `hopeless`, both
        at the end and over the last third of the curve. Also set it aside if the budget does not allow its next rung.
        Otherwise train it to the next rung and continue with step 2.
-    4. If its trial is complete and its success has reached the target, reject all others and end the round.
+    4. If its trial is complete and its success has reached the target, reject the candidates that have not trained or
+       were set aside, and end the round.
     5. Otherwise continue with step 1 for the next candidate.
     6. When every candidate has been tried, continue with successive halving (`otherwise`), which can resume those that
        were set aside.
