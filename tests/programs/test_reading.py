@@ -157,7 +157,7 @@ def test_a_lambda_counts_as_a_function() -> None:
         ("<think>Let me see. " + fence(CODE), "reasoning did not end"),
         ("<think>Let me see.</think>\n", "no answer after it"),
         (fence(CODE + "\n    s = '\0'"), "null bytes"),
-        (fence(CODE + "\n    s = '\ud800'"), "no valid Python text"),
+        (fence(CODE + "\n    s = '\ud800'"), "not valid Python text"),
         (fence(CODE + "\n" + "# filler\n" * 8000), "longer than 64 kB"),
         ("x" * 2_000_000, "longer than 512 kB"),
         (fence("if True:\n" + indented(CODE, "    ")), "`reward` is defined within `if`"),
