@@ -90,8 +90,8 @@ def delay(change: Callable[[int], None], happened: Callable[[int], bool]) -> str
 def started(tree: Path, folder: Path, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m COMMAND` of a checkout, terminated at the end of the context."""
     env = {**clean_environment(), "PYTHONPATH": str(tree), **environment}
-    with (folder / "said").open("ab") as said:
-        process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=env, stdout=said, stderr=said)
+    with (folder / "output").open("ab") as output:
+        process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, env=env, stdout=output, stderr=output)
     try:
         yield process
     finally:
@@ -133,13 +133,13 @@ def local(tree: Path, moment: str, **spec: object) -> Iterator[tuple[Path, int, 
 
 def waiting(tree: Path, seconds: float) -> dict[str, str]:
     """Figures of a job whose model does not answer."""
-    told = (
+    moment = (
         "SELECT 1 WHERE EXISTS (SELECT 1 FROM work_items WHERE kind = 'baseline' AND state = 'done') "
         "AND EXISTS (SELECT 1 FROM llm_calls)"
     )
     with (
         Provider(Reply(delay_s=600.0)) as provider,
-        local(tree, told, model="openai/slow", api_base=provider.url, steps=4096) as (folder, run, executor),
+        local(tree, moment, model="openai/slow", api_base=provider.url, steps=4096) as (folder, run, executor),
     ):
         found = {
             "executor, a job waits for its model": f"{share(seconds, executor):.2f} %",

@@ -70,9 +70,9 @@ def _rank(mine: list[Entry], steps: int, seed: int, until: float) -> None:
 
 def _outcome(mine: list[Entry], steps: int, until: float) -> None:
     """Train rewards of both labels regardless of their verdicts, as `--train-anyway` does."""
-    known, told = read_rows("outcome"), labels()
+    known, labelled = read_rows("outcome"), labels()
     for label in ("sound", "unsound"):
-        found = [e for e in mine if told.get(e.key, {}).get("label") == label]
+        found = [e for e in mine if labelled.get(e.key, {}).get("label") == label]
         for entry in sorted(found, key=lambda e: hashlib.sha256(e.key.encode()).hexdigest())[:SAMPLE]:
             for seed in OUTCOME_SEEDS:
                 key = f"{entry.key} {steps} {seed}"

@@ -46,7 +46,7 @@ def table(rows: list[dict[str, Any]], tasks: Iterable[str], arms: Iterable[Arm])
 def _annotators(rows: list[dict[str, Any]]) -> list[str]:
     """Speed and accuracy of ONI's annotator, mean over seeds."""
     columns = ("unique_captions", "annotated", "annotated_steps", "latency_p50_s", "latency_p95_s", "model_accuracy")
-    return _told(
+    return _telemetry_table(
         "ONI: captions, shares of captions and steps with a label, seconds until a label", "oni", columns, rows
     )
 
@@ -54,10 +54,12 @@ def _annotators(rows: list[dict[str, Any]]) -> list[str]:
 def _language_models(rows: list[dict[str, Any]]) -> list[str]:
     """Success of ULPS with its language model, mean over seeds; the first table has the policy alone."""
     columns = ("success_with_language_model", "agreement", "language_model_accuracy", "language_model_ece")
-    return _told("ULPS: success with the language model, and the language model itself", "ulps", columns, rows)
+    return _telemetry_table(
+        "ULPS: success with the language model, and the language model itself", "ulps", columns, rows
+    )
 
 
-def _told(title: str, method: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> list[str]:
+def _telemetry_table(title: str, method: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> list[str]:
     mine: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in rows:
         if row["method"] == method and row.get("told"):
@@ -65,8 +67,8 @@ def _told(title: str, method: str, columns: tuple[str, ...], rows: list[dict[str
     if not mine:
         return []
     lines = ["", f"## {title}", "", f"| task | arm | {' | '.join(columns)} |", "|" + "---|" * (2 + len(columns))]
-    for (task, arm), told in mine.items():
-        cells = [[each[name] for each in told if each.get(name) is not None] for name in columns]
+    for (task, arm), telemetry in mine.items():
+        cells = [[each[name] for each in telemetry if each.get(name) is not None] for name in columns]
         shown = (f"{sum(values) / len(values):.4g}" if values else "-" for values in cells)
         lines.append(f"| {task} | {arm} | {' | '.join(shown)} |")
     return lines

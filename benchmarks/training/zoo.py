@@ -52,8 +52,8 @@ class Paid(gym.Wrapper):
         before, held = tuple(env.agent_pos), env.carrying is not None
         locked = self._things["door"].is_locked
         result: Any = self.env.step(action)
-        seen, pay, ended, late, told = result
-        told["solved"] = solved = bool(ended and pay > 0)
+        seen, pay, ended, late, info = result
+        info["solved"] = solved = bool(ended and pay > 0)
         total = 1.0 if solved else 0.0
         for event, happened, amount in (
             ("picked_up", not held and env.carrying is not None, 0.2),
@@ -66,7 +66,7 @@ class Paid(gym.Wrapper):
         thing = self._things[name if self._things["door"].is_locked else "goal"]
         x, y = thing.cur_pos
         far, near = (abs(px - x) + abs(py - y) for px, py in (before, tuple(env.agent_pos)))
-        return seen, pay + total + 0.01 * (far - near), ended, late, told
+        return seen, pay + total + 0.01 * (far - near), ended, late, info
 
 
 def batch_of_ours(num_envs: int, steps: int) -> Callable[[], int]:
@@ -117,9 +117,9 @@ class Until(BaseCallback):
         self.reached = False
 
     def _on_step(self) -> bool:
-        for done, told in zip(self.locals["dones"], self.locals["infos"], strict=True):
+        for done, info in zip(self.locals["dones"], self.locals["infos"], strict=True):
             if done:
-                self._last.append(told["solved"])
+                self._last.append(info["solved"])
         full = len(self._last) == self._last.maxlen
         self.reached = full and sum(self._last) >= 0.95 * len(self._last)
         return not self.reached

@@ -80,8 +80,8 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "told"), HOSTILE, ids=lambda value: str(value)[:60])
-def test_a_worker_refuses_rows_that_bypass_the_client(owner, submitter, monkeypatch, changes, told):
+@pytest.mark.parametrize(("changes", "note"), HOSTILE, ids=lambda value: str(value)[:60])
+def test_a_worker_refuses_rows_that_bypass_the_client(owner, submitter, monkeypatch, changes, note):
     """The SQL function accepts any spec, but no worker opens a model, file or task for it."""
     job = call_submit(submitter, spec=any_spec(**changes))
     opened = []
@@ -93,7 +93,7 @@ def test_a_worker_refuses_rows_that_bypass_the_client(owner, submitter, monkeypa
         item = queue.claim(owner.database, "me", 60, kinds=[kind], service=True)
         run_item(worker, item.id, "me")
         assert one(owner.database, "SELECT state FROM jobs") == "paused"
-        assert told in one(owner.database, "SELECT note FROM jobs")
+        assert note in one(owner.database, "SELECT note FROM jobs")
     assert opened == []
     assert one(owner.database, "SELECT id FROM jobs") == job
 
