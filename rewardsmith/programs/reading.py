@@ -278,8 +278,8 @@ def _why_not(answer: str, blocks: list[_Block], functions: tuple[str, ...]) -> s
         reasons.append(f"The Python in the answer does not define {listed(lacking)}.")
     elif not reasons:
         return f"There is no Python program in the answer. Define {listed(lacking)} in one fenced block."
-    told = len(faults) == len(reasons) or any("Write" in reason or "Call it" in reason for reason in reasons)
-    return " ".join([*dict.fromkeys(reasons), *([] if told else [way_on(functions)])])
+    has_remedy = len(faults) == len(reasons) or any("Write" in reason or "Call it" in reason for reason in reasons)
+    return " ".join([*dict.fromkeys(reasons), *([] if has_remedy else [way_on(functions)])])
 
 
 def _does_something(tree: ast.Module) -> bool:

@@ -340,7 +340,8 @@ def _verdict(low: Optimum, high: Optimum) -> str:
 def _reason(found: _Decision, shortest: int, task: Task) -> str:
     verdict, high = found.verdict, found.high
     shown = found.low if verdict == "sound" else high  # the optimum whose margin is shown
-    both = f"the optimal value V* is {shown.value:.4g}, and {shown.value_without_success:.4g} without success"
+    without = shown.value_without_success
+    both = f"the optimal value V* is {shown.value:.4g}, the best value without success {without:.4g}"
     both += "" if shown is high else ", both with the smallest success reward"
     if verdict in ("sound", "dilatory") and (high.steps or 0) > task.max_steps:
         return f"The optimal policy needs {high.steps} steps to solve, but an episode has {task.max_steps}; {both}."

@@ -158,7 +158,7 @@ def value_of(successor, reward, chances, discount, most):
 
 def _longest_silence(telling: NDArray[np.bool_]) -> int:
     longest = run = 0
-    for tells in telling:
-        run = 0 if tells else run + 1
+    for differs in telling:
+        run = 0 if differs else run + 1
         longest = max(longest, run)
     return longest

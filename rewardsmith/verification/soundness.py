@@ -79,6 +79,8 @@ class Soundness:
         if self.every:
             which = "The only training layout was" if self.asked == 1 else f"All {self.asked:,} training layouts were"
             text = f"{which} checked: {share(self.bound)} unsound or undecided."
+        elif self.bound >= 1.0:
+            text = f"Nothing bounds the proportion of unsound layouts ({_drawn(self.asked)})."
         else:
             text = f"At most {share(self.bound)} of the task's layouts are unsound ({_drawn(self.asked)}, 95 % bound)."
         if self.margin is None:
