@@ -130,7 +130,7 @@ FORMATS = ("table", "json", "csv")
 def check_format(form: str, known: Sequence[str] = FORMATS) -> None:
     """Raise UsageError for an unknown format. Commands that take long call it first."""
     if form not in known:
-        raise UsageError(f"This command has no --format {form!r}.", f"Use {' or '.join(known)}.")
+        raise UsageError(f"This command has no --format {form!r}.", f"Use one of: {', '.join(known)}.")
 
 
 def emit(rows: Sequence[dict[str, Any]], form: str, shown: Table) -> None:
