@@ -202,11 +202,11 @@ def _service(tree: Path, folder: Path, engine, seconds: float, env: dict[str, st
 
         def begin(_: int) -> None:
             ask("UPDATE jobs SET state = 'paused'")
-            ask("UPDATE work_items SET hinted_at = NULL")
+            ask("UPDATE work_items SET notified_at = NULL")
             time.sleep(1.1)
             ask("UPDATE jobs SET state = 'running'")
 
-        heard = delay(begin, lambda _: ask("SELECT bool_or(hinted_at IS NOT NULL) FROM work_items"))
+        heard = delay(begin, lambda _: ask("SELECT bool_or(notified_at IS NOT NULL) FROM work_items"))
         found["scheduler, a job runs, no worker"] = f"{share(seconds, scheduler.pid):.2f} %"
         ask("UPDATE jobs SET state = 'paused'")
         with started(tree, folder, "workers.host", **env) as host:

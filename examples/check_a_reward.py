@@ -28,7 +28,7 @@ def main(layouts: int = 4) -> tuple[rewardsmith.CheckResult, rewardsmith.CheckRe
     found.save_counterexamples("counterexamples.json")
 
     # The battery of the second check replays the exploits of the first reward.
-    fixed = rewardsmith.check(TASK, FIXED, layouts=layouts, hacks="counterexamples.json")
+    fixed = rewardsmith.check(TASK, FIXED, layouts=layouts, exploits="counterexamples.json")
     print("fixed reward:", "passed" if fixed.passed else "FAILED")
     for row in fixed.to_records():
         print(f"  {row['check']}: {row['message']}")

@@ -10,16 +10,24 @@ from rewardsmith.config import Settings
 from rewardsmith.config import settings as read_settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.former_names import takes_former_arguments
 from rewardsmith.programs.reward_file import method_of, read_reward_file
 from rewardsmith.results import CheckResult, ExportResult, JobResult, read_check, read_job
 from rewardsmith.spec import JobSpec, read_spec, with_defaults
-from rewardsmith.starting import executor, find_job_id, settle_task, start, training_spec
+from rewardsmith.starting import (
+    executor,
+    find_job_id,
+    settle_task,
+    start,
+    training_spec,
+)
 from rewardsmith.storage.database import read
 
 if TYPE_CHECKING:
     from rewardsmith.tasks.base import Task
 
 
+@takes_former_arguments
 def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     task: str,
     *,
@@ -48,13 +56,13 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     rungs: Sequence[float] = (0.25, 0.5, 1.0),
     keep: float = 0.5,
     target: float | None = 0.95,
-    favourite_first: bool = True,
+    order: Literal["predicted", "halving"] = "predicted",
     confirm: int = 10,
     designs: bool = True,
     verification: bool = True,
     retrain: bool = True,
     train_anyway: bool = False,
-    episode_budget: Literal["auto"] | float | None = None,
+    episode_cap: Literal["auto"] | float | None = None,
     planner: bool = True,
     seed: int = 0,
     training: Mapping[str, Any] | None = None,
@@ -90,13 +98,13 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         rungs: Fractions of a full trial after which candidates are compared; increasing, the last is 1.
         keep: Fraction of candidates promoted to the next rung, in (0, 1].
         target: Success rate at which the search stops, in (0, 1]; None to use all rounds.
-        favourite_first: One candidate after the other trains, by predicted difficulty; false: all at once.
+        order: How a round trains: predicted, one at a time, easiest first; or halving, successive halving.
         confirm: Seeds of the claim, the final evaluation on held-out seeds; 0 skips it.
         designs: Whether to design programs; false for methods with a fixed reward.
         verification: Run the battery and the certificate before training.
-        retrain: Retrain a candidate diagnosed as drowned or saturated once, with other settings.
+        retrain: Retrain a candidate diagnosed as entropy dominates or saturated once, with other settings.
         train_anyway: Train candidates that the battery or the certificate rejects.
-        episode_budget: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
+        episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
         planner: Show the planner's order of subgoals to the designer.
         seed: Seed of the job, which determines all other seeds.
         training: Training settings by name, see docs/training.md.
@@ -141,13 +149,13 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         "rungs": rungs,
         "keep": keep,
         "target": target,
-        "favourite_first": favourite_first,
+        "order": order,
         "confirm": confirm,
         "designs": designs,
         "verification": verification,
         "retrain": retrain,
         "train_anyway": train_anyway,
-        "episode_budget": episode_budget,
+        "episode_cap": episode_cap,
         "planner": planner,
         "seed": seed,
         "name": name,
@@ -195,6 +203,7 @@ def train(
     return _finished(_context(home), spec, source, slots)
 
 
+@takes_former_arguments
 def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     task: str | Task | Callable[[], Any],
     reward: str | Path,
@@ -202,8 +211,8 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     gamma: float | None = None,
     layouts: int = 16,
     limit: int | None = None,
-    episode_budget: Literal["auto"] | float | None = None,
-    hacks: str | Path | None = None,
+    episode_cap: Literal["auto"] | float | None = None,
+    exploits: str | Path | None = None,
     name: str | None = None,
     allow_weak_sandbox: bool = False,
 ) -> CheckResult:
@@ -217,8 +226,8 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         layouts: Number of training layouts to check; all layouts if the task has fewer.
         limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
             an environment of your own.
-        episode_budget: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
-        hacks: A file that `CheckResult.save_counterexamples` wrote: the battery plays these behaviours, too.
+        episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
+        exploits: A file that `CheckResult.save_counterexamples` wrote: the battery plays these behaviours, too.
         name: Name of your own environment in messages; by default that of its class or function.
         allow_weak_sandbox: Run the program even if the sandbox does not reach level `kernel` on this machine.
 
@@ -229,15 +238,15 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         UsageError: The task is unknown, the file defines no reward, or an argument is out of range.
         SandboxWeak: The sandbox does not reach level `kernel` on this machine.
     """
-    from rewardsmith.offline.check_reward import CheckSettings, check_reward, read_hacks
+    from rewardsmith.offline.check_reward import CheckSettings, check_reward, read_exploits
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}, which is out of range.", "Pass a gamma above 0 and at most 1.")
     found, source = _task(task, name), _program(reward)
     isolation = Isolation.floor(weak=allow_weak_sandbox or read_settings().allow_weak_sandbox)
-    known = () if hacks is None else read_hacks(Path(hacks), found)
-    chosen = CheckSettings(isolation, episode_budget, known)
+    known = () if exploits is None else read_exploits(Path(exploits), found)
+    chosen = CheckSettings(isolation, episode_cap, known)
     return read_check(check_reward(source, found, gamma, layouts, limit, chosen))
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rewardsmith.errors import UsageError
+from rewardsmith.former_names import take_former_variables
 from rewardsmith.place import HOME, SECRETS, announce_env_file, artifacts_folder, database_url, read_env_file
 from sandbox.isolation import Isolation
 
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     trial_seconds: float = Field(default=3600.0, gt=0, description="time limit of one rung of a trial, seconds")
     allow_weak_sandbox: bool = Field(default=False, description="run below protection level `kernel`")
     broker_url: str = Field(default="redis://localhost:6379/0", description="Redis, for workers and schedulers")
-    hint_seconds: float = Field(
+    notify_seconds: float = Field(
         default=30.0, gt=0, description="seconds until the notification of a queued item is sent again"
     )
     tick_seconds: float = Field(default=0.5, gt=0, description="seconds between two rounds of a scheduler")
@@ -149,6 +150,7 @@ def as_environment(chosen: Settings) -> dict[str, str]:
 def settings() -> Settings:
     """Return the settings of this process, read once. Raises UsageError that names the invalid variable."""
     announce_env_file()
+    take_former_variables(read_env_file())
     try:
         return Settings()
     except ValidationError as error:

@@ -45,7 +45,7 @@ class CandidateResult:
         id: The candidate's id, JOB-NAME.
         iteration: The round of its design, from 1; 0 for the sparse baseline.
         move: How it was made: "new", "revise", "combine", "repair", "fork" or "baseline".
-        state: Its state: "designing", "checking", "training", "trained", "dead", ...
+        state: Its state: "designing", "checking", "training", "trained", "rejected", ...
         best: Whether it is the job's best candidate.
         success: Success rate in the search, 0 to 1; None before the first evaluation.
         success_low: Lower end of its 95 % confidence interval (Wilson).
@@ -181,7 +181,7 @@ class CheckResult(Result):
         not_run: Reasons for the checks that cannot run on this task, by check.
         soundness: The certificate's verdict over all layouts, with `headline` and `smallest_margin`; None without a
             certificate.
-        flooding: The shaping-to-task reward ratio; None without a battery.
+        shaping: The shaping-to-task reward ratio; None without a battery.
         difficulty: Predicted difficulty of learning; smaller is easier.
         components: Statistics of each component of the reward over the played transitions, by name.
         counterexamples: Behaviours with a higher return than a solution that do not solve the task. Each has a layout,
@@ -195,7 +195,7 @@ class CheckResult(Result):
     verdicts: tuple[CheckVerdict, ...]
     not_run: Mapping[str, str]
     soundness: Mapping[str, Any] | None
-    flooding: Mapping[str, Any] | None
+    shaping: Mapping[str, Any] | None
     difficulty: float | None
     components: Mapping[str, Mapping[str, float]] = field(repr=False)
     counterexamples: tuple[Mapping[str, Any], ...] = field(repr=False)
@@ -209,7 +209,7 @@ class CheckResult(Result):
         return [{"check": v.check, "passed": v.passed, "message": v.message} for v in self.verdicts]
 
     def save_counterexamples(self, path: str | Path) -> int:
-        """Write the counter-examples as JSON, for `check(..., hacks=path)` to play; how many there are."""
+        """Write the counter-examples as JSON, for `check(..., exploits=path)` to play; how many there are."""
         Path(path).write_text(json.dumps([*self.counterexamples], indent=1), encoding="utf-8")
         return len(self.counterexamples)
 
@@ -308,7 +308,7 @@ def read_check(found: CheckedReward) -> CheckResult:
         verdicts=tuple(CheckVerdict(v.kind, v.passed, v.message, v.details) for v in found.checked.verdicts),
         not_run=said["not_run"],
         soundness=said["soundness"],
-        flooding=said["flooding"],
+        shaping=said["shaping"],
         difficulty=said["difficulty"],
         components=said["components"],
         counterexamples=tuple(each["counterexample"] for each in layouts if each["counterexample"]),

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
+from rewardsmith.former_names import renamed_settings, with_current_names, with_former_names
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,9 @@ class JobSpec(_Strict):
     target: Annotated[float | None, Flag()] = Field(
         default=0.95, gt=0, le=1, description="success rate at which the search stops"
     )
-    favourite_first: bool = Field(
-        default=True, description="one candidate after the other trains, by predicted difficulty; false: all at once"
+    order: Literal["predicted", "halving"] = Field(
+        default="predicted",
+        description="how a round trains: predicted, one at a time, easiest first; or halving, successive halving",
     )
     confirm: Annotated[int, Flag()] = Field(
         default=10, ge=0, le=100, description="seeds of the claim, the final evaluation on held-out seeds; 0 skips it"
@@ -199,12 +201,13 @@ class JobSpec(_Strict):
     designs: bool = Field(default=True, description="whether to design programs; false for methods with a fixed reward")
     verification: bool = Field(default=True, description="run the battery and the certificate before training")
     retrain: Annotated[bool, Flag("--retrain/--no-retrain")] = Field(
-        default=True, description="retrain a candidate diagnosed as drowned or saturated once, with other settings"
+        default=True,
+        description="retrain a candidate diagnosed as entropy dominates or saturated once, with other settings",
     )
     train_anyway: Annotated[bool, Flag("--train-anyway")] = Field(
         default=False, description="train candidates that the battery or the certificate rejects"
     )
-    episode_budget: Annotated[Literal["auto"] | float | None, Flag()] = Field(
+    episode_cap: Annotated[Literal["auto"] | float | None, Flag()] = Field(
         default=None,
         description="per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions",
     )
@@ -222,6 +225,21 @@ class JobSpec(_Strict):
     )
     name: str | None = Field(default=None, max_length=80, description="name of the job")
     description: TaskDescription | None = Field(default=None, description="copy of the file that describes the task")
+    _renamed: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_former_names(cls, values: Any, made: Any) -> Any:
+        if not isinstance(values, dict):
+            return made(values)
+        found = made(with_current_names(values))
+        found._renamed = renamed_settings(values)
+        return found
+
+    @property
+    def renamed(self) -> tuple[str, ...]:
+        """The settings given under a former name, such as "episode_budget is now episode_cap"."""
+        return self._renamed
 
     @model_validator(mode="after")
     def _rungs_rise_to_one(self) -> JobSpec:
@@ -229,11 +247,11 @@ class JobSpec(_Strict):
             raise ValueError("rungs must increase and end with 1.0, for example 0.25, 0.5, 1.0")
         return self
 
-    @field_validator("episode_budget")
+    @field_validator("episode_cap")
     @classmethod
-    def _budget_is_positive(cls, value: str | float | None) -> str | float | None:
+    def _cap_is_positive(cls, value: str | float | None) -> str | float | None:
         if isinstance(value, float) and not (0.0 < value < float("inf")):
-            raise ValueError("a budget per episode must be above 0, or auto")
+            raise ValueError("a cap per episode must be above 0, or auto")
         return value
 
     @field_validator("api_base")
@@ -244,13 +262,16 @@ class JobSpec(_Strict):
             raise ValueError("an address must not carry a password or a key; set the provider's environment variable")
         return value
 
-    def fingerprint(self, seed_reward: str | None = None) -> str:
-        """Return a hash of all settings, by which the same command finds its unfinished job."""
+    def fingerprint(self, seed_reward: str | None = None, *, former_names: bool = False) -> str:
+        """Return a hash of all settings, by which the same command finds its unfinished job.
+
+        With `former_names` the settings have the names of the version before.
+        """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
         asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes"}})
         if self.description is None:
             del asked["description"]
-        text = json.dumps([asked, seed_reward], sort_keys=True)
+        text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

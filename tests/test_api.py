@@ -17,7 +17,7 @@ from rewardsmith.results import CandidateResult, CheckResult, CheckVerdict, Expo
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 SPARSE = "def reward(prev, action, state, memory):\n    return 1.0 if state.solved else 0.0\n"
-FARM = "def reward(prev, action, state, memory):\n    return 1.0\n"
+EXPLOIT = "def reward(prev, action, state, memory):\n    return 1.0\n"
 HOSTILE = '<script>alert(1)</script> & "x" \u202e'
 HEAVY = ("torch", "numpy", "pydantic", "sqlalchemy", "gymnasium", "numba")
 
@@ -85,7 +85,7 @@ def test_a_notebook_shows_a_job(loaded_job):
 
 
 def hostile_job() -> JobResult:
-    candidate = CandidateResult("a-1a", 1, "new", "dead", False, None, None, None, 0, None, HOSTILE, HOSTILE)
+    candidate = CandidateResult("a-1a", 1, "new", "rejected", False, None, None, None, 0, None, HOSTILE, HOSTILE)
     return JobResult("a", HOSTILE, HOSTILE, "failed", HOSTILE, "a-1a", HOSTILE, False, None, (candidate,))
 
 
@@ -112,10 +112,10 @@ def test_check_reports_a_sound_reward(tmp_path):
 
 
 def test_counterexamples_are_played_by_the_next_check(tmp_path):
-    found = rewardsmith.check(TASK, FARM, layouts=1)
+    found = rewardsmith.check(TASK, EXPLOIT, layouts=1)
     assert not found.passed and "never solves" in found.counterexamples[0]["text"]
-    assert found.save_counterexamples(tmp_path / "hacks.json") == 1
-    assert rewardsmith.check(TASK, SPARSE, layouts=1, hacks=tmp_path / "hacks.json").passed
+    assert found.save_counterexamples(tmp_path / "exploits.json") == 1
+    assert rewardsmith.check(TASK, SPARSE, layouts=1, exploits=tmp_path / "exploits.json").passed
 
 
 @pytest.mark.parametrize(

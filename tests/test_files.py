@@ -16,7 +16,7 @@ from rewardsmith.agents.replay import read_cassette
 from rewardsmith.cli import steer
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.files import RECORD_BYTES, TEXT_BYTES, UnusableFile, read_bytes, read_text
-from rewardsmith.offline.check_reward import read_hacks
+from rewardsmith.offline.check_reward import read_exploits
 from rewardsmith.programs.reward_file import read_reward_file
 from rewardsmith.reporting.verify import verify_folder
 from rewardsmith.spec import read_spec_file
@@ -54,7 +54,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "a reward file": read_reward_file,
     "a spec": read_spec_file,
     "a task": lambda path: get_task(str(path)),
-    "hacks": lambda path: read_hacks(path, "MiniGrid-DoorKey-5x5-v0"),
+    "exploits": lambda path: read_exploits(path, "MiniGrid-DoorKey-5x5-v0"),
     "a cassette": read_cassette,
     "a list of answers": ListedModel,
     "a person's answer": answer_from,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from rewardsmith.engine.context import Context
-from rewardsmith.storage import hints
+from rewardsmith.storage import notifications
 from workers.queues import QUEUE_OF, QUEUES, WORK
 
 log = logging.getLogger("rewardsmith.delivery")
@@ -13,7 +13,7 @@ log = logging.getLogger("rewardsmith.delivery")
 
 def deliver(context: Context, job_id: str) -> int:
     """Send a notification for every queued item of a job that has had none; return the number sent."""
-    return _send_or_keep(context, hints.take_due(context.database, None, job_id))
+    return _send_or_keep(context, notifications.take_due(context.database, None, job_id))
 
 
 def deliver_all(context: Context) -> int:
@@ -24,8 +24,8 @@ def deliver_all(context: Context) -> int:
     """
     sent = 0
     for name, kinds in QUEUES.items():
-        again = context.settings.hint_seconds if waiting(name) == 0 else None
-        sent += _send_or_keep(context, hints.take_due(context.database, again, kinds=kinds))
+        again = context.settings.notify_seconds if waiting(name) == 0 else None
+        sent += _send_or_keep(context, notifications.take_due(context.database, again, kinds=kinds))
     return sent
 
 
@@ -46,7 +46,7 @@ def waiting(queue: str) -> int | None:
 def _send_or_keep(context: Context, due: list[tuple[int, str]]) -> int:
     sent = send(due)
     if sent < len(due):
-        hints.forget(context.database, [item for item, _ in due[sent:]])
+        notifications.forget(context.database, [item for item, _ in due[sent:]])
         log.warning("the broker does not answer; %d notifications will be sent later", len(due) - sent)
     return sent
 

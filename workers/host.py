@@ -67,7 +67,7 @@ class Host:
     def run(self) -> None:
         """Run until `stop` is called. No process is left behind, even after an error."""
         context = open_context(self._settings, must_exist=True, patient=True)
-        rows.sign_in(
+        rows.register(
             context.database, self.name, host=socket.gethostname(), queues=",".join(self._queues),
             slots=sum(self._queues.values()), version=__version__, devices=self._settings.devices,
             sandbox_level=self._level,
@@ -77,11 +77,11 @@ class Host:
             while not self._stop.wait(_LOOK):
                 self._keep_alive()
                 if time.monotonic() - seen > _SEEN_SECONDS:
-                    rows.keep_seen(context.database, self.name)
+                    rows.heartbeat(context.database, self.name)
                     seen = time.monotonic()
         finally:
             self._end()
-        rows.sign_out(context.database, self.name)
+        rows.unregister(context.database, self.name)
 
     def _keep_alive(self) -> None:
         for queue, slots in self._queues.items():

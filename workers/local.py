@@ -67,7 +67,7 @@ class LocalExecutor:
     def run(self) -> None:
         """Work until nothing is left to do. Raises the first exception of a slot."""
         # Each slot has its own owner name. Its process part shows later executors that this process is gone.
-        queue.reap(self._context.database, self._context.settings.max_attempts)
+        queue.requeue_expired(self._context.database, self._context.settings.max_attempts)
         ledger.settle_lost(self._context.database)
         advance(self._context, self._job)
         self._warm_up()
@@ -135,7 +135,7 @@ class LocalExecutor:
         standing = self._standing
         if standing is not None and standing.limit is not None:
             self._keep_time_limit(standing.limit)
-        queue.reap(self._context.database, self._context.settings.max_attempts)
+        queue.requeue_expired(self._context.database, self._context.settings.max_attempts)
         ledger.settle_lost(self._context.database)
 
     def _keep_time_limit(self, limit: float) -> None:

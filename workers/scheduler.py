@@ -20,7 +20,7 @@ from rewardsmith.engine.jobs import service
 from rewardsmith.engine.jobs.advance import advance
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.plaintext import plain
-from rewardsmith.storage import hints, queue
+from rewardsmith.storage import notifications, queue
 from rewardsmith.storage import workers as rows
 from rewardsmith.storage.changes import Changes
 from rewardsmith.storage.outage import OUTAGE_SECONDS
@@ -53,7 +53,7 @@ class Scheduler:
     def run(self) -> None:
         """Run rounds until `stop` is called. An outage of the database or the broker delays them."""
         values = {"host": socket.gethostname(), "queues": "scheduler", "slots": 0, "version": __version__}
-        rows.sign_in(self._context.database, self.name, devices="", sandbox_level="-", **values)
+        rows.register(self._context.database, self.name, devices="", sandbox_level="-", **values)
         while not self._stop.is_set():
             began = time.monotonic()
             try:
@@ -61,7 +61,7 @@ class Scheduler:
             except Exception:
                 log.exception("a round failed; the next one starts in %g s", self._context.settings.tick_seconds)
             self._stop.wait(max(0.0, self._context.settings.tick_seconds - (time.monotonic() - began)))
-        rows.sign_out(self._context.database, self.name)
+        rows.unregister(self._context.database, self.name)
 
     def round(self) -> None:
         """Run one round.
@@ -73,21 +73,21 @@ class Scheduler:
         """
         now = time.monotonic()
         if now - self._seen > _SEEN_SECONDS:
-            rows.keep_seen(self._context.database, self.name)
+            rows.heartbeat(self._context.database, self.name)
             self._seen = now
         sweep = now - self._swept > _SWEEP_SECONDS
         if not self._is_wanted(sweep):
             return
-        reaped = queue.reap(self._context.database, self._context.settings.max_attempts)
-        if reaped:
-            log.warning("requeued %d items with expired leases", reaped)
+        requeued = queue.requeue_expired(self._context.database, self._context.settings.max_attempts)
+        if requeued:
+            log.warning("requeued %d items with expired leases", requeued)
         service.charge_time(self._context)
-        for job_id in service.running_jobs(self._context, idle=not sweep and not reaped):
+        for job_id in service.running_jobs(self._context, idle=not sweep and not requeued):
             advance(self._context, job_id)
         if sweep:
             self._swept = now
         # The first round is a sweep and loads the broker's client, so that no notification waits for that later.
-        if sweep or hints.are_due(self._context.database, self._context.settings.hint_seconds):
+        if sweep or notifications.are_due(self._context.database, self._context.settings.notify_seconds):
             deliver_all(self._context)
 
     def _is_wanted(self, sweep: bool) -> bool:

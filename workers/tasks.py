@@ -14,7 +14,7 @@ from rewardsmith.config import settings
 from rewardsmith.engine.context import Context, TrialProcess, open_context
 from rewardsmith.engine.items.dispatch import run_item
 from rewardsmith.engine.items.train import purpose_of
-from rewardsmith.storage import hints, queue
+from rewardsmith.storage import notifications, queue
 from workers import presence
 from workers.celery_app import app
 from workers.delivery import deliver
@@ -62,7 +62,7 @@ def _do(context: Context, item: queue.Item, owner: str) -> None:
         raise
     log.info("item ended", extra={**about, "seconds": round(time.monotonic() - began, 3)})
     if _is_limited(context, key.job_id):
-        hints.forget(context.database, job_id=key.job_id)  # a slot is free, so send the notifications again
+        notifications.forget(context.database, job_id=key.job_id)  # a slot is free, so send the notifications again
     deliver(context, key.job_id)
 
 

@@ -246,7 +246,7 @@ def reward(prev, action, state, memory):
     closer = max(0, before - after)
     return {"closer": 0.2 * SCALE * closer, "solved": 1.0 * state.solved}
 """),
-    "door_stays_open": ("flooding", """
+    "door_stays_open": ("shaping dominates", """
 SCALE = 1.0
 
 def reward(prev, action, state, memory):
@@ -267,7 +267,7 @@ def reward(prev, action, state, memory):
         total += 1.0
     return total
 """),
-    "has_key": ("flooding", """
+    "has_key": ("shaping dominates", """
 SCALE = 1.0
 
 def reward(prev, action, state, memory):
@@ -303,7 +303,7 @@ def reward(prev, action, state, memory):
     cost = 3.0 if state.solved else 0.0
     return {"cost": -cost}
 """),
-    "walkabout": ("flooding", """
+    "walkabout": ("shaping dominates", """
 SCALE = 1.0
 
 def reward(prev, action, state, memory):

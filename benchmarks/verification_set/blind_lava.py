@@ -131,7 +131,7 @@ def reward(prev, action, state, memory):
     r = 0.2 * (was - now) if now <= was else 0.1 * (was - now)
     return r + (1.0 if state.solved else 0.0)
 """),
-    "nearness": ("flooding", """
+    "nearness": ("shaping dominates", """
 def reward(prev, action, state, memory):
     g = state.objects[0]
     d = abs(g.x - state.agent.x) + abs(g.y - state.agent.y)
@@ -150,7 +150,7 @@ def reward(prev, action, state, memory):
     d = abs(g.x - state.agent.x) + abs(g.y - state.agent.y)
     return {"done": 100.0 * (1 - d / (state.width + state.height)), "success": 1.0 if state.solved else 0.0}
 """),
-    "explorer": ("flooding", """
+    "explorer": ("shaping dominates", """
 def reward(prev, action, state, memory):
     return {"walk": 0.1 if state.event == "moved" else 0.0, "success": 1.0 if state.solved else 0.0}
 """),

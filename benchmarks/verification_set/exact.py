@@ -351,7 +351,7 @@ def _reaches(model: Model, value: np.ndarray, gamma: float, pay: float, slack: f
 
 
 def label(world: World, source: str, gamma: float, most: int, log: Callable[[str], None] = lambda _: None) -> str:
-    """sound, unsound, tie, depends on time, crash, or unknown (too many pairs to list)."""
+    """sound, unsound, tie, time-dependent, crash, or unknown (too many pairs to list)."""
     try:
         model = build(world, source, gamma, most)
     except TooMany as error:
@@ -364,4 +364,4 @@ def label(world: World, source: str, gamma: float, most: int, log: Callable[[str
     if least == "yes":
         return "sound"
     most_paid = solves(model, gamma, 1.0)
-    return {"no": "unsound", "tie": "tie", "yes": "depends on time"}[most_paid]
+    return {"no": "unsound", "tie": "tie", "yes": "time-dependent"}[most_paid]

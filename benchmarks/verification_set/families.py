@@ -142,7 +142,7 @@ def _waste(weight: float) -> Part:
 MUTATIONS: dict[str, str] = {
     "unlatched": "pick/drop exploit", "door again": "pick/drop exploit", "dropping": "pick/drop exploit",
     "one-sided": "oscillation exploit", "half back": "oscillation exploit",
-    "closeness": "flooding", "holding": "flooding", "standing": "idle", "minus": "wrong units",
+    "closeness": "shaping dominates", "holding": "shaping dominates", "standing": "idle", "minus": "wrong units",
     "percent": "wrong units", "wrong thing": "wrong object", "misspelt": "never fires", "no such field": "misuse",
     "time is dear": "suicide", "lava pays": "suicide",
     "edge": "idle",

@@ -22,7 +22,7 @@ SEED = 1_000_000
 """The first seed of the layouts, outside of the first seeds of all pools."""
 GAMMA = 0.99
 MOST = 600_000
-WORST_FIRST = ("crash", "unsound", "depends on time", "tie", "unknown", "sound")
+WORST_FIRST = ("crash", "unsound", "time-dependent", "tie", "unknown", "sound")
 
 
 def main() -> None:

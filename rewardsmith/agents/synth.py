@@ -100,12 +100,12 @@ def _is_milestone(name: str, component: dict[str, float]) -> bool:
 _ADVICE = {
     "interface misuse": "replace the term that never fires by one that reads the event or the carried object",
     "never fires": "drop the term that never fires and reward an earlier milestone",
-    "flooding": "reward progress only once: a new best, not every step",
-    "drowned": "raise the rewards of milestones and success, so that they outweigh the entropy bonus",
+    "shaping dominates": "reward progress only once: a new best, not every step",
+    "entropy dominates": "raise the rewards of milestones and success, so that they outweigh the entropy bonus",
     "saturated": "lower the guidance: over an episode, at most the reward for success",
     "weak shaping": "add guidance before the first milestone: the distance to the next needed object, new cells",
     "oscillation": "reward each milestone once per episode",
-    "hacked": "reward only milestones that a solution passes, each once",
+    "exploited": "reward only milestones that a solution passes, each once",
     "unstable": "lower the guidance relative to success",
     "constant": "drop the constant term",
 }

@@ -220,7 +220,7 @@ def _style(machine: dict[str, Any], *, has_passages: bool) -> Style:
 
 
 def _revised(style: Style, labels: set[str], has_passages: bool) -> Style:
-    if labels & {"flooding", "saturated", "hacked", "oscillation"}:
+    if labels & {"shaping dominates", "saturated", "exploited", "oscillation"}:
         return replace(style, record=True, explore=False, scale=style.scale / 4)
     if labels & {"weak shaping", "never fires"}:
         if not style.approach:

@@ -63,13 +63,13 @@ def _head(c: Candidate) -> None:
     screen.labelled(f"{c.id}  ", head, style=f"bold {screen.ACCENT}")
     if c.oracle_informed:
         screen.out.print(text.ORACLE_INFORMED, markup=False)
-    if c.cause_of_death:
-        screen.labelled("rejected: ", c.cause_of_death)
+    if c.rejection_reason:
+        screen.labelled("rejected: ", c.rejection_reason)
     if c.thoughts:
         screen.labelled("thoughts: ", c.thoughts, style="dim")
     channels = [
         f"{ch['weight']:g} * {'sign of ' if ch['bound'] == 'sign' else ''}{ch['name']}"
-        + (f" (sum per episode capped at {ch['budget']:g})" if ch.get("budget") is not None else "")
+        + (f" (sum per episode capped at {ch['cap']:g})" if ch.get("cap") is not None else "")
         for ch in c.reward.get("channels", [])
     ]
     screen.labelled("reward: ", " + ".join(channels))
@@ -125,9 +125,9 @@ def _shaping_ratio(verdicts: list[Any], trials: list[Trial]) -> str | None:
     """Return the shaping-to-task reward ratio, predicted by the battery and measured in training."""
     parts = []
     battery = next((v["details"] for v in verdicts if v["kind"] == "battery"), None) or {}
-    if battery.get("flooding"):
-        meter = battery["flooding"]
-        most = max(meter["guidance"], meter["farmed"])
+    if battery.get("shaping"):
+        meter = battery["shaping"]
+        most = max(meter["guidance"], meter["exploited"])
         parts.append(f"predicted up to {_multiple(most, meter['success_pay'], 'the success reward')}")
     telemetry = _telemetry_of(trials)
     if (guidance := telemetry.guidance_per_episode) is not None:

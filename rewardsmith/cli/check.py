@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(check)
 
 
-@takes_settings("episode_budget")
+@takes_settings("episode_cap")
 def check(  # noqa: PLR0913  (options of a command)
     reward: Annotated[Path, typer.Argument(help="Reward file with reward(), potential(), or dense() and sparse().")],
     task: TaskOption,
@@ -28,7 +28,7 @@ def check(  # noqa: PLR0913  (options of a command)
         int | None, typer.Option(min=1, max=10**9, help="Most states to enumerate per layout; 400,000 by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON file to write replayable counter-examples to.")] = None,
-    hacks: Annotated[
+    exploits: Annotated[
         Path | None, typer.Option(help="File written by --out; the battery also plays its behaviours.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
@@ -54,11 +54,11 @@ def check(  # noqa: PLR0913  (options of a command)
         raise UsageError(f"Cannot write {out}.", "Pass --out FILE in a folder that exists.")
     isolation = Isolation.floor(weak=allow_weak_sandbox or settings().allow_weak_sandbox)
     asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
-             ("--episode-budget", given["episode_budget"], None), ("--hacks", hacks, None))  # fmt: skip
-    known = check_reward.read_hacks(hacks, task) if hacks else ()
-    source, budget = read_reward_file(reward), _budget(given["episode_budget"])
+             ("--episode-cap", given["episode_cap"], None), ("--exploits", exploits, None))  # fmt: skip
+    known = check_reward.read_exploits(exploits, task) if exploits else ()
+    source, cap = read_reward_file(reward), _cap(given["episode_cap"])
     found = check_reward.check_reward(
-        source, task, gamma, layouts, limit, check_reward.CheckSettings(isolation, budget, known, screen.say)
+        source, task, gamma, layouts, limit, check_reward.CheckSettings(isolation, cap, known, screen.say)
     )
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")
@@ -69,13 +69,13 @@ def check(  # noqa: PLR0913  (options of a command)
         shown.add_row(verdict.kind, word, verdict.message)
     for kind, reason in found.not_run:
         shown.add_row(kind, "not run", reason)
-    if (meter := found.flooding) is not None:
+    if (meter := found.shaping) is not None:
         text = (
-            f"sum of the absolute shaping reward: {meter['guidance']:.3g} over a solution, {meter['farmed']:.3g} over "
-            f"the scripted behaviour with the largest; success reward {meter['success_pay']:.3g}"
+            f"sum of the absolute shaping reward: {meter['guidance']:.3g} over a solution, {meter['exploited']:.3g} "
+            f"over the scripted behaviour with the largest; success reward {meter['success_pay']:.3g}"
         )
         text += "" if meter["reason"] is None else f": {meter['reason']}"
-        shown.add_row("flooding", "-" if meter["ratio"] is None else f"{meter['ratio']:.3g}", text)
+        shown.add_row("shaping ratio", "-" if meter["ratio"] is None else f"{meter['ratio']:.3g}", text)
     if found.difficulty is not None:
         shown.add_row(
             "difficulty",
@@ -92,7 +92,7 @@ def check(  # noqa: PLR0913  (options of a command)
     raise typer.Exit(0 if found.passed else 1)
 
 
-def _budget(text: str | None) -> Any:
+def _cap(text: str | None) -> Any:
     from rewardsmith.errors import UsageError
 
     if text is None or text == "auto":
@@ -102,5 +102,5 @@ def _budget(text: str | None) -> Any:
     except ValueError:
         value = 0.0
     if not 0.0 < value < float("inf"):
-        raise UsageError(f"--episode-budget is {text!r}.", "Pass `auto` or a number above 0.")
+        raise UsageError(f"--episode-cap is {text!r}.", "Pass `auto` or a number above 0.")
     return value

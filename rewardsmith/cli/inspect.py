@@ -169,9 +169,9 @@ def tree(job: JobArgument = "latest") -> None:
     nodes: dict[str, Tree] = {}
     for c in candidates:
         parent = nodes.get(c.parents[0]) if c.parents else None
-        style = "dim" if c.state == "dead" else f"bold {screen.ACCENT}" if c.id == found.best_candidate else ""
+        style = "dim" if c.state == "rejected" else f"bold {screen.ACCENT}" if c.id == found.best_candidate else ""
         more = f" + {', '.join(c.parents[1:])}" if c.parents[1:] else ""
-        reason = f"  {(c.cause_of_death or '').splitlines()[0][:80]}" if c.cause_of_death else ""
+        reason = f"  {(c.rejection_reason or '').splitlines()[0][:80]}" if c.rejection_reason else ""
         score = f"  {text.percent(c.score)}" if c.score is not None else ""
         label = Text(one_line(f"{c.id}  {c.move}{more}  {c.state}{score}{reason}"), style=style)
         nodes[c.id] = (parent or root).add(label)
@@ -200,8 +200,8 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             state = "failed" if error and c.state in ("designed", "passed") else c.state
             screen.out.print()
             screen.labelled(f"{c.id}  ", one_line(f"{c.move}  {state}{score}"), style="bold")
-            if c.cause_of_death:
-                screen.labelled("  rejected: ", c.cause_of_death)
+            if c.rejection_reason:
+                screen.labelled("  rejected: ", c.rejection_reason)
             elif error:
                 screen.labelled("  not completed: ", error.split("\n")[0])
             if adjusted := text.adjustment_words(c.adjustment):

@@ -144,7 +144,7 @@ def _candidates(view: Overview) -> Table:
     )
     shown.columns[6].no_wrap = True  # an interval on two lines is hard to read
     for row in view.rows:
-        style = f"bold {screen.ACCENT}" if row.best else "dim" if row.state == "dead" else ""
+        style = f"bold {screen.ACCENT}" if row.best else "dim" if row.state == "rejected" else ""
         shown.add_row(
             row.candidate + (" *" if row.best else ""),
             row.move,

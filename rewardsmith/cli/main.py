@@ -25,6 +25,7 @@ from rewardsmith.cli import (
     verifier,
 )
 from rewardsmith.errors import RewardsmithError, of_system
+from rewardsmith.former_names import take_former_options
 from rewardsmith.plaintext import indented, plain
 
 app = typer.Typer(
@@ -84,6 +85,7 @@ def main() -> None:
     interruption.allow()
     try:
         _take_keys()
+        take_former_options(screen.say)
         code = app(standalone_mode=False)
     except RewardsmithError as error:
         _report(error.cause, error.remedy)

@@ -85,17 +85,17 @@ SETTINGS: dict[str, Any] = {
         bool | None,
         typer.Option(
             "--retrain/--no-retrain",
-            help="Retrain a candidate diagnosed as drowned or saturated once, with other settings.",
+            help="Retrain a candidate diagnosed as entropy dominates or saturated once, with other settings.",
         ),
     ],
     "train_anyway": Annotated[
         bool | None,
         typer.Option("--train-anyway", help="Train candidates that the battery or the certificate rejects."),
     ],
-    "episode_budget": Annotated[
+    "episode_cap": Annotated[
         str | None,
         typer.Option(
-            "--episode-budget",
+            "--episode-cap",
             help="Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.",
         ),
     ],

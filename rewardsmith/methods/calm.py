@@ -6,7 +6,7 @@ A language model splits the task into subgoals and decides which transitions (o,
 
 In mode `verifier` the model labels transitions (section 3 of the paper). In mode `code`, which the paper does not have,
 it writes one predicate per subgoal; predicates run in the sandbox and are checked, certified and exported like any
-program. As published the bonus repeats on every recurrence and could be farmed, so each subgoal is latched: it pays
+program. As published the bonus repeats on every recurrence and could be exploited, so each subgoal is latched: it pays
 once per episode.
 """
 

@@ -126,7 +126,8 @@ def recipe_of(spec: JobSpec) -> Recipe:
             raise UsageError(
                 f"The method {each.name!r} does not support recurrent policies.", "Pass --set training.memory=none."
             )
-    renamed = [
+    renamed = [f"Setting {each}; the next version will not accept the earlier name." for each in spec.renamed]
+    renamed += [
         f"Option of {m.name}: {told}; the next version will not accept the earlier name."
         for m in (method, *combined)
         for told in m.Options.former(spec.options.get(m.name, {}))

@@ -22,7 +22,7 @@ from rewardsmith.tasks.capabilities import starts_of, state_limit_of
 from rewardsmith.tasks.progress import announced
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
 from rewardsmith.verification.counterexample import read_behaviour
-from rewardsmith.verification.episode_cap import EpisodeBudget, within_budget
+from rewardsmith.verification.episode_cap import EpisodeCap, within_cap
 from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.soundness import Soundness, soundness_of
 from sandbox.client import Isolation
@@ -63,10 +63,10 @@ class CheckedReward:
         return None if certificate is None else soundness_of(certificate.details)
 
     @property
-    def flooding(self) -> dict[str, float | None] | None:
-        """Predicted shaping-to-task reward ratio (verification.battery.Flooding.as_dict); None without a battery."""
+    def shaping(self) -> dict[str, float | None] | None:
+        """Predicted shaping-to-task reward ratio (verification.battery.Shaping.as_dict); None without a battery."""
         battery = self.verdict("battery")
-        return None if battery is None else battery.details["flooding"]
+        return None if battery is None else battery.details["shaping"]
 
     @property
     def not_run(self) -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ class CheckedReward:
             "gamma": self.gamma,
             "passed": self.passed,
             "soundness": None if self.soundness is None else self.soundness.as_dict(),
-            "flooding": self.flooding,
+            "shaping": self.shaping,
             "difficulty": self.difficulty,
             "not_run": dict(self.not_run),
             "components": self.checked.components,
@@ -112,14 +112,14 @@ def reward_of(source: str) -> TrainingReward:
 class CheckSettings:
     """What a check is made with, beyond the learner and the layouts.
 
-    isolation: the least sandbox level. episode_budget: bound on what the program's channels sum to over an episode, see
-    verification/episode_cap.py. hacks: behaviours that the battery plays besides its own. tell: gets a line where
+    isolation: the least sandbox level. episode_cap: bound on what the program's channels sum to over an episode, see
+    verification/episode_cap.py. exploits: behaviours that the battery plays besides its own. tell: gets a line where
     work will take long; without it, stderr does.
     """
 
     isolation: Isolation = Isolation.KERNEL
-    episode_budget: EpisodeBudget | None = None
-    hacks: Sequence[Behaviour] = ()
+    episode_cap: EpisodeCap | None = None
+    exploits: Sequence[Behaviour] = ()
     tell: Callable[[str], None] | None = None
 
 
@@ -156,9 +156,9 @@ def check_reward(
         )
     with announced(chosen.tell or _on_stderr):
         asked = Problem(found, reward, used, chosen.isolation)
-        problem = asked.with_reward(within_budget(asked, chosen.episode_budget, min(layouts, LAYOUTS)))
+        problem = asked.with_reward(within_cap(asked, chosen.episode_cap, min(layouts, LAYOUTS)))
         proof = Proof(layouts, state_limit_of(found) if limit is None else limit, None)
-        return CheckedReward(found.id, reward.functions, used, run_checks(problem, proof, chosen.hacks))
+        return CheckedReward(found.id, reward.functions, used, run_checks(problem, proof, chosen.exploits))
 
 
 def _on_stderr(text: str) -> None:
@@ -177,12 +177,12 @@ def save_counterexamples(checked: CheckedReward, path: Path) -> int:
 _WRITTEN_BY = "Pass a file written by `rewardsmith check --out FILE`."
 
 
-def read_hacks(path: Path, task: str | Task) -> tuple[Behaviour, ...]:
+def read_exploits(path: Path, task: str | Task) -> tuple[Behaviour, ...]:
     """Read the behaviours in a file that `save_counterexamples` wrote for this task. Raises UsageError."""
     found = get_task(task) if isinstance(task, str) else task
     try:
         read = json.loads(read_text(path, RECORD_BYTES))
-        hacks = tuple(map(read_behaviour, read))
+        exploits = tuple(map(read_behaviour, read))
         others = {str(e.get("task", found.id)) for e in read} - {found.id}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(f"Cannot read counter-examples from {path}: {error!r}", _WRITTEN_BY) from error
@@ -192,15 +192,15 @@ def read_hacks(path: Path, task: str | Task) -> tuple[Behaviour, ...]:
             f"Pass a file written by `rewardsmith check --task {found.id} --out FILE`.",
         )
     most, actions = pool_size(found), range(len(found.actions))
-    for hack in hacks:
-        played = (*hack.prefix, *hack.cycle)
+    for exploit in exploits:
+        played = (*exploit.prefix, *exploit.cycle)
         if not played or not all(type(a) is int and a in actions for a in played):
             raise UsageError(f"{path} contains actions that {found.id} does not have.", _WRITTEN_BY)
-        if type(hack.layout) is not int or not 0 <= hack.layout < most:
+        if type(exploit.layout) is not int or not 0 <= exploit.layout < most:
             raise UsageError(
-                f"{path} names layout {hack.layout!r}, but {found.id} has the layouts 0 to {most - 1}.", _WRITTEN_BY
+                f"{path} names layout {exploit.layout!r}, but {found.id} has the layouts 0 to {most - 1}.", _WRITTEN_BY
             )
-    return hacks
+    return exploits
 
 
 def pool_size(task: Task) -> int:

@@ -21,7 +21,7 @@ class Channel:
     `kind` is "env" (the environment's own reward), "program" (the summed components of one function of
     the reward program), "bonus" (paid by a method during training only: counts, learned models, judges) or
     "potential" (shaped as gamma*Phi(s') - Phi(s); Ng et al. 1999). A potential is never normalised, gated
-    or budgeted, since each would break its invariance; `limit` then bounds Phi.
+    or capped, since each would break its invariance; `limit` then bounds Phi.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Channel:
     threshold: float = 0.0  # gate "threshold": pays only where raw > threshold
     exponent: float = 1.0  # gate "count": 1 / N_episode(key)^exponent
     anneal: tuple[int, int] = (0, 0)  # gate "anneal": weight falls linearly to 0 between these steps
-    budget: float | None = None  # the channel's sum over one episode stays within [-budget, budget]
+    cap: float | None = None  # the sum of the channel over one episode stays within [-cap, cap]
     mean: float = 0.0  # frozen normaliser
     std: float = 1.0
     shift: float = 0.0  # potential: constant added to Phi, except at terminal states where Phi is 0
@@ -43,10 +43,10 @@ class Channel:
             raise ValueError(f"channel {self.name}: unknown kind {self.kind!r}")
         if self.bound not in BOUNDS or self.gate not in GATES:
             raise ValueError(f"channel {self.name}: unknown bound {self.bound!r} or gate {self.gate!r}")
-        touched = self.bound != "none" or self.gate != "none" or self.budget is not None
+        touched = self.bound != "none" or self.gate != "none" or self.cap is not None
         if self.kind == "potential" and (touched or self.mean != 0.0 or self.std != 1.0):
             raise ValueError(
-                f"channel {self.name}: a potential may not be bounded, gated, budgeted or normalised; "
+                f"channel {self.name}: a potential may not be bounded, gated, capped or normalised; "
                 "that breaks its invariance. Use `limit` (a bound of Phi) and `shift`."
             )
 
@@ -59,7 +59,7 @@ class Channel:
 class Carry:
     """The state of composition for episodes that are still running, by channel name, for N environments."""
 
-    spent: dict[str, np.ndarray] = field(default_factory=dict)  # [N] net sum paid by a budgeted channel
+    spent: dict[str, np.ndarray] = field(default_factory=dict)  # [N] net sum paid by a capped channel
     latched: dict[str, np.ndarray] = field(default_factory=dict)  # [N] bool
     counts: dict[str, list[dict]] = field(default_factory=dict)  # per environment: key -> occurrences
     phi: dict[str, np.ndarray] = field(default_factory=dict)  # [N] Phi of the state last visited
@@ -122,8 +122,8 @@ def compose(  # noqa: PLR0913  (what exported files and golden vectors call)
             bounded = _bound(channel, (values - channel.mean) / channel.std)
             gate = _gate(channel, values, starts, carry, first_step, (keys or {}).get(channel.name))
             part = channel.weight * gate * bounded
-            if channel.budget is not None:
-                part = _within_budget(channel, part, starts, carry)
+            if channel.cap is not None:
+                part = _within_cap(channel, part, starts, carry)
         parts[channel.name] = part
         total = total + part
     return Composition(total, parts)
@@ -174,10 +174,10 @@ def _gate(
     return gate
 
 
-def _within_budget(channel: Channel, part: np.ndarray, starts: np.ndarray, carry: Carry) -> np.ndarray:
+def _within_cap(channel: Channel, part: np.ndarray, starts: np.ndarray, carry: Carry) -> np.ndarray:
     # The net sum is bounded, not the sum of magnitudes: a step away is still punished and the step back
-    # still refunded once the budget is reached, so guidance survives and back-and-forth earns nothing.
-    limit = float(channel.budget or 0.0)
+    # still refunded once the cap is reached, so guidance survives and back-and-forth earns nothing.
+    limit = float(channel.cap or 0.0)
     spent = carry.spent.setdefault(channel.name, np.zeros(part.shape[1], dtype=np.float64))
     paid = np.empty_like(part)
     for t in range(part.shape[0]):

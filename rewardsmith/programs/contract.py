@@ -16,13 +16,13 @@ class Contract:
     Attributes:
         name: Name of the prompt block, agents/prompts/contract-NAME.md.j2.
         functions: Names of the functions, in the order in which they are called on each transition.
-        budget: Cap of a channel's net sum over an episode, if the method sets one.
+        cap: Cap of a channel's net sum over an episode, if the method sets one.
         check: Checks the text of a program that defines them. Raises UnreadableAnswer with a reason for the model.
     """
 
     name: str
     functions: tuple[str, ...]
-    budget: float | None = None
+    cap: float | None = None
     check: Callable[[str], Any] | None = field(default=None, compare=False)
 
     def read(self, answer: str) -> ReadProgram:

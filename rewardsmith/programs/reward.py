@@ -69,8 +69,14 @@ class TrainingReward:
     @staticmethod
     def from_dict(values: dict[str, Any]) -> TrainingReward:
         """Make a reward from the data of `as_dict`."""
-        channels = [Channel(**{**c, "anneal": tuple(c.get("anneal", (0, 0)))}) for c in values["channels"]]
-        return TrainingReward(values["source"], tuple(values["functions"]), tuple(channels))
+        channels = tuple(_channel_of(c) for c in values["channels"])
+        return TrainingReward(values["source"], tuple(values["functions"]), channels)
+
+
+def _channel_of(values: Mapping[str, Any]) -> Channel:
+    """Make a channel from plain data; files of an earlier version name its `cap` "budget"."""
+    named = {"cap" if name == "budget" else name: value for name, value in values.items()}
+    return Channel(**{**named, "anneal": tuple(values.get("anneal", (0, 0)))})
 
 
 SPARSE = TrainingReward(source="", functions=(), channels=(ENV,))

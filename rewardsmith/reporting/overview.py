@@ -23,7 +23,7 @@ class Row:
     candidate: str
     iteration: int
     move: str
-    state: str  # in words: designing, checking, queued, training, trained, dead, ...
+    state: str  # in words: designing, checking, queued, training, trained, rejected, ...
     rung: str  # "2/3"
     steps: int
     success: float | None
@@ -134,7 +134,7 @@ def _row(
         low=low,
         high=high,
         speed=trial.steps_per_second if trial else None,
-        note=(c.cause_of_death or trouble_of(mine) or adjustment_words(c.adjustment) or "").split("\n")[0],
+        note=(c.rejection_reason or trouble_of(mine) or adjustment_words(c.adjustment) or "").split("\n")[0],
         best=c.id == job.best_candidate,
         difficulty=predicted.get(c.id, (None, None))[0],
         predicted_rank=predicted.get(c.id, (None, None))[1],
@@ -166,7 +166,7 @@ def trouble_of(items: list[Item]) -> str | None:
 
 
 def _state(c: Candidate, items: list[Item]) -> str:
-    if c.state in ("dead", "vetoed"):
+    if c.state in ("rejected", "vetoed"):
         return c.state
     for item in items:
         if item.state == "leased":

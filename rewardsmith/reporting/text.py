@@ -52,8 +52,8 @@ def verdict_details(kind: str, details: Mapping[str, Any] | None) -> Mapping[str
     """Return the details of a check in the format of this version, whichever version stored them."""
     if kind == "certificate" and details:
         return with_soundness(details)
-    if kind == "battery" and details and details.get("flooding"):
-        return {**details, "flooding": with_ratio(details["flooding"])}
+    if kind == "battery" and details and details.get("shaping"):
+        return {**details, "shaping": with_ratio(details["shaping"])}
     return details
 
 

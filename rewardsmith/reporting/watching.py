@@ -17,7 +17,7 @@ SELECT 'job', 0, state, COALESCE(note, '') || COALESCE(best_candidate, '') || CA
 FROM jobs WHERE id = :job
 UNION ALL SELECT kind, id, state, '', attempt FROM work_items WHERE job_id = :job
 UNION ALL SELECT 'candidate', 0, state,
-id || COALESCE(cause_of_death, '') || COALESCE(CAST(adjustment AS TEXT), ''), COALESCE(score, 0.0)
+id || COALESCE(rejection_reason, '') || COALESCE(CAST(adjustment AS TEXT), ''), COALESCE(score, 0.0)
 FROM candidates WHERE job_id = :job
 UNION ALL SELECT 'iteration', number, state, '', 0.0 FROM iterations WHERE job_id = :job
 UNION ALL SELECT 'trial', id, state, '', steps FROM trials WHERE job_id = :job

@@ -1,7 +1,7 @@
 """Submits and steers jobs through functions of a Postgres database.
 
-migrations/versions/0005_submitters.py defines these functions, and 0007 the current text of three of them. The role of
-a submitter may read tables and call the functions, but may not write tables (docs/service.md). Roles with more rights
+migrations/versions/0005_submitters.py defines these functions; 0007 and 0008 renamed columns in some. The role of a
+submitter may read tables and call the functions, but may not write tables (docs/service.md). Roles with more rights
 use the same functions for submitted jobs. SQLite has no functions, because its file belongs to one user.
 """
 

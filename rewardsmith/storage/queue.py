@@ -19,7 +19,7 @@ IMMEDIATE). Postgres uses READ COMMITTED, where an UPDATE locks the changed rows
 | `withdraw_questions` | caller's, after `hold` | the owner of a trial | |
 | `release` | own; items of owners with a common prefix | a process that stops, for its own items | |
 | `revive` | own; items without an owner | the process that gave it back | |
-| `reap` | own, one for each item; compares owner, attempt and lease again | any executor or scheduler | |
+| `requeue_expired` | own, one for each item; compares owner, attempt and lease again | any executor or scheduler | |
 | `wake` | caller's; waiting items | code that stores a user's answer | |
 | `cancel_open`, `reopen`, `release_trials` | caller's, not fenced | code that steers the job | |
 | `get` | own, reads only | any process | NoResultFound |
@@ -183,7 +183,7 @@ def _over_the_limit(connection: Connection, job_id: str) -> bool:
 
 @patient
 def heartbeat(engine: Engine, item: Item, lease_seconds: float) -> None:
-    """Renew the lease. Raises LostItem when the item is no longer ours (cancelled, paused, reaped)."""
+    """Renew the lease. Raises LostItem when the item is no longer ours (cancelled, paused, requeued)."""
     statement = update(work_items).where(_ours(item)).values(lease_expires=present(engine, lease_seconds))
     with engine.begin() as connection:
         if connection.execute(statement).rowcount != 1:
@@ -237,7 +237,7 @@ def give_back(engine: Engine, item: Item, error: str | None, max_attempts: int, 
         changed = connection.execute(
             update(work_items)
             .where(_ours(item))
-            .values(state=state, attempt=attempt, owner=None, lease_expires=None, hinted_at=None, error=error)
+            .values(state=state, attempt=attempt, owner=None, lease_expires=None, notified_at=None, error=error)
         )
         if changed.rowcount and count:
             kind = "lost" if state == "lost" else "given back"
@@ -277,7 +277,7 @@ def release(engine: Engine, job_id: str, owner: str) -> int:
     )
     fresh = {"state": "queued", "attempt": work_items.c.attempt - 1, "owner": None, "lease_expires": None}
     with engine.begin() as connection:
-        return connection.execute(update(work_items).where(held).values(**fresh, hinted_at=None)).rowcount
+        return connection.execute(update(work_items).where(held).values(**fresh, notified_at=None)).rowcount
 
 
 @patient
@@ -285,12 +285,12 @@ def revive(engine: Engine, item: Item) -> None:
     """Queue a given-back or lost item again, with its attempts reset."""
     unowned = and_(work_items.c.id == item.id, work_items.c.state.in_(("queued", "lost")))
     with engine.begin() as connection:
-        fresh = {"state": "queued", "attempt": 0, "owner": None, "hinted_at": None}
+        fresh = {"state": "queued", "attempt": 0, "owner": None, "notified_at": None}
         connection.execute(update(work_items).where(unowned).values(**fresh))
 
 
 @patient
-def reap(engine: Engine, max_attempts: int) -> int:
+def requeue_expired(engine: Engine, max_attempts: int) -> int:
     """Queue again what expired or belonged to dead processes of this host; returns how many."""
     lapsed = work_items.c.lease_expires <= present(engine)
     columns = (work_items.c.id, work_items.c.job_id, work_items.c.owner, work_items.c.attempt)
@@ -314,11 +314,11 @@ def reap(engine: Engine, max_attempts: int) -> int:
             changed = connection.execute(
                 update(work_items)
                 .where(same)
-                .values(state=state, owner=None, hinted_at=None, error="the worker was lost")
+                .values(state=state, owner=None, notified_at=None, error="the worker was lost")
             )
             if changed.rowcount:
                 text = "its process is gone" if dead else "its lease lapsed"
-                add_event(connection, "reaped", job_id=row.job_id, item_id=row.id, owner=row.owner, text=text)
+                add_event(connection, "requeued", job_id=row.job_id, item_id=row.id, owner=row.owner, text=text)
             count += changed.rowcount
     return count
 
@@ -348,7 +348,7 @@ def reopen(connection: Connection, job_id: str, but: Sequence[str]) -> None:
         work_items.c.candidate.not_in(list(but)),
     )  # fmt: skip
     fresh = {"state": "queued", "attempt": 0, "owner": None, "result": None, "error": None, "finished_at": None}
-    connection.execute(update(work_items).where(ended).values(**fresh, hinted_at=None))
+    connection.execute(update(work_items).where(ended).values(**fresh, notified_at=None))
 
 
 def withdraw_questions(connection: Connection, item: Item) -> None:
@@ -369,7 +369,7 @@ def release_trials(connection: Connection, job_id: str) -> None:
     connection.execute(
         update(work_items)
         .where(training)
-        .values(state="queued", attempt=work_items.c.attempt - 1, owner=None, lease_expires=None, hinted_at=None)
+        .values(state="queued", attempt=work_items.c.attempt - 1, owner=None, lease_expires=None, notified_at=None)
     )
 
 

@@ -67,8 +67,8 @@ class Candidate:
     source_hash: str
     thoughts: str | None
     reward: dict[str, Any]  # TrainingReward.stored; meaningless for an unreadable answer
-    state: str  # designed | passed | trained | dead | vetoed
-    cause_of_death: str | None
+    state: str  # designed | passed | trained | rejected | vetoed
+    rejection_reason: str | None
     score: float | None
     oracle_informed: bool
     created_at: datetime

@@ -107,8 +107,8 @@ candidates = Table(
     Column("source_hash", String(64), nullable=False),
     Column("thoughts", Text),
     Column("reward", JSON, nullable=False),  # functions and channels; the program is `source`
-    Column("state", String(12), nullable=False),  # designed | passed | trained | dead | vetoed
-    Column("cause_of_death", Text),
+    Column("state", String(12), nullable=False),  # designed | passed | trained | rejected | vetoed
+    Column("rejection_reason", Text),
     Column("score", Float),  # success of its last rung, mean over search seeds
     Column("oracle_informed", Boolean, nullable=False, default=False),
     Column("created_at", Utc, nullable=False),
@@ -151,7 +151,7 @@ work_items = Table(
     Column("created_at", Utc, nullable=False),
     Column("started_at", Utc),
     Column("finished_at", Utc),
-    Column("hinted_at", Utc),  # time of the last notification
+    Column("notified_at", Utc),  # time of the last notification
     UniqueConstraint("job_id", "iteration", "kind", "candidate", "seed", "rung", "sample"),
     Index("ix_work_items_state_id", "state", "id"),
     Index("ix_work_items_finished_at", "finished_at"),
@@ -274,7 +274,7 @@ events = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", Utc, nullable=False),
-    Column("kind", String(24), nullable=False),  # submitted | paused | reaped | lost | worker up | ...
+    Column("kind", String(24), nullable=False),  # submitted | paused | requeued | lost | worker up | ...
     Column("job_id", String(16)),
     Column("item_id", Integer),
     Column("owner", String(120)),

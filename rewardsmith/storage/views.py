@@ -1,6 +1,7 @@
 """The views that docs/database.md describes. Every migration drops and creates them, so none needs migrating.
 
-A renamed column keeps its old name in a view for one version: `v_candidates` has `channels`, a reward with its source.
+A renamed column keeps its old name in the views for one version, beside the new one: `cause_of_death` in three views,
+and `channels`, a reward with its source, in `v_candidates`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ _SAME = {
     "v_leaderboard": """
         SELECT c.job_id, c.id AS candidate, c.iteration, c.kind, c.state, c.score,
                t.purpose, COUNT(t.id) AS seeds, AVG(t.success) AS success,
-               AVG(t.greedy_success) AS greedy_success, MAX(t.steps) AS steps, c.cause_of_death
+               AVG(t.greedy_success) AS greedy_success, MAX(t.steps) AS steps, c.rejection_reason,
+               c.rejection_reason AS cause_of_death
         FROM candidates c LEFT JOIN trials t ON t.candidate_id = c.id
-        GROUP BY c.job_id, c.id, c.iteration, c.kind, c.state, c.score, t.purpose, c.cause_of_death
+        GROUP BY c.job_id, c.id, c.iteration, c.kind, c.state, c.score, t.purpose, c.rejection_reason
     """,
     "v_lineage": """
-        SELECT job_id, id AS candidate, iteration, move, parents, state, score, cause_of_death
+        SELECT job_id, id AS candidate, iteration, move, parents, state, score, rejection_reason,
+               rejection_reason AS cause_of_death
         FROM candidates
     """,
     "v_costs": """
@@ -49,4 +52,5 @@ NAMES = (*_SAME, "v_candidates")
 
 def view_queries(dialect: str) -> dict[str, str]:
     """Return the SELECT of each view by name, for the dialect "sqlite" or "postgresql"."""
-    return {**_SAME, "v_candidates": f"SELECT c.*, {_WITH_SOURCE[dialect]} AS channels FROM candidates c"}
+    former = f"c.rejection_reason AS cause_of_death, {_WITH_SOURCE[dialect]} AS channels"
+    return {**_SAME, "v_candidates": f"SELECT c.*, {former} FROM candidates c"}

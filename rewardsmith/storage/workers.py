@@ -18,7 +18,7 @@ STALE_SECONDS = 30.0
 
 
 @patient
-def sign_in(engine: Engine, name: str, **values: Any) -> None:
+def register(engine: Engine, name: str, **values: Any) -> None:
     """Register a worker. `values`: host, queues, slots, version, devices, sandbox_level."""
     with engine.begin() as connection:
         moment = read_clock(connection)
@@ -28,14 +28,14 @@ def sign_in(engine: Engine, name: str, **values: Any) -> None:
 
 
 @patient
-def keep_seen(engine: Engine, name: str) -> None:
+def heartbeat(engine: Engine, name: str) -> None:
     """Record a heartbeat of a worker."""
     with engine.begin() as connection:
         connection.execute(workers.update().where(workers.c.name == name).values(seen_at=present(engine)))
 
 
 @patient
-def sign_out(engine: Engine, name: str) -> None:
+def unregister(engine: Engine, name: str) -> None:
     """Remove the row of a worker that shuts down normally."""
     with engine.begin() as connection:
         connection.execute(delete(workers).where(workers.c.name == name))

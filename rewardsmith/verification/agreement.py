@@ -81,7 +81,7 @@ def require_walks_agree(problem: Problem, model: RewardModel) -> None:
     task, reward = problem.task, problem.reward
     if not reward.functions or model.missing or (reward.potentials and model.reads_step.any()):
         return
-    node, action, starts = _walks(model, task.max_steps, gated=any(c.budget or c.gate for c in reward.channels))
+    node, action, starts = _walks(model, task.max_steps, gated=any(c.cap or c.gate for c in reward.channels))
     rollout = _rollout(task, model, node, action, starts)
     with TURNS.handed_on(), problem.host(model.graph.tables, _LANES, _STEPS) as host:
         scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)

@@ -22,7 +22,7 @@ from rewardsmith.verification.agreement import require_agreement
 from rewardsmith.verification.counterexample import replay, solution_script
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from rewardsmith.verification.plans import first_plans, plan_of
-from rewardsmith.verification.scripts import Played, hack_scripts, play_scripts, scripts_for
+from rewardsmith.verification.scripts import Played, exploit_scripts, play_scripts, scripts_for
 from rewardsmith.verification.soundness import guidance_ratio, with_ratio
 from rewardsmith.verification.yielding_lock import side_by_side
 from sandbox.client import Scores
@@ -60,22 +60,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Flooding:
+class Shaping:
     """The shaping rewards of the scripted episodes: undiscounted sums per episode, the largest over the layouts.
 
     Potential channels are not included: what they add before the end of an episode they subtract at its end.
 
     Attributes:
         guidance: Absolute sum of the solution's rewards before its last step.
-        farmed: Absolute sum of rewards of the script without success that has the largest.
+        exploited: Absolute sum of rewards of the script without success that has the largest.
         success_pay: The reward of the solution's last step, the smallest over the layouts.
-        budget: Largest running sum of a program channel over the solution: a cap per episode that does not reduce it.
+        cap: Largest running sum of a program channel over the solution: a cap per episode that does not reduce it.
     """
 
     guidance: float
-    farmed: float
+    exploited: float
     success_pay: float
-    budget: float
+    cap: float
 
     @property
     def ratio(self) -> float | None:
@@ -83,7 +83,7 @@ class Flooding:
 
         Above 1, never solving may earn more than solving. None if the success reward is zero or less.
         """
-        return guidance_ratio(max(self.guidance, self.farmed), self.success_pay)
+        return guidance_ratio(max(self.guidance, self.exploited), self.success_pay)
 
     def as_dict(self) -> dict[str, float | str | None]:
         """Return the fields, the ratio, and the reason if there is no ratio, as plain data."""
@@ -95,7 +95,7 @@ class BatteryReport:
     """The result of the exploit battery: one finding per layout, the smallest margin first, and the shaping rewards."""
 
     findings: tuple[Finding, ...]
-    flooding: Flooding
+    shaping: Shaping
     scripts: int
 
     @property
@@ -156,16 +156,18 @@ def _played(task: Task, layout: int) -> Played:
 
 
 @lru_cache(maxsize=8)
-def played_hacks(task: Task, hacks: tuple[Behaviour, ...]) -> tuple[tuple[int, Played], ...]:
+def played_exploits(task: Task, exploits: tuple[Behaviour, ...]) -> tuple[tuple[int, Played], ...]:
     """Play saved exploits on the layouts where they were found, each together with that layout's solution."""
-    plans = [(at, plan_of(task, at)) for at in sorted({hack.layout for hack in hacks if hack.layout is not None})]
-    return tuple((at, play_scripts(task, at, hack_scripts(task, at, plan, hacks))) for at, plan in plans if plan)
+    plans = [
+        (at, plan_of(task, at)) for at in sorted({exploit.layout for exploit in exploits if exploit.layout is not None})
+    ]
+    return tuple((at, play_scripts(task, at, exploit_scripts(task, at, plan, exploits))) for at, plan in plans if plan)
 
 
 def run_battery(
     problem: Problem,
     first: Scores | None = None,
-    hacks: Sequence[Behaviour] = (),
+    exploits: Sequence[Behaviour] = (),
     layouts: Sequence[int] | None = None,
 ) -> BatteryReport | None:
     """Score a reward on the scripted episodes of `layouts`; return None if none of them has a solution.
@@ -173,7 +175,7 @@ def run_battery(
     Args:
         problem: The task, the reward and the learner's gamma.
         first: Scores of the first layout's episodes, if they are known.
-        hacks: Saved exploits, played as additional scripts.
+        exploits: Saved exploits, played as additional scripts.
         layouts: Indices into the training pool; those of a job by default.
 
     Raises:
@@ -182,25 +184,25 @@ def run_battery(
     judged, scripts = [], 0
     many = len(layout_sample(problem.task, LAYOUTS).layouts if layouts is None else layouts)
     report("layouts played", 0, many, begins=True)
-    for layout, played, scores in _scored(problem, first, tuple(hacks), layouts):
+    for layout, played, scores in _scored(problem, first, tuple(exploits), layouts):
         judged.append(compare_returns(problem, layout, played, scores))
         scripts += len(played.scripts)
         report("layouts played", len(judged), many)
     if not judged:
         return None
     meters = [meter for _, meter in judged]
-    flooding = Flooding(
+    shaping = Shaping(
         max(m.guidance for m in meters),
-        max(m.farmed for m in meters),
+        max(m.exploited for m in meters),
         min(m.success_pay for m in meters),
-        max(m.budget for m in meters),
+        max(m.cap for m in meters),
     )
     ordered = tuple(sorted((finding for finding, _ in judged), key=lambda f: f.margin))
-    return BatteryReport(ordered, flooding, scripts)
+    return BatteryReport(ordered, shaping, scripts)
 
 
 def _scored(
-    problem: Problem, first: Scores | None, hacks: tuple[Behaviour, ...], layouts: Sequence[int] | None
+    problem: Problem, first: Scores | None, exploits: tuple[Behaviour, ...], layouts: Sequence[int] | None
 ) -> Iterator[tuple[int, Played, Scores | None]]:
     task, known = problem.task, first
 
@@ -212,14 +214,14 @@ def _scored(
             require_agreement(problem, played, found)
         return found
 
-    every = chain(_banks(task, layouts), played_hacks(task, hacks) if hacks else ())
+    every = chain(_banks(task, layouts), played_exploits(task, exploits) if exploits else ())
     while banks := list(islice(every, LAYOUTS)):  # a few at a time: the episodes of all layouts would fill the memory
         both = zip(banks, side_by_side(scored, banks), strict=True)
         yield from ((layout, played, scores) for (layout, played), scores in both)
         known = None
 
 
-def compare_returns(problem: Problem, layout: int, played: Played, scores: Scores | None) -> tuple[Finding, Flooding]:
+def compare_returns(problem: Problem, layout: int, played: Played, scores: Scores | None) -> tuple[Finding, Shaping]:
     """Compare the discounted returns of one layout's scripts, and measure their shaping rewards."""
     reward, gamma = problem.reward, problem.gamma
     composition = problem.compose(played.rollout, scores)
@@ -241,24 +243,24 @@ def compare_returns(problem: Problem, layout: int, played: Played, scores: Score
         )
         return Earned(played.scripts[i].name, float(returns[i]), channels, {n: float(v) for n, v in parts.items()})
 
-    return Finding(layout, earned(best), earned(rival)), _flooding(reward, composition, played, solving[0], others)
+    return Finding(layout, earned(best), earned(rival)), _shaping(reward, composition, played, solving[0], others)
 
 
-def _flooding(
+def _shaping(
     reward: TrainingReward, composition: Composition, played: Played, solution: int, others: list[int]
-) -> Flooding:
+) -> Shaping:
     paid = without_potentials(reward, composition)
     inside = np.arange(len(paid))[:, None] < played.length[None, :]
     last = int(played.length[solution]) - 1
-    farmed = np.abs((paid * inside)[:, others].sum(axis=0)).max(initial=0.0)
+    exploited = np.abs((paid * inside)[:, others].sum(axis=0)).max(initial=0.0)
     running = [
         np.abs(np.cumsum(composition.parts[c.name][: last + 1, solution])).max()
         for c in reward.channels
         if c.kind == "program"
     ]
-    return Flooding(
+    return Shaping(
         float(abs(paid[:last, solution].sum())),
-        float(farmed),
+        float(exploited),
         float(paid[last, solution]),
         float(max(running, default=0.0)),
     )

@@ -271,15 +271,15 @@ def _decide(pay: SuccessPay, shortest: int, gamma: float) -> _Decision:
     verdict = _verdict(low, high)
     infinite = {"sound": True, "unsound": False}.get(verdict)
     timed = None
-    if low is not high and (verdict in ("depends on time", "weakly sound") or _late(pay, high, shortest)):
+    if low is not high and (verdict in ("time-dependent", "weakly sound") or _late(pay, high, shortest)):
         timed = timed_optimum(pay, idle, gamma)
     if timed is not None and not low.solves:
         infinite = timed.solves
-        verdict = "depends on time" if timed.solves else "weakly sound" if timed.may_solve else "unsound"
+        verdict = "time-dependent" if timed.solves else "weakly sound" if timed.may_solve else "unsound"
     if timed is not None and (timed.solves or not low.solves):
         high = timed
     if verdict == "sound" and (high.steps or 0) > 2 * shortest:
-        verdict = "dilatory"
+        verdict = "slow"
     horizon = horizon_solves(pay, gamma, low)
     if horizon is not None and infinite is not None and horizon != infinite:
         verdict = "horizon-dependent"
@@ -334,7 +334,7 @@ def _verdict(low: Optimum, high: Optimum) -> str:
         return "sound"
     if not high.solves:
         return "weakly sound" if high.may_solve else "unsound"
-    return "depends on time"
+    return "time-dependent"
 
 
 def _reason(found: _Decision, shortest: int, task: Task) -> str:
@@ -343,21 +343,21 @@ def _reason(found: _Decision, shortest: int, task: Task) -> str:
     without = shown.value_without_success
     both = f"the optimal value V* is {shown.value:.4g}, the best value without success {without:.4g}"
     both += "" if shown is high else ", both with the smallest success reward"
-    if verdict in ("sound", "dilatory") and (high.steps or 0) > task.max_steps:
+    if verdict in ("sound", "slow") and (high.steps or 0) > task.max_steps:
         return f"The optimal policy needs {high.steps} steps to solve, but an episode has {task.max_steps}; {both}."
     if verdict == "sound":
         took = f"in {high.steps} steps (shortest solution: {shortest})"
         return f"Every optimal policy solves the task, {took}; {both}."
-    if verdict == "dilatory":
+    if verdict == "slow":
         return f"The optimal policy takes {high.steps} steps to solve, where {shortest} suffice; {both}."
     if verdict == "unsound":
         return f"The optimal policy never solves the task: {both}. Solving earns no more than never solving."
     if verdict == "weakly sound":
         return f"Tie: one optimal policy solves the task, and another never does; {both}."
-    if verdict == "depends on time" and found.by_step:
+    if verdict == "time-dependent" and found.by_step:
         text = f"With the exact success reward of each step, every optimal policy solves the task in {high.steps} steps"
         return f"{text}; {both}. With the smallest success reward throughout it would not."
-    if verdict == "depends on time":
+    if verdict == "time-dependent":
         text = f"The optimal policy solves the task with the largest success reward ({both}), but not with the smallest"
         return f"{text}. Backward induction with the exact reward of each step was too expensive."
     if found.horizon:

@@ -103,7 +103,7 @@ class Proof:
 def run_checks(
     problem: Problem,
     proof: Proof | None = None,
-    hacks: Sequence[Behaviour] = (),
+    exploits: Sequence[Behaviour] = (),
     most: int = RANDOM_TRANSITIONS,
 ) -> Checked:
     """Run the checks in order of cost, up to the first failure. A program's own faults never raise.
@@ -113,7 +113,7 @@ def run_checks(
     Args:
         problem: The task, the reward and the learner's gamma.
         proof: The extent of battery and certificate; a job's by default.
-        hacks: Exploits of earlier programs, which the battery plays as well.
+        exploits: Exploits of earlier programs, which the battery plays as well.
         most: Transitions of random play if the task has no planner.
     """
     task = problem.task
@@ -146,7 +146,7 @@ def run_checks(
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
         if verdicts[-1].passed and proof.wanted:
-            report = run_battery(problem, scores, hacks, looked_at)
+            report = run_battery(problem, scores, exploits, looked_at)
             verdicts += [_battery_verdict(report)] if report is not None else []
         if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
             verdicts += _certificate(problem, proof)
@@ -229,13 +229,13 @@ def _sample(rollout: Rollout) -> Rollout:
 
 
 def _battery_verdict(report: BatteryReport) -> Verdict:
-    worst, flooding = report.findings[0], report.flooding
+    worst, shaping = report.findings[0], report.shaping
     details = {
         "margin": worst.margin,
         "layout": worst.layout,
         "solution": asdict(worst.solution),
         "rival": asdict(worst.rival),
-        "flooding": flooding.as_dict(),
+        "shaping": shaping.as_dict(),
         "layouts": sorted({f.layout for f in report.findings}),
         "lost": sorted(set(report.lost)),
         "scripts": report.scripts,

@@ -13,12 +13,12 @@ LABELS = (
     "crash",
     "never fires",
     "constant",
-    "flooding",
-    "drowned",
+    "shaping dominates",
+    "entropy dominates",
     "saturated",
     "weak shaping",
     "oscillation",
-    "hacked",
+    "exploited",
     "unstable",
     "solved",
 )
@@ -32,7 +32,7 @@ _LOOPING = 0.5
 _DISTINCT = 0.1
 _UNIFORM = 0.85
 """Proportion of the largest possible entropy. Above it, more than 5 of 7 actions are about equally likely."""
-_DROWNED = 0.8
+_ENTROPY_DOMINATES = 0.8
 """Largest proportion of the actor's gradient from advantages at which the entropy bonus dominates.
 
 If the two are in balance, the proportion is 1/2 plus the noise of the minibatch, which counts towards advantages.
@@ -45,7 +45,7 @@ SATURATED = 5.0
 within the variation of guidance between episodes."""
 
 
-_EXPLAINED = {"hacked", "flooding", "oscillation", "interface misuse", "drowned", "saturated"}
+_EXPLAINED = {"exploited", "shaping dominates", "oscillation", "interface misuse", "entropy dominates", "saturated"}
 
 
 def diagnose(
@@ -60,17 +60,17 @@ def diagnose(
     - never fires: a component was 0 on every step of the last stretch.
     - interface misuse: every component was 0 on every step of the last stretch.
     - constant: a component had the same value, not 0, on every step.
-    - flooding: the absolute sum of a channel per episode exceeds the sum of all channels over a successful episode, or
-      1 if no episode succeeded. Also if the success rate is under 95 % and the rewards before the step that succeeds
-      sum to more than the reward of that step.
+    - shaping dominates: the absolute sum of a channel per episode exceeds the sum of all channels over a successful
+      episode, or 1 if no episode succeeded. Also if the success rate is under 95 % and the rewards before the step
+      that succeeds sum to more than the reward of that step.
     - oscillation: the absolute values of a channel sum to more than 5 times its net sum, and to more than 1 per
       episode. Also if the success rate is under 95 % and half of the steps of failed episodes return to a state of the
-      last 12 steps and are rewarded. Potential channels are exempt from the first rules of flooding and oscillation,
-      because no policy can change their sum over an episode.
-    - hacked: the shaped return rose by half of its range while success was low.
+      last 12 steps and are rewarded. Potential channels are exempt from the first rules of "shaping dominates"
+      and "oscillation", because no policy can change their sum over an episode.
+    - exploited: the shaped return rose by half of its range while success was low.
     - unstable: the success rate fell by more than 15 percentage points from its best.
-    - drowned: low success although the program's rewards are not 0. The policy's entropy is at least 85 % of the
-      largest possible. Either less than 80 % of the actor's gradient comes from advantages (the rest comes from the
+    - entropy dominates: low success although the program's rewards are not 0. The policy's entropy is at least 85 % of
+      the largest possible. Either less than 80 % of the actor's gradient comes from advantages (the rest comes from the
       entropy bonus), or discounted returns are smaller than the bonus for this much entropy.
     - saturated: low success, and the guidance of an episode exceeds 5 times the success reward (see `guidance_scale`).
     - weak shaping: low success that no other label explains. The evidence states whether failed episodes stay among few
@@ -90,13 +90,13 @@ def diagnose(
         labels["solved"] = f"{success:.1%} success"
     labels |= _components(telemetry.components)
     labels |= _channels(telemetry)
-    if success < _SOLVED and "flooding" not in labels and (flooded := _flooded(telemetry)):
-        labels["flooding"] = flooded
+    if success < _SOLVED and "shaping dominates" not in labels and (dominates := _shaping_dominates(telemetry)):
+        labels["shaping dominates"] = dominates
     if success < _SOLVED and "oscillation" not in labels and (loops := _loops(telemetry)):
         labels["oscillation"] = loops
     if best - success > _FELL:
         labels["unstable"] = f"success was {best:.1%} and fell to {success:.1%}"
-    labels |= {"hacked": risen} if success < _LOW and (risen := _risen(curve)) else {}
+    labels |= {"exploited": risen} if success < _LOW and (risen := _risen(curve)) else {}
     if max(best, success) < _LOW:
         labels |= _trainers(telemetry, curve)
     if success < _LOW and not set(labels) & _EXPLAINED:
@@ -128,7 +128,7 @@ def _channels(telemetry: Telemetry) -> dict[str, str]:
             continue  # a potential has both signs by design, and its sum does not depend on the policy
         net, size = c.mean_per_episode, c.magnitude_per_episode
         if name != "env" and abs(net) > pay:
-            labels["flooding"] = f"{name} sums to {net:.3g} per episode, a successful episode has {pay:.3g}"
+            labels["shaping dominates"] = f"{name} sums to {net:.3g} per episode, a successful episode has {pay:.3g}"
         if size > 5 * max(abs(net), 0.2) and size > 1:
             labels["oscillation"] = f"{name}: absolute rewards sum to {size:.3g} per episode, net sum {net:.3g}"
     return labels
@@ -137,8 +137,8 @@ def _channels(telemetry: Telemetry) -> dict[str, str]:
 def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The labels whose cause is the trainer's settings rather than the program."""
     labels = {}
-    if drowned := _drowned(telemetry, curve):
-        labels["drowned"] = drowned
+    if dominates := _entropy_dominates(telemetry, curve):
+        labels["entropy dominates"] = dominates
     if (scale := guidance_scale(telemetry)) and scale.guidance > SATURATED * scale.success > 0.0:
         known = telemetry.success_pay is not None
         source = "" if known else ", which is the environment's (no episode succeeded)"
@@ -150,13 +150,13 @@ def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> dict[
     return labels
 
 
-def _drowned(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> str | None:
+def _entropy_dominates(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> str | None:
     learning = telemetry.learning
     entropy, share = learning.entropy_share, _advantage_share(learning, curve)
     if entropy is None or share is None or entropy < _UNIFORM or not _pays(telemetry) or not learning.return_scale:
         return None
     signal, bonus = learning.signal, (1 - _UNIFORM) * learning.entropy_coefficient * learning.entropy / entropy
-    if share >= _DROWNED and signal >= bonus:
+    if share >= _ENTROPY_DOMINATES and signal >= bonus:
         return None
     return (
         f"{share:.0%} of the actor's gradient came from advantages, {1 - share:.0%} from the entropy bonus "
@@ -217,7 +217,7 @@ def guidance_scale(telemetry: Telemetry) -> GuidanceScale | None:
     return GuidanceScale(guidance, max(telemetry.env_weight if last is None else last, abs(episode or 0.0)), by_program)
 
 
-def _flooded(telemetry: Telemetry) -> str | None:
+def _shaping_dominates(telemetry: Telemetry) -> str | None:
     """The measured shaping rewards, if they exceed the reward of the step that succeeds, as text."""
     guidance, pay = telemetry.guidance_per_episode, telemetry.success_pay
     if guidance is None or pay is None or guidance <= max(pay, 0.0):

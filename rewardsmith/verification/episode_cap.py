@@ -12,18 +12,18 @@ from rewardsmith.verification.battery import run_battery
 from rewardsmith.verification.layouts import LAYOUTS, layout_sample
 from sandbox.client import HostError
 
-EpisodeBudget = Literal["auto"] | float
+EpisodeCap = Literal["auto"] | float
 
 
-def bounded(problem: Problem, budget: EpisodeBudget | None) -> TrainingReward:
-    """Apply `within_budget` to a reward that may also have channels used only in training; these stay unchanged."""
+def bounded(problem: Problem, cap: EpisodeCap | None) -> TrainingReward:
+    """Apply `within_cap` to a reward that may also have channels used only in training; these stay unchanged."""
     reward = problem.reward
-    limits = {c.name: c.budget for c in within_budget(problem.with_reward(reward.written), budget).channels}
-    channels = tuple(replace(c, budget=limits.get(c.name, c.budget)) for c in reward.channels)
+    limits = {c.name: c.cap for c in within_cap(problem.with_reward(reward.written), cap).channels}
+    channels = tuple(replace(c, cap=limits.get(c.name, c.cap)) for c in reward.channels)
     return replace(reward, channels=channels)
 
 
-def within_budget(problem: Problem, budget: EpisodeBudget | None, layouts: int = LAYOUTS) -> TrainingReward:
+def within_cap(problem: Problem, cap: EpisodeCap | None, layouts: int = LAYOUTS) -> TrainingReward:
     """Return the reward with a per-episode cap on every program channel that has none. Potentials are never capped.
 
     Args:
@@ -37,11 +37,11 @@ def within_budget(problem: Problem, budget: EpisodeBudget | None, layouts: int =
         solution, which the checks report.
     """
     reward = problem.reward
-    limit = _measured(problem, layouts) if budget == "auto" else budget
+    limit = _measured(problem, layouts) if cap == "auto" else cap
     if not limit:
         return reward
     channels = tuple(
-        replace(c, budget=float(limit)) if c.kind == "program" and c.budget is None else c for c in reward.channels
+        replace(c, cap=float(limit)) if c.kind == "program" and c.cap is None else c for c in reward.channels
     )
     return replace(reward, channels=channels)
 
@@ -51,7 +51,7 @@ def _measured(problem: Problem, layouts: int) -> float | None:
         report = run_battery(problem, layouts=layout_sample(problem.task, layouts).layouts)
     except HostError:
         return None
-    if report is None or report.flooding.budget == 0.0:
+    if report is None or report.shaping.cap == 0.0:
         return None
-    size = 10.0 ** (math.floor(math.log10(report.flooding.budget)) - 2)
-    return math.ceil(report.flooding.budget / size - 1e-9) * size  # rounded up to three digits
+    size = 10.0 ** (math.floor(math.log10(report.shaping.cap)) - 2)
+    return math.ceil(report.shaping.cap / size - 1e-9) * size  # rounded up to three digits

@@ -155,7 +155,7 @@ def _refuse_what_moves(reward: TrainingReward) -> None:
     for channel in reward.channels:
         if channel.gate in ("count", "anneal"):
             raise NotCertified(f"the gate {channel.gate!r} of channel {channel.name} cannot be enumerated")
-        if channel.kind == "env" and (channel.budget is not None or channel.bound != "none"):
+        if channel.kind == "env" and (channel.cap is not None or channel.bound != "none"):
             raise NotCertified("the environment's channel is bounded")
 
 
@@ -217,7 +217,7 @@ class _Product:
         self.limit, self.expanded = limit if graph.complete else min(limit, PART_LIMIT), 0
         self.scorer, self.events = scorer, events
         self.potentials = [c for c in self.reward.channels if c.kind == "potential"]
-        self.gates = [c for c in self.reward.channels if c.budget is not None or c.gate == "latch"]
+        self.gates = [c for c in self.reward.channels if c.cap is not None or c.gate == "latch"]
         self.tables = Keys()
         self.layers: list[dict[str, NDArray[Any]]] = []
         self.missing = "" if graph.complete else _too_many_states(limit, events)

@@ -41,9 +41,11 @@ class Played:
     solved: np.ndarray
 
 
-def hack_scripts(task: Task, layout: int, plan: Sequence[int], hacks: Sequence[Behaviour]) -> tuple[Behaviour, ...]:
+def exploit_scripts(
+    task: Task, layout: int, plan: Sequence[int], exploits: Sequence[Behaviour]
+) -> tuple[Behaviour, ...]:
     """Return the solution of one layout and its saved exploits; empty if it has none."""
-    mine = [hack for hack in hacks if hack.layout == layout]
+    mine = [exploit for exploit in exploits if exploit.layout == layout]
     found = [replace(h, name=f"saved exploit {k}").then(_idle(task)) for k, h in enumerate(mine, start=1)]
     return (Behaviour("solution", tuple(plan), ()), *found) if found else ()
 

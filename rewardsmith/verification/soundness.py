@@ -14,7 +14,7 @@ from typing import Any
 from rewardsmith.reporting.proportion import clopper_pearson_upper
 
 VERDICTS = (
-    "unsound", "horizon-dependent", "depends on time", "weakly sound", "dilatory", "not certified", "sound",
+    "unsound", "horizon-dependent", "time-dependent", "weakly sound", "slow", "not certified", "sound",
 )  # fmt: skip
 """Worst first: the verdict over several layouts is the first that any of them has."""
 
@@ -133,9 +133,9 @@ def is_sound(layout: Mapping[str, Any]) -> bool:
     high = layout.get("high")
     if high is None or (layout.get("episode") is not None and (high["steps"] or 0) > layout["episode"]):
         return False
-    if layout["verdict"] == "depends on time":
+    if layout["verdict"] == "time-dependent":
         return bool(layout.get("by_step"))
-    return layout["verdict"] in ("sound", "dilatory", "weakly sound")
+    return layout["verdict"] in ("sound", "slow", "weakly sound")
 
 
 def margin_of(layout: Mapping[str, Any]) -> float | None:
@@ -158,7 +158,7 @@ def guidance_ratio(guidance: float, success_pay: float) -> float | None:
 
 def with_ratio(meter: Mapping[str, Any]) -> dict[str, Any]:
     """Add the shaping-to-task reward ratio, or the reason why there is none, to the plain data of its measurement."""
-    ratio = guidance_ratio(max(meter["guidance"], meter["farmed"]), meter["success_pay"])
+    ratio = guidance_ratio(max(meter["guidance"], meter["exploited"]), meter["success_pay"])
     return {**meter, "ratio": ratio, "reason": NO_RATIO if ratio is None else None}
 
 

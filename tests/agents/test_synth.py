@@ -114,7 +114,7 @@ def test_synth_composes_from_named_variables_too(task_id, method):
         assert run_checks(Problem(task, get_method(method).reward(source), 0.99)).passed
 
 
-@pytest.mark.parametrize("label", ["flooding", "weak shaping", "hacked", "unstable", "never fires"])
+@pytest.mark.parametrize("label", ["shaping dominates", "weak shaping", "exploited", "unstable", "never fires"])
 def test_a_diagnosis_changes_the_program(label):
     task = get_task(TASKS[0])
     first = ask(task.interface(), "free")
@@ -141,16 +141,18 @@ def test_critic_and_analyzer_answer_in_the_asked_form():
     review = roles.review(model, roles.ReviewRequest(method, task.interface(), "s", components, played, key))
     assert review.result.verdict == "revise" and review.result.issues
     asked = roles.AnalysisRequest(
-        task.interface(), "1a", "s", 0.0, 100, {"flooding": "x sums to 9"}, components, ["steps"],
+        task.interface(), "1a", "s", 0.0, 100, {"shaping dominates": "x sums to 9"}, components, ["steps"],
         ReplayKey("analyzer", 1, 0, 0),
     )  # fmt: skip
     reading = roles.analyze(model, asked)
-    assert "flooding" in reading.result.causes[0] and reading.result.suggestion
+    assert "shaping dominates" in reading.result.causes[0] and reading.result.suggestion
 
 
 def test_prompts_carry_vocabulary_contract_evidence_and_facts():
     task = get_task(TASKS[0])
-    parent = ParentProgram("1a", "def reward(): ...", 0.25, {"flooding": "reward sums to 40"}, {}, [], "pay once")
+    parent = ParentProgram(
+        "1a", "def reward(): ...", 0.25, {"shaping dominates": "reward sums to 40"}, {}, [], "pay once"
+    )
     asked = roles.DesignRequest(
         contract_of("free"),
         task.interface(),
@@ -166,7 +168,7 @@ def test_prompts_carry_vocabulary_contract_evidence_and_facts():
     roles.design(model, asked)
     prompt = model.prompts[0]
     for words in (
-        "flooding",
+        "shaping dominates",
         "reward sums to 40",
         "pay once",
         "ANOTHER task",

@@ -13,12 +13,12 @@ from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Behaviour
-from rewardsmith.verification.battery import played_hacks
+from rewardsmith.verification.battery import played_exploits
 from rewardsmith.verification.counterexample import CounterExample, replay
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 SOUND = rewards.LATCHED.source
-FARM = rewards.PICKUP_FARM.source
+EXPLOIT = rewards.PICKUP_EXPLOIT.source
 POTENTIAL = rewards.DISTANCE_POTENTIAL.source
 
 
@@ -35,32 +35,41 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
     (tmp_path / "reward.py").write_text(SOUND)
     ran = in_process(tmp_path, "check", "reward.py", "--task", TASK)
     assert ran.returncode == 0, ran.stderr
-    for word in ("gate", "contract", "cost", "determinism", "battery", "sound on 16 of 16", "flooding", "difficulty"):
+    for word in (
+        "gate",
+        "contract",
+        "cost",
+        "determinism",
+        "battery",
+        "sound on 16 of 16",
+        "shaping dominates",
+        "difficulty",
+    ):
         assert word in ran.stdout, word
     assert "17.1 %" in ran.stdout and "Smallest" in ran.stdout  # a cell's lines break anywhere
     assert not (tmp_path / ".rewardsmith").exists()  # no job, no database
 
 
 def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
-    ran = check(FARM, "--format", "json", "--out", "hacks.json")
+    ran = check(EXPLOIT, "--format", "json", "--out", "exploits.json")
     assert ran.returncode == 1, ran.stderr
     found = json.loads(ran.stdout)[0]
     verdicts = {v["kind"]: v for v in found["verdicts"]}
     assert not found["passed"] and verdicts["certificate"]["details"]["verdict"] == "unsound"
     assert not verdicts["battery"]["passed"]  # a failed battery does not skip the certificate
-    values = json.loads((tmp_path / "hacks.json").read_text())
+    values = json.loads((tmp_path / "exploits.json").read_text())
     assert len(values) == 16
     shown = found["soundness"]
     assert (shown["layouts_asked"], shown["unsound_or_undecided"], shown["unsound_rate_below"]) == (16, 16, 1.0)
     assert shown["headline"] == "unsound on 16 layouts" and shown["smallest_margin_layout"] in range(16)
     example = CounterExample.from_dict(values[0])
-    reward = TrainingReward.from_dict(rewards.PICKUP_FARM.as_dict())
+    reward = TrainingReward.from_dict(rewards.PICKUP_EXPLOIT.as_dict())
     assert replay(Problem(get_task(TASK), reward, example.gamma), example).confirms(example)
 
 
 def test_a_cap_fixes_an_exploit_and_saved_exploits_are_played(check, tmp_path):
-    (tmp_path / "hacks.json").write_text('[{"layout": 0, "prefix": [1], "cycle": [3, 4]}]')
-    ran = check(FARM, "--episode-budget", "auto", "--hacks", "hacks.json", "--layouts", "1")
+    (tmp_path / "exploits.json").write_text('[{"layout": 0, "prefix": [1], "cycle": [3, 4]}]')
+    ran = check(EXPLOIT, "--episode-cap", "auto", "--exploits", "exploits.json", "--layouts", "1")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "sound on 1 of 1" in " ".join(ran.stdout.split())
 
@@ -79,15 +88,15 @@ def test_a_cap_fixes_an_exploit_and_saved_exploits_are_played(check, tmp_path):
 )
 def test_saved_exploits_of_another_task_are_refused(check, tmp_path, entry, cause):
     whole = {"task": TASK, "layout": 0, "prefix": [1], "cycle": [3, 4], **entry}
-    (tmp_path / "hacks.json").write_text(json.dumps([whole]))
-    ran = check(SOUND, "--hacks", "hacks.json")
+    (tmp_path / "exploits.json").write_text(json.dumps([whole]))
+    ran = check(SOUND, "--exploits", "exploits.json")
     assert ran.returncode == 2 and cause in " ".join(ran.stderr.split()), ran.stderr
 
 
 def test_exploits_on_layouts_beyond_the_bank_are_played_too():
-    farm = [Behaviour("", (), (2,), 7), Behaviour("", (1,), (0, 1), 0)]
+    exploit = [Behaviour("", (), (2,), 7), Behaviour("", (1,), (0, 1), 0)]
     task = get_task(TASK)
-    assert [at for at, _ in played_hacks(task, tuple(farm))] == [0, 7]
+    assert [at for at, _ in played_exploits(task, tuple(exploit))] == [0, 7]
 
 
 def test_names_and_files_beyond_ascii_are_read(check, tmp_path):
@@ -116,11 +125,11 @@ def test_a_program_that_breaks_the_contract_fails_before_any_proof(check):
         (SOUND, ("--gamma", "1.5"), "gamma"),
         (SOUND, ("--task", "MiniGrid-DorKey-5x5-v0"), "Did you mean"),
         (SOUND, ("--layouts", "0"), "--layouts"),
-        (SOUND, ("--episode-budget", "-1"), "budget"),
-        (SOUND, ("--hacks", "no.json"), "counter-examples"),
+        (SOUND, ("--episode-cap", "-1"), "cap"),
+        (SOUND, ("--exploits", "no.json"), "counter-examples"),
         (SOUND, ("--format", "xml"), "xml"),
         (SOUND, ("--layouts", "100000"), "has 2048 training layouts"),
-        (SOUND, ("--out", "nowhere/hacks.json"), "Cannot write"),
+        (SOUND, ("--out", "nowhere/exploits.json"), "Cannot write"),
         (SOUND, ("--out", "."), "Cannot write"),
     ],
 )

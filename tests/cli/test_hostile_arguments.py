@@ -60,7 +60,8 @@ WRONG = [
         ("--set", f"seed={HUGE}"),
     )),
     *(("check", "ok.py", *MINIGRID, *more) for more in (
-        ("--limit", HUGE), ("--hacks", "mixed.json"), ("--hacks", "deep.json"), ("--hacks", "fifo"), ("--gamma", "nan"),
+        ("--limit", HUGE), ("--exploits", "mixed.json"), ("--exploits", "deep.json"), ("--exploits", "fifo"),
+        ("--gamma", "nan"),
     )),
     *(("check", name, "--task", "CartPole-v1") for name in ("fifo", "directory", "binary", "empty")),
     *(("verify", name) for name in ("fifo", "directory", "binary", "nothing")),

@@ -45,7 +45,7 @@ def test_design_describes_a_setting_as_the_spec_does():
 def test_every_option_sets_its_field():
     given = {
         "combine": ["count"], "options": ["count.weight=0.02"], "weights": ["env=2"], "fallback_models": ["synth"],
-        "episode_budget": "auto", "training.device": "auto", "record": Path("r"), "confirm": 0, "target": 0.5,
+        "episode_cap": "auto", "training.device": "auto", "record": Path("r"), "confirm": 0, "target": 0.5,
     }  # fmt: skip
     kinds = {"str": "synth", "int": 7, "float": 3.0, "bool": True}
     for setting, option in SETTINGS.items():
@@ -98,7 +98,7 @@ def test_help_comes_from_the_spec(tmp_path, command, option):
 KNOWN = """
 --task --spec --method --with --weight --option --language-model --model --designer-model --critic-model
 --analyzer-model --fallback-model --api-base --stream --no-stream --prompt-tokens --answer-tokens --record --replay
---iterations --samples --steps --seeds --confirm --target --train-anyway --retrain --no-retrain --episode-budget
+--iterations --samples --steps --seeds --confirm --target --train-anyway --retrain --no-retrain --episode-cap
 --planner --no-planner --seed --seed-reward --max-seconds --max-steps --max-calls --max-tokens --max-dollars --device
 --set --slots --allow-weak-sandbox --no-allow-weak-sandbox --dry-run --help
 """

@@ -40,7 +40,7 @@ def overview(**budget) -> Overview:
     rows = [
         Row("abc123-sparse", 0, "baseline", "training", "", 4096, 0.015, 0.004, 0.05, 31000.0, "", False),
         Row("abc123-1a", 1, "new", "training", "2/3", 8192, 0.975, 0.943, 0.989, 22000.0, "", True, 7.5, 1),
-        Row("abc123-1b", 1, "new", "dead", "", 0, None, None, None, None, "failed check gate: line 2", False),
+        Row("abc123-1b", 1, "new", "rejected", "", 0, None, None, None, None, "failed check gate: line 2", False),
     ]
     costs = {"env_steps": 12288, "calls": 4, "dollars": 0.25}
     return Overview(job, rows, 1, 3, 0, 0, costs)

@@ -28,7 +28,7 @@ PROGRAM = f"def reward(prev, action, state, memory):\n    # {HOSTILE!s}\n    ret
 STYLES = re.compile(r"\x1b\[[0-9;]*m")  # rich's own, on a terminal
 
 COLUMNS = {
-    "candidates": {"thoughts": HOSTILE, "cause_of_death": HOSTILE, "source": PROGRAM, "move": HOSTILE},
+    "candidates": {"thoughts": HOSTILE, "rejection_reason": HOSTILE, "source": PROGRAM, "move": HOSTILE},
     "checks": {"message": HOSTILE},
     "analyses": {"suggestion": HOSTILE, "prediction": HOSTILE, "labels": json.dumps({HOSTILE: HOSTILE})},
     "trials": {"failure": HOSTILE, "sandbox_level": HOSTILE},

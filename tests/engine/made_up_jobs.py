@@ -52,10 +52,10 @@ class World:
         return [None, "one", "two", "three"][int(1000 * self.draw(item)) % 4]
 
     def proposal(self, item: Item) -> dict | None:
-        """The adjustment that a trial's diagnosis proposes: some are drowned, some saturated, most neither."""
+        """The adjustment that a trial's diagnosis proposes: some are held by entropy, some saturated, most neither."""
         fate = int(1000 * self.draw(item)) % 5
         return {
-            0: {"reason": "drowned", "training": {"entropy": 0.0003}},
+            0: {"reason": "entropy dominates", "training": {"entropy": 0.0003}},
             1: {"reason": "saturated", "weights": {"reward": 0.1}},
         }.get(fate)
 
@@ -70,7 +70,9 @@ def complete(context: Context, item: Item, world: World) -> None:
             queue.finish(connection, item, "done", {})
         elif item.key.kind == "check":
             passed = chance > 0.3
-            values = {"state": "passed"} if passed else {"state": "dead", "cause_of_death": "failed check battery: x"}
+            values = (
+                {"state": "passed"} if passed else {"state": "rejected", "rejection_reason": "failed check battery: x"}
+            )
             records.update_candidate(connection, item.key.candidate, **values)
             details = {"difficulty": world.difficulty(item), "behaviour": world.behaviour(item)}
             queue.finish(connection, item, "done", {"passed": passed, **details})
@@ -101,7 +103,7 @@ def design(connection, snapshot, item: Item, chance: float) -> None:
         connection, id=_candidate_id(item, depth), job_id=item.key.job_id, iteration=item.key.iteration,
         kind="designed", move=item.payload["move"], sample=item.key.sample, parents=item.payload["parents"],
         source=source, source_hash=source_hash(source), reward=get_method("free").reward(source).stored,
-        state="dead" if unreadable else "designed", cause_of_death="unreadable" if unreadable else None,
+        state="rejected" if unreadable else "designed", rejection_reason="unreadable" if unreadable else None,
         oracle_informed=False,
     )  # fmt: skip
 

@@ -154,9 +154,9 @@ def check_outcome(role: str, left: dict, provider: Provider) -> None:
         assert KEY not in job.note
     made = [c for c in left["candidates"] if c.kind != "baseline"]
     if role != "designer":
-        assert made and made[0].source == PROGRAM and made[0].state != "dead", "a finished candidate was lost"
+        assert made and made[0].source == PROGRAM and made[0].state != "rejected", "a finished candidate was lost"
     elif item.state == "done":
-        assert made[0].source or made[0].cause_of_death
+        assert made[0].source or made[0].rejection_reason
 
 
 @pytest.mark.parametrize("role", KINDS)

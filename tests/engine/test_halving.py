@@ -26,7 +26,7 @@ def test_a_leader_whose_interval_is_above_the_target_continues_alone(tmp_path, s
     for target, expected in ((0.95, finalists), (None, "ab")):
         job_id = start(
             context, iterations=1, samples=3, rungs=[0.5, 1.0], confirm=0, target=target, steps=10**6,
-            favourite_first=False,
+            order="halving",
         )  # fmt: skip
         play(context, job_id, Scored(scores), random.Random(1))
         with context.database.connect() as connection:

@@ -30,7 +30,7 @@ def test_a_dead_owner_s_item_is_queued_again_and_lost_after_three_attempts(tmp_p
     for _ in range(3):
         claimed = queue.claim(context.database, gone, 60, job_id, ["baseline"])
         assert claimed is not None
-        assert queue.reap(context.database, 3) == 1
+        assert queue.requeue_expired(context.database, 3) == 1
         states.append(queue.get(context.database, claimed.id).state)
     assert states == ["queued", "queued", "lost"]
 

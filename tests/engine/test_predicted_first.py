@@ -36,7 +36,7 @@ def test_candidates_train_in_predicted_order_until_one_succeeds(tmp_path, scores
     ranked = play(context, job_id, Rated(scores), random.Random(1))
     with context.database.connect() as connection:
         items = records.items_of(connection, job_id)
-        causes = {c.id[-1]: c.cause_of_death for c in records.candidates_of(connection, job_id)}
+        causes = {c.id[-1]: c.rejection_reason for c in records.candidates_of(connection, job_id)}
     count = Counter(i.key.candidate[-1] for i in items if i.key.kind == "train")
     assert count == trained
     assert ranked[0].endswith(best)
@@ -53,7 +53,7 @@ def test_a_user_s_own_program_trains_first(tmp_path):
         records.put_candidate(
             connection, id=f"{job_id}-1seed", job_id=job_id, iteration=1, kind="seeded", move="new", sample=3,
             parents=[], source="# mine", source_hash=source_hash("# mine"), reward={}, state="designed",
-            cause_of_death=None, oracle_informed=False,
+            rejection_reason=None, oracle_informed=False,
         )  # fmt: skip
     advance(context, job_id)
     play(context, job_id, Rated({"d": 1.0}), random.Random(2))
@@ -82,7 +82,14 @@ def test_the_order_is_predicted_once_repairs_have_been_checked(tmp_path):
 def test_predicted_easiest_trains_first_with_a_short_budget(tmp_path):
     context = fresh(tmp_path)
     for budget, together, trained in (({}, True, "cba"), ({}, False, "cba"), ({"env_steps": 6200}, False, "c")):
-        job_id = start(context, iterations=1, samples=3, rungs=[0.5, 1.0], budget=budget, favourite_first=not together)
+        job_id = start(
+            context,
+            iterations=1,
+            samples=3,
+            rungs=[0.5, 1.0],
+            budget=budget,
+            order="halving" if together else "predicted",
+        )
         play(context, job_id, LaterIsEasier(0), random.Random(1))
         with context.database.connect() as connection:
             items = records.items_of(connection, job_id)

@@ -18,11 +18,11 @@ from rewardsmith.storage.queue import Item
 @pytest.mark.parametrize("together", [True, False])
 def test_of_duplicate_candidates_the_first_by_id_trains(tmp_path, order, together):
     context = fresh(tmp_path)
-    job_id = start(context, iterations=1, samples=3, confirm=0, favourite_first=not together)
+    job_id = start(context, iterations=1, samples=3, confirm=0, order="halving" if together else "predicted")
     play(context, job_id, AllTheSame(0), random.Random(order))
     with context.database.connect() as connection:
         trained = {i.key.candidate[-2:] for i in records.items_of(connection, job_id) if i.key.kind == "train"}
-        causes = {c.id[-2:]: c.cause_of_death for c in records.candidates_of(connection, job_id)}
+        causes = {c.id[-2:]: c.rejection_reason for c in records.candidates_of(connection, job_id)}
     assert trained == {"1a"}
     assert causes["1b"] == causes["1c"] and f"pays exactly what {job_id}-1a pays" in causes["1b"]
 

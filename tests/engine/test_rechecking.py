@@ -36,10 +36,10 @@ def layouts(verdict: str) -> dict:
         (None, Verdict("contract", False, "it raised"), "contract: it raised"),
         (
             {"passed": True, "details": layouts("sound")},
-            Verdict("certificate", True, "", layouts("dilatory")),
-            "certificate: dilatory on 1 layout, up to 100 % unsound possible, which was sound",
+            Verdict("certificate", True, "", layouts("slow")),
+            "certificate: slow on 1 layout, up to 100 % unsound possible, which was sound",
         ),
-        ({"passed": True, "details": layouts("dilatory")}, Verdict("certificate", True, "", layouts("sound")), None),
+        ({"passed": True, "details": layouts("slow")}, Verdict("certificate", True, "", layouts("sound")), None),
     ],
 )
 def test_verdict_is_worse_after_a_new_failure_or_weaker_certificate(before, after, told):

@@ -1,4 +1,4 @@
-"""A tiny real job whose program pays almost nothing: it is labelled drowned and retrained with less entropy."""
+"""A tiny real job whose program pays almost nothing: entropy dominates, so it is retrained with less entropy."""
 
 from __future__ import annotations
 
@@ -51,17 +51,21 @@ def job(tmp_path_factory):
 
 def test_show_reports_the_second_trial_and_its_settings(job):
     (found,) = json.loads(in_process(job, "show", "latest-1seed", "--format", "json").stdout)
-    assert found["adjustment"]["reason"] == "drowned" and found["adjustment"]["training"] == {"entropy": 0.05}
+    assert found["adjustment"]["reason"] == "entropy dominates" and found["adjustment"]["training"] == {"entropy": 0.05}
     trials = {t["purpose"]: t for t in found["trials"] if t["purpose"] != "confirm"}
     assert trials["retrain"]["settings"] == {"training": {"entropy": 0.05}} and trials["search"]["settings"] is None
     assert trials["retrain"]["seed"] == trials["search"]["seed"] and trials["retrain"]["steps"] > 0
     coefficients = [t["telemetry"]["learning"]["entropy_coefficient"] for t in trials.values()]
     assert sorted(coefficients) == [0.05, 0.5]
     shown = in_process(job, "show", "latest-1seed").stdout
-    assert "settings: drowned: trained once more with entropy 0.05 instead of 0.5" in " ".join(shown.split())
+    assert "settings: entropy dominates: trained once more with entropy 0.05 instead of 0.5" in " ".join(shown.split())
     assert "learner, late in training: " in shown and "retrain" in shown
 
 
 def test_why_and_the_diagnosis_report_the_second_trial(job):
     output = " ".join(in_process(job, "why", "latest-1seed").stdout.split())
-    assert "diagnosis: drowned - " in output and "the bonus pays" in output and "settings: drowned: trained" in output
+    assert (
+        "diagnosis: entropy dominates - " in output
+        and "the bonus pays" in output
+        and "settings: entropy dominates: trained" in output
+    )

@@ -1,4 +1,4 @@
-"""Retraining of drowned and saturated candidates: the proposed settings, and the job's decisions."""
+"""Retraining if entropy dominates or guidance saturates: the proposed settings, and the job's decisions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rewardsmith.storage import queue, records
 from rewardsmith.storage.queue import Item
 from rewardsmith.telemetry import ChannelPay, Telemetry
 
-LESS_ENTROPY = {"reason": "drowned", "training": {"entropy": 0.0025}}
+LESS_ENTROPY = {"reason": "entropy dominates", "training": {"entropy": 0.0025}}
 LESS_WEIGHT = {"reason": "saturated", "weights": {"reward": 0.1}}
 
 
@@ -36,10 +36,10 @@ def measured(guidance: float, pay: float | None = None, env: float | None = None
 REWARD = TrainingReward("", ("reward",), (ENV, Channel("reward"), Channel("phi", kind="potential")))
 
 
-def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
-    found = proposal({"drowned": "x"}, measured(0.0), TrainingSpec(entropy=0.025), REWARD)
+def test_a_policy_held_by_entropy_gets_a_tenth_of_the_entropy_coefficient():
+    found = proposal({"entropy dominates": "x"}, measured(0.0), TrainingSpec(entropy=0.025), REWARD)
     assert found == LESS_ENTROPY
-    assert proposal({"drowned": "x"}, measured(0.0), TrainingSpec(entropy=0.0), REWARD) is None
+    assert proposal({"entropy dominates": "x"}, measured(0.0), TrainingSpec(entropy=0.0), REWARD) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_drowned_policy_gets_a_tenth_of_the_entropy_coefficient():
     ],
 )
 def test_saturated_program_gets_weight_of_equal_guidance_and_success(measures, weight):
-    found = proposal({"flooding": "x", "saturated": "x"}, measures, TrainingSpec(), REWARD)
+    found = proposal({"shaping dominates": "x", "saturated": "x"}, measures, TrainingSpec(), REWARD)
     assert found == {"reason": "saturated", "weights": {"reward": weight}}
     changed = weighed(REWARD, found["weights"])
     assert [c.weight for c in changed.channels] == [1.0, weight, 1.0]
@@ -64,7 +64,7 @@ def test_no_weight_is_proposed_without_success_pay():
 
 
 def test_other_labels_change_no_settings():
-    assert proposal({"weak shaping": "x", "flooding": "x"}, measured(9.0), TrainingSpec(), REWARD) is None
+    assert proposal({"weak shaping": "x", "shaping dominates": "x"}, measured(9.0), TrainingSpec(), REWARD) is None
 
 
 def test_dense_environment_reward_is_compared_by_its_episode_sum():
@@ -115,7 +115,7 @@ def again(items: list[Item]) -> list[Item]:
     return [i for i in items if i.key.kind == "train" and i.key.sample == AGAIN]
 
 
-def test_a_drowned_candidate_is_retrained_once(tmp_path):
+def test_a_candidate_that_entropy_dominates_is_retrained_once(tmp_path):
     context, job_id = begin(tmp_path, seeds=2)
     play(context, job_id, Hidden(LESS_ENTROPY, 0.1), random.Random(0))
     candidates, items = read(context, job_id)
@@ -190,7 +190,7 @@ def test_no_candidate_retrains_beyond_the_budget(tmp_path, found):
 
 
 def test_several_candidates_share_the_remaining_budget(tmp_path):
-    context, job_id = begin(tmp_path, samples=3, confirm=0, budget={"env_steps": 5_000}, favourite_first=False)
+    context, job_id = begin(tmp_path, samples=3, confirm=0, budget={"env_steps": 5_000}, order="halving")
     play(context, job_id, Hidden(LESS_WEIGHT, 0.5), random.Random(0))
     assert len(again(read(context, job_id)[1])) == 1
 
@@ -279,15 +279,13 @@ def test_an_adjusted_candidate_keeps_its_settings_at_the_next_rung(tmp_path):
         def proposal(self, item: Item) -> dict | None:
             return LESS_ENTROPY if item.key.candidate.endswith("c") else None
 
-    context, job_id = begin(
-        tmp_path, samples=3, rungs=[0.5, 1.0], confirm=0, steps=10**6, favourite_first=False, target=0.99
-    )
+    context, job_id = begin(tmp_path, samples=3, rungs=[0.5, 1.0], confirm=0, steps=10**6, order="halving", target=0.99)
     ranked = play(context, job_id, OneHidden(LESS_ENTROPY, 0.6), random.Random(0))
     candidates, items = read(context, job_id)
     assert ranked[0] == "1c" and candidates["1c"].retrained_from == 0
     mine = [(i.key.rung, i.key.sample) for i in items if i.key.kind == "train" and i.key.candidate.endswith("1c")]
     assert mine == [(0, -1), (0, AGAIN), (1, AGAIN)]
-    assert candidates["1b"].state == "dead" and "not promoted from rung 1" in candidates["1b"].cause_of_death
+    assert candidates["1b"].state == "rejected" and "not promoted from rung 1" in candidates["1b"].rejection_reason
 
 
 def test_no_candidate_retrains_beside_one_that_reached_the_target(tmp_path):
@@ -299,13 +297,13 @@ def test_no_candidate_retrains_beside_one_that_reached_the_target(tmp_path):
         def proposal(self, item: Item) -> dict | None:
             return None if item.key.candidate.endswith("a") else LESS_ENTROPY
 
-    context, job_id = begin(tmp_path, samples=2, favourite_first=False)
+    context, job_id = begin(tmp_path, samples=2, order="halving")
     play(context, job_id, OneIsGood(LESS_ENTROPY, 0.5), random.Random(0))
     assert again(read(context, job_id)[1]) == []
 
 
 def test_a_later_claim_of_an_extended_job_has_its_own_baseline(tmp_path):
-    class LaterIsDrowned(Hidden):
+    class LaterHeldByEntropy(Hidden):
         """The first round is good as it is; the second is better, and only with less entropy."""
 
         def draw(self, item: Item) -> float:
@@ -317,7 +315,7 @@ def test_a_later_claim_of_an_extended_job_has_its_own_baseline(tmp_path):
             return LESS_ENTROPY if item.key.iteration > 1 else None
 
     context, job_id = begin(tmp_path)
-    world = LaterIsDrowned(LESS_ENTROPY, 0.8)
+    world = LaterHeldByEntropy(LESS_ENTROPY, 0.8)
     play(context, job_id, world, random.Random(0))
     lifecycle.extend_job(context, job_id, 1)
     advance(context, job_id)

@@ -48,6 +48,6 @@ def test_programs_with_the_same_signs_are_not_both_trained(tmp_path, monkeypatch
             dispatch.run_item(context, item.id, str(item.owner))
     with context.database.connect() as connection:
         trained = [i.key.candidate for i in records.items_of(connection, job) if i.key.kind == "train"]
-        causes = {c.id: c.cause_of_death for c in records.candidates_of(connection, job)}
+        causes = {c.id: c.rejection_reason for c in records.candidates_of(connection, job)}
     assert trained == [f"{job}-1a"], causes
     assert causes[f"{job}-1b"].startswith(f"pays exactly what {job}-1a pays")

@@ -14,7 +14,7 @@ from rewardsmith.engine.jobs import lifecycle, service
 from rewardsmith.engine.served import SERVED_SETTINGS
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec, read_spec, with_changes
-from rewardsmith.storage import hints, queue, records
+from rewardsmith.storage import notifications, queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import latest_events
 from rewardsmith.storage.schema import jobs as job_table
@@ -67,28 +67,28 @@ def test_a_job_never_holds_more_than_its_slots(context):
 def test_local_jobs_are_left_to_their_own_executor(context):
     lifecycle.create_job(context, read_spec(SPEC))
     assert claim(context) is None
-    assert hints.take_due(context.database, 0.0) == []
+    assert notifications.take_due(context.database, 0.0) == []
 
 
 def test_a_notification_is_repeated_only_after_an_interval(context):
     job = submit(context)
-    sent = hints.take_due(context.database, 30.0)
+    sent = notifications.take_due(context.database, 30.0)
     assert {kind for _, kind in sent} == {"baseline", "design"}
-    assert hints.take_due(context.database, 30.0) == []
-    assert hints.take_due(context.database, None) == []
+    assert notifications.take_due(context.database, 30.0) == []
+    assert notifications.take_due(context.database, None) == []
     with context.database.begin() as connection:
-        connection.execute(work_items.update().values(hinted_at=now() - timedelta(seconds=31)))
-    assert hints.take_due(context.database, 30.0) == sent
-    hints.forget(context.database, [sent[0][0]])
-    assert hints.take_due(context.database, None, job) == sent[:1]
+        connection.execute(work_items.update().values(notified_at=now() - timedelta(seconds=31)))
+    assert notifications.take_due(context.database, 30.0) == sent
+    notifications.forget(context.database, [sent[0][0]])
+    assert notifications.take_due(context.database, None, job) == sent[:1]
 
 
 def test_a_requeued_item_is_notified_at_once(context):
     submit(context)
-    hints.take_due(context.database, 30.0)
+    notifications.take_due(context.database, 30.0)
     item = claim(context)
     queue.give_back(context.database, item, "gone", 3)
-    assert [i for i, _ in hints.take_due(context.database, 30.0)] == [item.id]
+    assert [i for i, _ in notifications.take_due(context.database, 30.0)] == [item.id]
 
 
 def test_pause_takes_trials_from_their_workers_uncounted(context):

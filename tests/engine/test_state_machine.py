@@ -27,13 +27,13 @@ def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, se
         context = fresh(Path(folder))
         outcomes = []
         for order in (first, second):
-            job_id = start(context, samples=4, favourite_first=together)
+            job_id = start(context, samples=4, order="predicted" if together else "halving")
             ranked = play(context, job_id, World(world), random.Random(order))
             with context.database.connect() as connection:
                 candidates = records.candidates_of(connection, job_id)
                 items = records.items_of(connection, job_id)
-            assert all(c.cause_of_death for c in candidates if c.state == "dead")
-            assert all(c.state in ("dead", "trained", "passed") for c in candidates)
+            assert all(c.rejection_reason for c in candidates if c.state == "rejected")
+            assert all(c.state in ("rejected", "trained", "passed") for c in candidates)
             assert len({i.key for i in items}) == len(items)
             assert not any(c.retrains for c in candidates)
             again = [i for i in items if i.key.sample == AGAIN and i.key.kind == "train"]
@@ -72,9 +72,9 @@ def test_the_step_budget_reserves_the_steps_of_the_claim(tmp_path):
     play(context, job_id, World(3), random.Random(0))
     with context.database.connect() as connection:
         items = records.items_of(connection, job_id)
-        dead = [c for c in records.candidates_of(connection, job_id) if "budget" in (c.cause_of_death or "")]
+        rejected = [c for c in records.candidates_of(connection, job_id) if "budget" in (c.rejection_reason or "")]
     assert sum(i.key.kind == "train" for i in items) <= 1
-    assert dead
+    assert rejected
 
 
 def test_no_candidate_trains_while_a_check_of_the_round_is_open(tmp_path):

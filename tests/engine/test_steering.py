@@ -172,7 +172,7 @@ def test_a_vetoed_candidate_trains_no_more_and_is_never_the_best(tmp_path):
     after = snapshot_of(context, job)
     assert [c.id for c in after.ranking()] == [f"{job}-1b"]
     vetoed = next(c for c in after.candidates if c.id == f"{job}-1a")
-    assert (vetoed.state, vetoed.cause_of_death) == ("vetoed", "vetoed by the user")
+    assert (vetoed.state, vetoed.rejection_reason) == ("vetoed", "vetoed by the user")
     with pytest.raises(UsageError, match="baseline"):
         steering.veto(context, f"{job}-sparse")
 
@@ -207,7 +207,7 @@ def test_fork_joins_the_next_round_under_its_own_name(tmp_path):
     queued = {i.key.candidate for i in snapshot_of(context, job).items_of("check", iteration=2)}
     assert queued == {f"{job}-2{name}" for name in ("a", "b", "user1", "user2")}
     while (item := queue.claim(context.database, "me", 60, job, ["check"])) is not None:
-        values = {"state": "dead", "cause_of_death": "failed check battery: x"}
+        values = {"state": "rejected", "rejection_reason": "failed check battery: x"}
         with context.database.begin() as connection:
             records.update_candidate(connection, item.key.candidate, **values)
             queue.finish(connection, item, "done", {"passed": False})

@@ -166,7 +166,7 @@ def job_that_ended(context: Context, job: str) -> records.Job:
         candidates = records.candidates_of(connection, job)
     assert not {"queued", "leased"} & set(left)
     assert all(t.state != "running" for t in trials)
-    assert not [c for c in candidates if c.state == "dead"], "a candidate was blamed"
+    assert not [c for c in candidates if c.state == "rejected"], "a candidate was blamed"
     return found
 
 

@@ -18,7 +18,7 @@ ENV = [[0.0, 0.0], [0.0, 0.0], [0.75, 0.0], [0.0, 0.0], [0.0, 0.5], [0.0, 0.0]]
 ACTIONS = [[0, 1], [1, 0], [1, 1], [0, 0], [1, 1], [0, 0]]
 
 PROGRAMS = {
-    "sign_and_budget": {
+    "sign_and_cap": {
         "source": (
             "def sparse(prev, action, state, memory):\n"
             "    return 2.5 if state.value == 3 else 0.0\n\n"
@@ -28,7 +28,7 @@ PROGRAMS = {
         "functions": ["sparse", "dense"],
         "channels": [
             {"name": "sparse", "bound": "sign"},
-            {"name": "dense", "weight": 0.1, "bound": "sign", "budget": 0.15},
+            {"name": "dense", "weight": 0.1, "bound": "sign", "cap": 0.15},
         ],
     },
     "components_and_memory": {
@@ -71,7 +71,7 @@ def expected(name: str) -> list[list[float]]:
             if STARTS[t][n]:
                 spent, count, latched, phi = 0.0, 0, False, -0.5 * BEFORE[t][n]
             value, before = STATE[t][n], BEFORE[t][n]
-            if name == "sign_and_budget":
+            if name == "sign_and_cap":
                 reached = min(0.15, max(-0.15, spent + 0.1 * sign(value - before)))
                 total[t][n] = sign(2.5 if value == 3 else 0.0) + (reached - spent)
                 spent = reached

@@ -105,7 +105,7 @@ def end(executor: Executor, job: str, seconds: float = 180) -> None:
     assert {state for _, state, _ in items} == {"done"}
     assert sum(kind in ("baseline", "train", "confirm") for kind, _, _ in items) == TRIALS
     # Every second attempt follows an event that requeued the item.
-    assert sum(attempt - 1 for _, _, attempt in items) == len(events(executor, job, "reaped", "given back"))
+    assert sum(attempt - 1 for _, _, attempt in items) == len(events(executor, job, "requeued", "given back"))
     # A trial keeps one row over its rungs: two searched seeds, the baseline's, and the claim's four.
     rows = executor.query("SELECT state, steps FROM trials WHERE job_id = :job", job=job)
     assert len(rows) == 7 and sum(tuple(row) == ("done", SPEC["steps"]) for row in rows) == 6

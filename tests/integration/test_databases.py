@@ -162,13 +162,13 @@ def test_a_client_whose_clock_is_wrong_neither_loses_nor_takes_a_lease(url, monk
     for module in ("schema", "clock", "queue", "records", "events"):
         monkeypatch.setattr(f"rewardsmith.storage.{module}.now", lambda: fast, raising=False)
     item = queue.claim(engine, "elsewhere:1:1", 5)
-    assert queue.reap(engine, 3) == 0, "a live lease was reaped"
+    assert queue.requeue_expired(engine, 3) == 0, "a live lease was requeued"
     monkeypatch.undo()
     slow = schema.now() - timedelta(hours=1)
     for module in ("schema", "clock", "queue", "records", "events"):
         monkeypatch.setattr(f"rewardsmith.storage.{module}.now", lambda: slow, raising=False)
     queue.heartbeat(engine, item, -1.0)
-    assert queue.reap(engine, 3) == 1, "a lapsed lease was kept"
+    assert queue.requeue_expired(engine, 3) == 1, "a lapsed lease was kept"
 
 
 def _claim_some(url: str, out) -> None:

@@ -140,7 +140,7 @@ def test_job_over_http_repairs_reviews_analyzes_and_stores_no_key(tmp_path):
         states = dict(database.execute("SELECT substr(id, 8), state FROM candidates").fetchall())
     assert [c[0] for c in calls] == ["designer", "designer", "designer", "critic", "critic", "analyzer"]
     assert all(c[1:3] == (11, 7) and c[3] > 0 for c in calls)
-    assert states["1a"] == "dead" and states["1a2"] == "trained"
+    assert states["1a"] == "rejected" and states["1a2"] == "trained"
 
     written = [in_process(tmp_path, *c, env=SECRETS) for c in (
         ("calls", "latest"), ("calls", "latest", "--format", "json"), ("show", "latest", "--prompts"), ("logs",),

@@ -103,7 +103,7 @@ def test_a_paused_job_is_resumed_without_lost_attempts(executor):
     assert state_of(executor, job) == "paused"
     executor.resume(job)
     end(executor, job)
-    assert events(executor, job, "reaped", "given back") == []
+    assert events(executor, job, "requeued", "given back") == []
 
 
 def test_a_full_disk_in_a_trial_is_reported(service):
@@ -126,7 +126,7 @@ def test_a_killed_child_of_a_worker_leaves_its_trial_to_another(service):
     job = begin(service)
     kill(service, lambda: slots(service)[1])
     end(service, job)
-    assert events(service, job, "reaped")
+    assert events(service, job, "requeued")
 
 
 def warm_parents(service: Service) -> list[int]:
@@ -210,7 +210,7 @@ def test_repeated_messages_repeat_no_work(service, monkeypatch):
     finally:
         stop.set()
         doubling.join()
-    assert events(service, job, "reaped", "given back") == []
+    assert events(service, job, "requeued", "given back") == []
 
 
 def test_two_schedulers_do_no_work_twice(service):
@@ -219,7 +219,7 @@ def test_two_schedulers_do_no_work_twice(service):
     end(service, job)
     second.terminate()
     second.wait(20)
-    assert events(service, job, "reaped", "given back") == []
+    assert events(service, job, "requeued", "given back") == []
 
 
 @pytest.mark.slow
@@ -230,7 +230,7 @@ def test_two_processes_that_requeue_leases_do_no_work_twice(service):
     end(service, job)
     second.terminate()
     second.wait(20)
-    assert events(service, job, "reaped")
+    assert events(service, job, "requeued")
 
 
 def test_results_of_a_host_whose_lease_expired_are_refused(service):
@@ -254,6 +254,6 @@ def test_results_of_a_host_whose_lease_expired_are_refused(service):
     end(service, job)
     late = service.query("SELECT owner FROM work_items WHERE job_id = :job AND state = 'done'", job=job)
     assert owners and not owners & {o for (o,) in late}, "a result of the sleeper was taken"
-    assert "its lease lapsed" in events(service, job, "reaped")
+    assert "its lease lapsed" in events(service, job, "requeued")
     other.terminate()
     other.wait(40)

@@ -24,8 +24,8 @@ from sandbox.client import Isolation
 
 PROGRAM = "def reward(prev, action, state, memory):\n    return 5.0 if state.solved else 0.0\n"
 LESS_ENTROPY = {"training": {"entropy": 0.0025}}
-DROWNED = {
-    **LESS_ENTROPY, "reason": "drowned", "rung": 0, "stands": True,
+HELD = {
+    **LESS_ENTROPY, "reason": "entropy dominates", "rung": 0, "stands": True,
     "note": "trained once more with entropy 0.0025 instead of 0.025: 90.0% success instead of 2.0%",
 }  # fmt: skip
 SATURATED = {
@@ -66,18 +66,18 @@ def job_with_adjusted_claim(folder, adjustment: dict):
         return context, records.get_job(connection, job_id), records.get_candidate(connection, best)
 
 
-@pytest.mark.parametrize("adjustment", [DROWNED, SATURATED])
+@pytest.mark.parametrize("adjustment", [HELD, SATURATED])
 def test_the_claim_compares_trials_with_the_same_settings(tmp_path, adjustment):
     context, job, best = job_with_adjusted_claim(tmp_path, adjustment)
     with context.database.connect() as connection:
         claim, stored = queries.read_claim(connection, job), claim_of(connection, job.id, best.id)
     assert claim.best.seeds == claim.baseline.seeds == [20_000, 20_001]
     assert stored["sparse"]["scores"] == {"20000": 0.3, "20001": 0.2}
-    assert claim.settings == ("entropy 0.0025 instead of 0.025" if adjustment is DROWNED else None)
+    assert claim.settings == ("entropy 0.0025 instead of 0.025" if adjustment is HELD else None)
 
 
 def test_curves_come_from_the_trials_with_the_adopted_settings(tmp_path):
-    context, job, best = job_with_adjusted_claim(tmp_path, DROWNED)
+    context, job, best = job_with_adjusted_claim(tmp_path, HELD)
     with context.database.connect() as connection:
         assert best.search_purpose == "retrain" and best.retrained_from == 0
         confirmed = queries.curves_of(connection, f"{job.id}-sparse", best.training_changes)
@@ -86,14 +86,12 @@ def test_curves_come_from_the_trials_with_the_adopted_settings(tmp_path):
 
 
 def test_the_card_states_the_training_settings(tmp_path):
-    for name, adjustment in (("drowned", DROWNED), ("saturated", SATURATED)):
+    for name, adjustment in (("entropy dominates", HELD), ("saturated", SATURATED)):
         context, job, best = job_with_adjusted_claim(tmp_path / name, adjustment)
         with context.database.connect() as connection:
             card = " ".join(card_text(connection, job, best, {}).replace("\\", "").split())
         assert f"settings: {adjustment['reason']}: trained once more with" in card
-        assert ("trained with entropy 0.0025 instead of 0.025, as was the environment" in card) == (
-            adjustment is DROWNED
-        )
+        assert ("trained with entropy 0.0025 instead of 0.025, as was the environment" in card) == (adjustment is HELD)
         assert f"weights of channels: env 1, reward {0.2 if adjustment is SATURATED else 1:g}" in card
 
 
@@ -107,12 +105,12 @@ def test_the_exported_reward_has_the_weight_of_the_training(tmp_path):
 
 
 def test_show_states_the_adjusted_settings_of_job_and_candidate(tmp_path):
-    _, job, best = job_with_adjusted_claim(tmp_path, DROWNED)
+    _, job, best = job_with_adjusted_claim(tmp_path, HELD)
     shown = " ".join(in_process(tmp_path, "show", job.id).stdout.split())
     assert "training settings of both rewards: entropy 0.0025 instead of 0.025" in shown
     (row,) = [r for r in json.loads(in_process(tmp_path, "show", job.id, "--format", "json").stdout) if r["best"]]
-    assert row["success"] == 0.9 and row["adjustment"].startswith("drowned: trained once more")
+    assert row["success"] == 0.9 and row["adjustment"].startswith("entropy dominates: trained once more")
     assert (row["steps"], row["retrained"]) == (20_000, 10_000)
     shown = in_process(tmp_path, "show", best.id).stdout
-    assert "settings: drowned: trained once more" in " ".join(shown.split())
-    assert "settings: drowned" in " ".join(in_process(tmp_path, "why", best.id).stdout.split())
+    assert "settings: entropy dominates: trained once more" in " ".join(shown.split())
+    assert "settings: entropy dominates" in " ".join(in_process(tmp_path, "why", best.id).stdout.split())

@@ -26,8 +26,8 @@ def job(tmp_path):
     job_id = lifecycle.create_job(context, JobSpec(task="CartPole-v1", steps=1000, confirm=0))
     with context.database.begin() as connection:
         candidate(connection, job_id, "1a", score=0.2)
-        labels = {"flooding": "x", "hacked": "y"}
-        records.put_analysis(connection, candidate_id=f"{job_id}-1a", labels=labels, prediction="less flooding")
+        labels = {"shaping dominates": "x", "exploited": "y"}
+        records.put_analysis(connection, candidate_id=f"{job_id}-1a", labels=labels, prediction="less shaping")
         yield connection, job_id
 
 
@@ -39,10 +39,10 @@ def outcomes_of_first_candidate(job):
 def test_a_revision_with_more_success_confirms_the_prediction(job):
     connection, job_id = job
     candidate(connection, job_id, "2a", ["1a"], "revise", 0.6)
-    records.put_analysis(connection, candidate_id=f"{job_id}-2a", labels={"hacked": "y"})
+    records.put_analysis(connection, candidate_id=f"{job_id}-2a", labels={"exploited": "y"})
     (tested,) = outcomes_of_first_candidate(job)
-    assert (tested.outcome, tested.gone) == ("came true", ("flooding",))
-    assert "20.0 % -> 60.0 %; no longer diagnosed: flooding: the prediction came true" in tested.words()
+    assert (tested.outcome, tested.gone) == ("came true", ("shaping dominates",))
+    assert "20.0 % -> 60.0 %; no longer diagnosed: shaping dominates: the prediction came true" in tested.words()
 
 
 def test_hypothesis_follows_the_last_repair_only(job):

@@ -31,7 +31,7 @@ OLD = {
         for at, margin in ((0, 0.5), (1, 1.8), (2, 0.085))
     ],
 }  # fmt: skip
-METER = {"guidance": 10.0, "farmed": 256.0, "success_pay": -0.0387, "budget": 10.0, "ratio": 2.56e11}
+METER = {"guidance": 10.0, "exploited": 256.0, "success_pay": -0.0387, "cap": 10.0, "ratio": 2.56e11}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def job_with_old_verdict(tmp_path):
             state="passed", score=None, oracle_informed=False,
         )  # fmt: skip
         records.put_check(connection, candidate_id=name, kind="battery", passed=True, message="told",
-                          details={"flooding": METER})  # fmt: skip
+                          details={"shaping": METER})  # fmt: skip
         records.put_check(
             connection, candidate_id=name, kind="certificate", passed=True, message=OLD["message"], details=OLD
         )
@@ -74,4 +74,4 @@ def test_json_of_an_older_verdict_has_the_fields_of_a_new_one(job_with_old_verdi
     battery, certificate = (check["details"] for check in json.loads(ran.stdout)[0]["checks"])
     assert certificate["unsound_rate_below"] == pytest.approx(0.6316, abs=1e-4)
     assert (certificate["smallest_margin_layout"], certificate["layouts_asked"]) == (2, 3)
-    assert battery["flooding"]["ratio"] is None and "zero or less" in battery["flooding"]["reason"]
+    assert battery["shaping"]["ratio"] is None and "zero or less" in battery["shaping"]["reason"]

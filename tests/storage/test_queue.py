@@ -88,7 +88,7 @@ def test_questions_of_trials_are_not_among_a_job_s_items(engine):
 def test_a_former_owner_writes_nothing(engine):
     add_job(engine, 1)
     former = queue.claim(engine, GONE, -1.0)
-    assert former is not None and queue.reap(engine, 3) == 1
+    assert former is not None and queue.requeue_expired(engine, 3) == 1
     again = queue.claim(engine, GONE, 60)
     assert again is not None and again.attempt == 2
     with pytest.raises(LostItem):
@@ -126,9 +126,9 @@ def test_attempts_are_counted_up_to_the_cap_and_an_interruption_is_not(engine):
 def test_expired_lease_is_requeued_and_lost_at_the_cap(engine):
     add_job(engine, 1)
     item = queue.claim(engine, GONE, 60)
-    assert item is not None and queue.reap(engine, 1) == 0
+    assert item is not None and queue.requeue_expired(engine, 1) == 0
     queue.heartbeat(engine, item, -1.0)
-    assert queue.reap(engine, 1) == 1
+    assert queue.requeue_expired(engine, 1) == 1
     assert state(engine, item)[0] == "lost"
 
 

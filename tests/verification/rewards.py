@@ -22,8 +22,8 @@ def potential(body: str, **options) -> TrainingReward:
 
 
 SUCCESS = free("return 1.0 if state.solved else 0.0")
-PICKUP_FARM = free("return 0.5 if state.event == 'picked_up' else 0.0")
-DOOR_FARM = free("return 0.2 if state.event in ('opened', 'unlocked') else 0.0")
+PICKUP_EXPLOIT = free("return 0.5 if state.event == 'picked_up' else 0.0")
+DOOR_EXPLOIT = free("return 0.2 if state.event in ('opened', 'unlocked') else 0.0")
 OSCILLATION = free(
     "goal = next(o for o in state.objects if o.target)\n"
     "was = abs(goal.x - prev.agent.x) + abs(goal.y - prev.agent.y)\n"

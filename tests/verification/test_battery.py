@@ -13,7 +13,7 @@ from rewardsmith.tasks.minigrid import columns as col
 from rewardsmith.verification.battery import played_bank, run_battery
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.checks import run_checks
-from rewardsmith.verification.episode_cap import within_budget
+from rewardsmith.verification.episode_cap import within_cap
 from rewardsmith.verification.plans import first_plans
 
 DOORKEY, LAVA = "MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0"
@@ -69,13 +69,13 @@ def test_battery_passes_if_another_solution_earns_most(small_task):
     by_kind = {v.kind: v for v in run_checks(Problem(task, rewards.free(body), 0.99)).verdicts}
     assert by_kind["certificate"].details["verdict"] == "sound"
     assert by_kind["battery"].passed and "another solution" in by_kind["battery"].message
-    farm = run_checks(Problem(task, rewards.PICKUP_FARM, 0.99))
-    assert [v.kind for v in farm.verdicts if not v.passed] == ["battery", "certificate"]
+    exploit = run_checks(Problem(task, rewards.PICKUP_EXPLOIT, 0.99))
+    assert [v.kind for v in exploit.verdicts if not v.passed] == ["battery", "certificate"]
 
 
 @pytest.mark.parametrize(
     ("reward", "rival"),
-    [(rewards.PICKUP_FARM, "alternating PICK_UP and DROP"), (rewards.OSCILLATION, "to and fro before the goal")],
+    [(rewards.PICKUP_EXPLOIT, "alternating PICK_UP and DROP"), (rewards.OSCILLATION, "to and fro before the goal")],
 )
 def test_exploit_fails_with_its_earnings_by_component(small_task, reward, rival):
     """An exploit fails, and the message states the earnings of both behaviours by component."""
@@ -95,8 +95,8 @@ def test_a_saved_exploit_of_an_earlier_program_is_played_too(small_task):
         "near = abs(goal.x - state.agent.x) + abs(goal.y - state.agent.y) == 1\n"
         "return 0.2 if state.event == 'turned' and near and state.front is not goal else 0.0"
     )
-    hack = Behaviour("", plan[:-1], (0, 1), layout)
-    report = run_battery(Problem(task, rewards.free(body), 0.99), hacks=(hack,))
+    exploit = Behaviour("", plan[:-1], (0, 1), layout)
+    report = run_battery(Problem(task, rewards.free(body), 0.99), exploits=(exploit,))
     assert report is not None and not report.passed
     assert report.findings[0].rival.script == "saved exploit 1"
     without = run_battery(Problem(task, rewards.free(body), 0.99))
@@ -105,31 +105,31 @@ def test_a_saved_exploit_of_an_earlier_program_is_played_too(small_task):
 
 def test_the_shaping_ratio_compares_guidance_with_success(small_task):
     task = small_task(DOORKEY)
-    farm = run_battery(Problem(task, rewards.PICKUP_FARM, 0.99))
+    exploit = run_battery(Problem(task, rewards.PICKUP_EXPLOIT, 0.99))
     plain = run_battery(Problem(task, rewards.SUCCESS, 0.99))
-    assert farm is not None and plain is not None
-    assert (plain.flooding.guidance, plain.flooding.farmed, plain.flooding.ratio) == (0.0, 0.0, 0.0)
-    assert farm.flooding.guidance == pytest.approx(0.5)  # one pickup on the way
-    assert farm.flooding.farmed > 50 and farm.flooding.ratio > 50
-    assert farm.flooding.success_pay < 1.0
+    assert exploit is not None and plain is not None
+    assert (plain.shaping.guidance, plain.shaping.exploited, plain.shaping.ratio) == (0.0, 0.0, 0.0)
+    assert exploit.shaping.guidance == pytest.approx(0.5)  # one pickup on the way
+    assert exploit.shaping.exploited > 50 and exploit.shaping.ratio > 50
+    assert exploit.shaping.success_pay < 1.0
 
 
 def test_the_shaping_ratio_leaves_potentials_out(small_task):
     source = "def potential(state, memory):\n    return 50.0 - state.agent.x\n"
     report = run_battery(Problem(small_task(DOORKEY), get_method("free").reward(source), 0.99))
     assert report is not None
-    assert (report.flooding.guidance, report.flooding.farmed) == pytest.approx((0.0, 0.0))
-    assert 0.1 <= report.flooding.success_pay <= 1.0
+    assert (report.shaping.guidance, report.shaping.exploited) == pytest.approx((0.0, 0.0))
+    assert 0.1 <= report.shaping.success_pay <= 1.0
 
 
 def test_an_automatic_cap_keeps_solutions_whole_and_ends_an_exploit(small_task):
     task = small_task(DOORKEY)
-    bounded = within_budget(Problem(task, rewards.PICKUP_FARM, 0.99), "auto")
-    assert [c.budget for c in bounded.channels] == [None, 0.5]
-    before, after = (run_battery(Problem(task, r, 0.99)) for r in (rewards.PICKUP_FARM, bounded))
+    bounded = within_cap(Problem(task, rewards.PICKUP_EXPLOIT, 0.99), "auto")
+    assert [c.cap for c in bounded.channels] == [None, 0.5]
+    before, after = (run_battery(Problem(task, r, 0.99)) for r in (rewards.PICKUP_EXPLOIT, bounded))
     assert before is not None and after is not None and after.passed and not before.passed
     paid = [{f.layout: f.solution.returned for f in report.findings} for report in (before, after)]
     assert paid[1] == pytest.approx(paid[0])
     assert certify(Problem(task, bounded, 0.99), layouts=1).verdict == "sound"
-    shaped = within_budget(Problem(task, rewards.DISTANCE_POTENTIAL, 0.99), "auto")
+    shaped = within_cap(Problem(task, rewards.DISTANCE_POTENTIAL, 0.99), "auto")
     assert shaped == rewards.DISTANCE_POTENTIAL  # potentials are never bounded

@@ -46,8 +46,8 @@ def test_rewards_whose_optimum_solves_are_sound(small_task, task_id, reward):
 @pytest.mark.parametrize(
     ("task_id", "reward", "expected"),
     [
-        (DOORKEY, rewards.PICKUP_FARM, "unsound"),
-        (DOORKEY, rewards.DOOR_FARM, "unsound"),
+        (DOORKEY, rewards.PICKUP_EXPLOIT, "unsound"),
+        (DOORKEY, rewards.DOOR_EXPLOIT, "unsound"),
         # A slow exploit leaves time to solve in the last steps of an episode, so its real length matters.
         (DOORKEY, rewards.OSCILLATION, "horizon-dependent"),
         (DOORKEY, rewards.IDLE_PAY, "unsound"),
@@ -80,10 +80,10 @@ def test_a_step_cost_that_makes_death_the_cheapest_end_is_unsound(small_task):
 
 def test_a_replay_does_not_confirm_a_wrong_return(small_task):
     task = small_task(DOORKEY)
-    example = verdict(task, rewards.PICKUP_FARM, layouts=1).worst.counterexample
+    example = verdict(task, rewards.PICKUP_EXPLOIT, layouts=1).worst.counterexample
     wrong = CounterExample(**{**vars(example), "claimed": example.claimed + 0.01})
-    assert replay(Problem(task, rewards.PICKUP_FARM, example.gamma), example).confirms(example)
-    assert not replay(Problem(task, rewards.PICKUP_FARM, wrong.gamma), wrong).confirms(wrong)
+    assert replay(Problem(task, rewards.PICKUP_EXPLOIT, example.gamma), example).confirms(example)
+    assert not replay(Problem(task, rewards.PICKUP_EXPLOIT, wrong.gamma), wrong).confirms(wrong)
 
 
 def test_a_reward_that_pays_nothing_is_weakly_sound(small_task):
@@ -95,14 +95,14 @@ def test_a_reward_that_pays_nothing_is_weakly_sound(small_task):
 def test_temporary_pay_for_staying_is_slow(small_task):
     body = "seen = memory['n'] = min(memory.get('n', 0) + 1, 61)\nreturn 0.0 if seen > 60 or state.solved else 0.2"
     found = verdict(small_task("MiniGrid-Empty-5x5-v0"), rewards.free(body), layouts=1)
-    assert (found.verdict, found.passed) == ("dilatory", True)
+    assert (found.verdict, found.passed) == ("slow", True)
     assert found.worst.low.steps > 2 * found.worst.shortest
 
 
 def test_verdict_between_the_success_bounds_is_time_dependent(small_task):
     """Between the least and the most a success can pay it depends on time."""
     found = verdict(small_task(DOORKEY), rewards.free("return 0.004"), layouts=1)
-    assert found.verdict == "depends on time"
+    assert found.verdict == "time-dependent"
     assert found.worst.high.solves and not found.worst.low.solves
 
 
@@ -184,20 +184,20 @@ def test_a_program_that_reads_the_last_event_is_enumerated_with_it(small_task):
     # Pays the second of two drops in a row, which only prev.event shows: no exploit.
     dull = rewards.free("return 5.0 if prev.event == state.event == 'dropped' else 0.0")
     # Pays a pickup right after a drop.
-    farm = rewards.free("return 0.5 if prev.event == 'dropped' and state.event == 'picked_up' else 0.0")
+    exploit = rewards.free("return 0.5 if prev.event == 'dropped' and state.event == 'picked_up' else 0.0")
     assert verdict(task, dull).verdict == "sound"
-    assert verdict(task, farm).verdict == "unsound"
-    plain, exploited = (certify(Problem(task, r, 0.99), layouts=1).worst for r in (SPARSE, farm))
+    assert verdict(task, exploit).verdict == "unsound"
+    plain, exploited = (certify(Problem(task, r, 0.99), layouts=1).worst for r in (SPARSE, exploit))
     assert exploited.states > 2 * plain.states
 
 
 def test_latches_and_caps_are_part_of_the_state(small_task):
     task = small_task(DOORKEY)
-    farm = rewards.PICKUP_FARM.source
-    for channel in (Channel("reward", gate="latch"), Channel("reward", budget=0.5)):
-        assert verdict(task, TrainingReward(farm, ("reward",), (ENV, channel))).verdict == "sound"
-    generous = Channel("reward", budget=50.0)
-    assert verdict(task, TrainingReward(farm, ("reward",), (ENV, generous)), layouts=1).verdict != "sound"
+    exploit = rewards.PICKUP_EXPLOIT.source
+    for channel in (Channel("reward", gate="latch"), Channel("reward", cap=0.5)):
+        assert verdict(task, TrainingReward(exploit, ("reward",), (ENV, channel))).verdict == "sound"
+    generous = Channel("reward", cap=50.0)
+    assert verdict(task, TrainingReward(exploit, ("reward",), (ENV, generous)), layouts=1).verdict != "sound"
 
 
 def test_a_layout_beyond_the_limit_is_partially_enumerated(small_task):
@@ -207,7 +207,7 @@ def test_a_layout_beyond_the_limit_is_partially_enumerated(small_task):
     assert 0.0 < found.worst.coverage < 1.0 and found.worst.nodes == 150
 
 
-@pytest.mark.parametrize("reward", [rewards.PICKUP_FARM, rewards.DOOR_FARM, rewards.IDLE_PAY])
+@pytest.mark.parametrize("reward", [rewards.PICKUP_EXPLOIT, rewards.DOOR_EXPLOIT, rewards.IDLE_PAY])
 def test_a_better_paid_exploit_is_found_in_a_partial_enumeration(small_task, reward):
     task = small_task(DOORKEY)
     found = verdict(task, reward, limit=150)
@@ -329,10 +329,10 @@ def test_a_potential_that_reads_the_step_count_is_certified_without_it(small_tas
 
 
 def test_waiting_optimum_is_slow_and_valued_when_paid(small_task):
-    """An optimum that waits for its step is dilatory and worth what it is paid then."""
+    """An optimum that waits for its step is slow and worth what it is paid then."""
     body = "return (-0.5 + 0.1 * min(state.step, 50)) if state.solved else 0.0"
     task = small_task("MiniGrid-Empty-5x5-v0")
     found = certify(Problem(task, rewards.free(body), 0.97), layouts=1).worst
     worth = [0.97 ** (t - 1) * (0.5 - 0.9 * t / task.max_steps + 0.1 * min(t, 50)) for t in range(5, 101)]
-    assert (found.verdict, found.high.steps) == ("dilatory", 5 + worth.index(max(worth)))
+    assert (found.verdict, found.high.steps) == ("slow", 5 + worth.index(max(worth)))
     assert found.high.value == pytest.approx(max(worth))

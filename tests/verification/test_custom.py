@@ -52,7 +52,7 @@ class Moody(BallThenGoal):
 @pytest.mark.parametrize("task_id", ["MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0"])
 def test_enumerating_the_real_environment_equals_the_compiled_engine(small_task, task_id):
     own = CustomTask(lambda: gymnasium.make(task_id), "own", {"train": 6, "select": 4, "claim": 4})
-    for reward in (rewards.SUCCESS, rewards.PICKUP_FARM, rewards.DISTANCE_POTENTIAL):
+    for reward in (rewards.SUCCESS, rewards.PICKUP_EXPLOIT, rewards.DISTANCE_POTENTIAL):
         found, compiled = (certify(Problem(task, reward, 0.99), layouts=1).worst for task in (own, small_task(task_id)))
         assert (found.verdict, found.shortest) == (compiled.verdict, compiled.shortest)
         # Attributes that MiniGrid keeps beside the grid can distinguish equal states, as in DoorKey's first state.
@@ -64,8 +64,8 @@ def test_own_environment_gets_replayable_counterexamples():
     task = CustomTask(BallThenGoal, "ball-then-goal", {"train": 4, "select": 2, "claim": 2})
     good = check_reward("def reward(prev, action, state, memory):\n    return float(state.solved)\n", task)
     assert good.passed and good.verdict("certificate").details["verdict"] == "sound"
-    farm = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
-    bad = check_reward(farm, task, layouts=1)
+    exploit = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
+    bad = check_reward(exploit, task, layouts=1)
     assert not bad.passed and bad.verdict("battery").passed is False
     example = CounterExample.from_dict(bad.verdict("certificate").details["layouts"][0]["counterexample"])
     played = replay(

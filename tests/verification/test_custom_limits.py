@@ -71,9 +71,9 @@ def test_the_limit_is_kept_and_the_message_names_it(two_keys):
 
 def test_an_exploit_is_refused_whatever_the_limit(two_keys):
     task, _ = two_keys
-    farm = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
+    exploit = "def reward(prev, action, state, memory):\n    return 0.4 if state.event == 'picked_up' else 0.0\n"
     for limit, failed in ((2500, {"battery", "certificate"}), (500, {"battery"})):
-        found = check_reward(farm, task, layouts=1, limit=limit)
+        found = check_reward(exploit, task, layouts=1, limit=limit)
         assert {v.kind for v in found.checked.verdicts if not v.passed} == failed
 
 

@@ -22,7 +22,7 @@ QUIET = {
 }
 FLAT = [{"success": 0.5, "shaped_return": 1.0}] * 4
 NEVER = [{"success": 0.0, "shaped_return": 1.0}] * 4
-DROWNED = {
+HELD = {
     "entropy_share": 0.97, "advantage_share": 0.21, "entropy_coefficient": 0.01, "return_scale": 2e-6,
     "entropy": 1.89, "explained_variance": 0.1, "signal": 1.0,
 }  # fmt: skip
@@ -46,30 +46,31 @@ def channels(**changes):
         ("never fires", 0.5, FLAT,
          telemetry(components={"a": COMPONENT, "b": {**COMPONENT, "fires": 0.0}}), "on every step: b"),
         ("constant", 0.5, FLAT, telemetry(components={"a": {**COMPONENT, "min": 1.0, "fires": 1.0}}), "one value"),
-        ("flooding", 0.5, FLAT, telemetry(channels=channels(mean_per_episode=9.0, magnitude_per_episode=9.0)), "9"),
-        ("flooding", 0.5, FLAT, telemetry(guidance_per_episode=3.0), "has a reward of 1"),
+        ("shaping dominates", 0.5, FLAT,
+         telemetry(channels=channels(mean_per_episode=9.0, magnitude_per_episode=9.0)), "9"),
+        ("shaping dominates", 0.5, FLAT, telemetry(guidance_per_episode=3.0), "has a reward of 1"),
         ("oscillation", 0.5, FLAT, telemetry(channels=channels(magnitude_per_episode=40.0)), "rewards sum to 40"),
         ("oscillation", 0.5, FLAT, telemetry(trajectories={
             "failed": 5, "distinct_states": 0.1, "looping": 0.7, "paid_looping": 2.0}), "70%"),
-        ("hacked", 0.1, [{"success": 0.1, "shaped_return": r} for r in (0, 2, 5)], telemetry(), "rose from 0 to 5"),
+        ("exploited", 0.1, [{"success": 0.1, "shaped_return": r} for r in (0, 2, 5)], telemetry(), "rose from 0 to 5"),
         ("unstable", 0.5, [{"success": 0.9, "shaped_return": 1.0}, *FLAT], telemetry(), "was 90.0%"),
-        ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "21% of the actor's gradient"),
-        ("drowned", 0.05, NEVER, telemetry(learning=DROWNED), "97% of the largest possible"),
+        ("entropy dominates", 0.05, NEVER, telemetry(learning=HELD), "21% of the actor's gradient"),
+        ("entropy dominates", 0.05, NEVER, telemetry(learning=HELD), "97% of the largest possible"),
         ("saturated", 0.0, NEVER, telemetry(**LOUD), "12 times the success reward of 1, which is the environment's"),
         ("saturated", 0.1, NEVER, telemetry(**LOUD | PAID), "6 times the success reward of 2"),
         ("weak shaping", 0.0, NEVER, telemetry(**LOUD | PAID | {"success_pay": 2.5}), "no sign"),
         ("weak shaping", 0.0, NEVER,
          telemetry(**LOUD, channels={"env": {**CHANNEL, "mean_per_episode": -20.0}}), "no sign"),
         ("weak shaping", 0.0, NEVER, telemetry(**LOUD, episodes=9), "no sign"),
-        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"entropy_share": 0.84}), "no sign"),
-        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"return_scale": 0.0, "signal": 0.0}), "no sign"),
-        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED | {"advantage_share": 0.8}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=HELD | {"entropy_share": 0.84}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=HELD | {"return_scale": 0.0, "signal": 0.0}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=HELD | {"advantage_share": 0.8}), "no sign"),
         ("weak shaping", 0.0, NEVER,
-         telemetry(learning=DROWNED | {"advantage_share": 0.8, "signal": 0.003}), "no sign"),
-        ("drowned", 0.0, NEVER,
-         telemetry(learning=DROWNED | {"advantage_share": 0.8, "signal": 0.0029}), "earns a bonus of 0.00292"),
+         telemetry(learning=HELD | {"advantage_share": 0.8, "signal": 0.003}), "no sign"),
+        ("entropy dominates", 0.0, NEVER,
+         telemetry(learning=HELD | {"advantage_share": 0.8, "signal": 0.0029}), "earns a bonus of 0.00292"),
         ("weak shaping", 0.0, NEVER, telemetry(learning={"entropy_coefficient": 0.01, "return_scale": 1.0}), "no sign"),
-        ("weak shaping", 0.0, NEVER, telemetry(learning=DROWNED, channels={"env": CHANNEL}, components={}), "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(learning=HELD, channels={"env": CHANNEL}, components={}), "no sign"),
         ("weak shaping", 0.1, [{"success": 0.1, "shaped_return": 1.0}] * 3, telemetry(trajectories={
             "failed": 5, "distinct_states": 0.03, "looping": 0.1, "paid_looping": 0.0}), "among few states"),
     ],
@@ -88,10 +89,10 @@ def test_a_healthy_trial_gets_no_label():
     assert diagnose(0.5, FLAT, telemetry()) == {}
 
 
-def test_potential_is_neither_flooding_nor_oscillation():
+def test_potential_neither_dominates_nor_oscillates():
     measured = telemetry(channels=channels(mean_per_episode=-9.0, magnitude_per_episode=60.0), potentials=["reward"])
     assert diagnose(0.5, FLAT, measured) == {}
-    assert set(diagnose(0.5, FLAT, measured.telling_more(potentials=()))) == {"flooding", "oscillation"}
+    assert set(diagnose(0.5, FLAT, measured.telling_more(potentials=()))) == {"shaping dominates", "oscillation"}
 
 
 def test_loops_that_pay_nothing_are_not_called_oscillation():
@@ -104,23 +105,23 @@ def test_the_designer_s_prompt_explains_every_label():
     assert [label for label in LABELS if label != "solved" and f"- {label}:" not in text] == []
 
 
-def test_a_policy_that_succeeded_once_is_neither_drowned_nor_saturated():
+def test_a_policy_that_succeeded_once_is_held_neither_by_entropy_nor_guidance():
     fell = [{"success": 0.6, "shaped_return": 1.0}, *NEVER]
-    found = diagnose(0.05, fell, telemetry(learning=DROWNED, **LOUD))
-    assert not set(found) & {"drowned", "saturated"}
+    found = diagnose(0.05, fell, telemetry(learning=HELD, **LOUD))
+    assert not set(found) & {"entropy dominates", "saturated"}
 
 
-def test_one_noisy_minibatch_does_not_decide_whether_a_policy_drowned():
+def test_one_noisy_minibatch_does_not_decide_whether_entropy_dominates():
     shares = (0.9, 0.5, 0.95)
     curve = [{**NEVER[0], "components": {"learning": {"advantage_share": share}}} for share in (0.1, 0.1, *shares)]
-    assert list(diagnose(0.0, curve, telemetry(learning=DROWNED))) == ["drowned"]  # their mean is 0.78
+    assert list(diagnose(0.0, curve, telemetry(learning=HELD))) == ["entropy dominates"]  # their mean is 0.78
     curve[-2]["components"]["learning"]["advantage_share"] = 0.7
-    assert list(diagnose(0.0, curve, telemetry(learning=DROWNED))) == ["weak shaping"]
+    assert list(diagnose(0.0, curve, telemetry(learning=HELD))) == ["weak shaping"]
 
 
-def test_saturated_and_flooding_may_both_be_given():
+def test_saturated_and_dominant_shaping_may_both_be_given():
     measured = telemetry(**LOUD | PAID | {"guidance_per_episode": 12.0})
-    assert list(diagnose(0.1, NEVER, measured)) == ["flooding", "saturated"]
+    assert list(diagnose(0.1, NEVER, measured)) == ["shaping dominates", "saturated"]
 
 
 def test_scales_are_compared_only_if_the_environment_pays():

@@ -36,7 +36,7 @@ def layout(number: int, verdict: str = "sound", margin: float | None = 1.0, **mo
     """One layout of a certificate's plain data, in the form of all versions."""
     if margin is None:
         return {"layout": number, "verdict": verdict, "high": None, "low": None, "episode": None, **more}
-    solves = verdict in ("sound", "dilatory")
+    solves = verdict in ("sound", "slow")
     optimum = {"value": 2.0, "value_without_success": 2.0 - margin, "error": 0.0, "solves": solves,
                "may_solve": verdict != "unsound", "steps": None if verdict == "unsound" else 5}  # fmt: skip
     return {"layout": number, "verdict": verdict, "low": optimum, "high": optimum, "episode": 100, **more}
@@ -66,9 +66,9 @@ def test_the_smallest_margin_is_reported_with_its_layout():
 def test_undecided_layouts_count_as_unsound_in_the_bound():
     undecided = layout(1, "not certified", None)
     assert soundness_of_layouts(layout(0), undecided).unsound == 1
-    assert soundness_of_layouts(layout(0), layout(1, "depends on time")).unsound == 1
-    assert soundness_of_layouts(layout(0), layout(1, "depends on time", by_step=True)).unsound == 0
-    assert soundness_of_layouts(layout(0), layout(1, "dilatory")).unsound == 0
+    assert soundness_of_layouts(layout(0), layout(1, "time-dependent")).unsound == 1
+    assert soundness_of_layouts(layout(0), layout(1, "time-dependent", by_step=True)).unsound == 0
+    assert soundness_of_layouts(layout(0), layout(1, "slow")).unsound == 0
     stopped = soundness_of_layouts(layout(0), layouts_asked=3)
     assert (stopped.unsound, stopped.bound) == (2, clopper_pearson_upper(2, 3))
     assert stopped.headline == "sound on 1 of 3 layouts, up to 98.3 % unsound possible"
@@ -102,8 +102,8 @@ def test_a_verdict_that_an_older_version_stored_is_shown_with_its_bound():
     assert new["unsound_rate_below"] == pytest.approx(0.983, abs=1e-3)
     assert (new["smallest_margin"], new["layouts_asked"], new["layouts_looked_at"]) == (0.5, 3, 1)
     assert text.verdict_message("certificate", "told", new) == "told"  # the message already contains it
-    meter = {"guidance": 10.0, "farmed": 256.0, "success_pay": -0.04, "budget": 1.0, "ratio": 2.56e11}
-    shown = text.verdict_details("battery", {"flooding": meter})["flooding"]
+    meter = {"guidance": 10.0, "exploited": 256.0, "success_pay": -0.04, "cap": 1.0, "ratio": 2.56e11}
+    shown = text.verdict_details("battery", {"shaping": meter})["shaping"]
     assert (shown["ratio"], shown["reason"]) == (None, NO_RATIO)
 
 
@@ -144,6 +144,6 @@ def test_the_shaping_ratio_is_none_if_success_pays_nothing(tmp_path):
     for name, passed in (("reward.py", True), ("reward_bigger.py", False), ("potential.py", True)):
         found = check_reward((case / name).read_text(), "MiniGrid-Empty-8x8-v0")
         assert found.passed == passed, name
-        nothing = found.flooding["success_pay"] <= 0
-        assert (found.flooding["ratio"] is None) == nothing == (found.flooding["reason"] == NO_RATIO), name
+        nothing = found.shaping["success_pay"] <= 0
+        assert (found.shaping["ratio"] is None) == nothing == (found.shaping["reason"] == NO_RATIO), name
     assert nothing

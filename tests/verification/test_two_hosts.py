@@ -21,8 +21,8 @@ FRAMES = (
 )
 DEPTH = "def depth(n):\n    try:\n        return depth(n + 1)\n    except RecursionError:\n        return n\n"
 # Pays for turning about with the key, where a condition holds.
-FARM = "here = state.objects\nkey = state.carrying is not None\n"
-FARM += "return 0.4 if key and state.event == 'turned' and {} else 0.0"
+EXPLOIT = "here = state.objects\nkey = state.carrying is not None\n"
+EXPLOIT += "return 0.4 if key and state.event == 'turned' and {} else 0.0"
 
 TELLS = {  # an expression that is true in the trainer's host alone, and what it needs
     "the callers' names": ("'_walk' in callers()", GET + FRAMES),
@@ -36,18 +36,18 @@ TELLS = {  # an expression that is true in the trainer's host alone, and what it
 @pytest.mark.parametrize("name", TELLS)
 def test_an_exploit_paid_in_training_alone_gets_no_certificate(small_task, name):
     condition, head = TELLS[name]
-    hack = rewards.free(FARM.format(condition), head=head)
+    exploit = rewards.free(EXPLOIT.format(condition), head=head)
     with pytest.raises(HostError) as raised:
-        certify(Problem(small_task(DOORKEY), hack, 0.99), layouts=1)
+        certify(Problem(small_task(DOORKEY), exploit, 0.99), layouts=1)
     assert raised.value.cause == "nondeterministic" and "different rewards" in raised.value.message
 
 
 @pytest.mark.parametrize("name", ["the callers' names", "what a view has made"])
 def test_the_battery_is_scored_in_both_hosts(small_task, name):
     condition, head = TELLS[name]
-    hack = rewards.free(f"here = state.objects\nreturn 0.001 if {condition} else 0.0", head=head)
+    exploit = rewards.free(f"here = state.objects\nreturn 0.001 if {condition} else 0.0", head=head)
     with pytest.raises(HostError, match="two hosts") as raised:
-        run_battery(Problem(small_task(DOORKEY), hack, 0.99))
+        run_battery(Problem(small_task(DOORKEY), exploit, 0.99))
     assert raised.value.cause == "nondeterministic"
 
 
@@ -98,7 +98,7 @@ def test_state_that_matters_late_is_found_where_it_is_kept(small_task):
 
 @pytest.mark.parametrize(
     "reward",
-    [rewards.SUCCESS, rewards.PICKUP_FARM, rewards.LATCHED, rewards.DISTANCE_POTENTIAL, rewards.OSCILLATION],
+    [rewards.SUCCESS, rewards.PICKUP_EXPLOIT, rewards.LATCHED, rewards.DISTANCE_POTENTIAL, rewards.OSCILLATION],
 )
 def test_honest_rewards_agree_in_both_hosts(small_task, reward):
     task = small_task(DOORKEY)

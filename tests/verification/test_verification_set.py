@@ -41,7 +41,7 @@ def test_computed_labels_agree_with_textbook_value_iteration(small_task, task_id
     env.gen_obs = dict
     start, moves = enumerate_real(env, success_and_every_pickup)
     world = exact.enumerate_world(exact.Grid(task_id, seed), 10_000)
-    model = exact.build(world, rewards.PICKUP_FARM.source, GAMMA, 10_000)
+    model = exact.build(world, rewards.PICKUP_EXPLOIT.source, GAMMA, 10_000)
     assert len(model.successor) == len(moves)
     for success in (True, False):
         mine = exact.optimum(model, GAMMA, 1.0, success=success)[0]
@@ -49,7 +49,8 @@ def test_computed_labels_agree_with_textbook_value_iteration(small_task, task_id
 
 
 @pytest.mark.parametrize(
-    "reward", [rewards.PICKUP_FARM, rewards.LATCHED, rewards.OSCILLATION, rewards.DISTANCE_POTENTIAL, rewards.DOOR_FARM]
+    "reward",
+    [rewards.PICKUP_EXPLOIT, rewards.LATCHED, rewards.OSCILLATION, rewards.DISTANCE_POTENTIAL, rewards.DOOR_EXPLOIT],
 )
 def test_computed_labels_agree_with_the_certificate(small_task, reward):
     task = small_task("MiniGrid-DoorKey-5x5-v0")
@@ -69,7 +70,7 @@ def test_each_label_is_given_to_a_reward_of_its_kind():
         "sound": "def reward(p, a, s, m):\n    return float(s.solved)\n",
         "unsound": "def reward(p, a, s, m):\n    return 0.5 if s.event == 'turned' else 0.0\n",
         "crash": "def reward(p, a, s, m):\n    return s.progress\n",
-        "depends on time": "def reward(p, a, s, m):\n    return 0.004\n",
+        "time-dependent": "def reward(p, a, s, m):\n    return 0.004\n",
     }
     for label, source in source_of_label.items():
         assert exact.label(world, source, 0.99, 10_000) == label

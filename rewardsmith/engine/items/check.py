@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import ReplayKey
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items.counter_examples import saved_hacks
+from rewardsmith.engine.items.counter_examples import saved_exploits
 from rewardsmith.engine.items.shown import anonymous
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
@@ -33,15 +33,15 @@ def run_check(context: Context, item: Item) -> None:
     """Run the checks and the critic's review of a candidate, and write every verdict."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
-        hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
+        exploits = saved_exploits(connection, item.key.job_id, item.key.iteration)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
     task = get_task(spec.task, spec.description)
     asked = Problem(task, recipe.reward(candidate.source), spec.training.gamma, context.settings.isolation)
-    reward = bounded(asked, spec.episode_budget)
+    reward = bounded(asked, spec.episode_cap)
     proof = Proof(wanted=spec.verification)
     # Channels that exist only during training cannot be checked beforehand.
-    checked = run_checks(asked.with_reward(reward.written), proof, hacks, most_played(task, spec))
+    checked = run_checks(asked.with_reward(reward.written), proof, exploits, most_played(task, spec))
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:
@@ -128,7 +128,7 @@ def _write_verdicts(
             )
         values: dict[str, Any] = {"state": "passed", "reward": reward.stored}
         if failed is not None:
-            values |= {"state": "dead", "cause_of_death": f"failed check {failed.kind}: {failed.message}"}
+            values |= {"state": "rejected", "rejection_reason": f"failed check {failed.kind}: {failed.message}"}
         records.update_candidate(connection, candidate_id, **values)
         queue.finish(connection, item, "done", {"passed": failed is None, **told})
 

@@ -12,7 +12,7 @@ MOST = 24
 """Number of counter-examples kept, the latest ones. Each costs one episode per layout in every later check."""
 
 
-def saved_hacks(connection: Connection, job_id: str, iteration: int) -> tuple[Behaviour, ...]:
+def saved_exploits(connection: Connection, job_id: str, iteration: int) -> tuple[Behaviour, ...]:
     """Return the distinct counter-examples of the rounds before `iteration`, in the order of the candidates.
 
     Those of the same round are left out, because the order of its checks depends on timing.

@@ -106,8 +106,8 @@ def _write_candidate(
         source_hash=digest,
         thoughts=outcome.result.thoughts if outcome.result else None,
         reward=recipe.reward(source).stored,
-        state="dead" if cause else "designed",
-        cause_of_death=cause,
+        state="rejected" if cause else "designed",
+        rejection_reason=cause,
         oracle_informed=oracle or recipe.oracle_informed,
     )
 
@@ -136,12 +136,12 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
 def _tried(snapshot: Snapshot, iteration: int) -> list[dict[str, str]]:
     """Return the rejected candidates of earlier rounds. Those of this round depend on timing, and prompts must not."""
     earlier = [c for c in snapshot.candidates if c.iteration < iteration]
-    dead = [c for c in earlier if c.state == "dead" and c.cause_of_death]
+    rejected = [c for c in earlier if c.state == "rejected" and c.rejection_reason]
     return [
         {
             "id": anonymous(c),
             "move": c.move,
-            "cause": (c.cause_of_death or "").replace(snapshot.job.id + "-", ""),
+            "reason": (c.rejection_reason or "").replace(snapshot.job.id + "-", ""),
         }
-        for c in dead[-_TRIED:]
+        for c in rejected[-_TRIED:]
     ]

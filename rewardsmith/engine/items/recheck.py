@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.check import most_played
-from rewardsmith.engine.items.counter_examples import saved_hacks
+from rewardsmith.engine.items.counter_examples import saved_exploits
 from rewardsmith.engine.search.retraining import weighed
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.programs.problem import Problem
@@ -30,7 +30,7 @@ def run_recheck(context: Context, item: Item) -> None:
     """Check a candidate with the weights in the item's payload. It passes unless a verdict is worse than before."""
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
-        hacks = saved_hacks(connection, item.key.job_id, item.key.iteration)
+        exploits = saved_exploits(connection, item.key.job_id, item.key.iteration)
         before = fetch(connection, "checks", candidate_id=item.key.candidate)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec, weights = snapshot.spec, item.payload["weights"]
@@ -38,7 +38,7 @@ def run_recheck(context: Context, item: Item) -> None:
     reward = weighed(TrainingReward.from_stored(candidate.source, candidate.reward), weights).written
     asked = Problem(task, reward, spec.training.gamma, context.settings.isolation)
     proof, most = Proof(wanted=spec.verification), most_played(task, spec)
-    checked = run_checks(asked, proof, hacks, most)
+    checked = run_checks(asked, proof, exploits, most)
     problem = worse({str(row["kind"]): row for row in before}, checked.verdicts)
     kept = [asdict(v) for v in checked.verdicts if v.kind in _KEPT]
     said = [f"{v.kind}: {v.message}" for v in checked.verdicts if v.kind in _KEPT]

@@ -68,7 +68,7 @@ def _apply(connection: Connection, job_id: str, step: Step) -> None:
             records.put_iteration(connection, job_id, number, state=state, summary=summary)
         case SetCandidate(candidate_id, values):
             records.update_candidate(connection, candidate_id, **values)
-            if values.get("state") == "dead":
+            if values.get("state") == "rejected":
                 records.stop_trials(connection, job_id, candidate_id)
         case SetBest(candidate_id):
             records.update_job(connection, job_id, best_candidate=candidate_id)

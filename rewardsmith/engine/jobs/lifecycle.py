@@ -152,7 +152,8 @@ def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -
 
 def _candidate(candidate_id: str, job: Job, **values: Any) -> Candidate:
     empty = {
-        "parents": [], "thoughts": None, "cause_of_death": None, "score": None, "created_at": now(), "adjustment": None,
+        "parents": [], "thoughts": None, "rejection_reason": None, "score": None, "created_at": now(),
+        "adjustment": None,
     }  # fmt: skip
     return Candidate(id=candidate_id, job_id=job.id, **empty, **values)
 
@@ -179,8 +180,9 @@ def _write_opening(connection: Connection, opening: Snapshot) -> None:
 
 
 def find_unfinished(context: Context, spec: JobSpec, seed_reward: str | None = None) -> str | None:
-    """Return the unfinished job with the same settings, if there is one. Former names of options are recognised."""
-    asked = {each.fingerprint(seed_reward) for each in (spec, formerly(spec))}
+    """Return the unfinished job with the same settings, if there is one. Former names are recognised."""
+    former = formerly(spec)
+    asked = {each.fingerprint(seed_reward, former_names=old) for each in (spec, former) for old in (False, True)}
     query = select(jobs.c.id).where(jobs.c.fingerprint.in_(asked), jobs.c.state.in_(UNFINISHED), ~jobs.c.service)
     with read(context.database) as connection:
         return connection.execute(query.order_by(jobs.c.created_at.desc())).scalars().first()

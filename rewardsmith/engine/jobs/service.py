@@ -11,7 +11,7 @@ from rewardsmith.engine.jobs.advance import advance
 from rewardsmith.engine.served import NotServed, check_served, warm_up
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec
-from rewardsmith.storage import hints, procedures, queue, records
+from rewardsmith.storage import notifications, procedures, queue, records
 from rewardsmith.storage.clock import read_clock
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
@@ -101,7 +101,7 @@ def resume_service_job(context: Context, job_id: str) -> None:
             procedures.resume(connection, job_id)
             return
     lifecycle.resume_job(context, job_id)
-    hints.forget(context.database, job_id=job_id)
+    notifications.forget(context.database, job_id=job_id)
     advance(context, job_id)
 
 
@@ -132,12 +132,12 @@ def retry_job(context: Context, job_id: str) -> int:
             raise UsageError(
                 f"Job {job_id} has no lost items to retry.", f"`rewardsmith show {job_id}` shows its state."
             )
-        fresh = {"state": "queued", "attempt": 0, "owner": None, "error": None, "hinted_at": None}
+        fresh = {"state": "queued", "attempt": 0, "owner": None, "error": None, "notified_at": None}
         connection.execute(update(work_items).where(*lost).values(**fresh))
         for item in items:
             if item.candidate and item.kind in ("check", "train"):
                 state = "designed" if item.kind == "check" else "passed"
-                records.update_candidate(connection, item.candidate, state=state, cause_of_death=None)
+                records.update_candidate(connection, item.candidate, state=state, rejection_reason=None)
         records.update_job(connection, job_id, state="running", note=None, finished_at=None, charged_at=None)
         add_event(connection, "retried", job_id=job_id, text=f"{len(items)} lost items")
     advance(context, job_id)

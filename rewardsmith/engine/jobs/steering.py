@@ -117,7 +117,7 @@ def veto(context: Context, candidate_id: str) -> None:
             return
         queue.cancel_open(connection, candidate.job_id, candidate_id)
         records.stop_trials(connection, candidate.job_id, candidate_id)
-        records.update_candidate(connection, candidate_id, state="vetoed", cause_of_death="vetoed by the user")
+        records.update_candidate(connection, candidate_id, state="vetoed", rejection_reason="vetoed by the user")
         best = read_snapshot(connection, candidate.job_id).ranking()
         job = records.get_job(connection, candidate.job_id)
         if job.best_candidate == candidate_id:

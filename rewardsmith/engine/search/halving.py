@@ -10,7 +10,7 @@ from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.retraining import retrain
 from rewardsmith.engine.search.round_end import end_round
 from rewardsmith.engine.search.snapshot import Snapshot
-from rewardsmith.engine.search.steps import AddItem, SetCandidate, Step, death
+from rewardsmith.engine.search.steps import AddItem, SetCandidate, Step, reject
 from rewardsmith.engine.search.trainings import first_trials, trials_of_rung
 from rewardsmith.reporting.proportion import wilson
 from rewardsmith.spec import JobSpec
@@ -80,8 +80,8 @@ class Halving:
             if any(i.state in OPEN for c in here for i in s.trainings(c, rung)):
                 return []
             faults = {c.id: fault for c in here if (fault := s.fault(c, rung))}
-            if deaths := [death(c, faults[c.id]) for c in here if c.state != "dead" and c.id in faults]:
-                return list(deaths)
+            if rejections := [reject(c, faults[c.id]) for c in here if c.state != "rejected" and c.id in faults]:
+                return list(rejections)
             alive = sorted((c for c in here if c.id not in faults), key=lambda c: s.rank_key(c, rung))
             if rung == len(self.rungs) - 1 or not alive:
                 break
@@ -98,7 +98,7 @@ class Halving:
             return again
         steps: list[Step] = []
         for place, candidate in enumerate(alive, start=1):
-            if candidate in ahead or candidate.state == "dead":
+            if candidate in ahead or candidate.state == "rejected":
                 continue
             if candidate not in promoted:
                 steps.append(_not_promoted(s, candidate, rung, f"place {place} of {len(alive)}"))
@@ -113,7 +113,7 @@ def _trials_in(steps: Sequence[Step]) -> int:
 
 def _not_promoted(s: Snapshot, c: Candidate, rung: int, place: str) -> SetCandidate:
     success = s.score(c, rung)
-    return death(c, f"not promoted from rung {rung + 1}: {success:.0%} success, {place}", score=success)
+    return reject(c, f"not promoted from rung {rung + 1}: {success:.0%} success, {place}", score=success)
 
 
 def _interval(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:

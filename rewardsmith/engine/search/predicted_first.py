@@ -13,7 +13,7 @@ from rewardsmith.engine.search.halving import Halving
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.round_end import end_round
 from rewardsmith.engine.search.snapshot import Snapshot
-from rewardsmith.engine.search.steps import Step, death
+from rewardsmith.engine.search.steps import Step, reject
 from rewardsmith.engine.search.trainings import first_trials, trials_of_rung
 from rewardsmith.storage.queue import OPEN
 from rewardsmith.storage.records import Candidate
@@ -54,7 +54,7 @@ class PredictedFirst:
     def of(cls, s: Snapshot, number: int) -> PredictedFirst | None:
         """Create the strategy of a round; None if the job has no target, no prediction, or prefers halving."""
         predicted = any(s.predicted_key(c)[0] < math.inf for c in s.racers(number))
-        if not s.spec.favourite_first or s.spec.target is None or not predicted:
+        if s.spec.order != "predicted" or s.spec.target is None or not predicted:
             return None
         return cls(number, s.spec.target, Halving.of(s.spec, number))
 
@@ -63,10 +63,10 @@ class PredictedFirst:
         begun = s.begun(self.number)
         if any(i.state in OPEN for c in begun for i in s.items_of("train", candidate=c.id)):
             return []
-        for c in (c for c in begun if c.state != "dead"):
+        for c in (c for c in begun if c.state != "rejected"):
             rung = max(i.key.rung for i in s.items_of("train", candidate=c.id))
             if fault := s.fault(c, rung):
-                return [death(c, fault)]
+                return [reject(c, fault)]
             if rung == s.last_rung:
                 if s.score(c, rung) >= self.target:
                     return self._left_behind(s, c) or end_round(s, self.number)
@@ -85,11 +85,11 @@ class PredictedFirst:
     def _left_behind(self, s: Snapshot, first: Candidate) -> list[Step]:
         """Reject the candidates that need no training because `first` has reached the target."""
         needless = f"not trained: {first.id}, predicted to learn sooner, reached the target"
-        steps: list[Step] = [death(c, needless) for c in s.ready(self.number)]
+        steps: list[Step] = [reject(c, needless) for c in s.ready(self.number)]
         for c in s.begun(self.number):
             rung = s.rung_reached(c)
-            if c.state != "dead" and rung < s.last_rung:
+            if c.state != "rejected" and rung < s.last_rung:
                 success = s.score(c, rung)
                 cause = f"given up after {s.spec.rungs[rung]:.0%} of its steps: {success:.0%} success"
-                steps.append(death(c, cause, score=success))
+                steps.append(reject(c, cause, score=success))
         return steps

@@ -1,11 +1,13 @@
 """Retraining: a candidate whose reward had little effect on training is trained once more with other settings.
 
-A candidate is "drowned" if the entropy bonus outweighs its reward, and "saturated" if its shaping outweighs the reward
-for success (verification/diagnosis.py). `retrain` states the algorithm. Its state is the candidate's `adjustment`:
+The diagnosis is "entropy dominates" if the entropy bonus outweighs the reward, and "saturated" if shaping outweighs
+the reward for success (verification/diagnosis.py). `retrain` states the algorithm. Its state is the
+candidate's `adjustment`:
 
-- reason: the diagnosis, "drowned" or "saturated".
+- reason: the diagnosis, "entropy dominates" or "saturated".
 - rung: the rung of the diagnosis, from 0.
-- training: changed training settings (drowned), or weights: new weights of the program's channels (saturated).
+- training: changed training settings ("entropy dominates"), or weights: new weights of the
+  program's channels ("saturated").
 - stands: whether the retrained trials replace the original ones; absent until that is decided.
 - note: a sentence about the change and its result.
 """
@@ -39,7 +41,7 @@ def proposal(
 ) -> dict[str, Any] | None:
     """Return the settings that a trial's diagnosis calls for, as the first fields of an adjustment; else None.
 
-    drowned: a tenth of the entropy coefficient.
+    entropy dominates: a tenth of the entropy coefficient.
     saturated: smaller weights of the program's channels, by which the shaping of an episode equals its success reward.
 
     Args:
@@ -48,8 +50,8 @@ def proposal(
         training: Training settings of the trial.
         reward: The reward of the trial.
     """
-    if "drowned" in labels and training.entropy > 0.0:
-        return {"reason": "drowned", "training": {"entropy": _rounded(_LESS_ENTROPY * training.entropy)}}
+    if "entropy dominates" in labels and training.entropy > 0.0:
+        return {"reason": "entropy dominates", "training": {"entropy": _rounded(_LESS_ENTROPY * training.entropy)}}
     if "saturated" in labels and (factor := _factor(telemetry)) is not None:
         program = [c for c in reward.channels if c.kind == "program" and c.weight > 0.0]
         return {"reason": "saturated", "weights": {c.name: _rounded(factor * c.weight) for c in program}}

@@ -11,7 +11,7 @@ from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.predicted_first import PredictedFirst
 from rewardsmith.engine.search.retraining import go_on
 from rewardsmith.engine.search.snapshot import Snapshot
-from rewardsmith.engine.search.steps import AddItem, FinishJob, SetIteration, Step, death
+from rewardsmith.engine.search.steps import AddItem, FinishJob, SetIteration, Step, reject
 from rewardsmith.programs.duplicates import normal_form
 from rewardsmith.seeds import confirm_seed
 from rewardsmith.storage.queue import OPEN, ItemKey
@@ -123,15 +123,15 @@ def _paying_the_same(s: Snapshot, mine: list[Candidate]) -> list[Step]:
     because its author wants to see it trained. All checks of the round must have ended.
     """
     kept: dict[str, Candidate] = {}
-    deaths: list[Step] = []
+    rejections: list[Step] = []
     passed = [c for c in mine if c.state in ("passed", "trained")]
     for c in sorted(passed, key=lambda c: (c.kind == "designed", c.id)):
         behaviour = _behaviour(s, c)
         first = c if behaviour is None else kept.setdefault(behaviour, c)
         if first is not c and c.kind == "designed" and not s.items_of("train", candidate=c.id):
             same = f"pays exactly what {first.id} pays on every played transition"
-            deaths.append(death(c, f"{same}; training would bring nothing new"))
-    return deaths
+            rejections.append(reject(c, f"{same}; training would bring nothing new"))
+    return rejections
 
 
 def _behaviour(s: Snapshot, c: Candidate) -> str | None:
@@ -156,14 +156,14 @@ def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
 def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
     key = {"job_id": s.job.id, "iteration": c.iteration, "candidate": c.id}
     if c.state == "designed" and not s.items_of("check", candidate=c.id) and (twin := _twin(s, c)):
-        return [death(c, f"the same program as {twin.id}; nothing new to train")]
+        return [reject(c, f"the same program as {twin.id}; nothing new to train")]
     if c.state == "designed" and not s.items_of("check", candidate=c.id):
         return [AddItem(ItemKey(kind="check", sample=c.sample, **key))]
     lost = [i for i in s.items_of("check", candidate=c.id) if i.state == "lost"]
     if c.state == "designed" and lost:
-        return [death(c, f"its check was lost: {lost[0].error}")]
+        return [reject(c, f"its check was lost: {lost[0].error}")]
     failed = [i for i in s.items_of("check", candidate=c.id) if (i.result or {}).get("passed") is False]
-    if c.state == "dead" and failed and s.repair_depth(c) < s.spec.repairs and JobBudget(s).affords_calls():
+    if c.state == "rejected" and failed and s.repair_depth(c) < s.spec.repairs and JobBudget(s).affords_calls():
         repair = ItemKey(kind="design", sample=c.sample, **key)
         if not s.items_of("design", candidate=c.id):
             return [AddItem(repair, {"move": "repair", "parents": [c.id]})]

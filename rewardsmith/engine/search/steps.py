@@ -52,7 +52,7 @@ class FinishJob:
 Step = AddItem | SetIteration | SetCandidate | SetBest | FinishJob
 
 
-def death(c: Candidate, cause: str, score: float | None = None) -> SetCandidate:
+def reject(c: Candidate, reason: str, score: float | None = None) -> SetCandidate:
     """Reject a candidate with a reason; `score` is its success rate so far, if known."""
-    values: dict[str, Any] = {"state": "dead", "cause_of_death": cause}
+    values: dict[str, Any] = {"state": "rejected", "rejection_reason": reason}
     return SetCandidate(c.id, values if score is None else {**values, "score": score})

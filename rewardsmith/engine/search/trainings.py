@@ -7,7 +7,7 @@ from typing import Any
 
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.snapshot import AGAIN, Snapshot
-from rewardsmith.engine.search.steps import AddItem, Step, death
+from rewardsmith.engine.search.steps import AddItem, Step, reject
 from rewardsmith.seeds import search_seed
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.records import Candidate
@@ -16,7 +16,7 @@ from rewardsmith.storage.records import Candidate
 def first_trials(s: Snapshot, c: Candidate, queued: int = 0) -> list[Step]:
     """Queue the trials of a candidate's first rung, or reject it if the budget is spent (`queued`: see JobBudget)."""
     if not JobBudget(s).affords_training(0, queued):
-        return [death(c, "not trained: the budget of environment steps is spent")]
+        return [reject(c, "not trained: the budget of environment steps is spent")]
     return trials_of_rung(s, c, 0)
 
 

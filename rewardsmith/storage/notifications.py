@@ -23,13 +23,13 @@ def are_due(engine: Engine, again_seconds: float) -> bool:
 
 
 def _due(engine: Engine, again_seconds: float | None) -> Select[tuple[int]]:
-    unheard = work_items.c.hinted_at.is_(None)
+    pending = work_items.c.notified_at.is_(None)
     if again_seconds is not None:
-        unheard = or_(unheard, work_items.c.hinted_at <= present(engine, -again_seconds))
+        pending = or_(pending, work_items.c.notified_at <= present(engine, -again_seconds))
     return (
         select(work_items.c.id)
         .join(jobs, jobs.c.id == work_items.c.job_id)
-        .where(jobs.c.service, jobs.c.state == "running", work_items.c.state == "queued", unheard)
+        .where(jobs.c.service, jobs.c.state == "running", work_items.c.state == "queued", pending)
         .where(or_(jobs.c.slots.is_(None), busy_slots() < jobs.c.slots))
     )
 
@@ -57,7 +57,7 @@ def take_due(
     statement = (
         update(work_items)
         .where(work_items.c.id.in_(due))
-        .values(hinted_at=present(engine))
+        .values(notified_at=present(engine))
         .returning(work_items.c.id, work_items.c.kind)
     )
     with engine.begin() as connection:
@@ -70,4 +70,4 @@ def forget(engine: Engine, items: Iterable[int] = (), job_id: str | None = None)
     queued = work_items.c.state == "queued"
     which = work_items.c.id.in_(list(items)) if job_id is None else work_items.c.job_id == job_id
     with engine.begin() as connection:
-        connection.execute(update(work_items).where(and_(which, queued)).values(hinted_at=None))
+        connection.execute(update(work_items).where(and_(which, queued)).values(notified_at=None))
