@@ -3,7 +3,8 @@
 retrieval:       r(m) = label of m, 0 until it has one
 classification:  p(m) by cross-entropy on the labels; r(m) = 1[p(m) > eta], eta = 0.5
 ranking:         P(m1 > m2) = exp r1 / (exp r1 + exp r2), a tie counting half (Bradley-Terry); then
-                 r~ = (r - mean) / std by running statistics; the reward is r~ if r~ > threshold (published: -0.5), else 0
+                 r~ = (r - mean) / std by running statistics; the reward is r~ if r~ > threshold (published: -0.5),
+                 else 0
 
 The two networks are trained in a thread while the policy learns and the next rollout is played. Their new version
 defines the rewards from the rollout after that, independent of the speed of the thread. Training does not wait for them
