@@ -54,7 +54,7 @@ def test_every_command_of_a_submitter_works_from_the_command_line(submitter_comm
     submitter_command("veto", f"{job}-1seed")
     assert one(owner.database, "SELECT state FROM candidates WHERE kind = 'seeded'") == "vetoed"
     write(owner.database, "UPDATE work_items SET state = 'lost' WHERE kind = 'baseline'")
-    assert "1 lost items" in submitter_command("retry", job).stderr
+    assert "1 lost work items" in submitter_command("retry", job).stderr
     assert one(owner.database, "SELECT state FROM work_items WHERE kind = 'baseline'") == "queued"
     submitter_command("cancel", job)
     assert one(owner.database, "SELECT state FROM jobs") == "cancelled"
