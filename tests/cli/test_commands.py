@@ -35,7 +35,7 @@ def test_show_states_trained_and_played_steps_by_purpose(small_job):
     for words in ("steps of the search: ", "steps of the final evaluation: ", "trained; also played: ", "in checks",
                   "for the learning curve", "for the final success rate", "for greedy success"):  # fmt: skip
         assert words in " ".join(shown.split()), words
-    assert "fewest episodes" not in shown
+    assert "smallest number of episodes" not in shown
     rows = json.loads(small_job.run("show", "--format", "json").stdout)
     assert all(row["played"] > 0 for row in rows if row["steps"])
 

@@ -66,6 +66,6 @@ def test_why_and_the_diagnosis_report_the_second_trial(job):
     output = " ".join(in_process(job, "why", "latest-1seed").stdout.split())
     assert (
         "diagnosis: entropy dominates - " in output
-        and "the bonus pays" in output
+        and "earns a bonus of" in output
         and "settings: entropy dominates: trained" in output
     )

@@ -17,7 +17,7 @@ def test_a_ulps_job_runs_to_its_claim_and_its_export_verifies(tmp_path):
     ran = rewardsmith(tmp_path, *JOB)
     assert ran.returncode == 0, ran.stderr
     output = ran.stdout + ran.stderr
-    assert "small encoder fitted here" in output and "The labeller is an oracle" in output
+    assert "small encoder, fitted here" in output and "The labeller is an oracle" in output
     assert "oracle-informed" in in_process(tmp_path, "show", "latest").stdout
     assert list((tmp_path / ".rewardsmith/artifacts").rglob("labels.jsonl"))
     exported = in_process(tmp_path, "export", "latest", "--best", "--out", "exported")

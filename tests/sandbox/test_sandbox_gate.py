@@ -61,7 +61,7 @@ def found(source: str) -> list[gate.Finding]:
         ("class A:\n    n = 0\n" + HEAD + "    A.n += 1\n    return 1.0\n", 4, "A is shared"),
         (HEAD + "    reward.n = 1\n    return 1.0\n", 2, "reward is shared"),
         ("def f(x, seen=[]):\n    seen.append(x)\n" + HEAD + "    return 1.0\n", 1, "default of seen"),
-        (HEAD + "    memory = {}\n    return 1.0\n", 1, "memory is replaced"),
+        (HEAD + "    memory = {}\n    return 1.0\n", 1, "memory is assigned a new object"),
         (HEAD + "    state.open = True\n    return 1.0\n", 2, "read-only"),
         (HEAD + "    while True:\n        pass\n    return 1.0\n", 2, "never ends"),
         (HEAD + "    return undefined_thing\n", 2, "not defined"),
