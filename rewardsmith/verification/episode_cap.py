@@ -28,7 +28,7 @@ def within_cap(problem: Problem, cap: EpisodeCap | None, layouts: int = LAYOUTS)
 
     Args:
         problem: The task and the reward.
-        budget: The cap. "auto" is the largest running sum of such a channel over the planner's solutions, so that the
+        cap: The cap. "auto" is the largest running sum of such a channel over the planner's solutions, so that the
             cap does not reduce these. None or 0 leaves the reward unchanged.
         layouts: Number of training layouts whose solutions are used for "auto".
 

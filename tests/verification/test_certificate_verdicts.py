@@ -100,7 +100,7 @@ def test_temporary_pay_for_staying_is_slow(small_task):
 
 
 def test_verdict_between_the_success_bounds_is_time_dependent(small_task):
-    """Between the least and the most a success can pay it depends on time."""
+    """A reward sound at the largest success reward alone is time-dependent."""
     found = verdict(small_task(DOORKEY), rewards.free("return 0.004"), layouts=1)
     assert found.verdict == "time-dependent"
     assert found.worst.high.solves and not found.worst.low.solves
