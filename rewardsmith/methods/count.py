@@ -5,35 +5,38 @@ MBIE-EB (Strehl and Littman 2008); Bellemare et al. 2016, arXiv 1606.01868, use 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.methods.intrinsic.places import Places, Sight, Visits
+from rewardsmith.methods.intrinsic.count_keys import CountKey, CountKeys, Visits
 from rewardsmith.programs.composition import Channel
 from rewardsmith.training.learner import Experience, Learner
 
 
 class CountOptions(Options):
-    """Options of the count bonus; for the kind of key see intrinsic/places.py."""
+    """Options of the count bonus; for the kind of key see intrinsic/count_keys.py."""
+
+    former_names: ClassVar[Mapping[str, str]] = {"sight": "count_key"}
 
     beta: float = Field(default=0.01, ge=0, description="weight of the bonus")
-    sight: Sight = "view"
+    count_key: CountKey = "view"
 
 
 class Counter(Learner):
     """Counts visits in one table for the whole trial."""
 
     def __init__(self, setting: Setting) -> None:
-        self._places = Places(setting.task.schema, setting.options.sight)
+        self._keys = CountKeys(setting.task.schema, setting.options.count_key)
         self._visits = Visits()
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
         """Return 1 / sqrt(N) [T, N envs]; N includes the present visit."""
-        return {"count": 1.0 / np.sqrt(self._visits.reach(self._places(seen)))}
+        return {"count": 1.0 / np.sqrt(self._visits.reach(self._keys(seen)))}
 
     def state(self) -> Any:
         """The table of visits for a checkpoint."""
@@ -44,8 +47,8 @@ class Counter(Learner):
         self._visits.load(state)
 
     def telemetry(self) -> dict[str, Any]:
-        """How many places the trial has seen."""
-        return {"places": len(self._visits.counts)}
+        """How many keys the trial has seen."""
+        return {"keys": len(self._visits.counts)}
 
 
 class Count(Method):

@@ -7,7 +7,8 @@ C is reset in each episode. phi is learned with an inverse-dynamics model, which
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,11 @@ _MINIBATCH = 1024
 class E3BOptions(Options):
     """Options of E3B; the learning rate is that of the inverse-dynamics model."""
 
+    former_names: ClassVar[Mapping[str, str]] = {"rate": "learning_rate"}
+
     weight: float = Field(default=0.01, ge=0, description="weight of the bonus")
     ridge: float = Field(default=0.1, gt=0, description="lambda, the regulariser of C")
-    rate: float = Field(default=1e-4, gt=0)
+    learning_rate: float = Field(default=1e-4, gt=0)
 
 
 class E3BLearner(Learner):
@@ -41,7 +44,7 @@ class E3BLearner(Learner):
                 "phi": mlp(setting.task.observation_size, _HIDDEN, _FEATURES),
                 "action": mlp(2 * _FEATURES, _HIDDEN, actions),
             }
-        self._trained = Trained(setting.seed, chosen.rate, dict(networks), ["phi", "action"])
+        self._trained = Trained(setting.seed, chosen.learning_rate, dict(networks), ["phi", "action"])
         self._ridge = chosen.ridge
         self._inverse = np.empty((setting.training.num_envs, _FEATURES, _FEATURES))
         self._accuracy = 0.0

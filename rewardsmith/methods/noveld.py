@@ -7,14 +7,15 @@ N is the norm of the prediction error of random network distillation (RND).
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.methods.intrinsic.places import FirstVisits, Sight, state_columns
+from rewardsmith.methods.intrinsic.count_keys import CountKey, FirstVisits, state_columns
 from rewardsmith.methods.rnd import Distillation
 from rewardsmith.programs.composition import Channel
 from rewardsmith.tasks.transitions import multilinear_hash
@@ -22,13 +23,19 @@ from rewardsmith.training.learner import Experience, Learner
 
 
 class NovelDOptions(Options):
-    """Options of NovelD. The released code uses the full state as key; for the kinds of key see intrinsic/places.py."""
+    """Options of NovelD. The released code uses the full state as key; intrinsic/count_keys.py has the kinds of key."""
+
+    former_names: ClassVar[Mapping[str, str]] = {
+        "rate": "learning_rate",
+        "share": "update_proportion",
+        "sight": "count_key",
+    }
 
     weight: float = Field(default=0.01, ge=0, description="weight of the bonus")
     alpha: float = Field(default=0.5, ge=0, description="factor of the novelty before the step; 0.5 published")
-    rate: float = Field(default=1e-4, gt=0)
-    share: float = Field(default=1.0, gt=0, le=1)
-    sight: Sight = "view"
+    learning_rate: float = Field(default=1e-4, gt=0)
+    update_proportion: float = Field(default=1.0, gt=0, le=1)
+    count_key: CountKey = "view"
 
 
 class NovelDLearner(Learner):
@@ -36,9 +43,11 @@ class NovelDLearner(Learner):
 
     def __init__(self, setting: Setting) -> None:
         chosen = setting.options
-        self._alpha, self._sight = chosen.alpha, chosen.sight
+        self._alpha, self._count_key = chosen.alpha, chosen.count_key
         self._columns = state_columns(setting.task.schema)
-        self._distilled = Distillation(setting.task.observation_size, setting.seed, chosen.rate, chosen.share)
+        self._distilled = Distillation(
+            setting.task.observation_size, setting.seed, chosen.learning_rate, chosen.update_proportion
+        )
         self._first = FirstVisits(setting.training.num_envs)
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
@@ -47,14 +56,14 @@ class NovelDLearner(Learner):
         after = np.sqrt(self._distilled.errors(seen.following))
         before = np.sqrt(self._distilled.errors(seen.observations))
         rollout = seen.rollout
-        if self._sight == "view":
-            places, origins = multilinear_hash(seen.following), multilinear_hash(seen.observations)
+        if self._count_key == "view":
+            keys, origins = multilinear_hash(seen.following), multilinear_hash(seen.observations)
         else:
-            places, origins = (
+            keys, origins = (
                 multilinear_hash(rollout.after[:, :, self._columns]),
                 multilinear_hash(rollout.before[:, :, self._columns]),
             )
-        first = self._first(places, origins, rollout.starts)
+        first = self._first(keys, origins, rollout.starts)
         return {"noveld": np.maximum(after - self._alpha * before, 0.0) * first}
 
     def learn(self, seen: Experience, model: Any) -> None:

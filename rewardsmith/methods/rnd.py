@@ -8,7 +8,8 @@ ones.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,21 +31,23 @@ _MINIBATCH = 1024
 class RndOptions(Options):
     """Options of RND; learning rate and update proportion are those of the predictor."""
 
+    former_names: ClassVar[Mapping[str, str]] = {"rate": "learning_rate", "share": "update_proportion"}
+
     weight: float = Field(default=0.01, ge=0, description="weight of the bonus")
-    rate: float = Field(default=1e-4, gt=0)
-    share: float = Field(default=0.25, gt=0, le=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    update_proportion: float = Field(default=0.25, gt=0, le=1)
 
 
 class Distillation:
     """Target f, predictor f^, and the running moments that whiten observations."""
 
-    def __init__(self, size: int, seed: int, rate: float, share: float) -> None:
+    def __init__(self, size: int, seed: int, learning_rate: float, update_proportion: float) -> None:
         from rewardsmith.methods.intrinsic.networks import Trained, mlp, seeded
 
         with seeded(seed):
             networks = {name: mlp(size, _HIDDEN, _HIDDEN, _FEATURES) for name in ("target", "predictor")}
-        self._trained = Trained(seed, rate, dict(networks), ["predictor"])
-        self._share = share
+        self._trained = Trained(seed, learning_rate, dict(networks), ["predictor"])
+        self._update_proportion = update_proportion
         self.moments = Moments((size,))
 
     def _white(self, observations: NDArray[np.float32]) -> torch.Tensor:
@@ -68,8 +71,8 @@ class Distillation:
     def learn(self, observations: NDArray[np.float32]) -> None:
         """Train the predictor with one pass over a random subset of observations [T, N, D]."""
         white = self._white(observations)
-        wanted = max(1, int(self._share * len(white)))
-        size = max(1, int(self._share * _MINIBATCH))
+        wanted = max(1, int(self._update_proportion * len(white)))
+        size = max(1, int(self._update_proportion * _MINIBATCH))
         left = wanted
         for chosen in self._trained.minibatches(len(white), size):
             self._trained.step(self._squared(white[chosen[:left]]).mean())
@@ -92,7 +95,9 @@ class RndLearner(Learner):
 
     def __init__(self, setting: Setting) -> None:
         chosen, training = setting.options, setting.training
-        self._distilled = Distillation(setting.task.observation_size, setting.seed, chosen.rate, chosen.share)
+        self._distilled = Distillation(
+            setting.task.observation_size, setting.seed, chosen.learning_rate, chosen.update_proportion
+        )
         self._scale = ReturnScale(training.num_envs, training.gamma)
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:

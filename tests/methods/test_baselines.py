@@ -10,7 +10,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.hand import hand_written
-from rewardsmith.methods.intrinsic.places import FirstVisits, Places, Visits
+from rewardsmith.methods.intrinsic.count_keys import CountKeys, FirstVisits, Visits
 from rewardsmith.methods.intrinsic.running import Moments, ReturnScale
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout
@@ -70,8 +70,8 @@ def test_a_killed_trial_of_all_methods_together_ends_bit_for_bit_the_same(tmp_pa
 
 def test_count_pays_one_over_the_root_of_visits_in_time_order():
     visits = Visits()
-    places = np.array([[1, 1], [1, 2], [2, 2]])
-    assert visits.reach(places).tolist() == [[1, 2], [3, 1], [2, 3]]
+    keys = np.array([[1, 1], [1, 2], [2, 2]])
+    assert visits.reach(keys).tolist() == [[1, 2], [3, 1], [2, 3]]
     again = Visits()
     again.load(visits.state())
     assert again.reach(np.array([[1]])).tolist() == [[4]]
@@ -85,22 +85,22 @@ def test_state_keys_ignore_time_and_the_last_event():
     fields = {f.name: f.column for f in task.schema if f.kind not in ("record", "list")}
     rows[1, :, fields["step"]] += 1
     rows[1, :, fields["event"]] += 1
-    keys = Places(task.schema, "state")(seen)
+    keys = CountKeys(task.schema, "state")(seen)
     assert (keys[0] == keys[1]).all()
     rows[1, :, task.schema.field("agent").fields[0].column] += 1
-    assert (Places(task.schema, "state")(seen)[1] != keys[0]).all()
+    assert (CountKeys(task.schema, "state")(seen)[1] != keys[0]).all()
 
 
 def test_a_state_key_is_new_once_per_episode_and_the_first_never():
     first = FirstVisits(1)
-    places, before = np.array([[7], [8], [7], [5], [7]]), np.array([[5], [7], [8], [7], [9]])
+    keys, before = np.array([[7], [8], [7], [5], [7]]), np.array([[5], [7], [8], [7], [9]])
     starts = np.array([[True], [False], [False], [False], [True]])
-    assert first(places, before, starts).ravel().tolist() == [True, True, False, False, True]
+    assert first(keys, before, starts).ravel().tolist() == [True, True, False, False, True]
 
 
 def test_random_networks_pay_less_where_they_have_been_distilled(tmp_path):
     seen = played(get_task(TASK))
-    made = learner("rnd", tmp_path, rate=1e-2, share=1.0)
+    made = learner("rnd", tmp_path, learning_rate=1e-2, update_proportion=1.0)
     distilled = made._distilled  # type: ignore[attr-defined]
     made.rewards(seen)
     before = distilled.errors(seen.following).mean()

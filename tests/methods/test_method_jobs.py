@@ -20,7 +20,7 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     weights = {c["name"]: (c["kind"], c["weight"], c["gate"]) for c in best["reward"]["channels"]}
     assert weights["count"] == ("bonus", 0.02, "none") and weights["carry_the_key"] == ("program", 0.5, "latch")
     shown = in_process(tmp_path, "show", "best").stdout
-    for words in ("not part of the other checks: count", "carry_the_key", "per success", "share", "count: places"):
+    for words in ("not part of the other checks: count", "carry_the_key", "per success", "share", "count: keys"):
         assert words in shown, words
     assert in_process(tmp_path, "curves", "--channels", "--out", "c.png").returncode == 0
     exported = in_process(tmp_path, "export", "latest", "--best", "--out", "exported")
@@ -115,4 +115,4 @@ def test_methods_are_listed_with_their_options(tmp_path):
     rows = json.loads(in_process(tmp_path, "methods", "--format", "json").stdout)
     known = {row["method"]: row for row in rows}
     assert {"auto-mc-reward", "free", "sparse", "hand", "count", "rnd", "noveld", "e3b", "calm"} <= set(known)
-    assert known["calm"]["combines"] and not known["free"]["combines"] and "sight=view" in known["count"]["options"]
+    assert known["calm"]["combines"] and not known["free"]["combines"] and "count_key=view" in known["count"]["options"]

@@ -11,17 +11,17 @@ from rewardsmith.tasks.schema import Field, Schema
 from rewardsmith.tasks.transitions import multilinear_hash
 from rewardsmith.training.learner import Experience
 
-Sight = Literal["view", "state"]
+CountKey = Literal["view", "state"]
 """The kind of key: "view" hashes the policy's observation, "state" the symbolic state, which only training can read."""
 
 _IGNORED = ("step", "max_steps", "event", "event_object", "front", "front_x", "front_y")
 
 
-class Places:
+class CountKeys:
     """Computes the key of the state or observation that each step of a rollout leads to."""
 
-    def __init__(self, schema: Schema, sight: Sight) -> None:
-        self._sight = sight
+    def __init__(self, schema: Schema, count_key: CountKey) -> None:
+        self._count_key = count_key
         self._columns = state_columns(schema)
 
     def __call__(self, seen: Experience) -> NDArray[np.int64]:
@@ -29,7 +29,7 @@ class Places:
 
         Equal inputs have equal 64-bit hashes; different ones collide with small probability.
         """
-        if self._sight == "view":
+        if self._count_key == "view":
             return multilinear_hash(seen.following)
         return multilinear_hash(seen.rollout.after[:, :, self._columns])
 
@@ -52,29 +52,30 @@ class Visits:
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
 
-    def reach(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def reach(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Count the visits in time order, and within a step in the order of the environments.
 
         Returns:
             The number of visits of each key up to and including this one, int64 [T, N].
         """
-        counts, flat = self.counts, places.ravel().tolist()
+        counts, flat = self.counts, keys.ravel().tolist()
         reached = np.empty(len(flat), dtype=np.int64)
-        for index, place in enumerate(flat):
-            reached[index] = counts[place] = counts.get(place, 0) + 1
-        return reached.reshape(places.shape)
+        for index, key in enumerate(flat):
+            reached[index] = counts[key] = counts.get(key, 0) + 1
+        return reached.reshape(keys.shape)
 
     def state(self) -> dict[str, NDArray[np.int64]]:
         """The table as two arrays, for a checkpoint."""
         size = len(self.counts)
         return {
-            "places": np.fromiter(self.counts.keys(), np.int64, size),
+            "keys": np.fromiter(self.counts.keys(), np.int64, size),
             "counts": np.fromiter(self.counts.values(), np.int64, size),
         }
 
     def load(self, state: dict[str, NDArray[np.int64]]) -> None:
         """Restore the value that `state` returned."""
-        self.counts = dict(zip(state["places"].tolist(), state["counts"].tolist(), strict=True))
+        keys = state["keys"] if "keys" in state else state["places"]  # the name in checkpoints of an earlier version
+        self.counts = dict(zip(keys.tolist(), state["counts"].tolist(), strict=True))
 
 
 class FirstVisits:
@@ -83,20 +84,20 @@ class FirstVisits:
     def __init__(self, envs: int) -> None:
         self._seen: list[set[int]] = [set() for _ in range(envs)]
 
-    def __call__(self, places: NDArray[np.int64], before: NDArray[np.int64], starts: NDArray[Any]) -> NDArray[np.bool_]:
+    def __call__(self, keys: NDArray[np.int64], before: NDArray[np.int64], starts: NDArray[Any]) -> NDArray[np.bool_]:
         """Return whether each step leads to a key that is new in its episode, bool [T, N].
 
         Args:
-            places: Keys after the steps, int64 [T, N].
+            keys: Keys after the steps, int64 [T, N].
             before: Keys before the steps, int64 [T, N]; the first one of an episode is not new.
             starts: Whether a step begins an episode, bool [T, N].
         """
-        first = np.empty(places.shape, dtype=bool)
+        first = np.empty(keys.shape, dtype=bool)
         for n, seen in enumerate(self._seen):
-            for t, place in enumerate(places[:, n].tolist()):
+            for t, key in enumerate(keys[:, n].tolist()):
                 if starts[t, n]:
                     seen.clear()
                     seen.add(int(before[t, n]))
-                first[t, n] = place not in seen
-                seen.add(place)
+                first[t, n] = key not in seen
+                seen.add(key)
         return first
