@@ -105,7 +105,7 @@ def test_the_designer_s_prompt_explains_every_label():
     assert [label for label in LABELS if label != "solved" and f"- {label}:" not in text] == []
 
 
-def test_a_policy_that_succeeded_once_is_held_neither_by_entropy_nor_guidance():
+def test_an_early_success_excludes_entropy_dominates_and_saturated():
     fell = [{"success": 0.6, "shaped_return": 1.0}, *NEVER]
     found = diagnose(0.05, fell, telemetry(learning=HELD, **LOUD))
     assert not set(found) & {"entropy dominates", "saturated"}
