@@ -98,11 +98,11 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         rungs: Fractions of a full trial after which candidates are compared; increasing, the last is 1.
         keep: Fraction of candidates promoted to the next rung, in (0, 1].
         target: Success rate at which the search stops, in (0, 1]; None to use all rounds.
-        order: How a round trains: predicted, one at a time, easiest first; or halving, successive halving.
+        order: Training order of a round; predicted: one at a time, easiest first; halving: successive halving.
         confirm: Seeds of the claim, the final evaluation on held-out seeds; 0 skips it.
         designs: Whether to design programs; false for methods with a fixed reward.
         verification: Run the battery and the certificate before training.
-        retrain: Retrain a candidate diagnosed as entropy dominates or saturated once, with other settings.
+        retrain: Retrain a candidate once, with other settings, if diagnosed as "entropy dominates" or "saturated".
         train_anyway: Train candidates that the battery or the certificate rejects.
         episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
         planner: Show the planner's order of subgoals to the designer.
@@ -227,7 +227,7 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
             an environment of your own.
         episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
-        exploits: A file that `CheckResult.save_counterexamples` wrote: the battery plays these behaviours, too.
+        exploits: File written by `CheckResult.save_counterexamples`, whose behaviours the battery also plays.
         name: Name of your own environment in messages; by default that of its class or function.
         allow_weak_sandbox: Run the program even if the sandbox does not reach level `kernel` on this machine.
 

@@ -193,7 +193,7 @@ class JobSpec(_Strict):
     )
     order: Literal["predicted", "halving"] = Field(
         default="predicted",
-        description="how a round trains: predicted, one at a time, easiest first; or halving, successive halving",
+        description="training order of a round; predicted: one at a time, easiest first; halving: successive halving",
     )
     confirm: Annotated[int, Flag()] = Field(
         default=10, ge=0, le=100, description="seeds of the claim, the final evaluation on held-out seeds; 0 skips it"
@@ -202,7 +202,7 @@ class JobSpec(_Strict):
     verification: bool = Field(default=True, description="run the battery and the certificate before training")
     retrain: Annotated[bool, Flag("--retrain/--no-retrain")] = Field(
         default=True,
-        description="retrain a candidate diagnosed as entropy dominates or saturated once, with other settings",
+        description='retrain a candidate once, with other settings, if diagnosed as "entropy dominates" or "saturated"',
     )
     train_anyway: Annotated[bool, Flag("--train-anyway")] = Field(
         default=False, description="train candidates that the battery or the certificate rejects"

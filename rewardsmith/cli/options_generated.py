@@ -85,7 +85,7 @@ SETTINGS: dict[str, Any] = {
         bool | None,
         typer.Option(
             "--retrain/--no-retrain",
-            help="Retrain a candidate diagnosed as entropy dominates or saturated once, with other settings.",
+            help='Retrain a candidate once, with other settings, if diagnosed as "entropy dominates" or "saturated".',
         ),
     ],
     "train_anyway": Annotated[

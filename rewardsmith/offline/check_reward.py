@@ -110,11 +110,13 @@ def reward_of(source: str) -> TrainingReward:
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """What a check is made with, beyond the learner and the layouts.
+    """Further settings of a check.
 
-    isolation: the least sandbox level. episode_cap: bound on what the program's channels sum to over an episode, see
-    verification/episode_cap.py. exploits: behaviours that the battery plays besides its own. tell: gets a line where
-    work will take long; without it, stderr does.
+    Attributes:
+        isolation: Least sandbox level at which the program may run.
+        episode_cap: Per-episode cap on the return of the program's channels (verification/episode_cap.py).
+        exploits: Behaviours that the battery plays in addition to its own.
+        tell: Receives a line before work that takes long; by default it is printed to stderr.
     """
 
     isolation: Isolation = Isolation.KERNEL
