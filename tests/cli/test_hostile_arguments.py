@@ -72,7 +72,7 @@ WRONG = [
 def test_a_wrong_argument_is_cause_and_remedy_with_exit_code_2(hostile_folder, arguments):
     ran = in_process(hostile_folder, *arguments)
     error = ran.stderr[ran.stderr.find("error: ") :].splitlines()
-    assert len(error) == 2 and "defect" not in ran.stderr, ran.stderr[-500:]
+    assert len(error) == 2 and "bug in rewardsmith" not in ran.stderr, ran.stderr[-500:]
     assert ran.returncode in (1, 2) and (ran.returncode == 2 or "recording" in error[0] or "listed" in error[0])
 
 
@@ -120,5 +120,5 @@ def test_a_malformed_export_is_a_cause_and_a_remedy(exported_reward, tmp_path, s
     else:
         path.write_text(content)
     ran = in_process(small_job.folder, "verify", str(changed))
-    assert ran.returncode in (1, 2) and "defect" not in ran.stderr
+    assert ran.returncode in (1, 2) and "bug in rewardsmith" not in ran.stderr
     assert len(ran.stderr.splitlines()) == 2, ran.stderr

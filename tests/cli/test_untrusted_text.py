@@ -88,7 +88,7 @@ def test_screens_carry_no_control_characters_and_no_forged_lines(command, hostil
     ran = run(hostile_job, command)
     assert not control_characters(ran.stdout + ran.stderr)
     assert not [line for line in (ran.stdout + ran.stderr).splitlines() if line.startswith("FORGED")]
-    assert "defect" not in ran.stderr
+    assert "bug in rewardsmith" not in ran.stderr
 
 
 @pytest.mark.parametrize("command", ["show --prompts", "logs", "show CANDIDATE --prompts"])
@@ -152,7 +152,7 @@ def test_check_shows_the_message_of_a_program(message, tmp_path):
     body = f"    if state.step >= 0:\n        raise ValueError({message!r})\n    return 0.0\n"
     (tmp_path / "r.py").write_text(f"def reward(prev, action, state, memory):\n{body}")
     ran = in_process(tmp_path, "check", "r.py", "--task", "MiniGrid-DoorKey-5x5-v0", "--layouts", "1")
-    assert ran.returncode == 1 and "defect" not in ran.stderr
+    assert ran.returncode == 1 and "bug in rewardsmith" not in ran.stderr
     assert not control_characters(ran.stdout + ran.stderr) and not re.search("^FORGED", ran.stdout, re.MULTILINE)
     for words in ("[/b]", "[link=http://a]x", "a :warning: b"):
         assert (words in ran.stdout) == (words in message)

@@ -249,4 +249,4 @@ def test_a_command_beyond_the_role_is_refused_with_the_reason(owner, submitter, 
     job = service.submit_job(submitter, JobSpec(**SPEC))
     ran = in_process(tmp_path, "extend", job, env={"REWARDSMITH_DATABASE_URL": address})
     assert ran.returncode == 1 and "lacks a permission: permission denied" in ran.stderr
-    assert "docs/service.md" in ran.stderr and "defect" not in ran.stderr
+    assert "docs/service.md" in ran.stderr and "bug in rewardsmith" not in ran.stderr

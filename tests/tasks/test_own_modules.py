@@ -135,7 +135,7 @@ def test_an_exception_of_the_environment_is_the_task_s_fault(code, told, tmp_pat
     error = refused(own_task(tmp_path, **code))
     assert told in error.cause
     shown = in_process(tmp_path, "tasks", "describe", "own.yaml")
-    assert shown.returncode == 2 and "defect of rewardsmith" not in shown.stderr
+    assert shown.returncode == 2 and "bug in rewardsmith" not in shown.stderr
 
 
 def test_wrong_arguments_are_reported_with_the_accepted_ones(tmp_path):
@@ -149,7 +149,7 @@ def test_a_misspelt_argument_names_the_right_one(tmp_path):
     described = (tmp_path / "warehouse.yaml").read_text() + "env_kwargs: {sise: 9}\n"
     (tmp_path / "warehouse.yaml").write_text(described)
     shown = rewardsmith(tmp_path, "tasks", "describe", "warehouse.yaml")
-    assert shown.returncode == 2 and "defect" not in shown.stderr
+    assert shown.returncode == 2 and "bug in rewardsmith" not in shown.stderr
     assert "it has no argument `sise`" in shown.stderr and "did you mean `size`?" in shown.stderr
 
 
@@ -161,7 +161,7 @@ def test_every_command_blames_the_task_for_a_broken_environment(command, tmp_pat
     (tmp_path / "reward.py").write_text("def reward(prev, action, state, memory):\n    return 0.0\n")
     ran = in_process(tmp_path, *command, "own.yaml")
     assert ran.returncode == 2, ran.stderr
-    assert "The task's environment failed" in ran.stderr and "no licence" in ran.stderr and "defect" not in ran.stderr
+    assert "The task's environment failed" in ran.stderr and "no licence" in ran.stderr and "bug in rewardsmith" not in ran.stderr
 
 
 def test_the_case_of_a_first_action_below_zero_through_the_command(tmp_path):
