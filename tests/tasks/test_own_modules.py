@@ -161,7 +161,11 @@ def test_every_command_blames_the_task_for_a_broken_environment(command, tmp_pat
     (tmp_path / "reward.py").write_text("def reward(prev, action, state, memory):\n    return 0.0\n")
     ran = in_process(tmp_path, *command, "own.yaml")
     assert ran.returncode == 2, ran.stderr
-    assert "The task's environment failed" in ran.stderr and "no licence" in ran.stderr and "bug in rewardsmith" not in ran.stderr
+    assert (
+        "The task's environment failed" in ran.stderr
+        and "no licence" in ran.stderr
+        and "bug in rewardsmith" not in ran.stderr
+    )
 
 
 def test_the_case_of_a_first_action_below_zero_through_the_command(tmp_path):
