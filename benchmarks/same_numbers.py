@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import rewardsmith
+from rewardsmith.programs.reward import SPARSE
 
 JOBS: dict[str, dict[str, Any]] = {
     "DoorKey-8x8": {"task": "MiniGrid-DoorKey-8x8-v0", "model": "synth", "steps": 100_000, "confirm": 2},
@@ -33,6 +34,16 @@ TIMED = ("second", "_us", "us_per", "per_s", "latency", "speed", "cost", "rss", 
 
 # Columns and keys that are named differently in the record: name in the database -> name in the record.
 RENAMED = {"reward": "channels"}
+
+# Keys and values of the record that revision 0008 of the database renamed: name in the record -> name now.
+KEYS = {"cause_of_death": "rejection_reason", "flooding": "shaping", "farmed": "exploited", "budget": "cap"}
+VALUES = {
+    "dead": "rejected",
+    # The hash of the sparse reward, whose channel has the key `cap` instead of `budget`.
+    "b43b066907685dde7a31e2a70cb29e171e490110c47130c87a4ab01312af2b7d": SPARSE.hash,
+}
+# Messages for people, whose wording may change.
+TEXTS = ("message", "rejection_reason", "thoughts", "text", "reason", "notes", "note", "headline", "failed_episodes")
 
 
 def _plain(value: Any) -> Any:
@@ -103,6 +114,16 @@ def without_second_source(job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
+def under_current_names(value: Any) -> Any:
+    """Return a record with current keys and values, without texts for people."""
+    if isinstance(value, dict):
+        named = {KEYS.get(name, name): under_current_names(each) for name, each in value.items()}
+        return {name: each for name, each in named.items() if name not in TEXTS}
+    if isinstance(value, list):
+        return [under_current_names(each) for each in value]
+    return VALUES.get(value, value) if isinstance(value, str) else value
+
+
 def differences(before: Any, after: Any, place: str = "") -> list[str]:
     """Differences between two records, one line each: path, value before, value after."""
     if isinstance(before, dict) and isinstance(after, dict):
@@ -120,7 +141,7 @@ def without_numbers(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _normal(jobs: dict[str, Any]) -> dict[str, Any]:
-    return {name: without_numbers(without_second_source(job)) for name, job in jobs.items()}
+    return {name: under_current_names(without_numbers(without_second_source(job))) for name, job in jobs.items()}
 
 
 def _count(value: Any) -> int:

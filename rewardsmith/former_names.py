@@ -44,12 +44,12 @@ def with_former_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def renamed_settings(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a phrase for each former name in `values`, such as "episode_budget is now episode_cap"."""
+    """Return a phrase for each renamed setting in `values`, such as "episode_budget is now episode_cap"."""
     return tuple(f"{old} is now {new}" for old, (new, _) in SETTINGS.items() if old in values)
 
 
 def takes_former_arguments(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Let a public function accept the former names of its arguments, with a DeprecationWarning."""
+    """Let a public function accept earlier names of its arguments, with a DeprecationWarning."""
 
     @wraps(function)
     def called(*positional: _P.args, **named: _P.kwargs) -> _R:

@@ -86,7 +86,7 @@ def retrain(s: Snapshot, candidates: Sequence[Candidate]) -> list[Step]:
 
     1. A candidate is retrained at most once, if more than half of its trials at its last rung have the same diagnosis,
        and if the budget allows it.
-    2. Drowned: train from the beginning with a tenth of the entropy coefficient.
+    2. Entropy dominates: train from the beginning with a tenth of the entropy coefficient.
        Saturated: check the program with smaller weights (items/recheck.py). If no verdict is worse than before, train
        from the beginning with these weights.
     3. Compare both sets of trials by final success, and by mean success over the curve if that is equal. The retrained

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from rewardsmith.methods.labelling.bags import BUCKETS, Bags
+from rewardsmith.methods.labelling.bag_of_words import BUCKETS, BagOfWords
 from rewardsmith.methods.labelling.labels import Label
 
 ETA = 0.5
@@ -99,7 +99,7 @@ class TextScore(nn.Module):
         self.dense = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
 
     def forward(self, used: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-        """Return scores [M] from the features of M captions (see `Bags.shares`)."""
+        """Return scores [M] from the features of M captions (see `BagOfWords.shares`)."""
         return self.dense(shares @ self.words(used)).squeeze(1)
 
 
@@ -117,7 +117,7 @@ class _Learned(ABC):
             self._net, self._paying = TextScore(), TextScore()
         self._optimizer = torch.optim.Adam(self._net.parameters(), lr=learning_rate, fused=True)
         self._batch, self._steps, self._most = batch, steps, most
-        self._bags = Bags()
+        self._bag_of_words = BagOfWords()
         self._rows: list[NDArray[np.int64]] = []  # of each label's captions
         self._values: list[float] = []
         self._thread = ThreadPoolExecutor(1, "reward-model")
@@ -143,7 +143,7 @@ class _Learned(ABC):
     def _train(self, rows: NDArray[np.int64], values: torch.Tensor) -> None:
         """Take one gradient step per minibatch: rows [steps, B, 1 or 2] of captions, values [steps, B]."""
         unique, places = np.unique(rows, return_inverse=True)
-        used, shares = self._bags.shares(unique)
+        used, shares = self._bag_of_words.shares(unique)
         for at, value in zip(places.reshape(rows.shape), values, strict=True):
             drawn, again = np.unique(at, return_inverse=True)
             scores = self._net(used, shares[torch.from_numpy(drawn)])[torch.from_numpy(again.reshape(at.shape))]
@@ -160,7 +160,7 @@ class _Learned(ABC):
 
     def remember(self, labels: Sequence[Label]) -> None:
         """Store labels; only the latest ones are kept."""
-        self._rows += [self._bags.rows(c.text for c in label.captions) for label in labels]
+        self._rows += [self._bag_of_words.rows(c.text for c in label.captions) for label in labels]
         self._values += [label.value for label in labels]
         del self._rows[: -self._most], self._values[: -self._most]
 
@@ -174,7 +174,7 @@ class _Learned(ABC):
     def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the scores, float64 [M], of the network that defines the rewards."""
         with torch.no_grad():
-            return self._paying(*self._bags.shares(self._bags.rows(texts))).double().numpy()
+            return self._paying(*self._bag_of_words.shares(self._bag_of_words.rows(texts))).double().numpy()
 
     def state(self) -> Any:
         self._join()

@@ -21,7 +21,7 @@ def buckets_of(text: str) -> list[int]:
     return [crc32(word.encode()) % BUCKETS for word in (*words, *pairs)]
 
 
-class Bags:
+class BagOfWords:
     """Features of all captions so far. Each caption is hashed once and then identified by its row."""
 
     def __init__(self) -> None:

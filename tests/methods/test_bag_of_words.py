@@ -1,18 +1,18 @@
-"""Captions as bags of hashed words: equal to torch's EmbeddingBag, each caption hashed once."""
+"""Captions as bag-of-words features: equal to torch's EmbeddingBag, each caption hashed once."""
 
 import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.methods.labelling.bags import BUCKETS, Bags, buckets_of
+from rewardsmith.methods.labelling.bag_of_words import BUCKETS, BagOfWords, buckets_of
 
 TEXTS = st.lists(st.text("ab cd\n.é", max_size=400), min_size=1, max_size=8)
 
 
 @given(TEXTS)
 def test_weighted_embeddings_equal_an_embedding_bag_s_mean(texts: list[str]) -> None:
-    bags = Bags()
+    bags = BagOfWords()
     used, shares = bags.shares(bags.rows(texts))
     table = torch.nn.EmbeddingBag(BUCKETS, 4, mode="mean")
     lists = [torch.tensor(buckets_of(text)) for text in texts]
@@ -22,7 +22,7 @@ def test_weighted_embeddings_equal_an_embedding_bag_s_mean(texts: list[str]) -> 
 
 
 def test_rows_keep_their_numbers_when_captions_are_added() -> None:
-    bags = Bags()
+    bags = BagOfWords()
     first = bags.rows(["the key", "the door", "the key"])
     before = bags.shares(first)
     bags.rows([f"number {n} " + "word " * (n % 200) for n in range(600)])
