@@ -42,7 +42,7 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
         "determinism",
         "battery",
         "sound on 16 of 16",
-        "shaping dominates",
+        "shaping ratio",
         "difficulty",
     ):
         assert word in ran.stdout, word

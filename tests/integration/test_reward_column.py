@@ -158,4 +158,4 @@ def test_submitters_functions_follow_the_column_up_and_down(url):
     upgrade(create_engine(url))
     assert functions() == new
     changed = {name.removeprefix("rewardsmith_") for name in new if new[name] != earlier_database[name]}
-    assert changed == {"check_program", "submit", "fork"}
+    assert changed == {"check_program", "submit", "fork", "pause", "resume", "retry", "veto"}
