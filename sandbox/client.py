@@ -45,7 +45,7 @@ class Observation:
     """The protection of a host on this machine.
 
     Attributes:
-        level: The protection level reached.
+        level: The sandbox level reached.
         held: The layers in force.
         missing: (layer, reason, remedy) of each other layer.
     """
@@ -153,7 +153,7 @@ def replay_module(
         arrays: Numeric arrays by name, read-only for the module.
         result_shape: Shape of the result.
         limits: The limits of the process; by default those of `Limits` with 60 s for loading.
-        allow: The weakest protection level to accept.
+        allow: The weakest sandbox level to accept.
         without: Layers to omit, for tests.
 
     Returns:
@@ -194,7 +194,7 @@ def gate(
         functions: Names of the required functions, or "name(parameters)".
         uses_available: Feature of each costly field (views.costly_fields), or names of features equal to their fields.
         actions: The task's action names; None to not report undefined names.
-        allow: The weakest protection level to accept.
+        allow: The weakest sandbox level to accept.
         limits: The limits of the process.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The protection levels of a host, by name, from the weakest to the strongest."""
+"""The sandbox levels of a host, by name, from the weakest to the strongest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Isolation(StrEnum):
-    """A protection level: observed in a process, or the weakest that is accepted. Each includes those before it."""
+    """A sandbox level: observed in a process, or the weakest that is accepted. Each includes those before it."""
 
     NONE = "none"
     PROCESS = "process"

@@ -74,7 +74,7 @@ class HostProcess:
         blobs: Raw bytes of the tables.
         sizes: Size in bytes of `input` and of `output`.
         limits: The resources that the host may use.
-        allow: The weakest protection level to accept.
+        allow: The weakest sandbox level to accept.
         without: Layers to omit, for tests.
 
     Raises:
@@ -230,7 +230,7 @@ class HostProcess:
             raise
 
     def _observed(self, reply: Reply) -> Isolation:
-        """Return the protection level. Raises SandboxWeak if it is too low."""
+        """Return the sandbox level. Raises SandboxWeak if it is too low."""
         self.pid = innermost(self.pid)
         observed, *refusals = self.text(reply).split("\n")
         self.held = frozenset(set(observed.split()) & layers_not_contradicted(self.pid))
@@ -239,7 +239,7 @@ class HostProcess:
         if level.is_below(self._allow):
             missing = ", ".join(selftest.missing_for(self._allow, self.held))
             raise SandboxWeak(
-                f"protection level '{level}' is below '{self._allow}'; not in force: {missing}\n"
+                f"sandbox level '{level}' is below '{self._allow}'; not in force: {missing}\n"
                 f"use a Linux kernel with seccomp and Landlock, or accept the level with allow='{level}'"
             )
         return level

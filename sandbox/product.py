@@ -74,7 +74,7 @@ class ProductHost:
 
     Raises:
         HostError: The program failed.
-        SandboxWeak: The machine does not reach the required protection level.
+        SandboxWeak: The machine does not reach the required sandbox level.
         SandboxUnavailable: The process cannot be started.
     """
 

@@ -86,7 +86,7 @@ class HostError(SandboxError):
 
 
 class SandboxWeak(SandboxError):
-    """This machine does not reach the required protection level. No program has failed."""
+    """This machine does not reach the required sandbox level. No program has failed."""
 
 
 class SandboxUnavailable(SandboxError):

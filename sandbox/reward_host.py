@@ -54,7 +54,7 @@ class RewardHost:
 
     Raises:
         HostError: The program failed; the host is then closed.
-        SandboxWeak: The machine does not reach the required protection level.
+        SandboxWeak: The machine does not reach the required sandbox level.
         SandboxUnavailable: The process cannot be started.
         ValueError: An argument is wrong.
     """

@@ -22,7 +22,7 @@ class HostSetup:
         actions: Names of the actions, which become constants: FORWARD and Actions.FORWARD.
         action_width: 0 for discrete actions, otherwise the length of a continuous action.
         limits: The resources that the host may use.
-        allow: The weakest protection level to accept.
+        allow: The weakest sandbox level to accept.
         without: Layers to omit, for tests.
     """
 

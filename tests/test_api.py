@@ -151,7 +151,7 @@ def test_export_writes_the_same_files_as_the_command(loaded_job, home, small_job
     assert names >= {"reward.py", "card.md", "manifest.json", "transitions.npz", "policy.safetensors"}
     assert {row["file"] for row in written.to_records()} == {str(path) for path in written.files}
     assert "reward.py" in written._repr_html_() and json.loads(written.to_json())["candidate"] == loaded_job.best
-    assert "all rewards are equal" in small_job.run("verify", str(tmp_path / "out")).stdout
+    assert "every replayed reward matches the recorded one" in small_job.run("verify", str(tmp_path / "out")).stdout
     with pytest.raises(UsageError, match="not empty"):
         rewardsmith.export(loaded_job.best, tmp_path / "out", home=home)
 

@@ -32,7 +32,7 @@ def check(  # noqa: PLR0913  (options of a command)
         Path | None, typer.Option(help="File written by --out; the battery also plays its behaviours.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
-    allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below protection level `kernel`.")] = False,
+    allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below level `kernel`.")] = False,
     **given: Any,
 ) -> None:
     """Check a reward without training.
@@ -71,7 +71,7 @@ def check(  # noqa: PLR0913  (options of a command)
         shown.add_row(kind, "not run", reason)
     if (meter := found.shaping) is not None:
         text = (
-            f"sum of the absolute shaping reward: {meter['guidance']:.3g} over a solution, {meter['exploited']:.3g} "
+            f"absolute sum of the shaping rewards: {meter['guidance']:.3g} over a solution, {meter['exploited']:.3g} "
             f"over the scripted behaviour with the largest; success reward {meter['success_pay']:.3g}"
         )
         text += "" if meter["reason"] is None else f": {meter['reason']}"

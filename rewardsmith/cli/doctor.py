@@ -150,7 +150,7 @@ def _sandbox(chosen: Any) -> Finding:
         seen = observe()
     except RewardsmithError as error:
         return Finding("sandbox", "FAIL", error.cause, error.remedy)
-    text = f"protection level {seen.level}; in force: {', '.join(seen.held) or 'nothing'}"
+    text = f"sandbox level {seen.level}; in force: {', '.join(seen.held) or 'nothing'}"
     if seen.missing:
         text += "; not in force: " + ", ".join(f"{layer} ({why})" for layer, why, _ in seen.missing)
     remedy = "\n".join(dict.fromkeys(remedy for _, _, remedy in seen.missing))

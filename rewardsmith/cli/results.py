@@ -107,7 +107,7 @@ def print_claim(claim: Claim) -> None:
             screen.out.print(text_failed, markup=False)
     if claim.settings:
         screen.out.print(f"training settings of both rewards: {claim.settings}", markup=False)
-    few = " (fewer than 4 seeds cannot show one; pass --confirm 10)" if seeds < 4 else ""
+    few = " (at least 4 seeds are needed to show one; pass --confirm 10)" if seeds < 4 else ""
     screen.out.print(
         f"verdict: {_VERDICTS[claim.verdict]}{few}; probability of improvement {claim.improvement:.2f}", markup=False
     )

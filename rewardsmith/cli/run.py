@@ -38,7 +38,7 @@ def run(  # noqa: PLR0913  (options of a command)
     ] = None,
     changes: SetOption = None,
     slots: SlotsOption = None,
-    allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below protection level `kernel`.")] = False,
+    allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below level `kernel`.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the first prompts and the largest possible cost; start nothing.")
     ] = False,

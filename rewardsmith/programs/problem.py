@@ -22,7 +22,7 @@ class Problem:
         task: The task.
         reward: The reward.
         gamma: The learner's discount factor, in (0, 1].
-        isolation: The weakest protection level under which the program may run.
+        isolation: The weakest sandbox level under which the program may run.
     """
 
     task: Task

@@ -1,7 +1,7 @@
 """The certificate: computes, layout by layout, whether the optimal policies of a reward solve the task.
 
-docs/check.md states the algorithm. The result is exact for each enumerated layout, for policies that see the whole
-state, and for one gamma. It makes no statement about learning; difficulty.py does.
+docs/certificate.md states the algorithm. The result is exact for each enumerated layout, for policies that see the
+whole state, and for one gamma. It makes no statement about learning; difficulty.py does.
 """
 
 from __future__ import annotations

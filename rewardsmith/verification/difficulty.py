@@ -1,6 +1,6 @@
 """Predicts from the enumerated model how hard a sound reward is to learn. Orders candidates; proves nothing.
 
-docs/check.md (The predicted difficulty) states the algorithm.
+docs/certificate.md (The predicted difficulty) states the algorithm.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Difficulty:
 
 
 def predict_difficulty(model: RewardModel, far: NDArray[np.int32], max_steps: int, gamma: float) -> Difficulty:
-    """Predict the difficulty of a reward with the algorithm of docs/check.md (The predicted difficulty).
+    """Predict the difficulty of a reward with the algorithm of docs/certificate.md (The predicted difficulty).
 
     Args:
         model: The enumerated reward, whole or in part. Success must be reachable from node 0.

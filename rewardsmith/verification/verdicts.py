@@ -14,7 +14,7 @@ __all__ = ["VERDICTS", "LayoutCertificate", "Optimum"]
 
 @dataclass(frozen=True)
 class Optimum:
-    """The optimum of one layout under one reward (notation of docs/check.md).
+    """The optimum of one layout under one reward (notation of docs/certificate.md).
 
     Attributes:
         value: V*, the optimal discounted value at the start.

@@ -83,7 +83,7 @@ def exported(small_job, tmp_path_factory):
 
 
 def test_export_verifies_and_a_changed_reward_does_not(small_job, exported, tmp_path):
-    assert "all rewards are equal" in small_job.run("verify", str(exported)).stdout
+    assert "every replayed reward matches the recorded one" in small_job.run("verify", str(exported)).stdout
     edited = tmp_path / "edited"
     shutil.copytree(exported, edited)
     text = (edited / "reward.py").read_text()

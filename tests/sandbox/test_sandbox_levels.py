@@ -1,4 +1,4 @@
-"""The protection level is observed, a disabled layer lowers it, and hosts leave nothing behind."""
+"""The sandbox level is observed, a disabled layer lowers it, and hosts leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Predicted first: the candidates of a round train one at a time, in the order of their predicted difficulty.
 
 If the prediction is right, one trial finds what successive halving finds with a trial of every candidate. If it is
-wrong, successive halving follows, and only time is lost. docs/check.md describes the prediction and its accuracy.
+wrong, successive halving follows, and only time is lost. docs/certificate.md describes the prediction.
 """
 
 from __future__ import annotations
