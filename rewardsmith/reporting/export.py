@@ -45,7 +45,7 @@ def export_candidate(
         out: Folder to write.
         files: Further files by name, see `stored_files`.
         force: Whether `out` may contain files already.
-        isolation: Lowest sandbox level of the sandbox that scores the recorded transitions.
+        isolation: Lowest level of the sandbox that scores the recorded transitions.
 
     Returns:
         The files of the folder.
