@@ -99,7 +99,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         keep: Fraction of candidates promoted to the next rung, in (0, 1].
         target: Success rate at which the search stops, in (0, 1]; None to use all rounds.
         order: Training order of a round; predicted: one at a time, easiest first; halving: successive halving.
-        confirm: Seeds of the claim, the final evaluation on held-out seeds; 0 skips it.
+        confirm: Fresh seeds of the final evaluation; 0 skips it.
         designs: Whether to design programs; false for methods with a fixed reward.
         verification: Run the battery and the certificate before training.
         retrain: Retrain a candidate once, with other settings, if diagnosed as "entropy dominates" or "saturated".

@@ -101,7 +101,7 @@ class TrainingSpec(_Strict):
         default=200, ge=10, le=1_000_000, description="evaluation episodes per point of a learning curve"
     )
     final_episodes: int = Field(
-        default=1000, ge=10, le=1_000_000, description="evaluation episodes per seed of the claim"
+        default=1000, ge=10, le=1_000_000, description="episodes per seed of the final evaluation"
     )
     device: Annotated[Literal["cpu", "cuda", "auto"], Flag()] = Field(
         default="cpu", description="where policies are trained: cpu, cuda, or auto (measures both, takes the faster)"
@@ -196,7 +196,7 @@ class JobSpec(_Strict):
         description="training order of a round; predicted: one at a time, easiest first; halving: successive halving",
     )
     confirm: Annotated[int, Flag()] = Field(
-        default=10, ge=0, le=100, description="seeds of the claim, the final evaluation on held-out seeds; 0 skips it"
+        default=10, ge=0, le=100, description="fresh seeds of the final evaluation; 0 skips it"
     )
     designs: bool = Field(default=True, description="whether to design programs; false for methods with a fixed reward")
     verification: bool = Field(default=True, description="run the battery and the certificate before training")

@@ -51,5 +51,6 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder written by `rewar
     from rewardsmith.reporting.verify import verify_folder
 
     report = verify_folder(folder, settings().isolation)
-    screen.write(f"{report.transitions:,} transitions of {report.episodes} episodes: every replayed reward matches the recorded one")
+    played = f"{report.transitions:,} transitions of {report.episodes} episodes"
+    screen.write(f"{played}: every replayed reward matches the recorded one")
     screen.say(f"program {report.program_hash[:12]}, replayed at sandbox level {report.level}")

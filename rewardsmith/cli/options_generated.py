@@ -78,8 +78,7 @@ SETTINGS: dict[str, Any] = {
     "steps": Annotated[int | None, typer.Option("--steps", help="Environment steps of a full trial.")],
     "target": Annotated[float | None, typer.Option("--target", help="Success rate at which the search stops.")],
     "confirm": Annotated[
-        int | None,
-        typer.Option("--confirm", help="Seeds of the claim, the final evaluation on held-out seeds; 0 skips it."),
+        int | None, typer.Option("--confirm", help="Fresh seeds of the final evaluation; 0 skips it.")
     ],
     "retrain": Annotated[
         bool | None,

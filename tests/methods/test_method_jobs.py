@@ -27,7 +27,9 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     assert exported.returncode == 0, exported.stderr
     assert "leaves out the channels that exist only in training: count" in (tmp_path / "exported/card.md").read_text()
     verified = in_process(tmp_path, "verify", "exported")
-    assert verified.returncode == 0 and "every replayed reward matches the recorded one" in verified.stdout, verified.stderr
+    assert verified.returncode == 0 and "every replayed reward matches the recorded one" in verified.stdout, (
+        verified.stderr
+    )
 
 
 def test_a_verifier_job_designs_nothing_names_its_verifier_and_exports(tmp_path):
