@@ -12,37 +12,37 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Record:
     """A record in which any field may be absent.
 
     Attributes:
-        told: Names of the fields that are present, in the order in which they were written.
+        recorded: Names of the fields that are present, in the order in which they were written.
     """
 
-    told: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    recorded: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def __bool__(self) -> bool:
-        return bool(self.told)
+        return bool(self.recorded)
 
     @classmethod
-    def telling(cls, **values: Any) -> Self:
+    def of(cls, **values: Any) -> Self:
         """Create a record with only these fields present. Raises TypeError for an unknown name."""
-        return cls(**values, told=tuple(values))
+        return cls(**values, recorded=tuple(values))
 
-    def telling_more(self, **values: Any) -> Self:
+    def updated(self, **values: Any) -> Self:
         """Return a copy with these fields set. Raises TypeError for an unknown name."""
-        more = tuple(name for name in values if name not in self.told)
-        return replace(self, **values, told=(*self.told, *more))
+        more = tuple(name for name in values if name not in self.recorded)
+        return replace(self, **values, recorded=(*self.recorded, *more))
 
-    def telling_less(self, *names: str) -> Self:
+    def without(self, *names: str) -> Self:
         """Return a copy in which these fields are absent."""
-        return self.telling(**{name: getattr(self, name) for name in self.told if name not in names})
+        return self.of(**{name: getattr(self, name) for name in self.recorded if name not in names})
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any] | None) -> Self:
         """Read a record from stored JSON. Unknown keys are ignored; None gives a record without any field."""
-        known = {f.name for f in fields(cls)} - {"told"}
-        return cls.telling(**{name: cls._read(name, v) for name, v in (values or {}).items() if name in known})
+        known = {f.name for f in fields(cls)} - {"recorded"}
+        return cls.of(**{name: cls._read(name, v) for name, v in (values or {}).items() if name in known})
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
@@ -51,12 +51,12 @@ class Told:
 
     def as_json(self, only: Iterable[str] | None = None) -> dict[str, Any]:
         """Return the present fields as data for JSON; with `only`, those of them that it names."""
-        names = self.told if only is None else [name for name in only if name in self.told]
+        names = self.recorded if only is None else [name for name in only if name in self.recorded]
         return {name: _plain(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelPay(Told):
+class ChannelPay(Record):
     """Weighted rewards of a channel over the training episodes.
 
     Attributes:
@@ -75,7 +75,7 @@ class ChannelPay(Told):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentValues(Told):
+class ComponentValues(Record):
     """Statistics of one component of the program over all training steps.
 
     Attributes:
@@ -92,7 +92,7 @@ class ComponentValues(Told):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learning(Told):
+class Learning(Record):
     """Measurements of what changed the policy; training.gradients defines them.
 
     The last five fields are absent for policies with memory. A share is None if its denominator is zero.
@@ -110,7 +110,7 @@ class Learning(Told):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FailedEpisodes(Told):
+class FailedEpisodes(Record):
     """Statistics of the final policy's failed episodes, among those recorded (training.episodes)."""
 
     failed: int = 0
@@ -120,7 +120,7 @@ class FailedEpisodes(Told):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telemetry(Told):
+class Telemetry(Record):
     """Statistics of training since the last point of the curve, and at the end of a rung also of the evaluation.
 
     Attributes:
@@ -192,7 +192,7 @@ def at_point(point: Mapping[str, Any]) -> Telemetry:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Told):
+    if isinstance(value, Record):
         return value.as_json()
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}

@@ -42,13 +42,13 @@ def test_keys_of_other_versions_are_defaulted_or_ignored():
 
 
 def test_fields_of_a_record_can_be_added_and_removed():
-    record = Telemetry.telling(episodes=1).telling_more(played={"curve": 5}, episodes=2)
+    record = Telemetry.of(episodes=1).updated(played={"curve": 5}, episodes=2)
     assert record.as_json() == {"episodes": 2, "played": {"curve": 5}}
-    assert record.telling_less("played").as_json() == {"episodes": 2}
+    assert record.without("played").as_json() == {"episodes": 2}
     with pytest.raises(TypeError):
-        record.telling_more(episode=3)
+        record.updated(episode=3)
     with pytest.raises(TypeError):
-        ChannelPay.telling(mean=3)
+        ChannelPay.of(mean=3)
 
 
 def test_a_curve_point_keeps_only_the_fields_that_are_read():

@@ -216,7 +216,7 @@ def _channels(telemetry: Telemetry) -> None:
             "-" if won is None else f"{won:.3g}", text.percent(s.share), "-" if tie is None else f"{tie:.2f}",
         )  # fmt: skip
     screen.out.print(shown)
-    if "episodes" in telemetry.told:
+    if "episodes" in telemetry.recorded:
         ended = f"means over the {telemetry.episodes:,} training episodes since the previous point of the curve"
         screen.out.print(ended, markup=False)
     for method, counters in telemetry.methods.items():

@@ -46,8 +46,7 @@ def run(  # noqa: PLR0913  (options of a command)
 ) -> None:
     """Design a reward for a task. The same command again resumes an unfinished job."""
     from rewardsmith import starting
-    from rewardsmith.methods.recipe import recipe_of
-    from rewardsmith.offline.dry_run import asks_designer, notices
+    from rewardsmith.offline.dry_run import asks_designer, notices, renamed
     from rewardsmith.programs.reward_file import read_reward_file
 
     text = read_reward_file(seed_reward) if seed_reward else None
@@ -55,8 +54,8 @@ def run(  # noqa: PLR0913  (options of a command)
     asked = AskedJob(typed, spec, language_model, changes or (), environment)
     job_spec, text = read_job(asked, text)
     if dry_run:
-        for renamed in recipe_of(job_spec).renamed:
-            screen.say(renamed)
+        for notice in renamed(job_spec):
+            screen.say(notice)
         _print_dry_run(job_spec)
         return
     here = starting.open_here(allow_weak_sandbox=allow_weak_sandbox)

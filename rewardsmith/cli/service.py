@@ -37,7 +37,7 @@ def submit(
 
     from rewardsmith import starting
     from rewardsmith.engine.jobs.service import submit_job
-    from rewardsmith.methods.recipe import recipe_of
+    from rewardsmith.offline.dry_run import renamed
     from rewardsmith.programs.reward_file import read_reward_file
     from rewardsmith.spec import read_spec, read_spec_file, with_changes, with_defaults
 
@@ -48,8 +48,8 @@ def submit(
         starting.open_here(), asked, text, owner=owner or getpass.getuser(), priority=urgency, slots=slots
     )
     screen.write(job_id)
-    for renamed in recipe_of(asked).renamed:
-        screen.say(renamed)
+    for notice in renamed(asked):
+        screen.say(notice)
     screen.next_command(f"rewardsmith watch {job_id}")
 
 

@@ -121,7 +121,7 @@ class Calm(Method):
         """Whether subgoals come from the planner, or the oracle verifier replaces a language model."""
         return options.subgoals == "preset" or (options.mode == "verifier" and not modelled)
 
-    def stand_in(self, options: Any) -> str | None:
+    def oracle_notice(self, options: Any) -> str | None:
         """Return the notice about the oracle verifier; None in mode `code`."""
         if options.mode == "code":
             return None

@@ -13,7 +13,7 @@ class RareHooks:
 
     - Supported tasks and policies: `check`, `recurrent`.
     - Programs: `given` adds values to the designer's prompt; `program` returns the program of a method without a
-    designer. - Reports: `evidence`, `oracle_informed`, `stand_in`, `reads_files`.
+    designer. - Reports: `evidence`, `oracle_informed`, `oracle_notice`, `reads_files`.
 
     The argument `modelled` is true if a language model answers the job's prompts, and false for a built-in adapter.
     """
@@ -44,7 +44,7 @@ class RareHooks:
         """Whether the reward uses privileged information: a planner, or the simulator's truth."""
         return False
 
-    def stand_in(self, options: Any) -> str | None:
+    def oracle_notice(self, options: Any) -> str | None:
         """Return a notice about the oracle that replaces an unnamed language model; None if the method uses no
         model."""
         return None

@@ -246,7 +246,7 @@ class Oni(Method):
         """Whether the oracle labeller replaces a language model."""
         return not modelled
 
-    def stand_in(self, options: Any) -> str | None:
+    def oracle_notice(self, options: Any) -> str | None:
         """Return the notice about the oracle labeller."""
         return (
             "The labeller is an oracle, not a language model: it reads the simulator's truth, with the error rates of "

@@ -75,14 +75,14 @@ class Recipe:
     @property
     def asks_in_training(self) -> bool:
         """Whether some method calls a model during training."""
-        return any(m.stand_in(self.options[m.name]) for m in self._methods)
+        return any(m.oracle_notice(self.options[m.name]) for m in self._methods)
 
     @property
     def notices(self) -> list[str]:
         """Notices for the user: renamed options, and oracles that replace a language model."""
         if self.modelled:
             return list(self.renamed)
-        return [*self.renamed, *(told for m in self._methods if (told := m.stand_in(self.options[m.name])))]
+        return [*self.renamed, *(told for m in self._methods if (told := m.oracle_notice(self.options[m.name])))]
 
     def reward(self, source: str) -> TrainingReward:
         """Return the training reward of a program: the method's channels, then those of the combined methods."""

@@ -24,7 +24,7 @@ from pydantic import Field
 from rewardsmith.methods.base import Method, Options, Setting
 from rewardsmith.methods.teacher.searchable import searchable
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.training.learner import Experience, Guide, Learner
+from rewardsmith.training.learner import Experience, Learner, TeacherPolicy
 
 if TYPE_CHECKING:  # a method's module must not load torch
     import torch
@@ -75,7 +75,7 @@ def blend(probs: torch.Tensor, h: torch.Tensor, own: torch.Tensor) -> torch.Tens
     return torch.log(((1.0 - h) * probs + h * torch.softmax(own, 1)).clamp_min(1e-12))
 
 
-class Blend(Guide):
+class Blend(TeacherPolicy):
     """Queries the language model at each step; the result is P_LLM and h, [N, A + 1]."""
 
     def __init__(self, setting: Setting, teacher: Teacher) -> None:
@@ -90,7 +90,7 @@ class Blend(Guide):
         self.opinions: CachedOpinions = CachedOpinions(model, actions)
         self._describer: StateDescriber | None = None
         self.steps = 0  # environment steps of the trial before this rollout
-        self.advice: list[NDArray[np.float32]] = []  # of this rollout, for the distillation
+        self.teacher_output: list[NDArray[np.float32]] = []  # of this rollout, for the distillation
 
     @property
     def trust(self) -> float:
@@ -101,19 +101,19 @@ class Blend(Guide):
         """Return a new describer that writes prompts of the kind that the language model was fitted on."""
         return self._teacher.describer(self._task, tables, envs)
 
-    def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
+    def outputs(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
         """Return P_LLM and the annealed h, [N, A + 1]; h = 1 without a query once pi acts alone."""
-        advice = np.full((len(rows), self.size), 1.0 / (self.size - 1), np.float32)
-        advice[:, -1] = 1.0
+        teacher_output = np.full((len(rows), self.size), 1.0 / (self.size - 1), np.float32)
+        teacher_output[:, -1] = 1.0
         if self.trust > 0:
             if self._describer is None:
                 self._describer = self.describer(tables, len(rows))
             keys = self._describer.look(rows, observations, rows[:, _STEP] == 0)
             opinion = self.opinions.of(self._describer, keys)
-            advice[:, :-1] = opinion.probs
-            advice[:, -1] = 1.0 - (1.0 - self.gate(opinion)) * self.trust
-            self.advice.append(advice)
-        return advice
+            teacher_output[:, :-1] = opinion.probs
+            teacher_output[:, -1] = 1.0 - (1.0 - self.gate(opinion)) * self.trust
+            self.teacher_output.append(teacher_output)
+        return teacher_output
 
     def gate(self, opinion: Opinion) -> NDArray[np.float32]:
         """Return h [N] before annealing, in [0, 1]."""
@@ -121,9 +121,9 @@ class Blend(Guide):
             return np.zeros(len(opinion.probs), np.float32)
         return opinion.gate("information" if self._options.gate == "information" else "entropy")
 
-    def logits(self, own: torch.Tensor, advice: torch.Tensor) -> torch.Tensor:
+    def logits(self, own: torch.Tensor, teacher_output: torch.Tensor) -> torch.Tensor:
         """Return log b [B, A] from the logits of pi and the stored P_LLM and h."""
-        return blend(advice[:, :-1], advice[:, -1:], own)
+        return blend(teacher_output[:, :-1], teacher_output[:, -1:], own)
 
 
 _STEP = 1
@@ -137,7 +137,7 @@ class UlpsLearner(Learner):
         chosen: UlpsOptions = setting.options
         self._setting, self._options = setting, chosen
         self._teacher = teacher_of(setting.task, chosen)
-        self.guide = self._blend = Blend(setting, self._teacher)
+        self.teacher_policy = self._blend = Blend(setting, self._teacher)
         self._clear()
 
     def _clear(self) -> None:
@@ -151,17 +151,17 @@ class UlpsLearner(Learner):
 
     def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
         """Distil P_LLM of this rollout's states into pi; at the end of the trial, score the blend."""
-        if self._blend.advice:
-            advice = np.stack(self._blend.advice)
-            self._blend.advice = []
+        if self._blend.teacher_output:
+            teacher_output = np.stack(self._blend.teacher_output)
+            self._blend.teacher_output = []
             self._rollouts += 1
-            self._h += float(advice[..., -1].mean())
+            self._h += float(teacher_output[..., -1].mean())
             if self._options.distill > 0:
-                self._distil(seen.observations, advice, cast("PPO", model))
+                self._distil(seen.observations, teacher_output, cast("PPO", model))
         if model.num_timesteps + seen.rollout.rewards.size > self._setting.steps:
             self._with = self._success_with(model)
 
-    def _distil(self, observations: NDArray[np.float32], advice: NDArray[np.float32], model: PPO) -> None:
+    def _distil(self, observations: NDArray[np.float32], teacher_output: NDArray[np.float32], model: PPO) -> None:
         """Minimise -(1 - h) sum_a P_LLM(a) log pi(a) in one pass; 1 - h lets only certain states count."""
         import torch
 
@@ -169,7 +169,7 @@ class UlpsLearner(Learner):
 
         policy: Any = model.policy
         states = torch.from_numpy(observations.reshape(-1, observations.shape[-1]))
-        said = torch.from_numpy(advice.reshape(-1, advice.shape[-1]))
+        said = torch.from_numpy(teacher_output.reshape(-1, teacher_output.shape[-1]))
         losses, agreed = [], 0
         for chosen, log_probs in shuffled_log_probs(policy, states, model.batch_size):
             probs, h = said[chosen, :-1].to(policy.device), said[chosen, -1].to(policy.device)
@@ -275,7 +275,7 @@ class Ulps(Method):
         """Whether `language_model` is set, which may name a folder."""
         return options.language_model is not None
 
-    def stand_in(self, options: Any) -> str | None:
+    def oracle_notice(self, options: Any) -> str | None:
         """Return the notice about the small encoder; None if a language model is named."""
         if options.language_model is not None:
             return None

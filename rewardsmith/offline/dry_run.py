@@ -92,6 +92,11 @@ def plan_calls(spec: JobSpec) -> Plan:
     return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained)
 
 
+def renamed(spec: JobSpec) -> tuple[str, ...]:
+    """Return a sentence for each setting and option of a job that was given by a former name. Raises UsageError."""
+    return recipe_of(spec).renamed
+
+
 def notices(spec: JobSpec) -> list[str]:
     """Return notices for the user before the job starts.
 

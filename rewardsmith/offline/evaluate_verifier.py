@@ -163,9 +163,9 @@ class _Arm:
             seen = (examined.observations, examined.following)
             keys = describer.keys(played.before, played.actions, played.after, *seen)
             rates = (self._test.false_positive, self._test.false_negative)
-            stand_in = NoisyTruth(examined.truth.shape[-1], *rates, seed=self._test.seed)
+            oracle = NoisyTruth(examined.truth.shape[-1], *rates, seed=self._test.seed)
             truth = bits(examined.truth)
-            return np.array([stand_in.of(int(keys[t, n]), int(truth[t, n])) != 0 for t, n in examined.steps])
+            return np.array([oracle.of(int(keys[t, n]), int(truth[t, n])) != 0 for t, n in examined.steps])
         subgoals = {s.name: s.says for s in preset_subgoals(self._task)}
         if self._options.subgoals == "discover":
             subgoals = read_sentences(self._designed())

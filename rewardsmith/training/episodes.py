@@ -44,7 +44,7 @@ class Watched:
 
     def telemetry(self) -> FailedEpisodes:
         """Return the statistics without the texts, for the trial's telemetry."""
-        return FailedEpisodes.telling(
+        return FailedEpisodes.of(
             failed=self.failed,
             distinct_states=self.distinct_states,
             looping=self.looping,

@@ -50,7 +50,7 @@ class Evaluation:
 
 
 @dataclass
-class Tally:
+class StepCounter:
     """The size and the cost of an evaluation.
 
     Attributes:
@@ -70,7 +70,7 @@ def evaluate(
     seed: int,
     *,
     greedy: bool = False,
-    tally: Tally | None = None,
+    counter: StepCounter | None = None,
 ) -> Evaluation:
     """Play episodes with a policy and count its successes.
 
@@ -84,23 +84,23 @@ def evaluate(
         episodes: The number of episodes, at least 1.
         seed: The seed of layouts and actions; the same seed gives the same result.
         greedy: Whether to take the most probable action instead of drawing one.
-        tally: Limits the environments and counts the steps; None for the default limit.
+        counter: Limits the environments and counts the steps; None for the default limit.
     """
-    tally = tally or Tally()
-    envs = min(tally.at_once, episodes)
+    counter = counter or StepCounter()
+    envs = min(counter.at_once, episodes)
     quota = np.full(envs, episodes // envs)
     quota[: episodes % envs] += 1
     batch = task.batch(envs, pool)
     try:
         player = Player(policy, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
         loops = _Loops(task, envs) if greedy and task.deterministic and not player.remembers else None
-        return _play(player, batch, quota, seed, loops, tally)
+        return _play(player, batch, quota, seed, loops, counter)
     finally:
         batch.close()
 
 
 def evaluate_for_curve(
-    policy: ActorCriticPolicy, task: Task, pool: str, episodes: int, seed: int, tally: Tally | None = None
+    policy: ActorCriticPolicy, task: Task, pool: str, episodes: int, seed: int, counter: StepCounter | None = None
 ) -> Evaluation:
     """Evaluate as `evaluate` does, but stop after a quarter of the episodes if less than 10 % of them succeed.
 
@@ -108,10 +108,10 @@ def evaluate_for_curve(
     number of episodes, and only points with all episodes count for the steps to 90 %.
     """
     first = max(1, episodes // 4)
-    glance = evaluate(policy, task, pool, first, seed, tally=tally)
+    glance = evaluate(policy, task, pool, first, seed, counter=counter)
     if glance.success < _HOPELESS or first == episodes:
         return glance
-    rest = evaluate(policy, task, pool, episodes - first, seed + 1, tally=tally)
+    rest = evaluate(policy, task, pool, episodes - first, seed + 1, counter=counter)
     return Evaluation.joined((glance, rest))
 
 
@@ -150,7 +150,7 @@ class _Loops:
 
 
 def _play(
-    player: Player, batch: BatchEnv, quota: NDArray[np.int64], seed: int, loops: _Loops | None, tally: Tally
+    player: Player, batch: BatchEnv, quota: NDArray[np.int64], seed: int, loops: _Loops | None, counter: StepCounter
 ) -> Evaluation:
     batch.reset(seed)
     left = quota.copy()
@@ -163,7 +163,7 @@ def _play(
         # Towards the end few episodes are still played, so the network computes actions for these only.
         actions[counted] = player.act(observations[counted], counted)
         batch.step(actions)
-        tally.steps += batch.num_envs
+        counter.steps += batch.num_envs
         total_return += float(batch.rewards[counted].sum())
         total_length += int(counted.sum())
         done = batch.terminated | batch.truncated

@@ -49,7 +49,7 @@ def learning_telemetry(model: OnPolicyAlgorithm, return_rms: float, scale: Retur
     buffer = model.rollout_buffer
     unit = 1.0 if scale is None else math.sqrt(scale.state()["mean_square"]) or 1.0
     spread = float(buffer.advantages.std()) + _SPREAD if getattr(model, "normalize_advantage", False) else 1.0
-    found = Learning.telling(
+    found = Learning.of(
         entropy_coefficient=float(model.ent_coef),
         return_scale=return_rms,
         explained_variance=_known(explained_variance(buffer.values.flatten(), buffer.returns.flatten())),
@@ -90,7 +90,7 @@ def _with_gradients(found: Learning, model: PPO, buffer: ShapedRolloutBuffer) ->
     by_entropy = _gradient_norm(model.ent_coef * entropy.mean(), model)
     both, nats = by_advantage + by_entropy, float(entropy.mean().detach())
     largest = math.log(int(getattr(model.action_space, "n", 1)))
-    return found.telling_more(
+    return found.updated(
         entropy=nats,
         entropy_share=nats / largest if largest > 0.0 else None,
         advantage_gradient=by_advantage,

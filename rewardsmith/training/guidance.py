@@ -1,4 +1,4 @@
-"""Use a teacher policy (Guide) inside SB3's policy: the same guided logits draw actions and enter PPO's loss."""
+"""Use a teacher policy inside SB3's policy: the same guided logits draw actions and enter PPO's loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch.nn import functional
 
 from rewardsmith.training.buffers import ShapedRolloutBuffer
-from rewardsmith.training.learner import Guide
+from rewardsmith.training.learner import TeacherPolicy
 from rewardsmith.training.network import draw_actions, of_actions
 from rewardsmith.training.vecenv import BatchVecEnv
 
@@ -53,10 +53,10 @@ def guided(policy: type[ActorCriticPolicy]) -> type[ActorCriticPolicy]:
 class Guidance:
     """Queries the teacher at each step, stores its output [T, N, K], and looks it up for PPO's minibatches."""
 
-    def __init__(self, guide: Guide, env: BatchVecEnv, buffer: ShapedRolloutBuffer) -> None:
-        self._guide, self._env = guide, env
+    def __init__(self, teacher_policy: TeacherPolicy, env: BatchVecEnv, buffer: ShapedRolloutBuffer) -> None:
+        self._teacher_policy, self._env = teacher_policy, env
         steps, envs = env.rollout.actions.shape
-        self._advice = np.zeros((steps, envs, guide.size), dtype=np.float32)
+        self._teacher_output = np.zeros((steps, envs, teacher_policy.size), dtype=np.float32)
         self._chosen: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         buffer.on_minibatch = self._choose
 
@@ -66,18 +66,18 @@ class Guidance:
     def at_collection(self, observations: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
         """Return the guided logits [N, A] of the next step, and store the teacher's output."""
         env = self._env
-        advice = self._guide.advise(observations.cpu().numpy(), env.rows, env.batch.tables)
-        self._advice[env.recorded] = advice
-        return self._guide.logits(own, torch.as_tensor(self._advice[env.recorded], device=own.device))
+        teacher_output = self._teacher_policy.outputs(observations.cpu().numpy(), env.rows, env.batch.tables)
+        self._teacher_output[env.recorded] = teacher_output
+        return self._teacher_policy.logits(own, torch.as_tensor(self._teacher_output[env.recorded], device=own.device))
 
     def in_minibatch(self, own: torch.Tensor) -> torch.Tensor:
         """Return the guided logits [B, A] of the minibatch that the buffer returned last."""
         # SB3 flattens [T, N] environment by environment.
-        steps = self._advice.shape[0]
-        advice = self._advice[self._chosen % steps, self._chosen // steps]
-        return self._guide.logits(own, torch.as_tensor(advice, device=own.device))
+        steps = self._teacher_output.shape[0]
+        teacher_output = self._teacher_output[self._chosen % steps, self._chosen // steps]
+        return self._teacher_policy.logits(own, torch.as_tensor(teacher_output, device=own.device))
 
 
-def attach(guide: Guide, policy: Any, env: BatchVecEnv, buffer: Any) -> None:
-    """Connect `guide` to a policy whose class `guided` has made."""
-    policy.guidance = Guidance(guide, env, buffer)
+def attach(teacher_policy: TeacherPolicy, policy: Any, env: BatchVecEnv, buffer: Any) -> None:
+    """Connect `teacher_policy` to a policy whose class `guided` has made."""
+    policy.guidance = Guidance(teacher_policy, env, buffer)

@@ -2,7 +2,7 @@
 
 The order within one rollout:
 
-1. SB3 collects the rollout; a teacher policy (Guide) may change each action's distribution.
+1. SB3 collects the rollout; a `TeacherPolicy` may change each action's distribution.
 2. `rewards` fills the method's channels.
 3. Advantages are computed, and PPO updates.
 4. `learn` is called.
@@ -48,7 +48,7 @@ class Experience:
     steps: int
 
 
-class Guide(ABC):
+class TeacherPolicy(ABC):
     """A teacher policy: it changes the logits from which actions are drawn and on which PPO's loss is computed.
 
     - The teacher's output for a step is stored when the step is taken, and it stays constant over PPO's epochs. So old
@@ -61,7 +61,7 @@ class Guide(ABC):
     """The number K of values that the teacher outputs per step."""
 
     @abstractmethod
-    def advise(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
+    def outputs(self, observations: NDArray[np.float32], rows: NDArray[Any], tables: Tables) -> NDArray[np.float32]:
         """Return the teacher's output for the observations that the next actions are chosen for.
 
         Args:
@@ -74,14 +74,14 @@ class Guide(ABC):
         """
 
     @abstractmethod
-    def logits(self, own: torch.Tensor, advice: torch.Tensor) -> torch.Tensor:
-        """Return guided logits [B, A] from the policy's `own` [B, A] (with gradient) and the stored `advice` [B, K]."""
+    def logits(self, own: torch.Tensor, teacher_output: torch.Tensor) -> torch.Tensor:
+        """Return guided logits [B, A] from the policy's `own` [B, A] (with gradient) and `teacher_output` [B, K]."""
 
 
 class Learner:
     """The hooks of one method in one trial; each does nothing by default."""
 
-    guide: Guide | None = None
+    teacher_policy: TeacherPolicy | None = None
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
         """Return the raw values of the channels that this learner fills.
@@ -126,15 +126,15 @@ class Learners:
         return bool(self._named)
 
     @property
-    def guide(self) -> Guide | None:
+    def teacher_policy(self) -> TeacherPolicy | None:
         """The teacher policy of the one learner that has one, or None.
 
         Raises ValueError if two learners have one, because PPO's probability ratio needs one distribution.
         """
-        guides = [learner.guide for learner in self._named.values() if learner.guide is not None]
-        if len(guides) > 1:
+        policies = [learner.teacher_policy for learner in self._named.values() if learner.teacher_policy is not None]
+        if len(policies) > 1:
             raise ValueError("two methods have a teacher policy; a trial can have only one")
-        return guides[0] if guides else None
+        return policies[0] if policies else None
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
         """Return the raw values of all learners' channels, and keep the rollout for `learn`."""

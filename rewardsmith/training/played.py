@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rewardsmith.tasks.base import Task
-from rewardsmith.training.evaluation import Evaluation, Tally, evaluate, evaluate_for_curve
+from rewardsmith.training.evaluation import Evaluation, StepCounter, evaluate, evaluate_for_curve
 
 LEAST_EPISODES = 20
 """Episodes always played at a rung's end to measure success; the 95 % interval is then at most 42 points wide."""
@@ -56,9 +56,9 @@ class PlayedSteps:
             The evaluation; None if the allowed steps are too few.
         """
         if not self.limited:
-            tally = Tally()
-            result = evaluate_for_curve(policy, self.task, pool, wanted, seed, tally)
-            self._count("curve", tally.steps)
+            counter = StepCounter()
+            result = evaluate_for_curve(policy, self.task, pool, wanted, seed, counter)
+            self._count("curve", counter.steps)
             return result
         return self._within("curve", policy, pool, (wanted, seed), self._left(trained // 2))
 
@@ -93,9 +93,9 @@ class PlayedSteps:
         self.counts[purpose] = self.counts.get(purpose, 0) + steps
 
     def _whole(self, purpose: str, policy: Any, pool: str, asked: tuple[int, int]) -> Evaluation:
-        tally = Tally(_AT_ONCE) if self.limited else Tally()
-        result = evaluate(policy, self.task, pool, *asked, greedy=purpose == "greedy", tally=tally)
-        self._count(purpose, tally.steps)
+        counter = StepCounter(_AT_ONCE) if self.limited else StepCounter()
+        result = evaluate(policy, self.task, pool, *asked, greedy=purpose == "greedy", counter=counter)
+        self._count(purpose, counter.steps)
         return result
 
     def _within(self, purpose: str, policy: Any, pool: str, asked: tuple[int, int], allowed: int) -> Evaluation | None:

@@ -62,7 +62,7 @@ class EpisodeTally:
         count = max(self.episodes, 1)
         size = sum(self.channel_magnitude.values())
         return {
-            name: ChannelPay.telling(
+            name: ChannelPay.of(
                 mean_per_episode=self.channel_sum[name] / count,
                 magnitude_per_episode=self.channel_magnitude[name] / count,
                 mean_per_success=self.success_sum[name] / self.successes if self.successes else None,
@@ -213,7 +213,7 @@ class RewardShaper:
             for index, name in enumerate(scores.names):
                 self.components.setdefault(name, ComponentTally()).add(scores.values[:, :, index])
         done = rollout.terminated | rollout.truncated
-        tally = self.episodes
+        counters = self.episodes
         paid = without_potentials(self.reward, composition)
         by_program, by_env = (self._paid_by(kind, composition) for kind in ("program", "env"))
         for t in range(done.shape[0]):
@@ -228,21 +228,21 @@ class RewardShaper:
                 continue
             ended = done[t] & ~rollout.cut[t]
             won = ended & rollout.success[t]
-            tally.episodes += int(ended.sum())
-            tally.successes += int(won.sum())
-            tally.shaped_return += float(self._running["total"][ended].sum())
-            tally.env_return += float(self._running["env_raw"][ended].sum())
+            counters.episodes += int(ended.sum())
+            counters.successes += int(won.sum())
+            counters.shaped_return += float(self._running["total"][ended].sum())
+            counters.env_return += float(self._running["env_raw"][ended].sum())
             last = np.where(won, paid[t], 0.0)
-            tally.guidance += float(np.abs(self._running["paid"] - last)[ended].sum())
-            tally.success_pay += float(last[won].sum())
+            counters.guidance += float(np.abs(self._running["paid"] - last)[ended].sum())
+            counters.success_pay += float(last[won].sum())
             by_then = self._running["program_paid"] - np.where(won, by_program[t], 0.0)
-            tally.program_guidance += float(np.abs(by_then)[ended].sum())
-            tally.env_success_pay += float(by_env[t][won].sum())
+            counters.program_guidance += float(np.abs(by_then)[ended].sum())
+            counters.env_success_pay += float(by_env[t][won].sum())
             for name in composition.parts:
-                tally.channel_sum[name] += float(self._running[name][ended].sum())
-                tally.channel_magnitude[name] += float(self._running[f"|{name}|"][ended].sum())
-                tally.channel_square[name] += float((self._running[name][ended] ** 2).sum())
-                tally.success_sum[name] += float(self._running[name][won].sum())
+                counters.channel_sum[name] += float(self._running[name][ended].sum())
+                counters.channel_magnitude[name] += float(self._running[f"|{name}|"][ended].sum())
+                counters.channel_square[name] += float((self._running[name][ended] ** 2).sum())
+                counters.success_sum[name] += float(self._running[name][won].sum())
             for running in self._running.values():
                 running[done[t]] = 0.0
 
@@ -253,24 +253,24 @@ class RewardShaper:
 
     def telemetry(self) -> Telemetry:
         """Return the statistics since `clear_tallies`, in total, per channel and per component."""
-        tally = self.episodes
-        count = max(tally.episodes, 1)
+        counters = self.episodes
+        count = max(counters.episodes, 1)
         components = {
-            name: ComponentValues.telling(mean=c.total / c.steps, min=c.low, max=c.high, fires=c.nonzero / c.steps)
+            name: ComponentValues.of(mean=c.total / c.steps, min=c.low, max=c.high, fires=c.nonzero / c.steps)
             for name, c in self.components.items()
             if c.steps
         }
-        return Telemetry.telling(
-            episodes=tally.episodes,
-            successes=tally.successes,
-            shaped_return=tally.shaped_return / count,
-            env_return=tally.env_return / count,
-            guidance_per_episode=tally.guidance / count,
-            success_pay=tally.success_pay / tally.successes if tally.successes else None,
-            program_guidance_per_episode=tally.program_guidance / count,
-            env_success_pay=tally.env_success_pay / tally.successes if tally.successes else None,
+        return Telemetry.of(
+            episodes=counters.episodes,
+            successes=counters.successes,
+            shaped_return=counters.shaped_return / count,
+            env_return=counters.env_return / count,
+            guidance_per_episode=counters.guidance / count,
+            success_pay=counters.success_pay / counters.successes if counters.successes else None,
+            program_guidance_per_episode=counters.program_guidance / count,
+            env_success_pay=counters.env_success_pay / counters.successes if counters.successes else None,
             env_weight=sum(c.weight for c in self.reward.channels if c.kind == "env"),
-            channels=tally.channels(),
+            channels=counters.channels(),
             potentials=self.reward.potentials,
             components=components,
         )

@@ -138,7 +138,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         callback = _Progress(_Running(plan, plans, env, shaper, learners, adaptation), on_point, heartbeat)
         if resumed is not None:
             callback.played.include(resumed.telemetry.played)
-            callback.last_telemetry = resumed.telemetry.telling_less("played")
+            callback.last_telemetry = resumed.telemetry.without("played")
         left = plans.rung_end(plan.fraction) * plans.per_rollout - first
         if left > 0:
             model.learn(left, callback=callback, reset_num_timesteps=False)
@@ -188,8 +188,8 @@ def _connect(
         buffer.shape_rollout = lambda: adaptation.scaled(shaper(env.rollout), env.rollout)
         return
     following = env.following = np.zeros_like(buffer.observations)
-    if learners.guide is not None:
-        attach(learners.guide, model.policy, env, buffer)
+    if learners.teacher_policy is not None:
+        attach(learners.teacher_policy, model.policy, env, buffer)
 
     def shape_rollout() -> NDArray[np.float64]:
         seen = Experience(env.rollout, buffer.observations, following, env.batch.tables, shaper.steps)
@@ -202,7 +202,7 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
     settings = plan.training
     size = settings.num_envs * settings.rollout_steps
     policy, policy_kwargs = policy_for(plan.task, settings)
-    if learners is not None and learners.guide is not None:
+    if learners is not None and learners.teacher_policy is not None:
         policy = guided(policy)
     decay = _Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
     device = choose_device(plan.task, settings)
@@ -282,7 +282,7 @@ def _report(
     if searching and (episodes := played.watchable(steps)):
         watched = watch_failures(model.policy, plan.problem, plan.pool, asked[1], episodes)
         played.watched(watched.played)
-        told = told.telling_more(trajectories=watched.telemetry())
+        told = told.updated(trajectories=watched.telemetry())
     greedy = played.greedy(model.policy, plan.pool, *asked, steps)
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
@@ -291,7 +291,7 @@ def _report(
         stochastic=stochastic,
         greedy=greedy,
         unseen=plan.task.unseen(plan.pool),
-        telemetry=told.telling_more(played=dict(played.counts), played_least=played.least).as_json(),
+        telemetry=told.updated(played=dict(played.counts), played_least=played.least).as_json(),
         sandbox_level=shaper.host.level if shaper.host else "not needed",
         steps_per_second=(model.num_timesteps - first) / max(trained, 1e-9),
         seconds=time.monotonic() - began,
@@ -385,7 +385,7 @@ class _Progress(BaseCallback):
         # The trial's end is also saved: a repeated last rung must not train everything again.
         if done % self._plans.cut_every == 0 or done == self._plans.total:
             state, adapted = self._learners.state(), self._adaptation.state()
-            told = self.last_telemetry.telling_more(played=dict(self.played.counts))
+            told = self.last_telemetry.updated(played=dict(self.played.counts))
             save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, adapted)
             # A resumed trial begins here with empty counters, so an uninterrupted one must do the same.
             self._shaper.clear_tallies()
@@ -401,9 +401,9 @@ class _Progress(BaseCallback):
             seed = curve_seed(self._plan.seed, self._seen)
             result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._seen)
         now = {"methods": self._learners.telemetry(), "learning": self._learning}
-        telemetry = self._shaper.telemetry().telling_more(**now)
+        telemetry = self._shaper.telemetry().updated(**now)
         # If no episode has ended since, keep the previous sums over episodes; reports of methods are always current.
         kept = telemetry if telemetry.episodes or not self.last_telemetry else self.last_telemetry
-        self.last_telemetry = kept.telling_more(**now)
+        self.last_telemetry = kept.updated(**now)
         self._on_point(CurvePoint(self._seen, result, telemetry.as_json()))
         self._shaper.clear_tallies()

@@ -83,7 +83,7 @@ def require_walks_agree(problem: Problem, model: RewardModel) -> None:
         return
     node, action, starts = _walks(model, task.max_steps, gated=any(c.cap or c.gate for c in reward.channels))
     rollout = _rollout(task, model, node, action, starts)
-    with TURNS.handed_on(), problem.host(model.graph.tables, _LANES, _STEPS) as host:
+    with TURNS.released(), problem.host(model.graph.tables, _LANES, _STEPS) as host:
         scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
         host.settle()
     paid = problem.compose(rollout, scores).total

@@ -97,7 +97,7 @@ class Certificate:
         """Return the verdict as text for the designer of the reward."""
         worst = self.worst
         where = f"Layout {worst.layout}: " if len(self.layouts) > 1 else ""
-        text = f"{self.soundness.tally}. {self.soundness.sentence} {where}{worst.reason}"
+        text = f"{self.soundness.counts_text}. {self.soundness.sentence} {where}{worst.reason}"
         if worst.counterexample is not None:
             text += f" {worst.counterexample.text}"
         return " ".join([text, *self.notes])
@@ -145,7 +145,7 @@ def certify(
     most = state_limit_of(task) if limit is None else limit
 
     def judged(layout: int) -> LayoutCertificate:
-        with TURNS.taken():
+        with TURNS.hold():
             try:
                 return certify_layout(problem, layout, most)
             except NotCertified as reason:

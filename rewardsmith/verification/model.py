@@ -181,7 +181,7 @@ class _Scorer:
         self._host = None
         self.uses: tuple[str, ...] = ()
         if problem.reward.functions:
-            with TURNS.handed_on():
+            with TURNS.released():
                 self._host = problem.pairs_host(graph.tables, _most_memories(limit))
             self.uses = self._host.uses
 
@@ -196,7 +196,7 @@ class _Scorer:
         if self._host is None:
             return 0.0, 0
         row = graph.rows_before(np.array([0]))[0]
-        with TURNS.handed_on():
+        with TURNS.released():
             return self._host.begin(row)
 
     def expand(self, graph: Any, nodes: NDArray[Any], memory: NDArray[Any], step: int) -> Expansion:
@@ -205,7 +205,7 @@ class _Scorer:
             zeros = np.zeros(shape)
             return Expansion((), np.zeros((*shape, 0)), zeros, zeros.astype(np.int64), zeros.astype(np.int64))
         before, after = graph.rows_before(nodes, step - 1), graph.rows_after(nodes, step)
-        with TURNS.handed_on():
+        with TURNS.released():
             return self._host.expand(before, after, memory)
 
 

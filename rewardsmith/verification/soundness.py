@@ -66,7 +66,7 @@ class Soundness:
         return f"{self.verdict} on {where}{'' if self.every else f', up to {share(self.bound)} unsound possible'}"
 
     @property
-    def tally(self) -> str:
+    def counts_text(self) -> str:
         """The number of layouts with each verdict, as text."""
         text = ", ".join(f"{v} on {self.counts[v]} of {self.looked_at} layouts" for v in VERDICTS if self.counts.get(v))
         return text if self.looked_at == self.asked else f"{text} ({self.asked} were requested)"

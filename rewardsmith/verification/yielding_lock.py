@@ -21,7 +21,7 @@ class Turns:
         self._here = threading.local()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Hold the lock; other threads run only while this one waits for a reward host."""
         with self._lock:
             self._here.held = True
@@ -31,7 +31,7 @@ class Turns:
                 self._here.held = False
 
     @contextmanager
-    def handed_on(self) -> Iterator[None]:
+    def released(self) -> Iterator[None]:
         """Release the lock while waiting for a reward host. Does nothing in a thread that does not hold it."""
         if not getattr(self._here, "held", False):
             yield

@@ -28,7 +28,7 @@ LESS_WEIGHT = {"reason": "saturated", "weights": {"reward": 0.1}}
 
 
 def measured(guidance: float, pay: float | None = None, env: float | None = None) -> Telemetry:
-    return Telemetry.telling(
+    return Telemetry.of(
         episodes=100, program_guidance_per_episode=guidance, success_pay=pay, env_success_pay=env, env_weight=1.0
     )
 
@@ -68,7 +68,7 @@ def test_other_labels_change_no_settings():
 
 
 def test_dense_environment_reward_is_compared_by_its_episode_sum():
-    measures = measured(120.0).telling_more(channels={"env": ChannelPay(mean_per_episode=20.0)})
+    measures = measured(120.0).updated(channels={"env": ChannelPay(mean_per_episode=20.0)})
     found = proposal({"saturated": "x"}, measures, TrainingSpec(), REWARD)
     assert found is not None and found["weights"] == {"reward": 0.17}
 

@@ -19,7 +19,7 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.problem import Problem
 from rewardsmith.spec import read_spec
 from rewardsmith.tasks import get_task
-from rewardsmith.training.learner import Guide, Learner
+from rewardsmith.training.learner import Learner, TeacherPolicy
 from rewardsmith.training.nested import pack, unpack
 from rewardsmith.training.trial import TrialPlan, _build, _connect
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -117,7 +117,7 @@ def test_every_method_module_defines_one_method():
     assert all(name == method.name for name, method in all_methods().items())
 
 
-class OneAction(Guide):
+class OneAction(TeacherPolicy):
     """A teacher that nearly always takes action `number % 7`, where number counts its calls."""
 
     size = 2
@@ -125,20 +125,20 @@ class OneAction(Guide):
     def __init__(self) -> None:
         self.number = 0
 
-    def advise(self, observations, rows, tables):
+    def outputs(self, observations, rows, tables):
         assert rows.shape[0] == observations.shape[0]
         self.number += 1
         return np.tile(np.array([self.number % 7, 0.05], dtype=np.float32), (len(observations), 1))
 
-    def logits(self, own, advice):
-        shares = functional.one_hot(advice[:, 0].long(), own.shape[1])
-        trust = 1 - advice[:, 1:]
+    def logits(self, own, teacher_output):
+        shares = functional.one_hot(teacher_output[:, 0].long(), own.shape[1])
+        trust = 1 - teacher_output[:, 1:]
         return torch.log(trust * shares + (1 - trust) * torch.softmax(own, 1))
 
 
 class Guided(Learner):
     def __init__(self) -> None:
-        self.guide = OneAction()
+        self.teacher_policy = OneAction()
 
 
 @pytest.mark.parametrize("cells_kind", ["one-hot", "scaled"])
@@ -159,7 +159,7 @@ def test_a_teacher_changes_rollout_and_loss_in_the_same_way(tmp_path, cells_kind
     assert (env.rollout.actions == expected[:, None]).mean() > 0.85
     policy, buffer = model.policy, model.rollout_buffer
     policy_before = {k: v.clone() for k, v in policy.state_dict().items()}
-    # SB3 asks for minibatches in another order; each must find its own steps' advice.
+    # SB3 asks for minibatches in another order; each must find its own steps' teacher output.
     model.collect_rollouts(env, _quiet(model), buffer, 64)  # type: ignore[arg-type]
     for minibatch in buffer.get(32):
         _, log_probs, entropy = policy.evaluate_actions(minibatch.observations, minibatch.actions.long().flatten())

@@ -28,10 +28,10 @@ def module_cache(tmp_path_factory):
 
 def test_the_blend_and_its_gradient_equal_the_paper_s():
     own = torch.randn(5, 7, requires_grad=True)
-    advice, h = torch.softmax(torch.randn(5, 7), 1), torch.tensor([[0.0], [0.2], [0.5], [0.9], [1.0]])
-    log_b = blend(advice, h, own)
+    teacher_output, h = torch.softmax(torch.randn(5, 7), 1), torch.tensor([[0.0], [0.2], [0.5], [0.9], [1.0]])
+    log_b = blend(teacher_output, h, own)
     pi = torch.softmax(own, 1)
-    assert torch.allclose(log_b.exp(), (1 - h) * advice + h * pi, atol=1e-6)
+    assert torch.allclose(log_b.exp(), (1 - h) * teacher_output + h * pi, atol=1e-6)
     log_b[:, 2].sum().backward()
     # grad log b(a) = (h pi(a) / b(a)) grad log pi(a), and grad log pi(a) = onehot(a) - pi.
     share = (h[:, 0] * pi[:, 2] / log_b[:, 2].exp()).detach()

@@ -15,7 +15,7 @@ from rewardsmith.tasks import get_task
 from rewardsmith.telemetry import Learning
 from rewardsmith.training import trial
 from rewardsmith.training.gradients import learning_telemetry
-from rewardsmith.training.learner import Guide, Learner
+from rewardsmith.training.learner import Learner, TeacherPolicy
 from rewardsmith.training.scale import ReturnScale
 from rewardsmith.training.trial import TrialPlan, _build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -135,23 +135,23 @@ def test_policies_with_memory_leave_the_gradients_out(tmp_path):
     assert "advantage_share" not in learning and learning["return_scale"] > 0
 
 
-class LeansLeft(Guide):
+class LeansLeft(TeacherPolicy):
     """A teacher that makes one action less likely in every state."""
 
     size = 1
 
-    def advise(self, observations, rows, tables):
+    def outputs(self, observations, rows, tables):
         return np.full((len(observations), 1), 2.0, dtype=np.float32)
 
-    def logits(self, own, advice):
-        return torch.cat([own[:, :1] + advice, own[:, 1:]], 1)
+    def logits(self, own, teacher_output):
+        return torch.cat([own[:, :1] + teacher_output, own[:, 1:]], 1)
 
 
 def test_gradients_of_a_guided_policy_use_the_teacher_it_acted_on(tmp_path):
     learner = Learner()
-    learner.guide = LeansLeft()
+    learner.teacher_policy = LeansLeft()
     points = []
-    plan = TrialPlan(get_task(TASK), SPARSE, settings(), 1, 256, 1.0, tmp_path, learners={"guide": learner})
+    plan = TrialPlan(get_task(TASK), SPARSE, settings(), 1, 256, 1.0, tmp_path, learners={"teacher": learner})
     run_trial(plan, points.append, lambda steps: None)
     learning = points[-1].telemetry["learning"]
     assert 0 < learning["advantage_share"] < 1 and learning["entropy_share"] > 0.9

@@ -92,7 +92,7 @@ def test_a_healthy_trial_gets_no_label():
 def test_potential_neither_dominates_nor_oscillates():
     measured = telemetry(channels=channels(mean_per_episode=-9.0, magnitude_per_episode=60.0), potentials=["reward"])
     assert diagnose(0.5, FLAT, measured) == {}
-    assert set(diagnose(0.5, FLAT, measured.telling_more(potentials=()))) == {"shaping dominates", "oscillation"}
+    assert set(diagnose(0.5, FLAT, measured.updated(potentials=()))) == {"shaping dominates", "oscillation"}
 
 
 def test_loops_that_pay_nothing_are_not_called_oscillation():

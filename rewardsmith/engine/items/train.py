@@ -252,7 +252,7 @@ class _Rows:
         low, high = wilson(stochastic["successes"], stochastic["episodes"])
         success = stochastic["successes"] / stochastic["episodes"]
         telemetry = Telemetry.from_json(report["telemetry"])
-        telemetry = telemetry.telling_more(failed_episodes=tuple(report["failed_episodes"]))
+        telemetry = telemetry.updated(failed_episodes=tuple(report["failed_episodes"]))
         # Before the transaction, which must not wait for a store. Files that no row names are garbage collected.
         files = self._store(report, folder)
 

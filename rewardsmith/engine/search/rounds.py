@@ -140,7 +140,7 @@ def _behaviour(s: Snapshot, c: Candidate) -> str | None:
     return next((each for each in told if each is not None), None)
 
 
-def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
+def _duplicate_of(s: Snapshot, c: Candidate) -> Candidate | None:
     """Return an earlier candidate with the same program. Repairs of one round are not compared with each other."""
     mine = (c.iteration, s.repair_depth(c))
 
@@ -155,8 +155,8 @@ def _twin(s: Snapshot, c: Candidate) -> Candidate | None:
 
 def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
     key = {"job_id": s.job.id, "iteration": c.iteration, "candidate": c.id}
-    if c.state == "designed" and not s.items_of("check", candidate=c.id) and (twin := _twin(s, c)):
-        return [reject(c, f"the same program as {twin.id}; nothing new to train")]
+    if c.state == "designed" and not s.items_of("check", candidate=c.id) and (duplicate := _duplicate_of(s, c)):
+        return [reject(c, f"the same program as {duplicate.id}; nothing new to train")]
     if c.state == "designed" and not s.items_of("check", candidate=c.id):
         return [AddItem(ItemKey(kind="check", sample=c.sample, **key))]
     lost = [i for i in s.items_of("check", candidate=c.id) if i.state == "lost"]

@@ -29,7 +29,7 @@ class Adviser:
     opinions: CachedOpinions
     gate: Gate
 
-    def advise(
+    def outputs(
         self, rows: NDArray[np.int32], observations: NDArray[np.float32], starts: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return P_LLM [N, A] and h [N, 1] of the states with rows [N, W] and observations [N, D]."""
@@ -52,7 +52,7 @@ def play_blended(policy: Any, task: Task, batch: BatchEnv, adviser: Adviser, epi
     while (left > 0).any():
         batch.observe(observations)
         batch.state_rows(rows)
-        probs, h = adviser.advise(rows, observations, starts)
+        probs, h = adviser.outputs(rows, observations, starts)
         shares = (1 - h) * probs + h * _own(policy, observations)
         actions = (np.log(np.maximum(shares, 1e-12)) + rng.gumbel(size=shares.shape)).argmax(axis=1)
         counted = left > 0

@@ -61,7 +61,7 @@ def choose_to_walk(env: Any, rng: np.random.Generator) -> int:
 CHOOSERS: tuple[Chooser, ...] = (choose_at_random, choose_to_meddle, choose_to_walk)
 
 
-class Twin:
+class EnginePair:
     """One real environment and the compiled one, started on the same layout."""
 
     def __init__(self, task: CompiledTask) -> None:
@@ -117,20 +117,20 @@ class Twin:
 
 def play_episodes(task: CompiledTask, episodes: int, seed: int) -> tuple[int, int, list[str]]:
     """Play `episodes` episodes in both; returns steps, successes and the differences found."""
-    twin, rng, steps, solved = Twin(task), np.random.default_rng(seed), 0, 0
+    pair, rng, steps, solved = EnginePair(task), np.random.default_rng(seed), 0, 0
     differences = []
     for episode in range(episodes):
-        layout = int(rng.integers(len(twin.pool)))
+        layout = int(rng.integers(len(pair.pool)))
         chooser = CHOOSERS[episode % len(CHOOSERS)]
         # Random play hardly solves the longer tasks, so every fourth episode follows a plan.
         plan = task.plan(layout, PLAN_STATES) if episode % 4 == 3 else None
         planned = [] if plan is None else plan.actions[::-1]
-        difference, over, actions = twin.start(layout), False, []
+        difference, over, actions = pair.start(layout), False, []
         while difference is None and not over and len(actions) < MOST_STEPS:
-            actions.append(planned.pop() if planned else chooser(twin.real.unwrapped, rng))
-            difference, over = twin.step(actions[-1])
+            actions.append(planned.pop() if planned else chooser(pair.real.unwrapped, rng))
+            difference, over = pair.step(actions[-1])
         steps += len(actions)
-        solved += bool(twin.fast.success[0])
+        solved += bool(pair.fast.success[0])
         if difference is not None:
             differences.append(f"layout {layout}, step {len(actions)}, {difference}")
     return steps, solved, differences

@@ -20,7 +20,7 @@ from tests.tasks.minigrid.differential import (
     RIGHT,
     SMALL,
     TOGGLE,
-    Twin,
+    EnginePair,
     play_episodes,
 )
 
@@ -46,10 +46,10 @@ def test_every_step_equals_the_real_environment(name):
     actions=st.lists(st.integers(0, 6), max_size=60),
 )
 def test_any_sequence_of_actions_equals_the_real_environment(name, layout, actions):
-    twin = Twin(get_task(name, SMALL))
-    assert twin.start(layout) is None
+    pair = EnginePair(get_task(name, SMALL))
+    assert pair.start(layout) is None
     for action in actions:
-        difference, over = twin.step(action)
+        difference, over = pair.step(action)
         assert difference is None
         if over:
             break
@@ -58,21 +58,21 @@ def test_any_sequence_of_actions_equals_the_real_environment(name, layout, actio
 @pytest.mark.parametrize("layout", range(40))
 def test_dropping_an_object_anywhere_equals_the_real_environment(layout):
     task = get_task("MiniGrid-PutNear-8x8-N3-v0", SMALL)
-    plan, twin, rng = task.plan(layout), Twin(task), np.random.default_rng(layout)
-    assert plan is not None and twin.start(layout) is None
+    plan, pair, rng = task.plan(layout), EnginePair(task), np.random.default_rng(layout)
+    assert plan is not None and pair.start(layout) is None
     for action in plan.actions[: plan.actions.index(PICK_UP) + 1]:
-        assert twin.step(action) == (None, False)
+        assert pair.step(action) == (None, False)
     wander = rng.choice([LEFT, RIGHT, FORWARD, FORWARD], size=rng.integers(1, 8))
     for action in (*wander, DROP):
-        difference, over = twin.step(int(action))
+        difference, over = pair.step(int(action))
         assert difference is None
         if over:
             break
 
 
-def place_before_a_locked_door(twin, key_slot, door_slot):
+def place_before_a_locked_door(pair, key_slot, door_slot):
     """Put the agent ahead of a door with a key in hand, in both environments."""
-    real, fast = twin.real.unwrapped, twin.fast
+    real, fast = pair.real.unwrapped, pair.fast
     found = list_objects(real)
     key, door = found[key_slot], found[door_slot]
     x, y = next((x, y) for x in range(real.width) for y in range(real.height) if real.grid.get(x, y) is door)
@@ -89,16 +89,16 @@ def place_before_a_locked_door(twin, key_slot, door_slot):
 
 @pytest.mark.parametrize("fits", [True, False])
 def test_only_a_key_of_its_colour_opens_a_locked_door(fits):
-    twin = Twin(get_task("MiniGrid-ObstructedMaze-2Dl-v0", SMALL))
-    assert twin.start(0) is None
-    found = list_objects(twin.real.unwrapped)
+    pair = EnginePair(get_task("MiniGrid-ObstructedMaze-2Dl-v0", SMALL))
+    assert pair.start(0) is None
+    found = list_objects(pair.real.unwrapped)
     door = next(i for i, item in enumerate(found) if item.type == "door" and item.is_locked)
     key = next(i for i, item in enumerate(found) if item.type == "key" and (item.color == found[door].color) == fits)
-    place_before_a_locked_door(twin, key, door)
-    twin.tracker.after(twin.real, LEFT, 0.0, False)
-    assert twin.step(TOGGLE) == (None, False)
-    twin.fast.state_rows(twin.row)
-    assert twin.row[0, columns.EVENT] == EVENTS.index("unlocked" if fits else "nothing")
+    place_before_a_locked_door(pair, key, door)
+    pair.tracker.after(pair.real, LEFT, 0.0, False)
+    assert pair.step(TOGGLE) == (None, False)
+    pair.fast.state_rows(pair.row)
+    assert pair.row[0, columns.EVENT] == EVENTS.index("unlocked" if fits else "nothing")
 
 
 def played(seed, num_envs=32, steps=120):
