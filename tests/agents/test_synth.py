@@ -162,7 +162,7 @@ def test_prompts_carry_vocabulary_contract_evidence_and_facts():
         "revise",
         0,
         [parent],
-        [{"id": "1b", "move": "new", "cause": "x"}],
+        [{"id": "1b", "move": "new", "reason": "x"}],
     )
     model = Listening(open_model("synth"))
     roles.design(model, asked)
