@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .protocol import HostError
-from .views import Item, View
+from .views import Item, Vector, View
 
 _PLAIN = (bool, int, str, bytes, complex, type(None), type(...), type(NotImplemented))
 _CALLABLES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)
@@ -103,7 +103,8 @@ class Carried:
             found[f"the class {each.__name__}"] = (found.get(each.__name__), _shallow(vars(each)))
         found["a register of classes"] = [_registered(kind) for kind in self._registries]
         found["__builtins__"] = _shallow(self._scope["__builtins__"])
-        for kind in (self._view, View, Item, *_subclasses(View), *_subclasses(Item)):
+        kinds = (View, Item, Vector)
+        for kind in (self._view, *kinds, *(each for base in kinds for each in _subclasses(base))):
             found[f"the class {kind.__name__} of views"] = (found.get(kind.__name__), _shallow(vars(kind)))
         return found
 

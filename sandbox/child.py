@@ -142,7 +142,10 @@ def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str]
         "__builtins__": facade.reward_builtins(facades),
     }
     np.dot(np.zeros((8, 8)), np.zeros((8, 8)))  # BLAS allocates its buffers now, before the lock
-    setup = HostSetup(tuple(config["functions"]), schema, tables, limits=limits)
+    width, entries, whole = (config[name] for name in ("action_width", "entries", "whole"))
+    setup = HostSetup(
+        tuple(config["functions"]), schema, tables, action_width=width, entries=entries, whole=whole, limits=limits
+    )
     # Every garbage collection visits tens of thousands of cached views, which took half of the time at Python's default
     # thresholds.
     gc.freeze()

@@ -92,6 +92,7 @@ class ProductHost:
             "tables": described,
             "envs": 1,
             "actions": list(setup.actions),
+            **{"action_width": 0, "entries": [], "whole": False},
             "capacity": capacity,
             "memories": memories,
         }

@@ -80,6 +80,8 @@ class RewardHost:
             "capacity": capacity,
             "actions": list(setup.actions),
             "action_width": setup.action_width,
+            "entries": list(setup.entries),
+            "whole": setup.whole,
         }
         self._process = HostProcess(
             config, blobs, (sizes.input_bytes, sizes.output_bytes), self.limits, setup.allow, frozenset(setup.without)

@@ -17,7 +17,7 @@ import numpy as np
 from .carried import Carried
 from .protocol import COMPONENT_NAME, STATE_ONLY, HostError, Reply, function_signature
 from .setup import HostSetup
-from .views import build_view, costly_fields, shared_lists
+from .views import build_view, costly_fields, shared_lists, vector_class
 
 PROGRAM = "<program>"
 _AT_ONCE = 8192
@@ -99,6 +99,7 @@ class Program:
         self.view = build_view(schema, self.uses)
         self.lists = shared_lists(schema)
         self.tables, self.limits = setup.tables, setup.limits
+        self.action = _action_maker(setup) if setup.action_width else None
         self.memories: list[dict[Any, Any]] = [{} for _ in range(envs)]
         self.calls = [_resolve(scope, function) for function in setup.functions]
         self.lines = {name: _first_line(scope.get(name)) for name, _ in self.calls}
@@ -129,9 +130,8 @@ class Program:
         group = max(1, _AT_ONCE // len(starts))
         for first in range(0, starts.shape[1], group):
             lanes = slice(first, first + group)
-            work = _Chunk(
-                before[:, lanes], actions[:, lanes], after[:, lanes], starts[:, lanes], chained[:, lanes], self.lists
-            )
+            work = _Chunk(before[:, lanes], after[:, lanes], starts[:, lanes], chained[:, lanes], self.lists)
+            work.actions = self._action_lists(actions[:, lanes])
             self._score_group(work, first, out[:, :, lanes])
         self._check_values(out, starts)
         self.carried.scored(starts.size)
@@ -204,6 +204,11 @@ class Program:
                         columns[part][at] = value
         self.states[n] = state
 
+    def _action_lists(self, actions: np.ndarray) -> list[list[Any]]:
+        """What the program is given as `action`, per environment: ints, or vectors."""
+        lists = actions.swapaxes(0, 1).tolist()
+        return lists if self.action is None else [[self.action(each) for each in lane] for lane in lists]
+
     def _potential(self, state: Any, memory: dict[Any, Any]) -> float:
         assert self.potential is not None
         state._seen = 0
@@ -260,7 +265,6 @@ class _Chunk:
     def __init__(
         self,
         before: np.ndarray,
-        actions: np.ndarray,
         after: np.ndarray,
         starts: np.ndarray,
         chained: np.ndarray,
@@ -271,7 +275,7 @@ class _Chunk:
         self.starts: list[list[bool]] = starts.T.tolist()
         self.chained: list[list[bool]] = chained.T.tolist()
         self.same = [(name, (before[..., a:b] == after[..., a:b]).all(-1).T.tolist()) for name, a, b in lists]
-        self.actions = _action_lists(actions)
+        self.actions: list[list[Any]] = []  # set by the program, which knows their kind
         self.columns: dict[str, dict[Any, list[float]]] = {}  # of each function: component -> N * T values
         self.phi0 = [float("nan")] * starts.size
         self.phi = [float("nan")] * starts.size
@@ -282,9 +286,10 @@ class _Chunk:
         return np.array(column).reshape(self._shape).T
 
 
-def _action_lists(actions: np.ndarray) -> list[list[Any]]:
-    """Per environment, discrete actions as ints; continuous ones as read-only arrays."""
-    return actions.T.tolist() if actions.ndim == 2 else [list(actions[:, n]) for n in range(actions.shape[1])]
+def _action_maker(setup: HostSetup) -> Callable[[list[float]], Any]:
+    """What turns an action's numbers into the vector that a program is given."""
+    kind = vector_class("Action", setup.entries)
+    return (lambda numbers: kind(map(int, numbers))) if setup.whole else kind
 
 
 def _first_line(function: Any) -> int | None:

@@ -20,7 +20,9 @@ class HostSetup:
         schema: The schema of the states, see views.py.
         tables: Arrays or lists of strings by name, fixed for the host's life.
         actions: Names of the actions, which become constants: FORWARD and Actions.FORWARD.
-        action_width: 0 for discrete actions, otherwise the length of a continuous action.
+        action_width: 0 for discrete actions, otherwise how many numbers an action has.
+        entries: Names of these numbers, or () for none.
+        whole: Whether these numbers are ints.
         limits: The resources that the host may use.
         allow: The weakest sandbox level to accept.
         without: Layers to omit, for tests.
@@ -31,6 +33,8 @@ class HostSetup:
     tables: Mapping[str, Any]
     actions: Sequence[str] = ()
     action_width: int = 0
+    entries: Sequence[str] = ()
+    whole: bool = False
     limits: Limits = field(default_factory=Limits)
     allow: Isolation = Isolation.KERNEL
     without: frozenset[str] = frozenset()

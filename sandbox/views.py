@@ -77,6 +77,35 @@ class Item(tuple):
         return _shown(self, self._fields)
 
 
+class Vector(tuple):
+    """Numbers in order, some or all of which also have names: `state.cube[2]`, `state.cube.z`, `action.torque`.
+
+    It is a tuple: it can be unpacked and compared, and given to math.dist or numpy.
+    """
+
+    __slots__ = ()
+    _fields: tuple[str, ...] = ()
+    _undeclared: Mapping[str, str] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        raise _no_field(type(self), name)
+
+    def __repr__(self) -> str:
+        if not self._fields:
+            return f"{type(self).__name__}{tuple(self)!r}"
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in zip(self._fields, self, strict=True))})"
+
+
+def vector_class(name: str, entries: Sequence[str]) -> type[Vector]:
+    """A class of vectors called `name` whose entries have the names `entries`, in order; () for none."""
+    from operator import itemgetter  # here, as exported rewards hold this text without its imports
+
+    kind = type(name, (Vector,), {"__slots__": (), "_fields": tuple(entries)})
+    for index, entry in enumerate(entries):
+        setattr(kind, entry, property(itemgetter(index), _refuse(entry)))
+    return kind
+
+
 def _no_field(kind: Any, name: str) -> AttributeError:
     if name in kind._undeclared:
         feature = kind._undeclared[name]
@@ -152,6 +181,8 @@ def _view_class(
             getter = _once(field["name"], _record(record))
         elif field["kind"] == "list":
             getter = _once(field["name"], _list(field, lists, integral, allowed))
+        elif field["kind"] == "vector":
+            getter = _once(field["name"], _vector(field))
         else:
             getter = _scalar(field, lists, integral)
         setattr(view, field["name"], _property(field, getter))
@@ -220,6 +251,15 @@ def _item_reader(field: Schema, integral: bool) -> Callable[[Sequence[Any]], Any
     if integral == (kind == "int"):
         return lambda columns: columns[column]
     return (lambda columns: float(columns[column])) if kind == "float" else (lambda columns: int(columns[column]))
+
+
+_NUMBERS: Mapping[str, Callable[[Any], Any]] = {"float": float, "int": int, "bool": bool}
+
+
+def _vector(field: Schema) -> Getter:
+    kind, number = vector_class(_title(field["name"]), field["entries"]), _NUMBERS[field["of"]]
+    first, last = field["column"], field["column"] + field["length"]
+    return lambda self: kind([number(value) for value in self._row[first:last]])
 
 
 def _record(view: type[View]) -> Getter:

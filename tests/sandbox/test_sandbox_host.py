@@ -103,12 +103,35 @@ def test_numbers_of_numpy_and_ints_become_exact_floats() -> None:
     assert score(source).values[0, 0].tolist() == [3.0, float(np.float32(0.1)), 2.0, 0.1 * 3]
 
 
-def test_continuous_actions_arrive_as_arrays() -> None:
+def test_continuous_actions_arrive_as_vectors_with_names() -> None:
     inputs = rollout()
     inputs["actions"] = np.random.default_rng(0).normal(size=(6, 3, 2))
-    source = "import numpy as np\n" + HEAD + "    return -float(np.square(action).sum()) + action[0] * 0\n"
-    with host(source, action_width=2) as running:
+    source = "import numpy as np\n" + HEAD + "    return -float(np.square(action).sum()) + action.gas - action[0]\n"
+    with host(source, action_width=2, entries=("gas", "brake")) as running:
         np.testing.assert_allclose(running.score(**inputs).values[..., 0], -(inputs["actions"] ** 2).sum(-1))
+
+
+def test_several_discrete_choices_arrive_as_ints() -> None:
+    inputs = rollout()
+    inputs["actions"] = np.random.default_rng(0).integers(4, size=(6, 3, 2))
+    source = HEAD + "    return (1, 2)[isinstance(action.door, int)] + 10 * action.door + 100 * len(action)\n"
+    with host(source, action_width=2, entries=("lamp", "door"), whole=True) as running:
+        assert (running.score(**inputs).values[..., 0] == 202 + 10 * inputs["actions"][..., 1]).all()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("    return action.brakes\n", "Action has no field 'brakes'; it has: gas, brake"),
+        ("    action.gas = 1.0\n    return 0.0\n", "Action.gas is read-only"),
+    ],
+)
+def test_a_wrong_use_of_a_continuous_action_names_its_entries(body: str, words: str) -> None:
+    inputs = rollout()
+    inputs["actions"] = np.zeros((6, 3, 2))
+    with host(HEAD + body, action_width=2, entries=("gas", "brake")) as running:
+        with pytest.raises(HostError, match=words):
+            running.score(**inputs)
 
 
 def test_functions_may_take_fewer_parameters() -> None:

@@ -28,6 +28,20 @@ def test_every_kind_of_field_is_read() -> None:
     assert s.keys is s.keys and s.agent is s.agent
 
 
+def test_a_vector_is_a_tuple_whose_entries_have_names() -> None:
+    cube = {"name": "cube", "kind": "vector", "column": 1, "length": 3, "entries": ["x", "y", "z"], "of": "float"}
+    bag = {"name": "bag", "kind": "vector", "column": 4, "length": 2, "entries": [], "of": "int"}
+    schema = {"name": "State", "dtype": "float64", "width": 6, "fields": [cube, bag]}
+    s: Any = build_view(schema)([0.0, 1.5, 2.5, 3.5, 4.0, 5.0], {})
+    assert (s.cube.x, s.cube[2], s.cube) == (1.5, 3.5, (1.5, 2.5, 3.5))
+    assert s.bag == (4, 5) and all(type(number) is int for number in s.bag)
+    assert repr(s) == "State(cube=Cube(x=1.5, y=2.5, z=3.5), bag=Bag(4, 5))"
+    with pytest.raises(AttributeError, match="Cube has no field 'w'; it has: x, y, z"):
+        _ = s.cube.w
+    with pytest.raises(AttributeError, match=r"Cube.x is read-only"):
+        s.cube.x = 1.0
+
+
 def test_missing_objects_are_none_or_left_out() -> None:
     row = [*ROW]
     row[4], row[5], row[11] = -1, 0, -1
