@@ -17,8 +17,14 @@ from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.reporting.standalone_reward import standalone_reward
+from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import Behaviour
-from rewardsmith.tasks.described.task import BoxTask
+from rewardsmith.tasks.described.conditions import translate
+from rewardsmith.tasks.described.description import Description
+from rewardsmith.tasks.described.export import state_reader
+from rewardsmith.tasks.described.python_tasks import Hooks
+from rewardsmith.tasks.described.reading import Variable
+from rewardsmith.tasks.observations import vector
 from rewardsmith.tasks.schema import Schema
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.verification.battery import compare_returns
@@ -36,19 +42,24 @@ SCHEMA = {
 
 
 def toy_task() -> SimpleNamespace:
-    description = SimpleNamespace(
-        state=[SimpleNamespace(name="value")], success="value >= 3", environment="Golden-v0", env_kwargs={}
+    description = Description.model_validate(
+        {"id": "Golden-v0", "goal": "g", "state": [{"name": "value"}], "success": "value >= 3", "max_steps": 10}
     )
-    task = SimpleNamespace(
+    setup = SimpleNamespace(
+        description=description,
+        hooks=Hooks(),
+        form=SimpleNamespace(observation=vector(1)),
+        variables=(Variable(SCHEMA["fields"][0], "observation[0]", 0),),
+        condition=translate("value >= 3", {"value": None}),
+    )
+    return SimpleNamespace(
         id="Golden-v0",
         family="gymnasium",
         schema=Schema(SCHEMA),
-        actions=SimpleNamespace(names=("WAIT", "GO")),
+        actions=ActionSpace(("WAIT", "GO")),
         max_steps=10,
-        description=description,
+        state_reader=partial(state_reader, setup),
     )
-    task.state_reader = partial(BoxTask.state_reader, task)
-    return task
 
 
 def reward_of(case: str) -> TrainingReward:

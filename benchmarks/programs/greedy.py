@@ -59,7 +59,7 @@ def watch(task: Task, policy: Any) -> dict[str, float]:
     """
     batch = task.batch(EPISODES, "select")
     batch.reset(1)
-    player = Player(policy, EPISODES, np.random.default_rng(0), greedy=True)
+    player = Player(policy, task, EPISODES, np.random.default_rng(0), greedy=True)
     step = task.schema.field("step").column
     columns = [c for c in range(task.schema.width) if c != step]
     rows = task.schema.rows(EPISODES)

@@ -1,7 +1,8 @@
-"""`tasks list`, `tasks describe`, `tasks skeleton` and `tasks prepare`."""
+"""`tasks list`, `tasks describe`, `tasks new`, `tasks try` and `tasks prepare`."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,7 @@ def list_(
 
 @app.command()
 def describe(
-    task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")],
+    task: Annotated[str, typer.Argument(help="Task id, or a file that describes one.")],
     form: Annotated[str, typer.Option("--format", help="table (text) or json.")] = "table",
 ) -> None:
     """Print the task description that designers receive.
@@ -64,19 +65,60 @@ def describe(
 
 
 @app.command()
-def skeleton(
+def new(
     environment: Annotated[str, typer.Argument(help="Gymnasium id, or MODULE:ID for a module in this folder.")],
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; NAME.yaml unless given.")] = None,
 ) -> None:
-    """Print a YAML template for a Gymnasium environment."""
-    from rewardsmith.tasks.described.skeleton import skeleton as described
+    """Write a description of a Gymnasium environment.
 
-    screen.write(described(environment, Path.cwd()).rstrip("\n"))
-    screen.say("Save it as FILE.yaml, name the state variables and actions, and state when the task is solved.")
-    screen.next_command("rewardsmith tasks describe FILE.yaml")
+    The environment is made and played at random: the file has its spaces, the ranges that were seen, the infos and a
+    guess at what counts as success. It runs as it is; names and units make it better.
+    """
+    from rewardsmith.errors import UsageError
+    from rewardsmith.tasks.described.drafts import draft
+
+    named = environment.rpartition(":")[2].rpartition("/")[2]
+    path = out or Path(re.sub(r"-v\d+$", "", named).lower() + ".yaml")
+    if path.exists():
+        raise UsageError(f"{path} exists already.", "Give another file with --out, or remove it.")
+    screen.say(f"making and playing {environment}")
+    drafted = draft(environment, Path.cwd())
+    path.write_text(drafted.text, encoding="utf-8")
+    screen.write(str(path))
+    screen.say(f"{drafted.why[0].upper()}{drafted.why[1:]}.")
+    screen.next_command(f"rewardsmith tasks try {path}")
+
+
+@app.command(name="try")
+def try_(
+    task: Annotated[str, typer.Argument(help="Task id, or a file that describes one.")],
+    form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+) -> None:
+    """Play a task with random and constant actions.
+
+    Shows the first steps as a reward program would see them, then the success and the return of each way to act.
+    """
+    from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.trying import first_steps, tries
+
+    found = get_task(task)
+    for line in first_steps(found):
+        screen.say(line)
+    shown = screen.table(
+        None, [("actions", "left"), ("success", "right"), ("episodes", "right"), ("mean return", "right")]
+    )
+    rows = []
+    for tried in tries(found):
+        returned = "-" if tried.returned is None else f"{tried.returned:.3g}"
+        success = "-" if tried.episodes == 0 else f"{100 * tried.successes / tried.episodes:.0f} %"
+        shown.add_row(tried.name, success, str(tried.episodes), returned)
+        rows.append(tried.__dict__)
+    screen.emit(rows, form, shown)
+    screen.next_command(f"rewardsmith run --task {task}")
 
 
 @app.command()
-def prepare(task: Annotated[str, typer.Argument(help="Task id, or a YAML file that describes one.")]) -> None:
+def prepare(task: Annotated[str, typer.Argument(help="Task id, or a file that describes one.")]) -> None:
     """Compile the engine and build a task's layouts.
 
     Otherwise the first job on the task does so.

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.methods.intrinsic.spaces import require_discrete, require_numbers
 from rewardsmith.programs.composition import Channel
+from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
 
 _HIDDEN, _FEATURES = 128, 32
@@ -98,6 +100,11 @@ class E3B(Method):
     name = "e3b"
     summary = "E3B: elliptical episodic novelty bonus (baseline)"
     Options = E3BOptions
+
+    def check(self, task: Task, options: Any, modelled: bool) -> None:
+        """Raise UsageError if the task has spaces that the networks cannot read."""
+        require_numbers(task, self.name)
+        require_discrete(task, self.name)
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
         """Return the channel `e3b` of the given weight."""

@@ -16,8 +16,10 @@ from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
 from rewardsmith.methods.intrinsic.count_keys import CountKey, FirstVisits, state_columns
+from rewardsmith.methods.intrinsic.spaces import require_numbers
 from rewardsmith.methods.rnd import Distillation
 from rewardsmith.programs.composition import Channel
+from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.transitions import multilinear_hash
 from rewardsmith.training.learner import Experience, Learner
 
@@ -85,6 +87,10 @@ class NovelD(Method):
     name = "noveld"
     summary = "NovelD: a bonus for steps from familiar to novel states (baseline)"
     Options = NovelDOptions
+
+    def check(self, task: Task, options: Any, modelled: bool) -> None:
+        """Raise UsageError if the task has spaces that the networks cannot read."""
+        require_numbers(task, self.name)
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
         """Return the channel `noveld` of the given weight."""

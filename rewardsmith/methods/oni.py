@@ -111,7 +111,7 @@ class OniLearner(Learner):
         if key not in self._texts:
             run, (t, n) = seen.rollout, np.unravel_index(at, seen.rollout.actions.shape)
             text = self._describer.words(
-                run.before[t, n], int(run.actions[t, n]), run.after[t, n],
+                run.before[t, n], run.actions[t, n], run.after[t, n],
                 seen.observations[t, n], seen.following[t, n], seen.tables,
             )  # fmt: skip
             passed = terminated(run.after[t, n], self._subgoals, self._task.schema).any() or run.success[t, n]

@@ -17,7 +17,9 @@ from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options, Setting
 from rewardsmith.methods.intrinsic.running import Moments, ReturnScale
+from rewardsmith.methods.intrinsic.spaces import require_numbers
 from rewardsmith.programs.composition import Channel
+from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
 
 if TYPE_CHECKING:
@@ -125,6 +127,10 @@ class Rnd(Method):
     name = "rnd"
     summary = "random network distillation: a bonus for novel observations (baseline)"
     Options = RndOptions
+
+    def check(self, task: Task, options: Any, modelled: bool) -> None:
+        """Raise UsageError if the task has spaces that the networks cannot read."""
+        require_numbers(task, self.name)
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:
         """Return the channel `rnd` of the given weight."""

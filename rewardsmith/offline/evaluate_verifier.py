@@ -174,7 +174,7 @@ class _Arm:
         def ask(number: int) -> bool:
             t, n = examined.steps[number]
             words = describer.words(
-                played.before[t, n], int(played.actions[t, n]), played.after[t, n],
+                played.before[t, n], played.actions[t, n], played.after[t, n],
                 examined.observations[t, n], examined.following[t, n], played.tables,
             )  # fmt: skip
             prompt = verifier_prompt(goal, describer.legend, subgoals, words)

@@ -134,7 +134,7 @@ def _play_plan(
         chosen = rng.integers(len(task.actions), size=_EPISODES)
         return np.where(follows & (t < leaves), actions[t], chosen) if t < len(actions) else chosen
 
-    rollout = record(batch, task.schema, choose, steps, watch=lambda t: batch.observe(after[t]))
+    rollout = record(batch, task, choose, steps, watch=lambda t: batch.observe(after[t]))
     batch.close()
     return rollout, before, after
 

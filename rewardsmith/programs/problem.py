@@ -36,8 +36,17 @@ class Problem:
 
     def setup(self, tables: Tables) -> HostSetup:
         """Return the setup of a host whose states' rows refer to `tables`."""
+        actions = self.task.actions
+        constants, entries = (actions.names, ()) if actions.discrete else ((), actions.names)
         return HostSetup(
-            self.reward.functions, self.task.schema.as_dict(), tables, self.task.actions.names, allow=self.isolation
+            self.reward.functions,
+            self.task.schema.as_dict(),
+            tables,
+            constants,
+            actions.width,
+            entries,
+            actions.whole,
+            allow=self.isolation,
         )
 
     def host(self, tables: Tables, envs: int, steps: int, *, wait: bool = True) -> RewardHost:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.composition import Carry, Composition, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
-from rewardsmith.tasks.base import BatchEnv, Schema, Tables, Task
+from rewardsmith.tasks.base import BatchEnv, Tables, Task
 from sandbox.client import RewardHost, Scores
 
 
@@ -22,19 +22,19 @@ class Rollout:
     Attributes:
         before: [T, N, W] in the schema's dtype, the state before the action.
         after: [T, N, W], the state after the action and before any reset.
-        actions: int64 [T, N].
+        actions: int64 [T, N] for discrete actions; float64 [T, N, A] for vectors of A numbers.
         rewards: float64 [T, N], the environment's own reward.
         starts: bool [T, N], whether an episode starts at this step.
         terminated: bool [T, N].
         truncated: bool [T, N], including forced truncations (`cut`).
-        success: bool [T, N].
+        success: bool [T, N], whether the episode has succeeded by then.
         cut: bool [T, N], whether a checkpoint truncated the episode, which then is neither a success nor a failure.
         tables: The tables to which the states' rows refer.
     """
 
     before: NDArray[Any]
     after: NDArray[Any]
-    actions: NDArray[np.int64]
+    actions: NDArray[Any]
     rewards: NDArray[np.float64]
     starts: NDArray[np.bool_]
     terminated: NDArray[np.bool_]
@@ -44,13 +44,12 @@ class Rollout:
     tables: Tables = field(default_factory=dict)
 
     @staticmethod
-    def empty(steps: int, envs: int, width: int, dtype: str) -> Rollout:
-        """Allocate a rollout of zeros, to be filled step by step."""
-        rows = (steps, envs, width)
+    def empty(task: Task, steps: int, envs: int) -> Rollout:
+        """Allocate a rollout of zeros for `steps` steps in `envs` environments, to be filled step by step."""
         return Rollout(
-            np.zeros(rows, dtype=dtype),
-            np.zeros(rows, dtype=dtype),
-            np.zeros((steps, envs), dtype=np.int64),
+            task.schema.rows(steps, envs),
+            task.schema.rows(steps, envs),
+            task.actions.rows(steps, envs),
             np.zeros((steps, envs), dtype=np.float64),
             *(np.zeros((steps, envs), dtype=bool) for _ in range(5)),
             tables={},
@@ -75,8 +74,8 @@ class Rollout:
         ended = self.terminated | self.truncated
         return np.where(np.logical_or.reduce(ended, axis=0), ended.argmax(axis=0) + 1, 0)
 
-    def write_choice(self, t: int, rows: NDArray[Any], starts: NDArray[np.bool_], actions: NDArray[np.int64]) -> None:
-        """Write step `t` before it is taken: state rows [N, W], episode starts bool [N] and actions int64 [N]."""
+    def write_choice(self, t: int, rows: NDArray[Any], starts: NDArray[np.bool_], actions: NDArray[Any]) -> None:
+        """Write step `t` before it is taken: state rows [N, W], episode starts bool [N] and actions [N] or [N, A]."""
         self.before[t], self.starts[t], self.actions[t] = rows, starts, actions
 
     def write_outcome(self, t: int, batch: BatchEnv) -> None:
@@ -91,7 +90,7 @@ _ARRAYS = tuple(f.name for f in fields(Rollout) if f.name != "tables")
 
 def record(
     batch: BatchEnv,
-    schema: Schema,
+    task: Task,
     choose: Callable[[int, NDArray[np.bool_]], Any],
     steps: int,
     *,
@@ -102,14 +101,14 @@ def record(
 
     Args:
         batch: The environments.
-        schema: The schema of their states.
-        choose: Called as `choose(t, starts)`, returns the actions int64 [N] of step t; `starts` bool [N] marks
+        task: Their task.
+        choose: Called as `choose(t, starts)`, returns the actions of step t, [N] or [N, A]; `starts` bool [N] marks
             environments where an episode starts at this step.
         steps: Number of steps.
         once: Whether to stop as soon as the first episode of every environment has ended.
         watch: Called as `watch(t)` after step t, before finished episodes are restarted.
     """
-    rollout = Rollout.empty(steps, batch.num_envs, schema.width, schema.dtype)
+    rollout = Rollout.empty(task, steps, batch.num_envs)
     rows = np.zeros_like(rollout.before[0])
     batch.state_rows(rows)
     starts, ended = np.ones(batch.num_envs, dtype=bool), np.zeros(batch.num_envs, dtype=bool)

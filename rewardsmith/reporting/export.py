@@ -189,7 +189,7 @@ def record_transitions(task: Task) -> Rollout:
     rng = np.random.default_rng(0)
 
     def choose(t: int, starts: np.ndarray) -> np.ndarray:
-        actions = rng.integers(len(task.actions), size=_ENVS)
+        actions = task.actions.sample(rng, _ENVS, allowed=batch.masks)
         if plans and t < len(plans[0][1]):
             actions[0] = plans[0][1][t]
         return actions
@@ -198,6 +198,6 @@ def record_transitions(task: Task) -> Rollout:
         batch.play(plans[0][0])
     else:
         batch.reset(0)
-    rollout = record(batch, task.schema, choose, min(2 * task.max_steps, 800))
+    rollout = record(batch, task, choose, min(2 * task.max_steps, 800))
     batch.close()
     return rollout

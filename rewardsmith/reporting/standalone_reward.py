@@ -25,7 +25,7 @@ from rewardsmith.tasks.capabilities import StateReader, exportable_of
 _SUFFIX = "_of_rewardsmith"
 # Names that the head of the file imports for the support code; a program may redefine them.
 _IMPORTED = frozenset(
-    "Any Callable Iterable Iterator Mapping Sequence asdict dataclass field json math np".split()  # noqa: SIM905
+    "Any Callable Iterable Iterator Mapping Sequence asdict dataclass field json math np re".split()  # noqa: SIM905
 )
 _PARTS = Path(__file__).with_name("export_parts")
 
@@ -45,7 +45,8 @@ def standalone_reward(task: Task, reward: TrainingReward, gamma: float, title: s
     reader = _reader_of(task)
     support = _support(task, reader, reward, gamma)
     support, kept = _without_collisions(support, reward.source)
-    names, made = task.actions.names, in_docstring(reader.making)
+    names = task.actions.names if task.actions.discrete else ()
+    made = in_docstring(reader.making)
     constants = "\n".join(f"{name.upper()} = {i}" for i, name in enumerate(names))
     head = f'''"""{in_docstring(title)}
 
@@ -61,6 +62,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -72,7 +74,7 @@ import numpy as np
 
 
 class Actions:
-    """The same constants as attributes."""
+    """The same constants as attributes{"" if names else "; there are none, since an action is a vector"}."""
 
 {chr(10).join(f"    {name.upper()} = {i}" for i, name in enumerate(names))}
 
@@ -109,10 +111,15 @@ def _support(task: Task, reader: StateReader, reward: TrainingReward, gamma: flo
             "# --- from the program's numbers to the training reward " + "-" * 25,
             _body(inspect.getsource(composition)),
             f"CHANNELS = (\n    {channels},\n)\nFUNCTIONS = {tuple(reward.functions)!r}\nGAMMA = {gamma!r}\n"
-            f"TABLES = {tables!r}",
+            f"TABLES = {tables!r}\n{_actions(task)}",
             (_PARTS / "wrapper.py").read_text(encoding="utf-8"),
         ]
     )
+
+
+def _actions(task: Task) -> str:
+    entries = () if task.actions.discrete else task.actions.names
+    return f"ACTION_ENTRIES = {entries!r}\nACTION_WHOLE = {task.actions.whole!r}\nFIRST_ACTION = {task.actions.first!r}"
 
 
 def _channel(values: dict[str, Any]) -> str:

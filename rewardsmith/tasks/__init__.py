@@ -45,22 +45,11 @@ def _unknown(name: str) -> UsageError:
     """The error for an unknown task name: it names the nearest ids, or says how to describe an environment."""
     listed = "`rewardsmith tasks list` shows all of them."
     near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
-    from rewardsmith.tasks.described.skeleton import is_registered, registered_version
+    from rewardsmith.tasks.described.environments import registered_version
 
-    if ":" in name or is_registered(name):
-        file = f"{name.rpartition(':')[2].partition('-')[0].lower() or 'task'}.yaml"
-        return UsageError(
-            f"{name} is a Gymnasium environment without a description, and its state has no names yet.",
-            f"Write one to fill in with `rewardsmith tasks skeleton {name} > {file}`; then pass `--task {file}`. "
-            "See docs/tasks.md.",
-        )
-    if not near and (version := registered_version(name)) is not None:
-        return UsageError(
-            f"There is no task {name!r}; Gymnasium registers {version}.",
-            f"Run `rewardsmith tasks skeleton {version}`: it writes a description to fill in, or names the wrapper "
-            "that the environment needs first. See docs/tasks.md.",
-        )
-    own = "For an environment of your own: `rewardsmith tasks skeleton MODULE:ID`, see docs/tasks.md."
+    if (version := registered_version(name)) is not None:
+        return UsageError(f"There is no task {name!r}; Gymnasium knows {version}.", f"Use `--task {version}`.")
+    own = "For an environment of your own: `rewardsmith tasks new MODULE:ID`, see docs/tasks.md."
     remedy = f"Did you mean {', '.join(near)}? {listed}" if near else f"{listed} {own}"
     return UsageError(f"There is no task {name!r}.", remedy)
 

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardsmith.tasks.actions import ActionSpace
+from rewardsmith.tasks.observations import ObservationSpace
 from rewardsmith.tasks.schema import Schema
 
 Tables = Mapping[str, Any]
@@ -34,8 +36,9 @@ class BatchEnv(Protocol):
         rewards: float64 [N], the environment's own reward of the last step.
         terminated: bool [N], whether the last step ended the episode.
         truncated: bool [N], whether the last step reached the step limit; never set together with `terminated`.
-        success: bool [N], the task's success test on the last step.
+        success: bool [N], whether the episode has succeeded by now.
         layout: int64 [N], index into the pool of the episode being played.
+        masks: bool [N, actions], which actions are allowed now; None if the environment does not say.
     """
 
     num_envs: int
@@ -46,6 +49,7 @@ class BatchEnv(Protocol):
     truncated: NDArray[np.bool_]
     success: NDArray[np.bool_]
     layout: NDArray[np.int64]
+    masks: NDArray[np.bool_] | None
 
     def reset(self, seed: int) -> None:
         """Start an episode in every environment; `seed` alone determines the layouts played from now on."""
@@ -59,11 +63,11 @@ class BatchEnv(Protocol):
         """Start an episode in every environment on one layout of the pool, for plans and scripted behaviours."""
         ...
 
-    def step(self, actions: NDArray[np.int64]) -> None:
-        """Apply `actions` [N], one per environment; fills `rewards`, `terminated`, `truncated` and `success`."""
+    def step(self, actions: NDArray[Any]) -> None:
+        """Apply `actions`, one per environment; fills `rewards`, `terminated`, `truncated` and `success`."""
         ...
 
-    def observe(self, out: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
+    def observe(self, out: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> None:
         """Write the policy's observations into `out` [N, D]; if `mask` [N] is given, only the rows where it is true."""
         ...
 
@@ -74,24 +78,6 @@ class BatchEnv(Protocol):
     def close(self) -> None:
         """Release all resources that the environments hold."""
         ...
-
-
-@dataclass(frozen=True)
-class ActionSet:
-    """Discrete actions by name.
-
-    Attributes:
-        names: `names[i]` is the constant that reward code uses for action i.
-        idle: The action that changes nothing but the step count, or the one that changes least; None if unknown.
-        detour: Actions that return to the state where they began, such as a full turn; empty if unknown.
-    """
-
-    names: tuple[str, ...]
-    idle: int | None = None
-    detour: tuple[int, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.names)
 
 
 @dataclass(frozen=True)
@@ -159,13 +145,8 @@ class Task(Protocol):
         ...
 
     @property
-    def actions(self) -> ActionSet:
-        """The discrete actions, in the order of their numbers."""
-        ...
-
-    @property
-    def first_action(self) -> int:
-        """The number that the plain environment uses for the first of `actions`; the others follow."""
+    def actions(self) -> ActionSpace:
+        """What a policy chooses from."""
         ...
 
     @property
@@ -176,6 +157,16 @@ class Task(Protocol):
     @property
     def schema(self) -> Schema:
         """The meaning of each column of a state row."""
+        ...
+
+    @property
+    def observation(self) -> ObservationSpace:
+        """What a policy observes: one row of numbers, and the form that a policy is built for."""
+        ...
+
+    @property
+    def masked(self) -> bool:
+        """Whether the environment says which actions are allowed."""
         ...
 
     @property

@@ -22,19 +22,21 @@ class Field:
         name: The attribute that reward code reads.
         kind: "int", "float" or "bool"; "choice" (one of `values`, stored as its index); "item" (a slot of the list
             `of`); "text" or "table" (an entry of `table`, by the layout's index); "record" (of `fields`); "list" (of
-            items with `fields`).
+            items with `fields`). A "vector" has `length` numbers of the kind `of`.
         doc: Its meaning in a few words, as the designer reads it.
         unit: The unit of an int or float, or "".
         low, high: Bounds of an int or float, inclusive; None if unknown.
         values: The values of a choice, in the order of their numbers.
         table: The table that a text or table is read from.
-        of: The list that an item refers to.
+        of: The list that an item refers to, or the kind of a vector's numbers.
         uses: The costly feature that fills it in, or "".
         start: Of a list, its first column.
         stride: Of a list, the number of columns of one slot.
-        length: Of a list, the number of slots.
+        length: Of a list, the number of slots; of a vector, its numbers.
         present: Of a list, the column within a slot that is 1 if the slot holds an item.
         fields: The fields of a record, or of a list's items.
+        entries: Names of a vector's numbers, in order; () if they have none.
+        training_only: Whether the policy cannot see it.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Field:
     length: int = 0
     present: int = 0
     fields: tuple[Field, ...] = ()
+    entries: tuple[str, ...] = ()
+    training_only: bool = False
     place: int | None = None
     """Its column, or None for a record and a list; in a list's fields counted from the slot's first column."""
 
@@ -87,15 +91,18 @@ class Field:
             return [column for field in self.fields for column in field.columns()]
         if self.kind == "list":
             return list(range(self.start, self.start + self.length * self.stride))
+        if self.kind == "vector":
+            return list(range(self.column, self.column + self.length))
         return [self.column]
 
     @staticmethod
     def of_plain(plain: Mapping[str, Any]) -> Field:
         """Build a field from its plain form."""
-        values = {k: v for k, v in plain.items() if k not in ("column", "fields", "values")}
+        values = {k: v for k, v in plain.items() if k not in ("column", "fields", "values", "entries")}
         return Field(
             **values,
             values=tuple(plain.get("values", ())),
+            entries=tuple(plain.get("entries", ())),
             fields=tuple(map(Field.of_plain, plain.get("fields", ()))),
             place=plain.get("column"),
         )

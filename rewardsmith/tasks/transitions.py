@@ -41,7 +41,7 @@ class Describer:
     def keys(
         self,
         before: NDArray[Any],
-        actions: NDArray[np.int64],
+        actions: NDArray[Any],
         after: NDArray[Any],
         observations: NDArray[np.float32],
         following: NDArray[np.float32],
@@ -59,7 +59,8 @@ class Describer:
             int64 [T, N].
         """
         if self._rendering is None:
-            return multilinear_hash(np.concatenate([before, actions[..., None].astype(before.dtype), after], -1))
+            taken = actions if actions.ndim == before.ndim else actions[..., None]
+            return multilinear_hash(np.concatenate([before, taken.astype(before.dtype), after], -1))
         columns = self._rendering.transition_columns(before, actions, after, everything=self._view == "full")
         keys = multilinear_hash(columns)
         if self._view == "cropped":
@@ -69,14 +70,14 @@ class Describer:
     def words(
         self,
         before: NDArray[Any],
-        action: int,
+        action: Any,
         after: NDArray[Any],
         observation: NDArray[np.float32],
         following: NDArray[np.float32],
         tables: Tables,
     ) -> str:
         """Return the description of one transition, given as rows [W] and observations [D]."""
-        task, drawn, name = self._task, self._rendering, self._task.actions.names[action]
+        task, drawn, name = self._task, self._rendering, self._task.actions.describe(action)
         if drawn is None:
             return f"Before: {task.caption(before, tables)}\nAction: {name}\nAfter: {task.caption(after, tables)}"
         views: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from stable_baselines3.common.type_aliases import RolloutBufferSamples
 
 
@@ -26,6 +26,10 @@ class Shaping(RolloutBuffer):
         bootstrap = self.rewards.astype(np.float64)
         self.rewards[:] = (self.shape_rollout() + bootstrap).astype(np.float32)
         super().compute_returns_and_advantage(last_values, dones)
+
+
+class ShapedDictRolloutBuffer(Shaping, DictRolloutBuffer):
+    """The buffer of policies without memory that observe a Dict."""
 
 
 class ShapedRolloutBuffer(Shaping):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.errors import no_cuda
@@ -49,30 +48,34 @@ def choose_device(task: Task, training: TrainingSpec) -> Chosen:
 def _rollout_seconds(task: Task, training: TrainingSpec, device: str) -> float:
     """Seconds of one rollout's forward passes and of the updates after it, extrapolated from a few of each."""
     policy_class, kwargs = policy_for(task, training)
-    seen = spaces.Box(-torch.inf, torch.inf, (task.observation_size,))
-    policy = policy_class(seen, spaces.Discrete(len(task.actions.names)), lambda _: 1e-3, **kwargs).to(device)
+    policy = policy_class(task.observation.space, task.actions.space(), lambda _: 1e-3, **kwargs).to(device)
     size = training.num_envs * training.rollout_steps
     batch = min(training.batch_size, size)
-    few, many = (torch.zeros((count, task.observation_size), device=device) for count in (training.num_envs, batch))
+    few, many = (
+        policy.obs_to_tensor(task.observation.structured(task.observation.rows(count)))[0]
+        for count in (training.num_envs, batch)
+    )
     memories: list[tuple[Any, ...]] = [(), ()]
     if training.memory == "lstm":
         from rewardsmith.training.recurrent import no_memory
 
         sequences = max(1, batch // training.rollout_steps)
-        many = many[: sequences * (batch // sequences)]
-        memories = [no_memory(policy, training.num_envs, len(few)), no_memory(policy, sequences, len(many))]
+        batch = sequences * (batch // sequences)
+        assert isinstance(many, torch.Tensor)
+        many = many[:batch]
+        memories = [no_memory(policy, training.num_envs, training.num_envs), no_memory(policy, sequences, batch)]
+    actions = torch.as_tensor(task.actions.rows(batch), device=device)
     forward = _seconds(lambda: _forward(policy, few, *memories[0]), device)
-    update = _seconds(lambda: _update(policy, many, *memories[1]), device)
+    update = _seconds(lambda: _update(policy, many, actions, *memories[1]), device)
     return training.rollout_steps * forward + training.epochs * (size // batch) * update
 
 
-def _forward(policy: ActorCriticPolicy, observations: torch.Tensor, *memory: Any) -> None:
+def _forward(policy: ActorCriticPolicy, observations: Any, *memory: Any) -> None:
     with torch.no_grad():
         policy(observations, *memory)[0].cpu()  # the environments wait for the actions
 
 
-def _update(policy: ActorCriticPolicy, observations: torch.Tensor, *memory: Any) -> None:
-    actions = torch.zeros(len(observations), dtype=torch.long, device=observations.device)
+def _update(policy: ActorCriticPolicy, observations: Any, actions: torch.Tensor, *memory: Any) -> None:
     values, log_probs, _ = policy.evaluate_actions(observations, actions, *memory)
     policy.optimizer.zero_grad()
     (values.mean() + log_probs.mean()).backward()

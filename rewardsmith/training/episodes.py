@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,15 +109,15 @@ def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[
 def _record(policy: ActorCriticPolicy, task: Task, pool: str, seed: int, envs: int) -> Rollout:
     batch = task.batch(envs, pool)
     batch.reset(seed)
-    player = Player(policy, envs, np.random.default_rng(seed))
-    observations = np.zeros((envs, task.observation_size), dtype=np.float32)
+    player = Player(policy, task, envs, np.random.default_rng(seed))
+    observations = task.observation.rows(envs)
 
-    def choose(t: int, starts: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def choose(t: int, starts: NDArray[np.bool_]) -> NDArray[Any]:
         player.restart(starts)
         batch.observe(observations)
-        return player.act(observations)
+        return player.act(observations, masks=batch.masks)
 
-    rollout = record(batch, task.schema, choose, task.max_steps, once=True)
+    rollout = record(batch, task, choose, task.max_steps, once=True)
     batch.close()
     return rollout
 
@@ -128,7 +129,7 @@ def _words(task: Task, rollout: Rollout, tables: Tables, scores: Scores | None, 
     for t in shown:
         if t > last + 1:
             lines.append(f"... {t - last - 1} steps ...")
-        name = task.actions.names[int(rollout.actions[t, n])]
+        name = task.actions.describe(rollout.actions[t, n])
         parts = ""
         if scores is not None:
             values = zip(scores.names, scores.values[t, n], strict=True)

@@ -92,9 +92,9 @@ def evaluate(
     quota[: episodes % envs] += 1
     batch = task.batch(envs, pool)
     try:
-        player = Player(policy, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
+        player = Player(policy, task, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
         loops = _Loops(task, envs) if greedy and task.deterministic and not player.remembers else None
-        return _play(player, batch, quota, seed, loops, counter)
+        return _play(player, batch, task, quota, seed, loops, counter)
     finally:
         batch.close()
 
@@ -150,18 +150,27 @@ class _Loops:
 
 
 def _play(
-    player: Player, batch: BatchEnv, quota: NDArray[np.int64], seed: int, loops: _Loops | None, counter: StepCounter
+    player: Player,
+    batch: BatchEnv,
+    task: Task,
+    quota: NDArray[np.int64],
+    seed: int,
+    loops: _Loops | None,
+    counter: StepCounter,
 ) -> Evaluation:
     batch.reset(seed)
     left = quota.copy()
-    observations = np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32)
+    observations = task.observation.rows(batch.num_envs)
     batch.observe(observations)
     successes, total_return, total_length = 0, 0.0, 0
-    actions = np.zeros(batch.num_envs, dtype=np.int64)
+    actions = task.actions.rows(batch.num_envs)
     while (left > 0).any():
         counted = left > 0
         # Towards the end few episodes are still played, so the network computes actions for these only.
-        actions[counted] = player.act(observations[counted], counted)
+        masks = None if batch.masks is None else batch.masks[counted]
+        if batch.masks is not None:
+            actions[~counted] = batch.masks[~counted].argmax(axis=1)  # the others go on with what is allowed
+        actions[counted] = player.act(observations[counted], counted, masks)
         batch.step(actions)
         counter.steps += batch.num_envs
         total_return += float(batch.rewards[counted].sum())

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -75,7 +76,9 @@ def _with_gradients(found: Learning, model: PPO, buffer: ShapedRolloutBuffer) ->
     def of(array: NDArray[Any]) -> torch.Tensor:
         return torch.as_tensor(array[indices % steps, indices // steps], device=model.device)
 
-    actions = of(buffer.actions).long().flatten()
+    actions = of(buffer.actions)
+    # As in SB3's PPO: the log-probability of ints as MultiBinary stores them is not defined in torch.
+    actions = actions.long().flatten() if isinstance(model.action_space, spaces.Discrete) else actions.float()
     _, log_probs, entropy = model.policy.evaluate_actions(of(buffer.observations), actions)
     if entropy is None:
         return found
@@ -89,7 +92,7 @@ def _with_gradients(found: Learning, model: PPO, buffer: ShapedRolloutBuffer) ->
     by_advantage = _gradient_norm(surrogate, model)
     by_entropy = _gradient_norm(model.ent_coef * entropy.mean(), model)
     both, nats = by_advantage + by_entropy, float(entropy.mean().detach())
-    largest = math.log(int(getattr(model.action_space, "n", 1)))
+    largest = _largest_entropy(model.action_space)
     return found.updated(
         entropy=nats,
         entropy_share=nats / largest if largest > 0.0 else None,
@@ -97,6 +100,15 @@ def _with_gradients(found: Learning, model: PPO, buffer: ShapedRolloutBuffer) ->
         entropy_gradient=by_entropy,
         advantage_share=by_advantage / both if both > 0.0 else None,
     )
+
+
+def _largest_entropy(space: spaces.Space) -> float:
+    """The entropy of uniform play, in nats; 0 for continuous actions, whose entropy has no largest value."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return float(np.log(space.nvec).sum())
+    if isinstance(space, spaces.MultiBinary):
+        return math.log(2) * int(np.prod(space.shape))
+    return math.log(int(getattr(space, "n", 1)))
 
 
 def _gradient_norm(objective: torch.Tensor, model: PPO) -> float:

@@ -1,4 +1,4 @@
-"""Act with a policy outside training, in batches of environments, with or without memory."""
+"""Acting with a policy outside of training: batches of environments, with or without memory."""
 
 from __future__ import annotations
 
@@ -7,56 +7,87 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common import distributions
+
+from rewardsmith.tasks.base import Task
 
 
 class Player:
-    """Chooses the actions of N environments, and keeps a recurrent policy's memory of each between steps.
+    """Draws the actions of `envs` environments and keeps, between steps, what a recurrent policy remembers of each.
 
-    Attributes:
-        remembers: Whether the policy is recurrent.
+    Actions are drawn with `rng`, so that torch's generator is left alone.
     """
 
-    def __init__(self, policy: Any, envs: int, rng: np.random.Generator, *, greedy: bool = False) -> None:
-        """Start with empty memory.
-
-        Args:
-            policy: An SB3 actor-critic policy.
-            envs: The number N of environments.
-            rng: Draws the actions, so that torch's generator is not used.
-            greedy: Whether to take the most probable actions instead.
-        """
+    def __init__(self, policy: Any, task: Task, envs: int, rng: np.random.Generator, *, greedy: bool = False) -> None:
         self._policy, self._rng, self._greedy = policy, rng, greedy
+        self._observation, self._actions = task.observation, task.actions
         self.remembers = hasattr(policy, "lstm_actor")
         self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
+        # The actor's layers directly where they are known: SB3's distribution object costs more than they do.
+        self._direct = self._actions.discrete and self._observation.plain and not task.masked
         if self.remembers:
             layers, _, width = policy.lstm_hidden_state_shape
             hidden, cell = (torch.zeros((layers, envs, width), device=policy.device) for _ in range(2))
             self._memory = hidden, cell
 
-    def act(self, observations: NDArray[np.float32], playing: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Return the actions of some environments.
+    def act(
+        self,
+        observations: NDArray[Any],
+        playing: NDArray[np.bool_] | None = None,
+        masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[Any]:
+        """Actions of the environments named by `playing` [N] (all if None).
 
         Args:
-            observations: Their observations, float32 [K, D].
-            playing: Which environments they are, bool [N] with K true entries; None for all.
+            observations: Rows [K, D] of the K environments that play.
+            playing: Which environments these are, [N].
+            masks: The actions that are allowed in them, [K, A]; None if all are.
 
         Returns:
-            int64 [K].
+            int64 [K], or float64 [K, A] for actions that are vectors.
         """
         with torch.no_grad():
+            if not self._direct:
+                return self._drawn(self._distribution(observations, masks))
             logits = self._logits(torch.as_tensor(observations, device=self._policy.device), playing).cpu().numpy()
-        if not self._greedy:
-            logits = logits + self._rng.gumbel(size=logits.shape)
-        return logits.argmax(axis=1)
+        return self._chosen(logits)
 
     def restart(self, done: NDArray[np.bool_]) -> None:
-        """Empty the memory of the environments where `done` [N] is true."""
+        """New episodes begin where `done` [N] says so."""
         if self._memory is not None and done.any():
             for part in self._memory:
                 part[:, torch.as_tensor(done)] = 0.0
 
+    def _chosen(self, logits: NDArray[Any]) -> NDArray[np.int64]:
+        """The likeliest choice for logits [K, A], or one drawn by them."""
+        if not self._greedy:
+            logits = logits + self._rng.gumbel(size=logits.shape)
+        return logits.argmax(axis=1)
+
+    def _distribution(self, observations: NDArray[Any], masks: NDArray[np.bool_] | None) -> Any:
+        seen = self._policy.obs_to_tensor(self._observation.structured(observations))[0]
+        if masks is None:
+            return self._policy.get_distribution(seen)
+        return self._policy.get_distribution(seen, action_masks=masks)
+
+    def _drawn(self, found: Any) -> NDArray[Any]:
+        """Actions by one of SB3's distributions, the likeliest or drawn."""
+        inner = found.distribution
+        if self._actions.kind == "discrete":
+            return self._chosen(inner.logits.cpu().numpy())
+        if self._actions.kind == "multi-discrete":
+            return np.stack([self._chosen(each.logits.cpu().numpy()) for each in inner], axis=1).astype(np.float64)
+        if self._actions.kind == "multi-binary":
+            chance = inner.probs.cpu().numpy()
+            drawn = chance >= 0.5 if self._greedy else self._rng.random(chance.shape) < chance
+            return drawn.astype(np.float64)
+        assert isinstance(found, distributions.DiagGaussianDistribution)
+        actions = inner.mean.cpu().numpy().astype(np.float64)
+        if not self._greedy:
+            actions += inner.stddev.cpu().numpy() * self._rng.normal(size=actions.shape)
+        return self._actions.rounded(np.clip(actions, self._actions.low, self._actions.high))
+
     def _logits(self, seen: torch.Tensor, playing: NDArray[np.bool_] | None) -> torch.Tensor:
-        # The actor's layers are called directly, because SB3's distribution object takes longer than they do.
         policy = self._policy
         features = policy.pi_features_extractor(seen)
         if self._memory is not None:

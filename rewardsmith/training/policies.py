@@ -4,26 +4,71 @@ from __future__ import annotations
 
 from typing import Any
 
-from stable_baselines3.common.policies import ActorCriticPolicy
+from gymnasium import spaces
+from stable_baselines3.common.policies import (
+    ActorCriticCnnPolicy,
+    ActorCriticPolicy,
+    MultiInputActorCriticPolicy,
+)
 
+from rewardsmith.errors import UsageError
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.network import GridPolicy, LeanPolicy
 
 
 def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPolicy], dict[str, Any]]:
-    """Return PPO's arguments (policy, policy_kwargs) for a task."""
+    """Return PPO's arguments (policy, policy_kwargs) for a task.
+
+    SB3's own policies by the spaces: a CNN for images, one extractor per key for Dicts, a Gaussian head for continuous
+    actions. Vectors with discrete actions have leaner classes whose numbers are the same.
+
+    Raises:
+        UsageError: For a policy with memory on spaces other than vectors with discrete actions without masks.
+    """
+    lean = task.observation.plain and task.actions.discrete and not task.masked
     if training.memory == "lstm":
+        if not lean:
+            raise UsageError(
+                f"A policy with memory reads vectors and chooses among discrete actions; {task.id} has other spaces.",
+                "Leave `training.memory` at none.",
+            )
         from rewardsmith.training.recurrent import recurrent_policy  # imports sb3-contrib, which few trials need
 
         return recurrent_policy(task, training)
     if task.view_cells and training.cells == "one-hot":
         return GridPolicy, {"cells": task.view_cells, "hidden": training.hidden}
-    return LeanPolicy, {"net_arch": list(training.hidden)}
+    arguments: dict[str, Any] = {"net_arch": list(training.hidden)}
+    if lean:
+        return LeanPolicy, arguments
+    return _by_spaces(task), arguments
+
+
+def _by_spaces(task: Task) -> Any:
+    space = task.observation.space
+    if task.masked:
+        from sb3_contrib.common.maskable import policies as maskable
+
+        kinds = (
+            maskable.MaskableMultiInputActorCriticPolicy,
+            maskable.MaskableActorCriticCnnPolicy,
+            maskable.MaskableActorCriticPolicy,
+        )
+    else:
+        kinds = (MultiInputActorCriticPolicy, ActorCriticCnnPolicy, ActorCriticPolicy)
+    if isinstance(space, spaces.Dict):
+        return kinds[0]
+    return kinds[1] if len(space.shape) == 3 else kinds[2]
 
 
 def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:
     """Return the data from which a reader of saved weights can rebuild the network."""
     policy, _ = policy_for(task, training)
-    name = "MlpPolicy" if policy is LeanPolicy else policy.__name__  # SB3's own layers, by SB3's name
+    names = {
+        LeanPolicy: "MlpPolicy",  # SB3's own layers, by SB3's name
+        ActorCriticPolicy: "MlpPolicy",
+        ActorCriticCnnPolicy: "CnnPolicy",
+        MultiInputActorCriticPolicy: "MultiInputPolicy",
+    }
+    name = names.get(policy, policy.__name__)
     return {"policy": name, "hidden": list(training.hidden), "view_cells": task.view_cells, "memory": training.memory}

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
@@ -23,7 +22,8 @@ from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
 from rewardsmith.telemetry import Learning, Telemetry
 from rewardsmith.training.adaptation import Adaptation
-from rewardsmith.training.buffers import ShapedRolloutBuffer, Shaping
+from rewardsmith.training.algorithms import algorithm_for
+from rewardsmith.training.buffers import Shaping
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.device import choose_device
 from rewardsmith.training.episodes import watch_failures
@@ -165,7 +165,8 @@ def rehearse(task: Task) -> None:
         model = _build(plan, env)
         if training.memory == "none":
             with torch.no_grad():
-                model.policy(torch.zeros((2, task.observation_size)))
+                seen = task.observation.structured(task.observation.rows(2))
+                model.policy(model.policy.obs_to_tensor(seen)[0])
     finally:
         env.close()
 
@@ -187,12 +188,14 @@ def _connect(
     if not learners:
         buffer.shape_rollout = lambda: adaptation.scaled(shaper(env.rollout), env.rollout)
         return
-    following = env.following = np.zeros_like(buffer.observations)
+    env.record_observations()
+    observed, following = env.observed, env.following
+    assert observed is not None and following is not None
     if learners.teacher_policy is not None:
         attach(learners.teacher_policy, model.policy, env, buffer)
 
     def shape_rollout() -> NDArray[np.float64]:
-        seen = Experience(env.rollout, buffer.observations, following, env.batch.tables, shaper.steps)
+        seen = Experience(env.rollout, observed, following, env.batch.tables, shaper.steps)
         return adaptation.scaled(shaper(env.rollout, learners.rewards(seen)), env.rollout)
 
     buffer.shape_rollout = shape_rollout
@@ -208,7 +211,7 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
     device = choose_device(plan.task, settings)
     if settings.device != "cpu":
         print(f"trained on {device.device} ({device.why})", flush=True)  # the trial's log
-    algorithm, more = _algorithm(settings)
+    algorithm, more = algorithm_for(plan.task, settings)
     model = algorithm(
         policy,
         env,
@@ -235,15 +238,6 @@ def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) 
     # Without a logger, SB3 creates a folder in the temporary directory for each learner.
     model.set_logger(Logger(folder=None, output_formats=[]))
     return model
-
-
-def _algorithm(settings: TrainingSpec) -> tuple[Any, dict[str, Any]]:
-    """The class of PPO, and arguments that only this class takes."""
-    if settings.memory == "lstm":
-        from rewardsmith.training.recurrent import ShapedRecurrentPPO
-
-        return ShapedRecurrentPPO, {}
-    return PPO, {"rollout_buffer_class": ShapedRolloutBuffer}
 
 
 class _Decay:
@@ -313,8 +307,9 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
         "steps": plan.steps,
         "observation_size": plan.task.observation_size,
         "actions": list(plan.task.actions.names),
+        "action_kind": plan.task.actions.kind,
         # A Discrete space may begin at any number: the policy's action k is first_action + k in the environment.
-        "first_action": plan.task.first_action,
+        "first_action": plan.task.actions.first[0],
         "network": describe(plan.task, plan.training),
         "algorithm": "RecurrentPPO (sb3-contrib)" if plan.training.memory == "lstm" else "PPO (stable-baselines3)",
     }

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -31,8 +30,8 @@ class BatchVecEnv(VecEnv):
         rollout: The rollout that is being recorded.
         cuts: Forced truncations so far.
         on_step: Called after each step with the number of recorded steps of the rollout.
-        following: float32 [T, N, D], the policy's observation after each step, before any reset; None if no learner
-            needs it.
+        observed: [T, N, D], the policy's observation before each step; None if no learner needs it.
+        following: [T, N, D], the policy's observation after each step, before any reset; None if no learner needs it.
     """
 
     def __init__(self, batch: BatchEnv, task: Task, rollout_steps: int, seed: int, cut_every: int = 0) -> None:
@@ -46,27 +45,35 @@ class BatchVecEnv(VecEnv):
             cut_every: Rollouts between two forced truncations; 0 for none.
         """
         self.batch = batch
-        self.rollout = Rollout.empty(rollout_steps, batch.num_envs, task.schema.width, task.schema.dtype)
+        self.rollout = Rollout.empty(task, rollout_steps, batch.num_envs)
         self.rollout.tables = batch.tables
         self.cuts = 0
         self.on_step: Callable[[int], None] = lambda recorded: None
-        self.following: NDArray[np.float32] | None = None
+        self.observed: NDArray[Any] | None = None
+        self.following: NDArray[Any] | None = None
         self._seed = seed
         self._cut_every = cut_every
         self._rollouts_since_cut = 0
         self._t = 0
-        self._actions = np.zeros(batch.num_envs, dtype=np.int64)
+        self._actions = task.actions.rows(batch.num_envs)
+        self._structured = task.observation.structured
         self._rows = np.zeros_like(self.rollout.before[0])
         self._starts = np.ones(batch.num_envs, dtype=bool)
         # SB3 adds an observation to its buffer only after the next step, so two arrays alternate.
-        self._observations = [np.zeros((batch.num_envs, batch.observation_size), dtype=np.float32) for _ in range(2)]
+        self._observations = [task.observation.rows(batch.num_envs) for _ in range(2)]
         self._turn = 0
         self._infos: list[dict[str, Any]] = [{} for _ in range(batch.num_envs)]
         self._told: list[int] = []
-        space = spaces.Box(-np.inf, np.inf, (batch.observation_size,), np.float32)
-        super().__init__(batch.num_envs, space, spaces.Discrete(len(task.actions)))
+        super().__init__(batch.num_envs, task.observation.space, task.actions.space())
 
-    def reset(self) -> NDArray[np.float32]:
+    def record_observations(self) -> None:
+        """Allocate `observed` and `following`, and fill them from now on."""
+        self.observed, self.following = (
+            np.zeros((len(self.rollout.starts), *self._observations[0].shape), self._observations[0].dtype)
+            for _ in range(2)
+        )
+
+    def reset(self) -> Any:
         """Start an episode in every environment, as after forced truncation `self.cuts`."""
         self.batch.reset(episodes_seed(self._seed, self.cuts))
         self._t = 0
@@ -75,7 +82,7 @@ class BatchVecEnv(VecEnv):
         self.batch.state_rows(self._rows)
         observations = self._observations[self._turn]
         self.batch.observe(observations)
-        return observations
+        return self._structured(observations)
 
     @property
     def rows(self) -> NDArray[Any]:
@@ -87,19 +94,21 @@ class BatchVecEnv(VecEnv):
         """The number of recorded steps of the present rollout."""
         return self._t
 
-    def step_async(self, actions: NDArray[np.int64]) -> None:
+    def step_async(self, actions: NDArray[Any]) -> None:
         """Store the actions for `step_wait`."""
         self._actions[:] = actions
 
-    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict]]:
+    def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict]]:
         """Step every environment and restart finished episodes; the rewards are zeros, see the module's docstring."""
         t, batch, rollout = self._t, self.batch, self.rollout
         if t == 0:
             self._rollouts_since_cut += 1
         rollout.write_choice(t, self._rows, self._starts, self._actions)
+        if self.observed is not None:
+            self.observed[t] = self._observations[self._turn]
         batch.step(self._actions)
         rollout.write_outcome(t, batch)
-        last = t == rollout.actions.shape[0] - 1
+        last = t == len(rollout.starts) - 1
         cut = last and self._cut_every > 0 and self._rollouts_since_cut == self._cut_every
         finished = batch.terminated | batch.truncated
         rollout.cut[t] = ~finished if cut else False
@@ -110,9 +119,10 @@ class BatchVecEnv(VecEnv):
         self._starts = done.copy()
         self._t = 0 if last else t + 1
         self.on_step(t + 1)
-        return observations, np.zeros(self.num_envs, dtype=np.float32), done.copy(), self._infos
+        rewards = np.zeros(self.num_envs, dtype=np.float32)
+        return self._structured(observations), rewards, done.copy(), self._infos
 
-    def _start_again(self, t: int, done: NDArray[np.bool_], cut: bool) -> NDArray[np.float32]:
+    def _start_again(self, t: int, done: NDArray[np.bool_], cut: bool) -> NDArray[Any]:
         self._turn = 1 - self._turn
         observations = self._observations[self._turn]
         self.batch.observe(observations)
@@ -126,7 +136,7 @@ class BatchVecEnv(VecEnv):
             return observations
         for n in self._told:
             self._infos[n] = {
-                "terminal_observation": observations[n].copy(),
+                "terminal_observation": _only(self._structured(observations[n : n + 1].copy())),
                 "TimeLimit.truncated": bool(self.rollout.truncated[t, n]),
             }
         if cut:
@@ -144,7 +154,9 @@ class BatchVecEnv(VecEnv):
         self.batch.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return None for each environment: SB3 reads only `render_mode`, and nothing is rendered."""
+        """Return None for each environment: SB3 reads `render_mode`, sb3-contrib whether there is `action_masks`."""
+        if attr_name == "action_masks" and self.batch.masks is None:
+            raise AttributeError(attr_name)
         return [None] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
@@ -152,10 +164,17 @@ class BatchVecEnv(VecEnv):
         raise AttributeError(f"cannot set {attr_name!r} on a batch of environments")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        """Not supported: the batch is one object."""
+        """Return the action masks, which sb3-contrib asks for; the batch is one object and has no other methods."""
+        if method_name == "action_masks" and self.batch.masks is not None:
+            return list(self.batch.masks)
         raise AttributeError(f"cannot call {method_name!r} on a batch of environments")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Return False for each environment: the batch has no wrappers."""
         count = self.num_envs if indices is None else len(indices) if isinstance(indices, Sequence) else 1
         return [False] * count
+
+
+def _only(batch: Any) -> Any:
+    """The one observation of a batch of one."""
+    return {key: values[0] for key, values in batch.items()} if isinstance(batch, dict) else batch[0]

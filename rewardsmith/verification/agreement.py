@@ -136,7 +136,7 @@ def _rollout(
 ) -> Rollout:
     graph = model.graph
     steps, lanes = node.shape
-    made = Rollout.empty(steps, lanes, task.schema.width, task.schema.dtype)
+    made = Rollout.empty(task, steps, lanes)
     step = task.schema.field("step").column
     made.actions[:], made.starts[:] = action, starts
     count = np.zeros(lanes, np.int64)

@@ -189,7 +189,7 @@ def _gate(problem: Problem) -> Verdict:
             reward.source,
             reward.functions,
             costly_fields(task.schema.as_dict()),
-            actions=task.actions.names,
+            actions=task.actions.names if task.actions.discrete else (),
             allow=problem.isolation,
         )
     except HostError as error:
@@ -310,8 +310,8 @@ def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
     batch.reset(0)
     rollout = record(
         batch,
-        task.schema,
-        lambda t, starts: rng.integers(len(task.actions), size=_RANDOM_ENVS),
+        task,
+        lambda t, starts: task.actions.sample(rng, _RANDOM_ENVS, allowed=batch.masks),
         max(_FEWEST_STEPS, most // _RANDOM_ENVS),
     )
     batch.close()

@@ -192,7 +192,7 @@ def replay(problem: Problem, example: CounterExample) -> Replayed:
     assert layout is not None, "a counter-example has a layout"
     batch = _starts(task).real_batch(1, "train")
     batch.play(layout)
-    rollout = record(batch, task.schema, lambda t, starts: [example.behaviour.action(t)], example.steps, once=True)
+    rollout = record(batch, task, lambda t, starts: [example.behaviour.action(t)], example.steps, once=True)
     batch.close()
     done = len(rollout.starts)
     scores = problem.scores(rollout)

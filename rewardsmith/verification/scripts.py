@@ -102,9 +102,7 @@ def play_scripts(task: Task, layout: int, scripts: tuple[Behaviour, ...]) -> Pla
     count = len(scripts)
     batch = task.batch(count, "train")
     batch.play(layout)
-    rollout = record(
-        batch, task.schema, lambda t, starts: [script.action(t) for script in scripts], task.max_steps, once=True
-    )
+    rollout = record(batch, task, lambda t, starts: [script.action(t) for script in scripts], task.max_steps, once=True)
     batch.close()
     steps, length = len(rollout.starts), rollout.first_episodes()
     length[length == 0] = steps

@@ -19,7 +19,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.described.task import BoxTask, Description
+from rewardsmith.tasks.described.task import DescribedTask, Description
 from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.verification.checks import Proof, run_checks
 
@@ -184,7 +184,7 @@ CASES = Path(__file__).parents[1] / "cases" / "success_terminated"
 
 def described(success: str, name: str = "acrobot.yaml") -> Any:
     text = (CASES / name).read_text(encoding="utf-8").replace("success: terminated", f"success: {success}")
-    return BoxTask(Description.model_validate(yaml.safe_load(text)))
+    return DescribedTask(Description.model_validate(yaml.safe_load(text)))
 
 
 def components_of(task: Any, method: str, source: str) -> dict[str, dict[str, float]]:

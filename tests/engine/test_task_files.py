@@ -206,7 +206,7 @@ def test_export_uses_the_stored_text_from_any_folder(context, line_description, 
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "out" / "task.yaml").read_text() == text
     reward = (tmp_path / "out" / "reward.py").read_text()
-    assert "return x >= 9" in reward and f"gymnasium.make('{module_of(line_description).stem}:Line-v0')" in reward
+    assert "v['x'] >= 9" in reward and f"gymnasium.make('{module_of(line_description).stem}:Line-v0'" in reward
     assert in_process(tmp_path, "verify", "out").returncode == 0
 
 

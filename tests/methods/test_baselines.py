@@ -28,7 +28,7 @@ def played(task: Task, steps: int = 64, envs: int = 4, seed: int = 0) -> Experie
     """A rollout of random actions."""
     batch, rng = task.batch(envs, "train"), np.random.default_rng(seed)
     batch.reset(seed)
-    rollout = Rollout.empty(steps, envs, task.schema.width, task.schema.dtype)
+    rollout = Rollout.empty(task, steps, envs)
     saw, sees = (np.zeros((steps, envs, task.observation_size), dtype=np.float32) for _ in range(2))
     starts = np.ones(envs, dtype=bool)
     for t in range(steps):

@@ -270,7 +270,7 @@ def replayed(folder, kind, source):
     learner = OniLearner(setting, source)
     batch, rng, found = task.batch(4, "train"), np.random.default_rng(0), []
     for k in range(8):
-        run = Rollout.empty(64, 4, task.schema.width, task.schema.dtype)
+        run = Rollout.empty(task, 64, 4)
         seen = np.zeros((64, 4, task.observation_size), np.float32)
         for t in range(64):
             batch.state_rows(run.before[t])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewardsmith.tasks.described.conditions import compile_condition
+from rewardsmith.tasks.described.conditions import translate
 from rewardsmith.tasks.described.lasting import requires_lasting
 
 RANGES = {"x": (-5.0, 5.0), "y": (float("-inf"), float("inf"))}
@@ -77,6 +77,6 @@ conditions = st.recursive(
 def test_a_condition_met_at_a_first_step_never_requires_lasting(
     success: str, x: float, y: float, step: int, terminated: bool
 ) -> None:
-    holds = compile_condition(success, [*RANGES, "step", "terminated", "truncated"])
-    if holds({"x": x, "y": y, "step": 1, "terminated": terminated, "truncated": False}):
+    condition = translate(success, dict.fromkeys(RANGES)).compile()
+    if condition.holds({"x": x, "y": y, "step": 1, "terminated": terminated, "truncated": False}, condition.start()):
         assert not requires_lasting(success, RANGES, 10)

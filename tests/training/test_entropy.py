@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +18,7 @@ from rewardsmith.training.trial import TrialPlan, run_trial
 def ended(succeeded: int, failed: int, cut: int = 0) -> Rollout:
     """A rollout of one step in which the given numbers of episodes end."""
     envs = succeeded + failed + cut
-    rollout = Rollout.empty(1, max(envs, 1), 1, np.int16)
+    rollout = Rollout.empty(get_task("MiniGrid-Empty-5x5-v0"), 1, max(envs, 1))
     for part in (rollout.success, rollout.terminated, rollout.truncated, rollout.cut):
         part[:] = False
     rollout.success[0, :succeeded] = rollout.terminated[0, :succeeded] = True

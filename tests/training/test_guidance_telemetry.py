@@ -19,7 +19,7 @@ def test_guidance_excludes_the_success_step_and_other_channels():
     task = get_task("MiniGrid-Empty-5x5-v0")
     batch = task.batch(2, "train")
     shaper = RewardShaper(Problem(task, TrainingReward("", (), CHANNELS), 0.99), batch.tables, 2, 3)
-    rollout = Rollout.empty(3, 2, task.schema.width, task.schema.dtype)
+    rollout = Rollout.empty(task, 3, 2)
     rollout.terminated[2, 0] = rollout.success[2, 0] = rollout.truncated[2, 1] = True
     parts = {
         "env": np.array([[0, 0], [0, 0], [0.9, 0]]),
@@ -41,7 +41,7 @@ def test_the_scale_of_returns_covers_all_rollouts_of_an_interval():
     batch = task.batch(2, "train")
     shaper = RewardShaper(Problem(task, SPARSE, 0.5), batch.tables, 2, 2)
     for paid in (4.0, 0.0):
-        rollout = Rollout.empty(2, 2, task.schema.width, task.schema.dtype)
+        rollout = Rollout.empty(task, 2, 2)
         rollout.rewards[1] = paid
         shaper(rollout)
     batch.close()

@@ -11,7 +11,7 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.described.task import BoxTask, Description, Variable
+from rewardsmith.tasks.described.task import DescribedTask, Description, Variable
 from rewardsmith.training.episodes import Watched
 from rewardsmith.training.played import LEAST_EPISODES
 from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial
@@ -19,7 +19,7 @@ from rewardsmith.verification.checks import RANDOM_TRANSITIONS, sample_transitio
 from sandbox.client import Isolation
 
 EMPTY = "MiniGrid-Empty-5x5-v0"
-SLOW = BoxTask(
+SLOW = DescribedTask(
     Description(
         id="Short", env_id="CartPole-v1", goal="Never mind.", max_steps=20, actions=["left", "right"],
         success="x > 2.3", state=[Variable(name=n) for n in ("x", "speed", "angle", "turning")],
@@ -30,7 +30,7 @@ TRAINING = TrainingSpec(num_envs=16, rollout_steps=20, batch_size=160, epochs=1,
 
 
 def run(
-    folder: Path, steps: int, fraction: float = 1.0, task: str | BoxTask = SLOW, **changes
+    folder: Path, steps: int, fraction: float = 1.0, task: str | DescribedTask = SLOW, **changes
 ) -> tuple[TrialReport, list]:
     points: list = []
     plan = TrialPlan(get_task(task) if isinstance(task, str) else task, SPARSE, TRAINING, 1, steps, fraction, folder)

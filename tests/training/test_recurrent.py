@@ -61,7 +61,7 @@ def policy():
 
 def test_the_recurrent_player_equals_sb3_contrib_s(policy):
     rng = np.random.default_rng(0)
-    player = Player(policy, 5, rng, greedy=True)
+    player = Player(policy, get_task(TASK), 5, rng, greedy=True)
     state, starts = None, np.ones(5, bool)
     for t in range(30):
         seen = rng.random((5, policy.observation_space.shape[0]), dtype=np.float32)
@@ -75,7 +75,7 @@ def test_the_recurrent_player_equals_sb3_contrib_s(policy):
 def test_environments_no_longer_played_do_not_disturb_the_others(policy):
     seen = np.random.default_rng(0).random((6, 3, policy.observation_space.shape[0]), dtype=np.float32)
     seen[:, :, :147] = 0.0
-    every, some = (Player(policy, 3, np.random.default_rng(0), greedy=True) for _ in range(2))
+    every, some = (Player(policy, get_task(TASK), 3, np.random.default_rng(0), greedy=True) for _ in range(2))
     playing = np.array([True, False, True])
     for t in range(6):
         assert (every.act(seen[t])[playing] == some.act(seen[t][playing], playing)).all()

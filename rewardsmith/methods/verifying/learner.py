@@ -92,7 +92,7 @@ class VerifiedSubgoals(Learner):
         rollout = seen.rollout
         # Copies, because rollouts are overwritten while questions wait.
         before, after = rollout.before[t, n].copy(), rollout.after[t, n].copy()
-        saw, sees, action = seen.observations[t, n].copy(), seen.following[t, n].copy(), int(rollout.actions[t, n])
+        saw, sees, action = seen.observations[t, n].copy(), seen.following[t, n].copy(), rollout.actions[t, n].copy()
         truth = 0
         if self._truth:
             truth = int(bits(terminated(after, self._truth, self._setting.task.schema)))

@@ -1,8 +1,23 @@
 STATE = build_view(SCHEMA)
+ACTION = vector_class("Action", ACTION_ENTRIES)
+
+
+def named_action(action: Any) -> Any:
+    """An action as the program reads it: an int counted from 0, or a tuple whose entries have names."""
+    if not ACTION_ENTRIES:
+        return int(action)
+    return ACTION([int(x) if ACTION_WHOLE else float(x) for x in np.ravel(action)])
+
+
+def plain_action(action: Any) -> Any:
+    """The same of an action as the plain environment takes it."""
+    if not ACTION_ENTRIES:
+        return int(action) - FIRST_ACTION[0]
+    return named_action(np.ravel(action) - FIRST_ACTION if len(FIRST_ACTION) > 1 else np.ravel(action))
 
 
 def component_sums(
-    prev: Any, action: int, state: Any, memory: dict
+    prev: Any, action: Any, state: Any, memory: dict
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return one transition's raw channel values, and the named components that they sum."""
     raw: dict[str, float] = {}
@@ -42,7 +57,7 @@ class ShapedReward:
             self.phi_start = float(globals()["potential"](state, self.memory))
 
     def step(
-        self, prev: Any, action: int, state: Any, env_reward: float, terminated: bool
+        self, prev: Any, action: Any, state: Any, env_reward: float, terminated: bool
     ) -> tuple[float, dict]:
         """Return the training reward and the named components of one transition."""
         sums, components = component_sums(prev, action, state, self.memory)
@@ -76,23 +91,20 @@ def wrap(env: Any) -> Any:
             super().__init__(inner)
             self._tracker = StateTracker(SCHEMA)
             self._reward = ShapedReward()
-            # The program counts actions from 0; a Discrete space may begin elsewhere.
-            self._first = int(getattr(inner.action_space, "start", 0))
 
         def reset(self, **kwargs: Any) -> Any:
             observation, info = self.env.reset(**kwargs)
-            row, self._tables = first_row(self._tracker, self.env, observation)
+            row, self._tables = first_row(self._tracker, self.env, observation, info)
             self._state = STATE(row.tolist(), self._tables)
             self._reward.start(self._state)
             return observation, info
 
         def step(self, action: Any) -> Any:
-            observation, reward, terminated, truncated, info = self.env.step(action)
-            row = next_row(
-                self._tracker, self.env, observation, action, reward, terminated, truncated, self._tables
-            )
+            outcome = self.env.step(action)
+            observation, reward, terminated, truncated, info = outcome
+            row = next_row(self._tracker, self.env, action, outcome, self._tables)
             prev, self._state = self._state, STATE(row.tolist(), self._tables)
-            named = int(action) - self._first
+            named = plain_action(action)
             shaped, parts = self._reward.step(prev, named, self._state, float(reward), terminated)
             info = {**info, "env_reward": float(reward), "reward_components": parts}
             return observation, shaped, terminated, truncated, info
@@ -117,6 +129,6 @@ def replay(arrays: dict[str, Any]) -> Any:
             if starts[t, n]:
                 shaped.start(prev)
             state = STATE(arrays["after"][t, n].tolist(), tables)
-            action, reward = int(arrays["actions"][t, n]), float(arrays["rewards"][t, n])
+            action, reward = named_action(arrays["actions"][t, n]), float(arrays["rewards"][t, n])
             totals[t, n], _ = shaped.step(prev, action, state, reward, bool(arrays["terminated"][t, n]))
     return totals

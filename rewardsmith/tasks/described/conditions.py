@@ -1,126 +1,208 @@
-"""Compile conditions on named values, such as a description's `success`: arithmetic, comparisons, and, or, not."""
+"""Success conditions of task descriptions: an expression over named values, checked and turned into a function."""
 
 from __future__ import annotations
 
 import ast
 import difflib
-import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rewardsmith.errors import UsageError
-from rewardsmith.syntax import NotPython, parse_expression
+from rewardsmith.syntax import NotPython, evaluate, parse_expression
+from rewardsmith.tasks.described.reading import FUNCTIONS, Condition
 
-_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-}
-_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
+ALWAYS = ("step", "length", "terminated", "truncated", "reward", "episode_return")
+"""Values that every condition may read beside the variables and `info`."""
 
-
+_OPERATORS = (
+    *(ast.And, ast.Or, ast.Not, ast.USub, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod),
+    *(ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq),
+)
 _LONGEST_SHOWN = 200  # characters of a condition in a message
+_ELSEWHERE = {
+    **{name: f"info.{name}" for name in ("is_success", "success", "solved")},
+    **dict.fromkeys(("env_reward", "rewards"), "reward"),
+    **dict.fromkeys(("returns", "total_reward", "score"), "episode_return"),
+}
+"""What people call the values that an environment returns beside the observation, and how they are written here."""
 
 
-def compile_condition(text: str, names: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
-    """Compile a condition such as `terminated and position >= 0.5`.
+@dataclass(frozen=True)
+class Translated:
+    """A condition as Python text: `test`, and the conditions inside `held(k, ...)`, each with its k.
+
+    Every text is an expression over `v`, the values by name, and `held`, for how many steps each of the latter has been
+    true. infos: the keys of `info` that it reads. names: the variables that it reads.
+    """
+
+    test: str
+    held: tuple[tuple[int, str], ...] = ()
+    infos: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def code(self) -> str:
+        """Python text of a `reading.Condition`."""
+        each = "".join(f"({k}, lambda v, held: {text}), " for k, text in self.held)
+        return f"Condition(lambda v, held: {self.test}, [{each}], {self.names!r})"
+
+    def compile(self) -> Condition:
+        """The condition as a function of values; only names that `translate` has allowed occur in it."""
+        names = {"__builtins__": {}, "Condition": Condition, **FUNCTIONS}
+        return evaluate(self.code(), names)  # the text was built from a checked tree
+
+
+def translate(text: str, variables: Mapping[str, Sequence[str] | None], flags: Collection[str] = ()) -> Translated:
+    """Check a condition such as `terminated and position >= 0.5`, and turn it into Python text.
 
     Args:
-        text: The condition. Allowed are the names, numbers, + - * /, abs(), comparisons, and, or, not.
-        names: The names that it may use.
-
-    Returns:
-        A function that takes a mapping from names to values and returns the condition's value.
+        text: An expression over the variables, `step` (also `length`), `terminated`, `truncated`, `reward`,
+            `episode_return`, `info.NAME` and numbers. It may use + - * / %, comparisons, and, or, not, and the
+            functions abs, min, max, sqrt, norm and distance. `held(k, condition)` is true if the condition was true on
+            each of the last k steps.
+        variables: The names of the state's variables; for a vector, the names of its entries.
+        flags: Those of them that are true or false, so that one alone is a condition.
 
     Raises:
-        UsageError: If the condition contains anything else; the message gives every reason.
+        UsageError: If it is anything else, with every reason.
     """
-    outside: list[str] = []
+    translator = _Translator(variables)
     try:
         tree = parse_expression(text)
-        outside, unknown = _strangers(tree, names)
-        tests = isinstance(tree, ast.Compare | ast.BoolOp) or isinstance(getattr(tree, "op", None), ast.Not)
-        number = not tests and not (isinstance(tree, ast.Name) and tree.id in ("terminated", "truncated"))
-        if not outside and not unknown:
-            compiled = _compile(tree, frozenset(names))
-            if not number:
-                return compiled
-        told = [*outside, *unknown, *(["it is a number, not true or false"] if number and not outside else [])]
-        raise ValueError("; ".join(told))
-    except (NotPython, ValueError, RecursionError, MemoryError) as error:
+        test = translator.text_of(tree)
+        reasons = translator.reasons
+        if not reasons and _is_number(tree, flags):
+            reasons.append("it is a number, neither true nor false")
+    except NotPython as error:
+        reasons = [str(error).removesuffix(".")]
+        if re.search(r"\breturn\b", text):
+            reasons = ["the return of an episode is called `episode_return`"]
+        test = ""
+    except (RecursionError, MemoryError):
+        reasons, test = ["it is nested too deeply"], ""
+    if reasons:
         shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
-        too_deep = isinstance(error, RecursionError | MemoryError)
-        reason = "it is nested too deeply" if too_deep else str(error).removesuffix(".")
-        if isinstance(error, NotPython) and re.search(r"\breturn\b", text):
-            outside.append(reason := f"`return`, the return of an episode, {_NOT_KNOWN}")
         raise UsageError(
-            f"The success condition {shown!r} cannot be used: {reason}.",
-            f"{_ELSEWHERE if outside else ''}Use only {', '.join(names)}, numbers, abs(), comparisons, and, or, not.",
-        ) from error
+            f"The success condition {shown!r} cannot be used: {'; '.join(dict.fromkeys(reasons))}.",
+            f"Use {', '.join((*variables, *ALWAYS))}, info.NAME, numbers, comparisons, and, or, not, "
+            f"{', '.join(f'{name}()' for name in _CALLS)}, held(k, condition).",
+        )
+    read = tuple(name for name in variables if name in translator.read)
+    return Translated(test, tuple(translator.held), tuple(dict.fromkeys(translator.infos)), read)
 
 
-_NOT_KNOWN = "is not available here: success is an expression over the state"
-_ELSEWHERE = (
-    "Add the value to the observation with a wrapper, and name it as one more entry of `state` (docs/tasks.md, "
-    '"Success that the observation does not show"). '
-)
-_BESIDE_THE_STATE = {
-    "info": "`info`",
-    **{name: f"`{name}`, which `info` may contain," for name in ("is_success", "success", "solved")},
-    **{name: f"`{name}`, the reward of the environment," for name in ("reward", "env_reward", "rewards")},
-    **{name: f"`{name}`, the return of an episode," for name in ("returns", "episode_return", "total_reward", "score")},
-}
-"""Common names of the values that an environment returns besides the observation."""
+_CALLS = ("abs", "min", "max", "sqrt", "norm", "distance")
 
 
-def _strangers(tree: ast.expr, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Complaints about names that are not in `names`: (values that exist outside the state, unknown names)."""
-    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    outside, unknown = {}, {}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Name) or node.id in names or (id(node) in functions and node.id == "abs"):
-            continue
-        if node.id in _BESIDE_THE_STATE:
-            outside[f"{_BESIDE_THE_STATE[node.id]} {_NOT_KNOWN}"] = None
-        else:
-            near = difflib.get_close_matches(node.id, names, n=1)
-            unknown[f"there is no `{node.id}`" + (f", the nearest is `{near[0]}`" if near else "")] = None
-    return [*outside], [*unknown]
+def _is_number(tree: ast.expr, flags: Collection[str]) -> bool:
+    """Whether an expression can only be a number, which is no condition."""
+    if isinstance(tree, ast.Compare | ast.BoolOp) or isinstance(getattr(tree, "op", None), ast.Not):
+        return False
+    if isinstance(tree, ast.Name):
+        return tree.id not in ("terminated", "truncated", *flags)
+    if isinstance(tree, ast.Call):
+        return not (isinstance(tree.func, ast.Name) and tree.func.id == "held")
+    return not isinstance(tree, ast.Attribute | ast.Subscript)  # an info alone counts as true or false
 
 
-def _compile(node: ast.expr, names: frozenset[str]) -> Callable[[Mapping[str, Any]], Any]:
-    match node:
-        case ast.Constant(value=value) if isinstance(value, int | float):
-            return lambda _: value
-        case ast.Name(id=name) if name in names:
-            return lambda v: v[name]
-        case ast.UnaryOp(op=ast.Not(), operand=inner):
-            one = _compile(inner, names)
-            return lambda v: not one(v)
-        case ast.UnaryOp(op=ast.USub(), operand=inner):
-            one = _compile(inner, names)
-            return lambda v: -one(v)
-        case ast.BoolOp(op=op, values=values):
-            parts = [_compile(value, names) for value in values]
-            join = all if isinstance(op, ast.And) else any
-            return lambda v: join(part(v) for part in parts)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-            a, b, apply = _compile(left, names), _compile(right, names), _ARITHMETIC[type(op)]
-            return lambda v: apply(a(v), b(v))
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARE:
-            a, b, apply = _compile(left, names), _compile(right, names), _COMPARE[type(op)]
-            return lambda v: apply(a(v), b(v))
-        case ast.Compare(ops=[_, _, *_]):
-            raise ValueError(f"`{ast.unparse(node)}` chains comparisons; join single comparisons with `and`")
-        case ast.Call(func=ast.Name(id="abs"), args=[inner], keywords=[]):
-            one = _compile(inner, names)
-            return lambda v: abs(one(v))
-    raise ValueError(f"`{ast.unparse(node)}` is not allowed")
+@dataclass
+class _Translator:
+    """Walks a tree; what it does not allow is collected in `reasons`, all of it."""
+
+    variables: Mapping[str, Sequence[str] | None]
+    reasons: list[str] = field(default_factory=list)
+    held: list[tuple[int, str]] = field(default_factory=list)
+    infos: list[str] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
+
+    def text_of(self, node: ast.expr) -> str:
+        match node:
+            case ast.Constant(value=bool() | int() | float() | str() as value):
+                return repr(value)
+            case ast.Name(id=name):
+                return self._name(name)
+            case ast.Attribute() | ast.Subscript():
+                return self._part(node)
+            case ast.UnaryOp(op=ast.Not() | ast.USub() as op, operand=inner):
+                return f"({'not ' if isinstance(op, ast.Not) else '-'}{self.text_of(inner)})"
+            case ast.BoolOp(op=op, values=values):
+                join = " and " if isinstance(op, ast.And) else " or "
+                return f"({join.join(self.text_of(value) for value in values)})"
+            case ast.BinOp(left=left, op=op, right=right) if isinstance(op, _OPERATORS):
+                return f"({self.text_of(left)} {_sign(op)} {self.text_of(right)})"
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if isinstance(op, _OPERATORS):
+                return f"({self.text_of(left)} {_sign(op)} {self.text_of(right)})"
+            case ast.Compare(ops=[_, _, *_]):
+                return self._wrong(f"`{ast.unparse(node)}` joins comparisons; write each alone, with `and` between")
+            case ast.Call(func=ast.Name(id="held")):
+                return self._held(node)
+            case ast.Call(func=ast.Name(id=name), args=[_, *_], keywords=[]) if name in _CALLS:
+                return f"{name}({', '.join(self.text_of(argument) for argument in node.args)})"
+        return self._wrong(f"`{ast.unparse(node)}` is not allowed")
+
+    def _wrong(self, reason: str) -> str:
+        self.reasons.append(reason)
+        return "False"
+
+    def _name(self, name: str) -> str:
+        self.read.add(name)
+        if name in self.variables or name in ALWAYS:
+            return f"v[{name!r}]"
+        if name == "info":
+            return self._wrong("`info` is a dict: name the entry, as in info.success")
+        if name in _ELSEWHERE:
+            return self._wrong(f"there is no `{name}`; is it `{_ELSEWHERE[name]}`?")
+        near = difflib.get_close_matches(name, [*self.variables, *ALWAYS], n=1)
+        return self._wrong(f"there is no `{name}`" + (f", the nearest is `{near[0]}`" if near else ""))
+
+    def _part(self, node: ast.Attribute | ast.Subscript) -> str:
+        steps: list[str | int] = []
+        at: ast.expr = node
+        while isinstance(at, ast.Attribute | ast.Subscript):
+            if isinstance(at, ast.Attribute):
+                steps.insert(0, at.attr)
+            elif isinstance(at.slice, ast.Constant) and isinstance(at.slice.value, int | str):
+                steps.insert(0, at.slice.value)
+            else:
+                return self._wrong(f"`{ast.unparse(node)}` is not allowed: give one index or key")
+            at = at.value
+        if not isinstance(at, ast.Name):
+            return self._wrong(f"`{ast.unparse(node)}` is not allowed")
+        if at.id == "info":
+            self.infos.append(str(steps[0]))
+            return f"known(v['info'], {steps!r})"
+        if at.id not in self.variables:
+            return self._name(at.id)
+        return self._entry(at.id, steps, ast.unparse(node))
+
+    def _entry(self, name: str, steps: list[str | int], shown: str) -> str:
+        entries = self.variables[name]
+        self.read.add(name)
+        if entries is None or len(steps) != 1:
+            return self._wrong(f"`{shown}`: {name} is {'a number' if entries is None else 'a vector of numbers'}")
+        [step] = steps
+        if isinstance(step, int):
+            return f"v[{name!r}][{step}]"
+        if step not in entries:
+            return self._wrong(
+                f"`{shown}`: {name} has no entry `{step}`; it has {', '.join(entries) or 'indices only'}"
+            )
+        return f"v[{name!r}][{list(entries).index(step)}]"
+
+    def _held(self, node: ast.Call) -> str:
+        match node.args:
+            case [ast.Constant(value=int() as count), condition] if count >= 1 and not node.keywords:
+                text = self.text_of(condition)
+                self.held.append((count, text))
+                return f"(held[{len(self.held) - 1}] >= {count})"
+        return self._wrong(
+            f"`{ast.unparse(node)}`: write held(k, condition) with a number of steps k, such as held(5, x > 1)"
+        )
+
+
+def _sign(op: ast.AST) -> str:
+    names = {
+        "Add": "+", "Sub": "-", "Mult": "*", "Div": "/", "Mod": "%",
+        "Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">=", "Eq": "==", "NotEq": "!=",
+    }  # fmt: skip
+    return names[type(op).__name__]

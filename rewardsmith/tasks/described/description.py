@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
@@ -16,67 +25,125 @@ _FOLDER = Path(__file__).with_name("built_in")
 _SHOWN = 3  # mistakes that one message names
 
 
+_NAME = r"^[a-z][a-z0-9_]{0,31}$"
+
+
 class Variable(BaseModel):
-    """One entry of the observation.
+    """One variable of the state, as reward code reads it: a number, a flag, one of some texts, or a vector."""
 
-    Attributes:
-        name: Lower-case letters, digits and underscores, at most 32 characters.
-        unit: Its unit, such as "m/s", or "".
-        low: Smallest value; minus infinity if not bounded.
-        high: Largest value; infinity if not bounded.
-        scale: The divisor that the policy's observation uses; None for the larger of |low| and |high|.
-        doc: Its meaning, as the designer reads it.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    name: str = Field(pattern=_NAME)
+    source: str | None = Field(
+        default=None,
+        alias="from",
+        description="observation[3], observation.achieved_goal, info.NAME or env.ATTRIBUTE.PATH; "
+        "without it, the next entries of the observation",
+    )
+    entries: list[Annotated[str, Field(pattern=_NAME)]] = Field(default=[], description="names of a vector's entries")
+    values: list[str] = Field(default=[], description="the texts that the source may hold, if it is a text")
+    kind: Literal["float", "int", "bool"] | None = Field(default=None, description="found by play unless given")
+    length: int | None = Field(default=None, ge=1, description="numbers of a vector; found by play unless given")
     unit: str = ""
     low: float = float("-inf")
     high: float = float("inf")
     scale: float | None = Field(default=None, gt=0, description="the policy sees the variable divided by this")
     doc: str = ""
+    training_only: bool = Field(default=False, description="whether a policy cannot see it; known of infos and env")
+
+    @field_validator("source")
+    @classmethod
+    def _path(cls, source: str | None) -> str | None:
+        from rewardsmith.tasks.described.reading import split_path  # numpy, which few commands need
+
+        if source is not None:
+            split_path(source)
+        return source
+
+
+class Entry(BaseModel):
+    """One entry of an action that is a vector, or one discrete action."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    unit: str = ""
+    doc: str = ""
+
+
+class Wrapper(BaseModel):
+    """A Gymnasium wrapper around the environment: MODULE:CLASS and its arguments."""
+
+    model_config = ConfigDict(extra="forbid")
+    wrapper: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    kwargs: dict[str, Any] = {}
 
 
 class Description(BaseModel):
-    """A Gymnasium task as its YAML file describes it.
-
-    Attributes:
-        id: The task's id; also Gymnasium's id, unless `env_id` is given.
-        goal: The goal in a sentence.
-        env_reward: The environment's own reward in words, such as "-1 per step".
-        state: Every entry of the observation, in order.
-        actions: Names of the actions, in order.
-        success: An expression over the state that is true on the step that solves the task.
-        max_steps: Step limit of an episode.
-        env_id: Gymnasium's id, or MODULE:ID, if it differs from `id`.
-        env_kwargs: Arguments of the environment's constructor.
-        mechanics: Sentences about the dynamics for the designer.
-    """
+    """A Gymnasium task as its YAML file, or its Python file, states it."""
 
     model_config = ConfigDict(extra="forbid")
     id: str
     goal: str
-    env_reward: str = ""
-    state: list[Variable]
-    actions: list[str]
-    success: str
-    max_steps: int = Field(ge=1)
+    env_reward: str = Field(default="", description="what the environment's own reward pays, in words")
+    state: list[Variable] = Field(default=[], description="without any: every part of the observation")
+    state_function: str | None = Field(default=None, description="MODULE:FUNCTION(env, observation, info) -> dict")
+    observe: list[str] = Field(default=[], description="keys of a Dict observation that the policy sees; [] for all")
+    actions: list[str | Entry] = Field(default=[], description="names, in order; without any they are numbered")
+    idle: str | None = Field(default=None, description="the action that does nothing, or the least")
+    success: str | None = Field(default=None, description="a condition, or MODULE:FUNCTION")
+    score: Literal["return"] | None = Field(default=None, description="what is compared where nothing is a success")
+    threshold: float | None = Field(default=None, description="success is an episode whose return reaches it")
+    direction: Literal["maximize", "minimize"] = "maximize"
+    score_reference: float | None = Field(default=None, description="the score that counts as 1 (random play as 0)")
+    reference: str | None = Field(default=None, description="something that succeeds: MODULE:FUNCTION or a file")
+    max_steps: int = Field(ge=1, validation_alias=AliasChoices("max_steps", "max_episode_steps"))
     env_id: str | None = Field(default=None, description="Gymnasium's id, or MODULE:ID, if it differs from `id`")
     env_kwargs: dict[str, Any] = {}
-    mechanics: list[str] = []
+    wrappers: list[str | Wrapper] = Field(default=[], description="around the environment, the innermost first")
+    mechanics: list[str] = Field(default=[], description="how the environment behaves: sentences for the designer")
+    step_timeout: float = Field(default=60.0, gt=0, description="seconds after which a call that hangs is ended")
+    one_start: bool = Field(default=False, description="whether every episode starts in the same state")
+    python: str | None = Field(default=None, description="the object that a Python file describes the task with")
 
     @field_validator("actions")
     @classmethod
-    def _identifiers(cls, names: list[str]) -> list[str]:
-        for name in names:
+    def _identifiers(cls, names: list[str | Entry]) -> list[str | Entry]:
+        for name in (each if isinstance(each, str) else each.name for each in names):
             if not name.isidentifier():
                 raise ValueError(f"the action {name!r} is not a valid name: use letters, digits and underscores")
         return names
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> Self:
+        if self.threshold is not None and self.score is None:
+            raise ValueError("`threshold` needs `score: return`")
+        if self.success is not None and self.score is not None:
+            raise ValueError("give `success` or `score`, not both")
+        if self.success is None and self.score is None and self.python is None:
+            raise ValueError("give `success`, or `score: return` where nothing counts as a success")
+        return self
 
     @property
     def environment(self) -> str:
         """The argument of gymnasium.make: an id, or MODULE:ID."""
         return self.env_id or self.id
+
+    @property
+    def action_names(self) -> list[str]:
+        """Names of the actions, or of the entries of an action, in order."""
+        return [each if isinstance(each, str) else each.name for each in self.actions]
+
+    @property
+    def condition(self) -> str | None:
+        """When an episode succeeds, as a condition; None if a function says so, or nothing counts as a success."""
+        if self.threshold is not None:
+            sign = ">=" if self.direction == "maximize" else "<="
+            return f"(terminated or truncated) and episode_return {sign} {self.threshold!r}"
+        return None if self.success is None or is_function(self.success) else self.success
+
+
+def is_function(text: str) -> bool:
+    """Whether a text is MODULE:FUNCTION rather than a condition."""
+    return re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", text) is not None
 
 
 @lru_cache
@@ -93,8 +160,8 @@ def read_built_in(task_id: str) -> Description:
 
 
 def is_description_file(name: str) -> bool:
-    """Return whether a task's name is the path of a YAML file."""
-    return name.endswith((".yaml", ".yml"))
+    """Whether a task's name is the path of a YAML or Python file."""
+    return name.endswith((".yaml", ".yml", ".py"))
 
 
 def read_file(path: Path) -> str:
@@ -127,7 +194,7 @@ def parse_description(text: str, source: str) -> Description:
     try:
         return Description.model_validate(yaml.load(text, Loader=loader))
     except ValidationError as error:
-        raise _wrong(source, _explain(error)) from error
+        raise _wrong(source, explain(error)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nesting
         reason = " ".join(str(error).split())
         if "mapping values are not allowed" in reason:
@@ -142,8 +209,8 @@ def _wrong(source: str, reason: str) -> UsageError:
     )
 
 
-def _explain(error: ValidationError) -> str:
-    """The first mistakes, each with its field, in one line."""
+def explain(error: ValidationError) -> str:
+    """What is wrong with which fields, in one line."""
     items = error.errors()
     parts = [_mistake(item) for item in items[:_SHOWN]]
     if len(items) > _SHOWN:

@@ -6,9 +6,10 @@ import difflib
 import importlib
 import inspect
 import random
+import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,47 +17,110 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.errors import RewardsmithError, UsageError, words_of
-from rewardsmith.tasks.described.description import Description
+from rewardsmith.tasks.actions import ActionSpace
+from rewardsmith.tasks.described.description import Description, Wrapper
+from rewardsmith.tasks.described.functions import allowed
+from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.modules import find_module, importable, module_of
-from rewardsmith.tasks.guarded import GuardedEnv
+from rewardsmith.tasks.observations import ObservationSpace
 
-_OURS = Path(__file__).parents[1]
-_LONGEST = 400  # characters of an exception's own text in a message
+_OURS = Path(__file__).parents[2]
+_LONGEST = 400  # characters of an exception's own text that a message carries
 
 
-def make_environment(description: Description, folder: Path | None) -> Any:
-    """Call gymnasium.make for a description.
+def make_environment(description: Description, folder: Path | None, make: Callable[..., Any] | None = None) -> Any:
+    """The environment of a description in its wrappers; modules are looked for in `folder` after everywhere else.
 
-    Args:
-        description: The description; its `environment` is an id or MODULE:ID.
-        folder: A folder in which the module is searched after all of Python's path; None for none.
+    make: The user's own constructor, called with `env_kwargs`; without it, gymnasium.make on the description's id.
 
     Raises:
-        UsageError: If the id is unknown, the module does not exist, or the module or the constructor raises.
+        UsageError: For whatever keeps the environment from being made: an unknown id, a module that is not there, an
+            exception of the module, the constructor or a wrapper.
     """
     import gymnasium as gym
 
-    name, kwargs = description.environment, description.env_kwargs
+    with importable(folder):
+        env = _by_gymnasium(description, folder) if make is None else _by_user(description, make)
+        for named in description.wrappers:
+            wrapper = Wrapper(wrapper=named) if isinstance(named, str) else named
+            with environment_blamed(f"wrapping in {wrapper.wrapper}", "Correct `wrappers` of the description."):
+                module, _, name = wrapper.wrapper.partition(":")
+                env = getattr(importlib.import_module(module), name)(env, **wrapper.kwargs)
+    if not isinstance(env, gym.Env):
+        raise UsageError(
+            f"The environment of {description.id} is a {type(env).__name__}, not a gymnasium.Env.",
+            "Derive it from gymnasium.Env, or wrap it in a class that is.",
+        )
+    return env
+
+
+def step_limit(name: str, folder: Path | None) -> int | None:
+    """The step limit that an id, or MODULE:ID, is registered with; None if it has none. Raises UsageError."""
+    import gymnasium as gym
+
     with importable(folder):
         _import_module(name, folder)
-        with environment_blamed(
-            f"making {name}", f"Fix it, or check `env_id` and `env_kwargs` in the description of {description.id}."
-        ):
-            try:
-                return gym.make(name, **kwargs)
-            except gym.error.DependencyNotInstalled as error:
-                raise UsageError(
-                    f"{name} needs a package that is not installed: {_words(error)}", "Install it in this environment."
-                ) from error
-            except gym.error.UnregisteredEnv as error:
-                raise _unknown(name, error) from error
-            except gym.error.Error as error:
-                cause = f"Gymnasium cannot make {name}: {_words(error)}"
-                raise UsageError(cause, "Check `env_id` and `env_kwargs` in the description.") from error
-            except TypeError as error:
-                if (fault := _wrong_arguments(name, kwargs, error)) is not None:
-                    raise fault from error
-                raise
+        try:
+            return gym.spec(name.rpartition(":")[2]).max_episode_steps
+        except gym.error.Error as error:
+            raise _unknown(name, error) from error
+
+
+def is_registered(name: str) -> bool:
+    """Whether Gymnasium knows an environment of this id."""
+    import gymnasium as gym
+
+    register(name)
+    return name in gym.registry
+
+
+def registered_version(name: str) -> str | None:
+    """The newest id that Gymnasium knows of the same name in another version; None if there is none."""
+    import gymnasium as gym
+
+    bare = re.sub(r"-v\d+\Z", "", name)
+    found = [spec for key, spec in gym.registry.items() if key != name and re.sub(r"-v\d+\Z", "", key) == bare]
+    return max(found, key=lambda spec: spec.version or 0).id if found else None
+
+
+def _by_user(description: Description, make: Callable[..., Any]) -> Any:
+    with environment_blamed("it was made", f"Fix it, or correct `env_kwargs` of {description.id}."):
+        return make(**description.env_kwargs)
+
+
+def _by_gymnasium(description: Description, folder: Path | None) -> Any:
+    import gymnasium as gym
+
+    name, kwargs = description.environment, description.env_kwargs
+    _import_module(name, folder)
+    with environment_blamed(f"making {name}", f"Fix it, or check `env_id` and `env_kwargs` of {description.id}."):
+        try:
+            # Gymnasium's checker looks at every step; a job looks once, before it begins.
+            return gym.make(name, max_episode_steps=description.max_steps, disable_env_checker=True, **kwargs)
+        except gym.error.DependencyNotInstalled as error:
+            raise UsageError(
+                f"{name} needs a package that is not installed: {_words(error)}", f"Install it: {_extra(name)}."
+            ) from error
+        except gym.error.UnregisteredEnv as error:
+            raise _unknown(name, error) from error
+        except gym.error.Error as error:
+            cause = f"Gymnasium cannot make {name}: {_words(error)}"
+            raise UsageError(cause, "Check `env_id` and `env_kwargs`.") from error
+        except TypeError as error:
+            if (fault := _wrong_arguments(name, kwargs, error)) is not None:
+                raise fault from error
+            raise
+
+
+def _extra(name: str) -> str:
+    """The command that brings what an environment of Gymnasium needs."""
+    import gymnasium as gym
+
+    spec = gym.registry.get(name.rpartition(":")[2])
+    place = str(spec.entry_point) if spec is not None else ""
+    extras = {"box2d": "box2d", "mujoco": "mujoco", "toy_text": "toy-text", "classic_control": "classic-control"}
+    found = next((extra for part, extra in extras.items() if part in place), None)
+    return f"pip install 'rewardsmith[{found}]'" if found else "see the documentation of the environment"
 
 
 @contextmanager
@@ -94,23 +158,23 @@ def close(env: Any) -> None:
         env.close()
 
 
-def rehearse(env: Any, description: Description, first_action: int) -> None:
-    """Reset an environment and step it once, to find errors before anything else is built on it.
+def rehearse(env: Any, task_id: str, space: ObservationSpace, actions: ActionSpace) -> None:
+    """One reset and one step, so that an environment that cannot play is found before anything is built on it.
 
     Modules that it imports only while playing are imported here, because its folder is on the path now.
     Raises TaskError if it breaks its contract, see GuardedEnv.
     """
-    guarded = GuardedEnv(lambda: env, description.id, [v.name for v in description.state])
-    guarded.reset(0)
-    guarded.step(first_action)
+    guarded = GuardedEnv(lambda: env, task_id, space)
+    _, info = guarded.reset(0)
+    action = actions.sample(np.random.default_rng(0), allowed=allowed(env, info, actions))
+    guarded.step(actions.in_environment(action))
 
 
 def _import_module(name: str, folder: Path | None) -> None:
     """Import the module of MODULE:ID, or MiniGrid for its ids. Raises UsageError."""
     module = module_of(name)
     if module is None:
-        if name.startswith(("MiniGrid-", "BabyAI-")):
-            importlib.import_module("minigrid")
+        register(name)
         return
     file = find_module(module, folder)
     if file is None and module.partition(".")[0] not in sys.modules:
@@ -123,6 +187,26 @@ def _import_module(name: str, folder: Path | None) -> None:
     remedy = f"Fix the module until `python -c 'import {module}'` succeeds in its folder."
     with environment_blamed(f"the module {module} was imported", remedy):
         importlib.import_module(module)
+
+
+_REGISTERED_BY = {
+    "minigrid": ("MiniGrid-", "BabyAI-"),
+    "gymnasium_robotics": ("Fetch", "PointMaze", "AntMaze", "Adroit", "Hand", "FrankaKitchen"),
+    "highway_env": ("highway-", "merge-", "roundabout-", "parking-", "intersection-", "racetrack-", "exit-", "lane-"),
+    "minihack": ("MiniHack-",),
+    "metaworld": ("Meta-World/",),
+}
+"""Packages whose environments Gymnasium knows only once they are imported, by how their ids begin."""
+
+
+def register(name: str) -> None:
+    """Import the package that registers an environment, if one is known and installed."""
+    import gymnasium as gym
+
+    for package, beginnings in _REGISTERED_BY.items():
+        if name.startswith(beginnings) and name not in gym.registry:
+            with suppress(ImportError):
+                gym.register_envs(importlib.import_module(package))
 
 
 def _require_one(top: str, found: Path | None, folder: Path | None) -> None:

@@ -29,12 +29,19 @@ def places_of(env: Any) -> tuple[str, ...]:
         layer = layer.env
     by_gymnasium = isinstance(layer, FlattenObservation)
     inner = layer.env.observation_space if by_gymnasium else layer.observation_space
-    if not isinstance(inner, spaces.Dict) or not inner.is_np_flattenable:
+    if not isinstance(inner, spaces.Dict) or not _is_flattenable(inner):
         return ()
     found = flattened_places(inner)
     if (len(found),) != getattr(env.observation_space, "shape", None):
         return ()
     return found if by_gymnasium else _in_played_order(env, found)
+
+
+def _is_flattenable(space: Any) -> bool:
+    """Whether a Dict has numbers alone; spaces of a user's own, as MiniGrid's missions, need not know."""
+    with suppress(NotImplementedError):
+        return bool(space.is_np_flattenable)
+    return False
 
 
 def _in_played_order(env: Any, flattened: tuple[str, ...]) -> tuple[str, ...]:

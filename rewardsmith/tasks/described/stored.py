@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from rewardsmith.tasks.described.description import is_description_file, parse_description, read_file
+from rewardsmith.errors import UsageError
+from rewardsmith.tasks.described.description import (
+    Description,
+    described_ids,
+    is_function,
+    parse_description,
+    read_file,
+)
 from rewardsmith.tasks.described.environments import close
 from rewardsmith.tasks.described.modules import (
     Sources,
@@ -17,7 +24,8 @@ from rewardsmith.tasks.described.modules import (
     require_task_files,
     sources_of,
 )
-from rewardsmith.tasks.described.task import BoxTask, task_of
+from rewardsmith.tasks.described.task import DescribedTask, drafted, read_user_description, task_of
+from rewardsmith.tasks.minigrid import list_ids
 
 
 class StoredTask(Protocol):
@@ -40,38 +48,76 @@ class StoredTask(Protocol):
 
 
 def store_task(name: str) -> dict[str, Any] | None:
-    """Return a job's record of the task that a file describes; the environment is made and played first.
+    """What a job keeps of the task that a file or a module describes; None for an id.
 
-    Args:
-        name: A task id, or the path of a YAML description.
+    The environment is made and played first.
 
     Returns:
-        The fields of StoredTask as a dict, or None for an id.
+        The text of the description, the folder of its modules, and the hashes of their sources.
 
     Raises:
-        UsageError: If the description or the environment does not fit.
+        UsageError: For whatever does not fit.
     """
-    if not is_description_file(name):
-        return None
-    require_task_files(name)
-    path = Path(name)
-    text, folder = read_file(path), path.absolute().parent
-    task = task_of(parse_description(text, name), folder)
-    close(task.make_env())
-    module = module_of(task.description.environment)
-    found = sources_of(module, folder) if module is not None else None
+    read = None if name in described_ids() else read_user_description(name)
+    if read is None:
+        return _store_drafted(name)
+    description, folder = read
+    _require_success(description)
+    close(task_of(description, folder).make_env())
+    text = _yaml(description) if description.python is not None else read_file(Path(name))
+    found = _sources(description, folder)
     if found is None:
         return {"text": text, "folder": str(folder)}
     return {"text": text, "folder": found.folder, "files": dict(found.files)}
 
 
-def open_stored(name: str, stored: StoredTask) -> BoxTask:
-    """Return the task as the job stored it, without reading its file.
+def _require_success(description: Description) -> None:
+    if description.score is not None and description.threshold is None:
+        raise UsageError(
+            f"Nothing counts as a success of {description.id}, so that a job could not compare rewards.",
+            f"Run `rewardsmith tasks new {description.id}`, and give `success:` or `threshold:` in its file.",
+        )
 
-    Raises:
-        UsageError: If the stored text is not a valid description, or this process may not open task files.
-        TaskChanged: If the module's sources have changed since the job began.
-    """
+
+def _store_drafted(name: str) -> dict[str, Any] | None:
+    """The drafted description of an environment of Gymnasium, so that a later draft does not change the job."""
+    if name in dict(list_ids()) or name in described_ids() or (description := drafted(name)) is None:
+        return None
+    _require_success(description)
+    found = _sources(description, Path.cwd())
+    if found is None:
+        return {"text": _yaml(description), "folder": str(Path.cwd())}
+    return {"text": _yaml(description), "folder": found.folder, "files": dict(found.files)}
+
+
+def _yaml(description: Description) -> str:
+    import yaml
+
+    return yaml.safe_dump(description.model_dump(mode="json", by_alias=True, exclude_unset=True), sort_keys=False)
+
+
+def _modules(description: Description) -> list[str]:
+    """The modules that a description names: of its environment, its functions and its wrappers."""
+    wrappers = [each if isinstance(each, str) else each.wrapper for each in description.wrappers]
+    named = [description.environment, description.python, description.state_function, *wrappers]
+    named += [text for text in (description.success, description.reference) if text is not None and is_function(text)]
+    found = [module_of(text) for text in named if text is not None]
+    return [*dict.fromkeys(module for module in found if module is not None)]
+
+
+def _sources(description: Description, folder: Path) -> Sources | None:
+    """The sources of a description's modules in the folder of the first; None if it names none that has a file."""
+    found = [each for module in _modules(description) if (each := sources_of(module, folder)) is not None]
+    if not found:
+        return None
+    # Modules of other folders are installed ones.
+    files = {name: digest for each in found if each.folder == found[0].folder for name, digest in each.files.items()}
+    return Sources(found[0].folder, dict(sorted(files.items())))
+
+
+def open_stored(name: str, stored: StoredTask) -> DescribedTask:
+    """The task that a job has kept, whatever has become of its file. Raises UsageError, TaskChanged."""
+    # Whatever the task is called: a stored description may name any module, and a service's jobs carry none.
     require_task_files(name)
     if changes := changes_of(stored, name):
         raise TaskChanged(
@@ -79,20 +125,19 @@ def open_stored(name: str, stored: StoredTask) -> BoxTask:
             "Restore it (if it was moved, set PYTHONPATH), or pass --accept-task-change to resume, extend or export: "
             "the job continues and is marked.",
         )
-    return BoxTask(parse_description(stored.text, name), Path(stored.folder), examined=True)
+    return DescribedTask(parse_description(stored.text, name), Path(stored.folder), examined=True)
 
 
 def changes_of(stored: StoredTask, name: str) -> list[str]:
-    """Return one phrase for each source of a stored task's module that has changed."""
-    module = module_of(parse_description(stored.text, name).environment)
-    if module is None:
+    """In words, each source of a stored task's modules that has changed."""
+    modules = _modules(parse_description(stored.text, name))
+    if not modules:
         return []
-    if not stored.files and find_module(module, Path(stored.folder)) is not None:
-        return [f"the sources of {module}, which were not stored"]
-    return changed_files(module, Sources(stored.folder, stored.files)) if stored.files else []
+    if not stored.files and find_module(modules[0], Path(stored.folder)) is not None:
+        return [f"the sources of {modules[0]}, which were not stored"]
+    return changed_files(modules[0], Sources(stored.folder, stored.files)) if stored.files else []
 
 
 def sources_now(stored: StoredTask, name: str) -> Sources | None:
-    """Return the present sources of a stored task's module; None without a module. Raises UsageError."""
-    module = module_of(parse_description(stored.text, name).environment)
-    return sources_of(module, Path(stored.folder)) if module is not None else None
+    """The sources of a stored task's modules as they are now. Raises UsageError."""
+    return _sources(parse_description(stored.text, name), Path(stored.folder))

@@ -78,6 +78,7 @@ class BatchedGrid:
     def __init__(self, pool: Pool, family: Family, num_envs: int, max_steps: int, see_through: bool) -> None:
         layouts = Layouts(pool, family)
         self.num_envs = num_envs
+        self.masks: NDArray[np.bool_] | None = None
         self.observation_size = IMAGE_SIZE + DIRECTIONS + pool.features.shape[1]
         self.tables: Tables = pool_tables(pool)
         self.rewards = np.zeros(num_envs)

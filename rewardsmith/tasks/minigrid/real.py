@@ -79,6 +79,7 @@ class RealBatch:
             schema: The schema of the state rows.
         """
         self.num_envs = num_envs = len(envs)
+        self.masks: NDArray[np.bool_] | None = None
         self.observation_size = IMAGE_SIZE + DIRECTIONS + pool.features.shape[1]
         self.tables: Tables = pool_tables(pool)
         self.rewards = np.zeros(num_envs)

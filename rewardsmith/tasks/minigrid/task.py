@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import ActionSet, BatchEnv, Interface, Schema, Tables
+from ..actions import ActionSpace
+from ..base import BatchEnv, Interface, Schema, Tables
 from ..capabilities import StateReader
 from ..events import read_event
 from ..guarded import called
+from ..observations import ObservationSpace, vector
 from . import captions, drawing
 from .columns import build_schema
 from .families import COVERED, FOREIGN_FAMILY, Family, mission_width
@@ -36,10 +38,10 @@ class MiniGridTask:
     capabilities.
     """
 
+    masked = False
     engine = "real"
     cheap_steps = False
     deterministic = False  # the environment may have state that its grid does not show
-    first_action = 0
     view_cells = 49
     legend = drawing.LEGEND
     pay_rule = "The environment pays on success only."
@@ -60,7 +62,7 @@ class MiniGridTask:
 
     # Properties return cached ones, because type checkers do not accept a cached_property for a protocol's property.
     @property
-    def actions(self) -> ActionSet:
+    def actions(self) -> ActionSpace:
         return self._actions
 
     @property
@@ -71,11 +73,16 @@ class MiniGridTask:
     def schema(self) -> Schema:
         return self._schema
 
+    @property
+    def observation(self) -> ObservationSpace:
+        """A vector: the view's cells, the direction and the mission."""
+        return vector(self.observation_size)
+
     @cached_property
-    def _actions(self) -> ActionSet:
+    def _actions(self) -> ActionSpace:
         names = ACTIONS if self.id in COVERED else ACTIONS[: int(self._env.action_space.n)]
         # DONE is the last action of tasks that have it; four left turns are a full turn.
-        return ActionSet(names, idle=len(names) - 1, detour=(ACTIONS.index("TURN_LEFT"),) * 4)
+        return ActionSpace(names, idle=len(names) - 1, detour=(ACTIONS.index("TURN_LEFT"),) * 4)
 
     @cached_property
     def slots(self) -> int:
