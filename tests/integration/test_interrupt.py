@@ -125,7 +125,10 @@ def interrupt(running: subprocess.Popen, *signals: int) -> tuple[str, float]:
     return output, time.monotonic() - began
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sign",
+    [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGINT, signal.SIGHUP))],
+)
 def test_a_training_job_in_the_background_pauses_within_five_seconds(tmp_path, sign):
     running = launch(tmp_path)
     wait_for(lambda: during_training(tmp_path))

@@ -233,6 +233,7 @@ def test_two_processes_that_requeue_leases_do_no_work_twice(service):
     assert events(service, job, "requeued")
 
 
+@pytest.mark.slow
 def test_results_of_a_host_whose_lease_expired_are_refused(service):
     job = begin(service)
     asleep = [*service.processes("workers.host"), *service.processes("celery"), *service.processes("workers.warm")]
