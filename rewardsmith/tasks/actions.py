@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -113,13 +112,6 @@ class ActionSpace:
             return self.names[int(action)]
         pairs = zip(self.names, np.ravel(action).tolist(), strict=True)
         return ", ".join(f"{name}={int(x) if self.whole else format(x, '.3g')}" for name, x in pairs)
-
-    @property
-    def choices(self) -> float:
-        """How many different actions there are; infinite for a box."""
-        if self.kind == "box":
-            return math.inf
-        return len(self.names) if self.discrete else math.prod(self.counts or (2,) * self.width)
 
 
 def vector_names(count: int) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from running import in_process
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.spec import TaskDescription
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.described.python_tasks import describe_file
 from rewardsmith.tasks.described.stored import open_stored, store_task
 from rewardsmith.tasks.described.task import DescribedTask
 
@@ -236,3 +237,17 @@ def test_commands_take_a_python_file(written, tmp_path):
     sys.modules.pop(path.stem, None)
     tried = in_process(tmp_path, "tasks", "try", path.name)
     assert tried.returncode == 0 and "always right" in tried.stdout, tried.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("TASK = {'goal': 'Walk.', 'success': 'terminated', 'max_steps': 5}", "which environment it describes"),
+        ("TASK = {'id': 'CartPole-v1', 'goal': 'Balance.', 'max_steps': 5}", "when an episode succeeds"),
+    ],
+)
+def test_a_python_description_without_environment_or_success_is_refused(text, told, tmp_path):
+    path = tmp_path / f"unfinished_{len(text)}.py"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=told):
+        describe_file(path)

@@ -93,8 +93,6 @@ class Description(BaseModel):
     score: Literal["return"] | None = Field(default=None, description="what is compared where nothing is a success")
     threshold: float | None = Field(default=None, description="success is an episode whose return reaches it")
     direction: Literal["maximize", "minimize"] = "maximize"
-    score_reference: float | None = Field(default=None, description="the score that counts as 1 (random play as 0)")
-    reference: str | None = Field(default=None, description="something that succeeds: MODULE:FUNCTION or a file")
     max_steps: int = Field(ge=1, validation_alias=AliasChoices("max_steps", "max_episode_steps"))
     env_id: str | None = Field(default=None, description="Gymnasium's id, or MODULE:ID, if it differs from `id`")
     env_kwargs: dict[str, Any] = {}

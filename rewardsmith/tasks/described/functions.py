@@ -48,12 +48,13 @@ def allowed(env: Any, info: Any, actions: ActionSpace) -> NDArray[np.bool_] | No
 
 def action_mask(env: Any, actions: ActionSpace) -> Callable[[Any, Mapping[str, Any]], NDArray[np.bool_]] | None:
     """What reads the allowed actions: action_masks() of the environment, or `action_mask` of its infos, if any."""
-    if not actions.discrete:
-        return None
-    if callable(getattr(env.unwrapped, "action_masks", None)):
-        return lambda env, info: np.asarray(env.unwrapped.action_masks(), dtype=bool)
     _, info = env.reset(seed=0)
     if allowed(env, info, actions) is None:
         return None
-    # An info may lack it on the last step, when no action follows.
-    return lambda env, info: np.asarray(info.get("action_mask", np.ones(len(actions))), dtype=bool)
+
+    def read(env: Any, info: Mapping[str, Any]) -> NDArray[np.bool_]:
+        found = allowed(env, info, actions)
+        # An info may lack it on the last step, when no action follows.
+        return np.ones(len(actions), dtype=bool) if found is None else found
+
+    return read

@@ -19,7 +19,7 @@ from rewardsmith.tasks.described.modules import find_module, importable
 OBJECT = "TASK"
 """What a Python file calls its description, unless the command names another object."""
 
-_FUNCTIONS = ("env", "state", "success", "reference")
+_FUNCTIONS = ("env", "state", "success")
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,11 @@ class Hooks:
         state: state(env, observation, info) -> dict, the variables by name.
         success: Whether an episode succeeds on a step; takes any of env, observation, info, state, reward, terminated,
             truncated, episode_return and length by name.
-        reference: An action that leads to success, given the state; takes the same as `success` where known.
     """
 
     make: Callable[..., Any] | None = None
     state: Callable[..., Mapping[str, Any]] | None = None
     success: Callable[..., Any] | None = None
-    reference: Callable[..., Any] | None = None
 
 
 def hooks_of(description: Description, folder: Path | None) -> Hooks:
@@ -45,14 +43,14 @@ def hooks_of(description: Description, folder: Path | None) -> Hooks:
     found = Hooks()
     if description.python is not None:
         found = _parts(_object(description.python, folder))[1]
-    named = {"state": description.state_function, "success": description.success, "reference": description.reference}
+    named = {"state": description.state_function, "success": description.success}
     more = {key: _object(text, folder) for key, text in named.items() if text is not None and is_function(text)}
     for key, function in more.items():
         if not callable(function):
             raise UsageError(
                 f"`{key}` names {named[key]}, which is no function.", "Name a function, as MODULE:FUNCTION."
             )
-    return Hooks(**{**{name: getattr(found, name) for name in ("make", "state", "success", "reference")}, **more})
+    return Hooks(**{**{name: getattr(found, name) for name in ("make", "state", "success")}, **more})
 
 
 def describe_object(name: str, folder: Path) -> Description | None:
@@ -66,9 +64,13 @@ def describe_object(name: str, folder: Path) -> Description | None:
     if not hasattr(found, attribute):
         return None
     data, hooks = _parts(getattr(found, attribute))
-    data.setdefault("id", attribute if attribute != OBJECT else module)
     if hooks.make is None and "env_id" not in data and "id" not in data:
         raise UsageError(f"{name} does not say which environment it describes.", "Set `env` to its class, or `env_id`.")
+    if hooks.success is None and not {"success", "score"} & set(data):
+        raise UsageError(
+            f"{name} does not say when an episode succeeds.", "Define success(), or set `success` or `score`."
+        )
+    data.setdefault("id", attribute if attribute != OBJECT else module)
     try:
         return Description.model_validate({**data, "python": f"{module}:{attribute}"})
     except ValidationError as error:

@@ -100,7 +100,7 @@ def _modules(description: Description) -> list[str]:
     """The modules that a description names: of its environment, its functions and its wrappers."""
     wrappers = [each if isinstance(each, str) else each.wrapper for each in description.wrappers]
     named = [description.environment, description.python, description.state_function, *wrappers]
-    named += [text for text in (description.success, description.reference) if text is not None and is_function(text)]
+    named += [description.success] if description.success is not None and is_function(description.success) else []
     found = [module_of(text) for text in named if text is not None]
     return [*dict.fromkeys(module for module in found if module is not None)]
 

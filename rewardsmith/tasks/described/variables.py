@@ -27,7 +27,6 @@ class Probe:
     """What an environment showed in a few steps of random play.
 
     Attributes:
-        infos: Every info that `reset` and `step` returned.
         values: For each source of `info` and `env`, and each variable of state(), the values that were seen.
         infos_seen: The keys of the infos of steps, in their order.
     """
