@@ -88,6 +88,8 @@ def test_the_analyzer_s_prompt_states_what_moved_the_policy() -> None:
     message = "4 % of the actor's gradient came from advantages and 96 % from the entropy bonus"
     assert message in roles.analysis_draft(analysis(learning=learning)).build(0)
     assert "gradient" not in roles.analysis_draft(analysis(learning={"return_scale": 1.0})).build(0)
+    gaussian = roles.analysis_draft(analysis(learning=learning | {"entropy_share": None})).build(0)
+    assert message in gaussian and "largest possible" not in gaussian, "a Gaussian policy has no largest entropy"
 
 
 def test_least_important_and_oldest_evidence_is_removed_first() -> None:
