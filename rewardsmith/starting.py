@@ -101,7 +101,7 @@ def training_spec(task: str, source: str, seeds: int, given: Mapping[str, Any], 
         "target": None,
         **given,
     }
-    return read_spec(with_changes(with_defaults(values), changes))
+    return read_spec(with_defaults(with_changes(values, changes)))
 
 
 @contextmanager

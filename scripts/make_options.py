@@ -18,7 +18,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from rewardsmith.spec import Flag, JobSpec
+from rewardsmith.setting import Flag
+from rewardsmith.spec import JobSpec
 
 TARGET = Path(__file__).parents[1] / "rewardsmith" / "cli" / "options_generated.py"
 HEAD = '''"""Options that are settings of a job, by the setting's name; budget.calls is the field `calls` of `budget`.

@@ -10,20 +10,23 @@ from numpy.typing import NDArray
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.training.entropy import EntropyCoefficient
-from rewardsmith.training.scale import ReturnScale
+from rewardsmith.training.scale import ReturnScale, RunningScale
 
 
 class Adaptation:
     """The adapted quantities of one trial.
 
     Attributes:
-        scale: The running scale of the rewards; None if the settings do not normalise rewards.
+        scale: The running scale of a rollout's rewards; None if the settings do not normalise rewards.
+        running: The same for the rewards of a replay buffer, of off-policy algorithms.
         entropy: The coefficient of the entropy bonus; None if it is constant.
     """
 
     def __init__(self, training: TrainingSpec) -> None:
-        self.scale = ReturnScale(training.gamma) if training.normalize_reward else None
-        follows = training.entropy_schedule == "success"
+        scaled, off_policy = training.normalize_reward, training.off_policy
+        self.scale = ReturnScale(training.gamma) if scaled and not off_policy else None
+        self.running = RunningScale(training.gamma, training.num_envs) if scaled and off_policy else None
+        follows = training.entropy_schedule == "success" and not off_policy
         self.entropy = EntropyCoefficient(training.entropy, training.lr_hold) if follows else None
 
     def scaled(self, total: NDArray[np.float64], rollout: Rollout) -> NDArray[np.float64]:
@@ -34,12 +37,14 @@ class Adaptation:
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint, by name."""
-        parts = {"scale": self.scale, "entropy": self.entropy}
+        parts = {"scale": self.scale, "running": self.running, "entropy": self.entropy}
         return {name: part.state() for name, part in parts.items() if part is not None}
 
     def load(self, state: dict[str, Any]) -> None:
         """Restore a state that `state` has returned."""
         if self.scale is not None and "scale" in state:
             self.scale.load(state["scale"])
+        if self.running is not None and "running" in state:
+            self.running.load(state["running"])
         if self.entropy is not None and "entropy" in state:
             self.entropy.load(state["entropy"])

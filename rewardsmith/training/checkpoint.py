@@ -12,12 +12,16 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.save_util import recursive_getattr
 
 from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.nested import pack, unpack
+from rewardsmith.training.replay import ShapedReplayBuffer
 
 _FILE = "checkpoint.safetensors"
+_OPTIMIZER = "optimizer"  # prefix of the tensors of the policy's own optimizer
+_COUNTERS = ("_n_calls", "_episode_num")  # of off-policy algorithms; DQN updates its target by the first
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,17 @@ class Resumed:
 
 def save_checkpoint(
     folder: Path,
-    model: OnPolicyAlgorithm,
+    model: BaseAlgorithm,
     cuts: int,
     telemetry: Telemetry,
     learners: Any = None,
     adaptation: dict[str, Any] | None = None,
+    coming: int = 0,
 ) -> None:
-    """Save weights, optimizer state, counters, learners, adaptation, and the states of the random generators.
+    """Save weights, optimizers, counters, learners, adaptation, replay buffer, and the states of random generators.
 
-    numpy's global generator is among them, because SB3 draws its minibatches from it.
+    numpy's global generator is among them, because SB3 draws its minibatches from it. So is the action space's, because
+    off-policy algorithms draw random actions from it.
 
     Args:
         folder: The trial's folder.
@@ -58,12 +64,18 @@ def save_checkpoint(
         telemetry: The latest telemetry.
         learners: States of the learners, by method.
         adaptation: States of the adapted quantities, by name.
+        coming: Rows of the replay buffer that are added before the next checkpoint.
     """
     tensors = {f"policy.{k}": v for k, v in _weights(model).items()}
-    optimizer = model.policy.optimizer.state_dict()
-    for index, entry in optimizer["state"].items():
-        for name, value in entry.items():
-            tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    groups = {}
+    for prefix, optimizer in _optimizers(model).items():
+        state = optimizer.state_dict()
+        groups[prefix] = [{k: v for k, v in g.items() if k != "params"} for g in state["param_groups"]]
+        for index, entry in state["state"].items():
+            for name, value in entry.items():
+                tensors[f"{prefix}.{index}.{name}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    for name in _variables(model):
+        tensors[f"variable.{name}"] = getattr(model, name).detach().cpu().contiguous()
     tensors["rng.torch"] = torch.get_rng_state()
     kind, keys, position, has_gauss, gauss = np.random.get_state()
     tensors["rng.numpy"] = torch.from_numpy(np.asarray(keys).astype(np.int64))
@@ -74,13 +86,21 @@ def save_checkpoint(
         "telemetry": telemetry.as_json(),
         "adaptation": adaptation or {},
         "learners": pack(learners, "learner.", tensors),
-        "groups": [{k: v for k, v in g.items() if k != "params"} for g in optimizer["param_groups"]],
+        "groups": groups.pop(_OPTIMIZER, []),
+        "more_groups": groups,
         "numpy": [kind, int(position), int(has_gauss), float(gauss)],
     }
+    buffer = getattr(model, "replay_buffer", None)
+    if isinstance(buffer, ShapedReplayBuffer):
+        metadata["replay"] = buffer.checkpoint(model.num_timesteps, coming)
+        metadata["counters"] = {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)}
+        metadata["action_space"] = model.action_space.np_random.bit_generator.state
     _write(folder / _FILE, tensors, {"trial": json.dumps(metadata)})
+    if isinstance(buffer, ShapedReplayBuffer):
+        buffer.forget(model.num_timesteps)
 
 
-def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
+def load_checkpoint(folder: Path, model: BaseAlgorithm) -> Resumed | None:
     """Load the checkpoint in `folder` into `model`; return None if there is none or it cannot be read."""
     path = folder / _FILE
     if not path.exists():
@@ -91,8 +111,21 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError):
         return None
+    buffer = getattr(model, "replay_buffer", None)
+    if isinstance(buffer, ShapedReplayBuffer):
+        # Another machine may have written the checkpoint: without the buffer's files the trial starts again.
+        if "replay" not in metadata or not buffer.resume(metadata["replay"]):
+            return None
+        for name, value in metadata["counters"].items():
+            setattr(model, name, value)
+        model.action_space.np_random.bit_generator.state = metadata["action_space"]
     model.policy.load_state_dict(_every_name(model, _under(tensors, "policy.")))
-    _load_optimizer(model, _under(tensors, "optimizer."), metadata["groups"])
+    groups = {_OPTIMIZER: metadata["groups"], **metadata.get("more_groups", {})}
+    for prefix, optimizer in _optimizers(model).items():
+        _load_optimizer(optimizer, _under(tensors, f"{prefix}."), groups[prefix])
+    with torch.no_grad():
+        for name in _variables(model):
+            getattr(model, name).copy_(tensors[f"variable.{name}"])
     torch.set_rng_state(tensors["rng.torch"])
     kind, position, has_gauss, gauss = metadata["numpy"]
     keys = tensors["rng.numpy"].numpy().astype(np.uint32)
@@ -105,18 +138,32 @@ def load_checkpoint(folder: Path, model: OnPolicyAlgorithm) -> Resumed | None:
     return Resumed(metadata["steps"], metadata["cuts"], telemetry, learners, adaptation)
 
 
-def save_policy(path: Path, model: OnPolicyAlgorithm, description: dict[str, Any]) -> None:
+def save_policy(path: Path, model: BaseAlgorithm, description: dict[str, Any]) -> None:
     """Save only the policy's weights, with `description` (enough to rebuild the network) as metadata."""
     _write(path, _weights(model), {"policy": json.dumps(description)})
 
 
-def _weights(model: OnPolicyAlgorithm) -> dict[str, torch.Tensor]:
+def _optimizers(model: BaseAlgorithm) -> dict[str, torch.optim.Optimizer]:
+    """The optimizers by the prefix of their tensors, which SB3 lists beside the policy's weights."""
+    named = [name for name in model._get_torch_save_params()[0] if name != "policy"]
+    return {
+        _OPTIMIZER if name == "policy.optimizer" else name.replace(".", "-"): recursive_getattr(model, name)
+        for name in named
+    }
+
+
+def _variables(model: BaseAlgorithm) -> list[str]:
+    """Names of tensors outside of the policy: the logarithm of SAC's entropy coefficient."""
+    return list(model._get_torch_save_params()[1])
+
+
+def _weights(model: BaseAlgorithm) -> dict[str, torch.Tensor]:
     """The policy's tensors, each under its first name: SB3 lists a shared features extractor under three names."""
     first = {v.data_ptr(): k for k, v in reversed(model.policy.state_dict().items())}
     return {k: v.detach().cpu().contiguous() for k, v in model.policy.state_dict().items() if first[v.data_ptr()] == k}
 
 
-def _every_name(model: OnPolicyAlgorithm, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _every_name(model: BaseAlgorithm, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The inverse of `_weights`: every tensor under all of its names."""
     first = {v.data_ptr(): k for k, v in reversed(model.policy.state_dict().items())}
     return {k: weights[first[v.data_ptr()]] for k, v in model.policy.state_dict().items()}
@@ -126,14 +173,16 @@ def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _load_optimizer(model: OnPolicyAlgorithm, tensors: dict[str, torch.Tensor], groups: list[dict[str, Any]]) -> None:
+def _load_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], groups: list[dict[str, Any]]
+) -> None:
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
-    fresh = model.policy.optimizer.state_dict()["param_groups"]
+    fresh = optimizer.state_dict()["param_groups"]
     merged = [{**saved, "params": own["params"]} for saved, own in zip(groups, fresh, strict=True)]
-    model.policy.optimizer.load_state_dict({"state": state, "param_groups": merged})
+    optimizer.load_state_dict({"state": state, "param_groups": merged})
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:

@@ -8,8 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common import distributions
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.tasks.base import Task
+
+
+def deterministic(policy: Any) -> bool:
+    """Return whether a policy always takes the same action in a state: those of DQN, QR-DQN and TD3 do."""
+    return not isinstance(policy, ActorCriticPolicy) and not hasattr(getattr(policy, "actor", None), "log_std")
 
 
 class Player:
@@ -47,6 +53,8 @@ class Player:
             int64 [K], or float64 [K, A] for actions that are vectors.
         """
         with torch.no_grad():
+            if not isinstance(self._policy, ActorCriticPolicy):
+                return self._off_policy(observations)
             if not self._direct:
                 return self._drawn(self._distribution(observations, masks))
             logits = self._logits(torch.as_tensor(observations, device=self._policy.device), playing).cpu().numpy()
@@ -69,6 +77,20 @@ class Player:
         if masks is None:
             return self._policy.get_distribution(seen)
         return self._policy.get_distribution(seen, action_masks=masks)
+
+    def _off_policy(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Actions of a policy of an off-policy algorithm: drawn from a squashed Gaussian, or deterministic."""
+        policy = self._policy
+        seen = policy.obs_to_tensor(self._observation.structured(observations))[0]
+        if deterministic(policy) or self._greedy or policy.actor.use_sde:
+            found = policy._predict(seen, deterministic=True).cpu().numpy()
+        else:
+            mean, log_std, _ = policy.actor.get_action_dist_params(seen)
+            noise = torch.as_tensor(self._rng.normal(size=tuple(mean.shape)), dtype=mean.dtype, device=mean.device)
+            found = torch.tanh(mean + log_std.exp() * noise).cpu().numpy()
+        if self._actions.discrete:
+            return found.astype(np.int64)
+        return self._actions.rounded(policy.unscale_action(found).astype(np.float64))
 
     def _drawn(self, found: Any) -> NDArray[Any]:
         """Actions by one of SB3's distributions, the likeliest or drawn."""

@@ -15,6 +15,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.network import GridPolicy, LeanPolicy
+from rewardsmith.training_spec import ALGORITHMS
 
 
 def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPolicy], dict[str, Any]]:
@@ -26,7 +27,8 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
     Raises:
         UsageError: For a policy with memory on spaces other than vectors with discrete actions without masks.
     """
-    lean = task.observation.plain and task.actions.discrete and not task.masked
+    studied = training.algorithm == "ppo"  # A2C's gradients would differ from SB3's in the last bits
+    lean = studied and task.observation.plain and task.actions.discrete and not task.masked
     if training.memory == "lstm":
         if not lean:
             raise UsageError(
@@ -36,7 +38,7 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
         from rewardsmith.training.recurrent import recurrent_policy  # imports sb3-contrib, which few trials need
 
         return recurrent_policy(task, training)
-    if task.view_cells and training.cells == "one-hot":
+    if studied and task.view_cells and training.cells == "one-hot":
         return GridPolicy, {"cells": task.view_cells, "hidden": training.hidden}
     arguments: dict[str, Any] = {"net_arch": list(training.hidden)}
     if lean:
@@ -61,8 +63,19 @@ def _by_spaces(task: Task) -> Any:
     return kinds[1] if len(space.shape) == 3 else kinds[2]
 
 
+def policy_name(task: Task) -> str:
+    """Return SB3's name of the policy for a task's observations."""
+    space = task.observation.space
+    if isinstance(space, spaces.Dict):
+        return "MultiInputPolicy"
+    return "CnnPolicy" if len(space.shape or ()) == 3 else "MlpPolicy"
+
+
 def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:
     """Return the data from which a reader of saved weights can rebuild the network."""
+    if training.off_policy:
+        name = f"{ALGORITHMS[training.algorithm].title.split()[0]} {policy_name(task)}"
+        return {"policy": name, "hidden": list(training.hidden), "view_cells": task.view_cells, "memory": "none"}
     policy, _ = policy_for(task, training)
     names = {
         LeanPolicy: "MlpPolicy",  # SB3's own layers, by SB3's name

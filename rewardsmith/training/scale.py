@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MEMORY = 100  # rollouts in the window of the running mean square
+_MEMORY_STEPS = 100_000  # environment steps in that of a replay buffer
 
 
 class ReturnScale:
@@ -52,3 +53,46 @@ class ReturnScale:
     def load(self, state: dict[str, Any]) -> None:
         """Restore a state that `state` has returned."""
         self._mean_square, self._rollouts = float(state["mean_square"]), int(state["rollouts"])
+
+
+class RunningScale:
+    """The reciprocal of the root mean square of discounted returns, for rewards that a replay buffer keeps.
+
+    A replay buffer mixes transitions of all times, and a factor applies to a whole batch when it is sampled. So the
+    factor must change slowly: the mean is over all steps of the trial, and over the last 100,000 of them in a longer
+    one. Returns are summed forwards, as in VecNormalize (Engstrom et al. 2020), because a few steps contain no end.
+    """
+
+    def __init__(self, gamma: float, envs: int) -> None:
+        self._gamma = gamma
+        self._returns = np.zeros(envs)
+        self._mean_square = 0.0
+        self._steps = 0
+
+    @property
+    def factor(self) -> float:
+        """The factor, positive; 1 while all rewards were 0."""
+        return 1.0 / math.sqrt(self._mean_square) if self._mean_square > 0.0 else 1.0
+
+    def after(self, total: NDArray[np.float64], ends: NDArray[np.bool_]) -> float:
+        """Return the factor after further steps.
+
+        Args:
+            total: Rewards, float64 [T, N].
+            ends: Ends of episodes, bool [T, N].
+        """
+        for rewards, ended in zip(total, ends, strict=True):
+            self._returns = self._gamma * self._returns + rewards
+            self._steps = min(self._steps + len(rewards), _MEMORY_STEPS)
+            square = float(self._returns @ self._returns) / len(rewards)
+            self._mean_square += (square - self._mean_square) * len(rewards) / self._steps
+            self._returns[ended] = 0.0
+        return self.factor
+
+    def state(self) -> dict[str, Any]:
+        """Return the state for a checkpoint, which truncates all episodes, by name."""
+        return {"mean_square": self._mean_square, "steps": self._steps}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore a state that `state` has returned."""
+        self._mean_square, self._steps = float(state["mean_square"]), int(state["steps"])

@@ -10,6 +10,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 
 _CUT_LIMITS = 3  # step limits between two checkpoints, at least, because a checkpoint truncates all episodes
+_CUT_STEPS = 2_000  # environment steps between two checkpoints of an off-policy algorithm, at least: each takes 50 ms
 _CURVE_POINTS = 12  # of a full trial, by default
 
 
@@ -45,9 +46,12 @@ class Schedule:
 
 def schedule(task: Task, training: TrainingSpec, steps: int, points: int = _CURVE_POINTS) -> Schedule:
     """Return the schedule of a trial of `steps` environment steps with about `points` points in its curve."""
-    per_rollout = training.num_envs * training.rollout_steps
+    per_rollout = training.num_envs * training.collected
     total = max(1, steps // per_rollout)
-    cut_every = math.ceil(_CUT_LIMITS * task.max_steps / training.rollout_steps)
+    apart = _CUT_LIMITS * task.max_steps
+    if training.off_policy:
+        apart = max(apart, _CUT_STEPS // training.num_envs)
+    cut_every = math.ceil(apart / training.collected)
     return Schedule(per_rollout, total, cut_every, max(1, total // points))
 
 

@@ -194,6 +194,10 @@ class RewardShaper:
         Raises:
             HostError: If the reward program fails.
         """
+        return self.composed(rollout, bonuses).total
+
+    def composed(self, rollout: Rollout, bonuses: dict[str, NDArray[Any]] | None = None) -> Composition:
+        """Return the composed training reward with its parts by channel; arguments and errors as for a call."""
         scores = None
         if self.host is not None:
             self.start()
@@ -206,7 +210,7 @@ class RewardShaper:
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)
         self._returns.factor(composition.total, rollout.terminated | rollout.truncated)
-        return composition.total
+        return composition
 
     def _tally(self, rollout: Rollout, composition: Composition, scores: Scores | None) -> None:
         if scores is not None:

@@ -13,7 +13,7 @@ from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.telemetry import Learning
-from rewardsmith.training import trial
+from rewardsmith.training import progress
 from rewardsmith.training.gradients import learning_telemetry
 from rewardsmith.training.learner import Learner, TeacherPolicy
 from rewardsmith.training.scale import ReturnScale
@@ -124,7 +124,7 @@ def test_learner_telemetry_changes_no_bit_of_a_trial(tmp_path, monkeypatch):
     with_it, points, policy = run(tmp_path / "with")
     assert all(0 < p.telemetry["learning"]["advantage_share"] < 1 for p in points)
     assert with_it.telemetry["learning"] == points[-1].telemetry["learning"]
-    monkeypatch.setattr(trial, "learning_telemetry", lambda *given: Learning())
+    monkeypatch.setattr(progress, "learning_telemetry", lambda *given: Learning())
     without, _, same = run(tmp_path / "without")
     assert policy == same and without.stochastic == with_it.stochastic
 

@@ -1,0 +1,115 @@
+"""Build an off-policy algorithm on a task, and connect its replay buffer to the reward channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+
+from rewardsmith.spec import TrainingSpec
+from rewardsmith.training.adaptation import Adaptation
+from rewardsmith.training.algorithms import off_policy_class
+from rewardsmith.training.device import choose_device
+from rewardsmith.training.learning_rate import Decay, OverTrial
+from rewardsmith.training.optimizer import LightAdam
+from rewardsmith.training.plan import TrialPlan
+from rewardsmith.training.policies import policy_name
+from rewardsmith.training.replay import ShapedDictReplayBuffer, ShapedReplayBuffer
+from rewardsmith.training.shaping import RewardShaper
+from rewardsmith.training.vecenv import BatchVecEnv
+from rewardsmith.training_spec import ALGORITHMS
+
+
+def build_off_policy(plan: TrialPlan, env: BatchVecEnv) -> OffPolicyAlgorithm:
+    """Return an off-policy algorithm for a trial, with weights that depend on the seed alone.
+
+    The replay buffer has no more transitions than the trial has steps.
+    """
+    settings, task = plan.training, plan.task
+    decay = Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
+    several = isinstance(task.observation.space, spaces.Dict)
+    model = off_policy_class(settings.algorithm)(
+        policy_name(task),
+        env,
+        learning_rate=decay,
+        buffer_size=min(settings.buffer_size, plan.steps),
+        learning_starts=settings.learning_starts,
+        batch_size=settings.batch_size,
+        gamma=settings.gamma,
+        train_freq=(settings.train_freq, "step"),
+        gradient_steps=settings.gradient_steps,
+        replay_buffer_class=ShapedDictReplayBuffer if several else ShapedReplayBuffer,
+        replay_buffer_kwargs={"folder": plan.folder, "channels": tuple(c.name for c in plan.reward.channels)},
+        policy_kwargs={"net_arch": list(settings.hidden), **_optimizer(settings), **settings.policy_kwargs},
+        device=choose_device(task, settings).device,
+        seed=None,
+        _init_setup_model=False,
+        **_own_arguments(settings, env),
+    )  # fmt: skip
+    torch.manual_seed(plan.seed)
+    np.random.seed(plan.seed)
+    model.action_space.seed(plan.seed)
+    model._setup_model()
+    decay.model = model
+    exploration = getattr(model, "exploration_schedule", None)
+    if exploration is not None:
+        model.exploration_schedule = OverTrial(exploration, model, plan.steps)
+    model.set_logger(Logger(folder=None, output_formats=[]))
+    return model
+
+
+def _optimizer(settings: TrainingSpec) -> dict[str, Any]:
+    """The optimizer, for algorithms that take Adam with its defaults; QR-DQN and CrossQ have other arguments."""
+    return {"optimizer_class": LightAdam} if settings.algorithm in ("dqn", "sac", "td3", "tqc") else {}
+
+
+def _own_arguments(settings: TrainingSpec, env: BatchVecEnv) -> dict[str, Any]:
+    """The arguments that not every off-policy algorithm takes."""
+    known = ALGORITHMS[settings.algorithm].settings
+    found: dict[str, Any] = {
+        name: getattr(settings, name) for name in ("tau", "target_update_interval") if name in known
+    }
+    if "exploration_fraction" in known:
+        found["exploration_fraction"] = settings.exploration_fraction
+        found["exploration_final_eps"] = settings.exploration_final
+    if settings.sde:
+        found["use_sde"] = True
+    if "action_noise" in known and settings.action_noise > 0.0:
+        width = int(np.prod(env.action_space.shape or ()))
+        found["action_noise"] = NormalActionNoise(np.zeros(width), np.full(width, settings.action_noise))
+    return found
+
+
+def start_replay(model: OffPolicyAlgorithm) -> None:
+    """Create the files of the replay buffer, for a trial without a checkpoint. Raises UsageError if they do not fit."""
+    assert isinstance(model.replay_buffer, ShapedReplayBuffer)
+    model.replay_buffer.map_files()
+
+
+def connect_off_policy(
+    model: OffPolicyAlgorithm, env: BatchVecEnv, shaper: RewardShaper, adaptation: Adaptation
+) -> Callable[[], None]:
+    """Connect the parts: programs are scored while `train_freq` steps are collected.
+
+    Returns:
+        What to call once they are collected: it writes their composed rewards into the replay buffer.
+    """
+    buffer = model.replay_buffer
+    assert isinstance(buffer, ShapedReplayBuffer)
+    env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
+    if adaptation.running is not None:
+        buffer.factor = adaptation.running.factor
+
+    def fill() -> None:
+        composed = shaper.composed(env.rollout)
+        buffer.fill(env.rollout, composed)
+        if adaptation.running is not None:
+            buffer.factor = adaptation.running.after(composed.total, env.rollout.terminated | env.rollout.truncated)
+
+    return fill

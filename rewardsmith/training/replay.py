@@ -1,0 +1,167 @@
+"""SB3's replay buffers with reward channels, kept in files that the operating system maps into memory.
+
+1. SB3 adds each transition with the reward 0 (see training.vecenv).
+2. Once `train_freq` steps are collected, and before the gradient steps on them, `fill` writes their composed rewards.
+3. Each sampled batch of rewards is multiplied by `factor`, so that a running scale applies to old transitions, too.
+
+A checkpoint marks the transitions that the buffer contained. Transitions that are added afterwards lie behind the mark,
+or, once the buffer is full, replace the oldest ones. The rows that will be replaced before the next checkpoint are
+therefore copied into a file of their own, from which `resume` restores them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
+
+from rewardsmith.errors import UsageError
+from rewardsmith.programs.composition import Composition
+from rewardsmith.programs.rollout import Rollout
+
+_FOLDER = "replay"
+_SPARE_BYTES = 2**28  # of a disk, left to others
+
+
+class ShapedReplayBuffer(ReplayBuffer):
+    """A replay buffer whose arrays are mapped files.
+
+    Attributes:
+        env_rewards: float32 [size, N], the environment's own rewards.
+        parts: float32 [size, N, C], the contributions of the C channels, in the order of the reward's channels.
+        factor: The factor of sampled rewards.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        folder: Path,
+        channels: tuple[str, ...],
+        **options: Any,
+    ) -> None:
+        """Allocate the arrays; `map_files` moves them into files.
+
+        Args:
+            buffer_size: Transitions.
+            observation_space: As for SB3's buffer.
+            action_space: As for SB3's buffer.
+            folder: The trial's folder.
+            channels: Names of the reward's channels.
+            options: Further arguments of SB3's buffer.
+        """
+        with warnings.catch_warnings():  # the arrays need no memory, because they are moved into files
+            warnings.filterwarnings("ignore", message="This system does not have apparently enough memory")
+            super().__init__(buffer_size, observation_space, action_space, **options)
+        self._folder = folder / _FOLDER
+        self._channels = channels
+        self.env_rewards = np.zeros((self.buffer_size, self.n_envs), np.float32)
+        self.parts = np.zeros((self.buffer_size, self.n_envs, len(channels)), np.float32)
+        self.factor = 1.0
+
+    def fill(self, rollout: Rollout, composed: Composition) -> None:
+        """Write the rewards of the transitions that were added last, which `rollout` [T, N] has recorded."""
+        steps = len(rollout.starts)
+        rows = np.arange(self.pos - steps, self.pos) % self.buffer_size
+        self.rewards[rows] = composed.total
+        self.env_rewards[rows] = rollout.rewards
+        for index, name in enumerate(self._channels):
+            self.parts[rows, :, index] = composed.parts[name]
+
+    def _normalize_reward(self, reward: NDArray[Any], env: Any = None) -> NDArray[np.float32]:
+        return (reward if self.factor == 1.0 else reward * self.factor).astype(np.float32)
+
+    def _arrays(self) -> Iterator[tuple[str, Any, Any]]:
+        """(name of the file, owner, key) of each array; the owner is this buffer, or a dict of observations."""
+        for name in ("observations", "next_observations"):
+            value = getattr(self, name)
+            if isinstance(value, dict):
+                yield from ((f"{name}-{index}", value, key) for index, key in enumerate(value))
+            else:
+                yield name, self, name
+        for name in ("actions", "rewards", "dones", "timeouts", "env_rewards", "parts"):
+            yield name, self, name
+
+    def map_files(self) -> None:
+        """Move the arrays into new files. Raises UsageError if the disk is too small."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+        needed = sum(_get(owner, key).nbytes for _, owner, key in self._arrays())
+        free = shutil.disk_usage(self._folder).free
+        if needed + _SPARE_BYTES > free:
+            raise UsageError(
+                f"The replay buffer needs {needed / 1e9:.1f} GB on disk, but {free / 1e9:.1f} GB are free.",
+                f"Set `training.buffer_size` below {self.buffer_size * self.n_envs:,}, or free disk space.",
+            )
+        for name, owner, key in self._arrays():
+            array = _get(owner, key)
+            path = self._folder / f"{name}.npy"
+            mapped = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+            _put(owner, key, mapped)
+
+    def checkpoint(self, step: int, coming: int) -> dict[str, Any]:
+        """Write what `resume` needs, and return the mark for the checkpoint.
+
+        Args:
+            step: Environment steps of the trial, which name the checkpoint.
+            coming: Rows that are added before the next checkpoint.
+        """
+        replaced = (self.pos + np.arange(min(coming, self.buffer_size))) % self.buffer_size
+        kept = replaced if self.full else replaced[replaced < self.pos]
+        if len(kept):
+            rows = {name: _get(owner, key)[kept] for name, owner, key in self._arrays()}
+            np.savez(self._folder / f"replaced-{step}.npz", rows=kept, **rows)
+        for _, owner, key in self._arrays():
+            _get(owner, key).flush()
+        return {"pos": self.pos, "full": self.full, "step": step}
+
+    def forget(self, step: int) -> None:
+        """Delete the copies of rows for checkpoints other than the one at `step`."""
+        for path in self._folder.glob("replaced-*.npz"):
+            if path.name != f"replaced-{step}.npz":
+                path.unlink()
+
+    def resume(self, mark: dict[str, Any]) -> bool:
+        """Map the files of the checkpoint with this mark; return whether they are there and fit."""
+        mapped = []
+        for name, owner, key in self._arrays():
+            array = _get(owner, key)
+            try:
+                found = np.lib.format.open_memmap(self._folder / f"{name}.npy", "r+")
+            except (OSError, ValueError):
+                return False
+            if found.shape != array.shape or found.dtype != array.dtype:
+                return False
+            mapped.append((name, owner, key, found))
+        path = self._folder / f"replaced-{mark['step']}.npz"
+        if path.exists():
+            with np.load(path) as saved:
+                for name, _, _, found in mapped:
+                    found[saved["rows"]] = saved[name]
+        for _, owner, key, found in mapped:
+            _put(owner, key, found)
+        self.pos, self.full = int(mark["pos"]), bool(mark["full"])
+        return True
+
+
+class ShapedDictReplayBuffer(ShapedReplayBuffer, DictReplayBuffer):
+    """The buffer of policies that observe a Dict."""
+
+
+def _get(owner: Any, key: str) -> NDArray[Any]:
+    return owner[key] if isinstance(owner, dict) else getattr(owner, key)
+
+
+def _put(owner: Any, key: str, array: NDArray[Any]) -> None:
+    if isinstance(owner, dict):
+        owner[key] = array
+    else:
+        setattr(owner, key, array)

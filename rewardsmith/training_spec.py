@@ -1,0 +1,251 @@
+"""The settings of every trial: TrainingSpec, the settings that each algorithm has, and the defaults by task."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from rewardsmith.errors import UsageError
+from rewardsmith.setting import Flag, Strict
+
+
+class TrainingSpec(Strict):
+    """Settings of every trial. docs/training.md describes the study that PPO's defaults are taken from.
+
+    An algorithm has only some of them: see ALGORITHMS. The others keep their defaults and have no effect.
+    """
+
+    algorithm: Literal["ppo", "a2c", "dqn", "qr-dqn", "sac", "td3", "tqc", "crossq"] = Field(
+        default="ppo", description="reinforcement-learning algorithm, by the name of its class in SB3 or sb3-contrib"
+    )
+    num_envs: int = Field(default=64, ge=1, le=4096)
+    rollout_steps: int = Field(default=64, ge=5, le=4096, description="steps per environment and rollout")
+    batch_size: int = Field(default=512, ge=8, le=2**24)
+    epochs: int = Field(default=3, ge=1, le=100)
+    learning_rate: float = Field(default=1.5e-3, gt=0, le=1)
+    lr_hold: float = Field(
+        default=0.8, ge=0, le=1, description="fraction of the trial with a constant learning rate, before it falls"
+    )
+    final_lr: float = Field(
+        default=0.0, ge=0, le=1, description="learning rate at the end of the trial, as a fraction of learning_rate"
+    )
+    gamma: float = Field(default=0.97, gt=0, le=1)
+    gae_lambda: float = Field(default=0.9, ge=0, le=1)
+    clip_range: float = Field(default=0.3, gt=0, le=1e6)
+    entropy: float = Field(default=0.025, ge=0, le=1e6, description="coefficient of the entropy bonus")
+    entropy_schedule: Literal["success", "constant"] = Field(
+        default="success", description="success: the coefficient falls as training episodes succeed"
+    )
+    normalize_advantage: bool = True
+    train_freq: int = Field(
+        default=1, ge=1, le=4096, description="steps per environment between two updates of an off-policy algorithm"
+    )
+    gradient_steps: int = Field(
+        default=1, ge=-1, le=4096, description="gradient steps per update; -1: as many as steps were collected"
+    )
+    buffer_size: int = Field(default=1_000_000, ge=1, le=10**9, description="transitions in the replay buffer")
+    learning_starts: int = Field(default=100, ge=0, le=10**9, description="environment steps before the first update")
+    tau: float = Field(default=0.005, gt=0, le=1, description="update proportion of the target network")
+    target_update_interval: int = Field(
+        default=1, ge=1, le=10**9, description="environment steps (SAC: gradient steps) between target updates"
+    )
+    exploration_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="fraction of the trial during which random actions become rarer"
+    )
+    exploration_final: float = Field(default=0.05, ge=0, le=1, description="final probability of a random action")
+    action_noise: float = Field(
+        default=0.1, ge=0, le=10, description="standard deviation of exploration noise, for actions within [-1, 1]"
+    )
+    sde: bool = Field(default=False, description="state-dependent exploration (Raffin et al. 2021)")
+    normalize_observation: bool = Field(
+        default=False, description="divide observations by their running standard deviation, centred and clipped at 10"
+    )
+    normalize_reward: bool = Field(
+        default=True, description="divide rewards by the running root mean square of discounted returns"
+    )
+    hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
+        default=(128, 64), min_length=1, description="widths of the hidden layers (tanh)"
+    )
+    cells: Literal["one-hot", "scaled"] = Field(
+        default="one-hot",
+        description="encoding of grid views: one-hot, into a first layer shared by actor and critic, or scaled",
+    )
+    memory: Literal["none", "lstm"] = Field(default="none", description="lstm: recurrent policies")
+    eval_episodes: int = Field(
+        default=200, ge=10, le=1_000_000, description="evaluation episodes per point of a learning curve"
+    )
+    final_episodes: int = Field(
+        default=1000, ge=10, le=1_000_000, description="episodes per seed of the final evaluation"
+    )
+    device: Annotated[Literal["cpu", "cuda", "auto"], Flag()] = Field(
+        default="cpu", description="where policies are trained: cpu, cuda, or auto (measures both, takes the faster)"
+    )
+    policy_kwargs: dict[str, Any] = Field(
+        default={}, description="further arguments of SB3's policy class: numbers, texts and lists"
+    )
+
+    @property
+    def off_policy(self) -> bool:
+        """Whether the algorithm learns from a replay buffer."""
+        return ALGORITHMS[self.algorithm].off_policy
+
+    @property
+    def collected(self) -> int:
+        """Steps per environment that are collected between two updates."""
+        return self.train_freq if self.off_policy else self.rollout_steps
+
+
+# Settings that an earlier version did not have, with their defaults: a job without them has the same fingerprint.
+ADDED: dict[str, Any] = {
+    name: TrainingSpec.model_fields[name].default
+    for name in (
+        "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
+        "exploration_fraction", "exploration_final", "action_noise", "sde", "normalize_observation", "policy_kwargs",
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """An algorithm: which actions it can choose, which settings it has, and its own defaults of them.
+
+    Attributes:
+        title: Its class and the package, as cards name it.
+        kinds: The kinds of action spaces, see tasks.actions.
+        off_policy: Whether it learns from a replay buffer.
+        settings: The names of its settings in TrainingSpec.
+        defaults: Its defaults where they differ from TrainingSpec's, from the class in SB3 or sb3-contrib.
+    """
+
+    title: str
+    kinds: frozenset[str]
+    off_policy: bool
+    settings: frozenset[str]
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+_SHARED = frozenset({
+    "algorithm", "num_envs", "learning_rate", "lr_hold", "final_lr", "gamma", "normalize_reward",
+    "normalize_observation", "hidden", "policy_kwargs", "eval_episodes", "final_episodes", "device",
+})  # fmt: skip
+_ROLLOUTS = _SHARED | {
+    "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "cells", "sde",
+}  # fmt: skip
+_REPLAY = _SHARED | {"buffer_size", "learning_starts", "train_freq", "gradient_steps", "batch_size"}
+_EXPLORING = _REPLAY | {"tau", "target_update_interval", "exploration_fraction", "exploration_final"}
+_ALL = frozenset({"discrete", "box", "multi-discrete", "multi-binary"})
+_DISCRETE, _BOX = frozenset({"discrete"}), frozenset({"box"})
+_CONSTANT_RATE = {"lr_hold": 1.0, "final_lr": 1.0}
+_OFF_POLICY = {
+    **_CONSTANT_RATE, "num_envs": 1, "gamma": 0.99, "batch_size": 256, "learning_rate": 3e-4, "hidden": (256, 256),
+}  # fmt: skip
+_ENTROPY_LEARNED = _REPLAY | {"tau", "target_update_interval", "sde"}
+_Q_LEARNING = {
+    **_OFF_POLICY, "batch_size": 32, "learning_rate": 1e-4, "hidden": (64, 64), "tau": 1.0, "train_freq": 4,
+    "target_update_interval": 10_000,
+}  # fmt: skip
+
+ALGORITHMS: dict[str, Algorithm] = {
+    "ppo": Algorithm(
+        "PPO (stable-baselines3)", _ALL, False, _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory"}
+    ),
+    "a2c": Algorithm(
+        "A2C (stable-baselines3)", _ALL, False, _ROLLOUTS,
+        {
+            **_CONSTANT_RATE, "num_envs": 8, "rollout_steps": 5, "learning_rate": 7e-4, "gamma": 0.99,
+            "gae_lambda": 1.0, "entropy": 0.0, "entropy_schedule": "constant", "normalize_advantage": False,
+            "hidden": (64, 64),
+        },
+    ),
+    "dqn": Algorithm("DQN (stable-baselines3)", _DISCRETE, True, _EXPLORING, _Q_LEARNING),
+    "qr-dqn": Algorithm(
+        "QR-DQN (sb3-contrib)", _DISCRETE, True, _EXPLORING,
+        {**_Q_LEARNING, "learning_rate": 5e-5, "exploration_fraction": 0.005, "exploration_final": 0.01},
+    ),
+    "sac": Algorithm("SAC (stable-baselines3)", _BOX, True, _ENTROPY_LEARNED, _OFF_POLICY),
+    "td3": Algorithm(
+        "TD3 (stable-baselines3)", _BOX, True, _REPLAY | {"tau", "action_noise"},
+        {**_OFF_POLICY, "learning_rate": 1e-3, "hidden": (400, 300)},
+    ),
+    "tqc": Algorithm("TQC (sb3-contrib)", _BOX, True, _ENTROPY_LEARNED, _OFF_POLICY),
+    "crossq": Algorithm("CrossQ (sb3-contrib)", _BOX, True, _REPLAY | {"sde"}, {**_OFF_POLICY, "learning_rate": 1e-3}),
+}  # fmt: skip
+
+
+def require_settings(algorithm: str, given: Iterable[str]) -> None:
+    """Raise UsageError for the first of the settings `given` that `algorithm` does not have."""
+    known = ALGORITHMS.get(algorithm)
+    for name in given if known is not None else ():
+        if name in known.settings or name not in TrainingSpec.model_fields:
+            continue
+        likely = _NEAREST.get(name) or difflib.get_close_matches(name, known.settings, n=1)
+        near = [each for each in likely if each in known.settings]
+        remedy = f"Set `training.{near[0]}` instead" if near else "Leave it out"
+        raise UsageError(
+            f"{known.title} has no setting `{name}`.", f"{remedy}, or choose another `training.algorithm`."
+        )
+
+
+# Settings with the same purpose in other algorithms, the nearest first.
+_NEAREST: dict[str, tuple[str, ...]] = {
+    "rollout_steps": ("train_freq",),
+    "train_freq": ("rollout_steps",),
+    "epochs": ("gradient_steps",),
+    "gradient_steps": ("epochs",),
+    "entropy": ("exploration_final", "action_noise", "sde"),
+    "exploration_final": ("entropy",),
+    "exploration_fraction": ("entropy_schedule",),
+    "action_noise": ("entropy", "sde"),
+    "batch_size": ("rollout_steps",),
+}
+
+
+# Training settings that differ from the defaults; docs/training.md has the figures behind them. Both arms of a claim
+# are always trained with the same settings. The study was made on grids and policies without memory.
+_UNSTUDIED: dict[str, Any] = {
+    "batch_size": 1024, "epochs": 4, "learning_rate": 1e-3, "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2,
+    "hidden": (64, 64), "entropy": 0.01,
+}  # fmt: skip
+# An observation at the beginning of an episode determines the right action at its end.
+_MEMORY = {**_UNSTUDIED, "learning_rate": 7e-4, "memory": "lstm"}
+_VECTOR = {**_UNSTUDIED, "num_envs": 16, "batch_size": 256, "epochs": 8}
+_BALANCE = {
+    **_VECTOR, "num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0,
+    "normalize_reward": False,
+}  # fmt: skip
+# In a chain of similar rooms views repeat, and a reward for new ground depends on what the view does not show. The
+# critic is biased there, so a larger lambda relies on it less.
+_ALIKE = {"gae_lambda": 0.98}
+# Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults.
+_PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("MiniGrid-DoorKey-16x16", 1_500_000, {}),
+    ("MiniGrid-DoorKey-", 300_000, {}),
+    ("MiniGrid-Empty-", 200_000, {}),
+    ("MiniGrid-Unlock-", 300_000, {}),
+    ("MiniGrid-Memory", 1_500_000, _MEMORY),
+    ("MiniGrid-UnlockPickup", 1_000_000, {}),
+    ("MiniGrid-BlockedUnlockPickup", 1_000_000, {}),
+    ("MiniGrid-KeyCorridorS3", 1_000_000, {}),
+    ("MiniGrid-MultiRoom", 1_000_000, _ALIKE),
+    ("MiniGrid-", 1_500_000, {}),
+    ("BabyAI-", 1_500_000, {}),
+    ("CartPole-", 100_000, _BALANCE),
+    ("MountainCar-", 250_000, {**_VECTOR, "gae_lambda": 0.98}),
+    ("", 1_000_000, _VECTOR),
+)
+
+
+def default_steps(task: str) -> int:
+    """Return the default environment steps of a full trial on this task: enough for a good reward, as measured."""
+    return next(steps for prefix, steps, _ in _PRESETS if task.startswith(prefix))
+
+
+def default_training(task: str, algorithm: str = "ppo") -> dict[str, Any]:
+    """Return the training settings of this task and algorithm that differ from TrainingSpec's defaults."""
+    if algorithm != "ppo" and algorithm in ALGORITHMS:
+        return {"algorithm": algorithm, **ALGORITHMS[algorithm].defaults}
+    return next(dict(changes) for prefix, _, changes in _PRESETS if task.startswith(prefix))

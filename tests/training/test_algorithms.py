@@ -1,0 +1,192 @@
+"""Every algorithm trains with reward channels as plain SB3 trains on the environment's reward, and resumes exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sb3_contrib
+import stable_baselines3 as sb3
+import torch
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.noise import NormalActionNoise
+
+from rewardsmith.errors import UsageError
+from rewardsmith.programs.composition import Channel
+from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.seeds import episodes_seed
+from rewardsmith.spec import TrainingSpec, default_training, with_defaults
+from rewardsmith.tasks import get_task
+from rewardsmith.training.checkpoint import load_checkpoint
+from rewardsmith.training.trial import TrialPlan, run_trial
+from rewardsmith.training.vecenv import BatchVecEnv
+from rewardsmith.training_spec import ALGORITHMS
+
+SMALL = {
+    "eval_episodes": 10, "final_episodes": 10, "normalize_reward": False, "hidden": (16,),
+}  # fmt: skip
+OFF_POLICY = {"learning_starts": 20, "batch_size": 16}
+TASKS = {"dqn": "CartPole-v1", "qr-dqn": "CartPole-v1", "a2c": "CartPole-v1", "ppo": "CartPole-v1"}
+CLASSES = {
+    "a2c": sb3.A2C, "dqn": sb3.DQN, "sac": sb3.SAC, "td3": sb3.TD3,
+    "qr-dqn": sb3_contrib.QRDQN, "tqc": sb3_contrib.TQC, "crossq": sb3_contrib.CrossQ,
+}  # fmt: skip
+
+
+def task_of(algorithm: str) -> str:
+    return TASKS.get(algorithm, "Pendulum-v1")
+
+
+def settings_of(algorithm: str, **changes: Any) -> TrainingSpec:
+    given = {**SMALL, **(OFF_POLICY if ALGORITHMS[algorithm].off_policy else {}), **changes}
+    return TrainingSpec.model_validate({**default_training(task_of(algorithm), algorithm), **given})
+
+
+def trial(folder: Path, algorithm: str, steps: int, reward: TrainingReward = SPARSE, **changes: Any) -> TrialPlan:
+    settings = settings_of(algorithm, **changes)
+    return TrialPlan(get_task(task_of(algorithm)), reward, settings, 3, steps, 1.0, folder)
+
+
+def ignored(*_: Any) -> None:
+    """Nothing is done with points and heartbeats."""
+
+
+class PlainVecEnv(BatchVecEnv):
+    """The same environments with their own rewards, as plain SB3 receives them."""
+
+    def step_wait(self) -> Any:
+        t = self.recorded
+        observations, _, done, infos = super().step_wait()
+        return observations, self.rollout.rewards[t].astype(np.float32), done, infos
+
+
+def plain(algorithm: str, settings: TrainingSpec, seed: int, steps: int) -> Any:
+    """The class of SB3 after `steps` steps, on the buffers, the optimizer and the rewards of its own."""
+    task = get_task(task_of(algorithm))
+    env = PlainVecEnv(task.batch(settings.num_envs, "train"), task, settings.collected, seed)
+    kwargs: dict[str, Any] = {"learning_rate": settings.learning_rate, "gamma": settings.gamma}
+    if settings.off_policy:
+        kwargs |= OFF_POLICY
+    if algorithm == "td3":
+        kwargs["action_noise"] = NormalActionNoise(np.zeros(1), np.full(1, settings.action_noise))
+    model = CLASSES[algorithm]("MlpPolicy", env, seed=None, policy_kwargs={"net_arch": [16]}, **kwargs)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    model.action_space.seed(seed)
+    model._setup_model()
+    model.set_logger(Logger(folder=None, output_formats=[]))
+    model.learn(steps)
+    return model
+
+
+@pytest.mark.parametrize("algorithm", CLASSES)
+def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str) -> None:
+    steps = 400
+    plan = trial(tmp_path, algorithm, steps)
+    run_trial(plan, ignored, ignored)
+    expected = plain(algorithm, plan.training, plan.seed, steps)
+    found = rebuilt(plan)
+    for name, value in expected.policy.state_dict().items():
+        assert torch.equal(value, found.policy.state_dict()[name]), name
+    if plan.training.off_policy:
+        ours, theirs = found.replay_buffer, expected.replay_buffer
+        for name in ("observations", "next_observations", "actions", "rewards"):
+            assert np.array_equal(getattr(ours, name)[:steps], getattr(theirs, name)[:steps]), name
+        terminated = theirs.dones * (1 - theirs.timeouts)
+        assert np.array_equal((ours.dones * (1 - ours.timeouts))[:steps], terminated[:steps])
+
+
+def rebuilt(plan: TrialPlan) -> Any:
+    """The algorithm as the trial's last checkpoint has it."""
+    from rewardsmith.training.trial import _build
+
+    env = BatchVecEnv(plan.task.batch(plan.training.num_envs, "train"), plan.task, plan.training.collected, 0)
+    model = _build(plan, env)
+    assert load_checkpoint(plan.folder, model) is not None
+    return model
+
+
+class Stopped(Exception):
+    """Ends a trial from its heartbeat, as a killed process would."""
+
+
+def stop_at(steps: int) -> Any:
+    def heartbeat(trained: int) -> None:
+        if trained >= steps:
+            raise Stopped
+
+    return heartbeat
+
+
+RESUMED = [("dqn", {}), ("sac", {"train_freq": 5})] + [pytest.param(name, {}, marks=pytest.mark.slow) for name in ("td3", "tqc")]
+
+
+@pytest.mark.parametrize(("algorithm", "changes"), RESUMED)
+def test_a_resumed_trial_equals_an_uninterrupted_one(
+    tmp_path: Path, algorithm: str, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rewardsmith.training.schedule._CUT_STEPS", 0)
+    monkeypatch.setitem(TASKS, "dqn", "MountainCar-v0")
+    settings = {"buffer_size": 500, "normalize_reward": True, **changes}
+    whole, parts = (trial(tmp_path / name, algorithm, 1000, **settings) for name in ("whole", "parts"))
+    expected = run_trial(whole, ignored, ignored)
+    with pytest.raises(Stopped):
+        run_trial(parts, ignored, stop_at(900))  # the checkpoint is at 600, so the ring has been overwritten since
+    found = run_trial(parts, ignored, ignored)
+    assert replace(found, seconds=0.0, steps_per_second=0.0, telemetry={}) == replace(
+        expected, seconds=0.0, steps_per_second=0.0, telemetry={}
+    )
+    one, other = rebuilt(whole), rebuilt(parts)
+    for name, value in one.policy.state_dict().items():
+        assert torch.equal(value, other.policy.state_dict()[name]), name
+    for name in ("observations", "rewards", "env_rewards", "parts"):
+        assert np.array_equal(getattr(one.replay_buffer, name), getattr(other.replay_buffer, name)), name
+
+
+def test_a_checkpoint_without_its_replay_files_is_not_resumed(tmp_path: Path) -> None:
+    plan = trial(tmp_path, "dqn", 200)
+    run_trial(plan, ignored, ignored)
+    for path in (tmp_path / "replay").iterdir():
+        path.unlink()
+    assert run_trial(plan, ignored, ignored).steps == 200
+
+
+PROGRAM = '''def reward(prev, action, state, memory):
+    """Counts the steps of an episode in memory."""
+    memory["steps"] = memory.get("steps", 0) + 1
+    return {"steps": 0.01 * memory["steps"]}
+'''
+
+
+def test_replay_holds_the_composed_reward_and_its_parts(tmp_path: Path) -> None:
+    channels = (Channel("env", "env"), Channel("reward", "program", weight=2.0))
+    plan = trial(tmp_path, "dqn", 200, TrainingReward(PROGRAM, ("reward",), channels))
+    run_trial(plan, ignored, ignored)
+    buffer = rebuilt(plan).replay_buffer
+    ends = buffer.dones[:200, 0] > 0
+    step = np.empty(200)
+    since = 0
+    for t in range(200):
+        since += 1
+        step[t] = since
+        since = 0 if ends[t] else since
+    assert np.allclose(buffer.parts[:200, 0], np.stack([np.ones(200), 0.02 * step], axis=1))
+    assert np.allclose(buffer.rewards[:200, 0], 1.0 + 0.02 * step)
+    assert np.array_equal(buffer.env_rewards[:200, 0], np.ones(200, np.float32))
+
+
+def test_a_setting_of_another_algorithm_is_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"SAC \(stable-baselines3\) has no setting `epochs`") as caught:
+        with_defaults({"task": "Pendulum-v1", "training": {"algorithm": "sac", "epochs": 3}})
+    assert "training.gradient_steps" in str(caught.value)
+
+
+def test_a_replay_buffer_that_does_not_fit_is_refused_with_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 2**20})())
+    with pytest.raises(UsageError, match="The replay buffer needs 0.0 GB on disk"):
+        run_trial(trial(tmp_path, "dqn", 200), ignored, ignored)
