@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from running import FEW_EPISODES, in_process, rewardsmith
+from running import FEW_EPISODES, in_process, plant_modules, rewardsmith
 
 # The first example of a test includes imports and compilation, so examples have no deadline.
 settings.register_profile("patient", deadline=None)
@@ -57,10 +57,14 @@ def pytest_collection_modifyitems(config, items) -> None:
 
 @dataclass(frozen=True)
 class SmallJob:
-    """A folder in which `rewardsmith` has completed one job, and the output of that command."""
+    """A folder in which `rewardsmith` has completed one job, and the output of that command.
+
+    imported: names of the planted modules in that folder which a process of the job has imported; there must be none.
+    """
 
     folder: Path
     output: str
+    imported: str
 
     @property
     def temporary(self) -> Path:
@@ -78,6 +82,9 @@ SMALL = [
 ]
 
 
+PLANTED_KEY = {"OPENAI_API_KEY": "sk-planted-1"}
+
+
 @pytest.fixture(scope="session")
 def small_job(tmp_path_factory) -> SmallJob:
     """A copy of a small finished job; the first process that needs it runs the job, the others wait."""
@@ -85,14 +92,18 @@ def small_job(tmp_path_factory) -> SmallJob:
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
     job_folder, output_file = shared / "small_job_made", shared / "small_job_said"
+    planted_file = shared / "small_job_imported"
     with (shared / "small_job.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not output_file.exists():
             shutil.rmtree(job_folder, ignore_errors=True)
             (job_folder / "temporary").mkdir(parents=True)
-            ran = rewardsmith(job_folder, *SMALL, env={"TMPDIR": str(job_folder / "temporary")})
+            planted = plant_modules(job_folder, planted_file)
+            ran = rewardsmith(job_folder, *SMALL, env={"TMPDIR": str(job_folder / "temporary"), **PLANTED_KEY})
             assert ran.returncode == 0, ran.stderr
+            for path in planted:
+                path.unlink()
             output_file.write_text(ran.stdout + ran.stderr)
     folder = tmp_path_factory.mktemp("small_job")
     shutil.copytree(job_folder, folder, dirs_exist_ok=True)
-    return SmallJob(folder, output_file.read_text())
+    return SmallJob(folder, output_file.read_text(), planted_file.read_text() if planted_file.exists() else "")

@@ -66,3 +66,20 @@ def clean_environment() -> dict[str, str]:
     """This process's environment without rewardsmith's home and database."""
     ours = ("REWARDSMITH_HOME", "REWARDSMITH_DATABASE_URL")
     return {k: v for k, v in os.environ.items() if k not in ours}
+
+
+PLANTED = (
+    *("argparse", "json", "socket", "signal", "threading", "subprocess", "logging", "fcntl", "selectors", "secrets"),
+    *("queue", "tempfile", "uuid", "numpy", "sqlalchemy", "pydantic", "torch", "celery", "kombu", "billiard", "yaml"),
+    *("rewardsmith", "workers", "sandbox", "sitecustomize", "usercustomize", "tblib", "django", "gevent"),
+)
+"""Modules that some process might import."""
+
+
+def plant_modules(folder: Path, record: Path) -> list[Path]:
+    """Write a module of every name in PLANTED into a folder; one that is imported adds its name to `record`."""
+    planted = []
+    for name in PLANTED:
+        planted.append(folder / f"{name}.py")
+        planted[-1].write_text(f"open({str(record)!r}, 'a').write('{name} ')\n")
+    return planted

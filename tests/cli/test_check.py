@@ -51,17 +51,17 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
 
 
 def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
-    ran = check(EXPLOIT, "--format", "json", "--out", "exploits.json")
+    ran = check(EXPLOIT, "--format", "json", "--out", "exploits.json", "--layouts", "4")
     assert ran.returncode == 1, ran.stderr
     found = json.loads(ran.stdout)[0]
     verdicts = {v["kind"]: v for v in found["verdicts"]}
     assert not found["passed"] and verdicts["certificate"]["details"]["verdict"] == "unsound"
     assert not verdicts["battery"]["passed"]  # a failed battery does not skip the certificate
     values = json.loads((tmp_path / "exploits.json").read_text())
-    assert len(values) == 16
+    assert len(values) == 4
     shown = found["soundness"]
-    assert (shown["layouts_asked"], shown["unsound_or_undecided"], shown["unsound_rate_below"]) == (16, 16, 1.0)
-    assert shown["headline"] == "unsound on 16 layouts" and shown["smallest_margin_layout"] in range(16)
+    assert (shown["layouts_asked"], shown["unsound_or_undecided"], shown["unsound_rate_below"]) == (4, 4, 1.0)
+    assert shown["headline"] == "unsound on 4 layouts" and shown["smallest_margin_layout"] in range(4)
     example = CounterExample.from_dict(values[0])
     reward = TrainingReward.from_dict(rewards.PICKUP_EXPLOIT.as_dict())
     assert replay(Problem(get_task(TASK), reward, example.gamma), example).confirms(example)
@@ -106,7 +106,7 @@ def test_names_and_files_beyond_ascii_are_read(check, tmp_path):
 
 
 def test_a_potential_is_shaped_by_the_service_and_preserves_the_optimum(check):
-    ran = check(POTENTIAL, "--format", "json")
+    ran = check(POTENTIAL, "--format", "json", "--layouts", "4")
     assert ran.returncode == 0, ran.stderr
     certificate = json.loads(ran.stdout)[0]["verdicts"][-1]
     assert certificate["details"]["verdict"] == "sound" and "stay optimal" in certificate["message"]

@@ -134,17 +134,22 @@ def test_the_exported_wrapper_works_with_plain_sb3_and_without_rewardsmith(expor
     assert ran.stdout.strip() == "fine", ran.stderr
 
 
-def test_train_accepts_any_reward_file_and_an_exported_one(exported, tmp_path):
+def test_train_accepts_an_exported_reward_file(exported, tmp_path):
+    asked = ("--task", "MiniGrid-DoorKey-5x5-v0", "--steps", "2048", *FEW_EPISODES, "--set", "verification=false")
+    ran = rewardsmith(tmp_path, "train", "--reward", str(exported / "reward.py"), *asked)
+    assert ran.returncode == 0, ran.stderr
+    assert "final evaluation: 1 fresh seed," in ran.stdout
+
+
+@pytest.mark.slow
+def test_train_accepts_a_potential_in_any_file(tmp_path):
+    """tests/test_api.py trains source text, which takes the same way."""
     own = tmp_path / "mine.py"
     own.write_text("def potential(state, memory):\n    return -0.1 * abs(state.agent.x - 3)\n")
     asked = ("--task", "MiniGrid-Empty-5x5-v0", "--steps", "2048", *FEW_EPISODES)
     ran = rewardsmith(tmp_path, "train", "--reward", str(own), *asked)
     assert ran.returncode == 0, ran.stderr
     assert "final evaluation: 1 fresh seed," in ran.stdout
-    reward = str(exported / "reward.py")
-    asked = ("--task", "MiniGrid-DoorKey-5x5-v0", "--steps", "2048", *FEW_EPISODES, "--set", "verification=false")
-    ran = rewardsmith(tmp_path, "train", "--reward", reward, *asked)
-    assert ran.returncode == 0, ran.stderr
 
 
 ERRORS = {

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running import clean_environment, in_process, rewardsmith
+from running import clean_environment, in_process, plant_modules, rewardsmith
 
 from rewardsmith.config import Settings, as_environment, settings
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
@@ -18,18 +18,12 @@ from rewardsmith.place import find_place
 from workers.host import Host, command_of
 
 ROOT = Path(__file__).parents[2]
-NAMES = (
-    *("argparse", "json", "socket", "signal", "threading", "subprocess", "logging", "fcntl", "selectors", "secrets"),
-    *("queue", "tempfile", "uuid", "numpy", "sqlalchemy", "pydantic", "torch", "celery", "kombu", "billiard", "yaml"),
-    *("rewardsmith", "workers", "sandbox", "sitecustomize", "usercustomize", "tblib", "django", "gevent"),
-)
 
 
 @pytest.fixture
 def folder_with_planted_modules(tmp_path) -> Path:
     """A folder with a module of every name that a process might import; each records that it ran."""
-    for name in NAMES:
-        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write('{name} ')\n")
+    plant_modules(tmp_path, tmp_path / "ran")
     return tmp_path
 
 
@@ -63,16 +57,9 @@ def test_no_started_process_imports_from_the_current_folder(folder_with_planted_
     assert modules_that_ran(folder_with_planted_modules) == ""
 
 
-@pytest.mark.integration
-def test_a_whole_job_imports_nothing_from_the_current_folder(folder_with_planted_modules):
-    few = ("--set", "training.eval_episodes=10", "--set", "training.final_episodes=10")
-    ran = rewardsmith(
-        folder_with_planted_modules, "run", "--task", "MiniGrid-Empty-5x5-v0", "--iterations", "1", "--samples", "1",
-        "--steps", "4096", "--set", "rungs=[1.0]", "--confirm", "0", "--slots", "1", *few,
-        env={"OPENAI_API_KEY": "sk-planted-1"},
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert modules_that_ran(folder_with_planted_modules) == ""
+def test_a_whole_job_imports_nothing_from_the_current_folder(small_job):
+    """The folder held a module of every name in PLANTED while the job ran."""
+    assert small_job.imported == ""
 
 
 def test_celery_runs_in_a_folder_without_write_permission(monkeypatch, tmp_path):

@@ -17,12 +17,25 @@ from rewardsmith.errors import UsageError
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.queue import Item
 
-
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
+IN_ANY_ORDER = given(
     world=st.integers(0, 10_000), first=st.integers(0, 99), second=st.integers(100, 199), together=st.booleans()
 )  # fmt: skip
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@IN_ANY_ORDER
 def test_a_job_ends_the_same_in_whatever_order_its_items_finish(world, first, second, together):
+    require_the_same_end(world, first, second, together)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@IN_ANY_ORDER
+def test_many_jobs_end_the_same_in_whatever_order_their_items_finish(world, first, second, together):
+    require_the_same_end(world, first, second, together)
+
+
+def require_the_same_end(world, first, second, together):
     with tempfile.TemporaryDirectory() as folder:
         context = fresh(Path(folder))
         outcomes = []

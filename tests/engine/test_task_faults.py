@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from running import FEW_EPISODES, rewardsmith
+from running import FEW_EPISODES, in_process, rewardsmith
 
 from rewardsmith.config import Settings
 from rewardsmith.engine.context import Context, open_context
@@ -234,7 +234,7 @@ def test_run_reports_a_failing_environment_in_two_lines(tmp_path):
     assert ran.returncode in (1, 2)
     error = ran.stderr[ran.stderr.index("error: ") :].splitlines()
     assert len(error) == 2 and "motor driver lost" in error[0] and "raises_env.py, line 18" in error[0]
-    shown = rewardsmith(tmp_path, "show")
+    shown = in_process(tmp_path, "show")
     assert "motor driver lost" in shown.stdout and "failed" in shown.stdout
-    (job,) = json.loads(rewardsmith(tmp_path, "ls", "--format", "json").stdout)
+    (job,) = json.loads(in_process(tmp_path, "ls", "--format", "json").stdout)
     assert job["state"] == "failed"

@@ -21,7 +21,10 @@ from rewardsmith.verification import checks
 from rewardsmith.verification.checks import Proof, run_checks
 
 QUICK = Proof(layouts=1, limit=500)  # certificates have tests of their own
-HAND = ["DoorKey-6x6", "Unlock", "UnlockPickup", "KeyCorridorS3R2", "MultiRoom-N2-S4"]
+HAND = [
+    *("DoorKey-6x6", "MultiRoom-N2-S4"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("Unlock", "UnlockPickup", "KeyCorridorS3R2")),
+]
 
 
 def played(task: Task, steps: int = 64, envs: int = 4, seed: int = 0) -> Experience:

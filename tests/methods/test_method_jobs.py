@@ -54,6 +54,7 @@ def test_a_verifier_job_designs_nothing_names_its_verifier_and_exports(tmp_path)
     assert verified.returncode == 0, verified.stderr
 
 
+@pytest.mark.slow  # test_calm.py discovers subgoals in one process
 def test_a_verifier_job_may_discover_its_subgoals(tmp_path):
     few = ("--steps", "4096", "--confirm", "0", "--iterations", "1", "--samples", "1", "--slots", "1")
     ran = rewardsmith(

@@ -137,11 +137,11 @@ def test_progress_goes_to_stderr_and_changes_no_result(two_keys, capfd, monkeypa
     task, _ = two_keys
     other = CustomTask(task.make_env, "two-keys", task.sizes)
     monkeypatch.setattr(progress, "PATIENCE", 1e9)
-    silent = check_reward(source(), other, layouts=1, limit=1500)
+    silent = check_reward(source(), other, layouts=1, limit=300)
     assert capfd.readouterr().err == ""
     for name in ("PATIENCE", "_MEASURED", "_WORTH_TELLING"):
         monkeypatch.setattr(progress, name, 0.0)
-    reported = check_reward(source(), task, layouts=1, limit=1500)
+    reported = check_reward(source(), task, layouts=1, limit=300)
     out, err = capfd.readouterr()
     assert "to go" in err and out == ""
     timed = ("cost",)

@@ -107,6 +107,7 @@ def test_a_verdict_that_an_older_version_stored_is_shown_with_its_bound():
     assert (shown["ratio"], shown["reason"]) == (None, NO_RATIO)
 
 
+@pytest.mark.slow
 def test_reward_for_dying_fails_on_the_default_layouts():
     source = (CASES / "lava_terminated" / "reward.py").read_text()
     found = check_reward(source, "MiniGrid-LavaCrossingS9N2-v0")
@@ -115,6 +116,10 @@ def test_reward_for_dying_fails_on_the_default_layouts():
     verdicts = {each["layout"]: each["verdict"] for each in certificate.details["layouts"]}
     assert [at for at, verdict in verdicts.items() if verdict == "unsound"] == [9, 13] and len(verdicts) == 16
     assert certificate.details["unsound_rate_below"] == pytest.approx(0.3438, abs=1e-4)
+
+
+def test_few_layouts_leave_a_high_rate_of_unsound_ones_possible():
+    source = (CASES / "lava_terminated" / "reward.py").read_text()
     few = check_reward(source, "MiniGrid-LavaCrossingS9N2-v0", layouts=3)
     assert few.passed and few.soundness.headline == "sound on 3 layouts, up to 63.2 % unsound possible"
     assert (few.soundness.margin, few.soundness.margin_layout) == (pytest.approx(0.0857, abs=1e-3), 2)
@@ -123,7 +128,7 @@ def test_reward_for_dying_fails_on_the_default_layouts():
 
 def test_battery_and_certificate_check_the_same_layouts():
     source = (CASES / "minigrid_own_env" / "reward_beside_lava.py").read_text()
-    for layouts in (1, 2, 3):
+    for layouts in (1, 3):
         found = check_reward(source, "MiniGrid-DistShift1-v0", layouts=layouts)
         assert found.passed, layouts  # the way beside lava is the planner's, and not the best one
         looked = [each["layout"] for each in found.verdict("certificate").details["layouts"]]

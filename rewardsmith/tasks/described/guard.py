@@ -38,7 +38,6 @@ class GuardedEnv:
     ) -> None:
         """Make the environment. step_timeout: seconds after which a call that has not returned is ended."""
         self._task_id, self._space, self._limit = task_id, space, step_timeout
-        WATCHDOG.arm()
         self._steps = 0
         self.env = called(task_id, "its constructor", make)
         self._flattening = Flattening([(part.path, part.size) for part in space.parts])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables
-from rewardsmith.tasks.capabilities import StateReader
+from rewardsmith.tasks.capabilities import Reference, StateReader
 from rewardsmith.tasks.described import environments, export, flattening, python_tasks, spaces
 from rewardsmith.tasks.described.batch import DescribedBatch
 from rewardsmith.tasks.described.conditions import translate
@@ -211,6 +211,11 @@ class DescribedTask:
     def unseen(self, pool: str) -> bool:
         """Start states are drawn from disjoint seeds; none recurs, unless there is only one."""
         return pool != "train" and not self.described.one_start
+
+    @property
+    def reference(self) -> Reference | None:
+        """What the description names as acting well, or None."""
+        return None
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """These tasks have no costly features."""
