@@ -145,6 +145,11 @@ class Method(RareHooks):
         """Whether `--with` can add this method to another one."""
         return bool(self.bonuses(self.combined_options({})))
 
+    @property
+    def learns_from_rollouts(self) -> bool:
+        """Whether the method learns something in training, from the rollouts of an on-policy algorithm."""
+        return type(self).learner is not Method.learner
+
     def combined_options(self, values: Mapping[str, Any]) -> Any:
         """Return the options for use with `--with`. Raises pydantic.ValidationError."""
         return self.Options.model_validate(dict(values))

@@ -126,6 +126,11 @@ def recipe_of(spec: JobSpec) -> Recipe:
             raise UsageError(
                 f"The method {each.name!r} does not support recurrent policies.", "Pass --set training.memory=none."
             )
+        if spec.training.off_policy and each.learns_from_rollouts:
+            raise UsageError(
+                f"The method {each.name!r} learns from rollouts, which {spec.training.algorithm} does not collect.",
+                "Set training.algorithm to ppo or a2c.",
+            )
     renamed = [f"Setting {each}; the next version will not accept the earlier name." for each in spec.renamed]
     renamed += [
         f"Option of {m.name}: {told}; the next version will not accept the earlier name."

@@ -121,7 +121,9 @@ def stop_at(steps: int) -> Any:
     return heartbeat
 
 
-RESUMED = [("dqn", {}), ("sac", {"train_freq": 5})] + [pytest.param(name, {}, marks=pytest.mark.slow) for name in ("td3", "tqc")]
+RESUMED = [("dqn", {}), ("sac", {"train_freq": 5})] + [
+    pytest.param(name, {}, marks=pytest.mark.slow) for name in ("td3", "tqc")
+]
 
 
 @pytest.mark.parametrize(("algorithm", "changes"), RESUMED)

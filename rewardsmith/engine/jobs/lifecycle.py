@@ -31,6 +31,7 @@ from rewardsmith.storage.rows import Scheduling
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.capabilities import planner_of
+from rewardsmith.training.fit import require_algorithm
 from rewardsmith.training.schedule import distinct_rungs
 
 LOCAL = Scheduling()
@@ -65,6 +66,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     asked = spec.fingerprint(seed_reward)  # by which the same command finds the unfinished job
     given = spec
     recipe.check(task)
+    require_algorithm(task, spec.training)
     if recipe.contract is None:
         if seed_reward is not None:
             raise UsageError(
