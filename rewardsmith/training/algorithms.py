@@ -9,9 +9,9 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from rewardsmith.spec import TrainingSpec
+from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.buffers import ShapedDictRolloutBuffer, ShapedRolloutBuffer
-from rewardsmith.training_spec import ALGORITHMS
 
 
 def algorithm_for(task: Task, settings: TrainingSpec) -> tuple[Any, dict[str, Any]]:

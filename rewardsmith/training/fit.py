@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import TrainingSpec
+from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks.base import Task
-from rewardsmith.training_spec import ALGORITHMS
 
 _WORDS = {
     "discrete": "discrete actions", "box": "continuous actions", "multi-discrete": "several discrete actions at once",

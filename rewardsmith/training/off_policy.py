@@ -13,6 +13,7 @@ from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from rewardsmith.spec import TrainingSpec
+from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import off_policy_class
 from rewardsmith.training.device import choose_device
@@ -23,7 +24,6 @@ from rewardsmith.training.policies import policy_name
 from rewardsmith.training.replay import ShapedDictReplayBuffer, ShapedReplayBuffer
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
-from rewardsmith.training_spec import ALGORITHMS
 
 
 def build_off_policy(plan: TrialPlan, env: BatchVecEnv) -> OffPolicyAlgorithm:

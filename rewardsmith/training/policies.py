@@ -13,9 +13,9 @@ from stable_baselines3.common.policies import (
 
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import TrainingSpec
+from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.network import GridPolicy, LeanPolicy
-from rewardsmith.training_spec import ALGORITHMS
 
 
 def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPolicy], dict[str, Any]]:

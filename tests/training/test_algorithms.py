@@ -17,13 +17,12 @@ from stable_baselines3.common.noise import NormalActionNoise
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.reward import SPARSE, TrainingReward
-from rewardsmith.seeds import episodes_seed
 from rewardsmith.spec import TrainingSpec, default_training, with_defaults
+from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks import get_task
 from rewardsmith.training.checkpoint import load_checkpoint
 from rewardsmith.training.trial import TrialPlan, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
-from rewardsmith.training_spec import ALGORITHMS
 
 SMALL = {
     "eval_episodes": 10, "final_episodes": 10, "normalize_reward": False, "hidden": (16,),
@@ -190,5 +189,5 @@ def test_a_replay_buffer_that_does_not_fit_is_refused_with_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 2**20})())
-    with pytest.raises(UsageError, match="The replay buffer needs 0.0 GB on disk"):
+    with pytest.raises(UsageError, match=r"The replay buffer needs 0\.0 GB on disk"):
         run_trial(trial(tmp_path, "dqn", 200), ignored, ignored)

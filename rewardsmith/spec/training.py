@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from rewardsmith.errors import UsageError
-from rewardsmith.setting import Flag, Strict
+from rewardsmith.spec.setting import Flag, Strict
 
 
 class TrainingSpec(Strict):

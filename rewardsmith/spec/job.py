@@ -1,4 +1,4 @@
-"""The settings of a job: JobSpec, with its budget (Budget) and its training settings (TrainingSpec)."""
+"""The settings of a job, the limits of its budget, and how they are read."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
 from rewardsmith.former_names import renamed_settings, with_current_names, with_former_names
-from rewardsmith.setting import Flag, Strict
-from rewardsmith.training_spec import ADDED, TrainingSpec, default_steps, default_training, require_settings
+from rewardsmith.spec.setting import Flag, Strict
+from rewardsmith.spec.training import ADDED, TrainingSpec, default_steps, default_training, require_settings
 
 _NOTHING = object()
 _MOST = 10**15  # largest count; a float represents it exactly
