@@ -115,6 +115,7 @@ class TaskDescription(_Strict):
     folder: str = Field(description="folder that contains the module of the environment")
     files: dict[str, str] = Field(default={}, description="SHA-256 of the module's sources, by path in the folder")
     changes: tuple[str, ...] = Field(default=(), description="changes of the module that the user accepted")
+    random_play: dict[str, Any] | None = Field(default=None, description="what random play showed")
 
 
 class JobSpec(_Strict):
@@ -268,7 +269,7 @@ class JobSpec(_Strict):
         With `former_names` the settings have the names of the version before.
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
-        asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes"}})
+        asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes", "random_play"}})
         if self.description is None:
             del asked["description"]
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
@@ -292,8 +293,7 @@ class JobSpec(_Strict):
         return named.get(role) or self.model
 
 
-# Training settings that differ from the defaults; docs/training.md has the figures behind them. Both arms of a claim
-# are always trained with the same settings. The study was made on grids and policies without memory.
+# Differences from the defaults, studied on grids without memory (docs/training.md); both arms of a claim use them.
 _UNSTUDIED: dict[str, Any] = {
     "batch_size": 1024, "epochs": 4, "learning_rate": 1e-3, "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2,
     "hidden": (64, 64), "entropy": 0.01,
