@@ -51,6 +51,7 @@ class TaskDescription(Strict):
     folder: str = Field(description="folder that contains the module of the environment")
     files: dict[str, str] = Field(default={}, description="SHA-256 of the module's sources, by path in the folder")
     changes: tuple[str, ...] = Field(default=(), description="changes of the module that the user accepted")
+    random_play: dict[str, Any] | None = Field(default=None, description="what random play showed")
 
 
 class JobSpec(Strict):
@@ -204,7 +205,7 @@ class JobSpec(Strict):
         With `former_names` the settings have the names of the version before.
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
-        asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes"}})
+        asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes", "random_play"}})
         if self.description is None:
             del asked["description"]
         asked["training"] = {k: v for k, v in asked["training"].items() if ADDED.get(k, _NOTHING) != v}

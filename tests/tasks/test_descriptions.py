@@ -163,15 +163,23 @@ def test_unknown_id_explains_how_to_describe_an_environment():
     )
 
 
-@pytest.mark.parametrize("name", ["Acrobot-v1", "CartPole-v1", "MountainCar-v0", "line_env:Line-v0"])
-def test_a_draft_is_a_description_that_can_be_played(name, tmp_path):
+@pytest.mark.parametrize(
+    "name, variable",
+    [
+        ("Acrobot-v1", "cos_elbow"),
+        ("CartPole-v1", "pole_angle"),
+        ("MountainCar-v0", "position"),
+        ("line_env:Line-v0", "x"),
+    ],
+)
+def test_a_draft_is_a_description_that_can_be_played(name, variable, tmp_path):
     shutil.copy(CASES / "edited_yaml" / "line_env.py", tmp_path)
     made = in_process(tmp_path, "tasks", "new", name, "--out", "own.yaml")
     assert made.returncode == 0, made.stderr
     assert made.stdout == "own.yaml\n" and "rewardsmith tasks try own.yaml" in made.stderr
     shown = in_process(tmp_path, "tasks", "describe", "own.yaml")
     assert shown.returncode == 0, shown.stderr
-    assert "x0: float" in shown.stdout
+    assert f"\n  {variable}: float" in shown.stdout
 
 
 def test_a_draft_never_overwrites_a_file(tmp_path):
@@ -186,4 +194,4 @@ def test_a_draft_shows_the_keys_of_a_flattened_dict(tmp_path):
     flat = in_process(tmp_path, "tasks", "new", "pointreach:PointReachFlat-v0")
     assert flat.returncode == 0, flat.stderr
     text = (tmp_path / "pointreachflat.yaml").read_text()
-    assert "{name: x4, low: -1, high: 1}" in text and "achieved_goal[0]" in text
+    assert "{name: achieved_goal_0, low: -1, high: 1}" in text and "{name: desired_goal_1, low: -1, high: 1}" in text

@@ -67,10 +67,11 @@ def test_success_is_guessed_from_what_play_shows(name, success, tmp_path):
 
 def test_a_draft_has_bounds_ranges_infos_and_the_limit(tmp_path):
     text = draft("Ends-by-info-v0", tmp_path).text
-    assert "- {name: x0, low: 0, high: 50}  # seen: 0 to 8" in text
-    assert "- {name: x1}  # seen: 5 to 8" in text
-    assert 'info.is_success, info["a key"]' in text and "max_steps: 1000" in text
-    assert 'goal: "Ends after `length` steps."' in text and "actions: [action_0, action_1]" in text
+    assert "- {name: n, low: 0, high: 50}  # seen: 0 to 8" in text
+    assert "- {name: length}  # seen: 5 to 8" in text
+    assert "info.is_success (bool, true on" in text and 'info["a key"] (float, always 1)' in text
+    assert "goal: Ends after length steps.\n" in text and "actions: [action_0, action_1]" in text
+    assert "max_steps: 1000" in text and "the environment has no limit of its own; 1000 is a guess" in text
     assert "one_start" not in text
     assert "max_steps: 7" in draft("Ends-solved-v0", tmp_path).text
 

@@ -75,7 +75,8 @@ def state_after(described: DescribedTask, steps: int) -> dict:
         batch.step(np.array([0]))
     batch.state_rows(row)
     batch.close()
-    return {reader.name: reader.read(row[0]) for reader in described._setup.variables}
+    named = [reader for reader in described._setup.variables if reader.name not in described._setup.unnamed]
+    return {reader.name: reader.read(row[0]) for reader in named}
 
 
 def test_a_variable_is_what_its_source_says():

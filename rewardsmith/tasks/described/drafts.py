@@ -1,144 +1,141 @@
-"""Drafts a description of an environment that Gymnasium can make: what its spaces and random play say."""
+"""`tasks new`: writes the description of an environment as a commented YAML or Python file.
+
+What a shipped description or a family says is written as it is; everything else is inferred. Comments say what random
+play showed.
+"""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rewardsmith.tasks.actions import ActionSpace
-from rewardsmith.tasks.described import environments, spaces
-from rewardsmith.tasks.described.bounds import is_finite
+from rewardsmith.tasks.described import environments
+from rewardsmith.tasks.described.candidates import Signal, signals, source_of
 from rewardsmith.tasks.described.description import Description
-from rewardsmith.tasks.described.flattening import places_of
+from rewardsmith.tasks.described.env_classes import named_environment
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.described.inference import PLAYED, SECONDS, infer, require_playable
+from rewardsmith.tasks.described.measured import RandomPlay, span
 from rewardsmith.tasks.described.play import Shown, watch
-from rewardsmith.tasks.observations import ObservationSpace, Part
+from rewardsmith.tasks.described.spaces import fit
+from rewardsmith.tasks.described.task import DescribedTask, known_description
+from rewardsmith.tasks.described.writing import Comments, as_python, as_yaml
 
-PLAYED = 400
-"""Steps of random play that a draft rests on."""
-
-_LIMIT = 1_000  # steps of an episode, where the environment itself has no limit
-_MOST_VARIABLES = 64  # numbers of a flat observation that become a variable each; more become one vector
-_SUCCESS = ("is_success", "success", "solved", "won", "goal_reached")
-_HEAD = """\
-# A description of {name}, drafted from its spaces and {steps} steps of random play. It runs as it is.
-# Better: give the variables names, units and one line each, and say in `goal` what is to be achieved.
-"""
+_TEXTS = 3  # values of an info that a comment shows
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A drafted description. text: the YAML file. why: how success was guessed, in a sentence."""
+    """A drafted description.
 
-    text: str
+    Attributes:
+        description: What the file says.
+        why: How success was chosen, in a clause.
+        folder: Where its modules are looked for.
+        comments: The comments of the file.
+        python: Whether the file is Python.
+    """
+
+    description: Description
     why: str
+    folder: Path
+    comments: Comments
+    python: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text of the whole file."""
+        return (as_python if self.python else as_yaml)(self.description, self.comments)
 
 
-def draft(name: str, folder: Path) -> Draft:
-    """Make an environment, play it at random, and write down what that shows.
+def draft(name: str, folder: Path, *, python: bool = False) -> Draft:
+    """Make an environment, play it at random, and write its description.
 
     Args:
-        name: Gymnasium's id, or MODULE:ID of a module that is looked for in `folder`, too.
+        name: Gymnasium's id; MODULE:ID or MODULE:CLASS of a module that is looked for in `folder`, too; or a Python
+            file that defines one environment.
         folder: Where modules are looked for after Python's path.
+        python: Whether to write Python instead of YAML.
 
     Raises:
         UsageError: If the environment cannot be made, or has spaces that no policy can read.
         TaskError: If it fails while it is played.
     """
-    limit = environments.step_limit(name, folder) or _LIMIT
-    bare = Description(id=name, goal="", state=[], score="return", max_steps=limit)
-    env = environments.make_environment(bare, folder)
+    name, folder = named_environment(name, folder)
+    known = known_description(name)
+    if known is not None:
+        shown, found = _watched(known, folder)
+        description, why, notes = known, "success is as rewardsmith describes this environment", ()
+    else:
+        inferred = infer(name, folder)
+        description, shown, notes = inferred.description, inferred.shown, inferred.notes
+        found = inferred.signals[1:]
+        why = inferred.signals[0].why
+    require_playable(shown, name)
+    played = DescribedTask(description, folder, examined=True).random_play()
+    comments = _comments(name, known is not None, shown, played, [*_others(found), *notes])
+    return Draft(description, why, folder, comments, python)
+
+
+def _watched(description: Description, folder: Path) -> tuple[Shown, tuple[Signal, ...]]:
+    """Random play of a described environment, and candidates of success."""
+    env = environments.make_environment(description, folder)
     try:
-        observation, actions = spaces.fit(env, bare)
+        observation, actions = fit(env, description)
         with environments.generators_kept():
-            guarded = GuardedEnv(lambda: env, name, observation)
-            shown = watch(guarded, observation, actions, PLAYED, limit)
-        success, why = _aim(env, shown)
-        lines = [*_first(name, env, shown), *_state(observation, shown, places_of(env)), *_actions(actions)]
-        lines += [*success, f"max_steps: {limit}"]
-        if shown.one_start:
-            lines.append("one_start: true  # every episode began in the same state")
-        lines += _infos(shown)
+            guarded = GuardedEnv(lambda: env, description.id, observation)
+            shown = watch(guarded, observation, actions, PLAYED, description.max_steps, SECONDS)
+        mine = {key: getattr(description, key) for key in ("success", "score", "threshold")}
+        others = tuple(each for each in signals(env, shown) if any(mine[k] != v for k, v in each.fields.items()))
     finally:
         environments.close(env)
-    return Draft(_HEAD.format(name=name, steps=PLAYED) + "\n".join(lines) + "\n", why)
+    return shown, others
 
 
-def _first(name: str, env: Any, shown: Shown) -> list[str]:
-    module, colon, task_id = name.rpartition(":")
-    about = " ".join((type(env.unwrapped).__doc__ or "").split())
-    sentence = re.split(r"(?<=\.)\s", re.sub(r"^#+\s*Description\s*", "", about.strip()))[0][:200]
-    returns = f", {np.mean(shown.returns):.3g} an episode in random play" if shown.returns else ""
-    return [
-        f"id: {task_id}",
-        *([f"env_id: {module}{colon}{task_id}"] if colon else []),
-        f"goal: {_quoted(sentence or 'Say in a sentence what is to be achieved.')}",
-        f"env_reward: {_quoted(f'from {min(shown.rewards):.3g} to {max(shown.rewards):.3g} a step{returns}')}",
-    ]
+def _others(found: Iterable[Signal]) -> list[str]:
+    """Lines on signs of success that were not taken."""
+    kept = [each for each in found if each.fields != {"score": "return"}]
+    return ["Other signs of success:", *(f"  {_told(each.fields)}: {each.why}" for each in kept)] if kept else []
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _told(fields: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in fields.items())
 
 
-def _state(space: ObservationSpace, shown: Shown, places: tuple[str, ...]) -> list[str]:
-    lines = ["state:"]
-    for part in space.parts:
-        if part.is_image:
-            lines.append(f"  # {part.source} is an image {tuple(part.leaf.shape)}: the policy sees it, rewards do not")
-            continue
-        at = slice(part.start, part.start + part.size)
-        low, high = shown.low[at], shown.high[at]
-        if not part.path and len(part.leaf.shape) == 1 and part.size <= _MOST_VARIABLES:
-            for k in range(part.size):
-                place = f", {places[k]}" if len(places) == part.size else ""
-                lines.append(f"  - {{name: x{k}{_bounds(part, k)}}}  # seen: {low[k]:.3g} to {high[k]:.3g}{place}")
-            continue
-        name = "_".join(re.sub(r"\W+", "_", str(key)).lower() for key in part.path) or "observation"
-        name = name if name[0].isalpha() else f"observation_{name}"
-        lines.append(f"  - {{name: {name}, from: {part.source}}}  # seen: {low.min():.3g} to {high.max():.3g}")
-    return lines if len(lines) > 1 and any(line.startswith("  -") for line in lines) else [*lines[1:], "state: []"]
+def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, notes: list[str]) -> Comments:
+    how = "with rewardsmith's names" if known else f"inferred from its code and {shown.steps} steps of random play"
+    head = [f"A description of {name}, {how}. It runs as it is."]
+    if not known:
+        head.append("Better: give each variable a name, a unit and one line, and say in `goal` what is to be achieved.")
+    head.append("`# seen:` is what random play showed.")
+    tail = ["Random play:", *(f"  {line}" for line in played.lines())]
+    if infos := list(_infos(shown)):
+        tail += ["A variable or `success` may also read env.ATTRIBUTE, and of the infos of steps:"]
+        tail += [f"  {each}" for each in infos]
+    return Comments(tuple(head), {v: played.range_of(v) for v in played.seen}, (*tail, *notes))
 
 
-def _bounds(part: Part, k: int) -> str:
-    low, high = (np.broadcast_to(np.ravel(getattr(part.leaf, end, np.inf)), part.size)[k] for end in ("low", "high"))
-    return "".join(
-        f", {end}: {float(str(value)):.9g}" for end, value in (("low", low), ("high", high)) if is_finite(float(value))
-    )
+def _infos(shown: Shown) -> Iterator[str]:
+    for key, values in shown.infos.items():
+        yield f"{source_of(key)} ({_kind(values)})"
 
 
-def _actions(actions: ActionSpace) -> list[str]:
-    if len(actions) > _MOST_VARIABLES:
-        return [f"# actions are numbered: {actions.names[0]} to {actions.names[-1]}"]
-    what = "" if actions.discrete else f"  # entries of an action ({actions.kind})"
-    return [f"actions: [{', '.join(actions.names)}]{what}"]
-
-
-def _aim(env: Any, shown: Shown) -> tuple[list[str], str]:
-    """Lines that say when an episode succeeds, and why they were chosen."""
-    for key in _SUCCESS:
-        values = shown.infos.get(key, [])
-        if values and all(np.ndim(v) == 0 and float(v) in (0.0, 1.0) for v in values):
-            return [f"success: info.{key}"], f"success is info.{key}, which every step returns"
-    threshold = getattr(env.spec, "reward_threshold", None) if env.spec is not None else None
-    if threshold is not None:
-        lines = ["score: return", f"threshold: {float(threshold):g}  # Gymnasium's reward_threshold"]
-        return lines, f"success is a return of {float(threshold):g}, which Gymnasium calls solved"
-    paid_at_ends = len(shown.last_rewards) >= sum(reward > 0 for reward in shown.rewards) > 0
-    if paid_at_ends and set(np.sign(shown.rewards)) == {0.0, 1.0}:
-        return ["success: reward > 0"], "success is a positive reward, which only last steps had in random play"
-    if set(shown.rewards) == {0.0}:
-        return ["success: reward > 0"], "success is a positive reward: random play met only 0"
-    return ["score: return"], "no sign of success was found: candidates are compared by their return"
-
-
-def _infos(shown: Shown) -> list[str]:
-    if not shown.infos:
-        return []
-    named = ", ".join(f"info.{key}" if key.isidentifier() else f'info["{key}"]' for key in shown.infos)
-    return [f"# A variable or `success` may also read: {named}; env.ATTRIBUTE of the unwrapped environment."]
+def _kind(values: list[Any]) -> str:
+    """The type of an info, and what was seen of it."""
+    first = values[0]
+    if all(isinstance(v, bool | np.bool_) for v in values):
+        return f"bool, true on {np.mean([bool(v) for v in values]):.0%} of the steps"
+    if all(isinstance(v, int | float | np.number) for v in values):
+        kind = "int" if all(isinstance(v, int | np.integer) for v in values) else "float"
+        return f"{kind}, {span(float(min(values)), float(max(values)))}"
+    if all(isinstance(v, str) for v in values):
+        texts = [*dict.fromkeys(re.sub(r"\s+", " ", v)[:40] for v in values)]
+        return f"text, {', '.join(map(repr, texts[:_TEXTS]))}{' ...' if len(texts) > _TEXTS else ''}"
+    if isinstance(first, np.ndarray):
+        return f"array of shape {first.shape}"
+    return type(first).__name__

@@ -60,10 +60,21 @@ def step_limit(name: str, folder: Path | None) -> int | None:
 
     with importable(folder):
         _import_module(name, folder)
+        if class_of(name) is not None:
+            return None
         try:
             return gym.spec(name.rpartition(":")[2]).max_episode_steps
         except gym.error.Error as error:
             raise _unknown(name, error) from error
+
+
+def class_of(name: str) -> type | None:
+    """The environment's class that MODULE:CLASS names, of an imported module; None if it is no class, or an id."""
+    import gymnasium as gym
+
+    module, _, attribute = name.partition(":")
+    found = getattr(sys.modules.get(module), attribute, None) if attribute and attribute not in gym.registry else None
+    return found if inspect.isclass(found) and issubclass(found, gym.Env) else None
 
 
 def is_registered(name: str) -> bool:
@@ -94,6 +105,8 @@ def _by_gymnasium(description: Description, folder: Path | None) -> Any:
     name, kwargs = description.environment, description.env_kwargs
     _import_module(name, folder)
     with environment_blamed(f"making {name}", f"Fix it, or check `env_id` and `env_kwargs` of {description.id}."):
+        if (own := class_of(name)) is not None:
+            return own(**kwargs)
         try:
             # Gymnasium's checker looks at every step; a job looks once, before it begins.
             return gym.make(name, max_episode_steps=description.max_steps, disable_env_checker=True, **kwargs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.capabilities import StateReader
-from rewardsmith.tasks.described import reading
+from rewardsmith.tasks.described import environments, reading
 from rewardsmith.tasks.described.description import is_function
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def _making(setup: Setup) -> str:
     d = setup.description
     if setup.hooks.make is not None:
         return "YOUR_ENVIRONMENT"
+    if environments.class_of(d.environment) is not None:
+        module, _, name = d.environment.partition(":")
+        return f"__import__({module!r}, fromlist=[{name!r}]).{name}({f'**{d.env_kwargs!r}' if d.env_kwargs else ''})"
     given = f", **{d.env_kwargs!r}" if d.env_kwargs else ""
     return f"gymnasium.make({d.environment!r}{given})"
 

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.tasks.base import Interface
 from rewardsmith.tasks.described import environments, flattening
 from rewardsmith.tasks.described.lasting import requires_lasting
+from rewardsmith.tasks.described.measured import RandomPlay, action_shown, values_of
 from rewardsmith.tasks.schema import Field
 
 if TYPE_CHECKING:
     from rewardsmith.tasks.described.setup import Setup
 
 
-def interface_of(setup: Setup, success_rule: str) -> Interface:
-    """The text that a language model and `tasks describe` show, the facts behind it, and an example."""
+def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> Interface:
+    """The text that a language model and `tasks describe` show, the facts behind it, and an example.
+
+    Args:
+        setup: The description and its environment.
+        success_rule: When an episode succeeds, in a sentence.
+        played: What random play showed; None if it was not measured.
+    """
     d, actions = setup.description, setup.form.actions
     env = setup.make()
     try:
         places = flattening.places_of(env)
     finally:
         environments.close(env)
+    example = _example(setup) if played is None else played.example.model_dump(exclude={"terminated"})
     lines = [f"Task {d.id}. {d.goal}", "", "State (read-only attributes of `state` and `prev`):"]
-    lines += [_line(field, places, training_only) for field, training_only in _marked(setup)]
+    lines += [_line(field, places, setup.unnamed, played) for field in setup.schema]
     lines += ["", *_actions(setup)]
-    lines += ["", f"Environment reward: {d.env_reward}." if d.env_reward else ""]
-    lines += [f"Success: {success_rule}", f"An episode ends after {d.max_steps} steps at the latest."]
-    lines += d.mechanics
-    example = _example(setup)
-    lines += ["", f"Example: prev = {example['prev']}, action = {example['action']}, state = {example['state']}"]
+    lines += ["", f"Environment reward: {d.env_reward}."] if d.env_reward else [""]
+    lines += [f"Success: {success_rule}", _ending(d.max_steps, played), *d.mechanics]
+    lines += ["", "Random play:", *(f"  {line}" for line in played.lines())] if played is not None else []
+    lines += ["", *_told(example, played)]
     numbers = {v.name: (v.low, v.high) for v in d.state if v.length is None}
     facts = {
         "family": "variables",
-        "fields": setup.schema.as_dict()["fields"],
+        "fields": [f for f in setup.schema.as_dict()["fields"] if f["name"] not in setup.unnamed],
         "actions": [{"name": name} for name in actions.names],
         "action_kind": actions.kind,
         "success": d.condition or "",
@@ -43,12 +50,28 @@ def interface_of(setup: Setup, success_rule: str) -> Interface:
     return Interface(d.id, d.goal, "\n".join(lines), facts, example)
 
 
-def _marked(setup: Setup) -> list[tuple[Field, bool]]:
-    hidden = {v.name for v in setup.description.state if v.training_only}
-    return [(field, field.name in hidden) for field in setup.schema]
+def _ending(max_steps: int, played: RandomPlay | None) -> str:
+    """What ends an episode, as far as random play shows."""
+    limit = f"An episode ends after {max_steps} steps at the latest"
+    if played is None or not played.episodes:
+        return f"{limit}."
+    if played.terminated:
+        return f"{limit}; the environment may end it earlier (`terminated`)."
+    return f"{limit}; in random play the environment ended none earlier."
 
 
-def _line(f: Field, places: tuple[str, ...], training_only: bool) -> str:
+def _told(example: Mapping[str, Any], played: RandomPlay | None) -> list[str]:
+    """The example as lines."""
+    if played is None:
+        return [f"Example: prev = {example['prev']}, action = {example['action']}, state = {example['state']}"]
+    ended = ", and the episode was terminated" if played.example.terminated else ""
+    return [
+        f"Example: prev = {example['prev']}, action = {example['action']}, state = {example['state']}",
+        f"  The environment's reward of this step was {example['reward']:g}{ended}.",
+    ]
+
+
+def _line(f: Field, places: tuple[str, ...], unnamed: Collection[str], played: RandomPlay | None) -> str:
     span = f" in [{f.low:g}, {f.high:g}]" if f.low is not None else ""
     unit = f" {f.unit}" if f.unit else ""
     kind = f.kind
@@ -57,9 +80,13 @@ def _line(f: Field, places: tuple[str, ...], training_only: bool) -> str:
         kind = f"vector of {f.length} {f.of}s{names}"
     elif f.kind == "choice":
         kind = f"one of {', '.join(map(repr, f.values))}, or None"
-    place = f" ({f.name} = {places[f.column]})" if f.kind == "float" and f.column < len(places) else ""
-    hidden = " (training only: the policy does not see it)" if training_only else ""
-    return f"  {f.name}: {kind}{span}{unit} - {f.doc}{place}{hidden}"
+    placed = f.kind == "float" and f.name not in unnamed and f.column < len(places)
+    place = f" ({f.name} = {places[f.column]})" if placed else ""
+    hidden = " (training only: the policy does not see it)" if f.training_only else ""
+    hidden = " (seen by the policy; no variable names it)" if f.name in unnamed else hidden
+    found = "" if played is None or f.name in ("step", "solved", "failed") else played.range_of(f.name)
+    seen = f" (random play: {found})" if found else ""
+    return f"  {f.name}: {kind}{span}{unit}{f' - {f.doc}' if f.doc else ''}{place}{hidden}{seen}"
 
 
 def _actions(setup: Setup) -> list[str]:
@@ -81,18 +108,7 @@ def _actions(setup: Setup) -> list[str]:
 
 
 def _example(setup: Setup) -> dict[str, Any]:
+    """The first transition of an episode, where no random play was measured."""
     before, action, after = setup.shown
-    actions = setup.form.actions
-    shown: Any = actions.names[0].upper()
-    if not actions.discrete:
-        shown = {n: round(float(x), 4) for n, x in zip(actions.names, action.tolist(), strict=True)}
-    return {"prev": _values(setup, before), "action": shown, "state": _values(setup, after)}
-
-
-def _values(setup: Setup, row: Any) -> Mapping[str, Any]:
-    def short(value: Any) -> Any:
-        if isinstance(value, list):
-            return [round(x, 4) for x in value[:8]]
-        return round(value, 4) if isinstance(value, float) else value
-
-    return {v.name: short(v.read(row)) for v in setup.variables}
+    shown = action_shown(setup.form.actions, action)
+    return {"prev": values_of(setup.schema, before), "action": shown, "state": values_of(setup.schema, after)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.described.functions import allowed
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.described.names import Watched
 from rewardsmith.tasks.observations import ObservationSpace
 
-Choose = Callable[[int, np.random.Generator], Any]
-"""An action of reward code for a step of an episode."""
+_KEPT = 64  # values of an info that are kept if they are no single numbers
+_NAMED = 64  # numbers of an observation for which names are looked for
+_COMPARED = 100  # steps on which they are compared with attributes and infos
 
 
 @dataclass
@@ -25,13 +27,16 @@ class Shown:
     Attributes:
         low: Smallest value seen of each number of an observation [D].
         high: Largest value seen.
-        infos: For each key of the infos of steps, the values seen, at most 64.
+        infos: For each key of the infos of steps, the values seen; at most 64 that are no single numbers.
         rewards: The reward of every step.
         last_rewards: The reward of each step that terminated an episode.
         returns: The return of each episode that ended.
         lengths: Its length in steps.
         terminated: How many episodes were terminated rather than truncated.
         starts: The first observation of each episode, flattened.
+        steps: How many steps were played.
+        ended: For each key of the infos, the values on steps that terminated an episode.
+        watched: Which attributes and infos the numbers of an observation equal.
     """
 
     low: NDArray[np.float64]
@@ -43,6 +48,9 @@ class Shown:
     lengths: list[int] = field(default_factory=list)
     terminated: int = 0
     starts: list[NDArray[np.float64]] = field(default_factory=list)
+    steps: int = 0
+    ended: dict[str, list[Any]] = field(default_factory=dict)
+    watched: Watched = field(default_factory=lambda: Watched(0))
 
     @property
     def one_start(self) -> bool:
@@ -51,40 +59,48 @@ class Shown:
 
 
 def watch(
-    env: GuardedEnv, space: ObservationSpace, actions: ActionSpace, steps: int, limit: int, choose: Choose | None = None
+    env: GuardedEnv, space: ObservationSpace, actions: ActionSpace, steps: int, limit: int, seconds: float = 20.0
 ) -> Shown:
-    """Play `steps` steps, in episodes of at most `limit` steps from the seeds 0, 1 and so on.
+    """Play at random, in episodes of at most `limit` steps from the seeds 0, 1 and so on.
 
-    Actions are drawn uniformly unless `choose` gives them. Raises TaskError for what the environment does wrong.
+    It ends after `steps` steps, or on the first step after `seconds`. Raises TaskError for what the environment does
+    wrong.
     """
     rng = np.random.default_rng(0)
-    shown = Shown(np.full(space.size, np.inf), np.full(space.size, -np.inf))
+    shown = Shown(np.full(space.size, np.inf), np.full(space.size, -np.inf), watched=Watched(min(space.size, _NAMED)))
     episode, length, total, info = 0, 0, 0.0, {}
-    for step in range(steps):
+    until = time.monotonic() + seconds
+    while shown.steps < steps and time.monotonic() < until:
         if length == 0:
             _, info = env.reset(episode)
             shown.starts.append(env.flat.copy())
             _extend(shown, env)
         may = allowed(env.env, info, actions)
-        action = actions.sample(rng, allowed=may) if choose is None else choose(length, rng)
+        action = actions.sample(rng, allowed=may)
         _, reward, terminated, truncated, info = env.step(actions.in_environment(action))
         length, total = length + 1, total + reward
+        shown.steps += 1
         shown.rewards.append(reward)
         _extend(shown, env)
-        for key, value in info.items():
-            seen = shown.infos.setdefault(str(key), [])
-            if len(seen) < 64:
-                seen.append(value)
+        if shown.steps <= _COMPARED:
+            shown.watched.look(env.env, info, env.flat[:_NAMED])
+        _note(shown.infos, info)
         if terminated or truncated or length >= limit:
             shown.returns.append(total)
             shown.lengths.append(length)
             shown.terminated += terminated
             if terminated:
                 shown.last_rewards.append(reward)
+                _note(shown.ended, info)
             episode, length, total = episode + 1, 0, 0.0
-            if step + 1 == steps:
-                break
     return shown
+
+
+def _note(kept: dict[str, list[Any]], info: dict[str, Any]) -> None:
+    for key, value in info.items():
+        seen = kept.setdefault(str(key), [])
+        if len(seen) < _KEPT or np.ndim(value) == 0:
+            seen.append(value)
 
 
 def _extend(shown: Shown, env: GuardedEnv) -> None:

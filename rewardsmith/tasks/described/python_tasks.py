@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import Description, explain, is_function
-from rewardsmith.tasks.described.environments import environment_blamed
+from rewardsmith.tasks.described.environments import class_of, environment_blamed
 from rewardsmith.tasks.described.modules import find_module, importable
 
 OBJECT = "TASK"
@@ -63,6 +63,8 @@ def describe_object(name: str, folder: Path) -> Description | None:
     found = _import(module, folder)
     if not hasattr(found, attribute):
         return None
+    if class_of(name) is not None and not hasattr(getattr(found, attribute), "goal"):
+        return None  # an environment's class; what it says of itself is inferred
     data, hooks = _parts(getattr(found, attribute))
     if hooks.make is None and "env_id" not in data and "id" not in data:
         raise UsageError(f"{name} does not say which environment it describes.", "Set `env` to its class, or `env_id`.")

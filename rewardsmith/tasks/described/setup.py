@@ -18,14 +18,14 @@ from rewardsmith.tasks.described import environments, flattening, spaces
 from rewardsmith.tasks.described.batch import Form
 from rewardsmith.tasks.described.bounds import is_finite, require_bounds, require_played_bounds
 from rewardsmith.tasks.described.conditions import Translated, translate
-from rewardsmith.tasks.described.description import Description
+from rewardsmith.tasks.described.description import Description, Variable
 from rewardsmith.tasks.described.functions import FunctionCondition, action_mask
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.modules import importable
 from rewardsmith.tasks.described.python_tasks import Hooks, hooks_of
 from rewardsmith.tasks.described.reading import StateReading
 from rewardsmith.tasks.described.reading import Variable as Reader
-from rewardsmith.tasks.described.variables import PROBE_STEPS, Probe, locate, resolve
+from rewardsmith.tasks.described.variables import PROBE_STEPS, Probe, locate, resolve, unnamed_variables
 from rewardsmith.tasks.observations import ObservationSpace
 
 _KEPT: dict[str, Setup] = {}
@@ -42,9 +42,10 @@ class Setup:
         hooks: The user's own functions.
         form: What the environments of the task have in common.
         schema: What each column of a state row means.
-        variables: Readers of the variables, in the order of the description.
+        variables: Readers of the variables, in the order of the description; then of `unnamed`.
         condition: The success condition as text; None if a function decides, or nothing counts as a success.
         shown: A transition of random play, for the worked example: (row before, action, row after).
+        unnamed: Names of further variables: parts of the observation that the description's variables do not cover.
     """
 
     description: Description
@@ -55,6 +56,7 @@ class Setup:
     variables: tuple[Reader, ...]
     condition: Translated | None
     shown: tuple[NDArray[np.float64], Any, NDArray[np.float64]]
+    unnamed: frozenset[str] = frozenset()
 
     def make(self) -> Any:
         """One real environment. Raises UsageError."""
@@ -84,7 +86,8 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
     found = resolve(description, observation, _probe(env, description, actions, hooks), hooks)
     require_bounds(found, observation)
     _require_names(found)
-    fields, variables = _fields(found, observation)
+    unnamed = unnamed_variables(found, observation)
+    fields, variables = _fields([*found.state, *unnamed], observation)
     schema = _schema(fields)
     condition = _condition(found, fields)
     form = Form(
@@ -102,7 +105,7 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
     )
     with environments.environment_blamed("state and success were read", "Fix the description's own functions."):
         shown = _shown(env, form)
-    setup = Setup(found, folder, hooks, form, schema, variables, condition, shown)
+    setup = Setup(found, folder, hooks, form, schema, variables, condition, shown, frozenset(v.name for v in unnamed))
     if not examined:  # last: an environment that fails while it is played may be of no more use
         require_played_bounds(env, found, observation, actions)
     environments.close(env)
@@ -128,12 +131,12 @@ def _require_names(d: Description) -> None:
         raise UsageError(f"{d.id} has two values called {twice[0]!r}.", "Give each entry of `state` its own name.")
 
 
-def _fields(d: Description, space: ObservationSpace) -> tuple[list[dict[str, Any]], tuple[Reader, ...]]:
+def _fields(variables: Sequence[Variable], space: ObservationSpace) -> tuple[list[dict[str, Any]], tuple[Reader, ...]]:
     """The plain fields of the variables, and what reads them."""
     fields: list[dict[str, Any]] = []
     readers: list[Reader] = []
     column = 0
-    for v in d.state:
+    for v in variables:
         entry: dict[str, Any] = {"name": v.name, "kind": v.kind or "float", "column": column, "doc": v.doc}
         if v.values:
             entry |= {"kind": "choice", "values": v.values}

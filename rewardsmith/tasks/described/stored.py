@@ -15,6 +15,7 @@ from rewardsmith.tasks.described.description import (
     read_file,
 )
 from rewardsmith.tasks.described.environments import close
+from rewardsmith.tasks.described.measured import RandomPlay
 from rewardsmith.tasks.described.modules import (
     Sources,
     TaskChanged,
@@ -46,6 +47,11 @@ class StoredTask(Protocol):
         """SHA-256 of each of the module's sources, by path in the folder."""
         ...
 
+    @property
+    def random_play(self) -> Mapping[str, Any] | None:
+        """What random play showed when the job began; None if it was not measured."""
+        ...
+
 
 def store_task(name: str) -> dict[str, Any] | None:
     """What a job keeps of the task that a file or a module describes; None for an id.
@@ -53,7 +59,8 @@ def store_task(name: str) -> dict[str, Any] | None:
     The environment is made and played first.
 
     Returns:
-        The text of the description, the folder of its modules, and the hashes of their sources.
+        The text of the description, the folder of its modules, the hashes of their sources, and what random play
+        showed.
 
     Raises:
         UsageError: For whatever does not fit.
@@ -63,12 +70,18 @@ def store_task(name: str) -> dict[str, Any] | None:
         return _store_drafted(name)
     description, folder = read
     _require_success(description)
-    close(task_of(description, folder).make_env())
+    task = task_of(description, folder)
+    close(task.make_env())
+    played = _played(task)
     text = _yaml(description) if description.python is not None else read_file(Path(name))
     found = _sources(description, folder)
-    if found is None:
-        return {"text": text, "folder": str(folder)}
-    return {"text": text, "folder": found.folder, "files": dict(found.files)}
+    stored = {"text": text, "folder": str(folder), "random_play": played}
+    return stored if found is None else {**stored, "folder": found.folder, "files": dict(found.files)}
+
+
+def _played(task: DescribedTask) -> dict[str, Any] | None:
+    played = task.random_play_if_sound()
+    return None if played is None else played.model_dump(mode="json")
 
 
 def _require_success(description: Description) -> None:
@@ -85,9 +98,9 @@ def _store_drafted(name: str) -> dict[str, Any] | None:
         return None
     _require_success(description)
     found = _sources(description, Path.cwd())
-    if found is None:
-        return {"text": _yaml(description), "folder": str(Path.cwd())}
-    return {"text": _yaml(description), "folder": found.folder, "files": dict(found.files)}
+    played = _played(DescribedTask(description, Path.cwd(), examined=True))
+    stored = {"text": _yaml(description), "folder": str(Path.cwd()), "random_play": played}
+    return stored if found is None else {**stored, "folder": found.folder, "files": dict(found.files)}
 
 
 def _yaml(description: Description) -> str:
@@ -125,7 +138,9 @@ def open_stored(name: str, stored: StoredTask) -> DescribedTask:
             "Restore it (if it was moved, set PYTHONPATH), or pass --accept-task-change to resume, extend or export: "
             "the job continues and is marked.",
         )
-    return DescribedTask(parse_description(stored.text, name), Path(stored.folder), examined=True)
+    played = None if stored.random_play is None else RandomPlay.model_validate(stored.random_play)
+    description = parse_description(stored.text, name)
+    return DescribedTask(description, Path(stored.folder), examined=True, stored=True, played=played)
 
 
 def changes_of(stored: StoredTask, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables
 from rewardsmith.tasks.capabilities import Reference, StateReader
@@ -29,11 +29,12 @@ from rewardsmith.tasks.described.description import (
     read_built_in,
     read_file,
 )
-from rewardsmith.tasks.described.drafts import draft
 from rewardsmith.tasks.described.families import family_description
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.described.inference import infer
 from rewardsmith.tasks.described.inspection import require_no_faults
 from rewardsmith.tasks.described.interface import interface_of
+from rewardsmith.tasks.described.measured import RandomPlay, measure, shipped_play
 from rewardsmith.tasks.described.modules import require_task_files
 from rewardsmith.tasks.described.python_tasks import describe_file, describe_object
 from rewardsmith.tasks.described.setup import Setup, set_up
@@ -45,7 +46,7 @@ __all__ = ["DescribedTask", "Description", "Variable", "described_ids", "load_ta
 def load_task(name: str) -> DescribedTask:
     """The task of a built-in id, a YAML or Python file, or MODULE:OBJECT. Raises KeyError if it is none of these."""
     if name in described_ids():
-        return DescribedTask(read_built_in(name), examined=True)
+        return DescribedTask(read_built_in(name), examined=True, played=shipped_play(name))
     if (read := read_user_description(name)) is not None:
         return task_of(*read)
     if (described := drafted(name)) is None:
@@ -61,9 +62,12 @@ def drafted(name: str) -> Description | None:
     """
     if ":" not in name and not environments.is_registered(name):
         return None
-    if (found := family_description(name)) is not None:
-        return found
-    return parse_description(draft(name, Path.cwd()).text, name)
+    return known_description(name) or infer(name, Path.cwd()).description
+
+
+def known_description(name: str) -> Description | None:
+    """The description that comes with rewardsmith, of an id or of its family; None if there is none."""
+    return read_built_in(name) if name in described_ids() else family_description(name)
 
 
 def read_user_description(name: str) -> tuple[Description, Path] | None:
@@ -131,15 +135,26 @@ class DescribedTask:
     view_cells = 0
     deterministic = False  # described variables need not be the whole state
 
-    def __init__(self, description: Description, folder: Path | None = None, *, examined: bool = False) -> None:
+    def __init__(
+        self,
+        description: Description,
+        folder: Path | None = None,
+        *,
+        examined: bool = False,
+        stored: bool = False,
+        played: RandomPlay | None = None,
+    ) -> None:
         """Describe a task; nothing of the environment is made yet.
 
         Args:
             description: What the user, or a shipped file, says of the environment.
             folder: Where modules are looked for after Python's path.
             examined: Whether the description's bounds have been compared with what random play shows.
+            stored: Whether a job has stored it, so that its interface is told with `played` as stored or without.
+            played: Random play, measured earlier.
         """
         self._folder, self._examined = folder, examined
+        self._stored, self._played = stored, played
         self.described = description
         self.id = description.id
         self.max_steps = description.max_steps
@@ -222,13 +237,31 @@ class DescribedTask:
 
     def interface(self) -> Interface:
         """What a designer is told: variables with units and ranges, actions, success, an example."""
-        return interface_of(self._setup, self.success_rule)
+        return interface_of(
+            self._setup, self.success_rule, self._played if self._stored else self.random_play_if_sound()
+        )
+
+    def random_play_if_sound(self) -> RandomPlay | None:
+        """The same; None if the environment fails while it is played, which a trial reports with its cause."""
+        with suppress(TaskError):
+            return self.random_play()
+        return None
+
+    def random_play(self) -> RandomPlay:
+        """What random play achieves and shows: as stored, or measured once. Raises TaskError."""
+        if self._played is None:
+            batch = self.batch(1, "train")
+            try:
+                self._played = measure(batch, self.schema, self.actions)
+            finally:
+                batch.close()
+        return self._played
 
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
         """Return one state in words: each variable with its value."""
         del tables
         parts = []
-        for variable, reader in zip(self.description.state, self._setup.variables, strict=True):
+        for variable, reader in zip(self.description.state, self._setup.variables, strict=False):
             value = reader.read(row)
             shown = ", ".join(format(x, ".3g") for x in value) if isinstance(value, list) else value
             shown = format(shown, ".3g") if isinstance(shown, float) else shown

@@ -85,6 +85,34 @@ def resolve(description: Description, space: ObservationSpace, probe: Probe, hoo
     return description.model_copy(update={"state": found})
 
 
+def unnamed_variables(description: Description, space: ObservationSpace) -> list[Variable]:
+    """A variable for each part of the observation that the variables of a resolved description do not cover.
+
+    A reward may read all that the policy sees, except images and parts of more than 512 numbers.
+    """
+    covered = np.zeros(space.size, dtype=bool)
+    for variable in description.state:
+        if variable.source is not None and split_path(variable.source)[0] == "observation":
+            covered[locate(space, variable.source)[1]] = True
+    taken = {"step", "solved", "failed", *(v.name for v in description.state)}
+    added: list[Variable] = []
+    for part, variable in zip(_readable(space), _whole(space), strict=True):
+        if covered[part.start : part.start + part.size].all():
+            continue
+        name = variable.name if variable.name not in taken else f"seen_{variable.name}"[:32]
+        if name in taken:
+            continue  # the description uses both names
+        taken.add(name)
+        doc = f"{part.source} as the environment returns it"
+        found = variable.model_copy(update={"name": name, "doc": doc})
+        added.append(_with_kind(found, space, Probe()))
+    return added
+
+
+def _readable(space: ObservationSpace) -> list[Part]:
+    return [part for part in space.parts if part.size <= _MOST_ENTRIES and not part.is_image]
+
+
 def _own(name: str, task_id: str) -> Variable:
     """A variable that state() returns and the description does not mention. Raises UsageError for no name."""
     try:
@@ -98,11 +126,10 @@ def _own(name: str, task_id: str) -> Variable:
 
 def _whole(space: ObservationSpace) -> Iterator[Variable]:
     """A variable for each part of the observation that is no image."""
-    for part in space.parts:
-        if part.size <= _MOST_ENTRIES and not part.is_image:
-            name = re.sub(r"\W+", "_", "_".join(str(key).lower() for key in part.path)).strip("_") or "observation"
-            name = name if name[0].isalpha() else f"observation_{name}"
-            yield Variable.model_validate({"name": name, "from": part.source})
+    for part in _readable(space):
+        name = re.sub(r"\W+", "_", "_".join(str(key).lower() for key in part.path)).strip("_") or "observation"
+        name = name if name[0].isalpha() else f"observation_{name}"
+        yield Variable.model_validate({"name": name[:32].rstrip("_"), "from": part.source})
 
 
 def _next_entries(variable: Variable, space: ObservationSpace, at: int) -> tuple[Variable, int]:
