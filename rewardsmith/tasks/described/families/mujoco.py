@@ -54,8 +54,9 @@ def describe(task_id: str) -> Description | None:
         }
         if threshold:
             data["threshold"] = float(threshold)
-        if name == "Reacher" and (env.observation_space.shape or ())[0] in _REACHER:
-            data |= _reacher(env.observation_space.shape[0])
+        size = int(np.prod(env.observation_space.shape or ()))
+        if name == "Reacher" and size in _REACHER:
+            data |= _reacher(size)
     finally:
         environments.close(env)
     return Description.model_validate(data)

@@ -179,7 +179,8 @@ def open_exported(path: Path, name: str, setup: Setup) -> PolicyReference:
 def _rebuilt(path: Path, network: Mapping[str, Any], setup: Setup) -> Any:
     from stable_baselines3.common import policies as plain
 
-    kind: str = _CLASSES.get(network["policy"], network["policy"])
+    named = str(network["policy"])
+    kind = _CLASSES.get(named, named)
     found = getattr(plain, kind, None)
     if kind.startswith(_MASKED):
         from sb3_contrib.common.maskable import policies as masked
