@@ -18,12 +18,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from rewardsmith.spec import Flag, JobSpec
+from rewardsmith.spec import JobSpec
+from rewardsmith.spec.setting import Flag
 
 TARGET = Path(__file__).parents[1] / "rewardsmith" / "cli" / "options_generated.py"
 HEAD = '''"""Options that are settings of a job, by the setting's name; budget.calls is the field `calls` of `budget`.
 
-Made by scripts/make_options.py from the fields of rewardsmith/spec.py: edit these, then make the file anew.
+Made by scripts/make_options.py from the fields of rewardsmith/spec/job.py: edit these, then make the file anew.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Options that are settings of a job, by the setting's name; budget.calls is the field `calls` of `budget`.
 
-Made by scripts/make_options.py from the fields of rewardsmith/spec.py: edit these, then make the file anew.
+Made by scripts/make_options.py from the fields of rewardsmith/spec/job.py: edit these, then make the file anew.
 """
 
 from __future__ import annotations

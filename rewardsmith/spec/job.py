@@ -1,4 +1,4 @@
-"""The settings of a job: JobSpec, with its budget (Budget) and its training settings (TrainingSpec)."""
+"""The settings of a job, the limits of its budget, and how they are read."""
 
 from __future__ import annotations
 
@@ -7,44 +7,23 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
 from rewardsmith.former_names import renamed_settings, with_current_names, with_former_names
-
-
-@dataclass(frozen=True)
-class Flag:
-    """Marks a setting that is an option of `rewardsmith run`. scripts/make_options.py reads it.
-
-    Attributes:
-        name: Name of the option; by default that of the setting.
-        written: Syntax of the value, for the help text.
-        file: Whether the value is the path of a file.
-        envvar: Environment variable with the default of the option.
-    """
-
-    name: str | None = None
-    written: str = ""
-    file: bool = False
-    envvar: str | None = None
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
+from rewardsmith.spec.setting import Flag, Strict
+from rewardsmith.spec.training import TrainingSpec, default_steps, default_training
 
 _MOST = 10**15  # largest count; a float represents it exactly
 _MOST_STEPS = 2_000_000_000  # of one trial; fits PostgreSQL's INTEGER
 _LARGEST_SEED = 20_000_000  # every training seed derived from it fits PostgreSQL's INTEGER
 
 
-class Budget(_Strict):
+class Budget(Strict):
     """Limits of a job; None means no limit. A job that reaches one ends and keeps its best candidate."""
 
     dollars: Annotated[float | None, Flag("--max-dollars")] = Field(
@@ -64,51 +43,7 @@ class Budget(_Strict):
     )
 
 
-class TrainingSpec(_Strict):
-    """PPO settings of every trial. docs/training.md describes the study that the defaults are taken from."""
-
-    num_envs: int = Field(default=64, ge=1, le=4096)
-    rollout_steps: int = Field(default=64, ge=8, le=4096, description="steps per environment and rollout")
-    batch_size: int = Field(default=512, ge=8, le=2**24)
-    epochs: int = Field(default=3, ge=1, le=100)
-    learning_rate: float = Field(default=1.5e-3, gt=0, le=1)
-    lr_hold: float = Field(
-        default=0.8, ge=0, le=1, description="fraction of the trial with a constant learning rate, before it falls"
-    )
-    final_lr: float = Field(
-        default=0.0, ge=0, le=1, description="learning rate at the end of the trial, as a fraction of learning_rate"
-    )
-    gamma: float = Field(default=0.97, gt=0, le=1)
-    gae_lambda: float = Field(default=0.9, ge=0, le=1)
-    clip_range: float = Field(default=0.3, gt=0, le=1e6)
-    entropy: float = Field(default=0.025, ge=0, le=1e6, description="coefficient of the entropy bonus")
-    entropy_schedule: Literal["success", "constant"] = Field(
-        default="success", description="success: the coefficient falls as training episodes succeed"
-    )
-    normalize_advantage: bool = True
-    normalize_reward: bool = Field(
-        default=True, description="divide rewards by the running root mean square of discounted returns"
-    )
-    hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(
-        default=(128, 64), min_length=1, description="widths of the hidden layers (tanh)"
-    )
-    cells: Literal["one-hot", "scaled"] = Field(
-        default="one-hot",
-        description="encoding of grid views: one-hot, into a first layer shared by actor and critic, or scaled",
-    )
-    memory: Literal["none", "lstm"] = Field(default="none", description="lstm: recurrent policies")
-    eval_episodes: int = Field(
-        default=200, ge=10, le=1_000_000, description="evaluation episodes per point of a learning curve"
-    )
-    final_episodes: int = Field(
-        default=1000, ge=10, le=1_000_000, description="episodes per seed of the final evaluation"
-    )
-    device: Annotated[Literal["cpu", "cuda", "auto"], Flag()] = Field(
-        default="cpu", description="where policies are trained: cpu, cuda, or auto (measures both, takes the faster)"
-    )
-
-
-class TaskDescription(_Strict):
+class TaskDescription(Strict):
     """A job's copy of the YAML file that describes its task. Later edits of the file do not change the job."""
 
     text: str = Field(max_length=1_000_000, description="content of the file when the job was created")
@@ -118,7 +53,7 @@ class TaskDescription(_Strict):
     random_play: dict[str, Any] | None = Field(default=None, description="what random play showed")
 
 
-class JobSpec(_Strict):
+class JobSpec(Strict):
     """The settings of a job: its task, method, models, search, claim and budget."""
 
     task: Annotated[str, Flag()] = Field(
@@ -291,50 +226,6 @@ class JobSpec(_Strict):
         """Return the model of a role: "designer", "critic", "analyzer". A method's own roles use `model`."""
         named = {"designer": self.designer_model, "critic": self.critic_model, "analyzer": self.analyzer_model}
         return named.get(role) or self.model
-
-
-# Differences from the defaults, studied on grids without memory (docs/training.md); both arms of a claim use them.
-_UNSTUDIED: dict[str, Any] = {
-    "batch_size": 1024, "epochs": 4, "learning_rate": 1e-3, "gamma": 0.99, "gae_lambda": 0.95, "clip_range": 0.2,
-    "hidden": (64, 64), "entropy": 0.01,
-}  # fmt: skip
-# An observation at the beginning of an episode determines the right action at its end.
-_MEMORY = {**_UNSTUDIED, "learning_rate": 7e-4, "memory": "lstm"}
-_VECTOR = {**_UNSTUDIED, "num_envs": 16, "batch_size": 256, "epochs": 8}
-_BALANCE = {
-    **_VECTOR, "num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0,
-    "normalize_reward": False,
-}  # fmt: skip
-# In a chain of similar rooms views repeat, and a reward for new ground depends on what the view does not show. The
-# critic is biased there, so a larger lambda relies on it less.
-_ALIKE = {"gae_lambda": 0.98}
-# Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults.
-_PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
-    ("MiniGrid-DoorKey-16x16", 1_500_000, {}),
-    ("MiniGrid-DoorKey-", 300_000, {}),
-    ("MiniGrid-Empty-", 200_000, {}),
-    ("MiniGrid-Unlock-", 300_000, {}),
-    ("MiniGrid-Memory", 1_500_000, _MEMORY),
-    ("MiniGrid-UnlockPickup", 1_000_000, {}),
-    ("MiniGrid-BlockedUnlockPickup", 1_000_000, {}),
-    ("MiniGrid-KeyCorridorS3", 1_000_000, {}),
-    ("MiniGrid-MultiRoom", 1_000_000, _ALIKE),
-    ("MiniGrid-", 1_500_000, {}),
-    ("BabyAI-", 1_500_000, {}),
-    ("CartPole-", 100_000, _BALANCE),
-    ("MountainCar-", 250_000, {**_VECTOR, "gae_lambda": 0.98}),
-    ("", 1_000_000, _VECTOR),
-)
-
-
-def default_steps(task: str) -> int:
-    """Return the default environment steps of a full trial on this task: enough for a good reward, as measured."""
-    return next(steps for prefix, steps, _ in _PRESETS if task.startswith(prefix))
-
-
-def default_training(task: str) -> dict[str, Any]:
-    """Return the training settings of this task that differ from TrainingSpec's defaults."""
-    return next(dict(changes) for prefix, _, changes in _PRESETS if task.startswith(prefix))
 
 
 def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
