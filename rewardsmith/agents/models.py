@@ -16,7 +16,7 @@ from typing import Final, Literal, Protocol
 
 from rewardsmith.errors import RewardsmithError
 
-Role = Literal["designer", "critic", "analyzer", "judge", "annotator"]
+Role = Literal["designer", "critic", "analyzer", "judge", "annotator", "describer"]
 
 VERIFIER: Final = "judge"
 LABELLER: Final = "annotator"

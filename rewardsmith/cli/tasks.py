@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rewardsmith.cli import screen
+from rewardsmith.cli.options import named, takes_settings
 
 app = typer.Typer(help="List, describe and prepare tasks.", no_args_is_help=True)
 
@@ -65,28 +66,79 @@ def describe(
 
 
 @app.command()
+@takes_settings("model", "api_base", "record", "replay")
 def new(
-    environment: Annotated[str, typer.Argument(help="Gymnasium id, or MODULE:ID for a module in this folder.")],
+    context: typer.Context,
+    environment: Annotated[
+        str, typer.Argument(help="Gymnasium id; MODULE:ID or MODULE:CLASS for a module in this folder; or FILE.py.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", help="File to write; NAME.yaml unless given.")] = None,
+    python: Annotated[bool, typer.Option("--python", help="Write a Python file instead of YAML.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept the draft of --model without asking.")] = False,
+    **given: Any,
 ) -> None:
     """Write a description of a Gymnasium environment.
 
-    The environment is made and played at random: the file has its spaces, the ranges that were seen, the infos and a
-    guess at what counts as success. It runs as it is; names and units make it better.
+    The environment is made and played at random: the file has its spaces, the ranges that were seen, the infos and
+    signs of success. Where rewardsmith ships a description, the file has its names. With --model a language model
+    names the variables and says when an episode succeeds; you confirm what it wrote. The file runs as it is.
     """
     from rewardsmith.errors import UsageError
+    from rewardsmith.offline import draft_task
     from rewardsmith.tasks.described.drafts import draft
 
-    named = environment.rpartition(":")[2].rpartition("/")[2]
-    path = out or Path(re.sub(r"-v\d+$", "", named).lower() + ".yaml")
+    typed, around = named(context, given)
+    path = out or _file_of(environment, python)
+    python = python or path.suffix == ".py"
     if path.exists():
         raise UsageError(f"{path} exists already.", "Give another file with --out, or remove it.")
+    model = _opened(typed, around, yes)
     screen.say(f"making and playing {environment}")
-    drafted = draft(environment, Path.cwd())
+    drafted = draft(environment, Path.cwd(), python=python)
+    if model is not None:
+        screen.say(f"asking {model.name}")
+        try:
+            drafted = draft_task.improve(drafted, model)
+        finally:
+            screen.say(model.line())
+        if not yes:
+            screen.write(drafted.text)
+            if not typer.confirm(f"Write this to {path}?", err=True):
+                screen.say("Nothing was written.")
+                raise typer.Exit(1)
     path.write_text(drafted.text, encoding="utf-8")
     screen.write(str(path))
-    screen.say(f"{drafted.why[0].upper()}{drafted.why[1:]}.")
+    if model is None:
+        screen.say(f"{drafted.why[0].upper()}{drafted.why[1:]}.")
     screen.next_command(f"rewardsmith tasks try {path}")
+
+
+def _file_of(environment: str, python: bool) -> Path:
+    """The file that is written unless one is named; it must not hide the module of the environment."""
+    file, _, attribute = environment.partition(":")
+    named = attribute or (Path(file).stem if file.endswith(".py") else environment)
+    named = re.sub(r"\W+", "_", re.sub(r"-v\d+$", "", named.rpartition("/")[2])).strip("_").lower()
+    return Path(f"{named}_task.py" if python else f"{named}.yaml")
+
+
+def _opened(typed: dict[str, Any], around: dict[str, Any], yes: bool) -> Any:
+    """The model that drafts, counted; None unless --model or --replay was given."""
+    import sys
+
+    from rewardsmith.config import settings
+    from rewardsmith.errors import UsageError
+    from rewardsmith.offline import draft_task
+
+    if "model" not in typed and "replay" not in typed:
+        if lone := [f"--{name.replace('_', '-')}" for name in ("api_base", "record") if name in typed]:
+            raise UsageError(f"{lone[0]} needs a model.", "Pass --model, too.")
+        return None
+    draft_task.require_confirmable(yes, sys.stdin.isatty())
+    here = settings()
+    record, replay = (Path(typed[key]) if key in typed else None for key in ("record", "replay"))
+    base = typed.get("api_base", around.get("api_base", here.api_base))
+    chosen = draft_task.ModelChoice(typed.get("model", ""), base, record, replay, here.model_parameters)
+    return draft_task.Counted(chosen.open())
 
 
 @app.command(name="try")

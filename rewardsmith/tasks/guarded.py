@@ -44,15 +44,20 @@ def called(task_id: str, where: str, call: Callable[..., T], *arguments: Any, **
         raise task_error(task_id, where, error) from error
 
 
-def task_error(task_id: str, where: str, error: BaseException) -> BaseException:
-    """What to raise for an exception of a user's code: a TaskError, or the exception itself for a full disk."""
+def task_error(
+    task_id: str, where: str, error: BaseException, blamed: str = "environment", remedy: str = REMEDY
+) -> BaseException:
+    """What to raise for an exception of a user's code: a TaskError, or the exception itself for a full disk.
+
+    blamed: What the message calls the code.
+    """
     if isinstance(error, TaskError) or is_disk_full(error):
         return error
     if isinstance(error, UsageError):
         return TaskError(error.cause, error.remedy)
     text = words_of(error, _LONGEST)
     named_as = type(error).__name__ + (f": {text}" if text else "")
-    return TaskError(f"The environment of {task_id} raised {named_as} (in {where}{_place(error)}).", REMEDY)
+    return TaskError(f"The {blamed} of {task_id} raised {named_as} (in {where}{_place(error)}).", remedy)
 
 
 def _place(error: BaseException) -> str:

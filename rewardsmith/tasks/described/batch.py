@@ -16,7 +16,9 @@ from rewardsmith.tasks.described.reading import NoValue, StateReading
 from rewardsmith.tasks.guarded import task_error
 from rewardsmith.tasks.observations import ObservationSpace
 
-_POOL_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
+FIRST_SEEDS = {"train": 1_000_000, "select": 2_000_000, "claim": 3_000_000}
+"""By pool, the seed of the reset that starts on layout 0."""
+
 _POOL_SIZE = 1_000_000
 
 
@@ -55,7 +57,7 @@ class DescribedBatch:
         num_envs = len(envs)
         self._envs, self._form = envs, form
         self._readings = [form.reading() for _ in envs]
-        self._first_seed = _POOL_SEEDS[pool]
+        self._first_seed = FIRST_SEEDS[pool]
         self._rng = np.random.default_rng(0)
         self.num_envs = num_envs
         self.observation_size = form.observation.size

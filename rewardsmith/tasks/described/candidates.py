@@ -76,6 +76,10 @@ def _paid(shown: Shown) -> Iterator[Signal]:
         )
     elif set(shown.rewards) == {0.0}:
         yield Signal({"success": "reward > 0"}, "success is a positive reward: random play met only 0")
+    elif max(shown.rewards) == 0 and _all_but_last(shown) <= {0.0}:
+        yield Signal(
+            {"success": "reward > 0"}, "success is a positive reward: random play met only 0, and less on last steps"
+        )
     elif paid_at_ends:
         yield Signal(
             {"success": "terminated and reward > 0"},
@@ -93,14 +97,18 @@ def _unlike(shown: Shown) -> Iterator[Signal]:
             )
 
 
-def _jumps(shown: Shown) -> Iterator[Signal]:
-    """Last steps that pay more than any other step."""
-    if not shown.last_rewards:
-        return
+def _all_but_last(shown: Shown) -> set[float]:
+    """The rewards of steps that terminated no episode."""
     others = list(shown.rewards)
     for reward in shown.last_rewards:
         others.remove(reward)
-    if others and max(shown.last_rewards) > max(others):
+    return set(others)
+
+
+def _jumps(shown: Shown) -> Iterator[Signal]:
+    """Last steps that pay more than any other step."""
+    others = _all_but_last(shown)
+    if shown.last_rewards and others and max(shown.last_rewards) > max(others):
         least = min(r for r in shown.last_rewards if r > max(others))
         yield Signal(
             {"success": f"terminated and reward >= {float(least)!r}"},

@@ -25,6 +25,9 @@ _FOLDER = Path(__file__).with_name("built_in")
 _SHOWN = 3  # mistakes that one message names
 
 
+REFERENCE_FILES = (".zip", ".safetensors", ".json")
+"""Files that a reference may be: SB3's policies, policies of a job, recorded episodes."""
+
 _NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
 
@@ -100,6 +103,9 @@ class Description(BaseModel):
     mechanics: list[str] = Field(default=[], description="how the environment behaves: sentences for the designer")
     step_timeout: float = Field(default=60.0, gt=0, description="seconds after which a call that hangs is ended")
     one_start: bool = Field(default=False, description="whether every episode starts in the same state")
+    reference: str | None = Field(
+        default=None, description="what acts well: MODULE:FUNCTION of the state, a policy file, or recorded episodes"
+    )
     python: str | None = Field(default=None, description="the object that a Python file describes the task with")
 
     @field_validator("actions")
@@ -109,6 +115,14 @@ class Description(BaseModel):
             if not name.isidentifier():
                 raise ValueError(f"the action {name!r} is not a valid name: use letters, digits and underscores")
         return names
+
+    @field_validator("reference")
+    @classmethod
+    def _known_form(cls, reference: str | None) -> str | None:
+        if reference is not None and not is_function(reference) and Path(reference).suffix not in REFERENCE_FILES:
+            known = f"MODULE:FUNCTION, or a file that ends with {', '.join(REFERENCE_FILES)}"
+            raise ValueError(f"{reference!r} is not known: give {known}")
+        return reference
 
     @model_validator(mode="after")
     def _one_aim(self) -> Self:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rewardsmith.tasks import minigrid
 from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.candidates import Signal, signals, source_of
 from rewardsmith.tasks.described.description import Description
@@ -46,6 +47,12 @@ class Draft:
     folder: Path
     comments: Comments
     python: bool = False
+
+    def with_description(self, description: Description) -> Draft:
+        """The same draft with another description, such as one that a model has improved."""
+        played = DescribedTask(description, self.folder, examined=True).random_play()
+        seen = {name: played.range_of(name) for name in played.seen}
+        return replace(self, description=description, comments=replace(self.comments, seen=seen))
 
     @property
     def text(self) -> str:
@@ -112,6 +119,8 @@ def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, notes: l
     head = [f"A description of {name}, {how}. It runs as it is."]
     if not known:
         head.append("Better: give each variable a name, a unit and one line, and say in `goal` what is to be achieved.")
+    if name in dict(minigrid.list_ids()):
+        head.append(f"`--task {name}`, without this file, gives rewards MiniGrid's own state: grid, objects, mission.")
     head.append("`# seen:` is what random play showed.")
     tail = ["Random play:", *(f"  {line}" for line in played.lines())]
     if infos := list(_infos(shown)):

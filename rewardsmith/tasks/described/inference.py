@@ -74,10 +74,10 @@ def infer(name: str, folder: Path | None) -> Inferred:
         observe, left_out = _observed(env)
         bare = bare.model_copy(update={"observe": observe})
         observation, actions = spaces.fit(env, bare)
-        limit = limit or _own_limit(env)
         with environments.generators_kept():
             guarded = GuardedEnv(lambda: env, name, observation)
             shown = watch(guarded, observation, actions, PLAYED, limit or _LIMIT, SECONDS)
+        limit = limit or _own_limit(env)  # some set it in reset()
         found = tuple(signals(env, shown))
         data = {
             **_first(name, env, shown),

@@ -21,10 +21,13 @@ from rewardsmith.tasks.schema import Schema
 STEPS = 1_000
 """Steps of random play, unless they take longer than SECONDS."""
 
-SECONDS = 20.0
+EPISODES, MOST_STEPS = 5, 5_000
+"""Play goes on until so many episodes have ended, or so many steps were played."""
+
+SECONDS = 15.0
 """Seconds after which random play ends."""
 
-_SHIPPED = Path(__file__).with_name("built_in") / "random_play.json"
+SHIPPED = Path(__file__).with_name("built_in") / "random_play.json"
 _MOST_ENTRIES = 8  # numbers of a vector that an example shows
 _SEEN_EARLY = 50  # steps among which the example is chosen, unless a later one succeeds
 
@@ -102,7 +105,7 @@ def shipped_play(task_id: str) -> RandomPlay | None:
 
 @lru_cache
 def _all_shipped() -> dict[str, Any]:
-    return json.loads(_SHIPPED.read_text(encoding="utf-8")) if _SHIPPED.exists() else {}
+    return json.loads(SHIPPED.read_text(encoding="utf-8")) if SHIPPED.exists() else {}
 
 
 def measure(batch: BatchEnv, schema: Schema, actions: ActionSpace) -> RandomPlay:
@@ -122,7 +125,7 @@ def measure(batch: BatchEnv, schema: Schema, actions: ActionSpace) -> RandomPlay
     batch.state_rows(row)
     record.look(row[0])
     until = time.monotonic() + SECONDS
-    while record.steps < STEPS and (record.steps == 0 or time.monotonic() < until):
+    while record.goes_on and (record.steps == 0 or time.monotonic() < until):
         before = row[0].copy()
         action = actions.sample(rng, 1, allowed=batch.masks)
         batch.step(action)
@@ -151,6 +154,10 @@ class _Record:
     @property
     def steps(self) -> int:
         return len(self._rewards)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.steps < STEPS or (len(self._ended) < EPISODES and self.steps < MOST_STEPS)
 
     def look(self, row: NDArray[Any]) -> None:
         np.fmin(self._low, row, out=self._low)

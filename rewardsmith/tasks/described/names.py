@@ -80,7 +80,9 @@ def _listed(bare: Any, count: int, first: int) -> Iterator[list[str]]:
             yield from _texts(meanings(), count, first)
         except Exception:
             return
-    for place in (vars(bare), *(vars(each) for each in type(bare).__mro__ if each is not object)):
+    module = inspect.getmodule(type(bare))
+    places = [vars(bare), *(vars(each) for each in type(bare).__mro__ if each is not object)]
+    for place in (*places, vars(module) if module is not None else {}):
         for name, value in place.items():
             if re.search("action|move|meaning|command", name.lower()):
                 yield from _texts(value, count, first)

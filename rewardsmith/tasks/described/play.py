@@ -17,6 +17,7 @@ from rewardsmith.tasks.observations import ObservationSpace
 
 _KEPT = 64  # values of an info that are kept if they are no single numbers
 _NAMED = 64  # numbers of an observation for which names are looked for
+_STARTS, _FIRST_START = 5, 10_000  # further starts, and the first one's seed
 _COMPARED = 100  # steps on which they are compared with attributes and infos
 
 
@@ -93,7 +94,23 @@ def watch(
                 shown.last_rewards.append(reward)
                 _note(shown.ended, info)
             episode, length, total = episode + 1, 0, 0.0
+    _starts(env, actions, shown, until)
     return shown
+
+
+def _starts(env: GuardedEnv, actions: ActionSpace, shown: Shown, until: float) -> None:
+    """Some more starts, and a step after each: what differs between episodes need not move within one."""
+    rng = np.random.default_rng(1)
+    for seed in range(_STARTS):
+        if time.monotonic() >= until:
+            return
+        _, info = env.reset(_FIRST_START + seed)
+        shown.starts.append(env.flat.copy())
+        _extend(shown, env)
+        may = allowed(env.env, info, actions)
+        _, _, _, _, info = env.step(actions.in_environment(actions.sample(rng, allowed=may)))
+        _extend(shown, env)
+        shown.watched.look(env.env, info, env.flat[:_NAMED])
 
 
 def _note(kept: dict[str, list[Any]], info: dict[str, Any]) -> None:

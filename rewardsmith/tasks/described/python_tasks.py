@@ -19,7 +19,7 @@ from rewardsmith.tasks.described.modules import find_module, importable
 OBJECT = "TASK"
 """What a Python file calls its description, unless the command names another object."""
 
-_FUNCTIONS = ("env", "state", "success")
+_FUNCTIONS = ("env", "state", "success", "reference")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,13 @@ class Hooks:
         state: state(env, observation, info) -> dict, the variables by name.
         success: Whether an episode succeeds on a step; takes any of env, observation, info, state, reward, terminated,
             truncated, episode_return and length by name.
+        reference: What acts well: a function of the state, a class, or an object with `act`.
     """
 
     make: Callable[..., Any] | None = None
     state: Callable[..., Mapping[str, Any]] | None = None
     success: Callable[..., Any] | None = None
+    reference: Any = None
 
 
 def hooks_of(description: Description, folder: Path | None) -> Hooks:
@@ -43,14 +45,16 @@ def hooks_of(description: Description, folder: Path | None) -> Hooks:
     found = Hooks()
     if description.python is not None:
         found = _parts(_object(description.python, folder))[1]
-    named = {"state": description.state_function, "success": description.success}
+    named = {
+        "state": description.state_function, "success": description.success, "reference": description.reference,
+    }  # fmt: skip
     more = {key: _object(text, folder) for key, text in named.items() if text is not None and is_function(text)}
     for key, function in more.items():
-        if not callable(function):
+        if not callable(function) and not (key == "reference" and callable(getattr(function, "act", None))):
             raise UsageError(
                 f"`{key}` names {named[key]}, which is no function.", "Name a function, as MODULE:FUNCTION."
             )
-    return Hooks(**{**{name: getattr(found, name) for name in ("make", "state", "success")}, **more})
+    return Hooks(**{**{name: getattr(found, name) for name in ("make", *_FUNCTIONS[1:])}, **more})
 
 
 def describe_object(name: str, folder: Path) -> Description | None:
@@ -137,9 +141,11 @@ def _parts(described: Any) -> tuple[dict[str, Any], Hooks]:
     else:
         with environment_blamed("its description was read", "Fix the class that describes the task."):
             made = described() if inspect.isclass(described) else described
-        wanted = {*Description.model_fields, "env", "max_episode_steps"}
+        wanted = {*Description.model_fields, "env", "max_episode_steps", "variables"}
         fields = {name: getattr(made, name) for name in sorted(wanted) if hasattr(made, name)}
     functions = {name: fields.pop(name) for name in _FUNCTIONS if callable(fields.get(name))}
+    if hasattr(fields.get("reference"), "act"):
+        functions["reference"] = fields.pop("reference")
     if isinstance(fields.get("env"), str):
         fields["env_id"] = fields.pop("env")
     if "variables" in fields:

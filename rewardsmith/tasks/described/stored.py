@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,8 +26,11 @@ from rewardsmith.tasks.described.modules import (
     require_task_files,
     sources_of,
 )
+from rewardsmith.tasks.described.references.opening import place_of
 from rewardsmith.tasks.described.task import DescribedTask, drafted, read_user_description, task_of
 from rewardsmith.tasks.minigrid import list_ids
+
+_OURS = "rewardsmith"
 
 
 class StoredTask(Protocol):
@@ -72,11 +76,10 @@ def store_task(name: str) -> dict[str, Any] | None:
     _require_success(description)
     task = task_of(description, folder)
     close(task.make_env())
+    task.require_reference()
     played = _played(task)
     text = _yaml(description) if description.python is not None else read_file(Path(name))
-    found = _sources(description, folder)
-    stored = {"text": text, "folder": str(folder), "random_play": played}
-    return stored if found is None else {**stored, "folder": found.folder, "files": dict(found.files)}
+    return {"text": text, "random_play": played, **_stored_files(description, folder)}
 
 
 def _played(task: DescribedTask) -> dict[str, Any] | None:
@@ -97,10 +100,8 @@ def _store_drafted(name: str) -> dict[str, Any] | None:
     if name in dict(list_ids()) or name in described_ids() or (description := drafted(name)) is None:
         return None
     _require_success(description)
-    found = _sources(description, Path.cwd())
     played = _played(DescribedTask(description, Path.cwd(), examined=True))
-    stored = {"text": _yaml(description), "folder": str(Path.cwd()), "random_play": played}
-    return stored if found is None else {**stored, "folder": found.folder, "files": dict(found.files)}
+    return {"text": _yaml(description), "random_play": played, **_stored_files(description, Path.cwd())}
 
 
 def _yaml(description: Description) -> str:
@@ -113,19 +114,40 @@ def _modules(description: Description) -> list[str]:
     """The modules that a description names: of its environment, its functions and its wrappers."""
     wrappers = [each if isinstance(each, str) else each.wrapper for each in description.wrappers]
     named = [description.environment, description.python, description.state_function, *wrappers]
-    named += [description.success] if description.success is not None and is_function(description.success) else []
+    named += [each for each in (description.success, description.reference) if each is not None and is_function(each)]
     found = [module_of(text) for text in named if text is not None]
-    return [*dict.fromkeys(module for module in found if module is not None)]
+    # Shipped functions belong to the version of rewardsmith, like its engine.
+    return [*dict.fromkeys(each for each in found if each is not None and each.partition(".")[0] != _OURS)]
 
 
 def _sources(description: Description, folder: Path) -> Sources | None:
-    """The sources of a description's modules in the folder of the first; None if it names none that has a file."""
+    """The sources of a description's modules in the folder of the first, and the file of its reference.
+
+    None if it names none of these.
+    """
     found = [each for module in _modules(description) if (each := sources_of(module, folder)) is not None]
-    if not found:
+    reference = _reference_file(description, folder)
+    if not found and not reference:
         return None
+    own = str(folder.resolve())  # a reference's file is looked for here
+    root = own if reference else found[0].folder
     # Modules of other folders are installed ones.
-    files = {name: digest for each in found if each.folder == found[0].folder for name, digest in each.files.items()}
-    return Sources(found[0].folder, dict(sorted(files.items())))
+    files = {name: digest for each in found if each.folder == root for name, digest in each.files.items()}
+    return Sources(root, dict(sorted({**files, **reference}.items())))
+
+
+def _reference_file(description: Description, folder: Path) -> dict[str, str]:
+    """The hash of the policy or recording that a description names, by its name there; empty if it names none."""
+    named = description.reference
+    if named is None or is_function(named):
+        return {}
+    path = place_of(named, folder)
+    return {named: hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+
+
+def _stored_files(description: Description, folder: Path) -> dict[str, Any]:
+    found = _sources(description, folder)
+    return {"folder": str(folder)} if found is None else {"folder": found.folder, "files": dict(found.files)}
 
 
 def open_stored(name: str, stored: StoredTask) -> DescribedTask:
@@ -144,13 +166,25 @@ def open_stored(name: str, stored: StoredTask) -> DescribedTask:
 
 
 def changes_of(stored: StoredTask, name: str) -> list[str]:
-    """In words, each source of a stored task's modules that has changed."""
-    modules = _modules(parse_description(stored.text, name))
+    """In words, each source of a stored task's modules that has changed, and its reference's file if it has."""
+    description, folder = parse_description(stored.text, name), Path(stored.folder)
+    reference = _reference_file(description, folder)
+    kept = {key: digest for key, digest in stored.files.items() if key != description.reference}
+    told = []
+    named = description.reference or ""
+    if named in stored.files and reference.get(named) != stored.files[named]:
+        told.append(f"{named} in {folder}" if reference else f"{named} is gone from {folder}")
+    modules = _modules(description)
     if not modules:
-        return []
-    if not stored.files and find_module(modules[0], Path(stored.folder)) is not None:
+        return told
+    if not stored.files and find_module(modules[0], folder) is not None:
         return [f"the sources of {modules[0]}, which were not stored"]
-    return changed_files(modules[0], Sources(stored.folder, stored.files)) if stored.files else []
+    beside = [each for each in modules if _is_in(find_module(each, folder), folder)]
+    return told + (changed_files((beside or modules)[0], Sources(stored.folder, kept)) if kept else [])
+
+
+def _is_in(path: Path | None, folder: Path) -> bool:
+    return path is not None and path.resolve().is_relative_to(folder.resolve())
 
 
 def sources_now(stored: StoredTask, name: str) -> Sources | None:

@@ -37,6 +37,7 @@ from rewardsmith.tasks.described.interface import interface_of
 from rewardsmith.tasks.described.measured import RandomPlay, measure, shipped_play
 from rewardsmith.tasks.described.modules import require_task_files
 from rewardsmith.tasks.described.python_tasks import describe_file, describe_object
+from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
 from rewardsmith.tasks.described.setup import Setup, set_up
 from rewardsmith.tasks.observations import ObservationSpace
 
@@ -227,10 +228,28 @@ class DescribedTask:
         """Start states are drawn from disjoint seeds; none recurs, unless there is only one."""
         return pool != "train" and not self.described.one_start
 
-    @property
+    @cached_property
     def reference(self) -> Reference | None:
-        """What the description names as acting well, or None."""
-        return None
+        """What the description names as acting well, or None. Raises UsageError if it cannot be opened."""
+        return open_reference(self._setup)
+
+    def referring_to(self, named: str) -> Reference:
+        """Open another reference than the description's, such as a policy file. Raises UsageError."""
+        return open_named(self._setup, named)
+
+    def require_reference(self) -> None:
+        """Measure the reference, if there is one. Raises UsageError if it mostly fails, TaskError if it cannot play."""
+        if self.reference is not None:
+            require_success(self.reference, self._setup)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two tasks have the same description and folder: what is computed for one holds for the other."""
+        if not isinstance(other, DescribedTask):
+            return False
+        return self.described == other.described and self._folder == other._folder
+
+    def __hash__(self) -> int:
+        return hash((self.id, self._folder))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """These tasks have no costly features."""

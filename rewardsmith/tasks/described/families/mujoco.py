@@ -54,9 +54,37 @@ def describe(task_id: str) -> Description | None:
         }
         if threshold:
             data["threshold"] = float(threshold)
+        size = int(np.prod(env.observation_space.shape or ()))
+        if name == "Reacher" and size in _REACHER:
+            data |= _reacher(size)
     finally:
         environments.close(env)
     return Description.model_validate(data)
+
+
+_REACHER = {10: 2, 11: 3}
+"""Numbers of an observation of Reacher, and how many of them are the way to the target; the last one is always 0."""
+
+
+def _reacher(size: int) -> dict[str, Any]:
+    """What replaces the names, and the return as a success, of Reacher: its numbers are no joints for the most part.
+
+    Its threshold is meant for the mean over episodes; a single one depends on how far away the target is.
+    """
+    joints, plane = ["joint0", "joint1"], ["x", "y"]
+    state = [
+        {"name": "cosines", "from": "observation[0:2]", "entries": joints, "doc": "cosines of the joints' angles"},
+        {"name": "sines", "from": "observation[2:4]", "entries": joints, "doc": "sines of the joints' angles"},
+        {"name": "target", "from": "observation[4:6]", "unit": "m", "entries": plane, "doc": "place of the target"},
+        {"name": "velocity", "from": "observation[6:8]", "unit": "rad/s", "entries": joints,
+         "doc": "angular velocities of the joints"},
+        {"name": "to_target", "from": f"observation[8:{8 + _REACHER[size]}]", "unit": "m",
+         "doc": "place of the fingertip minus place of the target"},
+    ]  # fmt: skip
+    return {
+        "state": state, "score": None, "threshold": None, "success": "held(5, norm(to_target) < 0.02)",
+        "reference": "rewardsmith.tasks.described.controllers.robotics:reach_with_two_links",
+    }  # fmt: skip
 
 
 def _variables(env: Any) -> list[dict[str, Any]]:

@@ -53,6 +53,8 @@ _ARM = [
     {"name": "dz", "doc": "motion along z"},
     {"name": "grip", "doc": "below 0 closes the fingers, above 0 opens them"},
 ]
+_CONTROLLERS = "rewardsmith.tasks.described.controllers.robotics"
+_REFERENCES = {"FetchReach": f"{_CONTROLLERS}:reach", "PointMaze": f"{_CONTROLLERS}:RollThroughMaze"}
 
 
 def describe(task_id: str) -> Description | None:
@@ -86,6 +88,8 @@ def describe(task_id: str) -> Description | None:
     if data is None or not environments.is_registered(task_id):
         return None
     limit = environments.step_limit(task_id, None) or 200
+    if (reference := next((text for start, text in _REFERENCES.items() if bare.startswith(start)), None)) is not None:
+        data["reference"] = reference
     return Description.model_validate({"id": task_id, "max_steps": limit, **data})
 
 

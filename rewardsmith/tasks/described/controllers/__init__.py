@@ -1,0 +1,1 @@
+"""Controllers that solve some of Gymnasium's environments: the shipped references."""
