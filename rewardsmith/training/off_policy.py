@@ -20,7 +20,7 @@ from rewardsmith.training.device import choose_device
 from rewardsmith.training.learning_rate import Decay, OverTrial
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.plan import TrialPlan
-from rewardsmith.training.policies import policy_name
+from rewardsmith.training.policies import normalizer, policy_name
 from rewardsmith.training.replay import ShapedDictReplayBuffer, ShapedReplayBuffer
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -46,7 +46,10 @@ def build_off_policy(plan: TrialPlan, env: BatchVecEnv) -> OffPolicyAlgorithm:
         gradient_steps=settings.gradient_steps,
         replay_buffer_class=ShapedDictReplayBuffer if several else ShapedReplayBuffer,
         replay_buffer_kwargs={"folder": plan.folder, "channels": tuple(c.name for c in plan.reward.channels)},
-        policy_kwargs={"net_arch": list(settings.hidden), **_optimizer(settings), **settings.policy_kwargs},
+        policy_kwargs={
+            "net_arch": list(settings.hidden), **normalizer(task, settings), **_optimizer(settings),
+            **settings.policy_kwargs,
+        },
         device=choose_device(task, settings).device,
         seed=None,
         _init_setup_model=False,

@@ -16,6 +16,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.network import GridPolicy, LeanPolicy
+from rewardsmith.training.normalize import extractor_for
 
 
 def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPolicy], dict[str, Any]]:
@@ -29,6 +30,7 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
     """
     studied = training.algorithm == "ppo"  # A2C's gradients would differ from SB3's in the last bits
     lean = studied and task.observation.plain and task.actions.discrete and not task.masked
+    normalized = normalizer(task, training)
     if training.memory == "lstm":
         if not lean:
             raise UsageError(
@@ -38,10 +40,10 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
         from rewardsmith.training.recurrent import recurrent_policy  # imports sb3-contrib, which few trials need
 
         return recurrent_policy(task, training)
-    if studied and task.view_cells and training.cells == "one-hot":
+    if studied and task.view_cells and training.cells == "one-hot" and not normalized:
         return GridPolicy, {"cells": task.view_cells, "hidden": training.hidden}
-    arguments: dict[str, Any] = {"net_arch": list(training.hidden)}
-    if lean:
+    arguments: dict[str, Any] = {"net_arch": list(training.hidden), **normalized}
+    if lean and not normalized:
         return LeanPolicy, arguments
     return _by_spaces(task), arguments
 
@@ -61,6 +63,12 @@ def _by_spaces(task: Task) -> Any:
     if isinstance(space, spaces.Dict):
         return kinds[0]
     return kinds[1] if len(space.shape) == 3 else kinds[2]
+
+
+def normalizer(task: Task, training: TrainingSpec) -> dict[str, Any]:
+    """Return the policy's argument by which it normalises its observations; empty if it does not."""
+    found = extractor_for(task.observation.space) if training.normalize_observation else None
+    return {} if found is None else {"features_extractor_class": found}
 
 
 def policy_name(task: Task) -> str:

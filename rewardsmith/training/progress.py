@@ -15,6 +15,7 @@ from rewardsmith.training.checkpoint import save_checkpoint
 from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.gradients import learning_telemetry
 from rewardsmith.training.learner import Learners
+from rewardsmith.training.normalize import MomentsUpdate
 from rewardsmith.training.plan import CurvePoint, TrialPlan, final_evaluation
 from rewardsmith.training.schedule import Schedule
 from rewardsmith.training.shaping import RewardShaper
@@ -46,6 +47,7 @@ class Progress(BaseCallback):
         self._learners, self._adaptation = trial.learners, trial.adaptation
         self._on_point, self._heartbeat = on_point, heartbeat
         self._on_collected = trial.on_collected
+        self._moments: MomentsUpdate | None = None
         self._seen = -1
         self.last_telemetry = Telemetry()
         self.played = plan.played_steps
@@ -54,6 +56,9 @@ class Progress(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._seen = self.model.num_timesteps
+        if self._plan.training.normalize_observation:
+            self._moments = MomentsUpdate(self.model.policy, self._plan.task.observation)
+            self._env.record_observations()
 
     def _on_rollout_start(self) -> None:
         # SB3 has just trained on the previous rollout.
@@ -83,6 +88,8 @@ class Progress(BaseCallback):
         if self._adaptation.entropy is not None and isinstance(self.model, OnPolicyAlgorithm):
             progress = self._seen / self._plan.steps
             self.model.ent_coef = self._adaptation.entropy.after(self._env.rollout, progress)
+        if self._moments is not None and self._env.observed is not None:
+            self._moments.after(self._env.observed)
         done = self._seen // self._plans.per_rollout
         if self._is_point(done):
             self._point(done == self._plans.rung_end(self._plan.fraction))
@@ -90,6 +97,8 @@ class Progress(BaseCallback):
         if done % self._plans.cut_every == 0 or done == self._plans.total:
             state, adapted = self._learners.state(), self._adaptation.state()
             told = self.last_telemetry.updated(played=dict(self.played.counts))
+            if self._moments is not None:
+                self._moments.flush()
             coming = self._plans.cut_every * self._plan.training.collected
             save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, adapted, coming)
             # A resumed trial begins here with empty counters, so an uninterrupted one must do the same.

@@ -68,6 +68,8 @@ class BatchVecEnv(VecEnv):
 
     def record_observations(self) -> None:
         """Allocate `observed` and `following`, and fill them from now on."""
+        if self.observed is not None:
+            return
         self.observed, self.following = (
             np.zeros((len(self.rollout.starts), *self._observations[0].shape), self._observations[0].dtype)
             for _ in range(2)

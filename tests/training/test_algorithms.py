@@ -120,7 +120,7 @@ def stop_at(steps: int) -> Any:
     return heartbeat
 
 
-RESUMED = [("dqn", {}), ("sac", {"train_freq": 5})] + [
+RESUMED = [("dqn", {}), ("sac", {"train_freq": 5, "normalize_observation": True})] + [
     pytest.param(name, {}, marks=pytest.mark.slow) for name in ("td3", "tqc")
 ]
 
@@ -191,3 +191,15 @@ def test_a_replay_buffer_that_does_not_fit_is_refused_with_its_size(
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 2**20})())
     with pytest.raises(UsageError, match=r"The replay buffer needs 0\.0 GB on disk"):
         run_trial(trial(tmp_path, "dqn", 200), ignored, ignored)
+
+
+def test_observations_are_normalised_inside_the_policy(tmp_path: Path) -> None:
+    plan = trial(tmp_path, "ppo", 512, normalize_observation=True, num_envs=4, rollout_steps=64, batch_size=64)
+    run_trial(plan, ignored, ignored)
+    env = BatchVecEnv(plan.task.batch(64, "train"), plan.task, 8, 5)
+    moments = rebuilt(plan).policy.features_extractor.moments
+    seen = torch.as_tensor(env.reset())
+    assert moments.count == 512 and moments.variance.min() > 0
+    expected = (seen - moments.mean) / torch.sqrt(moments.variance + 1e-8)
+    assert torch.allclose(moments(seen), expected.clamp(-10, 10))
+    assert not torch.allclose(moments.mean, torch.zeros(4))
