@@ -27,7 +27,7 @@ from .state_tracker import EVENTS, StateTracker
 
 _SAME = 1e-6  # tolerance of rewards: an environment may compute in float32
 _REPORTED = 256  # states between two reports
-_EVENTS = {name: number for number, name in enumerate(EVENTS)}
+_EVENTS = {name: number for number, name in enumerate((*EVENTS, *col.OWN_EVENT_DOCS))}
 _MINIGRIDS = frozenset(
     {
         "grid", "carrying", "agent_pos", "agent_dir", "step_count", "actions", "action_space", "observation_space",
@@ -115,6 +115,7 @@ class Walker:
         self._task_id, self._actions = task_id, actions
         self._steps = schema.field("max_steps").exact
         called(task_id, "reset()", reset_quietly, env, seed)
+        self._step_env = env.step  # through wrappers, which may change actions and rewards
         self._env = env.unwrapped
         self._tracker = StateTracker(schema.as_dict())
         first, self.tables = self._tracker.start(self._env)
@@ -206,12 +207,12 @@ class Walker:
         """
         env, tracker = self._env, self._tracker
         self._put(state)
-        _, paid, over, cut, _ = called(self._task_id, "step()", env.step, action)
+        _, paid, over, cut, _ = called(self._task_id, "step()", self._step_env, action)
         over, paid = bool(over), float(paid)
         if cut and not over and self._steps > 1:
             return False
         _remind(tracker, state.told)
-        event, slot = tracker._event(env, action, paid)
+        event, slot = tracker._event(env, action, paid, over)
         after, key = self._seen(state)
         number = self._number.get(key)
         if number is None:
@@ -247,7 +248,7 @@ class Walker:
         for step in (steps // 2, steps):
             self._put(state)
             self._env.step_count = step - 1
-            _, paid, over, _, _ = called(self._task_id, "step()", self._env.step, action)
+            _, paid, over, _, _ = called(self._task_id, "step()", self._step_env, action)
             later[step] = float(paid)
             if not over or later[step] <= 0:
                 return None
@@ -332,12 +333,33 @@ def _in_words(attributes: Mapping[str, Any]) -> str:
     return repr(sorted((k, _words(v)) for k, v in attributes.items() if k not in _MINIGRIDS))
 
 
+def without_observations(env: Any) -> Any:
+    """Take the wrappers off that only change observations or count steps, which an enumeration does not need."""
+    from gymnasium import ObservationWrapper
+    from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+    unneeded = (ObservationWrapper, OrderEnforcing, PassiveEnvChecker, TimeLimit)
+    outer: Any = env
+    while isinstance(outer, unneeded):
+        outer = outer.env
+    layer: Any = outer
+    while layer is not outer.unwrapped:
+        while isinstance(layer.env, unneeded):
+            layer.env = layer.env.env
+        layer = layer.env
+    return outer
+
+
 def _remembered(tracker: StateTracker) -> Told:
-    return tracker._position, tracker._front, tracker._ahead, tracker._ahead_state, tracker._carried
+    return tuple(getattr(tracker, name) for name in _TOLD)
 
 
 def _remind(tracker: StateTracker, told: Told) -> None:
-    tracker._position, tracker._front, tracker._ahead, tracker._ahead_state, tracker._carried = told
+    for name, value in zip(_TOLD, told, strict=True):
+        setattr(tracker, name, value)
+
+
+_TOLD = ("_position", "_direction", "_front", "_ahead", "_ahead_state", "_carried", "_cells")
 
 
 def _plain(value: Any) -> bool:
