@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.tasks import minigrid
 from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.candidates import Signal, signals, source_of
 from rewardsmith.tasks.described.description import Description
@@ -24,7 +23,7 @@ from rewardsmith.tasks.described.inference import PLAYED, SECONDS, infer, requir
 from rewardsmith.tasks.described.measured import RandomPlay, span
 from rewardsmith.tasks.described.play import Shown, watch
 from rewardsmith.tasks.described.spaces import fit
-from rewardsmith.tasks.described.task import DescribedTask, known_description
+from rewardsmith.tasks.described.task import DescribedTask, inferred_grid, known_description
 from rewardsmith.tasks.described.writing import Comments, as_python, as_yaml
 
 _TEXTS = 3  # values of an info that a comment shows
@@ -75,6 +74,8 @@ def draft(name: str, folder: Path, *, python: bool = False) -> Draft:
     """
     name, folder = named_environment(name, folder)
     known = known_description(name)
+    if known is None and (grid := inferred_grid(name, folder)) is not None:
+        return Draft(grid.description, grid.why, folder, grid.comments, python)
     if known is not None:
         shown, found = _watched(known, folder)
         description, why, notes = known, "success is as rewardsmith describes this environment", ()
@@ -119,8 +120,6 @@ def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, notes: l
     head = [f"A description of {name}, {how}. It runs as it is."]
     if not known:
         head.append("Better: give each variable a name, a unit and one line, and say in `goal` what is to be achieved.")
-    if name in dict(minigrid.list_ids()):
-        head.append(f"`--task {name}`, without this file, gives rewards MiniGrid's own state: grid, objects, mission.")
     head.append("`# seen:` is what random play showed.")
     tail = ["Random play:", *(f"  {line}" for line in played.lines())]
     if infos := list(_infos(shown)):

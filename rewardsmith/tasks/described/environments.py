@@ -60,7 +60,7 @@ def step_limit(name: str, folder: Path | None) -> int | None:
 
     with importable(folder):
         _import_module(name, folder)
-        if class_of(name) is not None:
+        if unregistered(name) is not None:
             return None
         try:
             return gym.spec(name.rpartition(":")[2]).max_episode_steps
@@ -75,6 +75,39 @@ def class_of(name: str) -> type | None:
     module, _, attribute = name.partition(":")
     found = getattr(sys.modules.get(module), attribute, None) if attribute and attribute not in gym.registry else None
     return found if inspect.isclass(found) and issubclass(found, gym.Env) else None
+
+
+def unregistered(name: str) -> Callable[..., Any] | None:
+    """The class or function that MODULE:NAME names, once its module is imported; None if Gymnasium knows the name."""
+    import gymnasium as gym
+
+    module, colon, attribute = name.partition(":")
+    if not colon or attribute in gym.registry:
+        return None
+    found = getattr(sys.modules.get(module), attribute, None)
+    return found if callable(found) else None
+
+
+def creator_of(name: str, folder: Path | None) -> Callable[..., Any] | None:
+    """The class or function that makes an environment, imported; None for an id that Gymnasium does not know.
+
+    Raises:
+        UsageError: If the module cannot be imported.
+    """
+    import gymnasium as gym
+    from gymnasium.envs.registration import load_env_creator
+
+    with importable(folder):
+        _import_module(name, folder)
+        if (found := unregistered(name)) is not None:
+            return found
+        spec = gym.registry.get(name.rpartition(":")[2])
+        if spec is None or spec.entry_point is None:
+            return None
+        if not isinstance(spec.entry_point, str):
+            return spec.entry_point
+        with environment_blamed(f"{spec.entry_point} was imported", "Fix the module, or install what it needs."):
+            return load_env_creator(spec.entry_point)
 
 
 def is_registered(name: str) -> bool:
@@ -104,9 +137,9 @@ def _by_gymnasium(description: Description, folder: Path | None) -> Any:
 
     name, kwargs = description.environment, description.env_kwargs
     _import_module(name, folder)
+    if (creator := unregistered(name)) is not None:
+        return _by_user(description, creator)
     with environment_blamed(f"making {name}", f"Fix it, or check `env_id` and `env_kwargs` of {description.id}."):
-        if (own := class_of(name)) is not None:
-            return own(**kwargs)
         try:
             # Gymnasium's checker looks at every step; a job looks once, before it begins.
             return gym.make(name, max_episode_steps=description.max_steps, disable_env_checker=True, **kwargs)

@@ -24,6 +24,11 @@ class FunctionCondition:
         self.names = None  # it may read any variable
         self._names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
 
+    @property
+    def wanted(self) -> list[str] | None:
+        """The values that the function asks for by name; None for all."""
+        return None if self._all else self._names
+
     def start(self) -> list[int]:
         """Return what is counted over an episode: nothing."""
         return []

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import Description, explain, is_function
 from rewardsmith.tasks.described.environments import class_of, environment_blamed
+from rewardsmith.tasks.described.grid_class import PAID_AT_THE_END, is_grid_class
 from rewardsmith.tasks.described.modules import find_module, importable
 
 OBJECT = "TASK"
@@ -72,6 +73,8 @@ def describe_object(name: str, folder: Path) -> Description | None:
     data, hooks = _parts(getattr(found, attribute))
     if hooks.make is None and "env_id" not in data and "id" not in data:
         raise UsageError(f"{name} does not say which environment it describes.", "Set `env` to its class, or `env_id`.")
+    if is_grid_class(hooks.make):
+        data = _with_grids_own(data, hooks)
     if hooks.success is None and not {"success", "score"} & set(data):
         raise UsageError(
             f"{name} does not say when an episode succeeds.", "Define success(), or set `success` or `score`."
@@ -85,6 +88,35 @@ def describe_object(name: str, folder: Path) -> Description | None:
         ) from error
 
 
+def _with_grids_own(data: dict[str, Any], hooks: Hooks) -> dict[str, Any]:
+    """The fields of a description whose environment is MiniGrid's, which knows its step limit and pays success."""
+    if hooks.success is None and "score" not in data:
+        data = {"success": PAID_AT_THE_END, **data}
+    if hooks.make is not None and not {"max_steps", "max_episode_steps"} & set(data):
+        with environment_blamed("it was made and reset", "Fix it; Python alone must make it."):
+            env = hooks.make(**data.get("env_kwargs", {}))
+            env.reset(seed=0)
+            data = {**data, "max_steps": int(env.unwrapped.max_steps)}
+            env.close()
+    return data
+
+
+def only_grids(path: Path) -> bool:
+    """Whether a Python file describes no task, but defines MiniGrid environments. Raises UsageError if it fails."""
+    if not path.exists():
+        return False
+    found = _import(path.stem, path.absolute().parent)
+    if hasattr(found, OBJECT) or _classes(found, lambda kind: hasattr(kind, "goal")):
+        return False
+    return bool(_classes(found, is_grid_class))
+
+
+def _classes(module: Any, wanted: Callable[[Any], bool]) -> list[str]:
+    """Names of a module's own classes that are wanted, in their order."""
+    own = [(n, v) for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__]
+    return [name for name, kind in own if wanted(kind)]
+
+
 def describe_file(path: Path) -> Description:
     """The description that a Python file holds as TASK, or as its only class with a `goal`. Raises UsageError."""
     if not path.exists():
@@ -94,9 +126,7 @@ def describe_file(path: Path) -> Description:
     if hasattr(found, OBJECT):
         described = describe_object(f"{module}:{OBJECT}", folder)
     else:
-        mine = [
-            n for n, v in vars(found).items() if inspect.isclass(v) and v.__module__ == module and hasattr(v, "goal")
-        ]
+        mine = _classes(found, lambda kind: hasattr(kind, "goal"))
         if len(mine) != 1:
             told = f"{len(mine)} classes with a `goal`: {', '.join(mine)}" if mine else "no class with a `goal`"
             raise UsageError(

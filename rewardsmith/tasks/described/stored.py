@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import (
@@ -27,8 +27,11 @@ from rewardsmith.tasks.described.modules import (
     sources_of,
 )
 from rewardsmith.tasks.described.references.opening import place_of
-from rewardsmith.tasks.described.task import DescribedTask, drafted, read_user_description, task_of
+from rewardsmith.tasks.described.task import drafted, opened, read_user_description, task_of
 from rewardsmith.tasks.minigrid import list_ids
+
+if TYPE_CHECKING:
+    from rewardsmith.tasks.described.task import UserTask
 
 _OURS = "rewardsmith"
 
@@ -78,11 +81,11 @@ def store_task(name: str) -> dict[str, Any] | None:
     close(task.make_env())
     task.require_reference()
     played = _played(task)
-    text = _yaml(description) if description.python is not None else read_file(Path(name))
+    text = read_file(Path(name)) if name.endswith((".yaml", ".yml")) else _yaml(description)
     return {"text": text, "random_play": played, **_stored_files(description, folder)}
 
 
-def _played(task: DescribedTask) -> dict[str, Any] | None:
+def _played(task: UserTask) -> dict[str, Any] | None:
     played = task.random_play_if_sound()
     return None if played is None else played.model_dump(mode="json")
 
@@ -100,7 +103,7 @@ def _store_drafted(name: str) -> dict[str, Any] | None:
     if name in dict(list_ids()) or name in described_ids() or (description := drafted(name)) is None:
         return None
     _require_success(description)
-    played = _played(DescribedTask(description, Path.cwd(), examined=True))
+    played = _played(opened(description, Path.cwd(), examined=True))
     return {"text": _yaml(description), "random_play": played, **_stored_files(description, Path.cwd())}
 
 
@@ -150,7 +153,7 @@ def _stored_files(description: Description, folder: Path) -> dict[str, Any]:
     return {"folder": str(folder)} if found is None else {"folder": found.folder, "files": dict(found.files)}
 
 
-def open_stored(name: str, stored: StoredTask) -> DescribedTask:
+def open_stored(name: str, stored: StoredTask) -> UserTask:
     """The task that a job has kept, whatever has become of its file. Raises UsageError, TaskChanged."""
     # Whatever the task is called: a stored description may name any module, and a service's jobs carry none.
     require_task_files(name)
@@ -162,7 +165,7 @@ def open_stored(name: str, stored: StoredTask) -> DescribedTask:
         )
     played = None if stored.random_play is None else RandomPlay.model_validate(stored.random_play)
     description = parse_description(stored.text, name)
-    return DescribedTask(description, Path(stored.folder), examined=True, stored=True, played=played)
+    return opened(description, Path(stored.folder), examined=True, stored=True, played=played)
 
 
 def changes_of(stored: StoredTask, name: str) -> list[str]:

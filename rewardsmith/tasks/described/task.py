@@ -5,11 +5,13 @@ The description names the variables of the state and where each is read, the act
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -29,22 +31,30 @@ from rewardsmith.tasks.described.description import (
     read_built_in,
     read_file,
 )
+from rewardsmith.tasks.described.env_classes import named_environment
 from rewardsmith.tasks.described.families import family_description
+from rewardsmith.tasks.described.grid_class import is_grid_class
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import infer
 from rewardsmith.tasks.described.inspection import require_no_faults
 from rewardsmith.tasks.described.interface import interface_of
 from rewardsmith.tasks.described.measured import RandomPlay, measure, shipped_play
-from rewardsmith.tasks.described.modules import require_task_files
-from rewardsmith.tasks.described.python_tasks import describe_file, describe_object
+from rewardsmith.tasks.described.modules import importable, require_task_files
+from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, hooks_of, only_grids
 from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
 from rewardsmith.tasks.described.setup import Setup, set_up
 from rewardsmith.tasks.observations import ObservationSpace
 
+if TYPE_CHECKING:
+    from rewardsmith.tasks.described.grid_drafts import GridDraft
+    from rewardsmith.tasks.described.grids import DescribedGrid
+
+    UserTask: TypeAlias = "DescribedGrid | DescribedTask"
+
 __all__ = ["DescribedTask", "Description", "Variable", "described_ids", "load_task"]
 
 
-def load_task(name: str) -> DescribedTask:
+def load_task(name: str) -> UserTask:
     """The task of a built-in id, a YAML or Python file, or MODULE:OBJECT. Raises KeyError if it is none of these."""
     if name in described_ids():
         return DescribedTask(read_built_in(name), examined=True, played=shipped_play(name))
@@ -52,7 +62,47 @@ def load_task(name: str) -> DescribedTask:
         return task_of(*read)
     if (described := drafted(name)) is None:
         raise KeyError(name)
-    return DescribedTask(described, Path.cwd(), examined=True)
+    return opened(described, Path.cwd(), examined=True)
+
+
+def opened(
+    description: Description,
+    folder: Path | None,
+    *,
+    examined: bool = False,
+    stored: bool = False,
+    played: RandomPlay | None = None,
+) -> UserTask:
+    """The task of a description, see DescribedTask; a MiniGridEnv has MiniGrid's state unless `state` says otherwise.
+
+    Raises:
+        UsageError: If a MiniGridEnv cannot be made.
+    """
+    if is_grid(description, folder):
+        from rewardsmith.tasks.described.grids import DescribedGrid  # imports minigrid
+
+        return DescribedGrid(description, folder, examined=examined)
+    return DescribedTask(description, folder, examined=examined, stored=stored, played=played)
+
+
+def is_grid(description: Description, folder: Path | None) -> bool:
+    """Whether a description is of a MiniGridEnv, and leaves it to MiniGrid's state what rewards read."""
+    if description.state or description.state_function is not None:
+        return False
+    with suppress(UsageError):  # whoever makes the environment reports it
+        hooks = hooks_of(description, folder)
+        if hooks.state is not None:
+            return False
+        creator = hooks.make or environments.creator_of(description.environment, folder)
+        if creator is None or "minigrid.minigrid_env" not in sys.modules:
+            return False
+        if inspect.isclass(creator):
+            return is_grid_class(creator)
+        env = environments.make_environment(description.model_copy(update={"wrappers": []}), folder, hooks.make)
+        found = is_grid_class(type(env.unwrapped))
+        environments.close(env)
+        return found
+    return False
 
 
 def drafted(name: str) -> Description | None:
@@ -63,7 +113,32 @@ def drafted(name: str) -> Description | None:
     """
     if ":" not in name and not environments.is_registered(name):
         return None
-    return known_description(name) or infer(name, Path.cwd()).description
+    return known_description(name) or inferred(name, Path.cwd())
+
+
+def inferred(name: str, folder: Path) -> Description:
+    """The description of an environment as its spaces and play show it; a MiniGridEnv needs no names for its state.
+
+    Raises:
+        UsageError: If the environment cannot be made, or has spaces that no policy can read.
+    """
+    if (grid := inferred_grid(name, folder)) is not None:
+        return grid.description
+    return infer(name, folder).description
+
+
+def inferred_grid(name: str, folder: Path) -> GridDraft | None:
+    """The draft of a MiniGridEnv; None for all other environments. Raises UsageError."""
+    bare = Description(id=name, goal="", score="return", max_steps=1)
+    if not is_grid(bare, folder):
+        return None
+    from rewardsmith.tasks.described.grid_drafts import draft_grid  # imports minigrid
+
+    with importable(folder), environments.generators_kept():
+        env = environments.make_environment(bare, folder)
+        found = draft_grid(name, env)
+    environments.close(env)
+    return found
 
 
 def known_description(name: str) -> Description | None:
@@ -82,6 +157,9 @@ def read_user_description(name: str) -> tuple[Description, Path] | None:
         path = Path(name)
         folder = path.absolute().parent
         if path.suffix == ".py":
+            if only_grids(path):
+                environment, folder = named_environment(name, folder)
+                return inferred(environment, folder), folder
             return describe_file(path), folder
         return parse_description(read_file(path), name), folder
     if ":" in name:
@@ -91,12 +169,14 @@ def read_user_description(name: str) -> tuple[Description, Path] | None:
     return None
 
 
-def task_of(description: Description, folder: Path) -> DescribedTask:
+def task_of(description: Description, folder: Path) -> UserTask:
     """The task of a user's description, examined. Raises UsageError with all that is wrong."""
-    task = DescribedTask(description, folder)
+    task = opened(description, folder)
     try:
         task.require_sound()
     except UsageError as error:
+        if not isinstance(task, DescribedTask):
+            raise
         cause, remedy = error.cause, error.remedy
         if (found := _differences(description, folder)) is not None and found[0] not in cause:
             cause, remedy = f"{cause} Besides, {found[0]}", f"{remedy} {found[1]}"

@@ -33,7 +33,10 @@ EVENT_DOCS = {
     "nothing": "the action had no effect",
     "declared": "the agent used the DONE action",
 }
-OWN_EVENT_DOCS = {"changed": "an action of this environment's own changed something in the grid"}
+OWN_EVENT_DOCS = {
+    "changed": "an action of this environment's own, or TOGGLE on an object of its own, changed the grid or an object; "
+    "event_object is what stood ahead"
+}
 """Events that only environments of a user's own have, after those of MiniGrid."""
 
 

@@ -7,7 +7,7 @@ another and stepped. This module does not know its rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -27,7 +27,8 @@ from .columns import build_schema
 from .enumerate import StateGraph
 from .families import FOREIGN_FAMILY
 from .interface import Told
-from .own_batch import OwnBatch, SuccessTest
+from .own_batch import OwnBatch
+from .own_terms import OwnTerms
 from .own_views import OwnView
 from .own_world import OwnWorld, examine
 from .planner import Plan
@@ -37,37 +38,12 @@ from .state_tracker import StateTracker
 from .task import MiniGridTask
 from .walker import Walker, own_attributes, without_observations
 
+__all__ = ["CustomTask", "OwnTerms"]
+
 _SIZES = {"train": 64, "select": 32, "claim": 32}
 _REHEARSED = 4  # random episodes in which the enumerated states must match the environment
 _SAME = 1e-6  # tolerance of rewards: an environment may compute in float32
 _KEPT = 150_000  # states kept by all walkers together; each takes 1.6 kB
-
-
-@dataclass(frozen=True)
-class OwnTerms:
-    """What a description says of a user's own MiniGrid environment; everything is optional.
-
-    Attributes:
-        goal: The goal in a sentence.
-        labels: Names of the actions, in order; () for the environment's own.
-        docs: A line of documentation for each action; () for none.
-        env_reward: The environment's own reward in words.
-        mechanics: Sentences about the dynamics.
-        max_steps: The step limit of an episode, if it is less than the environment's own.
-        observe: Keys of the observation that a policy sees; () for all.
-        success: The success test; None for a positive reward on a step that ends the episode.
-        success_rule: The success test in a sentence.
-    """
-
-    goal: str = ""
-    labels: tuple[str, ...] = ()
-    docs: tuple[str, ...] = ()
-    env_reward: str = ""
-    mechanics: tuple[str, ...] = ()
-    max_steps: int | None = None
-    observe: tuple[str, ...] = ()
-    success: SuccessTest | None = None
-    success_rule: str = ""
 
 
 class CustomTask(MiniGridTask):
@@ -171,7 +147,7 @@ class CustomTask(MiniGridTask):
 
     def _told(self, example: dict[str, Any]) -> Told:
         terms, pay = self._terms, self._terms.env_reward
-        rule = f"The environment's own reward: {pay}." if pay else "The environment pays by rules of its own."
+        rule = f"The environment's own reward: {pay}." if pay else self.world.pay
         return Told(rule, example, terms.goal, self.world.kinds, terms.mechanics, self.success_rule)
 
     def make_env(self) -> Any:
@@ -196,7 +172,7 @@ class CustomTask(MiniGridTask):
         """Return `num_envs` real environments that play the layouts of `pool`."""
         layouts, view = self.pool(pool), self._view
         envs = [self.make_env() for _ in range(num_envs)]
-        return OwnBatch(self.id, envs, layouts, self.schema, view, self._terms.success)
+        return OwnBatch(self.id, envs, layouts, self.schema, view, self._terms)
 
     def state_graph(
         self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()

@@ -104,7 +104,7 @@ def build_interface(
     facts["world"]["moves_by_itself"] = "Dynamic" in task_id
     missions = facts["goal"]["example_missions"]
     quoted = "; or: ".join(f'"{mission}"' for mission in missions if mission)
-    first = f"{told.goal} " if told.goal else ""
+    first = f"{told.goal} " if told.goal and told.goal not in missions else ""
     goal = f"{first}Mission: {quoted or 'none is given'}. {family.success}"
     text = _text(task_id, facts, goal, told)
     return Interface(task_id, goal, text, facts, told.example)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,30 +11,20 @@ from numpy.typing import NDArray
 from rewardsmith.errors import TaskError
 
 from ..base import Schema
+from ..described.watchdog import WATCHDOG
 from ..guarded import REMEDY, called
 from . import columns as col
+from .own_terms import OwnTerms
 from .own_views import OwnView
 from .pools import Pool
 from .real import RealBatch
-
-
-class SuccessTest(Protocol):
-    """Whether an episode succeeds on a step; see described.reading.Condition."""
-
-    def start(self) -> list[int]:
-        """Begin an episode: return what is counted over it."""
-        ...
-
-    def holds(self, values: dict[str, Any], held: list[int]) -> bool:
-        """Return whether the episode succeeds on a step of which `values` says everything by name."""
-        ...
 
 
 class OwnBatch(RealBatch):
     """Real environments whose observations a view reads, with a step limit of the task's."""
 
     def __init__(
-        self, task_id: str, envs: Sequence[Any], pool: Pool, schema: Schema, view: OwnView, success: SuccessTest | None
+        self, task_id: str, envs: Sequence[Any], pool: Pool, schema: Schema, view: OwnView, terms: OwnTerms
     ) -> None:
         """Take over environments that have been made.
 
@@ -44,10 +34,10 @@ class OwnBatch(RealBatch):
             pool: The layouts to play.
             schema: The schema of the state rows.
             view: What a policy observes.
-            success: The success test; None for a positive reward on a step that ends the episode.
+            terms: The success test, and the time that a call may take.
         """
         count = len(envs)
-        self._view, self._success = view, success
+        self._view, self._success, self._timeout = view, terms.success, terms.step_timeout
         self._limit = schema.field("max_steps").exact
         self._held: list[list[int]] = [[] for _ in range(count)]
         self._steps = np.zeros(count, np.int64)
@@ -56,7 +46,11 @@ class OwnBatch(RealBatch):
         self.observation_size = view.space.size
 
     def _start(self, n: int, layout: int) -> None:
-        super()._start(n, layout)
+        WATCHDOG.begin(self._id, "reset()", self._timeout)
+        try:
+            super()._start(n, layout)
+        finally:
+            WATCHDOG.end()
         self._steps[n], self._returns[n], self.success[n] = 0, 0.0, False
         self._held[n] = [] if self._success is None else self._success.start()
 
@@ -64,7 +58,11 @@ class OwnBatch(RealBatch):
         """One step of every environment; an episode is truncated at the task's step limit at the latest."""
         for n, env in enumerate(self._envs):
             action = int(actions[n])
-            returned = called(self._id, "step()", env.step, action)
+            WATCHDOG.begin(self._id, "step()", self._timeout)
+            try:
+                returned = called(self._id, "step()", env.step, action)
+            finally:
+                WATCHDOG.end()
             observed, reward, terminated, truncated, info = self._checked(returned)
             self._observed[n] = observed
             self._steps[n] += 1

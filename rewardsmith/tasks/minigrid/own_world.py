@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from minigrid.core.world_object import WorldObj
+from minigrid.minigrid_env import MiniGridEnv
 
 from rewardsmith.errors import UsageError
 
@@ -22,6 +23,7 @@ from .columns import Words, build_schema
 from .families import FOREIGN_FAMILY, VOCABULARY, Family
 from .interface import KIND_FACTS
 from .own_actions import _SHOWS, named_actions, own_names
+from .pay import RULE
 from .pools import reset_quietly
 from .state_tracker import COLORS, KINDS, SCENERY, StateTracker, kind_of, list_objects
 
@@ -47,6 +49,7 @@ class OwnWorld:
         kinds: Facts of the kinds of the user's own, by name.
         codes: Number of MiniGrid's types, colours and states that its cells may be encoded by.
         observed: Observations that were returned, to see what they hold.
+        pay: The environment's own reward in a sentence, as random play shows it.
     """
 
     slots: int
@@ -58,6 +61,7 @@ class OwnWorld:
     kinds: Mapping[str, Mapping[str, Any]]
     codes: tuple[int, int, int]
     observed: Sequence[Any]
+    pay: str
 
 
 @dataclass
@@ -72,6 +76,8 @@ class _Seen:
     kinds: dict[str, Any] = field(default_factory=dict)
     codes: tuple[int, int, int] = (11, 6, 3)
     observed: list[Any] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    paid_early: bool = False
 
     def look(self, bare: Any) -> None:
         """Note the objects of the grid as it is now."""
@@ -126,7 +132,19 @@ def examine(task_id: str, env: Any, labels: Sequence[str] = (), docs: Sequence[s
         FOREIGN_FAMILY, kinds=words.kinds, colors=words.colors, vocabulary=_vocabulary(seen.missions, words)
     )
     own = {name: called(task_id, "its objects", _facts, item) for name, item in seen.kinds.items() if name not in KINDS}
-    return OwnWorld(slots, limit, size, family, words, actions, own, seen.codes, seen.observed[-_KEPT:])
+    return OwnWorld(
+        slots, limit, size, family, words, actions, own, seen.codes, seen.observed[-_KEPT:], _pay(bare, seen)
+    )
+
+
+def _pay(bare: Any, seen: _Seen) -> str:
+    """The environment's own reward in a sentence."""
+    if seen.paid_early:
+        span = f"from {min(seen.rewards):.3g} to {max(seen.rewards):.3g}"
+        return f"The environment pays by rules of its own: in random play {span} a step."
+    if type(bare)._reward is MiniGridEnv._reward:
+        return f"{RULE[:-1]}, as far as random play shows."
+    return "The environment pays on the step that ends an episode only, as far as random play shows."
 
 
 def _words(bare: Any, seen: _Seen, meaning: tuple[int, ...]) -> Words:
@@ -162,6 +180,8 @@ def _played(env: Any, tracker: StateTracker, schema: Mapping[str, Any], seen: _S
         for _ in range(_STEPS):
             action, facing = int(rng.integers(count)), int(bare.agent_dir)
             observed, reward, terminated, truncated, _ = env.step(first + action)
+            seen.rewards.append(float(reward))
+            seen.paid_early |= bool(reward) and not terminated
             event = events[int(tracker.after(env, action, float(reward), bool(terminated))[column])]
             if event == "turned":
                 event = {3: "turned left", 1: "turned right"}.get((int(bare.agent_dir) - facing) % 4, "")

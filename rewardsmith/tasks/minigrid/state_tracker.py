@@ -41,10 +41,19 @@ def list_objects(grid_env: Any) -> list[Any]:
 
 def kind_of(item: Any) -> str:
     """Return an object's kind: MiniGrid's type, or the name of a user's own class in small letters."""
-    kind = type(item)
-    if kind.__module__.partition(".")[0] == "minigrid":
-        return item.type
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(item).__name__).lower() if is_own(item) else item.type
+
+
+def is_own(item: Any) -> bool:
+    """Return whether an object is of a user's own class."""
+    return item is not None and type(item).__module__.partition(".")[0] != "minigrid"
+
+
+def own_state(item: Any) -> tuple[tuple[str, Any], ...]:
+    """Return the plain attributes of an object of a user's own class, except its places."""
+    plain = (int, float, str, bool, np.generic, type(None))
+    places = ("cur_pos", "init_pos")
+    return tuple(sorted((k, v) for k, v in vars(item).items() if isinstance(v, plain) and k not in places))
 
 
 def named_objects(grid_env: Any, objects: list[Any]) -> Named:
@@ -53,9 +62,16 @@ def named_objects(grid_env: Any, objects: list[Any]) -> Named:
         named = _named_by_attributes(grid_env, objects)
     except (AttributeError, AssertionError, LookupError, TypeError, ValueError):
         named = None  # a user's own environment may mean something else by such an attribute
-    if named is not None:
-        return [(slot, rank, target) for slot, rank, target in named if slot >= 0]
-    return [(s, 1, True) for s, item in enumerate(objects) if item.type == "goal"]
+    goals = [(s, 1, True) for s, item in enumerate(objects) if item.type == "goal"]
+    if named is None:
+        return goals
+    named = [(slot, rank, target) for slot, rank, target in named if slot >= 0]
+    if type(grid_env).__module__.partition(".")[0] != "minigrid" and goals:
+        # A user's own environment may keep any object there; its mission says which one matters.
+        words = set(re.findall(r"\w+", str(grid_env.mission).lower()))
+        if not all({objects[slot].type, kind_of(objects[slot])} & words for slot, _, _ in named) or not named:
+            return goals
+    return named
 
 
 def _named_by_attributes(grid_env: Any, objects: list[Any]) -> Named | None:
@@ -206,9 +222,16 @@ class StateTracker:
             return "turned", -1
         if action == 2:
             return ("died" if failed else "blocked"), ahead
-        if action == -1 and tuple(map(id, e.grid.grid)) != self._cells:
-            return "changed", -1
+        if (action == -1 or (action == 5 and is_own(self._ahead))) and self._world(e) != self._cells:
+            return "changed", ahead
         return ("declared" if action == 6 else "nothing"), -1
+
+    @staticmethod
+    def _world(e: Any) -> tuple[Any, ...]:
+        """What is in the cells, and the state of doors and of objects of a user's own, to see whether it changes."""
+        cells = e.grid.grid
+        inside = [own_state(c) if is_own(c) else _door_state(c) for c in cells if c is not None]
+        return (*map(id, cells), *inside)
 
     def _toggled(self, e: Any) -> str:
         """The event of toggling the object that was ahead."""
@@ -230,7 +253,7 @@ class StateTracker:
         self._ahead_state = _door_state(self._ahead)
         self._carried, self._direction = e.carrying, direction
         if self._meaning is not None:
-            self._cells = tuple(map(id, e.grid.grid))
+            self._cells = self._world(e)
         items = [(i, c) for i, c in enumerate(e.grid.grid) if c is not None and c.type not in SCENERY]
         where = {self._slot(item): (i % e.width, i // e.width) for i, item in items}
         held = self._slot(e.carrying)

@@ -23,7 +23,7 @@ from ..progress import report
 from . import columns as col
 from .enumerate import StateGraph
 from .pools import reset_quietly
-from .state_tracker import EVENTS, StateTracker
+from .state_tracker import EVENTS, StateTracker, is_own, own_state
 
 _SAME = 1e-6  # tolerance of rewards: an environment may compute in float32
 _REPORTED = 256  # states between two reports
@@ -45,7 +45,7 @@ Told = tuple[Any, ...]
 class _Grid:
     """The cells that some states share.
 
-    things: doors and boxes. placed: objects that may move, each with the position stored in it.
+    things: doors, boxes and a user's own objects. placed: objects that may move, each with the position stored in it.
     """
 
     number: int
@@ -81,12 +81,12 @@ class _Plain:
 
 @dataclass(slots=True)
 class _State:
-    """One state that can be restored. inside: (is_open, is_locked) of the grid's doors and boxes."""
+    """One state that can be restored. inside: what the grid's things, and a carried one, hold; see `_inside`."""
 
     grid: _Grid
     agent: tuple[int, int, int]
     carried: Any
-    inside: tuple[tuple[Any, Any], ...]
+    inside: tuple[tuple[Any, ...], ...]
     plain: _Plain
     told: Told
 
@@ -275,9 +275,11 @@ class Walker:
                 setattr(env, name, value)
         for cell, place in grid.placed:
             cell.cur_pos = place
-        for thing, (is_open, is_locked) in zip(grid.things, state.inside, strict=True):
-            if thing.type == "door":
-                thing.is_open, thing.is_locked = is_open, is_locked
+        for thing, inside in zip(_with_held(grid.things, state.carried), state.inside, strict=True):
+            if is_own(thing):
+                vars(thing).update(inside)
+            elif thing.type == "door":
+                thing.is_open, thing.is_locked = inside
         if state.carried is not None:
             state.carried.cur_pos = np.array([-1, -1])
 
@@ -285,9 +287,9 @@ class Walker:
         """(the environment's present state, its key); `before` is the state that it came from."""
         env = self._env
         grid = self._grid_of(env.grid.grid, before)
-        inside = tuple([(getattr(t, "is_open", None), getattr(t, "is_locked", None)) for t in grid.things])
-        plain = before.plain if before is not None and before.plain.held_by(vars(env)) else self._plain_of()
         held = env.carrying
+        inside = tuple([_inside(thing) for thing in _with_held(grid.things, held)])
+        plain = before.plain if before is not None and before.plain.held_by(vars(env)) else self._plain_of()
         agent = (int(env.agent_pos[0]), int(env.agent_pos[1]), int(env.agent_dir))
         key = (grid.number, agent, id(held) if held is not None else 0, inside, plain.number)
         return _State(grid, agent, held, inside, plain, ()), key
@@ -298,7 +300,7 @@ class Walker:
             return before.grid
         known = self._grids.get(ids)
         if known is None:
-            things = tuple(c for c in cells if c is not None and c.type in ("door", "box"))
+            things = tuple(c for c in cells if c is not None and (c.type in ("door", "box") or is_own(c)))
             width = self._env.width
             placed = tuple(
                 (c, (k % width, k // width))
@@ -322,6 +324,16 @@ class Walker:
     def _other_attributes(self) -> str:
         """The environment's own attributes that are not plain, as a text that can be compared."""
         return _in_words({k: v for k, v in vars(self._env).items() if not _plain(v)})
+
+
+def _with_held(things: tuple[Any, ...], held: Any) -> tuple[Any, ...]:
+    """The things whose state belongs to a state: those of the grid, and a carried one of the user's own."""
+    return (*things, held) if is_own(held) else things
+
+
+def _inside(thing: Any) -> tuple[Any, ...]:
+    """What a thing holds: (is_open, is_locked), or the plain attributes of one of the user's own."""
+    return own_state(thing) if is_own(thing) else (getattr(thing, "is_open", None), getattr(thing, "is_locked", None))
 
 
 def own_attributes(env: MiniGridEnv) -> str:
