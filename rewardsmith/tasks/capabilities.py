@@ -231,8 +231,17 @@ class Reference(Protocol):
 
     name: str
 
+    @property
+    def reads_state(self) -> bool:
+        """Whether it acts on the state rows that `actions` is given."""
+        ...
+
     def layouts(self, count: int) -> Sequence[int]:
         """Return at most `count` training layouts that it can play."""
+        ...
+
+    def start_seed(self, layout: int) -> int:
+        """Return the seed that makes the environment's reset start on a training layout."""
         ...
 
     def batch(self, num_envs: int) -> BatchEnv:
