@@ -170,6 +170,11 @@ def _ways(task: Task, reference: Reference, layout: int, solved: Rollout) -> Ite
     places = [at for at in places if at > 0]
     yield Way(f"only {resting}", lambda step, led: idle)
     yield from (_random(space, layout, number + 1) for number in range(_RANDOM_WAYS))
+    for name, action in fixed:
+        if name != resting:
+            yield Way(f"only {name}", lambda step, led, action=action: action)
+    pairs = list(combinations(fixed, 2))[:_MOST_PAIRS]
+    yield from _by_turns(pairs[:_FIRST_PAIRS], 1)
     yield from (
         Way(f"reference for {at} steps, then only {resting}", _then(at, lambda step: idle), at) for at in places
     )
