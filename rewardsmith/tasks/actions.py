@@ -83,10 +83,14 @@ class ActionSpace:
         numbers = np.asarray(action, np.float64)
         if self.kind == "multi-discrete":
             numbers = numbers + np.array(self.first)
+        elif np.dtype(self.dtype).kind in "iu":
+            numbers = np.rint(numbers)
         return numbers.astype(self.dtype).reshape(self.shape)
 
     def rounded(self, actions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Actions of a box as the environment's type holds them, so that rewards read what the environment is given."""
+        if np.dtype(self.dtype).kind in "iu":
+            actions = np.rint(actions)
         return actions.astype(self.dtype).astype(np.float64)
 
     def sample(self, rng: np.random.Generator, *shape: int, allowed: NDArray[np.bool_] | None = None) -> NDArray[Any]:

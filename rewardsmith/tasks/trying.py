@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from rewardsmith.tasks.base import Task
 
 MOST_STEPS = 2_000
 """Steps that one way to act is played for."""
+
+SECONDS = 20.0
+"""Seconds after which one way to act is played no longer, where a step takes long."""
 
 _EPISODES = 20
 _SHOWN = 8  # steps told one by one
@@ -92,7 +96,8 @@ def _played(task: Task, name: str, episodes: int, choose: Callable[[Any], NDArra
     try:
         batch.reset(1)
         successes, returns, total, steps = 0, [], 0.0, 0
-        while len(returns) < episodes and steps < MOST_STEPS:
+        until = time.monotonic() + SECONDS
+        while len(returns) < episodes and steps < MOST_STEPS and (steps == 0 or time.monotonic() < until):
             batch.step(choose(batch.masks))
             steps += 1
             total += float(batch.rewards[0])

@@ -7,7 +7,7 @@ thousands of steps later.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,23 @@ class GuardedEnv:
     """
 
     def __init__(
-        self, make: Callable[[], Any], task_id: str, space: ObservationSpace, step_timeout: float = 60.0
+        self,
+        make: Callable[[], Any],
+        task_id: str,
+        space: ObservationSpace,
+        step_timeout: float = 60.0,
+        names: Mapping[int, str] | None = None,
     ) -> None:
-        """Make the environment. step_timeout: seconds after which a call that has not returned is ended."""
+        """Make the environment.
+
+        Args:
+            make: Makes it.
+            task_id: The task's id, for messages.
+            space: What it observes.
+            step_timeout: Seconds after which a call that has not returned is ended.
+            names: The variable that reads each number of an observation, by its index, for messages.
+        """
+        self._names = names or {}
         self._task_id, self._space, self._limit = task_id, space, step_timeout
         self._steps = 0
         self.env = called(task_id, "its constructor", make)
@@ -95,7 +109,8 @@ class GuardedEnv:
         if not abs(total) < _LARGEST and not (np.abs(self.flat) < _LARGEST).all():
             first = int(np.flatnonzero(~(np.abs(self.flat) < _LARGEST))[0])
             name = next(entry for index, (entry, *_) in enumerate(self._space.entries()) if index == first)
-            raise self._wrong(where, f"returned {self.flat[first]:g} for {name}", REMEDY)
+            known = f" (the variable {self._names[first]})" if first in self._names else ""
+            raise self._wrong(where, f"returned {self.flat[first]:g} for {name}{known}", REMEDY)
 
     def _reward(self, reward: Any) -> float:
         try:

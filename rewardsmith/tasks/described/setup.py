@@ -62,6 +62,11 @@ class Setup:
         """One real environment. Raises UsageError."""
         return environments.make_environment(self.description, self.folder, self.hooks.make)
 
+    def named(self) -> dict[int, str]:
+        """The variable that reads each number of an observation, by its index, as far as the description has one."""
+        readers = [reader for reader in self.variables if reader.flat is not None and reader.name not in self.unnamed]
+        return {(r.flat or 0) + k: r.name for r in readers for k in range(r.length)}
+
 
 def set_up(description: Description, folder: Path | None, examined: bool) -> Setup:
     """Make one environment, play it, and work out what follows from it and the description.

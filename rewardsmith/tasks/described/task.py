@@ -290,7 +290,7 @@ class DescribedTask:
 
     def guarded_env(self) -> GuardedEnv:
         """One real environment whose own errors are TaskErrors. Raises TaskError."""
-        return GuardedEnv(self._setup.make, self.id, self.observation, self.described.step_timeout)
+        return GuardedEnv(self._setup.make, self.id, self.observation, self.described.step_timeout, self._setup.named())
 
     def order_warning(self) -> str | None:
         """What is to be checked of the names of a flattened Dict observation; None for other environments."""
