@@ -45,8 +45,14 @@ def _unknown(name: str) -> UsageError:
     """The error for an unknown task name: it names the nearest ids, or says how to describe an environment."""
     listed = "`rewardsmith tasks list` shows all of them."
     near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
-    from rewardsmith.tasks.described.environments import registered_version
+    from rewardsmith.tasks.described.environments import missing_extra, registered_version
 
+    if (missing := missing_extra(name)) is not None:
+        package, extra = missing
+        return UsageError(
+            f"There is no task {name!r} here: the package {package} is not installed.",
+            f"Install it: pip install 'rewardsmith[{extra}]'.",
+        )
     if (version := registered_version(name)) is not None:
         return UsageError(f"There is no task {name!r}; Gymnasium knows {version}.", f"Use `--task {version}`.")
     own = "For an environment of your own: `rewardsmith tasks new MODULE:ID`, see docs/tasks.md."
@@ -70,5 +76,6 @@ def list_tasks() -> list[tuple[str, str]]:
     """Return (id, engine) of all known tasks; the engine is "batched" (compiled) or "real"."""
     from rewardsmith.tasks import minigrid
     from rewardsmith.tasks.described.description import described_ids
+    from rewardsmith.tasks.described.families import listed_ids
 
-    return [*minigrid.list_ids(), *((task_id, "real") for task_id in described_ids())]
+    return [*minigrid.list_ids(), *((task_id, "real") for task_id in (*described_ids(), *listed_ids()))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import inspect
 import random
 import re
@@ -164,7 +165,7 @@ def _extra(name: str) -> str:
 
     spec = gym.registry.get(name.rpartition(":")[2])
     place = str(spec.entry_point) if spec is not None else ""
-    extras = {"box2d": "box2d", "mujoco": "mujoco", "toy_text": "toy-text", "classic_control": "classic-control"}
+    extras = {"gymnasium_robotics": "robotics", "box2d": "box2d", "mujoco": "mujoco"}
     found = next((extra for part, extra in extras.items() if part in place), None)
     return f"pip install 'rewardsmith[{found}]'" if found else "see the documentation of the environment"
 
@@ -237,22 +238,43 @@ def _import_module(name: str, folder: Path | None) -> None:
 
 _REGISTERED_BY = {
     "minigrid": ("MiniGrid-", "BabyAI-"),
-    "gymnasium_robotics": ("Fetch", "PointMaze", "AntMaze", "Adroit", "Hand", "FrankaKitchen"),
-    "highway_env": ("highway-", "merge-", "roundabout-", "parking-", "intersection-", "racetrack-", "exit-", "lane-"),
+    "gymnasium_robotics": (
+        "Fetch", "PointMaze", "AntMaze", "AdroitHand", "HandReach", "HandManipulate", "FrankaKitchen",
+    ),
+    "highway_env": (
+        "highway-", "merge-", "roundabout-", "parking-", "intersection-", "racetrack-", "exit-", "lane-keeping-",
+        "two-way-", "u-turn-",
+    ),
     "minihack": ("MiniHack-",),
+    "nle": ("NetHack",),
     "metaworld": ("Meta-World/",),
-}
+}  # fmt: skip
 """Packages whose environments Gymnasium knows only once they are imported, by how their ids begin."""
+
+_EXTRAS = {
+    "gymnasium_robotics": "robotics", "highway_env": "highway", "minihack": "minihack", "metaworld": "metaworld",
+}  # fmt: skip
+
+
+def missing_extra(name: str) -> tuple[str, str] | None:
+    """The package that registers an id, and the extra that installs it, if it is not installed; None otherwise."""
+    for package, extra in _EXTRAS.items():
+        if name.startswith(_REGISTERED_BY[package]) and importlib.util.find_spec(package) is None:
+            return package, extra
+    return None
 
 
 def register(name: str) -> None:
-    """Import the package that registers an environment, if one is known and installed."""
+    """Import the package that registers an environment, if one is known and installed. Raises UsageError if broken."""
     import gymnasium as gym
 
     for package, beginnings in _REGISTERED_BY.items():
-        if name.startswith(beginnings) and name not in gym.registry:
-            with suppress(ImportError):
+        if name.startswith(beginnings) and name not in gym.registry and importlib.util.find_spec(package) is not None:
+            try:
                 gym.register_envs(importlib.import_module(package))
+            except ImportError as error:
+                cause = f"{name} needs the package {package}, which cannot be imported: {_words(error)}."
+                raise UsageError(cause, f"Repair it until `python -c 'import {package}'` succeeds.") from error
 
 
 def _require_one(top: str, found: Path | None, folder: Path | None) -> None:

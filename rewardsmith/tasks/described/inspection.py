@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +23,8 @@ from rewardsmith.tasks.described.description import Description
 STEPS = 40
 """Steps of each of the episodes that are played."""
 
+_SLOW = 10.0  # seconds after which an episode is cut short
+_FEWEST = 5  # steps of an episode in any case
 _COMPARED = 20  # steps after which an info that repeats the observation of the step before is no accident
 
 
@@ -106,7 +109,7 @@ def _look(make: Callable[[], Any], doing: Callable[[str], None]) -> list[Fault]:
         return [Fault("reset() takes no `seed`", "Write reset(self, *, seed=None, options=None).")]
     first = _Episode(env, doing)
     note(first.faults())
-    note(_repeatable(first, _Episode(env, doing)))
+    note(_repeatable(first, _Episode(env, doing, len(first.rewards))))
     if not any(fault.what.startswith(_UNREPEATABLE) for fault in faults.values()):
         note(_separate(make, first, doing))
     note(_lagging(first))
@@ -124,8 +127,9 @@ def _takes_seed(env: Any) -> bool:
 class _Episode:
     """One episode of seeded random actions from seed 0, recorded as it was returned."""
 
-    def __init__(self, env: Any, doing: Callable[[str], None]) -> None:
-        self.env = env
+    def __init__(self, env: Any, doing: Callable[[str], None], steps: int | None = None) -> None:
+        """Play it. steps: how many at most; by default STEPS, or fewer if the environment is slow."""
+        self.env, self.most = env, steps
         self.observations: list[Any] = []
         self.rewards: list[Any] = []
         self.infos: list[Any] = []
@@ -145,7 +149,10 @@ class _Episode:
         observation, info = self.env.reset(seed=0)
         self.observations.append(_copied(observation))
         self.infos.append(dict(info))
-        for _ in range(STEPS):
+        until = time.monotonic() + _SLOW
+        for step in range(STEPS if self.most is None else self.most):
+            if self.most is None and step >= _FEWEST and time.monotonic() > until:
+                return
             doing("step()")
             observation, reward, terminated, truncated, info = self.env.step(_drawn(space, info))
             self.observations.append(_copied(observation))
@@ -202,7 +209,7 @@ def _separate(make: Callable[[], Any], first: _Episode, doing: Callable[[str], N
     """Two instances that play by turns must do what each does alone."""
     mine, other = _Episode.__new__(_Episode), _Episode.__new__(_Episode)
     for episode in (mine, other):
-        episode.env = make()
+        episode.env, episode.most = make(), len(first.rewards)
         episode.observations, episode.rewards, episode.infos, episode.flags = [], [], [], []
     walks = [mine.walk(doing), other.walk(doing)]
     while walks:

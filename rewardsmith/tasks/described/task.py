@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 __all__ = ["DescribedTask", "Description", "Variable", "described_ids", "load_task"]
 
 
+_TOLD = 12  # numbers of a vector that a caption shows
+
+
 def load_task(name: str) -> UserTask:
     """The task of a built-in id, a YAML or Python file, or MODULE:OBJECT. Raises KeyError if it is none of these."""
     if name in described_ids():
@@ -111,9 +114,11 @@ def drafted(name: str) -> Description | None:
     Raises:
         UsageError: If the environment cannot be made, or has spaces that no policy can read.
     """
+    if (found := known_description(name)) is not None:
+        return found
     if ":" not in name and not environments.is_registered(name):
         return None
-    return known_description(name) or inferred(name, Path.cwd())
+    return inferred(name, Path.cwd())
 
 
 def inferred(name: str, folder: Path) -> Description:
@@ -362,7 +367,10 @@ class DescribedTask:
         parts = []
         for variable, reader in zip(self.description.state, self._setup.variables, strict=False):
             value = reader.read(row)
-            shown = ", ".join(format(x, ".3g") for x in value) if isinstance(value, list) else value
+            shown = value
+            if isinstance(value, list):
+                rest = f", and {len(value) - _TOLD} more" if len(value) > _TOLD else ""
+                shown = ", ".join(format(x, ".3g") for x in value[:_TOLD]) + rest
             shown = format(shown, ".3g") if isinstance(shown, float) else shown
             unit = f" {variable.unit}" if variable.unit else ""
             parts.append(
