@@ -56,6 +56,17 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
     return lifecycle.create_job(context, spec, seed_reward), False
 
 
+def score_notice(context: Context, job_id: str) -> str | None:
+    """Return a sentence about the scale of a job's scores, and what it means for the target; None with a success."""
+    with read(context.database) as connection:
+        spec = JobSpec.model_validate(records.get_job(connection, job_id).spec)
+    if spec.score is None:
+        return None
+    searches_on = spec.target is not None and not spec.score.has_reference
+    more = "; the search uses all its rounds, because a target needs a reference" if searches_on else ""
+    return f"Rewards are compared by the score: {spec.score.words}{more}."
+
+
 def _require_keys(spec: JobSpec) -> None:
     roles = {spec.model_of(role) for role in ("designer", "critic", "analyzer")}
     asked = {name for name in roles if not is_ours(name)}

@@ -5,6 +5,8 @@ The success condition decides:
 - If it compares variables with thresholds, the program rewards progress towards them. For swings, where a variable must
   first move away, it rewards each new largest distance from the start of the episode, in tenths of the range.
 - If success requires lasting until the end, the program keeps the variables near the middle of their ranges.
+- If nothing is a success and a score is compared, it adds small guidance to the environment's own reward: it keeps the
+  variables near the middle of their ranges, or rewards swings of them.
 - Otherwise, as with `terminated`, it rewards swings of every variable, and success itself.
 """
 
@@ -21,9 +23,12 @@ def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
     """Return (source, reasoning) for a designer's request."""
     facts = machine["interface"]
     variables = [f for f in facts["fields"] if f["kind"] == "float"]
-    thresholds = _thresholds(facts["success"], {f["name"] for f in variables})
+    scored = "score" in facts
+    thresholds = [] if scored else _thresholds(facts["success"], {f["name"] for f in variables})
     lasting = bool(facts.get("success_requires_lasting")) and not thresholds
-    if thresholds:
+    if scored:
+        styles = ["centre", "explore one by one", "explore"]
+    elif thresholds:
         styles = ["approach", "swing", "both"]
     else:
         styles = ["centre", "alive", "centre"] if lasting else ["explore", "explore one by one"]
@@ -35,7 +40,11 @@ def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
     said = ", ".join(f"{name} {'up' if sign > 0 else 'down'} to {limit:g}" for name, sign, limit in thresholds)
     needed = said or ("lasting to the end" if lasting else f"`{facts['success']}`, which names no variable's goal")
     thoughts = f"Success needs {needed}. Guidance: {style}."
-    write = _dense_and_sparse if "dense" in machine["functions"] else _free
+    dense = "dense" in machine["functions"]
+    if scored:
+        more = "More" if facts["score"] == "maximize" else "Less"
+        return _scored(body, dense), f"{more} return of the environment is better. Small guidance beside it: {style}."
+    write = _dense_and_sparse if dense else _free
     return write(body, lasting=lasting), thoughts
 
 
@@ -125,6 +134,18 @@ def _swings(moved: list[dict[str, Any]]) -> list[str]:
         f"            gain += (level - levels[i]) / {len(moved)}",
         "            levels[i] = level",
     ]
+
+
+def _scored(body: list[str], dense: bool) -> str:
+    """A program without a reward for success; guidance is small because the environment's rewards are the aim."""
+    lines = ["def guidance(prev, state, memory):", *body, "", ""]
+    if dense:
+        lines += ["def sparse(prev, action, state, memory):", "    return 0.0", "", ""]
+        lines += ["def dense(prev, action, state, memory):", "    return 0.1 * guidance(prev, state, memory)"]
+    else:
+        lines += ["def reward(prev, action, state, memory):"]
+        lines += ['    return {"guidance": 0.1 * guidance(prev, state, memory)}']
+    return "\n".join(lines) + "\n"
 
 
 def _dense_and_sparse(body: list[str], lasting: bool) -> str:

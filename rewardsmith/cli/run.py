@@ -65,6 +65,8 @@ def run(  # noqa: PLR0913  (options of a command)
     screen.say(f"job {job_id}{' (resumed)' if resumed else ''}")
     for notice in notices(job_spec):
         screen.say(notice)
+    if told := starting.score_notice(here, job_id):
+        screen.say(told)
     if job_spec.model == "synth" and asks_designer(job_spec):
         screen.say(
             "The designer is `synth`, which composes programs by rules and is not a language model. "

@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
 from rewardsmith.former_names import renamed_settings, with_current_names, with_former_names
+from rewardsmith.scores import ScoreScale
 from rewardsmith.spec.setting import Flag, Strict
 from rewardsmith.spec.training import TrainingSpec, default_steps, default_training
 
@@ -111,9 +112,7 @@ class JobSpec(Strict):
     )
     iterations: Annotated[int, Flag()] = Field(default=3, ge=1, le=100, description="rounds of the search")
     samples: Annotated[int, Flag()] = Field(default=3, ge=1, le=64, description="candidates per round")
-    repairs: int = Field(
-        default=3, ge=0, le=10, description="largest number of repairs of a candidate that fails a check"
-    )
+    repairs: int = Field(default=3, ge=0, le=10, description="most repairs of a candidate that fails a check")
     seeds: Annotated[int, Flag()] = Field(
         default=1, ge=1, le=32, description="training seeds per candidate in the search"
     )
@@ -125,7 +124,7 @@ class JobSpec(Strict):
     )
     keep: float = Field(default=0.5, gt=0, le=1, description="fraction of candidates promoted to the next rung")
     target: Annotated[float | None, Flag()] = Field(
-        default=0.95, gt=0, le=1, description="success rate at which the search stops"
+        default=0.95, gt=0, le=1, description="success rate, or normalised score, at which the search stops"
     )
     order: Literal["predicted", "halving"] = Field(
         default="predicted",
@@ -161,6 +160,7 @@ class JobSpec(Strict):
     )
     name: str | None = Field(default=None, max_length=80, description="name of the job")
     description: TaskDescription | None = Field(default=None, description="copy of the file that describes the task")
+    score: ScoreScale | None = Field(default=None, description="scale of the task's score, measured by random play")
     _renamed: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="wrap")
@@ -204,7 +204,8 @@ class JobSpec(Strict):
         With `former_names` the settings have the names of the version before.
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
-        asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes", "random_play"}})
+        more = {"folder", "changes", "random_play"}
+        asked = self.model_dump(mode="json", exclude={"description": more, "score": True})
         if self.description is None:
             del asked["description"]
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.base import BatchEnv, Behaviour, Tables, Task
 
 
@@ -164,6 +165,25 @@ class StateReader:
 
 
 @runtime_checkable
+class Scored(Protocol):
+    """May be compared by a score instead of a success. Without it a task has a success."""
+
+    @property
+    def score_rule(self) -> ScoreRule | None:
+        """What the score of an episode is; None if the task has a success."""
+        ...
+
+
+@runtime_checkable
+class Starts(Protocol):
+    """Starts from states rather than layouts. Without it the starts of a task are called layouts."""
+
+    def has_one_start(self) -> bool:
+        """Return whether every episode starts in the same state."""
+        ...
+
+
+@runtime_checkable
 class Exportable(Protocol):
     """Can be read without rewardsmith. Without it no reward is exported as a file that runs on its own."""
 
@@ -305,6 +325,18 @@ def events_of(task: Task) -> Events | None:
 def rendering_of(task: Task) -> Rendering | None:
     """Return the task if it draws transitions, or None."""
     return task if isinstance(task, Rendering) else None
+
+
+def score_rule_of(task: Task) -> ScoreRule | None:
+    """Return what the score of an episode is; None if the task has a success."""
+    return task.score_rule if isinstance(task, Scored) else None
+
+
+def start_kind(task: Task) -> str:
+    """Return what the starts of a task are called: "layouts", "starts", or "one start" if there is only one."""
+    if not isinstance(task, Starts):
+        return "layouts"
+    return "one start" if task.has_one_start() else "starts"
 
 
 def exportable_of(task: Task) -> Exportable | None:

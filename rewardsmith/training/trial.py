@@ -20,6 +20,7 @@ from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.seeds import curve_seed, rung_end_seed
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import start_kind
 from rewardsmith.telemetry import Learning, Telemetry
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import algorithm_for
@@ -102,7 +103,8 @@ class TrialReport:
     steps_per_second: float  # trained steps, in this rung
     seconds: float  # of this rung, evaluations included
     complete: bool  # whether this was the last rung
-    failed_episodes: list[str]  # up to two, in words
+    failed_episodes: list[str]  # up to two, in words; those with the lowest scores where nothing is a success
+    starts: str = "layouts"  # what the task's starts are called, see tasks.capabilities.start_kind
 
 
 def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat: Callable[[int], None]) -> TrialReport:
@@ -291,6 +293,7 @@ def _report(
         seconds=time.monotonic() - began,
         complete=complete,
         failed_episodes=watched.texts if watched else [],
+        starts=start_kind(plan.task),
     )
 
 

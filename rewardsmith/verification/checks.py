@@ -14,7 +14,7 @@ from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import top_level_names
 from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
 from rewardsmith.tasks.base import Behaviour, Task
-from rewardsmith.tasks.capabilities import planner_of, reference_of
+from rewardsmith.tasks.capabilities import planner_of, reference_of, score_rule_of
 from rewardsmith.verification.battery import (
     BatteryReport,
     Earned,
@@ -124,6 +124,8 @@ def run_checks(
     if not problem.reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
     proof = proof or Proof()
+    if score_rule_of(task) is not None:
+        proof = replace(proof, wanted=False)
     verdicts = [_gate(problem)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardsmith.telemetry import ChannelPay, ComponentValues, Learning, Telemetry, at_point
+from rewardsmith.scores import ScoreScale
+from rewardsmith.telemetry import ChannelPay, ComponentValues, EpisodeScores, Learning, Telemetry, at_point
 
 LABELS = (
     "interface misuse",
@@ -49,7 +50,11 @@ _EXPLAINED = {"exploited", "shaping dominates", "oscillation", "interface misuse
 
 
 def diagnose(
-    success: float, curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, fault: str | None = None
+    success: float,
+    curve: Sequence[Mapping[str, Any]],
+    telemetry: Telemetry,
+    fault: str | None = None,
+    scale: ScoreScale | None = None,
 ) -> dict[str, str]:
     """Return the labels that apply to a trial, each with its evidence as text.
 
@@ -76,14 +81,19 @@ def diagnose(
     - weak shaping: low success that no other label explains. The evidence states whether failed episodes stay among few
       states (under 10 % of their steps reach a new state).
 
+    On a task with a score instead of a success, `diagnose_score` states the rules.
+
     Args:
         success: The final success rate, in [0, 1].
         curve: Evaluation points with `success` and `shaped_return`.
         telemetry: The trial's telemetry at the end of a rung.
         fault: The program's fault that ended the trial, if any.
+        scale: The scale of the task's scores; None if the task has a success.
     """
     if fault is not None:
         return {"crash": fault}
+    if scale is not None:
+        return diagnose_score(curve, telemetry, scale)
     labels: dict[str, str] = {}
     best = max((float(p["success"] or 0.0) for p in curve), default=success)
     if success >= _SOLVED:
@@ -102,6 +112,54 @@ def diagnose(
     if success < _LOW and not set(labels) & _EXPLAINED:
         labels["weak shaping"] = f"{success:.1%} success and no sign of another failure{_confined(telemetry)}"
     return labels
+
+
+def diagnose_score(curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, scale: ScoreScale) -> dict[str, str]:
+    """Return the labels of a trial on a task with a score instead of a success, each with its evidence as text.
+
+    The rules are those of `diagnose`, with these differences. The score is low if its normalised value is under 0.2, or
+    without a reference, if its interval is not above that of random play.
+
+    - solved: the normalised score is at least 0.95.
+    - unstable: the normalised score fell by more than 0.15 from its best, and the two intervals do not overlap. Without
+      a reference it fell by more than 15 % of the best one's distance from random play.
+    - exploited, entropy dominates, saturated, weak shaping: as there, with a low score in place of low success.
+      The reward for success of "saturated" is the environment's own return of an episode.
+    - shaping dominates: never, because no step succeeds.
+    """
+    final = telemetry.score
+    if final is None:
+        return {}
+    labels: dict[str, str] = {}
+    merit, shown = scale.merit(final.mean), scale.show(final.mean, final.low, final.high)
+    if scale.has_reference and merit >= _SOLVED:
+        labels["solved"] = f"score {shown}"
+    labels |= _components(telemetry.components)
+    labels |= {name: text for name, text in _channels(telemetry).items() if name == "oscillation"}
+    points = [told for p in curve if (told := at_point(p).score) is not None]
+    best = max([*points, final], key=lambda told: scale.merit(told.mean))
+    fell = scale.merit(best.mean) - merit
+    apart = best.low > final.high if scale.sign > 0 else best.high < final.low
+    if fell > _FELL * (1.0 if scale.has_reference else abs(scale.merit(best.mean))) and apart:
+        labels["unstable"] = f"the score was {scale.show(best.mean)} and got worse, to {shown}"
+    if not _is_low(final, scale):
+        return labels
+    if (risen := _risen(curve)) is not None:
+        labels["exploited"] = risen.replace("success did not", "the score stayed low")
+    labels |= _trainers(telemetry, curve)
+    if "oscillation" not in labels and (loops := _loops(telemetry)):
+        labels["oscillation"] = loops.replace("failed episodes", "the episodes with the lowest scores")
+    if not set(labels) & _EXPLAINED:
+        labels["weak shaping"] = f"score {shown} and no sign of another failure"
+    return labels
+
+
+def _is_low(final: EpisodeScores, scale: ScoreScale) -> bool:
+    if scale.has_reference:
+        return scale.merit(final.mean) < _LOW
+    if scale.sign > 0:
+        return final.low <= scale.random_high
+    return final.high >= scale.random_low
 
 
 def _components(components: Mapping[str, ComponentValues]) -> dict[str, str]:

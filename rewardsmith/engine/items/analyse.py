@@ -28,14 +28,17 @@ def run_analyse(context: Context, item: Item) -> None:
         trial = searched_trials(connection, candidate)[0]
         curve = records.curve_of(connection, trial.id)
         comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
+    scale = snapshot.spec.score
     telemetry = Telemetry.from_json(trial.telemetry)
-    labels = _with_second_trial(diagnose(trial.success or 0.0, curve, telemetry, trial.failure), candidate)
+    labels = _with_second_trial(diagnose(trial.success or 0.0, curve, telemetry, trial.failure, scale), candidate)
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
     asked = roles.AnalysisRequest(
         interface=get_task(snapshot.spec.task, snapshot.spec.description).interface(),
         candidate=anonymous(candidate),
         source=candidate.source,
         success=trial.success or 0.0,
+        score=telemetry.score.mean if scale is not None and telemetry.score is not None else None,
+        scale=scale,
         steps=trial.steps,
         labels=labels,
         components={name: c.as_json() for name, c in telemetry.components.items()},

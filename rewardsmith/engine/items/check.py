@@ -61,6 +61,7 @@ def run_check(context: Context, item: Item) -> None:
             key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * snapshot.repair_depth(candidate)),
             given=recipe.given(task),
             facts=reads_facts(spec, "critic"),
+            scale=spec.score,
             limits=lengths(spec),
         )
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)

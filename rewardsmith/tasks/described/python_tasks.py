@@ -79,6 +79,11 @@ def describe_object(name: str, folder: Path) -> Description | None:
         raise UsageError(
             f"{name} does not say when an episode succeeds.", "Define success(), or set `success` or `score`."
         )
+    if hooks.success is not None and data.get("score") is not None:
+        raise UsageError(
+            f"{name} has both success() and `score`, and a job compares only one of them.",
+            "Remove `score`, or remove success().",
+        )
     data.setdefault("id", attribute if attribute != OBJECT else module)
     try:
         return Description.model_validate({**data, "python": f"{module}:{attribute}"})

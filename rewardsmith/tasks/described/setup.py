@@ -32,6 +32,10 @@ _KEPT: dict[str, Setup] = {}
 """What has been worked out in this process, by what it follows from."""
 
 
+_SEEDS_COMPARED = 8
+"""Resets that have to agree before a task is said to have one start."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """A description, filled in, and what batches and exports are made from.
@@ -46,6 +50,7 @@ class Setup:
         condition: The success condition as text; None if a function decides, or nothing counts as a success.
         shown: A transition of random play, for the worked example: (row before, action, row after).
         unnamed: Names of further variables: parts of the observation that the description's variables do not cover.
+        one_start: Whether resets with several seeds gave the same observation and the same state.
     """
 
     description: Description
@@ -56,6 +61,7 @@ class Setup:
     variables: tuple[Reader, ...]
     condition: Translated | None
     shown: tuple[NDArray[np.float64], Any, NDArray[np.float64]]
+    one_start: bool
     unnamed: frozenset[str] = frozenset()
 
     def make(self) -> Any:
@@ -93,7 +99,7 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
     _require_names(found)
     unnamed = unnamed_variables(found, observation)
     fields, variables = _fields([*found.state, *unnamed], observation)
-    schema = _schema(fields)
+    schema = _schema(fields, scored=found.score_rule is not None)
     condition = _condition(found, fields)
     form = Form(
         task_id=found.id,
@@ -109,8 +115,9 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
         mask=action_mask(env, actions),
     )
     with environments.environment_blamed("state and success were read", "Fix the description's own functions."):
-        shown = _shown(env, form)
-    setup = Setup(found, folder, hooks, form, schema, variables, condition, shown, frozenset(v.name for v in unnamed))
+        shown, one_start = _shown(env, form), _starts_alike(env, form)
+    names = frozenset(v.name for v in unnamed)
+    setup = Setup(found, folder, hooks, form, schema, variables, condition, shown, one_start, names)
     if not examined:  # last: an environment that fails while it is played may be of no more use
         require_played_bounds(env, found, observation, actions)
     environments.close(env)
@@ -167,12 +174,15 @@ def _flat_index(source: str | None, space: ObservationSpace) -> int | None:
     return int(indices[0]) if (np.diff(indices) == 1).all() else None
 
 
-def _schema(fields: Sequence[Mapping[str, Any]]) -> Schema:
+def _schema(fields: Sequence[Mapping[str, Any]], scored: bool) -> Schema:
     n = sum(field.get("length", 1) for field in fields)
+    solved, failed = "the success test on this step", "the episode ended without success"
+    if scored:
+        solved, failed = "always false: nothing counts as a success", "the environment ended the episode on this step"
     more = [
         {"name": "step", "kind": "int", "column": n, "doc": "steps since the episode began"},
-        {"name": "solved", "kind": "bool", "column": n + 1, "doc": "the success test on this step"},
-        {"name": "failed", "kind": "bool", "column": n + 2, "doc": "the episode ended without success"},
+        {"name": "solved", "kind": "bool", "column": n + 1, "doc": solved},
+        {"name": "failed", "kind": "bool", "column": n + 2, "doc": failed},
     ]
     return Schema({"name": "State", "dtype": "float64", "width": n + 3, "fields": [*fields, *more]})
 
@@ -225,3 +235,19 @@ def _shown(env: Any, form: Form) -> tuple[NDArray[np.float64], Any, NDArray[np.f
         action = int(form.mask(env, info).argmax())
     reading.next(env, guarded.step(form.actions.in_environment(action)), guarded.flat, last)
     return first, action, last
+
+
+def _starts_alike(env: Any, form: Form) -> bool:
+    """Whether an episode starts with the same observation and state after each of several seeds."""
+    guarded = GuardedEnv(lambda: env, form.task_id, form.observation)
+    first: NDArray[np.float64] | None = None
+    for seed in range(_SEEDS_COMPARED):
+        observation, info = guarded.reset(seed)
+        row = np.zeros(form.width)
+        form.reading().first(env, observation, info, guarded.flat, row)
+        start = np.concatenate([guarded.flat, row])
+        if first is None:
+            first = start
+        elif not np.array_equal(start, first, equal_nan=True):
+            return False
+    return True

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import (
     Description,
     described_ids,
@@ -76,7 +75,6 @@ def store_task(name: str) -> dict[str, Any] | None:
     if read is None:
         return _store_drafted(name)
     description, folder = read
-    _require_success(description)
     task = task_of(description, folder)
     close(task.make_env())
     task.require_reference()
@@ -90,19 +88,10 @@ def _played(task: UserTask) -> dict[str, Any] | None:
     return None if played is None else played.model_dump(mode="json")
 
 
-def _require_success(description: Description) -> None:
-    if description.score is not None and description.threshold is None:
-        raise UsageError(
-            f"Nothing counts as a success of {description.id}, so that a job could not compare rewards.",
-            f"Run `rewardsmith tasks new {description.id}`, and give `success:` or `threshold:` in its file.",
-        )
-
-
 def _store_drafted(name: str) -> dict[str, Any] | None:
     """The drafted description of an environment of Gymnasium, so that a later draft does not change the job."""
     if name in dict(list_ids()) or name in described_ids() or (description := drafted(name)) is None:
         return None
-    _require_success(description)
     played = _played(opened(description, Path.cwd(), examined=True))
     return {"text": _yaml(description), "random_play": played, **_stored_files(description, Path.cwd())}
 

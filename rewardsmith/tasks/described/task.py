@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from numpy.typing import NDArray
 
 from rewardsmith.errors import TaskError, UsageError
+from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables
 from rewardsmith.tasks.capabilities import Reference, StateReader
@@ -246,6 +247,15 @@ class DescribedTask:
         self.max_steps = description.max_steps
         self.success_rule = _success_rule(description)
 
+    @property
+    def score_rule(self) -> ScoreRule | None:
+        """What the score of an episode is; None if the task has a success."""
+        return self.described.score_rule
+
+    def has_one_start(self) -> bool:
+        """Return whether every episode starts in the same state: as described, or as resets with several seeds show."""
+        return self.described.one_start or self._setup.one_start
+
     def require_sound(self) -> None:
         """Make and play the environment, and compare it with its description. Raises UsageError."""
         if not self._examined:
@@ -311,7 +321,7 @@ class DescribedTask:
 
     def unseen(self, pool: str) -> bool:
         """Start states are drawn from disjoint seeds; none recurs, unless there is only one."""
-        return pool != "train" and not self.described.one_start
+        return pool != "train" and not self.has_one_start()
 
     @cached_property
     def reference(self) -> Reference | None:
@@ -387,9 +397,8 @@ def _success_rule(description: Description) -> str:
     if description.threshold is not None:
         least = "at least" if description.direction == "maximize" else "at most"
         return f"An episode succeeds if its return is {least} {description.threshold:g} when it ends."
-    if description.score is not None:
-        more = "more" if description.direction == "maximize" else "less"
-        return f"No episode counts as a success; {more} return is better."
+    if (rule := description.score_rule) is not None:
+        return rule.words
     if description.condition is not None:
         return f"An episode succeeds on a step where: {description.condition}."
     return "An episode succeeds on a step where the task's own function says so."
