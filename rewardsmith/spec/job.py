@@ -204,8 +204,9 @@ class JobSpec(Strict):
         With `former_names` the settings have the names of the version before.
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
-        more = {"folder", "changes", "random_play"}
-        asked = self.model_dump(mode="json", exclude={"description": more, "score": True})
+        asked = self.model_dump(
+            mode="json", exclude={"score": True, "description": {"folder", "changes", "random_play"}}
+        )
         if self.description is None:
             del asked["description"]
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rewardsmith.scores import ScoreScale, scale_of
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import score_rule_of
+from rewardsmith.tasks.capabilities import reference_of, score_rule_of
 
 MOST_STEPS = 10_000
 """Steps of random play, unless fewer episodes than FEWEST would fit into them."""
@@ -20,6 +22,8 @@ _AT_ONCE = 10  # environments; each plays as many episodes as the others, or sho
 def measure_scale(task: Task) -> ScoreScale | None:
     """Play a task at random and return the scale of its scores; None if it has a success.
 
+    If the description states no number, what the task's reference achieves is the one of the scale.
+
     Raises:
         UsageError: The task's reference is no better than random play.
         TaskError: The environment fails.
@@ -27,7 +31,11 @@ def measure_scale(task: Task) -> ScoreScale | None:
     rule = score_rule_of(task)
     if rule is None:
         return None
-    return scale_of(task.id, rule, random_returns(task), "the reference of the description")
+    source, reference = "the reference of the description", reference_of(task)
+    if rule.reference is None and reference is not None:
+        rule = replace(rule, reference=reference.achieves().mean_return)
+        source = f"the mean return of {reference.name}"
+    return scale_of(task.id, rule, random_returns(task), source)
 
 
 def random_returns(task: Task) -> list[float]:
