@@ -269,7 +269,11 @@ def read_job(connection: Readable, job_id: str) -> JobResult:
     candidates = tuple(_candidate_of(row, sources[row.candidate]) for row in shown.rows)
     curves = tuple(
         CurvePoint(
-            trial.candidate_id, trial.purpose, trial.seed, *(point[name] for name in _OF_A_POINT), _score_at(point)
+            trial.candidate_id,
+            trial.purpose,
+            trial.seed,
+            *(point[name] for name in _OF_A_POINT),
+            score=_score_at(point),
         )
         for trial in reads.trials_of(connection, job_id=job_id)
         if trial.state != "running"
