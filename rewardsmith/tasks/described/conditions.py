@@ -15,6 +15,9 @@ from rewardsmith.tasks.described.reading import FUNCTIONS, Condition
 ALWAYS = ("step", "length", "terminated", "truncated", "reward", "episode_return")
 """Values that every condition may read beside the variables and `info`."""
 
+UNKNOWN = ("x", "y", "z")
+"""The entries of a variable of which it is not known yet whether it is a number or a vector."""
+
 _OPERATORS = (
     *(ast.And, ast.Or, ast.Not, ast.USub, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Mod),
     *(ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq),
@@ -66,9 +69,9 @@ def translate(text: str, variables: Mapping[str, Sequence[str] | None], flags: C
     Raises:
         UsageError: If it is anything else, with every reason.
     """
-    translator = _Translator(variables)
+    translator = _Translator(variables, flags)
     try:
-        tree = parse_expression(text)
+        tree = parse_expression(" ".join(text.split()) if "\n" in text.strip() else text.strip())
         test = translator.text_of(tree)
         reasons = translator.reasons
         if not reasons and _is_number(tree, flags):
@@ -92,6 +95,19 @@ def translate(text: str, variables: Mapping[str, Sequence[str] | None], flags: C
 
 
 _CALLS = ("abs", "min", "max", "sqrt", "norm", "distance")
+_OF_VECTORS = {"norm": 1, "distance": 2}
+_TAKES = {
+    "abs": "one number", "sqrt": "one number", "norm": "one vector", "distance": "two vectors",
+    "min": "numbers, or one vector", "max": "numbers, or one vector",
+}  # fmt: skip
+
+
+def _negative(node: ast.expr) -> int | None:
+    """A negative index such as -1; None for anything else."""
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as value)):
+            return -value
+    return None
 
 
 def _is_number(tree: ast.expr, flags: Collection[str]) -> bool:
@@ -110,6 +126,7 @@ class _Translator:
     """Walks a tree; what it does not allow is collected in `reasons`, all of it."""
 
     variables: Mapping[str, Sequence[str] | None]
+    flags: Collection[str] = ()
     reasons: list[str] = field(default_factory=list)
     held: list[tuple[int, str]] = field(default_factory=list)
     infos: list[str] = field(default_factory=list)
@@ -137,15 +154,36 @@ class _Translator:
             case ast.Call(func=ast.Name(id="held")):
                 return self._held(node)
             case ast.Call(func=ast.Name(id=name), args=[_, *_], keywords=[]) if name in _CALLS:
-                return f"{name}({', '.join(self.text_of(argument) for argument in node.args)})"
+                return self._call(name, node.args, ast.unparse(node))
         return self._wrong(f"`{ast.unparse(node)}` is not allowed")
 
     def _wrong(self, reason: str) -> str:
         self.reasons.append(reason)
         return "False"
 
+    def _call(self, name: str, arguments: Sequence[ast.expr], shown: str) -> str:
+        vectors = name in _OF_VECTORS or (name in ("min", "max") and len(arguments) == 1)
+        if len(arguments) != _OF_VECTORS.get(name, 1 if name in ("abs", "sqrt") else len(arguments)):
+            return self._wrong(f"`{shown}` has {len(arguments)} arguments, and {name} takes {_TAKES[name]}")
+        if not vectors:
+            return f"{name}({', '.join(self.text_of(argument) for argument in arguments)})"
+        parts = []
+        for argument in arguments:
+            if not (isinstance(argument, ast.Name) and self.variables.get(argument.id) is not None):
+                return self._wrong(
+                    f"`{shown}`: `{ast.unparse(argument)}` is no vector, and {name} takes {_TAKES[name]}"
+                )
+            self.read.add(argument.id)
+            parts.append(f"v[{argument.id!r}]")
+        return f"{name}({', '.join(parts)})"
+
     def _name(self, name: str) -> str:
         self.read.add(name)
+        entries = self.variables.get(name)
+        if entries is not None and entries is not UNKNOWN:
+            entry = (*entries, 0)[0]
+            part = f"{name}.{entry}" if isinstance(entry, str) else f"{name}[0]"
+            return self._wrong(f"`{name}` is a vector of numbers; name an entry, as in `{part}`, or use norm({name})")
         if name in self.variables or name in ALWAYS:
             return f"v[{name!r}]"
         if name == "info":
@@ -161,14 +199,18 @@ class _Translator:
         while isinstance(at, ast.Attribute | ast.Subscript):
             if isinstance(at, ast.Attribute):
                 steps.insert(0, at.attr)
-            elif isinstance(at.slice, ast.Constant) and isinstance(at.slice.value, int | str):
-                steps.insert(0, at.slice.value)
+            elif isinstance(at.slice, ast.Constant) and type(at.slice.value) in (int, str):
+                steps.insert(0, at.slice.value)  # type: ignore[arg-type]
+            elif (index := _negative(at.slice)) is not None:
+                steps.insert(0, index)
             else:
                 return self._wrong(f"`{ast.unparse(node)}` is not allowed: give one index or key")
             at = at.value
         if not isinstance(at, ast.Name):
             return self._wrong(f"`{ast.unparse(node)}` is not allowed")
         if at.id == "info":
+            if not isinstance(steps[0], str):
+                return self._wrong(f"`{ast.unparse(node)}`: `info` is a dict: name the entry, as in info.success")
             self.infos.append(str(steps[0]))
             return f"known(v['info'], {steps!r})"
         if at.id not in self.variables:
@@ -182,6 +224,8 @@ class _Translator:
             return self._wrong(f"`{shown}`: {name} is {'a number' if entries is None else 'a vector of numbers'}")
         [step] = steps
         if isinstance(step, int):
+            if entries and not -len(entries) <= step < len(entries):
+                return self._wrong(f"`{shown}`: {name} has {len(entries)} entries, {', '.join(entries)}")
             return f"v[{name!r}][{step}]"
         if step not in entries:
             return self._wrong(
@@ -191,8 +235,12 @@ class _Translator:
 
     def _held(self, node: ast.Call) -> str:
         match node.args:
-            case [ast.Constant(value=int() as count), condition] if count >= 1 and not node.keywords:
+            case [ast.Constant(value=int() as count), condition] if (
+                type(count) is int and count >= 1 and not (node.keywords)
+            ):
                 text = self.text_of(condition)
+                if _is_number(condition, self.flags):
+                    self.reasons.append(f"`{ast.unparse(condition)}` in held is a number, neither true nor false")
                 self.held.append((count, text))
                 return f"(held[{len(self.held) - 1}] >= {count})"
         return self._wrong(

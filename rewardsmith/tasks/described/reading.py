@@ -70,7 +70,7 @@ def number(value: Any) -> Any:
         return value
     found = np.asarray(value)
     if found.dtype.kind not in "biuf" or found.size != 1:
-        raise NoValue(f"a value of {type(value).__name__}, which is not one number")
+        raise NoValue(f"a value that is one number, in place of a {type(value).__name__}")
     return found.item()
 
 

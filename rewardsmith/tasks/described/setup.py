@@ -191,7 +191,15 @@ def _condition(d: Description, fields: Sequence[Mapping[str, Any]]) -> Translate
     if d.condition is None:
         return None
     entries = {f["name"]: f["entries"] if f["kind"] == "vector" else None for f in fields}
-    return translate(d.condition, entries, [f["name"] for f in fields if f["kind"] == "bool"])
+    found = translate(d.condition, entries, [f["name"] for f in fields if f["kind"] == "bool"])
+    longest = max((k for k, _ in found.held), default=0)
+    if longest > d.max_steps:
+        raise UsageError(
+            f"The success condition of {d.id} needs something held for {longest} steps, and an episode has at most "
+            f"{d.max_steps}.",
+            "Lower the number in held(), or raise `max_steps`.",
+        )
+    return found
 
 
 def _test(condition: Translated | None, hooks: Hooks) -> Any:

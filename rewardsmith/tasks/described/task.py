@@ -22,7 +22,7 @@ from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables
 from rewardsmith.tasks.capabilities import Reference, StateReader
 from rewardsmith.tasks.described import environments, export, flattening, python_tasks, spaces
 from rewardsmith.tasks.described.batch import DescribedBatch
-from rewardsmith.tasks.described.conditions import translate
+from rewardsmith.tasks.described.conditions import UNKNOWN, translate
 from rewardsmith.tasks.described.description import (
     Description,
     Variable,
@@ -203,7 +203,7 @@ def _wrong_condition(description: Description) -> UsageError | None:
     """What is wrong with a success condition whatever the environment shows; None if that depends on it."""
     if description.condition is None or not description.state or description.state_function or description.python:
         return None
-    names = {v.name: v.entries or (None if v.source is None else ("x", "y", "z")) for v in description.state}
+    names = {v.name: v.entries or (None if v.source is None else UNKNOWN) for v in description.state}
     try:
         translate(description.condition, names, list(names))
     except UsageError as error:
