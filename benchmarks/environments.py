@@ -31,6 +31,8 @@ from rewardsmith.tasks.described.task import DescribedTask
 
 ROOT = Path(__file__).parents[1]
 ROWS = Path(__file__).with_name("results") / "environments.jsonl"
+COUNTS = ROWS.with_name("environments_ids.json")
+"""How many ids each family registers: not every family can be imported in one virtual environment."""
 PAGE, TASKS = ROOT / "docs" / "environments.md", ROOT / "docs" / "tasks.md"
 MARKS = ("<!-- environments -->", "<!-- /environments -->")
 
@@ -244,22 +246,24 @@ def _head() -> Iterator[str]:
         "",
         "`python -m benchmarks.environments` writes this page. For each id that a package registers for a single",
         "agent, it makes the environment, describes it as a task, plays it at random, checks a reward of zero, and",
-        "trains a policy for two",
-        f"rollouts of {ENVS} environments x {ROLLOUT} steps. An id works if each of these does.",
+        f"trains a policy for two rollouts of {ENVS} environments x {ROLLOUT} steps. An id works if each part does.",
+        "The command is resumable: ids that were not tried yet have no row.",
         "",
     )
 
 
 def _summary(found: list[dict[str, Any]]) -> Iterator[str]:
-    yield "| family | ids | made by Gymnasium | describe | random play | check | training | all |"
-    yield "|" + "---|" * 8
+    registered = json.loads(COUNTS.read_text()) if COUNTS.exists() else {}
+    yield "| family | ids | tried | made by Gymnasium | describe | random play | check | training | all |"
+    yield "|" + "---|" * 9
     counted = [(family, [row for row in found if row["family"] == family]) for family in FAMILIES]
     for family, mine in [*((f, m) for f, m in counted if m), ("all", found)]:
         made = [row for row in mine if row["made"] is True]
         parts = [sum(row.get(part) is True for row in made) for part in PARTS]
         whole = sum(map(works, made))
         share = f"{100 * whole / len(made):.1f} %" if made else "-"
-        yield f"| {family} | {len(mine)} | {len(made)} | {' | '.join(map(str, parts))} | {whole} ({share}) |"
+        count = sum(registered.values()) if family == "all" else registered.get(family, len(mine))
+        yield f"| {family} | {count} | {len(mine)} | {len(made)} | {' | '.join(map(str, parts))} | {whole} ({share}) |"
 
 
 def _refused(found: list[dict[str, Any]]) -> Iterator[str]:
@@ -299,6 +303,8 @@ def main() -> None:
         except ImportError as error:
             print(f"{family}: {error}", file=sys.stderr)
             continue
+        counts = json.loads(COUNTS.read_text()) if COUNTS.exists() else {}
+        COUNTS.write_text(json.dumps({**counts, family: len(names)}) + "\n")
         for name in names:
             if name in known or (options.only and options.only not in name):
                 continue
