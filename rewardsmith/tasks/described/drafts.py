@@ -86,7 +86,8 @@ def draft(name: str, folder: Path, *, python: bool = False) -> Draft:
         why = inferred.signals[0].why
     require_playable(shown, name)
     played = DescribedTask(description, folder, examined=True).random_play()
-    comments = _comments(name, known is not None, shown, played, [*_others(found), *notes])
+    told = ["Random play:", *(f"  {line}" for line in played.lines(scored=description.score_rule is not None))]
+    comments = _comments(name, known is not None, shown, played, [*told, *_infos(shown), *_others(found), *notes])
     return Draft(description, why, folder, comments, python)
 
 
@@ -115,22 +116,20 @@ def _told(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in fields.items())
 
 
-def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, notes: list[str]) -> Comments:
+def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, tail: list[str]) -> Comments:
     how = "with rewardsmith's names" if known else f"inferred from its code and {shown.steps} steps of random play"
     head = [f"A description of {name}, {how}. It runs as it is."]
     if not known:
         head.append("Better: give each variable a name, a unit and one line, and say in `goal` what is to be achieved.")
     head.append("`# seen:` is what random play showed.")
-    tail = ["Random play:", *(f"  {line}" for line in played.lines())]
-    if infos := list(_infos(shown)):
-        tail += ["A variable or `success` may also read env.ATTRIBUTE, and of the infos of steps:"]
-        tail += [f"  {each}" for each in infos]
-    return Comments(tuple(head), {v: played.range_of(v) for v in played.seen}, (*tail, *notes))
+    return Comments(tuple(head), {v: played.range_of(v) for v in played.seen}, tuple(tail))
 
 
 def _infos(shown: Shown) -> Iterator[str]:
+    if shown.infos:
+        yield "A variable or `success` may also read env.ATTRIBUTE, and of the infos of steps:"
     for key, values in shown.infos.items():
-        yield f"{source_of(key)} ({_kind(values)})"
+        yield f"  {source_of(key)} ({_kind(values)})"
 
 
 def _kind(values: list[Any]) -> str:

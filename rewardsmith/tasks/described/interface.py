@@ -34,7 +34,8 @@ def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> 
     lines += [_line(field, places, setup.unnamed, played) for field in setup.schema]
     lines += ["", *_actions(setup)]
     lines += ["", f"Environment reward: {d.env_reward}."] if d.env_reward else [""]
-    lines += [f"{'Score' if d.score_rule else 'Success'}: {success_rule}", _ending(d.max_steps, played), *d.mechanics]
+    lines += [f"{'Score' if d.score_rule else 'Success'}: {success_rule}", "", "Mechanics:"]
+    lines += [f"  - {each}" for each in (*d.mechanics, _ending(d.max_steps, played))]
     lines += (
         ["", "Random play:", *(f"  {line}" for line in played.lines(scored=d.score_rule is not None))]
         if played is not None
