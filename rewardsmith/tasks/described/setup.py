@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from rewardsmith.tasks.base import Schema
 from rewardsmith.tasks.described import environments, flattening, spaces
 from rewardsmith.tasks.described.batch import Form
 from rewardsmith.tasks.described.bounds import is_finite, require_bounds, require_played_bounds
-from rewardsmith.tasks.described.conditions import Translated, translate
+from rewardsmith.tasks.described.conditions import Place, Translated, translate
 from rewardsmith.tasks.described.description import Description, Variable
 from rewardsmith.tasks.described.functions import FunctionCondition, action_mask
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.described.judging import ConditionJudge, FunctionJudge, Judge, NoJudge
 from rewardsmith.tasks.described.modules import importable
 from rewardsmith.tasks.described.python_tasks import Hooks, hooks_of
 from rewardsmith.tasks.described.reading import StateReading
@@ -112,6 +113,9 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
         reading=lambda: StateReading(
             variables, _test(condition, hooks), found.max_steps, hooks.state, observation.size
         ),
+        variables=variables,
+        judge=_judge(condition, hooks, variables),
+        function=hooks.state,
         mask=action_mask(env, actions),
     )
     with environments.environment_blamed("state and success were read", "Fix the description's own functions."):
@@ -191,7 +195,8 @@ def _condition(d: Description, fields: Sequence[Mapping[str, Any]]) -> Translate
     if d.condition is None:
         return None
     entries = {f["name"]: f["entries"] if f["kind"] == "vector" else None for f in fields}
-    found = translate(d.condition, entries, [f["name"] for f in fields if f["kind"] == "bool"])
+    places = {f["name"]: Place(f["column"], f.get("length", 0), f.get("values", ())) for f in fields}
+    found = translate(d.condition, entries, [f["name"] for f in fields if f["kind"] == "bool"], places)
     longest = max((k for k, _ in found.held), default=0)
     if longest > d.max_steps:
         raise UsageError(
@@ -206,6 +211,17 @@ def _test(condition: Translated | None, hooks: Hooks) -> Any:
     if condition is not None:
         return condition.compile()
     return FunctionCondition(hooks.success or (lambda: False))
+
+
+def _judge(condition: Translated | None, hooks: Hooks, variables: Sequence[Reader]) -> Callable[[Sequence[Any]], Judge]:
+    """What makes the success test of a batch."""
+    if condition is not None and condition.direct is not None:
+        direct = condition.direct
+        return lambda envs: ConditionJudge(direct, len(envs))
+    if hooks.success is None:
+        return lambda envs: NoJudge()
+    function = FunctionCondition(hooks.success)
+    return lambda envs: FunctionJudge(function, variables, envs)
 
 
 def _scale(d: Description, space: ObservationSpace) -> NDArray[np.float32]:
