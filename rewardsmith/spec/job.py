@@ -52,6 +52,7 @@ class TaskDescription(Strict):
     files: dict[str, str] = Field(default={}, description="SHA-256 of the module's sources, by path in the folder")
     changes: tuple[str, ...] = Field(default=(), description="changes of the module that the user accepted")
     random_play: dict[str, Any] | None = Field(default=None, description="what random play showed")
+    stepping: dict[str, Any] | None = Field(default=None, description="processes that step environments, and why")
 
 
 class JobSpec(Strict):
@@ -204,11 +205,9 @@ class JobSpec(Strict):
         With `former_names` the settings have the names of the version before.
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
-        asked = self.model_dump(
-            mode="json", exclude={"score": True, "description": {"folder", "changes", "random_play"}}
-        )
-        if self.description is None:
-            del asked["description"]
+        measured = {"folder", "changes", "random_play", "stepping"}
+        hidden: Any = {"score": True, "description": self.description is None or measured}
+        asked = self.model_dump(mode="json", exclude=hidden)
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

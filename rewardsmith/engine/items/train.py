@@ -161,7 +161,7 @@ def preload(task: str | None) -> None:
         known = get_task(*read_key(task))
         batch = known.batch(2, "train")
         batch.reset(0)
-        batch.step(np.zeros(2, dtype=np.int64))
+        batch.step(known.actions.rows(2))
         batch.state_rows(np.zeros((2, known.schema.width), dtype=known.schema.dtype))
         batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
         batch.close()

@@ -302,6 +302,11 @@ class DescribedBatch:
         """Observations in the policy's scale; only rows where `mask` is true, if given."""
         self._scaled.write(self._columns.observed, out, mask)
 
+    @property
+    def observed(self) -> NDArray[Any]:
+        """The numbers of the observations as the environments returned them, [N, D]."""
+        return self._columns.observed
+
     def state_rows(self, out: NDArray[Any]) -> None:
         """The variables, then step count, success on this step, failure."""
         out[:] = self._columns.rows

@@ -115,6 +115,9 @@ class Description(BaseModel):
     wrappers: list[str | Wrapper] = Field(default=[], description="around the environment, the innermost first")
     mechanics: list[str] = Field(default=[], description="how the environment behaves: sentences for the designer")
     step_timeout: float = Field(default=60.0, gt=0, description="seconds after which a call that hangs is ended")
+    processes: Literal["auto", "none"] | Annotated[int, Field(ge=1, le=256)] = Field(
+        default="auto", description="processes that step the environments; auto: a short measurement decides"
+    )
     one_start: bool = Field(default=False, description="whether every episode starts in the same state")
     reference: str | None = Field(
         default=None, description="what acts well: MODULE:FUNCTION of the state, a policy file, or recorded episodes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,7 +27,7 @@ from rewardsmith.tasks.described.modules import (
     sources_of,
 )
 from rewardsmith.tasks.described.references.opening import place_of
-from rewardsmith.tasks.described.task import drafted, opened, read_user_description, task_of
+from rewardsmith.tasks.described.task import DescribedTask, drafted, opened, read_user_description, task_of
 from rewardsmith.tasks.minigrid import list_ids
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class StoredTask(Protocol):
         ...
 
     @property
+    def stepping(self) -> Mapping[str, Any] | None:
+        """How many processes step the environments, and why, as `stepping.Stepping`; None if it was not measured."""
+        ...
+
+    @property
     def random_play(self) -> Mapping[str, Any] | None:
         """What random play showed when the job began; None if it was not measured."""
         ...
@@ -65,8 +71,8 @@ def store_task(name: str) -> dict[str, Any] | None:
     The environment is made and played first.
 
     Returns:
-        The text of the description, the folder of its modules, the hashes of their sources, and what random play
-        showed.
+        The text of the description, the folder of its modules, the hashes of their sources, what random play showed,
+        and how many processes step the environments.
 
     Raises:
         UsageError: For whatever does not fit.
@@ -78,9 +84,15 @@ def store_task(name: str) -> dict[str, Any] | None:
     task = task_of(description, folder)
     close(task.make_env())
     task.require_reference()
-    played = _played(task)
+    measured = _measured(task)
     text = read_file(Path(name)) if name.endswith((".yaml", ".yml")) else _yaml(description)
-    return {"text": text, "random_play": played, **_stored_files(description, folder)}
+    return {"text": text, **measured, **_stored_files(description, folder)}
+
+
+def _measured(task: UserTask) -> dict[str, Any]:
+    """What random play shows, and how many processes are to step the environments."""
+    stepping = asdict(task.choose_stepping()) if isinstance(task, DescribedTask) else None
+    return {"random_play": _played(task), "stepping": stepping}
 
 
 def _played(task: UserTask) -> dict[str, Any] | None:
@@ -92,8 +104,8 @@ def _store_drafted(name: str) -> dict[str, Any] | None:
     """The drafted description of an environment of Gymnasium, so that a later draft does not change the job."""
     if name in dict(list_ids()) or name in described_ids() or (description := drafted(name)) is None:
         return None
-    played = _played(opened(description, Path.cwd(), examined=True))
-    return {"text": _yaml(description), "random_play": played, **_stored_files(description, Path.cwd())}
+    measured = _measured(opened(description, Path.cwd(), examined=True))
+    return {"text": _yaml(description), **measured, **_stored_files(description, Path.cwd())}
 
 
 def _yaml(description: Description) -> str:
@@ -154,7 +166,8 @@ def open_stored(name: str, stored: StoredTask) -> UserTask:
         )
     played = None if stored.random_play is None else RandomPlay.model_validate(stored.random_play)
     description = parse_description(stored.text, name)
-    return opened(description, Path(stored.folder), examined=True, stored=True, played=played)
+    processes = None if stored.stepping is None else int(stored.stepping["processes"])
+    return opened(description, Path(stored.folder), examined=True, stored=True, played=played, processes=processes)
 
 
 def changes_of(stored: StoredTask, name: str) -> list[str]:

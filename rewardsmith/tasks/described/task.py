@@ -44,6 +44,7 @@ from rewardsmith.tasks.described.modules import importable, require_task_files
 from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, hooks_of, only_grids
 from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
 from rewardsmith.tasks.described.setup import Setup, set_up
+from rewardsmith.tasks.described.stepping import Stepping, choose
 from rewardsmith.tasks.observations import ObservationSpace
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def opened(
     examined: bool = False,
     stored: bool = False,
     played: RandomPlay | None = None,
+    processes: int | None = None,
 ) -> UserTask:
     """The task of a description, see DescribedTask; a MiniGridEnv has MiniGrid's state unless `state` says otherwise.
 
@@ -86,7 +88,7 @@ def opened(
         from rewardsmith.tasks.described.grids import DescribedGrid  # imports minigrid
 
         return DescribedGrid(description, folder, examined=examined)
-    return DescribedTask(description, folder, examined=examined, stored=stored, played=played)
+    return DescribedTask(description, folder, examined=examined, stored=stored, played=played, processes=processes)
 
 
 def is_grid(description: Description, folder: Path | None) -> bool:
@@ -230,6 +232,7 @@ class DescribedTask:
         examined: bool = False,
         stored: bool = False,
         played: RandomPlay | None = None,
+        processes: int | None = None,
     ) -> None:
         """Describe a task; nothing of the environment is made yet.
 
@@ -239,9 +242,11 @@ class DescribedTask:
             examined: Whether the description's bounds have been compared with what random play shows.
             stored: Whether a job has stored it, so that its interface is told with `played` as stored or without.
             played: Random play, measured earlier.
+            processes: How many step the environments of a batch; as described unless given, one for `auto`.
         """
         self._folder, self._examined = folder, examined
         self._stored, self._played = stored, played
+        self._processes = processes or (description.processes if isinstance(description.processes, int) else 1)
         self.described = description
         self.id = description.id
         self.max_steps = description.max_steps
@@ -317,7 +322,24 @@ class DescribedTask:
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
-        return DescribedBatch([self.guarded_env() for _ in range(num_envs)], pool, self._setup.form)
+        return self.batch_by(num_envs, self._processes, pool)
+
+    def batch_by(self, num_envs: int, processes: int, pool: str = "train") -> BatchEnv:
+        """The same, stepped by a number of processes; by this one if there are fewer than two environments for each."""
+        form = self._setup.form
+
+        def here(count: int) -> DescribedBatch:
+            return DescribedBatch([self.guarded_env() for _ in range(count)], pool, form)
+
+        if processes == 1 or num_envs < 2 * processes:
+            return here(num_envs)
+        from rewardsmith.tasks.described.processes import ProcessBatch
+
+        return ProcessBatch(here, form, num_envs, pool, processes, self.described.step_timeout)
+
+    def choose_stepping(self) -> Stepping:
+        """How many processes step its environments: as described, or measured."""
+        return choose(self.described.processes, lambda envs, processes: self.batch_by(envs, processes), self.actions)
 
     def unseen(self, pool: str) -> bool:
         """Start states are drawn from disjoint seeds; none recurs, unless there is only one."""
