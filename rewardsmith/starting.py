@@ -17,6 +17,7 @@ from rewardsmith.errors import no_cuda
 from rewardsmith.executor import Executor
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.reporting import queries
+from rewardsmith.reporting.text import stepping_words
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -148,6 +149,12 @@ def is_submitted(context: Context, job_id: str) -> bool:
     """Return whether the job was submitted to the service, rather than started on this machine."""
     with read(context.database) as connection:
         return records.get_job(connection, job_id).service
+
+
+def stepping(context: Context, job_id: str) -> str | None:
+    """How many processes step a job's environments, and why; None if that was not measured."""
+    with read(context.database) as connection:
+        return stepping_words(records.get_job(connection, job_id).spec)
 
 
 def settle_task(context: Context, job_id: str, accept: bool) -> list[str]:

@@ -126,6 +126,8 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         screen.emit(rows, form, screen.table(None, []))
         return
     screen.out.print(screen_of(view))
+    if (stepped := text.stepping_words(view.job.spec)) is not None:
+        screen.labelled("", stepped)
     claim = queries.read_claim(connection, view.job)
     if claim is not None:
         results.print_claim(claim)

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import yaml
 from gymnasium import spaces
 from space_tasks import TASKS
 
@@ -168,7 +169,7 @@ def _lives(pid: int) -> bool:
 
 def test_a_fast_environment_is_stepped_in_one_process():
     found = stepping.choose("auto", slow().batch_by, slow().actions, cores=2)
-    assert found.processes == 1 and "in one process" in found.words
+    assert found.processes == 1
 
 
 def test_a_slow_environment_is_stepped_by_as_many_processes_as_there_are_cores():
@@ -183,4 +184,23 @@ def test_a_description_may_decide(given, count):
     assert task.choose_stepping() == stepping.Stepping(count, "as the description says")
     batch = task.batch(6, "train")
     assert isinstance(batch, processes.ProcessBatch) == (count > 1)
+    batch.close()
+
+
+def test_a_job_keeps_the_choice_and_show_tells_it(tmp_path, monkeypatch):
+    from rewardsmith.reporting.text import stepping_words
+    from rewardsmith.spec import JobSpec, TaskDescription
+    from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.described.stored import store_task
+
+    (tmp_path / "slow.yaml").write_text(yaml.safe_dump({**SLOW, "processes": 2}), encoding="utf-8")
+    monkeypatch.setattr(stepping, "available_cores", lambda: 2)
+    stored = store_task(str(tmp_path / "slow.yaml"))
+    assert stored is not None
+    spec = JobSpec(task="slow.yaml", description=TaskDescription(**stored))
+    again = JobSpec(task="slow.yaml", description=TaskDescription(**{**stored, "stepping": None}))
+    assert spec.fingerprint() == again.fingerprint()
+    assert "by 2 processes (as the description says)" in (stepping_words(spec.model_dump(mode="json")) or "")
+    batch = get_task("slow.yaml", spec.description).batch(4, "train")
+    assert isinstance(batch, processes.ProcessBatch)
     batch.close()

@@ -35,12 +35,6 @@ class Stepping:
     processes: int
     why: str
 
-    @property
-    def words(self) -> str:
-        """The choice in a sentence."""
-        where = "in one process" if self.processes == 1 else f"by {self.processes} processes"
-        return f"environments are stepped {where} ({self.why})"
-
 
 def choose(
     given: str | int, make: Callable[[int, int], BatchEnv], actions: ActionSpace, cores: int | None = None
