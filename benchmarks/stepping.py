@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.described.batches import batch_of
 from rewardsmith.tasks.described.task import DescribedTask, Description
 
 RESULTS = Path(__file__).with_name("results")
@@ -98,7 +99,7 @@ def _plain(task: DescribedTask) -> Callable[[float], float]:
 
 def _batched(task: DescribedTask, size: int) -> tuple[Callable[[float], float], Callable[[], None]]:
     """The same of a batch whose states are recorded, and what closes it."""
-    batch = task.batch_by(size, 1)
+    batch = batch_of(task._setup, size, "train")
     rng = np.random.default_rng(0)
     actions = [task.actions.sample(rng, size) for _ in range(64)]
     record = task.schema.rows(64, size)
@@ -147,7 +148,7 @@ def _write_processes(turns: int) -> None:
     ]
     for task in (_task("FetchReach-v4"), _task("PointMaze_UMaze-v3"), _task("Hopper-v5"), _sleeper()):
         rates = {1: [], 2: []}
-        batches = {count: task.batch_by(16, count) for count in rates}
+        batches = {count: batch_of(task._setup, 16, "train", count) for count in rates}
         for batch in batches.values():
             batch.reset(0)
         for _ in range(turns):

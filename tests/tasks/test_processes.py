@@ -18,6 +18,7 @@ from space_tasks import TASKS
 
 from rewardsmith.errors import TaskError
 from rewardsmith.tasks.described import processes, stepping
+from rewardsmith.tasks.described.batches import batch_of
 from rewardsmith.tasks.described.task import DescribedTask, Description
 
 HERE = os.getpid()
@@ -74,9 +75,13 @@ def slow(**more: Any) -> DescribedTask:
     return DescribedTask(Description.model_validate({**SLOW, **more}), examined=True)
 
 
+def batch_by(task: DescribedTask, num_envs: int, count: int) -> Any:
+    return batch_of(task._setup, num_envs, "train", count)
+
+
 def played(task: DescribedTask, count: int, num_envs: int = 5, steps: int = 25) -> list[Any]:
     """All that a batch shows of random play, with a new start in between as at a checkpoint."""
-    batch, rng, seen = task.batch_by(num_envs, count), np.random.default_rng(0), []
+    batch, rng, seen = batch_by(task, num_envs, count), np.random.default_rng(0), []
     rows, observations = task.schema.rows(num_envs), task.observation.rows(num_envs)
     batch.reset(5)
     for step in range(steps):
@@ -121,7 +126,7 @@ def test_two_processes_show_the_same_of_every_kind_of_space(name):
     ],
 )
 def test_a_fault_in_another_process_is_told_as_the_environment_s_own(fault, words):
-    batch = slow(env_kwargs={"fault": fault}, step_timeout=0.3).batch_by(4, 2)
+    batch = batch_by(slow(env_kwargs={"fault": fault}, step_timeout=0.3), 4, 2)
     batch.reset(0)
     workers = list(batch._envs.processes)  # type: ignore[attr-defined]
     with pytest.raises(TaskError, match=words):
@@ -132,14 +137,14 @@ def test_a_fault_in_another_process_is_told_as_the_environment_s_own(fault, word
 
 def test_a_constructor_that_fails_in_another_process_is_told():
     with pytest.raises(TaskError, match="RuntimeError: no licence"):
-        slow(env_kwargs={"fault": "constructor"}).batch_by(4, 2)
+        batch_by(slow(env_kwargs={"fault": "constructor"}), 4, 2)
 
 
 LOST = """
 import os, signal
-from test_processes import slow
+from test_processes import batch_by, slow
 
-batch = slow().batch_by(4, 2)
+batch = batch_by(slow(), 4, 2)
 batch.reset(0)
 print(*(process.pid for process in batch._envs.processes), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -168,13 +173,14 @@ def _lives(pid: int) -> bool:
 
 
 def test_a_fast_environment_is_stepped_in_one_process():
-    found = stepping.choose("auto", slow().batch_by, slow().actions, cores=2)
+    task = slow()
+    found = stepping.choose("auto", lambda n, count: batch_by(task, n, count), task.actions, cores=2)
     assert found.processes == 1
 
 
 def test_a_slow_environment_is_stepped_by_as_many_processes_as_there_are_cores():
     task = slow(env_kwargs={"pause": 0.015})
-    found = stepping.choose("auto", task.batch_by, task.actions, cores=2)
+    found = stepping.choose("auto", lambda n, count: batch_by(task, n, count), task.actions, cores=2)
     assert found.processes == 2 and "2 processes" in found.why
 
 

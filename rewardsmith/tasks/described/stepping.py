@@ -20,7 +20,7 @@ _GAIN = 1.2  # how much faster several processes must be: trials at the same tim
 _ENVS_EACH = 4
 _TURNS = 3
 _SECONDS = 0.15  # of each turn
-_FEW = 30  # steps of the first look
+_FEW, _LEAST = 30, 5  # steps of the first look, and of each turn: a busy machine may delay one
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _play(batch: BatchEnv, actions: ActionSpace, steps: int) -> list[float]:
     rng, taken = np.random.default_rng(0), []
     try:
         batch.reset(0)
-        while len(taken) < steps and sum(taken) < _SECONDS:
+        while len(taken) < steps and (len(taken) < _LEAST or sum(taken) < _SECONDS):
             chosen = actions.sample(rng, batch.num_envs, allowed=batch.masks)
             began = time.perf_counter()
             batch.step(chosen)

@@ -21,7 +21,7 @@ from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables
 from rewardsmith.tasks.capabilities import Reference, StateReader
 from rewardsmith.tasks.described import environments, export, flattening, python_tasks, spaces
-from rewardsmith.tasks.described.batch import DescribedBatch
+from rewardsmith.tasks.described.batches import batch_of, choose_stepping, guarded_env
 from rewardsmith.tasks.described.conditions import UNKNOWN, translate
 from rewardsmith.tasks.described.description import (
     Description,
@@ -44,7 +44,7 @@ from rewardsmith.tasks.described.modules import importable, require_task_files
 from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, hooks_of, only_grids
 from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
 from rewardsmith.tasks.described.setup import Setup, set_up
-from rewardsmith.tasks.described.stepping import Stepping, choose
+from rewardsmith.tasks.described.stepping import Stepping
 from rewardsmith.tasks.observations import ObservationSpace
 
 if TYPE_CHECKING:
@@ -244,12 +244,9 @@ class DescribedTask:
             played: Random play, measured earlier.
             processes: How many step the environments of a batch; as described unless given, one for `auto`.
         """
-        self._folder, self._examined = folder, examined
-        self._stored, self._played = stored, played
+        self._folder, self._examined, self._stored, self._played = folder, examined, stored, played
         self._processes = processes or (description.processes if isinstance(description.processes, int) else 1)
-        self.described = description
-        self.id = description.id
-        self.max_steps = description.max_steps
+        self.described, self.id, self.max_steps = description, description.id, description.max_steps
         self.success_rule = _success_rule(description)
 
     @property
@@ -310,7 +307,7 @@ class DescribedTask:
 
     def guarded_env(self) -> GuardedEnv:
         """One real environment whose own errors are TaskErrors. Raises TaskError."""
-        return GuardedEnv(self._setup.make, self.id, self.observation, self.described.step_timeout, self._setup.named())
+        return guarded_env(self._setup)
 
     def order_warning(self) -> str | None:
         """What is to be checked of the names of a flattened Dict observation; None for other environments."""
@@ -322,24 +319,11 @@ class DescribedTask:
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
-        return self.batch_by(num_envs, self._processes, pool)
-
-    def batch_by(self, num_envs: int, processes: int, pool: str = "train") -> BatchEnv:
-        """The same, stepped by a number of processes; by this one if there are fewer than two environments for each."""
-        form = self._setup.form
-
-        def here(count: int) -> DescribedBatch:
-            return DescribedBatch([self.guarded_env() for _ in range(count)], pool, form)
-
-        if processes == 1 or num_envs < 2 * processes:
-            return here(num_envs)
-        from rewardsmith.tasks.described.processes import ProcessBatch
-
-        return ProcessBatch(here, form, num_envs, pool, processes, self.described.step_timeout)
+        return batch_of(self._setup, num_envs, pool, self._processes)
 
     def choose_stepping(self) -> Stepping:
         """How many processes step its environments: as described, or measured."""
-        return choose(self.described.processes, lambda envs, processes: self.batch_by(envs, processes), self.actions)
+        return choose_stepping(self._setup)
 
     def unseen(self, pool: str) -> bool:
         """Start states are drawn from disjoint seeds; none recurs, unless there is only one."""
