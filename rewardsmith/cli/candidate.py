@@ -38,7 +38,7 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     _head(c, measure)
     _code(connection, c)
     _checks(verdicts)
-    if verdicts and measure.scale is not None:
+    if c.source and measure.scale is not None:
         screen.labelled("not run: ", f"{', '.join(NEED_SUCCESS)}: {NOT_RUN}")
     _trials(connection, trials, measure)
     _components(trials, measure)

@@ -45,7 +45,7 @@ def describe(
     """
     from rewardsmith.spec import default_steps
     from rewardsmith.tasks import get_task
-    from rewardsmith.tasks.capabilities import named_by_hand
+    from rewardsmith.tasks.capabilities import named_by_hand, score_rule_of
     from rewardsmith.tasks.subgoals import subgoal_order
 
     found = get_task(task)
@@ -54,7 +54,7 @@ def describe(
         screen.emit([interface.__dict__], "json", screen.table(None, []))
         return
     screen.write(interface.text)
-    screen.write(f"\nSUCCESS\n{found.success_rule}")
+    screen.write(f"\n{'SCORE' if score_rule_of(found) else 'SUCCESS'}\n{found.success_rule}")
     screen.write(f"\nENGINE\n{found.engine}; {default_steps(found.id):,} environment steps per full trial by default")
     order = subgoal_order(found)
     if order:
@@ -151,19 +151,23 @@ def try_(
     Shows the first steps as a reward program would see them, then the success and the return of each way to act.
     """
     from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.capabilities import score_rule_of
     from rewardsmith.tasks.trying import first_steps, tries
 
     found = get_task(task)
+    scored = score_rule_of(found) is not None
     for line in first_steps(found):
         screen.say(line)
     shown = screen.table(
-        None, [("actions", "left"), ("success", "right"), ("episodes", "right"), ("mean return", "right")]
-    )
+        None,
+        [("actions", "left"), *([] if scored else [("success", "right")]), ("episodes", "right"),
+         ("score" if scored else "mean return", "right")],
+    )  # fmt: skip
     rows = []
     for tried in tries(found):
         returned = "-" if tried.returned is None else f"{tried.returned:.3g}"
         success = "-" if tried.episodes == 0 else f"{100 * tried.successes / tried.episodes:.0f} %"
-        shown.add_row(tried.name, success, str(tried.episodes), returned)
+        shown.add_row(tried.name, *([] if scored else [success]), str(tried.episodes), returned)
         rows.append(tried.__dict__)
     screen.emit(rows, form, shown)
     screen.next_command(f"rewardsmith run --task {task}")
