@@ -19,14 +19,18 @@ def list_(
     match: Annotated[str, typer.Argument(help="Show only ids that contain this text.")] = "",
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """List task ids with the engine that runs each."""
-    from rewardsmith.tasks import list_tasks
+    """List task ids with the engine that runs each, and the installed package that brings it."""
+    from rewardsmith.tasks import brought_by, list_tasks
 
-    found = [(task_id, engine) for task_id, engine in list_tasks() if match.lower() in task_id.lower()]
-    shown = screen.table(None, [("task", "left"), ("engine", "left")])
-    for task_id, engine in found:
-        shown.add_row(task_id, engine)
-    screen.emit([{"task": t, "engine": e} for t, e in found], form, shown)
+    found = [
+        {"task": task_id, "engine": engine, "package": "" if engine != "-" else brought_by(task_id)}
+        for task_id, engine in list_tasks()
+        if match.lower() in task_id.lower()
+    ]
+    shown = screen.table(None, [("task", "left"), ("engine", "left"), ("package", "left")])
+    for row in found:
+        shown.add_row(*row.values())
+    screen.emit(found, form, shown)
     if form == "table":
         screen.say(
             "engines: batched = compiled, fast; real = the environment itself. For a task of your own see docs/tasks.md"

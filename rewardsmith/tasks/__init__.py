@@ -1,4 +1,4 @@
-"""Look up tasks by id: MiniGrid and BabyAI ids, built-in Gymnasium descriptions, and a user's own YAML files."""
+"""Look up tasks: MiniGrid and BabyAI ids, shipped and installed descriptions, and a user's own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def get_task(name: str, stored: StoredTask | None = None) -> Task:
     """Return the task called `name`.
 
     Args:
-        name: A task id, or the path of a YAML description.
+        name: A task id, the name of an installed task, the path of a description, or MODULE:NAME.
         stored: The description that a job stored (see stored.StoredTask); it is used instead of the file `name`.
 
     Raises:
@@ -73,9 +73,29 @@ def _kept(name: str) -> Task:
 
 
 def list_tasks() -> list[tuple[str, str]]:
-    """Return (id, engine) of all known tasks; the engine is "batched" (compiled) or "real"."""
+    """Return (id, engine) of all known tasks; the engine is "batched" (compiled) or "real".
+
+    That of installed tasks is "-", because listing them imports nothing.
+    """
+    from rewardsmith.tasks.described.installed import installed_tasks
+
+    ours = _shipped()
+    return [*ours.items(), *((name, "-") for name in installed_tasks() if name not in ours)]
+
+
+def brought_by(name: str) -> str:
+    """Return the distribution that brings a task, with its version; empty for those of rewardsmith itself."""
+    from rewardsmith.tasks.described.installed import installed_tasks
+
+    found = installed_tasks().get(name)
+    return "" if found is None or name in _shipped() else found.distributions
+
+
+def _shipped() -> dict[str, str]:
+    """The engine of each task that comes with rewardsmith; no distribution can replace one."""
     from rewardsmith.tasks import minigrid
     from rewardsmith.tasks.described.description import described_ids
     from rewardsmith.tasks.described.families import listed_ids
 
-    return [*minigrid.list_ids(), *((task_id, "real") for task_id in (*described_ids(), *listed_ids()))]
+    described = (*described_ids(), *listed_ids())
+    return {**dict(minigrid.list_ids()), **dict.fromkeys(described, "real")}

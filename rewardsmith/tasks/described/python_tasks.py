@@ -70,7 +70,13 @@ def describe_object(name: str, folder: Path) -> Description | None:
         return None
     if class_of(name) is not None and not hasattr(getattr(found, attribute), "goal"):
         return None  # an environment's class; what it says of itself is inferred
-    data, hooks = _parts(getattr(found, attribute))
+    return described_by(getattr(found, attribute), module, attribute)
+
+
+def described_by(found: Any, module: str, attribute: str) -> Description:
+    """The description that an object holds, which a module calls `attribute`. Raises UsageError."""
+    name = f"{module}:{attribute}"
+    data, hooks = _parts(found)
     if hooks.make is None and "env_id" not in data and "id" not in data:
         raise UsageError(f"{name} does not say which environment it describes.", "Set `env` to its class, or `env_id`.")
     if is_grid_class(hooks.make):
@@ -86,7 +92,7 @@ def describe_object(name: str, folder: Path) -> Description | None:
         )
     data.setdefault("id", attribute if attribute != OBJECT else module)
     try:
-        return Description.model_validate({**data, "python": f"{module}:{attribute}"})
+        return Description.model_validate({**data, "python": name})
     except ValidationError as error:
         raise UsageError(
             f"The task description {name} is wrong: {explain(error)}.", 'See docs/tasks.md, "In Python".'
@@ -126,21 +132,26 @@ def describe_file(path: Path) -> Description:
     """The description that a Python file holds as TASK, or as its only class with a `goal`. Raises UsageError."""
     if not path.exists():
         raise UsageError(f"There is no file {path}.", "Give the path of a task description.")
-    folder, module = path.absolute().parent, path.stem
+    return describe_module(path.stem, path.absolute().parent, str(path))
+
+
+def describe_module(module: str, folder: Path | None, shown: str | None = None) -> Description:
+    """The description that a module holds as TASK, or as its only class with a `goal`. shown: its name in messages.
+
+    Raises:
+        UsageError: If there is no such module, or if it holds no description.
+    """
     found = _import(module, folder)
     if hasattr(found, OBJECT):
-        described = describe_object(f"{module}:{OBJECT}", folder)
-    else:
-        mine = _classes(found, lambda kind: hasattr(kind, "goal"))
-        if len(mine) != 1:
-            told = f"{len(mine)} classes with a `goal`: {', '.join(mine)}" if mine else "no class with a `goal`"
-            raise UsageError(
-                f"{path} has no object {OBJECT}, and {told}.",
-                f"Call the description {OBJECT}, or name it on the command line as {module}:NAME.",
-            )
-        described = describe_object(f"{module}:{mine[0]}", folder)
-    assert described is not None
-    return described
+        return described_by(getattr(found, OBJECT), module, OBJECT)
+    mine = _classes(found, lambda kind: hasattr(kind, "goal"))
+    if len(mine) != 1:
+        told = f"{len(mine)} classes with a `goal`: {', '.join(mine)}" if mine else "no class with a `goal`"
+        raise UsageError(
+            f"{shown or module} has no object {OBJECT}, and {told}.",
+            f"Call the description {OBJECT}, or name it on the command line as {module}:NAME.",
+        )
+    return described_by(getattr(found, mine[0]), module, mine[0])
 
 
 def _import(module: str, folder: Path | None) -> Any:

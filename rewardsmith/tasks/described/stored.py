@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from rewardsmith.tasks.described.description import (
     read_file,
 )
 from rewardsmith.tasks.described.environments import close
+from rewardsmith.tasks.described.installed import open_installed
 from rewardsmith.tasks.described.measured import RandomPlay
 from rewardsmith.tasks.described.modules import (
     Sources,
@@ -66,7 +68,7 @@ class StoredTask(Protocol):
 
 
 def store_task(name: str) -> dict[str, Any] | None:
-    """What a job keeps of the task that a file or a module describes; None for an id.
+    """What a job keeps of the task that a file, a module or an installed package describes; None for an id.
 
     The environment is made and played first.
 
@@ -77,7 +79,12 @@ def store_task(name: str) -> dict[str, Any] | None:
     Raises:
         UsageError: For whatever does not fit.
     """
-    read = None if name in described_ids() else read_user_description(name)
+    if name in described_ids():
+        return None
+    if (installed := open_installed(name)) is not None:
+        # A Task object of a package cannot be stored: as an id it is what is installed.
+        return _store_installed(installed) if isinstance(installed, Description) else None
+    read = read_user_description(name)
     if read is None:
         return _store_drafted(name)
     description, folder = read
@@ -98,6 +105,15 @@ def _measured(task: UserTask) -> dict[str, Any]:
 def _played(task: UserTask) -> dict[str, Any] | None:
     played = task.random_play_if_sound()
     return None if played is None else played.model_dump(mode="json")
+
+
+def _store_installed(description: Description) -> dict[str, Any]:
+    task = task_of(description, None)
+    close(task.make_env())
+    task.require_reference()
+    # Its modules are on Python's path; the folder only stands where a file's own would.
+    files = _stored_files(description, Path(sys.prefix))
+    return {"text": _yaml(description), "random_play": _played(task), **files}
 
 
 def _store_drafted(name: str) -> dict[str, Any] | None:

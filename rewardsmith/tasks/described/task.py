@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.actions import ActionSpace
-from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables
+from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables, Task
 from rewardsmith.tasks.capabilities import Reference, StateReader
-from rewardsmith.tasks.described import environments, export, flattening, python_tasks, spaces
+from rewardsmith.tasks.described import environments, export, flattening, python_tasks
 from rewardsmith.tasks.described.batches import batch_of, choose_stepping, guarded_env
-from rewardsmith.tasks.described.conditions import UNKNOWN, translate
 from rewardsmith.tasks.described.description import (
     Description,
     Variable,
@@ -38,9 +37,11 @@ from rewardsmith.tasks.described.grid_class import is_grid_class
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import infer
 from rewardsmith.tasks.described.inspection import require_no_faults
+from rewardsmith.tasks.described.installed import open_installed
 from rewardsmith.tasks.described.interface import interface_of
 from rewardsmith.tasks.described.measured import RandomPlay, measure, shipped_play
-from rewardsmith.tasks.described.modules import importable, require_task_files
+from rewardsmith.tasks.described.mistakes import differences, wrong_condition
+from rewardsmith.tasks.described.modules import importable, require_task_files, serves_others
 from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, hooks_of, only_grids
 from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
 from rewardsmith.tasks.described.setup import Setup, set_up
@@ -59,10 +60,18 @@ __all__ = ["DescribedTask", "Description", "Variable", "described_ids", "load_ta
 _TOLD = 12  # numbers of a vector that a caption shows
 
 
-def load_task(name: str) -> UserTask:
-    """The task of a built-in id, a YAML or Python file, or MODULE:OBJECT. Raises KeyError if it is none of these."""
+def load_task(name: str) -> Task:
+    """The task of a built-in id, an installed distribution, a YAML or Python file, or MODULE:OBJECT.
+
+    Raises KeyError if it is none of these.
+    """
     if name in described_ids():
         return DescribedTask(read_built_in(name), examined=True, played=shipped_play(name))
+    if (installed := open_installed(name)) is not None:
+        if not isinstance(installed, Description):
+            return installed
+        # Whoever submitted the job has examined it.
+        return opened(installed, None, examined=True) if serves_others() else task_of(installed, None)
     if (read := read_user_description(name)) is not None:
         return task_of(*read)
     if (described := drafted(name)) is None:
@@ -177,7 +186,7 @@ def read_user_description(name: str) -> tuple[Description, Path] | None:
     return None
 
 
-def task_of(description: Description, folder: Path) -> UserTask:
+def task_of(description: Description, folder: Path | None) -> UserTask:
     """The task of a user's description, examined. Raises UsageError with all that is wrong."""
     task = opened(description, folder)
     try:
@@ -186,31 +195,12 @@ def task_of(description: Description, folder: Path) -> UserTask:
         if not isinstance(task, DescribedTask):
             raise
         cause, remedy = error.cause, error.remedy
-        if (found := _differences(description, folder)) is not None and found[0] not in cause:
+        if (found := differences(description, folder)) is not None and found[0] not in cause:
             cause, remedy = f"{cause} Besides, {found[0]}", f"{remedy} {found[1]}"
-        if (wrong := _wrong_condition(description)) is not None and repr(description.condition) not in cause:
+        if (wrong := wrong_condition(description)) is not None and repr(description.condition) not in cause:
             cause, remedy = f"{cause} {wrong.cause}", f"{remedy} {wrong.remedy}"
         raise UsageError(cause, remedy) from error
     return task
-
-
-def _differences(description: Description, folder: Path) -> tuple[str, str] | None:
-    """Where the spaces do not fit; None too if no environment can be made, which is reported once the text is right."""
-    with suppress(UsageError):
-        return spaces.differences(environments.make_environment(description, folder), description)
-    return None
-
-
-def _wrong_condition(description: Description) -> UsageError | None:
-    """What is wrong with a success condition whatever the environment shows; None if that depends on it."""
-    if description.condition is None or not description.state or description.state_function or description.python:
-        return None
-    names = {v.name: v.entries or (None if v.source is None else UNKNOWN) for v in description.state}
-    try:
-        translate(description.condition, names, list(names))
-    except UsageError as error:
-        return error
-    return None
 
 
 class DescribedTask:
