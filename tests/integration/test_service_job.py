@@ -58,10 +58,10 @@ def service(tmp_path_factory, redis_server, postgres_server):
 
 
 def test_a_worker_trains_on_an_installed_task(service):
-    few = {"samples": 1, "steps": 512, "rungs": [1.0], "training": TINY}
+    few = {"samples": 1, "steps": 1024, "rungs": [1.0], "training": TINY}
     job = submit(service, task="lane", **few)
     wait_for(lambda: ended(service, job), 90)
-    trained = "SELECT count(*) FROM trials WHERE job_id = :job AND state = 'done' AND steps >= 512"
+    trained = "SELECT count(*) FROM trials WHERE job_id = :job AND state = 'done' AND steps >= 1024"
     assert service.query(trained, job=job)[0][0] >= 1
     with pytest.raises(NotServed, match="take installed tasks only"):
         submit(service, task="warehouse_tasks.lane:LaneTask", **few)

@@ -79,11 +79,12 @@ def open_installed(name: str) -> Description | Task | None:
     known = installed_tasks().get(name)
     if known is None:
         return None
-    if len(known.entries) > 1:
+    entry, *others = known.entries
+    if others:
         raise UsageError(
             f"More than one distribution has a task {name!r}: {known.distributions}.", "Uninstall all but one of them."
         )
-    found = _open(known.entries[0])
+    found = _open(entry)
     if isinstance(found, Description):
         # The task is known by the name that `run` and the job's record use.
         return found.model_copy(update={"id": name, "env_id": found.environment})
