@@ -62,6 +62,14 @@ def test_a_toy_text_index_is_read_as_row_and_column():
     batch.close()
 
 
+def test_a_worker_that_opens_no_task_files_opens_shipped_descriptions(monkeypatch):
+    monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "1")
+    task = get_task("FrozenLake-v1")
+    batch = task.batch(1, "train")
+    batch.reset(0)
+    batch.close()
+
+
 def test_the_goal_of_fetch_is_a_vector_with_x_y_and_z():
     goal = get_task("FetchReach-v4").schema.field("desired_goal")
     assert goal.kind == "vector" and goal.entries == ("x", "y", "z")

@@ -72,7 +72,8 @@ _STATE: list[dict[str, Any]] = [
     {"name": "goal", "from": "observation[36:39]", "unit": "m", "doc": "the goal of this episode"},
     {"name": "object_to_goal", "from": "info.obj_to_target", "kind": "float", "unit": "m",
      "doc": "what the success test measures: usually the distance of the object to the goal"},
-    {"name": "near_object", "from": "info.near_object", "kind": "float", "doc": "1 if the gripper is at the object"},
+    {"name": "near_object", "from": "info.near_object", "kind": "float",
+     "doc": "whether the gripper is near the object; in some tasks its distance"},
     {"name": "grasped", "from": "info.grasp_success", "kind": "float",
      "doc": "1 if the object is grasped, in tasks that need it"},
 ]  # fmt: skip
