@@ -1,4 +1,4 @@
-"""`tasks list`, `tasks describe`, `tasks new`, `tasks try` and `tasks prepare`."""
+"""`tasks list`, `tasks describe`, `tasks new`, `tasks try`, `tasks record` and `tasks prepare`."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def try_(
     task: Annotated[str, typer.Argument(help="Task id, or a file that describes one.")],
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """Play a task with random and constant actions.
+    """Play a task with random and constant actions, and with its reference if it names one.
 
     Shows the first steps as a reward program would see them, then the success and the return of each way to act.
     """
@@ -175,6 +175,42 @@ def try_(
         rows.append(tried.__dict__)
     screen.emit(rows, form, shown)
     screen.next_command(f"rewardsmith run --task {task}")
+
+
+@app.command()
+def record(
+    task: Annotated[str, typer.Argument(help="Task id, or a file that describes one.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, NAME.json.")],
+    reference: Annotated[
+        str | None, typer.Option(help="MODULE:FUNCTION or a policy file; the description's reference by default.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play; those that succeed are written.")] = 20,
+) -> None:
+    """Record successful episodes of a reference.
+
+    The file can be the `reference:` of a description: the recorded episodes then stand for solutions of the task.
+    """
+    from rewardsmith.errors import UsageError
+    from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.described.references.recordings import record_episodes, write_episodes
+    from rewardsmith.tasks.described.task import DescribedTask
+
+    if out.suffix != ".json" or out.exists():
+        why = "exists already" if out.exists() else "does not end with .json"
+        raise UsageError(f"{out} {why}.", "Give another file with --out.")
+    found = get_task(task)
+    if not isinstance(found, DescribedTask):
+        raise UsageError(f"{task} needs no reference: a planner solves it.", "Give a task with a description.")
+    acts = found.reference if reference is None else found.referring_to(reference)
+    if acts is None:
+        raise UsageError(f"{task} names no reference.", "Give one with --reference.")
+    kept = record_episodes(acts, found.schema, episodes)
+    if not kept:
+        raise UsageError(f"{acts.name} succeeds in none of {episodes} episodes of {task}.", "Correct the reference.")
+    write_episodes(out, found.id, kept)
+    screen.write(str(out))
+    screen.say(f"{len(kept)} of {episodes} episodes succeeded and were recorded.")
+    screen.next_command(f"rewardsmith tasks try {task}")
 
 
 @app.command()

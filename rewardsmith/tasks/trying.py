@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import reference_of
 
 MOST_STEPS = 2_000
 """Steps that one way to act is played for."""
@@ -66,9 +67,16 @@ def first_steps(task: Task) -> Iterator[str]:
 
 
 def tries(task: Task) -> Iterator[Tried]:
-    """Random play, then constant actions if all are always allowed, on training layouts. Raises TaskError."""
+    """Random play, the reference, then constant actions if all are always allowed, on training layouts.
+
+    Raises TaskError.
+    """
     rng = np.random.default_rng(0)
     yield _played(task, "random", _EPISODES, lambda masks: task.actions.sample(rng, 1, allowed=masks))
+    if (reference := reference_of(task)) is not None:
+        found = reference.achieves(_EPISODES)
+        steps = round(found.mean_length * found.episodes)
+        yield Tried(f"reference {reference.name}", found.episodes, found.successes, found.mean_return, steps)
     if task.masked:
         return  # a constant action is not always allowed
     for name, action in _constants(task):

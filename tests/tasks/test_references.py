@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rewardsmith.cli.tasks import record as record_command
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.capabilities import reference_of
 from rewardsmith.tasks.described.references.recordings import record_episodes, write_episodes
 from rewardsmith.tasks.described.stored import changes_of, store_task
 from rewardsmith.tasks.described.task import DescribedTask
+from rewardsmith.tasks.trying import tries
 
 CORRIDOR = """
 import gymnasium as gym
@@ -200,3 +202,22 @@ def test_shipped_references_of_extras_succeed(task_id):
     reference = reference_of(get_task(task_id))
     assert reference is not None
     assert reference.achieves(10).success_rate >= 0.9
+
+
+def test_trying_a_task_shows_what_its_reference_achieves(tmp_path):
+    task = get_task(str(corridor(tmp_path, FORMS["a method of the task"])))
+    tried = {each.name: each for each in tries(task)}
+    (name,) = (name for name in tried if name.startswith("reference"))
+    assert tried[name].successes == tried[name].episodes == 20
+    assert tried["random"].successes < tried["random"].episodes
+
+
+def test_recording_refuses_what_it_cannot_record(tmp_path):
+    file = str(corridor(tmp_path, ""))
+    with pytest.raises(UsageError, match="names no reference"):
+        record_command(file, tmp_path / "walks.json")
+    with pytest.raises(UsageError, match=r"does not end with \.json"):
+        record_command(file, tmp_path / "walks.npz")
+    file = str(corridor(tmp_path, FORMS["a method of the task"]))
+    record_command(file, tmp_path / "walks.json", episodes=2)
+    assert len(json.loads((tmp_path / "walks.json").read_text())["episodes"]) == 2

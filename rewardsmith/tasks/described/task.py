@@ -19,7 +19,7 @@ from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables, Task
-from rewardsmith.tasks.capabilities import Reference, StateReader
+from rewardsmith.tasks.capabilities import StateReader
 from rewardsmith.tasks.described import environments, export, flattening, python_tasks
 from rewardsmith.tasks.described.batches import batch_of, choose_stepping, guarded_env
 from rewardsmith.tasks.described.description import (
@@ -44,6 +44,7 @@ from rewardsmith.tasks.described.mistakes import differences, wrong_condition
 from rewardsmith.tasks.described.modules import importable, require_task_files, serves_others
 from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, hooks_of, only_grids
 from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
+from rewardsmith.tasks.described.references.playing import PlayedReference
 from rewardsmith.tasks.described.setup import Setup, set_up
 from rewardsmith.tasks.described.stepping import Stepping
 from rewardsmith.tasks.observations import ObservationSpace
@@ -320,11 +321,11 @@ class DescribedTask:
         return pool != "train" and not self.has_one_start()
 
     @cached_property
-    def reference(self) -> Reference | None:
+    def reference(self) -> PlayedReference | None:
         """What the description names as acting well, or None. Raises UsageError if it cannot be opened."""
         return open_reference(self._setup)
 
-    def referring_to(self, named: str) -> Reference:
+    def referring_to(self, named: str) -> PlayedReference:
         """Open another reference than the description's, such as a policy file. Raises UsageError."""
         return open_named(self._setup, named)
 
