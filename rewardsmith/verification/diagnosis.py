@@ -49,12 +49,26 @@ within the variation of guidance between episodes."""
 _EXPLAINED = {"exploited", "shaping dominates", "oscillation", "interface misuse", "entropy dominates", "saturated"}
 
 
+@dataclass(frozen=True)
+class SolutionPay:
+    """What a reward pays the task's reference, which stands in where no training episode succeeded.
+
+    Attributes:
+        episode: Sum of all channels over its episode.
+        success: The reward of the step that succeeds, the smallest over the starts.
+    """
+
+    episode: float
+    success: float
+
+
 def diagnose(
     success: float,
     curve: Sequence[Mapping[str, Any]],
     telemetry: Telemetry,
     fault: str | None = None,
     scale: ScoreScale | None = None,
+    solution: SolutionPay | None = None,
 ) -> dict[str, str]:
     """Return the labels that apply to a trial, each with its evidence as text.
 
@@ -89,6 +103,7 @@ def diagnose(
         telemetry: The trial's telemetry at the end of a rung.
         fault: The program's fault that ended the trial, if any.
         scale: The scale of the task's scores; None if the task has a success.
+        solution: What the reward pays the task's reference; it replaces the constants for trials without a success.
     """
     if fault is not None:
         return {"crash": fault}
@@ -99,7 +114,7 @@ def diagnose(
     if success >= _SOLVED:
         labels["solved"] = f"{success:.1%} success"
     labels |= _components(telemetry.components)
-    labels |= _channels(telemetry)
+    labels |= _channels(telemetry, solution)
     if success < _SOLVED and "shaping dominates" not in labels and (dominates := _shaping_dominates(telemetry)):
         labels["shaping dominates"] = dominates
     if success < _SOLVED and "oscillation" not in labels and (loops := _loops(telemetry)):
@@ -108,7 +123,7 @@ def diagnose(
         labels["unstable"] = f"success was {best:.1%} and fell to {success:.1%}"
     labels |= {"exploited": risen} if success < _LOW and (risen := _risen(curve)) else {}
     if max(best, success) < _LOW:
-        labels |= _trainers(telemetry, curve)
+        labels |= _trainers(telemetry, curve, solution)
     if success < _LOW and not set(labels) & _EXPLAINED:
         labels["weak shaping"] = f"{success:.1%} success and no sign of another failure{_confined(telemetry)}"
     return labels
@@ -175,12 +190,12 @@ def _components(components: Mapping[str, ComponentValues]) -> dict[str, str]:
     return labels
 
 
-def _channels(telemetry: Telemetry) -> dict[str, str]:
+def _channels(telemetry: Telemetry, solution: SolutionPay | None) -> dict[str, str]:
     labels: dict[str, str] = {}
     if telemetry.episodes < _MIN_EPISODES:
         return labels
     wins = [c.mean_per_success for c in telemetry.channels.values() if c.mean_per_success is not None]
-    pay = max(sum(wins), 1.0) if wins else 1.0
+    pay = max(sum(wins), 1.0) if wins else max(1.0, 0.0 if solution is None else solution.episode)
     for name, c in telemetry.channels.items():
         if name in telemetry.potentials:
             continue  # a potential has both signs by design, and its sum does not depend on the policy
@@ -192,14 +207,15 @@ def _channels(telemetry: Telemetry) -> dict[str, str]:
     return labels
 
 
-def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]], solution: SolutionPay | None) -> dict[str, str]:
     """The labels whose cause is the trainer's settings rather than the program."""
     labels = {}
     if dominates := _entropy_dominates(telemetry, curve):
         labels["entropy dominates"] = dominates
-    if (scale := guidance_scale(telemetry)) and scale.guidance > SATURATED * scale.success > 0.0:
+    if (scale := guidance_scale(telemetry, solution)) and scale.guidance > SATURATED * scale.success > 0.0:
         known = telemetry.success_pay is not None
-        source = "" if known else ", which is the environment's (no episode succeeded)"
+        whose = "environment's" if solution is None else "reference's"
+        source = "" if known else f", which is the {whose} (no episode succeeded)"
         times = scale.guidance / scale.success
         labels["saturated"] = (
             f"the program's channels sum to {scale.guidance:.3g} per episode, {times:.3g} times the success reward "
@@ -258,17 +274,20 @@ class GuidanceScale:
         return self.by_env + self.by_program
 
 
-def guidance_scale(telemetry: Telemetry) -> GuidanceScale | None:
+def guidance_scale(telemetry: Telemetry, solution: SolutionPay | None = None) -> GuidanceScale | None:
     """Measure the guidance of an episode and the reward of a success; None if there are too few episodes.
 
     The success reward is that of the step that succeeds. If no episode succeeded, it is the weight of the environment's
     channel, because MiniGrid's reward for an immediate success is 1. If the environment's rewards over an episode sum
-    to more than that (for example a reward for every step), that sum is used.
+    to more than that (for example a reward for every step), that sum is used. What the reward pays the task's
+    reference, if it has one, is known without any such assumption.
     """
     guidance = telemetry.program_guidance_per_episode
     if guidance is None or telemetry.episodes < _FEW_EPISODES:
         return None
     pay, last = telemetry.success_pay, telemetry.env_success_pay
+    if pay is None and solution is not None:
+        return GuidanceScale(guidance, max(solution.success, 0.0), 0.0)
     env = telemetry.channels.get("env", ChannelPay())
     episode = env.mean_per_success if pay is not None else env.mean_per_episode
     by_program = 0.0 if pay is None or last is None else max(pay - last, 0.0)

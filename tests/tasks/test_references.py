@@ -183,6 +183,41 @@ def test_a_policy_of_sb3_acts_as_it_does_there(tmp_path):
         get_task("MountainCar-v0").referring_to(str(tmp_path / "policy.zip"))
 
 
+def test_a_policy_that_a_job_saved_acts_as_it_does_there(tmp_path):
+    import gymnasium as gym
+    from stable_baselines3 import PPO
+
+    from rewardsmith.training.checkpoint import save_policy
+
+    task = get_task("Pendulum-v1")
+    assert isinstance(task, DescribedTask)
+    model = PPO("MlpPolicy", gym.make("Pendulum-v1"), n_steps=8, batch_size=8, policy_kwargs={"net_arch": [8, 8]})
+    card = {"task": task.id, "observation_size": 3, "actions": ["torque"]}
+    network = {"policy": "MlpPolicy", "hidden": [8, 8], "memory": "none"}
+    save_policy(tmp_path / "policy.safetensors", model, {**card, "network": network})
+    reference = task.referring_to(str(tmp_path / "policy.safetensors"))
+    batch, rows, seen = reference.batch(1), task.schema.rows(1), task.observation.rows(1)
+    batch.play(5)
+    batch.observe(seen)
+    chosen = reference.player(batch).actions(rows, np.ones(1, bool))
+    batch.close()
+    assert chosen == pytest.approx(model.predict(seen, deterministic=True)[0])
+    with pytest.raises(UsageError, match="has other spaces than MountainCar-v0"):
+        get_task("MountainCar-v0").referring_to(str(tmp_path / "policy.safetensors"))
+    save_policy(tmp_path / "lstm.safetensors", model, {**card, "network": {**network, "memory": "lstm"}})
+    with pytest.raises(UsageError, match="Give a policy without memory"):
+        task.referring_to(str(tmp_path / "lstm.safetensors"))
+
+
+def test_exported_transitions_contain_the_reference_s_success(tmp_path):
+    from rewardsmith.reporting.export import record_transitions
+
+    rollout = record_transitions(get_task(str(corridor(tmp_path, FORMS["a method of the task"]))))
+    ends = rollout.terminated[:, 0] | rollout.truncated[:, 0]
+    assert rollout.starts.shape[1] == 8 and ends.sum() > 2
+    assert rollout.success[ends, 0].all()
+
+
 def test_shipped_references_succeed():
     for task_id in ("MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"):
         reference = reference_of(get_task(task_id))
