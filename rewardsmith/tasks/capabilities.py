@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.base import BatchEnv, Behaviour, Tables, Task
+from rewardsmith.tasks.transition_table import NotTabular, TransitionTable
 
 
 @runtime_checkable
@@ -201,6 +202,19 @@ class NamedByHand(Protocol):
         ...
 
 
+@runtime_checkable
+class TabularDynamics(Protocol):
+    """Knows every transition with its probability. Without it nothing about stochastic play is computed exactly."""
+
+    def transition_table(self) -> TransitionTable:
+        """Return the exact model, which has been compared with play.
+
+        Raises:
+            NotTabular: If the environment has none, or contradicts it, with every reason.
+        """
+        ...
+
+
 class ReferencePlayer(Protocol):
     """A reference at play in one batch; it remembers what it needs of each running episode."""
 
@@ -305,6 +319,16 @@ def countable_of(task: Task) -> CountableStates | None:
 def tabular_of(task: Task) -> TabularModel | None:
     """Return the task if it has a tabular model, or None."""
     return task if isinstance(task, TabularModel) else None
+
+
+def transition_table_of(task: Task) -> TransitionTable | None:
+    """Return the task's exact model, or None; `task.transition_table()` raises the reasons why there is none."""
+    if not isinstance(task, TabularDynamics):
+        return None
+    try:
+        return task.transition_table()
+    except NotTabular:
+        return None
 
 
 def starts_of(task: Task) -> ListedStarts | None:

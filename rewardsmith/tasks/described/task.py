@@ -47,7 +47,9 @@ from rewardsmith.tasks.described.references.opening import open_named, open_refe
 from rewardsmith.tasks.described.references.playing import PlayedReference
 from rewardsmith.tasks.described.setup import Setup, set_up
 from rewardsmith.tasks.described.stepping import Stepping
+from rewardsmith.tasks.described.tables import read_table
 from rewardsmith.tasks.observations import ObservationSpace
+from rewardsmith.tasks.transition_table import TransitionTable
 
 if TYPE_CHECKING:
     from rewardsmith.tasks.described.grid_drafts import GridDraft
@@ -342,6 +344,14 @@ class DescribedTask:
 
     def __hash__(self) -> int:
         return hash((self.id, self._folder))
+
+    @cached_property
+    def _table(self) -> TransitionTable:
+        return read_table(self._setup)
+
+    def transition_table(self) -> TransitionTable:
+        """Every transition of an environment with a table `P`, compared with play. Raises NotTabular, TaskError."""
+        return self._table
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """These tasks have no costly features."""
