@@ -17,7 +17,8 @@ from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks.described import documentation, environments
 from rewardsmith.tasks.described.description import Description, Entry, Variable, explain, is_function
 from rewardsmith.tasks.described.drafts import Draft
-from rewardsmith.tasks.described.task import DescribedTask, is_grid, task_of
+from rewardsmith.tasks.described.finding_grids import is_grid
+from rewardsmith.tasks.described.task import DescribedTask, task_of
 from rewardsmith.tasks.described.writing import as_yaml
 
 ROUNDS = 3

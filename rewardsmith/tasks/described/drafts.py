@@ -18,12 +18,13 @@ from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.candidates import Signal, signals, source_of
 from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.env_classes import named_environment
+from rewardsmith.tasks.described.finding_grids import inferred_grid
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import PLAYED, SECONDS, infer, require_playable
 from rewardsmith.tasks.described.measured import RandomPlay, span
 from rewardsmith.tasks.described.play import Shown, watch
 from rewardsmith.tasks.described.spaces import fit
-from rewardsmith.tasks.described.task import DescribedTask, inferred_grid, known_description
+from rewardsmith.tasks.described.task import DescribedTask, known_description
 from rewardsmith.tasks.described.writing import Comments, as_python, as_yaml
 
 _TEXTS = 3  # values of an info that a comment shows

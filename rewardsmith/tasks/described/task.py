@@ -5,8 +5,6 @@ The description names the variables of the state and where each is read, the act
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -33,7 +31,7 @@ from rewardsmith.tasks.described.description import (
 )
 from rewardsmith.tasks.described.env_classes import named_environment
 from rewardsmith.tasks.described.families import family_description
-from rewardsmith.tasks.described.grid_class import is_grid_class
+from rewardsmith.tasks.described.finding_grids import inferred_grid, is_grid
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import infer
 from rewardsmith.tasks.described.inspection import require_no_faults
@@ -41,8 +39,8 @@ from rewardsmith.tasks.described.installed import open_installed
 from rewardsmith.tasks.described.interface import interface_of
 from rewardsmith.tasks.described.measured import RandomPlay, measure, shipped_play
 from rewardsmith.tasks.described.mistakes import differences, wrong_condition
-from rewardsmith.tasks.described.modules import importable, require_task_files, serves_others
-from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, hooks_of, only_grids
+from rewardsmith.tasks.described.modules import require_task_files, serves_others
+from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, only_grids
 from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
 from rewardsmith.tasks.described.references.playing import PlayedReference
 from rewardsmith.tasks.described.setup import Setup, set_up
@@ -52,7 +50,6 @@ from rewardsmith.tasks.observations import ObservationSpace
 from rewardsmith.tasks.transition_table import TransitionTable
 
 if TYPE_CHECKING:
-    from rewardsmith.tasks.described.grid_drafts import GridDraft
     from rewardsmith.tasks.described.grids import DescribedGrid
 
     UserTask: TypeAlias = "DescribedGrid | DescribedTask"
@@ -103,26 +100,6 @@ def opened(
     return DescribedTask(description, folder, examined=examined, stored=stored, played=played, processes=processes)
 
 
-def is_grid(description: Description, folder: Path | None) -> bool:
-    """Whether a description is of a MiniGridEnv, and leaves it to MiniGrid's state what rewards read."""
-    if description.state or description.state_function is not None:
-        return False
-    with suppress(UsageError):  # whoever makes the environment reports it
-        hooks = hooks_of(description, folder)
-        if hooks.state is not None:
-            return False
-        creator = hooks.make or environments.creator_of(description.environment, folder)
-        if creator is None or "minigrid.minigrid_env" not in sys.modules:
-            return False
-        if inspect.isclass(creator):
-            return is_grid_class(creator)
-        env = environments.make_environment(description.model_copy(update={"wrappers": []}), folder, hooks.make)
-        found = is_grid_class(type(env.unwrapped))
-        environments.close(env)
-        return found
-    return False
-
-
 def drafted(name: str) -> Description | None:
     """The description of an environment that Gymnasium knows: its family's, or drafted; None if it knows none.
 
@@ -145,20 +122,6 @@ def inferred(name: str, folder: Path) -> Description:
     if (grid := inferred_grid(name, folder)) is not None:
         return grid.description
     return infer(name, folder).description
-
-
-def inferred_grid(name: str, folder: Path) -> GridDraft | None:
-    """The draft of a MiniGridEnv; None for all other environments. Raises UsageError."""
-    bare = Description(id=name, goal="", score="return", max_steps=1)
-    if not is_grid(bare, folder):
-        return None
-    from rewardsmith.tasks.described.grid_drafts import draft_grid  # imports minigrid
-
-    with importable(folder), environments.generators_kept():
-        env = environments.make_environment(bare, folder)
-        found = draft_grid(name, env)
-    environments.close(env)
-    return found
 
 
 def known_description(name: str) -> Description | None:
