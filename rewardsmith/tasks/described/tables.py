@@ -198,7 +198,7 @@ class _Reader:
         """Compare random play with the model: what happens at all, how often, and what rewards read."""
         env, rng, reading = self._env, np.random.default_rng(0), self._setup.form.reading()
         first, own = int(env.observation_space.start), int(env.action_space.start)
-        row, seen, over, episode = np.zeros(rows.shape[1]), Counter[int](), True, 0
+        row, seen, over, episode, state = np.zeros(rows.shape[1]), Counter[int](), True, 0, 0
         for _ in range(_STEPS):
             if over:
                 observation, info = env.reset(seed=episode)
