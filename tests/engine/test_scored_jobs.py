@@ -6,7 +6,7 @@ import random
 
 import pytest
 from made_up_jobs import NeverAgain, complete, fresh
-from running import in_process
+from running import FEW_EPISODES, in_process, rewardsmith
 
 from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.engine.jobs.advance import advance
@@ -112,8 +112,9 @@ def test_random_play_is_measured_and_stored_and_the_env_reward_is_a_cost(job):
 def test_the_lowest_score_is_ranked_first_and_compared(job):
     done = read(job, records.get_job)
     assert done.state == "done", done.note
-    scored = {c.id: c.score for c in read(job, records.candidates_of) if c.state == "trained"}
+    scored = {c.id: c.score for c in read(job, records.candidates_of) if c.state == "trained" and c.score is not None}
     assert len(scored) > 1 and min(scored, key=lambda c: scored[c]) == done.best_candidate
+    assert done.claim is not None
     designed, sparse = (list(done.claim[arm]["scores"].values()) for arm in ("designed", "sparse"))
     assert done.claim["verdict"] == "better" and max(designed) < max(sparse)
 
@@ -136,6 +137,7 @@ def test_the_public_result_has_scores_and_their_scale(job):
     from rewardsmith.results import read_job
 
     found = read(job, read_job)
+    assert found.scale is not None and found.claim is not None
     assert found.scale.direction == "minimize" and found.claim.best.where == "one start"
     assert all(c.success is None for c in found.candidates) and found.candidates[0].score is not None
     row = found.to_records("claim")[0]
@@ -153,6 +155,21 @@ def test_a_job_without_a_reference_has_no_target(tmp_path):
     with context.database.connect() as connection:
         spec = read_spec(records.get_job(connection, job_id).spec)
     assert spec.target == 0.95 and target_of(spec) is None
+
+
+@pytest.mark.slow
+def test_a_cost_is_trained_on_as_its_negative_from_the_command_line_to_the_export(tmp_path):
+    (tmp_path / "costs_of_x.py").write_text(MODULE)
+    (tmp_path / "cost.yaml").write_text(TASK)
+    asked = ("--steps", "6000", "--iterations", "1", "--samples", "1", "--confirm", "1", *FEW_EPISODES)
+    ran = rewardsmith(tmp_path, "run", "--task", "cost.yaml", *asked)
+    assert ran.returncode == 0, ran.stderr
+    assert "score [95 %]" in ran.stdout and "success" not in ran.stdout
+    assert rewardsmith(tmp_path, "export", "latest", "--best", "--out", "out").returncode == 0
+    card = (tmp_path / "out" / "card.md").read_text()
+    assert "from the one start of the task" in card and "less is better" in card and "env -1" in card
+    assert rewardsmith(tmp_path, "verify", "out").returncode == 0
+    assert rewardsmith(tmp_path, "extend", "latest").returncode == 0
 
 
 @pytest.mark.parametrize(

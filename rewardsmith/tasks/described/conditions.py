@@ -131,6 +131,7 @@ def translate(
         UsageError: If it is anything else, with every reason.
     """
     translator = _Translator(variables, flags)
+    tree: ast.expr = ast.Constant(value=False)  # where the text is no expression
     try:
         tree = parse_expression(" ".join(text.split()) if "\n" in text.strip() else text.strip())
         test = translator.text_of(tree)
