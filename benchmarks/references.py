@@ -24,8 +24,7 @@ RESULTS = Path(__file__).with_name("results") / "references.md"
 IDS = (
     *("MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1", "LunarLander-v3", "LunarLanderContinuous-v3"),
     *("FetchReach-v4", "Reacher-v5", "PointMaze_UMaze-v3", "PointMaze_Open-v3", "PointMaze_Medium-v3"),
-    *("PointMaze_Large-v3", "PointMaze_Open_Diverse_GR-v3", "PointMaze_Medium_Diverse_GR-v3"),
-    "PointMaze_Large_Diverse_GR-v3",
+    "PointMaze_Large-v3",
 )
 
 
