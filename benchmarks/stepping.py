@@ -190,7 +190,7 @@ def _sleeper() -> DescribedTask:
             time.sleep(0.005)
             return np.zeros(1, np.float32), 0.0, False, False, {}
 
-    gymnasium.register("Waits-v0", Waits)
+    gymnasium.register("Waits-v0", lambda **_: Waits())
     found = Description(id="Waits-v0", goal="Wait.", success="truncated", max_steps=100)
     return DescribedTask(found, examined=True)
 

@@ -47,7 +47,7 @@ class Varied(gym.Env):
         self.time = self.hidden = 0
         return self.np_random.random(3, np.float32), {}
 
-    def step(self, action):
+    def step(self, action) -> Any:
         self.time += 1
         self.hidden += int(action)
         seen = self.np_random.random(3, np.float32)
@@ -60,7 +60,7 @@ class Varied(gym.Env):
         return observation, reward, over if self.time % 2 else np.bool_(over), self.time > 7, info
 
 
-gym.register("Varied-v0", Varied)
+gym.register("Varied-v0", lambda **_: Varied())
 
 
 def described(success: str | None = None, **more: Any) -> DescribedTask:
@@ -141,7 +141,7 @@ class Faulty(Varied):
     def __init__(self, place: int, wrong: Any) -> None:
         self.place, self.wrong = place, wrong
 
-    def step(self, action):
+    def step(self, action) -> Any:
         outcome = list(super().step(action))
         if self.time == 3:
             outcome[self.place : self.place + 1] = [] if self.wrong is None else [self.wrong]
@@ -163,7 +163,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("place, wrong, words", FAULTS)
 def test_a_fault_of_one_environment_is_found_on_its_step(place, wrong, words):
-    gym.register("Faulty-v0", Faulty, kwargs={"place": place, "wrong": wrong})
+    gym.register("Faulty-v0", lambda **given: Faulty(**given), kwargs={"place": place, "wrong": wrong})
     task = described("terminated", id="Faulty-v0", state=[])
     batch = task.batch(3, "train")
     batch.reset(0)

@@ -57,7 +57,7 @@ class Slow(gym.Env):
         return self.place.astype(np.float32), -1.0, bool(self.np_random.random() < 0.1), False, {"steps": self.steps}
 
 
-gym.register("Slow-v0", Slow)
+gym.register("Slow-v0", lambda **given: Slow(**given))
 SLOW = {
     "id": "Slow-v0",
     "goal": "Walk.",

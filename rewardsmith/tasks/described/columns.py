@@ -69,8 +69,8 @@ class Columns:
         )
         leaf = space.parts[0].leaf if len(space.parts) == 1 and not space.parts[0].path else None
         self.dtype: Any = None if leaf is None else leaf.dtype
-        self.targets = [] if not getattr(leaf, "shape", ()) else [row.reshape(leaf.shape) for row in self.observed]
-        self._shape = getattr(leaf, "shape", None)
+        self._shape: Any = getattr(leaf, "shape", None)
+        self.targets = [] if not getattr(leaf, "shape", ()) else [row.reshape(self._shape) for row in self.observed]
         self._number = leaf is not None and not self.targets
         for env, row in zip(envs, self.observed, strict=True):
             env.flat = row
@@ -95,7 +95,7 @@ class Columns:
         if self._checked is None or self._checked.dot(self._checked) < LARGEST:
             return
         wrong = ~(np.abs(self.observed) < LARGEST).all(axis=1)
-        for n in np.flatnonzero(wrong):
+        for n in np.flatnonzero(wrong).tolist():
             self._envs[n].check_finite(where, self.observed[n])
 
     def copy(self) -> None:

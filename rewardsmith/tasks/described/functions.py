@@ -28,7 +28,7 @@ class FunctionCondition:
     @property
     def wanted(self) -> list[str] | None:
         """The values that the function asks for by name; None for all."""
-        return None if self._all else self._names
+        return None if self._all else self._asked
 
     def start(self) -> list[int]:
         """Return what is counted over an episode: nothing."""

@@ -98,7 +98,7 @@ class GuardedEnv:
         """
         from gymnasium import wrappers
 
-        env = self.env
+        env: Any = self.env
         while True:
             limit = getattr(env, "_max_episode_steps", 0) if type(env) is wrappers.TimeLimit else max_steps
             if type(env) not in (wrappers.TimeLimit, wrappers.OrderEnforcing) or limit < max_steps:

@@ -52,19 +52,19 @@ def choose(
     """
     if given != "auto":
         return Stepping(1 if given == "none" else int(given), "as the description says")
-    cores = available_cores() if cores is None else cores
-    if cores < 2:
+    known = available_cores() if cores is None else cores
+    if known < 2:
         return Stepping(1, "there is one processor")
     try:
         # The quickest of a few steps: on a busy machine the others are slower than the environment.
         with_one = min(_play(make(1, 1), actions, _FEW))
         if with_one < FAST:
             return Stepping(1, f"a step takes {_seconds(with_one)}")
-        taken = {count: _measured(lambda n=count: make(_ENVS_EACH * cores, n), actions) for count in (1, cores)}
+        taken = {count: _measured(lambda n=count: make(_ENVS_EACH * known, n), actions) for count in (1, known)}
     except TaskError:
         return Stepping(1, "not measured")
     told = ", ".join(f"{n} {'process' if n == 1 else 'processes'} {_seconds(t)} a step" for n, t in taken.items())
-    return Stepping(cores if taken[1] > _GAIN * taken[cores] else 1, f"measured: {told}")
+    return Stepping(known if taken[1] > _GAIN * taken[known] else 1, f"measured: {told}")
 
 
 def available_cores() -> int:
