@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 import yaml
 from gymnasium import spaces
-from space_tasks import TASKS
+from space_tasks import TASKS, reward_of
 
 from rewardsmith.errors import TaskError
+from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.described import processes, stepping
 from rewardsmith.tasks.described.batches import batch_of
 from rewardsmith.tasks.described.task import DescribedTask, Description
+from rewardsmith.training.trial import TrialPlan, run_trial
+from sandbox.client import Isolation
 
 HERE = os.getpid()
 
@@ -210,3 +213,27 @@ def test_a_job_keeps_the_choice_and_show_tells_it(tmp_path, monkeypatch):
     batch = get_task("slow.yaml", spec.description).batch(4, "train")
     assert isinstance(batch, processes.ProcessBatch)
     batch.close()
+
+
+@pytest.mark.slow
+def test_a_trial_resumed_with_two_processes_equals_one_in_one_process(tmp_path):
+    def trained(name: str, count: int, kill_at: int | None = None) -> bytes:
+        def beat(steps: int) -> None:
+            if kill_at is not None and steps >= kill_at:
+                raise KeyboardInterrupt  # as kill -9 does, nothing is written after it
+
+        task = DescribedTask(slow().described, examined=True, processes=count)
+        folder = tmp_path / name
+        settings = TrainingSpec(
+            num_envs=4, rollout_steps=16, batch_size=32, epochs=1, eval_episodes=10, final_episodes=10
+        )
+        reward = reward_of("state.x - action.a0")
+        plan = TrialPlan(task, reward, settings, 1, 768, 1.0, folder, isolation=Isolation.NONE)
+        run_trial(plan, lambda point: None, beat)
+        return (folder / "policy.safetensors").read_bytes()
+
+    whole = trained("one", 1)
+    assert trained("two", 2) == whole
+    with pytest.raises(KeyboardInterrupt):
+        trained("killed", 2, 640)
+    assert trained("killed", 2) == whole
