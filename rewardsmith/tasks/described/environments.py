@@ -111,6 +111,14 @@ def creator_of(name: str, folder: Path | None) -> Callable[..., Any] | None:
             return load_env_creator(spec.entry_point)
 
 
+def is_gymnasiums(name: str) -> bool:
+    """Whether an id is one of Gymnasium's own environments, rather than a user's or another package's."""
+    import gymnasium as gym
+
+    spec = gym.registry.get(name)
+    return spec is not None and str(spec.entry_point).startswith("gymnasium.envs.")
+
+
 def is_registered(name: str) -> bool:
     """Whether Gymnasium knows an environment of this id."""
     import gymnasium as gym

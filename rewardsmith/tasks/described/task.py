@@ -216,7 +216,9 @@ class DescribedTask:
 
     def require_sound(self) -> None:
         """Make and play the environment, and compare it with its description. Raises UsageError."""
-        if not self._examined:
+        # Gymnasium's BipedalWalker differs from step 1 on when it is reset with the same seed; ids are not inspected.
+        shipped = environments.is_gymnasiums(self.described.environment) and not self.described.wrappers
+        if not self._examined and not shipped:
             hooks = python_tasks.hooks_of(self.described, self._folder)
             require_no_faults(
                 lambda: environments.make_environment(self.described, self._folder, hooks.make), self.described
