@@ -152,8 +152,9 @@ def _train(task: Any) -> None:
     )
     reward = get_method("free").reward(REWARD)
     if isinstance(task, DescribedTask):
-        shorter = task.described.model_copy(update={"max_steps": min(task.max_steps, SHORT)})
-        task = DescribedTask(shorter, Path.cwd(), examined=True)
+        # A condition may have to be held for longer.
+        most = task.max_steps if "held(" in (task.described.condition or "") else min(task.max_steps, SHORT)
+        task = DescribedTask(task.described.model_copy(update={"max_steps": most}), Path.cwd(), examined=True)
     with tempfile.TemporaryDirectory() as folder:
         steps = 2 * ENVS * ROLLOUT
         plan = TrialPlan(task, reward, training, 1, steps, 1.0, Path(folder), isolation=Isolation.NONE, curve_points=1)
