@@ -16,6 +16,7 @@ import yaml
 from own_grids import LeverGrid
 
 from rewardsmith.errors import TaskError, UsageError
+from rewardsmith.methods.teacher.searchable import searchable
 from rewardsmith.offline.check_reward import reward_of
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
@@ -215,6 +216,11 @@ def test_a_step_cost_is_no_death_and_pay_is_described():
     states, _ = play(task, [FORWARD, LEFT])
     assert {state["event"] for state in states} <= {"moved", "blocked", "turned"}
     assert "in random play from -0.01" in task.interface().text
+
+
+def test_a_teacher_of_minigrids_objects_refuses_others():
+    with pytest.raises(UsageError, match="7 x 7 cells"):
+        searchable(lever())
 
 
 def test_random_actions_are_not_certified():
