@@ -181,7 +181,7 @@ def test_a_fast_environment_is_stepped_in_one_process():
     assert found.processes == 1
 
 
-def test_a_slow_environment_is_stepped_by_as_many_processes_as_there_are_cores():
+def test_a_slow_environment_is_stepped_by_a_process_for_each_core():
     task = slow(env_kwargs={"pause": 0.015})
     found = stepping.choose("auto", lambda n, count: batch_by(task, n, count), task.actions, cores=2)
     assert found.processes == 2 and "2 processes" in found.why

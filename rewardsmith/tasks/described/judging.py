@@ -56,7 +56,7 @@ class ConditionJudge:
             self._held[n] = [0] * len(self._tests)
 
     def holds(self, n: int, row: NDArray[Any], after: After, observation: Any) -> Any:
-        """See Judge."""
+        """Whether the test is true after a step, see Judge."""
         if not self._tests:
             return self._test(row, *after, None)
         held = self._held[n]
@@ -76,10 +76,10 @@ class FunctionJudge:
         self._needed = [v for v in variables if function.names is None or v.name in function.names]
 
     def start(self, n: int) -> None:
-        """A function counts nothing."""
+        """An episode begins; a function counts nothing."""
 
     def holds(self, n: int, row: NDArray[Any], after: After, observation: Any) -> Any:
-        """See Judge."""
+        """Whether the test is true after a step, see Judge."""
         values: dict[str, Any] = {v.name: v.read(row) for v in self._needed}
         step, reward, terminated, truncated, episode_return, info = after
         values.update(
@@ -96,8 +96,8 @@ class NoJudge:
     reads_return = False
 
     def start(self, n: int) -> None:
-        """Nothing begins."""
+        """An episode begins; nothing is counted."""
 
     def holds(self, n: int, row: NDArray[Any], after: After, observation: Any) -> bool:
-        """Return False."""
+        """Return False: nothing is a success."""
         return False

@@ -86,7 +86,7 @@ class Share(gym.Env):
         return self._guarded(self._open)
 
     def finish(self) -> dict[str, str]:
-        """Close the environments."""
+        """Close the environments of this share."""
         return {} if self._batch is None else self._guarded(self._batch.close)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
