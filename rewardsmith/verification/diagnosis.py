@@ -150,7 +150,7 @@ def diagnose_score(curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, sca
     if scale.has_reference and merit >= _SOLVED:
         labels["solved"] = f"score {shown}"
     labels |= _components(telemetry.components)
-    labels |= {name: text for name, text in _channels(telemetry).items() if name == "oscillation"}
+    labels |= {name: text for name, text in _channels(telemetry, None).items() if name == "oscillation"}
     points = [told for p in curve if (told := at_point(p).score) is not None]
     best = max([*points, final], key=lambda told: scale.merit(told.mean))
     fell = scale.merit(best.mean) - merit
@@ -161,7 +161,7 @@ def diagnose_score(curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, sca
         return labels
     if (risen := _risen(curve)) is not None:
         labels["exploited"] = risen.replace("success did not", "the score stayed low")
-    labels |= _trainers(telemetry, curve)
+    labels |= _trainers(telemetry, curve, None)
     if "oscillation" not in labels and (loops := _loops(telemetry)):
         labels["oscillation"] = loops.replace("failed episodes", "the episodes with the lowest scores")
     if not set(labels) & _EXPLAINED:
