@@ -190,7 +190,7 @@ def _components(components: Mapping[str, ComponentValues]) -> dict[str, str]:
     return labels
 
 
-def _channels(telemetry: Telemetry, solution: SolutionPay | None) -> dict[str, str]:
+def _channels(telemetry: Telemetry, solution: SolutionPay | None = None) -> dict[str, str]:
     labels: dict[str, str] = {}
     if telemetry.episodes < _MIN_EPISODES:
         return labels

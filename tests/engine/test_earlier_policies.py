@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sqlalchemy import select
@@ -18,8 +20,8 @@ from rewardsmith.verification.layouts import uses_reference
 
 @pytest.mark.slow
 def test_a_later_check_plays_the_policies_of_earlier_rounds(tmp_path):
-    few = {"eval_episodes": 2, "final_episodes": 2}
-    task = get_task("MountainCar-v0")
+    few = {"eval_episodes": 10, "final_episodes": 10}
+    task: Any = get_task("MountainCar-v0")
     assert uses_reference(task)
     ended = design(
         "MountainCar-v0", method="free", home=tmp_path, iterations=1, samples=1, steps=4_000, rungs=[1.0], confirm=1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -179,8 +180,9 @@ def test_a_policy_of_sb3_acts_as_it_does_there(tmp_path):
     plain = gym.make("Pendulum-v1")
     expected = model.predict(plain.reset(seed=1_000_005)[0], deterministic=True)[0]
     assert chosen == pytest.approx(np.array([expected, expected]))
+    hill: Any = get_task("MountainCar-v0")
     with pytest.raises(UsageError, match=r"observes Box.*the environment of MountainCar-v0 has"):
-        get_task("MountainCar-v0").referring_to(str(tmp_path / "policy.zip"))
+        hill.referring_to(str(tmp_path / "policy.zip"))
 
 
 def test_a_policy_that_a_job_saved_acts_as_it_does_there(tmp_path):
@@ -202,8 +204,9 @@ def test_a_policy_that_a_job_saved_acts_as_it_does_there(tmp_path):
     chosen = reference.player(batch).actions(rows, np.ones(1, bool))
     batch.close()
     assert chosen == pytest.approx(model.predict(seen, deterministic=True)[0])
+    hill: Any = get_task("MountainCar-v0")
     with pytest.raises(UsageError, match="has other spaces than MountainCar-v0"):
-        get_task("MountainCar-v0").referring_to(str(tmp_path / "policy.safetensors"))
+        hill.referring_to(str(tmp_path / "policy.safetensors"))
     save_policy(tmp_path / "lstm.safetensors", model, {**card, "network": {**network, "memory": "lstm"}})
     with pytest.raises(UsageError, match="Give a policy without memory"):
         task.referring_to(str(tmp_path / "lstm.safetensors"))

@@ -37,8 +37,16 @@ def problem(source: str, task_id: str = HILL) -> Problem:
     return Problem(get_task(task_id), rewards.free(source), 0.99)
 
 
+def bank_of(task: Any) -> Any:
+    return played_ways(task, 0, STEPS)
+
+
+def report_of(source: str, task_id: str = HILL) -> Any:
+    return run_battery(problem(source, task_id), layouts=(0,))
+
+
 def names_of(task: Any) -> set[str]:
-    return {script.name for script in played_ways(task, 0, STEPS).scripts}
+    return {script.name for script in bank_of(task).scripts}
 
 
 def test_the_bank_holds_every_kind_of_behaviour():
@@ -55,7 +63,7 @@ def test_the_bank_holds_every_kind_of_behaviour():
 
 def test_an_episode_of_the_bank_is_the_one_that_its_actions_give():
     task = get_task(HILL)
-    played = played_ways(task, 0, STEPS)
+    played = bank_of(task)
     column = max(range(len(played.scripts)), key=lambda n: -int(played.length[n]))
     batch, rows = task.batch(1, "train"), task.schema.rows(1)
     batch.play(0)
@@ -78,15 +86,12 @@ def test_a_reward_for_lingering_near_the_goal_is_rejected_with_numbers():
     assert not verdict.passed and "never solves the task" in verdict.message
     assert f"with seed {1_000_000 + verdict.details['layout']}" in verdict.message
     assert verdict.details["rival"]["returned"] > verdict.details["solution"]["returned"]
-    assert checked.played["transitions"] == played_ways(get_task(HILL), 0, STEPS).steps
+    assert checked.played["transitions"] == bank_of(get_task(HILL)).steps
 
 
 def test_guidance_predicts_less_difficulty_than_none():
-    hard = {
-        name: run_battery(problem(source), layouts=(0,)).difficulty
-        for name, source in (("guided", CLIMB), ("none", "return 0.0"))
-    }
-    misled = run_battery(problem("return {'still': -abs(state.velocity) * 100}"), layouts=(0,)).difficulty
+    hard = {name: report_of(source).difficulty for name, source in (("guided", CLIMB), ("none", "return 0.0"))}
+    misled = report_of("return {'still': -abs(state.velocity) * 100}").difficulty
     assert hard["guided"] < hard["none"] < misled
 
 
@@ -124,4 +129,4 @@ def test_hovering_over_the_pad_is_rejected_before_training():
     hover = "return {'upright': 1.0 - min(abs(state.angle), 1.0), 'centred': 1.0 - min(abs(state.x), 1.0)}"
     report = run_battery(problem(hover, "LunarLander-v3"))
     assert report is not None and report.lost
-    assert run_battery(problem("return 0.0", "LunarLander-v3")).passed
+    assert report_of("return 0.0", "LunarLander-v3").passed
