@@ -34,7 +34,7 @@ from rewardsmith.tasks.described.families import family_description
 from rewardsmith.tasks.described.finding_grids import inferred_grid, is_grid
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import infer
-from rewardsmith.tasks.described.inspection import require_no_faults
+from rewardsmith.tasks.described.inspection import Fault, NotMade, require_no_faults
 from rewardsmith.tasks.described.installed import open_installed
 from rewardsmith.tasks.described.interface import interface_of
 from rewardsmith.tasks.described.measured import RandomPlay, measure, shipped_play
@@ -161,6 +161,8 @@ def task_of(description: Description, folder: Path | None) -> UserTask:
         if not isinstance(task, DescribedTask):
             raise
         cause, remedy = error.cause, error.remedy
+        if isinstance(error, NotMade):
+            raise
         if (found := differences(description, folder)) is not None and found[0] not in cause:
             cause, remedy = f"{cause} Besides, {found[0]}", f"{remedy} {found[1]}"
         if (wrong := wrong_condition(description)) is not None and repr(description.condition) not in cause:
@@ -203,6 +205,7 @@ class DescribedTask:
         self._folder, self._examined, self._stored, self._played = folder, examined, stored, played
         self._processes = processes or (description.processes if isinstance(description.processes, int) else 1)
         self.described, self.id, self.max_steps = description, description.id, description.max_steps
+        self._faults: list[Fault] = []
         self.success_rule = _success_rule(description)
 
     @property
@@ -220,7 +223,7 @@ class DescribedTask:
         shipped = environments.is_gymnasiums(self.described.environment) and not self.described.wrappers
         if not self._examined and not shipped:
             hooks = python_tasks.hooks_of(self.described, self._folder)
-            require_no_faults(
+            self._faults = require_no_faults(
                 lambda: environments.make_environment(self.described, self._folder, hooks.make), self.described
             )
         _ = self._setup
@@ -268,12 +271,14 @@ class DescribedTask:
         return guarded_env(self._setup)
 
     def order_warning(self) -> str | None:
-        """What is to be checked of the names of a flattened Dict observation; None for other environments."""
+        """What is to be checked: the names of a flattened Dict observation, and faults that harm no job; else None."""
         env = self.make_env()
         try:
-            return flattening.order_warning(env, self.described)
+            flattened = flattening.order_warning(env, self.described)
         finally:
             environments.close(env)
+        mild = [f"{fault.what}. {fault.remedy}" for fault in self._faults]
+        return " ".join([*([flattened] if flattened else []), *mild]) or None
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
