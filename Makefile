@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 export REWARDSMITH_UID := $(shell id -u | sed 's/^0$$/10001/')
 export REWARDSMITH_GID := $(shell id -g | sed 's/^0$$/10001/')
 
-.PHONY: demo test test-slow check differential format generate clean up down private-secrets
+.PHONY: demo minihack-env test-minihack test test-slow check differential format generate clean up down private-secrets
 
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
@@ -25,6 +25,18 @@ test: $(VENV)/.installed  ## All tests except slow ones; they start their own se
 
 test-slow: $(VENV)/.installed  ## The slow tests, which `make test` leaves out
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m slow
+
+# MiniHack needs a gymnasium that the other environments do not work with.
+minihack-env: .venv-minihack/.installed  ## A virtual environment with MiniHack
+
+.venv-minihack/.installed: pyproject.toml
+	python3 -m venv .venv-minihack
+	.venv-minihack/bin/pip install --quiet --upgrade pip
+	.venv-minihack/bin/pip install --quiet -e ".[minihack]" "$(TORCH)" "pytest>=8,<10" "pytest-xdist>=3.6,<4" "hypothesis>=6.100,<7"
+	touch $@
+
+test-minihack: .venv-minihack/.installed  ## The tests of MiniHack, in its environment
+	.venv-minihack/bin/python -m pytest -n 0 tests/tasks/test_minihack.py
 
 check: $(VENV)/.installed  ## Lint, types, the project's English, and counts of the code's structure
 	$(VENV)/bin/ruff check .

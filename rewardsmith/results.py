@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rewardsmith import notebook
+from rewardsmith.reporting.measure import measure_of
 from rewardsmith.reporting.overview import Row, read_overview
 from rewardsmith.reporting.queries import Arm, Claim, read_claim
-from rewardsmith.reporting.text import percent
+from rewardsmith.scores import ScoreScale
 from rewardsmith.storage import reads
+from rewardsmith.storage.scored import score_at
 
 if TYPE_CHECKING:
     from rewardsmith.offline.check_reward import CheckedReward
@@ -54,6 +56,9 @@ class CandidateResult:
         difficulty: Predicted difficulty of learning; smaller is easier.
         note: The rejection reason, or another remark.
         source: Text of the program; empty for the baseline.
+        score: Score in the search, where the task has a score instead of a success: a mean return; else None.
+        score_low: Lower end of its 95 % confidence interval.
+        score_high: Upper end of its 95 % confidence interval.
     """
 
     id: str
@@ -68,6 +73,9 @@ class CandidateResult:
     difficulty: float | None
     note: str
     source: str
+    score: float | None = None
+    score_low: float | None = None
+    score_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ class CurvePoint:
         episodes: Episodes of the evaluation.
         shaped_return: Mean return of the training episodes since the last point, in the reward trained on.
         env_return: Mean return of the same episodes in the environment's own reward.
+        score: Score of the stochastic policy, where the task has a score instead of a success; else None.
     """
 
     candidate: str
@@ -93,6 +102,7 @@ class CurvePoint:
     episodes: int | None
     shaped_return: float | None
     env_return: float | None
+    score: float | None = None
 
 
 Table = Literal["candidates", "curves", "claim"]
@@ -116,6 +126,7 @@ class JobResult(Result):
             made none.
         candidates: Every candidate, the baseline first.
         curves: Every evaluation of every trial that is not running.
+        scale: The scale of the task's scores (random play, reference, direction); None if the task has a success.
     """
 
     job_id: str
@@ -129,6 +140,7 @@ class JobResult(Result):
     claim: Claim | None
     candidates: tuple[CandidateResult, ...] = field(default=(), repr=False)
     curves: tuple[CurvePoint, ...] = field(default=(), repr=False)
+    scale: ScoreScale | None = None
 
     def to_records(self, table: Table = "candidates") -> list[dict[str, Any]]:
         """Return one of the job's tables as a list of rows.
@@ -143,7 +155,8 @@ class JobResult(Result):
 
     def _repr_html_(self) -> str:
         told = {"task": self.task, "method": self.method, "state": self.state, "note": self.note, "best": self.best}
-        columns = ("id", "iteration", "move", "state", "success", "steps", "best", "note")
+        measured = "success" if self.scale is None else "score"
+        columns = ("id", "iteration", "move", "state", measured, "steps", "best", "note")
         return (
             notebook.facts(f"Job {self.job_id}", {**told, **_claim_facts(self.claim)})
             + notebook.table("Candidates", self.to_records(), columns)
@@ -255,7 +268,13 @@ def read_job(connection: Readable, job_id: str) -> JobResult:
     job, sources = shown.job, {c.id: c.source for c in reads.candidates_of(connection, job_id)}
     candidates = tuple(_candidate_of(row, sources[row.candidate]) for row in shown.rows)
     curves = tuple(
-        CurvePoint(trial.candidate_id, trial.purpose, trial.seed, *(point[name] for name in _OF_A_POINT))
+        CurvePoint(
+            trial.candidate_id,
+            trial.purpose,
+            trial.seed,
+            *(point[name] for name in _OF_A_POINT),
+            score=_score_at(point),
+        )
         for trial in reads.trials_of(connection, job_id=job_id)
         if trial.state != "running"
         for point in reads.curve_of(connection, trial.id)
@@ -272,7 +291,13 @@ def read_job(connection: Readable, job_id: str) -> JobResult:
         claim=read_claim(connection, job),
         candidates=candidates,
         curves=curves,
+        scale=measure_of(job.spec).scale,
     )
+
+
+def _score_at(point: Mapping[str, Any]) -> float | None:
+    told = score_at(point)
+    return None if told is None else told.mean
 
 
 _OF_A_POINT = ("steps", "success", "episodes", "shaped_return", "env_return")
@@ -292,6 +317,9 @@ def _candidate_of(row: Row, source: str) -> CandidateResult:
         difficulty=row.difficulty,
         note=row.note,
         source=source,
+        score=row.score,
+        score_low=row.score_low,
+        score_high=row.score_high,
     )
 
 
@@ -319,18 +347,22 @@ def _claim_facts(claim: Claim | None) -> dict[str, str]:
     if claim is None:
         return {}
     seeds = f"{len(claim.best.seeds)} fresh seeds" + (", preliminary" if claim.preliminary else "")
+    measure = claim.best.measure
     return {
-        f"success ({seeds})": percent(claim.best.mean, *claim.best.interval),
-        "sparse baseline": percent(claim.baseline.mean, *claim.baseline.interval),
+        f"{measure.name} ({seeds})": measure.show(claim.best.mean, *claim.best.interval),
+        "sparse baseline": measure.show(claim.baseline.mean, *claim.baseline.interval),
         "verdict": claim.verdict,
     }
 
 
 def _arm_records(arm: Arm) -> list[dict[str, Any]]:
-    return [
-        {"candidate": arm.candidate, "seed": seed, "success": success, "greedy": greedy, "steps_to_90": steps}
-        for seed, success, greedy, steps in zip(arm.seeds, arm.success, arm.greedy, arm.steps_to_90, strict=True)
+    rows = [
+        {"candidate": arm.candidate, "seed": seed, arm.measure.name: value, "greedy": greedy, "steps_to_90": steps}
+        for seed, value, greedy, steps in zip(arm.seeds, arm.success, arm.greedy, arm.steps_to_90, strict=True)
     ]
+    if arm.normalised is not None:
+        rows = [{**row, "normalised": value} for row, value in zip(rows, arm.normalised, strict=True)]
+    return rows
 
 
 def _plain(value: Any) -> Any:

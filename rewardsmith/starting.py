@@ -17,6 +17,7 @@ from rewardsmith.errors import no_cuda
 from rewardsmith.executor import Executor
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.reporting import queries
+from rewardsmith.reporting.text import stepping_words
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -54,6 +55,17 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
         lifecycle.resume_job(context, found)
         return found, True
     return lifecycle.create_job(context, spec, seed_reward), False
+
+
+def score_notice(context: Context, job_id: str) -> str | None:
+    """Return a sentence about the scale of a job's scores, and what it means for the target; None with a success."""
+    with read(context.database) as connection:
+        spec = JobSpec.model_validate(records.get_job(connection, job_id).spec)
+    if spec.score is None:
+        return None
+    searches_on = spec.target is not None and not spec.score.has_reference
+    more = "; the search uses all its rounds, because a target needs a reference" if searches_on else ""
+    return f"Rewards are compared by the score: {spec.score.words}{more}."
 
 
 def _require_keys(spec: JobSpec) -> None:
@@ -139,6 +151,12 @@ def is_submitted(context: Context, job_id: str) -> bool:
         return records.get_job(connection, job_id).service
 
 
+def stepping(context: Context, job_id: str) -> str | None:
+    """How many processes step a job's environments, and why; None if that was not measured."""
+    with read(context.database) as connection:
+        return stepping_words(records.get_job(connection, job_id).spec)
+
+
 def settle_task(context: Context, job_id: str, accept: bool) -> list[str]:
     """Check a job's task before it is opened; return notes for the user.
 
@@ -160,6 +178,7 @@ def settle_task(context: Context, job_id: str, accept: bool) -> list[str]:
     else:
         require_same_task(spec)
     file = Path(spec.task)
-    if file.is_file() and file.read_bytes() != spec.description.text.encode():
+    # A Python file is a source of the description rather than its text; its hash has been compared above.
+    if file.suffix != ".py" and file.is_file() and file.read_bytes() != spec.description.text.encode():
         notes.append(f"{file} has changed since the job was created; the job continues with its own copy.")
     return notes

@@ -6,9 +6,12 @@ that a row of an older version lacks are read as the fields' defaults, and `as_j
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
+
+from rewardsmith.scores import Z
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,34 @@ class FailedEpisodes(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EpisodeScores(Record):
+    """Scores of the episodes of an evaluation, on a task that has a score instead of a success.
+
+    Attributes:
+        mean: Mean return under the environment's own reward.
+        low: Lower end of the 95 % interval of this mean over episodes.
+        high: Upper end of it.
+        episodes: Episodes played.
+        greedy: Mean return of the most probable actions; None if it was not measured.
+    """
+
+    mean: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    episodes: int = 0
+    greedy: float | None = None
+
+    @classmethod
+    def measured(cls, evaluation: Mapping[str, Any], greedy: Mapping[str, Any] | None = None) -> EpisodeScores:
+        """Return the scores of evaluations, given as the fields of training.evaluation.Evaluation."""
+        mean, episodes = evaluation["mean_return"], evaluation["episodes"]
+        variance = max(0.0, evaluation["mean_squared_return"] - mean**2) / max(1, episodes - 1)
+        half = Z * math.sqrt(variance)
+        most_probable = None if greedy is None else greedy["mean_return"]
+        return cls.of(mean=mean, low=mean - half, high=mean + half, episodes=episodes, greedy=most_probable)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Telemetry(Record):
     """Statistics of training since the last point of the curve, and at the end of a rung also of the evaluation.
 
@@ -143,7 +174,9 @@ class Telemetry(Record):
         played: Steps played without training, by purpose; at the end of a rung only.
         played_least: Whether the smallest number of evaluation episodes took more steps than allowed; at the end of a
             rung only.
-        failed_episodes: Descriptions of failed episodes; at the end of a rung only.
+        failed_episodes: Descriptions of failed episodes, or of those with the lowest scores; at the end of a rung only.
+        score: Scores of the evaluation; only on a task with a score instead of a success.
+        starts: What the starts of the task are called: "layouts", "starts" or "one start"; at the end of a rung only.
     """
 
     episodes: int = 0
@@ -164,6 +197,8 @@ class Telemetry(Record):
     played: Mapping[str, int] = field(default_factory=dict)
     played_least: bool = False
     failed_episodes: tuple[str, ...] = ()
+    score: EpisodeScores | None = None
+    starts: str = "layouts"
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
@@ -172,6 +207,8 @@ class Telemetry(Record):
             return {key: kind.from_json(each) for key, each in (value or {}).items()}
         if name in ("learning", "trajectories"):
             return (Learning if name == "learning" else FailedEpisodes).from_json(value)
+        if name == "score":
+            return None if value is None else EpisodeScores.from_json(value)
         if name in ("methods", "played"):
             return value or {}
         return tuple(value) if name in ("potentials", "failed_episodes") else value
@@ -182,7 +219,7 @@ class Telemetry(Record):
         return self.successes / max(self.episodes, 1)
 
 
-KEPT_BY_CURVES = ("channels", "components", "episodes", "learning")
+KEPT_BY_CURVES = ("channels", "components", "episodes", "learning", "score")
 """Fields of the telemetry that are stored with each point of a curve. Its other numbers have their own columns."""
 
 

@@ -23,6 +23,7 @@ NEW = {
     "learning": {"entropy_coefficient": 0.01, "return_scale": 1.0, "explained_variance": None, "signal": 1.0},
     "trajectories": {"failed": 0, "distinct_states": None, "looping": None, "paid_looping": None},
     "played": {"curve": 100},
+    "score": {"mean": -3.0, "low": -4.0, "high": -2.0, "episodes": 20},
     "played_least": False,
     "failed_episodes": ["It fell."],
 }

@@ -64,12 +64,12 @@ class ParentProgram:
     Attributes:
         id: The candidate's short id.
         source: The program.
-        score: Success rate in [0, 1]; None if it was not trained.
+        score: Success rate in [0, 1], or mean score; None if it was not trained.
         labels: Evidence by label of the diagnosis.
         components: Statistics (mean, min, max, fires) by component.
         failed_checks: Kind and message of each failed check.
         suggestion: The analyzer's suggestion.
-        curve: Up to ten points of training, each with steps, success rate in [0, 1] and the mean of each component.
+        curve: Up to ten points of training, each with steps, success rate or score, and the mean of each component.
         episodes: Failed episodes in words.
     """
 

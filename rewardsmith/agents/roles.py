@@ -13,6 +13,7 @@ from rewardsmith.agents.models import LanguageModel, ReplayKey
 from rewardsmith.agents.prompting import ParentProgram, render
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reading import ReadProgram, read_json
+from rewardsmith.scores import ScoreScale
 from rewardsmith.tasks.base import Interface
 
 
@@ -73,6 +74,7 @@ class DesignRequest:
         given: Values for the contract's prompt block.
         facts: Whether to append a machine-readable part, which `synth` reads.
         limits: Lengths of prompt and answer.
+        scale: The scale of the task's scores; None if the task has a success.
     """
 
     contract: Contract
@@ -89,6 +91,7 @@ class DesignRequest:
     given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
+    scale: ScoreScale | None = None
 
 
 def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
@@ -150,6 +153,7 @@ def _design_prompt(asked: DesignRequest) -> str:
         tried=asked.tried,
         comments=asked.comments,
         machine=machine if asked.facts else None,
+        scale=asked.scale,
     )
 
 
@@ -167,6 +171,7 @@ class ReviewRequest:
         given: Values for the contract's prompt block.
         facts: Whether to append a machine-readable part.
         limits: Lengths of prompt and answer.
+        scale: The scale of the task's scores; None if the task has a success.
     """
 
     contract: Contract
@@ -178,6 +183,7 @@ class ReviewRequest:
     given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
+    scale: ScoreScale | None = None
 
 
 def review(model: LanguageModel, asked: ReviewRequest) -> Outcome:
@@ -195,6 +201,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
         "components": asked.components,
         "played": asked.played,
         "success_requires_lasting": asked.interface.facts.get("success_requires_lasting", False),
+        **({} if asked.scale is None else {"score": asked.scale.as_dict()}),
     }
 
     def build(dropped: int) -> str:
@@ -209,6 +216,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
             transitions=asked.played.get("transitions", 0),
             episodes=asked.played.get("episodes", 0),
             successes=asked.played.get("successes"),
+            scale=asked.scale,
             machine=machine if asked.facts else None,
         )
 
@@ -223,11 +231,11 @@ class AnalysisRequest:
         interface: The task as programs see it.
         candidate: The candidate's short id.
         source: The program.
-        success: Success rate in [0, 1] in the unshaped environment.
+        success: Success rate in [0, 1] in the unshaped environment; 0 on a task with a score.
         steps: Environment steps of training.
         labels: Evidence by label of the diagnosis.
         components: Statistics (mean, min, max, fires) by component.
-        episodes: Failed episodes in words.
+        episodes: Failed episodes in words; those with the lowest scores on a task with a score.
         key: Identifies the call.
         curve: Points of training, as in ParentProgram.
         channels: Reward of each channel late in training.
@@ -236,6 +244,8 @@ class AnalysisRequest:
         comments: Comments of the user.
         facts: Whether to append a machine-readable part.
         limits: Lengths of prompt and answer.
+        score: Mean score of the final policy; None if the task has a success.
+        scale: The scale of the task's scores; None if the task has a success.
     """
 
     interface: Interface
@@ -254,6 +264,8 @@ class AnalysisRequest:
     comments: tuple[str, ...] = ()
     facts: bool = True
     limits: Limits = STANDARD
+    score: float | None = None
+    scale: ScoreScale | None = None
 
 
 def analyze(model: LanguageModel, asked: AnalysisRequest) -> Outcome:
@@ -268,7 +280,7 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
     machine = {
         "role": "analyzer",
         "source": asked.source,
-        "success": asked.success,
+        **({"success": asked.success} if asked.scale is None else {"score": asked.score}),
         "labels": asked.labels,
         "components": asked.components,
         "channels": asked.channels,
@@ -283,6 +295,8 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
             candidate=asked.candidate,
             source=asked.source,
             success=asked.success,
+            score=asked.score,
+            scale=asked.scale,
             steps=asked.steps,
             labels=asked.labels,
             components=asked.components,

@@ -71,14 +71,14 @@ def _review(machine: dict[str, Any]) -> str:
                 "remedy": "test fields that change, such as the event or the carried object",
             }
         )
-    if components and not any(c["max"] > 0 for c in components.values()):
+    if components and "score" not in machine and not any(c["max"] > 0 for c in components.values()):
         issues.append({"problem": "no component is ever positive", "remedy": "reward the milestones and success"})
     return json.dumps({"verdict": "revise" if issues else "accept", "issues": issues})
 
 
 def _paid_too_often(machine: dict[str, Any]) -> list[dict[str, str]]:
     """Milestones rewarded on more than half of the played steps, as problems; none if success requires lasting."""
-    if machine["success_requires_lasting"]:
+    if machine["success_requires_lasting"] or "score" in machine:
         return []
     return [
         {
@@ -114,10 +114,11 @@ _ADVICE = {
 def _analyze(machine: dict[str, Any]) -> str:
     labels = machine["labels"]
     advice = [_ADVICE[label] for label in labels if label in _ADVICE]
+    aim = "the score improves" if "score" in machine else "success rises"
     return json.dumps(
         {
             "causes": [f"{label}: {evidence}" for label, evidence in labels.items()],
             "suggestion": advice[0] if advice else "keep the program as it is",
-            "prediction": "success rises earlier in training" if advice else "no change",
+            "prediction": f"{aim} earlier in training" if advice else "no change",
         }
     )

@@ -5,6 +5,8 @@ The success condition decides:
 - If it compares variables with thresholds, the program rewards progress towards them. For swings, where a variable must
   first move away, it rewards each new largest distance from the start of the episode, in tenths of the range.
 - If success requires lasting until the end, the program keeps the variables near the middle of their ranges.
+- If nothing is a success and a score is compared, it adds small guidance to the environment's own reward: it keeps the
+  variables near the middle of their ranges, or rewards swings of them.
 - Otherwise, as with `terminated`, it rewards swings of every variable, and success itself.
 """
 
@@ -20,31 +22,63 @@ from rewardsmith.syntax import parse_expression
 def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
     """Return (source, reasoning) for a designer's request."""
     facts = machine["interface"]
-    variables = [f for f in facts["fields"] if f["kind"] == "float"]
-    thresholds = _thresholds(facts["success"], {f["name"] for f in variables})
+    variables = _numbers(facts["fields"])
+    scored = "score" in facts
+    thresholds = [] if scored else _thresholds(facts["success"], variables)
     lasting = bool(facts.get("success_requires_lasting")) and not thresholds
-    if thresholds:
+    if scored:
+        styles = ["centre", "explore one by one", "explore"]
+    elif thresholds:
         styles = ["approach", "swing", "both"]
     else:
         styles = ["centre", "alive", "centre"] if lasting else ["explore", "explore one by one"]
     turn = machine["sample"] + (machine["iteration"] - 1) * machine["samples"]
     if machine["move"] in ("revise", "combine"):
         turn += 1
-    style = styles[turn % len(styles)]
+    style = styles[turn % len(styles)] if variables else "alive" if lasting else "nothing"
     body = _body(style, variables, thresholds)
     said = ", ".join(f"{name} {'up' if sign > 0 else 'down'} to {limit:g}" for name, sign, limit in thresholds)
-    needed = said or ("lasting to the end" if lasting else f"`{facts['success']}`, which names no variable's goal")
+    otherwise = (
+        f"`{facts.get('success')}`, which names no variable's goal" if facts.get("success") else "the task's own test"
+    )
+    needed = said or ("lasting to the end" if lasting else otherwise)
     thoughts = f"Success needs {needed}. Guidance: {style}."
-    write = _dense_and_sparse if "dense" in machine["functions"] else _free
+    dense = "dense" in machine["functions"]
+    if scored:
+        more = "More" if facts["score"] == "maximize" else "Less"
+        return _scored(body, dense), f"{more} return of the environment is better. Small guidance beside it: {style}."
+    write = _dense_and_sparse if dense else _free
     return write(body, lasting=lasting), thoughts
 
 
-def _thresholds(condition: str, names: set[str]) -> list[tuple[str, int, float]]:
-    """Comparisons of a variable with a number in the success condition: (name, direction 1 or -1, number)."""
-    return list(_compared(parse_expression(condition), names, 1))
+_MOST_NUMBERS = 24  # of which a program reads the movement; the first of a long observation say most
 
 
-def _compared(node: ast.expr, names: set[str], sense: int) -> Iterator[tuple[str, int, float]]:
+def _numbers(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The numbers of a state, as programs read them: variables, and the entries of vectors, such as `cube[0]`."""
+    found: list[dict[str, Any]] = []
+    for field in fields:
+        if field["kind"] == "float" or (field["kind"] == "int" and field["name"] != "step"):
+            found.append(field)
+        elif field["kind"] == "vector":
+            entries = field.get("entries") or [""] * field["length"]
+            found += [
+                {**field, "name": f"{field['name']}[{k}]", "alias": f"{field['name']}.{entries[k]}"}
+                for k in range(field["length"])
+            ]
+    return found[:_MOST_NUMBERS]
+
+
+def _thresholds(condition: str, variables: list[dict[str, Any]]) -> list[tuple[str, int, float]]:
+    """Comparisons of a variable with a number in the success condition: (name, direction 1 or -1, number).
+
+    There are none if a function of the task decides, whose `condition` is empty.
+    """
+    names = {f["name"]: f["name"] for f in variables} | {f["alias"]: f["name"] for f in variables if "alias" in f}
+    return list(_compared(parse_expression(condition), names, 1)) if condition else []
+
+
+def _compared(node: ast.expr, names: dict[str, str], sense: int) -> Iterator[tuple[str, int, float]]:
     """Comparisons within `node`; `sense` is 1 if the node must be true and -1 if it must be false."""
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=inner):
@@ -56,8 +90,8 @@ def _compared(node: ast.expr, names: set[str], sense: int) -> Iterator[tuple[str
             up = sense if isinstance(op, ast.Gt | ast.GtE) else -sense
             for one, other, direction in ((left, right, up), (right, left, -up)):
                 limit = _number(other)
-                if isinstance(one, ast.Name) and one.id in names and limit is not None:
-                    yield one.id, direction, limit
+                if limit is not None and (name := ast.unparse(one)) in names:
+                    yield names[name], direction, limit
 
 
 def _number(node: ast.expr) -> float | None:
@@ -125,6 +159,18 @@ def _swings(moved: list[dict[str, Any]]) -> list[str]:
         f"            gain += (level - levels[i]) / {len(moved)}",
         "            levels[i] = level",
     ]
+
+
+def _scored(body: list[str], dense: bool) -> str:
+    """A program without a reward for success; guidance is small because the environment's rewards are the aim."""
+    lines = ["def guidance(prev, state, memory):", *body, "", ""]
+    if dense:
+        lines += ["def sparse(prev, action, state, memory):", "    return 0.0", "", ""]
+        lines += ["def dense(prev, action, state, memory):", "    return 0.1 * guidance(prev, state, memory)"]
+    else:
+        lines += ["def reward(prev, action, state, memory):"]
+        lines += ['    return {"guidance": 0.1 * guidance(prev, state, memory)}']
+    return "\n".join(lines) + "\n"
 
 
 def _dense_and_sparse(body: list[str], lasting: bool) -> str:

@@ -11,6 +11,8 @@ from rich.syntax import Syntax
 from rewardsmith.cli import screen
 from rewardsmith.plaintext import one_line, plain
 from rewardsmith.reporting import text
+from rewardsmith.reporting.measure import Measure, measure_of
+from rewardsmith.scores import NEED_SUCCESS, NOT_RUN
 from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate, Trial
 from rewardsmith.telemetry import Telemetry
@@ -32,12 +34,15 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
                "analysis": analysis}  # fmt: skip
         screen.emit([row], "json", screen.table(None, []))
         return
-    _head(c)
+    measure = measure_of(reads.get_job(connection, c.job_id).spec)
+    _head(c, measure)
     _code(connection, c)
     _checks(verdicts)
-    _trials(connection, trials)
-    _components(trials)
-    if line := _shaping_ratio(verdicts, trials):
+    if c.source and measure.scale is not None:
+        screen.labelled("not run: ", f"{', '.join(NEED_SUCCESS)}: {NOT_RUN}")
+    _trials(connection, trials, measure)
+    _components(trials, measure)
+    if line := _shaping_ratio(verdicts, trials, measure):
         screen.out.print(line, markup=False)
     if described := _learner(trials):
         screen.out.print(described, markup=False)
@@ -56,8 +61,8 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     screen.next_command(f"rewardsmith why {c.id}")
 
 
-def _head(c: Candidate) -> None:
-    score = f"  success {text.percent(c.score)}" if c.score is not None else ""
+def _head(c: Candidate, measure: Measure) -> None:
+    score = f"  {measure.name} {measure.show(c.score)}" if c.score is not None else ""
     parents = f" of {', '.join(c.parents)}" if c.parents else ""
     head = one_line(f"{c.move}{parents}  {c.state}{score}")
     screen.labelled(f"{c.id}  ", head, style=f"bold {screen.ACCENT}")
@@ -121,7 +126,7 @@ def _predicted(certificate: Any) -> str | None:
     )
 
 
-def _shaping_ratio(verdicts: list[Any], trials: list[Trial]) -> str | None:
+def _shaping_ratio(verdicts: list[Any], trials: list[Trial], measure: Measure) -> str | None:
     """Return the shaping-to-task reward ratio, predicted by the battery and measured in training."""
     parts = []
     battery = next((v["details"] for v in verdicts if v["kind"] == "battery"), None) or {}
@@ -132,9 +137,8 @@ def _shaping_ratio(verdicts: list[Any], trials: list[Trial]) -> str | None:
     telemetry = _telemetry_of(trials)
     if (guidance := telemetry.guidance_per_episode) is not None:
         pay = telemetry.success_pay
-        described = (
-            f"{guidance:.3g}, without a success" if pay is None else _multiple(guidance, pay, "the success reward")
-        )
+        alone = f"{guidance:.3g}" + ("" if measure.scale else ", without a success")
+        described = alone if pay is None else _multiple(guidance, pay, "the success reward")
         parts.append(f"measured late in training {described}")
     return f"shaping per episode: {'; '.join(parts)}" if parts else None
 
@@ -158,21 +162,21 @@ def _multiple(guidance: float, pay: float, of: str) -> str:
     return f"{guidance:.3g}, {ratio:.3g} times {of} ({pay:.3g})"
 
 
-def _trials(connection: Any, trials: list[Trial]) -> None:
+def _trials(connection: Any, trials: list[Trial], measure: Measure) -> None:
     if not trials:
         return
     shown = screen.table(
         None,
-        [("trial", "left"), ("seed", "right"), ("steps", "right"), ("success [95 %]", "right"), ("greedy", "right"),
-         ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
+        [("trial", "left"), ("seed", "right"), ("steps", "right"), (f"{measure.name} [95 %]", "right"),
+         ("greedy", "right"), ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
     )  # fmt: skip
     for t in trials:
-        curve = [p["success"] for p in reads.curve_of(connection, t.id)]
+        curve = [measure.of_point(p)[0] for p in reads.curve_of(connection, t.id)]
         shown.add_row(
-            t.purpose, str(t.seed), text.steps(t.steps), text.percent(t.success, t.success_low, t.success_high),
-            text.percent(t.greedy_success), t.sandbox_level or "-",
+            t.purpose, str(t.seed), text.steps(t.steps), measure.show(*measure.of_trial(t)),
+            measure.show(measure.greedy_of(t)), t.sandbox_level or "-",
             f"{t.steps_per_second:,.0f}" if t.steps_per_second else "-",
-            text.sparkline(curve) if any(p is not None for p in curve) else "-",
+            text.sparkline(curve, *measure.span(curve)) if any(p is not None for p in curve) else "-",
         )  # fmt: skip
     screen.out.print(shown, "")
     for t in trials:
@@ -180,11 +184,11 @@ def _trials(connection: Any, trials: list[Trial]) -> None:
             screen.labelled(f"seed {t.seed} failed: ", t.failure)
 
 
-def _components(trials: list[Trial]) -> None:
+def _components(trials: list[Trial], measure: Measure) -> None:
     telemetry = _telemetry_of(trials)
     if not telemetry:
         return
-    _channels(telemetry)
+    _channels(telemetry, measure)
     if not telemetry.components:
         return
     shown = screen.table(
@@ -202,18 +206,21 @@ def _components(trials: list[Trial]) -> None:
     screen.out.print(shown)
 
 
-def _channels(telemetry: Telemetry) -> None:
+def _channels(telemetry: Telemetry, measure: Measure) -> None:
     """Print what each channel paid per training episode late in training, and the counters of the methods."""
+    won = measure.scale is None  # otherwise nothing is a success
     shown = screen.table(
         None,
-        [("channel", "left"), ("per episode", "right"), ("magnitude", "right"), ("per success", "right"),
-         ("share", "right"), ("correlation with success", "right")],
+        [("channel", "left"), ("per episode", "right"), ("magnitude", "right"),
+         *([("per success", "right")] if won else []), ("share", "right"),
+         *([("correlation with success", "right")] if won else [])],
     )  # fmt: skip
     for name, s in telemetry.channels.items():
-        won, tie = s.mean_per_success, s.correlation
+        pay, tie = s.mean_per_success, s.correlation
         shown.add_row(
             name, f"{s.mean_per_episode:.3g}", f"{s.magnitude_per_episode:.3g}",
-            "-" if won is None else f"{won:.3g}", text.percent(s.share), "-" if tie is None else f"{tie:.2f}",
+            *(["-" if pay is None else f"{pay:.3g}"] if won else []), text.percent(s.share),
+            *(["-" if tie is None else f"{tie:.2f}"] if won else []),
         )  # fmt: skip
     screen.out.print(shown)
     if "episodes" in telemetry.recorded:

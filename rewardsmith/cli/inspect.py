@@ -116,6 +116,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
     from rewardsmith.cli import results
     from rewardsmith.cli.live import screen_of
     from rewardsmith.reporting import queries, text
+    from rewardsmith.reporting.measure import measure_of
     from rewardsmith.reporting.overview import read_overview
     from rewardsmith.reporting.step_counts import steps_by_purpose
 
@@ -125,6 +126,8 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         screen.emit(rows, form, screen.table(None, []))
         return
     screen.out.print(screen_of(view))
+    if (stepped := text.stepping_words(view.job.spec)) is not None:
+        screen.labelled("", stepped)
     claim = queries.read_claim(connection, view.job)
     if claim is not None:
         results.print_claim(claim)
@@ -136,7 +139,7 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         f"{costs['env_steps'] or 0:,} environment steps",
         markup=False,
     )
-    for line in steps_by_purpose(*view.steps):
+    for line in steps_by_purpose(*view.steps, scored=view.job.spec.get("score") is not None):
         screen.out.print(line, markup=False)
     used, whole = view.raced
     if whole and view.job.state == "done":
@@ -144,6 +147,8 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
             f"early stopping: {used:,} steps instead of {whole:,} to train every candidate to the end",
             markup=False,
         )
+    if scale := measure_of(view.job.spec).scale:
+        screen.out.print(f"score: {scale.words}", markup=False)
     if view.job.oracle_informed:
         screen.out.print(text.ORACLE_INFORMED, markup=False)
     for change in (view.job.spec.get("description") or {}).get("changes", ()):
@@ -157,7 +162,8 @@ def tree(job: JobArgument = "latest") -> None:
     """Show the lineage of a job's candidates as a tree."""
     from rich.tree import Tree
 
-    from rewardsmith.reporting import queries, text
+    from rewardsmith.reporting import queries
+    from rewardsmith.reporting.measure import measure_of
     from rewardsmith.storage import reads
 
     with _reading() as connection:
@@ -172,7 +178,7 @@ def tree(job: JobArgument = "latest") -> None:
         style = "dim" if c.state == "rejected" else f"bold {screen.ACCENT}" if c.id == found.best_candidate else ""
         more = f" + {', '.join(c.parents[1:])}" if c.parents[1:] else ""
         reason = f"  {(c.rejection_reason or '').splitlines()[0][:80]}" if c.rejection_reason else ""
-        score = f"  {text.percent(c.score)}" if c.score is not None else ""
+        score = f"  {measure_of(found.spec).show(c.score)}" if c.score is not None else ""
         label = Text(one_line(f"{c.id}  {c.move}{more}  {c.state}{score}{reason}"), style=style)
         nodes[c.id] = (parent or root).add(label)
     screen.out.print(root)
@@ -185,6 +191,7 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
     Also shows each diagnosis, the analyzer's prediction, and whether it came true.
     """
     from rewardsmith.reporting import hypotheses, overview, queries, text
+    from rewardsmith.reporting.measure import measure_of
     from rewardsmith.storage import reads
 
     with _reading() as connection:
@@ -195,7 +202,8 @@ def why(what: Annotated[str, typer.Argument(help="A job or a candidate.")] = "la
             screen.labelled(f"{job.id}  {job.state}  ", job.note or "")
             shown = [c for c in reads.candidates_of(connection, job.id) if c.kind != "baseline"]
         for c in shown:
-            score = f", success {text.percent(c.score)}" if c.score is not None else ""
+            measure = measure_of(reads.get_job(connection, c.job_id).spec)
+            score = f", {measure.name} {measure.show(c.score)}" if c.score is not None else ""
             error = overview.trouble_of([i for i in reads.items_of(connection, c.job_id) if i.key.candidate == c.id])
             state = "failed" if error and c.state in ("designed", "passed") else c.state
             screen.out.print()
@@ -238,18 +246,20 @@ def compare(
     first: Annotated[str, typer.Argument(help="A candidate.")],
     second: Annotated[str, typer.Argument(help="Another candidate.")],
 ) -> None:
-    """Compare two candidates by program and success.
+    """Compare two candidates by program and success, or score.
 
     Success is compared on the seeds that both were trained on.
     """
     import difflib
 
-    from rewardsmith.reporting import queries, text
+    from rewardsmith.reporting import queries
+    from rewardsmith.reporting.measure import measure_of
     from rewardsmith.storage import reads
 
     with _reading() as connection:
         pair = [queries.find_candidate(connection, name) for name in (first, second)]
         trials = [reads.trials_of(connection, candidate_id=c.id) for c in pair]
+        measure, other_measure = (measure_of(reads.get_job(connection, c.job_id).spec) for c in pair)
     a, b = pair
     before, after = (plain(c.source).splitlines() for c in pair)
     diff = difflib.unified_diff(before, after, a.id, b.id, lineterm="")
@@ -261,12 +271,16 @@ def compare(
         [("purpose", "left"), ("seed", "right"), (a.id, "right"), (b.id, "right"), ("difference", "right")],
     )
     others = {(t.purpose, t.seed): t for t in trials[1]}
+    if (measure.scale is None) != (other_measure.scale is None):
+        others = {}
+        screen.say("One of them is measured by a success rate and the other by a score, so no numbers are compared.")
     for t in trials[0]:
         other = others.get((t.purpose, t.seed))
-        if other is None or t.success is None or other.success is None:
+        one = measure.of_trial(t)[0]
+        two = None if other is None else other_measure.of_trial(other)[0]
+        if one is None or two is None:
             continue
-        change = f"{100 * (other.success - t.success):+.1f} points"
-        shown.add_row(t.purpose, str(t.seed), text.percent(t.success), text.percent(other.success), change)
+        shown.add_row(t.purpose, str(t.seed), measure.show(one), other_measure.show(two), measure.change(one, two))
     screen.out.print(shown)
 
 
@@ -281,6 +295,7 @@ def curves(
 ) -> None:
     """Draw learning curves to a picture file."""
     from rewardsmith.reporting import plots, queries
+    from rewardsmith.reporting.measure import measure_of
     from rewardsmith.storage import reads
 
     with _reading() as connection:
@@ -293,11 +308,14 @@ def curves(
             (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: queries.curves_of(connection, c, changes)
             for c in [*best, f"{job.id}-sparse"]
         }
+        starts = queries.kind_of_starts(reads.trials_of(connection, job_id=job.id))
     if channels:
         plots.channel_curves(arms[next(iter(arms))], out, title=f"{job.task}: reward per training episode, by channel")
         screen.write(str(out))
         return
-    plots.learning_curves(arms, out, title=f"{job.task}: success on held-out layouts")
+    measure = measure_of(job.spec)
+    place = "from its one start" if starts == "one start" else f"on held-out {starts}"
+    plots.learning_curves(arms, out, title=f"{job.task}: {measure.name} {place}", measure=measure)
     screen.write(str(out))
 
 

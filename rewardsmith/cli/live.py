@@ -13,6 +13,7 @@ from rich.text import Text
 from rewardsmith.cli import screen
 from rewardsmith.plaintext import indented, one_line
 from rewardsmith.reporting import text
+from rewardsmith.reporting.measure import SUCCESS, Measure, measure_of
 from rewardsmith.reporting.overview import Overview, Row
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> 
             phase = now
             news.append(phase)
         for row in view.rows:
-            line = plain_line(row)
+            line = plain_line(row, measure_of(view.job.spec))
             if printed.get(row.candidate) != line:
                 printed[row.candidate] = line
                 news.append(line + _pace(row))
@@ -79,13 +80,13 @@ def _pace(row: Row) -> str:
     return f"  ({row.steps:,} steps, {row.speed:,.0f} steps/s)" if row.steps and row.speed else ""
 
 
-def plain_line(row: Row) -> str:
+def plain_line(row: Row, measure: Measure = SUCCESS) -> str:
     """Return one candidate's state in a line, without its step count, which changes all the time."""
     parts = [row.candidate, row.state]
     if row.rung:
         parts.append(f"rung {row.rung}")
-    if row.success is not None:
-        parts.append(f"success {text.percent(row.success, row.low, row.high)}")
+    if row.measured[0] is not None:
+        parts.append(f"{measure.name} {measure.show(*row.measured)}")
     if row.note:
         parts.append(row.note)
     return "  ".join(parts)
@@ -128,6 +129,7 @@ def _budget(view: Overview) -> str:
 
 
 def _candidates(view: Overview) -> Table:
+    measure = measure_of(view.job.spec)
     shown = screen.table(
         None,
         [
@@ -137,7 +139,7 @@ def _candidates(view: Overview) -> Table:
             ("predicted", "right"),
             ("rung", "right"),
             ("steps", "right"),
-            ("success [95 %]", "right"),
+            (f"{measure.name} [95 %]", "right"),
             ("steps/s", "right"),
             ("note", "left"),
         ],
@@ -152,7 +154,7 @@ def _candidates(view: Overview) -> Table:
             f"rank {row.predicted_rank}" if row.predicted_rank else "",
             row.rung,
             text.steps(row.steps),
-            text.percent(row.success, row.low, row.high),
+            measure.show(*row.measured),
             f"{row.speed:,.0f}" if row.speed else "",
             row.note if len(row.note) <= 70 else f"{row.note[:66]} ...",
             style=style,

@@ -76,7 +76,9 @@ SETTINGS: dict[str, Any] = {
     "samples": Annotated[int | None, typer.Option("--samples", help="Candidates per round.")],
     "seeds": Annotated[int | None, typer.Option("--seeds", help="Training seeds per candidate in the search.")],
     "steps": Annotated[int | None, typer.Option("--steps", help="Environment steps of a full trial.")],
-    "target": Annotated[float | None, typer.Option("--target", help="Success rate at which the search stops.")],
+    "target": Annotated[
+        float | None, typer.Option("--target", help="Success rate, or normalised score, at which the search stops.")
+    ],
     "confirm": Annotated[
         int | None, typer.Option("--confirm", help="Fresh seeds of the final evaluation; 0 skips it.")
     ],

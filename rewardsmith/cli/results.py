@@ -31,7 +31,7 @@ def print_result(context: Any, job_id: str) -> None:
         screen.say(f"best: {job.best_candidate}")
         if job.oracle_informed:
             screen.say(text.ORACLE_INFORMED)
-        if claim is not None and claim.best.mean <= claim.baseline.mean:
+        if claim is not None and _merit(claim.best) <= _merit(claim.baseline):
             screen.say("On fresh seeds the designed reward did not beat the environment's own reward.")
         screen.next_command(f"rewardsmith show {job.best_candidate}")
         screen.next_command(f"rewardsmith export {job.id} --best --out exported")
@@ -77,32 +77,36 @@ def print_claim(claim: Claim) -> None:
     """Print both rewards of a final evaluation as a table, and the verdict."""
     seeds = len(claim.best.seeds)
     label = f"{seeds} fresh seed{'' if seeds == 1 else 's'}" + (", preliminary" if claim.preliminary else "")
-    layouts = "unseen layouts" if claim.best.unseen else "layouts that training may have seen"
+    measure = claim.best.measure
+    reached = "steps to 90 %" if measure.scale is None else "steps to 0.9" if measure.scale.has_reference else None
     shown = screen.table(
-        f"final evaluation: {label}, {claim.best.episodes:,} episodes each, stochastic policy, {layouts}",
+        f"final evaluation: {label}, {claim.best.episodes:,} episodes each, stochastic policy, {claim.best.where}",
         [
             ("reward", "left"),
-            ("success [95 %]", "right"),
+            (f"{measure.name} [95 %]", "right"),
             ("each seed", "left"),
             ("greedy", "right"),
             ("steps", "right"),
-            ("steps to 90 %", "left"),
+            *([(reached, "left")] if reached else []),
         ],
     )
     for arm in (claim.best, claim.baseline):
         shown.add_row(
             arm.candidate,
-            text.percent(arm.mean, *arm.interval),
-            " ".join(f"{100 * s:.1f}" for s in arm.success),
-            " ".join(f"{100 * s:.1f}" for s in arm.greedy),
+            measure.show(arm.mean, *arm.interval),
+            " ".join(map(measure.short, arm.success)),
+            " ".join(map(measure.short, arm.greedy)),
             text.steps(arm.steps),
-            _to_90(arm),
+            *([_to_90(arm)] if reached else []),
         )
     screen.out.print(shown)
+    if measure.scale is not None:
+        screen.out.print(f"interquartile mean over seeds; {measure.scale.words}", markup=False)
     for arm in (claim.best, claim.baseline):
         if arm.failed:
+            count = "0 %" if measure.scale is None else "random play"
             text_failed = (
-                f"{arm.failed} of {len(arm.seeds)} seeds of {arm.candidate} failed in training and count as 0 %"
+                f"{arm.failed} of {len(arm.seeds)} seeds of {arm.candidate} failed in training and count as {count}"
             )
             screen.out.print(text_failed, markup=False)
     if claim.settings:
@@ -111,6 +115,10 @@ def print_claim(claim: Claim) -> None:
     screen.out.print(
         f"verdict: {_VERDICTS[claim.verdict]}{few}; probability of improvement {claim.improvement:.2f}", markup=False
     )
+
+
+def _merit(arm: Arm) -> float:
+    return arm.measure.merit(arm.mean)
 
 
 def _to_90(arm: Arm) -> str:

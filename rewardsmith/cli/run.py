@@ -63,8 +63,12 @@ def run(  # noqa: PLR0913  (options of a command)
         screen.say(f"The task comes from the recording; its module is imported from {job_spec.description.folder}.")
     job_id, resumed = starting.start(here, job_spec, text)
     screen.say(f"job {job_id}{' (resumed)' if resumed else ''}")
+    if (stepped := starting.stepping(here, job_id)) is not None:
+        screen.say(stepped)
     for notice in notices(job_spec):
         screen.say(notice)
+    if told := starting.score_notice(here, job_id):
+        screen.say(told)
     if job_spec.model == "synth" and asks_designer(job_spec):
         screen.say(
             "The designer is `synth`, which composes programs by rules and is not a language model. "

@@ -1,4 +1,4 @@
-"""`tasks list`, `tasks describe`, `tasks new`, `tasks try` and `tasks prepare`."""
+"""`tasks list`, `tasks describe`, `tasks new`, `tasks try`, `tasks record` and `tasks prepare`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ def list_(
     match: Annotated[str, typer.Argument(help="Show only ids that contain this text.")] = "",
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """List task ids with the engine that runs each."""
-    from rewardsmith.tasks import list_tasks
+    """List task ids with the engine that runs each, and the installed package that brings it."""
+    from rewardsmith.tasks import brought_by, list_tasks
 
-    found = [(task_id, engine) for task_id, engine in list_tasks() if match.lower() in task_id.lower()]
-    shown = screen.table(None, [("task", "left"), ("engine", "left")])
-    for task_id, engine in found:
-        shown.add_row(task_id, engine)
-    screen.emit([{"task": t, "engine": e} for t, e in found], form, shown)
+    found = [
+        {"task": task_id, "engine": engine, "package": "" if engine != "-" else brought_by(task_id)}
+        for task_id, engine in list_tasks()
+        if match.lower() in task_id.lower()
+    ]
+    shown = screen.table(None, [("task", "left"), ("engine", "left"), ("package", "left")])
+    for row in found:
+        shown.add_row(*row.values())
+    screen.emit(found, form, shown)
     if form == "table":
         screen.say(
             "engines: batched = compiled, fast; real = the environment itself. For a task of your own see docs/tasks.md"
@@ -45,7 +49,7 @@ def describe(
     """
     from rewardsmith.spec import default_steps
     from rewardsmith.tasks import get_task
-    from rewardsmith.tasks.capabilities import named_by_hand
+    from rewardsmith.tasks.capabilities import named_by_hand, score_rule_of
     from rewardsmith.tasks.subgoals import subgoal_order
 
     found = get_task(task)
@@ -54,7 +58,7 @@ def describe(
         screen.emit([interface.__dict__], "json", screen.table(None, []))
         return
     screen.write(interface.text)
-    screen.write(f"\nSUCCESS\n{found.success_rule}")
+    screen.write(f"\n{'SCORE' if score_rule_of(found) else 'SUCCESS'}\n{found.success_rule}")
     screen.write(f"\nENGINE\n{found.engine}; {default_steps(found.id):,} environment steps per full trial by default")
     order = subgoal_order(found)
     if order:
@@ -146,27 +150,67 @@ def try_(
     task: Annotated[str, typer.Argument(help="Task id, or a file that describes one.")],
     form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
 ) -> None:
-    """Play a task with random and constant actions.
+    """Play a task with random and constant actions, and with its reference if it names one.
 
     Shows the first steps as a reward program would see them, then the success and the return of each way to act.
     """
     from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.capabilities import score_rule_of
     from rewardsmith.tasks.trying import first_steps, tries
 
     found = get_task(task)
+    scored = score_rule_of(found) is not None
     for line in first_steps(found):
         screen.say(line)
     shown = screen.table(
-        None, [("actions", "left"), ("success", "right"), ("episodes", "right"), ("mean return", "right")]
-    )
+        None,
+        [("actions", "left"), *([] if scored else [("success", "right")]), ("episodes", "right"),
+         ("score" if scored else "mean return", "right")],
+    )  # fmt: skip
     rows = []
     for tried in tries(found):
         returned = "-" if tried.returned is None else f"{tried.returned:.3g}"
         success = "-" if tried.episodes == 0 else f"{100 * tried.successes / tried.episodes:.0f} %"
-        shown.add_row(tried.name, success, str(tried.episodes), returned)
+        shown.add_row(tried.name, *([] if scored else [success]), str(tried.episodes), returned)
         rows.append(tried.__dict__)
     screen.emit(rows, form, shown)
     screen.next_command(f"rewardsmith run --task {task}")
+
+
+@app.command()
+def record(
+    task: Annotated[str, typer.Argument(help="Task id, or a file that describes one.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, NAME.json.")],
+    reference: Annotated[
+        str | None, typer.Option(help="MODULE:FUNCTION or a policy file; the description's reference by default.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes to play; those that succeed are written.")] = 20,
+) -> None:
+    """Record successful episodes of a reference.
+
+    The file can be the `reference:` of a description: the recorded episodes then stand for solutions of the task.
+    """
+    from rewardsmith.errors import UsageError
+    from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.described.references.recordings import record_episodes, write_episodes
+    from rewardsmith.tasks.described.task import DescribedTask
+
+    if out.suffix != ".json" or out.exists():
+        why = "exists already" if out.exists() else "does not end with .json"
+        raise UsageError(f"{out} {why}.", "Give another file with --out.")
+    found = get_task(task)
+    if not isinstance(found, DescribedTask):
+        raise UsageError(f"{task} needs no reference: a planner solves it.", "Give a task with a description.")
+    acts = found.reference if reference is None else found.referring_to(reference)
+    if acts is None:
+        raise UsageError(f"{task} names no reference.", "Give one with --reference.")
+    kept = record_episodes(acts, found.schema, episodes)
+    if not kept:
+        raise UsageError(f"{acts.name} succeeds in none of {episodes} episodes of {task}.", "Correct the reference.")
+    write_episodes(out, found.id, kept)
+    screen.write(str(out))
+    screen.say(f"{len(kept)} of {episodes} episodes succeeded and were recorded.")
+    screen.next_command(f"rewardsmith tasks try {task}")
 
 
 @app.command()

@@ -22,7 +22,9 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage.records import Job
 from rewardsmith.tasks import list_tasks
-from rewardsmith.tasks.described.modules import refuse_task_files
+from rewardsmith.tasks.described.description import is_description_file
+from rewardsmith.tasks.described.installed import installed_tasks
+from rewardsmith.tasks.described.modules import NOT_OPENED, TO_INSTALL, refuse_task_files
 
 
 class NotServed(UsageError):
@@ -34,7 +36,7 @@ SERVED_SETTINGS = frozenset(
         "task", "method", "combine", "options", "weights", "model", "designer_model", "critic_model",
         "analyzer_model", "fallback_models", "stream", "prompt_tokens", "answer_tokens", "iterations", "samples",
         "repairs", "seeds", "steps", "rungs", "keep", "target", "order", "retrain", "confirm", "designs",
-        "verification", "train_anyway", "episode_cap", "planner", "seed", "training", "budget", "name",
+        "verification", "train_anyway", "episode_cap", "planner", "seed", "training", "budget", "name", "score",
     }
 )  # fmt: skip
 """Settings that a submitted job may change. All others are refused, also new ones until they are added here."""
@@ -88,10 +90,12 @@ def require_served(spec: JobSpec) -> None:
 
 def check_served(spec: JobSpec) -> None:
     """Raise NotServed for settings that would make a worker read files, import code or send its keys elsewhere."""
-    if spec.task not in _installed():
+    if spec.task not in _ids() and spec.task not in installed_tasks():
+        if ":" in spec.task or is_description_file(spec.task):
+            raise NotServed(f"The task {spec.task!r} is not installed, and {NOT_OPENED}", TO_INSTALL)
         raise NotServed(
             f"The workers have no task {spec.task!r}.",
-            "Set task to an id of `rewardsmith tasks list`. For a task described by a YAML file use `rewardsmith run`.",
+            f"Set task to an id of `rewardsmith tasks list`. For a task of your own: {TO_INSTALL}",
         )
     if spec.description is not None:
         raise NotServed(
@@ -157,12 +161,13 @@ def _check_names(snapshot: Snapshot) -> None:
 
 
 @lru_cache
-def _installed() -> frozenset[str]:
+def _ids() -> frozenset[str]:
     return frozenset(task_id for task_id, _ in list_tasks())
 
 
 def warm_up() -> None:
     """Prepare a worker before it claims its first item: refuse task files, load tasks and methods (about a second)."""
     refuse_task_files()
-    _installed()
+    _ids()
+    installed_tasks()
     all_methods()

@@ -13,7 +13,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods, get_method
 from rewardsmith.methods.base import Method, Setting
 from rewardsmith.programs.contract import Contract
-from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.telemetry import Telemetry
@@ -31,6 +31,7 @@ class Recipe:
         weights: Weights by channel, which replace those of the methods.
         modelled: Whether a language model answers, rather than a built-in adapter.
         renamed: Notices about options given by a former name.
+        env_sign: -1 if the environment's own reward is a cost, so that training uses its negative; 1 otherwise.
     """
 
     method: Method
@@ -39,6 +40,12 @@ class Recipe:
     weights: Mapping[str, float]
     modelled: bool
     renamed: tuple[str, ...] = ()
+    env_sign: float = 1.0
+
+    @property
+    def sparse(self) -> TrainingReward:
+        """The baseline's reward: the environment's own, or its negative."""
+        return self._oriented(SPARSE)
 
     @property
     def contract(self) -> Contract | None:
@@ -89,7 +96,13 @@ class Recipe:
         own = self.method.reward(source, self.options[self.method.name])
         more = [channel for method in self.combined for channel in method.bonuses(self.options[method.name])]
         channels = (replace(c, weight=self.weights.get(c.name, c.weight)) for c in (*own.channels, *more))
-        return replace(own, channels=tuple(channels))
+        return self._oriented(replace(own, channels=tuple(channels)))
+
+    def _oriented(self, reward: TrainingReward) -> TrainingReward:
+        if self.env_sign > 0:
+            return reward
+        turned = (replace(c, weight=-c.weight) if c.kind == "env" else c for c in reward.channels)
+        return replace(reward, channels=tuple(turned))
 
     def learners(self, setting: Callable[[Any], Setting]) -> dict[str, Learner]:
         """Return the learners of one trial by method. `setting` makes a Setting from a method's options."""
@@ -137,7 +150,8 @@ def recipe_of(spec: JobSpec) -> Recipe:
         for m in (method, *combined)
         for told in m.Options.former(spec.options.get(m.name, {}))
     ]
-    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed))
+    sign = 1.0 if spec.score is None else spec.score.sign
+    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed), sign)
     _check_weights(recipe)
     return recipe
 

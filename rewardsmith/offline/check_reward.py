@@ -15,10 +15,11 @@ from rewardsmith.methods import get_method
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.reward_file import method_of
+from rewardsmith.scores import NEED_SUCCESS, NOT_RUN
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Behaviour, Task
-from rewardsmith.tasks.capabilities import starts_of, state_limit_of
+from rewardsmith.tasks.capabilities import reference_of, score_rule_of, starts_of, state_limit_of
 from rewardsmith.tasks.progress import announced
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
 from rewardsmith.verification.counterexample import read_behaviour
@@ -40,12 +41,16 @@ class CheckedReward:
         functions: Names of the reward functions that the program defines.
         gamma: The discount that the checks assumed.
         checked: The verdicts, with the difficulty and the components.
+        reference: The task's reference, if it has one.
+        scored: Whether the task has a score instead of a success.
     """
 
     task: str
     functions: tuple[str, ...]
     gamma: float
     checked: Checked
+    reference: str | None = None
+    scored: bool = False
 
     @property
     def passed(self) -> bool:
@@ -73,10 +78,12 @@ class CheckedReward:
         """(check, reason) of the checks that cannot run on this task; empty if a check failed before them."""
         if not self.passed or self.verdict("battery") is not None:
             return []
-        text = (
-            "no planner has a solution, so no behaviour was compared with one: a reward that is higher without solving "
-            "the task passes"
-        )
+        if self.scored:
+            return [(check, NOT_RUN) for check in NEED_SUCCESS]
+        why = "no planner and no reference (`reference:` of a task's description) has a solution"
+        if self.reference is not None:
+            why = f"the reference {self.reference} succeeds on none of the starts that were played"
+        text = f"{why}, so no behaviour was compared with one: a reward that is higher without solving the task passes"
         return [("battery", text)]
 
     @property
@@ -160,7 +167,9 @@ def check_reward(
         asked = Problem(found, reward, used, chosen.isolation)
         problem = asked.with_reward(within_cap(asked, chosen.episode_cap, min(layouts, LAYOUTS)))
         proof = Proof(layouts, state_limit_of(found) if limit is None else limit, None)
-        return CheckedReward(found.id, reward.functions, used, run_checks(problem, proof, chosen.exploits))
+        checked, reference = run_checks(problem, proof, chosen.exploits), reference_of(found)
+        named, scored = None if reference is None else reference.name, score_rule_of(found) is not None
+        return CheckedReward(found.id, reward.functions, used, checked, named, scored)
 
 
 def _on_stderr(text: str) -> None:

@@ -17,6 +17,7 @@ from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks.described import documentation, environments
 from rewardsmith.tasks.described.description import Description, Entry, Variable, explain, is_function
 from rewardsmith.tasks.described.drafts import Draft
+from rewardsmith.tasks.described.finding_grids import is_grid
 from rewardsmith.tasks.described.task import DescribedTask, task_of
 from rewardsmith.tasks.described.writing import as_yaml
 
@@ -98,6 +99,11 @@ def improve(draft: Draft, model: LanguageModel) -> Draft:
         UsageError: If no answer of the model is a sound description.
         ModelFailed: If the model could not be called.
     """
+    if is_grid(draft.description, draft.folder):
+        raise UsageError(
+            f"The state of {draft.description.id} has MiniGrid's names, which need no draft.",
+            "Run the command without --model, and say in `goal` and `mechanics` what is particular.",
+        )
     base = DescribedTask(draft.description, draft.folder, examined=True)
     env = base.make_env()
     try:
@@ -114,7 +120,9 @@ def improve(draft: Draft, model: LanguageModel) -> Draft:
             continue
         try:
             description = applied(sourced, outcome.result)
-            task_of(description, draft.folder).random_play()
+            examined = task_of(description, draft.folder)
+            if isinstance(examined, DescribedTask):  # refused above unless the answer changed that
+                examined.random_play()
         except (UsageError, TaskError) as error:
             problem = f"{error.cause} {error.remedy}"
             continue

@@ -10,7 +10,7 @@ from rewardsmith.agents.asking import Draft
 from rewardsmith.agents.models import ReplayKey, Request
 from rewardsmith.agents.pricing import bound_of, estimated_tokens
 from rewardsmith.agents.prompting import render
-from rewardsmith.engine.jobs.lifecycle import check_budget
+from rewardsmith.engine.jobs.lifecycle import check_budget, with_score
 from rewardsmith.engine.models.open import lengths, models_of, reads_facts
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods
@@ -66,6 +66,7 @@ class Plan:
 def plan_calls(spec: JobSpec) -> Plan:
     """Return the first prompts of a job and the bound on its calls. Raises UsageError as `create_job` does."""
     check_budget(spec)
+    spec = with_score(spec, get_task(spec.task, spec.description))
     drafts = [(f"designer, sample {sample}", _first_draft(spec, sample)) for sample in range(spec.samples)]
     prompts = [(name, draft.build(draft.fit(spec.prompt_tokens))) for name, draft in drafts]
     system = render("system.md.j2")
@@ -158,6 +159,7 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
         subgoal_order=list(order) if order else None,
         given=given,
         facts=reads_facts(spec, "designer"),
+        scale=spec.score,
         limits=lengths(spec),
     )
     return roles.design_draft(asked)

@@ -64,9 +64,9 @@ class Rollout:
         return Rollout(*(getattr(self, name)[index] for name in _ARRAYS), tables=self.tables)
 
     @staticmethod
-    def joined(parts: Sequence[Rollout]) -> Rollout:
-        """Concatenate rollouts of the same length and with the same tables along the axis of environments."""
-        whole = (np.concatenate([getattr(part, name) for part in parts], axis=1) for name in _ARRAYS)
+    def joined(parts: Sequence[Rollout], axis: int = 1) -> Rollout:
+        """Concatenate rollouts with the same tables along the axis of environments, or (0) of time."""
+        whole = (np.concatenate([getattr(part, name) for part in parts], axis=axis) for name in _ARRAYS)
         return Rollout(*whole, tables=parts[-1].tables)
 
     def first_episodes(self) -> NDArray[np.int64]:

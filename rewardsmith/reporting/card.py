@@ -9,7 +9,9 @@ from sqlalchemy import select
 
 from rewardsmith.plaintext import in_markdown
 from rewardsmith.reporting import queries, text
+from rewardsmith.reporting.measure import Measure, measure_of
 from rewardsmith.reporting.queries import Arm
+from rewardsmith.scores import NEED_SUCCESS, NOT_RUN
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
 from rewardsmith.storage.records import Candidate, Job
@@ -32,7 +34,7 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
         lines += [f"The task's module changed while the job ran, {c}." for c in spec.description.changes]
         lines += [""] if spec.description.changes else []
     lines += _left_out(candidate)
-    lines += [*_scores(connection, job, candidate), *_checks(connection, candidate)]
+    lines += [*_scores(connection, job, candidate), *_checks(connection, job, candidate)]
     lines += ["## Origin", ""]
     made, model = in_markdown(text.recipe_words(job.spec)), in_markdown(spec.model)
     lines += [f"- method: {made}; model: {model}; training gamma: {spec.training.gamma}"]
@@ -70,40 +72,72 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
     changes = candidate.training_changes
     best, baseline = (queries.read_arm(connection, name, changes) for name in (candidate.id, f"{job.id}-sparse"))
     if best is None:
-        score = text.percent(candidate.score)
+        measure = measure_of(job.spec)
+        trials = records.trials_of(connection, candidate_id=candidate.id)
+        starts = queries.kind_of_starts(trials)
+        shown = f"{text.percent(candidate.score)} success"
+        if measure.scale is not None:
+            shown = f"A score of {measure.show(candidate.score)}"
+        seen = "seeds by which the search selected it, from the one start of the task"
+        seen = seen if starts == "one start" else f"seeds and {starts} by which the search selected it"
         return [
             "## Scores",
             "",
-            f"{score} success on the seeds and layouts by which the search selected it. There was no final evaluation; "
-            "`--confirm` sets its number of fresh seeds.",
+            f"{shown} on the {seen}. There was no final evaluation; `--confirm` sets its number of fresh seeds.",
             "",
+            *_scale(measure),
         ]
     best = queries.described_alone(best)
     label = ", preliminary" if len(best.seeds) < 10 else ""
-    where = "layouts that training did not see" if best.unseen else "layouts that training may have seen"
+    measure = best.measure
+    what = "Success of the final weights"
+    if measure.scale is not None:
+        what = "Mean return of an episode under the environment's own reward, of the final weights,"
+    reached = "" if measure.scale and not measure.scale.has_reference else f" steps to {_NINE_TENTHS[measure.name]} |"
     lines = [
         f"## Scores ({len(best.seeds)} fresh seeds{label})",
         "",
-        f"Success of the final weights on {where}, {best.episodes:,} episodes per seed: interquartile mean over "
+        f"{what} {_place(best)}, {best.episodes:,} episodes per seed: interquartile mean over "
         "seeds, with a 95 % bootstrap interval.",
         "",
-        "| reward | stochastic policy | each seed | greedy, each seed | steps | steps to 90 % |",
-        "|---|---|---|---|---|---|",
+        *_scale(measure),
+        f"| reward | stochastic policy | each seed | greedy, each seed | steps |{reached}",
+        "|---|---|---|---|---|" + ("---|" if reached else ""),
         _score_row("this reward", best),
     ]
     if baseline is not None:
-        lines.append(_score_row("environment's own (sparse)", queries.described_alone(baseline)))
+        own = "environment's own (sparse)" if measure.scale is None else "environment's own"
+        lines.append(_score_row(own, queries.described_alone(baseline)))
     return [*lines, "", f"Seeds: {', '.join(map(str, best.seeds))}.", ""]
 
 
+_NINE_TENTHS = {"success": "90 %", "score": "0.9"}
+
+
+def _scale(measure: Measure) -> list[str]:
+    """Return a paragraph on the ends of the scale of a score; nothing for a success."""
+    if measure.scale is None:
+        return []
+    words = measure.scale.words
+    return [f"{words[0].upper()}{words[1:]}.", ""]
+
+
+def _place(arm: Arm) -> str:
+    if arm.starts == "one start":
+        return "from the one start of the task"
+    return f"on {arm.starts} that training {'did not see' if arm.unseen else 'may have seen'}"
+
+
 def _score_row(name: str, arm: Arm) -> str:
-    each = " ".join(f"{100 * s:.1f}" for s in arm.success)
-    greedy = " ".join(f"{100 * s:.1f}" for s in arm.greedy)
-    reached = " ".join("never" if s is None else f"{s:,}" for s in arm.steps_to_90)
-    return f"| {name} | {text.percent(arm.mean, *arm.interval)} | {each} | {greedy} | {arm.steps:,} | {reached} |"
+    measure = arm.measure
+    each, greedy = (" ".join(map(measure.short, values)) for values in (arm.success, arm.greedy))
+    row = f"| {name} | {measure.show(arm.mean, *arm.interval)} | {each} | {greedy} | {arm.steps:,} |"
+    if measure.scale is not None and not measure.scale.has_reference:
+        return row
+    return f"{row} {' '.join('never' if s is None else f'{s:,}' for s in arm.steps_to_90)} |"
 
 
-def _checks(connection: Any, candidate: Candidate) -> list[str]:
+def _checks(connection: Any, job: Job, candidate: Candidate) -> list[str]:
     rows = connection.execute(select(checks).where(checks.c.candidate_id == candidate.id).order_by(checks.c.id)).all()
     levels = {t.sandbox_level for t in records.trials_of(connection, candidate_id=candidate.id) if t.sandbox_level}
     lines = ["## Checks before training", ""]
@@ -111,6 +145,8 @@ def _checks(connection: Any, candidate: Candidate) -> list[str]:
         verdict = text.verdict_word(row.kind, row.passed, row.details)
         message = text.verdict_message(row.kind, row.message, row.details)
         lines.append(f"- {row.kind}: {in_markdown(verdict)}; {in_markdown(message)}")
+    if job.spec.get("score") is not None:
+        lines.append(f"- not run: {', '.join(NEED_SUCCESS)}; {NOT_RUN}")
     return [
         *lines,
         f"- sandbox level observed in training: {in_markdown(', '.join(sorted(levels))) or 'none recorded'}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import solutions_of
+from rewardsmith.tasks.capabilities import Reference, reference_of, solutions_of
 from sandbox.client import Isolation
 
 _ENVS = 8
@@ -182,14 +183,40 @@ def _composed_alone(problem: Problem, rollout: Rollout, scores: Any, n: int) -> 
 def record_transitions(task: Task) -> Rollout:
     """Record eight environments under random actions for two step limits (at most 800 steps).
 
-    If the task has a planner, the first environment begins with a shortest solution.
+    If the task has a planner, the first environment begins with a shortest solution. If it has a reference instead,
+    the first environment is played by it.
     """
-    plans = solutions_of(task, 1)
-    batch = task.batch(_ENVS, "train")
+    steps, plans = min(2 * task.max_steps, 800), solutions_of(task, 1)
+    reference = None if plans else reference_of(task)
+    if reference is None:
+        return _random_transitions(task, plans, _ENVS, steps)
+    led = _led_transitions(task, reference, steps)
+    return Rollout.joined([led, _random_transitions(task, [], _ENVS - 1, steps)])
+
+
+def _led_transitions(task: Task, reference: Reference, steps: int) -> Rollout:
+    """One environment [T, 1], played by the reference from its first start."""
+    batch, rows = reference.batch(1), task.schema.rows(1)
+    player = reference.player(batch)
+
+    def choose(t: int, starts: np.ndarray) -> np.ndarray:
+        del t
+        batch.state_rows(rows)
+        return player.actions(rows, starts)
+
+    batch.play(reference.layouts(1)[0])
+    rollout = record(batch, task, choose, steps)
+    batch.close()
+    return rollout
+
+
+def _random_transitions(task: Task, plans: Sequence[tuple[int, Sequence[int]]], envs: int, steps: int) -> Rollout:
+    """Random actions in each environment [T, N]; the first of `plans`, if there is one, opens the first environment."""
+    batch = task.batch(envs, "train")
     rng = np.random.default_rng(0)
 
     def choose(t: int, starts: np.ndarray) -> np.ndarray:
-        actions = task.actions.sample(rng, _ENVS, allowed=batch.masks)
+        actions = task.actions.sample(rng, envs, allowed=batch.masks)
         if plans and t < len(plans[0][1]):
             actions[0] = plans[0][1][t]
         return actions
@@ -198,6 +225,6 @@ def record_transitions(task: Task) -> Rollout:
         batch.play(plans[0][0])
     else:
         batch.reset(0)
-    rollout = record(batch, task, choose, min(2 * task.max_steps, 800))
+    rollout = record(batch, task, choose, steps)
     batch.close()
     return rollout

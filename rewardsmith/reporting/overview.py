@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rewardsmith.reporting.measure import UNKNOWN, Value, measure_of
 from rewardsmith.reporting.step_counts import StepCounts
 from rewardsmith.reporting.text import adjustment_words
 from rewardsmith.storage import reads as stored
@@ -37,6 +38,16 @@ class Row:
     played: int = 0  # environment steps played in the search without training on them
     adjustment: str | None = None  # why and how it was trained once more, and what came of it
     retrained: int = 0  # of `steps`, those with other settings
+    score: float | None = None  # mean score where nothing is a success; `success` is then None
+    score_low: float | None = None
+    score_high: float | None = None
+
+    @property
+    def measured(self) -> Value:
+        """Success rate or score, with the ends of its interval."""
+        if self.score is not None:
+            return self.score, self.score_low, self.score_high
+        return self.success, self.low, self.high
 
 
 @dataclass(frozen=True)
@@ -114,15 +125,14 @@ def _row(
     searched = [t for t in trials if t.candidate_id == c.id and t.purpose in ("search", "retrain")]
     trial = next((t for t in searched if t.purpose == c.search_purpose), None)
     rungs = [i.key.rung for i in mine if i.key.kind == "train"]
-    success, low, high = (trial.success, trial.success_low, trial.success_high) if trial else (None, None, None)
+    measure = measure_of(job.spec)
+    value = measure.of_trial(trial) if trial else UNKNOWN
     training = any(i.state == "leased" and i.key.kind in ("train", "baseline") for i in mine)
     if training and trial:
         point = (stored.curve_of(connection, trial.id) or [{}])[-1]
-        if point.get("success") is not None:
-            from rewardsmith.reporting.proportion import wilson
-
-            success = point["success"]
-            low, high = wilson(round(success * point["episodes"]), point["episodes"])
+        if (latest := measure.of_point(point))[0] is not None:
+            value = latest
+    success, score = (value, UNKNOWN) if measure.scale is None else (UNKNOWN, value)
     return Row(
         candidate=c.id,
         iteration=c.iteration,
@@ -130,9 +140,9 @@ def _row(
         state=_state(c, mine),
         rung=f"{max(rungs) + 1}/{len(job.spec['rungs'])}" if rungs else "",
         steps=sum(t.steps for t in searched),
-        success=success,
-        low=low,
-        high=high,
+        success=success[0],
+        low=success[1],
+        high=success[2],
         speed=trial.steps_per_second if trial else None,
         note=(c.rejection_reason or trouble_of(mine) or adjustment_words(c.adjustment) or "").split("\n")[0],
         best=c.id == job.best_candidate,
@@ -141,6 +151,9 @@ def _row(
         played=sum(_steps(searched, "search", mine).played.values()),
         adjustment=adjustment_words(c.adjustment),
         retrained=sum(t.steps for t in searched if t.purpose == "retrain"),
+        score=score[0],
+        score_low=score[1],
+        score_high=score[2],
     )
 
 

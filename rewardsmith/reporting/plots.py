@@ -10,22 +10,26 @@ import numpy as np
 
 from rewardsmith.errors import UsageError
 from rewardsmith.plaintext import one_line
-from rewardsmith.reporting.statistics import wilson
+from rewardsmith.reporting.measure import SUCCESS, Measure
 from rewardsmith.telemetry import at_point
 
 _FEW = 10
 _COLORS = ("#0072b2", "#7f7f7f", "#d55e00", "#009e73", "#cc79a7")
 
 
-def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], path: Path, title: str) -> None:
-    """Draw success over environment steps: a thick line per arm, a thin one per seed.
+def learning_curves(
+    arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], path: Path, title: str, measure: Measure = SUCCESS
+) -> None:
+    """Draw success, or the score, over environment steps: a thick line per arm, a thin one per seed.
 
-    The band is the range over seeds; with one seed, Wilson's 95 % interval over its episodes.
+    The band is the range over seeds; with one seed, the 95 % interval over its episodes. Random play and the reference
+    of a score are dashed lines.
 
     Args:
         arms: By label of each arm, the points of each trial's curve.
         path: Picture to write; its suffix chooses the format.
         title: Title of the picture.
+        measure: What is drawn.
 
     Raises:
         UsageError: No trial has a point yet, or the suffix is unknown.
@@ -40,10 +44,18 @@ def learning_curves(arms: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]], p
     plt = _pyplot()
     figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
     for color, (name, curves) in zip(_COLORS, drawn.items(), strict=False):
-        _draw(axes, curves, name, color)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_ylabel("success rate")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        _draw(axes, curves, name, color, measure)
+    if measure.scale is None:
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylabel("success rate")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    else:
+        axes.set_ylabel("score (mean return of an episode)")
+        ends = {"random play": measure.scale.random, "reference": measure.scale.reference}
+        for name, value in ends.items():
+            if value is not None:
+                axes.axhline(value, color="black", linewidth=0.8, linestyle="--" if name == "reference" else ":",
+                             label=name)  # fmt: skip
     _finish(plt, figure, axes, path, title)
 
 
@@ -116,17 +128,15 @@ def _finish(plt: Any, figure: Any, axes: Any, path: Path, title: str, outside: b
         plt.close(figure)
 
 
-def _draw(axes: Any, curves: Sequence[Sequence[Mapping[str, Any]]], name: str, color: str) -> None:
-    # A point whose evaluation would have taken too many steps has no success.
-    known = [{p["steps"]: p for p in c if p["success"] is not None} for c in curves]
+def _draw(axes: Any, curves: Sequence[Sequence[Mapping[str, Any]]], name: str, color: str, measure: Measure) -> None:
+    # A point whose evaluation would have taken too many steps has no value.
+    known = [{p["steps"]: v for p in c if (v := measure.of_point(p))[0] is not None} for c in curves]
     steps = np.array(sorted(set.intersection(*(set(points) for points in known))), dtype=np.int64)
     if not len(steps):
         return
-    success = np.array([[points[s]["success"] for s in steps.tolist()] for points in known])
+    success = np.array([[points[s][0] for s in steps.tolist()] for points in known])
     if len(curves) == 1:
-        shown = [known[0][s] for s in steps.tolist()]
-        bounds = [wilson(round(p["success"] * p["episodes"]), p["episodes"]) for p in shown]
-        low, high = np.array(bounds).T
+        low, high = np.array([known[0][s][1:] for s in steps.tolist()]).T
         label = f"{name} (1 seed, band: 95 % interval over episodes)"
     else:
         low, high = success.min(axis=0), success.max(axis=0)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
+from rewardsmith.reporting.measure import Measure, where
 from rewardsmith.reporting.proportion import steps_to_threshold
 from rewardsmith.reporting.text import settings_words
+from rewardsmith.scores import ScoreScale
 from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate, Job, Trial
+from rewardsmith.storage.scored import scores_by_seed
+from rewardsmith.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from rewardsmith.storage.reads import Readable
@@ -57,18 +61,24 @@ def names_candidate(text: str) -> bool:
 class Arm:
     """One reward of a final evaluation, over its training seeds. Success is that of the final weights.
 
+    On a task with a score instead of a success (see `scale`), `success`, `greedy`, `mean` and `interval` are scores:
+    mean returns under the environment's own reward.
+
     Attributes:
         candidate: The candidate's id; that of the sparse baseline ends in -sparse.
         seeds: The training seeds.
         success: Success rate of the stochastic policy, 0 to 1, by seed.
         greedy: Success rate of the most probable actions, 0 to 1, by seed.
         steps: Environment steps that each seed was trained for.
-        steps_to_90: Environment steps to a success rate of 90 %, by seed; None where it was not reached.
+        steps_to_90: Environment steps to a success rate of 90 %, or a normalised score of 0.9, by seed; None where it
+            was not reached.
         unseen: Whether training saw none of the layouts.
         episodes: Evaluation episodes of each seed.
-        failed: Seeds whose program failed in training; they count as success 0.
+        failed: Seeds whose program failed in training; they count as success 0, or as random play.
         mean: Interquartile mean of success over the seeds.
         interval: 95 % bootstrap interval of the mean; the training seeds are resampled.
+        starts: What the task's starts are called: "layouts", "starts", or "one start" if there is only one.
+        scale: The scale of the task's scores; None if the task has a success.
     """
 
     candidate: str
@@ -82,10 +92,29 @@ class Arm:
     failed: int
     mean: float = math.nan
     interval: tuple[float, float] = (-math.inf, math.inf)
+    starts: str = "layouts"
+    scale: ScoreScale | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """What the reward is measured by: its success rate, or its score."""
+        return Measure(self.scale)
+
+    @property
+    def where(self) -> str:
+        """Where the policy was evaluated: "unseen layouts", "unseen starts", "one start", ..."""
+        return where(self.unseen, self.starts)
+
+    @property
+    def normalised(self) -> list[float] | None:
+        """The score of each seed with random play at 0 and the reference at 1; None without a reference."""
+        if self.scale is None or not self.scale.has_reference:
+            return None
+        return [self.scale.merit(score) for score in self.success]
 
     @property
     def by_seed(self) -> dict[int, float]:
-        """Success rate, 0 to 1, by training seed."""
+        """Success rate, 0 to 1, or score, by training seed."""
         return dict(zip(self.seeds, self.success, strict=True))
 
 
@@ -96,7 +125,8 @@ class Claim:
     Attributes:
         best: The best candidate's arm.
         baseline: The sparse baseline's arm.
-        verdict: "better", "not shown" or "worse": whether the candidate succeeds more often than the baseline.
+        verdict: "better", "not shown" or "worse": whether the candidate succeeds more often, or scores better, than the
+            baseline.
         improvement: Probability of improvement, 0 to 1.
         preliminary: Whether there are fewer than 10 seeds.
         settings: Training settings of both arms that differ from the job's, in words; None if none do.
@@ -143,7 +173,7 @@ def _is_of(claim: Mapping[str, Any] | None, best: Arm, baseline: Arm) -> bool:
 def _summarise(best: Arm, baseline: Arm) -> Mapping[str, Any] | None:
     from rewardsmith.reporting import statistics  # numpy
 
-    return statistics.summarise(best.by_seed, baseline.by_seed)
+    return statistics.summarise(best.by_seed, baseline.by_seed, minimize=best.scale is not None and best.scale.sign < 0)
 
 
 def described_alone(arm: Arm) -> Arm:
@@ -163,33 +193,44 @@ def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any]
 
     changes: training settings of these trials that differ from the job's.
     """
-    trials = [
-        t
-        for t in reads.trials_of(connection, candidate_id=candidate_id)
-        if t.purpose == "confirm"
-        and t.training_changes == changes
-        and (t.state == "failed" or (t.state == "done" and t.success is not None))
-    ]
+    scale = ScoreScale.from_spec(reads.get_job(connection, candidate_id.split("-")[0]).spec)
+    measure = Measure(scale)
+    found = [t for t in reads.trials_of(connection, candidate_id=candidate_id) if t.purpose == "confirm"]
+    by_seed = scores_by_seed([t for t in found if t.training_changes == changes], scale)
+    trials = [t for t in found if t.training_changes == changes and t.seed in by_seed]
     if not trials:
         return None
+    worst = 0.0 if scale is None else scale.random
+    greedy = [measure.greedy_of(t) for t in trials]
     return Arm(
         candidate=candidate_id,
         seeds=[t.seed for t in trials],
-        success=[float(t.success or 0.0) for t in trials],
-        greedy=[float(t.greedy_success or 0.0) for t in trials],
+        success=[by_seed[t.seed] for t in trials],
+        greedy=[worst if value is None else float(value) for value in greedy],
         steps=max(t.steps for t in trials),
-        steps_to_90=[_steps_to_90(connection, t) for t in trials],
+        steps_to_90=[_steps_to_90(connection, t, measure) for t in trials],
         unseen=all(bool(t.unseen) for t in trials if t.state == "done"),
         episodes=min((t.episodes or 0 for t in trials if t.state == "done"), default=0),
         failed=sum(t.state == "failed" for t in trials),
+        starts=kind_of_starts(trials),
+        scale=scale,
     )
 
 
-def _steps_to_90(connection: Readable, trial: Trial) -> int | None:
-    curve = [p for p in reads.curve_of(connection, trial.id) if p["success"] is not None]
-    if not curve:
+def kind_of_starts(trials: Sequence[Trial]) -> str:
+    """Return what the starts of the trials' task are called: "layouts", "starts" or "one start"."""
+    told = {Telemetry.from_json(t.telemetry).starts for t in trials if t.state == "done"}
+    return told.pop() if len(told) == 1 else "layouts"
+
+
+def _steps_to_90(connection: Readable, trial: Trial, measure: Measure) -> int | None:
+    if measure.scale is not None and not measure.scale.has_reference:
         return None
-    return steps_to_threshold([p["steps"] for p in curve], [p["success"] for p in curve])
+    curve = [(p["steps"], measure.of_point(p)[0]) for p in reads.curve_of(connection, trial.id)]
+    known = [(steps, measure.merit(value)) for steps, value in curve if value is not None]
+    if not known:
+        return None
+    return steps_to_threshold([steps for steps, _ in known], [merit for _, merit in known])
 
 
 def curves_of(

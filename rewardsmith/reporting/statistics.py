@@ -189,12 +189,15 @@ def order_chance(a: ArrayLike, b: ArrayLike, reps: int = 10_000, seed: int = 0) 
     return (as_extreme + 1) / (reps + 1)
 
 
-def summarise(designed: Mapping[int, float], sparse: Mapping[int, float]) -> dict[str, Any] | None:
+def summarise(
+    designed: Mapping[int, float], sparse: Mapping[int, float], *, minimize: bool = False
+) -> dict[str, Any] | None:
     """Summarise a final evaluation as plain data that JSON can hold.
 
     Args:
-        designed: Success rate, 0 to 1, of the designed reward by training seed.
-        sparse: Success rate, 0 to 1, of the sparse baseline by training seed.
+        designed: Success rate, 0 to 1, or score of the designed reward by training seed.
+        sparse: Success rate, 0 to 1, or score of the sparse baseline by training seed.
+        minimize: Whether lower scores are better.
 
     Returns:
         For each arm its scores, their interquartile mean and its interval (None for fewer than 2 seeds); the verdict
@@ -203,7 +206,8 @@ def summarise(designed: Mapping[int, float], sparse: Mapping[int, float]) -> dic
     paired = sorted(designed.keys() & sparse.keys())
     if not paired:
         return None
-    mine, theirs = [designed[seed] for seed in paired], [sparse[seed] for seed in paired]
+    sign = -1.0 if minimize else 1.0
+    mine, theirs = [sign * designed[seed] for seed in paired], [sign * sparse[seed] for seed in paired]
     return {
         "designed": _arm(designed),
         "sparse": _arm(sparse),

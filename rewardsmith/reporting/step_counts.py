@@ -29,13 +29,21 @@ class StepCounts:
     least: int
 
 
-def steps_by_purpose(search: StepCounts, claim: StepCounts) -> list[str]:
-    """Return a line on the steps of the search and one on those of the final evaluation, if there were any."""
-    lines = []
+_SCORED = {
+    "success": "for the final score", "greedy": "for the greedy score", "watching": "to record episodes",
+}  # fmt: skip
+
+
+def steps_by_purpose(search: StepCounts, claim: StepCounts, *, scored: bool = False) -> list[str]:
+    """Return a line on the steps of the search and one on those of the final evaluation, if there were any.
+
+    scored: whether the task has a score instead of a success.
+    """
+    lines, purposes = [], {**_PLAYED, **_SCORED} if scored else _PLAYED
     for name, counts in (("search", search), ("final evaluation", claim)):
         if not counts.trained and not counts.played:
             continue
-        parts = [f"{counts.played[p]:,} {words}" for p, words in _PLAYED.items() if counts.played.get(p)]
+        parts = [f"{counts.played[p]:,} {words}" for p, words in purposes.items() if counts.played.get(p)]
         besides = f"; also played: {', '.join(parts)}" if parts else ""
         lines.append(f"steps of the {name}: {counts.trained:,} trained{besides}")
         if counts.least:

@@ -25,6 +25,16 @@ def percent(value: float | None, low: float | None = None, high: float | None = 
     return f"{100 * value:.1f} %{interval}"
 
 
+def stepping_words(spec: Mapping[str, Any]) -> str | None:
+    """How many processes step a job's environments, and why; None if that was not measured."""
+    stepping = (spec.get("description") or {}).get("stepping")
+    if stepping is None:
+        return None
+    count = stepping["processes"]
+    where = "in the process of the trial" if count == 1 else f"by {count} processes"
+    return f"The environments are stepped {where} ({stepping['why']})."
+
+
 def recipe_words(spec: Mapping[str, Any]) -> str:
     """Return a job's methods with their settings, as "calm with count (calm.beta=0.3, weight of count 0.02)"."""
     combined = spec.get("combine") or []

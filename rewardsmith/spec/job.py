@@ -15,6 +15,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
 from rewardsmith.former_names import renamed_settings, with_current_names, with_former_names
+from rewardsmith.scores import ScoreScale
 from rewardsmith.spec.setting import Flag, Strict
 from rewardsmith.spec.training import ADDED, TrainingSpec, default_steps, default_training, require_settings
 
@@ -52,6 +53,7 @@ class TaskDescription(Strict):
     files: dict[str, str] = Field(default={}, description="SHA-256 of the module's sources, by path in the folder")
     changes: tuple[str, ...] = Field(default=(), description="changes of the module that the user accepted")
     random_play: dict[str, Any] | None = Field(default=None, description="what random play showed")
+    stepping: dict[str, Any] | None = Field(default=None, description="processes that step environments, and why")
 
 
 class JobSpec(Strict):
@@ -112,9 +114,7 @@ class JobSpec(Strict):
     )
     iterations: Annotated[int, Flag()] = Field(default=3, ge=1, le=100, description="rounds of the search")
     samples: Annotated[int, Flag()] = Field(default=3, ge=1, le=64, description="candidates per round")
-    repairs: int = Field(
-        default=3, ge=0, le=10, description="largest number of repairs of a candidate that fails a check"
-    )
+    repairs: int = Field(default=3, ge=0, le=10, description="most repairs of a candidate that fails a check")
     seeds: Annotated[int, Flag()] = Field(
         default=1, ge=1, le=32, description="training seeds per candidate in the search"
     )
@@ -126,7 +126,7 @@ class JobSpec(Strict):
     )
     keep: float = Field(default=0.5, gt=0, le=1, description="fraction of candidates promoted to the next rung")
     target: Annotated[float | None, Flag()] = Field(
-        default=0.95, gt=0, le=1, description="success rate at which the search stops"
+        default=0.95, gt=0, le=1, description="success rate, or normalised score, at which the search stops"
     )
     order: Literal["predicted", "halving"] = Field(
         default="predicted",
@@ -162,6 +162,7 @@ class JobSpec(Strict):
     )
     name: str | None = Field(default=None, max_length=80, description="name of the job")
     description: TaskDescription | None = Field(default=None, description="copy of the file that describes the task")
+    score: ScoreScale | None = Field(default=None, description="scale of the task's score, measured by random play")
     _renamed: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="wrap")
@@ -205,9 +206,9 @@ class JobSpec(Strict):
         With `former_names` the settings have the names of the version before.
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
-        asked = self.model_dump(mode="json", exclude={"description": {"folder", "changes", "random_play"}})
-        if self.description is None:
-            del asked["description"]
+        measured = {"folder", "changes", "random_play", "stepping"}
+        hidden: Any = {"score": True, "description": self.description is None or measured}
+        asked = self.model_dump(mode="json", exclude=hidden)
         asked["training"] = {k: v for k, v in asked["training"].items() if ADDED.get(k, _NOTHING) != v}
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -235,7 +235,8 @@ _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("BabyAI-", 1_500_000, {}),
     ("CartPole-", 100_000, _BALANCE),
     ("MountainCar-", 250_000, {**_VECTOR, "gae_lambda": 0.98}),
-    ("", 1_000_000, _VECTOR),
+    # The compiled engine plays none of the others, and a final evaluation may take longer than training.
+    ("", 1_000_000, {**_VECTOR, "final_episodes": 200}),
 )
 
 

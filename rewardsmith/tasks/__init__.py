@@ -1,4 +1,4 @@
-"""Look up tasks by id: MiniGrid and BabyAI ids, built-in Gymnasium descriptions, and a user's own YAML files."""
+"""Look up tasks: MiniGrid and BabyAI ids, shipped and installed descriptions, and a user's own files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def get_task(name: str, stored: StoredTask | None = None) -> Task:
     """Return the task called `name`.
 
     Args:
-        name: A task id, or the path of a YAML description.
+        name: A task id, the name of an installed task, the path of a description, or MODULE:NAME.
         stored: The description that a job stored (see stored.StoredTask); it is used instead of the file `name`.
 
     Raises:
@@ -45,8 +45,14 @@ def _unknown(name: str) -> UsageError:
     """The error for an unknown task name: it names the nearest ids, or says how to describe an environment."""
     listed = "`rewardsmith tasks list` shows all of them."
     near = difflib.get_close_matches(name, [task_id for task_id, _ in list_tasks()], n=3)
-    from rewardsmith.tasks.described.environments import registered_version
+    from rewardsmith.tasks.described.environments import missing_extra, registered_version
 
+    if (missing := missing_extra(name)) is not None:
+        package, extra = missing
+        return UsageError(
+            f"There is no task {name!r} here: the package {package} is not installed.",
+            f"Install it: pip install 'rewardsmith[{extra}]'.",
+        )
     if (version := registered_version(name)) is not None:
         return UsageError(f"There is no task {name!r}; Gymnasium knows {version}.", f"Use `--task {version}`.")
     own = "For an environment of your own: `rewardsmith tasks new MODULE:ID`, see docs/tasks.md."
@@ -67,8 +73,29 @@ def _kept(name: str) -> Task:
 
 
 def list_tasks() -> list[tuple[str, str]]:
-    """Return (id, engine) of all known tasks; the engine is "batched" (compiled) or "real"."""
+    """Return (id, engine) of all known tasks; the engine is "batched" (compiled) or "real".
+
+    That of installed tasks is "-", because listing them imports nothing.
+    """
+    from rewardsmith.tasks.described.installed import installed_tasks
+
+    ours = _shipped()
+    return [*ours.items(), *((name, "-") for name in installed_tasks() if name not in ours)]
+
+
+def brought_by(name: str) -> str:
+    """Return the distribution that brings a task, with its version; empty for those of rewardsmith itself."""
+    from rewardsmith.tasks.described.installed import installed_tasks
+
+    found = installed_tasks().get(name)
+    return "" if found is None or name in _shipped() else found.distributions
+
+
+def _shipped() -> dict[str, str]:
+    """The engine of each task that comes with rewardsmith; no distribution can replace one."""
     from rewardsmith.tasks import minigrid
     from rewardsmith.tasks.described.description import described_ids
+    from rewardsmith.tasks.described.families import listed_ids
 
-    return [*minigrid.list_ids(), *((task_id, "real") for task_id in described_ids())]
+    described = (*described_ids(), *listed_ids())
+    return {**dict(minigrid.list_ids()), **dict.fromkeys(described, "real")}

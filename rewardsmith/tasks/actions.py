@@ -83,10 +83,29 @@ class ActionSpace:
         numbers = np.asarray(action, np.float64)
         if self.kind == "multi-discrete":
             numbers = numbers + np.array(self.first)
+        elif np.dtype(self.dtype).kind in "iu":
+            numbers = np.rint(numbers)
         return numbers.astype(self.dtype).reshape(self.shape)
+
+    def all_in_environment(self, actions: NDArray[Any]) -> Sequence[Any]:
+        """What the `step` of each environment is given for actions [N] or [N, width].
+
+        They are what the space itself would draw: numpy integers of its type, or arrays of its shape and type.
+        """
+        if self.discrete:
+            counted = np.asarray(actions)
+            return [*(counted + self.first[0] if self.first[0] else counted).astype(self.dtype, copy=False)]
+        numbers = np.asarray(actions, np.float64)
+        if self.kind == "multi-discrete":
+            numbers = numbers + np.array(self.first)
+        elif np.dtype(self.dtype).kind in "iu":
+            numbers = np.rint(numbers)
+        return [*numbers.astype(self.dtype).reshape(len(numbers), *self.shape)]
 
     def rounded(self, actions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Actions of a box as the environment's type holds them, so that rewards read what the environment is given."""
+        if np.dtype(self.dtype).kind in "iu":
+            actions = np.rint(actions)
         return actions.astype(self.dtype).astype(np.float64)
 
     def sample(self, rng: np.random.Generator, *shape: int, allowed: NDArray[np.bool_] | None = None) -> NDArray[Any]:

@@ -14,7 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.base import BatchEnv, Behaviour, Tables, Task
+from rewardsmith.tasks.transition_table import NotTabular, TransitionTable
 
 
 @runtime_checkable
@@ -164,6 +166,25 @@ class StateReader:
 
 
 @runtime_checkable
+class Scored(Protocol):
+    """May be compared by a score instead of a success. Without it a task has a success."""
+
+    @property
+    def score_rule(self) -> ScoreRule | None:
+        """What the score of an episode is; None if the task has a success."""
+        ...
+
+
+@runtime_checkable
+class Starts(Protocol):
+    """Starts from states rather than layouts. Without it the starts of a task are called layouts."""
+
+    def has_one_start(self) -> bool:
+        """Return whether every episode starts in the same state."""
+        ...
+
+
+@runtime_checkable
 class Exportable(Protocol):
     """Can be read without rewardsmith. Without it no reward is exported as a file that runs on its own."""
 
@@ -178,6 +199,19 @@ class NamedByHand(Protocol):
 
     def order_warning(self) -> str | None:
         """Return which names of the description the user should check; None if they cannot be mixed up."""
+        ...
+
+
+@runtime_checkable
+class TabularDynamics(Protocol):
+    """Knows every transition with its probability. Without it nothing about stochastic play is computed exactly."""
+
+    def transition_table(self) -> TransitionTable:
+        """Return the exact model, which has been compared with play.
+
+        Raises:
+            NotTabular: If the environment has none, or contradicts it, with every reason.
+        """
         ...
 
 
@@ -231,8 +265,17 @@ class Reference(Protocol):
 
     name: str
 
+    @property
+    def reads_state(self) -> bool:
+        """Whether it acts on the state rows that `actions` is given."""
+        ...
+
     def layouts(self, count: int) -> Sequence[int]:
         """Return at most `count` training layouts that it can play."""
+        ...
+
+    def start_seed(self, layout: int) -> int:
+        """Return the seed that makes the environment's reset start on a training layout."""
         ...
 
     def batch(self, num_envs: int) -> BatchEnv:
@@ -278,6 +321,16 @@ def tabular_of(task: Task) -> TabularModel | None:
     return task if isinstance(task, TabularModel) else None
 
 
+def transition_table_of(task: Task) -> TransitionTable | None:
+    """Return the task's exact model, or None; `task.transition_table()` raises the reasons why there is none."""
+    if not isinstance(task, TabularDynamics):
+        return None
+    try:
+        return task.transition_table()
+    except NotTabular:
+        return None
+
+
 def starts_of(task: Task) -> ListedStarts | None:
     """Return the task if it lists its starting layouts, or None."""
     return task if isinstance(task, ListedStarts) else None
@@ -296,6 +349,18 @@ def events_of(task: Task) -> Events | None:
 def rendering_of(task: Task) -> Rendering | None:
     """Return the task if it draws transitions, or None."""
     return task if isinstance(task, Rendering) else None
+
+
+def score_rule_of(task: Task) -> ScoreRule | None:
+    """Return what the score of an episode is; None if the task has a success."""
+    return task.score_rule if isinstance(task, Scored) else None
+
+
+def start_kind(task: Task) -> str:
+    """Return what the starts of a task are called: "layouts", "starts", or "one start" if there is only one."""
+    if not isinstance(task, Starts):
+        return "layouts"
+    return "one start" if task.has_one_start() else "starts"
 
 
 def exportable_of(task: Task) -> Exportable | None:

@@ -55,9 +55,14 @@ def task_error(
         return error
     if isinstance(error, UsageError):
         return TaskError(error.cause, error.remedy)
+    return TaskError(f"The {blamed} of {task_id} {raised(error, where)}.", remedy)
+
+
+def raised(error: BaseException, where: str) -> str:
+    """`raised ValueError: no licence (in step(), file.py, line 12)`: an exception of a user's code in words."""
     text = words_of(error, _LONGEST)
     named_as = type(error).__name__ + (f": {text}" if text else "")
-    return TaskError(f"The {blamed} of {task_id} raised {named_as} (in {where}{_place(error)}).", remedy)
+    return f"raised {named_as} (in {where}{_place(error)})"
 
 
 def _place(error: BaseException) -> str:

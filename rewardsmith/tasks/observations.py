@@ -191,7 +191,7 @@ def space_of(space: Any, keys: Sequence[str] = ()) -> tuple[ObservationSpace, li
     found: list[Part] = []
     refused: list[str] = []
     start = 0
-    for path, leaf in _leaves(space):
+    for path, leaf in leaves_of(space):
         if keys and path and str(path[0]) not in keys:
             continue
         if (size := _size(leaf)) is None:
@@ -202,7 +202,8 @@ def space_of(space: Any, keys: Sequence[str] = ()) -> tuple[ObservationSpace, li
     return ObservationSpace(found), refused
 
 
-def _leaves(space: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def leaves_of(space: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Return (path, leaf) of each leaf of a Gymnasium space: the keys and indices of the Dicts and Tuples around it."""
     from gymnasium import spaces
 
     if isinstance(space, spaces.Dict):
@@ -213,7 +214,7 @@ def _leaves(space: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tupl
         yield path, space
         return
     for key, leaf in inner.items():
-        yield from _leaves(leaf, (*path, key))
+        yield from leaves_of(leaf, (*path, key))
 
 
 def _size(leaf: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import reference_of
 
 MOST_STEPS = 2_000
 """Steps that one way to act is played for."""
+
+SECONDS = 20.0
+"""Seconds after which one way to act is played no longer, where a step takes long."""
 
 _EPISODES = 20
 _SHOWN = 8  # steps told one by one
@@ -62,9 +67,16 @@ def first_steps(task: Task) -> Iterator[str]:
 
 
 def tries(task: Task) -> Iterator[Tried]:
-    """Random play, then constant actions if all are always allowed, on training layouts. Raises TaskError."""
+    """Random play, the reference, then constant actions if all are always allowed, on training layouts.
+
+    Raises TaskError.
+    """
     rng = np.random.default_rng(0)
     yield _played(task, "random", _EPISODES, lambda masks: task.actions.sample(rng, 1, allowed=masks))
+    if (reference := reference_of(task)) is not None:
+        found = reference.achieves(_EPISODES)
+        steps = round(found.mean_length * found.episodes)
+        yield Tried(f"reference {reference.name}", found.episodes, found.successes, found.mean_return, steps)
     if task.masked:
         return  # a constant action is not always allowed
     for name, action in _constants(task):
@@ -92,7 +104,8 @@ def _played(task: Task, name: str, episodes: int, choose: Callable[[Any], NDArra
     try:
         batch.reset(1)
         successes, returns, total, steps = 0, [], 0.0, 0
-        while len(returns) < episodes and steps < MOST_STEPS:
+        until = time.monotonic() + SECONDS
+        while len(returns) < episodes and steps < MOST_STEPS and (steps == 0 or time.monotonic() < until):
             batch.step(choose(batch.masks))
             steps += 1
             total += float(batch.rewards[0])

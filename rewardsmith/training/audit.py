@@ -6,6 +6,10 @@ could therefore change its rewards during training without failing a check.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +20,52 @@ from sandbox.client import HostError, Scores
 Values = NDArray[np.float64]
 
 _MOST_ENVS = 64
+_LONG = 64  # steps of a rollout that is audited alone
+_KEPT_STEPS = 512
+
+
+class LastSteps:
+    """The last scored steps of a trial: one rollout, or several if rollouts are short.
+
+    An off-policy algorithm scores a few steps at a time, which may contain no start of an episode.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[Rollout, Scores]] = deque()
+        self._steps = 0
+
+    def add(self, rollout: Rollout, scores: Scores) -> None:
+        """Add a scored rollout. A long one is not copied, so it must be read before the next one begins."""
+        steps = len(rollout.starts)
+        if steps >= _LONG:
+            self._kept = deque([(rollout, scores)])
+            return
+        copied = replace(scores, **{name: _copy(getattr(scores, name)) for name in ("values", "phi", "phi0")})
+        self._kept.append((rollout.chosen(np.arange(steps)), copied))
+        self._steps += steps
+        while self._steps - len(self._kept[0][0].starts) >= _KEPT_STEPS:
+            self._steps -= len(self._kept.popleft()[0].starts)
+
+    def joined(self) -> tuple[Rollout, Scores] | None:
+        """Return the steps as one rollout with its scores; None if there are none."""
+        if len(self._kept) <= 1:
+            return self._kept[0] if self._kept else None
+        rollouts, scores = zip(*self._kept, strict=True)
+        return Rollout.joined(rollouts, axis=0), _joined_scores(scores)
+
+
+def _copy(values: Values | None) -> Values | None:
+    return None if values is None else values.copy()
+
+
+def _joined_scores(parts: Sequence[Scores]) -> Scores:
+    names = tuple(sorted({name for part in parts for name in part.names}))
+    values = np.concatenate([np.stack([_component(p, name) for name in names], axis=-1) for p in parts])
+    phi, phi0 = (
+        None if any(each is None for each in column) else np.concatenate([e for e in column if e is not None])
+        for column in (tuple(p.phi for p in parts), tuple(p.phi0 for p in parts))
+    )
+    return Scores(names, values, phi, phi0, sum(p.seconds for p in parts))
 
 
 def require_same_scores(problem: Problem, rollout: Rollout, scores: Scores) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.tasks.base import Tables, Task
+from rewardsmith.tasks.capabilities import score_rule_of
 from rewardsmith.telemetry import FailedEpisodes
 from rewardsmith.training.player import Player
 from sandbox.client import Scores
@@ -56,6 +58,8 @@ class Watched:
 def watch_failures(policy: ActorCriticPolicy, problem: Problem, pool: str, seed: int, envs: int = 8) -> Watched:
     """Play `envs` episodes with the stochastic policy and describe those that fail.
 
+    On a task with a score instead of a success, the quarter of the episodes with the worst scores counts as failed.
+
     Args:
         policy: The policy.
         problem: The problem whose program scores the episodes.
@@ -73,7 +77,11 @@ def watch_failures(policy: ActorCriticPolicy, problem: Problem, pool: str, seed:
     solved = np.logical_or.reduce(rollout.success & inside, axis=0)
     played = rollout.starts.size
     scores = problem.scores(rollout)
-    failed = [n for n in range(envs) if length[n] and not solved[n]]
+    played_out = [n for n in range(envs) if length[n]]
+    failed = [n for n in played_out if not solved[n]]
+    if (rule := score_rule_of(task)) is not None:
+        returned = (rollout.rewards * inside).sum(axis=0) * (1.0 if rule.direction == "maximize" else -1.0)
+        failed = sorted(played_out, key=lambda n: returned[n])[: math.ceil(len(played_out) / 4)]
     texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]
     if not failed:
         return Watched(texts, 0, None, None, None, played)
@@ -124,7 +132,9 @@ def _record(policy: ActorCriticPolicy, task: Task, pool: str, seed: int, envs: i
 
 def _words(task: Task, rollout: Rollout, tables: Tables, scores: Scores | None, n: int, length: int) -> str:
     shown = _chosen_steps(rollout, n, length, scores)
-    lines = [f"{length} steps. Start: {task.caption(rollout.before[0, n], tables)}"]
+    scored = score_rule_of(task) is not None
+    score = f", score {rollout.rewards[:length, n].sum():.4g}" if scored else ""
+    lines = [f"{length} steps{score}. Start: {task.caption(rollout.before[0, n], tables)}"]
     last = -1
     for t in shown:
         if t > last + 1:

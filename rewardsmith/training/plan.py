@@ -80,7 +80,8 @@ class TrialReport:
     steps_per_second: float  # trained steps, in this rung
     seconds: float  # of this rung, evaluations included
     complete: bool  # whether this was the last rung
-    failed_episodes: list[str]  # up to two, in words
+    failed_episodes: list[str]  # up to two, in words; those with the lowest scores where nothing is a success
+    starts: str = "layouts"  # what the task's starts are called, see tasks.capabilities.start_kind
 
 
 def final_evaluation(plan: TrialPlan, plans: Schedule) -> tuple[int, int]:

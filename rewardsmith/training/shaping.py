@@ -15,7 +15,7 @@ from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout, compose_rollout, submit_rollout, without_potentials
 from rewardsmith.tasks.base import Tables
 from rewardsmith.telemetry import ChannelPay, ComponentValues, Telemetry
-from rewardsmith.training.audit import require_same_scores
+from rewardsmith.training.audit import LastSteps, require_same_scores
 from rewardsmith.training.scale import ReturnScale
 from sandbox.client import RewardHost, Scores
 
@@ -130,7 +130,7 @@ class RewardShaper:
         self._submitted = 0
         self.host: RewardHost | None = None
         self._starting = bool(self.reward.functions)
-        self._scored: tuple[Rollout, Scores] | None = None
+        self._scored = LastSteps()
         if self.reward.functions:
             self.host = problem.host(tables, envs, rollout_steps, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -205,7 +205,7 @@ class RewardShaper:
                 rest = rollout.part(self._submitted, len(rollout.starts))
                 submit_rollout(self.host, rest, self.problem.task)
             scores, self._submitted = self.host.finish(), 0
-            self._scored = rollout, scores
+            self._scored.add(rollout, scores)
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)
@@ -280,14 +280,13 @@ class RewardShaper:
         )
 
     def audit(self) -> None:
-        """Score the last rollout again in a new host and compare, see training.audit.
+        """Score the last steps again in a new host and compare, see training.audit.
 
         At the end of a rung the reward host has scored every step of it. So a program whose reward depends on the
         number of its calls gives another reward in the new host. Raises HostError if it does.
         """
-        if self._scored is not None:
-            rollout, scores = self._scored
-            require_same_scores(self.problem, rollout, scores)
+        if (scored := self._scored.joined()) is not None:
+            require_same_scores(self.problem, *scored)
 
     def close(self) -> None:
         """End the reward host, if there is one."""

@@ -14,6 +14,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import start_kind
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import title_of
 from rewardsmith.training.checkpoint import load_checkpoint, save_policy
@@ -145,6 +146,7 @@ def _report(
         seconds=time.monotonic() - began,
         complete=complete,
         failed_episodes=watched.texts if watched else [],
+        starts=start_kind(plan.task),
     )
 
 

@@ -55,6 +55,7 @@ class BatchVecEnv(VecEnv):
         self._cut_every = cut_every
         self._rollouts_since_cut = 0
         self._t = 0
+        self._space = task.actions
         self._actions = task.actions.rows(batch.num_envs)
         self._structured = task.observation.structured
         self._rows = np.zeros_like(self.rollout.before[0])
@@ -98,7 +99,8 @@ class BatchVecEnv(VecEnv):
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Store the actions for `step_wait`."""
-        self._actions[:] = actions
+        # Rewards read what the environment is given: whole numbers, if its Box has a type of integers.
+        self._actions[:] = self._space.rounded(actions) if self._space.kind == "box" else actions
 
     def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict]]:
         """Step every environment and restart finished episodes; the rewards are zeros, see the module's docstring."""

@@ -19,11 +19,13 @@ from rewardsmith.programs.rollout import without_potentials
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.progress import report
 from rewardsmith.verification.agreement import require_agreement
+from rewardsmith.verification.branches import predicted
 from rewardsmith.verification.counterexample import replay, solution_script
-from rewardsmith.verification.layouts import LAYOUTS, layout_sample
+from rewardsmith.verification.layouts import LAYOUTS, battery_layouts, layout_sample, uses_reference
 from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Played, exploit_scripts, play_scripts, scripts_for
 from rewardsmith.verification.soundness import guidance_ratio, with_ratio
+from rewardsmith.verification.ways import Rival, bank_steps, played_rivals, played_ways
 from rewardsmith.verification.yielding_lock import side_by_side
 from sandbox.client import Scores
 
@@ -92,11 +94,15 @@ class Shaping:
 
 @dataclass(frozen=True)
 class BatteryReport:
-    """The result of the exploit battery: one finding per layout, the smallest margin first, and the shaping rewards."""
+    """The result of the exploit battery: one finding per layout, the smallest margin first, and the shaping rewards.
+
+    difficulty: Predicted from the reference's episodes (branches.py); None if a planner provides the solutions.
+    """
 
     findings: tuple[Finding, ...]
     shaping: Shaping
     scripts: int
+    difficulty: float | None = None
 
     @property
     def lost(self) -> tuple[int, ...]:
@@ -141,6 +147,11 @@ def first_bank(task: Task, layouts: Sequence[int] | None = None) -> Played | Non
 
 
 def _banks(task: Task, layouts: Sequence[int] | None) -> Iterator[tuple[int, Played]]:
+    if uses_reference(task):
+        chosen = battery_layouts(task, LAYOUTS) if layouts is None else tuple(layouts)
+        budget = bank_steps(len(chosen))
+        yield from ((at, played) for at in chosen if (played := played_ways(task, at, budget)) is not None)
+        return
     kept = layout_sample(task, LAYOUTS).layouts
     for layout in kept if layouts is None else layouts:
         for at, plan in first_plans(task, (layout,)):
@@ -169,6 +180,7 @@ def run_battery(
     first: Scores | None = None,
     exploits: Sequence[Behaviour] = (),
     layouts: Sequence[int] | None = None,
+    rivals: Sequence[Rival] = (),
 ) -> BatteryReport | None:
     """Score a reward on the scripted episodes of `layouts`; return None if none of them has a solution.
 
@@ -177,15 +189,25 @@ def run_battery(
         first: Scores of the first layout's episodes, if they are known.
         exploits: Saved exploits, played as additional scripts.
         layouts: Indices into the training pool; those of a job by default.
+        rivals: Earlier policies, which are played where a reference stands for the solution.
 
     Raises:
         sandbox.HostError: The program failed.
     """
-    judged, scripts = [], 0
-    many = len(layout_sample(problem.task, LAYOUTS).layouts if layouts is None else layouts)
+    judged, scripts, hard = [], 0, list[float]()
+    chosen = battery_layouts(problem.task, LAYOUTS) if layouts is None else tuple(layouts)
+    many = len(chosen)
     report("layouts played", 0, many, begins=True)
-    for layout, played, scores in _scored(problem, first, tuple(exploits), layouts):
+    more: Iterator[tuple[int, Played]] = iter(())
+    if exploits:
+        more = iter(played_exploits(problem.task, tuple(exploits)))
+    elif rivals and uses_reference(problem.task):
+        budget = bank_steps(many)
+        more = ((at, each) for at in chosen if (each := played_rivals(problem.task, at, budget, rivals)) is not None)
+    for layout, played, scores in _scored(problem, first, chain(_banks(problem.task, chosen), more)):
         judged.append(compare_returns(problem, layout, played, scores))
+        if played.led and (score := predicted(problem, played, scores)) is not None:
+            hard.append(score)
         scripts += len(played.scripts)
         report("layouts played", len(judged), many)
     if not judged:
@@ -198,23 +220,22 @@ def run_battery(
         max(m.cap for m in meters),
     )
     ordered = tuple(sorted((finding for finding, _ in judged), key=lambda f: f.margin))
-    return BatteryReport(ordered, shaping, scripts)
+    return BatteryReport(ordered, shaping, scripts, float(np.mean(hard)) if hard else None)
 
 
 def _scored(
-    problem: Problem, first: Scores | None, exploits: tuple[Behaviour, ...], layouts: Sequence[int] | None
+    problem: Problem, first: Scores | None, every: Iterator[tuple[int, Played]]
 ) -> Iterator[tuple[int, Played, Scores | None]]:
-    task, known = problem.task, first
+    known = first
 
     def scored(bank: tuple[int, Played]) -> Scores | None:
         _, played = bank
         found = known if bank is banks[0] else None
         found = problem.scores(played.rollout) if found is None else found
-        if found is not None:
+        if found is not None and not played.led:  # a reference's tasks have no certificate to agree with
             require_agreement(problem, played, found)
         return found
 
-    every = chain(_banks(task, layouts), played_exploits(task, exploits) if exploits else ())
     while banks := list(islice(every, LAYOUTS)):  # a few at a time: the episodes of all layouts would fill the memory
         both = zip(banks, side_by_side(scored, banks), strict=True)
         yield from ((layout, played, scores) for (layout, played), scores in both)
@@ -230,7 +251,7 @@ def compare_returns(problem: Problem, layout: int, played: Played, scores: Score
     discount = gamma ** np.arange(steps)[:, None]
     returns = (composition.total * discount * inside).sum(axis=0)
     returns -= _unearned(reward, played, scores, gamma)
-    solving = [i for i, s in enumerate(played.scripts) if s.name.startswith("solution") and played.solved[i]]
+    solving = played.solutions()
     others = [i for i in range(columns) if not played.solved[i]]
     # Only the best solution counts: under a cost per step, a detour may rightly earn less than giving up at once.
     best = max(solving, key=lambda i: float(returns[i]))
@@ -251,7 +272,7 @@ def _shaping(
 ) -> Shaping:
     paid = without_potentials(reward, composition)
     inside = np.arange(len(paid))[:, None] < played.length[None, :]
-    last = int(played.length[solution]) - 1
+    last = played.success_step(solution)
     exploited = np.abs((paid * inside)[:, others].sum(axis=0)).max(initial=0.0)
     running = [
         np.abs(np.cumsum(composition.parts[c.name][: last + 1, solution])).max()

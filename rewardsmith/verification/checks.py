@@ -14,7 +14,7 @@ from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import top_level_names
 from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
 from rewardsmith.tasks.base import Behaviour, Task
-from rewardsmith.tasks.capabilities import planner_of
+from rewardsmith.tasks.capabilities import planner_of, reference_of, score_rule_of
 from rewardsmith.verification.battery import (
     BatteryReport,
     Earned,
@@ -24,7 +24,8 @@ from rewardsmith.verification.battery import (
     run_battery,
 )
 from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
-from rewardsmith.verification.layouts import LAYOUTS, layout_sample
+from rewardsmith.verification.layouts import LAYOUTS, battery_layouts, uses_reference
+from rewardsmith.verification.ways import Rival
 from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
@@ -79,8 +80,9 @@ class Checked:
 
     @property
     def difficulty(self) -> float | None:
-        """Predicted difficulty of learning, smaller is easier; None if no states could be enumerated."""
-        return next((v.details["difficulty"] for v in self.verdicts if v.kind == "certificate"), None)
+        """Predicted difficulty of learning, smaller is easier; None without enumerated states or a reference."""
+        found = (v.details.get("difficulty") for v in self.verdicts if v.kind in ("certificate", "battery"))
+        return next((value for value in found if value is not None), None)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def run_checks(
     proof: Proof | None = None,
     exploits: Sequence[Behaviour] = (),
     most: int = RANDOM_TRANSITIONS,
+    rivals: Sequence[Rival] = (),
 ) -> Checked:
     """Run the checks in order of cost, up to the first failure. A program's own faults never raise.
 
@@ -115,19 +118,22 @@ def run_checks(
         proof: The extent of battery and certificate; a job's by default.
         exploits: Exploits of earlier programs, which the battery plays as well.
         most: Transitions of random play if the task has no planner.
+        rivals: Earlier policies, which the battery plays where a reference stands for the solution.
     """
     task = problem.task
     if not problem.reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
     proof = proof or Proof()
+    if score_rule_of(task) is not None:
+        proof = replace(proof, wanted=False)
     verdicts = [_gate(problem)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
     report = None
     try:
-        if planner_of(task) is not None and not task.cheap_steps:
+        if (planner_of(task) is not None or uses_reference(task)) and not task.cheap_steps:
             _score_random_play(problem, most)
-        looked_at = layout_sample(task, proof.layouts).layouts
+        looked_at = battery_layouts(task, proof.layouts)
         rollout = sample_transitions(task, looked_at, most)
         steps, envs = rollout.starts.shape
         with problem.host_of(rollout) as host:
@@ -137,7 +143,7 @@ def run_checks(
             # Processor time: on a busy machine a program must not fail because of other processes.
             used = host.processor_seconds
         components = component_statistics(scores)
-        played = _counts(rollout)
+        played = _counts(task, looked_at, rollout)
         details = {"components": components, "behaviour": behaviour_hash(problem, rollout, scores)}
         silent = sorted(name for name, values in components.items() if not values["fires"])
         unused = f"; components that are 0 on all of them: {', '.join(silent)}" if silent else ""
@@ -146,8 +152,8 @@ def run_checks(
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
         if verdicts[-1].passed and proof.wanted:
-            report = run_battery(problem, scores, exploits, looked_at)
-            verdicts += [_battery_verdict(report)] if report is not None else []
+            report = run_battery(problem, scores, exploits, looked_at, rivals)
+            verdicts += [_battery_verdict(report, task)] if report is not None else []
         if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
             verdicts += _certificate(problem, proof)
             if report is not None and not report.passed:
@@ -228,7 +234,7 @@ def _sample(rollout: Rollout) -> Rollout:
     return rollout.chosen(slice(None), slice(None, None, every))
 
 
-def _battery_verdict(report: BatteryReport) -> Verdict:
+def _battery_verdict(report: BatteryReport, task: Task) -> Verdict:
     worst, shaping = report.findings[0], report.shaping
     details = {
         "margin": worst.margin,
@@ -240,17 +246,21 @@ def _battery_verdict(report: BatteryReport) -> Verdict:
         "lost": sorted(set(report.lost)),
         "scripts": report.scripts,
     }
+    what, place, kind = "layout", f"layout {worst.layout}", "training "
+    if uses_reference(task) and (led := reference_of(task)) is not None:
+        what, place, kind = "start", f"the start with seed {led.start_seed(worst.layout)}", ""
+        details |= {"reference": led.name, "difficulty": report.difficulty}
     count = len(details["layouts"])
-    checked = f"{count} layout{'' if count == 1 else 's'}"
+    checked = f"{count} {what}{'' if count == 1 else 's'}"
     if report.passed:
         text = (
-            f"solving earns most on {checked}; the closest script without success, {worst.rival.script!r} on layout "
-            f"{worst.layout}, earns {worst.margin:.3g} less"
+            f"solving earns most on {checked}; the closest script without success, {worst.rival.script!r} on {place}, "
+            f"earns {worst.margin:.3g} less"
         )
         return Verdict("battery", True, text, details)
     more = f"{-worst.margin:.3g} more than" if worst.margin < -1e-9 else "no less than"
     text = (
-        f"On training layout {worst.layout}, the script {worst.rival.script!r} never solves the task and has a "
+        f"On {kind}{place}, the script {worst.rival.script!r} never solves the task and has a "
         f"discounted return of {worst.rival.returned:.3g}. That is {more} the {worst.solution.script}, which has "
         f"{worst.solution.returned:.3g}. Undiscounted sums of the script: {_sums(worst.rival)}; of the "
         f"{worst.solution.script}: {_sums(worst.solution)}. Change the reward so that solving earns most."
@@ -273,7 +283,7 @@ def _with_optimal_ways(problem: Problem, report: BatteryReport, verdicts: list[V
     ways = [(each["layout"], way) for each in certificate.details["layouts"] for way in each["ways"]]
     played = [earned_by_way(problem, at, way) for at, way in ways if at in lost]
     better = report.with_solutions([found for found in played if found is not None])
-    verdict = _battery_verdict(better)
+    verdict = _battery_verdict(better, problem.task)
     if verdict.passed:
         rival = battery.details["rival"]["script"]
         text = f"the script {rival!r} earns more than the planner's solution, but another solution earns still more"
@@ -281,8 +291,10 @@ def _with_optimal_ways(problem: Problem, report: BatteryReport, verdicts: list[V
     return [*before, verdict, certificate]
 
 
-def _counts(rollout: Rollout) -> dict[str, int]:
+def _counts(task: Task, layouts: Sequence[int], rollout: Rollout) -> dict[str, int]:
     """The number of transitions, episodes and successful episodes played."""
+    if uses_reference(task) and (bank := first_bank(task, layouts)) is not None:
+        return {"transitions": bank.steps, "episodes": len(bank.scripts), "successes": int(bank.solved.sum())}
     episodes, successes = int(rollout.starts.sum()), int(rollout.success.sum())
     return {"transitions": rollout.starts.size, "episodes": episodes, "successes": successes}
 
@@ -321,7 +333,7 @@ def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
 def steps_played(task: Task, checked: Checked) -> int:
     """Return the environment steps that `run_checks` played: the battery's scripts, or random play without them."""
     bank = played_bank(task) if checked.played else ()
-    return sum(played.rollout.starts.size for _, played in bank) or checked.played.get("transitions", 0)
+    return sum(played.steps for _, played in bank) or checked.played.get("transitions", 0)
 
 
 def component_statistics(scores: Scores) -> dict[str, dict[str, float]]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardsmith.telemetry import ChannelPay, ComponentValues, Learning, Telemetry, at_point
+from rewardsmith.scores import ScoreScale
+from rewardsmith.telemetry import ChannelPay, ComponentValues, EpisodeScores, Learning, Telemetry, at_point
 
 LABELS = (
     "interface misuse",
@@ -48,8 +49,26 @@ within the variation of guidance between episodes."""
 _EXPLAINED = {"exploited", "shaping dominates", "oscillation", "interface misuse", "entropy dominates", "saturated"}
 
 
+@dataclass(frozen=True)
+class SolutionPay:
+    """What a reward pays the task's reference, which stands in where no training episode succeeded.
+
+    Attributes:
+        episode: Sum of all channels over its episode.
+        success: The reward of the step that succeeds, the smallest over the starts.
+    """
+
+    episode: float
+    success: float
+
+
 def diagnose(
-    success: float, curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, fault: str | None = None
+    success: float,
+    curve: Sequence[Mapping[str, Any]],
+    telemetry: Telemetry,
+    fault: str | None = None,
+    scale: ScoreScale | None = None,
+    solution: SolutionPay | None = None,
 ) -> dict[str, str]:
     """Return the labels that apply to a trial, each with its evidence as text.
 
@@ -76,20 +95,26 @@ def diagnose(
     - weak shaping: low success that no other label explains. The evidence states whether failed episodes stay among few
       states (under 10 % of their steps reach a new state).
 
+    On a task with a score instead of a success, `diagnose_score` states the rules.
+
     Args:
         success: The final success rate, in [0, 1].
         curve: Evaluation points with `success` and `shaped_return`.
         telemetry: The trial's telemetry at the end of a rung.
         fault: The program's fault that ended the trial, if any.
+        scale: The scale of the task's scores; None if the task has a success.
+        solution: What the reward pays the task's reference; it replaces the constants for trials without a success.
     """
     if fault is not None:
         return {"crash": fault}
+    if scale is not None:
+        return diagnose_score(curve, telemetry, scale)
     labels: dict[str, str] = {}
     best = max((float(p["success"] or 0.0) for p in curve), default=success)
     if success >= _SOLVED:
         labels["solved"] = f"{success:.1%} success"
     labels |= _components(telemetry.components)
-    labels |= _channels(telemetry)
+    labels |= _channels(telemetry, solution)
     if success < _SOLVED and "shaping dominates" not in labels and (dominates := _shaping_dominates(telemetry)):
         labels["shaping dominates"] = dominates
     if success < _SOLVED and "oscillation" not in labels and (loops := _loops(telemetry)):
@@ -98,10 +123,58 @@ def diagnose(
         labels["unstable"] = f"success was {best:.1%} and fell to {success:.1%}"
     labels |= {"exploited": risen} if success < _LOW and (risen := _risen(curve)) else {}
     if max(best, success) < _LOW:
-        labels |= _trainers(telemetry, curve)
+        labels |= _trainers(telemetry, curve, solution)
     if success < _LOW and not set(labels) & _EXPLAINED:
         labels["weak shaping"] = f"{success:.1%} success and no sign of another failure{_confined(telemetry)}"
     return labels
+
+
+def diagnose_score(curve: Sequence[Mapping[str, Any]], telemetry: Telemetry, scale: ScoreScale) -> dict[str, str]:
+    """Return the labels of a trial on a task with a score instead of a success, each with its evidence as text.
+
+    The rules are those of `diagnose`, with these differences. The score is low if its normalised value is under 0.2, or
+    without a reference, if its interval is not above that of random play.
+
+    - solved: the normalised score is at least 0.95.
+    - unstable: the normalised score fell by more than 0.15 from its best, and the two intervals do not overlap. Without
+      a reference it fell by more than 15 % of the best one's distance from random play.
+    - exploited, entropy dominates, saturated, weak shaping: as there, with a low score in place of low success.
+      The reward for success of "saturated" is the environment's own return of an episode.
+    - shaping dominates: never, because no step succeeds.
+    """
+    final = telemetry.score
+    if final is None:
+        return {}
+    labels: dict[str, str] = {}
+    merit, shown = scale.merit(final.mean), scale.show(final.mean, final.low, final.high)
+    if scale.has_reference and merit >= _SOLVED:
+        labels["solved"] = f"score {shown}"
+    labels |= _components(telemetry.components)
+    labels |= {name: text for name, text in _channels(telemetry, None).items() if name == "oscillation"}
+    points = [told for p in curve if (told := at_point(p).score) is not None]
+    best = max([*points, final], key=lambda told: scale.merit(told.mean))
+    fell = scale.merit(best.mean) - merit
+    apart = best.low > final.high if scale.sign > 0 else best.high < final.low
+    if fell > _FELL * (1.0 if scale.has_reference else abs(scale.merit(best.mean))) and apart:
+        labels["unstable"] = f"the score was {scale.show(best.mean)} and got worse, to {shown}"
+    if not _is_low(final, scale):
+        return labels
+    if (risen := _risen(curve)) is not None:
+        labels["exploited"] = risen.replace("success did not", "the score stayed low")
+    labels |= _trainers(telemetry, curve, None)
+    if "oscillation" not in labels and (loops := _loops(telemetry)):
+        labels["oscillation"] = loops.replace("failed episodes", "the episodes with the lowest scores")
+    if not set(labels) & _EXPLAINED:
+        labels["weak shaping"] = f"score {shown} and no sign of another failure"
+    return labels
+
+
+def _is_low(final: EpisodeScores, scale: ScoreScale) -> bool:
+    if scale.has_reference:
+        return scale.merit(final.mean) < _LOW
+    if scale.sign > 0:
+        return final.low <= scale.random_high
+    return final.high >= scale.random_low
 
 
 def _components(components: Mapping[str, ComponentValues]) -> dict[str, str]:
@@ -117,12 +190,12 @@ def _components(components: Mapping[str, ComponentValues]) -> dict[str, str]:
     return labels
 
 
-def _channels(telemetry: Telemetry) -> dict[str, str]:
+def _channels(telemetry: Telemetry, solution: SolutionPay | None = None) -> dict[str, str]:
     labels: dict[str, str] = {}
     if telemetry.episodes < _MIN_EPISODES:
         return labels
     wins = [c.mean_per_success for c in telemetry.channels.values() if c.mean_per_success is not None]
-    pay = max(sum(wins), 1.0) if wins else 1.0
+    pay = max(sum(wins), 1.0) if wins else max(1.0, 0.0 if solution is None else solution.episode)
     for name, c in telemetry.channels.items():
         if name in telemetry.potentials:
             continue  # a potential has both signs by design, and its sum does not depend on the policy
@@ -134,14 +207,15 @@ def _channels(telemetry: Telemetry) -> dict[str, str]:
     return labels
 
 
-def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _trainers(telemetry: Telemetry, curve: Sequence[Mapping[str, Any]], solution: SolutionPay | None) -> dict[str, str]:
     """The labels whose cause is the trainer's settings rather than the program."""
     labels = {}
     if dominates := _entropy_dominates(telemetry, curve):
         labels["entropy dominates"] = dominates
-    if (scale := guidance_scale(telemetry)) and scale.guidance > SATURATED * scale.success > 0.0:
+    if (scale := guidance_scale(telemetry, solution)) and scale.guidance > SATURATED * scale.success > 0.0:
         known = telemetry.success_pay is not None
-        source = "" if known else ", which is the environment's (no episode succeeded)"
+        whose = "environment's" if solution is None else "reference's"
+        source = "" if known else f", which is the {whose} (no episode succeeded)"
         times = scale.guidance / scale.success
         labels["saturated"] = (
             f"the program's channels sum to {scale.guidance:.3g} per episode, {times:.3g} times the success reward "
@@ -200,17 +274,20 @@ class GuidanceScale:
         return self.by_env + self.by_program
 
 
-def guidance_scale(telemetry: Telemetry) -> GuidanceScale | None:
+def guidance_scale(telemetry: Telemetry, solution: SolutionPay | None = None) -> GuidanceScale | None:
     """Measure the guidance of an episode and the reward of a success; None if there are too few episodes.
 
     The success reward is that of the step that succeeds. If no episode succeeded, it is the weight of the environment's
     channel, because MiniGrid's reward for an immediate success is 1. If the environment's rewards over an episode sum
-    to more than that (for example a reward for every step), that sum is used.
+    to more than that (for example a reward for every step), that sum is used. What the reward pays the task's
+    reference, if it has one, is known without any such assumption.
     """
     guidance = telemetry.program_guidance_per_episode
     if guidance is None or telemetry.episodes < _FEW_EPISODES:
         return None
     pay, last = telemetry.success_pay, telemetry.env_success_pay
+    if pay is None and solution is not None:
+        return GuidanceScale(guidance, max(solution.success, 0.0), 0.0)
     env = telemetry.channels.get("env", ChannelPay())
     episode = env.mean_per_success if pay is not None else env.mean_per_episode
     by_program = 0.0 if pay is None or last is None else max(pay - last, 0.0)

@@ -9,7 +9,7 @@ from typing import Literal
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.verification.battery import run_battery
-from rewardsmith.verification.layouts import LAYOUTS, layout_sample
+from rewardsmith.verification.layouts import LAYOUTS, battery_layouts
 from sandbox.client import HostError
 
 EpisodeCap = Literal["auto"] | float
@@ -28,8 +28,8 @@ def within_cap(problem: Problem, cap: EpisodeCap | None, layouts: int = LAYOUTS)
 
     Args:
         problem: The task and the reward.
-        cap: The cap. "auto" is the largest running sum of such a channel over the planner's solutions, so that the
-            cap does not reduce these. None or 0 leaves the reward unchanged.
+        cap: The cap. "auto" is the largest running sum of such a channel over the planner's solutions, or the
+            reference's episodes, so that the cap does not reduce these. None or 0 leaves the reward unchanged.
         layouts: Number of training layouts whose solutions are used for "auto".
 
     Returns:
@@ -48,7 +48,7 @@ def within_cap(problem: Problem, cap: EpisodeCap | None, layouts: int = LAYOUTS)
 
 def _measured(problem: Problem, layouts: int) -> float | None:
     try:
-        report = run_battery(problem, layouts=layout_sample(problem.task, layouts).layouts)
+        report = run_battery(problem, layouts=battery_layouts(problem.task, layouts))
     except HostError:
         return None
     if report is None or report.shaping.cap == 0.0:

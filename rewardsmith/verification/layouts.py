@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import starts_of
+from rewardsmith.tasks.capabilities import planner_of, reference_of, starts_of
 
 LAYOUTS = 3
 """Number of layouts that a job checks."""
@@ -33,6 +33,18 @@ def layout_sample(task: Task, count: int) -> LayoutSample:
     if len(different) <= count:
         return LayoutSample(different, True)
     return LayoutSample(tuple(range(count)), False)
+
+
+def battery_layouts(task: Task, count: int) -> tuple[int, ...]:
+    """Return the layouts on which a battery plays: those to check, or starts that the task's reference can play."""
+    if uses_reference(task) and (reference := reference_of(task)) is not None:
+        return tuple(reference.layouts(count))
+    return layout_sample(task, count).layouts
+
+
+def uses_reference(task: Task) -> bool:
+    """Whether a reference stands for the solutions that no planner computes."""
+    return planner_of(task) is None and reference_of(task) is not None
 
 
 @lru_cache(maxsize=16)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -24,6 +25,15 @@ from rewardsmith.tasks.subgoals import plan_events
 _RANDOM_SCRIPTS = 4
 
 
+class Named(Protocol):
+    """A way to act, known by its name."""
+
+    @property
+    def name(self) -> str:
+        """A short name for reports."""
+        ...
+
+
 @dataclass(frozen=True)
 class Played:
     """Scripts played to the end of their episodes on one layout.
@@ -33,12 +43,29 @@ class Played:
         rollout: A rollout [T, S] with one script per column.
         length: int64 [S], the length of each script's episode; later steps of the column are not part of it.
         solved: bool [S], whether the episode succeeded.
+        led: Whether the first script is the task's reference, and any other that succeeds is a solution, too.
     """
 
-    scripts: tuple[Behaviour, ...]
+    scripts: tuple[Named, ...]
     rollout: Rollout
     length: np.ndarray
     solved: np.ndarray
+    led: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Environment steps that were played."""
+        return int(self.length.sum()) if self.led else self.rollout.starts.size
+
+    def solutions(self) -> list[int]:
+        """Return the columns that count as solutions, the standard one first."""
+        found = [i for i in range(len(self.scripts)) if self.solved[i]]
+        return found if self.led else [i for i in found if self.scripts[i].name.startswith("solution")]
+
+    def success_step(self, column: int) -> int:
+        """Return the step on which a column's episode first succeeds; its last step if that is not recorded."""
+        won = np.flatnonzero(self.rollout.success[:, column])
+        return int(won[0]) if len(won) else int(self.length[column]) - 1
 
 
 def exploit_scripts(

@@ -15,6 +15,7 @@ from rewardsmith.agents import roles
 from rewardsmith.agents.models import ModelFailed, ReplayKey, Request
 from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.agents.registry import open_model
+from rewardsmith.agents.synth_variables import compose_for_variables
 from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.problem import Problem
@@ -112,6 +113,37 @@ def test_synth_composes_from_named_variables_too(task_id, method):
     assert len(sources) >= 2
     for source in sources:
         assert run_checks(Problem(task, get_method(method).reward(source), 0.99)).passed
+
+
+OWN = Path(__file__).parents[1] / "cases" / "user_environments"
+
+
+@pytest.mark.parametrize(
+    ("file", "reads"),
+    [
+        ("warehouse_robot.py", "state.offset[0]"),  # a function decides on success
+        ("point_mass.yaml", "state.achieved_goal[0]"),
+        ("elevator.yaml", "state.floor"),
+        ("board_game.yaml", "state.board[0]"),
+    ],
+)
+def test_synth_reads_vectors_and_integers_too(file, reads):
+    task = get_task(str(OWN / file))
+    source = ask(task.interface(), "free")
+    assert reads in source
+    checked = run_checks(Problem(task, get_method("free").reward(source), 0.99), proof=Proof(wanted=False))
+    assert [v for v in checked.verdicts if not v.passed and v.kind != "cost"] == []
+
+
+def test_an_entry_of_a_vector_in_the_success_condition_is_approached():
+    facts = {
+        "fields": [{"name": "cube", "kind": "vector", "length": 3, "entries": ["x", "y", "z"], "low": -1, "high": 1}],
+        "success": "cube.z > 0.5 and cube[0] < 0",
+    }
+    machine = {"interface": facts, "sample": 0, "samples": 1, "iteration": 1, "move": "new", "functions": ["reward"]}
+    source, thoughts = compose_for_variables(machine)
+    assert "10 * (state.cube[2] - prev.cube[2])" in source and "-10 * (state.cube[0] - prev.cube[0])" in source
+    assert "cube[2] up to 0.5, cube[0] down to 0" in thoughts
 
 
 @pytest.mark.parametrize("label", ["shaping dominates", "weak shaping", "exploited", "unstable", "never fires"])

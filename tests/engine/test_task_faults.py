@@ -87,7 +87,7 @@ FAULTS = {
     "bare reset": ("It must return (observation, info).",),
     "step": ("RuntimeError: motor driver lost", "step(), test_task_faults.py, line"),
     "exit": ("SystemExit: 3",),
-    "nan": ("returned nan for observation[0]", "step() on step 3"),
+    "nan": ("returned nan for observation[0] (the variable x)", "step() on step 3"),
     "inf": ("returned 1e+300 for observation[0]",),
     "nan reward": ("returned the reward nan",),
     "no reward": ("returned the reward None",),

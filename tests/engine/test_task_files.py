@@ -277,7 +277,7 @@ def test_worker_refuses_a_description_in_a_submitted_job(context):
 def test_a_worker_s_process_opens_no_task_file_whatever_the_job_says(line_description, monkeypatch):
     monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "1")
     for opened in (lambda: get_task(str(line_description)), lambda: get_task("CartPole-v1", FORGED)):
-        with pytest.raises(UsageError, match="workers of the service do not open task files"):
+        with pytest.raises(UsageError, match="workers of the service take installed tasks only"):
             opened()
     get_task("CartPole-v1").batch(1, "train").close()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from distributions import LANE_TASKS, install
 from running import in_process, rewardsmith
 from service import Service, serving, wait_for
 
 from rewardsmith.engine.jobs import service as jobs
+from rewardsmith.engine.served import NotServed
 from rewardsmith.spec import read_spec, with_defaults
 
 pytestmark = pytest.mark.integration
@@ -26,6 +28,11 @@ SPEC = {
 }
 
 
+TINY = {
+    "num_envs": 4, "rollout_steps": 32, "batch_size": 64, "epochs": 1, "eval_episodes": 10, "final_episodes": 10
+}  # fmt: skip
+
+
 def submit(service: Service, **options) -> str:
     """Submit in this process; `steps` and the like override the spec."""
     asked = {key: options.pop(key) for key in ("owner", "priority", "slots") if key in options}
@@ -38,15 +45,29 @@ def ended(service: Service, job: str) -> bool:
     return state == "done"
 
 
-@pytest.fixture
-def service(tmp_path, redis_server, postgres_server):
-    with serving(tmp_path, redis_server, postgres_server) as made:
-        yield made
+@pytest.fixture(scope="module")
+def service(tmp_path_factory, redis_server, postgres_server):
+    """A service whose workers have the distribution warehouse-tasks installed, as this process has."""
+    folder = tmp_path_factory.mktemp("service")
+    with pytest.MonkeyPatch.context() as patch:
+        site = install(folder / "site", patch, LANE_TASKS)
+        with serving(folder, redis_server, postgres_server, PYTHONPATH=str(site)) as made:
+            made.worker()
+            made.scheduler()
+            yield made
+
+
+def test_a_worker_trains_on_an_installed_task(service):
+    few = {"samples": 1, "steps": 1024, "rungs": [1.0], "training": TINY}
+    job = submit(service, task="lane", **few)
+    wait_for(lambda: ended(service, job), 90)
+    trained = "SELECT count(*) FROM trials WHERE job_id = :job AND state = 'done' AND steps >= 1024"
+    assert service.query(trained, job=job)[0][0] >= 1
+    with pytest.raises(NotServed, match="take installed tasks only"):
+        submit(service, task="warehouse_tasks.lane:LaneTask", **few)
 
 
 def test_a_submitted_job_ends_as_the_same_job_run_locally(service, tmp_path_factory):
-    service.worker()
-    service.scheduler()
     job = submit(service)
     wait_for(lambda: ended(service, job), 90)
     alone = tmp_path_factory.mktemp("alone")
@@ -58,9 +79,10 @@ def test_a_submitted_job_ends_as_the_same_job_run_locally(service, tmp_path_fact
 
     with sqlite3.connect(alone / ".rewardsmith" / "rewardsmith.db") as local:
         for statement in (CANDIDATES, CURVES, CHECKS):
-            mine = [(row[0].replace(job, "job"), *row[1:]) for row in service.query(statement)]
+            rows = [row for row in service.query(statement) if row[0].startswith(job)]
+            mine = [(row[0].replace(job, "job"), *row[1:]) for row in rows]
             theirs = [(row[0].replace(other, "job"), *row[1:]) for row in local.execute(statement)]
-            assert mine == theirs
+            assert mine == theirs and mine
 
 
 CANDIDATES = "SELECT id, state, score, source_hash, move FROM candidates ORDER BY id"

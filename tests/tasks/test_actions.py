@@ -84,6 +84,13 @@ def test_rewards_read_the_rounded_number_that_the_environment_is_given():
     assert all((actions.in_environment(action).astype(np.float64) == action).all() for action in drawn)
 
 
+def test_a_box_of_integers_is_rounded_before_rewards_read_it():
+    actions = space_of(spaces.Box(-3, 3, (2,), np.int32))
+    given_action = np.array([[1.6, -2.7]])
+    assert actions.rounded(given_action).tolist() == [[2.0, -3.0]]
+    assert actions.in_environment(given_action[0]).tolist() == [2, -3]
+
+
 @given(st.lists(st.booleans(), min_size=4, max_size=4).filter(any), st.integers(0, 1000))
 def test_only_allowed_actions_are_drawn(allowed, seed):
     drawn = space_of(KINDS["discrete"]).sample(np.random.default_rng(seed), 3, allowed=np.array([allowed] * 3))

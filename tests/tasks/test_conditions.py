@@ -94,7 +94,7 @@ def test_lengths_and_distances_of_vectors():
     values = {"a": [0.0, 3.0], "b": [4.0, 0.0]}
     for text, wanted in (
         ("distance(a, b) == 5", True), ("norm(a) == 3", True), ("sqrt(b.x) == 2", True), ("norm(b) < 4", False),
-        ("a[1] - b[0] == -1", True),
+        ("a[1] - b[0] == -1", True), ("a[-1] == 3", True), ("max(a) == 3", True),
     ):  # fmt: skip
         condition = translate(text, names).compile()
         assert condition.holds(values, condition.start()) is wanted, text
@@ -109,6 +109,14 @@ def test_lengths_and_distances_of_vectors():
         ("v[x] > 1", "give one index or key"),
         ("held(x, y > 1)", "write held(k, condition) with a number of steps k"),
         ("held(0, y > 1)", "write held(k, condition)"),
+        ("v > 1", "`v` is a vector of numbers; name an entry, as in `v.x`"),
+        ("v[2] > 1", "v has 2 entries, x, y"),
+        ("norm(x) > 1", "`x` is no vector, and norm takes one vector"),
+        ("distance(v) > 1", "has 1 arguments, and distance takes two vectors"),
+        ("abs(x, y) > 1", "has 2 arguments, and abs takes one number"),
+        ("held(True, flag)", "write held(k, condition)"),
+        ("held(3, x)", "`x` in held is a number, neither true nor false"),
+        ("info[0] > 1", "`info` is a dict"),
         ("norm(v)", "it is a number, neither true nor false"),
         ("info.a.b.c()", "is not allowed"),
         ("(lambda: 1)()", "is not allowed"),

@@ -15,6 +15,7 @@ NAMED = {
     "Blackjack-v1": ("usable_ace", "hit"),
     "CarRacing-v3": ("tiles_visited", "steering"),
     "CliffWalking-v1": ("column", "up"),
+    "CliffWalkingSlippery-v1": ("row", "down"),
     "FrozenLake-v1": ("cell", "down"),
     "FrozenLake8x8-v1": ("row", "left"),
     "LunarLander-v3": ("left_leg", "fire_main_engine"),
@@ -56,7 +57,16 @@ def test_a_toy_text_index_is_read_as_row_and_column():
     task = get_task("FrozenLake-v1")
     batch = task.batch(1, "train")
     batch.reset(0)
+    assert not task.schema.field("cell").training_only, "it follows from the index that the policy observes"
     assert "row 0, column 0, cell S" in task.caption(_row(task, batch), batch.tables)
+    batch.close()
+
+
+def test_a_worker_that_opens_no_task_files_opens_shipped_descriptions(monkeypatch):
+    monkeypatch.setenv("REWARDSMITH_NO_TASK_FILES", "1")
+    task = get_task("FrozenLake-v1")
+    batch = task.batch(1, "train")
+    batch.reset(0)
     batch.close()
 
 

@@ -13,6 +13,8 @@ RANGES = {"x": (-5.0, 5.0), "y": (float("-inf"), float("inf"))}
 LASTING = [
     "truncated",
     "step >= 200",
+    "length >= 200",
+    "held(300, abs(x) < 1)",
     "step >= 500",
     "step > 5",
     "200 <= step",

@@ -72,7 +72,7 @@ def test_a_designer_is_told_ranges_random_play_endings_and_an_example():
     for told in (
         "  first: float m - the first coin (random play: 0 to 1)",
         "episodes succeeded. They ended ",
-        "the environment may end it earlier (`terminated`).\nCoins are fair.",
+        "Mechanics:\n  - Coins are fair.\n  - An episode ends after 9 steps at the latest; the environment may end it",
         "The environment's reward of this step was 1, and the episode was terminated.",
     ):
         assert told in text, text

@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from rewardsmith.cli.tasks import record as record_command
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.capabilities import reference_of
 from rewardsmith.tasks.described.references.recordings import record_episodes, write_episodes
 from rewardsmith.tasks.described.stored import changes_of, store_task
 from rewardsmith.tasks.described.task import DescribedTask
+from rewardsmith.tasks.trying import tries
 
 CORRIDOR = """
 import gymnasium as gym
@@ -177,8 +180,45 @@ def test_a_policy_of_sb3_acts_as_it_does_there(tmp_path):
     plain = gym.make("Pendulum-v1")
     expected = model.predict(plain.reset(seed=1_000_005)[0], deterministic=True)[0]
     assert chosen == pytest.approx(np.array([expected, expected]))
+    hill: Any = get_task("MountainCar-v0")
     with pytest.raises(UsageError, match=r"observes Box.*the environment of MountainCar-v0 has"):
-        get_task("MountainCar-v0").referring_to(str(tmp_path / "policy.zip"))
+        hill.referring_to(str(tmp_path / "policy.zip"))
+
+
+def test_a_policy_that_a_job_saved_acts_as_it_does_there(tmp_path):
+    import gymnasium as gym
+    from stable_baselines3 import PPO
+
+    from rewardsmith.training.checkpoint import save_policy
+
+    task = get_task("Pendulum-v1")
+    assert isinstance(task, DescribedTask)
+    model = PPO("MlpPolicy", gym.make("Pendulum-v1"), n_steps=8, batch_size=8, policy_kwargs={"net_arch": [8, 8]})
+    card = {"task": task.id, "observation_size": 3, "actions": ["torque"]}
+    network = {"policy": "MlpPolicy", "hidden": [8, 8], "memory": "none"}
+    save_policy(tmp_path / "policy.safetensors", model, {**card, "network": network})
+    reference = task.referring_to(str(tmp_path / "policy.safetensors"))
+    batch, rows, seen = reference.batch(1), task.schema.rows(1), task.observation.rows(1)
+    batch.play(5)
+    batch.observe(seen)
+    chosen = reference.player(batch).actions(rows, np.ones(1, bool))
+    batch.close()
+    assert chosen == pytest.approx(model.predict(seen, deterministic=True)[0])
+    hill: Any = get_task("MountainCar-v0")
+    with pytest.raises(UsageError, match="has other spaces than MountainCar-v0"):
+        hill.referring_to(str(tmp_path / "policy.safetensors"))
+    save_policy(tmp_path / "lstm.safetensors", model, {**card, "network": {**network, "memory": "lstm"}})
+    with pytest.raises(UsageError, match="Give a policy without memory"):
+        task.referring_to(str(tmp_path / "lstm.safetensors"))
+
+
+def test_exported_transitions_contain_the_reference_s_success(tmp_path):
+    from rewardsmith.reporting.export import record_transitions
+
+    rollout = record_transitions(get_task(str(corridor(tmp_path, FORMS["a method of the task"]))))
+    ends = rollout.terminated[:, 0] | rollout.truncated[:, 0]
+    assert rollout.starts.shape[1] == 8 and ends.sum() > 2
+    assert rollout.success[ends, 0].all()
 
 
 def test_shipped_references_succeed():
@@ -200,3 +240,22 @@ def test_shipped_references_of_extras_succeed(task_id):
     reference = reference_of(get_task(task_id))
     assert reference is not None
     assert reference.achieves(10).success_rate >= 0.9
+
+
+def test_trying_a_task_shows_what_its_reference_achieves(tmp_path):
+    task = get_task(str(corridor(tmp_path, FORMS["a method of the task"])))
+    tried = {each.name: each for each in tries(task)}
+    (name,) = (name for name in tried if name.startswith("reference"))
+    assert tried[name].successes == tried[name].episodes == 20
+    assert tried["random"].successes < tried["random"].episodes
+
+
+def test_recording_refuses_what_it_cannot_record(tmp_path):
+    file = str(corridor(tmp_path, ""))
+    with pytest.raises(UsageError, match="names no reference"):
+        record_command(file, tmp_path / "walks.json")
+    with pytest.raises(UsageError, match=r"does not end with \.json"):
+        record_command(file, tmp_path / "walks.npz")
+    file = str(corridor(tmp_path, FORMS["a method of the task"]))
+    record_command(file, tmp_path / "walks.json", episodes=2)
+    assert len(json.loads((tmp_path / "walks.json").read_text())["episodes"]) == 2

@@ -83,7 +83,7 @@ def plain(algorithm: str, settings: TrainingSpec, seed: int, steps: int) -> Any:
 
 @pytest.mark.parametrize("algorithm", CLASSES)
 def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str) -> None:
-    steps = 400
+    steps = 160
     plan = trial(tmp_path, algorithm, steps)
     run_trial(plan, ignored, ignored)
     expected = plain(algorithm, plan.training, plan.seed, steps)
@@ -203,3 +203,17 @@ def test_observations_are_normalised_inside_the_policy(tmp_path: Path) -> None:
     expected = (seen - moments.mean) / torch.sqrt(moments.variance + 1e-8)
     assert torch.allclose(moments(seen), expected.clamp(-10, 10))
     assert not torch.allclose(moments.mean, torch.zeros(4))
+
+
+def test_the_last_steps_of_an_off_policy_trial_are_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rewardsmith.training import shaping
+
+    seen = []
+    monkeypatch.setattr(shaping, "require_same_scores", lambda problem, rollout, scores: seen.append((rollout, scores)))
+    channels = (Channel("env", "env"), Channel("reward", "program"))
+    run_trial(trial(tmp_path, "dqn", 700, TrainingReward(PROGRAM, ("reward",), channels)), ignored, ignored)
+    ((rollout, scores),) = seen
+    assert 512 <= len(rollout.starts) < 520 and rollout.starts.sum() > 1
+    assert scores.values.shape == (*rollout.starts.shape, 1)
+    before = np.concatenate([[False], (rollout.terminated | rollout.truncated)[:-1, 0]])
+    assert np.array_equal(rollout.starts[1:, 0], before[1:])

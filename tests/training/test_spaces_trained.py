@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 from space_tasks import POINT, TASKS, reward_of
 
 from rewardsmith.spec import TrainingSpec
-from rewardsmith.tasks.described.task import DescribedTask
+from rewardsmith.tasks.described.task import DescribedTask, Description
 from rewardsmith.training.policies import policy_for
 from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial
 from sandbox.client import HostError, Isolation
@@ -86,3 +88,27 @@ def test_actions_outside_of_a_box_are_clipped_for_environment_and_reward(tmp_pat
     """Point asserts that no action leaves its Box; the reward would see what the environment was given."""
     report, _ = run(POINT, "1.0 if max(abs(action.along), abs(action.across)) <= 1.0 else float('nan')", tmp_path)
     assert report.complete
+
+
+class Whole(gym.Env):
+    """Accepts whole numbers only."""
+
+    observation_space = spaces.Box(0, 1, (1,), np.float32)
+    action_space = spaces.Box(-2, 2, (1,), np.int64)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {"last": 0}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), 0.0, False, False, {"last": int(action[0])}
+
+
+gym.register("Whole-trained-v0", Whole)
+
+
+def test_a_reward_reads_the_whole_numbers_that_the_environment_is_given(tmp_path):
+    told = [{"name": "last", "from": "info.last"}]
+    described = Description(id="Whole-trained-v0", goal="g", success="step > 9", max_steps=9, state=told)
+    # A reward that read 0.7 where the environment was given 1 would fail with an index out of range.
+    run(DescribedTask(described, examined=True), "[0.0][int(action[0] != state.last)]", tmp_path, steps=64)

@@ -8,7 +8,7 @@ import pytest
 
 from rewardsmith.agents import prompting
 from rewardsmith.telemetry import Telemetry
-from rewardsmith.verification.diagnosis import LABELS, diagnose
+from rewardsmith.verification.diagnosis import LABELS, SolutionPay, diagnose
 
 COMPONENT = {"mean": 0.1, "min": 0.0, "max": 1.0, "fires": 0.2}
 CHANNEL = {"mean_per_episode": 0.5, "magnitude_per_episode": 0.5, "mean_per_success": 0.5}
@@ -122,6 +122,18 @@ def test_one_noisy_minibatch_does_not_decide_whether_entropy_dominates():
 def test_saturated_and_dominant_shaping_may_both_be_given():
     measured = telemetry(**LOUD | PAID | {"guidance_per_episode": 12.0})
     assert list(diagnose(0.1, NEVER, measured)) == ["shaping dominates", "saturated"]
+
+
+def test_what_a_reference_is_paid_replaces_the_environment_s_success_reward():
+    loud = telemetry(**LOUD)
+    assert "saturated" not in diagnose(0.0, NEVER, loud, solution=SolutionPay(episode=5.0, success=3.0))
+    found = diagnose(0.0, NEVER, loud, solution=SolutionPay(episode=5.0, success=0.5))
+    assert "24 times the success reward of 0.5, which is the reference's" in found["saturated"]
+    never = {"env": {**CHANNEL, "mean_per_success": None}}
+    never["reward"] = {**never["env"], "mean_per_episode": 9.0, "magnitude_per_episode": 9.0}
+    shaped = telemetry(channels=never)
+    assert "shaping dominates" in diagnose(0.5, FLAT, shaped, solution=SolutionPay(episode=5.0, success=1.0))
+    assert "shaping dominates" not in diagnose(0.5, FLAT, shaped, solution=SolutionPay(episode=10.0, success=1.0))
 
 
 def test_scales_are_compared_only_if_the_environment_pays():

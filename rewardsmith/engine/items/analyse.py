@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import ReplayKey
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items.shown import anonymous, curve_points, searched_trials
+from rewardsmith.engine.items.shown import anonymous, curve_points, searched_trials, solution_pay
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.methods.recipe import recipe_of
@@ -27,15 +27,20 @@ def run_analyse(context: Context, item: Item) -> None:
         candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
         trial = searched_trials(connection, candidate)[0]
         curve = records.curve_of(connection, trial.id)
+        solution = solution_pay(connection, candidate)
         comments = records.comments_of(connection, item.key.job_id, item.key.iteration)
+    scale = snapshot.spec.score
     telemetry = Telemetry.from_json(trial.telemetry)
-    labels = _with_second_trial(diagnose(trial.success or 0.0, curve, telemetry, trial.failure), candidate)
+    labels = diagnose(trial.success or 0.0, curve, telemetry, trial.failure, scale, solution)
+    labels = _with_second_trial(labels, candidate)
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
     asked = roles.AnalysisRequest(
         interface=get_task(snapshot.spec.task, snapshot.spec.description).interface(),
         candidate=anonymous(candidate),
         source=candidate.source,
         success=trial.success or 0.0,
+        score=telemetry.score.mean if scale is not None and telemetry.score is not None else None,
+        scale=scale,
         steps=trial.steps,
         labels=labels,
         components={name: c.as_json() for name, c in telemetry.components.items()},

@@ -10,6 +10,7 @@ from rewardsmith.agents import roles
 from rewardsmith.agents.models import ReplayKey
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.counter_examples import saved_exploits
+from rewardsmith.engine.items.earlier_policies import earlier_policies
 from rewardsmith.engine.items.shown import anonymous
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
@@ -41,7 +42,8 @@ def run_check(context: Context, item: Item) -> None:
     reward = bounded(asked, spec.episode_cap)
     proof = Proof(wanted=spec.verification)
     # Channels that exist only during training cannot be checked beforehand.
-    checked = run_checks(asked.with_reward(reward.written), proof, exploits, most_played(task, spec))
+    rivals = earlier_policies(context, snapshot, task, item.key.iteration)
+    checked = run_checks(asked.with_reward(reward.written), proof, exploits, most_played(task, spec), rivals)
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:
@@ -61,6 +63,7 @@ def run_check(context: Context, item: Item) -> None:
             key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * snapshot.repair_depth(candidate)),
             given=recipe.given(task),
             facts=reads_facts(spec, "critic"),
+            scale=spec.score,
             limits=lengths(spec),
         )
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)

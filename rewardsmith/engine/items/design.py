@@ -54,6 +54,7 @@ def run_design(context: Context, item: Item) -> None:
         subgoal_order=list(order) if order else None,
         given=recipe.given(task),
         facts=reads_facts(spec, "designer"),
+        scale=spec.score,
         limits=lengths(spec),
     )
     candidate_id = _candidate_id(item, depth)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.check import most_played
 from rewardsmith.engine.items.counter_examples import saved_exploits
+from rewardsmith.engine.items.earlier_policies import earlier_policies
 from rewardsmith.engine.search.retraining import weighed
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.programs.problem import Problem
@@ -38,7 +39,8 @@ def run_recheck(context: Context, item: Item) -> None:
     reward = weighed(TrainingReward.from_stored(candidate.source, candidate.reward), weights).written
     asked = Problem(task, reward, spec.training.gamma, context.settings.isolation)
     proof, most = Proof(wanted=spec.verification), most_played(task, spec)
-    checked = run_checks(asked, proof, exploits, most)
+    rivals = earlier_policies(context, snapshot, task, item.key.iteration)
+    checked = run_checks(asked, proof, exploits, most, rivals)
     problem = worse({str(row["kind"]): row for row in before}, checked.verdicts)
     kept = [asdict(v) for v in checked.verdicts if v.kind in _KEPT]
     said = [f"{v.kind}: {v.message}" for v in checked.verdicts if v.kind in _KEPT]

@@ -23,8 +23,9 @@ from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
-from rewardsmith.programs.reward import SPARSE, TrainingReward
+from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.reporting.proportion import wilson
+from rewardsmith.scores import ScoreScale
 from rewardsmith.spec import JobSpec, TrainingSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -32,7 +33,7 @@ from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
-from rewardsmith.telemetry import KEPT_BY_CURVES, Telemetry
+from rewardsmith.telemetry import KEPT_BY_CURVES, EpisodeScores, Telemetry, at_point
 from rewardsmith.training.learner import Learner
 from rewardsmith.verification.diagnosis import diagnose
 
@@ -60,10 +61,10 @@ def training_of(item: Item, spec: JobSpec) -> TrainingSpec:
     return TrainingSpec.model_validate({**spec.training.model_dump(), **item.payload.get("training", {})})
 
 
-def reward_of(item: Item, candidate: Candidate) -> TrainingReward:
+def reward_of(item: Item, candidate: Candidate, spec: JobSpec) -> TrainingReward:
     """Return the reward of an item's trial: the candidate's, with the weights changed by the item's payload."""
     if candidate.kind == "baseline":
-        return SPARSE
+        return recipe_of(spec).sparse
     return weighed(TrainingReward.from_stored(candidate.source, candidate.reward), item.payload.get("weights", {}))
 
 
@@ -81,11 +82,11 @@ def train_item(context: Context, item: Item) -> None:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec = snapshot.spec
-    reward, training = reward_of(item, candidate), training_of(item, spec)
+    reward, training = reward_of(item, candidate, spec), training_of(item, spec)
     purpose = purpose_of(item)
     folder = context.trial_folder(candidate.id, purpose, item.key.seed)
     task = get_task(spec.task, spec.description)
-    rows = _Rows(context, item, candidate.id, purpose)
+    rows = _Rows(context, item, candidate.id, purpose, spec.score)
     try:
         plan = TrialPlan(
             task=task,
@@ -160,7 +161,7 @@ def preload(task: str | None) -> None:
         known = get_task(*read_key(task))
         batch = known.batch(2, "train")
         batch.reset(0)
-        batch.step(np.zeros(2, dtype=np.int64))
+        batch.step(known.actions.rows(2))
         batch.state_rows(np.zeros((2, known.schema.width), dtype=known.schema.dtype))
         batch.observe(np.zeros((2, batch.observation_size), dtype=np.float32))
         batch.close()
@@ -170,8 +171,11 @@ def preload(task: str | None) -> None:
 class _Rows:
     """Writes the rows of one trial while it runs."""
 
-    def __init__(self, context: Context, item: Item, candidate_id: str, purpose: str) -> None:
-        self._context, self._item = context, item
+    def __init__(
+        self, context: Context, item: Item, candidate_id: str, purpose: str, scale: ScoreScale | None = None
+    ) -> None:
+        """scale: of the task's scores, if it has a score instead of a success."""
+        self._context, self._item, self._scale = context, item, scale
         self._candidate, self._purpose = candidate_id, purpose
         self._written = 0.0
         self._trial = self._write(lambda connection: self._put(connection, state="running", failure=None))
@@ -201,10 +205,12 @@ class _Rows:
     def on_point(self, point: Any) -> None:
         """Write one point of the learning curve."""
         telemetry = Telemetry.from_json(point.telemetry)
+        if self._scale is not None and point.evaluation:
+            telemetry = telemetry.updated(score=EpisodeScores.measured(asdict(point.evaluation)))
         values = {
             "trial_id": self._trial,
             "steps": point.steps,
-            "success": point.evaluation.success if point.evaluation else None,
+            "success": point.evaluation.success if point.evaluation and self._scale is None else None,
             "episodes": point.evaluation.episodes if point.evaluation else 0,
             "shaped_return": telemetry.shaped_return if telemetry.episodes else None,
             "env_return": telemetry.env_return if telemetry.episodes else None,
@@ -249,10 +255,14 @@ class _Rows:
             propose: Maps the labels of a diagnosis and the telemetry to the settings of a retraining, or None.
         """
         stochastic, greedy = report["stochastic"], report["greedy"]
-        low, high = wilson(stochastic["successes"], stochastic["episodes"])
-        success = stochastic["successes"] / stochastic["episodes"]
         telemetry = Telemetry.from_json(report["telemetry"])
         telemetry = telemetry.updated(failed_episodes=tuple(report["failed_episodes"]))
+        if report["starts"] != "layouts":
+            telemetry = telemetry.updated(starts=report["starts"])
+        if self._scale is not None:
+            telemetry = telemetry.updated(score=EpisodeScores.measured(stochastic, greedy))
+        success = stochastic["successes"] / stochastic["episodes"]
+        columns: dict[str, Any] = {} if self._scale is not None else _success_columns(stochastic, greedy)
         # Before the transaction, which must not wait for a store. Files that no row names are garbage collected.
         files = self._store(report, folder)
 
@@ -262,10 +272,7 @@ class _Rows:
                 # At the end of an earlier rung no process works on it; it runs again if its candidate is promoted.
                 state="done" if report["complete"] else "stopped",
                 steps=report["steps"],
-                success=success,
-                success_low=low,
-                success_high=high,
-                greedy_success=greedy["successes"] / greedy["episodes"] if greedy else None,
+                **columns,
                 episodes=stochastic["episodes"],
                 unseen=report["unseen"],
                 telemetry=telemetry.as_json(),
@@ -278,8 +285,11 @@ class _Rows:
                 records.put_artifact(connection, **named, path=path, sha256=digest)
             curve = records.curve_of(connection, self._trial)
             result = {"steps": report["steps"], "episodes": stochastic["episodes"]}
-            result |= _measures(success, curve, telemetry)
-            result["proposal"] = propose(diagnose(success, curve, telemetry), telemetry)
+            if self._scale is not None and telemetry.score is not None:
+                result |= _scores(telemetry.score, curve)
+            else:
+                result |= _measures(success, curve, telemetry)
+            result["proposal"] = propose(diagnose(success, curve, telemetry, scale=self._scale), telemetry)
             queue.withdraw_questions(connection, self._item)
             queue.finish(connection, self._item, "done", result)
 
@@ -298,6 +308,29 @@ class _Rows:
             kinds.append("trajectories")
         store = self._context.store
         return [(kind, *store.put(folder / _FILES[kind])) for kind in kinds]
+
+
+def _success_columns(stochastic: Mapping[str, Any], greedy: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the columns of a trial that hold success rates; they stay empty where nothing is a success."""
+    low, high = wilson(stochastic["successes"], stochastic["episodes"])
+    return {
+        "success": stochastic["successes"] / stochastic["episodes"],
+        "success_low": low,
+        "success_high": high,
+        "greedy_success": greedy["successes"] / greedy["episodes"] if greedy else None,
+    }
+
+
+def _scores(final: EpisodeScores, curve: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the scores by which candidates are ranked, with the interval of the final one."""
+    points = [told.mean for p in curve if (told := at_point(p).score) is not None]
+    return {
+        "score": final.mean,
+        "score_low": final.low,
+        "score_high": final.high,
+        "late": _mean(points[2 * len(points) // 3 :], final.mean),
+        "area": _mean(points, final.mean),
+    }
 
 
 def _measures(success: float, curve: Sequence[Mapping[str, Any]], telemetry: Telemetry) -> dict[str, float]:

@@ -19,7 +19,7 @@ from rewardsmith.engine.search.snapshot import Snapshot, Used, read_snapshot
 from rewardsmith.engine.search.steps import AddItem, SetIteration
 from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import Recipe, formerly, recipe_of
-from rewardsmith.programs.reward import SPARSE, source_hash
+from rewardsmith.programs.reward import source_hash, top_level_names
 from rewardsmith.seeds import search_seed
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import procedures, queue, records
@@ -30,7 +30,9 @@ from rewardsmith.storage.records import Candidate, Iteration, Job
 from rewardsmith.storage.rows import Scheduling
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import planner_of
+from rewardsmith.tasks.random_play import measure_scale
 from rewardsmith.training.fit import require_algorithm
 from rewardsmith.training.schedule import distinct_rungs
 
@@ -67,6 +69,9 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     given = spec
     recipe.check(task)
     require_algorithm(task, spec.training)
+    if (scored := with_score(spec, task, seed_reward)) is not spec:
+        spec = given = scored
+        recipe = recipe_of(spec)
     if recipe.contract is None:
         if seed_reward is not None:
             raise UsageError(
@@ -91,6 +96,22 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         if job.service:
             add_event(connection, "submitted", job_id=job.id, owner=job.owner)
     return job.id
+
+
+def with_score(spec: JobSpec, task: Task, seed_reward: str | None = None) -> JobSpec:
+    """Return `spec` with the scale of the task's scores, for which the task is played at random; a given one is kept.
+
+    Unless the spec names a method, the method becomes `free`, so that the environment's own reward, which is the score,
+    is a part of the training reward. A seed reward that defines no reward() or potential() keeps the default method.
+
+    Raises:
+        UsageError: The task's reference is no better than random play.
+    """
+    if spec.score is not None or (scale := measure_scale(task)) is None:
+        return spec
+    fits = seed_reward is None or bool(top_level_names(seed_reward) & {"reward", "potential"})
+    method = "free" if fits and "method" not in spec.model_fields_set else spec.method
+    return spec.model_copy(update={"score": scale, "method": method})
 
 
 def _submit(
@@ -137,7 +158,7 @@ def _opening(job: Job, spec: JobSpec, recipe: Recipe, seed_reward: str | None) -
     """Return the rows of a new job: its baseline, and a given program as one more candidate of the first round."""
     baseline = _candidate(
         f"{job.id}-sparse", job, iteration=0, kind="baseline", move="baseline", sample=0, source="",
-        source_hash=SPARSE.hash, reward=SPARSE.stored, state="passed", oracle_informed=False,
+        source_hash=recipe.sparse.hash, reward=recipe.sparse.stored, state="passed", oracle_informed=False,
     )  # fmt: skip
     items = [queue.new_item(ItemKey(job.id, "baseline", candidate=baseline.id, seed=search_seed(spec.seed, 0)))]
     if seed_reward is None:

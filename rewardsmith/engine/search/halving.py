@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.retraining import retrain
 from rewardsmith.engine.search.round_end import end_round
-from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.snapshot import Snapshot, target_of
 from rewardsmith.engine.search.steps import AddItem, SetCandidate, Step, reject
 from rewardsmith.engine.search.trainings import first_trials, trials_of_rung
-from rewardsmith.reporting.proportion import wilson
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage.queue import OPEN
 from rewardsmith.storage.records import Candidate
@@ -42,7 +41,7 @@ class Halving:
         number: The round, from 1.
         rungs: Fractions of a full trial, increasing to 1, at which candidates are compared.
         keep: Fraction of the candidates that is promoted at a rung, in (0, 1].
-        target: Success rate that the search looks for, in (0, 1]; None for no early stop.
+        target: Success rate or normalised score that the search looks for, in (0, 1]; None for no early stop.
         finalists: Least number of candidates promoted at each rung. One seed is a noisy estimate, so the second best
             is kept too.
     """
@@ -56,7 +55,7 @@ class Halving:
     @classmethod
     def of(cls, spec: JobSpec, number: int) -> Halving:
         """Create the strategy of a round from the job's settings."""
-        return cls(number, spec.rungs, spec.keep, spec.target)
+        return cls(number, spec.rungs, spec.keep, target_of(spec))
 
     def next(self, s: Snapshot) -> list[Step]:
         """Return the next steps of the round: trials, rejections, or its end. Empty while trials are running."""
@@ -68,10 +67,10 @@ class Halving:
     def promoted(self, s: Snapshot, alive: Sequence[Candidate], rung: int) -> list[Candidate]:
         """Return the candidates promoted from a rung (steps 3 and 4), given the candidates ranked best first."""
         kept = list(alive[: max(self.finalists, math.ceil(len(alive) * self.keep))])
-        leader, (low, _) = kept[0], _interval(s, kept[0], rung)
+        leader, (low, _) = kept[0], s.interval(kept[0], rung)
         if self.target is None or min(low, s.score(leader, rung, "late")) < self.target:
             return kept
-        return [c for c in kept if c is leader or _interval(s, c, rung)[1] >= low]
+        return [c for c in kept if c is leader or s.interval(c, rung)[1] >= low]
 
     def _race(self, s: Snapshot) -> list[Step]:
         racers = s.begun(self.number)
@@ -112,11 +111,5 @@ def _trials_in(steps: Sequence[Step]) -> int:
 
 
 def _not_promoted(s: Snapshot, c: Candidate, rung: int, place: str) -> SetCandidate:
-    success = s.score(c, rung)
-    return reject(c, f"not promoted from rung {rung + 1}: {success:.0%} success, {place}", score=success)
-
-
-def _interval(s: Snapshot, c: Candidate, rung: int) -> tuple[float, float]:
-    """Return the 95 % Wilson interval of a candidate's success at the end of a rung, over all seeds."""
-    episodes = s.episodes(c, rung)
-    return wilson(round(s.score(c, rung) * episodes), episodes)
+    reason = f"not promoted from rung {rung + 1}: {s.words(s.score(c, rung))}, {place}"
+    return reject(c, reason, score=s.stored_score(c, rung))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rewardsmith.engine.search.halving import Halving
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.round_end import end_round
-from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.snapshot import Snapshot, target_of
 from rewardsmith.engine.search.steps import Step, reject
 from rewardsmith.engine.search.trainings import first_trials, trials_of_rung
 from rewardsmith.storage.queue import OPEN
@@ -54,9 +54,10 @@ class PredictedFirst:
     def of(cls, s: Snapshot, number: int) -> PredictedFirst | None:
         """Create the strategy of a round; None if the job has no target, no prediction, or prefers halving."""
         predicted = any(s.predicted_key(c)[0] < math.inf for c in s.racers(number))
-        if s.spec.order != "predicted" or s.spec.target is None or not predicted:
+        target = target_of(s.spec)
+        if s.spec.order != "predicted" or target is None or not predicted:
             return None
-        return cls(number, s.spec.target, Halving.of(s.spec, number))
+        return cls(number, target, Halving.of(s.spec, number))
 
     def next(self, s: Snapshot) -> list[Step]:
         """Return the next steps of the round: trials, rejections, or its end. Empty while a trial is running."""
@@ -89,7 +90,6 @@ class PredictedFirst:
         for c in s.begun(self.number):
             rung = s.rung_reached(c)
             if c.state != "rejected" and rung < s.last_rung:
-                success = s.score(c, rung)
-                cause = f"given up after {s.spec.rungs[rung]:.0%} of its steps: {success:.0%} success"
-                steps.append(reject(c, cause, score=success))
+                cause = f"given up after {s.spec.rungs[rung]:.0%} of its steps: {s.words(s.score(c, rung))}"
+                steps.append(reject(c, cause, score=s.stored_score(c, rung)))
         return steps

@@ -164,11 +164,14 @@ def _lost(items: Sequence[Item]) -> str:
 def _compared(s: Snapshot, c: Candidate, trials: Sequence[Item]) -> SetCandidate:
     """Compare the retrained trials with the original ones (step 3)."""
     first = s.trainings(c, (c.adjustment or {})["rung"])
-    before, after = ([mean_result(items, "success"), mean_result(items, "area")] for items in (first, trials))
-    did = f"trained once more {_words(s, c)}: {after[0]:.1%} success"
+    before, after = (
+        [mean_result(items, "success", s.scale), mean_result(items, "area", s.scale)] for items in (first, trials)
+    )
+    did = f"trained once more {_words(s, c)}: {s.words(after[0], 1)}"
+    shown = f"{before[0]:.1%}" if s.scale is None else s.scale.show(s.scale.score(before[0]))
     if after > before:
-        return _decided(s, c, True, f"{did} instead of {before[0]:.1%}")
-    return _decided(s, c, False, f"{did}, no better than {before[0]:.1%}")
+        return _decided(s, c, True, f"{did} instead of {shown}")
+    return _decided(s, c, False, f"{did}, no better than {shown}")
 
 
 def _decided(s: Snapshot, c: Candidate, stands: bool, note: str) -> SetCandidate:

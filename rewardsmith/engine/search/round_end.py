@@ -6,7 +6,7 @@ import math
 
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.retraining import retrain
-from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.snapshot import Snapshot, target_of
 from rewardsmith.engine.search.steps import AddItem, SetBest, SetCandidate, SetIteration, Step
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.records import Candidate
@@ -20,7 +20,7 @@ def end_round(s: Snapshot, number: int) -> list[Step]:
 
     1. Unless a complete trial has reached the target, retrain the candidates whose diagnosis calls for it
        (retraining.py).
-    2. Store each candidate's success at the last rung that it reached as its score.
+    2. Store each candidate's success, or its mean score, at the last rung that it reached as its score.
     3. Let the analyzer read the two best candidates, if the job designs programs and its budget allows the calls.
     4. Store the job's best candidate and close the round.
     """
@@ -28,7 +28,7 @@ def end_round(s: Snapshot, number: int) -> list[Step]:
     if not _reached_target(s, racers) and (again := retrain(s, racers)):
         return again
     steps: list[Step] = [
-        SetCandidate(c.id, {"state": "trained", "score": s.score(c, s.rung_reached(c))})
+        SetCandidate(c.id, {"state": "trained", "score": s.stored_score(c, s.rung_reached(c))})
         for c in racers
         if c.state == "passed" and s.rung_reached(c) >= 0
     ]
@@ -42,7 +42,7 @@ def end_round(s: Snapshot, number: int) -> list[Step]:
 
 
 def _reached_target(s: Snapshot, racers: list[Candidate]) -> bool:
-    last, target = s.last_rung, s.spec.target or math.inf
+    last, target = s.last_rung, target_of(s.spec) or math.inf
     return any(s.rung_reached(c) == last and s.score(c, last) >= target for c in racers)
 
 

@@ -6,13 +6,16 @@ nothing. Therefore any process may advance any job at any time.
 
 from __future__ import annotations
 
+import math
+
 from rewardsmith.engine.search.halving import Halving
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.predicted_first import PredictedFirst
 from rewardsmith.engine.search.retraining import go_on
-from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.engine.search.snapshot import Snapshot, target_of
 from rewardsmith.engine.search.steps import AddItem, FinishJob, SetIteration, Step, reject
 from rewardsmith.programs.duplicates import normal_form
+from rewardsmith.scores import ScoreScale
 from rewardsmith.seeds import confirm_seed
 from rewardsmith.storage.queue import OPEN, ItemKey
 from rewardsmith.storage.records import Candidate
@@ -59,7 +62,7 @@ def _open_iteration(s: Snapshot, number: int) -> list[Step]:
     ranked = s.ranking()
     for sample in range(s.spec.samples):
         key = ItemKey(s.job.id, "design", iteration=number, sample=sample)
-        move = choose_move(sample, number, ranked)
+        move = choose_move(sample, number, ranked, s.scale)
         parents = [c.id for c in ranked[: {"new": 0, "revise": 1, "combine": 2}[move]]]
         steps.append(AddItem(key, {"move": move, "parents": parents}))
     return steps
@@ -69,17 +72,18 @@ _STUCK = 2
 """Number of rounds without a better program after which the best is no longer revised."""
 
 
-def choose_move(sample: int, number: int, ranked: list[Candidate]) -> str:
+def choose_move(sample: int, number: int, ranked: list[Candidate], scale: ScoreScale | None = None) -> str:
     """Choose how a sample of a round is designed.
 
     The first sample revises the best candidate, the second combines the two best, and all others are new. If the last
     `_STUCK` rounds found no better candidate, the first sample combines and the others are new. Candidates without any
-    success are not combined.
+    success, or with a score no better than random play, are not combined.
 
     Args:
         sample: Index of the sample in its round, from 0.
         number: The round, from 1.
         ranked: The job's trained candidates, best first.
+        scale: The scale of the task's scores; None if the task has a success.
 
     Returns:
         "new", "revise" or "combine".
@@ -87,10 +91,17 @@ def choose_move(sample: int, number: int, ranked: list[Candidate]) -> str:
     if not ranked:
         return "new"
     stuck = number - 1 - ranked[0].iteration >= _STUCK
-    works = [c for c in ranked if (c.score or 0.0) > 0.0]
+    works = [c for c in ranked if _works(c, scale)]
     if sample == 0:
         return "combine" if stuck and len(works) > 1 else "new" if stuck else "revise"
     return "combine" if sample == 1 and not stuck and len(works) > 1 else "new"
+
+
+def _works(c: Candidate, scale: ScoreScale | None) -> bool:
+    """Return whether a candidate has any success, or a score better than random play."""
+    if scale is None or c.score is None:
+        return (c.score or 0.0) > 0.0
+    return scale.merit(c.score) > 0.0
 
 
 def _advance_iteration(s: Snapshot, number: int) -> list[Step]:
@@ -175,9 +186,11 @@ def _before_training(s: Snapshot, c: Candidate) -> list[Step]:
 
 def _why_stop_searching(s: Snapshot, done: int) -> str | None:
     best = s.ranking()
-    reached = s.score(best[0], s.last_rung) if best and s.rung_reached(best[0]) == s.last_rung else 0.0
-    if s.spec.target is not None and reached >= s.spec.target:
-        return f"reached the target of {s.spec.target:.0%} in iteration {done}"
+    target = target_of(s.spec)
+    reached = s.score(best[0], s.last_rung) if best and s.rung_reached(best[0]) == s.last_rung else -math.inf
+    if target is not None and reached >= target:
+        shown = f"{target:.0%}" if s.scale is None else f"a score of {s.scale.show(s.scale.score(target))}"
+        return f"reached the target of {shown} in iteration {done}"
     if done >= s.spec.iterations:
         return f"all {done} iterations are done"
     if not JobBudget(s).affords_calls(s.spec.samples):
@@ -208,6 +221,7 @@ def _confirm(s: Snapshot, reason: str) -> list[Step]:
     note = f"The search ended: {reason}."
     if lost:
         note += f" {lost} of {len(confirms)} trials of the claim were lost and are missing from it."
+    failed = "no success" if s.scale is None else "random play"
     if faulted:
-        note += f" {faulted} of {len(confirms)} trials of the claim failed and count as no success."
+        note += f" {faulted} of {len(confirms)} trials of the claim failed and count as {failed}."
     return [FinishJob("done", note)]

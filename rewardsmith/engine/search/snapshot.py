@@ -9,6 +9,8 @@ from typing import Literal
 
 from sqlalchemy import Connection, text
 
+from rewardsmith.reporting.proportion import wilson
+from rewardsmith.scores import ScoreScale
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
 from rewardsmith.storage.queue import OPEN, Item
@@ -19,6 +21,9 @@ AGAIN = 1
 
 Measure = Literal["success", "late", "area", "train_success"]
 """Measures of a trial at the end of a rung, each a success rate.
+
+On a task with a score instead of a success, each is the merit of a mean score (rewardsmith.scores): 0 for random play,
+1 for the reference.
 
 - success: of the final policy.
 - late: mean over the last third of the evaluations.
@@ -119,8 +124,36 @@ class Snapshot:
         return max(rungs, default=-1)
 
     def score(self, c: Candidate, rung: int, measure: Measure = "success") -> float:
-        """Return the mean over seeds of a measure at the end of a rung, in [0, 1]."""
-        return mean_result(self.trainings(c, rung), measure)
+        """Return the mean over seeds of a measure at the end of a rung: a success rate in [0, 1], or a merit."""
+        return mean_result(self.trainings(c, rung), measure, self.scale)
+
+    @property
+    def scale(self) -> ScoreScale | None:
+        """The scale of the task's scores; None if the task has a success."""
+        return self.spec.score
+
+    def stored_score(self, c: Candidate, rung: int) -> float:
+        """Return what a candidate's row stores as its score: its success rate, or its mean score as it is."""
+        merit = self.score(c, rung)
+        return merit if self.scale is None else self.scale.score(merit)
+
+    def interval(self, c: Candidate, rung: int) -> tuple[float, float]:
+        """Return the 95 % interval of `score` over the episodes of all seeds: Wilson's, or that of a mean score."""
+        if self.scale is None:
+            episodes = self.episodes(c, rung)
+            return wilson(round(self.score(c, rung) * episodes), episodes)
+        results = [r for i in self.trainings(c, rung) if (r := i.result) and not r.get("fault")]
+        halves = [(r["score_high"] - r["score_low"]) / 2 for r in results]
+        half = math.hypot(*halves) / max(1, len(halves)) if halves else 0.0
+        ends = (self.scale.merit(self.stored_score(c, rung) + side * half) for side in (-1, 1))
+        low, high = sorted(ends)
+        return low, high
+
+    def words(self, merit: float, digits: int = 0) -> str:
+        """Return a value of `score` in words: "92% success", or "a score of -310"."""
+        if self.scale is None:
+            return f"{merit:.{digits}%} success"
+        return f"a score of {self.scale.show(self.scale.score(merit))}"
 
     def episodes(self, c: Candidate, rung: int) -> int:
         """Return the number of episodes, over all seeds, of a candidate's evaluation at the end of a rung."""
@@ -171,12 +204,26 @@ class Snapshot:
         return any(i.state in ("lost", "failed") or (i.result or {}).get("fault") for i in self.trainings(c))
 
 
-def mean_result(items: Sequence[Item], measure: Measure) -> float:
-    """Return the mean of a measure over the trials that ended without a fault; 0 if there are none."""
-    results = [i.result for i in items if i.result]
+def mean_result(items: Sequence[Item], measure: Measure, scale: ScoreScale | None = None) -> float:
+    """Return the mean of a measure over the trials that ended without a fault; 0 if there are none.
+
+    scale: of the task's scores, whose merit is returned; None if the task has a success.
+    """
+    results = [r for i in items if (r := i.result) and not r.get("fault")]
+    if scale is not None:
+        name = "score" if measure == "success" else measure
+        return scale.merit(sum(r.get(name, r["score"]) for r in results) / len(results)) if results else 0.0
     # Results of older versions may lack a measure; success replaces it.
-    clean = [r.get(measure, r["success"]) for r in results if not r.get("fault")]
+    clean = [r.get(measure, r["success"]) for r in results]
     return sum(clean) / len(clean) if clean else 0.0
+
+
+def target_of(spec: JobSpec) -> float | None:
+    """Return the success rate or normalised score at which the search stops; None if nothing is compared with it.
+
+    Scores are compared with a target only if there is a reference, because otherwise nothing says which score is good.
+    """
+    return spec.target if spec.score is None or spec.score.has_reference else None
 
 
 def read_snapshot(connection: Connection, job_id: str) -> Snapshot:

@@ -8,6 +8,9 @@ from typing import Protocol, cast
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import ListedStarts, Planner, TabularModel, planner_of, starts_of, tabular_of
+from rewardsmith.tasks.minigrid.state_tracker import KINDS
+
+_VIEW = 49  # cells
 
 
 class SearchableGrid(Task, Planner, TabularModel, ListedStarts, Protocol):
@@ -23,5 +26,10 @@ def searchable(task: Task) -> SearchableGrid:
         raise UsageError(
             f"This method learns from a planner, and {task.id} cannot be searched.",
             "Set --task to one that the compiled engine plays (see `rewardsmith tasks`), or choose another --method.",
+        )
+    if task.view_cells != _VIEW or len(task.schema.field("objects").field("kind").values) > len(KINDS):
+        raise UsageError(
+            f"A teacher is told MiniGrid's objects in a view of 7 x 7 cells, and {task.id} has another view or others.",
+            "Choose another --method.",
         )
     return cast(SearchableGrid, task)

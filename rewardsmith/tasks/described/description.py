@@ -20,6 +20,7 @@ from pydantic import (
 
 from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
+from rewardsmith.scores import ScoreRule
 
 _FOLDER = Path(__file__).with_name("built_in")
 _SHOWN = 3  # mistakes that one message names
@@ -80,6 +81,14 @@ class Wrapper(BaseModel):
     kwargs: dict[str, Any] = {}
 
 
+class Score(BaseModel):
+    """What is compared where nothing is a success, and what a good policy achieves."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    of: Literal["return"] = Field(default="return", description="the return of an episode, by the environment's reward")
+    reference: float | None = Field(default=None, description="the return that counts as 1; random play counts as 0")
+
+
 class Description(BaseModel):
     """A Gymnasium task as its YAML file, or its Python file, states it."""
 
@@ -93,8 +102,12 @@ class Description(BaseModel):
     actions: list[str | Entry] = Field(default=[], description="names, in order; without any they are numbered")
     idle: str | None = Field(default=None, description="the action that does nothing, or the least")
     success: str | None = Field(default=None, description="a condition, or MODULE:FUNCTION")
-    score: Literal["return"] | None = Field(default=None, description="what is compared where nothing is a success")
-    threshold: float | None = Field(default=None, description="success is an episode whose return reaches it")
+    score: Literal["return"] | Score | None = Field(
+        default=None, description="what is compared where nothing is a success"
+    )
+    threshold: float | None = Field(
+        default=None, allow_inf_nan=False, description="success is an episode whose return reaches it"
+    )
     direction: Literal["maximize", "minimize"] = "maximize"
     max_steps: int = Field(ge=1, validation_alias=AliasChoices("max_steps", "max_episode_steps"))
     env_id: str | None = Field(default=None, description="Gymnasium's id, or MODULE:ID, if it differs from `id`")
@@ -102,6 +115,9 @@ class Description(BaseModel):
     wrappers: list[str | Wrapper] = Field(default=[], description="around the environment, the innermost first")
     mechanics: list[str] = Field(default=[], description="how the environment behaves: sentences for the designer")
     step_timeout: float = Field(default=60.0, gt=0, description="seconds after which a call that hangs is ended")
+    processes: Literal["auto", "none"] | Annotated[int, Field(ge=1, le=256)] = Field(
+        default="auto", description="processes that step the environments; auto: a short measurement decides"
+    )
     one_start: bool = Field(default=False, description="whether every episode starts in the same state")
     reference: str | None = Field(
         default=None, description="what acts well: MODULE:FUNCTION of the state, a policy file, or recorded episodes"
@@ -130,6 +146,12 @@ class Description(BaseModel):
             raise ValueError("`threshold` needs `score: return`")
         if self.success is not None and self.score is not None:
             raise ValueError("give `success` or `score`, not both")
+        if self.direction == "minimize" and self.score is None:
+            raise ValueError("`direction` needs `score: return`: a success has no direction")
+        if self.threshold is not None and isinstance(self.score, Score) and self.score.reference is not None:
+            raise ValueError(
+                "give `threshold` or a `reference` of the score, not both: with a threshold success counts"
+            )
         if self.success is None and self.score is None and self.python is None:
             raise ValueError("give `success`, or `score: return` where nothing counts as a success")
         return self
@@ -143,6 +165,13 @@ class Description(BaseModel):
     def action_names(self) -> list[str]:
         """Names of the actions, or of the entries of an action, in order."""
         return [each if isinstance(each, str) else each.name for each in self.actions]
+
+    @property
+    def score_rule(self) -> ScoreRule | None:
+        """What the score of an episode is; None if the task has a success, by a threshold or otherwise."""
+        if self.score is None or self.threshold is not None:
+            return None
+        return ScoreRule(self.direction, self.score.reference if isinstance(self.score, Score) else None)
 
     @property
     def condition(self) -> str | None:

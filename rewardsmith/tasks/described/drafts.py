@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.tasks import minigrid
 from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.candidates import Signal, signals, source_of
 from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.env_classes import named_environment
+from rewardsmith.tasks.described.finding_grids import inferred_grid
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import PLAYED, SECONDS, infer, require_playable
 from rewardsmith.tasks.described.measured import RandomPlay, span
@@ -75,6 +75,8 @@ def draft(name: str, folder: Path, *, python: bool = False) -> Draft:
     """
     name, folder = named_environment(name, folder)
     known = known_description(name)
+    if known is None and (grid := inferred_grid(name, folder)) is not None:
+        return Draft(grid.description, grid.why, folder, grid.comments, python)
     if known is not None:
         shown, found = _watched(known, folder)
         description, why, notes = known, "success is as rewardsmith describes this environment", ()
@@ -85,7 +87,8 @@ def draft(name: str, folder: Path, *, python: bool = False) -> Draft:
         why = inferred.signals[0].why
     require_playable(shown, name)
     played = DescribedTask(description, folder, examined=True).random_play()
-    comments = _comments(name, known is not None, shown, played, [*_others(found), *notes])
+    told = ["Random play:", *(f"  {line}" for line in played.lines(scored=description.score_rule is not None))]
+    comments = _comments(name, known is not None, shown, played, [*told, *_infos(shown), *_others(found), *notes])
     return Draft(description, why, folder, comments, python)
 
 
@@ -114,24 +117,20 @@ def _told(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}: {value}" for key, value in fields.items())
 
 
-def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, notes: list[str]) -> Comments:
+def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, tail: list[str]) -> Comments:
     how = "with rewardsmith's names" if known else f"inferred from its code and {shown.steps} steps of random play"
     head = [f"A description of {name}, {how}. It runs as it is."]
     if not known:
         head.append("Better: give each variable a name, a unit and one line, and say in `goal` what is to be achieved.")
-    if name in dict(minigrid.list_ids()):
-        head.append(f"`--task {name}`, without this file, gives rewards MiniGrid's own state: grid, objects, mission.")
     head.append("`# seen:` is what random play showed.")
-    tail = ["Random play:", *(f"  {line}" for line in played.lines())]
-    if infos := list(_infos(shown)):
-        tail += ["A variable or `success` may also read env.ATTRIBUTE, and of the infos of steps:"]
-        tail += [f"  {each}" for each in infos]
-    return Comments(tuple(head), {v: played.range_of(v) for v in played.seen}, (*tail, *notes))
+    return Comments(tuple(head), {v: played.range_of(v) for v in played.seen}, tuple(tail))
 
 
 def _infos(shown: Shown) -> Iterator[str]:
+    if shown.infos:
+        yield "A variable or `success` may also read env.ATTRIBUTE, and of the infos of steps:"
     for key, values in shown.infos.items():
-        yield f"{source_of(key)} ({_kind(values)})"
+        yield f"  {source_of(key)} ({_kind(values)})"
 
 
 def _kind(values: list[Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import inspect
 import random
 import re
@@ -60,7 +61,7 @@ def step_limit(name: str, folder: Path | None) -> int | None:
 
     with importable(folder):
         _import_module(name, folder)
-        if class_of(name) is not None:
+        if unregistered(name) is not None:
             return None
         try:
             return gym.spec(name.rpartition(":")[2]).max_episode_steps
@@ -75,6 +76,47 @@ def class_of(name: str) -> type | None:
     module, _, attribute = name.partition(":")
     found = getattr(sys.modules.get(module), attribute, None) if attribute and attribute not in gym.registry else None
     return found if inspect.isclass(found) and issubclass(found, gym.Env) else None
+
+
+def unregistered(name: str) -> Callable[..., Any] | None:
+    """The class or function that MODULE:NAME names, once its module is imported; None if Gymnasium knows the name."""
+    import gymnasium as gym
+
+    module, colon, attribute = name.partition(":")
+    if not colon or attribute in gym.registry:
+        return None
+    found = getattr(sys.modules.get(module), attribute, None)
+    return found if callable(found) else None
+
+
+def creator_of(name: str, folder: Path | None) -> Callable[..., Any] | None:
+    """The class or function that makes an environment, imported; None for an id that Gymnasium does not know.
+
+    Raises:
+        UsageError: If the module cannot be imported.
+    """
+    import gymnasium as gym
+    from gymnasium.envs.registration import load_env_creator
+
+    with importable(folder):
+        _import_module(name, folder)
+        if (found := unregistered(name)) is not None:
+            return found
+        spec = gym.registry.get(name.rpartition(":")[2])
+        if spec is None or spec.entry_point is None:
+            return None
+        if not isinstance(spec.entry_point, str):
+            return spec.entry_point
+        with environment_blamed(f"{spec.entry_point} was imported", "Fix the module, or install what it needs."):
+            return load_env_creator(spec.entry_point)
+
+
+def is_gymnasiums(name: str) -> bool:
+    """Whether an id is one of Gymnasium's own environments, rather than a user's or another package's."""
+    import gymnasium as gym
+
+    spec = gym.registry.get(name)
+    return spec is not None and str(spec.entry_point).startswith("gymnasium.envs.")
 
 
 def is_registered(name: str) -> bool:
@@ -104,9 +146,9 @@ def _by_gymnasium(description: Description, folder: Path | None) -> Any:
 
     name, kwargs = description.environment, description.env_kwargs
     _import_module(name, folder)
+    if (creator := unregistered(name)) is not None:
+        return _by_user(description, creator)
     with environment_blamed(f"making {name}", f"Fix it, or check `env_id` and `env_kwargs` of {description.id}."):
-        if (own := class_of(name)) is not None:
-            return own(**kwargs)
         try:
             # Gymnasium's checker looks at every step; a job looks once, before it begins.
             return gym.make(name, max_episode_steps=description.max_steps, disable_env_checker=True, **kwargs)
@@ -131,7 +173,7 @@ def _extra(name: str) -> str:
 
     spec = gym.registry.get(name.rpartition(":")[2])
     place = str(spec.entry_point) if spec is not None else ""
-    extras = {"box2d": "box2d", "mujoco": "mujoco", "toy_text": "toy-text", "classic_control": "classic-control"}
+    extras = {"gymnasium_robotics": "robotics", "box2d": "box2d", "mujoco": "mujoco"}
     found = next((extra for part, extra in extras.items() if part in place), None)
     return f"pip install 'rewardsmith[{found}]'" if found else "see the documentation of the environment"
 
@@ -204,22 +246,43 @@ def _import_module(name: str, folder: Path | None) -> None:
 
 _REGISTERED_BY = {
     "minigrid": ("MiniGrid-", "BabyAI-"),
-    "gymnasium_robotics": ("Fetch", "PointMaze", "AntMaze", "Adroit", "Hand", "FrankaKitchen"),
-    "highway_env": ("highway-", "merge-", "roundabout-", "parking-", "intersection-", "racetrack-", "exit-", "lane-"),
+    "gymnasium_robotics": (
+        "Fetch", "PointMaze", "AntMaze", "AdroitHand", "HandReach", "HandManipulate", "FrankaKitchen",
+    ),
+    "highway_env": (
+        "highway-", "merge-", "roundabout-", "parking-", "intersection-", "racetrack-", "exit-", "lane-keeping-",
+        "two-way-", "u-turn-",
+    ),
     "minihack": ("MiniHack-",),
+    "nle": ("NetHack",),
     "metaworld": ("Meta-World/",),
-}
+}  # fmt: skip
 """Packages whose environments Gymnasium knows only once they are imported, by how their ids begin."""
+
+_EXTRAS = {
+    "gymnasium_robotics": "robotics", "highway_env": "highway", "minihack": "minihack", "metaworld": "metaworld",
+}  # fmt: skip
+
+
+def missing_extra(name: str) -> tuple[str, str] | None:
+    """The package that registers an id, and the extra that installs it, if it is not installed; None otherwise."""
+    for package, extra in _EXTRAS.items():
+        if name.startswith(_REGISTERED_BY[package]) and importlib.util.find_spec(package) is None:
+            return package, extra
+    return None
 
 
 def register(name: str) -> None:
-    """Import the package that registers an environment, if one is known and installed."""
+    """Import the package that registers an environment, if one is known and installed. Raises UsageError if broken."""
     import gymnasium as gym
 
     for package, beginnings in _REGISTERED_BY.items():
-        if name.startswith(beginnings) and name not in gym.registry:
-            with suppress(ImportError):
+        if name.startswith(beginnings) and name not in gym.registry and importlib.util.find_spec(package) is not None:
+            try:
                 gym.register_envs(importlib.import_module(package))
+            except ImportError as error:
+                cause = f"{name} needs the package {package}, which cannot be imported: {_words(error)}."
+                raise UsageError(cause, f"Repair it until `python -c 'import {package}'` succeeds.") from error
 
 
 def _require_one(top: str, found: Path | None, folder: Path | None) -> None:

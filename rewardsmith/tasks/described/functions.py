@@ -21,8 +21,14 @@ class FunctionCondition:
         self._function = function
         parameters = inspect.signature(function).parameters.values()
         self._all = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        self.names = None  # it may read any variable
-        self._names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+        self._asked = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+        self._state = self._all or "state" in self._asked
+        self.names = None if self._state else tuple(self._asked)  # which variables it may read
+
+    @property
+    def wanted(self) -> list[str] | None:
+        """The values that the function asks for by name; None for all."""
+        return None if self._all else self._asked
 
     def start(self) -> list[int]:
         """Return what is counted over an episode: nothing."""
@@ -31,9 +37,10 @@ class FunctionCondition:
     def holds(self, values: Mapping[str, Any], held: list[int]) -> bool:
         """What the function says after a step."""
         del held
-        bare = getattr(values["env"], "unwrapped", values["env"])
-        given = {**values, "env": bare, "state": SimpleNamespace(**values)}
-        return bool(self._function(**(given if self._all else {name: given[name] for name in self._names})))
+        given = {**values, "env": getattr(values["env"], "unwrapped", values["env"])}
+        if self._state:
+            given["state"] = SimpleNamespace(**values)
+        return bool(self._function(**(given if self._all else {name: given[name] for name in self._asked})))
 
 
 def allowed(env: Any, info: Any, actions: ActionSpace) -> NDArray[np.bool_] | None:

@@ -6,11 +6,15 @@ An environment that hangs or exits does so in a child process, which is watched 
 from __future__ import annotations
 
 import copy
+import math
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -18,10 +22,17 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import Description
+from rewardsmith.tasks.guarded import raised
 
 STEPS = 40
-"""Steps of each of the episodes that are played."""
+"""Steps of each of the episodes that are compared."""
 
+LONG = 360
+"""Steps that are then played on, in whole episodes, for faults that come late."""
+
+_SLOW = 10.0  # seconds after which an episode is cut short
+_QUICK = 1.0  # seconds that an episode may take if LONG steps are to follow
+_FEWEST = 5  # steps of an episode in any case
 _COMPARED = 20  # steps after which an info that repeats the observation of the step before is no accident
 
 
@@ -34,13 +45,21 @@ class Fault:
     severe: bool = True
 
 
+class NotMade(UsageError):
+    """The constructor of an environment hangs or ends the process, so that nobody should call it here."""
+
+
+_CONSTRUCTOR = "its constructor"
+
+
 def require_no_faults(make: Callable[[], Any], description: Description) -> list[Fault]:
     """Raises UsageError with every severe fault; returns the others, which are worth a warning."""
     found = inspect(make, description.step_timeout)
     severe = [fault for fault in found if fault.severe]
     if severe:
         remedies = " ".join(dict.fromkeys(fault.remedy for fault in severe))
-        raise UsageError(
+        kind = NotMade if any(fault.what.startswith(_CONSTRUCTOR) for fault in severe) else UsageError
+        raise kind(
             f"The environment of {description.id} has faults: {'; '.join(fault.what for fault in severe)}.", remedies
         )
     return found
@@ -54,63 +73,85 @@ def inspect(make: Callable[[], Any], timeout: float = 60.0) -> list[Fault]:
         timeout: Seconds after which a call that has not returned counts as hanging.
 
     Returns:
-        The faults found; empty also if the environment cannot be made or played, which whoever plays it reports.
+        The faults found; empty also if the environment cannot be made, which whoever makes it reports.
     """
     if not hasattr(os, "fork"):
-        return _look(make, lambda doing: None)
+        found: list[Fault] = []
+        _look(make, lambda doing: None, found.append)
+        return found
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_child, args=(make, there), daemon=True)
     child.start()
     there.close()
-    doing, found = "its constructor", []
     try:
-        while here.poll(timeout):
-            message = here.recv()
-            if isinstance(message, list):
-                found = message
-                break
-            doing = message
-        else:
-            hung = f"{doing} does not return (not for {timeout:g} seconds)"
-            return [Fault(hung, "Let it return, or raise `step_timeout` of the description if it is that slow.")]
-    except EOFError:
-        # The environment ended the process; playing it in this one will show how.
-        found = []
+        return _heard(here, child, timeout)
     finally:
         child.kill()
         child.join()
         here.close()
-    return found
+
+
+def _heard(here: Connection, child: BaseProcess, timeout: float) -> list[Fault]:
+    """The faults that the child reports; its own hanging, or its end, is the last."""
+    doing, found = _CONSTRUCTOR, []
+    try:
+        while here.poll(timeout):
+            message = here.recv()
+            if message is None:
+                return found
+            if isinstance(message, Fault):
+                found.append(message)
+            else:
+                doing = message
+    except EOFError:
+        child.join(timeout)
+        how = f"exit code {child.exitcode}"
+        if child.exitcode is not None and child.exitcode < 0:
+            how = f"signal {-child.exitcode}"
+        ended = f"{doing} ends the process ({how})"
+        return [*found, Fault(ended, "Raise an exception instead; check libraries that are not Python.")]
+    hung = f"{doing} does not return (not for {timeout:g} seconds)"
+    return [*found, Fault(hung, "Let it return, or raise `step_timeout` of the description if it is that slow.")]
 
 
 def _child(make: Callable[[], Any], out: Connection) -> None:
-    try:
-        out.send(_look(make, out.send))
-    except BaseException:
-        out.send([])
+    with suppress(BaseException):  # of the constructor: whoever makes the environment reports it
+        _look(make, out.send, out.send)
+    out.send(None)
     os._exit(0)
 
 
-def _look(make: Callable[[], Any], doing: Callable[[str], None]) -> list[Fault]:
-    faults: dict[str, Fault] = {}
+def _look(make: Callable[[], Any], doing: Callable[[str], None], tell: Callable[[Fault], None]) -> None:
+    """Tell every fault once, as soon as it is found: the environment may end the process."""
+    told: set[str] = set()
 
-    def note(found: Iterator[Fault]) -> None:
+    def note(found: Iterable[Fault]) -> None:
         for fault in found:
-            faults.setdefault(fault.what.partition(":")[0], fault)
+            if (kind := fault.what.partition(":")[0]) not in told:
+                told.add(kind)
+                tell(fault)
 
     env = make()
     doing("reset()")
     if not _takes_seed(env):
         # Gymnasium's wrappers pass a seed on, so that such an environment cannot be played at all.
-        return [Fault("reset() takes no `seed`", "Write reset(self, *, seed=None, options=None).")]
+        note([Fault("reset() takes no `seed`", "Write reset(self, *, seed=None, options=None).")])
+        return
     first = _Episode(env, doing)
     note(first.faults())
-    note(_repeatable(first, _Episode(env, doing)))
-    if not any(fault.what.startswith(_UNREPEATABLE) for fault in faults.values()):
+    if first.raised is not None:
+        return
+    again = _Episode(env, doing, len(first.rewards))
+    note([*again.faults(), *_repeatable(first, again)])
+    if not any(kind.startswith(_UNREPEATABLE) for kind in told):
         note(_separate(make, first, doing))
     note(_lagging(first))
-    return list(faults.values())
+    seed, left = 1, 0 if first.slow else LONG
+    while left > 0 and not any(kind.startswith("it raised") for kind in told):
+        longer = _Episode(env, doing, left, seed)
+        note(longer.faults())
+        seed, left = seed + 1, left - max(1, len(longer.rewards))
 
 
 def _takes_seed(env: Any) -> bool:
@@ -122,53 +163,114 @@ def _takes_seed(env: Any) -> bool:
 
 
 class _Episode:
-    """One episode of seeded random actions from seed 0, recorded as it was returned."""
+    """One episode of seeded random actions, recorded as it was returned.
 
-    def __init__(self, env: Any, doing: Callable[[str], None]) -> None:
-        self.env = env
+    Attributes:
+        observations: The first one, and one of each step.
+        raised: The fault that ended it, if the environment raised an exception or returned something of another form.
+        slow: Whether it took so long that no more should be played than is compared.
+    """
+
+    def __init__(
+        self, env: Any, doing: Callable[[str], None], steps: int | None = None, seed: int = 0, *, play: bool = True
+    ) -> None:
+        """Play it, unless `walk` is to do so. steps: the most; by default STEPS, or fewer in a slow environment."""
+        self.env, self.most, self.seed, self.slow = env, steps, seed, False
         self.observations: list[Any] = []
         self.rewards: list[Any] = []
         self.infos: list[Any] = []
         self.flags: list[tuple[Any, Any]] = []
-        self.steps(doing)
-
-    def steps(self, doing: Callable[[str], None]) -> None:
-        """Play it."""
-        for _ in self.walk(doing):
+        self.raised: Fault | None = None
+        self._form: Fault | None = None
+        for _ in self.walk(doing) if play else ():
             pass
 
     def walk(self, doing: Callable[[str], None]) -> Iterator[None]:
         """Play it, with a stop after each step."""
-        doing("reset()")
-        space = copy.deepcopy(self.env.action_space)  # instances may share the space of their class
-        space.seed(0)
-        observation, info = self.env.reset(seed=0)
-        self.observations.append(_copied(observation))
-        self.infos.append(dict(info))
-        for _ in range(STEPS):
-            doing("step()")
-            observation, reward, terminated, truncated, info = self.env.step(_drawn(space, info))
-            self.observations.append(_copied(observation))
-            self.rewards.append(reward)
-            self.flags.append((terminated, truncated))
-            self.infos.append(dict(info))
+        where = "reset()"
+        with self._returns_watched():
+            try:
+                doing(where)
+                space = copy.deepcopy(self.env.action_space)  # instances may share the space of their class
+                space.seed(self.seed)
+                observation, info = self.env.reset(seed=self.seed)
+                self.observations.append(_copied(observation))
+                self.infos.append(dict(info))
+                where = "step()"
+                until, quick = time.monotonic() + _SLOW, time.monotonic() + _QUICK
+                for step in range(STEPS if self.most is None else self.most):
+                    self.slow = time.monotonic() > quick
+                    if self.most is None and step >= _FEWEST and time.monotonic() > until:
+                        return
+                    doing(where)
+                    observation, reward, terminated, truncated, info = self.env.step(_drawn(space, info))
+                    self.observations.append(_copied(observation))
+                    self.rewards.append(reward)
+                    self.flags.append((terminated, truncated))
+                    self.infos.append(dict(info))
+                    yield
+                    if terminated or truncated:
+                        return
+            except (Exception, SystemExit) as error:
+                when = f" on step {len(self.rewards) + 1} of an episode" if where == "step()" else ""
+                # Later exceptions may be rare: a job meets them, names them, and continues once they are fixed.
+                told = Fault(f"it {raised(error, where)}{when}", "Fix what raises it.", severe=not self.rewards)
+                self.raised = self._form or told
+
+    @contextmanager
+    def _returns_watched(self) -> Iterator[None]:
+        """Look at the bare environment's return values before a wrapper stumbles over them."""
+        bare = self.env.unwrapped
+        forms = {"reset": ("(observation, info)", 2), "step": ("(observation, reward, terminated, truncated, info)", 5)}
+
+        def watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+            def called(*arguments: Any, **named: Any) -> Any:
+                returned = call(*arguments, **named)
+                form, count = forms[name]
+                if not isinstance(returned, tuple) or len(returned) != count:
+                    shown = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else _kind_of(returned)
+                    self._form = Fault(f"{name}() returns {shown} in place of {form}", f"Return {form}.")
+                elif not isinstance(returned[-1], dict):
+                    shown = _kind_of(returned[-1])
+                    self._form = Fault(
+                        f"{name}() returns {shown} as the info", "Return a dict, {} if there is nothing."
+                    )
+                return returned
+
+            return called
+
+        before: dict[str, Any] = {}
+        for name in forms:
+            call = getattr(bare, name)
+            with suppress(AttributeError, TypeError):  # an object that takes no attributes is not watched
+                own = vars(bare).get(name)
+                setattr(bare, name, watched(name, call))
+                before[name] = own
+        try:
             yield
-            if terminated or truncated:
-                return
+        finally:
+            for name, own in before.items():
+                delattr(bare, name)
+                if own is not None:
+                    setattr(bare, name, own)
 
     def faults(self) -> Iterator[Fault]:
-        """What is wrong with the values that were returned."""
+        """What is wrong with the values that were returned, and with how it ended."""
+        if self.raised is not None:
+            yield self.raised
         for observation in self.observations:
             yield from _outside(self.env.observation_space, observation)
         for reward in self.rewards:
-            if np.ndim(reward) != 0:
-                shape = np.shape(reward)
-                yield Fault(f"step() returns an array of shape {shape} as the reward", "Return one number.")
+            if not _is_number(reward):
+                yield Fault(f"step() returns {_kind_of(reward)} as the reward", "Return one number.")
+            elif not math.isfinite(float(reward)):
+                yield Fault("step() returns a reward that is not finite", "Return a finite number.")
         for flags in self.flags:
             for name, flag in zip(("terminated", "truncated"), flags, strict=True):
                 if not isinstance(flag, bool | np.bool_):
-                    kind = type(flag).__name__
-                    yield Fault(f"step() returns {name} as {kind}", f"Return {name} as a bool.", severe=False)
+                    harmless = isinstance(flag, int | np.integer) and flag in (0, 1)
+                    what = f"step() returns {_kind_of(flag)} as `{name}`"
+                    yield Fault(what, f"Return `{name}` as a bool.", severe=not harmless)
 
     def differs(self, other: _Episode) -> int | None:
         """The first observation in which two episodes differ; None if they are the same."""
@@ -176,6 +278,23 @@ class _Episode:
             if not _same(mine, theirs):
                 return step
         return None if len(self.observations) == len(other.observations) else len(self.observations) - 1
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a reward can be taken as one number: a Python or numpy number, or an array without dimensions."""
+    with suppress(Exception):
+        return not isinstance(value, str | bytes) and np.ndim(value) == 0 and isinstance(float(value), float)
+    return False
+
+
+def _kind_of(value: Any) -> str:
+    """A value in a few words, for what should have been another one."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    if value is None:
+        return "None"
+    article = "an" if type(value).__name__[0] in "aeiou" else "a"
+    return f"{article} {type(value).__name__}"
 
 
 def _drawn(space: Any, info: Any) -> Any:
@@ -200,10 +319,7 @@ def _repeatable(first: _Episode, again: _Episode) -> Iterator[Fault]:
 
 def _separate(make: Callable[[], Any], first: _Episode, doing: Callable[[str], None]) -> Iterator[Fault]:
     """Two instances that play by turns must do what each does alone."""
-    mine, other = _Episode.__new__(_Episode), _Episode.__new__(_Episode)
-    for episode in (mine, other):
-        episode.env = make()
-        episode.observations, episode.rewards, episode.infos, episode.flags = [], [], [], []
+    mine, other = (_Episode(make(), doing, len(first.rewards), play=False) for _ in range(2))
     walks = [mine.walk(doing), other.walk(doing)]
     while walks:
         walks = [walk for walk in walks if next(walk, _ENDED) is not _ENDED]
@@ -250,6 +366,10 @@ def _outside(space: Any, observation: Any, path: str = "the observation") -> Ite
                 yield Fault(f"{path} has no {key!r}, which observation_space has", "Return what the space says.")
                 continue
             yield from _outside(part, inner, f"{path}[{key!r}]")
+        if isinstance(space, spaces.Dict) and isinstance(observation, dict):
+            for key in [each for each in observation if each not in space.spaces]:
+                what = f"{path} has {key!r}, which observation_space has not: it is left out"
+                yield Fault(what, "Add it to observation_space, or do not return it.", severe=False)
         return
     array = np.asarray(observation)
     if space.shape is None or space.contains(observation):

@@ -34,8 +34,13 @@ def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> 
     lines += [_line(field, places, setup.unnamed, played) for field in setup.schema]
     lines += ["", *_actions(setup)]
     lines += ["", f"Environment reward: {d.env_reward}."] if d.env_reward else [""]
-    lines += [f"Success: {success_rule}", _ending(d.max_steps, played), *d.mechanics]
-    lines += ["", "Random play:", *(f"  {line}" for line in played.lines())] if played is not None else []
+    lines += [f"{'Score' if d.score_rule else 'Success'}: {success_rule}", "", "Mechanics:"]
+    lines += [f"  - {each}" for each in (*d.mechanics, _ending(d.max_steps, played))]
+    lines += (
+        ["", "Random play:", *(f"  {line}" for line in played.lines(scored=d.score_rule is not None))]
+        if played is not None
+        else []
+    )
     lines += ["", *_told(example, played)]
     numbers = {v.name: (v.low, v.high) for v in d.state if v.length is None}
     facts = {
@@ -46,6 +51,7 @@ def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> 
         "success": d.condition or "",
         "success_requires_lasting": d.condition is not None and requires_lasting(d.condition, numbers, d.max_steps),
         "max_steps": d.max_steps,
+        **({"score": d.score_rule.direction} if d.score_rule else {}),
     }
     return Interface(d.id, d.goal, "\n".join(lines), facts, example)
 

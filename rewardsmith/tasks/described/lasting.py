@@ -46,7 +46,8 @@ def requires_lasting(success: str, ranges: Mapping[str, tuple[float, float]], ma
         values = {name: Span(*span) for name, span in ranges.items()}
 
         def at(first: int, last: int, terminated: Span, truncated: Span) -> Span:
-            others = {"step": Span(first, last), "terminated": terminated, "truncated": truncated}
+            steps = Span(first, last)
+            others = {"step": steps, "length": steps, "terminated": terminated, "truncated": truncated}
             return _span(tree, {**values, **others})
 
         if not at(1, max_steps, _NO, _EITHER).may_hold:
@@ -79,6 +80,8 @@ def _span(node: ast.expr, values: Mapping[str, Span]) -> Span:
             return _arithmetic(op, _span(left, values), _span(right, values))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             return _comparison(op, _span(left, values), _span(right, values))
+        case ast.Call(func=ast.Name(id="held"), args=[ast.Constant(value=int() as count), inner]):
+            return _truth(count <= values["step"].high and _span(inner, values).may_hold, may_fail=True)
         case ast.Call(func=ast.Name(id="abs"), args=[inner]):
             one = _span(inner, values)
             least = 0.0 if one.may_fail else min(abs(one.low), abs(one.high))

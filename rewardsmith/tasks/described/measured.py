@@ -69,7 +69,7 @@ class RandomPlay(BaseModel):
     seen: dict[str, list[float] | list[str]]
     example: Transition
 
-    def lines(self) -> list[str]:
+    def lines(self, *, scored: bool = False) -> list[str]:
         """Return the figures as sentences, one a line."""
         low, high = self.rewards
         lines = [f"{self.steps:,} random steps: the environment's reward was {span(low, high)} a step."]
@@ -78,8 +78,9 @@ class RandomPlay(BaseModel):
         ends = f"{self.terminated} by the environment, {self.episodes - self.terminated} at the step limit"
         return [
             *lines,
-            f"{self.successes} of {self.episodes} episodes succeeded. They ended {ends}; mean length "
-            f"{self.mean_length:.4g} steps, mean return {self.mean_return:.4g}.",
+            ("" if scored else f"{self.successes} of {self.episodes} episodes succeeded. ")
+            + f"{'The episodes' if scored else 'They'} ended {ends}; mean length {self.mean_length:.4g} steps, "
+            f"mean return {self.mean_return:.4g}.",
         ]
 
     def range_of(self, name: str) -> str:

@@ -48,13 +48,22 @@ def refuse_task_files() -> None:
     os.environ[_NO_FILES] = "1"
 
 
+def serves_others() -> bool:
+    """Whether this process serves other users' jobs."""
+    return bool(os.environ.get(_NO_FILES))
+
+
 def require_task_files(name: str) -> None:
     """Raises UsageError in a process that serves other users' jobs; `name` is the task."""
-    if os.environ.get(_NO_FILES):
-        raise UsageError(
-            f"The task {name!r} is described by a file, and workers of the service do not open task files.",
-            "Run it on your own machine with `rewardsmith run`.",
-        )
+    if serves_others():
+        raise UsageError(f"The task {name!r} is described by a file, and {NOT_OPENED}", TO_INSTALL)
+
+
+NOT_OPENED = "workers of the service take installed tasks only."
+TO_INSTALL = (
+    "Put it into a package with an entry point in the group `rewardsmith.tasks`, and install that package with the "
+    "workers and where you submit (docs/service.md); or use `rewardsmith run` on your own machine."
+)
 
 
 def module_of(environment: str) -> str | None:

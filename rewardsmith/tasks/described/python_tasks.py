@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import Description, explain, is_function
 from rewardsmith.tasks.described.environments import class_of, environment_blamed
+from rewardsmith.tasks.described.grid_class import PAID_AT_THE_END, is_grid_class
 from rewardsmith.tasks.described.modules import find_module, importable
 
 OBJECT = "TASK"
@@ -69,43 +70,88 @@ def describe_object(name: str, folder: Path) -> Description | None:
         return None
     if class_of(name) is not None and not hasattr(getattr(found, attribute), "goal"):
         return None  # an environment's class; what it says of itself is inferred
-    data, hooks = _parts(getattr(found, attribute))
+    return described_by(getattr(found, attribute), module, attribute)
+
+
+def described_by(found: Any, module: str, attribute: str) -> Description:
+    """The description that an object holds, which a module calls `attribute`. Raises UsageError."""
+    name = f"{module}:{attribute}"
+    data, hooks = _parts(found)
     if hooks.make is None and "env_id" not in data and "id" not in data:
         raise UsageError(f"{name} does not say which environment it describes.", "Set `env` to its class, or `env_id`.")
+    if is_grid_class(hooks.make):
+        data = _with_grids_own(data, hooks)
     if hooks.success is None and not {"success", "score"} & set(data):
         raise UsageError(
             f"{name} does not say when an episode succeeds.", "Define success(), or set `success` or `score`."
         )
+    if hooks.success is not None and data.get("score") is not None:
+        raise UsageError(
+            f"{name} has both success() and `score`, and a job compares only one of them.",
+            "Remove `score`, or remove success().",
+        )
     data.setdefault("id", attribute if attribute != OBJECT else module)
     try:
-        return Description.model_validate({**data, "python": f"{module}:{attribute}"})
+        return Description.model_validate({**data, "python": name})
     except ValidationError as error:
         raise UsageError(
             f"The task description {name} is wrong: {explain(error)}.", 'See docs/tasks.md, "In Python".'
         ) from error
 
 
+def _with_grids_own(data: dict[str, Any], hooks: Hooks) -> dict[str, Any]:
+    """The fields of a description whose environment is MiniGrid's, which knows its step limit and pays success."""
+    if hooks.success is None and "score" not in data:
+        data = {"success": PAID_AT_THE_END, **data}
+    if hooks.make is not None and not {"max_steps", "max_episode_steps"} & set(data):
+        with environment_blamed("it was made and reset", "Fix it; Python alone must make it."):
+            env = hooks.make(**data.get("env_kwargs", {}))
+            env.reset(seed=0)
+            data = {**data, "max_steps": int(env.unwrapped.max_steps)}
+            env.close()
+    return data
+
+
+def only_grids(path: Path) -> bool:
+    """Whether a Python file describes no task, but defines MiniGrid environments. Raises UsageError if it fails."""
+    if not path.exists():
+        return False
+    found = _import(path.stem, path.absolute().parent)
+    if hasattr(found, OBJECT) or _classes(found, lambda kind: hasattr(kind, "goal")):
+        return False
+    return bool(_classes(found, is_grid_class))
+
+
+def _classes(module: Any, wanted: Callable[[Any], bool]) -> list[str]:
+    """Names of a module's own classes that are wanted, in their order."""
+    own = [(n, v) for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__]
+    return [name for name, kind in own if wanted(kind)]
+
+
 def describe_file(path: Path) -> Description:
     """The description that a Python file holds as TASK, or as its only class with a `goal`. Raises UsageError."""
     if not path.exists():
         raise UsageError(f"There is no file {path}.", "Give the path of a task description.")
-    folder, module = path.absolute().parent, path.stem
+    return describe_module(path.stem, path.absolute().parent, str(path))
+
+
+def describe_module(module: str, folder: Path | None, shown: str | None = None) -> Description:
+    """The description that a module holds as TASK, or as its only class with a `goal`. shown: its name in messages.
+
+    Raises:
+        UsageError: If there is no such module, or if it holds no description.
+    """
     found = _import(module, folder)
     if hasattr(found, OBJECT):
-        described = describe_object(f"{module}:{OBJECT}", folder)
-    else:
-        mine = [
-            n for n, v in vars(found).items() if inspect.isclass(v) and v.__module__ == module and hasattr(v, "goal")
-        ]
-        if len(mine) != 1:
-            told = f"{len(mine)} classes with a `goal`: {', '.join(mine)}" if mine else "no class with a `goal`"
-            raise UsageError(
-                f"{path} has no object {OBJECT}, and {told}.",
-                f"Call the description {OBJECT}, or name it on the command line as {module}:NAME.",
-            )
-        described = describe_object(f"{module}:{mine[0]}", folder)
-    assert described is not None
-    return described
+        return described_by(getattr(found, OBJECT), module, OBJECT)
+    mine = _classes(found, lambda kind: hasattr(kind, "goal"))
+    if len(mine) != 1:
+        told = f"{len(mine)} classes with a `goal`: {', '.join(mine)}" if mine else "no class with a `goal`"
+        raise UsageError(
+            f"{shown or module} has no object {OBJECT}, and {told}.",
+            f"Call the description {OBJECT}, or name it on the command line as {module}:NAME.",
+        )
+    return described_by(getattr(found, mine[0]), module, mine[0])
 
 
 def _import(module: str, folder: Path | None) -> Any:

@@ -70,7 +70,7 @@ def number(value: Any) -> Any:
         return value
     found = np.asarray(value)
     if found.dtype.kind not in "biuf" or found.size != 1:
-        raise NoValue(f"a value of {type(value).__name__}, which is not one number")
+        raise NoValue(f"a value that is one number, in place of a {type(value).__name__}")
     return found.item()
 
 
@@ -131,14 +131,25 @@ class Flattening:
         """Fill out [size]. Raises NoValue if a leaf is missing, holds no numbers, or another number of them."""
         at = 0
         for path, size in self._leaves:
-            leaf = follow(observation, path, "the observation") if path else observation
-            numbers = np.asarray(leaf)
-            if numbers.dtype.kind not in "biuf" or numbers.size != size:
-                where = "observation" + "".join(f".{key}" for key in path)
-                kind = f"shape {numbers.shape}" if numbers.dtype.kind in "biuf" else f"type {type(leaf).__name__}"
-                raise NoValue(f"{where} of {kind} instead of {size} numbers")
-            out[at : at + size] = numbers.reshape(-1)
+            leaf = observation
+            try:
+                for key in path:
+                    leaf = leaf[key]
+            except (KeyError, IndexError, TypeError):
+                leaf = follow(observation, path, "the observation")
+            if size == 1 and type(leaf) is int:
+                out[at] = leaf
+            else:
+                out[at : at + size] = self._numbers(leaf, path, size)
             at += size
+
+    def _numbers(self, leaf: Any, path: Sequence[Any], size: int) -> Any:
+        numbers = np.asarray(leaf)
+        if numbers.dtype.kind not in "biuf" or numbers.size != size:
+            where = "observation" + "".join(f".{key}" for key in path)
+            kind = f"shape {numbers.shape}" if numbers.dtype.kind in "biuf" else f"type {type(leaf).__name__}"
+            raise NoValue(f"{where} of {kind} instead of {size} numbers")
+        return numbers if numbers.ndim == 1 else numbers.reshape(-1)
 
 
 class Variable:
@@ -161,12 +172,33 @@ class Variable:
         if self.values is not None:
             row[self.first] = self.values.index(value) if value in self.values else -1
             return
+        if not self.vector and type(value) in (float, int, bool):
+            row[self.first] = value
+            return
         numbers = np.asarray(value)
         if numbers.dtype.kind not in "biuf":
             raise NoValue(f"{self.name} is {type(value).__name__}, which holds no numbers")
         if numbers.size != self.length:
             raise NoValue(f"{self.name} has {numbers.size} numbers instead of {self.length}")
         row[self.first : self.first + self.length] = numbers.reshape(-1)
+
+    def fill(self, roots: Mapping[str, Any], given: Mapping[str, Any], row: Any) -> None:
+        """Put the variable's value into a row.
+
+        roots: what the paths of sources begin at. given: what the user's own function returned. Raises NoValue.
+        """
+        if not self.source:
+            if self.name not in given:
+                raise NoValue(f"state() returns no {self.name!r}")
+            self.write(given[self.name], row)
+            return
+        try:
+            self.write(follow(roots[self.root], self.steps, self.source), row)
+        except NoValue as missing:
+            # Infos come and go: one that is missing counts as 0.
+            if self.root != "info" or str(missing) != self.source:
+                raise
+            row[self.first : self.first + self.length] = 0.0
 
     def read(self, row: Any) -> Any:
         """What a success condition is given: a number, a list of them, a text or None."""
@@ -245,15 +277,4 @@ class StateReading:
         given = {} if self._function is None else self._function(env=bare, observation=observation, info=info)
         roots = {"observation": observation, "info": info, "env": bare}
         for variable in self._others:
-            if variable.source:
-                try:
-                    variable.write(follow(roots[variable.root], variable.steps, variable.source), row)
-                except NoValue as missing:
-                    # Infos come and go: one that is missing counts as 0.
-                    if variable.root != "info" or str(missing) != variable.source:
-                        raise
-                    row[variable.first : variable.first + variable.length] = 0.0
-            elif variable.name in given:
-                variable.write(given[variable.name], row)
-            else:
-                raise NoValue(f"state() returns no {variable.name!r}")
+            variable.fill(roots, given, row)

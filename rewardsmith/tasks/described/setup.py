@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from rewardsmith.tasks.base import Schema
 from rewardsmith.tasks.described import environments, flattening, spaces
 from rewardsmith.tasks.described.batch import Form
 from rewardsmith.tasks.described.bounds import is_finite, require_bounds, require_played_bounds
-from rewardsmith.tasks.described.conditions import Translated, translate
+from rewardsmith.tasks.described.conditions import Place, Translated, translate
 from rewardsmith.tasks.described.description import Description, Variable
 from rewardsmith.tasks.described.functions import FunctionCondition, action_mask
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.described.judging import ConditionJudge, FunctionJudge, Judge, NoJudge
 from rewardsmith.tasks.described.modules import importable
 from rewardsmith.tasks.described.python_tasks import Hooks, hooks_of
 from rewardsmith.tasks.described.reading import StateReading
@@ -30,6 +31,10 @@ from rewardsmith.tasks.observations import ObservationSpace
 
 _KEPT: dict[str, Setup] = {}
 """What has been worked out in this process, by what it follows from."""
+
+
+_SEEDS_COMPARED = 8
+"""Resets that have to agree before a task is said to have one start."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Setup:
         condition: The success condition as text; None if a function decides, or nothing counts as a success.
         shown: A transition of random play, for the worked example: (row before, action, row after).
         unnamed: Names of further variables: parts of the observation that the description's variables do not cover.
+        one_start: Whether resets with several seeds gave the same observation and the same state.
     """
 
     description: Description
@@ -56,11 +62,17 @@ class Setup:
     variables: tuple[Reader, ...]
     condition: Translated | None
     shown: tuple[NDArray[np.float64], Any, NDArray[np.float64]]
+    one_start: bool
     unnamed: frozenset[str] = frozenset()
 
     def make(self) -> Any:
         """One real environment. Raises UsageError."""
         return environments.make_environment(self.description, self.folder, self.hooks.make)
+
+    def named(self) -> dict[int, str]:
+        """The variable that reads each number of an observation, by its index, as far as the description has one."""
+        readers = [reader for reader in self.variables if reader.flat is not None and reader.name not in self.unnamed]
+        return {(r.flat or 0) + k: r.name for r in readers for k in range(r.length)}
 
 
 def set_up(description: Description, folder: Path | None, examined: bool) -> Setup:
@@ -88,7 +100,7 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
     _require_names(found)
     unnamed = unnamed_variables(found, observation)
     fields, variables = _fields([*found.state, *unnamed], observation)
-    schema = _schema(fields)
+    schema = _schema(fields, scored=found.score_rule is not None)
     condition = _condition(found, fields)
     form = Form(
         task_id=found.id,
@@ -101,11 +113,15 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
         reading=lambda: StateReading(
             variables, _test(condition, hooks), found.max_steps, hooks.state, observation.size
         ),
+        variables=variables,
+        judge=_judge(condition, hooks, variables),
+        function=hooks.state,
         mask=action_mask(env, actions),
     )
     with environments.environment_blamed("state and success were read", "Fix the description's own functions."):
-        shown = _shown(env, form)
-    setup = Setup(found, folder, hooks, form, schema, variables, condition, shown, frozenset(v.name for v in unnamed))
+        shown, one_start = _shown(env, form), _starts_alike(env, form)
+    names = frozenset(v.name for v in unnamed)
+    setup = Setup(found, folder, hooks, form, schema, variables, condition, shown, one_start, names)
     if not examined:  # last: an environment that fails while it is played may be of no more use
         require_played_bounds(env, found, observation, actions)
     environments.close(env)
@@ -162,12 +178,15 @@ def _flat_index(source: str | None, space: ObservationSpace) -> int | None:
     return int(indices[0]) if (np.diff(indices) == 1).all() else None
 
 
-def _schema(fields: Sequence[Mapping[str, Any]]) -> Schema:
+def _schema(fields: Sequence[Mapping[str, Any]], scored: bool) -> Schema:
     n = sum(field.get("length", 1) for field in fields)
+    solved, failed = "the success test on this step", "the episode ended without success"
+    if scored:
+        solved, failed = "always false: nothing counts as a success", "the environment ended the episode on this step"
     more = [
         {"name": "step", "kind": "int", "column": n, "doc": "steps since the episode began"},
-        {"name": "solved", "kind": "bool", "column": n + 1, "doc": "the success test on this step"},
-        {"name": "failed", "kind": "bool", "column": n + 2, "doc": "the episode ended without success"},
+        {"name": "solved", "kind": "bool", "column": n + 1, "doc": solved},
+        {"name": "failed", "kind": "bool", "column": n + 2, "doc": failed},
     ]
     return Schema({"name": "State", "dtype": "float64", "width": n + 3, "fields": [*fields, *more]})
 
@@ -176,13 +195,33 @@ def _condition(d: Description, fields: Sequence[Mapping[str, Any]]) -> Translate
     if d.condition is None:
         return None
     entries = {f["name"]: f["entries"] if f["kind"] == "vector" else None for f in fields}
-    return translate(d.condition, entries, [f["name"] for f in fields if f["kind"] == "bool"])
+    places = {f["name"]: Place(f["column"], f.get("length", 0), f.get("values", ())) for f in fields}
+    found = translate(d.condition, entries, [f["name"] for f in fields if f["kind"] == "bool"], places)
+    longest = max((k for k, _ in found.held), default=0)
+    if longest > d.max_steps:
+        raise UsageError(
+            f"The success condition of {d.id} needs something held for {longest} steps, and an episode has at most "
+            f"{d.max_steps}.",
+            "Lower the number in held(), or raise `max_steps`.",
+        )
+    return found
 
 
 def _test(condition: Translated | None, hooks: Hooks) -> Any:
     if condition is not None:
         return condition.compile()
     return FunctionCondition(hooks.success or (lambda: False))
+
+
+def _judge(condition: Translated | None, hooks: Hooks, variables: Sequence[Reader]) -> Callable[[Sequence[Any]], Judge]:
+    """What makes the success test of a batch."""
+    if condition is not None and condition.direct is not None:
+        direct = condition.direct
+        return lambda envs: ConditionJudge(direct, len(envs))
+    if hooks.success is None:
+        return lambda envs: NoJudge()
+    function = FunctionCondition(hooks.success)
+    return lambda envs: FunctionJudge(function, variables, envs)
 
 
 def _scale(d: Description, space: ObservationSpace) -> NDArray[np.float32]:
@@ -220,3 +259,19 @@ def _shown(env: Any, form: Form) -> tuple[NDArray[np.float64], Any, NDArray[np.f
         action = int(form.mask(env, info).argmax())
     reading.next(env, guarded.step(form.actions.in_environment(action)), guarded.flat, last)
     return first, action, last
+
+
+def _starts_alike(env: Any, form: Form) -> bool:
+    """Whether an episode starts with the same observation and state after each of several seeds."""
+    guarded = GuardedEnv(lambda: env, form.task_id, form.observation)
+    first: NDArray[np.float64] | None = None
+    for seed in range(_SEEDS_COMPARED):
+        observation, info = guarded.reset(seed)
+        row = np.zeros(form.width)
+        form.reading().first(env, observation, info, guarded.flat, row)
+        start = np.concatenate([guarded.flat, row])
+        if first is None:
+            first = start
+        elif not np.array_equal(start, first, equal_nan=True):
+            return False
+    return True

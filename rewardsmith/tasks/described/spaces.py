@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,8 @@ from rewardsmith.tasks.described.functions import allowed
 from rewardsmith.tasks.observations import ObservationSpace
 
 _MOST_NAMED = 64  # entries whose order a message lists
+_LEAST = 10  # steps of random play in any case
+_LONGEST = 10.0  # seconds after which random play stops: some environments make three steps a second
 _ALLOWED = "Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of these"
 
 
@@ -114,12 +117,15 @@ def _action_space(space: Any, description: Description) -> ActionSpace:
 def random_play(env: Any, space: ActionSpace, steps: int, seed: int = 0) -> Iterator[tuple[Any, dict[str, Any], bool]]:
     """(observation, info, whether an episode starts there) of random steps and of the episodes' starts.
 
-    An environment that raises ends it: a trial shows the exception.
+    An environment that raises ends it: a trial shows the exception. One that is slow is played for fewer steps.
     """
     rng = np.random.default_rng(seed)
     over, episode, info = True, seed, {}
+    until = time.monotonic() + _LONGEST
     with suppress(Exception, SystemExit):
-        for _ in range(steps):
+        for step in range(steps):
+            if step >= _LEAST and time.monotonic() > until:
+                return
             if over:
                 observation, info = env.reset(seed=episode)
                 yield observation, info, True

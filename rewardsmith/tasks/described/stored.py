@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import (
     Description,
     described_ids,
@@ -16,6 +17,7 @@ from rewardsmith.tasks.described.description import (
     read_file,
 )
 from rewardsmith.tasks.described.environments import close
+from rewardsmith.tasks.described.installed import open_installed
 from rewardsmith.tasks.described.measured import RandomPlay
 from rewardsmith.tasks.described.modules import (
     Sources,
@@ -27,8 +29,11 @@ from rewardsmith.tasks.described.modules import (
     sources_of,
 )
 from rewardsmith.tasks.described.references.opening import place_of
-from rewardsmith.tasks.described.task import DescribedTask, drafted, read_user_description, task_of
+from rewardsmith.tasks.described.task import DescribedTask, drafted, opened, read_user_description, task_of
 from rewardsmith.tasks.minigrid import list_ids
+
+if TYPE_CHECKING:
+    from rewardsmith.tasks.described.task import UserTask
 
 _OURS = "rewardsmith"
 
@@ -52,56 +57,71 @@ class StoredTask(Protocol):
         ...
 
     @property
+    def stepping(self) -> Mapping[str, Any] | None:
+        """How many processes step the environments, and why, as `stepping.Stepping`; None if it was not measured."""
+        ...
+
+    @property
     def random_play(self) -> Mapping[str, Any] | None:
         """What random play showed when the job began; None if it was not measured."""
         ...
 
 
 def store_task(name: str) -> dict[str, Any] | None:
-    """What a job keeps of the task that a file or a module describes; None for an id.
+    """What a job keeps of the task that a file, a module or an installed package describes; None for an id.
 
     The environment is made and played first.
 
     Returns:
-        The text of the description, the folder of its modules, the hashes of their sources, and what random play
-        showed.
+        The text of the description, the folder of its modules, the hashes of their sources, what random play showed,
+        and how many processes step the environments.
 
     Raises:
         UsageError: For whatever does not fit.
     """
-    read = None if name in described_ids() else read_user_description(name)
+    if name in described_ids():
+        return None
+    if (installed := open_installed(name)) is not None:
+        # A Task object of a package cannot be stored: as an id it is what is installed.
+        return _store_installed(installed) if isinstance(installed, Description) else None
+    read = read_user_description(name)
     if read is None:
         return _store_drafted(name)
     description, folder = read
-    _require_success(description)
     task = task_of(description, folder)
     close(task.make_env())
     task.require_reference()
-    played = _played(task)
-    text = _yaml(description) if description.python is not None else read_file(Path(name))
-    return {"text": text, "random_play": played, **_stored_files(description, folder)}
+    measured = _measured(task)
+    text = read_file(Path(name)) if name.endswith((".yaml", ".yml")) else _yaml(description)
+    return {"text": text, **measured, **_stored_files(description, folder)}
 
 
-def _played(task: DescribedTask) -> dict[str, Any] | None:
+def _measured(task: UserTask) -> dict[str, Any]:
+    """What random play shows, and how many processes are to step the environments."""
+    stepping = asdict(task.choose_stepping()) if isinstance(task, DescribedTask) else None
+    return {"random_play": _played(task), "stepping": stepping}
+
+
+def _played(task: UserTask) -> dict[str, Any] | None:
     played = task.random_play_if_sound()
     return None if played is None else played.model_dump(mode="json")
 
 
-def _require_success(description: Description) -> None:
-    if description.score is not None and description.threshold is None:
-        raise UsageError(
-            f"Nothing counts as a success of {description.id}, so that a job could not compare rewards.",
-            f"Run `rewardsmith tasks new {description.id}`, and give `success:` or `threshold:` in its file.",
-        )
+def _store_installed(description: Description) -> dict[str, Any]:
+    task = task_of(description, None)
+    close(task.make_env())
+    task.require_reference()
+    # Its modules are on Python's path; the folder only stands where a file's own would.
+    files = _stored_files(description, Path(sys.prefix))
+    return {"text": _yaml(description), "random_play": _played(task), **files}
 
 
 def _store_drafted(name: str) -> dict[str, Any] | None:
     """The drafted description of an environment of Gymnasium, so that a later draft does not change the job."""
     if name in dict(list_ids()) or name in described_ids() or (description := drafted(name)) is None:
         return None
-    _require_success(description)
-    played = _played(DescribedTask(description, Path.cwd(), examined=True))
-    return {"text": _yaml(description), "random_play": played, **_stored_files(description, Path.cwd())}
+    measured = _measured(opened(description, Path.cwd(), examined=True))
+    return {"text": _yaml(description), **measured, **_stored_files(description, Path.cwd())}
 
 
 def _yaml(description: Description) -> str:
@@ -150,7 +170,7 @@ def _stored_files(description: Description, folder: Path) -> dict[str, Any]:
     return {"folder": str(folder)} if found is None else {"folder": found.folder, "files": dict(found.files)}
 
 
-def open_stored(name: str, stored: StoredTask) -> DescribedTask:
+def open_stored(name: str, stored: StoredTask) -> UserTask:
     """The task that a job has kept, whatever has become of its file. Raises UsageError, TaskChanged."""
     # Whatever the task is called: a stored description may name any module, and a service's jobs carry none.
     require_task_files(name)
@@ -162,7 +182,8 @@ def open_stored(name: str, stored: StoredTask) -> DescribedTask:
         )
     played = None if stored.random_play is None else RandomPlay.model_validate(stored.random_play)
     description = parse_description(stored.text, name)
-    return DescribedTask(description, Path(stored.folder), examined=True, stored=True, played=played)
+    processes = None if stored.stepping is None else int(stored.stepping["processes"])
+    return opened(description, Path(stored.folder), examined=True, stored=True, played=played, processes=processes)
 
 
 def changes_of(stored: StoredTask, name: str) -> list[str]:

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import NDArray
 
 from rewardsmith.errors import TaskError, UsageError
+from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.actions import ActionSpace
-from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables
-from rewardsmith.tasks.capabilities import Reference, StateReader
-from rewardsmith.tasks.described import environments, export, flattening, python_tasks, spaces
-from rewardsmith.tasks.described.batch import DescribedBatch
-from rewardsmith.tasks.described.conditions import translate
+from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables, Task
+from rewardsmith.tasks.capabilities import StateReader
+from rewardsmith.tasks.described import environments, export, flattening, python_tasks
+from rewardsmith.tasks.described.batches import batch_of, choose_stepping, guarded_env
 from rewardsmith.tasks.described.description import (
     Description,
     Variable,
@@ -29,30 +29,75 @@ from rewardsmith.tasks.described.description import (
     read_built_in,
     read_file,
 )
+from rewardsmith.tasks.described.env_classes import named_environment
 from rewardsmith.tasks.described.families import family_description
+from rewardsmith.tasks.described.finding_grids import inferred_grid, is_grid
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import infer
-from rewardsmith.tasks.described.inspection import require_no_faults
+from rewardsmith.tasks.described.inspection import Fault, NotMade, require_no_faults
+from rewardsmith.tasks.described.installed import open_installed
 from rewardsmith.tasks.described.interface import interface_of
 from rewardsmith.tasks.described.measured import RandomPlay, measure, shipped_play
-from rewardsmith.tasks.described.modules import require_task_files
-from rewardsmith.tasks.described.python_tasks import describe_file, describe_object
+from rewardsmith.tasks.described.mistakes import differences, wrong_condition
+from rewardsmith.tasks.described.modules import require_task_files, serves_others
+from rewardsmith.tasks.described.python_tasks import describe_file, describe_object, only_grids
 from rewardsmith.tasks.described.references.opening import open_named, open_reference, require_success
+from rewardsmith.tasks.described.references.playing import PlayedReference
 from rewardsmith.tasks.described.setup import Setup, set_up
+from rewardsmith.tasks.described.stepping import Stepping
+from rewardsmith.tasks.described.tables import read_table
 from rewardsmith.tasks.observations import ObservationSpace
+from rewardsmith.tasks.transition_table import TransitionTable
+
+if TYPE_CHECKING:
+    from rewardsmith.tasks.described.grids import DescribedGrid
+
+    UserTask: TypeAlias = "DescribedGrid | DescribedTask"
 
 __all__ = ["DescribedTask", "Description", "Variable", "described_ids", "load_task"]
 
 
-def load_task(name: str) -> DescribedTask:
-    """The task of a built-in id, a YAML or Python file, or MODULE:OBJECT. Raises KeyError if it is none of these."""
-    if name in described_ids():
-        return DescribedTask(read_built_in(name), examined=True, played=shipped_play(name))
+_TOLD = 12  # numbers of a vector that a caption shows
+
+
+def load_task(name: str) -> Task:
+    """The task of a built-in id, an installed distribution, a YAML or Python file, or MODULE:OBJECT.
+
+    Raises KeyError if it is none of these.
+    """
+    if (known := known_description(name)) is not None:  # of no folder, so that workers of the service open it, too
+        return DescribedTask(known, examined=True, played=shipped_play(name))
+    if (installed := open_installed(name)) is not None:
+        if not isinstance(installed, Description):
+            return installed
+        # Whoever submitted the job has examined it.
+        return opened(installed, None, examined=True) if serves_others() else task_of(installed, None)
     if (read := read_user_description(name)) is not None:
         return task_of(*read)
     if (described := drafted(name)) is None:
         raise KeyError(name)
-    return DescribedTask(described, Path.cwd(), examined=True)
+    return opened(described, Path.cwd(), examined=True)
+
+
+def opened(
+    description: Description,
+    folder: Path | None,
+    *,
+    examined: bool = False,
+    stored: bool = False,
+    played: RandomPlay | None = None,
+    processes: int | None = None,
+) -> UserTask:
+    """The task of a description, see DescribedTask; a MiniGridEnv has MiniGrid's state unless `state` says otherwise.
+
+    Raises:
+        UsageError: If a MiniGridEnv cannot be made.
+    """
+    if is_grid(description, folder):
+        from rewardsmith.tasks.described.grids import DescribedGrid  # imports minigrid
+
+        return DescribedGrid(description, folder, examined=examined)
+    return DescribedTask(description, folder, examined=examined, stored=stored, played=played, processes=processes)
 
 
 def drafted(name: str) -> Description | None:
@@ -61,9 +106,22 @@ def drafted(name: str) -> Description | None:
     Raises:
         UsageError: If the environment cannot be made, or has spaces that no policy can read.
     """
+    if (found := known_description(name)) is not None:
+        return found
     if ":" not in name and not environments.is_registered(name):
         return None
-    return known_description(name) or infer(name, Path.cwd()).description
+    return inferred(name, Path.cwd())
+
+
+def inferred(name: str, folder: Path) -> Description:
+    """The description of an environment as its spaces and play show it; a MiniGridEnv needs no names for its state.
+
+    Raises:
+        UsageError: If the environment cannot be made, or has spaces that no policy can read.
+    """
+    if (grid := inferred_grid(name, folder)) is not None:
+        return grid.description
+    return infer(name, folder).description
 
 
 def known_description(name: str) -> Description | None:
@@ -82,6 +140,9 @@ def read_user_description(name: str) -> tuple[Description, Path] | None:
         path = Path(name)
         folder = path.absolute().parent
         if path.suffix == ".py":
+            if only_grids(path):
+                environment, folder = named_environment(name, folder)
+                return inferred(environment, folder), folder
             return describe_file(path), folder
         return parse_description(read_file(path), name), folder
     if ":" in name:
@@ -91,38 +152,23 @@ def read_user_description(name: str) -> tuple[Description, Path] | None:
     return None
 
 
-def task_of(description: Description, folder: Path) -> DescribedTask:
+def task_of(description: Description, folder: Path | None) -> UserTask:
     """The task of a user's description, examined. Raises UsageError with all that is wrong."""
-    task = DescribedTask(description, folder)
+    task = opened(description, folder)
     try:
         task.require_sound()
     except UsageError as error:
+        if not isinstance(task, DescribedTask):
+            raise
         cause, remedy = error.cause, error.remedy
-        if (found := _differences(description, folder)) is not None and found[0] not in cause:
+        if isinstance(error, NotMade):
+            raise
+        if (found := differences(description, folder)) is not None and found[0] not in cause:
             cause, remedy = f"{cause} Besides, {found[0]}", f"{remedy} {found[1]}"
-        if (wrong := _wrong_condition(description)) is not None and repr(description.condition) not in cause:
+        if (wrong := wrong_condition(description)) is not None and repr(description.condition) not in cause:
             cause, remedy = f"{cause} {wrong.cause}", f"{remedy} {wrong.remedy}"
         raise UsageError(cause, remedy) from error
     return task
-
-
-def _differences(description: Description, folder: Path) -> tuple[str, str] | None:
-    """Where the spaces do not fit; None too if no environment can be made, which is reported once the text is right."""
-    with suppress(UsageError):
-        return spaces.differences(environments.make_environment(description, folder), description)
-    return None
-
-
-def _wrong_condition(description: Description) -> UsageError | None:
-    """What is wrong with a success condition whatever the environment shows; None if that depends on it."""
-    if description.condition is None or not description.state or description.state_function or description.python:
-        return None
-    names = {v.name: v.entries or (None if v.source is None else ("x", "y", "z")) for v in description.state}
-    try:
-        translate(description.condition, names, list(names))
-    except UsageError as error:
-        return error
-    return None
 
 
 class DescribedTask:
@@ -144,6 +190,7 @@ class DescribedTask:
         examined: bool = False,
         stored: bool = False,
         played: RandomPlay | None = None,
+        processes: int | None = None,
     ) -> None:
         """Describe a task; nothing of the environment is made yet.
 
@@ -153,19 +200,30 @@ class DescribedTask:
             examined: Whether the description's bounds have been compared with what random play shows.
             stored: Whether a job has stored it, so that its interface is told with `played` as stored or without.
             played: Random play, measured earlier.
+            processes: How many step the environments of a batch; as described unless given, one for `auto`.
         """
-        self._folder, self._examined = folder, examined
-        self._stored, self._played = stored, played
-        self.described = description
-        self.id = description.id
-        self.max_steps = description.max_steps
+        self._folder, self._examined, self._stored, self._played = folder, examined, stored, played
+        self._processes = processes or (description.processes if isinstance(description.processes, int) else 1)
+        self.described, self.id, self.max_steps = description, description.id, description.max_steps
+        self._faults: list[Fault] = []
         self.success_rule = _success_rule(description)
+
+    @property
+    def score_rule(self) -> ScoreRule | None:
+        """What the score of an episode is; None if the task has a success."""
+        return self.described.score_rule
+
+    def has_one_start(self) -> bool:
+        """Return whether every episode starts in the same state: as described, or as resets with several seeds show."""
+        return self.described.one_start or self._setup.one_start
 
     def require_sound(self) -> None:
         """Make and play the environment, and compare it with its description. Raises UsageError."""
-        if not self._examined:
+        # Gymnasium's BipedalWalker differs from step 1 on when it is reset with the same seed; ids are not inspected.
+        shipped = environments.is_gymnasiums(self.described.environment) and not self.described.wrappers
+        if not self._examined and not shipped:
             hooks = python_tasks.hooks_of(self.described, self._folder)
-            require_no_faults(
+            self._faults = require_no_faults(
                 lambda: environments.make_environment(self.described, self._folder, hooks.make), self.described
             )
         _ = self._setup
@@ -210,30 +268,36 @@ class DescribedTask:
 
     def guarded_env(self) -> GuardedEnv:
         """One real environment whose own errors are TaskErrors. Raises TaskError."""
-        return GuardedEnv(self._setup.make, self.id, self.observation, self.described.step_timeout)
+        return guarded_env(self._setup)
 
     def order_warning(self) -> str | None:
-        """What is to be checked of the names of a flattened Dict observation; None for other environments."""
+        """What is to be checked: the names of a flattened Dict observation, and faults that harm no job; else None."""
         env = self.make_env()
         try:
-            return flattening.order_warning(env, self.described)
+            flattened = flattening.order_warning(env, self.described)
         finally:
             environments.close(env)
+        mild = [f"{fault.what}. {fault.remedy}" for fault in self._faults]
+        return " ".join([*([flattened] if flattened else []), *mild]) or None
 
     def batch(self, num_envs: int, pool: str) -> BatchEnv:
         """N real environments; start states of different pools come from disjoint seeds."""
-        return DescribedBatch([self.guarded_env() for _ in range(num_envs)], pool, self._setup.form)
+        return batch_of(self._setup, num_envs, pool, self._processes)
+
+    def choose_stepping(self) -> Stepping:
+        """How many processes step its environments: as described, or measured."""
+        return choose_stepping(self._setup)
 
     def unseen(self, pool: str) -> bool:
         """Start states are drawn from disjoint seeds; none recurs, unless there is only one."""
-        return pool != "train" and not self.described.one_start
+        return pool != "train" and not self.has_one_start()
 
     @cached_property
-    def reference(self) -> Reference | None:
+    def reference(self) -> PlayedReference | None:
         """What the description names as acting well, or None. Raises UsageError if it cannot be opened."""
         return open_reference(self._setup)
 
-    def referring_to(self, named: str) -> Reference:
+    def referring_to(self, named: str) -> PlayedReference:
         """Open another reference than the description's, such as a policy file. Raises UsageError."""
         return open_named(self._setup, named)
 
@@ -250,6 +314,14 @@ class DescribedTask:
 
     def __hash__(self) -> int:
         return hash((self.id, self._folder))
+
+    @cached_property
+    def _table(self) -> TransitionTable:
+        return read_table(self._setup)
+
+    def transition_table(self) -> TransitionTable:
+        """Every transition of an environment with a table `P`, compared with play. Raises NotTabular, TaskError."""
+        return self._table
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """These tasks have no costly features."""
@@ -282,7 +354,10 @@ class DescribedTask:
         parts = []
         for variable, reader in zip(self.description.state, self._setup.variables, strict=False):
             value = reader.read(row)
-            shown = ", ".join(format(x, ".3g") for x in value) if isinstance(value, list) else value
+            shown = value
+            if isinstance(value, list):
+                rest = f", and {len(value) - _TOLD} more" if len(value) > _TOLD else ""
+                shown = ", ".join(format(x, ".3g") for x in value[:_TOLD]) + rest
             shown = format(shown, ".3g") if isinstance(shown, float) else shown
             unit = f" {variable.unit}" if variable.unit else ""
             parts.append(
@@ -299,9 +374,8 @@ def _success_rule(description: Description) -> str:
     if description.threshold is not None:
         least = "at least" if description.direction == "maximize" else "at most"
         return f"An episode succeeds if its return is {least} {description.threshold:g} when it ends."
-    if description.score is not None:
-        more = "more" if description.direction == "maximize" else "less"
-        return f"No episode counts as a success; {more} return is better."
+    if (rule := description.score_rule) is not None:
+        return rule.words
     if description.condition is not None:
         return f"An episode succeeds on a step where: {description.condition}."
     return "An episode succeeds on a step where the task's own function says so."

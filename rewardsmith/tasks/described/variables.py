@@ -157,16 +157,18 @@ def _with_kind(variable: Variable, space: ObservationSpace, probe: Probe) -> Var
         if variable.kind is not None or variable.values:  # a person, or an earlier look, says what it is
             return variable
         raise NoValue(f"{source or variable.name} was not there in {probe.steps} random steps")
+    # A function may compute from the observation alone: its description then says that a policy sees it.
+    hidden = variable.training_only or "training_only" not in variable.model_fields_set
     if variable.values or all(isinstance(value, str) for value in values):
         seen = dict.fromkeys([*variable.values, *(v for v in values if isinstance(v, str))])
-        return variable.model_copy(update={"values": list(seen), "training_only": True})
+        return variable.model_copy(update={"values": list(seen), "training_only": hidden})
     arrays = [np.asarray(value) for value in values]
     if any(array.dtype.kind not in "biuf" for array in arrays):
         raise NoValue(f"{source or variable.name} holds {type(values[0]).__name__}, which is no number")
     kinds = {_kind(array.dtype) for array in arrays}
     kind = variable.kind or next(k for k in ("float", "int", "bool") if k in kinds)
     length = arrays[-1].size if arrays[-1].ndim or variable.entries else None
-    return _named(variable, {"kind": kind, "length": length, "training_only": True})
+    return _named(variable, {"kind": kind, "length": length, "training_only": hidden})
 
 
 def _named(variable: Variable, found: dict[str, Any]) -> Variable:

@@ -14,7 +14,6 @@ from ..base import Behaviour, Schema
 from . import columns as col
 from .enumerate import StateGraph
 from .kernels import E_BLOCKED, E_DIED, FORWARD
-from .state_tracker import KINDS
 
 LISTED = 12_000
 """The most states that are enumerated to find behaviours; enough for the rooms that a solution passes."""
@@ -43,13 +42,15 @@ def _before_objects(
 ) -> list[Behaviour]:
     rows = graph.rows[graph.state]
     objects = schema.field("objects")
+    kinds = objects.field("kind").values
     found: list[Behaviour] = []
     seen: Counter[str] = Counter()
     for slot in range(objects.length):
         first = objects.start + slot * objects.stride
         if rows[0, first + col.PRESENT] == 0:
             continue
-        kind = KINDS[int(rows[0, first + col.KIND])]
+        number = int(rows[0, first + col.KIND])
+        kind = kinds[number] if number >= 0 else "object"
         seen[kind] += 1
         before = np.flatnonzero((rows[:, col.FRONT] == slot) & (parent != -2))
         if not len(before):

@@ -25,6 +25,7 @@ EVENT_WORDS = {
     "died": "It died.",
     "nothing": "Its action had no effect.",
     "declared": "It declared itself done.",
+    "changed": "Its action changed something.",
 }
 
 

@@ -6,6 +6,7 @@ no field has that name, but the tables and the mission are looked up through it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from .state_tracker import COLORS, EVENTS, FIRST_OBJECT, KINDS, STATES
@@ -32,6 +33,11 @@ EVENT_DOCS = {
     "nothing": "the action had no effect",
     "declared": "the agent used the DONE action",
 }
+OWN_EVENT_DOCS = {
+    "changed": "an action of this environment's own, or TOGGLE on an object of its own, changed the grid or an object; "
+    "event_object is what stood ahead"
+}
+"""Events that only environments of a user's own have, after those of MiniGrid."""
 
 
 WALK = (
@@ -50,7 +56,32 @@ def row_width(slots: int, ranked: bool) -> int:
     return FIRST_OBJECT + slots * stride_of_object(ranked)
 
 
-def build_schema(slots: int, ranked: bool, size: tuple[int, int], max_steps: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Words:
+    """The values that objects and actions of an environment may have; MiniGrid's own unless given.
+
+    Attributes:
+        kinds: Kinds of objects.
+        colors: Colours of objects.
+        meaning: MiniGrid's number of each action, -1 for one of a user's own; None if actions are MiniGrid's.
+    """
+
+    kinds: tuple[str, ...] = KINDS
+    colors: tuple[str, ...] = COLORS
+    meaning: tuple[int, ...] | None = None
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events of a step."""
+        return EVENTS if self.meaning is None else (*EVENTS, *OWN_EVENT_DOCS)
+
+
+MINIGRIDS = Words()
+
+
+def build_schema(
+    slots: int, ranked: bool, size: tuple[int, int], max_steps: int, words: Words = MINIGRIDS
+) -> dict[str, Any]:
     """Build the plain schema of a task's rows.
 
     Args:
@@ -58,12 +89,14 @@ def build_schema(slots: int, ranked: bool, size: tuple[int, int], max_steps: int
         ranked: Whether objects have a rank, because the mission names several in an order.
         size: (width, height) of the grid in cells.
         max_steps: Step limit of an episode.
+        words: The kinds, colours and actions of the environment.
     """
     width, height = size
     return {
         "name": "State",
         "width": row_width(slots, ranked),
         "dtype": "int32",
+        **({} if words.meaning is None else {"meaning": list(words.meaning)}),
         "fields": [
             _int("step", STEP, "steps since the episode began", "steps", 0, max_steps),
             _int("max_steps", MAX_STEPS, "step limit of the episode", "steps", max_steps, max_steps),
@@ -71,7 +104,7 @@ def build_schema(slots: int, ranked: bool, size: tuple[int, int], max_steps: int
              "doc": "what to do, in words"},
             _int("width", WIDTH, "columns of the grid", "cells", width, width),
             _int("height", HEIGHT, "rows of the grid", "cells", height, height),
-            _choice("event", EVENT, EVENTS, "what the last action did"),
+            _choice("event", EVENT, words.events, "what the last action did"),
             _item("event_object", EVENT_OBJECT, "the object the last action acted on or reached, if any"),
             {"name": "solved", "kind": "bool", "column": SOLVED,
              "doc": "whether this step met the rule of success"},
@@ -79,7 +112,7 @@ def build_schema(slots: int, ranked: bool, size: tuple[int, int], max_steps: int
             _item("front", FRONT, "the object in the cell ahead of the agent, if any"),
             _item("carrying", CARRYING, "the object the agent carries, if any"),
             {"name": "objects", "kind": "list", "start": FIRST_OBJECT, "stride": stride_of_object(ranked),
-             "length": slots, "present": PRESENT, "fields": _object(slots, ranked, width, height),
+             "length": slots, "present": PRESENT, "fields": _object(slots, ranked, width, height, words),
              "doc": "every object in the world; an object keeps its id for the whole episode"},
             {"name": "walls", "kind": "table", "table": "walls", "column": LAYOUT,
              "doc": "walls[x, y] is true where a wall stands (bool, width by height)"},
@@ -99,11 +132,11 @@ def _agent(width: int, height: int) -> list[dict[str, Any]]:
     ]
 
 
-def _object(slots: int, ranked: bool, width: int, height: int) -> list[dict[str, Any]]:
+def _object(slots: int, ranked: bool, width: int, height: int, words: Words) -> list[dict[str, Any]]:
     fields = [
         _int("id", ID, "number of the object, the same throughout an episode", "", 0, slots - 1),
-        _choice("kind", KIND, KINDS, "what the object is"),
-        _choice("color", COLOR, COLORS, "its colour"),
+        _choice("kind", KIND, words.kinds, "what the object is"),
+        _choice("color", COLOR, words.colors, "its colour"),
         _int("x", X, "its column; the agent's while carried", "cells", 0, width - 1),
         _int("y", Y, "its row; the agent's while carried", "cells", 0, height - 1),
         _choice("state", STATE, STATES, "a door's state, None for anything else"),

@@ -1,34 +1,47 @@
-"""A user's own MiniGrid environment as a task whose states can be enumerated, so that its rewards can be certified.
+"""A user's own MiniGrid environment as a task.
 
-The real environment is put into one state after another and stepped; this module does not know its rules.
+Its states can be enumerated, so that its rewards can be certified: the real environment is put into one state after
+another and stepped. This module does not know its rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from minigrid.minigrid_env import MiniGridEnv
+from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 
-from ..base import Behaviour
+from ..actions import ActionSpace
+from ..base import BatchEnv, Behaviour, Schema
 from ..guarded import called
-from . import behaviours
+from ..observations import ObservationSpace
+from . import behaviours, drawing
 from . import columns as col
+from .columns import build_schema
 from .enumerate import StateGraph
 from .families import FOREIGN_FAMILY
+from .interface import Told
+from .own_batch import OwnBatch
+from .own_terms import OwnTerms
+from .own_views import OwnView
+from .own_world import OwnWorld, examine
 from .planner import Plan
 from .pools import FIRST_SEED, Pool, collect_layouts, reset_quietly
+from .real import with_quick_views
 from .state_tracker import StateTracker
 from .task import MiniGridTask
-from .walker import Walker, own_attributes
+from .walker import Walker, own_attributes, without_observations
+
+__all__ = ["CustomTask", "OwnTerms"]
 
 _SIZES = {"train": 64, "select": 32, "claim": 32}
 _REHEARSED = 4  # random episodes in which the enumerated states must match the environment
-_MEASURED = 16  # resets whose grids must have the same size
 _SAME = 1e-6  # tolerance of rewards: an environment may compute in float32
 _KEPT = 150_000  # states kept by all walkers together; each takes 1.6 kB
 
@@ -36,24 +49,32 @@ _KEPT = 150_000  # states kept by all walkers together; each takes 1.6 kB
 class CustomTask(MiniGridTask):
     """A task made from a user's own MiniGridEnv.
 
-    An episode succeeds if the environment ends it with a positive reward. Rewards are certified only if the environment
-    meets three conditions; otherwise they are checked without a certificate:
+    Unless the terms say otherwise, an episode succeeds if the environment ends it with a positive reward. Rewards are
+    certified only if the environment meets four conditions; otherwise they are checked without a certificate:
 
     1. It is deterministic after its reset.
     2. Its whole state is in the grid, the agent and plain attributes (numbers, strings, flags, None).
     3. Its reward depends on the state and action alone. Only the success reward may depend on the step count, linearly
        as in MiniGrid.
+    4. An episode succeeds by a positive reward at its end, and not by a test of the terms.
     """
 
     state_limit = 50_000  # takes a few seconds
 
-    def __init__(self, make: Callable[[], Any], name: str, sizes: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        name: str,
+        sizes: Mapping[str, int] | None = None,
+        terms: OwnTerms | None = None,
+    ) -> None:
         """Make one environment and check its type.
 
         Args:
             make: Returns a new MiniGridEnv, possibly wrapped.
             name: The task's id, used in messages.
             sizes: Numbers of layouts by pool, to override 64 ("train"), 32 ("select") and 32 ("claim").
+            terms: What a description says of it.
 
         Raises:
             UsageError: If `make` does not return a MiniGridEnv.
@@ -63,12 +84,71 @@ class CustomTask(MiniGridTask):
             what = f"makes a {type(made).__name__}" if callable(make) else f"is a {type(made).__name__}"
             raise UsageError(f"{name}: `make` {what}.", "Pass a function or class that returns a new MiniGridEnv.")
         super().__init__(name, {**_SIZES, **(sizes or {})})
-        self.family = FOREIGN_FAMILY
-        self._make = make
+        self._make, self._terms = make, terms or OwnTerms()
+        self.success_rule = self._terms.success_rule or FOREIGN_FAMILY.success
         self._walkers: dict[int, Walker] = {}
         self._graphs = lru_cache(maxsize=4)(self._listed)
         self._right = lru_cache(maxsize=None)(self._rehearsed)
         self._pools = lru_cache(maxsize=3)(self._collected)
+
+    @cached_property
+    def world(self) -> OwnWorld:
+        """What resets and random play of the environment show. Raises UsageError, TaskError."""
+        env = with_quick_views(self.make_env())
+        found = examine(self.id, env, self._terms.labels, self._terms.docs)
+        self.family = replace(found.family, name=self.id)
+        called(self.id, "close()", env.close)
+        return found
+
+    @cached_property
+    def _view(self) -> OwnView:
+        env = self.make_env()
+        space, observed = env.observation_space, self.world.observed
+        if keys := self._terms.observe:
+            space, observed = _chosen(self.id, space, observed, keys)
+        called(self.id, "close()", env.close)
+        return OwnView(space, observed, self.family, self.world.codes)
+
+    @property
+    def slots(self) -> int:  # type: ignore[override]
+        return self.world.slots
+
+    @property
+    def actions(self) -> ActionSpace:
+        return self.world.actions
+
+    @property
+    def max_steps(self) -> int:
+        return min(self.world.max_steps, self._terms.max_steps or self.world.max_steps)
+
+    @property
+    def view_cells(self) -> int:
+        """Cells at the start of an observation; 0 if it holds types of the user's own, or an image."""
+        return self._view.cells
+
+    @property
+    def observation_size(self) -> int:
+        return self._view.space.size
+
+    @property
+    def observation(self) -> ObservationSpace:
+        """What the environment observes, in its wrappers."""
+        return self._view.space
+
+    @cached_property
+    def _schema(self) -> Schema:
+        world = self.world
+        return Schema(build_schema(world.slots, self.family.ranked, world.size, self.max_steps, world.words))
+
+    def draw_observation(self, observation: NDArray[Any]) -> str:
+        """Return the agent's own view in an observation [D], one line of text per row of cells."""
+        side = self._view.side
+        return drawing.draw_view(observation, side) if side else "(the policy's view cannot be drawn in symbols)"
+
+    def _told(self, example: dict[str, Any]) -> Told:
+        terms, pay = self._terms, self._terms.env_reward
+        rule = f"The environment's own reward: {pay}." if pay else self.world.pay
+        return Told(rule, example, terms.goal, self.world.kinds, terms.mechanics, self.success_rule)
 
     def make_env(self) -> Any:
         """Make a new real environment; its exceptions become TaskErrors."""
@@ -82,24 +162,24 @@ class CustomTask(MiniGridTask):
 
     def _collected(self, split: str) -> Pool:
         seen = set() if split == "train" else set(self.pool("train").hashes.tolist())
-        env = self.make_env().unwrapped
-        sizes = set()
-        for seed in range(_MEASURED):
-            called(self.id, "reset()", reset_quietly, env, seed)
-            sizes.add((env.width, env.height))
-        if len(sizes) > 1:
-            raise UsageError(
-                f"The grid of {self.id} differs in size between layouts.", "Pad it to a constant size with walls."
-            )
-        count, first = self.sizes[split], FIRST_SEED[split]
-        return collect_layouts(env, self.family, self.slots, count, first, seen, beside=own_attributes)
+        count, first, slots = self.sizes[split], FIRST_SEED[split], self.slots
+        env = with_quick_views(self.make_env())
+        return called(
+            self.id, "reset()", collect_layouts, env, self.family, slots, count, first, seen, beside=own_attributes
+        )
+
+    def real_batch(self, num_envs: int, pool: str) -> BatchEnv:
+        """Return `num_envs` real environments that play the layouts of `pool`."""
+        layouts, view = self.pool(pool), self._view
+        envs = [self.make_env() for _ in range(num_envs)]
+        return OwnBatch(self.id, envs, layouts, self.schema, view, self._terms)
 
     def state_graph(
         self, layout: int, limit: int, events: bool = False, uses: Sequence[str] = (), along: Sequence[int] = ()
     ) -> StateGraph | None:
         """Enumerate a training layout's states, see TabularModel; None if they do not determine its behaviour."""
         del along  # states nearest to the start are always expanded first
-        if events:
+        if events or self._terms.success is not None:
             return None
         graph = self._graphs(layout, limit)
         if graph is None or not uses:
@@ -131,10 +211,19 @@ class CustomTask(MiniGridTask):
         return walker
 
     def _new_walker(self, layout: int) -> Walker:
-        return Walker(self.id, self.make_env(), layout, self.start_seed(layout), self.schema, len(self.actions))
+        return Walker(
+            self.id,
+            without_observations(self.make_env()),
+            layout,
+            self.start_seed(layout),
+            self.schema,
+            len(self.actions),
+        )
 
     def count_states(self, layout: int, cap: int) -> tuple[int, bool] | None:
         """Return (number of states known so far, at most `cap`; whether these are all); enumerate no further ones."""
+        if self._terms.success is not None:
+            return None
         walker = self._walker(layout)
         return None if walker.hidden else (min(cap, len(walker)), walker.complete and len(walker) <= cap)
 
@@ -165,6 +254,8 @@ class CustomTask(MiniGridTask):
             The plan. None if there is none within `state_cap` states and the step limit, or if the states do not
             determine the environment's behaviour.
         """
+        if self._terms.success is not None:
+            return None  # states are enumerated by the environment's own rule of success
         actions = self._walker(layout).plan(state_cap or self.state_limit)
         if actions is None or len(actions) > self.max_steps or not self._solves(layout, actions):
             return None
@@ -181,6 +272,19 @@ class CustomTask(MiniGridTask):
                 break
         env.close()
         return ended and solved
+
+
+def _chosen(task_id: str, space: Any, observed: Sequence[Any], keys: Sequence[str]) -> tuple[Any, list[Any]]:
+    """A Dict space and its observations with some keys only. Raises UsageError for a key that is not there."""
+    from gymnasium import spaces
+
+    there = list(map(str, space.spaces)) if isinstance(space, spaces.Dict) else []
+    if unknown := [key for key in keys if key not in there]:
+        has = f"has the keys {', '.join(there)}" if there else "is no Dict"
+        raise UsageError(
+            f"{task_id} observes no {', '.join(unknown)}: its observation {has}.", "Correct `observe`, or leave it out."
+        )
+    return spaces.Dict({key: space[key] for key in keys}), [{key: each[key] for key in keys} for each in observed]
 
 
 def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequence[int]) -> bool:

@@ -96,14 +96,14 @@ def _held_and_faced(state: dict[str, Any]) -> str:
     return f"the agent carries {held}; ahead of it: {_name(objects, state['front'], 'no object')}."
 
 
-def draw_view(observation: NDArray[np.float32]) -> str:
-    """Return the agent's own view in an observation [151 or more] as seven rows of text."""
-    cells = np.rint(observation[:147].reshape(7, 7, 3) * (10, 5, 2)).astype(int)
+def draw_view(observation: NDArray[np.float32], side: int = 7) -> str:
+    """Return the agent's own view in an observation as `side` rows of text; it begins with side * side cells."""
+    cells = np.rint(observation[: 3 * side * side].reshape(side, side, 3) * (10, 5, 2)).astype(int)
     rows = []
-    for j in range(7):
-        names = [_cell(*cells[i, j]) for i in range(7)]
-        if j == 6:
-            names[3] = "A "
+    for j in range(side):
+        names = [_cell(*cells[i, j]) for i in range(side)]
+        if j == side - 1:
+            names[side // 2] = "A "
         rows.append(" ".join(names))
     return "\n".join(rows)
 
@@ -115,8 +115,9 @@ def _cell(kind: int, color: int, state: int) -> str:
 
 
 def _symbol(kind: str, color: str, state: str | None) -> str:
-    letter = "e" if color == "grey" else color[0]
-    return (_DOORS[state or "open"] if kind == "door" else SYMBOLS[kind]) + letter
+    letter = "e" if color == "grey" else (color or "?")[0]
+    own = (kind or "?")[0].upper()  # a kind of a user's own, by its first letter
+    return (_DOORS[state or "open"] if kind == "door" else SYMBOLS.get(kind, own)) + letter
 
 
 def draw_grid(row: NDArray[Any], tables: Tables, schema: Schema) -> str:

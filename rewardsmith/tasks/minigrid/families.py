@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .state_tracker import COLORS
+from .state_tracker import COLORS, KINDS
 
 # Rules of success; the compiled kernels branch on these numbers.
 REACH, PICK_UP, OPEN, OPEN_IN_ORDER, FETCH, STAND_BESIDE, PUT_NEAR, MATCH, FOREIGN = range(9)
@@ -28,6 +28,9 @@ class Family:
         mission: A pattern whose groups are the words of the mission that matter to a policy.
         words: The values of each group, in one-hot order.
         ranked: Whether the mission names several objects in an order.
+        kinds: Kinds of objects.
+        colors: Colours of objects.
+        vocabulary: Words that the observation of a foreign mission counts; () for VOCABULARY.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Family:
     mission: str = ""
     words: tuple[tuple[str, ...], ...] = ()
     ranked: bool = False
+    kinds: tuple[str, ...] = KINDS
+    colors: tuple[str, ...] = COLORS
+    vocabulary: tuple[str, ...] = ()
 
     @property
     def mission_features(self) -> int:
@@ -165,7 +171,7 @@ def mission_code(family: Family, mission: str) -> list[float]:
     if family.rule == FOREIGN:
         clauses = re.split(r"(?=, then|after you|\band\b)", mission, maxsplit=1)
         words = [re.findall(r"\w+", clause) for clause in (*clauses, "")[:2]]
-        return [float(found.count(word)) for found in words for word in VOCABULARY]
+        return [float(found.count(word)) for found in words for word in family.vocabulary or VOCABULARY]
     match = re.search(family.mission, mission)
     if match is None:
         raise ValueError(f"mission {mission!r} does not match {family.mission!r}")
@@ -175,4 +181,4 @@ def mission_code(family: Family, mission: str) -> list[float]:
 
 def mission_width(family: Family) -> int:
     """Return the length of `mission_code` for a family."""
-    return 2 * len(VOCABULARY) if family.rule == FOREIGN else family.mission_features
+    return 2 * len(family.vocabulary or VOCABULARY) if family.rule == FOREIGN else family.mission_features

@@ -5,13 +5,16 @@ The facts do not depend on MiniGrid's names: if kinds, colours and ids were rena
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..actions import ActionSpace
 from ..base import Interface, Schema
-from .columns import EVENT_DOCS
+from .columns import EVENT_DOCS, OWN_EVENT_DOCS
 from .families import FETCH, FOREIGN, MATCH, OPEN_IN_ORDER, PUT_NEAR, STAND_BESIDE, Family
 from .pools import (
     OBJECT_COLOR,
@@ -21,7 +24,7 @@ from .pools import (
     OBJECT_TARGET,
     Pool,
 )
-from .state_tracker import COLORS, KINDS, STATES
+from .state_tracker import STATES
 
 ACTION_DOCS = {
     "TURN_LEFT": "turn left in place",
@@ -32,6 +35,7 @@ ACTION_DOCS = {
     "TOGGLE": "open or close the door ahead, unlock it with the matching key in hand, or open the box ahead",
     "DONE": "say that the task is done; changes nothing in the world",
 }
+OWN_ACTION = "an action of this environment's own"
 KIND_FACTS: dict[str, dict[str, Any]] = {
     "key": {"carryable": True, "opens": "door", "same": "color"},
     "door": {
@@ -61,14 +65,29 @@ KIND_MECHANICS = {
 }
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an interface says besides what layouts show.
+
+    Attributes:
+        pay_rule: The environment's reward in one sentence.
+        example: One transition, see examples.worked_example.
+        goal: The goal in a sentence; "" where the mission alone states it.
+        kinds: Facts of kinds of a user's own, by name, with a sentence each as "doc".
+        mechanics: Further sentences about the dynamics.
+        rule: The rule of success, if it is not the family's.
+    """
+
+    pay_rule: str
+    example: dict[str, Any]
+    goal: str = ""
+    kinds: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    mechanics: tuple[str, ...] = ()
+    rule: str = ""
+
+
 def build_interface(
-    task_id: str,
-    family: Family,
-    pool: Pool,
-    schema: Schema,
-    actions: Sequence[str],
-    pay_rule: str,
-    example: dict[str, Any],
+    task_id: str, family: Family, pool: Pool, schema: Schema, actions: ActionSpace, told: Told
 ) -> Interface:
     """Assemble a task's interface.
 
@@ -77,27 +96,33 @@ def build_interface(
         family: Its family.
         pool: Its training layouts.
         schema: The schema of its state rows.
-        actions: Names of its actions.
-        pay_rule: The environment's reward in one sentence.
-        example: One transition, see examples.worked_example.
+        actions: Its actions.
+        told: What the layouts do not show.
     """
-    facts = _facts(family, pool, schema, actions)
+    family = replace(family, success=told.rule or family.success)
+    facts = _facts(family, pool, schema, actions, told)
     facts["world"]["moves_by_itself"] = "Dynamic" in task_id
     missions = facts["goal"]["example_missions"]
     quoted = "; or: ".join(f'"{mission}"' for mission in missions if mission)
-    goal = f"Mission: {quoted or 'none is given'}. {family.success}"
-    text = _text(task_id, facts, goal, example, pay_rule)
-    return Interface(task_id, goal, text, facts, example)
+    first = f"{told.goal} " if told.goal and told.goal not in missions else ""
+    goal = f"{first}Mission: {quoted or 'none is given'}. {family.success}"
+    text = _text(task_id, facts, goal, told)
+    return Interface(task_id, goal, text, facts, told.example)
 
 
-def _facts(family: Family, pool: Pool, schema: Schema, actions: Sequence[str]) -> dict[str, Any]:
-    counts = _object_counts(pool)
+def _facts(family: Family, pool: Pool, schema: Schema, actions: ActionSpace, told: Told) -> dict[str, Any]:
+    counts = _object_counts(pool, family)
+    docs = actions.docs or ("",) * len(actions)
+    events = schema.field("event").values
     return {
         "fields": schema.as_dict()["fields"],
-        "actions": [{"name": name, "doc": ACTION_DOCS[name]} for name in actions],
-        "events": [{"name": name, "doc": doc} for name, doc in EVENT_DOCS.items()],
-        "kinds": {kind: _kind_facts(kind, pool) for kind in counts},
-        "colors": list(COLORS),
+        "actions": [
+            {"name": name, "doc": doc or ACTION_DOCS.get(name, OWN_ACTION)}
+            for name, doc in zip(actions.names, docs, strict=True)
+        ],
+        "events": [{"name": name, "doc": {**EVENT_DOCS, **OWN_EVENT_DOCS}[name]} for name in events],
+        "kinds": {kind: _kind_facts(kind, pool, family, told) for kind in counts},
+        "colors": list(family.colors),
         "goal": _goal_facts(family, pool),
         "max_steps": schema.field("max_steps").exact,
         "object_counts": counts,
@@ -110,10 +135,10 @@ def _facts(family: Family, pool: Pool, schema: Schema, actions: Sequence[str]) -
     }
 
 
-def _object_counts(pool: Pool) -> dict[str, dict[str, float]]:
+def _object_counts(pool: Pool, family: Family) -> dict[str, dict[str, float]]:
     """Minimum, maximum and mean number of objects of each kind at an episode's start, over the training pool."""
     counts = {}
-    for index, kind in enumerate(KINDS):
+    for index, kind in enumerate(family.kinds):
         found = (pool.objects[:, :, OBJECT_KIND] == index).sum(1)
         if found.max(initial=0):
             counts[kind] = {
@@ -122,32 +147,32 @@ def _object_counts(pool: Pool) -> dict[str, dict[str, float]]:
     return counts
 
 
-def _kind_facts(kind: str, pool: Pool) -> dict[str, Any]:
+def _kind_facts(kind: str, pool: Pool, family: Family, told: Told) -> dict[str, Any]:
     """The facts of a kind, restricted to the colours, states and contents that occur in the pool."""
-    facts = dict(KIND_FACTS[kind])
+    facts = dict(told.kinds.get(kind) or KIND_FACTS[kind])
     objects = pool.objects.reshape(-1, pool.objects.shape[2])
-    mine = objects[objects[:, OBJECT_KIND] == KINDS.index(kind)]
-    facts["colors"] = [COLORS[i] for i in np.unique(mine[:, OBJECT_COLOR])]
-    if kind == "key" and not (pool.objects[:, :, OBJECT_KIND] == KINDS.index("door")).any():
+    mine = objects[objects[:, OBJECT_KIND] == family.kinds.index(kind)]
+    facts["colors"] = [family.colors[i] for i in np.unique(mine[:, OBJECT_COLOR]) if i >= 0]
+    if kind == "key" and not (pool.objects[:, :, OBJECT_KIND] == family.kinds.index("door")).any():
         facts = {"carryable": True, "colors": facts["colors"]}
     if kind == "door":
         facts["states_at_start"] = [STATES[i] for i in np.unique(mine[:, OBJECT_STATE])]
     if kind == "box":
-        facts["may_hide"] = sorted(_hidden_kinds(pool))
+        facts["may_hide"] = sorted(_hidden_kinds(pool, family))
     return facts
 
 
-def _hidden_kinds(pool: Pool) -> set[str]:
+def _hidden_kinds(pool: Pool, family: Family) -> set[str]:
     """Kinds of the objects that start inside a box."""
     layouts, slots = np.nonzero(pool.objects[:, :, OBJECT_CONTENT] >= 0)
     contents = pool.objects[layouts, slots, OBJECT_CONTENT]
-    return {KINDS[k] for k in pool.objects[layouts, contents, OBJECT_KIND]}
+    return {family.kinds[k] for k in pool.objects[layouts, contents, OBJECT_KIND] if k >= 0}
 
 
 def _goal_facts(family: Family, pool: Pool) -> dict[str, Any]:
     """The goal as a relation between the agent and the objects with `target` set."""
     targets = pool.objects[pool.objects[:, :, OBJECT_TARGET] > 0]
-    kinds = [KINDS[i] for i in np.unique(targets[:, OBJECT_KIND])]
+    kinds = [family.kinds[i] for i in np.unique(targets[:, OBJECT_KIND]) if i >= 0]
     goal: dict[str, Any] = {
         "relation": family.relation,
         "kind": kinds[0] if len(kinds) == 1 else None,
@@ -184,9 +209,11 @@ def _relations_in(pool: Pool) -> list[str]:
     return [relation for verb, relation in VERBS.items() if verb in text]
 
 
-def _text(task_id: str, facts: dict[str, Any], goal: str, example: dict[str, Any], pay_rule: str) -> str:
+def _text(task_id: str, facts: dict[str, Any], goal: str, told: Told) -> str:
     """The interface as prose and typed lists."""
-    kinds = [f"- {KIND_MECHANICS[kind]}" for kind in facts["kinds"]]
+    example = told.example
+    docs = {**KIND_MECHANICS, **{kind: facts["doc"] for kind, facts in told.kinds.items()}}
+    kinds = [*(f"- {docs[kind]}" for kind in facts["kinds"]), *(f"- {sentence}" for sentence in told.mechanics)]
     counts = [f"{kind}: {_range(count)}" for kind, count in facts["object_counts"].items()]
     lava = ["- Stepping into lava ends the episode without success."] if facts["world"]["lava"] else []
     moving = ["- Balls move by themselves; stepping into one ends the episode with reward -1."]
@@ -199,7 +226,7 @@ def _text(task_id: str, facts: dict[str, Any], goal: str, example: dict[str, Any
         "- It carries one object at most and acts on the cell ahead only. Objects and walls block its way.",
         *kinds, *lava, *(moving if facts["world"]["moves_by_itself"] else []),
         f"- An episode ends with success, by a fatal action, or after {facts['max_steps']} steps.",
-        f"- {pay_rule}",
+        f"- {told.pay_rule}",
         f"- At the start of an episode there are: {'; '.join(counts) or 'no objects'}.", "",
         "EXAMPLE of one transition", "prev:", *_brief(example["prev"]),
         f"action: {example['action']}", "state:", *_brief(example["state"]),

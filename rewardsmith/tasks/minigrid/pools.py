@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import FOREIGN, Family, mission_code
-from .state_tracker import COLORS, KINDS, list_objects, named_objects
+from .state_tracker import kind_of, list_objects, named_objects
 
 FORMAT = 1
 """The version of the stored arrays. Increase it when their meaning changes, so that older files are rebuilt."""
@@ -33,6 +33,9 @@ SIZES: Mapping[str, int] = {"train": 2048, "select": 512, "claim": 1024}
 FIRST_SEED: Mapping[str, int] = {"train": 0, "select": 10_000_000, "claim": 20_000_000}
 TRIES_WITHOUT_NEWS = 512
 """Consecutive seeds that may repeat training layouts before a pool accepts repeated ones."""
+
+_LARGEST_CODE = (10, 5, 2)
+"""MiniGrid's largest type (the agent, which no cell holds), colour and state."""
 
 # Columns of Pool.objects.
 OBJECT_KIND, OBJECT_COLOR, OBJECT_X, OBJECT_Y = range(4)
@@ -145,7 +148,7 @@ def collect_layouts(
     """Collect layouts as `build_pool` does, from a given environment, which is closed afterwards.
 
     Args:
-        env: The real environment.
+        env: The real environment, in its wrappers if they affect its reset.
         family: The task's family.
         slots: The number of object slots.
         count: The number of layouts.
@@ -153,6 +156,7 @@ def collect_layouts(
         seen: Hashes of layouts to skip.
         beside: Returns a text that distinguishes layouts of equal appearance; it enters their hashes.
     """
+    bare = env.unwrapped
     if family.rule != FOREIGN:
         # The first observation is half the cost of a reset, and no layout needs it.
         env.gen_obs = dict
@@ -160,9 +164,9 @@ def collect_layouts(
     seed, without_news, unseen = first_seed, 0, True
     while len(kept) < count:
         reset_quietly(env, seed)
-        layout = {"seeds": seed, **read_layout(env, family, slots)}
+        layout = {"seeds": seed, **read_layout(bare, family, slots)}
         if beside is not None:
-            layout["hashes"] = hashlib.sha256(f"{layout['hashes']} {beside(env)}".encode()).hexdigest()
+            layout["hashes"] = hashlib.sha256(f"{layout['hashes']} {beside(bare)}".encode()).hexdigest()
         seed += 1
         if unseen and layout["hashes"] in seen:
             without_news += 1
@@ -198,10 +202,12 @@ def read_layout(env: Any, family: Family, slots: int) -> dict[str, Any]:
     if family.rule != FOREIGN and len(found) > slots:
         raise ValueError(f"{len(found)} objects, {slots} expected; minigrid's layouts have changed")
     found = found[:slots]
-    encoded = np.array([(1, 0, 0) if cell is None else cell.encode() for cell in env.grid.grid])
+    encoded = np.array([(1, 0, 0) if cell is None else cell.encode()[:3] for cell in env.grid.grid])
+    # Types, colours and states of a user's own have no code; `objects` tells them apart.
+    encoded = np.minimum(encoded, _LARGEST_CODE)
     cells = (encoded @ (18, 3, 1)).astype(np.uint8).reshape(env.height, env.width)
     agent = np.array([*env.agent_pos, env.agent_dir], np.int32)
-    objects = _read_objects(env, found, slots)
+    objects = _read_objects(env, found, slots, family)
     goal = np.array(_GOALS[family.rule](env, objects), np.int32)
     digest = hashlib.sha256()
     for part in (cells, agent, objects, goal, np.frombuffer(env.mission.encode(), np.uint8)):
@@ -213,7 +219,7 @@ def read_layout(env: Any, family: Family, slots: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_objects(env: Any, found: list[Any], slots: int) -> NDArray[np.int32]:
+def _read_objects(env: Any, found: list[Any], slots: int, family: Family) -> NDArray[np.int32]:
     """The columns OBJECT_KIND to OBJECT_RANK of every slot, int32 [S, 8]."""
     where = {id(cell): divmod(i, env.width)[::-1] for i, cell in enumerate(env.grid.grid) if cell}
     number = {id(item): slot for slot, item in enumerate(found)}
@@ -222,11 +228,17 @@ def _read_objects(env: Any, found: list[Any], slots: int) -> NDArray[np.int32]:
     for slot, item in enumerate(found):
         x, y = where.get(id(item), (-1, -1))
         state = item.encode()[2] if item.type == "door" else 0
+        kind, color = kind_of(item), item.color
         content = number.get(id(getattr(item, "contains", None)), -1)
-        objects[slot, :6] = KINDS.index(item.type), COLORS.index(item.color), x, y, state, content
+        number_of = (_place(family.kinds, kind), _place(family.colors, color))
+        objects[slot, :6] = *number_of, x, y, state, content
     for slot, rank, target in named_objects(env, found):
         objects[slot, OBJECT_TARGET:] = target, rank
     return objects
+
+
+def _place(values: tuple[str, ...], value: str) -> int:
+    return values.index(value) if value in values else -1
 
 
 def _cell(env: Any, position: Any) -> int:

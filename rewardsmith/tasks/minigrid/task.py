@@ -24,6 +24,7 @@ from .pools import SIZES, Pool, load_pool, make_real, reset_quietly
 from .state_tracker import list_objects
 
 if TYPE_CHECKING:
+    from .interface import Told
     from .planner import Plan
 
 ACTIONS = ("TURN_LEFT", "TURN_RIGHT", "FORWARD", "PICK_UP", "DROP", "TOGGLE", "DONE")
@@ -42,7 +43,6 @@ class MiniGridTask:
     engine = "real"
     cheap_steps = False
     deterministic = False  # the environment may have state that its grid does not show
-    view_cells = 49
     legend = drawing.LEGEND
     pay_rule = "The environment pays on success only."
 
@@ -51,7 +51,6 @@ class MiniGridTask:
         self.sizes = {**SIZES, **(sizes or {})}
         self.family: Family = COVERED[task_id][0] if task_id in COVERED else FOREIGN_FAMILY
         self.success_rule = self.family.success
-        self.observation_size = 151 + mission_width(self.family)
 
     @cached_property
     def _env(self) -> Any:
@@ -72,6 +71,16 @@ class MiniGridTask:
     @property
     def schema(self) -> Schema:
         return self._schema
+
+    @property
+    def view_cells(self) -> int:
+        """The 49 cells of the agent's view."""
+        return 49
+
+    @property
+    def observation_size(self) -> int:
+        """147 numbers of the view, four of the direction, and those of the mission."""
+        return 151 + mission_width(self.family)
 
     @property
     def observation(self) -> ObservationSpace:
@@ -142,9 +151,14 @@ class MiniGridTask:
         from .examples import worked_example
         from .interface import build_interface
 
-        names = self.actions.names
-        example = worked_example(self.batch(1, "train"), names, self.schema, self._example_plan())
-        return build_interface(self.id, self.family, self.pool("train"), self.schema, names, self.pay_rule, example)
+        example = worked_example(self.batch(1, "train"), self.actions.names, self.schema, self._example_plan())
+        return build_interface(self.id, self.family, self.pool("train"), self.schema, self.actions, self._told(example))
+
+    def _told(self, example: dict[str, Any]) -> Told:
+        """What the interface says besides what layouts show."""
+        from .interface import Told
+
+        return Told(self.pay_rule, example)
 
     def _example_plan(self) -> Plan | None:
         """The plan whose most instructive step is the interface's example; None for random play."""

@@ -23,11 +23,11 @@ from ..progress import report
 from . import columns as col
 from .enumerate import StateGraph
 from .pools import reset_quietly
-from .state_tracker import EVENTS, StateTracker
+from .state_tracker import EVENTS, StateTracker, is_own, own_state
 
 _SAME = 1e-6  # tolerance of rewards: an environment may compute in float32
 _REPORTED = 256  # states between two reports
-_EVENTS = {name: number for number, name in enumerate(EVENTS)}
+_EVENTS = {name: number for number, name in enumerate((*EVENTS, *col.OWN_EVENT_DOCS))}
 _MINIGRIDS = frozenset(
     {
         "grid", "carrying", "agent_pos", "agent_dir", "step_count", "actions", "action_space", "observation_space",
@@ -45,7 +45,7 @@ Told = tuple[Any, ...]
 class _Grid:
     """The cells that some states share.
 
-    things: doors and boxes. placed: objects that may move, each with the position stored in it.
+    things: doors, boxes and a user's own objects. placed: objects that may move, each with the position stored in it.
     """
 
     number: int
@@ -81,12 +81,12 @@ class _Plain:
 
 @dataclass(slots=True)
 class _State:
-    """One state that can be restored. inside: (is_open, is_locked) of the grid's doors and boxes."""
+    """One state that can be restored. inside: what the grid's things, and a carried one, hold; see `_inside`."""
 
     grid: _Grid
     agent: tuple[int, int, int]
     carried: Any
-    inside: tuple[tuple[Any, Any], ...]
+    inside: tuple[tuple[Any, ...], ...]
     plain: _Plain
     told: Told
 
@@ -115,6 +115,7 @@ class Walker:
         self._task_id, self._actions = task_id, actions
         self._steps = schema.field("max_steps").exact
         called(task_id, "reset()", reset_quietly, env, seed)
+        self._step_env = env.step  # through wrappers, which may change actions and rewards
         self._env = env.unwrapped
         self._tracker = StateTracker(schema.as_dict())
         first, self.tables = self._tracker.start(self._env)
@@ -206,12 +207,12 @@ class Walker:
         """
         env, tracker = self._env, self._tracker
         self._put(state)
-        _, paid, over, cut, _ = called(self._task_id, "step()", env.step, action)
+        _, paid, over, cut, _ = called(self._task_id, "step()", self._step_env, action)
         over, paid = bool(over), float(paid)
         if cut and not over and self._steps > 1:
             return False
         _remind(tracker, state.told)
-        event, slot = tracker._event(env, action, paid)
+        event, slot = tracker._event(env, action, paid, over)
         after, key = self._seen(state)
         number = self._number.get(key)
         if number is None:
@@ -247,7 +248,7 @@ class Walker:
         for step in (steps // 2, steps):
             self._put(state)
             self._env.step_count = step - 1
-            _, paid, over, _, _ = called(self._task_id, "step()", self._env.step, action)
+            _, paid, over, _, _ = called(self._task_id, "step()", self._step_env, action)
             later[step] = float(paid)
             if not over or later[step] <= 0:
                 return None
@@ -274,9 +275,11 @@ class Walker:
                 setattr(env, name, value)
         for cell, place in grid.placed:
             cell.cur_pos = place
-        for thing, (is_open, is_locked) in zip(grid.things, state.inside, strict=True):
-            if thing.type == "door":
-                thing.is_open, thing.is_locked = is_open, is_locked
+        for thing, inside in zip(_with_held(grid.things, state.carried), state.inside, strict=True):
+            if is_own(thing):
+                vars(thing).update(inside)
+            elif thing.type == "door":
+                thing.is_open, thing.is_locked = inside
         if state.carried is not None:
             state.carried.cur_pos = np.array([-1, -1])
 
@@ -284,9 +287,9 @@ class Walker:
         """(the environment's present state, its key); `before` is the state that it came from."""
         env = self._env
         grid = self._grid_of(env.grid.grid, before)
-        inside = tuple([(getattr(t, "is_open", None), getattr(t, "is_locked", None)) for t in grid.things])
-        plain = before.plain if before is not None and before.plain.held_by(vars(env)) else self._plain_of()
         held = env.carrying
+        inside = tuple([_inside(thing) for thing in _with_held(grid.things, held)])
+        plain = before.plain if before is not None and before.plain.held_by(vars(env)) else self._plain_of()
         agent = (int(env.agent_pos[0]), int(env.agent_pos[1]), int(env.agent_dir))
         key = (grid.number, agent, id(held) if held is not None else 0, inside, plain.number)
         return _State(grid, agent, held, inside, plain, ()), key
@@ -297,7 +300,7 @@ class Walker:
             return before.grid
         known = self._grids.get(ids)
         if known is None:
-            things = tuple(c for c in cells if c is not None and c.type in ("door", "box"))
+            things = tuple(c for c in cells if c is not None and (c.type in ("door", "box") or is_own(c)))
             width = self._env.width
             placed = tuple(
                 (c, (k % width, k // width))
@@ -323,6 +326,16 @@ class Walker:
         return _in_words({k: v for k, v in vars(self._env).items() if not _plain(v)})
 
 
+def _with_held(things: tuple[Any, ...], held: Any) -> tuple[Any, ...]:
+    """The things whose state belongs to a state: those of the grid, and a carried one of the user's own."""
+    return (*things, held) if is_own(held) else things
+
+
+def _inside(thing: Any) -> tuple[Any, ...]:
+    """What a thing holds: (is_open, is_locked), or the plain attributes of one of the user's own."""
+    return own_state(thing) if is_own(thing) else (getattr(thing, "is_open", None), getattr(thing, "is_locked", None))
+
+
 def own_attributes(env: MiniGridEnv) -> str:
     """Return all of an environment's own attributes, which its grid may not show, as a text that can be compared."""
     return _in_words(vars(env))
@@ -332,12 +345,33 @@ def _in_words(attributes: Mapping[str, Any]) -> str:
     return repr(sorted((k, _words(v)) for k, v in attributes.items() if k not in _MINIGRIDS))
 
 
+def without_observations(env: Any) -> Any:
+    """Take the wrappers off that only change observations or count steps, which an enumeration does not need."""
+    from gymnasium import ObservationWrapper
+    from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
+
+    unneeded = (ObservationWrapper, OrderEnforcing, PassiveEnvChecker, TimeLimit)
+    outer: Any = env
+    while isinstance(outer, unneeded):
+        outer = outer.env
+    layer: Any = outer
+    while layer is not outer.unwrapped:
+        while isinstance(layer.env, unneeded):
+            layer.env = layer.env.env
+        layer = layer.env
+    return outer
+
+
 def _remembered(tracker: StateTracker) -> Told:
-    return tracker._position, tracker._front, tracker._ahead, tracker._ahead_state, tracker._carried
+    return tuple(getattr(tracker, name) for name in _TOLD)
 
 
 def _remind(tracker: StateTracker, told: Told) -> None:
-    tracker._position, tracker._front, tracker._ahead, tracker._ahead_state, tracker._carried = told
+    for name, value in zip(_TOLD, told, strict=True):
+        setattr(tracker, name, value)
+
+
+_TOLD = ("_position", "_direction", "_front", "_ahead", "_ahead_state", "_carried", "_cells")
 
 
 def _plain(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Gymnasium-Robotics: Fetch, mazes, the Adroit hand and the Shadow hand."""
+"""Gymnasium-Robotics: Fetch and the mazes; robot_hands.py describes the hands and the kitchen."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import Any
 
 from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.description import Description
-
-_XYZ = ["x", "y", "z"]
+from rewardsmith.tasks.described.families import robot_hands
 
 
 def _slices(parts: list[tuple[str, int, str, str]], key: str) -> list[dict[str, Any]]:
@@ -73,18 +72,9 @@ def describe(task_id: str) -> Description | None:
                 "state": [*_GOALS[1:], *_slices(ball, "observation")], "actions": ["force_x", "force_y"],
                 "env_reward": "exp(-distance)" if dense else "1 at the goal, 0 elsewhere"}  # fmt: skip
     elif bare.startswith("AntMaze"):
-        data = {"goal": "Walk through the maze to the goal with four legs.", "success": "info.success",
-                "state": [*_GOALS, {"name": "body", "from": "observation.observation", "doc": "joints of the ant"}],
-                "env_reward": "exp(-distance)" if dense else "1 at the goal, 0 elsewhere"}  # fmt: skip
-    elif bare.startswith("HandReach"):
-        data = {"goal": "Bring the five fingertips to the goal.", "success": "info.is_success",
-                "state": [*_GOALS, {"name": "hand", "from": "observation.observation", "doc": "joints and fingertips"}],
-                "env_reward": "minus the distance to the goal" if dense else "0 at the goal, -1 elsewhere"}  # fmt: skip
-    elif bare.startswith("AdroitHand"):
-        what = bare.removeprefix("AdroitHand").removesuffix("Sparse").lower()
-        data = {"goal": _ADROIT.get(what, f"Solve the task {what} with the hand."), "success": "info.success",
-                "state": [{"name": "observation", "from": "observation", "doc": "joints of the arm and the hand, and "
-                           "places of the objects (see Gymnasium-Robotics' documentation)"}]}  # fmt: skip
+        data = _ant(task_id, dense)
+    else:
+        data = robot_hands.parts_of(bare, dense)
     if data is None or not environments.is_registered(task_id):
         return None
     limit = environments.step_limit(task_id, None) or 200
@@ -93,9 +83,33 @@ def describe(task_id: str) -> Description | None:
     return Description.model_validate({"id": task_id, "max_steps": limit, **data})
 
 
-_ADROIT = {
-    "door": "Undo the latch and open the door.",
-    "hammer": "Drive the nail into the board with the hammer.",
-    "pen": "Turn the pen in the hand until it points as the target does.",
-    "relocate": "Move the ball to the target.",
-}
+_LEGS = ["hip_1", "ankle_1", "hip_2", "ankle_2", "hip_3", "ankle_3", "hip_4", "ankle_4"]
+_REACHED = 0.45  # metres from the goal at which a maze counts as solved, as in Gymnasium-Robotics
+
+
+def _ant(task_id: str, dense: bool) -> dict[str, Any]:
+    body: list[dict[str, Any]] = [
+        {"name": "height", "from": "observation.observation[0]", "unit": "m", "doc": "height of the torso"},
+        {"name": "rotation", "from": "observation.observation[1:5]", "entries": ["qw", "qx", "qy", "qz"],
+         "doc": "rotation of the torso"},
+        {"name": "joints", "from": "observation.observation[5:13]", "entries": _LEGS, "unit": "rad",
+         "doc": "angles of the legs' joints"},
+        {"name": "velocity", "from": "observation.observation[13:16]", "unit": "m/s", "doc": "velocity of the torso"},
+        {"name": "angular_velocity", "from": "observation.observation[16:19]", "unit": "rad/s",
+         "doc": "angular velocity of the torso"},
+        {"name": "joint_velocities", "from": "observation.observation[19:27]", "entries": _LEGS, "unit": "rad/s",
+         "doc": "angular velocities of the legs' joints"},
+    ]  # fmt: skip
+    version = int(task_id.rpartition("-v")[2])
+    if version >= 5:
+        forces = {"name": "contact_forces", "from": "observation.observation[27:105]", "doc": "forces and torques of "
+                  "contacts, 6 numbers for each body part"}  # fmt: skip
+        body.append(forces)
+    return {
+        "goal": "Walk through the maze to the goal with four legs.",
+        # Versions 3 and 4 do not tell of success in their infos.
+        "success": "info.success" if version >= 5 else f"distance(achieved_goal, desired_goal) <= {_REACHED}",
+        "state": [*_GOALS, *body],
+        "actions": [{"name": f"{leg}_torque", "doc": "torque of this joint"} for leg in (*_LEGS[6:], *_LEGS[:6])],
+        "env_reward": "exp(-distance)" if dense else "1 at the goal, 0 elsewhere",
+    }

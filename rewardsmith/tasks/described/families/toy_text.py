@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.description import Description
 
 _HERE = "rewardsmith.tasks.described.families.toy_text"
@@ -33,12 +34,20 @@ def taxi_parts(env, observation, info):
 
 def describe(task_id: str) -> Description | None:
     """The description of a toy text id; None for other ids."""
-    found = _DESCRIBED.get(task_id)
-    return None if found is None else Description.model_validate({"id": task_id, **found})
+    found = _DESCRIBED.get(_SAME.get(task_id, task_id))
+    if found is None or not environments.is_registered(task_id):
+        return None
+    slips = ["With probability 2/3 the agent moves at a right angle to the chosen direction."] * ("Slippery" in task_id)
+    return Description.model_validate({"id": task_id, **found, "mechanics": [*found.get("mechanics", ()), *slips]})
 
 
-_ROW = {"name": "row", "kind": "int", "doc": "row of the agent, 0 at the top"}
-_COLUMN = {"name": "column", "kind": "int", "doc": "column of the agent, 0 at the left"}
+_SAME = {"Taxi-v3": "Taxi-v4", "CliffWalkingSlippery-v1": "CliffWalking-v1"}
+"""Ids that differ from another one in their dynamics at most."""
+
+
+# What these functions compute follows from the index that a policy observes.
+_ROW = {"name": "row", "kind": "int", "training_only": False, "doc": "row of the agent, 0 at the top"}
+_COLUMN = {"name": "column", "kind": "int", "training_only": False, "doc": "column of the agent, 0 at the left"}
 
 
 def _lake(side: int, limit: int) -> dict[str, Any]:
@@ -49,7 +58,12 @@ def _lake(side: int, limit: int) -> dict[str, Any]:
         "state": [
             _ROW,
             _COLUMN,
-            {"name": "cell", "values": ["S", "F", "H", "G"], "doc": "the cell: start, frozen, hole or goal"},
+            {
+                "name": "cell",
+                "values": ["S", "F", "H", "G"],
+                "training_only": False,
+                "doc": "the cell: start, frozen, hole or goal",
+            },
         ],
         "actions": ["left", "down", "right", "up"],
         "success": "terminated and reward > 0",
@@ -83,8 +97,13 @@ _DESCRIBED: dict[str, dict[str, Any]] = {
         "state": [
             {**_ROW, "doc": "row of the taxi, 0 to 4 from the top"},
             {**_COLUMN, "doc": "column of the taxi, 0 to 4 from the left"},
-            {"name": "passenger", "kind": "int", "doc": "where the passenger is: 0 to 3, a stop; 4, in the taxi"},
-            {"name": "destination", "kind": "int", "doc": "the stop to drive to, 0 to 3"},
+            {
+                "name": "passenger",
+                "kind": "int",
+                "training_only": False,
+                "doc": "where the passenger is: 0 to 3, a stop; 4, in the taxi",
+            },
+            {"name": "destination", "kind": "int", "training_only": False, "doc": "the stop to drive to, 0 to 3"},
         ],
         "actions": ["south", "north", "east", "west", "pickup", "dropoff"],
         "success": "terminated and reward > 0",

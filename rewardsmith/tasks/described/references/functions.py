@@ -41,6 +41,11 @@ class FunctionReference(PlayedReference):
         self._written = written
         self._asks = _asked_for(name, _acting(written))
 
+    @property
+    def reads_state(self) -> bool:
+        """Whether it acts on the state rows that `actions` is given."""
+        return self._asks is None or "state" in self._asks
+
     def player(self, batch: BatchEnv) -> ReferencePlayer:
         """Return the reference at play in a batch that `batch` returned."""
         assert isinstance(batch, SeenBatch)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import BatchEnv
-from rewardsmith.tasks.capabilities import Achieved, Reference
+from rewardsmith.tasks.capabilities import Achieved
 from rewardsmith.tasks.described import python_tasks
 from rewardsmith.tasks.described.description import is_function
 from rewardsmith.tasks.described.modules import importable
 from rewardsmith.tasks.described.references.functions import FunctionReference
-from rewardsmith.tasks.described.references.playing import measure
+from rewardsmith.tasks.described.references.playing import PlayedReference, measure
 from rewardsmith.tasks.described.references.recordings import RecordedReference, read_episodes
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ LEAST = 0.5
 """Success rate under which a reference is refused: it would stand for a solution that it mostly is not."""
 
 
-def open_reference(setup: Setup) -> Reference | None:
+def open_reference(setup: Setup) -> PlayedReference | None:
     """Open the reference of a description; None if it has none.
 
     Raises:
@@ -41,7 +41,7 @@ def open_reference(setup: Setup) -> Reference | None:
     return None if named is None else open_named(setup, named)
 
 
-def open_named(setup: Setup, named: str) -> Reference:
+def open_named(setup: Setup, named: str) -> PlayedReference:
     """Open a reference by name: MODULE:FUNCTION, or a policy file or recorded episodes. Raises UsageError."""
     if is_function(named):
         found = setup.description.model_copy(update={"reference": named})
@@ -64,7 +64,7 @@ def place_of(named: str, folder: Path | None) -> Path:
     return (folder or Path.cwd()) / named
 
 
-def require_success(reference: Reference, setup: Setup) -> Achieved:
+def require_success(reference: PlayedReference, setup: Setup) -> Achieved:
     """Measure a reference, and return what it achieved.
 
     Raises:
@@ -83,7 +83,7 @@ def require_success(reference: Reference, setup: Setup) -> Achieved:
                 remedy,
             )
         return found
-    usual = _random_play(reference, setup)
+    usual = random_play(reference)
     sign = 1 if described.direction == "maximize" else -1
     if sign * found.mean_return <= sign * usual.mean_return:
         raise UsageError(
@@ -94,10 +94,11 @@ def require_success(reference: Reference, setup: Setup) -> Achieved:
     return found
 
 
-def _random_play(reference: Reference, setup: Setup) -> Achieved:
-    batch = reference.batch(1)
+def random_play(reference: PlayedReference, episodes: int = MEASURED) -> Achieved:
+    """Return what random play achieves on the starts that a reference plays. Raises TaskError."""
+    setup, batch = reference.setup, reference.batch(1)
     try:
-        return measure(batch, _Random(batch, setup), reference.layouts(MEASURED), setup.schema)
+        return measure(batch, _Random(batch, setup), reference.layouts(episodes), setup.schema)
     finally:
         batch.close()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rewardsmith.tasks.base import BatchEnv
 from rewardsmith.tasks.capabilities import Achieved, ReferencePlayer
-from rewardsmith.tasks.described.batch import DescribedBatch, Form
+from rewardsmith.tasks.described.batch import FIRST_SEEDS, DescribedBatch, Form
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.schema import Schema
 
@@ -56,9 +56,18 @@ class PlayedReference:
         self.name, self.setup = name, setup
         self._achieved: dict[int, Achieved] = {}
 
+    @property
+    def reads_state(self) -> bool:
+        """Whether it acts on the state rows that `actions` is given."""
+        return False
+
     def layouts(self, count: int) -> Sequence[int]:
         """Return at most `count` training layouts that it can play: the first ones."""
         return range(count)
+
+    def start_seed(self, layout: int) -> int:
+        """Return the seed that makes the environment's reset start on a training layout."""
+        return FIRST_SEEDS["train"] + layout
 
     def batch(self, num_envs: int) -> SeenBatch:
         """Return environments in this process, in which it can act. The caller closes them."""

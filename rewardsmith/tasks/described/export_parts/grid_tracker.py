@@ -1,0 +1,30 @@
+def first_row(tracker: Any, env: Any, observation: Any, info: Any) -> tuple[Any, dict[str, Any]]:
+    """The state row of an episode's start, and the tables it points into."""
+    row, tables = tracker.start(env)
+    tracker.steps, tracker.total = 0, 0.0
+    tracker.held = [] if CONDITION is None else CONDITION.start()
+    return with_features(row, tables), tables
+
+
+def next_row(tracker: Any, env: Any, action: Any, outcome: tuple, tables: dict[str, Any]) -> Any:
+    """The state row after a step. outcome: what the environment's step returned."""
+    observation, reward, terminated, truncated, info = outcome
+    reward, terminated = float(reward), bool(terminated)
+    row = tracker.after(env, action, reward, terminated)
+    tracker.steps, tracker.total = tracker.steps + 1, tracker.total + reward
+    if CONDITION is not None:
+        late = not terminated and (bool(truncated) or tracker.steps >= MAX_STEPS)
+        values = {"step": tracker.steps, "length": tracker.steps, "reward": reward, "terminated": terminated,
+                  "truncated": late, "episode_return": tracker.total, "info": info, "env": env.unwrapped,
+                  "observation": observation}
+        row[7] = CONDITION.holds(values, tracker.held)
+    return with_features(row, tables)
+
+
+def with_features(row: Any, tables: dict[str, Any]) -> Any:
+    """Walking distances, if the program declares that it uses them."""
+    if "walk_distance" in globals().get("USES", ()):
+        objects = next(f for f in SCHEMA["fields"] if f["name"] == "objects")
+        where = objects["start"], objects["stride"], objects["length"]
+        fill_walk_distances(row[None], tables["walls"], tables["lava"], *where)
+    return row

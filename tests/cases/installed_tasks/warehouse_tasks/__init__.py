@@ -1,0 +1,1 @@
+"""A package with tasks for rewardsmith; tests write its metadata as an installer would."""
