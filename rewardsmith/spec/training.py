@@ -179,7 +179,9 @@ ALGORITHMS: dict[str, Algorithm] = {
 def require_settings(algorithm: str, given: Iterable[str]) -> None:
     """Raise UsageError for the first of the settings `given` that `algorithm` does not have."""
     known = ALGORITHMS.get(algorithm)
-    for name in given if known is not None else ():
+    if known is None:  # reported when the settings are validated
+        return
+    for name in given:
         if name in known.settings or name not in TrainingSpec.model_fields:
             continue
         likely = _NEAREST.get(name) or difflib.get_close_matches(name, known.settings, n=1)

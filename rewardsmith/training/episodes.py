@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import BasePolicy
 
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout, record
@@ -55,7 +55,7 @@ class Watched:
         )
 
 
-def watch_failures(policy: ActorCriticPolicy, problem: Problem, pool: str, seed: int, envs: int = 8) -> Watched:
+def watch_failures(policy: BasePolicy, problem: Problem, pool: str, seed: int, envs: int = 8) -> Watched:
     """Play `envs` episodes with the stochastic policy and describe those that fail.
 
     On a task with a score instead of a success, the quarter of the episodes with the worst scores counts as failed.
@@ -114,7 +114,7 @@ def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[
     return new, loops
 
 
-def _record(policy: ActorCriticPolicy, task: Task, pool: str, seed: int, envs: int) -> Rollout:
+def _record(policy: BasePolicy, task: Task, pool: str, seed: int, envs: int) -> Rollout:
     batch = task.batch(envs, pool)
     batch.reset(seed)
     player = Player(policy, task, envs, np.random.default_rng(seed))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import BasePolicy
 
 from rewardsmith.tasks.base import BatchEnv, Task
 from rewardsmith.tasks.capabilities import score_rule_of
@@ -67,7 +67,7 @@ class StepCounter:
 
 
 def evaluate(
-    policy: ActorCriticPolicy,
+    policy: BasePolicy,
     task: Task,
     pool: str,
     episodes: int,
@@ -104,7 +104,7 @@ def evaluate(
 
 
 def evaluate_for_curve(
-    policy: ActorCriticPolicy, task: Task, pool: str, episodes: int, seed: int, counter: StepCounter | None = None
+    policy: BasePolicy, task: Task, pool: str, episodes: int, seed: int, counter: StepCounter | None = None
 ) -> Evaluation:
     """Evaluate as `evaluate` does, but stop after a quarter of the episodes if less than 10 % of them succeed.
 

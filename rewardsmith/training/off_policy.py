@@ -34,7 +34,8 @@ def build_off_policy(plan: TrialPlan, env: BatchVecEnv) -> OffPolicyAlgorithm:
     settings, task = plan.training, plan.task
     decay = Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
     several = isinstance(task.observation.space, spaces.Dict)
-    model = off_policy_class(settings.algorithm)(
+    make: Any = off_policy_class(settings.algorithm)
+    model = make(
         policy_name(task),
         env,
         learning_rate=decay,

@@ -71,8 +71,8 @@ class Progress(BaseCallback):
     def _on_rollout_end(self) -> None:
         self._on_collected()
         # For an on-policy algorithm this is the last call before SB3 empties the buffer.
-        on_policy = isinstance(self.model, OnPolicyAlgorithm)
-        if on_policy and self._is_point(self.model.num_timesteps // self._plans.per_rollout):
+        point = self._is_point(self.model.num_timesteps // self._plans.per_rollout)
+        if point and isinstance(self.model, OnPolicyAlgorithm):
             self._learning = learning_telemetry(self.model, self._shaper.return_rms, self._adaptation.scale)
 
     def _is_point(self, done: int) -> bool:

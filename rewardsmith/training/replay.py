@@ -76,8 +76,9 @@ class ShapedReplayBuffer(ReplayBuffer):
         for index, name in enumerate(self._channels):
             self.parts[rows, :, index] = composed.parts[name]
 
-    def _normalize_reward(self, reward: NDArray[Any], env: Any = None) -> NDArray[np.float32]:
-        return (reward if self.factor == 1.0 else reward * self.factor).astype(np.float32)
+    def _get_samples(self, batch_inds: NDArray[Any], env: Any = None) -> Any:
+        samples = super()._get_samples(batch_inds, env)
+        return samples if self.factor == 1.0 else samples._replace(rewards=samples.rewards * self.factor)
 
     def _arrays(self) -> Iterator[tuple[str, Any, Any]]:
         """(name of the file, owner, key) of each array; the owner is this buffer, or a dict of observations."""
@@ -118,9 +119,11 @@ class ShapedReplayBuffer(ReplayBuffer):
         kept = replaced if self.full else replaced[replaced < self.pos]
         if len(kept):
             rows = {name: _get(owner, key)[kept] for name, owner, key in self._arrays()}
-            np.savez(self._folder / f"replaced-{step}.npz", rows=kept, **rows)
+            np.savez(self._folder / f"replaced-{step}.npz", allow_pickle=False, rows=kept, **rows)
         for _, owner, key in self._arrays():
-            _get(owner, key).flush()
+            mapped = _get(owner, key)
+            assert isinstance(mapped, np.memmap)
+            mapped.flush()
         return {"pos": self.pos, "full": self.full, "step": step}
 
     def forget(self, step: int) -> None:

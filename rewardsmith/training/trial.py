@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
@@ -67,6 +68,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         if isinstance(model, OffPolicyAlgorithm):
             on_collected = connect_off_policy(model, env, shaper, adaptation)
         else:
+            assert isinstance(model, OnPolicyAlgorithm)
             on_collected = connect_on_policy(model, env, shaper, learners, adaptation)
         callback = Progress(Running(plan, plans, env, shaper, learners, adaptation, on_collected), on_point, heartbeat)
         if resumed is not None:
