@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import textwrap
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -245,10 +246,15 @@ def _head() -> Iterator[str]:
     yield from (
         "# Environments that were tried",
         "",
-        "`python -m benchmarks.environments` writes this page. For each id that a package registers for a single",
-        "agent, it makes the environment, describes it as a task, plays it at random, checks a reward of zero, and",
-        f"trains a policy for two rollouts of {ENVS} environments x {ROLLOUT} steps. An id works if each part does.",
-        "The command is resumable: ids that were not tried yet have no row.",
+        "`python -m benchmarks.environments` writes this page. For each single-agent id that a package registers, it",
+        "",
+        "1. makes the environment,",
+        "2. describes it as a task,",
+        "3. plays it at random,",
+        "4. checks a reward of zero,",
+        f"5. trains a policy for two rollouts of {ENVS} environments x {ROLLOUT} steps, in episodes of at most {SHORT} steps.",
+        "",
+        "An id works if each part does. The command is resumable: ids that were not tried yet have no row.",
         "",
     )
 
@@ -285,7 +291,8 @@ def _every(found: list[dict[str, Any]]) -> Iterator[str]:
     yield from ("", "## What works", "")
     for family in FAMILIES:
         if names := sorted(row["id"] for row in found if row["family"] == family and works(row)):
-            yield from (f"**{family}**: {', '.join(names)}", "")
+            listed = textwrap.wrap(" ".join(names), 110, break_long_words=False, break_on_hyphens=False)
+            yield from (f"### {family}", "", "```text", *listed, "```", "")
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ def test_a_job_without_a_reference_has_no_target(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_cost_is_trained_on_as_its_negative_from_the_command_line_to_the_export(tmp_path):
+def test_a_cost_is_trained_on_as_its_negative_and_exported(tmp_path):
     (tmp_path / "costs_of_x.py").write_text(MODULE)
     (tmp_path / "cost.yaml").write_text(TASK)
     asked = ("--steps", "6000", "--iterations", "1", "--samples", "1", "--confirm", "1", *FEW_EPISODES)

@@ -124,7 +124,7 @@ def test_saturated_and_dominant_shaping_may_both_be_given():
     assert list(diagnose(0.1, NEVER, measured)) == ["shaping dominates", "saturated"]
 
 
-def test_what_a_reference_is_paid_replaces_the_environment_s_success_reward():
+def test_a_reference_s_pay_replaces_the_environment_s_success_reward():
     loud = telemetry(**LOUD)
     assert "saturated" not in diagnose(0.0, NEVER, loud, solution=SolutionPay(episode=5.0, success=3.0))
     found = diagnose(0.0, NEVER, loud, solution=SolutionPay(episode=5.0, success=0.5))

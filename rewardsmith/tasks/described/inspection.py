@@ -1,6 +1,6 @@
-"""Looks for faults of a user's environment before a job rests on it: every one that a few episodes can show.
+"""Play a user's environment before a job uses it, and report every fault that a few episodes show.
 
-An environment that hangs or exits does so in a child process, which is watched and ended.
+The episodes run in a child process. If the environment hangs or ends the process, only the child ends.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import Description
+from rewardsmith.tasks.described.faults import Fault, copied, flat, is_number, kind_of, outside, same_values
 from rewardsmith.tasks.guarded import raised
 
 STEPS = 40
@@ -36,24 +35,15 @@ _FEWEST = 5  # steps of an episode in any case
 _COMPARED = 20  # steps after which an info that repeats the observation of the step before is no accident
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong with an environment. severe: whether results of a job on it would be wrong or missing."""
-
-    what: str
-    remedy: str
-    severe: bool = True
-
-
 class NotMade(UsageError):
-    """The constructor of an environment hangs or ends the process, so that nobody should call it here."""
+    """The constructor of an environment hangs or ends the process, so it must not be called in this process."""
 
 
 _CONSTRUCTOR = "its constructor"
 
 
 def require_no_faults(make: Callable[[], Any], description: Description) -> list[Fault]:
-    """Raises UsageError with every severe fault; returns the others, which are worth a warning."""
+    """Return the faults that deserve a warning. Raises UsageError with every severe one."""
     found = inspect(make, description.step_timeout)
     severe = [fault for fault in found if fault.severe]
     if severe:
@@ -66,14 +56,14 @@ def require_no_faults(make: Callable[[], Any], description: Description) -> list
 
 
 def inspect(make: Callable[[], Any], timeout: float = 60.0) -> list[Fault]:
-    """The faults of the environment that `make` makes, in a child process.
+    """Return the faults of the environment that `make` makes, which is played in a child process.
 
     Args:
         make: Makes a new environment.
         timeout: Seconds after which a call that has not returned counts as hanging.
 
     Returns:
-        The faults found; empty also if the environment cannot be made, which whoever makes it reports.
+        The faults found. A constructor that raises is none of them: the caller meets the same exception.
     """
     if not hasattr(os, "fork"):
         found: list[Fault] = []
@@ -116,7 +106,7 @@ def _heard(here: Connection, child: BaseProcess, timeout: float) -> list[Fault]:
 
 
 def _child(make: Callable[[], Any], out: Connection) -> None:
-    with suppress(BaseException):  # of the constructor: whoever makes the environment reports it
+    with suppress(BaseException):  # of the constructor: the parent makes the environment, too, and reports it
         _look(make, out.send, out.send)
     out.send(None)
     os._exit(0)
@@ -194,7 +184,7 @@ class _Episode:
                 space = copy.deepcopy(self.env.action_space)  # instances may share the space of their class
                 space.seed(self.seed)
                 observation, info = self.env.reset(seed=self.seed)
-                self.observations.append(_copied(observation))
+                self.observations.append(copied(observation))
                 self.infos.append(dict(info))
                 where = "step()"
                 until, quick = time.monotonic() + _SLOW, time.monotonic() + _QUICK
@@ -204,7 +194,7 @@ class _Episode:
                         return
                     doing(where)
                     observation, reward, terminated, truncated, info = self.env.step(_drawn(space, info))
-                    self.observations.append(_copied(observation))
+                    self.observations.append(copied(observation))
                     self.rewards.append(reward)
                     self.flags.append((terminated, truncated))
                     self.infos.append(dict(info))
@@ -228,10 +218,10 @@ class _Episode:
                 returned = call(*arguments, **named)
                 form, count = forms[name]
                 if not isinstance(returned, tuple) or len(returned) != count:
-                    shown = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else _kind_of(returned)
+                    shown = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else kind_of(returned)
                     self._form = Fault(f"{name}() returns {shown} in place of {form}", f"Return {form}.")
                 elif not isinstance(returned[-1], dict):
-                    shown = _kind_of(returned[-1])
+                    shown = kind_of(returned[-1])
                     self._form = Fault(
                         f"{name}() returns {shown} as the info", "Return a dict, {} if there is nothing."
                     )
@@ -259,42 +249,25 @@ class _Episode:
         if self.raised is not None:
             yield self.raised
         for observation in self.observations:
-            yield from _outside(self.env.observation_space, observation)
+            yield from outside(self.env.observation_space, observation)
         for reward in self.rewards:
-            if not _is_number(reward):
-                yield Fault(f"step() returns {_kind_of(reward)} as the reward", "Return one number.")
+            if not is_number(reward):
+                yield Fault(f"step() returns {kind_of(reward)} as the reward", "Return one number.")
             elif not math.isfinite(float(reward)):
                 yield Fault("step() returns a reward that is not finite", "Return a finite number.")
         for flags in self.flags:
             for name, flag in zip(("terminated", "truncated"), flags, strict=True):
                 if not isinstance(flag, bool | np.bool_):
                     harmless = isinstance(flag, int | np.integer) and flag in (0, 1)
-                    what = f"step() returns {_kind_of(flag)} as `{name}`"
+                    what = f"step() returns {kind_of(flag)} as `{name}`"
                     yield Fault(what, f"Return `{name}` as a bool.", severe=not harmless)
 
     def differs(self, other: _Episode) -> int | None:
         """The first observation in which two episodes differ; None if they are the same."""
         for step, (mine, theirs) in enumerate(zip(self.observations, other.observations, strict=False)):
-            if not _same(mine, theirs):
+            if not same_values(mine, theirs):
                 return step
         return None if len(self.observations) == len(other.observations) else len(self.observations) - 1
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a reward can be taken as one number: a Python or numpy number, or an array without dimensions."""
-    with suppress(Exception):
-        return not isinstance(value, str | bytes) and np.ndim(value) == 0 and isinstance(float(value), float)
-    return False
-
-
-def _kind_of(value: Any) -> str:
-    """A value in a few words, for what should have been another one."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
-    if value is None:
-        return "None"
-    article = "an" if type(value).__name__[0] in "aeiou" else "a"
-    return f"{article} {type(value).__name__}"
 
 
 def _drawn(space: Any, info: Any) -> Any:
@@ -335,7 +308,7 @@ _ENDED = object()
 
 def _lagging(episode: _Episode) -> Iterator[Fault]:
     """An info that always equals a number of the observation one step before, and not that of its own step."""
-    rows = [_flat(observation) for observation in episode.observations]
+    rows = [flat(observation) for observation in episode.observations]
     if len(rows) <= _COMPARED or any(row is None or row.shape != rows[0].shape for row in rows):  # type: ignore[union-attr]
         return
     seen = np.array(rows)
@@ -352,69 +325,3 @@ def _lagging(episode: _Episode) -> Iterator[Fault]:
                 f'info["{key}"] lags: on each step it is what the observation was one step before',
                 "Build the info after the state has been updated.",
             )
-
-
-def _outside(space: Any, observation: Any, path: str = "the observation") -> Iterator[Fault]:
-    from gymnasium import spaces
-
-    if isinstance(space, spaces.Dict | spaces.Tuple):
-        parts = space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)
-        for key, part in parts:
-            try:
-                inner = observation[key]
-            except (KeyError, IndexError, TypeError):
-                yield Fault(f"{path} has no {key!r}, which observation_space has", "Return what the space says.")
-                continue
-            yield from _outside(part, inner, f"{path}[{key!r}]")
-        if isinstance(space, spaces.Dict) and isinstance(observation, dict):
-            for key in [each for each in observation if each not in space.spaces]:
-                what = f"{path} has {key!r}, which observation_space has not: it is left out"
-                yield Fault(what, "Add it to observation_space, or do not return it.", severe=False)
-        return
-    array = np.asarray(observation)
-    if space.shape is None or space.contains(observation):
-        return
-    if array.shape != space.shape:
-        yield Fault(f"{path} has shape {array.shape}, its space {space.shape}", "Make them agree.")
-    elif not np.can_cast(array.dtype, space.dtype, "same_kind"):
-        yield Fault(f"{path} is of type {array.dtype}, its space of {space.dtype}", "Make the types agree.")
-    elif isinstance(space, spaces.Box) and ((array < space.low) | (array > space.high)).any():
-        worst = int(np.argmax(np.ravel(np.maximum(space.low - array, array - space.high))))
-        value, low, high = (float(np.ravel(each)[worst]) for each in (array, space.low, space.high))
-        yield Fault(
-            f"{path} leaves its space: [{worst}] can be {value:.3g}, outside of [{low:.3g}, {high:.3g}]",
-            "Widen observation_space, or clip what is returned.",
-        )
-    elif array.dtype != space.dtype and isinstance(space, spaces.Box):
-        what = f"{path} is of type {array.dtype}, its space of {space.dtype}"
-        yield Fault(what, "Make the types agree.", severe=False)
-    elif not isinstance(space, spaces.Box):
-        yield Fault(f"{path} is {observation!r}, which is outside of {space}", "Return a value of the space.")
-
-
-def _copied(observation: Any) -> Any:
-    if isinstance(observation, dict):
-        return {key: _copied(value) for key, value in observation.items()}
-    if isinstance(observation, tuple):
-        return tuple(_copied(value) for value in observation)
-    return observation.copy() if isinstance(observation, np.ndarray) else observation
-
-
-def _flat(observation: Any) -> NDArray[np.float64] | None:
-    """Every number of an observation in one vector; None if it holds something else."""
-    if isinstance(observation, dict):
-        parts = [_flat(value) for value in observation.values()]
-    elif isinstance(observation, tuple):
-        parts = [_flat(value) for value in observation]
-    else:
-        array = np.asarray(observation)
-        return array.astype(np.float64).ravel() if array.dtype.kind in "biuf" else None
-    known = [part for part in parts if part is not None]
-    return np.concatenate(known) if len(known) == len(parts) and known else None
-
-
-def _same(mine: Any, theirs: Any) -> bool:
-    a, b = _flat(mine), _flat(theirs)
-    if a is None or b is None or a.shape != b.shape:
-        return a is None and b is None
-    return bool(np.array_equal(a, b, equal_nan=True))
