@@ -8,14 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common import distributions
-from stable_baselines3.common.policies import ActorCriticPolicy
 
 from rewardsmith.tasks.base import Task
 
 
 def deterministic(policy: Any) -> bool:
     """Return whether a policy always takes the same action in a state: those of DQN, QR-DQN and TD3 do."""
-    return not isinstance(policy, ActorCriticPolicy) and not hasattr(getattr(policy, "actor", None), "log_std")
+    return _off_policy(policy) and not hasattr(getattr(policy, "actor", None), "log_std")
+
+
+def _off_policy(policy: Any) -> bool:
+    """Whether a policy belongs to an off-policy algorithm: those of PPO and A2C, with masks or without, have a critic."""
+    return not hasattr(policy, "value_net")
 
 
 class Player:
@@ -30,6 +34,7 @@ class Player:
         self.remembers = hasattr(policy, "lstm_actor")
         self._memory: tuple[torch.Tensor, torch.Tensor] | None = None
         # The actor's layers directly where they are known: SB3's distribution object costs more than they do.
+        self._replayed = _off_policy(policy)
         self._direct = self._actions.discrete and self._observation.plain and not task.masked
         if self.remembers:
             layers, _, width = policy.lstm_hidden_state_shape
@@ -53,8 +58,8 @@ class Player:
             int64 [K], or float64 [K, A] for actions that are vectors.
         """
         with torch.no_grad():
-            if not isinstance(self._policy, ActorCriticPolicy):
-                return self._off_policy(observations)
+            if self._replayed:
+                return self._acted(observations)
             if not self._direct:
                 return self._drawn(self._distribution(observations, masks))
             logits = self._logits(torch.as_tensor(observations, device=self._policy.device), playing).cpu().numpy()
@@ -78,7 +83,7 @@ class Player:
             return self._policy.get_distribution(seen)
         return self._policy.get_distribution(seen, action_masks=masks)
 
-    def _off_policy(self, observations: NDArray[Any]) -> NDArray[Any]:
+    def _acted(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Actions of a policy of an off-policy algorithm: drawn from a squashed Gaussian, or deterministic."""
         policy = self._policy
         seen = policy.obs_to_tensor(self._observation.structured(observations))[0]

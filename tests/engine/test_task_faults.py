@@ -93,7 +93,7 @@ FAULTS = {
     "no reward": ("returned the reward None",),
     "shape": ("observation of shape (2,) instead of 1 numbers",),
     "text": ("observation of type str instead of 1 numbers",),
-    "four": ("not enough values to unpack (expected 5, got 4)",),
+    "four": ("returned a tuple of 4", "(observation, reward, terminated, truncated, info)"),
     "flag": ("for terminated and truncated",),
 }
 

@@ -140,7 +140,7 @@ class DescribedBatch:
                 self._start(n, layout)
         finally:
             WATCHDOG.end()
-        self._columns.check("reset()")
+        self._columns.check("reset()", self._envs.__getitem__)
         self._limit = min(self._began) + self._form.max_steps
 
     def _start(self, n: int, layout: int) -> None:
@@ -179,7 +179,7 @@ class DescribedBatch:
             for n, paid in enumerate(self._paid):
                 self._guard(n).number(paid)
         columns = self._columns
-        columns.check("step()")
+        columns.check("step()", self._guard)
         if columns.copied:
             columns.copy()
         self._length += 1.0

@@ -89,14 +89,14 @@ class Columns:
                 return
         self._envs[n].flatten(where, observation)
 
-    def check(self, where: str) -> None:
-        """Raises TaskError for NaN and infinity among the numbers of an observation."""
+    def check(self, where: str, guard: Callable[[int], GuardedEnv]) -> None:
+        """Raise TaskError for NaN and infinity in an observation; `guard` returns the guard of environment n."""
         # One sum of squares is the cheapest test of them all; what it cannot decide is looked at one by one.
         if self._checked is None or self._checked.dot(self._checked) < LARGEST:
             return
         wrong = ~(np.abs(self.observed) < LARGEST).all(axis=1)
         for n in np.flatnonzero(wrong).tolist():
-            self._envs[n].check_finite(where, self.observed[n])
+            guard(n).check_finite(where, self.observed[n])
 
     def copy(self) -> None:
         """Put the observations' numbers into the rows."""
