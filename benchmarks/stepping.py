@@ -2,12 +2,14 @@
 
 .venv/bin/python -m benchmarks.stepping [--turns N] [ID ...]
 .venv/bin/python -m benchmarks.stepping --processes
+.venv/bin/python -m benchmarks.stepping --envpool
 
 The batch records the state and tests success; there is no program and no learning. Both sides play random actions, and
 start each episode with a seed. A ratio is the plain loop's processor time of a step over the batch's, in turns that
 follow each other; the table shows the median of the turns. `--processes` compares wall-clock time of one process and
 two.
-Writes results/stepping.md, or results/processes.md; a run of some ids replaces their rows only.
+`--envpool` compares a plain loop, a batch of 16 and the same batch in EnvPool; it needs the extra envpool.
+Writes results/stepping.md, results/processes.md or results/envpool.md; a run of some ids replaces their rows only.
 """
 
 from __future__ import annotations
@@ -43,7 +45,11 @@ def main() -> None:
     parser.add_argument("ids", nargs="*", default=IDS)
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--processes", action="store_true", help="one process against two")
+    parser.add_argument("--envpool", action="store_true", help="a plain loop, a batch, and EnvPool")
     chosen = parser.parse_args()
+    if chosen.envpool:
+        _write_envpool(chosen.turns)
+        return
     if chosen.processes:
         _write_processes(chosen.turns)
         return
@@ -161,6 +167,38 @@ def _write_processes(turns: int) -> None:
         lines.append(f"| {task.id} | {one:,.0f} | {two:,.0f} | {ratio:.2f} |")
         print(lines[-1], flush=True)
     (RESULTS / "processes.md").write_text("\n".join(lines) + "\n")
+
+
+def _write_envpool(turns: int) -> None:
+    lines = [
+        "# Stepping by EnvPool",
+        "",
+        f"Microseconds of an environment step, processor time, medians of {turns} turns by turns; batches of 16. The "
+        "batches record the state",
+        f"and test success. What else ran: load average {os.getloadavg()[0]:.1f}.",
+        "",
+        "| environment | plain loop | batch | EnvPool, 1 thread | plain loop / EnvPool |",
+        "|---|---|---|---|---|",
+    ]
+    for name in ("CartPole-v1", "Pendulum-v1", "MountainCar-v0", "LunarLander-v3", "Reacher-v5", "Hopper-v5"):
+        task = _observed_only(name)
+        pooled = DescribedTask(task.described.model_copy(update={"engine": "envpool"}), examined=True)
+        plain, (batch, close), (fast, end) = _plain(task), _batched(task, 16), _batched(pooled, 16)
+        taken = [(plain(SECONDS), batch(SECONDS), fast(SECONDS)) for _ in range(turns)]
+        close()
+        end()
+        shown = " | ".join(f"{1e6 * statistics.median(each):.1f}" for each in zip(*taken, strict=True))
+        ratio = statistics.median(alone / quick for alone, _, quick in taken)
+        lines.append(f"| {name} | {shown} | {ratio:.1f} |")
+        print(lines[-1], flush=True)
+    (RESULTS / "envpool.md").write_text("\n".join(lines) + "\n")
+
+
+def _observed_only(name: str) -> DescribedTask:
+    """The task of an id, without variables and success that EnvPool does not show."""
+    found = _task(name).described
+    kept = [v for v in found.state if v.source is None or v.source.startswith("observation")]
+    return DescribedTask(found.model_copy(update={"state": kept}), examined=True)
 
 
 def _rate(batch: Any, task: DescribedTask) -> float:

@@ -31,7 +31,7 @@ def stepping_words(spec: Mapping[str, Any]) -> str | None:
     if stepping is None:
         return None
     count = stepping["processes"]
-    where = "in the process of the trial" if count == 1 else f"by {count} processes"
+    where = stepping.get("by") or ("in the process of the trial" if count == 1 else f"by {count} processes")
     return f"The environments are stepped {where} ({stepping['why']})."
 
 

@@ -92,15 +92,19 @@ class ActionSpace:
 
         They are what the space itself would draw: numpy integers of its type, or arrays of its shape and type.
         """
+        return [*self.batch_in_environment(actions)]
+
+    def batch_in_environment(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """The same as one array [N] or [N, *shape]."""
         if self.discrete:
             counted = np.asarray(actions)
-            return [*(counted + self.first[0] if self.first[0] else counted).astype(self.dtype, copy=False)]
+            return (counted + self.first[0] if self.first[0] else counted).astype(self.dtype, copy=False)
         numbers = np.asarray(actions, np.float64)
         if self.kind == "multi-discrete":
             numbers = numbers + np.array(self.first)
         elif np.dtype(self.dtype).kind in "iu":
             numbers = np.rint(numbers)
-        return [*numbers.astype(self.dtype).reshape(len(numbers), *self.shape)]
+        return numbers.astype(self.dtype).reshape(len(numbers), *self.shape)
 
     def rounded(self, actions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Actions of a box as the environment's type holds them, so that rewards read what the environment is given."""

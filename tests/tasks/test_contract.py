@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import tempfile
 from functools import cache
@@ -42,10 +43,10 @@ state:
 """
 
 
-def described_task() -> Any:
+def described_task(more: str = "") -> Any:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hill.yaml"
-        file.write_text(HILL)
+        file.write_text(HILL + more)
         return get_task(str(file))
 
 
@@ -67,6 +68,9 @@ CAN = {
     "built-in": {"exportable", "named by hand"},
     "described": {"exportable", "named by hand"},
 }
+if importlib.util.find_spec("envpool") is not None:
+    TASKS["by EnvPool"] = lambda: described_task("engine: envpool")
+    CAN["by EnvPool"] = {"exportable", "named by hand"}
 ASKED = {
     "starts": starts_of, "events": events_of, "rendering": rendering_of, "exportable": exportable_of,
     "planner": planner_of, "countable": countable_of, "tabular": tabular_of, "pay": pay_of,

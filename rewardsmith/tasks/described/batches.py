@@ -1,12 +1,15 @@
-"""Batches of a described task: in this process, or shared out among several."""
+"""Batches of a described task: in this process, shared out among several, or in EnvPool."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rewardsmith.tasks.base import BatchEnv
+from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.batch import DescribedBatch
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.setup import Setup
-from rewardsmith.tasks.described.stepping import Stepping, choose
+from rewardsmith.tasks.described.stepping import FAST, FAST_POOL, Stepping, choose
 
 
 def guarded_env(setup: Setup) -> GuardedEnv:
@@ -16,7 +19,7 @@ def guarded_env(setup: Setup) -> GuardedEnv:
 
 
 def batch_of(setup: Setup, num_envs: int, pool: str, processes: int = 1) -> BatchEnv:
-    """N real environments, stepped by a number of processes.
+    """N real environments, stepped by a number of processes, or of EnvPool's threads.
 
     Where there are fewer than two environments for each process, this one steps them all.
     """
@@ -24,6 +27,8 @@ def batch_of(setup: Setup, num_envs: int, pool: str, processes: int = 1) -> Batc
     def here(count: int) -> DescribedBatch:
         return DescribedBatch([guarded_env(setup) for _ in range(count)], pool, setup.form)
 
+    if setup.description.engine == "envpool":
+        return _pool_batch(setup, num_envs, pool, processes)
     if processes == 1 or num_envs < 2 * processes:
         return here(num_envs)
     from rewardsmith.tasks.described.processes import ProcessBatch
@@ -31,8 +36,27 @@ def batch_of(setup: Setup, num_envs: int, pool: str, processes: int = 1) -> Batc
     return ProcessBatch(here, setup.form, num_envs, pool, processes, setup.description.step_timeout)
 
 
+def _pool_batch(setup: Setup, num_envs: int, pool: str, threads: int) -> BatchEnv:
+    from rewardsmith.tasks.described.fit_for_pools import pool_id
+    from rewardsmith.tasks.described.pools import PoolBatch
+
+    d = setup.description
+    registered = environments.step_limit(d.environment, setup.folder)
+    limit = d.max_steps if registered is None else min(d.max_steps, registered)
+    return PoolBatch(setup.form, pool_id(d), num_envs, pool, threads, limit, d.step_timeout)
+
+
 def choose_stepping(setup: Setup) -> Stepping:
     """How many processes are to step the environments: as described, or as a short measurement finds faster."""
-    return choose(
-        setup.description.processes, lambda envs, count: batch_of(setup, envs, "train", count), setup.form.actions
+    d, pooled = setup.description, setup.description.engine == "envpool"
+    found = choose(
+        d.processes,
+        lambda envs, count: batch_of(setup, envs, "train", count),
+        setup.form.actions,
+        fast=FAST_POOL if pooled else FAST,
     )
+    if not pooled:
+        return found
+    threads = "1 thread" if found.processes == 1 else f"{found.processes} threads"
+    why = found.why.replace("processes", "threads").replace("process ", "thread ")
+    return replace(found, by=f"by EnvPool with {threads}", why=f"{why}; episodes differ from Gymnasium's")

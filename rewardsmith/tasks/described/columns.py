@@ -55,8 +55,8 @@ class Columns:
         self._given = [(v.name, v.first, not v.vector and v.values is None) for v in others if not v.source]
         self._by_column = {v.first: v for v in others}
         self.reads_more = bool(others)
-        self._columns = _slice([v.first + k for v in seen for k in range(v.length)])
-        self._flat = _slice([(v.flat or 0) + k for v in seen for k in range(v.length)])
+        self._columns = as_slice([v.first + k for v in seen for k in range(v.length)])
+        self._flat = as_slice([(v.flat or 0) + k for v in seen for k in range(v.length)])
         whole = slice(0, space.size)
         self._shared = all(isinstance(each, slice) and each == whole for each in (self._columns, self._flat))
         kind = np.uint8 if space.dtype == "uint8" else np.float64
@@ -139,7 +139,7 @@ def _is_number_of_info(v: Variable) -> bool:
     return v.root == "info" and len(v.steps) == 1 and isinstance(v.steps[0], str) and not v.vector and v.values is None
 
 
-def _slice(indices: list[int]) -> Any:
+def as_slice(indices: list[int]) -> Any:
     """Indices that follow each other as a slice, which is quicker than a list."""
     if indices and indices == list(range(indices[0], indices[0] + len(indices))):
         return slice(indices[0], indices[0] + len(indices))

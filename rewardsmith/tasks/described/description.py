@@ -118,6 +118,9 @@ class Description(BaseModel):
     processes: Literal["auto", "none"] | Annotated[int, Field(ge=1, le=256)] = Field(
         default="auto", description="processes that step the environments; auto: a short measurement decides"
     )
+    engine: Literal["gymnasium", "envpool"] = Field(
+        default="gymnasium", description="what steps the environments; EnvPool draws other random numbers"
+    )
     one_start: bool = Field(default=False, description="whether every episode starts in the same state")
     reference: str | None = Field(
         default=None, description="what acts well: MODULE:FUNCTION of the state, a policy file, or recorded episodes"

@@ -41,6 +41,9 @@ class DescribedGrid(CustomTask):
         Raises:
             UsageError: If the environment cannot be made, or the description does not fit it.
         """
+        if description.engine == "envpool":
+            cause = f"EnvPool cannot step {description.id}: rewards read the grid of MiniGrid's environment."
+            raise UsageError(cause, "Leave out `engine: envpool`.")
         self.described, self._folder, self._examined = description, folder, examined
         self._hooks = hooks_of(description, folder)
         self.condition = _condition(description, self._hooks)

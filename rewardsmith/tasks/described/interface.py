@@ -35,7 +35,7 @@ def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> 
     lines += ["", *_actions(setup)]
     lines += ["", f"Environment reward: {d.env_reward}."] if d.env_reward else [""]
     lines += [f"{'Score' if d.score_rule else 'Success'}: {success_rule}", "", "Mechanics:"]
-    lines += [f"  - {each}" for each in (*d.mechanics, _ending(d.max_steps, played))]
+    lines += [f"  - {each}" for each in (*d.mechanics, *_engine(d.engine), _ending(d.max_steps, played))]
     lines += (
         ["", "Random play:", *(f"  {line}" for line in played.lines(scored=d.score_rule is not None))]
         if played is not None
@@ -54,6 +54,12 @@ def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> 
         **({"score": d.score_rule.direction} if d.score_rule else {}),
     }
     return Interface(d.id, d.goal, "\n".join(lines), facts, example)
+
+
+def _engine(engine: str) -> list[str]:
+    """What is to be known of an engine that is not Gymnasium's."""
+    told = "EnvPool steps the environment: its random numbers, and so results, differ from those of Gymnasium."
+    return [told] if engine == "envpool" else []
 
 
 def _ending(max_steps: int, played: RandomPlay | None) -> str:

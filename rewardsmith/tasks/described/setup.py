@@ -19,6 +19,7 @@ from rewardsmith.tasks.described.batch import Form
 from rewardsmith.tasks.described.bounds import is_finite, require_bounds, require_played_bounds
 from rewardsmith.tasks.described.conditions import Place, Translated, translate
 from rewardsmith.tasks.described.description import Description, Variable
+from rewardsmith.tasks.described.fit_for_pools import require_pool
 from rewardsmith.tasks.described.functions import FunctionCondition, action_mask
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.judging import ConditionJudge, FunctionJudge, Judge, NoJudge
@@ -118,6 +119,8 @@ def _work_out(description: Description, folder: Path | None, examined: bool) -> 
         function=hooks.state,
         mask=action_mask(env, actions),
     )
+    if description.engine == "envpool":
+        require_pool(found, env, form, hooks, condition)
     with environments.environment_blamed("state and success were read", "Fix the description's own functions."):
         shown, one_start = _shown(env, form), _starts_alike(env, form)
     names = frozenset(v.name for v in unnamed)
