@@ -198,7 +198,7 @@ class PoolBatch:
         out[:] = self._rows
 
     def close(self) -> None:
-        """Close the environments."""
+        """Close the environments, if there are any yet."""
         if self._envs is not None:
             self._envs.close()
         self._envs = None
