@@ -18,7 +18,7 @@ def deterministic(policy: Any) -> bool:
 
 
 def _off_policy(policy: Any) -> bool:
-    """Whether a policy belongs to an off-policy algorithm: those of PPO and A2C, with masks or without, have a critic."""
+    """Whether a policy belongs to an off-policy algorithm; those of PPO and A2C have a critic for states."""
     return not hasattr(policy, "value_net")
 
 

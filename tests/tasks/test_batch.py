@@ -163,8 +163,8 @@ FAULTS = [
 
 @pytest.mark.parametrize("place, wrong, words", FAULTS)
 def test_a_fault_of_one_environment_is_found_on_its_step(place, wrong, words):
-    gym.register("Faulty-v0", lambda **given: Faulty(**given), kwargs={"place": place, "wrong": wrong})
-    task = described("terminated", id="Faulty-v0", state=[])
+    gym.register("FaultsByName-v0", lambda **given: Faulty(**given), kwargs={"place": place, "wrong": wrong})
+    task = described("terminated", id="FaultsByName-v0", state=[])
     batch = task.batch(3, "train")
     batch.reset(0)
     with pytest.raises(TaskError, match=words):

@@ -43,4 +43,4 @@ class Faulty(gym.Env):
         return self._seen(), reward, False, False, {"x": before if self.fault == "late info" else self.x}
 
 
-gym.register("Faulty-v0", Faulty, max_episode_steps=60)
+gym.register("FaultsByName-v0", Faulty, max_episode_steps=60)
