@@ -28,7 +28,7 @@ from rewardsmith.programs.problem import Problem
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.shaping import RewardShaper
-from rewardsmith.training.trial import TrialPlan, _build
+from rewardsmith.training.trial import TrialPlan, build
 from rewardsmith.training.vecenv import BatchVecEnv
 from sandbox import facade
 from sandbox.budget import seconds_used
@@ -91,7 +91,7 @@ class Arm:
         self.steps = envs * 64 * ROLLOUTS
         batch = task.batch(envs, "train")
         env = BatchVecEnv(batch, task, 64, seed=0)
-        self.model = _build(TrialPlan(task, reward, training, 0, 10**6, 1.0, folder), env)
+        self.model = build(TrialPlan(task, reward, training, 0, 10**6, 1.0, folder), env)
         problem: Any = Problem(task, reward, training.gamma)
         if not sandboxed:
             problem = InProcessProblem(task, reward, training.gamma)

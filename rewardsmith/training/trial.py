@@ -55,7 +55,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     adaptation = Adaptation(settings)
     shaper = RewardShaper(plan.problem, batch.tables, settings.num_envs, settings.collected)
     try:
-        model = _build(plan, env, learners)
+        model = build(plan, env, learners)
         resumed = load_checkpoint(plan.folder, model)
         first = 0
         if resumed is not None:
@@ -87,7 +87,8 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         env.close()
 
 
-def _build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) -> BaseAlgorithm:
+def build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) -> BaseAlgorithm:
+    """Return the algorithm of a trial, before any step. The arguments are those of `build_on_policy`."""
     if plan.training.off_policy:
         return build_off_policy(plan, env)
     return build_on_policy(plan, env, learners)
@@ -103,7 +104,7 @@ def rehearse(task: Task) -> None:
     plan = TrialPlan(task, SPARSE, training, 0, 16, 1.0, Path())
     env = BatchVecEnv(task.batch(2, "train"), task, 8, 0, 1)
     try:
-        model = _build(plan, env)
+        model = build(plan, env)
         if training.memory == "none":
             with torch.no_grad():
                 seen = task.observation.structured(task.observation.rows(2))

@@ -21,7 +21,8 @@ from rewardsmith.spec import read_spec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.learner import Learner, TeacherPolicy
 from rewardsmith.training.nested import pack, unpack
-from rewardsmith.training.trial import TrialPlan, _build, _connect
+from rewardsmith.training.on_policy import connect_on_policy
+from rewardsmith.training.trial import TrialPlan, build
 from rewardsmith.training.vecenv import BatchVecEnv
 
 PAGE = Path(__file__).parents[2] / "docs/methods/adding.md"
@@ -152,8 +153,10 @@ def test_a_teacher_changes_rollout_and_loss_in_the_same_way(tmp_path, cells_kind
     batch = task.batch(4, "train")
     env = BatchVecEnv(batch, task, 64, seed=0)
     learners = Learners({"guided": Guided()})
-    model = _build(TrialPlan(task, SPARSE, training, 0, 10_000, 1.0, tmp_path), env, learners)
-    _connect(model, env, RewardShaper(Problem(task, SPARSE, 0.99), batch.tables, 4, 64), learners, Adaptation(training))
+    model = build(TrialPlan(task, SPARSE, training, 0, 10_000, 1.0, tmp_path), env, learners)
+    connect_on_policy(
+        model, env, RewardShaper(Problem(task, SPARSE, 0.99), batch.tables, 4, 64), learners, Adaptation(training)
+    )
     model.learn(4 * 64)
     expected = (1 + np.arange(64)) % 7
     assert (env.rollout.actions == expected[:, None]).mean() > 0.85

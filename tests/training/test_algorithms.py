@@ -100,10 +100,10 @@ def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str) -
 
 def rebuilt(plan: TrialPlan) -> Any:
     """The algorithm as the trial's last checkpoint has it."""
-    from rewardsmith.training.trial import _build
+    from rewardsmith.training.trial import build
 
     env = BatchVecEnv(plan.task.batch(plan.training.num_envs, "train"), plan.task, plan.training.collected, 0)
-    model = _build(plan, env)
+    model = build(plan, env)
     assert load_checkpoint(plan.folder, model) is not None
     return model
 

@@ -17,7 +17,7 @@ from rewardsmith.training import progress
 from rewardsmith.training.gradients import learning_telemetry
 from rewardsmith.training.learner import Learner, TeacherPolicy
 from rewardsmith.training.scale import ReturnScale
-from rewardsmith.training.trial import TrialPlan, _build, run_trial
+from rewardsmith.training.trial import TrialPlan, build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 
 TASK = "CartPole-v1"
@@ -40,7 +40,7 @@ def policy_with_rollout(tmp_path):
         task, spec = get_task(TASK), settings(**changes)
         env = BatchVecEnv(task.batch(4, "train"), task, 32, seed=0)
         made.append(env)
-        model = _build(TrialPlan(task, SPARSE, spec, 0, 1024, 1.0, tmp_path), env)
+        model = build(TrialPlan(task, SPARSE, spec, 0, 1024, 1.0, tmp_path), env)
         buffer = model.rollout_buffer
         buffer.shape_rollout = lambda: env.rollout.rewards.astype(np.float64)
         with torch.no_grad():

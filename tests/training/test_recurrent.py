@@ -15,7 +15,7 @@ from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training, read_spec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.player import Player
-from rewardsmith.training.trial import TrialPlan, _build, run_trial
+from rewardsmith.training.trial import TrialPlan, build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 
 TASK = "MiniGrid-Empty-5x5-v0"  # 100 steps at most
@@ -54,7 +54,7 @@ def policy():
     task = get_task(TASK)
     torch.manual_seed(0)
     env = BatchVecEnv(task.batch(4, "train"), task, 64, seed=0)
-    made = _build(TrialPlan(task, SPARSE, TRAINING, 0, STEPS, 1.0, Path()), env)
+    made = build(TrialPlan(task, SPARSE, TRAINING, 0, STEPS, 1.0, Path()), env)
     yield made.policy
     env.close()
 

@@ -14,7 +14,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.schedule import distinct_rungs, schedule
 from rewardsmith.training.shaping import CHUNK_STEPS
-from rewardsmith.training.trial import TrialPlan, _build, run_trial
+from rewardsmith.training.trial import TrialPlan, build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 from sandbox.client import HostError
 
@@ -166,7 +166,7 @@ def test_a_trial_leaves_nothing_in_the_temporary_folder(tmp_path, monkeypatch, m
     started = TrialPlan(get_task(TASK), SPARSE, training, 3, 8 * 64, 1.0, Path("unused"))
     env = BatchVecEnv(started.task.batch(8, "train"), started.task, 64, seed=0)
     try:
-        _build(started, env).learn(0)
+        build(started, env).learn(0)
     finally:
         env.close()
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,1 @@
+"""The tests: a package, so that no library of the same name takes its place."""
