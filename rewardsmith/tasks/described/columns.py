@@ -13,7 +13,8 @@ from rewardsmith.tasks.described.reading import NoValue, Variable
 from rewardsmith.tasks.observations import ObservationSpace
 
 _PLAIN = frozenset({float, int, bool})
-_INTS = frozenset({int, np.int64, np.int32})
+INTS = frozenset({int, np.int64, np.int32})
+"""Types of an observation that is one int."""
 
 
 class Columns:
@@ -29,6 +30,7 @@ class Columns:
         dtype: The type of arrays that `targets` take.
         targets: For each environment where an observation that is one array of this type and of `size` numbers is
             written; empty if observations are no such arrays.
+        choices: Where observations that are one int each are written; None if they are not.
         size: D.
         reads_more: Whether the state holds more than numbers of the observation, which `read` must put there.
         copied: Whether rows hold numbers of the observations elsewhere, so that `copy` must put them there.
@@ -52,7 +54,10 @@ class Columns:
         # Single numbers of infos are the most frequent, and need no path.
         self._infos = [(v.first, v.steps[0]) for v in others if _is_number_of_info(v)]
         self._sourced = [v for v in others if v.source and not _is_number_of_info(v)]
-        self._given = [(v.name, v.first, not v.vector and v.values is None) for v in others if not v.source]
+        texts = {v.name: {text: index for index, text in enumerate(v.values or ())} for v in others}
+        self._given = [
+            (v.name, v.first, not v.vector and v.values is None, texts[v.name]) for v in others if not v.source
+        ]
         self._by_column = {v.first: v for v in others}
         self.reads_more = bool(others)
         self._columns = as_slice([v.first + k for v in seen for k in range(v.length)])
@@ -72,13 +77,14 @@ class Columns:
         self._shape: Any = getattr(leaf, "shape", None)
         self.targets = [] if not getattr(leaf, "shape", ()) else [row.reshape(self._shape) for row in self.observed]
         self._number = leaf is not None and not self.targets
+        self.choices = memoryview(self.observed[:, 0]) if self._number and self.size == 1 else None
         for env, row in zip(envs, self.observed, strict=True):
             env.flat = row
         self._bare = [getattr(env.env, "unwrapped", env.env) for env in envs]
 
     def write(self, n: int, observation: Any, where: str) -> None:
         """Write what environment n observes, whatever its form; `check` looks at it. Raises TaskError."""
-        if self._number and type(observation) in _INTS:
+        if self._number and type(observation) in INTS:
             self.observed[n, 0] = observation
             return
         if self.targets and type(observation) is np.ndarray and observation.shape == self._shape:
@@ -117,12 +123,14 @@ class Columns:
                 variable.fill(roots, {}, row)
         if self._function is not None:
             given = self._function(env=bare, observation=observation, info=info)
-            for name, first, single in self._given:
+            for name, first, single, texts in self._given:
                 if name not in given:
                     raise NoValue(f"state() returns no {name!r}")
                 value = given[name]
                 if single and type(value) in _PLAIN:
                     row[first] = value
+                elif texts and type(value) is str:
+                    row[first] = texts.get(value, -1)
                 else:
                     self._by_column[first].write(value, row)
 
