@@ -80,6 +80,7 @@ class Columns:
         self.choices = quick(self.observed[:, 0]) if self._number and self.size == 1 else None
         for env, row in zip(envs, self.observed, strict=True):
             env.flat = row
+        self._leaves = [_leaves(row, space) for row in self.observed]
         self._bare = [getattr(env.env, "unwrapped", env.env) for env in envs]
 
     def write(self, n: int, observation: Any, where: str) -> None:
@@ -93,7 +94,8 @@ class Columns:
                 self.targets[n][...] = observation
                 self.dtype = kind
                 return
-        self._envs[n].flatten(where, observation)
+        if not (type(observation) is dict and _written(self._leaves[n], observation)):
+            self._envs[n].flatten(where, observation)
 
     def check(self, where: str, guard: Callable[[int], GuardedEnv]) -> None:
         """Raise TaskError for NaN and infinity in an observation; `guard` returns the guard of environment n."""
@@ -145,6 +147,24 @@ class Columns:
 
 def _is_number_of_info(v: Variable) -> bool:
     return v.root == "info" and len(v.steps) == 1 and isinstance(v.steps[0], str) and not v.vector and v.values is None
+
+
+def _leaves(row: NDArray[Any], space: ObservationSpace) -> list[tuple[Any, NDArray[Any]]]:
+    """Key and place of each array of a Dict of arrays; empty for all other spaces."""
+    parts = space.parts
+    if not all(len(part.path) == 1 and getattr(part.leaf, "shape", ()) for part in parts):
+        return []
+    return [(p.path[0], row[p.start : p.start + p.size].reshape(p.leaf.shape)) for p in parts]
+
+
+def _written(leaves: list[tuple[Any, NDArray[Any]]], observation: dict[Any, Any]) -> bool:
+    """Whether a Dict's arrays have been written, each in its place; False for whatever needs a closer look."""
+    for key, place in leaves:
+        leaf = observation.get(key)
+        if type(leaf) is not np.ndarray or leaf.shape != place.shape or leaf.dtype.kind not in "fiub":
+            return False
+        place[...] = leaf
+    return bool(leaves)
 
 
 def quick(array: Any) -> Any:

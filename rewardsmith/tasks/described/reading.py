@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 _STEP_OF_PATH = re.compile(r"\.([A-Za-z_]\w*|\d+)|\[(-?\d+)\]|\[(-?\d*):(-?\d*)\]|\[\"([^\"]*)\"\]|\['([^']*)'\]")
+_PLAIN = (float, int, bool)
 ROOTS = ("observation", "info", "env")
 
 
@@ -66,6 +67,8 @@ def follow(value: Any, steps: Sequence[Any], source: str) -> Any:
 
 def number(value: Any) -> Any:
     """What a condition compares: a Python number for whatever is one number, a text as it is."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, str):
         return value
     found = np.asarray(value)
@@ -76,10 +79,13 @@ def number(value: Any) -> Any:
 
 def known(info: Any, steps: Sequence[Any]) -> Any:
     """An entry of `info` as a number; 0 while it is not there, since infos come and go."""
-    try:
-        found = follow(info, steps, "info")
-    except NoValue:
-        return 0
+    if len(steps) == 1 and type(info) is dict:
+        found = info.get(steps[0])
+    else:
+        try:
+            found = follow(info, steps, "info")
+        except NoValue:
+            return 0
     return 0 if found is None else number(found)
 
 
