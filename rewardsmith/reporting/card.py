@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -11,11 +11,13 @@ from rewardsmith.plaintext import in_markdown
 from rewardsmith.reporting import queries, text
 from rewardsmith.reporting.measure import Measure, measure_of
 from rewardsmith.reporting.queries import Arm
+from rewardsmith.reporting.standalone_reward import reader_of
 from rewardsmith.scores import NEED_SUCCESS, NOT_RUN
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
 from rewardsmith.storage.records import Candidate, Job
 from rewardsmith.storage.schema import checks, llm_calls
+from rewardsmith.tasks.base import Task
 
 
 def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping[str, str]) -> str:
@@ -46,6 +48,17 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     lines += [f"- {in_markdown(row.role)}'s prompt sha256: `{row.prompt_hash}`" for row in hashes]
     lines += [f"- {name} {number}" for name, number in versions.items()]
     lines += ["", *_cost(connection, job, candidate)]
+    return "\n".join(lines) + "\n"
+
+
+def environment_text(task: Task, copied: Sequence[str]) -> str:
+    """Return the section of a card on how the environment is made; copied: the task's own files in the folder."""
+    reader = reader_of(task)
+    lines = ["", "## Environment", "", f"- made by `{in_markdown(reader.making)}`"]
+    lines += [f"- {in_markdown(note)}" for note in reader.notes]
+    lines += (
+        [f"- copied from the task: {in_markdown(', '.join(copied))}; files of data are not copied"] if copied else []
+    )
     return "\n".join(lines) + "\n"
 
 

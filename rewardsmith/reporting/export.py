@@ -17,7 +17,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
-from rewardsmith.reporting.card import card_text
+from rewardsmith.reporting.card import card_text, environment_text
 from rewardsmith.reporting.standalone_reward import standalone_reward
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
@@ -32,6 +32,7 @@ from sandbox.client import Isolation
 
 _ENVS = 8
 _STORED = {"policy": "policy.safetensors", "trajectories": "trajectories.json"}
+_TAKEN = {"reward.py", "card.md", "task.yaml", "transitions.npz", "manifest.json", *_STORED.values()}
 _VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium", "minigrid")
 
 
@@ -68,22 +69,23 @@ def export_candidate(
     task = get_task(spec.task, spec.description)
     # Channels that exist only during training need the trainer around them.
     reward = TrainingReward.from_stored(candidate.source, candidate.reward).written
-    out.mkdir(parents=True, exist_ok=True)
     by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
+    own = _own_files(task, spec)
     title = f"Reward {candidate.id} for {task.id}, {by}."
     text = standalone_reward(task, reward, spec.training.gamma, title)
-    texts = {"reward.py": text, "card.md": card}
+    texts = {"reward.py": text, "card.md": card + environment_text(task, list(own))}
     if spec.description is not None:
         texts["task.yaml"] = spec.description.text
-    for name, content in texts.items():
-        (out / name).write_text(content, encoding="utf-8")
+    for name, content in {**own, **{name: text.encode() for name, text in texts.items()}}.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
     _write_transitions(out / "transitions.npz", Problem(task, reward, spec.training.gamma, isolation))
     for name in _STORED.values():
         (out / name).unlink(missing_ok=True)
         if name in files:
             (out / name).write_bytes(files[name])
     names = ("reward.py", "transitions.npz", *_STORED.values())
-    written = [out / name for name in names if (out / name).exists()]
+    written = [name for name in (*names, *own) if (out / name).exists()]
     manifest = {
         "format": 1,
         "task": task.id,
@@ -91,11 +93,26 @@ def export_candidate(
         "program_hash": candidate.source_hash,
         "reward_hash": reward.hash,
         "adjustment": candidate.adjustment if candidate.retrained_from is not None else None,
-        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written},
+        "sha256": {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in written},
         "versions": versions(),
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    return sorted(path for path in out.iterdir() if path.is_file())
+    return sorted({*(path for path in out.iterdir() if path.is_file()), *(out / name for name in own)})
+
+
+def _own_files(task: Task, spec: JobSpec) -> dict[str, bytes]:
+    """Return the sources of the task's own modules, which the exported reward imports, by path in the folder."""
+    if spec.description is None:
+        return {}
+    from rewardsmith.tasks.described.stored import own_files
+
+    found = own_files(spec.description, spec.task)
+    if taken := sorted(_TAKEN & set(found)):
+        raise UsageError(
+            f"{task.id} has a source called {taken[0]}, as a file of every exported folder is called.",
+            f"Rename {taken[0]} and start a new job, or use the reward in Python with rewardsmith.load(CANDIDATE).",
+        )
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -11,6 +11,7 @@ import builtins
 import inspect
 import pprint
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,12 @@ def standalone_reward(task: Task, reward: TrainingReward, gamma: float, title: s
     Raises:
         UsageError: The task's state cannot be read without rewardsmith.
     """
-    reader = _reader_of(task)
+    reader = reader_of(task)
     support = _support(task, reader, reward, gamma)
     support, kept = _without_collisions(support, reward.source)
     names = task.actions.names if task.actions.discrete else ()
     made = in_docstring(reader.making)
+    notes = "\n".join(textwrap.fill(in_docstring(note), 110) for note in reader.notes)
     constants = "\n".join(f"{name.upper()} = {i}" for i, name in enumerate(names))
     head = f'''"""{in_docstring(title)}
 
@@ -55,7 +57,8 @@ The reward program comes first, as it was designed. Use it on the plain environm
     import gymnasium, reward
     env = reward.wrap({made})
 
-Nothing here imports rewardsmith. The reward needs numpy, only wrap() needs gymnasium.
+{notes}
+The reward needs numpy, only wrap() needs gymnasium.
 """
 
 from __future__ import annotations
@@ -85,7 +88,12 @@ class Actions:
     return f"{head}{BEGIN}\n{reward.source.strip()}\n{END}\n\n\n{support}"
 
 
-def _reader_of(task: Task) -> StateReader:
+def reader_of(task: Task) -> StateReader:
+    """Return the code that reads a task's state without rewardsmith.
+
+    Raises:
+        UsageError: If the task has none.
+    """
     exportable = exportable_of(task)
     if exportable is None:
         raise UsageError(

@@ -158,11 +158,13 @@ class StateReader:
         making: The expression that makes the environment.
         modules: Modules whose source comes first, without docstring and imports.
         code: Source texts that follow.
+        notes: Sentences on what has to be installed, or to lie beside the exported file.
     """
 
     making: str
     modules: tuple[ModuleType, ...]
     code: tuple[str, ...]
+    notes: tuple[str, ...] = ("Nothing here imports rewardsmith.",)
 
 
 @runtime_checkable

@@ -272,6 +272,11 @@ def missing_extra(name: str) -> tuple[str, str] | None:
     return None
 
 
+def package_of(name: str) -> str | None:
+    """The package to import before Gymnasium knows an id; None for Gymnasium's own ids, and for unknown packages."""
+    return next((package for package, beginnings in _REGISTERED_BY.items() if name.startswith(beginnings)), None)
+
+
 def register(name: str) -> None:
     """Import the package that registers an environment, if one is known and installed. Raises UsageError if broken."""
     import gymnasium as gym

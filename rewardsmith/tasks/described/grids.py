@@ -11,10 +11,10 @@ from rewardsmith.tasks.capabilities import StateReader
 from rewardsmith.tasks.described import environments, grid_export
 from rewardsmith.tasks.described.conditions import Translated, translate
 from rewardsmith.tasks.described.description import Description, Entry
-from rewardsmith.tasks.described.functions import FunctionCondition
 from rewardsmith.tasks.described.inspection import require_no_faults
 from rewardsmith.tasks.described.modules import importable
 from rewardsmith.tasks.described.python_tasks import Hooks, hooks_of
+from rewardsmith.tasks.described.reading import FunctionCondition
 from rewardsmith.tasks.minigrid.custom import CustomTask, OwnTerms
 from rewardsmith.tasks.minigrid.own_actions import minigrids_number, own_names
 

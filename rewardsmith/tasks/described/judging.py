@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.described.conditions import Direct
-from rewardsmith.tasks.described.functions import FunctionCondition
-from rewardsmith.tasks.described.reading import Variable
+from rewardsmith.tasks.described.reading import FunctionCondition, Variable
 
 After = tuple[int, float, bool, bool, float, dict[str, Any]]
 """A step's number in its episode, its reward, whether it terminated or truncated it, the return so far, the info."""

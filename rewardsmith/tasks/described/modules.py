@@ -133,7 +133,7 @@ def sources_of(module: str, folder: Path | None) -> Sources | None:
     if place is None:
         return None
     root, top = place[1], module.partition(".")[0]
-    installed = root.name in ("site-packages", "dist-packages") or root == Path(sysconfig.get_paths()["stdlib"])
+    installed = _holds_packages(root)
     found: dict[str, str] = {}
     waiting = _files_of(module, root)
     while waiting:
@@ -145,6 +145,19 @@ def sources_of(module: str, folder: Path | None) -> Sources | None:
         found[name] = hashlib.sha256(content).hexdigest()
         waiting += [each for imported in _imports(content, path, root) for each in _files_of(imported, root)]
     return Sources(str(root.resolve()), dict(sorted(found.items())))
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module comes with Python, an installed package or rewardsmith, rather than from a user's folder."""
+    top = module.partition(".")[0]
+    if top == __name__.partition(".")[0] or top in sys.builtin_module_names:
+        return True
+    place = _find(module, None)
+    return place is not None and _holds_packages(place[1])
+
+
+def _holds_packages(root: Path) -> bool:
+    return root.name in ("site-packages", "dist-packages") or root == Path(sysconfig.get_paths()["stdlib"])
 
 
 def changed_files(module: str, was: Sources) -> list[str]:

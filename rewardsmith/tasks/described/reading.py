@@ -126,6 +126,34 @@ class Condition:
         return bool(self._test(values, held))
 
 
+class FunctionCondition:
+    """A success test that is a function of any of env, observation, info, state, reward, terminated, truncated,
+    episode_return and length, given by name."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        import inspect  # here, because exported rewards keep the imports within functions only
+        from types import SimpleNamespace
+
+        self._function, self._namespace = function, SimpleNamespace
+        parameters = inspect.signature(function).parameters.values()
+        self._all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._asked = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+        self._state = self._all or "state" in self._asked
+        self.names = None if self._state else tuple(self._asked)  # which variables it may read
+
+    def start(self) -> list[int]:
+        """Return what is counted over an episode: nothing."""
+        return []
+
+    def holds(self, values: Mapping[str, Any], held: list[int]) -> bool:
+        """What the function says after a step."""
+        del held
+        given = {**values, "env": getattr(values["env"], "unwrapped", values["env"])}
+        if self._state:
+            given["state"] = self._namespace(**values)
+        return bool(self._function(**(given if self._all else {name: given[name] for name in self._asked})))
+
+
 class Flattening:
     """Writes an observation as one row of numbers: its leaves in their order. leaves: (path, numbers) of each."""
 

@@ -20,12 +20,12 @@ from rewardsmith.tasks.described.bounds import is_finite, require_bounds, requir
 from rewardsmith.tasks.described.conditions import Place, Translated, translate
 from rewardsmith.tasks.described.description import Description, Variable
 from rewardsmith.tasks.described.fit_for_pools import require_pool
-from rewardsmith.tasks.described.functions import FunctionCondition, action_mask
+from rewardsmith.tasks.described.functions import action_mask
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.judging import ConditionJudge, FunctionJudge, Judge, NoJudge
 from rewardsmith.tasks.described.modules import importable
 from rewardsmith.tasks.described.python_tasks import Hooks, hooks_of
-from rewardsmith.tasks.described.reading import StateReading
+from rewardsmith.tasks.described.reading import FunctionCondition, StateReading
 from rewardsmith.tasks.described.reading import Variable as Reader
 from rewardsmith.tasks.described.variables import PROBE_STEPS, Probe, locate, resolve, unnamed_variables
 from rewardsmith.tasks.observations import ObservationSpace

@@ -24,6 +24,7 @@ from rewardsmith.tasks.described.modules import (
     TaskChanged,
     changed_files,
     find_module,
+    is_installed,
     module_of,
     require_task_files,
     sources_of,
@@ -206,6 +207,20 @@ def changes_of(stored: StoredTask, name: str) -> list[str]:
 
 def _is_in(path: Path | None, folder: Path) -> bool:
     return path is not None and path.resolve().is_relative_to(folder.resolve())
+
+
+def own_files(stored: StoredTask, name: str) -> dict[str, bytes]:
+    """The sources of a stored task's modules by path in their folder; installed packages have none.
+
+    Raises:
+        UsageError: If the description cannot be read.
+    """
+    found: dict[str, bytes] = {}
+    for module in _modules(parse_description(stored.text, name)):
+        sources = None if is_installed(module) else sources_of(module, Path(stored.folder))
+        if sources is not None:
+            found |= {path: (Path(sources.folder) / path).read_bytes() for path in sources.files}
+    return found
 
 
 def sources_now(stored: StoredTask, name: str) -> Sources | None:

@@ -7,7 +7,9 @@ class StateTracker:
         self.flattening = Flattening(LEAVES)
         self.flat = np.zeros(self.flattening.size)
         self.width = schema["width"]
-        self.reading = StateReading(variables, CONDITION, MAX_STEPS, STATE_FUNCTION)
+        state, success = own_functions()
+        condition = CONDITION if success is None else FunctionCondition(success)
+        self.reading = StateReading(variables, condition, MAX_STEPS, state)
 
 
 def first_row(tracker: Any, env: Any, observation: Any, info: Any) -> tuple[Any, dict[str, Any]]:
