@@ -136,21 +136,23 @@ def test_an_end_on_the_last_step_is_no_truncation():
 
 @installed
 def test_conditions_count_held_steps_and_returns():
-    task, limited = cart(), cart(success=None, score="return", threshold=12.0, max_steps=12)
+    task = cart(success="held(9, step > 0)")
+    limited = cart(success=None, score="return", threshold=12.0, max_steps=12)
     for each in (task, limited):
-        batch, held, rng = each.batch(1, "train"), 0, np.random.default_rng(2)
+        batch, rng, successes = each.batch(1, "train"), np.random.default_rng(2), 0
         batch.reset(0)
-        solved = False
-        for step in range(1, 13):
-            batch.step(rng.integers(2, size=1))
-            row = batch._row[0]  # type: ignore[attr-defined]
-            held = held + 1 if abs(row[0]) < 0.1 else 0
-            now = held >= 3 and step > 5 if each is task else ended(batch)[0] and step >= 12
-            solved = solved or now
-            assert (row[-2] == 1.0) == now and batch.success[0] == solved
-            if ended(batch)[0]:
-                break
-        assert solved
+        for _ in range(8):
+            solved = False
+            for step in range(1, 31):
+                batch.step(rng.integers(2, size=1))
+                now = step >= 9 if each is task else ended(batch)[0] and step >= 12
+                solved = solved or now
+                assert (batch._row[0][-2] == 1.0) == now and batch.success[0] == solved  # type: ignore[attr-defined]
+                if ended(batch)[0]:
+                    break
+            successes += solved
+            batch.restart(ended(batch))
+        assert successes > 2
         batch.close()
 
 
