@@ -31,7 +31,7 @@ _NUMBERS = frozenset({float, int, np.float64, np.float32, np.int64})
 
 @dataclass(frozen=True)
 class Form:
-    """What the environments of one task have in common.
+    """The properties that the environments of one task share.
 
     Attributes:
         task_id: What errors call the task.
@@ -200,7 +200,7 @@ class DescribedBatch:
             self._test()
 
     def _chosen(self, actions: NDArray[Any]) -> Sequence[Any]:
-        """What `step` of each environment is given."""
+        """The argument of each environment's `step`."""
         own = self._own_actions
         if own is None or type(actions) is not np.ndarray or actions.ndim != (2 if own.kind == "f" else 1):
             return self._form.actions.all_in_environment(actions)

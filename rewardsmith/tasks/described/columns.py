@@ -18,7 +18,7 @@ INTS = frozenset({int, np.int64, np.int32})
 
 
 class Columns:
-    """What N environments observe and what rewards read of them.
+    """The observations and state rows of N environments.
 
     Where a row begins with all numbers of the observation, in order, as it mostly does, both are the same memory, so
     that nothing is copied.

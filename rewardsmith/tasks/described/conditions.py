@@ -32,7 +32,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("env_reward", "rewards"), "reward"),
     **dict.fromkeys(("returns", "total_reward", "score"), "episode_return"),
 }
-"""What people call the values that an environment returns beside the observation, and how they are written here."""
+"""Other usual names of the values that `step` returns, and the names that conditions use."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Direct:
 
 
 PARAMETERS = ("row", "step", "reward", "terminated", "truncated", "episode_return", "info", "held")
-"""What a direct test is given after a step, in this order."""
+"""The arguments of a direct test after a step, in this order."""
 
 
 def translate(

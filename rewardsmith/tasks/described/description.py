@@ -82,7 +82,7 @@ class Wrapper(BaseModel):
 
 
 class Score(BaseModel):
-    """What is compared where nothing is a success, and what a good policy achieves."""
+    """The quantity that is compared where nothing is a success, and the value that a good policy achieves."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     of: Literal["return"] = Field(default="return", description="the return of an episode, by the environment's reward")
@@ -95,7 +95,7 @@ class Description(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: str
     goal: str
-    env_reward: str = Field(default="", description="what the environment's own reward pays, in words")
+    env_reward: str = Field(default="", description="the environment's own reward, in words")
     state: list[Variable] = Field(default=[], description="without any: every part of the observation")
     state_function: str | None = Field(default=None, description="MODULE:FUNCTION(env, observation, info) -> dict")
     observe: list[str] = Field(default=[], description="keys of a Dict observation that the policy sees; [] for all")
@@ -103,7 +103,7 @@ class Description(BaseModel):
     idle: str | None = Field(default=None, description="the action that does nothing, or the least")
     success: str | None = Field(default=None, description="a condition, or MODULE:FUNCTION")
     score: Literal["return"] | Score | None = Field(
-        default=None, description="what is compared where nothing is a success"
+        default=None, description="the quantity that is compared where nothing is a success"
     )
     threshold: float | None = Field(
         default=None, allow_inf_nan=False, description="success is an episode whose return reaches it"
@@ -119,11 +119,11 @@ class Description(BaseModel):
         default="auto", description="processes that step the environments; auto: a short measurement decides"
     )
     engine: Literal["gymnasium", "envpool"] = Field(
-        default="gymnasium", description="what steps the environments; EnvPool draws other random numbers"
+        default="gymnasium", description="the engine that steps the environments; EnvPool draws other random numbers"
     )
     one_start: bool = Field(default=False, description="whether every episode starts in the same state")
     reference: str | None = Field(
-        default=None, description="what acts well: MODULE:FUNCTION of the state, a policy file, or recorded episodes"
+        default=None, description="acts well: MODULE:FUNCTION of the state, a policy file, or recorded episodes"
     )
     python: str | None = Field(default=None, description="the object that a Python file describes the task with")
 
@@ -171,7 +171,7 @@ class Description(BaseModel):
 
     @property
     def score_rule(self) -> ScoreRule | None:
-        """What the score of an episode is; None if the task has a success, by a threshold or otherwise."""
+        """The rule of an episode's score; None if the task has a success, by a threshold or otherwise."""
         if self.score is None or self.threshold is not None:
             return None
         return ScoreRule(self.direction, self.score.reference if isinstance(self.score, Score) else None)
@@ -254,7 +254,7 @@ def _wrong(source: str, reason: str) -> UsageError:
 
 
 def explain(error: ValidationError) -> str:
-    """What is wrong with which fields, in one line."""
+    """The mistakes and their fields, in one line."""
     items = error.errors()
     parts = [_mistake(item) for item in items[:_SHOWN]]
     if len(items) > _SHOWN:

@@ -1,4 +1,4 @@
-"""What the documentation of an environment's class says: its goal, what its numbers and actions mean, how it ends.
+"""Read the docstring of an environment's class: its goal, the meaning of numbers and actions, the end of an episode.
 
 Gymnasium's environments, and many others, document their spaces as Markdown tables or as numbered lists.
 """
@@ -39,7 +39,7 @@ def endings_of(documentation: str) -> list[str]:
 
 
 def meanings(documentation: str, subject: str, count: int, first: int = 0) -> list[str]:
-    """What each of `count` numbers or actions means, in a table or numbered list of the section on `subject`.
+    """The meaning of each of `count` numbers or actions, in a table or numbered list of the section on `subject`.
 
     Args:
         documentation: The docstring.

@@ -134,7 +134,7 @@ def _infos(shown: Shown) -> Iterator[str]:
 
 
 def _kind(values: list[Any]) -> str:
-    """The type of an info, and what was seen of it."""
+    """The type of an info, and the values that were seen."""
     first = values[0]
     if all(isinstance(v, bool | np.bool_) for v in values):
         return f"bool, true on {np.mean([bool(v) for v in values]):.0%} of the steps"

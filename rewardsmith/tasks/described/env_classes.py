@@ -13,7 +13,7 @@ from rewardsmith.tasks.described.modules import importable, require_task_files
 
 
 def named_environment(name: str, folder: Path) -> tuple[str, Path]:
-    """What a command calls an environment as an id, MODULE:ID or MODULE:CLASS, and the folder of its module.
+    """Return an environment's id, MODULE:ID or MODULE:CLASS, and the folder of its module.
 
     Args:
         name: One of these, or FILE.py of a file that defines one environment, or FILE.py:CLASS.

@@ -168,7 +168,7 @@ def _by_gymnasium(description: Description, folder: Path | None) -> Any:
 
 
 def _extra(name: str) -> str:
-    """The command that brings what an environment of Gymnasium needs."""
+    """The command that installs the packages of an environment of Gymnasium."""
     import gymnasium as gym
 
     spec = gym.registry.get(name.rpartition(":")[2])

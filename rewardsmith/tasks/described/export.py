@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def state_reader(setup: Setup) -> StateReader:
-    """How the plain environment is made, and the text of what reads its state.
+    """Return the code that makes the plain environment and reads its state.
 
     Raises:
         UsageError: If the description's functions cannot be imported by name.

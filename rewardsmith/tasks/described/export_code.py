@@ -24,12 +24,12 @@ _PARTS = Path(__file__).parent / "export_parts"
 
 @dataclass(frozen=True)
 class OwnCode:
-    """What an exported reward says of the environment and of the task's own code.
+    """The part of an exported reward on the environment and the task's own code.
 
     Attributes:
         making: The expression that makes the environment.
-        text: The source of own_functions(), and of make_environment() if `making` calls it.
-        notes: Sentences on what has to be installed or to lie beside the file.
+        text: The source of make_environment() and own_functions(), and of the functions that these call.
+        notes: Sentences on packages to install and on files that must lie beside the reward.
         has_success: Whether own_functions() returns a test of success.
     """
 
@@ -52,9 +52,10 @@ def own_code(d: Description, hooks: Hooks, more: Sequence[str] = (), limited: bo
     functions = writer.functions()
     simple = hooks.make is None and unregistered(d.environment) is None
     if simple and not d.wrappers and not more and not writer.adapters:
-        making, maker = writer.make_call(), ""
+        making = writer.make_call()
     else:
-        making, maker = "reward.make_environment()", writer.maker(more)
+        making = "reward.make_environment()"
+    maker = writer.maker(more)
     parts = [writer.helpers(), maker, functions]
     return OwnCode(making, "\n\n\n".join(filter(None, parts)), writer.notes(), hooks.success is not None)
 
@@ -119,7 +120,7 @@ class _Writer:
         )
 
     def _function(self, key: str, text: str | None, function: Any, sources: list[str]) -> str:
-        """The expression for a function; what ships with rewardsmith is added to `sources` instead of imported."""
+        """The expression for a function; those of rewardsmith are added to `sources` instead of imported."""
         if function is None:
             return "None"
         if text is None or not is_function(text):
@@ -127,7 +128,7 @@ class _Writer:
         module, _, name = text.partition(":")
         if module.partition(".")[0] != _OURS:
             return self._imported(text)
-        # What ships with rewardsmith travels with the reward, which must run without it.
+        # The reward must run without rewardsmith, so it carries functions of rewardsmith's shipped descriptions.
         sources.append(inspect.getsource(getattr(importlib.import_module(module), name)).rstrip())
         return name
 
@@ -188,7 +189,7 @@ class _Writer:
 
 
 def _found(name: str) -> Any:
-    """What MODULE:NAME names; the module is imported already."""
+    """The object that MODULE:NAME names; its module is imported already."""
     module, _, path = name.partition(":")
     found = importlib.import_module(module)
     for part in path.split("."):

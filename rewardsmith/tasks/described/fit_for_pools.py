@@ -24,7 +24,7 @@ _SHOWN = 3
 
 
 def pool_id(description: Description) -> str:
-    """What EnvPool would call the environment: Gymnasium's id without the module that registers it."""
+    """EnvPool's id of the environment: Gymnasium's id without the module that registers it."""
     return description.environment.rpartition(":")[2]
 
 
@@ -58,7 +58,7 @@ def require_pool(description: Description, env: Any, form: Form, hooks: Hooks, c
 
 
 def _readings(d: Description, form: Form, hooks: Hooks, condition: Translated | None) -> list[str]:
-    """What is read elsewhere than in the observation."""
+    """The sources that are not in the observation."""
     found = []
     sources = {v.name: v.source or "" for v in form.variables}
     for root in ("info", "env"):
@@ -77,7 +77,7 @@ def _readings(d: Description, form: Form, hooks: Hooks, condition: Translated | 
 
 
 def _surroundings(d: Description, hooks: Hooks) -> list[str]:
-    """What EnvPool would not be given."""
+    """The parts of the description that EnvPool cannot take."""
     found = []
     if hooks.make is not None:
         found.append("a function of your own makes the environment")

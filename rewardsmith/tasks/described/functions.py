@@ -22,7 +22,7 @@ def allowed(env: Any, info: Any, actions: ActionSpace) -> NDArray[np.bool_] | No
 
 
 def action_mask(env: Any, actions: ActionSpace) -> Callable[[Any, Mapping[str, Any]], NDArray[np.bool_]] | None:
-    """What reads the allowed actions: action_masks() of the environment, or `action_mask` of its infos, if any."""
+    """Return a reader of the allowed actions: action_masks() of the environment, `action_mask` of infos; or None."""
     _, info = env.reset(seed=0)
     if allowed(env, info, actions) is None:
         return None

@@ -41,7 +41,7 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Inferred:
-    """An inferred description, and what it was inferred from.
+    """An inferred description, and the play that it was inferred from.
 
     Attributes:
         description: The description.

@@ -245,7 +245,7 @@ class _Episode:
                     setattr(bare, name, own)
 
     def faults(self) -> Iterator[Fault]:
-        """What is wrong with the values that were returned, and with how it ended."""
+        """The faults of the values that were returned, and of the episode's end."""
         if self.raised is not None:
             yield self.raised
         for observation in self.observations:

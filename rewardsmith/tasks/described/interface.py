@@ -57,13 +57,13 @@ def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> 
 
 
 def _engine(engine: str) -> list[str]:
-    """What is to be known of an engine that is not Gymnasium's."""
+    """A sentence on an engine that is not Gymnasium's."""
     told = "EnvPool steps the environment: its random numbers, and so results, differ from those of Gymnasium."
     return [told] if engine == "envpool" else []
 
 
 def _ending(max_steps: int, played: RandomPlay | None) -> str:
-    """What ends an episode, as far as random play shows."""
+    """The ends of episodes, as far as random play shows them."""
     limit = f"An episode ends after {max_steps} steps at the latest"
     if played is None or not played.episodes:
         return f"{limit}."

@@ -1,4 +1,4 @@
-"""What random play achieves on a task, and what a reward then reads: measured once, stored, and told to designers."""
+"""The results and ranges of random play on a task: measured once, stored, and told to designers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Transition(BaseModel):
 
 
 class RandomPlay(BaseModel):
-    """What some steps of random play showed.
+    """The results and ranges of some steps of random play.
 
     Attributes:
         steps: Steps played.

@@ -19,7 +19,7 @@ def differences(description: Description, folder: Path | None) -> tuple[str, str
 
 
 def wrong_condition(description: Description) -> UsageError | None:
-    """What is wrong with a success condition whatever the environment shows; None if that depends on it."""
+    """The mistake of a success condition that is wrong for every environment; None if there is none."""
     if description.condition is None or not description.state or description.state_function or description.python:
         return None
     names = {v.name: v.entries or (None if v.source is None else UNKNOWN) for v in description.state}

@@ -1,4 +1,4 @@
-"""What random play shows of an environment: ranges, infos, rewards, returns, how episodes end."""
+"""Random play of an environment: ranges, infos, rewards, returns, ends of episodes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMPARED = 100  # steps on which they are compared with attributes and infos
 
 @dataclass
 class Shown:
-    """What some episodes showed.
+    """The observations, infos and rewards of some episodes.
 
     Attributes:
         low: Smallest value seen of each number of an observation [D].

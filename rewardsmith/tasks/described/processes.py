@@ -310,5 +310,5 @@ def _words(codes: list[int | None]) -> str:
 
 
 def _first(told: Any) -> str:
-    """What the first of the processes told that told something."""
+    """The first message that a process sent."""
     return told if isinstance(told, str) else next(str(each) for each in told if each)

@@ -18,7 +18,7 @@ from rewardsmith.tasks.described.grid_class import PAID_AT_THE_END, is_grid_clas
 from rewardsmith.tasks.described.modules import find_module, importable
 
 OBJECT = "TASK"
-"""What a Python file calls its description, unless the command names another object."""
+"""The name of the description in a Python file, unless the command names another object."""
 
 _FUNCTIONS = ("env", "state", "success", "reference")
 
@@ -32,7 +32,7 @@ class Hooks:
         state: state(env, observation, info) -> dict, the variables by name.
         success: Whether an episode succeeds on a step; takes any of env, observation, info, state, reward, terminated,
             truncated, episode_return and length by name.
-        reference: What acts well: a function of the state, a class, or an object with `act`.
+        reference: Acts well in the task: a function of the state, a class, or an object with `act`.
     """
 
     make: Callable[..., Any] | None = None

@@ -50,7 +50,7 @@ def split_path(source: str) -> tuple[str, list[Any]]:
 
 
 def follow(value: Any, steps: Sequence[Any], source: str) -> Any:
-    """What `steps` lead to from `value`: keys of mappings, indices and slices of sequences, attributes of the rest.
+    """The value at the end of `steps` from `value`: keys of mappings, indices and slices of sequences, attributes.
 
     Raises NoValue if there is nothing.
     """
@@ -66,7 +66,7 @@ def follow(value: Any, steps: Sequence[Any], source: str) -> Any:
 
 
 def number(value: Any) -> Any:
-    """What a condition compares: a Python number for whatever is one number, a text as it is."""
+    """Convert a value for a condition: one number becomes a Python number, a text stays as it is."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, str):
@@ -146,7 +146,7 @@ class FunctionCondition:
         return []
 
     def holds(self, values: Mapping[str, Any], held: list[int]) -> bool:
-        """What the function says after a step."""
+        """The function's answer after a step."""
         del held
         given = {**values, "env": getattr(values["env"], "unwrapped", values["env"])}
         if self._state:
@@ -235,7 +235,7 @@ class Variable:
             row[self.first : self.first + self.length] = 0.0
 
     def read(self, row: Any) -> Any:
-        """What a success condition is given: a number, a list of them, a text or None."""
+        """The value for a success condition: a number, a list of numbers, a text or None."""
         if self.vector:
             return row[self.first : self.first + self.length].tolist()
         value = float(row[self.first])

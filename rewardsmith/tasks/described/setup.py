@@ -1,4 +1,4 @@
-"""Everything that a description and its environment say together, worked out once per process and task."""
+"""The setup of a task: its description compared with its environment, once per process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from rewardsmith.tasks.described.variables import PROBE_STEPS, Probe, locate, re
 from rewardsmith.tasks.observations import ObservationSpace
 
 _KEPT: dict[str, Setup] = {}
-"""What has been worked out in this process, by what it follows from."""
+"""Setups of this process, by description, folder and whether they were examined."""
 
 
 _SEEDS_COMPARED = 8
@@ -217,7 +217,7 @@ def _test(condition: Translated | None, hooks: Hooks) -> Any:
 
 
 def _judge(condition: Translated | None, hooks: Hooks, variables: Sequence[Reader]) -> Callable[[Sequence[Any]], Judge]:
-    """What makes the success test of a batch."""
+    """Return a function that makes the success test of a batch."""
     if condition is not None and condition.direct is not None:
         direct = condition.direct
         return lambda envs: ConditionJudge(direct, len(envs))
@@ -228,7 +228,7 @@ def _judge(condition: Translated | None, hooks: Hooks, variables: Sequence[Reade
 
 
 def _scale(d: Description, space: ObservationSpace) -> NDArray[np.float32]:
-    """What a policy's numbers are divided by, so that small ones are not lost: `scale`, or the larger known bound."""
+    """Divisors of a policy's numbers, so that small ones are not lost: `scale`, or the larger known bound."""
     found = np.ones(space.size, np.float32)
     at = 0
     for part in space.parts:

@@ -64,12 +64,12 @@ class StoredTask(Protocol):
 
     @property
     def random_play(self) -> Mapping[str, Any] | None:
-        """What random play showed when the job began; None if it was not measured."""
+        """The results of random play when the job began; None if it was not measured."""
         ...
 
 
 def store_task(name: str) -> dict[str, Any] | None:
-    """What a job keeps of the task that a file, a module or an installed package describes; None for an id.
+    """Return a job's record of a task that a file, a module or an installed package describes; None for an id.
 
     The environment is made and played first.
 
@@ -98,7 +98,7 @@ def store_task(name: str) -> dict[str, Any] | None:
 
 
 def _measured(task: UserTask) -> dict[str, Any]:
-    """What random play shows, and how many processes are to step the environments."""
+    """The results of random play, and the number of processes that step the environments."""
     stepping = asdict(task.choose_stepping()) if isinstance(task, DescribedTask) else None
     return {"random_play": _played(task), "stepping": stepping}
 

@@ -210,7 +210,7 @@ class DescribedTask:
 
     @property
     def score_rule(self) -> ScoreRule | None:
-        """What the score of an episode is; None if the task has a success."""
+        """The rule of an episode's score; None if the task has a success."""
         return self.described.score_rule
 
     def has_one_start(self) -> bool:
@@ -254,7 +254,7 @@ class DescribedTask:
 
     @property
     def schema(self) -> Schema:
-        """What each column of a state row means."""
+        """The meaning of each column of a state row."""
         return self._setup.schema
 
     @property
@@ -271,7 +271,7 @@ class DescribedTask:
         return guarded_env(self._setup)
 
     def order_warning(self) -> str | None:
-        """What is to be checked: the names of a flattened Dict observation, and faults that harm no job; else None."""
+        """Warn of names of a flattened Dict observation, and of faults that harm no job; None if there are none."""
         env = self.make_env()
         try:
             flattened = flattening.order_warning(env, self.described)
@@ -294,7 +294,7 @@ class DescribedTask:
 
     @cached_property
     def reference(self) -> PlayedReference | None:
-        """What the description names as acting well, or None. Raises UsageError if it cannot be opened."""
+        """The reference that the description names, or None. Raises UsageError if it cannot be opened."""
         return open_reference(self._setup)
 
     def referring_to(self, named: str) -> PlayedReference:
@@ -327,7 +327,7 @@ class DescribedTask:
         """These tasks have no costly features."""
 
     def interface(self) -> Interface:
-        """What a designer is told: variables with units and ranges, actions, success, an example."""
+        """The text that a designer receives: variables with units and ranges, actions, success, an example."""
         return interface_of(
             self._setup, self.success_rule, self._played if self._stored else self.random_play_if_sound()
         )
@@ -339,7 +339,7 @@ class DescribedTask:
         return None
 
     def random_play(self) -> RandomPlay:
-        """What random play achieves and shows: as stored, or measured once. Raises TaskError."""
+        """The results of random play: as stored, or measured once. Raises TaskError."""
         if self._played is None:
             batch = self.batch(1, "train")
             try:

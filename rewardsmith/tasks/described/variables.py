@@ -24,7 +24,7 @@ _XYZ = ("x", "y", "z")
 
 @dataclass
 class Probe:
-    """What an environment showed in a few steps of random play.
+    """The values of an environment in a few steps of random play.
 
     Attributes:
         values: For each source of `info` and `env`, and each variable of state(), the values that were seen.

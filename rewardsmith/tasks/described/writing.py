@@ -33,7 +33,7 @@ class Comments:
 
 
 def fields_of(description: Description) -> dict[str, Any]:
-    """What a file says of a description: the fields that were given, under the names that files use."""
+    """The fields that a description's file gives, under the names that files use."""
     fields = description.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"python"})
     for place in (fields, *fields.get("state", [])):
         for key in ("low", "high", "scale", "threshold"):
