@@ -97,7 +97,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         steps: Environment steps of a full trial; by default set for the task.
         rungs: Fractions of a full trial after which candidates are compared; increasing, the last is 1.
         keep: Fraction of candidates promoted to the next rung, in (0, 1].
-        target: Success rate at which the search stops, in (0, 1]; None to use all rounds.
+        target: Success rate, or normalised score, at which the search stops, in (0, 1]; None to use all rounds.
         order: Training order of a round; predicted: one at a time, easiest first; halving: successive halving.
         confirm: Fresh seeds of the final evaluation; 0 skips it.
         designs: Whether to design programs; false for methods with a fixed reward.

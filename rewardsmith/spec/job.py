@@ -114,7 +114,9 @@ class JobSpec(Strict):
     )
     iterations: Annotated[int, Flag()] = Field(default=3, ge=1, le=100, description="rounds of the search")
     samples: Annotated[int, Flag()] = Field(default=3, ge=1, le=64, description="candidates per round")
-    repairs: int = Field(default=3, ge=0, le=10, description="most repairs of a candidate that fails a check")
+    repairs: int = Field(
+        default=3, ge=0, le=10, description="largest number of repairs of a candidate that fails a check"
+    )
     seeds: Annotated[int, Flag()] = Field(
         default=1, ge=1, le=32, description="training seeds per candidate in the search"
     )

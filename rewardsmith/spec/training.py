@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -176,13 +176,14 @@ ALGORITHMS: dict[str, Algorithm] = {
 }  # fmt: skip
 
 
-def require_settings(algorithm: str, given: Iterable[str]) -> None:
-    """Raise UsageError for the first of the settings `given` that `algorithm` does not have."""
+def require_settings(algorithm: str, given: Mapping[str, Any]) -> None:
+    """Raise UsageError for the first setting of `given` that `algorithm` does not have, unless it has its default."""
     known = ALGORITHMS.get(algorithm)
     if known is None:  # reported when the settings are validated
         return
-    for name in given:
-        if name in known.settings or name not in TrainingSpec.model_fields:
+    for name, value in given.items():
+        field_ = TrainingSpec.model_fields.get(name)
+        if name in known.settings or field_ is None or value == field_.default:
             continue
         likely = _NEAREST.get(name) or difflib.get_close_matches(name, known.settings, n=1)
         near = [each for each in likely if each in known.settings]

@@ -22,6 +22,7 @@ from rewardsmith.engine.jobs import lifecycle, service
 from rewardsmith.engine.jobs.task_files import accept_task_change, read_key, task_key, with_description
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import JobSpec, TaskDescription, read_spec
+from rewardsmith.spec.training import ADDED
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import latest_events
@@ -110,10 +111,12 @@ def test_the_same_task_in_another_folder_is_the_same_command(line_description, t
     assert one.fingerprint() == one.model_copy(update={"description": moved}).fingerprint()
 
 
-def test_the_fingerprint_ignores_an_absent_description():
+def test_the_fingerprint_is_that_of_earlier_versions():
     spec = spec_of("MountainCar-v0")
     asked = spec.model_dump(mode="json")
-    del asked["description"]
+    del asked["description"], asked["score"]
+    for name in ADDED:
+        del asked["training"][name]
     import hashlib
 
     wanted = hashlib.sha256(json.dumps([asked, None], sort_keys=True).encode()).hexdigest()

@@ -71,8 +71,8 @@ HOSTILE = [
     ({**dict.fromkeys(("designer_model", "critic_model", "analyzer_model"), "synth"), "model": "listed:/x"}, "files"),
     ({"record": "/tmp/written"}, "file"),
     ({"replay": "/etc/passwd"}, "file"),
-    ({"task": "/tmp/evil.yaml"}, "have no task"),
-    ({"task": "os:CartPole-v1"}, "have no task"),
+    ({"task": "/tmp/evil.yaml"}, "is not installed"),
+    ({"task": "os:CartPole-v1"}, "is not installed"),
     ({"unheard_of": 1}, "cannot be read"),
     ({"samples": 3, "iterations": "many"}, "cannot be read"),
     ({"method": "of-another-version"}, "no method"),
@@ -172,7 +172,7 @@ def test_a_trials_process_checks_the_job_that_it_reads_itself(owner, submitter):
     item = queue.claim(owner.database, "me", 60, kinds=["baseline"], service=True)
     spec = json.dumps(any_spec(task="/tmp/evil.yaml"))
     write(owner.database, "UPDATE jobs SET service = false, spec = CAST(:spec AS json)", spec=spec)
-    with pytest.raises(NotServed, match="have no task"):
+    with pytest.raises(NotServed, match="is not installed"):
         train_item(Context(owner.database, owner.settings, served=True), item)
 
 

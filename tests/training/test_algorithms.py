@@ -181,7 +181,7 @@ def test_replay_holds_the_composed_reward_and_its_parts(tmp_path: Path) -> None:
 
 def test_a_setting_of_another_algorithm_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"SAC \(stable-baselines3\) has no setting `epochs`") as caught:
-        with_defaults({"task": "Pendulum-v1", "training": {"algorithm": "sac", "epochs": 3}})
+        with_defaults({"task": "Pendulum-v1", "training": {"algorithm": "sac", "epochs": 5}})
     assert "training.gradient_steps" in str(caught.value)
 
 

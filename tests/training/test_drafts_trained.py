@@ -10,9 +10,9 @@ from rewardsmith.tasks.described.drafts import draft
 from rewardsmith.tasks.trying import first_steps
 
 
-@pytest.mark.parametrize("name", ["CartPole-v1", "FrozenLake-v1", "Blackjack-v1", "warehouse:Warehouse"])
+@pytest.mark.parametrize("name", ["CartPole-v1", "FrozenLake-v1", "Blackjack-v1", "depot:Warehouse"])
 def test_a_drafted_file_is_tried_and_trained_unedited(name, tmp_path):
-    (tmp_path / "warehouse.py").write_text(WAREHOUSE)
+    (tmp_path / "depot.py").write_text(WAREHOUSE)
     path = tmp_path / "task.yaml"
     path.write_text(draft(name, tmp_path).text)
     assert next(first_steps(get_task(str(path)))).startswith("start: ")

@@ -57,6 +57,7 @@ class Report:
     telemetry: dict
     failed_episodes: list = field(default_factory=list)
     unseen: bool = True
+    starts: str = "layouts"
     sandbox_level: str = "stub"
     steps_per_second: float = 1.0
     seconds: float = 1.0

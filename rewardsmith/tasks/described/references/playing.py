@@ -28,16 +28,28 @@ class SeenEnv(GuardedEnv):
     observation: Any = None
     info: Any = None
 
-    def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
-        """Start an episode: (observation, info)."""
-        self.observation, self.info = super().reset(seed)
-        return self.observation, self.info
+    def inner(self, max_steps: int) -> _Recorder:
+        """Return the environment that a batch plays, which records what it returns."""
+        return _Recorder(super().inner(max_steps), self)
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """(observation, reward, terminated, truncated, info) after an action in the environment's own form."""
-        outcome = super().step(action)
-        self.observation, self.info = outcome[0], outcome[4]
-        return outcome
+
+class _Recorder:
+    """Passes calls on, and keeps the last observation and info. A batch reports returns of another form."""
+
+    def __init__(self, env: Any, seen: SeenEnv) -> None:
+        self._env, self._seen = env, seen
+
+    def reset(self, seed: int) -> Any:
+        returned = self._env.reset(seed=seed)
+        if isinstance(returned, tuple) and len(returned) == 2:
+            self._seen.observation, self._seen.info = returned
+        return returned
+
+    def step(self, action: Any) -> Any:
+        returned = self._env.step(action)
+        if isinstance(returned, tuple) and len(returned) == 5:
+            self._seen.observation, self._seen.info = returned[0], returned[4]
+        return returned
 
 
 class SeenBatch(DescribedBatch):
