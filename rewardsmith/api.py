@@ -122,7 +122,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     """
     if not isinstance(task, str):
         raise UsageError(
-            f"design() takes the id of a task or the path of a YAML file, not a {type(task).__name__}.",
+            f"design() takes a task id, MODULE:NAME, or a YAML or Python file's path, not a {type(task).__name__}.",
             "Pass a task id or a file. `rewardsmith.check` also takes your own MiniGrid environment (docs/check.md).",
         )
     values: dict[str, Any] = {

@@ -158,8 +158,8 @@ class _Writer:
             extra = next((_EXTRAS[last] for each in self.adapters if (last := each.rpartition(".")[2]) in _EXTRAS), "")
             install = f"rewardsmith[{extra}]" if extra else "rewardsmith"
             found = [
-                "Only make_environment() imports rewardsmith, which adapts the environment: install it with "
-                f"`pip install '{install}'`."
+                "Only make_environment() imports rewardsmith, which adapts the environment.",
+                f"Install rewardsmith with `pip install '{install}'`.",
             ]
         if self._own:
             files = ", ".join(each.replace(".", "/") + ".py" for each in self._own)
