@@ -41,7 +41,7 @@ def require_pool(description: Description, env: Any, form: Form, hooks: Hooks, c
     reasons = [*_readings(description, form, hooks, condition), *_surroundings(description, hooks)]
     remedy = REMEDY
     try:
-        import envpool
+        import envpool  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         # An installed package that cannot be imported has another cause than one that is missing.
         missing = isinstance(error, ModuleNotFoundError) and error.name == "envpool"

@@ -28,7 +28,7 @@ def make_pool(name: str, seeds: Sequence[int], limit: int, threads: int = 1) -> 
     """A pool of environments with a seed each; `limit`: the step on which EnvPool truncates an episode."""
     import warnings
 
-    import envpool
+    import envpool  # pyright: ignore[reportMissingImports]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its spaces, whose bounds nothing here reads
