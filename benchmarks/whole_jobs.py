@@ -59,8 +59,8 @@ def write_table() -> None:
     lines = [
         "# Whole jobs",
         "",
-        "From `tasks new` to a verified export, with synth as designer. Success in % on one fresh seed, 200 episodes on",
-        "unseen starts, final weights: stochastic policy, greedy in brackets.",
+        "From `tasks new` to a verified export, with synth as designer. Success in % on one fresh seed, 200 episodes",
+        "on unseen starts, final weights: stochastic policy, greedy in brackets.",
         "",
         "| task | settings | steps | wall clock | designed reward | the environment's own reward |",
         "|---|---|---|---|---|---|",
