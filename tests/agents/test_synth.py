@@ -89,13 +89,17 @@ def renamed_literals(source: str) -> str:
     return re.sub(r"# .*", lambda m: renamed(m.group(0)), source)
 
 
-@pytest.mark.parametrize(
-    ("method", "task_id"),
-    [
-        *(("auto-mc-reward", task) for task in [*TASKS, "MiniGrid-Fetch-5x5-N2-v0", "MiniGrid-MultiRoom-N2-S4-v0"]),
-        *(("free", task) for task in TASKS[::3]),
-    ],
-)
+def variants() -> list[Any]:
+    """(method, task) of each program that is checked; every second one of Auto MC-Reward is slow."""
+    tasks = [*TASKS, "MiniGrid-Fetch-5x5-N2-v0", "MiniGrid-MultiRoom-N2-S4-v0"]
+    found = [
+        pytest.param("auto-mc-reward", task, marks=[pytest.mark.slow] if index % 2 else [])
+        for index, task in enumerate(tasks)
+    ]
+    return [*found, *(pytest.param("free", task) for task in TASKS[1::4])]
+
+
+@pytest.mark.parametrize(("method", "task_id"), variants())
 def test_programs_of_synth_pass_the_gate_and_run(task_id, method):
     task = get_task(task_id)
     for sample in range(3):
@@ -105,8 +109,15 @@ def test_programs_of_synth_pass_the_gate_and_run(task_id, method):
         assert [v for v in checked.verdicts if not v.passed and v.kind != "cost"] == []
 
 
-@pytest.mark.parametrize("task_id", ["MountainCar-v0", "CartPole-v1"])
-@pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
+@pytest.mark.parametrize(
+    ("method", "task_id"),
+    [
+        ("auto-mc-reward", "MountainCar-v0"),
+        ("free", "CartPole-v1"),
+        pytest.param("free", "MountainCar-v0", marks=pytest.mark.slow),
+        pytest.param("auto-mc-reward", "CartPole-v1", marks=pytest.mark.slow),
+    ],
+)
 def test_synth_composes_from_named_variables_too(task_id, method):
     task = get_task(task_id)
     sources = {ask(task.interface(), method, sample=sample) for sample in range(3)}
@@ -230,7 +241,7 @@ def reviewed(task: Any, method: str, source: str, components: dict[str, dict[str
     return roles.review(open_model("synth"), asked).result
 
 
-@pytest.mark.parametrize("method", ["auto-mc-reward", "free"])
+@pytest.mark.parametrize("method", ["auto-mc-reward", pytest.param("free", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "success", ["terminated", "terminated and not truncated", "not truncated", "terminated and step < 400"]
 )
