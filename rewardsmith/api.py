@@ -104,7 +104,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         verification: Run the battery and the certificate before training.
         retrain: Retrain a candidate once, with other settings, if diagnosed as "entropy dominates" or "saturated".
         train_anyway: Train candidates that the battery or the certificate rejects.
-        episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
+        episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over known solutions.
         planner: Show the planner's order of subgoals to the designer.
         seed: Seed of the job, which determines all other seeds.
         training: Training settings by name, see docs/training.md.
@@ -226,7 +226,7 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         layouts: Number of training layouts to check; all layouts if the task has fewer.
         limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
             an environment of your own.
-        episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.
+        episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over known solutions.
         exploits: File written by `CheckResult.save_counterexamples`, whose behaviours the battery also plays.
         name: Name of your own environment in messages; by default that of its class or function.
         allow_weak_sandbox: Run the program even if the sandbox does not reach level `kernel` on this machine.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 from gymnasium import spaces
 
+from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.tasks import get_task
 from rewardsmith.tasks.described.task import DescribedTask, Description
 
 
@@ -190,3 +194,11 @@ TASKS = {  # task, reward, policy
 def reward_of(expression: str) -> TrainingReward:
     source = f"import math\n\ndef reward(prev, action, state, memory):\n    return {expression}\n"
     return get_method("free").reward(source)
+
+
+def refused(path: Path | str) -> UsageError:
+    """Return the error by which a description that does not fit its environment is refused."""
+    with pytest.raises(UsageError) as caught:
+        get_task(str(path)).batch(1, "train")
+    assert "\n" not in caught.value.cause and "\n" not in caught.value.remedy
+    return caught.value

@@ -97,7 +97,7 @@ SETTINGS: dict[str, Any] = {
         str | None,
         typer.Option(
             "--episode-cap",
-            help="Per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions.",
+            help="Per-episode cap on a program channel's sum; auto: its largest sum over known solutions.",
         ),
     ],
     "planner": Annotated[

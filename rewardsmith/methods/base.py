@@ -147,7 +147,7 @@ class Method(RareHooks):
 
     @property
     def learns_from_rollouts(self) -> bool:
-        """Whether the method learns something in training, from the rollouts of an on-policy algorithm."""
+        """Whether the method learns in training, from the rollouts of one of its `algorithms`."""
         return type(self).learner is not Method.learner
 
     def combined_options(self, values: Mapping[str, Any]) -> Any:

@@ -93,6 +93,7 @@ class Clone(Method):
     name = "clone"
     summary = "behaviour cloning of the planner's actions, then PPO (baseline for ULPS)"
     recurrent = False
+    algorithms = frozenset({"ppo"})  # their updates use PPO's minibatches
     Options = CloneOptions
 
     def program(self, task: Task, options: Any) -> str:

@@ -21,6 +21,9 @@ class RareHooks:
     recurrent: ClassVar[bool] = True
     """Whether the method supports recurrent policies. A method that calls the network itself may not."""
 
+    algorithms: ClassVar[frozenset[str]] = frozenset({"ppo", "a2c"})
+    """The algorithms whose rollouts the method's learner takes, if it has one."""
+
     def check(self, task: Task, options: Any, modelled: bool) -> None:
         """Raise UsageError if the method cannot work on `task`, alone or combined."""
 

@@ -139,10 +139,10 @@ def recipe_of(spec: JobSpec) -> Recipe:
             raise UsageError(
                 f"The method {each.name!r} does not support recurrent policies.", "Pass --set training.memory=none."
             )
-        if spec.training.off_policy and each.learns_from_rollouts:
+        if each.learns_from_rollouts and spec.training.algorithm not in each.algorithms:
             raise UsageError(
-                f"The method {each.name!r} learns from rollouts, which {spec.training.algorithm} does not collect.",
-                "Set training.algorithm to ppo or a2c.",
+                f"The method {each.name!r} learns in training, and not from {spec.training.algorithm}.",
+                f"Set training.algorithm to {' or '.join(sorted(each.algorithms, reverse=True))}.",
             )
     renamed = [f"Setting {each}; the next version will not accept the earlier name." for each in spec.renamed]
     renamed += [

@@ -252,6 +252,7 @@ class Ulps(Method):
     name = "ulps"
     summary = "ULPS: PPO with a language model as teacher, fitted to a planner and weighted by its certainty"
     recurrent = False
+    algorithms = frozenset({"ppo"})  # their updates use PPO's minibatches
     Options = UlpsOptions
 
     def program(self, task: Task, options: Any) -> str:

@@ -19,7 +19,6 @@ from rewardsmith.scores import ScoreScale
 from rewardsmith.spec.setting import Flag, Strict
 from rewardsmith.spec.training import ADDED, TrainingSpec, default_steps, default_training, require_settings
 
-_NOTHING = object()
 _MOST = 10**15  # largest count; a float represents it exactly
 _MOST_STEPS = 2_000_000_000  # of one trial; fits PostgreSQL's INTEGER
 _LARGEST_SEED = 20_000_000  # every training seed derived from it fits PostgreSQL's INTEGER
@@ -148,7 +147,7 @@ class JobSpec(Strict):
     )
     episode_cap: Annotated[Literal["auto"] | float | None, Flag()] = Field(
         default=None,
-        description="per-episode cap on a program channel's sum; auto: its largest sum over a planner's solutions",
+        description="per-episode cap on a program channel's sum; auto: its largest sum over known solutions",
     )
     planner: Annotated[bool, Flag("--planner/--no-planner")] = Field(
         default=True, description="show the planner's order of subgoals to the designer"
@@ -211,7 +210,7 @@ class JobSpec(Strict):
         measured = {"folder", "changes", "random_play", "stepping"}
         hidden: Any = {"score": True, "description": self.description is None or measured}
         asked = self.model_dump(mode="json", exclude=hidden)
-        asked["training"] = {k: v for k, v in asked["training"].items() if ADDED.get(k, _NOTHING) != v}
+        asked["training"] = {k: v for k, v in asked["training"].items() if k not in ADDED or v != ADDED[k]}
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

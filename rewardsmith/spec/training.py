@@ -7,10 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rewardsmith.errors import UsageError
 from rewardsmith.spec.setting import Flag, Strict
+
+# Arguments of SB3's policy classes that a job may set, with their smallest and largest value. `hidden` sets the widths.
+# A setting cannot name a class, such as an optimizer.
+POLICY_ARGUMENTS: dict[str, tuple[float, float]] = {
+    "clip_mean": (0, 1e6),
+    "full_std": (0, 1),
+    "log_std_init": (-20, 20),
+    "n_critics": (1, 32),
+    "n_quantiles": (2, 1024),
+    "ortho_init": (0, 1),
+    "share_features_extractor": (0, 1),
+    "use_expln": (0, 1),
+}
 
 
 class TrainingSpec(Strict):
@@ -84,9 +97,22 @@ class TrainingSpec(Strict):
     device: Annotated[Literal["cpu", "cuda", "auto"], Flag()] = Field(
         default="cpu", description="where policies are trained: cpu, cuda, or auto (measures both, takes the faster)"
     )
-    policy_kwargs: dict[str, Any] = Field(
-        default={}, description="further arguments of SB3's policy class: numbers, texts and lists"
+    policy_kwargs: dict[str, bool | int | float] = Field(
+        default={}, description="further arguments of SB3's policy class, by name: numbers and truth values"
     )
+
+    @field_validator("policy_kwargs")
+    @classmethod
+    def _arguments_are_known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, given in value.items():
+            if name not in POLICY_ARGUMENTS:
+                near = difflib.get_close_matches(name, POLICY_ARGUMENTS, n=1)
+                hint = f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(sorted(POLICY_ARGUMENTS))}"
+                raise ValueError(f"no argument {name!r} of a policy can be set{hint}")
+            low, high = POLICY_ARGUMENTS[name]
+            if not low <= given <= high:
+                raise ValueError(f"{name} must be from {low:g} to {high:g}")
+        return value
 
     @property
     def off_policy(self) -> bool:
@@ -133,7 +159,7 @@ _SHARED = frozenset({
     "normalize_observation", "hidden", "policy_kwargs", "eval_episodes", "final_episodes", "device",
 })  # fmt: skip
 _ROLLOUTS = _SHARED | {
-    "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "cells", "sde",
+    "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",
 }  # fmt: skip
 _REPLAY = _SHARED | {"buffer_size", "learning_starts", "train_freq", "gradient_steps", "batch_size"}
 _EXPLORING = _REPLAY | {"tau", "target_update_interval", "exploration_fraction", "exploration_final"}
@@ -151,7 +177,7 @@ _Q_LEARNING = {
 
 ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(
-        "PPO (stable-baselines3)", _ALL, False, _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory"}
+        "PPO (stable-baselines3)", _ALL, False, _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory", "cells"}
     ),
     "a2c": Algorithm(
         "A2C (stable-baselines3)", _ALL, False, _ROLLOUTS,

@@ -114,7 +114,9 @@ def load_checkpoint(folder: Path, model: BaseAlgorithm) -> Resumed | None:
     buffer = getattr(model, "replay_buffer", None)
     if isinstance(buffer, ShapedReplayBuffer):
         # Another machine may have written the checkpoint: without the buffer's files the trial starts again.
-        if "replay" not in metadata or not buffer.resume(metadata["replay"]):
+        # A complete trial needs no buffer, and has deleted it.
+        mark = metadata.get("replay")
+        if mark is None or not (buffer.resume(mark) or mark["last"]):
             return None
         for name, value in metadata["counters"].items():
             setattr(model, name, value)

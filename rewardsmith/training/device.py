@@ -39,6 +39,8 @@ def choose_device(task: Task, training: TrainingSpec) -> Chosen:
         return Chosen("cpu", "auto: there is no CUDA device")
     if training.device == "cuda":
         return Chosen("cuda", "requested")
+    if training.off_policy:
+        return Chosen("cpu", "auto: rollouts are measured, which this algorithm does not collect")
     seconds = {device: _rollout_seconds(task, training, device) for device in ("cpu", "cuda")}
     faster = min(seconds, key=lambda device: seconds[device])
     measured = ", ".join(f"{device} {1000 * taken:.0f} ms" for device, taken in seconds.items())

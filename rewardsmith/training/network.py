@@ -120,7 +120,9 @@ def of_actions(log_probs: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
 
 
 class LeanPolicy(ActorCriticPolicy):
-    """SB3's actor-critic policy for discrete actions, without its distribution objects; results are identical.
+    """SB3's actor-critic policy for discrete actions, without its distribution objects.
+
+    Actions, values and log-probabilities are identical; gradients agree up to the order of their sums.
 
     On a rollout's step, creating those objects takes longer than running these networks.
     """

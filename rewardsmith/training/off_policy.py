@@ -91,9 +91,15 @@ def _own_arguments(settings: TrainingSpec, env: BatchVecEnv) -> dict[str, Any]:
 
 
 def start_replay(model: OffPolicyAlgorithm) -> None:
-    """Create the files of the replay buffer, for a trial without a checkpoint. Raises UsageError if they do not fit."""
+    """Create the files of the replay buffer, for a trial without a checkpoint. Raises DiskFull if they do not fit."""
     assert isinstance(model.replay_buffer, ShapedReplayBuffer)
     model.replay_buffer.map_files()
+
+
+def end_replay(model: OffPolicyAlgorithm) -> None:
+    """Delete the files of the replay buffer, for a trial that is complete."""
+    assert isinstance(model.replay_buffer, ShapedReplayBuffer)
+    model.replay_buffer.discard()
 
 
 def connect_off_policy(

@@ -87,12 +87,13 @@ class Player:
         """Actions of a policy of an off-policy algorithm: drawn from a squashed Gaussian, or deterministic."""
         policy = self._policy
         seen = policy.obs_to_tensor(self._observation.structured(observations))[0]
-        if deterministic(policy) or self._greedy or policy.actor.use_sde:
+        if deterministic(policy) or self._greedy:
             found = policy._predict(seen, deterministic=True).cpu().numpy()
         else:
-            mean, log_std, _ = policy.actor.get_action_dist_params(seen)
+            mean, log_std, latent = policy.actor.get_action_dist_params(seen)
+            inner = policy.actor.action_dist.proba_distribution(mean, log_std, **latent).distribution
             noise = torch.as_tensor(self._rng.normal(size=tuple(mean.shape)), dtype=mean.dtype, device=mean.device)
-            found = torch.tanh(mean + log_std.exp() * noise).cpu().numpy()
+            found = torch.tanh(inner.mean + inner.stddev * noise).cpu().numpy()
         if self._actions.discrete:
             return found.astype(np.int64)
         return self._actions.rounded(policy.unscale_action(found).astype(np.float64))
@@ -108,7 +109,8 @@ class Player:
             chance = inner.probs.cpu().numpy()
             drawn = chance >= 0.5 if self._greedy else self._rng.random(chance.shape) < chance
             return drawn.astype(np.float64)
-        assert isinstance(found, distributions.DiagGaussianDistribution)
+        # State-dependent exploration, too, is a Gaussian for each state.
+        assert isinstance(found, distributions.DiagGaussianDistribution | distributions.StateDependentNoiseDistribution)
         actions = inner.mean.cpu().numpy().astype(np.float64)
         if not self._greedy:
             actions += inner.stddev.cpu().numpy() * self._rng.normal(size=actions.shape)

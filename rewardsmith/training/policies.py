@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from gymnasium import spaces
@@ -15,6 +16,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks.base import Task
+from rewardsmith.training.algorithms import off_policy_class
 from rewardsmith.training.network import GridPolicy, LeanPolicy
 from rewardsmith.training.normalize import extractor_for
 
@@ -23,7 +25,7 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
     """Return PPO's arguments (policy, policy_kwargs) for a task.
 
     SB3's own policies by the spaces: a CNN for images, one extractor per key for Dicts, a Gaussian head for continuous
-    actions. Vectors with discrete actions have leaner classes whose numbers are the same.
+    actions. Vectors with discrete actions have leaner classes that agree with SB3's up to rounding.
 
     Raises:
         UsageError: For a policy with memory on spaces other than vectors with discrete actions without masks.
@@ -77,6 +79,16 @@ def policy_name(task: Task) -> str:
     if isinstance(space, spaces.Dict):
         return "MultiInputPolicy"
     return "CnnPolicy" if len(space.shape or ()) == 3 else "MlpPolicy"
+
+
+def arguments_of(training: TrainingSpec) -> set[str]:
+    """Return the names of the arguments that every policy class of the algorithm takes."""
+    algorithm = ALGORITHMS[training.algorithm]
+    if algorithm.off_policy:
+        policy = off_policy_class(training.algorithm).policy_aliases["MlpPolicy"]
+    else:
+        policy = ActorCriticPolicy
+    return set(inspect.signature(policy).parameters)
 
 
 def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Progress(BaseCallback):
             told = self.last_telemetry.updated(played=dict(self.played.counts))
             if self._moments is not None:
                 self._moments.flush()
-            coming = self._plans.cut_every * self._plan.training.collected
+            coming = 0 if done == self._plans.total else self._plans.cut_every * self._plan.training.collected
             save_checkpoint(self._plan.folder, self.model, self._env.cuts, told, state, adapted, coming)
             # A resumed trial begins here with empty counters, so an uninterrupted one must do the same.
             self._shaper.clear_tallies()

@@ -11,6 +11,7 @@ therefore copied into a file of their own, from which `resume` restores them.
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import DiskFull
 from rewardsmith.programs.composition import Composition
 from rewardsmith.programs.rollout import Rollout
 
@@ -92,13 +93,13 @@ class ShapedReplayBuffer(ReplayBuffer):
             yield name, self, name
 
     def map_files(self) -> None:
-        """Move the arrays into new files. Raises UsageError if the disk is too small."""
+        """Move the arrays into new files, with their space reserved. Raises DiskFull if the disk is too small."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         needed = sum(_get(owner, key).nbytes for _, owner, key in self._arrays())
         free = shutil.disk_usage(self._folder).free
         if needed + _SPARE_BYTES > free:
-            raise UsageError(
+            raise DiskFull(
                 f"The replay buffer needs {needed / 1e9:.1f} GB on disk, but {free / 1e9:.1f} GB are free.",
                 f"Set `training.buffer_size` below {self.buffer_size * self.n_envs:,}, or free disk space.",
             )
@@ -106,14 +107,20 @@ class ShapedReplayBuffer(ReplayBuffer):
             array = _get(owner, key)
             path = self._folder / f"{name}.npy"
             mapped = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+            with path.open("r+b") as file:  # a disk that fills up later would end the process with a signal
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
             _put(owner, key, mapped)
+
+    def discard(self) -> None:
+        """Delete the files, once the trial is complete. The arrays can be read until the process ends."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def checkpoint(self, step: int, coming: int) -> dict[str, Any]:
         """Write what `resume` needs, and return the mark for the checkpoint.
 
         Args:
             step: Environment steps of the trial, which name the checkpoint.
-            coming: Rows that are added before the next checkpoint.
+            coming: Rows that are added before the next checkpoint; 0 at the trial's end.
         """
         replaced = (self.pos + np.arange(min(coming, self.buffer_size))) % self.buffer_size
         kept = replaced if self.full else replaced[replaced < self.pos]
@@ -124,7 +131,7 @@ class ShapedReplayBuffer(ReplayBuffer):
             mapped = _get(owner, key)
             assert isinstance(mapped, np.memmap)
             mapped.flush()
-        return {"pos": self.pos, "full": self.full, "step": step}
+        return {"pos": self.pos, "full": self.full, "step": step, "last": coming == 0}
 
     def forget(self, step: int) -> None:
         """Delete the copies of rows for checkpoints other than the one at `step`."""

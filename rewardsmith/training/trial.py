@@ -21,7 +21,7 @@ from rewardsmith.training.algorithms import title_of
 from rewardsmith.training.checkpoint import load_checkpoint, save_policy
 from rewardsmith.training.episodes import watch_failures
 from rewardsmith.training.learner import Learners
-from rewardsmith.training.off_policy import build_off_policy, connect_off_policy, start_replay
+from rewardsmith.training.off_policy import build_off_policy, connect_off_policy, end_replay, start_replay
 from rewardsmith.training.on_policy import build_on_policy, connect_on_policy
 from rewardsmith.training.plan import CurvePoint, TrialPlan, TrialReport, final_evaluation
 from rewardsmith.training.player import deterministic
@@ -138,6 +138,8 @@ def _report(
     greedy = stochastic if same else played.greedy(model.policy, plan.pool, *asked, steps)
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
+        if isinstance(model, OffPolicyAlgorithm):
+            end_replay(model)
     return TrialReport(
         steps=model.num_timesteps,
         stochastic=stochastic,

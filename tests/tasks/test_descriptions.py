@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from running import in_process
+from space_tasks import refused
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
@@ -18,13 +19,6 @@ from rewardsmith.tasks.described.description import parse_description
 
 CASES = Path(__file__).parents[1] / "cases"
 LINE = yaml.safe_load((CASES / "edited_yaml" / "line.yaml").read_text())
-
-
-def refused(path: Path | str) -> UsageError:
-    with pytest.raises(UsageError) as caught:
-        get_task(str(path)).batch(1, "train")
-    assert "\n" not in caught.value.cause and "\n" not in caught.value.remedy
-    return caught.value
 
 
 STEP = {"terminated": True, "truncated": False, "reward": 100.0, "episode_return": 210.0, "step": 3, "length": 3}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 from running import in_process, rewardsmith
+from space_tasks import refused
 
-from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.described.modules import Sources, changed_files, sources_of
 
@@ -57,13 +57,6 @@ def own_task(folder: Path, *, module: str | None = None, kwargs: dict | None = N
     }  # fmt: skip
     (folder / "own.yaml").write_text(yaml.safe_dump(described))
     return folder / "own.yaml"
-
-
-def refused(path: Path) -> UsageError:
-    with pytest.raises(UsageError) as caught:
-        get_task(str(path)).batch(1, "train")
-    assert "\n" not in caught.value.cause and "\n" not in caught.value.remedy
-    return caught.value
 
 
 def test_a_module_beside_the_description_is_found_from_any_folder(tmp_path):

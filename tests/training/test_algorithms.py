@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,24 +14,31 @@ import stable_baselines3 as sb3
 import torch
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.policies import ActorCriticPolicy
 
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import DiskFull, UsageError
+from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.reward import SPARSE, TrainingReward
-from rewardsmith.spec import TrainingSpec, default_training, with_defaults
+from rewardsmith.spec import TrainingSpec, default_training, read_spec, with_defaults
 from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks import get_task
 from rewardsmith.training.checkpoint import load_checkpoint
-from rewardsmith.training.trial import TrialPlan, run_trial
+from rewardsmith.training.fit import require_algorithm
+from rewardsmith.training.replay import ShapedReplayBuffer
+from rewardsmith.training.trial import TrialPlan, build, run_trial
 from rewardsmith.training.vecenv import BatchVecEnv
 
 SMALL = {
     "eval_episodes": 10, "final_episodes": 10, "normalize_reward": False, "hidden": (16,),
 }  # fmt: skip
 OFF_POLICY = {"learning_starts": 20, "batch_size": 16}
+PLAIN = {
+    "ppo": {"num_envs": 4, "rollout_steps": 20, "batch_size": 40, "lr_hold": 1.0, "entropy_schedule": "constant"},
+}  # fmt: skip
 TASKS = {"dqn": "CartPole-v1", "qr-dqn": "CartPole-v1", "a2c": "CartPole-v1", "ppo": "CartPole-v1"}
 CLASSES = {
-    "a2c": sb3.A2C, "dqn": sb3.DQN, "sac": sb3.SAC, "td3": sb3.TD3,
+    "ppo": sb3.PPO, "a2c": sb3.A2C, "dqn": sb3.DQN, "sac": sb3.SAC, "td3": sb3.TD3,
     "qr-dqn": sb3_contrib.QRDQN, "tqc": sb3_contrib.TQC, "crossq": sb3_contrib.CrossQ,
 }  # fmt: skip
 
@@ -69,9 +77,16 @@ def plain(algorithm: str, settings: TrainingSpec, seed: int, steps: int) -> Any:
     kwargs: dict[str, Any] = {"learning_rate": settings.learning_rate, "gamma": settings.gamma}
     if settings.off_policy:
         kwargs |= OFF_POLICY
+    if algorithm == "ppo":
+        names = ("batch_size", "clip_range", "gae_lambda", "normalize_advantage")
+        kwargs |= {name: getattr(settings, name) for name in names}
+        kwargs |= {"n_steps": settings.rollout_steps, "n_epochs": settings.epochs, "ent_coef": settings.entropy}
     if algorithm == "td3":
         kwargs["action_noise"] = NormalActionNoise(np.zeros(1), np.full(1, settings.action_noise))
-    model = CLASSES[algorithm]("MlpPolicy", env, seed=None, policy_kwargs={"net_arch": [16]}, **kwargs)
+    # PPO's trials use torch's fused Adam, which rounds differently from the default.
+    fused = {"optimizer_class": torch.optim.Adam, "optimizer_kwargs": {"eps": 1e-5, "fused": True}}
+    policy = {"net_arch": [16], **(fused if algorithm == "ppo" else {})}
+    model = CLASSES[algorithm]("MlpPolicy", env, seed=None, policy_kwargs=policy, **kwargs)
     torch.manual_seed(seed)
     np.random.seed(seed)
     model.action_space.seed(seed)
@@ -82,9 +97,11 @@ def plain(algorithm: str, settings: TrainingSpec, seed: int, steps: int) -> Any:
 
 
 @pytest.mark.parametrize("algorithm", CLASSES)
-def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str) -> None:
+def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The leaner class of vectors and discrete actions sums gradients in another order.
+    monkeypatch.setattr("rewardsmith.training.policies.LeanPolicy", ActorCriticPolicy)
     steps = 160
-    plan = trial(tmp_path, algorithm, steps)
+    plan = trial(tmp_path, algorithm, steps, **PLAIN.get(algorithm, {}))
     run_trial(plan, ignored, ignored)
     expected = plain(algorithm, plan.training, plan.seed, steps)
     found = rebuilt(plan)
@@ -98,10 +115,14 @@ def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str) -
         assert np.array_equal((ours.dones * (1 - ours.timeouts))[:steps], terminated[:steps])
 
 
+@pytest.fixture(autouse=True)
+def kept_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the files of replay buffers, which a complete trial deletes."""
+    monkeypatch.setattr(ShapedReplayBuffer, "discard", lambda self: None)
+
+
 def rebuilt(plan: TrialPlan) -> Any:
     """The algorithm as the trial's last checkpoint has it."""
-    from rewardsmith.training.trial import build
-
     env = BatchVecEnv(plan.task.batch(plan.training.num_envs, "train"), plan.task, plan.training.collected, 0)
     model = build(plan, env)
     assert load_checkpoint(plan.folder, model) is not None
@@ -147,12 +168,27 @@ def test_a_resumed_trial_equals_an_uninterrupted_one(
         assert np.array_equal(getattr(one.replay_buffer, name), getattr(other.replay_buffer, name)), name
 
 
-def test_a_checkpoint_without_its_replay_files_is_not_resumed(tmp_path: Path) -> None:
-    plan = trial(tmp_path, "dqn", 200)
-    run_trial(plan, ignored, ignored)
-    for path in (tmp_path / "replay").iterdir():
-        path.unlink()
-    assert run_trial(plan, ignored, ignored).steps == 200
+def test_a_checkpoint_without_its_replay_files_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rewardsmith.training.schedule._CUT_STEPS", 0)
+    monkeypatch.setitem(TASKS, "dqn", "MountainCar-v0")
+    plan = trial(tmp_path, "dqn", 1000)
+    with pytest.raises(Stopped):
+        run_trial(plan, ignored, stop_at(700))
+    shutil.rmtree(tmp_path / "replay")
+    trained: list[int] = []
+    assert run_trial(plan, ignored, trained.append).steps == 1000
+    assert min(trained) < 600, "it started again"
+
+
+def test_a_complete_trial_deletes_its_replay_and_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    plan, trained = trial(tmp_path, "dqn", 200), []
+    first = run_trial(plan, ignored, ignored)
+    assert not (tmp_path / "replay").exists() and (tmp_path / "policy.safetensors").exists()
+    again = run_trial(plan, ignored, trained.append)
+    assert (again.steps, again.stochastic, trained) == (200, first.stochastic, [])
 
 
 PROGRAM = '''def reward(prev, action, state, memory):
@@ -189,7 +225,7 @@ def test_a_replay_buffer_that_does_not_fit_is_refused_with_its_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 2**20})())
-    with pytest.raises(UsageError, match=r"The replay buffer needs 0\.0 GB on disk"):
+    with pytest.raises(DiskFull, match=r"The replay buffer needs 0\.0 GB on disk"):
         run_trial(trial(tmp_path, "dqn", 200), ignored, ignored)
 
 
@@ -217,3 +253,42 @@ def test_the_last_steps_of_an_off_policy_trial_are_audited(tmp_path: Path, monke
     assert scores.values.shape == (*rollout.starts.shape, 1)
     before = np.concatenate([[False], (rollout.terminated | rollout.truncated)[:-1, 0]])
     assert np.array_equal(rollout.starts[1:, 0], before[1:])
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+def test_state_dependent_exploration_trains_and_is_evaluated(tmp_path: Path, algorithm: str) -> None:
+    settings = {"sde": True, "num_envs": 2}
+    task = get_task("Pendulum-v1")
+    chosen = settings_of(algorithm, **settings, **({"train_freq": 20} if algorithm == "sac" else {"rollout_steps": 50}))
+    report = run_trial(TrialPlan(task, SPARSE, chosen, 3, 200, 1.0, tmp_path, pool="claim"), ignored, ignored)
+    assert report.greedy is not None and report.stochastic != report.greedy
+
+
+@pytest.mark.parametrize(
+    ("task", "training", "words"),
+    [
+        ("CartPole-v1", {"algorithm": "sac"}, "cannot choose discrete actions"),
+        ("Pendulum-v1", {"algorithm": "dqn"}, "cannot choose continuous actions"),
+        ("CartPole-v1", {"sde": True}, "State-dependent exploration needs continuous actions"),
+        ("Pendulum-v1", {"algorithm": "td3", "policy_kwargs": {"log_std_init": -3}}, "has no argument 'log_std_init'"),
+    ],
+)
+def test_an_algorithm_that_does_not_fit_is_refused(task: str, training: dict[str, Any], words: str) -> None:
+    spec = read_spec(with_defaults({"task": task, "training": training}))
+    with pytest.raises(UsageError, match=words):
+        require_algorithm(get_task(task), spec.training)
+
+
+@pytest.mark.parametrize("given", [{"optimizer_class": 1}, {"n_critics": 10**9}, {"net_arch": [1]}])
+def test_an_argument_of_a_policy_is_one_of_a_few_numbers(given: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"training\.policy_kwargs"):
+        read_spec(with_defaults({"task": "Pendulum-v1", "training": {"policy_kwargs": given}}))
+
+
+@pytest.mark.parametrize(
+    ("method", "algorithm"), [("count", "dqn"), ("clone", "a2c"), ("ulps", "a2c"), ("calm", "qr-dqn")]
+)
+def test_a_method_that_learns_in_training_is_refused_where_it_cannot(method: str, algorithm: str) -> None:
+    asked = with_defaults({"task": "MiniGrid-Empty-5x5-v0", "method": method, "training": {"algorithm": algorithm}})
+    with pytest.raises(UsageError, match="learns in training"):
+        recipe_of(read_spec(asked))

@@ -12,12 +12,13 @@ from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.export_code import own_code
 from rewardsmith.tasks.described.python_tasks import Hooks
 from rewardsmith.tasks.minigrid import state_tracker
+from rewardsmith.tasks.minigrid.walking import features_code
 
 _PART = Path(__file__).parent / "export_parts" / "grid_tracker.py"
 
 
 def state_reader(
-    d: Description, hooks: Hooks, condition: Translated | None, numbers: Sequence[int] | None, walk: str
+    d: Description, hooks: Hooks, condition: Translated | None, numbers: Sequence[int] | None
 ) -> StateReader:
     """Return the code that an exported reward includes.
 
@@ -26,7 +27,6 @@ def state_reader(
         hooks: The user's own functions.
         condition: The success test as a condition; None for MiniGrid's rule or a function.
         numbers: The environment's numbers of the actions that the description allows; None for all.
-        walk: The source of the walking distances.
 
     Raises:
         UsageError: If a function of the description cannot be imported by name.
@@ -40,7 +40,7 @@ def state_reader(
     tracker = _PART.read_text(encoding="utf-8")
     constants = f"CONDITION = {test}\nMAX_STEPS = {d.max_steps}"
     modules = (state_tracker,) if test == "None" and not own.has_success else (state_tracker, reading)
-    return StateReader(own.making, modules, (walk, constants, own.text, tracker), own.notes)
+    return StateReader(own.making, modules, (features_code(), constants, own.text, tracker), own.notes)
 
 
 def _allowed(numbers: Sequence[int] | None) -> list[str]:

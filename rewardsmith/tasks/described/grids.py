@@ -119,8 +119,7 @@ class DescribedGrid(CustomTask):
 
     def state_reader(self) -> StateReader:
         """The code that makes the environment and reads its grid, and the success test of the description."""
-        walk = super().state_reader().code[0]
-        return grid_export.state_reader(self.described, self._hooks, self.condition, self._allowed, walk)
+        return grid_export.state_reader(self.described, self._hooks, self.condition, self._allowed)
 
 
 def _condition(description: Description, hooks: Hooks) -> Translated | None:

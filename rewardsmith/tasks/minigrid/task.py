@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -193,11 +192,11 @@ class MiniGridTask:
 
     def state_reader(self) -> StateReader:
         """Return the sources of the state tracker and of the walking distances, and code that calls them."""
-        from . import state_tracker, walking
+        from . import state_tracker
+        from .walking import features_code
 
         code = (Path(__file__).parent / "export_parts" / "grid_tracker.py").read_text(encoding="utf-8")
-        features = inspect.getsource(walking.fill_walk_distances)
-        return StateReader(f"gymnasium.make({self.id!r})", (state_tracker,), (features, code))
+        return StateReader(f"gymnasium.make({self.id!r})", (state_tracker,), (features_code(), code))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """Compute the costly features that are declared in `uses`, in place; rows int32 [..., width]."""

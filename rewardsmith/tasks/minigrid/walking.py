@@ -6,8 +6,10 @@ contain its source unchanged.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,3 +84,9 @@ def compiled_fill() -> Callable[..., None]:
     import numba
 
     return numba.njit(cache=True)(fill_walk_distances)
+
+
+def features_code() -> str:
+    """Return the source by which an exported reward fills the features that its program declares."""
+    part = Path(__file__).parent / "export_parts" / "features.py"
+    return f"{inspect.getsource(fill_walk_distances)}\n\n{part.read_text(encoding='utf-8')}"

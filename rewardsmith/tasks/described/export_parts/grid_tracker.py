@@ -21,12 +21,3 @@ def next_row(tracker: Any, env: Any, action: Any, outcome: tuple, tables: dict[s
                   "observation": observation}
         row[7] = tracker.condition.holds(values, tracker.held)
     return with_features(row, tables)
-
-
-def with_features(row: Any, tables: dict[str, Any]) -> Any:
-    """Walking distances, if the program declares that it uses them."""
-    if "walk_distance" in globals().get("USES", ()):
-        objects = next(f for f in SCHEMA["fields"] if f["name"] == "objects")
-        where = objects["start"], objects["stride"], objects["length"]
-        fill_walk_distances(row[None], tables["walls"], tables["lava"], *where)
-    return row

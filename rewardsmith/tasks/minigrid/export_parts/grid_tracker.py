@@ -8,12 +8,3 @@ def next_row(tracker: Any, env: Any, action: Any, outcome: tuple, tables: dict[s
     """The state row after a step. outcome: what the environment's step returned."""
     _, reward, terminated, _, _ = outcome
     return with_features(tracker.after(env, action, reward, terminated), tables)
-
-
-def with_features(row: Any, tables: dict[str, Any]) -> Any:
-    """Walking distances, if the program declares that it uses them."""
-    if "walk_distance" in globals().get("USES", ()):
-        objects = next(f for f in SCHEMA["fields"] if f["name"] == "objects")
-        where = objects["start"], objects["stride"], objects["length"]
-        fill_walk_distances(row[None], tables["walls"], tables["lava"], *where)
-    return row
