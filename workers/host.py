@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rewardsmith import __version__
 from rewardsmith.config import Settings, as_environment, prepare_home, settings
+from rewardsmith.engine import capabilities
 from rewardsmith.engine.context import open_context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
 from rewardsmith.errors import RewardsmithError, UsageError
@@ -70,7 +71,7 @@ class Host:
         rows.register(
             context.database, self.name, host=socket.gethostname(), queues=",".join(self._queues),
             slots=sum(self._queues.values()), version=__version__, devices=self._settings.devices,
-            sandbox_level=self._level,
+            sandbox_level=self._level, capabilities=capabilities.here().as_json(),
         )  # fmt: skip
         seen = time.monotonic()
         try:

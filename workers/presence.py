@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 
+from rewardsmith.engine import capabilities
 from rewardsmith.engine.served import warm_up
 
 # Shared with children that are forked later, without the semaphores of a multiprocessing.Event.
@@ -28,6 +29,7 @@ def begin() -> None:
     """Prepare a worker's main process: load modules for its children, and stop when REWARDSMITH_HOST_PID is gone."""
     # Modules are loaded before the fork, because a child that imports for seconds after a claim would lose the lease.
     warm_up()
+    capabilities.here()
     host = int(os.environ.get("REWARDSMITH_HOST_PID", "0"))
     if host:
         threading.Thread(target=_follow, args=(host, signal.SIGTERM), daemon=True).start()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rewardsmith.config import settings
+from rewardsmith.engine.capabilities import jobs_for_others
 from rewardsmith.engine.context import Context, TrialProcess, open_context
 from rewardsmith.engine.items.dispatch import run_item
 from rewardsmith.engine.items.train import purpose_of
@@ -41,7 +42,8 @@ def work(self: Any, item_id: int) -> None:
         kinds = QUEUES[self.request.delivery_info["routing_key"]]
         # The first part names the process, the second distinguishes the tasks of one process.
         owner = f"{queue.make_owner()}:{secrets.token_hex(4)}"
-        item = queue.claim(context.database, owner, context.settings.lease_seconds, kinds=kinds, service=True)
+        lease, others = context.settings.lease_seconds, jobs_for_others(context, kinds)
+        item = queue.claim(context.database, owner, lease, kinds=kinds, service=True, without=others)
         if item is None:
             log.debug("no item to process for the notification of item %s", item_id)
             return

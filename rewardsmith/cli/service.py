@@ -44,13 +44,24 @@ def submit(
     values = with_changes(read_spec_file(spec), changes or [])
     text = read_reward_file(seed_reward) if seed_reward else None
     asked = read_spec(with_defaults(values))
-    job_id = submit_job(
-        starting.open_here(), asked, text, owner=owner or getpass.getuser(), priority=urgency, slots=slots
-    )
+    context = starting.open_here()
+    job_id = submit_job(context, asked, text, owner=owner or getpass.getuser(), priority=urgency, slots=slots)
     screen.write(job_id)
     for notice in renamed(asked):
         screen.say(notice)
+    for notice in _waits(context, job_id):
+        screen.say(notice)
     screen.next_command(f"rewardsmith watch {job_id}")
+
+
+def _waits(context: Any, only: str | None = None) -> list[str]:
+    """Return a sentence for each job, or for one, that waits because no running worker can train it."""
+    from rewardsmith.engine.capabilities import unmet_jobs
+    from rewardsmith.storage.database import read
+
+    with read(context.database) as connection:
+        found = unmet_jobs(connection)
+    return [f"job {job} waits: no running worker has {', '.join(lacks)}" for job, lacks in found if only in (None, job)]
 
 
 def watch(job: JobArgument = "latest") -> None:
@@ -156,6 +167,8 @@ def top(
         with read(context.database) as connection:
             standing = read_standing(connection)
         _print_standing(standing, form)
+        for notice in _waits(context) if form == "table" else ():
+            screen.out.print(one_line(notice), markup=False)
         if not every:
             return
         time.sleep(every)
@@ -180,13 +193,20 @@ def _print_standing(standing: Any, form: str) -> None:
 
     working = screen.table(
         None,
-        [("worker", "left"), ("queues", "left"), ("slots", "right"), ("GPUs", "left"), ("sandbox", "left"),
-         ("version", "left"), ("last seen, s", "right")],
+        [("worker", "left"), ("queues", "left"), ("slots", "right"), ("GPUs", "left"), ("extras", "left"),
+         ("sandbox", "left"), ("version", "left"), ("last seen, s", "right")],
     )  # fmt: skip
     for row in standing.workers:
         seen = f"{row['age']:.0f}" + (" (stale)" if row["age"] > STALE_SECONDS else "")
         working.add_row(
-            row["name"], row["queues"], str(row["slots"]), row["devices"], row["sandbox_level"], row["version"], seen
+            row["name"],
+            row["queues"],
+            str(row["slots"]),
+            _gpus(row),
+            " ".join((row["capabilities"] or {}).get("extras", ())),
+            row["sandbox_level"],
+            row["version"],
+            seen,
         )
     screen.out.print(working)
     states = ", ".join(f"{count} {state}" for state, count in sorted(standing.jobs.items()))
@@ -194,6 +214,12 @@ def _print_standing(standing: Any, form: str) -> None:
     for event in standing.events:
         parts = [event["at"].strftime("%H:%M:%S"), event["kind"], event["job_id"], event["owner"], event["text"]]
         screen.out.print(one_line("  ".join(p for p in parts if p))[:100], style="dim", markup=False)
+
+
+def _gpus(row: Any) -> str:
+    """Return the GPUs that a worker uses, in the words of `top`."""
+    has = "cuda" in (row["capabilities"] or {}).get("devices", ())
+    return row["devices"] or ("any" if has else "none")
 
 
 def schema() -> None:

@@ -8,7 +8,6 @@ reads no part of a job twice.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
@@ -21,7 +20,7 @@ from rewardsmith.methods import all_methods
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.spec import JobSpec
 from rewardsmith.storage.records import Job
-from rewardsmith.tasks import list_tasks
+from rewardsmith.tasks import is_shipped, list_tasks
 from rewardsmith.tasks.described.description import is_description_file
 from rewardsmith.tasks.described.installed import installed_tasks
 from rewardsmith.tasks.described.modules import NOT_OPENED, TO_INSTALL, refuse_task_files
@@ -90,7 +89,7 @@ def require_served(spec: JobSpec) -> None:
 
 def check_served(spec: JobSpec) -> None:
     """Raise NotServed for settings that would make a worker read files, import code or send its keys elsewhere."""
-    if spec.task not in _ids() and spec.task not in installed_tasks():
+    if ":" in spec.task or not (is_shipped(spec.task) or spec.task in installed_tasks()):
         if ":" in spec.task or is_description_file(spec.task):
             raise NotServed(f"The task {spec.task!r} is not installed, and {NOT_OPENED}", TO_INSTALL)
         raise NotServed(
@@ -160,14 +159,9 @@ def _check_names(snapshot: Snapshot) -> None:
         )
 
 
-@lru_cache
-def _ids() -> frozenset[str]:
-    return frozenset(task_id for task_id, _ in list_tasks())
-
-
 def warm_up() -> None:
     """Prepare a worker before it claims its first item: refuse task files, load tasks and methods (about a second)."""
     refuse_task_files()
-    _ids()
+    list_tasks()
     installed_tasks()
     all_methods()

@@ -71,3 +71,18 @@ def forget(engine: Engine, items: Iterable[int] = (), job_id: str | None = None)
     which = work_items.c.id.in_(list(items)) if job_id is None else work_items.c.job_id == job_id
     with engine.begin() as connection:
         connection.execute(update(work_items).where(and_(which, queued)).values(notified_at=None))
+
+
+@patient
+def notify_soon(engine: Engine, job_ids: Sequence[str], kinds: Sequence[str], again_seconds: float) -> None:
+    """Let notifications of these jobs' queued items be sent again in about a second, instead of `again_seconds`.
+
+    A worker calls it when it received the notification of an item that only another worker can process.
+    """
+    which = and_(
+        work_items.c.job_id.in_(list(job_ids)), work_items.c.kind.in_(list(kinds)), work_items.c.state == "queued"
+    )
+    soon = present(engine, min(0.0, 1.0 - again_seconds))
+    later = and_(which, work_items.c.notified_at > soon)
+    with engine.begin() as connection:
+        connection.execute(update(work_items).where(later).values(notified_at=soon))

@@ -117,6 +117,7 @@ def claim(
     kinds: Iterable[str] = KINDS,
     *,
     service: bool = False,
+    without: Sequence[str] = (),
 ) -> Item | None:
     """Lease the oldest queued item of the running job with the highest priority.
 
@@ -129,6 +130,7 @@ def claim(
         job_id: Consider only this job.
         kinds: Consider only these kinds of items.
         service: Consider only submitted jobs.
+        without: Jobs that are not considered, because this machine cannot process them.
 
     Returns:
         The leased item, or None if none can be claimed.
@@ -143,6 +145,8 @@ def claim(
         choice = choice.where(work_items.c.job_id == job_id)
     if service:
         choice = choice.where(jobs.c.service)
+    if without:
+        choice = choice.where(jobs.c.id.not_in(list(without)))
     choice = choice.order_by(jobs.c.priority.desc(), work_items.c.id).limit(1)
     choice = choice.with_for_update(skip_locked=True, of=work_items)
     statement = (

@@ -294,6 +294,7 @@ workers = Table(
     Column("sandbox_level", String(12), nullable=False),
     Column("started_at", Utc, nullable=False),
     Column("seen_at", Utc, nullable=False),
+    Column("capabilities", JSON),  # algorithms, extras, tasks and devices; null for a scheduler
 )
 
 

@@ -19,7 +19,7 @@ STALE_SECONDS = 30.0
 
 @patient
 def register(engine: Engine, name: str, **values: Any) -> None:
-    """Register a worker. `values`: host, queues, slots, version, devices, sandbox_level."""
+    """Register a worker. `values`: host, queues, slots, version, devices, sandbox_level, and capabilities."""
     with engine.begin() as connection:
         moment = read_clock(connection)
         records.put_worker(connection, name=name, started_at=moment, seen_at=moment, **values)

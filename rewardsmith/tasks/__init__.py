@@ -83,6 +83,16 @@ def list_tasks() -> list[tuple[str, str]]:
     return [*ours.items(), *((name, "-") for name in installed_tasks() if name not in ours)]
 
 
+@lru_cache(maxsize=1024)
+def is_shipped(name: str) -> bool:
+    """Return whether rewardsmith, or an extra of it, brings a task. Its package need not be installed here."""
+    import gymnasium as gym
+
+    from rewardsmith.tasks.extras import extra_of
+
+    return name in _shipped() or name in gym.registry or extra_of(name) is not None
+
+
 def brought_by(name: str) -> str:
     """Return the distribution that brings a task, with its version; empty for those of rewardsmith itself."""
     from rewardsmith.tasks.described.installed import installed_tasks

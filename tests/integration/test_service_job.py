@@ -9,6 +9,7 @@ from distributions import LANE_TASKS, install
 from running import in_process, rewardsmith
 from service import Service, serving, wait_for
 
+from rewardsmith.engine.capabilities import unmet_jobs
 from rewardsmith.engine.jobs import service as jobs
 from rewardsmith.engine.served import NotServed
 from rewardsmith.spec import read_spec, with_defaults
@@ -65,6 +66,18 @@ def test_a_worker_trains_on_an_installed_task(service):
     assert service.query(trained, job=job)[0][0] >= 1
     with pytest.raises(NotServed, match="take installed tasks only"):
         submit(service, task="warehouse_tasks.lane:LaneTask", **few)
+
+
+def test_a_job_for_a_gpu_waits_while_the_workers_have_none(service):
+    few = {"samples": 1, "steps": 1024, "rungs": [1.0]}
+    job = submit(service, **few, training={**TINY, "device": "cuda"}, priority=9)
+    other = submit(service, **few, training=TINY)
+    wait_for(lambda: ended(service, other), 90)
+    state = service.query("SELECT state, attempt FROM work_items WHERE job_id = :job AND kind = 'baseline'", job=job)
+    assert state == [("queued", 0)]
+    with service.context.database.connect() as connection:
+        assert unmet_jobs(connection) == [(job, ["device cuda"])]
+    jobs.halt_job(service.context, job)
 
 
 def test_a_submitted_job_ends_as_the_same_job_run_locally(service, tmp_path_factory):

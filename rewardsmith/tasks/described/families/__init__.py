@@ -36,3 +36,8 @@ def _require_package(task_id: str) -> None:
                 f"{task_id} needs the package {package}, which is not installed.",
                 f"Install it: pip install 'rewardsmith[{extra}]'.",
             )
+
+
+def extra_of_family(task_id: str) -> str | None:
+    """The extra that an id of our own naming needs; None for all other ids."""
+    return next((extra for beginning, (_, extra) in _NEEDS.items() if task_id.startswith(beginning)), None)
