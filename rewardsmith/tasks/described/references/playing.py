@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class SeenBatch(DescribedBatch):
         self.seen = envs
 
 
-class PlayedReference:
+class PlayedReference(ABC):
     """A reference of a described task. A subclass says how it acts; `name` is what messages call it."""
 
     def __init__(self, name: str, setup: Setup) -> None:
@@ -88,9 +89,9 @@ class PlayedReference:
         envs = [SeenEnv(setup.make, setup.description.id, space, limit) for _ in range(num_envs)]
         return SeenBatch(envs, setup.form)
 
+    @abstractmethod
     def player(self, batch: BatchEnv) -> ReferencePlayer:
         """Return the reference at play in a batch that `batch` returned."""
-        raise NotImplementedError
 
     def achieves(self, episodes: int = 20) -> Achieved:
         """Play training layouts, by default 20, and return what it achieved; the result is kept. Raises TaskError."""
