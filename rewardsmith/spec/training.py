@@ -87,6 +87,10 @@ class TrainingSpec(Strict):
         default="one-hot",
         description="encoding of grid views: one-hot, into a first layer shared by actor and critic, or scaled",
     )
+    implementation: Literal["lean", "sb3"] = Field(
+        default="lean",
+        description="sb3: PPO computes what SB3 does, bit for bit, without one-hot cells; lean: faster, other rounding",
+    )
     memory: Literal["none", "lstm"] = Field(default="none", description="lstm: recurrent policies")
     eval_episodes: int = Field(
         default=200, ge=10, le=1_000_000, description="evaluation episodes per point of a learning curve"
@@ -131,6 +135,7 @@ ADDED: dict[str, Any] = {
     for name in (
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "normalize_observation", "policy_kwargs",
+        "implementation",
     )
 }  # fmt: skip
 
@@ -177,7 +182,8 @@ _Q_LEARNING = {
 
 ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm(
-        "PPO (stable-baselines3)", _ALL, False, _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory", "cells"}
+        "PPO (stable-baselines3)", _ALL, False,
+        _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory", "cells", "implementation"},
     ),
     "a2c": Algorithm(
         "A2C (stable-baselines3)", _ALL, False, _ROLLOUTS,
@@ -241,7 +247,7 @@ _UNSTUDIED: dict[str, Any] = {
 }  # fmt: skip
 # An observation at the beginning of an episode determines the right action at its end.
 _MEMORY = {**_UNSTUDIED, "learning_rate": 7e-4, "memory": "lstm"}
-_VECTOR = {**_UNSTUDIED, "num_envs": 16, "batch_size": 256, "epochs": 8}
+_VECTOR = {**_UNSTUDIED, "num_envs": 16, "batch_size": 256, "epochs": 8, "implementation": "sb3"}
 _BALANCE = {
     **_VECTOR, "num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0,
     "normalize_reward": False,

@@ -17,12 +17,18 @@ class Shaping(RolloutBuffer):
 
     Attributes:
         shape_rollout: Returns the composed reward, float64 [T, N]. The trial sets it after SB3 has built the buffer.
+        single: Whether rewards are rounded to float32 before bootstrap values are added, as SB3 does.
     """
 
     shape_rollout: Callable[[], NDArray[np.float64]]
+    single = False
 
     def compute_returns_and_advantage(self, last_values: torch.Tensor, dones: NDArray[np.bool_]) -> None:
         """Compute GAE (Schulman et al. 2016) on composed rewards plus the bootstrap values of truncated steps."""
+        if self.single:
+            self.rewards += self.shape_rollout().astype(np.float32)
+            super().compute_returns_and_advantage(last_values, dones)
+            return
         bootstrap = self.rewards.astype(np.float64)
         self.rewards[:] = (self.shape_rollout() + bootstrap).astype(np.float32)
         super().compute_returns_and_advantage(last_values, dones)

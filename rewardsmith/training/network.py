@@ -145,6 +145,39 @@ class LeanPolicy(ActorCriticPolicy):
         return self.value_net(critic), of_actions(log_probs, actions), entropy
 
 
+class ExactPolicy(ActorCriticPolicy):
+    """SB3's actor-critic policy for discrete actions, without its distribution objects, equal to it bit for bit.
+
+    The operations are those of torch's Categorical, in the same order. So gradients are summed in the same order, too.
+    """
+
+    def forward(
+        self, obs: torch.Tensor, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return actions [B], values [B, 1] and log-probabilities [B]."""
+        actor, critic = self.mlp_extractor(self.features_extractor(obs))
+        values = self.value_net(critic)
+        log_probs = _normalized(self.action_net(actor))
+        probs = functional.softmax(log_probs, -1)
+        actions = probs.argmax(1) if deterministic else torch.multinomial(probs, 1, True).squeeze(1)
+        return actions, values, of_actions(log_probs, actions)
+
+    def evaluate_actions(
+        self, obs: Any, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Return values [B, 1], log-probabilities [B] of `actions` [B], and entropies [B]."""
+        actor, critic = self.mlp_extractor(self.features_extractor(obs))
+        log_probs = _normalized(self.action_net(actor))
+        chosen = of_actions(log_probs, actions)
+        values = self.value_net(critic)
+        entropy = -(log_probs * functional.softmax(log_probs, -1)).sum(-1)
+        return values, chosen, entropy
+
+
+def _normalized(logits: torch.Tensor) -> torch.Tensor:
+    return logits - logits.logsumexp(dim=-1, keepdim=True)
+
+
 class GridPolicy(LeanPolicy):
     """An actor-critic policy over a GridTorso; an observation begins with the `cells` cells of the view."""
 

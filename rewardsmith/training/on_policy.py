@@ -21,7 +21,7 @@ from rewardsmith.training.learner import Experience, Learners
 from rewardsmith.training.learning_rate import Decay
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.plan import TrialPlan
-from rewardsmith.training.policies import policy_for
+from rewardsmith.training.policies import exact, policy_for
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
 
@@ -55,7 +55,7 @@ def build_on_policy(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None
         normalize_advantage=settings.normalize_advantage,
         device=device.device,
         seed=None,
-        **_own_arguments(settings, size, policy_kwargs),
+        **_own_arguments(settings, size, policy_kwargs, fused=not exact(plan.task, settings)),
         **more,
     )
     # SB3's own seeding draws from the same generators. Seeding after construction and initialising again makes the
@@ -66,16 +66,18 @@ def build_on_policy(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None
     decay.model = model
     # Without a logger, SB3 creates a folder in the temporary directory for each learner.
     model.set_logger(Logger(folder=None, output_formats=[]))
+    model.rollout_buffer.single = exact(plan.task, settings)
     return model
 
 
-def _own_arguments(settings: TrainingSpec, size: int, policy_kwargs: dict[str, Any]) -> dict[str, Any]:
+def _own_arguments(settings: TrainingSpec, size: int, policy_kwargs: dict[str, Any], *, fused: bool) -> dict[str, Any]:
     """The arguments that only one of PPO and A2C takes, or takes with another value."""
     policy_kwargs = {**policy_kwargs, **settings.policy_kwargs}
     sde = {"use_sde": True} if settings.sde else {}
     if settings.algorithm == "a2c":  # SB3 chooses RMSprop
         return {"policy_kwargs": policy_kwargs, **sde}
-    adam = {"optimizer_class": LightAdam, "optimizer_kwargs": {"eps": 1e-5, "fused": True}}
+    kind = {"fused": True} if fused else {}  # torch's fused Adam rounds differently from the one that SB3 uses
+    adam = {"optimizer_class": LightAdam, "optimizer_kwargs": {"eps": 1e-5, **kind}}
     return {
         "batch_size": min(settings.batch_size, size),
         "n_epochs": settings.epochs,

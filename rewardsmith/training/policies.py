@@ -17,7 +17,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.algorithms import off_policy_class
-from rewardsmith.training.network import GridPolicy, LeanPolicy
+from rewardsmith.training.network import ExactPolicy, GridPolicy, LeanPolicy
 from rewardsmith.training.normalize import extractor_for
 
 
@@ -25,7 +25,8 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
     """Return PPO's arguments (policy, policy_kwargs) for a task.
 
     SB3's own policies by the spaces: a CNN for images, one extractor per key for Dicts, a Gaussian head for continuous
-    actions. Vectors with discrete actions have leaner classes that agree with SB3's up to rounding.
+    actions. Vectors with discrete actions have leaner classes. They equal SB3's with `implementation: sb3`, and agree
+    with them up to rounding otherwise.
 
     Raises:
         UsageError: For a policy with memory on spaces other than vectors with discrete actions without masks.
@@ -42,12 +43,22 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
         from rewardsmith.training.recurrent import recurrent_policy  # imports sb3-contrib, which few trials need
 
         return recurrent_policy(task, training)
-    if studied and task.view_cells and training.cells == "one-hot" and not normalized:
+    if studied and one_hot(task, training) and not normalized:
         return GridPolicy, {"cells": task.view_cells, "hidden": training.hidden}
     arguments: dict[str, Any] = {"net_arch": list(training.hidden), **normalized}
     if lean and not normalized:
-        return LeanPolicy, arguments
+        return (ExactPolicy if exact(task, training) else LeanPolicy), arguments
     return _by_spaces(task), arguments
+
+
+def one_hot(task: Task, training: TrainingSpec) -> bool:
+    """Return whether the network reads a grid's cells as categories, which no class of SB3 does."""
+    return bool(task.view_cells) and training.cells == "one-hot"
+
+
+def exact(task: Task, training: TrainingSpec) -> bool:
+    """Return whether an on-policy algorithm computes what SB3 does, bit for bit."""
+    return training.algorithm != "ppo" or (training.implementation == "sb3" and not one_hot(task, training))
 
 
 def _by_spaces(task: Task) -> Any:
@@ -99,6 +110,7 @@ def describe(task: Task, training: TrainingSpec) -> dict[str, Any]:
     policy, _ = policy_for(task, training)
     names = {
         LeanPolicy: "MlpPolicy",  # SB3's own layers, by SB3's name
+        ExactPolicy: "MlpPolicy",
         ActorCriticPolicy: "MlpPolicy",
         ActorCriticCnnPolicy: "CnnPolicy",
         MultiInputActorCriticPolicy: "MultiInputPolicy",

@@ -14,8 +14,8 @@ import stable_baselines3 as sb3
 import torch
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.noise import NormalActionNoise
-from stable_baselines3.common.policies import ActorCriticPolicy
 
+from benchmarks import equality
 from rewardsmith.errors import DiskFull, UsageError
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.composition import Channel
@@ -83,10 +83,7 @@ def plain(algorithm: str, settings: TrainingSpec, seed: int, steps: int) -> Any:
         kwargs |= {"n_steps": settings.rollout_steps, "n_epochs": settings.epochs, "ent_coef": settings.entropy}
     if algorithm == "td3":
         kwargs["action_noise"] = NormalActionNoise(np.zeros(1), np.full(1, settings.action_noise))
-    # PPO's trials use torch's fused Adam, which rounds differently from the default.
-    fused = {"optimizer_class": torch.optim.Adam, "optimizer_kwargs": {"eps": 1e-5, "fused": True}}
-    policy = {"net_arch": [16], **(fused if algorithm == "ppo" else {})}
-    model = CLASSES[algorithm]("MlpPolicy", env, seed=None, policy_kwargs=policy, **kwargs)
+    model = CLASSES[algorithm]("MlpPolicy", env, seed=None, policy_kwargs={"net_arch": [16]}, **kwargs)
     torch.manual_seed(seed)
     np.random.seed(seed)
     model.action_space.seed(seed)
@@ -97,9 +94,7 @@ def plain(algorithm: str, settings: TrainingSpec, seed: int, steps: int) -> Any:
 
 
 @pytest.mark.parametrize("algorithm", CLASSES)
-def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The leaner class of vectors and discrete actions sums gradients in another order.
-    monkeypatch.setattr("rewardsmith.training.policies.LeanPolicy", ActorCriticPolicy)
+def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str) -> None:
     steps = 160
     plan = trial(tmp_path, algorithm, steps, **PLAIN.get(algorithm, {}))
     run_trial(plan, ignored, ignored)
@@ -113,6 +108,13 @@ def test_training_equals_plain_sb3_bit_for_bit(tmp_path: Path, algorithm: str, m
             assert np.array_equal(getattr(ours, name)[:steps], getattr(theirs, name)[:steps]), name
         terminated = theirs.dones * (1 - theirs.timeouts)
         assert np.array_equal((ours.dones * (1 - ours.timeouts))[:steps], terminated[:steps])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", equality.CASES)
+def test_actions_and_losses_equal_plain_sb3_bit_for_bit(case: str) -> None:
+    row = equality.compare(case, 2_000)
+    assert row["actions"] and row["losses"] and row["env"] is None and row["zero"] is None
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
-from rewardsmith.training.scale import ReturnScale
+from rewardsmith.training.scale import ReturnScale, RunningScale
 from rewardsmith.training.trial import TrialPlan, run_trial
 
 TINY = {"num_envs": 4, "rollout_steps": 64, "batch_size": 64, "epochs": 2, "eval_episodes": 10, "final_episodes": 10}
@@ -75,3 +75,36 @@ def test_a_killed_trial_keeps_its_scale(tmp_path):
     with pytest.raises(Killed):
         train(tmp_path / "killed", SCALED, 7_168, kill_at=6_500)
     assert train(tmp_path / "killed", SCALED, 7_168) == whole
+
+
+def returns_to_go(rewards, ends, gamma):
+    found = np.zeros_like(rewards)
+    following = np.zeros(rewards.shape[1])
+    for t in reversed(range(len(rewards))):
+        found[t] = following = rewards[t] + gamma * np.where(ends[t], 0.0, following)
+    return found
+
+
+@given(
+    arrays(np.float64, (12, 2), elements=st.floats(-1e3, 1e3, width=32)),
+    arrays(np.bool_, (12, 2)),
+    st.integers(1, 11),
+)
+def test_a_running_scale_divides_by_the_size_of_returns_to_go(rewards, ends, split):
+    scale = RunningScale(0.9, 2, target=3.0)
+    scale.after(rewards[:split], ends[:split])
+    found = scale.after(rewards[split:], ends[split:])
+    size = np.sqrt((returns_to_go(rewards, ends, 0.9) ** 2).mean())
+    assert found == 1.0 if size == 0.0 else np.isclose(found, 3.0 / size)
+
+
+def test_a_running_scale_follows_units_and_forgets_old_episodes(monkeypatch):
+    monkeypatch.setattr("rewardsmith.training.scale._MEMORY_STEPS", 100)
+    one, other = RunningScale(0.99, 1), RunningScale(0.99, 1)
+    rewards, ends = np.full((1000, 1), -0.75), np.arange(1000).reshape(-1, 1) % 10 == 9
+    assert one.after(rewards, ends) == 32.0 * other.after(32.0 * rewards, ends)
+    before = one.factor
+    assert np.isclose(one.after(3.0 * rewards, ends), before / 3.0, rtol=1e-3)
+    again = RunningScale(0.99, 1)
+    again.load(one.state())
+    assert again.after(rewards, ends) == one.after(rewards, ends)
