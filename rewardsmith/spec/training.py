@@ -73,6 +73,13 @@ class TrainingSpec(Strict):
     action_noise: float = Field(
         default=0.1, ge=0, le=10, description="standard deviation of exploration noise, for actions within [-1, 1]"
     )
+    her: bool = Field(
+        default=False, description="hindsight experience replay (Andrychowicz et al. 2017), for tasks with goals"
+    )
+    n_sampled_goal: int = Field(default=4, ge=1, le=1000, description="relabelled transitions for each recorded one")
+    goal_selection: Literal["future", "final", "episode"] = Field(
+        default="future", description="which achieved goals of an episode replace its own goal"
+    )
     sde: bool = Field(default=False, description="state-dependent exploration (Raffin et al. 2021)")
     normalize_observation: bool = Field(
         default=False, description="divide observations by their running standard deviation, centred and clipped at 10"
@@ -135,7 +142,7 @@ ADDED: dict[str, Any] = {
     for name in (
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "normalize_observation", "policy_kwargs",
-        "implementation",
+        "implementation", "her", "n_sampled_goal", "goal_selection",
     )
 }  # fmt: skip
 
@@ -166,7 +173,10 @@ _SHARED = frozenset({
 _ROLLOUTS = _SHARED | {
     "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",
 }  # fmt: skip
-_REPLAY = _SHARED | {"buffer_size", "learning_starts", "train_freq", "gradient_steps", "batch_size"}
+_REPLAY = _SHARED | {
+    "buffer_size", "learning_starts", "train_freq", "gradient_steps", "batch_size", "her", "n_sampled_goal",
+    "goal_selection",
+}  # fmt: skip
 _EXPLORING = _REPLAY | {"tau", "target_update_interval", "exploration_fraction", "exploration_final"}
 _ALL = frozenset({"discrete", "box", "multi-discrete", "multi-binary"})
 _DISCRETE, _BOX = frozenset({"discrete"}), frozenset({"box"})
@@ -213,6 +223,7 @@ def require_settings(algorithm: str, given: Mapping[str, Any]) -> None:
     known = ALGORITHMS.get(algorithm)
     if known is None:  # reported when the settings are validated
         return
+    _require_her(given)
     for name, value in given.items():
         field_ = TrainingSpec.model_fields.get(name)
         if name in known.settings or field_ is None or value == field_.default:
@@ -223,6 +234,15 @@ def require_settings(algorithm: str, given: Mapping[str, Any]) -> None:
         raise UsageError(
             f"{known.title} has no setting `{name}`.", f"{remedy}, or choose another `training.algorithm`."
         )
+
+
+def _require_her(given: Mapping[str, Any]) -> None:
+    """Raise UsageError for a setting of hindsight experience replay without it."""
+    for name in ("n_sampled_goal", "goal_selection"):
+        if name in given and not given.get("her") and given[name] != TrainingSpec.model_fields[name].default:
+            raise UsageError(
+                f"`{name}` belongs to hindsight experience replay, which is off.", "Set `training.her` to true."
+            )
 
 
 # Settings with the same purpose in other algorithms, the nearest first.

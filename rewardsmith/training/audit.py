@@ -60,12 +60,19 @@ def _copy(values: Values | None) -> Values | None:
 
 def _joined_scores(parts: Sequence[Scores]) -> Scores:
     names = tuple(sorted({name for part in parts for name in part.names}))
-    values = np.concatenate([np.stack([_component(p, name) for name in names], axis=-1) for p in parts])
+    values = np.concatenate([_components(part, names) for part in parts])
     phi, phi0 = (
         None if any(each is None for each in column) else np.concatenate([e for e in column if e is not None])
         for column in (tuple(p.phi for p in parts), tuple(p.phi0 for p in parts))
     )
     return Scores(names, values, phi, phi0, sum(p.seconds for p in parts))
+
+
+def _components(scores: Scores, names: tuple[str, ...]) -> Values:
+    """The values of these components [T, N, C]; a program that is only a potential has none."""
+    if not names:
+        return np.zeros((*scores.values.shape[:2], 0))
+    return np.stack([_component(scores, name) for name in names], axis=-1)
 
 
 def require_same_scores(problem: Problem, rollout: Rollout, scores: Scores) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from rewardsmith.errors import UsageError
+from rewardsmith.programs.dependence import depends_on_the_episode, fields_mentioned
+from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.spec.training import ALGORITHMS, POLICY_ARGUMENTS
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.goals import goals_of
 
 _WORDS = {
     "discrete": "discrete actions", "box": "continuous actions", "multi-discrete": "several discrete actions at once",
@@ -32,12 +35,55 @@ def require_algorithm(task: Task, training: TrainingSpec) -> None:
             f"State-dependent exploration needs continuous actions, and {task.id} has {_WORDS[kind]}.",
             "Leave `training.sde` at false.",
         )
+    if training.her:
+        _require_goals(task, training)
     _require_policy_arguments(training)
     ends = (*task.actions.low, *task.actions.high)
     if algorithm.off_policy and kind == "box" and not all(abs(end) < float("inf") for end in ends):
         raise UsageError(
             f"{algorithm.title} needs bounded actions, but {task.id} has unbounded ones.",
             "Bound them with Gymnasium's RescaleAction in `wrappers`, or set `training.algorithm` to ppo or a2c.",
+        )
+
+
+def _require_goals(task: Task, training: TrainingSpec) -> None:
+    """Raise UsageError if hindsight experience replay cannot be used: for the first reason that is found."""
+    goals = goals_of(task)
+    if goals is None:
+        raise UsageError(
+            f"Hindsight experience replay needs goals, and {task.id} has none: its observation has no entries "
+            "`achieved_goal` and `desired_goal`.",
+            "Leave `training.her` out, or return a Dict observation with both.",
+        )
+    longest = task.max_steps * training.num_envs
+    if training.buffer_size < 2 * longest:
+        raise UsageError(
+            f"A replay buffer of {training.buffer_size:,} transitions holds less than two episodes per environment, "
+            "and hindsight experience replay samples complete ones.",
+            f"Set `training.buffer_size` to at least {2 * longest:,}.",
+        )
+    goals.goal_relabeller().close()
+
+
+def require_hindsight(task: Task, reward: TrainingReward) -> None:
+    """Raise UsageError if a reward cannot score transitions one by one under other goals, with the reason."""
+    why = depends_on_the_episode(reward)
+    if why is not None:
+        raise UsageError(
+            f"Hindsight experience replay scores transitions one by one under other goals, but {why}.",
+            "Compute the reward from prev, action and state alone, or leave `training.her` out.",
+        )
+    goals = goals_of(task)
+    if goals is None or not reward.source:
+        return
+    relabeller = goals.goal_relabeller()
+    relabeller.close()
+    unknown = sorted(relabeller.unknown & fields_mentioned(reward.source))
+    if unknown:
+        raise UsageError(
+            f"The value of {', '.join(unknown)} under another goal is not known, because it is not read from the "
+            "observation; hindsight experience replay needs it.",
+            "Leave it out of the reward; or add `goal_free: true` to it in the description, if it depends on no goal.",
         )
 
 

@@ -14,9 +14,12 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.spec.training import ALGORITHMS
+from rewardsmith.tasks.goals import goals_of
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import off_policy_class
 from rewardsmith.training.device import choose_device
+from rewardsmith.training.fit import require_hindsight
+from rewardsmith.training.hindsight import GoalScorer, HindsightReplayBuffer
 from rewardsmith.training.learning_rate import Decay, OverTrial
 from rewardsmith.training.optimizer import LightAdam
 from rewardsmith.training.plan import TrialPlan
@@ -33,20 +36,18 @@ def build_off_policy(plan: TrialPlan, env: BatchVecEnv) -> OffPolicyAlgorithm:
     """
     settings, task = plan.training, plan.task
     decay = Decay(settings.learning_rate, plan.steps, settings.lr_hold, settings.final_lr)
-    several = isinstance(task.observation.space, spaces.Dict)
     make: Any = off_policy_class(settings.algorithm)
     model = make(
         policy_name(task),
         env,
         learning_rate=decay,
         buffer_size=min(settings.buffer_size, plan.steps),
-        learning_starts=settings.learning_starts,
+        learning_starts=_learning_starts(plan),
         batch_size=settings.batch_size,
         gamma=settings.gamma,
         train_freq=(settings.train_freq, "step"),
         gradient_steps=settings.gradient_steps,
-        replay_buffer_class=ShapedDictReplayBuffer if several else ShapedReplayBuffer,
-        replay_buffer_kwargs={"folder": plan.folder, "channels": tuple(c.name for c in plan.reward.channels)},
+        **_buffer(plan),
         policy_kwargs={
             "net_arch": list(settings.hidden), **normalizer(task, settings), **_optimizer(settings),
             **settings.policy_kwargs,
@@ -66,6 +67,29 @@ def build_off_policy(plan: TrialPlan, env: BatchVecEnv) -> OffPolicyAlgorithm:
         model.exploration_schedule = OverTrial(exploration, model, plan.steps)
     model.set_logger(Logger(folder=None, output_formats=[]))
     return model
+
+
+def _learning_starts(plan: TrialPlan) -> int:
+    """Hindsight experience replay samples complete episodes: learning starts after the first ones at the earliest."""
+    settings = plan.training
+    longest = plan.task.max_steps * settings.num_envs if settings.her else 0
+    return max(settings.learning_starts, longest)
+
+
+def _buffer(plan: TrialPlan) -> dict[str, Any]:
+    """The arguments that choose the replay buffer."""
+    own: dict[str, Any] = {"folder": plan.folder, "channels": tuple(c.name for c in plan.reward.channels)}
+    if not plan.training.her:
+        several = isinstance(plan.task.observation.space, spaces.Dict)
+        kind = ShapedDictReplayBuffer if several else ShapedReplayBuffer
+        return {"replay_buffer_class": kind, "replay_buffer_kwargs": own}
+    require_hindsight(plan.task, plan.reward)
+    own |= {
+        "problem": plan.problem,
+        "n_sampled_goal": plan.training.n_sampled_goal,
+        "goal_selection_strategy": plan.training.goal_selection,
+    }
+    return {"replay_buffer_class": HindsightReplayBuffer, "replay_buffer_kwargs": own}
 
 
 def _optimizer(settings: TrainingSpec) -> dict[str, Any]:
@@ -113,6 +137,12 @@ def connect_off_policy(
     buffer = model.replay_buffer
     assert isinstance(buffer, ShapedReplayBuffer)
     env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
+    if isinstance(buffer, HindsightReplayBuffer):
+        goals = goals_of(shaper.problem.task)
+        assert goals is not None
+        replaced = int(buffer.her_ratio * model.batch_size)
+        buffer.scorer = GoalScorer(shaper.problem, goals.goal_relabeller(), env.batch.tables, replaced)
+        shaper.close_also(buffer.scorer)
     if adaptation.running is not None:
         buffer.factor = adaptation.running.factor
 

@@ -38,6 +38,7 @@ class ShapedReplayBuffer(ReplayBuffer):
         env_rewards: float32 [size, N], the environment's own rewards.
         parts: float32 [size, N, C], the contributions of the C channels, in the order of the reward's channels.
         factor: The factor of sampled rewards.
+        folder: The folder of the files.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class ShapedReplayBuffer(ReplayBuffer):
         with warnings.catch_warnings():  # the arrays need no memory, because they are moved into files
             warnings.filterwarnings("ignore", message="This system does not have apparently enough memory")
             super().__init__(buffer_size, observation_space, action_space, **options)
-        self._folder = folder / _FOLDER
+        self.folder = folder / _FOLDER
         self._channels = channels
         self.env_rewards = np.zeros((self.buffer_size, self.n_envs), np.float32)
         self.parts = np.zeros((self.buffer_size, self.n_envs, len(channels)), np.float32)
@@ -70,16 +71,22 @@ class ShapedReplayBuffer(ReplayBuffer):
 
     def fill(self, rollout: Rollout, composed: Composition) -> None:
         """Write the rewards of the transitions that were added last, which `rollout` [T, N] has recorded."""
-        steps = len(rollout.starts)
-        rows = np.arange(self.pos - steps, self.pos) % self.buffer_size
+        rows = self.last_rows(len(rollout.starts))
         self.rewards[rows] = composed.total
         self.env_rewards[rows] = rollout.rewards
         for index, name in enumerate(self._channels):
             self.parts[rows, :, index] = composed.parts[name]
 
-    def _get_samples(self, batch_inds: NDArray[Any], env: Any = None) -> Any:
-        samples = super()._get_samples(batch_inds, env)
+    def last_rows(self, steps: int) -> NDArray[np.int64]:
+        """Return the rows of the last `steps` that were added, oldest first."""
+        return np.arange(self.pos - steps, self.pos) % self.buffer_size
+
+    def scaled(self, samples: Any) -> Any:
+        """Return samples with their rewards multiplied by `factor`."""
         return samples if self.factor == 1.0 else samples._replace(rewards=samples.rewards * self.factor)
+
+    def _get_samples(self, batch_inds: NDArray[Any], env: Any = None) -> Any:
+        return self.scaled(super()._get_samples(batch_inds, env))
 
     def _arrays(self) -> Iterator[tuple[str, Any, Any]]:
         """(name of the file, owner, key) of each array; the owner is this buffer, or a dict of observations."""
@@ -94,10 +101,10 @@ class ShapedReplayBuffer(ReplayBuffer):
 
     def map_files(self) -> None:
         """Move the arrays into new files, with their space reserved. Raises DiskFull if the disk is too small."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
         needed = sum(_get(owner, key).nbytes for _, owner, key in self._arrays())
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self.folder).free
         if needed + _SPARE_BYTES > free:
             raise DiskFull(
                 f"The replay buffer needs {needed / 1e9:.1f} GB on disk, but {free / 1e9:.1f} GB are free.",
@@ -105,7 +112,7 @@ class ShapedReplayBuffer(ReplayBuffer):
             )
         for name, owner, key in self._arrays():
             array = _get(owner, key)
-            path = self._folder / f"{name}.npy"
+            path = self.folder / f"{name}.npy"
             mapped = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
             with path.open("r+b") as file:  # a disk that fills up later would end the process with a signal
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
@@ -113,7 +120,7 @@ class ShapedReplayBuffer(ReplayBuffer):
 
     def discard(self) -> None:
         """Delete the files, once the trial is complete. The arrays can be read until the process ends."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def checkpoint(self, step: int, coming: int) -> dict[str, Any]:
         """Write what `resume` needs, and return the mark for the checkpoint.
@@ -126,7 +133,7 @@ class ShapedReplayBuffer(ReplayBuffer):
         kept = replaced if self.full else replaced[replaced < self.pos]
         if len(kept):
             rows = {name: _get(owner, key)[kept] for name, owner, key in self._arrays()}
-            np.savez(self._folder / f"replaced-{step}.npz", allow_pickle=False, rows=kept, **rows)
+            np.savez(self.folder / f"replaced-{step}.npz", allow_pickle=False, rows=kept, **rows)
         for _, owner, key in self._arrays():
             mapped = _get(owner, key)
             assert isinstance(mapped, np.memmap)
@@ -135,8 +142,8 @@ class ShapedReplayBuffer(ReplayBuffer):
 
     def forget(self, step: int) -> None:
         """Delete the copies of rows for checkpoints other than the one at `step`."""
-        for path in self._folder.glob("replaced-*.npz"):
-            if path.name != f"replaced-{step}.npz":
+        for path in self.folder.glob("replaced-*.npz"):
+            if path.name not in (f"replaced-{step}.npz", f"replaced-{step}-episodes.npz"):
                 path.unlink()
 
     def resume(self, mark: dict[str, Any]) -> bool:
@@ -145,13 +152,13 @@ class ShapedReplayBuffer(ReplayBuffer):
         for name, owner, key in self._arrays():
             array = _get(owner, key)
             try:
-                found = np.lib.format.open_memmap(self._folder / f"{name}.npy", "r+")
+                found = np.lib.format.open_memmap(self.folder / f"{name}.npy", "r+")
             except (OSError, ValueError):
                 return False
             if found.shape != array.shape or found.dtype != array.dtype:
                 return False
             mapped.append((name, owner, key, found))
-        path = self._folder / f"replaced-{mark['step']}.npz"
+        path = self.folder / f"replaced-{mark['step']}.npz"
         if path.exists():
             with np.load(path) as saved:
                 for name, _, _, found in mapped:

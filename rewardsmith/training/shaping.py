@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,14 @@ from sandbox.client import RewardHost, Scores
 # messages, which take 0.25 ms each, cost little.
 CHUNK_STEPS = 4
 _LAST_CHUNK = 2
+
+
+class Closeable(Protocol):
+    """Something that is closed."""
+
+    def close(self) -> None:
+        """End what it has started."""
+        ...
 
 
 @dataclass
@@ -131,6 +139,7 @@ class RewardShaper:
         self.host: RewardHost | None = None
         self._starting = bool(self.reward.functions)
         self._scored = LastSteps()
+        self._others: list[Closeable] = []
         if self.reward.functions:
             self.host = problem.host(tables, envs, rollout_steps, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -288,10 +297,16 @@ class RewardShaper:
         if (scored := self._scored.joined()) is not None:
             require_same_scores(self.problem, *scored)
 
+    def close_also(self, other: Closeable) -> None:
+        """Close `other`, which scores with the same reward, together with this object."""
+        self._others.append(other)
+
     def close(self) -> None:
         """End the reward host, if there is one."""
         if self.host is not None:
             self.host.close()
+        for other in self._others:
+            other.close()
 
 
 def _chunk(steps: int, submitted: int) -> int:

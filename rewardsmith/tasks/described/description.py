@@ -53,6 +53,7 @@ class Variable(BaseModel):
     scale: float | None = Field(default=None, gt=0, description="the policy sees the variable divided by this")
     doc: str = ""
     training_only: bool = Field(default=False, description="whether a policy cannot see it; known of infos and env")
+    goal_free: bool = Field(default=False, description="whether its value is the same under any other goal")
 
     @field_validator("source")
     @classmethod
@@ -102,6 +103,9 @@ class Description(BaseModel):
     actions: list[str | Entry] = Field(default=[], description="names, in order; without any they are numbered")
     idle: str | None = Field(default=None, description="the action that does nothing, or the least")
     success: str | None = Field(default=None, description="a condition, or MODULE:FUNCTION")
+    goal_success: str | None = Field(
+        default=None, description="success as a condition of the observation alone, for other goals than the episode's"
+    )
     score: Literal["return"] | Score | None = Field(
         default=None, description="the quantity that is compared where nothing is a success"
     )

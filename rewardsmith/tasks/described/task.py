@@ -32,6 +32,7 @@ from rewardsmith.tasks.described.description import (
 from rewardsmith.tasks.described.env_classes import named_environment
 from rewardsmith.tasks.described.families import family_description
 from rewardsmith.tasks.described.finding_grids import inferred_grid, is_grid
+from rewardsmith.tasks.described.goals import GoalRelabeller
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.inference import infer
 from rewardsmith.tasks.described.inspection import Fault, NotMade, require_no_faults
@@ -322,6 +323,16 @@ class DescribedTask:
     def transition_table(self) -> TransitionTable:
         """Every transition of an environment with a table `P`, compared with play. Raises NotTabular, TaskError."""
         return self._table
+
+    @property
+    def has_goals(self) -> bool:
+        """Whether the observation has an achieved and a desired goal, which hindsight experience replay replaces."""
+        keys = {part.path for part in self.observation.parts}
+        return {("achieved_goal",), ("desired_goal",)} <= keys
+
+    def goal_relabeller(self) -> GoalRelabeller:
+        """Return what scores transitions under other goals. Raises UsageError with the reason why there is none."""
+        return GoalRelabeller(self._setup)
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """These tasks have no costly features."""

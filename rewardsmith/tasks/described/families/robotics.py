@@ -64,11 +64,12 @@ def describe(task_id: str) -> Description | None:
     if bare in _FETCH:
         goal, parts = _FETCH[bare]
         data = {"goal": goal, "state": [*_GOALS, *_slices(parts, "observation")], "actions": _ARM,
-                "success": "info.is_success",
+                "success": "info.is_success", "goal_success": "distance(achieved_goal, desired_goal) < 0.05",
                 "env_reward": "minus the distance to the goal" if dense else "0 at the goal, -1 elsewhere"}  # fmt: skip
     elif bare.startswith("PointMaze"):
         ball = [("place", 2, "m", "place of the ball"), ("velocity", 2, "m/s", "velocity of the ball")]
         data = {"goal": "Roll the ball through the maze to the goal.", "success": "info.success",
+                "goal_success": f"distance(achieved_goal, desired_goal) <= {_REACHED}",
                 "state": [*_GOALS[1:], *_slices(ball, "observation")], "actions": ["force_x", "force_y"],
                 "env_reward": "exp(-distance)" if dense else "1 at the goal, 0 elsewhere"}  # fmt: skip
     elif bare.startswith("AntMaze"):
@@ -108,6 +109,7 @@ def _ant(task_id: str, dense: bool) -> dict[str, Any]:
     return {
         "goal": "Walk through the maze to the goal with four legs.",
         # Versions 3 and 4 do not tell of success in their infos.
+        "goal_success": f"distance(achieved_goal, desired_goal) <= {_REACHED}",
         "success": "info.success" if version >= 5 else f"distance(achieved_goal, desired_goal) <= {_REACHED}",
         "state": [*_GOALS, *body],
         "actions": [{"name": f"{leg}_torque", "doc": "torque of this joint"} for leg in (*_LEGS[6:], *_LEGS[:6])],
