@@ -12,7 +12,6 @@ Trials take from half a minute (CartPole) to an hour (MetaWorld). Resumable: app
 from __future__ import annotations
 
 import argparse
-
 from dataclasses import replace
 
 import yaml

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.algorithms import COMPARISONS, SEEDS, Comparison, families, task_of, written_file
+from benchmarks.algorithms import COMPARISONS, SEEDS, Comparison, families, written_file
 from benchmarks.algorithms.published import SOURCE, published
 from benchmarks.algorithms.runs import RESULTS, Run, read_rows, spent_hours
 from rewardsmith.errors import RewardsmithError
