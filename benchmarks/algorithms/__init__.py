@@ -52,7 +52,7 @@ class Comparison:
     def training(self) -> TrainingSpec:
         """The settings that a job of this task and algorithm has, with this benchmark's numbers of episodes."""
         few = {"eval_episodes": 20, "final_episodes": EPISODES}
-        asked = {"task": self.task, "training": {"algorithm": self.algorithm, **self.settings, **few}}
+        asked = {"task": self.task, "training": {"algorithm": self.algorithm, **few, **self.settings}}
         return read_spec(with_defaults(asked)).training
 
     def command(self, arms: tuple[str, ...], seeds: list[int]) -> str:

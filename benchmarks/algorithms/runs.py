@@ -137,7 +137,7 @@ def perform(runs: Iterable[Run], jobs: int, hours: float, work: str | None) -> N
                 return
             finished = next(as_completed(running))
             running.remove(finished)
-            _append(finished.result())
+            append(finished.result())
 
 
 def _key_or_refusal(run: Run) -> str | None:
@@ -154,7 +154,7 @@ def spent_hours() -> float:
     return sum(row["cpu_seconds"] for row in read_rows()) / 3600
 
 
-def _append(row: dict[str, Any]) -> None:
+def append(row: dict[str, Any]) -> None:
     ROWS.parent.mkdir(parents=True, exist_ok=True)
     with ROWS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
