@@ -17,7 +17,7 @@ from rewardsmith.errors import no_cuda
 from rewardsmith.executor import Executor
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.reporting import queries
-from rewardsmith.reporting.text import stepping_words
+from rewardsmith.reporting.text import stepping_words, training_words
 from rewardsmith.spec import JobSpec, read_spec, with_changes, with_defaults
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -151,10 +151,19 @@ def is_submitted(context: Context, job_id: str) -> bool:
         return records.get_job(connection, job_id).service
 
 
-def stepping(context: Context, job_id: str) -> str | None:
-    """How many processes step a job's environments, and why; None if that was not measured."""
+def choices(context: Context, job_id: str) -> list[str]:
+    """Sentences on what was chosen when a job was created: processes, the algorithm and its settings."""
     with read(context.database) as connection:
-        return stepping_words(records.get_job(connection, job_id).spec)
+        spec = records.get_job(connection, job_id).spec
+    stepped = stepping_words(spec)
+    return [*([] if stepped is None else [stepped]), *training_words(spec)]
+
+
+def as_created(context: Context, job_id: str, spec: JobSpec) -> JobSpec:
+    """Return the settings that a user gave, with the training settings and the steps that the job was created with."""
+    with read(context.database) as connection:
+        stored = JobSpec.model_validate(records.get_job(connection, job_id).spec)
+    return spec.model_copy(update={"training": stored.training, "steps": stored.steps})
 
 
 def settle_task(context: Context, job_id: str, accept: bool) -> list[str]:

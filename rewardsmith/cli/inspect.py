@@ -128,6 +128,8 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
     screen.out.print(screen_of(view))
     if (stepped := text.stepping_words(view.job.spec)) is not None:
         screen.labelled("", stepped)
+    for told in text.training_words(view.job.spec):
+        screen.labelled("", told)
     claim = queries.read_claim(connection, view.job)
     if claim is not None:
         results.print_claim(claim)

@@ -63,9 +63,9 @@ def run(  # noqa: PLR0913  (options of a command)
         screen.say(f"The task comes from the recording; its module is imported from {job_spec.description.folder}.")
     job_id, resumed = starting.start(here, job_spec, text)
     screen.say(f"job {job_id}{' (resumed)' if resumed else ''}")
-    if (stepped := starting.stepping(here, job_id)) is not None:
-        screen.say(stepped)
-    for notice in notices(job_spec):
+    for told in starting.choices(here, job_id):
+        screen.say(told)
+    for notice in notices(starting.as_created(here, job_id, job_spec)):
         screen.say(notice)
     if told := starting.score_notice(here, job_id):
         screen.say(told)
@@ -79,11 +79,12 @@ def run(  # noqa: PLR0913  (options of a command)
 
 def _print_dry_run(spec: Any) -> None:
     from rewardsmith.offline.dry_run import plan_calls
+    from rewardsmith.reporting.text import training_words
 
     plan = plan_calls(spec)
     for name, prompt in plan.prompts:
         screen.write(f"===== {name}\n{prompt}\n")
-    for line in plan.lines():
+    for line in [*plan.lines(), *training_words(plan.spec.model_dump(mode="json"))]:
         screen.write(line)
     screen.next_command("the same command without --dry-run")
 

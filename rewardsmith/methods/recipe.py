@@ -14,7 +14,8 @@ from rewardsmith.methods import all_methods, get_method
 from rewardsmith.methods.base import Method, Setting
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reward import SPARSE, TrainingReward
-from rewardsmith.spec import JobSpec
+from rewardsmith.spec import JobSpec, TrainingSpec
+from rewardsmith.spec.training import ALGORITHMS, PPO_NAMES
 from rewardsmith.tasks.base import Task
 from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.learner import Learner
@@ -73,6 +74,20 @@ class Recipe:
     @property
     def _methods(self) -> tuple[Method, ...]:
         return (self.method, *self.combined)
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """The values of `training.algorithm` that every method of this recipe works with."""
+        limited = [m.algorithms for m in self._methods if m.learns_from_rollouts]
+        named = {name: "ppo" if name in PPO_NAMES else name for name in ALGORITHMS}
+        found = {name for name, learner in named.items() if all(learner in each for each in limited)}
+        recurrent = all(m.recurrent for m in self._methods)
+        return frozenset(found if recurrent else found - {"recurrent-ppo"})
+
+    @property
+    def rollout_methods(self) -> tuple[str, ...]:
+        """The names of its methods that learn from rollouts."""
+        return tuple(m.name for m in self._methods if m.learns_from_rollouts)
 
     @property
     def reads_files(self) -> bool:
@@ -135,15 +150,7 @@ def recipe_of(spec: JobSpec) -> Recipe:
     options |= {m.name: _options(m, m.combined_options, spec.options) for m in combined}
     modelled = spec.replay is not None or spec.model not in ("synth", "none")
     for each in (method, *combined):
-        if spec.training.memory != "none" and not each.recurrent:
-            raise UsageError(
-                f"The method {each.name!r} does not support recurrent policies.", "Pass --set training.memory=none."
-            )
-        if each.learns_from_rollouts and spec.training.algorithm not in each.algorithms:
-            raise UsageError(
-                f"The method {each.name!r} learns in training, and not from {spec.training.algorithm}.",
-                f"Set training.algorithm to {' or '.join(sorted(each.algorithms, reverse=True))}.",
-            )
+        _require_trainable(each, spec.training)
     renamed = [f"Setting {each}; the next version will not accept the earlier name." for each in spec.renamed]
     renamed += [
         f"Option of {m.name}: {told}; the next version will not accept the earlier name."
@@ -154,6 +161,21 @@ def recipe_of(spec: JobSpec) -> Recipe:
     recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed), sign)
     _check_weights(recipe)
     return recipe
+
+
+def _require_trainable(method: Method, training: TrainingSpec) -> None:
+    """Raise UsageError if a method does not work with the algorithm; one that is not chosen yet will be one it does."""
+    if training.memory != "none" and not method.recurrent:
+        remedy = "Pass --set training.memory=none."
+        if training.algorithm == "recurrent-ppo":
+            remedy = "Set `training.algorithm` to ppo."
+        raise UsageError(f"The method {method.name!r} does not support recurrent policies.", remedy)
+    chosen = training.algorithm == "auto" or training.learner in method.algorithms
+    if method.learns_from_rollouts and not chosen:
+        raise UsageError(
+            f"The method {method.name!r} learns in training, and not from {training.algorithm}.",
+            f"Set training.algorithm to {' or '.join(sorted(method.algorithms, reverse=True))}.",
+        )
 
 
 def formerly(spec: JobSpec) -> JobSpec:

@@ -11,6 +11,7 @@ from rewardsmith.agents.models import ReplayKey, Request
 from rewardsmith.agents.pricing import bound_of, estimated_tokens
 from rewardsmith.agents.prompting import render
 from rewardsmith.engine.jobs.lifecycle import check_budget, with_score
+from rewardsmith.engine.jobs.settling import settle_training
 from rewardsmith.engine.models.open import lengths, models_of, reads_facts
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods
@@ -20,6 +21,7 @@ from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.capabilities import named_by_hand
 from rewardsmith.tasks.subgoals import subgoal_order
+from rewardsmith.training.fit import require_algorithm
 from rewardsmith.training.schedule import schedule
 
 _ANALYSED = 2  # programs per round that the analyzer reads
@@ -38,6 +40,7 @@ class Plan:
         usd: Largest cost of these calls in dollars; None if a price is unknown.
         limited: Whether the job has a limit on calls, tokens or dollars.
         trained: Whether the method also calls a model during training. These calls are not counted.
+        spec: The settings with which the job would be created.
     """
 
     prompts: list[tuple[str, str]]
@@ -47,6 +50,7 @@ class Plan:
     usd: float | None
     limited: bool
     trained: bool
+    spec: JobSpec
 
     def lines(self) -> list[str]:
         """Return the figures as sentences, one a line."""
@@ -66,6 +70,7 @@ class Plan:
 def plan_calls(spec: JobSpec) -> Plan:
     """Return the first prompts of a job and the bound on its calls. Raises UsageError as `create_job` does."""
     check_budget(spec)
+    settled = settled_training(spec)
     spec = with_score(spec, get_task(spec.task, spec.description))
     drafts = [(f"designer, sample {sample}", _first_draft(spec, sample)) for sample in range(spec.samples)]
     prompts = [(name, draft.build(draft.fit(spec.prompt_tokens))) for name, draft in drafts]
@@ -90,7 +95,15 @@ def plan_calls(spec: JobSpec) -> Plan:
     recipe = recipe_of(spec)
     trained = recipe.modelled and recipe.asks_in_training
     estimates = [estimated_tokens(system, prompt) for _, prompt in prompts]
-    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained)
+    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained, settled)
+
+
+def settled_training(spec: JobSpec) -> JobSpec:
+    """Return the settings with which `create_job` would create the job. Raises UsageError as it does."""
+    task = get_task(spec.task, spec.description)
+    settled = settle_training(spec, task, recipe_of(spec))
+    require_algorithm(task, settled.training)
+    return settled
 
 
 def renamed(spec: JobSpec) -> tuple[str, ...]:

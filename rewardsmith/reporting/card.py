@@ -40,6 +40,7 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     lines += ["## Origin", ""]
     made, model = in_markdown(text.recipe_words(job.spec)), in_markdown(spec.model)
     lines += [f"- method: {made}; model: {model}; training gamma: {spec.training.gamma}"]
+    lines += [f"- {in_markdown(told)}" for told in text.training_words(job.spec)]
     lines += [f"- program sha256: `{candidate.source_hash}`"]
     lines += _settings(job, candidate)
     hashes = connection.execute(

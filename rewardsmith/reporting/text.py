@@ -35,6 +35,21 @@ def stepping_words(spec: Mapping[str, Any]) -> str | None:
     return f"The environments are stepped {where} ({stepping['why']})."
 
 
+def training_words(spec: Mapping[str, Any]) -> list[str]:
+    """Return sentences on a job's algorithm and on where its training settings come from; empty for earlier jobs."""
+    origin = spec.get("training_defaults")
+    if origin is None:
+        return []
+    algorithm, chosen = spec["training"]["algorithm"], origin["chosen"]
+    own = [name for name in origin["given"] if name not in ("steps", "algorithm")]
+    yours = f"; set by you: {', '.join(own)}" if own else ""
+    return [
+        *([f"The algorithm is {algorithm}, chosen by auto: {chosen}."] if chosen else []),
+        f"The training settings come from {origin['source']}{yours}.",
+        *([f"Of these, not used: {'; '.join(origin['left_out'])}."] if origin["left_out"] else []),
+    ]
+
+
 def recipe_words(spec: Mapping[str, Any]) -> str:
     """Return a job's methods with their settings, as "calm with count (calm.beta=0.3, weight of count 0.02)"."""
     combined = spec.get("combine") or []

@@ -4,17 +4,20 @@ from rewardsmith.spec.job import (
     Budget,
     JobSpec,
     TaskDescription,
+    TrainingDefaults,
     read_spec,
     read_spec_file,
     with_changes,
     with_defaults,
 )
-from rewardsmith.spec.training import TrainingSpec, default_steps, default_training
+from rewardsmith.spec.presets import default_steps, default_training
+from rewardsmith.spec.training import TrainingSpec
 
 __all__ = [
     "Budget",
     "JobSpec",
     "TaskDescription",
+    "TrainingDefaults",
     "TrainingSpec",
     "default_steps",
     "default_training",

@@ -16,8 +16,9 @@ from rewardsmith.errors import UsageError
 from rewardsmith.files import read_text
 from rewardsmith.former_names import renamed_settings, with_current_names, with_former_names
 from rewardsmith.scores import ScoreScale
+from rewardsmith.spec.presets import default_steps, preset_of
 from rewardsmith.spec.setting import Flag, Strict
-from rewardsmith.spec.training import ADDED, TrainingSpec, default_steps, default_training, require_settings
+from rewardsmith.spec.training import ADDED, TrainingSpec, require_settings
 
 _MOST = 10**15  # largest count; a float represents it exactly
 _MOST_STEPS = 2_000_000_000  # of one trial; fits PostgreSQL's INTEGER
@@ -53,6 +54,16 @@ class TaskDescription(Strict):
     changes: tuple[str, ...] = Field(default=(), description="changes of the module that the user accepted")
     random_play: dict[str, Any] | None = Field(default=None, description="what random play showed")
     stepping: dict[str, Any] | None = Field(default=None, description="processes that step environments, and why")
+
+
+class TrainingDefaults(Strict):
+    """Where the training settings come from that the user did not set, as stored in a job."""
+
+    given: tuple[str, ...] = Field(default=(), description="training settings that the user set, and `steps` if set")
+    source: str = Field(default="", max_length=1_000, description="source of the other settings")
+    left_out: tuple[str, ...] = Field(default=(), description="what the source sets and rewardsmith has no setting for")
+    chosen: str = Field(default="", max_length=1_000, description="why `algorithm: auto` chose the algorithm")
+    settled: bool = Field(default=False, description="whether the job has been created with these settings")
 
 
 class JobSpec(Strict):
@@ -164,6 +175,9 @@ class JobSpec(Strict):
     name: str | None = Field(default=None, max_length=80, description="name of the job")
     description: TaskDescription | None = Field(default=None, description="copy of the file that describes the task")
     score: ScoreScale | None = Field(default=None, description="scale of the task's score, measured by random play")
+    training_defaults: TrainingDefaults | None = Field(
+        default=None, description="where the training settings come from that were not set"
+    )
     _renamed: tuple[str, ...] = PrivateAttr(default=())
 
     @model_validator(mode="wrap")
@@ -208,7 +222,7 @@ class JobSpec(Strict):
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
         measured = {"folder", "changes", "random_play", "stepping"}
-        hidden: Any = {"score": True, "description": self.description is None or measured}
+        hidden: Any = {"score": True, "training_defaults": True, "description": self.description is None or measured}
         asked = self.model_dump(mode="json", exclude=hidden)
         asked["training"] = {k: v for k, v in asked["training"].items() if k not in ADDED or v != ADDED[k]}
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
@@ -239,13 +253,22 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
     """
     task = str(values.get("task", ""))
     given = values.get("training") or {}
-    if isinstance(given, dict):
-        algorithm = str(given.get("algorithm", "ppo"))
-        require_settings(algorithm, given)
-        training = {**default_training(task, algorithm), **given}
-    else:
-        training = given
-    return {"steps": default_steps(task), **values, "training": training}
+    if not isinstance(given, dict):
+        return {"steps": default_steps(task), **values, "training": given}
+    algorithm = str(given.get("algorithm", "ppo"))
+    require_settings(algorithm, given)
+    if values.get("training_defaults") is not None:  # of a recording, whose settings are complete
+        return {"steps": default_steps(task, algorithm), **values, "training": given}
+    found = preset_of(task, algorithm)
+    # The settings of `auto` are completed once the algorithm is chosen.
+    training = {**({} if algorithm == "auto" else found.settings), **given}
+    origin = {
+        "given": [*given, *(["steps"] if "steps" in values else [])],
+        "source": found.source,
+        "left_out": list(found.left_out),
+    }
+    steps = default_steps(task, algorithm)
+    return {"steps": steps, **values, "training": training, "training_defaults": origin}
 
 
 def read_spec(values: dict[str, Any]) -> JobSpec:

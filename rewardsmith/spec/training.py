@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from rewardsmith.errors import UsageError
 from rewardsmith.spec.setting import Flag, Strict
@@ -32,9 +32,13 @@ class TrainingSpec(Strict):
     An algorithm has only some of them: see ALGORITHMS. The others keep their defaults and have no effect.
     """
 
-    algorithm: Literal["ppo", "a2c", "dqn", "qr-dqn", "sac", "td3", "tqc", "crossq"] = Field(
-        default="ppo", description="reinforcement-learning algorithm, by the name of its class in SB3 or sb3-contrib"
-    )
+    algorithm: Literal[
+        "ppo", "recurrent-ppo", "maskable-ppo", "a2c", "dqn", "qr-dqn", "sac", "td3", "tqc", "crossq", "auto"
+    ] = Field(
+        default="ppo",
+        description="reinforcement-learning algorithm, by the name of its class in SB3 or sb3-contrib; auto: chosen by "
+        "the actions and the environment's speed when the job is created",
+    )  # fmt: skip
     num_envs: int = Field(default=64, ge=1, le=4096)
     rollout_steps: int = Field(default=64, ge=5, le=4096, description="steps per environment and rollout")
     batch_size: int = Field(default=512, ge=8, le=2**24)
@@ -81,6 +85,9 @@ class TrainingSpec(Strict):
         default="future", description="which achieved goals of an episode replace its own goal"
     )
     sde: bool = Field(default=False, description="state-dependent exploration (Raffin et al. 2021)")
+    sde_sample_freq: int = Field(
+        default=-1, ge=-1, le=10**6, description="steps between two noise matrices of `sde`; -1: one per rollout"
+    )
     normalize_observation: bool = Field(
         default=False, description="divide observations by their running standard deviation, centred and clipped at 10"
     )
@@ -115,20 +122,29 @@ class TrainingSpec(Strict):
     @field_validator("policy_kwargs")
     @classmethod
     def _arguments_are_known(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name, given in value.items():
-            if name not in POLICY_ARGUMENTS:
-                near = difflib.get_close_matches(name, POLICY_ARGUMENTS, n=1)
-                hint = f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(sorted(POLICY_ARGUMENTS))}"
-                raise ValueError(f"no argument {name!r} of a policy can be set{hint}")
-            low, high = POLICY_ARGUMENTS[name]
-            if not low <= given <= high:
-                raise ValueError(f"{name} must be from {low:g} to {high:g}")
+        wrong = [told for name, given in value.items() if (told := _fault_of(name, given)) is not None]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recurrent_policies_have_memory(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("algorithm") == "recurrent-ppo":
+            if values.get("memory", "lstm") == "none":
+                raise ValueError("recurrent-ppo has `memory: lstm`; set `algorithm: ppo` for a policy without memory")
+            return {**values, "memory": "lstm"}
+        return values
 
     @property
     def off_policy(self) -> bool:
-        """Whether the algorithm learns from a replay buffer."""
-        return ALGORITHMS[self.algorithm].off_policy
+        """Whether the algorithm learns from a replay buffer. False for `auto`, until it is chosen."""
+        return self.algorithm != "auto" and ALGORITHMS[self.algorithm].off_policy
+
+    @property
+    def learner(self) -> str:
+        """The algorithm whose updates are used: "ppo" for its three classes, otherwise `algorithm` itself."""
+        return "ppo" if self.algorithm in PPO_NAMES else self.algorithm
 
     @property
     def collected(self) -> int:
@@ -136,13 +152,34 @@ class TrainingSpec(Strict):
         return self.train_freq if self.off_policy else self.rollout_steps
 
 
+PPO_NAMES = ("ppo", "recurrent-ppo", "maskable-ppo")
+"""PPO, and the explicit names of two of its three classes."""
+
+
+def _fault_of(name: str, given: float) -> str | None:
+    """Return what is wrong with an argument of `policy_kwargs`, or None."""
+    if name in _SETTINGS_FOR:
+        return f"{name!r} is set by `training.{_SETTINGS_FOR[name]}`"
+    if name not in POLICY_ARGUMENTS:
+        near = difflib.get_close_matches(name, POLICY_ARGUMENTS, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(sorted(POLICY_ARGUMENTS))}"
+        return f"no argument {name!r} of a policy can be set; {hint}"
+    low, high = POLICY_ARGUMENTS[name]
+    return None if low <= given <= high else f"{name} must be from {low:g} to {high:g}"
+
+
+# Arguments of policy classes that settings of their own set.
+_SETTINGS_FOR = {
+    "net_arch": "hidden", "use_sde": "sde", "lstm_hidden_size": "hidden", "features_extractor_class": "cells",
+}  # fmt: skip
+
 # Settings that an earlier version did not have, with their defaults: a job without them has the same fingerprint.
 ADDED: dict[str, Any] = {
     name: TrainingSpec.model_fields[name].default
     for name in (
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
-        "exploration_fraction", "exploration_final", "action_noise", "sde", "normalize_observation", "policy_kwargs",
-        "implementation", "her", "n_sampled_goal", "goal_selection",
+        "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",
+        "policy_kwargs", "implementation", "her", "n_sampled_goal", "goal_selection",
     )
 }  # fmt: skip
 
@@ -172,6 +209,7 @@ _SHARED = frozenset({
 })  # fmt: skip
 _ROLLOUTS = _SHARED | {
     "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",
+    "sde_sample_freq",
 }  # fmt: skip
 _REPLAY = _SHARED | {
     "buffer_size", "learning_starts", "train_freq", "gradient_steps", "batch_size", "her", "n_sampled_goal",
@@ -184,16 +222,19 @@ _CONSTANT_RATE = {"lr_hold": 1.0, "final_lr": 1.0}
 _OFF_POLICY = {
     **_CONSTANT_RATE, "num_envs": 1, "gamma": 0.99, "batch_size": 256, "learning_rate": 3e-4, "hidden": (256, 256),
 }  # fmt: skip
-_ENTROPY_LEARNED = _REPLAY | {"tau", "target_update_interval", "sde"}
+_ENTROPY_LEARNED = _REPLAY | {"tau", "target_update_interval", "sde", "sde_sample_freq"}
 _Q_LEARNING = {
     **_OFF_POLICY, "batch_size": 32, "learning_rate": 1e-4, "hidden": (64, 64), "tau": 1.0, "train_freq": 4,
     "target_update_interval": 10_000,
 }  # fmt: skip
 
+_PPO = _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory", "cells", "implementation"}
+
 ALGORITHMS: dict[str, Algorithm] = {
-    "ppo": Algorithm(
-        "PPO (stable-baselines3)", _ALL, False,
-        _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory", "cells", "implementation"},
+    "ppo": Algorithm("PPO (stable-baselines3)", _ALL, False, _PPO),
+    "recurrent-ppo": Algorithm("RecurrentPPO (sb3-contrib)", _ALL, False, _PPO, {"memory": "lstm"}),
+    "maskable-ppo": Algorithm(
+        "MaskablePPO (sb3-contrib)", _ALL - _BOX, False, _PPO - {"memory", "cells", "sde", "sde_sample_freq"}
     ),
     "a2c": Algorithm(
         "A2C (stable-baselines3)", _ALL, False, _ROLLOUTS,
@@ -214,26 +255,41 @@ ALGORITHMS: dict[str, Algorithm] = {
         {**_OFF_POLICY, "learning_rate": 1e-3, "hidden": (400, 300)},
     ),
     "tqc": Algorithm("TQC (sb3-contrib)", _BOX, True, _ENTROPY_LEARNED, _OFF_POLICY),
-    "crossq": Algorithm("CrossQ (sb3-contrib)", _BOX, True, _REPLAY | {"sde"}, {**_OFF_POLICY, "learning_rate": 1e-3}),
+    "crossq": Algorithm(
+        "CrossQ (sb3-contrib)", _BOX, True, _REPLAY | {"sde", "sde_sample_freq"},
+        {**_OFF_POLICY, "learning_rate": 1e-3},
+    ),
 }  # fmt: skip
 
 
 def require_settings(algorithm: str, given: Mapping[str, Any]) -> None:
-    """Raise UsageError for the first setting of `given` that `algorithm` does not have, unless it has its default."""
+    """Raise UsageError for all settings of `given` that `algorithm` does not have, except those with their defaults."""
     known = ALGORITHMS.get(algorithm)
-    if known is None:  # reported when the settings are validated
-        return
     _require_her(given)
-    for name, value in given.items():
-        field_ = TrainingSpec.model_fields.get(name)
-        if name in known.settings or field_ is None or value == field_.default:
-            continue
+    if known is None:  # reported when the settings are validated, or not chosen yet
+        return
+    wrong = lacking(algorithm, given)
+    if not wrong:
+        return
+    instead: list[str] = []
+    for name in wrong:
         likely = _NEAREST.get(name) or difflib.get_close_matches(name, known.settings, n=1)
         near = [each for each in likely if each in known.settings]
-        remedy = f"Set `training.{near[0]}` instead" if near else "Leave it out"
-        raise UsageError(
-            f"{known.title} has no setting `{name}`.", f"{remedy}, or choose another `training.algorithm`."
-        )
+        instead.append(f"set `training.{near[0]}` instead of `{name}`" if near else f"leave `{name}` out")
+    remedy = ", ".join(instead)
+    able = [name for name in ALGORITHMS if not lacking(name, given)]
+    other = f"or set `training.algorithm` to {' or '.join(able)}" if able else "or choose another `training.algorithm`"
+    named = " and ".join(f"`{name}`" for name in wrong)
+    raise UsageError(
+        f"{known.title} has no {'setting' if len(wrong) == 1 else 'settings'} {named}.",
+        f"{remedy[0].upper()}{remedy[1:]}, {other}.",
+    )
+
+
+def lacking(algorithm: str, given: Mapping[str, Any]) -> list[str]:
+    """Return the names in `given` that are no settings of `algorithm`, except those with TrainingSpec's defaults."""
+    known, fields = ALGORITHMS[algorithm].settings, TrainingSpec.model_fields
+    return [n for n, value in given.items() if n in fields and n not in known and value != fields[n].default]
 
 
 def _require_her(given: Mapping[str, Any]) -> None:
@@ -252,6 +308,11 @@ _NEAREST: dict[str, tuple[str, ...]] = {
     "epochs": ("gradient_steps",),
     "gradient_steps": ("epochs",),
     "entropy": ("exploration_final", "action_noise", "sde"),
+    "entropy_schedule": ("exploration_fraction",),
+    "sde": ("action_noise", "exploration_final"),
+    "tau": ("clip_range",),
+    "target_update_interval": ("tau",),
+    "buffer_size": ("rollout_steps",),
     "exploration_final": ("entropy",),
     "exploration_fraction": ("entropy_schedule",),
     "action_noise": ("entropy", "sde"),
@@ -267,16 +328,15 @@ _UNSTUDIED: dict[str, Any] = {
 }  # fmt: skip
 # An observation at the beginning of an episode determines the right action at its end.
 _MEMORY = {**_UNSTUDIED, "learning_rate": 7e-4, "memory": "lstm"}
-_VECTOR = {**_UNSTUDIED, "num_envs": 16, "batch_size": 256, "epochs": 8, "implementation": "sb3"}
+VECTOR = {**_UNSTUDIED, "num_envs": 16, "batch_size": 256, "epochs": 8, "implementation": "sb3"}
 _BALANCE = {
-    **_VECTOR, "num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0,
+    **VECTOR, "num_envs": 8, "rollout_steps": 32, "epochs": 20, "gamma": 0.98, "gae_lambda": 0.8, "entropy": 0.0,
     "normalize_reward": False,
 }  # fmt: skip
 # In a chain of similar rooms views repeat, and a reward for new ground depends on what the view does not show. The
 # critic is biased there, so a larger lambda relies on it less.
 _ALIKE = {"gae_lambda": 0.98}
-# Prefix of the task's id, environment steps of a full trial, training settings that differ from the defaults.
-_PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+STUDIED: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("MiniGrid-DoorKey-16x16", 1_500_000, {}),
     ("MiniGrid-DoorKey-", 300_000, {}),
     ("MiniGrid-Empty-", 200_000, {}),
@@ -289,19 +349,7 @@ _PRESETS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("MiniGrid-", 1_500_000, {}),
     ("BabyAI-", 1_500_000, {}),
     ("CartPole-", 100_000, _BALANCE),
-    ("MountainCar-", 250_000, {**_VECTOR, "gae_lambda": 0.98}),
-    # The compiled engine plays none of the others, and a final evaluation may take longer than training.
-    ("", 1_000_000, {**_VECTOR, "final_episodes": 200}),
+    ("MountainCar-", 250_000, {**VECTOR, "gae_lambda": 0.98}),
+    ("Acrobot-", 1_000_000, {**VECTOR, "final_episodes": 200}),
 )
-
-
-def default_steps(task: str) -> int:
-    """Return the default environment steps of a full trial on this task: enough for a good reward, as measured."""
-    return next(steps for prefix, steps, _ in _PRESETS if task.startswith(prefix))
-
-
-def default_training(task: str, algorithm: str = "ppo") -> dict[str, Any]:
-    """Return the training settings of this task and algorithm that differ from TrainingSpec's defaults."""
-    if algorithm != "ppo" and algorithm in ALGORITHMS:
-        return {"algorithm": algorithm, **ALGORITHMS[algorithm].defaults}
-    return next(dict(changes) for prefix, _, changes in _PRESETS if task.startswith(prefix))
+"""Prefix of the task's id, environment steps of a full trial, and PPO's settings that differ from the defaults."""

@@ -168,6 +168,16 @@ class StateReader:
 
 
 @runtime_checkable
+class OfEnvironment(Protocol):
+    """Plays a registered environment under another name. Without it, published settings are found by the task's id."""
+
+    @property
+    def environment_id(self) -> str:
+        """Gymnasium's id of the environment."""
+        ...
+
+
+@runtime_checkable
 class Scored(Protocol):
     """May be compared by a score instead of a success. Without it a task has a success."""
 
@@ -363,6 +373,11 @@ def start_kind(task: Task) -> str:
     if not isinstance(task, Starts):
         return "layouts"
     return "one start" if task.has_one_start() else "starts"
+
+
+def environment_id(task: Task) -> str:
+    """Return Gymnasium's id of the environment that a task plays; the task's own id if it has no other."""
+    return task.environment_id if isinstance(task, OfEnvironment) else task.id
 
 
 def exportable_of(task: Task) -> Exportable | None:

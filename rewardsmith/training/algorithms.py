@@ -47,8 +47,8 @@ def off_policy_class(algorithm: str) -> type[OffPolicyAlgorithm]:
 
 def title_of(task: Task, settings: TrainingSpec) -> str:
     """Return the class and the package of the algorithm, as cards name it."""
-    if settings.algorithm == "ppo" and task.masked:
-        return "MaskablePPO (sb3-contrib)"
-    if settings.algorithm == "ppo" and settings.memory == "lstm":
-        return "RecurrentPPO (sb3-contrib)"
+    if settings.learner == "ppo" and task.masked:
+        return ALGORITHMS["maskable-ppo"].title
+    if settings.learner == "ppo" and settings.memory == "lstm":
+        return ALGORITHMS["recurrent-ppo"].title
     return ALGORITHMS[settings.algorithm].title

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.dependence import depends_on_the_episode, fields_mentioned
 from rewardsmith.programs.reward import TrainingReward
@@ -25,10 +27,16 @@ def require_algorithm(task: Task, training: TrainingSpec) -> None:
             f"{algorithm.title} cannot choose {_WORDS[kind]}, which {task.id} has.",
             f"Set `training.algorithm` to one of {able}.",
         )
-    if task.masked and training.algorithm != "ppo":
+    if task.masked and (training.algorithm not in ("ppo", "maskable-ppo") or training.memory != "none"):
         raise UsageError(
-            f"{algorithm.title} takes no action masks, which {task.id} has.",
-            "Set `training.algorithm` to ppo, which then is MaskablePPO of sb3-contrib.",
+            f"{ALGORITHMS['recurrent-ppo'].title if training.memory != 'none' else algorithm.title} takes no action "
+            f"masks, which {task.id} has.",
+            "Set `training.algorithm` to maskable-ppo, or to ppo without memory, which is the same here.",
+        )
+    if training.algorithm == "maskable-ppo" and not task.masked:
+        raise UsageError(
+            f"{algorithm.title} needs action masks, and {task.id} has none.",
+            "Set `training.algorithm` to ppo, or return `action_mask` in the environment's infos (docs/tasks.md).",
         )
     if training.sde and kind != "box":
         raise UsageError(
@@ -87,6 +95,15 @@ def require_hindsight(task: Task, reward: TrainingReward) -> None:
         )
 
 
+def fits(task: Task, algorithm: str) -> bool:
+    """Return whether an algorithm, with its own defaults, can train on `task`."""
+    try:
+        require_algorithm(task, TrainingSpec.model_validate({"algorithm": algorithm}))
+    except UsageError:
+        return False
+    return True
+
+
 def _require_policy_arguments(training: TrainingSpec) -> None:
     """Raise UsageError if the algorithm's policy class does not have an argument of `policy_kwargs`."""
     if not training.policy_kwargs:
@@ -94,10 +111,13 @@ def _require_policy_arguments(training: TrainingSpec) -> None:
     from rewardsmith.training.policies import arguments_of  # imports torch, which few jobs need here
 
     known = arguments_of(training)
-    for name in training.policy_kwargs:
-        if name not in known:
-            able = sorted(known & POLICY_ARGUMENTS.keys())
-            raise UsageError(
-                f"The policy of {ALGORITHMS[training.algorithm].title} has no argument {name!r}.",
-                f"`training.policy_kwargs` may contain {', '.join(able)}." if able else "Leave `policy_kwargs` out.",
-            )
+    wrong = [name for name in training.policy_kwargs if name not in known]
+    if not wrong:
+        return
+    able = sorted(known & POLICY_ARGUMENTS.keys())
+    near = [close[0] for name in wrong if (close := difflib.get_close_matches(name, able, n=1, cutoff=0.5))]
+    remedy = f"`training.policy_kwargs` may contain {', '.join(able)}." if able else "Leave `policy_kwargs` out."
+    raise UsageError(
+        f"The policy of {ALGORITHMS[training.algorithm].title} has no argument {' and no '.join(map(repr, wrong))}.",
+        f"Did you mean {' and '.join(near)}? {remedy}" if near else remedy,
+    )

@@ -107,7 +107,7 @@ def _own_arguments(settings: TrainingSpec, env: BatchVecEnv) -> dict[str, Any]:
         found["exploration_fraction"] = settings.exploration_fraction
         found["exploration_final_eps"] = settings.exploration_final
     if settings.sde:
-        found["use_sde"] = True
+        found |= {"use_sde": True, "sde_sample_freq": settings.sde_sample_freq}
     if "action_noise" in known and settings.action_noise > 0.0:
         width = int(np.prod(env.action_space.shape or ()))
         found["action_noise"] = NormalActionNoise(np.zeros(width), np.full(width, settings.action_noise))

@@ -73,7 +73,7 @@ def build_on_policy(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None
 def _own_arguments(settings: TrainingSpec, size: int, policy_kwargs: dict[str, Any], *, fused: bool) -> dict[str, Any]:
     """The arguments that only one of PPO and A2C takes, or takes with another value."""
     policy_kwargs = {**policy_kwargs, **settings.policy_kwargs}
-    sde = {"use_sde": True} if settings.sde else {}
+    sde = {"use_sde": True, "sde_sample_freq": settings.sde_sample_freq} if settings.sde else {}
     if settings.algorithm == "a2c":  # SB3 chooses RMSprop
         return {"policy_kwargs": policy_kwargs, **sde}
     kind = {"fused": True} if fused else {}  # torch's fused Adam rounds differently from the one that SB3 uses

@@ -31,7 +31,7 @@ def policy_for(task: Task, training: TrainingSpec) -> tuple[type[ActorCriticPoli
     Raises:
         UsageError: For a policy with memory on spaces other than vectors with discrete actions without masks.
     """
-    studied = training.algorithm == "ppo"  # A2C's gradients would differ from SB3's in the last bits
+    studied = training.learner == "ppo"  # A2C's gradients would differ from SB3's in the last bits
     lean = studied and task.observation.plain and task.actions.discrete and not task.masked
     normalized = normalizer(task, training)
     if training.memory == "lstm":
@@ -58,7 +58,7 @@ def one_hot(task: Task, training: TrainingSpec) -> bool:
 
 def exact(task: Task, training: TrainingSpec) -> bool:
     """Return whether an on-policy algorithm computes what SB3 does, bit for bit."""
-    return training.algorithm != "ppo" or (training.implementation == "sb3" and not one_hot(task, training))
+    return training.learner != "ppo" or (training.implementation == "sb3" and not one_hot(task, training))
 
 
 def _by_spaces(task: Task) -> Any:

@@ -49,7 +49,9 @@ def task_of(algorithm: str) -> str:
 
 def settings_of(algorithm: str, **changes: Any) -> TrainingSpec:
     given = {**SMALL, **(OFF_POLICY if ALGORITHMS[algorithm].off_policy else {}), **changes}
-    return TrainingSpec.model_validate({**default_training(task_of(algorithm), algorithm), **given})
+    own = {"algorithm": algorithm, **ALGORITHMS[algorithm].defaults}
+    base = default_training(task_of(algorithm)) if algorithm == "ppo" else own
+    return TrainingSpec.model_validate({**base, **given})
 
 
 def trial(folder: Path, algorithm: str, steps: int, reward: TrainingReward = SPARSE, **changes: Any) -> TrialPlan:

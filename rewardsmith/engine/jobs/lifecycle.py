@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents.pricing import has_price
 from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.jobs.settling import settle_training
 from rewardsmith.engine.jobs.task_files import require_same_task, with_description
 from rewardsmith.engine.models.open import models_of
 from rewardsmith.engine.search.rounds import decide
@@ -66,8 +67,8 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         spec = with_description(spec)
     task, recipe = get_task(spec.task, spec.description), recipe_of(spec)
     asked = spec.fingerprint(seed_reward)  # by which the same command finds the unfinished job
-    given = spec
     recipe.check(task)
+    given = spec = settle_training(spec, task, recipe)
     require_algorithm(task, spec.training)
     if (scored := with_score(spec, task, seed_reward)) is not spec:
         spec = given = scored

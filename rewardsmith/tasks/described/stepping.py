@@ -34,11 +34,13 @@ class Stepping:
         processes: Their number; 1 for the process of the batch itself.
         why: The reason, in words.
         by: What steps them, in words, if it is not Gymnasium in these processes.
+        seconds: Seconds of a step of one environment with these processes; None if that was not measured.
     """
 
     processes: int
     why: str
     by: str = ""
+    seconds: float | None = None
 
 
 def choose(
@@ -67,14 +69,20 @@ def choose(
         return Stepping(1, "there is one processor")
     try:
         # The quickest of a few steps: on a busy machine the others are slower than the environment.
-        with_one = min(_play(make(1, 1), actions, _FEW))
+        with_one = quickest(make(1, 1), actions)
         if with_one < fast:
-            return Stepping(1, f"a step takes {_seconds(with_one)}")
+            return Stepping(1, f"a step takes {_seconds(with_one)}", seconds=with_one)
         taken = {count: _measured(lambda n=count: make(_ENVS_EACH * known, n), actions) for count in (1, known)}
     except TaskError:
         return Stepping(1, "not measured")
     told = ", ".join(f"{n} {'process' if n == 1 else 'processes'} {_seconds(t)} a step" for n, t in taken.items())
-    return Stepping(known if taken[1] > _GAIN * taken[known] else 1, f"measured: {told}")
+    chosen = known if taken[1] > _GAIN * taken[known] else 1
+    return Stepping(chosen, f"measured: {told}", seconds=taken[chosen])
+
+
+def quickest(batch: BatchEnv, actions: ActionSpace) -> float:
+    """Return the seconds of the quickest of a few steps of a batch of one environment; closes it."""
+    return min(_play(batch, actions, _FEW))
 
 
 def available_cores() -> int:

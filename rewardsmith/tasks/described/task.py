@@ -239,6 +239,11 @@ class DescribedTask:
         return self._setup.description
 
     @property
+    def environment_id(self) -> str:
+        """Gymnasium's id of the environment."""
+        return self.described.environment
+
+    @property
     def actions(self) -> ActionSpace:
         """The actions, as reward code sees them."""
         return self._setup.form.actions
