@@ -7,6 +7,7 @@ states. A program that differs is not deterministic, and its certificate would b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from .yielding_lock import TURNS
 
 _MEMORIES = 4096
 _LANES, _STEPS, _TAIL = 64, 256, 8
+_STEPS_IN_PART = 64
 _TOLERANCE = 1e-6  # gates round what they carry
 
 
@@ -71,22 +73,52 @@ def _differs(what: str) -> HostError:
     return HostError("nondeterministic", text)
 
 
-def require_walks_agree(problem: Problem, model: RewardModel) -> None:
-    """Score walks through the enumerated nodes in a trainer's host, and compare with the enumerated rewards.
+@dataclass(frozen=True)
+class Walks:
+    """Walks through the nodes of a model, scored in a trainer's host; arrays are [T, N].
+
+    Attributes:
+        node: int64, the node before each step.
+        action: int64, the action taken.
+        rollout: The transitions.
+        scores: The program's components on them.
+    """
+
+    node: NDArray[np.int64]
+    action: NDArray[np.int64]
+    rollout: Rollout
+    scores: Scores
+
+
+def scored_walks(problem: Problem, model: RewardModel) -> Walks | None:
+    """Score walks through the enumerated nodes in a trainer's host; None if the reward has no program.
 
     Walks lead from the start to nodes that are spread evenly over the model, with true step counts and events, and
-    continue at random. For rewards without memory and gates, other walks start at such nodes. Transitions that read the
-    step count are not compared: timed_success.py scores these at each step. Raises HostError if a reward differs.
+    continue at random. For rewards without memory and gates, other walks start at such nodes. Raises HostError if the
+    program fails.
     """
     task, reward = problem.task, problem.reward
-    if not reward.functions or model.missing or (reward.potentials and model.reads_step.any()):
-        return
-    node, action, starts = _walks(model, task.max_steps, gated=any(c.cap or c.gate for c in reward.channels))
+    if not reward.functions:
+        return None
+    steps = _STEPS_IN_PART if model.missing else _STEPS  # those of a part are compared with nothing
+    node, action, starts = _walks(model, task.max_steps, steps, gated=any(c.cap or c.gate for c in reward.channels))
     rollout = _rollout(task, model, node, action, starts)
     with TURNS.released(), problem.host(model.graph.tables, _LANES, _STEPS) as host:
         scores = host.score(rollout.before, rollout.actions, rollout.after, rollout.starts)
         host.settle()
-    paid = problem.compose(rollout, scores).total
+    return Walks(node, action, rollout, scores)
+
+
+def require_walks_agree(problem: Problem, model: RewardModel, walks: Walks | None) -> None:
+    """Compare the rewards of walks with the enumerated ones. Raises HostError if a reward differs.
+
+    Transitions that read the step count are not compared: timed_success.py scores these at each step.
+    """
+    task, reward = problem.task, problem.reward
+    if walks is None or model.missing or (reward.potentials and model.reads_step.any()):
+        return
+    node, action = walks.node, walks.action
+    paid = problem.compose(walks.rollout, walks.scores).total
     claimed = model.high[node, action]
     wrong = (np.abs(paid - claimed) > _TOLERANCE * (1 + np.abs(claimed))) & ~model.reads_step[node, action]
     if wrong.any():
@@ -96,17 +128,17 @@ def require_walks_agree(problem: Problem, model: RewardModel) -> None:
 
 
 def _walks(
-    model: RewardModel, max_steps: int, *, gated: bool
+    model: RewardModel, max_steps: int, length: int, *, gated: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """(node, action, whether an episode starts), each [T, N]: consecutive episodes in every lane."""
     nothing = np.zeros(model.successor.shape)
     never = np.zeros(model.successor.shape, dtype=bool)
     _, parent, taken, *_ = optimal_reach(model.successor, nothing, never, np.zeros(len(model)), 1.0, 1.0)
     rng = np.random.default_rng(model.graph.layout)
-    steps, number = np.zeros((_STEPS, _LANES, 3), np.int64), 0
+    steps, number = np.zeros((length, _LANES, 3), np.int64), 0
     for lane in range(_LANES):
         column: list[tuple[int, int, int]] = []
-        while len(column) < _STEPS:
+        while len(column) < length:
             number += 1
             # Multiples of the golden ratio are spread evenly over all nodes, however many walks there are.
             target = int(number * 0.6180339887498949 % 1.0 * len(model))
@@ -118,7 +150,7 @@ def _walks(
                     episode.append((here, action))
                     here = int(model.successor[here, action])
             column += [(*each, at == 0) for at, each in enumerate(episode)]
-        steps[:, lane] = column[:_STEPS]
+        steps[:, lane] = column[:length]
     return steps[..., 0], steps[..., 1], steps[..., 2].astype(bool)
 
 

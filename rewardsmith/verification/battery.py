@@ -5,9 +5,9 @@ docs/contracts.md, section F, states the rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache, partial
 from itertools import chain, islice
 
 import numpy as np
@@ -21,6 +21,8 @@ from rewardsmith.tasks.progress import report
 from rewardsmith.verification.agreement import require_agreement
 from rewardsmith.verification.branches import predicted
 from rewardsmith.verification.counterexample import replay, solution_script
+from rewardsmith.verification.guidance import trends_along
+from rewardsmith.verification.guilty import margins_without
 from rewardsmith.verification.layouts import LAYOUTS, battery_layouts, layout_sample, uses_reference
 from rewardsmith.verification.plans import first_plans, plan_of
 from rewardsmith.verification.scripts import Played, exploit_scripts, play_scripts, scripts_for
@@ -97,12 +99,16 @@ class BatteryReport:
     """The result of the exploit battery: one finding per layout, the smallest margin first, and the shaping rewards.
 
     difficulty: Predicted from the reference's episodes (branches.py); None if a planner provides the solutions.
+    trends: What guidance.trends_along found from each start of a reference.
+    without: On the first layout that is lost, the margin with each component left out.
     """
 
     findings: tuple[Finding, ...]
     shaping: Shaping
     scripts: int
     difficulty: float | None = None
+    trends: tuple[dict[str, tuple[float, bool]], ...] = ()
+    without: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def lost(self) -> tuple[int, ...]:
@@ -194,7 +200,7 @@ def run_battery(
     Raises:
         sandbox.HostError: The program failed.
     """
-    judged, scripts, hard = [], 0, list[float]()
+    judged, scripts, hard, trends, without = [], 0, list[float](), list[dict[str, tuple[float, bool]]](), {}
     chosen = battery_layouts(problem.task, LAYOUTS) if layouts is None else tuple(layouts)
     many = len(chosen)
     report("layouts played", 0, many, begins=True)
@@ -208,6 +214,9 @@ def run_battery(
         judged.append(compare_returns(problem, layout, played, scores))
         if played.led and (score := predicted(problem, played, scores)) is not None:
             hard.append(score)
+        trends += [trend for trend in (trends_along(played, scores),) if trend is not None]
+        if judged[-1][0].margin <= 0 and not without:
+            without = margins_without(scores, partial(_margin, problem, layout, played))
         scripts += len(played.scripts)
         report("layouts played", len(judged), many)
     if not judged:
@@ -220,7 +229,11 @@ def run_battery(
         max(m.cap for m in meters),
     )
     ordered = tuple(sorted((finding for finding, _ in judged), key=lambda f: f.margin))
-    return BatteryReport(ordered, shaping, scripts, float(np.mean(hard)) if hard else None)
+    return BatteryReport(ordered, shaping, scripts, float(np.mean(hard)) if hard else None, tuple(trends), without)
+
+
+def _margin(problem: Problem, layout: int, played: Played, scores: Scores) -> float:
+    return compare_returns(problem, layout, played, scores)[0].margin
 
 
 def _scored(

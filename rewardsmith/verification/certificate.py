@@ -19,9 +19,10 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import countable_of, state_limit_of
 from rewardsmith.tasks.progress import report
 
-from .agreement import require_walks_agree
+from .agreement import require_walks_agree, scored_walks
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
+from .direction import guidance_of
 from .layouts import LAYOUTS, layout_sample
 from .model import NotCertified, RewardModel, build_model
 from .partial import certify_part
@@ -220,7 +221,8 @@ def certify_layout(problem: Problem, layout: int, limit: int = LIMIT) -> LayoutC
     # alone; these need no program.
     others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
     plain = _certify_model(problem.with_reward(others), layout, limit)
-    return replace(plain, reason=f"Certified without the potential: {plain.reason}", difficulty=found.difficulty)
+    text = f"Certified without the potential: {plain.reason}"
+    return replace(plain, reason=text, difficulty=found.difficulty, guidance=found.guidance)
 
 
 def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertificate:
@@ -228,10 +230,11 @@ def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertifica
     along = plan_of(task, layout)
     pay = success_pay(problem, build_model(problem, layout, limit, along))
     model = pay.model
-    require_walks_agree(problem, model)
+    walks = scored_walks(problem, model)
+    require_walks_agree(problem, model, walks)
     far = distances(model.successor, model.success)
     if model.missing:
-        return certify_part(problem, model, far)
+        return certify_part(problem, model, far, walks)
     if far[0] < 0:
         raise _Unsolvable("success cannot be reached on this layout")
     if far[0] > task.max_steps:
@@ -249,6 +252,7 @@ def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertifica
         len(model.graph.state), len(model), model.transitions, low, high, int(far[0]),
         solution_return(model, far, gamma), found.horizon, idling(model, gamma), dying(model, gamma), cycle, gain,
         example, predict_difficulty(model, far, task.max_steps, gamma), task.max_steps, found.by_step, found.ways,
+        guidance_of(task, model, far, gamma, walks),
     )  # fmt: skip
 
 

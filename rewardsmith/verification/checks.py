@@ -1,4 +1,4 @@
-"""The checks before training: gate, contract, cost, determinism, exploit battery and certificate."""
+"""The checks before training: gate, contract, cost, determinism, fields, exploit battery, certificate and guidance."""
 
 from __future__ import annotations
 
@@ -23,14 +23,22 @@ from rewardsmith.verification.battery import (
     played_bank,
     run_battery,
 )
-from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, certify
+from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, Certificate, certify, certify_layout
+from rewardsmith.verification.direction import Guidance
+from rewardsmith.verification.faults import field_faults
+from rewardsmith.verification.guidance import along_reference, dead_components, directions_told
+from rewardsmith.verification.guilty import guilty_words, verdicts_without
 from rewardsmith.verification.layouts import LAYOUTS, battery_layouts, uses_reference
+from rewardsmith.verification.model import NotCertified
 from rewardsmith.verification.ways import Rival
 from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
 
 MAX_US_PER_TRANSITION = 100.0
 """Limit of a program's processor time. A slower program would take longer than the rest of training."""
+
+ADVISORY = frozenset(("fields", "battery", "certificate", "components", "direction"))
+"""Checks that only warn where a user wants a reward trained in any case."""
 
 _TAKEN = {"wrap", "replay"}
 
@@ -47,7 +55,8 @@ class Verdict:
     """The result of one check.
 
     Attributes:
-        kind: Name of the check: gate, contract, cost, determinism, battery or certificate.
+        kind: Name of the check: gate, contract, cost, determinism, fields, battery, certificate, components or
+            direction.
         passed: Whether the program passed it.
         message: The result as text for the designer of the program.
         details: The result as plain data that JSON can hold.
@@ -151,13 +160,20 @@ def run_checks(
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
-        if verdicts[-1].passed and proof.wanted:
+        if not verdicts[-1].passed:
+            return Checked(verdicts, components, played)
+        faults = field_faults(problem, rollout, scores)
+        verdicts.append(Verdict("fields", not faults.failed, faults.message, faults.as_dict()))
+        found: list[tuple[int, Guidance]] = []
+        if proof.wanted:
             report = run_battery(problem, scores, exploits, looked_at, rivals)
             verdicts += [_battery_verdict(report, task)] if report is not None else []
-        if proof.wanted and (verdicts[-1].passed or verdicts[-1].kind == "battery"):
-            verdicts += _certificate(problem, proof)
+            certificate = certify(problem, proof.layouts, proof.limit, proof.work)
+            verdicts.append(_certificate(problem, certificate, proof, components))
             if report is not None and not report.passed:
                 verdicts = _with_optimal_ways(problem, report, verdicts)
+            found = [(each.layout, each.guidance) for each in certificate.layouts if each.guidance is not None]
+        verdicts += _guidance(components, steps * envs, found, report)
         return Checked(verdicts, components, played)
     except HostError as error:
         failed = _fault(error)
@@ -259,12 +275,15 @@ def _battery_verdict(report: BatteryReport, task: Task) -> Verdict:
         )
         return Verdict("battery", True, text, details)
     more = f"{-worst.margin:.3g} more than" if worst.margin < -1e-9 else "no less than"
+    guilty = {name: margin > 0 for name, margin in report.without.items()}
+    details["without"] = dict(report.without)
     text = (
         f"On {kind}{place}, the script {worst.rival.script!r} never solves the task and has a "
         f"discounted return of {worst.rival.returned:.3g}. That is {more} the {worst.solution.script}, which has "
         f"{worst.solution.returned:.3g}. Undiscounted sums of the script: {_sums(worst.rival)}; of the "
-        f"{worst.solution.script}: {_sums(worst.solution)}. Change the reward so that solving earns most."
-    )
+        f"{worst.solution.script}: {_sums(worst.solution)}. Change the reward so that solving earns most. "
+        f"{guilty_words(guilty, 'battery on one such layout')}"
+    ).rstrip()
     return Verdict("battery", False, text, details)
 
 
@@ -299,9 +318,38 @@ def _counts(task: Task, layouts: Sequence[int], rollout: Rollout) -> dict[str, i
     return {"transitions": rollout.starts.size, "episodes": episodes, "successes": successes}
 
 
-def _certificate(problem: Problem, proof: Proof) -> list[Verdict]:
-    certificate = certify(problem, proof.layouts, proof.limit, proof.work)
-    return [Verdict("certificate", certificate.passed, certificate.message(), certificate.as_dict())]
+def _certificate(
+    problem: Problem, certificate: Certificate, proof: Proof, components: dict[str, dict[str, float]]
+) -> Verdict:
+    """The certificate's verdict; where it fails, repeated on one layout with each component left out."""
+    details, message = certificate.as_dict(), certificate.message()
+    if certificate.passed:
+        return Verdict("certificate", True, message, details)
+    layout = next(each.layout for each in certificate.layouts if each.misses)
+
+    def passes(other: Problem) -> bool:
+        try:
+            return not certify_layout(other, layout, proof.limit).misses
+        except NotCertified:
+            return False
+
+    paying = sorted((n for n in components if components[n]["fires"]), key=lambda n: -components[n]["fires"])
+    without = verdicts_without(problem, paying, passes)
+    words = guilty_words(without, f"certificate of layout {layout}")
+    return Verdict("certificate", False, f"{message} {words}".rstrip(), {**details, "without": without})
+
+
+def _guidance(
+    components: dict[str, dict[str, float]],
+    played: int,
+    found: list[tuple[int, Guidance]],
+    report: BatteryReport | None,
+) -> list[Verdict]:
+    """The verdicts on dead components and on the direction of rewards."""
+    dead = dead_components(components, played, [each for _, each in found])
+    directed = directions_told(found) or along_reference(() if report is None else report.trends)
+    told = (("components", dead), ("direction", directed))
+    return [Verdict(kind, each.passed, each.message, each.details) for kind, each in told if each is not None]
 
 
 def sample_transitions(task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS) -> Rollout:

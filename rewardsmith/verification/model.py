@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,9 @@ _DECIMALS = 9  # gates carry sums; values that differ only by rounding count as 
 PART_LIMIT = 30_000
 """Nodes of a model that is enumerated in part: enough to find exploits near a solution, a few seconds to score."""
 
+POTENTIAL = "potential"
+"""Name of the potential in `RewardModel.pays`."""
+
 MOST_COUNTED = 1_000_000
 """Most states that are counted to determine the proportion that was enumerated."""
 
@@ -65,6 +68,7 @@ class RewardModel:
         transitions: Number of transitions scored.
         left: bool [N, A], whether the transition leads to a node that was not enumerated (its successor is then END).
         missing: Reason why the enumeration is incomplete; empty if it is complete.
+        pays: Number of transitions on which each component pays something, and on which the potential changes, by name.
     """
 
     graph: Any
@@ -81,6 +85,7 @@ class RewardModel:
     transitions: int
     left: NDArray[np.bool_]
     missing: str
+    pays: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.state)
@@ -221,6 +226,8 @@ class _Product:
         self.tables = Keys()
         self.layers: list[dict[str, NDArray[Any]]] = []
         self.missing = "" if graph.complete else _too_many_states(limit, events)
+        self.pays: dict[str, int] = {}
+        self.phi = 0.0  # of the start
 
     def model(self, along: Sequence[int] = ()) -> RewardModel:
         """Expand along a solution first, then all nodes met, until there are no new ones or the limit is reached."""
@@ -251,10 +258,12 @@ class _Product:
         return np.stack([self._compose(each, state, carried)[0] for each in found])
 
     def _start(self) -> Front:
-        phi, memory = self.scorer.begin(self.graph)
+        self.phi, memory = self.scorer.begin(self.graph)
         _refuse_memory(np.array([memory]))
         carried = np.zeros((1, 2 * len(self.gates) + len(self.potentials)))
-        carried[:, 2 * len(self.gates) :] = [c.shift + float(np.clip(phi, -c.limit, c.limit)) for c in self.potentials]
+        carried[:, 2 * len(self.gates) :] = [
+            c.shift + float(np.clip(self.phi, -c.limit, c.limit)) for c in self.potentials
+        ]
         state, memories = np.zeros(1, np.int64), np.array([memory])
         return Front(self.tables.number(state, memories, carried)[0], state, memories, carried)
 
@@ -270,6 +279,7 @@ class _Product:
         if (reads & READ_STEP).any() and (self.gates or (found.memory[~over] != 0).any()):
             self.missing = self.missing or _READS_STEP_WITH_MEMORY
             self.limit = min(self.limit, PART_LIMIT)
+        self._count_pays(found)
         low, after = self._compose(found, state, front.carried, last=True)
         high, _ = self._compose(found, state, front.carried)
         reached, kept = graph.node[graph.successor[state].ravel()].astype(np.int64), found.memory.ravel()
@@ -291,6 +301,14 @@ class _Product:
         })  # fmt: skip
         first = Front(numbers[fresh], met.state[fresh], met.memory[fresh], met.carried[fresh])
         return first, successor.reshape(over.shape)
+
+    def _count_pays(self, found: Expansion) -> None:
+        for i, name in enumerate(found.names):
+            self.pays[name] = self.pays.get(name, 0) + int(np.count_nonzero(found.values[..., i]))
+        if self.potentials:
+            # A potential that is the same everywhere says nothing.
+            changes = int((np.abs(found.phi - self.phi) > 0).sum())
+            self.pays[POTENTIAL] = self.pays.get(POTENTIAL, 0) + changes
 
     def _compose(
         self, found: Expansion, state: NDArray[Any], carried: NDArray[Any], *, last: bool = False
@@ -342,6 +360,7 @@ class _Product:
             self.graph, joined["state"].astype(np.int32), successor, joined["low"], joined["high"], joined["won"],
             joined["over"] & ~joined["won"], joined["leftover"], joined["step"], self.events,
             len(np.unique(joined["memory"])), successor.size, (successor == END) & ~joined["over"], self.missing,
+            self.pays,
         )  # fmt: skip
 
 

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.base import Task
 
+from .agreement import Walks
 from .counterexample import CounterExample, find_counterexample, replay, solution_script
 from .difficulty import predict_difficulty
+from .direction import guidance_of
 from .model import NotCertified, RewardModel, count_states
 from .plans import plan_of
 from .returns import cycle_of, solution_return
@@ -17,7 +19,9 @@ from .solving import Solution, solve
 from .verdicts import LayoutCertificate
 
 
-def certify_part(problem: Problem, model: RewardModel, far: NDArray[np.int32]) -> LayoutCertificate:
+def certify_part(
+    problem: Problem, model: RewardModel, far: NDArray[np.int32], walks: Walks | None = None
+) -> LayoutCertificate:
     """Search the enumerated part for a behaviour that never solves and earns more than solving.
 
     Such a behaviour is real, so the reward fails, unless another solution in the part earns still more. Nothing is
@@ -27,6 +31,7 @@ def certify_part(problem: Problem, model: RewardModel, far: NDArray[np.int32]) -
         problem: The task, the reward and the learner's gamma.
         model: The enumerated part of the layout.
         far: int32 [N], the fewest actions to success from every node, -1 if there is no way in the part.
+        walks: Scored walks through the part.
 
     Raises:
         NotCertified: The part contains no solution.
@@ -57,6 +62,7 @@ def certify_part(problem: Problem, model: RewardModel, far: NDArray[np.int32]) -
         model.graph.layout, "not certified", text, states, len(np.unique(model.state)), len(model), model.transitions,
         shortest=int(far[0]), solution_return=solution, cycle=cycle, cycle_gain=gain, counterexample=example,
         difficulty=predict_difficulty(model, far, task.max_steps, gamma),
+        guidance=guidance_of(task, model, far, gamma, walks),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .counterexample import CounterExample
 from .difficulty import Difficulty
+from .direction import Guidance
 from .soundness import VERDICTS
 
 __all__ = ["VERDICTS", "LayoutCertificate", "Optimum"]
@@ -65,6 +66,7 @@ class LayoutCertificate:
         episode: Length of the longest episode, in steps.
         by_step: Whether `high` was computed with the exact success reward of each step.
         ways: Optimal action sequences that solve the task, under the largest and the smallest success reward.
+        guidance: What the reward says about the way to success; None without a program.
     """
 
     layout: int
@@ -88,6 +90,7 @@ class LayoutCertificate:
     episode: int | None = None
     by_step: bool = False
     ways: tuple[tuple[int, ...], ...] = ()
+    guidance: Guidance | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain data that JSON can hold, as stored."""

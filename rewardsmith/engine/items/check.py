@@ -26,7 +26,7 @@ from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import checks
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
-from rewardsmith.verification.checks import RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
+from rewardsmith.verification.checks import ADVISORY, RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.episode_cap import bounded
 
 
@@ -52,7 +52,7 @@ def run_check(context: Context, item: Item) -> None:
     if checked.passed and candidate.kind == "designed":
         verdicts.append(_novelty(context, snapshot, candidate, verdicts))
     objections = {v.kind for v in verdicts if not v.passed}
-    goes_on = not objections or (spec.train_anyway and objections <= {"battery", "certificate"})
+    goes_on = not objections or (spec.train_anyway and objections <= ADVISORY)
     if goes_on and spec.searches and recipe.contract is not None:
         asked = roles.ReviewRequest(
             contract=recipe.contract,
@@ -68,9 +68,8 @@ def run_check(context: Context, item: Item) -> None:
         )
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
         verdicts.append(_critic_verdict(outcome))
-    # `train` trains a user's reward even if the battery or the certificate warns.
-    advisory = set[str]() if spec.searches else {"battery", "certificate"}
-    advisory |= {"battery", "certificate"} if spec.train_anyway else set[str]()
+    # `train` trains a user's reward even if one of these checks warns.
+    advisory = set[str]() if spec.searches and not spec.train_anyway else set(ADVISORY)
     told = {"difficulty": checked.difficulty, "behaviour": _behaviour(verdicts), "played": steps_played(task, checked)}
     _write_verdicts(context, item, candidate.id, verdicts, advisory, told, reward)
 
