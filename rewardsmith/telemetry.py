@@ -176,6 +176,8 @@ class Telemetry(Record):
             rung only.
         failed_episodes: Descriptions of failed episodes, or of those with the lowest scores; at the end of a rung only.
         score: Scores of the evaluation; only on a task with a score instead of a success.
+        reused: What a trial began from, with `training.reuse`: the donor's id ("" if it started empty), the transitions
+            scored again, the environment steps saved, and a note why it started empty; at the end of a rung only.
         starts: What the starts of the task are called: "layouts", "starts" or "one start"; at the end of a rung only.
     """
 
@@ -198,6 +200,7 @@ class Telemetry(Record):
     played_least: bool = False
     failed_episodes: tuple[str, ...] = ()
     score: EpisodeScores | None = None
+    reused: Mapping[str, Any] = field(default_factory=dict)
     starts: str = "layouts"
 
     @classmethod
@@ -209,7 +212,7 @@ class Telemetry(Record):
             return (Learning if name == "learning" else FailedEpisodes).from_json(value)
         if name == "score":
             return None if value is None else EpisodeScores.from_json(value)
-        if name in ("methods", "played"):
+        if name in ("methods", "played", "reused"):
             return value or {}
         return tuple(value) if name in ("potentials", "failed_episodes") else value
 

@@ -11,14 +11,15 @@ from rewardsmith.syntax import parse_module
 def uses_memory(reward: TrainingReward) -> bool:
     """Return whether a function of the reward's program mentions its `memory`, which it keeps between steps.
 
+    True also for a function that is not written as `def`, because its text does not say.
+
     Raises syntax.NotPython if the program is not valid Python.
     """
     if not reward.source:
         return False
-    return any(
-        isinstance(node, ast.FunctionDef) and node.name in reward.functions and _mentions_memory(node)
-        for node in parse_module(reward.source).body
-    )
+    body = parse_module(reward.source).body
+    defined = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+    return any(name not in defined or _mentions_memory(defined[name]) for name in reward.functions)
 
 
 def _mentions_memory(function: ast.FunctionDef) -> bool:

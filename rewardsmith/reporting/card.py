@@ -18,6 +18,7 @@ from rewardsmith.storage import records
 from rewardsmith.storage.records import Candidate, Job
 from rewardsmith.storage.schema import checks, llm_calls
 from rewardsmith.tasks.base import Task
+from rewardsmith.telemetry import Telemetry
 
 
 def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping[str, str]) -> str:
@@ -172,7 +173,11 @@ def _cost(connection: Any, job: Job, candidate: Candidate) -> list[str]:
     calls = connection.execute(select(llm_calls.c.price_usd).where(llm_calls.c.job_id == job.id)).all()
     unknown = sum(row.price_usd is None for row in calls)
     dollars = sum(row.price_usd or 0.0 for row in calls)
-    all_steps = sum(t.steps for t in records.trials_of(connection, job_id=job.id))
+    trials = records.trials_of(connection, job_id=job.id)
+    all_steps = sum(t.steps for t in trials)
+    reused = [told for t in trials if (told := Telemetry.from_json(t.telemetry).reused).get("donor")]
+    saved = sum(told["saved"] for told in reused)
+    shown = [f"- reuse of transitions in the search: {saved:,} environment steps saved"] if reused else []
     own_steps = sum(t.steps for t in records.trials_of(connection, candidate_id=candidate.id))
     note = f" ({unknown} calls of unknown price)" if unknown else ""
     return [
@@ -180,4 +185,5 @@ def _cost(connection: Any, job: Job, candidate: Candidate) -> list[str]:
         "",
         f"- whole job with its search: {len(calls)} model calls, ${dollars:.4f}{note}; {all_steps:,} environment steps",
         f"- this reward: {own_steps:,} environment steps",
+        *shown,
     ]

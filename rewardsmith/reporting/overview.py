@@ -110,7 +110,10 @@ def _steps(trials: list[Trial], purpose: str, items: list[Item]) -> StepCounts:
     for counts in (each.played for each in telemetries):
         played.update({name: count for name, count in counts.items() if name != "check"})
     least = sum(each.played_least for each in telemetries)
-    return StepCounts(sum(t.steps for t in mine), dict(+played), least)
+    begun = [(t.candidate_id, each.reused) for t, each in zip(mine, telemetries, strict=True) if each.reused]
+    saved = [told["saved"] for _, told in begun if told["donor"]]
+    empty = {candidate: told["note"] for candidate, told in begun if not told["donor"]}
+    return StepCounts(sum(t.steps for t in mine), dict(+played), least, sum(saved), len(saved), empty)
 
 
 def _row(

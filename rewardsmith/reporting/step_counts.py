@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _PLAYED = {
     "check": "in checks",
@@ -22,11 +22,17 @@ class StepCounts:
         played: Further steps by purpose: check, curve, success, greedy, watching.
         least: Number of trials that were evaluated on the fewest episodes allowed and still played more steps than
             they trained.
+        saved: Steps that trials did not train, because they began from the transitions of an earlier candidate.
+        reused: Number of these trials.
+        empty: Why trials started empty although the job reuses transitions, by candidate.
     """
 
     trained: int
     played: dict[str, int]
     least: int
+    saved: int = 0
+    reused: int = 0
+    empty: dict[str, str] = field(default_factory=dict)
 
 
 _SCORED = {
@@ -46,6 +52,10 @@ def steps_by_purpose(search: StepCounts, claim: StepCounts, *, scored: bool = Fa
         parts = [f"{counts.played[p]:,} {words}" for p, words in purposes.items() if counts.played.get(p)]
         besides = f"; also played: {', '.join(parts)}" if parts else ""
         lines.append(f"steps of the {name}: {counts.trained:,} trained{besides}")
+        if counts.reused:
+            began = f"{counts.reused} trials began from an earlier candidate's transitions"
+            lines.append(f"environment steps saved by reuse: {counts.saved:,}; {began}")
+        lines += [f"{candidate} started empty: {why}" for candidate, why in counts.empty.items()]
         if counts.least:
             lines.append(
                 f"{counts.least} trials played more steps for evaluation than for training, although they were "

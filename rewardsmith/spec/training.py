@@ -65,6 +65,9 @@ class TrainingSpec(Strict):
         default=1, ge=-1, le=4096, description="gradient steps per update; -1: as many as steps were collected"
     )
     buffer_size: int = Field(default=1_000_000, ge=1, le=10**9, description="transitions in the replay buffer")
+    reuse: bool = Field(
+        default=False, description="begin a candidate of the search from an earlier candidate's transitions"
+    )
     learning_starts: int = Field(default=100, ge=0, le=10**9, description="environment steps before the first update")
     tau: float = Field(default=0.005, gt=0, le=1, description="update proportion of the target network")
     target_update_interval: int = Field(
@@ -212,7 +215,7 @@ _ROLLOUTS = _SHARED | {
     "sde_sample_freq",
 }  # fmt: skip
 _REPLAY = _SHARED | {
-    "buffer_size", "learning_starts", "train_freq", "gradient_steps", "batch_size", "her", "n_sampled_goal",
+    "buffer_size", "reuse", "learning_starts", "train_freq", "gradient_steps", "batch_size", "her", "n_sampled_goal",
     "goal_selection",
 }  # fmt: skip
 _EXPLORING = _REPLAY | {"tau", "target_update_interval", "exploration_fraction", "exploration_final"}

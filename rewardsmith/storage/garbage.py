@@ -12,6 +12,7 @@ from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import read
 from rewardsmith.storage.schema import artifacts, jobs
 
+_REPEATABLE = (".safetensors", ".partial")
 _YOUNG_SECONDS = 3600.0
 """Younger files may belong to a trial whose row is about to be written."""
 
@@ -50,10 +51,12 @@ def find_garbage(engine: Engine, folder: Path, store: ArtifactStore) -> list[Gar
 
 
 def _is_useless(path: Path, folder: Path, states: dict[str, str], known: set[str]) -> bool:
-    """Return whether a file's job is not in the database, or the file is a checkpoint of an ended job."""
+    """Return whether a file's job is not in the database, or it belongs to a checkpoint of an ended job."""
     state = states.get(path.relative_to(folder).parts[0])
     ended = state in ("done", "failed", "cancelled")
-    return state is None or (ended and str(path) not in known and path.suffix in (".safetensors", ".partial"))
+    return state is None or (
+        ended and str(path) not in known and (path.parent.name == "replay" or path.suffix in _REPEATABLE)
+    )
 
 
 def remove(garbage: Garbage, store: ArtifactStore) -> None:

@@ -43,6 +43,11 @@ def require_algorithm(task: Task, training: TrainingSpec) -> None:
             f"State-dependent exploration needs continuous actions, and {task.id} has {_WORDS[kind]}.",
             "Leave `training.sde` at false.",
         )
+    if training.her and training.reuse:
+        raise UsageError(
+            "`training.reuse` does not work with hindsight experience replay, which samples goals of its own episodes.",
+            "Leave `training.reuse` or `training.her` at false.",
+        )
     if training.her:
         _require_goals(task, training)
     _require_policy_arguments(training)

@@ -25,6 +25,7 @@ from rewardsmith.programs.rollout import Rollout, compose_rollout, score_rollout
 from rewardsmith.tasks.base import Tables
 from rewardsmith.tasks.goals import Relabeller
 from rewardsmith.training.replay import ShapedDictReplayBuffer
+from sandbox.client import Scores
 
 _EPISODES = ("ep_start", "ep_length")
 
@@ -117,9 +118,9 @@ class HindsightReplayBuffer(ShapedDictReplayBuffer, HerReplayBuffer):
         self.after = problem.task.schema.rows(self.buffer_size, self.n_envs)
         self.chosen = problem.task.actions.rows(self.buffer_size, self.n_envs)
 
-    def fill(self, rollout: Rollout, composed: Composition) -> None:
+    def fill(self, rollout: Rollout, composed: Composition, scores: Scores | None = None) -> None:
         """Write the rewards and state rows of the transitions that were added last."""
-        super().fill(rollout, composed)
+        super().fill(rollout, composed, scores)
         rows = self.last_rows(len(rollout.starts))
         self.before[rows], self.after[rows], self.chosen[rows] = rollout.before, rollout.after, rollout.actions
 

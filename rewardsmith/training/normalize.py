@@ -120,6 +120,10 @@ class MomentsUpdate:
             return
         seen = self._observation.structured(np.concatenate(self._waiting))
         self._waiting.clear()
+        self.include(seen)
+
+    def include(self, seen: Any) -> None:
+        """Include observations [B, ...] in the form that the policy receives."""
         with torch.no_grad():
             for moments, values in self._parts(seen):
                 rows = torch.as_tensor(values, dtype=torch.float32, device=moments.mean.device).flatten(1)

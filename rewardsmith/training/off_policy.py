@@ -82,6 +82,7 @@ def _buffer(plan: TrialPlan) -> dict[str, Any]:
     if not plan.training.her:
         several = isinstance(plan.task.observation.space, spaces.Dict)
         kind = ShapedDictReplayBuffer if several else ShapedReplayBuffer
+        own["recorded"] = plan.task if plan.reuses else None
         return {"replay_buffer_class": kind, "replay_buffer_kwargs": own}
     require_hindsight(plan.task, plan.reward)
     own |= {
@@ -148,7 +149,7 @@ def connect_off_policy(
 
     def fill() -> None:
         composed = shaper.composed(env.rollout)
-        buffer.fill(env.rollout, composed)
+        buffer.fill(env.rollout, composed, shaper.scores)
         if adaptation.running is not None:
             buffer.factor = adaptation.running.after(composed.total, env.rollout.terminated | env.rollout.truncated)
 

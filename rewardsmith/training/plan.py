@@ -32,6 +32,9 @@ class TrialPlan:
         curve_points: About how many points the curve of a full trial has.
         learners: The learners of this trial, by method.
         played: Steps played before this rung without training on them, by purpose (see training.played).
+        donor: The folder of an earlier trial whose replay buffer this one begins from (see training.reuse).
+        donor_name: The candidate of that trial.
+        begun_at: Steps of the trial that were taken over from the donor, and not collected.
     """
 
     task: Task
@@ -46,6 +49,14 @@ class TrialPlan:
     curve_points: int = 12
     learners: dict[str, Learner] = field(default_factory=dict)
     played: dict[str, int] = field(default_factory=dict)
+    donor: Path | None = None
+    donor_name: str = ""
+    begun_at: int = 0
+
+    @property
+    def reuses(self) -> bool:
+        """Whether the trial keeps its transitions for later ones, and may begin from a donor's. A claim never does."""
+        return self.training.reuse and self.training.off_policy and self.pool == "select"
 
     @property
     def problem(self) -> Problem:

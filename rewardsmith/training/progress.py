@@ -104,20 +104,25 @@ class Progress(BaseCallback):
             # A resumed trial begins here with empty counters, so an uninterrupted one must do the same.
             self._shaper.clear_tallies()
             self._learners.telemetry()
-        self._heartbeat(self._seen)
+        self._heartbeat(self._collected)
+
+    @property
+    def _collected(self) -> int:
+        """Environment steps that the trial has collected itself."""
+        return self._seen - self._plan.begun_at
 
     def _point(self, ends: bool) -> None:
         pool, policy = self._plan.pool, self.model.policy
         if ends and self.played.limited:
             asked = final_evaluation(self._plan, self._plans)
-            result = self.judged = self.played.success(policy, pool, *asked, self._seen)
+            result = self.judged = self.played.success(policy, pool, *asked, self._collected)
         else:
             seed = curve_seed(self._plan.seed, self._seen)
-            result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._seen)
+            result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._collected)
         now = {"methods": self._learners.telemetry(), "learning": self._learning}
         telemetry = self._shaper.telemetry().updated(**now)
         # If no episode has ended since, keep the previous sums over episodes; reports of methods are always current.
         kept = telemetry if telemetry.episodes or not self.last_telemetry else self.last_telemetry
         self.last_telemetry = kept.updated(**now)
-        self._on_point(CurvePoint(self._seen, result, telemetry.as_json()))
+        self._on_point(CurvePoint(self._collected, result, telemetry.as_json()))
         self._shaper.clear_tallies()

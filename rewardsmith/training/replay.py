@@ -4,6 +4,10 @@
 2. Once `train_freq` steps are collected, and before the gradient steps on them, `fill` writes their composed rewards.
 3. Each sampled batch of rewards is multiplied by `factor`, so that a running scale applies to old transitions, too.
 
+Beside each transition lie the environment's own reward, the channels' parts and the program's components. With
+`recorded` also what the transition was: the states that a program reads, the action, and the ends of episodes. Another
+program can be scored on these (training.relabel), and `training.stored` reads them.
+
 A checkpoint marks the transitions that the buffer contained. Transitions that are added afterwards lie behind the mark,
 or, once the buffer is full, replace the oldest ones. The rows that will be replaced before the next checkpoint are
 therefore copied into a file of their own, from which `resume` restores them.
@@ -11,10 +15,11 @@ therefore copied into a file of their own, from which `resume` restores them.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +31,15 @@ from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from rewardsmith.errors import DiskFull
 from rewardsmith.programs.composition import Composition
 from rewardsmith.programs.rollout import Rollout
+from rewardsmith.tasks.base import Task
+from sandbox.client import Scores
 
-_FOLDER = "replay"
+FOLDER = "replay"
+INDEX = "index.json"
+FLAGS = ("starts", "terminated", "truncated", "success", "cut")
+"""The bits of `flags`, from the lowest: the fields of a Rollout with these names."""
+
+_COPIED = 4096  # rows copied at a time
 _SPARE_BYTES = 2**28  # of a disk, left to others
 
 
@@ -35,8 +47,13 @@ class ShapedReplayBuffer(ReplayBuffer):
     """A replay buffer whose arrays are mapped files.
 
     Attributes:
-        env_rewards: float32 [size, N], the environment's own rewards.
+        env_rewards: float64 [size, N], the environment's own rewards.
         parts: float32 [size, N, C], the contributions of the C channels, in the order of the reward's channels.
+        components: float32 [size, N] by name, the values of the program's components; 0 where one was missing.
+        before: [size, N, W], the states before the actions; only with `recorded`, like the next three.
+        after: [size, N, W], the states after them and before any reset.
+        taken: The actions as the environment received them, as in a Rollout.
+        flags: uint8 [size, N], see FLAGS.
         factor: The factor of sampled rewards.
         folder: The folder of the files.
     """
@@ -48,6 +65,7 @@ class ShapedReplayBuffer(ReplayBuffer):
         action_space: spaces.Space,
         folder: Path,
         channels: tuple[str, ...],
+        recorded: Task | None = None,
         **options: Any,
     ) -> None:
         """Allocate the arrays; `map_files` moves them into files.
@@ -58,24 +76,66 @@ class ShapedReplayBuffer(ReplayBuffer):
             action_space: As for SB3's buffer.
             folder: The trial's folder.
             channels: Names of the reward's channels.
+            recorded: The task, if the transitions are to be scored again with other programs.
             options: Further arguments of SB3's buffer.
         """
         with warnings.catch_warnings():  # the arrays need no memory, because they are moved into files
             warnings.filterwarnings("ignore", message="This system does not have apparently enough memory")
             super().__init__(buffer_size, observation_space, action_space, **options)
-        self.folder = folder / _FOLDER
+        self.folder = folder / FOLDER
         self._channels = channels
-        self.env_rewards = np.zeros((self.buffer_size, self.n_envs), np.float32)
+        self.recorded = recorded is not None
+        shape = (self.buffer_size, self.n_envs)
+        if recorded is not None:
+            self.before, self.after = (recorded.schema.rows(*shape) for _ in range(2))
+            self.taken = recorded.actions.rows(*shape)
+            self.flags = np.zeros(shape, np.uint8)
+        self.components: dict[str, NDArray[np.float32]] = {}
+        self.env_rewards = np.zeros(shape, np.float64)
         self.parts = np.zeros((self.buffer_size, self.n_envs, len(channels)), np.float32)
         self.factor = 1.0
 
-    def fill(self, rollout: Rollout, composed: Composition) -> None:
-        """Write the rewards of the transitions that were added last, which `rollout` [T, N] has recorded."""
+    def fill(self, rollout: Rollout, composed: Composition, scores: Scores | None = None) -> None:
+        """Write the rewards of the transitions that were added last, which `rollout` [T, N] has recorded.
+
+        Args:
+            rollout: The transitions.
+            composed: Their rewards.
+            scores: The program's components; None without a program.
+
+        Raises:
+            DiskFull: There is no space for a component that the program returns for the first time.
+        """
         rows = self.last_rows(len(rollout.starts))
+        if self.recorded:
+            self.before[rows], self.after[rows], self.taken[rows] = rollout.before, rollout.after, rollout.actions
+            bits = [getattr(rollout, name).astype(np.uint8) << bit for bit, name in enumerate(FLAGS)]
+            self.flags[rows] = np.bitwise_or.reduce(bits)
+        self.write_rewards(rows, rollout, composed, scores)
+
+    def write_rewards(
+        self, rows: NDArray[Any], rollout: Rollout, composed: Composition, scores: Scores | None = None
+    ) -> None:
+        """Write the rewards of the transitions in `rows`; arguments and errors as for `fill`."""
         self.rewards[rows] = composed.total
         self.env_rewards[rows] = rollout.rewards
         for index, name in enumerate(self._channels):
             self.parts[rows, :, index] = composed.parts[name]
+        found = () if scores is None else scores.names
+        for index, name in enumerate(found):
+            if name not in self.components:
+                self._add_component(name)
+            assert scores is not None
+            self.components[name][rows] = scores.values[:, :, index]
+        for name in self.components.keys() - set(found):
+            self.components[name][rows] = 0.0
+
+    def _add_component(self, name: str) -> None:
+        """Allocate the array of a component; it is 0 for the transitions before."""
+        values = np.zeros((self.buffer_size, self.n_envs), np.float32)
+        if self.folder.exists():
+            values = self._mapped(f"component-{len(self.components)}", values)
+        self.components[name] = values
 
     def last_rows(self, steps: int) -> NDArray[np.int64]:
         """Return the rows of the last `steps` that were added, oldest first."""
@@ -96,8 +156,10 @@ class ShapedReplayBuffer(ReplayBuffer):
                 yield from ((f"{name}-{index}", value, key) for index, key in enumerate(value))
             else:
                 yield name, self, name
-        for name in ("actions", "rewards", "dones", "timeouts", "env_rewards", "parts"):
+        more = ("before", "after", "taken", "flags") if self.recorded else ()
+        for name in ("actions", "rewards", "dones", "timeouts", "env_rewards", "parts", *more):
             yield name, self, name
+        yield from ((f"component-{index}", self.components, key) for index, key in enumerate(self.components))
 
     def map_files(self) -> None:
         """Move the arrays into new files, with their space reserved. Raises DiskFull if the disk is too small."""
@@ -111,12 +173,50 @@ class ShapedReplayBuffer(ReplayBuffer):
                 f"Set `training.buffer_size` below {self.buffer_size * self.n_envs:,}, or free disk space.",
             )
         for name, owner, key in self._arrays():
-            array = _get(owner, key)
-            path = self.folder / f"{name}.npy"
-            mapped = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+            _put(owner, key, self._mapped(name, _get(owner, key)))
+        self._write_index()
+
+    def _mapped(self, name: str, array: NDArray[Any]) -> NDArray[Any]:
+        """Return zeros like `array` in a new file, with its space reserved. Raises DiskFull."""
+        path = self.folder / f"{name}.npy"
+        mapped = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+        try:
             with path.open("r+b") as file:  # a disk that fills up later would end the process with a signal
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-            _put(owner, key, mapped)
+        except OSError as error:
+            raise DiskFull(
+                f"The replay buffer needs {array.nbytes / 1e9:.1f} GB more on disk: {error.strerror}.",
+                f"Set `training.buffer_size` below {self.buffer_size * self.n_envs:,}, or free disk space.",
+            ) from error
+        return mapped
+
+    def _write_index(self) -> None:
+        """Write which transitions the files contain, and the names of channels and components, for readers."""
+        index = {
+            "pos": self.pos, "full": self.full, "channels": self._channels, "components": list(self.components),
+            "recorded": self.recorded,
+        }  # fmt: skip
+        partial = self.folder / f"{INDEX}.partial"
+        partial.write_text(json.dumps(index), encoding="utf-8")
+        partial.replace(self.folder / INDEX)
+
+    def copy(self, chosen: NDArray[np.int64], file: Callable[[str], NDArray[Any]]) -> None:
+        """Copy another trial's transitions into this empty buffer, without their rewards.
+
+        Args:
+            chosen: The rows of the other buffer, in the order of time.
+            file: Returns an array of the other buffer by its name.
+        """
+        count = len(chosen)
+        rewards = ("rewards", "env_rewards", "parts")
+        for name, owner, key in self._arrays():
+            if owner is self.components or name in rewards:
+                continue
+            source, target = file(name), _get(owner, key)
+            for first in range(0, count, _COPIED):
+                rows = chosen[first : first + _COPIED]
+                target[first : first + len(rows)] = source[rows]
+        self.pos, self.full = count % self.buffer_size, count == self.buffer_size
 
     def discard(self) -> None:
         """Delete the files, once the trial is complete. The arrays can be read until the process ends."""
@@ -138,7 +238,9 @@ class ShapedReplayBuffer(ReplayBuffer):
             mapped = _get(owner, key)
             assert isinstance(mapped, np.memmap)
             mapped.flush()
-        return {"pos": self.pos, "full": self.full, "step": step, "last": coming == 0}
+        self._write_index()
+        mark = {"pos": self.pos, "full": self.full, "step": step, "last": coming == 0}
+        return {**mark, "components": list(self.components)}
 
     def forget(self, step: int) -> None:
         """Delete the copies of rows for checkpoints other than the one at `step`."""
@@ -148,6 +250,9 @@ class ShapedReplayBuffer(ReplayBuffer):
 
     def resume(self, mark: dict[str, Any]) -> bool:
         """Map the files of the checkpoint with this mark; return whether they are there and fit."""
+        self.components = {
+            name: np.zeros((self.buffer_size, self.n_envs), np.float32) for name in mark.get("components", ())
+        }
         mapped = []
         for name, owner, key in self._arrays():
             array = _get(owner, key)

@@ -119,6 +119,10 @@ class RunningScale:
             self._squares *= _MEMORY_STEPS / self._steps
             self._steps = float(_MEMORY_STEPS)
 
+    def start_again(self) -> None:
+        """End the episodes of every environment."""
+        self._close(np.ones(len(self._length), dtype=bool))
+
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint, which truncates all episodes, by name."""
         return {"squares": self._squares, "steps": self._steps}

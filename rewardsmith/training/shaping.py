@@ -140,6 +140,8 @@ class RewardShaper:
         self._starting = bool(self.reward.functions)
         self._scored = LastSteps()
         self._others: list[Closeable] = []
+        self.scores: Scores | None = None
+        """The scores of the rollout that was composed last."""
         if self.reward.functions:
             self.host = problem.host(tables, envs, rollout_steps, wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -215,6 +217,7 @@ class RewardShaper:
                 submit_rollout(self.host, rest, self.problem.task)
             scores, self._submitted = self.host.finish(), 0
             self._scored.add(rollout, scores)
+        self.scores = scores
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
         self.steps += rollout.rewards.size
         self._tally(rollout, composition, scores)

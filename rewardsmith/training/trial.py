@@ -16,9 +16,10 @@ from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import start_kind
+from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import title_of
-from rewardsmith.training.checkpoint import load_checkpoint, save_policy
+from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.episodes import watch_failures
 from rewardsmith.training.learner import Learners
 from rewardsmith.training.off_policy import build_off_policy, connect_off_policy, end_replay, start_replay
@@ -27,6 +28,7 @@ from rewardsmith.training.plan import CurvePoint, TrialPlan, TrialReport, final_
 from rewardsmith.training.player import deterministic
 from rewardsmith.training.policies import describe
 from rewardsmith.training.progress import Progress, Running
+from rewardsmith.training.reuse import Reused, begin, earlier_reuse
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.vecenv import BatchVecEnv
@@ -57,14 +59,17 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     try:
         model = build(plan, env, learners)
         resumed = load_checkpoint(plan.folder, model)
-        first = 0
         if resumed is not None:
-            env.cuts, first = resumed.cuts, resumed.steps
+            env.cuts = resumed.cuts
             learners.load(resumed.learners or {})
             adaptation.load(resumed.adaptation)
         elif isinstance(model, OffPolicyAlgorithm):
             start_replay(model)
-        shaper.steps = first
+            if plan.reuses:
+                _begin_from_donor(plan, plans, model, env, adaptation, heartbeat)
+        asked, reused = plan, earlier_reuse(plan.folder) if plan.reuses else Reused()
+        plan = reused.ending(plan, plans)
+        shaper.steps = first = model.num_timesteps
         if isinstance(model, OffPolicyAlgorithm):
             on_collected = connect_off_policy(model, env, shaper, adaptation)
         else:
@@ -80,11 +85,28 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
             callback.after_rollout()
         shaper.start()
         shaper.audit()
-        return _report(plan, plans, model, shaper, callback, first, began)
+        report = _report(plan, plans, model, shaper, callback, first, began)
+        return reused.reported(report, asked, plans)
     finally:
         learners.close()
         shaper.close()
         env.close()
+
+
+def _begin_from_donor(
+    plan: TrialPlan,
+    plans: Schedule,
+    model: OffPolicyAlgorithm,
+    env: BatchVecEnv,
+    adaptation: Adaptation,
+    heartbeat: Callable[[int], None],
+) -> None:
+    """Begin from an earlier candidate's transitions, and save a checkpoint, so that this is not repeated."""
+    reused = begin(plan, plans, model, env.batch.tables, adaptation, heartbeat)
+    if reused.steps:
+        env.cuts = reused.steps // (plans.cut_every * plans.per_rollout)
+        coming = plans.cut_every * plan.training.collected
+        save_checkpoint(plan.folder, model, env.cuts, Telemetry(), {}, adaptation.state(), coming)
 
 
 def build(plan: TrialPlan, env: BatchVecEnv, learners: Learners | None = None) -> BaseAlgorithm:
@@ -124,7 +146,8 @@ def _report(
 ) -> TrialReport:
     trained = time.monotonic() - began
     complete = plans.rung_end(plan.fraction) == plans.total
-    asked, steps, played = final_evaluation(plan, plans), model.num_timesteps, callback.played
+    steps, played = model.num_timesteps - plan.begun_at, callback.played
+    asked = final_evaluation(plan, plans)
     stochastic = callback.judged or played.success(model.policy, plan.pool, *asked, steps)
     # A final evaluation needs numbers only; the search's analyzer reads failed episodes.
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
@@ -138,10 +161,10 @@ def _report(
     greedy = stochastic if same else played.greedy(model.policy, plan.pool, *asked, steps)
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
-        if isinstance(model, OffPolicyAlgorithm):
+        if isinstance(model, OffPolicyAlgorithm) and not plan.reuses:
             end_replay(model)
     return TrialReport(
-        steps=model.num_timesteps,
+        steps=steps,
         stochastic=stochastic,
         greedy=greedy,
         unseen=plan.task.unseen(plan.pool),

@@ -26,9 +26,11 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.reporting.proportion import wilson
 from rewardsmith.scores import ScoreScale
+from rewardsmith.seeds import search_seed
 from rewardsmith.spec import JobSpec, TrainingSpec
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
+from rewardsmith.storage.events import add_event
 from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.tasks import get_task
@@ -100,6 +102,7 @@ def train_item(context: Context, item: Item) -> None:
             isolation=context.settings.isolation,
             learners={} if candidate.kind == "baseline" else _learners(context, spec, item, task, reward, folder),
             played=rows.played | _played_in_check(snapshot, candidate.id, purpose),
+            **_donor(context, snapshot, item),
         )
         report = run_trial(plan, rows.on_point, rows.on_rollout)
     except TaskError as error:
@@ -119,6 +122,16 @@ def _played_in_check(snapshot: Snapshot, candidate: str, purpose: str) -> dict[s
         (i.result or {}).get("played", 0) for i in snapshot.items if (i.key.kind, i.key.candidate) == (kind, candidate)
     ]
     return {"check": sum(steps)} if steps else {}
+
+
+def _donor(context: Context, snapshot: Snapshot, item: Item) -> dict[str, Any]:
+    """Return the arguments of a TrialPlan that name the trial it begins from, if its item names a candidate."""
+    donor = next((c for c in snapshot.candidates if c.id == item.payload.get("donor")), None)
+    if donor is None:
+        return {}
+    # The baseline is trained in the search on one seed only.
+    seed = search_seed(snapshot.spec.seed, 0) if donor.kind == "baseline" else item.key.seed
+    return {"donor": context.trial_folder(donor.id, donor.search_purpose, seed), "donor_name": donor.id}
 
 
 def _learners(
@@ -289,6 +302,9 @@ class _Rows:
                 result |= _scores(telemetry.score, curve)
             else:
                 result |= _measures(success, curve, telemetry)
+            if telemetry.reused:
+                result["saved"] = telemetry.reused["saved"]
+                self._tell_reuse(connection, telemetry.reused)
             result["proposal"] = propose(diagnose(success, curve, telemetry, scale=self._scale), telemetry)
             queue.withdraw_questions(connection, self._item)
             queue.finish(connection, self._item, "done", result)
@@ -297,6 +313,15 @@ class _Rows:
         for kind, _, digest in files:
             if digest is not None:
                 (folder / _FILES[kind]).unlink(missing_ok=True)
+
+    def _tell_reuse(self, connection: Connection, reused: Mapping[str, Any]) -> None:
+        """Write an event at the trial's first rung: what it began from, or why it started empty."""
+        if self._item.key.rung > 0:
+            return
+        said = f"{self._candidate} started with an empty replay buffer: {reused['note']}"
+        if reused["donor"]:
+            said = f"{self._candidate} began from {reused['transitions']:,} transitions of {reused['donor']}"
+        add_event(connection, "reuse", job_id=self._item.key.job_id, item_id=self._item.id, text=said)
 
     def _store(self, report: dict[str, Any], folder: Path) -> list[tuple[str, str, str | None]]:
         """Put finished files into the store: (kind, key, SHA-256). A checkpoint stays here: (kind, path, None)."""

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DataError
 
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.jobs.lifecycle import pause_job
+from rewardsmith.engine.jobs.replays import drop_replays
 from rewardsmith.engine.search.claim import claim_of
 from rewardsmith.engine.search.rounds import decide
 from rewardsmith.engine.search.snapshot import read_snapshot
@@ -45,19 +46,20 @@ def _advance(context: Context, job_id: str) -> int:
     # Some steps (a rejection, a closed round) make further steps possible at once.
     for _ in range(_MOST_STEPS):
         steps = context.write(lambda connection: _step(connection, job_id))
-        taken += steps
+        taken += len(steps)
+        drop_replays(context, job_id, steps)
         if not steps:
             break
     return taken
 
 
-def _step(connection: Connection, job_id: str) -> int:
+def _step(connection: Connection, job_id: str) -> list[Step]:
     # Without the lock, two workers that finish at the same time would each decide without the other's result.
     records.lock_job(connection, job_id)
     steps = decide(read_snapshot(connection, job_id))
     for step in steps:
         _apply(connection, job_id, step)
-    return len(steps)
+    return steps
 
 
 def _apply(connection: Connection, job_id: str, step: Step) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents.pricing import has_price
 from rewardsmith.agents.replay import start_recording
 from rewardsmith.engine.context import Context
+from rewardsmith.engine.jobs.replays import drop_all_but
 from rewardsmith.engine.jobs.settling import settle_training
 from rewardsmith.engine.jobs.task_files import require_same_task, with_description
 from rewardsmith.engine.models.open import models_of
@@ -283,6 +284,7 @@ def cancel_job(context: Context, job_id: str) -> None:
         records.stop_trials(connection, job_id)
         records.update_job(connection, job_id, state="cancelled", note="cancelled by the user", finished_at=now())
         add_event(connection, "cancelled", job_id=job_id)
+    drop_all_but(context, job_id)
 
 
 def stop_for_time(context: Context, job_id: str, note: str) -> None:
@@ -298,6 +300,7 @@ def stop_for_time(context: Context, job_id: str, note: str) -> None:
         state = "done" if best else "failed"
         values = {"best_candidate": best[0].id} if best else {}
         records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
+    drop_all_but(context, job_id)
 
 
 def extend_job(context: Context, job_id: str, iterations: int) -> None:

@@ -63,4 +63,12 @@ class JobBudget:
             # Its trials are queued after the check of its new weights, but count already.
             if c.retrains and c.state == "passed" and not s.items_of("train", candidate=c.id, sample=AGAIN):
                 promised += spec.rungs[again[c.id]["rung"]] * spec.steps * spec.seeds
+        promised -= self._saved()
         return promised + baseline_share(spec) * spec.steps * len(s.items_of("baseline"))
+
+    def _saved(self) -> int:
+        """Return the environment steps that trials did not collect, because they began from earlier transitions."""
+        # The result of a later rung counts the steps saved since the trial began.
+        done = sorted((i for i in self.snapshot.items_of("train") if i.result), key=lambda i: i.key.rung)
+        latest = {(i.key.candidate, i.key.seed, i.key.sample): i.result or {} for i in done}
+        return sum(result.get("saved", 0) for result in latest.values())

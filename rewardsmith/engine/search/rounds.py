@@ -123,6 +123,8 @@ def _train(s: Snapshot, number: int) -> list[Step]:
     if again := [c for c in s.racers(number) if c.retrains]:
         # The ranking must not depend on which of these trials ends first.
         return go_on(s, again)
+    if s.spec.training.reuse and any(i.state in OPEN for i in s.items_of("baseline")):
+        return []  # its transitions are those that the first candidates begin from
     strategy = PredictedFirst.of(s, number) or Halving.of(s.spec, number)
     return strategy.next(s)
 

@@ -34,4 +34,20 @@ def adjusted_trials(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any], ru
 
 def _trials(s: Snapshot, c: Candidate, rung: int, sample: int, settings: dict[str, Any]) -> list[Step]:
     seeds = [search_seed(s.spec.seed, k) for k in range(s.spec.seeds)]
+    if s.spec.training.reuse and (donor := _donor(s, c)):
+        settings = {**settings, "donor": donor}
     return [AddItem(ItemKey(s.job.id, "train", c.iteration, c.id, seed, rung, sample), settings) for seed in seeds]
+
+
+def _donor(s: Snapshot, c: Candidate) -> str | None:
+    """Return the candidate from whose transitions the trials of `c` begin; None if there is none.
+
+    It is the best of the candidates that reached the last rung of all: it has the most transitions, and they come from
+    the best policy. Before any candidate was trained it is the baseline. All trials of a candidate have the same donor.
+    """
+    earlier = s.items_of("train", candidate=c.id)
+    if earlier:
+        return earlier[0].payload.get("donor")
+    ranked = [each.id for each in s.ranking() if each.id != c.id]
+    trained = [i.key.candidate for i in s.items_of("baseline") if i.state == "done"]
+    return next(iter([*ranked, *trained]), None)
