@@ -26,7 +26,7 @@ _LAST_CHUNK = 2
 
 
 class Closeable(Protocol):
-    """Something that is closed."""
+    """Something that is closed together with its owner."""
 
     def close(self) -> None:
         """End what it has started."""

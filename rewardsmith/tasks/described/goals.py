@@ -52,7 +52,7 @@ class GoalRelabeller:
             raise
 
     def close(self) -> None:
-        """Close the environment."""
+        """Close the environment whose compute_reward is called."""
         environments.close(self._env)
 
     def _goal_parts(self) -> tuple[Part, Part]:
