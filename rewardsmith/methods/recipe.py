@@ -176,6 +176,11 @@ def _require_trainable(method: Method, training: TrainingSpec) -> None:
             f"The method {method.name!r} learns in training, and not from {training.algorithm}.",
             f"Set training.algorithm to {' or '.join(sorted(method.algorithms, reverse=True))}.",
         )
+    if method.learns_from_rollouts and training.frame_stack > 1:
+        raise UsageError(
+            f"The method {method.name!r} learns in training, from single observations.",
+            "Leave `training.frame_stack` at 1.",
+        )
 
 
 def formerly(spec: JobSpec) -> JobSpec:

@@ -94,6 +94,9 @@ class TrainingSpec(Strict):
     normalize_observation: bool = Field(
         default=False, description="divide observations by their running standard deviation, centred and clipped at 10"
     )
+    frame_stack: int = Field(
+        default=1, ge=1, le=64, description="observations that a policy receives at once, the last ones of the episode"
+    )
     normalize_reward: bool = Field(
         default=True, description="divide rewards by the running root mean square of discounted returns"
     )
@@ -182,7 +185,7 @@ ADDED: dict[str, Any] = {
     for name in (
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",
-        "policy_kwargs", "implementation", "her", "n_sampled_goal", "goal_selection",
+        "policy_kwargs", "implementation", "frame_stack", "her", "n_sampled_goal", "goal_selection",
     )
 }  # fmt: skip
 
@@ -208,7 +211,7 @@ class Algorithm:
 
 _SHARED = frozenset({
     "algorithm", "num_envs", "learning_rate", "lr_hold", "final_lr", "gamma", "normalize_reward",
-    "normalize_observation", "hidden", "policy_kwargs", "eval_episodes", "final_episodes", "device",
+    "normalize_observation", "frame_stack", "hidden", "policy_kwargs", "eval_episodes", "final_episodes", "device",
 })  # fmt: skip
 _ROLLOUTS = _SHARED | {
     "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",

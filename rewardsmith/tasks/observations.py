@@ -23,12 +23,14 @@ class Part:
         leaf: Its Gymnasium space.
         start: Its first number in the row.
         size: How many numbers it has.
+        frames: How many values of the leaf these are, the oldest first (see tasks.stacking).
     """
 
     path: tuple[str | int, ...]
     leaf: Any
     start: int
     size: int
+    frames: int = 1
 
     @property
     def name(self) -> str:
@@ -76,8 +78,9 @@ class Part:
         if not self.is_image:
             return spaces.Box(-np.inf, np.inf, (self.size,), np.float32)
         height, width, channels = self.leaf.shape
-        shape = (channels, height, width) if self._channels_last else self.leaf.shape
-        return spaces.Box(0, 255, shape, np.uint8)
+        if not self._channels_last:
+            channels, height, width = self.leaf.shape
+        return spaces.Box(0, 255, (self.frames * channels, height, width), np.uint8)
 
     def structured(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Values [N, ...] of `space` out of rows [N, size of all parts]."""
@@ -93,8 +96,17 @@ class Part:
                 return mine.astype(np.int8)
         if not self.is_image:
             return mine
-        image = mine.reshape(len(rows), *self.leaf.shape).astype(np.uint8, copy=False)
-        return np.ascontiguousarray(image.transpose(0, 3, 1, 2)) if self._channels_last else image
+        image = mine.reshape(len(rows), self.frames, *self.leaf.shape).astype(np.uint8, copy=False)
+        if self._channels_last:
+            image = image.transpose(0, 1, 4, 2, 3)
+        return np.ascontiguousarray(image.reshape(len(rows), -1, *image.shape[3:]))
+
+    @property
+    def discrete(self) -> bool:
+        """Whether its numbers are choices."""
+        from gymnasium import spaces
+
+        return isinstance(self.leaf, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary))
 
     @property
     def first(self) -> NDArray[np.int64]:
@@ -125,10 +137,7 @@ class ObservationSpace:
     @property
     def discrete(self) -> bool:
         """Whether the numbers are choices that a policy reads as one-hot vectors."""
-        from gymnasium import spaces
-
-        kinds = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
-        return len(self.parts) == 1 and isinstance(self.parts[0].leaf, kinds)
+        return len(self.parts) == 1 and self.parts[0].discrete
 
     @cached_property
     def space(self) -> Any:

@@ -11,6 +11,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.spec.training import ALGORITHMS, POLICY_ARGUMENTS
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.goals import goals_of
+from rewardsmith.tasks.stacking import stacked
 
 _WORDS = {
     "discrete": "discrete actions", "box": "continuous actions", "multi-discrete": "several discrete actions at once",
@@ -50,6 +51,12 @@ def require_algorithm(task: Task, training: TrainingSpec) -> None:
         )
     if training.her:
         _require_goals(task, training)
+        if training.frame_stack > 1:
+            raise UsageError(
+                "HER replaces the goal of a single observation, and `training.frame_stack` joins several.",
+                "Leave `training.frame_stack` at 1, or set `training.her` to false.",
+            )
+    stacked(task, training.frame_stack)
     _require_policy_arguments(training)
     ends = (*task.actions.low, *task.actions.high)
     if algorithm.off_policy and kind == "box" and not all(abs(end) < float("inf") for end in ends):

@@ -11,6 +11,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.seeds import rung_end_seed
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.stacking import stacked
 from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.learner import Learner
 from rewardsmith.training.played import PlayedSteps
@@ -20,7 +21,7 @@ from sandbox.client import Isolation
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """The arguments of a trial.
+    """The arguments of a trial; its task observes as many frames at once as the settings say.
 
     Attributes:
         seed: The seed of weights, layouts and minibatches.
@@ -57,6 +58,9 @@ class TrialPlan:
     def reuses(self) -> bool:
         """Whether the trial keeps its transitions for later ones, and may begin from a donor's. A claim never does."""
         return self.training.reuse and self.training.off_policy and self.pool == "select"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "task", stacked(self.task, self.training.frame_stack))
 
     @property
     def problem(self) -> Problem:

@@ -184,6 +184,7 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
         "seed": plan.seed,
         "steps": plan.steps,
         "observation_size": plan.task.observation_size,
+        "frame_stack": plan.training.frame_stack,
         "actions": list(plan.task.actions.names),
         "action_kind": plan.task.actions.kind,
         # A Discrete space may begin at any number: the policy's action k is first_action + k in the environment.

@@ -15,6 +15,7 @@ from rewardsmith.tasks.base import BatchEnv
 from rewardsmith.tasks.capabilities import ReferencePlayer
 from rewardsmith.tasks.described.references.actions import accepted, room
 from rewardsmith.tasks.described.references.playing import PlayedReference, SeenBatch
+from rewardsmith.tasks.stacking import Frames, stacked_space
 
 if TYPE_CHECKING:
     from rewardsmith.tasks.described.setup import Setup
@@ -30,7 +31,7 @@ _CLASSES = {
 class PolicyReference(PlayedReference):
     """A reference that is a trained policy, which takes its likeliest actions."""
 
-    def __init__(self, name: str, setup: Setup, policy: Any, *, own_form: bool) -> None:
+    def __init__(self, name: str, setup: Setup, policy: Any, *, own_form: bool, frames: int = 1) -> None:
         """Hold a policy.
 
         Args:
@@ -38,30 +39,35 @@ class PolicyReference(PlayedReference):
             setup: The task's setup.
             policy: A policy of SB3, with `predict`.
             own_form: Whether it reads observations as the environment returns them; if not, as a job's policies do.
+            frames: How many observations it reads at once, for the policy of a job.
         """
         super().__init__(name, setup)
-        self._policy, self._own_form = policy, own_form
+        self.policy, self._own_form, self._frames = policy, own_form, frames
 
     def player(self, batch: BatchEnv) -> ReferencePlayer:
         """Return the policy at play in a batch that `batch` returned."""
         assert isinstance(batch, SeenBatch)
-        return _Player(self.setup, self.name, self._policy, batch, own_form=self._own_form)
+        return _Player(self.setup, self.name, self.policy, batch, own_form=self._own_form, frames=self._frames)
 
 
 class _Player:
-    def __init__(self, setup: Setup, name: str, policy: Any, batch: SeenBatch, *, own_form: bool) -> None:
+    def __init__(self, setup: Setup, name: str, policy: Any, batch: SeenBatch, *, own_form: bool, frames: int) -> None:
         self._setup, self._name, self._policy, self._batch = setup, name, policy, batch
         self._own_form = own_form
         self._masked = type(policy).__name__.startswith(_MASKED)
         self._memory: list[Any] = [None] * batch.num_envs
-        self._seen = setup.form.observation.rows(batch.num_envs)
+        self._frames = Frames(setup.form.observation, frames, batch.num_envs)
+        self._space = stacked_space(setup.form.observation, frames)
 
     def actions(self, rows: NDArray[Any], starts: NDArray[np.bool_]) -> NDArray[Any]:
         """Choose the next actions: int64 [N], or float64 [N, A]."""
         del rows
         space = self._setup.form.actions
         chosen = room(space, self._batch.num_envs)
-        self._batch.observe(self._seen)
+        self._batch.observe(self._frames.newest)
+        self._frames.add()
+        self._frames.begin(starts)
+        self._seen = self._frames.rows()
         for n in range(self._batch.num_envs):
             given = {"action_masks": self._batch.masks[n]} if self._masked and self._batch.masks is not None else {}
             if starts[n]:
@@ -82,7 +88,7 @@ class _Player:
     def _observation(self, n: int) -> Any:
         if self._own_form:
             return self._batch.seen[n].observation
-        found = self._setup.form.observation.structured(self._seen[n : n + 1])
+        found = self._space.structured(self._seen[n : n + 1])
         return {key: value[0] for key, value in found.items()} if isinstance(found, dict) else found[0]
 
 
@@ -163,20 +169,21 @@ def open_exported(path: Path, name: str, setup: Setup) -> PolicyReference:
             "Give the policy.safetensors that `rewardsmith export` writes.",
         ) from error
     actions = setup.form.actions
-    if card["observation_size"] != setup.form.observation.size or len(card["actions"]) != len(actions):
+    frames = int(card.get("frame_stack", 1))
+    if card["observation_size"] != frames * setup.form.observation.size or len(card["actions"]) != len(actions):
         raise UsageError(
             f"The policy of {path} was trained on {card['task']}, which has other spaces than {setup.description.id}.",
             "Give a policy that was trained on this task.",
         )
-    policy = _rebuilt(path, network, setup)
+    policy = _rebuilt(path, network, setup, frames)
     first = {value.data_ptr(): key for key, value in reversed(policy.state_dict().items())}
     # A file names a shared tensor once, under the first of its names.
     policy.load_state_dict({key: weights[first[value.data_ptr()]] for key, value in policy.state_dict().items()})
     policy.set_training_mode(False)
-    return PolicyReference(name, setup, policy, own_form=False)
+    return PolicyReference(name, setup, policy, own_form=False, frames=frames)
 
 
-def _rebuilt(path: Path, network: Mapping[str, Any], setup: Setup) -> Any:
+def _rebuilt(path: Path, network: Mapping[str, Any], setup: Setup, frames: int) -> Any:
     from stable_baselines3.common import policies as plain
 
     named = str(network["policy"])
@@ -190,5 +197,5 @@ def _rebuilt(path: Path, network: Mapping[str, Any], setup: Setup) -> Any:
         raise UsageError(
             f"The policy of {path} is a {kind}, which cannot be a reference.", "Give a policy without memory."
         )
-    space = setup.form.observation.space
+    space = stacked_space(setup.form.observation, frames).space
     return found(space, setup.form.actions.space(), lambda _: 0.0, net_arch=list(network["hidden"]))
