@@ -76,7 +76,7 @@ class Corridor(gym.Env):
         return seen, float(self.place == 7) - 0.013, self.place == 7, False, info
 
 
-gym.register("RewardsmithCorridor-v0", Corridor)
+gym.register("RewardsmithCorridor-v0", f"{__name__}:Corridor")
 _SMALL = {"hidden": (32, 32), "batch_size": 64}
 _ROLLOUTS = {
     "num_envs": 8, "rollout_steps": 125, "batch_size": 250, "lr_hold": 1.0, "entropy_schedule": "constant",
@@ -156,12 +156,12 @@ class Trace:
 
     def env(self, kind: type[BatchVecEnv]) -> type[BatchVecEnv]:
         """The class `kind`, keeping its actions."""
-        actions = self.actions
+        taken = self.actions
 
         class Keeping(kind):  # type: ignore[valid-type, misc]
-            def step_async(self, given: Any) -> None:
-                super().step_async(given)
-                actions.append(np.asarray(given).tobytes())
+            def step_async(self, actions: Any) -> None:
+                super().step_async(actions)
+                taken.append(np.asarray(actions).tobytes())
 
         return Keeping
 

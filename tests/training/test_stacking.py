@@ -32,7 +32,8 @@ CARTPOLE, PICTURE = get_task("CartPole-v1"), TASKS["image"][0]
 def played(task: Task, steps: int = 60) -> list[tuple[Any, Any, Any]]:
     """(observations, ends, infos) of random play; the first is of the reset."""
     env = BatchVecEnv(task.batch(3, "train"), task, 30, 0, cut_every=1)
-    rng, found = np.random.default_rng(0), [(copied(env.reset()), None, None)]
+    rng = np.random.default_rng(0)
+    found: list[tuple[Any, Any, Any]] = [(copied(env.reset()), None, None)]
     for _ in range(steps):
         env.step_async(task.actions.rows(3) + rng.integers(0, 2, task.actions.rows(3).shape))
         observations, _, done, infos = env.step_wait()
