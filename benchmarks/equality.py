@@ -119,7 +119,7 @@ class Case:
 
 CASES = {
     "ppo": Case(sb3.PPO, "CartPole-v1", "ppo", _ROLLOUTS),
-    "ppo, continuous actions": Case(sb3.PPO, "Pendulum-v1", "ppo", {**_ROLLOUTS, "rollout_steps": 250}),
+    "ppo, continuous actions": Case(sb3.PPO, "Pendulum-v1", "ppo", {**_ROLLOUTS, "rollout_steps": 250, "sde": False}),
     "recurrent ppo": Case(
         sb3_contrib.RecurrentPPO, "CartPole-v1", "ppo",
         {**_ROLLOUTS, "memory": "lstm", "hidden": (16,), "epochs": 4}, "MlpLstmPolicy",
