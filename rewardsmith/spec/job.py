@@ -256,10 +256,11 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(given, dict):
         return {"steps": default_steps(task), **values, "training": given}
     algorithm = str(given.get("algorithm", "ppo"))
-    require_settings(algorithm, given)
-    if values.get("training_defaults") is not None:  # of a recording, whose settings are complete
-        return {"steps": default_steps(task, algorithm), **values, "training": given}
     found = preset_of(task, algorithm)
+    # A setting of hindsight experience replay may be given alone where the defaults turn it on.
+    require_settings(algorithm, {**{k: v for k, v in found.settings.items() if k == "her"}, **given})
+    if values.get("training_defaults") is not None:  # of a recording, whose settings are complete
+        return {"steps": found.steps, **values, "training": given}
     # The settings of `auto` are completed once the algorithm is chosen.
     training = {**({} if algorithm == "auto" else found.settings), **given}
     origin = {
@@ -267,8 +268,7 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
         "source": found.source,
         "left_out": list(found.left_out),
     }
-    steps = default_steps(task, algorithm)
-    return {"steps": steps, **values, "training": training, "training_defaults": origin}
+    return {"steps": found.steps, **values, "training": training, "training_defaults": origin}
 
 
 def read_spec(values: dict[str, Any]) -> JobSpec:

@@ -16,6 +16,7 @@ from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.described.task import DescribedTask, Description
 from rewardsmith.training.fit import require_algorithm
+from scripts import make_algorithm_table as made
 from scripts.make_presets import translated
 from tests.space_tasks import TASKS
 
@@ -151,3 +152,10 @@ def test_recurrent_ppo_has_memory_and_maskable_ppo_takes_masks() -> None:
     with pytest.raises(UsageError, match="recurrent-ppo has `memory: lstm`"):
         read_spec(with_defaults({"task": "x", "training": {"algorithm": "recurrent-ppo", "memory": "none"}}))
     require_algorithm(TASKS["action mask"][0], TrainingSpec(algorithm="maskable-ppo"))
+
+
+def test_the_tables_of_the_page_are_what_creating_a_job_refuses() -> None:
+    page = made.PAGE.read_text()
+    assert made.with_tables(page) == page, "run `make generate`"
+    assert made.accepts_method("count", "ppo") and not made.accepts_method("count", "sac")
+    assert made.accepts_setting("tau", "sac") and not made.accepts_setting("tau", "crossq")

@@ -76,8 +76,9 @@ def choose_algorithm(
 
     1. Leave out algorithms that do not fit the task's actions, the methods, or a setting that was given.
     2. A quick environment, and actions that are several at once: PPO.
-    3. A slow environment: SAC for continuous actions, DQN for discrete ones.
-    4. If that one is left out, the first that is not, beginning with PPO.
+    3. Hindsight experience replay and continuous actions: TQC.
+    4. A slow environment: SAC for continuous actions, DQN for discrete ones.
+    5. If that one is left out, the first that is not, beginning with PPO.
 
     Args:
         task: The task.
@@ -101,6 +102,8 @@ def choose_algorithm(
         return "ppo", "the task has action masks, which PPO alone takes"
     if recipe.rollout_methods:
         return left[0], f"{' and '.join(recipe.rollout_methods)} learn from rollouts"
+    if given.get("her") and "tqc" in left:
+        return "tqc", "hindsight experience replay and continuous actions"
     seconds = step_seconds(task, stored)
     wished, why = _by_speed(kind, seconds)
     if wished in left:
