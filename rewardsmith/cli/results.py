@@ -109,6 +109,8 @@ def print_claim(claim: Claim) -> None:
                 f"{arm.failed} of {len(arm.seeds)} seeds of {arm.candidate} failed in training and count as {count}"
             )
             screen.out.print(text_failed, markup=False)
+    if claim.baseline_settings:
+        screen.out.print(f"the baseline is trained by {claim.baseline_settings}", markup=False)
     if claim.settings:
         screen.out.print(f"training settings of both rewards: {claim.settings}", markup=False)
     few = " (at least 4 seeds are needed to show one; pass --confirm 10)" if seeds < 4 else ""

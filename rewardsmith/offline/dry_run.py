@@ -21,7 +21,7 @@ from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.capabilities import named_by_hand
 from rewardsmith.tasks.subgoals import subgoal_order
-from rewardsmith.training.fit import require_algorithm
+from rewardsmith.training.fit import interface_for, require_algorithm
 from rewardsmith.training.schedule import schedule
 
 _ANALYSED = 2  # programs per round that the analyzer reads
@@ -161,7 +161,7 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(
         contract=contract,
-        interface=task.interface(),
+        interface=interface_for(task, spec.training),
         iteration=1,
         sample=sample,
         samples=spec.samples,

@@ -44,6 +44,8 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     lines += [f"- {in_markdown(told)}" for told in text.training_words(job.spec)]
     lines += [f"- program sha256: `{candidate.source_hash}`"]
     lines += _settings(job, candidate)
+    if (trained := text.baseline_words(spec.baseline_training)) is not None:
+        lines += [f"- baseline: the environment's own reward, trained by {trained}"]
     hashes = connection.execute(
         select(llm_calls.c.role, llm_calls.c.prompt_hash).where(llm_calls.c.candidate == candidate.id)
     ).all()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rewardsmith.errors import UsageError
 from rewardsmith.reporting.measure import Measure, where
 from rewardsmith.reporting.proportion import steps_to_threshold
-from rewardsmith.reporting.text import settings_words
+from rewardsmith.reporting.text import baseline_words, settings_words
 from rewardsmith.scores import ScoreScale
 from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate, Job, Trial
@@ -130,6 +130,7 @@ class Claim:
         improvement: Probability of improvement, 0 to 1.
         preliminary: Whether there are fewer than 10 seeds.
         settings: Training settings of both arms that differ from the job's, in words; None if none do.
+        baseline_settings: How the baseline is trained, in words, if its settings differ from the job's.
     """
 
     best: Arm
@@ -138,6 +139,7 @@ class Claim:
     improvement: float
     preliminary: bool
     settings: str | None = None
+    baseline_settings: str | None = None
 
 
 def read_claim(connection: Readable, job: Job) -> Claim | None:
@@ -159,6 +161,7 @@ def read_claim(connection: Readable, job: Job) -> Claim | None:
         summary["improvement"],
         summary["preliminary"],
         settings_words(changes, job.spec["training"]),
+        baseline_words(job.spec.get("baseline_training")),
     )
 
 

@@ -114,6 +114,17 @@ def settings_words(changes: Mapping[str, Any], training: Mapping[str, Any]) -> s
     return ", ".join(parts) or None
 
 
+def baseline_words(changes: Mapping[str, Any] | None) -> str | None:
+    """Return how a baseline with settings of its own is trained, such as "tqc with hindsight experience replay"."""
+    if not changes:
+        return None
+    named = [str(changes["algorithm"])] if "algorithm" in changes else []
+    if changes.get("her"):
+        return f"{named[0] if named else 'the algorithm of the job'} with hindsight experience replay"
+    others = [f"{name} {value}" for name, value in changes.items() if name != "algorithm"]
+    return ", ".join([*named, *others])
+
+
 def steps(value: int | None) -> str:
     """Format a step count as "491,520"; a dash for 0 and None."""
     return f"{value:,}" if value else "-"

@@ -169,6 +169,11 @@ class JobSpec(Strict):
     training: TrainingSpec = Field(
         default=TrainingSpec(), description="training settings by name, see docs/training.md"
     )
+    baseline_training: dict[str, Any] | None = Field(
+        default=None,
+        description="training settings of the baseline that differ; by default TQC, SAC or DQN with HER on tasks with "
+        "goals, else none",
+    )
     budget: Budget = Field(
         default=Budget(), description="limits of the job by name: dollars, tokens, calls, env_steps, seconds"
     )
@@ -224,6 +229,8 @@ class JobSpec(Strict):
         measured = {"folder", "changes", "random_play", "stepping"}
         hidden: Any = {"score": True, "training_defaults": True, "description": self.description is None or measured}
         asked = self.model_dump(mode="json", exclude=hidden)
+        if self.baseline_training is None:
+            del asked["baseline_training"]
         asked["training"] = {k: v for k, v in asked["training"].items() if k not in ADDED or v != ADDED[k]}
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rewardsmith.errors import UsageError
 from rewardsmith.spec.setting import Flag, Strict
@@ -141,6 +141,18 @@ class TrainingSpec(Strict):
                 raise ValueError("recurrent-ppo has `memory: lstm`; set `algorithm: ppo` for a policy without memory")
             return {**values, "memory": "lstm"}
         return values
+
+    def changed(self, changes: Mapping[str, Any]) -> TrainingSpec:
+        """Return these settings with some changed. Raises UsageError for a setting that is unknown or out of range."""
+        try:
+            return TrainingSpec.model_validate({**self.model_dump(), **changes})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise UsageError(
+                f"The training setting {name} cannot be changed so: {first['msg']}.",
+                "docs/training.md lists the settings and their ranges.",
+            ) from error
 
     @property
     def off_policy(self) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
+from typing import Any
 
 from rewardsmith.errors import UsageError
 from rewardsmith.programs.dependence import depends_on_the_episode, fields_mentioned
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.spec import TrainingSpec
+from rewardsmith.spec import JobSpec, TrainingSpec, default_training
 from rewardsmith.spec.training import ALGORITHMS, POLICY_ARGUMENTS
-from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.base import Interface, Task
 from rewardsmith.tasks.goals import goals_of
 from rewardsmith.tasks.stacking import stacked
 
@@ -83,6 +85,48 @@ def _require_goals(task: Task, training: TrainingSpec) -> None:
             f"Set `training.buffer_size` to at least {2 * longest:,}.",
         )
     goals.goal_relabeller().close()
+
+
+def baseline_training(task: Task, spec: JobSpec) -> dict[str, Any]:
+    """Return the training settings of a job's baseline that differ from the job's.
+
+    On a task with goals the environment's own reward is usually sparse, and an algorithm without hindsight experience
+    replay learns little from it. There the baseline is SAC if the job's algorithm is SAC, else TQC, or DQN for discrete
+    actions, with hindsight experience replay. Elsewhere it has the job's settings.
+
+    Raises UsageError for settings in `spec.baseline_training` that do not fit.
+    """
+    if spec.baseline_training is not None:
+        require_algorithm(task, spec.training.changed(spec.baseline_training))
+        return spec.baseline_training
+    if spec.training.her or goals_of(task) is None:
+        return {}
+    kind = task.actions.kind
+    algorithm = "dqn" if kind == "discrete" else "sac" if spec.training.algorithm == "sac" else "tqc"
+    kept = ("eval_episodes", "final_episodes", "device")
+    usual = TrainingSpec.model_validate({**default_training(task.id, algorithm), "algorithm": algorithm, "her": True})
+    own = spec.training.model_dump(mode="json")
+    changes = {k: v for k, v in usual.model_dump(mode="json").items() if k not in kept and v != own[k]}
+    try:
+        require_algorithm(task, spec.training.changed(changes))
+    except UsageError:
+        return {}
+    return changes
+
+
+_HINDSIGHT = (
+    "Training replays transitions with other goals (hindsight experience replay). Each transition is scored alone, and "
+    "`desired_goal` is then a goal that the episode achieved later. So a program must not use `memory`; it may "
+    "read prev, action and state only."
+)
+
+
+def interface_for(task: Task, training: TrainingSpec) -> Interface:
+    """Return the task's interface, with what the training settings demand of a program."""
+    interface = task.interface()
+    if not training.her:
+        return interface
+    return replace(interface, text=f"{interface.text.rstrip()}\n\nTraining:\n  - {_HINDSIGHT}\n")
 
 
 def require_hindsight(task: Task, reward: TrainingReward) -> None:

@@ -20,10 +20,11 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods import get_method
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.reward import ENV, SPARSE, TrainingReward
+from rewardsmith.reporting.text import baseline_words
 from rewardsmith.spec import TrainingSpec, default_training, read_spec, with_defaults
 from rewardsmith.tasks import get_task
 from rewardsmith.training.checkpoint import load_checkpoint
-from rewardsmith.training.fit import require_algorithm, require_hindsight
+from rewardsmith.training.fit import baseline_training, interface_for, require_algorithm, require_hindsight
 from rewardsmith.training.hindsight import HindsightReplayBuffer
 from rewardsmith.training.replay import ShapedReplayBuffer
 from rewardsmith.training.trial import TrialPlan, build, run_trial
@@ -289,3 +290,40 @@ def test_shipped_goal_tasks_can_be_relabelled():
 
 def replace_her(name: str) -> TrainingSpec:
     return TrainingSpec.model_validate({**default_training(name, "tqc"), "her": True})
+
+
+def test_designers_are_told_that_goals_are_replaced():
+    her = HER.model_copy(update={"her": False})
+    assert interface_for(REACH, her) == REACH.interface()
+    assert "must not use `memory`" in interface_for(REACH, HER).text
+
+
+GOAL_JOBS = [
+    ({}, {"algorithm": "tqc", "her": True}),
+    ({"algorithm": "sac"}, {"her": True}),
+    ({"algorithm": "tqc", "her": True}, {}),
+]
+
+
+@pytest.mark.parametrize(("training", "changes"), GOAL_JOBS)
+def test_the_baseline_of_a_goal_task_has_hindsight(training, changes):
+    spec = read_spec(with_defaults({"task": "Reach-of-tests-v0", "training": training}))
+    found = baseline_training(REACH, spec)
+    assert {name: found[name] for name in ("algorithm", "her") if name in found} == changes
+    assert spec.training.changed(found).her
+
+
+def test_a_baseline_keeps_the_jobs_settings_without_goals_or_if_asked_to():
+    spec = read_spec(with_defaults({"task": "CartPole-v1"}))
+    assert baseline_training(get_task("CartPole-v1"), spec) == {}
+    assert baseline_training(REACH, spec.model_copy(update={"baseline_training": {}})) == {}
+    assert baseline_training(task_of("Bonus-of-tests-v0", **SUCCESS), spec) == {}  # its goals cannot be replaced
+    wrong = spec.model_copy(update={"baseline_training": {"gamma": 2}})
+    with pytest.raises(UsageError, match="gamma cannot be changed so"):
+        baseline_training(REACH, wrong)
+
+
+def test_words_of_a_baselines_own_settings():
+    assert baseline_words({"algorithm": "tqc", "her": True}) == "tqc with hindsight experience replay"
+    assert baseline_words({"gamma": 0.9}) == "gamma 0.9"
+    assert baseline_words({}) is None

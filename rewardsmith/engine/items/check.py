@@ -15,6 +15,7 @@ from rewardsmith.engine.items.shown import anonymous
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
+from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
@@ -24,8 +25,10 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import checks
+from rewardsmith.syntax import NotPython
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
+from rewardsmith.training.fit import interface_for, require_hindsight
 from rewardsmith.verification.checks import ADVISORY, RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.episode_cap import bounded
 
@@ -49,6 +52,8 @@ def run_check(context: Context, item: Item) -> None:
     if bonuses and checked.passed:
         text = f"added during training only, and not part of the other checks: {', '.join(bonuses)}"
         verdicts.append(Verdict("bonuses", True, text))
+    if spec.training.her:
+        verdicts.append(_hindsight(task, reward))
     if checked.passed and candidate.kind == "designed":
         verdicts.append(_novelty(context, snapshot, candidate, verdicts))
     objections = {v.kind for v in verdicts if not v.passed}
@@ -56,7 +61,7 @@ def run_check(context: Context, item: Item) -> None:
     if goes_on and spec.searches and recipe.contract is not None:
         asked = roles.ReviewRequest(
             contract=recipe.contract,
-            interface=task.interface(),
+            interface=interface_for(task, spec.training),
             source=candidate.source,
             components=checked.components,
             played=checked.played,
@@ -72,6 +77,17 @@ def run_check(context: Context, item: Item) -> None:
     advisory = set[str]() if spec.searches and not spec.train_anyway else set(ADVISORY)
     told = {"difficulty": checked.difficulty, "behaviour": _behaviour(verdicts), "played": steps_played(task, checked)}
     _write_verdicts(context, item, candidate.id, verdicts, advisory, told, reward)
+
+
+def _hindsight(task: Task, reward: TrainingReward) -> Verdict:
+    """Whether hindsight experience replay can score the reward's transitions one by one."""
+    try:
+        require_hindsight(task, reward)
+    except UsageError as error:
+        return Verdict("hindsight", False, f"{error.cause} {error.remedy}")
+    except NotPython as error:
+        return Verdict("hindsight", False, f"the program cannot be read: {error}")
+    return Verdict("hindsight", True, "every transition can be scored alone, under any goal")
 
 
 def most_played(task: Task, spec: JobSpec) -> int:

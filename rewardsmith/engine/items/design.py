@@ -22,6 +22,7 @@ from rewardsmith.storage.schema import analyses, checks
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.telemetry import Telemetry
+from rewardsmith.training.fit import interface_for
 
 _TRIED = 8  # failures that a prompt recalls
 _EPISODES = 2  # failed episodes that a designer is shown
@@ -42,7 +43,7 @@ def run_design(context: Context, item: Item) -> None:
     order = subgoal_order(task) if spec.planner else None
     asked = roles.DesignRequest(
         contract=contract,
-        interface=task.interface(),
+        interface=interface_for(task, spec.training),
         iteration=item.key.iteration,
         sample=item.key.sample,
         samples=spec.samples,

@@ -58,9 +58,13 @@ def purpose_of(item: Item) -> str:
     return "retrain" if item.key.sample == AGAIN else "search"
 
 
-def training_of(item: Item, spec: JobSpec) -> TrainingSpec:
-    """Return the training settings of an item's trial: the job's, with the changes in its payload."""
-    return TrainingSpec.model_validate({**spec.training.model_dump(), **item.payload.get("training", {})})
+def training_of(item: Item, spec: JobSpec, *, baseline: bool = False) -> TrainingSpec:
+    """Return the training settings of an item's trial: the job's, with the changes in its payload.
+
+    Those of a baseline also have the changes of `baseline_training`.
+    """
+    changes = {**item.payload.get("training", {}), **((spec.baseline_training or {}) if baseline else {})}
+    return TrainingSpec.model_validate({**spec.training.model_dump(), **changes})
 
 
 def reward_of(item: Item, candidate: Candidate, spec: JobSpec) -> TrainingReward:
@@ -84,7 +88,8 @@ def train_item(context: Context, item: Item) -> None:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
     candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
     spec = snapshot.spec
-    reward, training = reward_of(item, candidate, spec), training_of(item, spec)
+    reward = reward_of(item, candidate, spec)
+    training = training_of(item, spec, baseline=candidate.kind == "baseline")
     purpose = purpose_of(item)
     folder = context.trial_folder(candidate.id, purpose, item.key.seed)
     task = get_task(spec.task, spec.description)

@@ -35,7 +35,7 @@ from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.tasks.random_play import measure_scale
-from rewardsmith.training.fit import require_algorithm
+from rewardsmith.training.fit import baseline_training, require_algorithm
 from rewardsmith.training.schedule import distinct_rungs
 
 LOCAL = Scheduling()
@@ -71,6 +71,8 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     recipe.check(task)
     given = spec = settle_training(spec, task, recipe)
     require_algorithm(task, spec.training)
+    _require_whole_episodes(spec)
+    spec = given = spec.model_copy(update={"baseline_training": baseline_training(task, spec)})
     if (scored := with_score(spec, task, seed_reward)) is not spec:
         spec = given = scored
         recipe = recipe_of(spec)
@@ -98,6 +100,15 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         if job.service:
             add_event(connection, "submitted", job_id=job.id, owner=job.owner)
     return job.id
+
+
+def _require_whole_episodes(spec: JobSpec) -> None:
+    """Raise UsageError for a cap per episode with hindsight experience replay, which scores single transitions."""
+    if spec.training.her and spec.episode_cap:
+        raise UsageError(
+            "Hindsight experience replay scores single transitions, so that no cap per episode can be kept.",
+            "Leave --episode-cap out, or set `training.her` to false.",
+        )
 
 
 def with_score(spec: JobSpec, task: Task, seed_reward: str | None = None) -> JobSpec:
