@@ -74,7 +74,7 @@ def run_check(context: Context, item: Item) -> None:
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
         verdicts.append(_critic_verdict(outcome))
     # `train` trains a user's reward even if one of these checks warns.
-    advisory = set[str]() if spec.searches and not spec.train_anyway else set(ADVISORY)
+    advisory: set[str] = set() if spec.searches and not spec.train_anyway else {*ADVISORY}
     told = {"difficulty": checked.difficulty, "behaviour": _behaviour(verdicts), "played": steps_played(task, checked)}
     _write_verdicts(context, item, candidate.id, verdicts, advisory, told, reward)
 
