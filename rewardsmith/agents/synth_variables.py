@@ -2,6 +2,8 @@
 
 The success condition decides:
 
+- If the state has an `achieved_goal` and a `desired_goal`, the program rewards a smaller distance between them. It
+  keeps no memory, so that hindsight experience replay can score its transitions under other goals.
 - If it compares variables with thresholds, the program rewards progress towards them. For swings, where a variable must
   first move away, it rewards each new largest distance from the start of the episode, in tenths of the range.
 - If success requires lasting until the end, the program keeps the variables near the middle of their ranges.
@@ -23,6 +25,8 @@ def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
     """Return (source, reasoning) for a designer's request."""
     facts = machine["interface"]
     variables = _numbers(facts["fields"])
+    if (goals := _goals(facts["fields"])) is not None:
+        return _for_goals(machine, goals)
     scored = "score" in facts
     thresholds = [] if scored else _thresholds(facts["success"], variables)
     lasting = bool(facts.get("success_requires_lasting")) and not thresholds
@@ -49,6 +53,45 @@ def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
         return _scored(body, dense), f"{more} return of the environment is better. Small guidance beside it: {style}."
     write = _dense_and_sparse if dense else _free
     return write(body, lasting=lasting), thoughts
+
+
+_GOAL_STYLES = {"approach": "was - now", "near": "-0.1 * now", "both": "was - now - 0.05 * now"}
+"""Guidance of a step that changes the distance to the goal from `was` to `now`."""
+
+
+def _goals(fields: list[dict[str, Any]]) -> int | None:
+    """The length of the goals of a goal-conditioned task; None if the state does not have both."""
+    lengths = {f["name"]: f.get("length") for f in fields if f["name"] in ("achieved_goal", "desired_goal")}
+    achieved, desired = lengths.get("achieved_goal"), lengths.get("desired_goal")
+    return achieved if achieved is not None and achieved == desired else None
+
+
+def _for_goals(machine: dict[str, Any], length: int) -> tuple[str, str]:
+    """A program that rewards a smaller distance between goals of `length` numbers, and what was thought."""
+    turn = machine["sample"] + (machine["iteration"] - 1) * machine["samples"]
+    turn += machine["move"] in ("revise", "combine")
+    style = list(_GOAL_STYLES)[turn % len(_GOAL_STYLES)]
+    far = [
+        f"sum(({row}.achieved_goal[k] - {row}.desired_goal[k]) ** 2 for k in range({length})) ** 0.5"
+        for row in ("prev", "state")
+    ]
+    lines = [
+        "def guidance(prev, state):",
+        f"    was = {far[0]}",
+        f"    now = {far[1]}",
+        f"    return {_GOAL_STYLES[style]}",
+    ]
+    scored = "score" in machine["interface"]
+    head = "(prev, action, state, memory):"
+    if "dense" in machine["functions"]:
+        paid = "0.0" if scored else "1.0 if state.solved else 0.0"
+        lines += ["", "", f"def sparse{head}", f"    return {paid}"]
+        lines += ["", "", f"def dense{head}", "    return guidance(prev, state)"]
+    else:
+        lines += ["", "", f"def reward{head}", "    return {", '        "guidance": guidance(prev, state),']
+        lines += [] if scored else ['        "success": 1.0 if state.solved else 0.0,']
+        lines += ["    }"]
+    return "\n".join(lines) + "\n", f"The distance from the achieved to the desired goal must fall. Guidance: {style}."
 
 
 _MOST_NUMBERS = 24  # of which a program reads the movement; the first of a long observation say most

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from rewardsmith.agents.registry import open_model
 from rewardsmith.agents.synth_variables import compose_for_variables
 from rewardsmith.methods import get_method
 from rewardsmith.programs.contract import Contract
+from rewardsmith.programs.dependence import uses_memory
 from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.described.task import DescribedTask, Description
 from rewardsmith.tasks.subgoals import subgoal_order
@@ -133,7 +136,7 @@ OWN = Path(__file__).parents[1] / "cases" / "user_environments"
     ("file", "reads"),
     [
         ("warehouse_robot.py", "state.offset[0]"),  # a function decides on success
-        ("point_mass.yaml", "state.achieved_goal[0]"),
+        ("point_mass.yaml", "state.achieved_goal[k]"),
         ("elevator.yaml", "state.floor"),
         ("board_game.yaml", "state.board[0]"),
     ],
@@ -155,6 +158,24 @@ def test_an_entry_of_a_vector_in_the_success_condition_is_approached():
     source, thoughts = compose_for_variables(machine)
     assert "10 * (state.cube[2] - prev.cube[2])" in source and "-10 * (state.cube[0] - prev.cube[0])" in source
     assert "cube[2] up to 0.5, cube[0] down to 0" in thoughts
+
+
+@pytest.mark.parametrize("functions", [["reward"], ["sparse", "dense"]])
+@pytest.mark.parametrize("sample", [0, 1, 2])
+def test_a_goal_is_approached_without_memory(functions, sample):
+    goals = [{"name": name, "kind": "vector", "length": 2} for name in ("achieved_goal", "desired_goal")]
+    facts = {"fields": goals, "success": "info.is_success"}
+    machine = {
+        "interface": facts, "sample": sample, "samples": 3, "iteration": 1, "move": "new", "functions": functions
+    }  # fmt: skip
+    source, _ = compose_for_variables(machine)
+    assert not uses_memory(TrainingReward(source, tuple(functions), ()))
+    near, far = ({"achieved_goal": (x, 0.0), "desired_goal": (1.0, 0.0)} for x in (0.9, 0.1))
+    names: dict = {}
+    exec(source, names)
+    state = {name: SimpleNamespace(**row, solved=False) for name, row in (("near", near), ("far", far))}
+    guide = names["guidance"]
+    assert guide(state["far"], state["near"]) > guide(state["near"], state["far"])
 
 
 @pytest.mark.parametrize("label", ["shaping dominates", "weak shaping", "exploited", "unstable", "never fires"])
