@@ -134,6 +134,9 @@ def load_checkpoint(folder: Path, model: BaseAlgorithm) -> Resumed | None:
     np.random.set_state((kind, keys, position, has_gauss, gauss))
     model.num_timesteps = metadata["steps"]
     model._n_updates = metadata["updates"]
+    exploration: Any = getattr(model, "exploration_schedule", None)
+    if exploration is not None:  # SB3 sets the rate after a step, so the next action needs that of the last one
+        model.exploration_rate = exploration(1.0)  # type: ignore[attr-defined]
     learners = unpack(metadata.get("learners"), tensors)
     adaptation = metadata.get("adaptation", {})
     telemetry = Telemetry.from_json(metadata["telemetry"])
