@@ -254,6 +254,7 @@ def export(
     what: str = "latest",
     folder: str | Path = "exported",
     *,
+    policy: str = "auto",
     with_cassette: bool = False,
     force: bool = False,
     accept_task_change: bool = False,
@@ -264,6 +265,8 @@ def export(
     Args:
         what: A candidate's id (JOB-NAME), a job's id for its best candidate, or "latest".
         folder: Folder to write to; it is created if needed.
+        policy: "auto" writes the policy for Stable-Baselines3, and as ONNX if the extra is installed; "onnx" requires
+            the ONNX file; "none" leaves the policy out.
         with_cassette: Also write the job's language-model calls, so that the job can be replayed offline.
         force: Write to the folder even if it is not empty.
         accept_task_change: Continue although the module of the job's task has changed. The job is marked.
@@ -273,17 +276,15 @@ def export(
         The files, with notes about the export.
 
     Raises:
-        UsageError: There is no such job or candidate, or the folder is not empty.
+        UsageError: There is no such job or candidate, the folder is not empty, or a required file cannot be written.
     """
     from rewardsmith.engine.models.open import write_cassette
-    from rewardsmith.reporting.export import export_candidate
+    from rewardsmith.exported import export_files
 
     context, out = _context(home, must_exist=True), Path(folder)
     candidate = _candidate(context, what)
     notes = settle_task(context, candidate.job_id, accept_task_change)
-    files, missing = _stored_files(context, candidate)
-    options: Any = {"files": files, "force": force, "isolation": context.settings.isolation}
-    written = export_candidate(context.database, candidate, out, **options)
+    written, missing = export_files(context, candidate, out, force=force, policy=policy)
     if with_cassette:
         written.append(write_cassette(context, candidate.job_id, out / "cassette.jsonl"))
     return ExportResult(candidate.id, out, tuple(written), (*notes, *missing))
@@ -356,18 +357,6 @@ def _candidate(context: Context, what: str) -> Any:
         if queries.names_candidate(what):
             return queries.find_candidate(connection, what)
         return queries.find_candidate(connection, f"{queries.find_job(connection, what).id}-best")
-
-
-def _stored_files(context: Context, candidate: Any) -> tuple[dict[str, bytes], list[str]]:
-    """Return a candidate's policy and failed episodes by file name, and a note if they cannot be read."""
-    from rewardsmith.errors import StorageError
-    from rewardsmith.reporting.export import stored_files
-
-    try:
-        return stored_files(context.database, candidate, context.store), []
-    except StorageError as error:
-        # The reward itself is in the database; a laptop may have no access to the store.
-        return {}, [f"exported without its policy: {error.cause}\n{error.remedy}"]
 
 
 def _text(path: str | Path | None) -> str | None:

@@ -36,6 +36,11 @@ def rung_end_seed(training_seed: int) -> int:
     return _RUNG_END + training_seed
 
 
+def exported_seed(training_seed: int) -> int:
+    """Return the seed, in [2**30, 2**31), of the episodes that an exported policy plays; no trial uses it."""
+    return 2**30 + training_seed % 2**30
+
+
 def curve_seed(training_seed: int, steps: int) -> int:
     """Return the seed, in [0, 2**31), of a trial's evaluation after `steps` steps, one point of its learning curve."""
     return (_CURVE_STRIDE * training_seed + steps) % 2**31

@@ -166,15 +166,15 @@ def _trials(connection: Any, trials: list[Trial], measure: Measure) -> None:
     if not trials:
         return
     shown = screen.table(
-        None,
+        "deterministic policies" if measure.fixed else None,
         [("trial", "left"), ("seed", "right"), ("steps", "right"), (f"{measure.name} [95 %]", "right"),
-         ("greedy", "right"), ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
+         *([] if measure.fixed else [("greedy", "right")]), ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
     )  # fmt: skip
     for t in trials:
         curve = [measure.of_point(p)[0] for p in reads.curve_of(connection, t.id)]
         shown.add_row(
             t.purpose, str(t.seed), text.steps(t.steps), measure.show(*measure.of_trial(t)),
-            measure.show(measure.greedy_of(t)), t.sandbox_level or "-",
+            *([] if measure.fixed else [measure.show(measure.greedy_of(t))]), t.sandbox_level or "-",
             f"{t.steps_per_second:,.0f}" if t.steps_per_second else "-",
             text.sparkline(curve, *measure.span(curve)) if any(p is not None for p in curve) else "-",
         )  # fmt: skip

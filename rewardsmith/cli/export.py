@@ -21,6 +21,10 @@ def export(
     what: Annotated[str, typer.Argument(help="A job, or a candidate (JOB-NAME).")] = "latest",
     best: Annotated[bool, typer.Option("--best", help="The job's best candidate (the default for a job).")] = False,
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("exported"),
+    policy: Annotated[
+        str,
+        typer.Option(help="auto: for Stable-Baselines3, and as ONNX if possible. onnx: require ONNX. none: leave out."),
+    ] = "auto",
     with_cassette: Annotated[
         bool, typer.Option("--with-cassette", help="Include the job's language-model calls, for `run --replay`.")
     ] = False,
@@ -29,12 +33,15 @@ def export(
 ) -> None:
     """Export a reward as plain Python.
 
-    The folder contains reward.py with a Gymnasium wrapper, a card, the trained policy and recorded transitions.
+    The folder contains reward.py with a Gymnasium wrapper, a card, recorded transitions, and the trained policy for
+    Stable-Baselines3. The policy is loaded from its file and played, and the card shows its success.
     """
     del best
     from rewardsmith import api
 
-    written = api.export(what, out, with_cassette=with_cassette, force=force, accept_task_change=accept_change)
+    written = api.export(
+        what, out, policy=policy, with_cassette=with_cassette, force=force, accept_task_change=accept_change
+    )
     for note in written.notes:
         screen.say(note)
     for path in written.files:

@@ -80,12 +80,12 @@ def print_claim(claim: Claim) -> None:
     measure = claim.best.measure
     reached = "steps to 90 %" if measure.scale is None else "steps to 0.9" if measure.scale.has_reference else None
     shown = screen.table(
-        f"final evaluation: {label}, {claim.best.episodes:,} episodes each, stochastic policy, {claim.best.where}",
+        f"final evaluation: {label}, {claim.best.episodes:,} episodes each, {measure.policy}, {claim.best.where}",
         [
             ("reward", "left"),
             (f"{measure.name} [95 %]", "right"),
             ("each seed", "left"),
-            ("greedy", "right"),
+            *([] if measure.fixed else [("greedy", "right")]),
             ("steps", "right"),
             *([(reached, "left")] if reached else []),
         ],
@@ -95,7 +95,7 @@ def print_claim(claim: Claim) -> None:
             arm.candidate,
             measure.show(arm.mean, *arm.interval),
             " ".join(map(measure.short, arm.success)),
-            " ".join(map(measure.short, arm.greedy)),
+            *([] if measure.fixed else [" ".join(map(measure.short, arm.greedy))]),
             text.steps(arm.steps),
             *([_to_90(arm)] if reached else []),
         )

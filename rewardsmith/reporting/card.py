@@ -118,8 +118,8 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
         "seeds, with a 95 % bootstrap interval.",
         "",
         *_scale(measure),
-        f"| reward | stochastic policy | each seed | greedy, each seed | steps |{reached}",
-        "|---|---|---|---|---|" + ("---|" if reached else ""),
+        f"| reward | {measure.policy} | each seed |{'' if measure.fixed else ' greedy, each seed |'} steps |{reached}",
+        "|---|---|---|---|" + ("" if measure.fixed else "---|") + ("---|" if reached else ""),
         _score_row("this reward", best),
     ]
     if baseline is not None:
@@ -148,7 +148,8 @@ def _place(arm: Arm) -> str:
 def _score_row(name: str, arm: Arm) -> str:
     measure = arm.measure
     each, greedy = (" ".join(map(measure.short, values)) for values in (arm.success, arm.greedy))
-    row = f"| {name} | {measure.show(arm.mean, *arm.interval)} | {each} | {greedy} | {arm.steps:,} |"
+    greedy = "" if measure.fixed else f" {greedy} |"
+    row = f"| {name} | {measure.show(arm.mean, *arm.interval)} | {each} |{greedy} {arm.steps:,} |"
     if measure.scale is not None and not measure.scale.has_reference:
         return row
     return f"{row} {' '.join('never' if s is None else f'{s:,}' for s in arm.steps_to_90)} |"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from rewardsmith.spec import JobSpec
 from rewardsmith.storage import records
 from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import read
-from rewardsmith.storage.records import Candidate
+from rewardsmith.storage.records import Candidate, Trial
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
@@ -32,12 +33,43 @@ from sandbox.client import Isolation
 
 _ENVS = 8
 _STORED = {"policy": "policy.safetensors", "trajectories": "trajectories.json"}
-_TAKEN = {"reward.py", "card.md", "task.yaml", "transitions.npz", "manifest.json", *_STORED.values()}
+_POLICY = ("policy.zip", "policy.onnx", "vecnormalize.pkl", "policy_env.py")
+_TAKEN = {"reward.py", "card.md", "task.yaml", "transitions.npz", "manifest.json", *_STORED.values(), *_POLICY}
 _VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium", "minigrid")
 
 
+@dataclass(frozen=True)
+class PolicySection:
+    """What an export says of its policy besides the files.
+
+    Attributes:
+        text: The card's section, as Markdown.
+        facts: The manifest's entry, as JSON values.
+    """
+
+    text: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def require_folder(candidate: Candidate, out: Path, force: bool) -> None:
+    """Raise UsageError if the candidate has no program, or if `out` contains files and `force` is false."""
+    if not candidate.source and candidate.kind != "seeded":
+        raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or pass --best.")
+    if out.exists() and any(out.iterdir()) and not force:
+        raise UsageError(
+            f"The folder {out} is not empty.", "Pass another --out FOLDER, or --force to overwrite its files."
+        )
+
+
 def export_candidate(
-    database: Engine, candidate: Candidate, out: Path, *, files: dict[str, bytes], force: bool, isolation: Isolation
+    database: Engine,
+    candidate: Candidate,
+    out: Path,
+    *,
+    files: dict[str, bytes],
+    force: bool,
+    isolation: Isolation,
+    policy: PolicySection = PolicySection(),
 ) -> list[Path]:
     """Write an exported folder.
 
@@ -45,9 +77,10 @@ def export_candidate(
         database: Where the candidate is stored.
         candidate: The candidate to export.
         out: Folder to write.
-        files: Further files by name, see `stored_files`.
+        files: Further files by name: of `stored_files`, and those of the policy.
         force: Whether `out` may contain files already.
         isolation: Lowest level of the sandbox that scores the recorded transitions.
+        policy: What the card and the manifest say of the policy.
 
     Returns:
         The files of the folder.
@@ -56,12 +89,7 @@ def export_candidate(
         UsageError: The candidate has no program, or `out` is not empty.
         sandbox.HostError: The program fails in the sandbox.
     """
-    if not candidate.source and candidate.kind != "seeded":
-        raise UsageError(f"{candidate.id} has no program to export.", "Name a designed candidate, or pass --best.")
-    if out.exists() and any(out.iterdir()) and not force:
-        raise UsageError(
-            f"The folder {out} is not empty.", "Pass another --out FOLDER, or --force to overwrite its files."
-        )
+    require_folder(candidate, out, force)
     with read(database) as connection:
         job = records.get_job(connection, candidate.job_id)
         card = card_text(connection, job, candidate, versions())
@@ -73,18 +101,18 @@ def export_candidate(
     own = _own_files(task, spec)
     title = f"Reward {candidate.id} for {task.id}, {by}."
     text = standalone_reward(task, reward, spec.training.gamma, title)
-    texts = {"reward.py": text, "card.md": card + environment_text(task, list(own))}
+    texts = {"reward.py": text, "card.md": card + environment_text(task, list(own)) + policy.text}
     if spec.description is not None:
         texts["task.yaml"] = spec.description.text
     for name, content in {**own, **{name: text.encode() for name, text in texts.items()}}.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(content)
     _write_transitions(out / "transitions.npz", Problem(task, reward, spec.training.gamma, isolation))
-    for name in _STORED.values():
+    for name in (*_STORED.values(), *_POLICY):
         (out / name).unlink(missing_ok=True)
         if name in files:
             (out / name).write_bytes(files[name])
-    names = ("reward.py", "transitions.npz", *_STORED.values())
+    names = ("reward.py", "transitions.npz", *_STORED.values(), *_POLICY)
     written = [name for name in (*names, *own) if (out / name).exists()]
     manifest = {
         "format": 1,
@@ -93,6 +121,7 @@ def export_candidate(
         "program_hash": candidate.source_hash,
         "reward_hash": reward.hash,
         "adjustment": candidate.adjustment if candidate.retrained_from is not None else None,
+        "policy": dict(policy.facts) or None,
         "sha256": {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in written},
         "versions": versions(),
     }
@@ -139,11 +168,25 @@ def stored_files(database: Engine, candidate: Candidate, store: ArtifactStore) -
     return found | {name: path.read_bytes() for name, path in local.items() if path.exists()}
 
 
-def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tuple[str, str | None]]:
+def policy_trial(database: Engine, candidate: Candidate) -> Trial | None:
+    """Return the trial whose policy `stored_files` returns, or None."""
+    with read(database) as connection:
+        for trial in _in_order(connection, candidate):
+            kinds = select(artifacts.c.kind).where(artifacts.c.trial_id == trial.id)
+            if "policy" in connection.execute(kinds).scalars().all():
+                return trial
+    return None
+
+
+def _in_order(connection: Connection, candidate: Candidate) -> list[Trial]:
     trials = [t for t in records.trials_of(connection, candidate_id=candidate.id) if t.state == "done"]
-    found: dict[str, tuple[str, str | None]] = {}
     place = {"confirm": 0, candidate.search_purpose: 1}
-    for trial in sorted(trials, key=lambda t: (place.get(t.purpose, 2), t.seed)):
+    return sorted(trials, key=lambda t: (place.get(t.purpose, 2), t.seed))
+
+
+def _named_files(connection: Connection, candidate: Candidate) -> dict[str, tuple[str, str | None]]:
+    found: dict[str, tuple[str, str | None]] = {}
+    for trial in _in_order(connection, candidate):
         query = select(artifacts.c.kind, artifacts.c.path, artifacts.c.sha256).where(artifacts.c.trial_id == trial.id)
         for kind, path, digest in connection.execute(query):
             if kind in _STORED:

@@ -21,15 +21,26 @@ NOTICEABLE = 0.05
 """Smallest increase that counts; success rates of 200 episodes of one seed vary about as much by chance."""
 
 
+FIXED_POLICIES = frozenset({"dqn", "qr-dqn", "td3"})
+"""Algorithms whose policies are deterministic. spec.training, which loads pydantic, is not imported to show a job."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A success rate, or with a scale a score.
 
     Attributes:
         scale: The scale of the task's scores; None if the task has a success.
+        fixed: Whether the job's policies are deterministic, so that there are no greedy results besides.
     """
 
     scale: ScoreScale | None = None
+    fixed: bool = False
+
+    @property
+    def policy(self) -> str:
+        """Which policy's results come first: "stochastic policy" or "deterministic policy"."""
+        return "deterministic policy" if self.fixed else "stochastic policy"
 
     @property
     def name(self) -> str:
@@ -99,7 +110,7 @@ SUCCESS = Measure()
 
 def measure_of(spec: Mapping[str, Any]) -> Measure:
     """Return what the candidates of a job with these settings are compared by."""
-    return Measure(ScoreScale.from_spec(spec))
+    return Measure(ScoreScale.from_spec(spec), spec.get("training", {}).get("algorithm") in FIXED_POLICIES)
 
 
 def where(unseen: bool, starts: str) -> str:

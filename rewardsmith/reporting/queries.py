@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.errors import UsageError
-from rewardsmith.reporting.measure import Measure, where
+from rewardsmith.reporting.measure import Measure, measure_of, where
 from rewardsmith.reporting.proportion import steps_to_threshold
 from rewardsmith.reporting.text import baseline_words, settings_words
 from rewardsmith.scores import ScoreScale
@@ -79,6 +79,7 @@ class Arm:
         interval: 95 % bootstrap interval of the mean; the training seeds are resampled.
         starts: What the task's starts are called: "layouts", "starts", or "one start" if there is only one.
         scale: The scale of the task's scores; None if the task has a success.
+        fixed: Whether the policies are deterministic, so that `greedy` repeats `success`.
     """
 
     candidate: str
@@ -94,11 +95,12 @@ class Arm:
     interval: tuple[float, float] = (-math.inf, math.inf)
     starts: str = "layouts"
     scale: ScoreScale | None = None
+    fixed: bool = False
 
     @property
     def measure(self) -> Measure:
         """What the reward is measured by: its success rate, or its score."""
-        return Measure(self.scale)
+        return Measure(self.scale, self.fixed)
 
     @property
     def where(self) -> str:
@@ -196,8 +198,8 @@ def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any]
 
     changes: training settings of these trials that differ from the job's.
     """
-    scale = ScoreScale.from_spec(reads.get_job(connection, candidate_id.split("-")[0]).spec)
-    measure = Measure(scale)
+    measure = measure_of(reads.get_job(connection, candidate_id.split("-")[0]).spec)
+    scale = measure.scale
     found = [t for t in reads.trials_of(connection, candidate_id=candidate_id) if t.purpose == "confirm"]
     by_seed = scores_by_seed([t for t in found if t.training_changes == changes], scale)
     trials = [t for t in found if t.training_changes == changes and t.seed in by_seed]
@@ -217,6 +219,7 @@ def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any]
         failed=sum(t.state == "failed" for t in trials),
         starts=kind_of_starts(trials),
         scale=scale,
+        fixed=measure.fixed,
     )
 
 

@@ -115,6 +115,23 @@ class Part:
         return np.broadcast_to(np.ravel(start).astype(np.int64), (self.size,))
 
 
+@dataclass(frozen=True)
+class RawObservations:
+    """How an environment's own observations become the rows that its policies read.
+
+    Attributes:
+        complete: Whether the rows contain every leaf of the environment's observation.
+        offset: Subtracted from each number, [D].
+        scale: What each number is divided by then, [D].
+        code: Python text that defines `encoded(observation)`, a row; None if a row is the numbers in their order.
+    """
+
+    complete: bool
+    offset: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    code: str | None = None
+
+
 class ObservationSpace:
     """An observation space, each value of which is one row of numbers: its leaves in their order, flattened.
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
 
+from rewardsmith.errors import UsageError, words_of
 from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.nested import pack, unpack
 from rewardsmith.training.replay import ShapedReplayBuffer
@@ -143,9 +144,29 @@ def load_checkpoint(folder: Path, model: BaseAlgorithm) -> Resumed | None:
     return Resumed(metadata["steps"], metadata["cuts"], telemetry, learners, adaptation)
 
 
+def policy_metadata(stored: bytes) -> dict[str, Any]:
+    """Return the description that `save_policy` wrote into a file. Raises UsageError if there is none."""
+    try:
+        length = int.from_bytes(stored[:8], "little")
+        return json.loads(json.loads(stored[8 : 8 + length])["__metadata__"]["policy"])
+    except (KeyError, ValueError) as error:
+        raise UsageError("The stored policy has no description.", "Train the reward again.") from error
+
+
 def save_policy(path: Path, model: BaseAlgorithm, description: dict[str, Any]) -> None:
     """Save only the policy's weights, with `description` (enough to rebuild the network) as metadata."""
     _write(path, _weights(model), {"policy": json.dumps(description)})
+
+
+def load_policy(model: BaseAlgorithm, stored: bytes) -> None:
+    """Load the policy that `save_policy` wrote. Raises UsageError if it has other weights than the model's."""
+    try:
+        model.policy.load_state_dict(_every_name(model, load(stored)))
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise UsageError(
+            f"The stored policy does not fit the job's network: {words_of(error, 200)}.",
+            "Train the reward again with this version, or export without the policy.",
+        ) from error
 
 
 def _optimizers(model: BaseAlgorithm) -> dict[str, torch.optim.Optimizer]:

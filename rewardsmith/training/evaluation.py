@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,13 +92,61 @@ def evaluate(
         counter: Limits the environments and counts the steps; None for the default limit.
     """
     counter = counter or StepCounter()
+
+    def player(envs: int) -> Player:
+        return Player(policy, task, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
+
+    return evaluate_player(player, task, pool, episodes, seed, repeats=greedy, counter=counter)
+
+
+class Acting(Protocol):
+    """Chooses actions at play; `Player` describes the methods."""
+
+    remembers: bool
+
+    def act(
+        self,
+        observations: NDArray[Any],
+        playing: NDArray[np.bool_] | None = None,
+        masks: NDArray[np.bool_] | None = None,
+    ) -> NDArray[Any]:
+        """Return the actions of the environments named by `playing`."""
+        ...
+
+    def restart(self, done: NDArray[np.bool_]) -> None:
+        """Begin new episodes where `done` is true."""
+        ...
+
+
+def evaluate_player(
+    make_player: Callable[[int], Acting],
+    task: Task,
+    pool: str,
+    episodes: int,
+    seed: int,
+    *,
+    repeats: bool,
+    counter: StepCounter | None = None,
+) -> Evaluation:
+    """Play as `evaluate` does, with any player.
+
+    Args:
+        make_player: Makes a player for so many environments.
+        task: The task.
+        pool: The layouts to play.
+        episodes: The number of episodes, at least 1.
+        seed: The seed of the layouts.
+        repeats: Whether the player repeats its action in a repeated state, unless it remembers.
+        counter: Limits the environments and counts the steps; None for the default limit.
+    """
+    counter = counter or StepCounter()
     envs = min(counter.at_once, episodes)
     quota = np.full(envs, episodes // envs)
     quota[: episodes % envs] += 1
     batch = task.batch(envs, pool)
     try:
-        player = Player(policy, task, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
-        loops = _Loops(task, envs) if greedy and task.deterministic and not player.remembers else None
+        player = make_player(envs)
+        loops = _Loops(task, envs) if repeats and task.deterministic and not player.remembers else None
         return _play(player, batch, task, quota, seed, loops, counter)
     finally:
         batch.close()
@@ -155,7 +204,7 @@ class _Loops:
 
 
 def _play(
-    player: Player,
+    player: Acting,
     batch: BatchEnv,
     task: Task,
     quota: NDArray[np.int64],

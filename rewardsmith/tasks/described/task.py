@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import TaskError, UsageError
@@ -47,7 +48,7 @@ from rewardsmith.tasks.described.references.playing import PlayedReference
 from rewardsmith.tasks.described.setup import Setup, set_up
 from rewardsmith.tasks.described.stepping import Stepping
 from rewardsmith.tasks.described.tables import read_table
-from rewardsmith.tasks.observations import ObservationSpace
+from rewardsmith.tasks.observations import ObservationSpace, RawObservations, leaves_of
 from rewardsmith.tasks.transition_table import TransitionTable
 
 if TYPE_CHECKING:
@@ -380,6 +381,13 @@ class DescribedTask:
                 f"{variable.name} ({shown}){unit}" if isinstance(value, list) else f"{variable.name} {shown}{unit}"
             )
         return ", ".join(parts)
+
+    def raw_observations(self) -> RawObservations:
+        """Return the offset and the scale of a policy's numbers, and whether a policy reads every part."""
+        form, env = self._setup.form, self.make_env()
+        complete = len(list(leaves_of(env.observation_space))) == len(form.observation.parts)
+        env.close()
+        return RawObservations(complete, form.offset, form.scale.astype(np.float64))
 
     def state_reader(self) -> StateReader:
         """The variables, the success test as a function, and what reads them from the plain environment."""

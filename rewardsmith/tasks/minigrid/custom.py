@@ -150,6 +150,9 @@ class CustomTask(MiniGridTask):
         rule = f"The environment's own reward: {pay}." if pay else self.world.pay
         return Told(rule, example, terms.goal, self.world.kinds, terms.mechanics, self.success_rule)
 
+    def raw_observations(self) -> None:
+        """Return None: which parts of an observation are categories is found by looking at many of them."""
+
     def make_env(self) -> Any:
         """Make a new real environment; its exceptions become TaskErrors."""
         return called(self.id, "its constructor", self._make)

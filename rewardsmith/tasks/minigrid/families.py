@@ -5,6 +5,7 @@ This file is plain data: importing it loads neither minigrid nor numba.
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import dataclass
 
@@ -182,3 +183,24 @@ def mission_code(family: Family, mission: str) -> list[float]:
 def mission_width(family: Family) -> int:
     """Return the length of `mission_code` for a family."""
     return 2 * len(family.vocabulary or VOCABULARY) if family.rule == FOREIGN else family.mission_features
+
+
+def encoder_code(family: Family) -> str:
+    """Return Python text that defines `encoded`, which makes a policy's row of MiniGrid's observation with numpy."""
+    code = inspect.getsource(mission_code)
+    code = code.replace("def mission_code(family: Family, mission: str)", "def _mission(mission: str)")
+    code = code.replace("family.vocabulary or VOCABULARY", repr(family.vocabulary or VOCABULARY))
+    for name in ("rule", "mission", "words"):
+        code = code.replace(f"family.{name}", repr(getattr(family, name)))
+    code = code.replace("== FOREIGN", f"== {FOREIGN}")
+    mission = '_mission(observation["mission"])' if family.words or family.rule == FOREIGN else "[]"
+    return f'''import minigrid  # registers its ids
+
+
+{code}
+
+def encoded(observation: Any) -> Any:
+    """The codes of the view's cells, divided by the largest ones, the direction one-hot, and the mission."""
+    cells = np.asarray(observation["image"]) / np.array((10, 5, 2), np.float32)
+    direction = np.arange(4) == observation["direction"]
+    return np.concatenate([cells.ravel(), direction, {mission}]).astype(np.float32)'''

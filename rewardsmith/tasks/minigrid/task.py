@@ -15,7 +15,7 @@ from ..base import BatchEnv, Interface, Schema, Tables
 from ..capabilities import StateReader
 from ..events import read_event
 from ..guarded import called
-from ..observations import ObservationSpace, vector
+from ..observations import ObservationSpace, RawObservations, vector
 from . import captions, drawing
 from .columns import build_schema
 from .families import COVERED, FOREIGN_FAMILY, Family, mission_width
@@ -197,6 +197,13 @@ class MiniGridTask:
 
         code = (Path(__file__).parent / "export_parts" / "grid_tracker.py").read_text(encoding="utf-8")
         return StateReader(f"gymnasium.make({self.id!r})", (state_tracker,), (features_code(), code))
+
+    def raw_observations(self) -> RawObservations | None:
+        """Return code that writes the view, the direction and the mission as a row."""
+        from .families import encoder_code
+
+        size = self.observation_size
+        return RawObservations(False, np.zeros(size), np.ones(size), encoder_code(self.family))
 
     def fill_features(self, rows: NDArray[Any], tables: Tables, uses: Sequence[str]) -> None:
         """Compute the costly features that are declared in `uses`, in place; rows int32 [..., width]."""
