@@ -22,7 +22,7 @@ from rewardsmith.storage.records import Candidate
 from rewardsmith.tasks import get_task
 
 if TYPE_CHECKING:
-    from rewardsmith.policy_files.export import PolicyFiles
+    from rewardsmith.policy_files.results import PolicyFiles
 
 POLICIES = ("auto", "onnx", "none")
 """What may be asked of an export's policy; `rewardsmith.export` describes it."""
@@ -91,7 +91,8 @@ def _no_policy(candidate: Candidate, notes: list[str]) -> RewardsmithError:
 
 
 def _policy(context: Context, candidate: Candidate, weights: bytes, *, onnx: bool) -> PolicyFiles:
-    from rewardsmith.policy_files.export import PolicyRequest, policy_files  # torch, which takes a second
+    from rewardsmith.policy_files.export import policy_files  # torch, which takes a second
+    from rewardsmith.policy_files.results import PolicyRequest
 
     trial = policy_trial(context.database, candidate)
     assert trial is not None  # the weights are those of a trial

@@ -168,7 +168,8 @@ def _trials(connection: Any, trials: list[Trial], measure: Measure) -> None:
     shown = screen.table(
         "deterministic policies" if measure.fixed else None,
         [("trial", "left"), ("seed", "right"), ("steps", "right"), (f"{measure.name} [95 %]", "right"),
-         *([] if measure.fixed else [("greedy", "right")]), ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
+         *([] if measure.fixed else [("greedy", "right")]),
+         ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
     )  # fmt: skip
     for t in trials:
         curve = [measure.of_point(p)[0] for p in reads.curve_of(connection, t.id)]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rewardsmith.plaintext import in_markdown
 from rewardsmith.policy_files.form import WRAPPER
 from rewardsmith.policy_files.plain import PlainPolicy
+from rewardsmith.policy_files.results import PolicyFiles, PolicyRequest
 from rewardsmith.reporting.proportion import wilson
 from rewardsmith.scores import ScoreRule
 from rewardsmith.seeds import exported_seed
 from rewardsmith.tasks.capabilities import score_rule_of, start_kind
 from rewardsmith.training.evaluation import Evaluation
-
-if TYPE_CHECKING:
-    from rewardsmith.policy_files.export import PolicyFiles, PolicyRequest
 
 _MODULE = Path(WRAPPER).stem
 

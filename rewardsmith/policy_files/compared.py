@@ -37,7 +37,7 @@ class Recording:
 
     @property
     def count(self) -> int:
-        """The number of observations."""
+        """The number of recorded observations."""
         return self.starts.size
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,60 +13,17 @@ import torch
 
 from rewardsmith.errors import UsageError
 from rewardsmith.policy_files import card, one_hot_features, onnx_file
-from rewardsmith.policy_files.compared import Agreement, Recording, compare, record
+from rewardsmith.policy_files.compared import Recording, compare, record
 from rewardsmith.policy_files.form import WRAPPER
 from rewardsmith.policy_files.plain import PlainPolicy, one_thread, plain_policy, trained_policy, wrapper_module
 from rewardsmith.policy_files.played import play_file
+from rewardsmith.policy_files.results import PolicyFiles, PolicyRequest
 from rewardsmith.seeds import exported_seed
-from rewardsmith.spec import TrainingSpec
-from rewardsmith.tasks.base import Task
 from rewardsmith.training.checkpoint import policy_metadata, save_policy
 from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.player import deterministic
 
 ZIP, WEIGHTS, ONNX, NORMALIZER = "policy.zip", "policy.safetensors", "policy.onnx", "vecnormalize.pkl"
-EPISODES = 200
-"""Episodes that an exported file plays, unless a caller gives another number."""
-
-
-@dataclass(frozen=True)
-class PolicyRequest:
-    """What is to be exported.
-
-    Attributes:
-        task: The task.
-        training: The settings of the trial.
-        seed: The trial's seed.
-        weights: The stored policy.safetensors of the trial.
-        episodes: Episodes that the exported file plays, deterministic and stochastic each; 0 for none.
-        onnx: Whether to write an ONNX file; None to write one if the packages are installed and torch can.
-    """
-
-    task: Task
-    training: TrainingSpec
-    seed: int
-    weights: bytes
-    episodes: int = EPISODES
-    onnx: bool | None = None
-
-
-@dataclass(frozen=True)
-class PolicyFiles:
-    """The files of an exported policy.
-
-    Attributes:
-        files: Their contents by name.
-        notes: What could not be exported, in sentences.
-        agreement: How well each file agrees with the trained policy, by name.
-        played: The evaluations of policy.zip, by "deterministic" and "stochastic".
-        text: The section of the card.
-    """
-
-    files: dict[str, bytes]
-    notes: tuple[str, ...] = ()
-    agreement: dict[str, Agreement] = field(default_factory=dict)
-    played: dict[str, Evaluation] = field(default_factory=dict)
-    text: str = ""
 
 
 def policy_files(asked: PolicyRequest, making: str, own_notes: tuple[str, ...] = ()) -> PolicyFiles:

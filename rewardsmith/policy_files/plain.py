@@ -59,7 +59,7 @@ class PlainPolicy:
 
     @property
     def policy(self) -> Any:
-        """The model's policy."""
+        """The policy of the model, in SB3's own class."""
         return self.model.policy
 
     @property

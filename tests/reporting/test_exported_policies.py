@@ -16,8 +16,9 @@ from space_tasks import PENDULUM, POINT, TASKS
 
 from rewardsmith.errors import UsageError
 from rewardsmith.policy_files import onnx_file
-from rewardsmith.policy_files.export import PolicyFiles, PolicyRequest, policy_files
+from rewardsmith.policy_files.export import policy_files
 from rewardsmith.policy_files.plain import trained_policy
+from rewardsmith.policy_files.results import PolicyFiles, PolicyRequest
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
@@ -100,6 +101,8 @@ class Refuse:
         assert name.split(".")[0] not in ("rewardsmith", "sandbox", "workers"), name
 sys.meta_path.insert(0, Refuse())
 import numpy as np
+import torch
+torch.set_num_threads(1)
 for folder in sys.argv[1:]:
     os.chdir(folder)
     sys.path.insert(0, folder)
@@ -117,7 +120,7 @@ for folder in sys.argv[1:]:
         found, _ = scope["model"].predict(seen, deterministic=True)
         found = found.reshape(expected.shape)
         assert np.allclose(found, expected, atol=1e-4) if found.dtype.kind == "f" else (found == expected).all(), folder
-        assert len(np.unique(found)) > 1, folder
+        assert "policy_env" in scope or len(np.unique(found)) > 1, (folder, found[:5])
     sys.path.remove(folder)
 print("fine")
 """
