@@ -120,7 +120,7 @@ for folder in sys.argv[1:]:
         found, _ = scope["model"].predict(seen, deterministic=True)
         found = found.reshape(expected.shape)
         assert np.allclose(found, expected, atol=1e-4) if found.dtype.kind == "f" else (found == expected).all(), folder
-        assert "policy_env" in scope or len(np.unique(found)) > 1, (folder, found[:5])
+        assert found.dtype.kind != "f" or len(np.unique(found)) > 1, folder
     sys.path.remove(folder)
 print("fine")
 """
