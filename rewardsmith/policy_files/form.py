@@ -12,8 +12,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import raw_observations_of
 from rewardsmith.tasks.observations import Part, RawObservations
+from rewardsmith.tasks.raw_observations import raw_observations_of
 from rewardsmith.training.sparse_layer import COLORS, FEATURES, KINDS, STATES, read_cells
 
 WRAPPER = "policy_env.py"

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.base import BatchEnv, Behaviour, Tables, Task
-from rewardsmith.tasks.observations import RawObservations
 from rewardsmith.tasks.transition_table import NotTabular, TransitionTable
 
 
@@ -207,15 +206,6 @@ class Exportable(Protocol):
 
 
 @runtime_checkable
-class ReadRaw(Protocol):
-    """Can be observed without rewardsmith. Without it an exported policy reads rows that only rewardsmith makes."""
-
-    def raw_observations(self) -> RawObservations | None:
-        """Return how raw observations become rows; None if nothing but rewardsmith can do it."""
-        ...
-
-
-@runtime_checkable
 class NamedByHand(Protocol):
     """Is described by a user. Without it there are no names that a user has to compare with the environment."""
 
@@ -393,11 +383,6 @@ def environment_id(task: Task) -> str:
 def exportable_of(task: Task) -> Exportable | None:
     """Return the task if exported files can read its state, or None."""
     return task if isinstance(task, Exportable) else None
-
-
-def raw_observations_of(task: Task) -> RawObservations | None:
-    """Return how a task's raw observations become its policies' rows, or None."""
-    return task.raw_observations() if isinstance(task, ReadRaw) else None
 
 
 def named_by_hand(task: Task) -> NamedByHand | None:
