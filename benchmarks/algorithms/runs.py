@@ -19,6 +19,7 @@ from benchmarks.algorithms import SEEDS_FROM, Comparison, reward_of, task_of
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.training.evaluation import Evaluation
+from rewardsmith.training.scale import RETURNS
 from rewardsmith.training.trial import CurvePoint, TrialPlan, run_trial
 from sandbox.client import HostError
 
@@ -40,7 +41,9 @@ class Run:
     def key(self) -> str:
         """Unique key of the run and its settings among the rows: other defaults make another run."""
         task = task_of(self.comparison)
-        told = [settings_of(self.comparison), reward_of(self.arm, task).hash, self.comparison.steps]
+        # What a setting leaves to the code: the scale of replayed rewards, which decides what SAC and DQN learn.
+        scale = RETURNS if self.comparison.training().off_policy else 1.0
+        told = [settings_of(self.comparison), reward_of(self.arm, task).hash, self.comparison.steps, scale]
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
         name = f"{self.comparison.task}.{self.comparison.algorithm}.{self.arm}.{self.seed}"
         return f"{name.replace('/', '_')}.{digest}"

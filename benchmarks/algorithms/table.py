@@ -27,7 +27,7 @@ def write_table() -> None:
     measured = {(c.task, c.algorithm, arm): _rows_of(c, arm, found) for c in COMPARISONS for arm in c.arms}
     lines = [
         *_head(), *_comparisons(measured), "", *_seeds(measured), "", *_rewards(), "", *_missing(measured), "",
-        *_families(found),
+        *_former(measured, found), "", *_families(found),
     ]  # fmt: skip
     (RESULTS / "algorithms.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -53,7 +53,7 @@ def _head() -> Iterator[str]:
         "`steps/s` counts training alone. `wall` and `CPU` are means per trial in seconds, evaluations included, on",
         "two cores that were shared with other work.", "",
         f"`published`: the RL-Zoo's mean return ± standard deviation over episodes, one agent, [source]({SOURCE}).",
-        "The environment's version and the steps stand beside it. FetchReach-v1 has another simulator than v4.", "",
+        "The environment's version and the steps stand beside it. FetchReach-v1 used mujoco-py, which v4 does not.", "",
         f"All rows so far took {spent_hours():.1f} core-hours of the 24 that the benchmark may take.", "",
     )  # fmt: skip
 
@@ -156,6 +156,32 @@ def _missing(measured: Measured) -> Iterator[str]:
                 yield f"- {c.task}, {c.algorithm}{_her(c)}, {arm}: `{c.command((arm,), seeds)}`"
     if none:
         yield "Every row of the table was run."
+
+
+def _former(measured: Measured, found: dict[str, Row]) -> Iterator[str]:
+    """Rows whose settings, steps or reward are no longer those of the comparison; no figure above contains them."""
+    now = {row["key"] for rows in measured.values() for row in rows}
+    asked = set(measured)
+    former = [
+        row
+        for row in found.values()
+        if row["key"] not in now and "error" not in row and (row["task"], row["algorithm"], row["arm"]) in asked
+    ]
+    if not former:
+        return
+    yield from (
+        "## Rows with former settings", "",
+        "Trained with settings, rewards or a scale of replayed rewards that have changed since: before 40651ac,",
+        "returns in a replay buffer were scaled to 1 instead of 100. results/algorithms.jsonl has the settings.", "",
+        "| task | algorithm | reward | seed | success, % | greedy, % | return | greedy | code |", "|" + "---|" * 9,
+    )  # fmt: skip
+    for row in former:
+        parts = [row["stochastic"], row["greedy"]]
+        numbers = [f"{number(part):.1f}" for number in (_success, _return) for part in parts]
+        yield (
+            f"| {row['task']} | {row['algorithm']} | {row['arm']} | {row['seed']} | {' | '.join(numbers)} "
+            f"| {row['code']} |"
+        )
 
 
 def _families(found: dict[str, Row]) -> Iterator[str]:
