@@ -197,7 +197,7 @@ ADDED: dict[str, Any] = {
     for name in (
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",
-        "policy_kwargs", "implementation", "frame_stack", "her", "n_sampled_goal", "goal_selection",
+        "policy_kwargs", "implementation", "frame_stack", "her", "n_sampled_goal", "goal_selection", "reuse",
     )
 }  # fmt: skip
 

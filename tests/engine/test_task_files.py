@@ -21,7 +21,7 @@ from rewardsmith.engine.items.dispatch import run_item
 from rewardsmith.engine.jobs import lifecycle, service
 from rewardsmith.engine.jobs.task_files import accept_task_change, read_key, task_key, with_description
 from rewardsmith.errors import UsageError
-from rewardsmith.spec import JobSpec, TaskDescription, read_spec
+from rewardsmith.spec import JobSpec, TaskDescription, read_spec, with_defaults
 from rewardsmith.spec.training import ADDED
 from rewardsmith.storage import queue, records
 from rewardsmith.storage.database import read
@@ -114,7 +114,8 @@ def test_the_same_task_in_another_folder_is_the_same_command(line_description, t
 def test_the_fingerprint_is_that_of_earlier_versions():
     spec = spec_of("MountainCar-v0")
     asked = spec.model_dump(mode="json")
-    del asked["description"], asked["score"]
+    for name in ("description", "score", "training_defaults", "baseline_training"):
+        del asked[name]
     for name in ADDED:
         del asked["training"][name]
     import hashlib
@@ -327,3 +328,14 @@ def test_an_extended_job_keeps_its_stored_description(tmp_path):
     export = rewardsmith(mine, "export", "latest", "--out", "out", env=home)
     assert export.returncode == 0 and "has changed since the job was created" in export.stderr
     assert "x >= 9" in (mine / "out" / "task.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("task", "hashed"),
+    [
+        ("MiniGrid-DoorKey-5x5-v0", "79ac683aa238900558f1986cc145ab213db9a19a1a06b71e3d1bb01bf27e39be"),
+        ("MiniGrid-MemoryS7-v0", "4bbf21f841a95e192b6e21aa1dd85453175d4ea96516edef3f391946d9dc2319"),
+    ],
+)
+def test_new_settings_do_not_change_the_fingerprint_of_a_job_on_a_grid(task: str, hashed: str) -> None:
+    assert read_spec(with_defaults({"task": task})).fingerprint() == hashed, "a new setting belongs in ADDED"
