@@ -19,6 +19,7 @@ from rewardsmith.policy_files.plain import PlainPolicy, one_thread, plain_policy
 from rewardsmith.policy_files.played import play_file
 from rewardsmith.policy_files.results import PolicyFiles, PolicyRequest
 from rewardsmith.seeds import exported_seed
+from rewardsmith.tasks.stacking import stacked
 from rewardsmith.training.checkpoint import policy_metadata, save_policy
 from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.player import deterministic
@@ -39,7 +40,7 @@ def policy_files(asked: PolicyRequest, making: str, own_notes: tuple[str, ...] =
     """
     if asked.onnx:
         onnx_file.require_onnx()
-    task = asked.task
+    task = stacked(asked.task, asked.training.frame_stack)
     notes = list(own_notes)
     with tempfile.TemporaryDirectory() as folder, wrapper_module(), one_thread():
         trained = trained_policy(task, asked.training, asked.weights)
@@ -67,10 +68,13 @@ def policy_files(asked: PolicyRequest, making: str, own_notes: tuple[str, ...] =
 def _written(plain: PlainPolicy, weights: bytes, folder: Path) -> dict[str, bytes]:
     """Write the files into `folder`, and return their contents."""
     plain.model.save(folder / ZIP)
-    network = {"policy": plain.alias, "hidden": policy_metadata(weights)["network"]["hidden"], "exported": True}
-    about = {**policy_metadata(weights), "network": {**policy_metadata(weights)["network"], **network}}
+    about = policy_metadata(weights)
+    if plain.form.cells and not plain.recurrent:
+        about["network"] = {**about["network"], "policy": plain.alias}
     if plain.form.wrapper is None and not plain.form.encoded:
         about["raw_observations"] = True
+    if plain.normalizer is not None:
+        about["normalizer"] = NORMALIZER
     save_policy(folder / WEIGHTS, plain.model, about)
     if plain.normalizer is not None:
         plain.normalizer.save(str(folder / NORMALIZER))

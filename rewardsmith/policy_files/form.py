@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.observations import Part, RawObservations
 from rewardsmith.tasks.raw_observations import raw_observations_of
+from rewardsmith.tasks.stacking import frames_of
 from rewardsmith.training.sparse_layer import COLORS, FEATURES, KINDS, STATES, read_cells
 
 WRAPPER = "policy_env.py"
@@ -55,7 +56,7 @@ def form_of(task: Task, one_hot: bool) -> Form:
     """
     raw = raw_observations_of(task)
     cells = task.view_cells if one_hot else 0
-    if raw is not None and raw.complete and _sb3_reads(task) and not cells:
+    if raw is not None and raw.complete and _sb3_reads(task) and not cells and frames_of(task) == 1:
         return _plain(task, raw)
     code = None if raw is None else _wrapper(task, raw, cells)
     space, given = task.observation.space, task.observation.structured
@@ -164,6 +165,8 @@ def _wrapper(task: Task, raw: RawObservations, cells: int) -> str | None:
         f"LEAVES = {leaves!r}",
         f"SINGLE = {len(task.observation.parts) == 1 and not task.observation.parts[0].path!r}",
         f"CELLS = {cells!r}",
+        f"VIEW = {task.view_cells // frames_of(task)!r}",
+        f"FRAMES = {frames_of(task)!r}",
         f"CODES = {(KINDS, COLORS, STATES)!r}",
         f"KIND = {actions.kind!r}",
         f"LOW = {actions.low!r}".replace("inf", "np.inf"),
@@ -194,5 +197,6 @@ def _leaf(part: Part, raw: RawObservations) -> dict[str, Any]:
     elif part.is_image:
         found |= {"kind": "image", "shape": space.shape, "channels_last": space.shape != part.leaf.shape}
     elif raw.code is None:
-        found["scale"] = raw.scale[part.start : part.start + part.size].tolist()
+        start, size = part.start // part.frames, part.size // part.frames
+        found["scale"] = raw.scale[start : start + size].tolist()
     return found

@@ -23,6 +23,7 @@ from rewardsmith.policy_files.form import WRAPPER, Form, form_of
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.stacking import stacked
 from rewardsmith.training.algorithms import off_policy_class
 from rewardsmith.training.checkpoint import load_policy
 from rewardsmith.training.network import GridTorso
@@ -91,6 +92,7 @@ def trained_policy(task: Task, training: TrainingSpec, weights: bytes) -> Any:
     settings = training.model_copy(update={"device": "cpu", "num_envs": 1, "buffer_size": 16})
     if not settings.off_policy:
         settings = settings.model_copy(update={"rollout_steps": 8, "batch_size": 8})
+    task = stacked(task, settings.frame_stack)
     env = BatchVecEnv(task.batch(1, "train"), task, settings.collected, 0)
     try:
         with torch.random.fork_rng(devices=[]), _numpy_kept():

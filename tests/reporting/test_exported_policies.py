@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,17 @@ from space_tasks import PENDULUM, POINT, TASKS
 from rewardsmith.errors import UsageError
 from rewardsmith.policy_files import onnx_file
 from rewardsmith.policy_files.export import policy_files
-from rewardsmith.policy_files.plain import trained_policy
+from rewardsmith.policy_files.plain import plain_policy, trained_policy
 from rewardsmith.policy_files.results import PolicyFiles, PolicyRequest
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.stacking import stacked
 from rewardsmith.training.checkpoint import save_policy
 from rewardsmith.training.normalize import Moments
 from rewardsmith.training.plan import TrialPlan
 from rewardsmith.training.player import Player
-from rewardsmith.training.policies import describe
-from rewardsmith.training.trial import build
+from rewardsmith.training.trial import _policy_card, build
 from rewardsmith.training.vecenv import BatchVecEnv
 
 SMALL = {"num_envs": 1, "hidden": (16, 12), "eval_episodes": 10, "final_episodes": 10}
@@ -48,6 +49,9 @@ SLOW = {
     "PPO on a scaled grid": ("MiniGrid-Fetch-5x5-N2-v0", "ppo", {"cells": "scaled"}),
     "an LSTM on a grid": (GRID, "ppo", {"memory": "lstm"}),
     "an LSTM on a vector": ("CartPole-v1", "ppo", {"memory": "lstm"}),
+    "frames of a vector": ("CartPole-v1", "ppo", {"frame_stack": 3}),
+    "frames of a grid": (GRID, "ppo", {"frame_stack": 2}),
+    "frames of an image": (TASKS["image"][0], "ppo", {"frame_stack": 2}),
     "DQN": ("CartPole-v1", "dqn", {"normalize_observation": True}),
 }
 
@@ -57,8 +61,9 @@ def request_of(task: Any, algorithm: str, **changes: Any) -> PolicyRequest:
     task = get_task(task) if isinstance(task, str) else task
     small = SMALL if algorithm not in ("ppo", "a2c") else {**SMALL, "rollout_steps": 8}
     training = TrainingSpec.model_validate({**default_training(task.id, algorithm), **small, **changes})
-    env = BatchVecEnv(task.batch(1, "train"), task, training.collected, 0)
-    model = build(TrialPlan(task, SPARSE, training, 7, 1000, 1.0, Path()), env)
+    plan = TrialPlan(task, SPARSE, training, 7, 1000, 1.0, Path())
+    env = BatchVecEnv(plan.task.batch(1, "train"), plan.task, training.collected, 0)
+    model = build(plan, env)
     env.close()
     torch.manual_seed(0)
     with torch.no_grad():
@@ -70,7 +75,7 @@ def request_of(task: Any, algorithm: str, **changes: Any) -> PolicyRequest:
             module.mean.copy_(torch.linspace(-0.5, 0.7, len(module.mean)))
             module.variance.copy_(torch.linspace(1e-4, 2.0, len(module.variance)))
     with tempfile.TemporaryDirectory() as folder:
-        save_policy(Path(folder) / "p", model, {"network": describe(task, training), "seed": 7})
+        save_policy(Path(folder) / "p", model, _policy_card(plan))
         return PolicyRequest(task, training, 7, (Path(folder) / "p").read_bytes(), episodes=5)
 
 
@@ -191,3 +196,52 @@ def test_weights_of_another_network_are_refused() -> None:
     asked, other = (request_of("CartPole-v1", "dqn", hidden=widths) for widths in ((16, 12), (8,)))
     with pytest.raises(UsageError, match="does not fit the job's network"):
         trained_policy(asked.task, asked.training, other.weights)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
+def test_an_exported_policy_is_a_reference_that_acts_as_trained(tmp_path: Path, algorithm: str) -> None:
+    asked = replace(request_of(PENDULUM, algorithm), episodes=0, onnx=False)
+    raw, actions = raw_and_actions(asked, 8)
+    (tmp_path / "policy.safetensors").write_bytes(policy_files(asked, "made").files["policy.safetensors"])
+    reference: Any = PENDULUM.referring_to(str(tmp_path / "policy.safetensors"))
+    for seen, action in zip(raw, actions, strict=True):
+        assert np.allclose(reference.policy.predict(seen, deterministic=True)[0], action, atol=1e-5)
+
+
+def test_a_policy_that_normalises_is_no_reference(tmp_path: Path) -> None:
+    asked = request_of(PENDULUM, "sac", normalize_observation=True)
+    (tmp_path / "policy.safetensors").write_bytes(asked.weights)
+    with pytest.raises(UsageError, match="normalises observations"):
+        PENDULUM.referring_to(str(tmp_path / "policy.safetensors"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["frames of a vector", "frames of a grid", "PPO, multi-discrete"])
+def test_the_wrapper_observes_what_a_trial_observes(name: str) -> None:
+    task, algorithm, changes = SLOW[name]
+    asked = request_of(task, algorithm, **changes)
+    plain = plain_policy(stacked(asked.task, asked.training.frame_stack), asked.training, _policy_of(asked))
+    assert plain.form.wrapper is not None
+    wrapper: dict[str, Any] = {"__name__": "policy_env"}
+    exec(plain.form.wrapper, wrapper)
+    task = stacked(asked.task, asked.training.frame_stack)
+    single: Any = asked.task
+    env, batch = wrapper["wrap"](single.make_env()), task.batch(1, "train")
+    batch.play(0)
+    seed = single.start_seed(0) if hasattr(single, "start_seed") else 1_000_000
+    seen, rows, rng = env.reset(seed=seed)[0], task.observation.rows(1), np.random.default_rng(0)
+    for _ in range(12):
+        batch.observe(rows)
+        assert env.observation_space.contains(seen)
+        assert np.allclose(seen, plain.form.given(rows)[0], atol=1e-6)
+        action = task.actions.sample(rng, 1)
+        batch.step(action)
+        seen, *_ = env.step(action[0])
+        if (batch.terminated | batch.truncated).any():
+            break
+    env.close()
+    batch.close()
+
+
+def _policy_of(asked: PolicyRequest) -> Any:
+    return trained_policy(asked.task, asked.training, asked.weights)

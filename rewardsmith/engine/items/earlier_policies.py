@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, select
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.shown import anonymous, searched_trials
 from rewardsmith.engine.search.snapshot import Snapshot
+from rewardsmith.errors import UsageError
 from rewardsmith.storage.database import read
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
@@ -25,8 +27,8 @@ MOST = 2
 def earlier_policies(context: Context, snapshot: Snapshot, task: Task, iteration: int) -> tuple[Rival, ...]:
     """Return policies of the best candidates of the rounds before `iteration`; none where a planner solves the task.
 
-    Those of the same round are left out, because the order of its checks depends on timing. Policies with memory are
-    left out, too.
+    Those of the same round are left out, because the order of its checks depends on timing. Policies with memory, or
+    with another network than a reference may have, are left out, too.
     """
     if not isinstance(task, DescribedTask) or not uses_reference(task) or snapshot.spec.training.memory == "lstm":
         return ()
@@ -34,7 +36,12 @@ def earlier_policies(context: Context, snapshot: Snapshot, task: Task, iteration
     best = sorted(trained, key=lambda c: (-(c.score or 0.0), c.id))[:MOST]
     with read(context.database) as connection:
         weights = [(c, _weights(context, connection, c)) for c in best]
-    return tuple(_rival(task, c, found) for c, found in weights if found is not None)
+    rivals: list[Rival] = []
+    for candidate, found in weights:
+        if found is not None:
+            with suppress(UsageError):  # a network that no reference can be, such as one that normalises
+                rivals.append(_rival(task, candidate, found))
+    return tuple(rivals)
 
 
 def _weights(context: Context, connection: Connection, candidate: Candidate) -> bytes | None:

@@ -28,7 +28,8 @@ def _space(leaf: dict) -> Any:
     return spaces.Box(-np.inf, np.inf, (size,), np.float32)
 
 
-def _value(leaf: dict, observation: Any) -> Any:
+def _frame(leaf: dict, observation: Any) -> Any:
+    """What one observation says of a leaf."""
     for key in leaf["path"]:
         observation = observation[key]
     if leaf["kind"] == "discrete":
@@ -43,7 +44,19 @@ def _value(leaf: dict, observation: Any) -> Any:
     row = np.ravel(observation if encoded is None else encoded(observation))
     if "scale" in leaf:
         row = row / np.array(leaf["scale"], np.float32)
-    return _one_hot(row.astype(np.float32))
+    return row.astype(np.float32)
+
+
+def _value(leaf: dict, observations: Any) -> Any:
+    """What the policy reads of a leaf in the last FRAMES observations; zeros where an episode has fewer."""
+    values = [_frame(leaf, each) for each in observations[-FRAMES:]]
+    values = [np.zeros_like(values[-1])] * (FRAMES - len(values)) + values
+    if leaf["kind"] == "image":
+        return np.concatenate(values)
+    if leaf["kind"] != "box":
+        return values[-1]
+    cells = 3 * VIEW
+    return _one_hot(np.concatenate([*(row[:cells] for row in values), *(row[cells:] for row in values)]))
 
 
 def _one_hot(row: Any) -> Any:
@@ -57,11 +70,12 @@ def _one_hot(row: Any) -> Any:
     return np.concatenate([out.ravel(), row[3 * CELLS :]])
 
 
-def observed(observation: Any) -> Any:
-    """What the policy reads of an observation of the environment."""
+def observed(observation: Any, *earlier: Any) -> Any:
+    """What the policy reads of an observation; `earlier`: those before it in the episode, the latest first."""
+    observations = [*reversed(earlier), observation]
     if SINGLE:
-        return _value(LEAVES[0], observation)
-    return {leaf["name"]: _value(leaf, observation) for leaf in LEAVES}
+        return _value(LEAVES[0], observations)
+    return {leaf["name"]: _value(leaf, observations) for leaf in LEAVES}
 
 
 def observation_space() -> Any:
@@ -101,11 +115,13 @@ class PolicyEnv(gymnasium.Wrapper):
 
     def reset(self, **kwargs: Any) -> Any:
         observation, info = self.env.reset(**kwargs)
-        return observed(observation), info
+        self._seen = [observation]
+        return observed(*self._seen), info
 
     def step(self, action: Any) -> Any:
         observation, reward, terminated, truncated, info = self.env.step(acted(action))
-        return observed(observation), reward, terminated, truncated, info
+        self._seen = [observation, *self._seen][:FRAMES]
+        return observed(*self._seen), reward, terminated, truncated, info
 
 
 def wrap(env: Any) -> Any:

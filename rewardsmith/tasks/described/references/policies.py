@@ -175,15 +175,37 @@ def open_exported(path: Path, name: str, setup: Setup) -> PolicyReference:
             f"The policy of {path} was trained on {card['task']}, which has other spaces than {setup.description.id}.",
             "Give a policy that was trained on this task.",
         )
-    policy = _rebuilt(path, network, setup, frames)
-    first = {value.data_ptr(): key for key, value in reversed(policy.state_dict().items())}
-    # A file names a shared tensor once, under the first of its names.
-    policy.load_state_dict({key: weights[first[value.data_ptr()]] for key, value in policy.state_dict().items()})
+    if "normalizer" in card or any(".moments." in key for key in weights):
+        raise UsageError(
+            f"The policy of {path} normalises observations, which a reference does not.",
+            "Give a function of the state, recorded episodes, or a policy without normalisation.",
+        )
+    raw = bool(card.get("raw_observations"))
+    space = _raw_space(setup) if raw else stacked_space(setup.form.observation, frames).space
+    try:
+        policy = _rebuilt(path, network, setup, space, weights)
+        first = {value.data_ptr(): key for key, value in reversed(policy.state_dict().items())}
+        # A file names a shared tensor once, under the first of its names.
+        policy.load_state_dict({key: weights[first[value.data_ptr()]] for key, value in policy.state_dict().items()})
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"The policy of {path} has other layers than its description says: {words_of(error, _LONGEST)}.",
+            "Give the exported policy.zip instead.",
+        ) from error
     policy.set_training_mode(False)
-    return PolicyReference(name, setup, policy, own_form=False, frames=frames)
+    return PolicyReference(name, setup, policy, own_form=raw, frames=frames)
 
 
-def _rebuilt(path: Path, network: Mapping[str, Any], setup: Setup, frames: int) -> Any:
+def _raw_space(setup: Setup) -> Any:
+    """The space of the environment's own observations, with the channels of images first."""
+    from gymnasium import spaces
+
+    parts = setup.form.observation.parts
+    leaves = {part.name: part.space() if part.is_image else part.leaf for part in parts}
+    return spaces.Dict(leaves) if parts[0].path else leaves[parts[0].name]
+
+
+def _rebuilt(path: Path, network: Mapping[str, Any], setup: Setup, space: Any, weights: Mapping[str, Any]) -> Any:
     from stable_baselines3.common import policies as plain
 
     named = str(network["policy"])
@@ -193,9 +215,24 @@ def _rebuilt(path: Path, network: Mapping[str, Any], setup: Setup, frames: int) 
         from sb3_contrib.common.maskable import policies as masked
 
         found = getattr(masked, kind, None)
+    if " " in named:
+        found = _off_policy(*named.split())
     if found is None or network.get("memory") == "lstm":
         raise UsageError(
-            f"The policy of {path} is a {kind}, which cannot be a reference.", "Give a policy without memory."
+            f"The policy of {path} is a {kind}, which cannot be a reference.",
+            "Give a policy without memory, of an algorithm of SB3 or sb3-contrib.",
         )
-    space = stacked_space(setup.form.observation, frames).space
-    return found(space, setup.form.actions.space(), lambda _: 0.0, net_arch=list(network["hidden"]))
+    # A deviation for each feature and action is that of state-dependent exploration.
+    noise = weights.get("log_std", weights.get("actor.log_std"))
+    given: dict[str, Any] = {"use_sde": True} if noise is not None and noise.ndim == 2 else {}
+    return found(space, setup.form.actions.space(), lambda _: 0.0, net_arch=list(network["hidden"]), **given)
+
+
+def _off_policy(algorithm: str, alias: str) -> Any:
+    """The policy class of an off-policy algorithm, such as QR-DQN, by SB3's name; None if there is none."""
+    import sb3_contrib
+    import stable_baselines3
+
+    name = algorithm.replace("-", "")
+    found: Any = getattr(stable_baselines3, name, None) or getattr(sb3_contrib, name, None)
+    return None if found is None else found.policy_aliases.get(alias)
