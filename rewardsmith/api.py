@@ -66,6 +66,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     planner: bool = True,
     seed: int = 0,
     training: Mapping[str, Any] | None = None,
+    baseline_training: Mapping[str, Any] | None = None,
     budget: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> JobResult:
@@ -108,6 +109,8 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         planner: Show the planner's order of subgoals to the designer.
         seed: Seed of the job, which determines all other seeds.
         training: Training settings by name, see docs/training.md.
+        baseline_training: Training settings of the baseline that differ; by default TQC, SAC or DQN with HER on tasks
+            with goals, else none.
         budget: Limits of the job by name: dollars, tokens, calls, env_steps, seconds.
         name: Name of the job.
         home: Folder of the database and artifacts; by default REWARDSMITH_HOME, else .rewardsmith.
@@ -161,6 +164,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         "name": name,
         "training": {} if training is None else training,
         "budget": {} if budget is None else budget,
+        "baseline_training": baseline_training,
     }
     if steps is not None:
         values["steps"] = steps

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -18,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.interpreter import SAFE_PATH
+from rewardsmith.engine.interpreter import SAFE_PATH, code_command
 from rewardsmith.spec.training import ALGORITHMS
 from rewardsmith.storage import notifications, waiting
 from rewardsmith.storage.database import read
@@ -98,7 +97,7 @@ def _has_cuda() -> bool:
     if not any(Path(file).exists() for file in _GPU_FILES):
         return False
     question = "import torch; print(torch.cuda.is_available())"
-    command = [sys.executable, "-P", "-c", question]
+    command = code_command(question)
     try:
         asked = subprocess.run(
             command, capture_output=True, text=True, timeout=_PROBE_SECONDS, env=os.environ | SAFE_PATH

@@ -54,6 +54,7 @@ def hostile_job(small_job, tmp_path_factory) -> Path:
     database.execute(event, [HOSTILE, job, HOSTILE, HOSTILE])
     names = [row[1] for row in database.execute("PRAGMA table_info(workers)")]
     row = {"slots": 1, "started_at": "2030-01-01 00:00:00", "seen_at": "2030-01-01 00:00:00"}
+    row["capabilities"] = json.dumps({"extras": [HOSTILE], "devices": [HOSTILE]})
     values = [row.get(name, HOSTILE) for name in names]
     database.execute(f"INSERT INTO workers VALUES ({', '.join('?' * len(names))})", values)
     database.commit()

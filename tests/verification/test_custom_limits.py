@@ -95,7 +95,7 @@ def test_equal_layouts_of_an_own_environment_are_checked_once(monkeypatch):
 
     nothing = "def reward(prev, action, state, memory):\n    return 0.0\n"
     gap = check_reward(nothing, CustomTask(lambda: ObstacleRoom(), "gap"), gamma=0.99)
-    assert gap.passed and (gap.soundness.asked, gap.soundness.headline) == (1, "sound")
+    assert gap.verdict("certificate").passed and (gap.soundness.asked, gap.soundness.headline) == (1, "sound")
     assert gap.soundness.margin == pytest.approx(0.9135, abs=1e-4)
     assert not check_reward(nothing, CustomTask(lambda: ObstacleRoom(barrier=True), "barrier"), gamma=0.99).passed
 
