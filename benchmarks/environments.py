@@ -35,6 +35,7 @@ ROWS = Path(__file__).with_name("results") / "environments.jsonl"
 COUNTS = ROWS.with_name("environments_ids.json")
 """How many ids each family registers: not every family can be imported in one virtual environment."""
 PAGE, TASKS = ROOT / "docs" / "environments.md", ROOT / "docs" / "tasks.md"
+_NAMED = 12  # ids that a line names
 MARKS = ("<!-- environments -->", "<!-- /environments -->")
 
 PARTS = ("describe", "random play", "check", "training")
@@ -285,7 +286,8 @@ def _refused(found: list[dict[str, Any]]) -> Iterator[str]:
     yield from ("| family | fails at | reason | ids |", "|---|---|---|---|")
     for (family, part, reason), ids in reasons.items():
         shown = "make" if part == "made" else part
-        yield f"| {family} | {shown} | {reason} | {', '.join(ids)} |"
+        more = f", and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        yield f"| {family} | {shown} | {reason} | {', '.join(ids[:_NAMED])}{more} |"
 
 
 def _every(found: list[dict[str, Any]]) -> Iterator[str]:
