@@ -75,10 +75,13 @@ def needs_of(spec: Mapping[str, Any], kinds: Collection[str] = TRAINING_KINDS) -
     Every item but `ask` opens the task. Only training needs the algorithm and the device.
     """
     task, training = str(spec.get("task", "")), spec.get("training") or {}
+    baseline = spec.get("baseline_training") or {}
+    own = str(training.get("algorithm", "ppo"))
+    algorithms = dict.fromkeys((own, str(baseline.get("algorithm", own))))
     trained, opened = bool(set(kinds) & set(TRAINING_KINDS)), set(kinds) != {"ask"}
     extra = extra_of(task)
     return Capabilities(
-        algorithms=(str(training.get("algorithm", "ppo")),) if trained else (),
+        algorithms=tuple(algorithms) if trained else (),
         extras=(extra,) if extra is not None and opened else (),
         tasks=(task,) if opened and extra is None and not is_shipped(task) else (),
         devices=("cuda",) if trained and training.get("device") == "cuda" else (),

@@ -83,6 +83,7 @@ def test_the_extra_of_a_task_follows_from_its_id(task, extra):
 def test_only_training_needs_the_algorithm_and_the_device():
     spec = {"task": "Hopper-v5", "training": {"algorithm": "sac", "device": "cuda"}}
     assert needs_of(spec) == Capabilities(("sac",), ("mujoco",), (), ("cuda",))
+    assert needs_of({**spec, "baseline_training": {"algorithm": "tqc"}}).algorithms == ("sac", "tqc")
     assert needs_of(spec, CONTROL) == Capabilities(extras=("mujoco",))
     assert needs_of(spec, ("ask",)) == Capabilities()
     assert needs_of({"task": "lane"}, CONTROL).tasks == ("lane",)
