@@ -12,6 +12,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import JobSpec, TrainingSpec, default_training
 from rewardsmith.spec.training import ALGORITHMS, POLICY_ARGUMENTS
 from rewardsmith.tasks.base import Interface, Task
+from rewardsmith.tasks.capabilities import environment_id
 from rewardsmith.tasks.goals import goals_of
 from rewardsmith.tasks.stacking import stacked
 
@@ -104,7 +105,9 @@ def baseline_training(task: Task, spec: JobSpec) -> dict[str, Any]:
     kind = task.actions.kind
     algorithm = "dqn" if kind == "discrete" else "sac" if spec.training.algorithm == "sac" else "tqc"
     kept = ("eval_episodes", "final_episodes", "device")
-    usual = TrainingSpec.model_validate({**default_training(task.id, algorithm), "algorithm": algorithm, "her": True})
+    usual = TrainingSpec.model_validate(
+        {**default_training(environment_id(task), algorithm), "algorithm": algorithm, "her": True}
+    )
     own = spec.training.model_dump(mode="json")
     changes = {k: v for k, v in usual.model_dump(mode="json").items() if k not in kept and v != own[k]}
     try:

@@ -151,7 +151,7 @@ def test_id_of_another_version_names_the_known_one(task, known):
 
 def test_unknown_id_explains_how_to_describe_an_environment():
     assert "rewardsmith tasks new MODULE:ID" in refused("TwoKeys-v0").remedy
-    assert "There is no module 'twokeys'" in refused("twokeys:TwoKeys-v0").cause
+    assert "There is no module 'no_such_grid'" in refused("no_such_grid:TwoKeys-v0").cause
     assert "Did you mean CartPole-v1?" in refused("CartPole-v9").remedy or (
         "`--task CartPole-v1`" in refused("CartPole-v9").remedy
     )

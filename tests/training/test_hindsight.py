@@ -285,10 +285,10 @@ def test_settings_of_her_that_fit_nothing_are_refused(settings, reason):
 
 def test_shipped_goal_tasks_can_be_relabelled():
     for name in ("FetchReach-v4", "PointMaze_UMaze-v3"):
-        require_algorithm(get_task(name), replace_her(name))
+        require_algorithm(get_task(name), hindsight_of(name))
 
 
-def replace_her(name: str) -> TrainingSpec:
+def hindsight_of(name: str) -> TrainingSpec:
     return TrainingSpec.model_validate({**default_training(name, "tqc"), "her": True})
 
 

@@ -33,6 +33,8 @@ class TrialPlan:
     isolation: str
     learners: Any = None
     played: Any = None
+    donor: Any = None
+    donor_name: str = ""
 
 
 @dataclass
@@ -115,6 +117,7 @@ _put("rewardsmith.training.trial", TrialPlan=TrialPlan, run_trial=run_trial, reh
 _put(
     "rewardsmith.verification.checks",
     Proof=Proof, Verdict=Verdict, run_checks=run_checks, steps_played=lambda *_: 0, RANDOM_TRANSITIONS=4096,
+    ADVISORY=frozenset({"battery", "certificate"}),
 )  # fmt: skip
 
 
