@@ -165,14 +165,15 @@ def test_each_file_agrees_with_the_trained_policy(kinds, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_files_of_every_algorithm_and_space_agree(tmp_path: Path, name: str) -> None:
-    require_agreement(written(tmp_path / "out", name)[1])
+    # ONNX Runtime adds the thousands of products of a CNN's units in another order than torch.
+    require_agreement(written(tmp_path / "out", name)[1], 1e-4 if "image" in name else 1e-5)
 
 
-def require_agreement(found: PolicyFiles) -> None:
+def require_agreement(found: PolicyFiles, rounding: float = 1e-5) -> None:
     assert set(found.agreement) == {"policy.zip", "policy.safetensors", "policy.onnx"}, found.notes
     for name, each in found.agreement.items():
         assert (each.count, each.equal) == (1000, 1000), (name, each)
-        assert each.difference < 1e-5, (name, each)
+        assert each.difference < (rounding if name == "policy.onnx" else 1e-5), (name, each)
 
 
 def test_the_card_gives_what_the_file_itself_achieves(kinds) -> None:
