@@ -127,9 +127,8 @@ def run_checks(
     report, spent = None, 0
     try:
         if (planner_of(task) is not None or uses_reference(task)) and not task.cheap_steps:
-            # Faults show at once: scripted episodes first need the enumeration of states.
-            problem.scores(drawn := random_transitions(task, most))
-            spent = drawn.starts.size
+            spent = (drawn := random_transitions(task, most)).starts.size
+            problem.scores(drawn)  # faults show at once: scripted episodes first need the enumeration of states
         looked_at = battery_layouts(task, proof.layouts)
         rollout = sample_transitions(task, looked_at, most, proof.played)
         steps, envs = rollout.starts.shape
@@ -142,10 +141,7 @@ def run_checks(
             used = host.processor_seconds
         components = component_statistics(scores)
         played = _counts(task, looked_at, rollout, proof.played)
-        details = {"components": components, "behaviour": behaviour_hash(problem, rollout, scores)}
-        silent = sorted(name for name, values in components.items() if not values["fires"])
-        unused = f"; components that are 0 on all of them: {', '.join(silent)}" if silent else ""
-        verdicts.append(Verdict("contract", True, f"{steps * envs:,} transitions scored{unused}", details))
+        verdicts.append(_contract(components, steps * envs, behaviour_hash(problem, rollout, scores)))
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
@@ -156,9 +152,8 @@ def run_checks(
         found: list[tuple[int, Guidance]] = []
         if proof.wanted:
             report = run_battery(problem, scores, exploits, looked_at, rivals, proof.played)
-            if report is not None:
-                verdicts.append(_battery_verdict(report, task))
-                spent += max(0, report.steps - steps * envs)
+            verdicts += [_battery_verdict(report, task)] if report is not None else []
+            spent += max(0, (report.steps if report is not None else 0) - steps * envs)
             certificate = certify(problem, proof.layouts, proof.limit, proof.work)
             verdicts.append(_certificate(problem, certificate, proof, components))
             if report is not None and not report.passed:
@@ -169,6 +164,14 @@ def run_checks(
     except HostError as error:
         failed = _fault(error)
         return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {}, spent)
+
+
+def _contract(components: dict[str, dict[str, float]], scored: int, behaviour: str) -> Verdict:
+    """The verdict on a program that scored `scored` transitions without a fault."""
+    silent = sorted(name for name, values in components.items() if not values["fires"])
+    unused = f"; components that are 0 on all of them: {', '.join(silent)}" if silent else ""
+    details = {"components": components, "behaviour": behaviour}
+    return Verdict("contract", True, f"{scored:,} transitions scored{unused}", details)
 
 
 def _fault(error: HostError) -> Verdict:
