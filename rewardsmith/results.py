@@ -59,6 +59,7 @@ class CandidateResult:
         score: Score in the search, where the task has a score instead of a success: a mean return; else None.
         score_low: Lower end of its 95 % confidence interval.
         score_high: Upper end of its 95 % confidence interval.
+        played: Environment steps of the search that were played without training on them, by purpose.
     """
 
     id: str
@@ -76,6 +77,7 @@ class CandidateResult:
     score: float | None = None
     score_low: float | None = None
     score_high: float | None = None
+    played: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ class JobResult(Result):
         candidates: Every candidate, the baseline first.
         curves: Every evaluation of every trial that is not running.
         scale: The scale of the task's scores (random play, reference, direction); None if the task has a success.
+        steps: Environment steps of the "search" and of the "claim" by purpose: "trained", and those played without
+            training on them in "check", "curve", "success", "greedy" and "watching".
     """
 
     job_id: str
@@ -141,6 +145,7 @@ class JobResult(Result):
     candidates: tuple[CandidateResult, ...] = field(default=(), repr=False)
     curves: tuple[CurvePoint, ...] = field(default=(), repr=False)
     scale: ScoreScale | None = None
+    steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_records(self, table: Table = "candidates") -> list[dict[str, Any]]:
         """Return one of the job's tables as a list of rows.
@@ -292,6 +297,7 @@ def read_job(connection: Readable, job_id: str) -> JobResult:
         candidates=candidates,
         curves=curves,
         scale=measure_of(job.spec).scale,
+        steps={name: counts.as_json() for name, counts in zip(("search", "claim"), shown.steps, strict=True)},
     )
 
 
@@ -320,6 +326,7 @@ def _candidate_of(row: Row, source: str) -> CandidateResult:
         score=row.score,
         score_low=row.score_low,
         score_high=row.score_high,
+        played=row.played_for,
     )
 
 
@@ -356,8 +363,10 @@ def _claim_facts(claim: Claim | None) -> dict[str, str]:
 
 
 def _arm_records(arm: Arm) -> list[dict[str, Any]]:
+    full = {"full_points": arm.full_points}  # without them, None in steps_to_90 is not "never"
     rows = [
         {"candidate": arm.candidate, "seed": seed, arm.measure.name: value, "greedy": greedy, "steps_to_90": steps}
+        | full
         for seed, value, greedy, steps in zip(arm.seeds, arm.success, arm.greedy, arm.steps_to_90, strict=True)
     ]
     if arm.normalised is not None:

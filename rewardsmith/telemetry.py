@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
-from rewardsmith.scores import Z
+from rewardsmith.scores import Z, anytime_half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,8 +144,10 @@ class EpisodeScores(Record):
     def measured(cls, evaluation: Mapping[str, Any], greedy: Mapping[str, Any] | None = None) -> EpisodeScores:
         """Return the scores of evaluations, given as the fields of training.evaluation.Evaluation."""
         mean, episodes = evaluation["mean_return"], evaluation["episodes"]
-        variance = max(0.0, evaluation["mean_squared_return"] - mean**2) / max(1, episodes - 1)
-        half = Z * math.sqrt(variance)
+        spread = max(0.0, evaluation["mean_squared_return"] - mean**2) / max(1, episodes - 1)
+        half = Z * math.sqrt(spread)
+        if evaluation.get("sequential"):
+            half = anytime_half_width(spread * episodes, episodes)
         most_probable = None if greedy is None else greedy["mean_return"]
         return cls.of(mean=mean, low=mean - half, high=mean + half, episodes=episodes, greedy=most_probable)
 
@@ -179,6 +181,8 @@ class Telemetry(Record):
         reused: What a trial began from, with `training.reuse`: the donor's id ("" if it started empty), the transitions
             scored again, the environment steps saved, and a note why it started empty; at the end of a rung only.
         starts: What the starts of the task are called: "layouts", "starts" or "one start"; at the end of a rung only.
+        sequential: Whether the results of the evaluation decided how many episodes it has, so that its interval is the
+            one for any stopping time.
     """
 
     episodes: int = 0
@@ -202,6 +206,7 @@ class Telemetry(Record):
     score: EpisodeScores | None = None
     reused: Mapping[str, Any] = field(default_factory=dict)
     starts: str = "layouts"
+    sequential: bool = False
 
     @classmethod
     def _read(cls, name: str, value: Any) -> Any:
@@ -222,7 +227,7 @@ class Telemetry(Record):
         return self.successes / max(self.episodes, 1)
 
 
-KEPT_BY_CURVES = ("channels", "components", "episodes", "learning", "score")
+KEPT_BY_CURVES = ("channels", "components", "episodes", "learning", "score", "sequential")
 """Fields of the telemetry that are stored with each point of a curve. Its other numbers have their own columns."""
 
 

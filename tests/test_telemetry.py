@@ -25,6 +25,7 @@ NEW = {
     "played": {"curve": 100},
     "score": {"mean": -3.0, "low": -4.0, "high": -2.0, "episodes": 20},
     "played_least": False,
+    "sequential": True,
     "failed_episodes": ["It fell."],
 }
 

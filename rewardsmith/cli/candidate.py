@@ -10,8 +10,10 @@ from rich.syntax import Syntax
 
 from rewardsmith.cli import screen
 from rewardsmith.plaintext import one_line, plain
-from rewardsmith.reporting import text
+from rewardsmith.reporting import queries, text
 from rewardsmith.reporting.measure import Measure, measure_of
+from rewardsmith.reporting.overview import steps_of
+from rewardsmith.reporting.step_counts import steps_by_purpose
 from rewardsmith.scores import NEED_SUCCESS, NOT_RUN
 from rewardsmith.storage import reads
 from rewardsmith.storage.rows import Candidate, Trial
@@ -30,8 +32,9 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     spent = reads.fetch(connection, "llm_calls", candidate=c.id)
     if form != "table":
         verdicts = [{**v, "details": text.verdict_details(v["kind"], v["details"])} for v in verdicts]
-        row = {**c.__dict__, "checks": verdicts, "trials": [t.__dict__ for t in trials],
-               "analysis": analysis}  # fmt: skip
+        counts = zip(("search", "claim"), steps_of(connection, c), strict=True)
+        row = {**c.__dict__, "checks": verdicts, "trials": [t.__dict__ for t in trials], "analysis": analysis,
+               "steps": {name: each.as_json() for name, each in counts}}  # fmt: skip
         screen.emit([row], "json", screen.table(None, []))
         return
     measure = measure_of(reads.get_job(connection, c.job_id).spec)
@@ -58,6 +61,8 @@ def show_candidate(connection: Any, c: Candidate, form: str) -> None:
     screen.out.print(
         f"cost: {len(spent)} model calls, {tokens:,} tokens, {price}; {steps:,} environment steps", markup=False
     )
+    for line in steps_by_purpose(*steps_of(connection, c), scored=measure.scale is not None):
+        screen.out.print(line, markup=False)
     screen.next_command(f"rewardsmith why {c.id}")
 
 
@@ -169,13 +174,14 @@ def _trials(connection: Any, trials: list[Trial], measure: Measure) -> None:
         "deterministic policies" if measure.fixed else None,
         [("trial", "left"), ("seed", "right"), ("steps", "right"), (f"{measure.name} [95 %]", "right"),
          *([] if measure.fixed else [("greedy", "right")]),
-         ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
+         (_TO[measure.name], "right"), ("sandbox", "left"), ("steps/s", "right"), ("curve", "left")],
     )  # fmt: skip
     for t in trials:
         curve = [measure.of_point(p)[0] for p in reads.curve_of(connection, t.id)]
         shown.add_row(
             t.purpose, str(t.seed), text.steps(t.steps), measure.show(*measure.of_trial(t)),
-            *([] if measure.fixed else [measure.show(measure.greedy_of(t))]), t.sandbox_level or "-",
+            *([] if measure.fixed else [measure.show(measure.greedy_of(t))]),
+            _reached(connection, t, measure), t.sandbox_level or "-",
             f"{t.steps_per_second:,.0f}" if t.steps_per_second else "-",
             text.sparkline(curve, *measure.span(curve)) if any(p is not None for p in curve) else "-",
         )  # fmt: skip
@@ -183,6 +189,17 @@ def _trials(connection: Any, trials: list[Trial], measure: Measure) -> None:
     for t in trials:
         if t.failure:
             screen.labelled(f"seed {t.seed} failed: ", t.failure)
+
+
+_TO = {"success": "to 90 %", "score": "to 0.9"}
+
+
+def _reached(connection: Any, trial: Trial, measure: Measure) -> str:
+    """Return the steps to 90 % of a trial, "never", or "-" where its points have too few episodes."""
+    if trial.state not in ("done", "stopped") or (measure.scale is not None and not measure.scale.has_reference):
+        return "-"
+    full = queries.has_full_points(trial, reads.get_job(connection, trial.job_id).spec)
+    return queries.reached_words(queries.steps_to_90(connection, trial, measure), full)
 
 
 def _components(trials: list[Trial], measure: Measure) -> None:

@@ -124,4 +124,4 @@ def _merit(arm: Arm) -> float:
 
 
 def _to_90(arm: Arm) -> str:
-    return " ".join("never" if s is None else f"{s:,}" for s in arm.steps_to_90)
+    return " ".join(queries.reached_words(s, arm.full_points) for s in arm.steps_to_90)

@@ -152,7 +152,7 @@ def _score_row(name: str, arm: Arm) -> str:
     row = f"| {name} | {measure.show(arm.mean, *arm.interval)} | {each} |{greedy} {arm.steps:,} |"
     if measure.scale is not None and not measure.scale.has_reference:
         return row
-    return f"{row} {' '.join('never' if s is None else f'{s:,}' for s in arm.steps_to_90)} |"
+    return f"{row} {' '.join(queries.reached_words(s, arm.full_points) for s in arm.steps_to_90)} |"
 
 
 def _checks(connection: Any, job: Job, candidate: Candidate) -> list[str]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rewardsmith.reporting.proportion import wilson
+from rewardsmith.reporting.proportion import anytime_interval, wilson
 from rewardsmith.reporting.text import percent
 from rewardsmith.scores import ScoreScale
 from rewardsmith.storage.rows import Trial
 from rewardsmith.storage.scored import score_at, score_of
+from rewardsmith.telemetry import at_point
 
 Value = tuple[float | None, float | None, float | None]
 """A measured value with the ends of its 95 % interval; None where unknown."""
@@ -99,7 +100,10 @@ class Measure:
         """Return what a point of a curve measured."""
         if self.scale is None:
             rate, episodes = point.get("success"), point.get("episodes")
-            return UNKNOWN if rate is None or not episodes else (rate, *wilson(round(rate * episodes), episodes))
+            if rate is None or not episodes:
+                return UNKNOWN
+            interval = anytime_interval if at_point(point).sequential else wilson
+            return rate, *interval(round(rate * episodes), episodes)
         told = score_at(point)
         return UNKNOWN if told is None else (told.mean, told.low, told.high)
 

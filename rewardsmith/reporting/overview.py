@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.reporting.measure import UNKNOWN, Value, measure_of
@@ -41,6 +42,9 @@ class Row:
     score: float | None = None  # mean score where nothing is a success; `success` is then None
     score_low: float | None = None
     score_high: float | None = None
+    played_for: dict[str, int] = field(default_factory=dict)  # the steps of `played` by purpose
+    claim_steps: int = 0  # environment steps that the final evaluation trained
+    claim_played_for: dict[str, int] = field(default_factory=dict)  # and played without training on them
 
     @property
     def measured(self) -> Value:
@@ -95,11 +99,18 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
         sum(i.state == "done" for i in confirm),
         len(confirm),
         costs,
-        (_steps(trials, "search", items), _steps(trials, "confirm", items)),
+        (_steps(trials, "search", items), _steps(trials, "confirm")),
     )
 
 
-def _steps(trials: list[Trial], purpose: str, items: list[Item]) -> StepCounts:
+def steps_of(connection: Readable, c: Candidate) -> tuple[StepCounts, StepCounts]:
+    """Return the environment steps of a candidate in the search and in the final evaluation, by purpose."""
+    trials = stored.trials_of(connection, candidate_id=c.id)
+    items = [i for i in stored.items_of(connection, c.job_id) if i.key.candidate == c.id]
+    return _steps(trials, "search", items), _steps(trials, "confirm")
+
+
+def _steps(trials: list[Trial], purpose: str, items: Sequence[Item] = ()) -> StepCounts:
     purposes = ("search", "retrain") if purpose == "search" else (purpose,)
     mine = [t for t in trials if t.purpose in purposes]
     telemetries = [Telemetry.from_json(t.telemetry) for t in mine]
@@ -135,6 +146,10 @@ def _row(
         point = (stored.curve_of(connection, trial.id) or [{}])[-1]
         if (latest := measure.of_point(point))[0] is not None:
             value = latest
+    searching, claim = (
+        _steps(searched, "search", mine),
+        _steps([t for t in trials if t.candidate_id == c.id], "confirm"),
+    )
     success, score = (value, UNKNOWN) if measure.scale is None else (UNKNOWN, value)
     return Row(
         candidate=c.id,
@@ -151,7 +166,10 @@ def _row(
         best=c.id == job.best_candidate,
         difficulty=predicted.get(c.id, (None, None))[0],
         predicted_rank=predicted.get(c.id, (None, None))[1],
-        played=sum(_steps(searched, "search", mine).played.values()),
+        played=sum(searching.played.values()),
+        played_for=searching.played,
+        claim_steps=claim.trained,
+        claim_played_for=claim.played,
         adjustment=adjustment_words(c.adjustment),
         retrained=sum(t.steps for t in searched if t.purpose == "retrain"),
         score=score[0],

@@ -30,6 +30,39 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return low, high
 
 
+def anytime_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return an interval of a proportion that also holds where the results decided when to stop; (0, 1) if n is 0.
+
+    It is the confidence sequence of the beta-binomial mixture with a uniform prior: the rates p with
+    B(s + 1, n - s + 1) / (p^s (1 - p)^(n - s)) < 1 / (1 - level). Source: Robbins (1970); Howard et al.,
+    "Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of Statistics 2021. With probability
+    `level` it contains the rate for all n at once, so it is wider than Wilson's.
+
+    Raises ValueError unless 0 <= successes <= n and 0 < level < 1.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n}: give 0 <= successes <= n")
+    check_level(level)
+    if n == 0:
+        return 0.0, 1.0
+    failures, rate = n - successes, successes / n
+    mixture = math.lgamma(successes + 1) + math.lgamma(failures + 1) - math.lgamma(n + 2)
+
+    def holds(p: float) -> bool:
+        likelihood = successes * math.log(p) if successes else 0.0
+        likelihood += failures * math.log1p(-p) if failures else 0.0
+        return mixture - likelihood < -math.log(1 - level)
+
+    def end(outside: float) -> float:
+        inside = rate
+        for _ in range(50):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if holds(middle) else (inside, middle)
+        return outside
+
+    return (end(0.0) if successes else 0.0), (end(1.0) if failures else 1.0)
+
+
 def clopper_pearson_upper(events: int, n: int, level: float = 0.95) -> float:
     """Return the one-sided upper confidence bound of a proportion (Clopper and Pearson, 1934).
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from rewardsmith.storage.reads import Readable
 
 
+FULL_POINT = 200
+"""Episodes of a point of the curve that counts for the steps to 90 %, if it is at least there."""
+
+
 def find_job(connection: Readable, text: str) -> Job:
     """Return the job whose id begins with `text`, or the newest for "latest". Raises UsageError."""
     prefix = None if text == "latest" else ("id", text.split("-")[0])
@@ -72,6 +76,7 @@ class Arm:
         steps: Environment steps that each seed was trained for.
         steps_to_90: Environment steps to a success rate of 90 %, or a normalised score of 0.9, by seed; None where it
             was not reached.
+        full_points: Whether the points of the curves have the FULL_POINT episodes that this number needs.
         unseen: Whether training saw none of the layouts.
         episodes: Evaluation episodes of each seed.
         failed: Seeds whose program failed in training; they count as success 0, or as random play.
@@ -96,6 +101,7 @@ class Arm:
     starts: str = "layouts"
     scale: ScoreScale | None = None
     fixed: bool = False
+    full_points: bool = True
 
     @property
     def measure(self) -> Measure:
@@ -198,7 +204,8 @@ def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any]
 
     changes: training settings of these trials that differ from the job's.
     """
-    measure = measure_of(reads.get_job(connection, candidate_id.split("-")[0]).spec)
+    spec = reads.get_job(connection, candidate_id.split("-")[0]).spec
+    measure = measure_of(spec)
     scale = measure.scale
     found = [t for t in reads.trials_of(connection, candidate_id=candidate_id) if t.purpose == "confirm"]
     by_seed = scores_by_seed([t for t in found if t.training_changes == changes], scale)
@@ -213,7 +220,8 @@ def read_arm(connection: Readable, candidate_id: str, changes: Mapping[str, Any]
         success=[by_seed[t.seed] for t in trials],
         greedy=[worst if value is None else float(value) for value in greedy],
         steps=max(t.steps for t in trials),
-        steps_to_90=[_steps_to_90(connection, t, measure) for t in trials],
+        steps_to_90=[steps_to_90(connection, t, measure) for t in trials],
+        full_points=all(has_full_points(t, spec) for t in trials),
         unseen=all(bool(t.unseen) for t in trials if t.state == "done"),
         episodes=min((t.episodes or 0 for t in trials if t.state == "done"), default=0),
         failed=sum(t.state == "failed" for t in trials),
@@ -229,7 +237,27 @@ def kind_of_starts(trials: Sequence[Trial]) -> str:
     return told.pop() if len(told) == 1 else "layouts"
 
 
-def _steps_to_90(connection: Readable, trial: Trial, measure: Measure) -> int | None:
+def has_full_points(trial: Trial, spec: Mapping[str, Any]) -> bool:
+    """Return whether the points of a trial's curve have as many episodes as the steps to 90 % need.
+
+    They have on the compiled engine and in final evaluations, unless `training.eval_episodes` is smaller.
+    """
+    asked = int((spec.get("training") or {}).get("eval_episodes", FULL_POINT))
+    return asked >= FULL_POINT and not Telemetry.from_json(trial.telemetry).sequential
+
+
+def reached_words(steps: int | None, full_points: bool) -> str:
+    """Return the steps to 90 % as text: a number, "never", or "-" where points of the curve have too few episodes."""
+    if not full_points:
+        return "-"
+    return "never" if steps is None else f"{steps:,}"
+
+
+def steps_to_90(connection: Readable, trial: Trial, measure: Measure) -> int | None:
+    """Return the steps at the first of three points in a row at 90 % success, or a normalised score of 0.9.
+
+    None if there are no such points, or if scores are not normalised.
+    """
     if measure.scale is not None and not measure.scale.has_reference:
         return None
     curve = [(p["steps"], measure.of_point(p)[0]) for p in reads.curve_of(connection, trial.id)]

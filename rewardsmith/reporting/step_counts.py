@@ -21,7 +21,7 @@ class StepCounts:
         trained: Steps that policies were trained on.
         played: Further steps by purpose: check, curve, success, greedy, watching.
         least: Number of trials that were evaluated on the fewest episodes allowed and still played more steps than
-            they trained.
+            `training.evaluation_share` allows.
         saved: Steps that trials did not train, because they began from the transitions of an earlier candidate.
         reused: Number of these trials.
         empty: Why trials started empty although the job reuses transitions, by candidate.
@@ -33,6 +33,15 @@ class StepCounts:
     saved: int = 0
     reused: int = 0
     empty: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """Steps played without training on them, as a fraction of the trained ones; 0 if none were trained."""
+        return sum(self.played.values()) / self.trained if self.trained else 0.0
+
+    def as_json(self) -> dict[str, int]:
+        """Return the steps by purpose, "trained" among them."""
+        return {"trained": self.trained, **self.played}
 
 
 _SCORED = {
@@ -50,7 +59,7 @@ def steps_by_purpose(search: StepCounts, claim: StepCounts, *, scored: bool = Fa
         if not counts.trained and not counts.played:
             continue
         parts = [f"{counts.played[p]:,} {words}" for p, words in purposes.items() if counts.played.get(p)]
-        besides = f"; also played: {', '.join(parts)}" if parts else ""
+        besides = f"; also played: {', '.join(parts)} ({counts.share:.0%} of those trained)" if parts else ""
         lines.append(f"steps of the {name}: {counts.trained:,} trained{besides}")
         if counts.reused:
             began = f"{counts.reused} trials began from an earlier candidate's transitions"
@@ -58,7 +67,7 @@ def steps_by_purpose(search: StepCounts, claim: StepCounts, *, scored: bool = Fa
         lines += [f"{candidate} started empty: {why}" for candidate, why in counts.empty.items()]
         if counts.least:
             lines.append(
-                f"{counts.least} trials played more steps for evaluation than for training, although they were "
-                "evaluated on the smallest number of episodes (20); raise --steps, or shorten the episodes"
+                f"{counts.least} trials played a larger share of their steps than training.evaluation_share, although "
+                "they were evaluated on the smallest number of episodes (5); raise --steps, or shorten the episodes"
             )
     return lines

@@ -1,21 +1,24 @@
-"""Evaluate a policy's success in the plain environment, over a fixed number of episodes per environment."""
+"""Evaluate a policy's success in the plain environment, over a fixed number of episodes or within a number of steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 
+from rewardsmith.scores import ScoreScale
 from rewardsmith.tasks.base import BatchEnv, Task
 from rewardsmith.tasks.capabilities import score_rule_of
 from rewardsmith.training.player import Player
+from rewardsmith.training.turns import Limit, Quota, Tally, Turns, Within
 
 _AT_ONCE = 256
 _HOPELESS = 0.1  # success rate below which a quarter of the episodes is enough
+_THRESHOLD = 0.9  # normalised score from which a quarter of the episodes is not enough
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Evaluation:
         mean_length: Mean length of an episode, in steps.
         mean_return: Mean undiscounted return of the environment's own reward.
         mean_squared_return: Mean of the squares of these returns.
+        sequential: Whether the results decided how many episodes were played.
     """
 
     successes: int
@@ -35,6 +39,7 @@ class Evaluation:
     mean_length: float
     mean_return: float
     mean_squared_return: float = 0.0
+    sequential: bool = False
 
     @property
     def success(self) -> float:
@@ -51,6 +56,7 @@ class Evaluation:
             sum(p.mean_length * p.episodes for p in parts) / episodes,
             sum(p.mean_return * p.episodes for p in parts) / episodes,
             sum(p.mean_squared_return * p.episodes for p in parts) / episodes,
+            any(p.sequential for p in parts),
         )
 
 
@@ -147,23 +153,43 @@ def evaluate_player(
     try:
         player = make_player(envs)
         loops = _Loops(task, envs) if repeats and task.deterministic and not player.remembers else None
-        return _play(player, batch, task, quota, seed, loops, counter)
+        batch.reset(seed)
+        return _play(player, batch, task, Quota(quota), loops, counter)
     finally:
         batch.close()
 
 
 def evaluate_for_curve(
-    policy: BasePolicy, task: Task, pool: str, episodes: int, seed: int, counter: StepCounter | None = None
+    policy: BasePolicy,
+    task: Task,
+    pool: str,
+    episodes: int,
+    seed: int,
+    counter: StepCounter | None = None,
+    scale: ScoreScale | None = None,
 ) -> Evaluation:
     """Evaluate as `evaluate` does, but stop after a quarter of the episodes if less than 10 % of them succeed.
 
     Failed episodes last to the step limit: playing all of them took twice as long as training. The result contains the
     number of episodes, and only points with all episodes count for the steps to 90 %. On a task with a score a quarter
-    of the episodes is always enough, because its mean return is much less noisy than a proportion.
+    of the episodes is enough below a normalised score of 0.9: a mean return is much less noisy than a proportion.
+
+    Args:
+        policy: The policy.
+        task: The task.
+        pool: The layouts to play.
+        episodes: The number of episodes, at least 1.
+        seed: As in `evaluate`.
+        counter: As in `evaluate`.
+        scale: The scale of the task's scores; without a reference a quarter of the episodes is always enough.
     """
     first = max(1, episodes // 4)
     glance = evaluate(policy, task, pool, first, seed, counter=counter)
-    if glance.success < _HOPELESS or first == episodes or score_rule_of(task) is not None:
+    if score_rule_of(task) is not None:
+        high = scale is not None and scale.has_reference and scale.merit(glance.mean_return) >= _THRESHOLD
+    else:
+        high = glance.success >= _HOPELESS
+    if not high or first == episodes:
         return glance
     rest = evaluate(policy, task, pool, episodes - first, seed + 1, counter=counter)
     return Evaluation.joined((glance, rest))
@@ -203,47 +229,76 @@ class _Loops:
         self._age[mask] = 0
 
 
+def evaluate_within(
+    policy: BasePolicy, task: Task, pool: str, seed: int, limit: Limit, *, greedy: bool = False
+) -> tuple[Evaluation, int]:
+    """Play episodes until a limit on steps, or until the result is precise.
+
+    A success rate is precise if the interval that holds for any stopping time (`anytime_interval`) is at most 10 points
+    wide. A score is precise if its interval (`anytime_half_width`) is at most 0.1 of the distance from random play to
+    the reference. Without a reference, the distance is that from random play to the mean score.
+
+    Args:
+        policy: The policy.
+        task: The task.
+        pool: The layouts to play: "train", "select" or "claim".
+        seed: The seed of layouts and actions; the same seed gives the same result.
+        limit: The limit; its steps must cover one episode.
+        greedy: Whether to take the most probable action instead of drawing one.
+
+    Returns:
+        The evaluation, and the environment steps that it took.
+    """
+    envs, counter = limit.environments(task.max_steps), StepCounter()
+    batch = task.batch(envs, pool)
+    try:
+        player = Player(policy, task, envs, np.random.default_rng([seed, 1 + int(greedy)]), greedy=greedy)
+        batch.reset(seed)
+        loops = _Loops(task, envs) if greedy and task.deterministic and not player.remembers else None
+        found = _play(player, batch, task, Within(envs, limit, task), loops, counter)
+    finally:
+        batch.close()
+    return replace(found, sequential=True), counter.steps
+
+
 def _play(
-    player: Acting,
-    batch: BatchEnv,
-    task: Task,
-    quota: NDArray[np.int64],
-    seed: int,
-    loops: _Loops | None,
-    counter: StepCounter,
+    player: Acting, batch: BatchEnv, task: Task, turns: Turns, loops: _Loops | None, counter: StepCounter
 ) -> Evaluation:
-    batch.reset(seed)
-    left = quota.copy()
     observations = task.observation.rows(batch.num_envs)
     batch.observe(observations)
-    successes, total_return, total_length = 0, 0.0, 0
-    running, squares = np.zeros(batch.num_envs), 0.0  # of the episodes that are being played
+    tally, total_return = Tally(), 0.0
+    running = np.zeros(batch.num_envs)  # returns of the episodes that are being played
     actions = task.actions.rows(batch.num_envs)
-    while (left > 0).any():
-        counted = left > 0
+    while (counted := turns.playing.copy()).any():
         # Towards the end few episodes are still played, so the network computes actions for these only.
         masks = None if batch.masks is None else batch.masks[counted]
         if batch.masks is not None:
             actions[~counted] = batch.masks[~counted].argmax(axis=1)  # the others go on with what is allowed
         actions[counted] = player.act(observations[counted], counted, masks)
         batch.step(actions)
-        counter.steps += batch.num_envs
+        tally.steps += batch.num_envs
         total_return += float(batch.rewards[counted].sum())
         running += batch.rewards
-        total_length += int(counted.sum())
+        tally.length += int(counted.sum())
         done = batch.terminated | batch.truncated
-        successes += int((done & counted & batch.success).sum())
+        tally.successes += int((done & counted & batch.success).sum())
         if loops is not None:
             stuck = loops.find(batch, done)
-            total_length += loops.steps_left(stuck & counted)
+            tally.length += loops.steps_left(stuck & counted)
             done |= stuck
             loops.restart(done)
         if done.any():
-            squares += float((running[done & counted] ** 2).sum())
+            ended = done & counted
+            tally.episodes += int(ended.sum())
+            tally.returned += float(running[ended].sum())
+            tally.squares += float((running[ended] ** 2).sum())
             running[done] = 0.0
-            left -= done & counted
+            turns.end(ended, tally)
             batch.restart(done)
             player.restart(done)
         batch.observe(observations)
-    episodes = int(quota.sum())
-    return Evaluation(successes, episodes, total_length / episodes, total_return / episodes, squares / episodes)
+    counter.steps += tally.steps
+    episodes = tally.episodes
+    return Evaluation(
+        tally.successes, episodes, tally.length / episodes, total_return / episodes, tally.squares / episodes
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
+from rewardsmith.scores import ScoreScale
 from rewardsmith.seeds import rung_end_seed
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
@@ -33,6 +34,7 @@ class TrialPlan:
         curve_points: About how many points the curve of a full trial has.
         learners: The learners of this trial, by method.
         played: Steps played before this rung without training on them, by purpose (see training.played).
+        scale: The scale of the task's scores; None if it has a success.
         donor: The folder of an earlier trial whose replay buffer this one begins from (see training.reuse).
         donor_name: The candidate of that trial.
         begun_at: Steps of the trial that were taken over from the donor, and not collected.
@@ -50,6 +52,7 @@ class TrialPlan:
     curve_points: int = 12
     learners: dict[str, Learner] = field(default_factory=dict)
     played: dict[str, int] = field(default_factory=dict)
+    scale: ScoreScale | None = None
     donor: Path | None = None
     donor_name: str = ""
     begun_at: int = 0
@@ -70,7 +73,10 @@ class TrialPlan:
     @property
     def played_steps(self) -> PlayedSteps:
         """The counts and limits of the steps that this trial plays without training on them."""
-        return PlayedSteps(self.task, self.pool == "select" and not self.task.cheap_steps, dict(self.played))
+        slow, settings = not self.task.cheap_steps, self.training
+        share = settings.evaluation_share if slow and self.pool == "select" else None
+        at_once = settings.num_envs if slow else None
+        return PlayedSteps(self.task, share, at_once, self.scale, dict(self.played))
 
 
 @dataclass(frozen=True)

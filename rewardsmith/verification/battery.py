@@ -101,6 +101,7 @@ class BatteryReport:
     difficulty: Predicted from the reference's episodes (branches.py); None if a planner provides the solutions.
     trends: What guidance.trends_along found from each start of a reference.
     without: On the first layout that is lost, the margin with each component left out.
+    steps: Environment steps of all episodes that were scored.
     """
 
     findings: tuple[Finding, ...]
@@ -109,6 +110,7 @@ class BatteryReport:
     difficulty: float | None = None
     trends: tuple[dict[str, tuple[float, bool]], ...] = ()
     without: Mapping[str, float] = field(default_factory=dict)
+    steps: int = 0
 
     @property
     def lost(self) -> tuple[int, ...]:
@@ -147,15 +149,20 @@ def played_bank(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple
     return tuple(_banks(task, layouts))
 
 
-def first_bank(task: Task, layouts: Sequence[int] | None = None) -> Played | None:
-    """Return the scripted episodes of the first of `layouts` with a solution; None if there is none, or no planner."""
-    return next((played for _, played in _banks(task, layouts)), None)
+def first_bank(task: Task, layouts: Sequence[int] | None = None, most: int | None = None) -> Played | None:
+    """Return the scripted episodes of the first of `layouts` with a solution; None if there is none, or no planner.
+
+    most: As in `run_battery`.
+    """
+    return next((played for _, played in _banks(task, layouts, most)), None)
 
 
-def _banks(task: Task, layouts: Sequence[int] | None) -> Iterator[tuple[int, Played]]:
+def _banks(task: Task, layouts: Sequence[int] | None, most: int | None = None) -> Iterator[tuple[int, Played]]:
     if uses_reference(task):
         chosen = battery_layouts(task, LAYOUTS) if layouts is None else tuple(layouts)
-        budget = bank_steps(len(chosen))
+        if most is not None and most < len(chosen) * task.max_steps:
+            return
+        budget = bank_steps(len(chosen), most, task.max_steps)
         yield from ((at, played) for at in chosen if (played := played_ways(task, at, budget)) is not None)
         return
     kept = layout_sample(task, LAYOUTS).layouts
@@ -187,6 +194,7 @@ def run_battery(
     exploits: Sequence[Behaviour] = (),
     layouts: Sequence[int] | None = None,
     rivals: Sequence[Rival] = (),
+    most: int | None = None,
 ) -> BatteryReport | None:
     """Score a reward on the scripted episodes of `layouts`; return None if none of them has a solution.
 
@@ -196,11 +204,14 @@ def run_battery(
         exploits: Saved exploits, played as additional scripts.
         layouts: Indices into the training pool; those of a job by default.
         rivals: Earlier policies, which are played where a reference stands for the solution.
+        most: The most environment steps that the reference and other ways play; None for the usual number. If it does
+            not cover an episode on each layout, the result is None. A planner's scripts are not limited.
 
     Raises:
         sandbox.HostError: The program failed.
     """
-    judged, scripts, hard, trends, without = [], 0, list[float](), list[dict[str, tuple[float, bool]]](), {}
+    judged, scripts, steps, hard = [], 0, 0, list[float]()
+    trends, without = list[dict[str, tuple[float, bool]]](), {}
     chosen = battery_layouts(problem.task, LAYOUTS) if layouts is None else tuple(layouts)
     many = len(chosen)
     report("layouts played", 0, many, begins=True)
@@ -208,9 +219,9 @@ def run_battery(
     if exploits:
         more = iter(played_exploits(problem.task, tuple(exploits)))
     elif rivals and uses_reference(problem.task):
-        budget = bank_steps(many)
+        budget = bank_steps(many, most, problem.task.max_steps)
         more = ((at, each) for at in chosen if (each := played_rivals(problem.task, at, budget, rivals)) is not None)
-    for layout, played, scores in _scored(problem, first, chain(_banks(problem.task, chosen), more)):
+    for layout, played, scores in _scored(problem, first, chain(_banks(problem.task, chosen, most), more)):
         judged.append(compare_returns(problem, layout, played, scores))
         if played.led and (score := predicted(problem, played, scores)) is not None:
             hard.append(score)
@@ -218,6 +229,7 @@ def run_battery(
         if judged[-1][0].margin <= 0 and not without:
             without = margins_without(scores, partial(_margin, problem, layout, played))
         scripts += len(played.scripts)
+        steps += played.steps
         report("layouts played", len(judged), many)
     if not judged:
         return None
@@ -229,7 +241,8 @@ def run_battery(
         max(m.cap for m in meters),
     )
     ordered = tuple(sorted((finding for finding, _ in judged), key=lambda f: f.margin))
-    return BatteryReport(ordered, shaping, scripts, float(np.mean(hard)) if hard else None, tuple(trends), without)
+    predicted_difficulty = float(np.mean(hard)) if hard else None
+    return BatteryReport(ordered, shaping, scripts, predicted_difficulty, tuple(trends), without, steps)
 
 
 def _margin(problem: Problem, layout: int, played: Played, scores: Scores) -> float:

@@ -23,12 +23,13 @@ from rewardsmith.verification.battery import (
     played_bank,
     run_battery,
 )
-from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, Certificate, certify, certify_layout
+from rewardsmith.verification.certificate import Certificate, certify, certify_layout
 from rewardsmith.verification.direction import Guidance
+from rewardsmith.verification.extent import Proof
 from rewardsmith.verification.faults import field_faults
 from rewardsmith.verification.guidance import along_reference, dead_components, directions_told
 from rewardsmith.verification.guilty import guilty_words, verdicts_without
-from rewardsmith.verification.layouts import LAYOUTS, battery_layouts, uses_reference
+from rewardsmith.verification.layouts import battery_layouts, uses_reference
 from rewardsmith.verification.model import NotCertified
 from rewardsmith.verification.ways import Rival
 from sandbox.client import HostError, Scores, check_determinism, gate
@@ -76,11 +77,13 @@ class Checked:
         verdicts: One per check, in the order in which they ran.
         components: Statistics of each component on the transitions played, see `component_statistics`.
         played: Number of transitions, episodes and successes among these; empty if the program failed earlier.
+        steps: Environment steps that were played in all, as far as the checks came.
     """
 
     verdicts: list[Verdict]
     components: dict[str, dict[str, float]]
     played: dict[str, int]
+    steps: int = 0
 
     @property
     def passed(self) -> bool:
@@ -92,23 +95,6 @@ class Checked:
         """Predicted difficulty of learning, smaller is easier; None without enumerated states or a reference."""
         found = (v.details.get("difficulty") for v in self.verdicts if v.kind in ("certificate", "battery"))
         return next((value for value in found if value is not None), None)
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The extent of battery and certificate.
-
-    Attributes:
-        layouts: Number of training layouts that both check.
-        limit: Most nodes per layout, see `certify`.
-        work: Most transitions after which no further layout is certified, see `certify`.
-        wanted: Whether battery and certificate run at all.
-    """
-
-    layouts: int = LAYOUTS
-    limit: int = QUICK_LIMIT
-    work: int | None = QUICK_WORK
-    wanted: bool = True
 
 
 def run_checks(
@@ -132,19 +118,21 @@ def run_checks(
     task = problem.task
     if not problem.reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
-    proof = proof or Proof()
+    proof, rivals = (proof or Proof()).without(rivals, task)
     if score_rule_of(task) is not None:
         proof = replace(proof, wanted=False)
     verdicts = [_gate(problem)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
-    report = None
+    report, spent = None, 0
     try:
         if (planner_of(task) is not None or uses_reference(task)) and not task.cheap_steps:
-            _score_random_play(problem, most)
+            spent = (drawn := random_transitions(task, most)).starts.size
+            problem.scores(drawn)  # faults show at once: scripted episodes first need the enumeration of states
         looked_at = battery_layouts(task, proof.layouts)
-        rollout = sample_transitions(task, looked_at, most)
+        rollout = sample_transitions(task, looked_at, most, proof.played)
         steps, envs = rollout.starts.shape
+        spent += steps * envs
         with problem.host_of(rollout) as host:
             rollout = featured(rollout, task, host.uses)
             before = host.processor_seconds or 0.0
@@ -152,32 +140,38 @@ def run_checks(
             # Processor time: on a busy machine a program must not fail because of other processes.
             used = host.processor_seconds
         components = component_statistics(scores)
-        played = _counts(task, looked_at, rollout)
-        details = {"components": components, "behaviour": behaviour_hash(problem, rollout, scores)}
-        silent = sorted(name for name, values in components.items() if not values["fires"])
-        unused = f"; components that are 0 on all of them: {', '.join(silent)}" if silent else ""
-        verdicts.append(Verdict("contract", True, f"{steps * envs:,} transitions scored{unused}", details))
+        played = _counts(task, looked_at, rollout, proof.played)
+        verdicts.append(_contract(components, steps * envs, behaviour_hash(problem, rollout, scores)))
         verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
         if not verdicts[-1].passed:
-            return Checked(verdicts, components, played)
+            return Checked(verdicts, components, played, spent)
         faults = field_faults(problem, rollout, scores)
         verdicts.append(Verdict("fields", not faults.failed, faults.message, faults.as_dict()))
         found: list[tuple[int, Guidance]] = []
         if proof.wanted:
-            report = run_battery(problem, scores, exploits, looked_at, rivals)
+            report = run_battery(problem, scores, exploits, looked_at, rivals, proof.played)
             verdicts += [_battery_verdict(report, task)] if report is not None else []
+            spent += max(0, (report.steps if report is not None else 0) - steps * envs)
             certificate = certify(problem, proof.layouts, proof.limit, proof.work)
             verdicts.append(_certificate(problem, certificate, proof, components))
             if report is not None and not report.passed:
                 verdicts = _with_optimal_ways(problem, report, verdicts)
             found = [(each.layout, each.guidance) for each in certificate.layouts if each.guidance is not None]
         verdicts += _guidance(components, steps * envs, found, report)
-        return Checked(verdicts, components, played)
+        return Checked(verdicts, components, played, spent)
     except HostError as error:
         failed = _fault(error)
-        return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {})
+        return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {}, spent)
+
+
+def _contract(components: dict[str, dict[str, float]], scored: int, behaviour: str) -> Verdict:
+    """The verdict on a program that scored `scored` transitions without a fault."""
+    silent = sorted(name for name, values in components.items() if not values["fires"])
+    unused = f"; components that are 0 on all of them: {', '.join(silent)}" if silent else ""
+    details = {"components": components, "behaviour": behaviour}
+    return Verdict("contract", True, f"{scored:,} transitions scored{unused}", details)
 
 
 def _fault(error: HostError) -> Verdict:
@@ -187,11 +181,6 @@ def _fault(error: HostError) -> Verdict:
         text += "; next() found no element: objects can disappear (a box that was opened), so pass next() a default"
     kind = "determinism" if error.cause == "nondeterministic" else "contract"
     return Verdict(kind, False, text, {"cause": error.cause, "line": error.line})
-
-
-def _score_random_play(problem: Problem, most: int) -> None:
-    """Score random play, so that faults show at once: scripted episodes first need the enumeration of states."""
-    problem.scores(random_transitions(problem.task, most))
 
 
 def behaviour_hash(problem: Problem, rollout: Rollout, scores: Scores) -> str:
@@ -310,9 +299,9 @@ def _with_optimal_ways(problem: Problem, report: BatteryReport, verdicts: list[V
     return [*before, verdict, certificate]
 
 
-def _counts(task: Task, layouts: Sequence[int], rollout: Rollout) -> dict[str, int]:
+def _counts(task: Task, layouts: Sequence[int], rollout: Rollout, most: int | None) -> dict[str, int]:
     """The number of transitions, episodes and successful episodes played."""
-    if uses_reference(task) and (bank := first_bank(task, layouts)) is not None:
+    if uses_reference(task) and (bank := first_bank(task, layouts, most)) is not None:
         return {"transitions": bank.steps, "episodes": len(bank.scripts), "successes": int(bank.solved.sum())}
     episodes, successes = int(rollout.starts.sum()), int(rollout.success.sum())
     return {"transitions": rollout.starts.size, "episodes": episodes, "successes": successes}
@@ -352,27 +341,29 @@ def _guidance(
     return [Verdict(kind, each.passed, each.message, each.details) for kind, each in told if each is not None]
 
 
-def sample_transitions(task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS) -> Rollout:
+def sample_transitions(
+    task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS, led: int | None = None
+) -> Rollout:
     """Return the scripted episodes of the first of `layouts` (a job's by default) with a solution.
 
     Scripted episodes contain successes, so that terms for success are exercised. Without a solution, the result is
-    `random_transitions(task, most)`.
+    `random_transitions(task, most)`. `led` is as `most` in `run_battery`.
     """
-    played = first_bank(task, layouts)
+    played = first_bank(task, layouts, led)
     return random_transitions(task, most) if played is None else played.rollout
 
 
 @lru_cache(maxsize=8)
 def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
-    """Return at most `most` transitions of random play on training layouts, but at least 16 steps of 16 episodes."""
-    rng = np.random.default_rng(0)
-    batch = task.batch(_RANDOM_ENVS, "train")
+    """Return at most `most` transitions of random play on training layouts, but at least 16 steps of an episode."""
+    rng, envs = np.random.default_rng(0), max(1, min(_RANDOM_ENVS, most // _FEWEST_STEPS))
+    batch = task.batch(envs, "train")
     batch.reset(0)
     rollout = record(
         batch,
         task,
-        lambda t, starts: task.actions.sample(rng, _RANDOM_ENVS, allowed=batch.masks),
-        max(_FEWEST_STEPS, most // _RANDOM_ENVS),
+        lambda t, starts: task.actions.sample(rng, envs, allowed=batch.masks),
+        max(_FEWEST_STEPS, most // envs),
     )
     batch.close()
     return rollout
@@ -380,6 +371,8 @@ def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
 
 def steps_played(task: Task, checked: Checked) -> int:
     """Return the environment steps that `run_checks` played: the battery's scripts, or random play without them."""
+    if not task.cheap_steps:
+        return checked.steps
     bank = played_bank(task) if checked.played else ()
     return sum(played.steps for _, played in bank) or checked.played.get("transitions", 0)
 

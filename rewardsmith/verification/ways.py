@@ -63,9 +63,16 @@ class Rival:
     player: Callable[[BatchEnv], ReferencePlayer]
 
 
-def bank_steps(layouts: int) -> int:
-    """Return the environment steps on one of `layouts` starts after which no further way is played."""
-    return _STEPS * LAYOUTS // max(LAYOUTS, layouts)
+def bank_steps(layouts: int, most: int | None = None, longest: int = 0) -> int:
+    """Return the environment steps on one of `layouts` starts after which no further way is played.
+
+    Args:
+        layouts: The number of starts.
+        most: The most steps on all starts together; None for no such limit.
+        longest: The step limit of an episode, so that the last way does not exceed `most`.
+    """
+    usual = _STEPS * LAYOUTS // max(LAYOUTS, layouts)
+    return usual if most is None else min(usual, max(0, most // layouts - longest))
 
 
 @lru_cache(maxsize=64)

@@ -21,13 +21,14 @@ from rewardsmith.policy_files.export import policy_files
 from rewardsmith.policy_files.plain import plain_policy, trained_policy
 from rewardsmith.policy_files.results import PolicyFiles, PolicyRequest
 from rewardsmith.programs.reward import SPARSE
+from rewardsmith.reporting.measure import measure_of
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.stacking import stacked
 from rewardsmith.training.checkpoint import save_policy
 from rewardsmith.training.normalize import Moments
 from rewardsmith.training.plan import TrialPlan
-from rewardsmith.training.player import Player
+from rewardsmith.training.player import Player, deterministic
 from rewardsmith.training.trial import _policy_card, build
 from rewardsmith.training.vecenv import BatchVecEnv
 
@@ -246,3 +247,12 @@ def test_the_wrapper_observes_what_a_trial_observes(name: str) -> None:
 
 def _policy_of(asked: PolicyRequest) -> Any:
     return trained_policy(asked.task, asked.training, asked.weights)
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "td3", "sac"])
+def test_deterministic_policies_are_labelled_as_such(algorithm: str) -> None:
+    asked = request_of(PENDULUM if algorithm != "dqn" else "CartPole-v1", algorithm)
+    fixed = deterministic(trained_policy(asked.task, asked.training, asked.weights))
+    assert measure_of({"training": {"algorithm": algorithm}}).policy == (
+        "deterministic policy" if fixed else "stochastic policy"
+    )

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE
@@ -13,8 +18,10 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.described.task import DescribedTask, Description, Variable
 from rewardsmith.training.episodes import Watched
-from rewardsmith.training.played import LEAST_EPISODES
+from rewardsmith.training.evaluation import Evaluation
+from rewardsmith.training.played import FEWEST_EPISODES, LEAST_EPISODES, PlayedSteps
 from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial
+from rewardsmith.training.turns import Limit, Tally, Within
 from rewardsmith.verification.checks import RANDOM_TRANSITIONS, sample_transitions
 from sandbox.client import Isolation
 
@@ -38,31 +45,81 @@ def run(
     return run_trial(plan, points.append, lambda steps: None), points
 
 
-def test_slow_environment_is_played_no_more_than_trained(tmp_path):
+def test_slow_environment_is_played_a_quarter_of_the_trained_steps(tmp_path):
     reward = get_method("free").reward(PROGRAM)
     before = {"check": 200}
     for fraction in (0.5, 1.0):
-        report, points = run(tmp_path, 4_800, fraction, reward=reward, played=before, isolation=Isolation.NONE)
+        report, points = run(tmp_path, 9_600, fraction, reward=reward, played=before, isolation=Isolation.NONE)
         before = report.telemetry["played"]
-        assert sum(before.values()) <= report.steps and not report.telemetry["played_least"]
-    assert report.steps == 4_800 and before["check"] == 200
+        assert sum(before.values()) <= 0.25 * report.steps and not report.telemetry["played_least"]
+    assert report.steps == 9_600 and before["check"] == 200
     assert before["success"] > 0 and report.stochastic.episodes >= LEAST_EPISODES
     assert report.failed_episodes, "the analyzer has nothing to read"
     assert any(p.evaluation is None for p in points), "a point that is too dear has no number"
     assert points[-1].evaluation == report.stochastic
 
 
+def test_the_share_is_a_setting(tmp_path):
+    more = TRAINING.model_copy(update={"evaluation_share": 1.0})
+    report, _ = run(tmp_path, 1_600, training=more)
+    assert 0.25 * report.steps < sum(report.telemetry["played"].values()) <= report.steps
+
+
 def test_short_trial_is_evaluated_on_the_fewest_episodes(tmp_path):
     report, _ = run(tmp_path, 320)
-    assert report.stochastic.episodes == LEAST_EPISODES and report.greedy is None
+    assert FEWEST_EPISODES <= report.stochastic.episodes < LEAST_EPISODES and report.greedy is None
     assert report.telemetry["played_least"] is True
 
 
-def test_trial_within_its_share_reports_no_excess(tmp_path):
-    report, _ = run(tmp_path, 640)
-    assert report.stochastic.episodes == LEAST_EPISODES
-    assert sum(report.telemetry["played"].values()) <= report.steps
-    assert report.telemetry["played_least"] is False
+@settings(max_examples=30, deadline=None)
+@given(
+    st.floats(0.01, 1.0), st.integers(1, 16), st.integers(1, 50), st.lists(st.integers(1, 3_000), min_size=1),
+    st.lists(st.integers(0, 100), min_size=1, max_size=20), st.data(),
+)  # fmt: skip
+def test_no_sequence_of_evaluations_exceeds_the_share(share, envs, longest, rungs, asked, data):
+    """Evaluations end early by any amount; only the fewest episodes of a rung's end may exceed the share."""
+    played = PlayedSteps(cast(Any, SimpleNamespace(max_steps=longest)), share, envs)
+
+    def play(policy, task, pool, seed, limit, *, greedy):
+        steps = data.draw(st.integers(1, max(1, limit.steps)))
+        return Evaluation(0, 1, 1.0, 0.0, sequential=True), steps
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rewardsmith.training.played.evaluate_within", play)
+        trained = 0
+        for more in rungs:
+            trained += more
+            for wanted in asked:
+                before = sum(played.counts.values())
+                played.curve(None, "select", 10 + wanted, 0, trained)
+                assert sum(played.counts.values()) <= max(before, share * trained / 2)
+            played.success(None, "select", 200, 0, trained)
+            fewest = FEWEST_EPISODES * longest
+            assert sum(played.counts.values()) <= max(share * trained, before + fewest)
+            assert played.least == (sum(played.counts.values()) > int(share * trained))
+            if episodes := played.watchable(trained):
+                played.watched(episodes * longest)
+            played.greedy(None, "select", 200, 0, trained)
+            assert played.least or sum(played.counts.values()) <= share * trained
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 2_000), st.integers(1, 16), st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_episodes_within_a_limit_cost_no_more_than_it(wanted, steps, at_once, longest, seed):
+    """Turns over environments whose episodes last any time up to the step limit, of which none is precise."""
+    limit, rng = Limit(wanted, max(steps, longest), at_once), np.random.default_rng(seed)
+    envs = limit.environments(longest)
+    turns, tally, begun = Within(envs, limit, cast(Any, SimpleNamespace(max_steps=longest))), Tally(), 0
+    turns._comparable = False
+    left = rng.integers(1, longest + 1, envs)
+    while (playing := turns.playing.copy()).any():
+        tally.steps += envs
+        left -= 1
+        done = left == 0
+        begun += int((done & playing).sum())
+        left[done] = rng.integers(1, longest + 1, int(done.sum()))
+        turns.end(done & playing, tally)
+    assert tally.steps <= limit.steps and limit.certain(longest) <= begun <= wanted
 
 
 def test_a_resumed_trial_counts_what_it_played_before_it_was_killed(tmp_path):
@@ -93,9 +150,8 @@ def test_a_claim_and_the_compiled_engine_are_counted_and_not_limited(tmp_path, t
 
 
 def test_evaluation_ends_with_the_last_episode(tmp_path):
-    report, _ = run(
-        tmp_path, 3200, task="CartPole-v1", reward=get_method("free").reward(PROGRAM), isolation=Isolation.NONE
-    )
+    reward, training = get_method("free").reward(PROGRAM), TRAINING.model_copy(update={"evaluation_share": 1.0})
+    report, _ = run(tmp_path, 3200, task="CartPole-v1", reward=reward, training=training, isolation=Isolation.NONE)
     assert 0 < report.telemetry["played"]["watching"] < 8 * 500
 
 

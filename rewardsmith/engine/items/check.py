@@ -42,11 +42,11 @@ def run_check(context: Context, item: Item) -> None:
     spec, recipe = snapshot.spec, recipe_of(snapshot.spec)
     task = get_task(spec.task, spec.description)
     asked = Problem(task, recipe.reward(candidate.source), spec.training.gamma, context.settings.isolation)
-    reward = bounded(asked, spec.episode_cap)
-    proof = Proof(wanted=spec.verification)
+    most, proof = extent(task, spec)
+    reward = bounded(asked, spec.episode_cap, most=proof.played)
     # Channels that exist only during training cannot be checked beforehand.
     rivals = earlier_policies(context, snapshot, task, item.key.iteration)
-    checked = run_checks(asked.with_reward(reward.written), proof, exploits, most_played(task, spec), rivals)
+    checked = run_checks(asked.with_reward(reward.written), proof, exploits, most, rivals)
     verdicts = list(checked.verdicts)
     bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
     if bonuses and checked.passed:
@@ -90,10 +90,17 @@ def _hindsight(task: Task, reward: TrainingReward) -> Verdict:
     return Verdict("hindsight", True, "every transition can be scored alone, under any goal")
 
 
-def most_played(task: Task, spec: JobSpec) -> int:
-    """Return the number of random transitions in a check; if steps are slow, at most a quarter of the first rung."""
-    quarter = int(spec.steps * spec.rungs[0]) // 4
-    return RANDOM_TRANSITIONS if task.cheap_steps else min(RANDOM_TRANSITIONS, quarter)
+def extent(task: Task, spec: JobSpec) -> tuple[int, Proof]:
+    """Return the number of random transitions in a check, and the extent of its battery.
+
+    If steps are slow, both together play at most half of the steps that the first rung allows (training.played), and
+    random play an eighth of them. The other half is for the evaluation at the rung's end.
+    """
+    if task.cheap_steps:
+        return RANDOM_TRANSITIONS, Proof(wanted=spec.verification)
+    allowed = int(spec.training.evaluation_share * spec.steps * spec.rungs[0])
+    drawn = min(RANDOM_TRANSITIONS, allowed // 8)
+    return drawn, Proof(wanted=spec.verification, played=allowed // 2 - drawn)
 
 
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:

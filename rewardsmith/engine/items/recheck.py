@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items.check import most_played
+from rewardsmith.engine.items.check import extent
 from rewardsmith.engine.items.counter_examples import saved_exploits
 from rewardsmith.engine.items.earlier_policies import earlier_policies
 from rewardsmith.engine.search.retraining import weighed
@@ -21,7 +21,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.storage.reads import fetch
 from rewardsmith.tasks import get_task
-from rewardsmith.verification.checks import Proof, Verdict, run_checks, steps_played
+from rewardsmith.verification.checks import Verdict, run_checks, steps_played
 from rewardsmith.verification.soundness import VERDICTS, soundness_of
 
 _KEPT = ("battery", "certificate")
@@ -38,7 +38,7 @@ def run_recheck(context: Context, item: Item) -> None:
     task = get_task(spec.task, spec.description)
     reward = weighed(TrainingReward.from_stored(candidate.source, candidate.reward), weights).written
     asked = Problem(task, reward, spec.training.gamma, context.settings.isolation)
-    proof, most = Proof(wanted=spec.verification), most_played(task, spec)
+    most, proof = extent(task, spec)
     rivals = earlier_policies(context, snapshot, task, item.key.iteration)
     checked = run_checks(asked, proof, exploits, most, rivals)
     problem = worse({str(row["kind"]): row for row in before}, checked.verdicts)

@@ -24,7 +24,7 @@ from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.reporting.proportion import wilson
+from rewardsmith.reporting.proportion import anytime_interval, wilson
 from rewardsmith.scores import ScoreScale
 from rewardsmith.seeds import search_seed
 from rewardsmith.spec import JobSpec, TrainingSpec
@@ -108,6 +108,7 @@ def train_item(context: Context, item: Item) -> None:
             learners={} if candidate.kind == "baseline" else _learners(context, spec, item, task, reward, folder),
             played=rows.played | _played_in_check(snapshot, candidate.id, purpose),
             **_donor(context, snapshot, item),
+            scale=spec.score,
         )
         report = run_trial(plan, rows.on_point, rows.on_rollout)
     except TaskError as error:
@@ -225,6 +226,8 @@ class _Rows:
         telemetry = Telemetry.from_json(point.telemetry)
         if self._scale is not None and point.evaluation:
             telemetry = telemetry.updated(score=EpisodeScores.measured(asdict(point.evaluation)))
+        if point.evaluation and point.evaluation.sequential:
+            telemetry = telemetry.updated(sequential=True)
         values = {
             "trial_id": self._trial,
             "steps": point.steps,
@@ -279,6 +282,8 @@ class _Rows:
             telemetry = telemetry.updated(starts=report["starts"])
         if self._scale is not None:
             telemetry = telemetry.updated(score=EpisodeScores.measured(stochastic, greedy))
+        if stochastic["sequential"]:
+            telemetry = telemetry.updated(sequential=True)
         success = stochastic["successes"] / stochastic["episodes"]
         columns: dict[str, Any] = {} if self._scale is not None else _success_columns(stochastic, greedy)
         # Before the transaction, which must not wait for a store. Files that no row names are garbage collected.
@@ -307,6 +312,8 @@ class _Rows:
                 result |= _scores(telemetry.score, curve)
             else:
                 result |= _measures(success, curve, telemetry)
+                if telemetry.sequential:
+                    result |= {name: columns[name] for name in ("success_low", "success_high")}
             if telemetry.reused:
                 result["saved"] = telemetry.reused["saved"]
                 self._tell_reuse(connection, telemetry.reused)
@@ -342,7 +349,8 @@ class _Rows:
 
 def _success_columns(stochastic: Mapping[str, Any], greedy: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the columns of a trial that hold success rates; they stay empty where nothing is a success."""
-    low, high = wilson(stochastic["successes"], stochastic["episodes"])
+    interval = anytime_interval if stochastic["sequential"] else wilson
+    low, high = interval(stochastic["successes"], stochastic["episodes"])
     return {
         "success": stochastic["successes"] / stochastic["episodes"],
         "success_low": low,

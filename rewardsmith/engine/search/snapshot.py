@@ -138,11 +138,17 @@ class Snapshot:
         return merit if self.scale is None else self.scale.score(merit)
 
     def interval(self, c: Candidate, rung: int) -> tuple[float, float]:
-        """Return the 95 % interval of `score` over the episodes of all seeds: Wilson's, or that of a mean score."""
+        """Return the 95 % interval of `score` over the episodes of all seeds: Wilson's, or that of a mean score.
+
+        Where results decided the number of episodes, it is the mean of the seeds' intervals for any stopping time.
+        """
+        results = [r for i in self.trainings(c, rung) if (r := i.result) and not r.get("fault")]
+        if self.scale is None and results and all("success_low" in r for r in results):
+            low, high = (sum(r[end] for r in results) / len(results) for end in ("success_low", "success_high"))
+            return low, high
         if self.scale is None:
             episodes = self.episodes(c, rung)
             return wilson(round(self.score(c, rung) * episodes), episodes)
-        results = [r for i in self.trainings(c, rung) if (r := i.result) and not r.get("fault")]
         halves = [(r["score_high"] - r["score_low"]) / 2 for r in results]
         half = math.hypot(*halves) / max(1, len(halves)) if halves else 0.0
         ends = (self.scale.merit(self.stored_score(c, rung) + side * half) for side in (-1, 1))

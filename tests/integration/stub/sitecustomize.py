@@ -35,12 +35,14 @@ class TrialPlan:
     played: Any = None
     donor: Any = None
     donor_name: str = ""
+    scale: Any = None
 
 
 @dataclass
 class Evaluation:
     success: float
     episodes: int = 10
+    sequential: bool = False
 
 
 @dataclass
@@ -77,7 +79,7 @@ def run_trial(plan: TrialPlan, on_point: Any, heartbeat: Any) -> Report:
             heartbeat(k * end // POINTS)
     if plan.fraction >= 1.0:
         _save(plan.folder / "policy.safetensors", plan.seed)
-    successes = {"successes": 50 + len(plan.reward.source) % 40, "episodes": 100}
+    successes = {"successes": 50 + len(plan.reward.source) % 40, "episodes": 100, "sequential": False}
     telemetry = {"episodes": 10, "successes": 5, "channels": {}, "components": {}}
     return Report(end, plan.fraction >= 1.0, successes, successes, telemetry)
 

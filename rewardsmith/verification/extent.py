@@ -1,0 +1,39 @@
+"""How much a reward's checks play and enumerate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rewardsmith.tasks.base import Task
+from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK
+from rewardsmith.verification.layouts import LAYOUTS
+from rewardsmith.verification.ways import Rival
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The extent of battery and certificate.
+
+    Attributes:
+        layouts: Number of training layouts that both check.
+        limit: Most nodes per layout, see `certify`.
+        work: Most transitions after which no further layout is certified, see `certify`.
+        wanted: Whether battery and certificate run at all.
+        played: Most environment steps that the battery plays where a reference stands for the solution; None for the
+            usual number.
+    """
+
+    layouts: int = LAYOUTS
+    limit: int = QUICK_LIMIT
+    work: int | None = QUICK_WORK
+    wanted: bool = True
+    played: int | None = None
+
+    def without(self, rivals: Sequence[Rival], task: Task) -> tuple[Proof, Sequence[Rival]]:
+        """Return the extent that is left for other ways, and those of `rivals` that half of the steps cover."""
+        if self.played is None or not rivals:
+            return self, rivals
+        each = self.layouts * task.max_steps
+        kept = rivals[: self.played // 2 // each]
+        return replace(self, played=self.played - len(kept) * each), kept
