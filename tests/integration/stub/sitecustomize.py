@@ -102,6 +102,7 @@ class Verdict:
 @dataclass
 class Proof:
     wanted: bool = True
+    played: Any = None
 
 
 def run_checks(*_: Any) -> Any:
