@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.described.description import parse_description
 from rewardsmith.tasks.described.drafts import draft
+from rewardsmith.tasks.described.play import Shown
 from rewardsmith.tasks.described.task import DescribedTask
 
 
@@ -74,6 +77,14 @@ def test_a_draft_has_bounds_ranges_infos_and_the_limit(tmp_path):
     assert "max_steps: 1000" in text and "the environment has no limit of its own; 1000 is a guess" in text
     assert "one_start" not in text
     assert "max_steps: 7" in draft("Ends-solved-v0", tmp_path).text
+
+
+def test_the_limit_is_the_length_at_which_the_environment_truncated():
+    shown = Shown(np.zeros(1), np.zeros(1), lengths=[3, 9, 9], truncated=[9, 9])
+    assert shown.own_limit == 9
+    assert replace(shown, truncated=[9]).own_limit is None
+    assert replace(shown, truncated=[8, 9]).own_limit is None
+    assert replace(shown, lengths=[12, 9, 9]).own_limit is None
 
 
 @pytest.mark.parametrize("name", TASKS)

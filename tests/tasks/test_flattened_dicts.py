@@ -153,6 +153,10 @@ def test_the_order_of_a_custom_wrapper_is_found_by_playing():
     assert places_of(OwnOrder(Dots(), tuple(SPACE.spaces))) == flattened_places(SPACE)
 
 
+def test_a_dict_that_no_wrapper_turns_into_numbers_is_not_warned_of():
+    assert order_warning(Dots(), named("a", "b", "c", "d")) is None
+
+
 def test_an_order_that_play_does_not_reveal_is_warned_of():
     env = OwnOrder(Dots(), times=2.0)
     assert places_of(env) == ()

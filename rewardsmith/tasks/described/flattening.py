@@ -128,7 +128,8 @@ def order_warning(env: Any, description: Description) -> str | None:
             f"{description.id} observes a flattened Dict: its numbers come in the flattened order ({order}). "
             "Check each name under `state` against this order."
         )
-    if isinstance(env.unwrapped.observation_space, spaces.Dict):
+    turned = not isinstance(env.observation_space, spaces.Dict)
+    if turned and isinstance(env.unwrapped.observation_space, spaces.Dict):
         return (
             f"{description.id} observes a Dict that a custom wrapper turns into numbers: "
             "check each name under `state` against the order of that wrapper."

@@ -77,7 +77,7 @@ def infer(name: str, folder: Path | None) -> Inferred:
         with environments.generators_kept():
             guarded = GuardedEnv(lambda: env, name, observation)
             shown = watch(guarded, observation, actions, PLAYED, limit or _LIMIT, SECONDS)
-        limit = limit or _own_limit(env)  # some set it in reset()
+        limit = limit or _own_limit(env) or shown.own_limit  # some set it in reset()
         found = tuple(signals(env, shown))
         data = {
             **_first(name, env, shown),

@@ -34,6 +34,7 @@ class Shown:
         returns: The return of each episode that ended.
         lengths: Its length in steps.
         terminated: How many episodes were terminated rather than truncated.
+        truncated: The length of each episode that the environment truncated itself.
         starts: The first observation of each episode, flattened.
         steps: How many steps were played.
         ended: For each key of the infos, the values on steps that terminated an episode.
@@ -48,10 +49,17 @@ class Shown:
     returns: list[float] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     terminated: int = 0
+    truncated: list[int] = field(default_factory=list)
     starts: list[NDArray[np.float64]] = field(default_factory=list)
     steps: int = 0
     ended: dict[str, list[Any]] = field(default_factory=dict)
     watched: Watched = field(default_factory=lambda: Watched(0))
+
+    @property
+    def own_limit(self) -> int | None:
+        """The length of the episodes that the environment truncated, if it was always the same."""
+        several = len(self.truncated) > 1 and len(set(self.truncated)) == 1
+        return self.truncated[0] if several and self.truncated[0] == max(self.lengths) else None
 
     @property
     def one_start(self) -> bool:
@@ -90,6 +98,8 @@ def watch(
             shown.returns.append(total)
             shown.lengths.append(length)
             shown.terminated += terminated
+            if truncated and not terminated:
+                shown.truncated.append(length)
             if terminated:
                 shown.last_rewards.append(reward)
                 _note(shown.ended, info)
