@@ -23,13 +23,14 @@ from .agreement import require_walks_agree, scored_walks
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
 from .direction import guidance_of
-from .layouts import LAYOUTS, layout_sample
+from .hard_layouts import layouts_to_check
+from .layouts import LAYOUTS
 from .model import NotCertified, RewardModel, build_model
 from .partial import certify_part
 from .plans import plan_of
 from .returns import cycle_of, dying, idling, solution_return
 from .solving import Solution, distances, optimal_reach, solve
-from .soundness import Soundness, margin_of, soundness_of
+from .soundness import HARD, RANDOM, Soundness, margin_of, soundness_of
 from .timed_success import SuccessPay, horizon_solves, success_pay, timed_optimum
 from .verdicts import LayoutCertificate, Optimum
 from .yielding_lock import TURNS, side_by_side
@@ -50,8 +51,9 @@ class Certificate:
         gamma: The learner's discount factor, in (0, 1].
         layouts: One certificate per layout that was checked.
         notes: Remarks that apply to all layouts.
-        asked: Number of layouts requested, fixed in advance.
-        every: Whether these are all layouts of the training pool.
+        asked: Number of random layouts requested, fixed in advance.
+        every: Whether these are all layouts of the task.
+        hard: Number of hard layouts requested, which do not enter the bound.
     """
 
     task: str
@@ -60,12 +62,14 @@ class Certificate:
     notes: tuple[str, ...] = field(default=())
     asked: int = 0
     every: bool = False
+    hard: int = 0
 
     @cached_property
     def soundness(self) -> Soundness:
         """The verdict over all layouts, with the bound on the proportion of unsound ones and the smallest margin."""
         layouts = [each.as_dict() for each in self.layouts]
-        return soundness_of({"layouts": layouts, "layouts_asked": self.asked, "every_layout": self.every})
+        asked = {"layouts_asked": self.asked, "every_layout": self.every, "hard_layouts_asked": self.hard}
+        return soundness_of({"layouts": layouts, **asked})
 
     @property
     def verdict(self) -> str:
@@ -75,7 +79,7 @@ class Certificate:
     @property
     def worst(self) -> LayoutCertificate:
         """The layout to show: it has the overall verdict, a counter-example if any has one, and the smallest margin."""
-        mine = [each for each in self.layouts if each.verdict == self.verdict]
+        mine = [e for e in self.layouts if e.verdict == self.verdict and (e.drawn == RANDOM or e.misses)]
         return min(mine, key=lambda each: (each.counterexample is None, round(margin_of(each.as_dict()) or 0.0, 9)))
 
     @property
@@ -126,16 +130,18 @@ def certify(
     layouts: int = LAYOUTS,
     limit: int | None = None,
     work: int | None = None,
+    hard: int = 0,
 ) -> Certificate:
-    """Certify a reward on the first `layouts` layouts of the task's training pool, or on all if fewer are distinct.
+    """Certify a reward on random layouts of the task, or on all layouts if it has no more; then on hard ones.
 
     Args:
         problem: The task, the reward and the learner's gamma.
-        layouts: Number of layouts.
+        layouts: Number of random layouts.
         limit: Most nodes (states with the program's memory and the gates) per layout; the task's own limit by default.
             A larger layout is "not certified". If the first one is too large, no other is tried.
         work: No further layout is started once this number of transitions has been scored. It is not a number of
             seconds, so that the same reward always gets the same certificate.
+        hard: Most hard layouts, see hard_layouts.py.
 
     Raises:
         sandbox.HostError: The program failed.
@@ -154,7 +160,7 @@ def certify(
                 return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
             finally:
                 judged_so_far.append(layout)
-                report("layouts certified", len(judged_so_far), len(sample.layouts))
+                report("layouts certified", len(judged_so_far), len(sample.all))
 
     def enough() -> bool:
         if work is not None and sum(each.transitions for each in found) >= work:
@@ -163,14 +169,16 @@ def certify(
         tried = found[:1] if work is None else found[-1:]
         return any(each.verdict == "not certified" and each.layout not in unsolvable for each in tried)
 
-    sample = layout_sample(task, layouts)
+    sample = layouts_to_check(task, layouts, hard)
     found: list[LayoutCertificate] = []
-    report("layouts certified", 0, len(sample.layouts), begins=True)
-    for ahead in _groups(task, sample.layouts):
+    report("layouts certified", 0, len(sample.all), begins=True)
+    for ahead in _groups(task, sample.all):
         if not enough():
             for each in side_by_side(judged, ahead):
                 found += [] if work is not None and enough() else [each]
-    return Certificate(task.id, problem.gamma, tuple(found), _notes(problem.reward), len(sample.layouts), sample.every)
+    marked = tuple(replace(each, drawn=HARD) if each.layout in sample.hard else each for each in found)
+    asked = len(sample.layouts), sample.every, len(sample.hard)
+    return Certificate(task.id, problem.gamma, marked, _notes(problem.reward), *asked)
 
 
 def _groups(task: Task, layouts: tuple[int, ...]) -> list[tuple[int, ...]]:

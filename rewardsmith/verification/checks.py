@@ -29,6 +29,7 @@ from rewardsmith.verification.extent import Proof
 from rewardsmith.verification.faults import field_faults
 from rewardsmith.verification.guidance import along_reference, dead_components, directions_told
 from rewardsmith.verification.guilty import guilty_words, verdicts_without
+from rewardsmith.verification.hard_layouts import layouts_to_check
 from rewardsmith.verification.layouts import battery_layouts, uses_reference
 from rewardsmith.verification.model import NotCertified
 from rewardsmith.verification.ways import Rival
@@ -129,7 +130,7 @@ def run_checks(
         if (planner_of(task) is not None or uses_reference(task)) and not task.cheap_steps:
             spent = (drawn := random_transitions(task, most)).starts.size
             problem.scores(drawn)  # faults show at once: scripted episodes first need the enumeration of states
-        looked_at = battery_layouts(task, proof.layouts)
+        looked_at = battery_layouts(task, proof.layouts, layouts_to_check(task, proof.layouts, proof.hard).hard)
         rollout = sample_transitions(task, looked_at, most, proof.played)
         steps, envs = rollout.starts.shape
         spent += steps * envs
@@ -154,7 +155,7 @@ def run_checks(
             report = run_battery(problem, scores, exploits, looked_at, rivals, proof.played)
             verdicts += [_battery_verdict(report, task)] if report is not None else []
             spent += max(0, (report.steps if report is not None else 0) - steps * envs)
-            certificate = certify(problem, proof.layouts, proof.limit, proof.work)
+            certificate = certify(problem, proof.layouts, proof.limit, proof.work, proof.hard)
             verdicts.append(_certificate(problem, certificate, proof, components))
             if report is not None and not report.passed:
                 verdicts = _with_optimal_ways(problem, report, verdicts)

@@ -16,7 +16,8 @@ class Proof:
     """The extent of battery and certificate.
 
     Attributes:
-        layouts: Number of training layouts that both check.
+        layouts: Number of random layouts that both check.
+        hard: Most hard layouts that both check as well, see hard_layouts.py.
         limit: Most nodes per layout, see `certify`.
         work: Most transitions after which no further layout is certified, see `certify`.
         wanted: Whether battery and certificate run at all.
@@ -29,6 +30,7 @@ class Proof:
     work: int | None = QUICK_WORK
     wanted: bool = True
     played: int | None = None
+    hard: int = 0
 
     def without(self, rivals: Sequence[Rival], task: Task) -> tuple[Proof, Sequence[Rival]]:
         """Return the extent that is left for other ways, and those of `rivals` that half of the steps cover."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,28 +19,56 @@ class LayoutSample:
     """The layouts to check.
 
     Attributes:
-        layouts: Indices into the task's training pool.
-        every: Whether the pool contains no other layout.
+        layouts: Indices of the random layouts: the first of the training pool, which is drawn at random.
+        every: Whether the task has no other layout.
+        hard: Indices of layouts that were chosen because they are hard (hard_layouts.py). None of them is in `layouts`.
     """
 
     layouts: tuple[int, ...]
     every: bool
+    hard: tuple[int, ...] = ()
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """The random layouts, then the hard ones."""
+        return self.layouts + self.hard
 
 
 @lru_cache(maxsize=32)
 def layout_sample(task: Task, count: int) -> LayoutSample:
-    """Return the first `count` layouts of the training pool, which is drawn at random; all distinct ones if fewer."""
+    """Return `count` random layouts, or every distinct layout if the task has no more than `count`.
+
+    They are fixed before any of them is checked, so that they may enter a bound.
+    """
     different = distinct_layouts(task)
-    if len(different) <= count:
+    if len(different) <= count and _pool_is_complete(task):
         return LayoutSample(different, True)
-    return LayoutSample(tuple(range(count)), False)
+    starts = starts_of(task)
+    drawn = count if starts is None else len(starts.pool_hashes("train"))
+    return LayoutSample(tuple(range(min(count, drawn))), False)
 
 
-def battery_layouts(task: Task, count: int) -> tuple[int, ...]:
-    """Return the layouts on which a battery plays: those to check, or starts that the task's reference can play."""
+def _pool_is_complete(task: Task) -> bool:
+    """Whether the training pool has every layout of the task: each of its layouts was drawn more than once.
+
+    The proportion of layouts that were drawn once estimates the probability that a further draw is a new layout (Good
+    1953).
+    """
+    starts = starts_of(task)
+    return starts is None or min(Counter(starts.pool_hashes("train")).values(), default=2) > 1
+
+
+def battery_layouts(task: Task, count: int, hard: Sequence[int] = ()) -> tuple[int, ...]:
+    """Return the layouts on which a battery plays: those to check, or starts that the task's reference can play.
+
+    Args:
+        task: The task.
+        count: Number of random layouts.
+        hard: Hard layouts, which are played as well unless a reference plays.
+    """
     if uses_reference(task) and (reference := reference_of(task)) is not None:
         return tuple(reference.layouts(count))
-    return layout_sample(task, count).layouts
+    return (*layout_sample(task, count).layouts, *hard)
 
 
 def uses_reference(task: Task) -> bool:

@@ -23,7 +23,7 @@ def first_plans(task: Task, layouts: Sequence[int] | None = None) -> tuple[tuple
     return tuple((layout, plan) for layout, plan in plans if plan)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def plan_of(task: Task, layout: int) -> tuple[int, ...]:
     """Return actions that solve a training layout; empty without a planner, or if the search takes too long."""
     planner = planner_of(task)

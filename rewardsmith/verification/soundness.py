@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rewardsmith.reporting.proportion import clopper_pearson_upper
@@ -17,6 +17,9 @@ VERDICTS = (
     "unsound", "horizon-dependent", "time-dependent", "weakly sound", "slow", "not certified", "sound",
 )  # fmt: skip
 """Worst first: the verdict over several layouts is the first that any of them has."""
+
+RANDOM, HARD = "random", "hard"
+"""How a layout was drawn. Only random layouts enter the bound; a hard one can only add a counter-example."""
 
 HEADLINE_BOUND = 0.1
 """A headline is the verdict alone only if at most this proportion of the layouts can be unsound."""
@@ -27,38 +30,56 @@ _SAME = 9  # decimals; margins that differ only by rounding count as equal
 
 @dataclass(frozen=True)
 class Soundness:
-    """The verdict over the layouts of a certificate.
+    """The verdict over the layouts of a certificate. Layouts drawn at random and hard ones are counted apart.
 
     Attributes:
-        verdict: The worst verdict of the layouts, in the order of VERDICTS.
-        counts: Number of layouts with each verdict.
-        asked: Number of layouts requested, fixed in advance.
-        unsound: Number of requested layouts that are unsound or undecided. A layout that was not checked is undecided.
-        every: Whether the requested layouts are the whole training pool.
+        verdict: The worst verdict of the decided layouts, in the order of VERDICTS. A hard layout counts here only if
+            its optimal policy misses the task (`misses`).
+        counts: Number of random layouts with each verdict.
+        asked: Number of random layouts requested, fixed in advance.
+        unsound: Number of requested random layouts that are unsound or undecided. A layout that was not checked is
+            undecided.
+        undecided: How many of these are undecided.
+        every: Whether the requested layouts are all layouts of the task.
         bound: One-sided 95 % Clopper-Pearson bound on the proportion of unsound layouts; if `every`, the proportion.
-        margin: The smallest margin D; None if no layout was decided.
+        margin: The smallest margin D over the random and the hard layouts; None if no layout was decided.
         margin_layout: The layout that has this margin.
+        hard: Number of hard layouts requested.
+        hard_counts: Number of hard layouts with each verdict.
+        hard_missed: Number of hard layouts on which the optimal policy misses the task.
     """
 
     verdict: str
     counts: Mapping[str, int]
     asked: int
     unsound: int
+    undecided: int
     every: bool
     bound: float
     margin: float | None
     margin_layout: int | None
+    hard: int = 0
+    hard_counts: Mapping[str, int] = field(default_factory=dict)
+    hard_missed: int = 0
 
     @property
     def looked_at(self) -> int:
-        """Number of layouts that were checked."""
+        """Number of random layouts that were checked."""
         return sum(self.counts.values())
+
+    @property
+    def hard_looked_at(self) -> int:
+        """Number of hard layouts that were checked."""
+        return sum(self.hard_counts.values())
 
     @property
     def headline(self) -> str:
         """The verdict with its reach; the verdict alone if the bound is at most 10 % or every layout was checked."""
-        mine = self.counts[self.verdict]
-        if mine == self.looked_at and (self.every or self.bound <= HEADLINE_BOUND):
+        mine = self.counts.get(self.verdict, 0)
+        if not mine:
+            return f"{self.verdict} on {self.hard_counts[self.verdict]} of {_layouts(self.hard_looked_at, 'hard ')}"
+        decided = self.looked_at - self.counts.get("not certified", 0)
+        if mine == decided and (self.every or self.bound <= HEADLINE_BOUND):
             return self.verdict
         where = _layouts(mine) if mine == self.asked else f"{mine} of {self.asked} layouts"
         if self.verdict in ("unsound", "not certified"):
@@ -68,8 +89,12 @@ class Soundness:
     @property
     def counts_text(self) -> str:
         """The number of layouts with each verdict, as text."""
-        text = ", ".join(f"{v} on {self.counts[v]} of {self.looked_at} layouts" for v in VERDICTS if self.counts.get(v))
-        return text if self.looked_at == self.asked else f"{text} ({self.asked} were requested)"
+        text = _counted(self.counts, self.looked_at, "layouts")
+        if self.looked_at != self.asked:
+            text = f"{text} ({self.asked} were requested)"
+        if not self.hard_looked_at:
+            return text
+        return f"{text}; {_counted(self.hard_counts, self.hard_looked_at, 'hard layouts')}"
 
     @property
     def sentence(self) -> str:
@@ -95,7 +120,11 @@ class Soundness:
             "layouts_looked_at": self.looked_at,
             "every_layout": self.every,
             "unsound_or_undecided": self.unsound,
+            "undecided": self.undecided,
             "unsound_rate_below": self.bound,
+            "hard_layouts_asked": self.hard,
+            "hard_layouts_looked_at": self.hard_looked_at,
+            "hard_layouts_missed": self.hard_missed,
             "smallest_margin": self.margin,
             "smallest_margin_layout": self.margin_layout,
         }
@@ -103,23 +132,29 @@ class Soundness:
 
 def soundness_of(details: Mapping[str, Any]) -> Soundness:
     """Return the verdict over the layouts in a certificate's plain data, written by this version or an older one."""
-    layouts = details["layouts"]
-    counts = Counter(str(each["verdict"]) for each in layouts)
+    layouts = [each for each in details["layouts"] if not is_hard(each)]
+    hard = [each for each in details["layouts"] if is_hard(each)]
+    counts, missed = Counter(_verdict(each) for each in layouts), [each for each in hard if misses(each)]
     stated = _ASKED.search(str(details.get("message") or ""))
     asked = max(int(details.get("layouts_asked") or (stated[1] if stated else 0)), len(layouts))
     every = bool(details.get("every_layout"))
     unsound = asked - sum(is_sound(each) for each in layouts)
-    margins = [(round(m, _SAME), int(each["layout"])) for each in layouts if (m := margin_of(each)) is not None]
+    margins = [(round(m, _SAME), int(e["layout"])) for e in details["layouts"] if (m := margin_of(e)) is not None]
     margin, at = min(margins, default=(None, None))
+    found = {*counts, *map(_verdict, missed)}
     return Soundness(
-        verdict=min(counts, key=VERDICTS.index),
+        verdict=min(found - {"not certified"} or found, key=VERDICTS.index),
         counts=counts,
         asked=asked,
         unsound=unsound,
+        undecided=asked - len(layouts) + sum(is_undecided(each) for each in layouts),
         every=every,
         bound=unsound / asked if every else clopper_pearson_upper(unsound, asked),
         margin=margin,
         margin_layout=at,
+        hard=max(int(details.get("hard_layouts_asked") or 0), len(hard)),
+        hard_counts=Counter(map(_verdict, hard)),
+        hard_missed=len(missed),
     )
 
 
@@ -136,6 +171,25 @@ def is_sound(layout: Mapping[str, Any]) -> bool:
     if layout["verdict"] == "time-dependent":
         return bool(layout.get("by_step"))
     return layout["verdict"] in ("sound", "slow", "weakly sound")
+
+
+def is_undecided(layout: Mapping[str, Any]) -> bool:
+    """Return whether it is not known whether a layout is unsound."""
+    return layout["verdict"] == "not certified" or (layout["verdict"] == "time-dependent" and not layout.get("by_step"))
+
+
+def is_hard(layout: Mapping[str, Any]) -> bool:
+    """Return whether a layout was chosen because it is hard, so that it does not enter the bound."""
+    return layout.get("drawn", RANDOM) == HARD
+
+
+def misses(layout: Mapping[str, Any]) -> bool:
+    """Return whether the optimal policy of a layout is known not to solve the task: never, or after the last step."""
+    high = layout.get("high")
+    if layout["verdict"] == "not certified" or high is None:
+        return layout.get("counterexample") is not None
+    never = layout["verdict"] in ("unsound", "horizon-dependent") and not high["may_solve"]
+    return never or (layout.get("episode") is not None and (high["steps"] or 0) > layout["episode"])
 
 
 def margin_of(layout: Mapping[str, Any]) -> float | None:
@@ -167,8 +221,16 @@ def share(value: float) -> str:
     return f"{100 * value:.3g} %"
 
 
-def _layouts(count: int) -> str:
-    return f"{count:,} layout{'' if count == 1 else 's'}"
+def _verdict(layout: Mapping[str, Any]) -> str:
+    return str(layout["verdict"])
+
+
+def _counted(counts: Mapping[str, int], of: int, what: str) -> str:
+    return ", ".join(f"{verdict} on {counts[verdict]} of {of} {what}" for verdict in VERDICTS if counts.get(verdict))
+
+
+def _layouts(count: int, kind: str = "") -> str:
+    return f"{count:,} {kind}layout{'' if count == 1 else 's'}"
 
 
 def _drawn(count: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from .counterexample import CounterExample
 from .difficulty import Difficulty
 from .direction import Guidance
-from .soundness import VERDICTS
+from .soundness import RANDOM, VERDICTS, misses
 
 __all__ = ["VERDICTS", "LayoutCertificate", "Optimum"]
 
@@ -67,6 +67,7 @@ class LayoutCertificate:
         by_step: Whether `high` was computed with the exact success reward of each step.
         ways: Optimal action sequences that solve the task, under the largest and the smallest success reward.
         guidance: What the reward says about the way to success; None without a program.
+        drawn: How the layout was drawn: "random", or "hard", which can only add a counter-example.
     """
 
     layout: int
@@ -91,6 +92,7 @@ class LayoutCertificate:
     by_step: bool = False
     ways: tuple[tuple[int, ...], ...] = ()
     guidance: Guidance | None = None
+    drawn: str = RANDOM
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain data that JSON can hold, as stored."""
@@ -100,7 +102,4 @@ class LayoutCertificate:
     @property
     def misses(self) -> bool:
         """Whether the optimal policy is known not to solve the task: never, or only after the episode's last step."""
-        if self.verdict == "not certified" or self.high is None:
-            return self.counterexample is not None
-        never = self.verdict in ("unsound", "horizon-dependent") and not self.high.may_solve
-        return never or (self.episode is not None and (self.high.steps or 0) > self.episode)
+        return misses(self.as_dict())

@@ -73,9 +73,25 @@ def test_undecided_layouts_count_as_unsound_in_the_bound():
     assert (stopped.unsound, stopped.bound) == (2, clopper_pearson_upper(2, 3))
     assert stopped.headline == "sound on 1 of 3 layouts, up to 98.3 % unsound possible"
     assert soundness_of_layouts(undecided, layouts_asked=16).sentence == "No layout could be decided."
+    mixed = soundness_of_layouts(layout(0), layout(1), undecided)
+    assert (mixed.undecided, mixed.headline) == (1, "sound on 2 of 3 layouts, up to 86.5 % unsound possible")
     late = layout(0, "sound")
     late["high"] = {**late["high"], "steps": 101}  # an episode has 100
     assert soundness_of_layouts(late).unsound == 1
+
+
+def test_hard_layouts_add_counterexamples_and_never_enter_the_bound():
+    random = [layout(k) for k in range(30)]
+    hard = [layout(40, margin=0.5, drawn="hard"), layout(41, "not certified", None, drawn="hard")]
+    clean = soundness_of_layouts(*random, *hard)
+    assert (clean.headline, clean.asked, clean.unsound, clean.hard_missed) == ("sound", 30, 0, 0)
+    assert clean.bound == clopper_pearson_upper(0, 30) and clean.margin_layout == 40
+    caught = soundness_of_layouts(*random, *hard, layout(42, "unsound", 0.0, drawn="hard"))
+    assert caught.headline == "unsound on 1 of 3 hard layouts" and caught.bound == clean.bound
+    assert caught.as_dict()["hard_layouts_missed"] == 1
+    assert caught.counts_text.endswith(
+        "; unsound on 1 of 3 hard layouts, not certified on 1 of 3 hard layouts, sound on 1 of 3 hard layouts"
+    )
 
 
 def test_the_proportion_is_exact_if_every_layout_was_checked():
