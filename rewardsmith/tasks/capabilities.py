@@ -226,6 +226,17 @@ class TabularDynamics(Protocol):
         """
         ...
 
+    def table_states(self, batch: BatchEnv) -> NDArray[np.int64]:
+        """Return the state of each environment of a batch, as the exact model counts states, int64 [N].
+
+        batch: One that `batch` returned.
+        """
+        ...
+
+    def table_seed(self, layout: int) -> int:
+        """Return the seed that makes the environment's reset start on a training layout."""
+        ...
+
 
 class ReferencePlayer(Protocol):
     """A reference at play in one batch; it remembers what it needs of each running episode."""

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import countable_of, state_limit_of
+from rewardsmith.tasks.capabilities import TabularDynamics, countable_of, state_limit_of, transition_table_of
 from rewardsmith.tasks.progress import report
+from rewardsmith.tasks.transition_table import TransitionTable
 
 from .agreement import require_walks_agree, scored_walks
 from .counterexample import find_counterexample, replay
@@ -31,6 +32,7 @@ from .plans import plan_of
 from .returns import cycle_of, dying, idling, solution_return
 from .solving import Solution, distances, optimal_reach, solve
 from .soundness import HARD, RANDOM, Soundness, margin_of, soundness_of
+from .table_certificate import certify_table
 from .timed_success import SuccessPay, horizon_solves, success_pay, timed_optimum
 from .verdicts import LayoutCertificate, Optimum
 from .yielding_lock import TURNS, side_by_side
@@ -147,6 +149,8 @@ def certify(
         sandbox.HostError: The program failed.
     """
     task = problem.task
+    if (exact := transition_table_of(task)) is not None and isinstance(task, TabularDynamics):
+        return _certificate_of_table(problem, task, exact, limit)
     unsolvable: set[int] = set()
     judged_so_far: list[int] = []
     most = state_limit_of(task) if limit is None else limit
@@ -179,6 +183,17 @@ def certify(
     marked = tuple(replace(each, drawn=HARD) if each.layout in sample.hard else each for each in found)
     asked = len(sample.layouts), sample.every, len(sample.hard)
     return Certificate(task.id, problem.gamma, marked, _notes(problem.reward), *asked)
+
+
+def _certificate_of_table(
+    problem: Problem, task: TabularDynamics, table: TransitionTable, limit: int | None
+) -> Certificate:
+    """The certificate of an exact model, which holds every start of the task."""
+    try:
+        found = certify_table(problem, task, table, limit)
+    except NotCertified as reason:
+        found = LayoutCertificate(0, "not certified", f"Not certified: {reason}.")
+    return Certificate(problem.task.id, problem.gamma, (found,), _notes(problem.reward), 1, every=True)
 
 
 def _groups(task: Task, layouts: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -14,7 +14,7 @@ from typing import Any
 from rewardsmith.reporting.proportion import clopper_pearson_upper
 
 VERDICTS = (
-    "unsound", "horizon-dependent", "time-dependent", "weakly sound", "slow", "not certified", "sound",
+    "unsound", "horizon-dependent", "time-dependent", "weakly sound", "gamma-limited", "slow", "not certified", "sound",
 )  # fmt: skip
 """Worst first: the verdict over several layouts is the first that any of them has."""
 
@@ -170,7 +170,7 @@ def is_sound(layout: Mapping[str, Any]) -> bool:
         return False
     if layout["verdict"] == "time-dependent":
         return bool(layout.get("by_step"))
-    return layout["verdict"] in ("sound", "slow", "weakly sound")
+    return layout["verdict"] in ("sound", "slow", "weakly sound", "gamma-limited")
 
 
 def is_undecided(layout: Mapping[str, Any]) -> bool:

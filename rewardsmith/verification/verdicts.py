@@ -40,6 +40,29 @@ class Optimum:
 
 
 @dataclass(frozen=True)
+class Chances:
+    """Probabilities of success on a task with an exact model of probabilities.
+
+    Without a limit of steps:
+
+    Attributes:
+        smallest: The smallest that any optimal policy of the reward has.
+        largest: The largest that any optimal policy of the reward has.
+        of_any_policy: The largest that any policy has.
+        aiming_at_success: The smallest of the policies that are optimal under a reward of 1 for success alone.
+        within_episode: That of the optimal policy with the smallest one, within the steps of an episode.
+        most_within_episode: The largest that any policy has within the steps of an episode.
+    """
+
+    smallest: float
+    largest: float
+    of_any_policy: float
+    aiming_at_success: float
+    within_episode: float
+    most_within_episode: float
+
+
+@dataclass(frozen=True)
 class LayoutCertificate:
     """The certificate of one layout. Most numbers are None if `verdict` is "not certified".
 
@@ -68,6 +91,7 @@ class LayoutCertificate:
         ways: Optimal action sequences that solve the task, under the largest and the smallest success reward.
         guidance: What the reward says about the way to success; None without a program.
         drawn: How the layout was drawn: "random", or "hard", which can only add a counter-example.
+        chances: Probabilities of success; None unless the task has an exact model of probabilities.
     """
 
     layout: int
@@ -93,6 +117,7 @@ class LayoutCertificate:
     ways: tuple[tuple[int, ...], ...] = ()
     guidance: Guidance | None = None
     drawn: str = RANDOM
+    chances: Chances | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain data that JSON can hold, as stored."""

@@ -20,7 +20,7 @@ from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Task
 from rewardsmith.tasks.capabilities import Reference, ReferencePlayer, reference_of
 from rewardsmith.verification.layouts import LAYOUTS
-from rewardsmith.verification.scripts import Played
+from rewardsmith.verification.scripts import Named, Played
 
 Choose = Callable[[int, Any], Any]
 """The action at a step, given that of the reference (None after the reference's part)."""
@@ -103,7 +103,7 @@ def played_ways(task: Task, layout: int, budget: int) -> Played | None:
             used += len(kept[-1][1].starts)
     finally:
         batch.close()
-    return _side_by_side(kept)
+    return joined_episodes(kept)
 
 
 def played_rivals(task: Task, layout: int, budget: int, rivals: Sequence[Rival]) -> Played | None:
@@ -123,7 +123,7 @@ def played_rivals(task: Task, layout: int, budget: int, rivals: Sequence[Rival])
             kept.append((Way(rival.name, _reference), _recorded(task, batch, layout, player.actions)))
     finally:
         batch.close()
-    return _side_by_side(kept)
+    return joined_episodes(kept)
 
 
 def _reference(step: int, led: Any) -> Any:
@@ -291,8 +291,13 @@ def _name(space: ActionSpace, action: Any) -> str:
     return space.names[int(action)] if space.discrete else space.describe(action)
 
 
-def _side_by_side(kept: Sequence[tuple[Way, Rollout]]) -> Played:
-    """Episodes of different lengths as the columns of one rollout. A shorter one is repeated, as if it began again."""
+def joined_episodes(kept: Sequence[tuple[Named, Rollout]], *, led: bool = True) -> Played:
+    """Return episodes of different lengths as the columns of one rollout; a shorter one is repeated.
+
+    Args:
+        kept: What was played, each [T, 1].
+        led: As in `Played`.
+    """
     steps = max(len(rollout.starts) for _, rollout in kept)
     length = np.array([len(rollout.starts) for _, rollout in kept])
     repeated = [rollout.chosen(np.arange(steps) % len(rollout.starts)) for _, rollout in kept]
@@ -301,4 +306,4 @@ def _side_by_side(kept: Sequence[tuple[Way, Rollout]]) -> Played:
     ends = {name: getattr(rollout, name) & inside for name in ("terminated", "truncated", "success")}
     solved = np.logical_or.reduce(ends["success"], axis=0)
     scripts = tuple(way for way, _ in kept)
-    return Played(scripts, replace(rollout, **ends), length, solved, led=True)
+    return Played(scripts, replace(rollout, **ends), length, solved, led=led)

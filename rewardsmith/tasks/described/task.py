@@ -20,6 +20,7 @@ from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Interface, Schema, Tables, Task
 from rewardsmith.tasks.capabilities import StateReader
 from rewardsmith.tasks.described import environments, export, flattening, python_tasks
+from rewardsmith.tasks.described.batch import FIRST_SEEDS
 from rewardsmith.tasks.described.batches import batch_of, choose_stepping, guarded_env
 from rewardsmith.tasks.described.description import (
     Description,
@@ -329,6 +330,16 @@ class DescribedTask:
     def transition_table(self) -> TransitionTable:
         """Every transition of an environment with a table `P`, compared with play. Raises NotTabular, TaskError."""
         return self._table
+
+    def table_states(self, batch: BatchEnv) -> NDArray[np.int64]:
+        """Return the state of each environment as the exact model counts states, int64 [N]."""
+        first = int(getattr(self.observation.parts[0].leaf, "start", 0))
+        observed: NDArray[Any] = getattr(batch, "observed")  # noqa: B009  (a batch in this process has it)
+        return observed[:, 0].astype(np.int64) - first
+
+    def table_seed(self, layout: int) -> int:
+        """Return the seed that makes the environment's reset start on a training layout."""
+        return FIRST_SEEDS["train"] + layout
 
     @property
     def has_goals(self) -> bool:
