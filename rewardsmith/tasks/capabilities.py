@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.scores import ScoreRule
 from rewardsmith.tasks.base import BatchEnv, Behaviour, Tables, Task
-from rewardsmith.tasks.transition_table import NotTabular, TransitionTable
+from rewardsmith.tasks.transition_table import NotTabular, TabularDynamics, TransitionTable
 
 
 @runtime_checkable
@@ -211,30 +211,6 @@ class NamedByHand(Protocol):
 
     def order_warning(self) -> str | None:
         """Return which names of the description the user should check; None if they cannot be mixed up."""
-        ...
-
-
-@runtime_checkable
-class TabularDynamics(Protocol):
-    """Knows every transition with its probability. Without it nothing about stochastic play is computed exactly."""
-
-    def transition_table(self) -> TransitionTable:
-        """Return the exact model, which has been compared with play.
-
-        Raises:
-            NotTabular: If the environment has none, or contradicts it, with every reason.
-        """
-        ...
-
-    def table_states(self, batch: BatchEnv) -> NDArray[np.int64]:
-        """Return the state of each environment of a batch, as the exact model counts states, int64 [N].
-
-        batch: One that `batch` returned.
-        """
-        ...
-
-    def table_seed(self, layout: int) -> int:
-        """Return the seed that makes the environment's reset start on a training layout."""
         ...
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
+from rewardsmith.tasks.base import BatchEnv
 
 
 class NotTabular(UsageError):
@@ -70,3 +72,27 @@ class TransitionTable:
             float64 [S, A].
         """
         return self.expected(self.reward + gamma * np.where(self.terminated, 0.0, values[self.successor]))
+
+
+@runtime_checkable
+class TabularDynamics(Protocol):
+    """Knows every transition with its probability. Without it nothing about stochastic play is computed exactly."""
+
+    def transition_table(self) -> TransitionTable:
+        """Return the exact model, which has been compared with play.
+
+        Raises:
+            NotTabular: If the environment has none, or contradicts it, with every reason.
+        """
+        ...
+
+    def table_states(self, batch: BatchEnv) -> NDArray[np.int64]:
+        """Return the state of each environment of a batch, as the exact model counts states, int64 [N].
+
+        batch: One that `batch` returned.
+        """
+        ...
+
+    def table_seed(self, layout: int) -> int:
+        """Return the seed that makes the environment's reset start on a training layout."""
+        ...

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import TabularDynamics, countable_of, state_limit_of, transition_table_of
+from rewardsmith.tasks.capabilities import countable_of, state_limit_of, transition_table_of
 from rewardsmith.tasks.progress import report
-from rewardsmith.tasks.transition_table import TransitionTable
+from rewardsmith.tasks.transition_table import TabularDynamics, TransitionTable
 
 from .agreement import require_walks_agree, scored_walks
 from .counterexample import find_counterexample, replay

@@ -1,8 +1,8 @@
 """Optimal values and probabilities of success in a decision process whose actions may have several outcomes.
 
-Value iteration, then Howard's policy iteration (1960). The policy that is evaluated changes only where another action is strictly better, so
-that it ends at an optimal one; probabilities of success are least fixed points, as in probabilistic model checking
-(Baier and Katoen 2008, chapter 10).
+Value iteration, then Howard's policy iteration (1960). The policy that is evaluated changes only where another action
+is strictly better. Probabilities of success are least fixed points, as in probabilistic model checking (Baier and
+Katoen 2008, chapter 10).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ def affordable(process: Process, steps: int) -> bool:
 
 
 def policy_success(process: Process, policy: NDArray[np.int64], steps: int) -> NDArray[np.float64]:
-    """Return the probability that a policy [N] succeeds within 0 to `steps` steps from the start, float64 [steps + 1]."""
+    """Return the probability that a policy [N] succeeds within 0 to `steps` steps, float64 [steps + 1]."""
     only = np.zeros((len(process), process.actions), dtype=bool)
     only[np.arange(len(process)), policy] = True
     return largest_within(process, steps, only)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.tasks.capabilities import TabularDynamics
-from rewardsmith.tasks.transition_table import TransitionTable
+from rewardsmith.tasks.transition_table import TabularDynamics, TransitionTable
 
 from . import horizons
 from .decision_process import (
@@ -22,14 +21,13 @@ from .decision_process import (
     Process,
     Values,
     can_avoid,
-    can_reach,
     largest_success,
     optimal_values,
     smallest_success,
 )
 from .model import NotCertified
 from .table_examples import find_example
-from .table_model import LIMIT, TableModel, build_table_model
+from .table_model import LIMIT, build_table_model
 from .verdicts import Chances, LayoutCertificate, Optimum
 
 SAME = 1e-3
@@ -175,7 +173,7 @@ def _steps_of(process: Process, policy: NDArray[np.int64], chance: float, steps:
 
 
 def _without_success(process: Process, gamma: float, everything: NDArray[np.bool_]) -> float:
-    """V*_ns: with one outcome for each action, without actions that succeed; else with success as an end that pays 0."""
+    """V*_ns: without actions that succeed if outcomes are certain; else with success as an end that pays 0."""
     safe = can_avoid(process, everything)
     inside = safe.any(axis=1)
     if not process.deterministic or not inside[process.start > 0].all():

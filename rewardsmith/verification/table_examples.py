@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.tasks.base import BatchEnv, Behaviour
-from rewardsmith.tasks.capabilities import TabularDynamics
-from rewardsmith.tasks.transition_table import TransitionTable
+from rewardsmith.tasks.transition_table import TabularDynamics, TransitionTable
 
 from .counterexample import CounterExample
 from .horizons import policy_return

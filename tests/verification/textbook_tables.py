@@ -1,4 +1,4 @@
-"""A textbook solver of tables with probabilities: plain loops and every policy tried, for comparison with the solver."""
+"""A textbook solver of tables with probabilities: plain loops, and every policy tried."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ def every_policy(table: list[list[Outcomes]], start: int, gamma: float) -> Truth
     return Truth(float(best[start]), min(mine), max(mine), max(chances))
 
 
-def sweeps(P: Mapping[int, Any], pay: Any, gamma: float, rounds: int) -> dict[int, float]:
+def sweeps(table: Mapping[int, Any], pay: Any, gamma: float, rounds: int) -> dict[int, float]:
     """Value iteration over Gymnasium's own table; pay(state, action, next, reward, over) is the reward."""
-    value = dict.fromkeys(P, 0.0)
+    value = dict.fromkeys(table, 0.0)
     for _ in range(rounds):
         value = {
             s: max(
-                sum(p * (pay(s, a, t, r, over) + (0.0 if over else gamma * value[t])) for p, t, r, over in P[s][a])
-                for a in P[s]
+                sum(p * (pay(s, a, t, r, over) + (0.0 if over else gamma * value[t])) for p, t, r, over in table[s][a])
+                for a in table[s]
             )
-            for s in P
+            for s in table
         }
     return value

@@ -22,6 +22,7 @@ from rewardsmith.tasks.capabilities import StateReader
 from rewardsmith.tasks.described import environments, export, flattening, python_tasks
 from rewardsmith.tasks.described.batch import FIRST_SEEDS
 from rewardsmith.tasks.described.batches import batch_of, choose_stepping, guarded_env
+from rewardsmith.tasks.described.captions import caption_of
 from rewardsmith.tasks.described.description import (
     Description,
     Variable,
@@ -58,9 +59,6 @@ if TYPE_CHECKING:
     UserTask: TypeAlias = "DescribedGrid | DescribedTask"
 
 __all__ = ["DescribedTask", "Description", "Variable", "described_ids", "load_task"]
-
-
-_TOLD = 12  # numbers of a vector that a caption shows
 
 
 def load_task(name: str) -> Task:
@@ -379,19 +377,7 @@ class DescribedTask:
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
         """Return one state in words: each variable with its value."""
         del tables
-        parts = []
-        for variable, reader in zip(self.description.state, self._setup.variables, strict=False):
-            value = reader.read(row)
-            shown = value
-            if isinstance(value, list):
-                rest = f", and {len(value) - _TOLD} more" if len(value) > _TOLD else ""
-                shown = ", ".join(format(x, ".3g") for x in value[:_TOLD]) + rest
-            shown = format(shown, ".3g") if isinstance(shown, float) else shown
-            unit = f" {variable.unit}" if variable.unit else ""
-            parts.append(
-                f"{variable.name} ({shown}){unit}" if isinstance(value, list) else f"{variable.name} {shown}{unit}"
-            )
-        return ", ".join(parts)
+        return caption_of(self.description.state, self._setup.variables, row)
 
     def raw_observations(self) -> RawObservations:
         """Return the offset and the scale of a policy's numbers, and whether a policy reads every part."""
