@@ -213,8 +213,9 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     reward: str | Path,
     *,
     gamma: float | None = None,
-    layouts: int = 16,
+    layouts: int | None = None,
     limit: int | None = None,
+    quick: bool = False,
     episode_cap: Literal["auto"] | float | None = None,
     exploits: str | Path | None = None,
     name: str | None = None,
@@ -227,9 +228,11 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
             environment.
         reward: The path of a reward file (a Path, or a string that ends with .py), or the text of a program.
         gamma: The learner's discount, in (0, 1]; by default that of the task's training settings.
-        layouts: Number of training layouts to check; all layouts if the task has fewer.
+        layouts: Number of random layouts to check, 30 by default; all layouts if the task has fewer. From 8 on, a few
+            hard layouts are checked as well.
         limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
             an environment of your own.
+        quick: Check 8 random layouts and 2 hard ones.
         episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over known solutions.
         exploits: File written by `CheckResult.save_counterexamples`, whose behaviours the battery also plays.
         name: Name of your own environment in messages; by default that of its class or function.
@@ -242,7 +245,7 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         UsageError: The task is unknown, the file defines no reward, or an argument is out of range.
         SandboxWeak: The sandbox does not reach level `kernel` on this machine.
     """
-    from rewardsmith.offline.check_reward import CheckSettings, check_reward, read_exploits
+    from rewardsmith.offline.check_reward import CheckSettings, check_reward, layout_counts, read_exploits
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
@@ -251,7 +254,8 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     isolation = Isolation.floor(weak=allow_weak_sandbox or read_settings().allow_weak_sandbox)
     known = () if exploits is None else read_exploits(Path(exploits), found)
     chosen = CheckSettings(isolation, episode_cap, known)
-    return read_check(check_reward(source, found, gamma, layouts, limit, chosen))
+    count, hard = layout_counts(layouts, quick=quick)
+    return read_check(check_reward(source, found, gamma, count, limit, chosen, hard))
 
 
 def export(

@@ -1,4 +1,4 @@
-"""`check`: a linter for rewards. Exit code 0 if every check passed, 1 if one failed, 2 for wrong usage."""
+"""`check`: a linter for rewards. docs/check.md lists its exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def check(  # noqa: PLR0913  (options of a command)
     gamma: Annotated[
         float | None, typer.Option(help="Discount factor of the learner; by default the task's setting.")
     ] = None,
-    layouts: Annotated[int, typer.Option(min=1, help="Number of training layouts to check.")] = 16,
+    layouts: Annotated[
+        int | None, typer.Option(min=1, help="Number of random layouts to check; 30 by default.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Check 8 random layouts and 2 hard ones.")] = False,
     limit: Annotated[
         int | None, typer.Option(min=1, max=10**9, help="Most states to enumerate per layout; 400,000 by default.")
     ] = None,
@@ -32,13 +35,20 @@ def check(  # noqa: PLR0913  (options of a command)
         Path | None, typer.Option(help="File written by --out; the battery also plays its behaviours.")
     ] = None,
     form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            help="failure: exit code 1 if a check fails. undecided, bound: also exit code 3 if a layout is undecided, "
+            "or if more than 10 % of the layouts may be unsound. never: exit code 0."
+        ),
+    ] = "failure",
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below level `kernel`.")] = False,
     **given: Any,
 ) -> None:
     """Check a reward without training.
 
     The main question: does every optimal policy under this reward solve the task? No job is created and no database is
-    used. The exit code is 1 if a check fails.
+    used. The exit code is 1 if a check fails; --fail-on changes this.
     """
     from rewardsmith.config import settings
     from rewardsmith.errors import UsageError
@@ -53,12 +63,16 @@ def check(  # noqa: PLR0913  (options of a command)
     if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise UsageError(f"Cannot write {out}.", "Pass --out FILE in a folder that exists.")
     isolation = Isolation.floor(weak=allow_weak_sandbox or settings().allow_weak_sandbox)
-    asked = (("--gamma", gamma, None), ("--layouts", layouts, 16), ("--limit", limit, None),
-             ("--episode-cap", given["episode_cap"], None), ("--exploits", exploits, None))  # fmt: skip
+    if fail_on not in check_reward.FAIL_ON:
+        raise UsageError(f"--fail-on is {fail_on!r}.", f"Pass one of {', '.join(check_reward.FAIL_ON)}.")
+    count, hard = check_reward.layout_counts(layouts, quick=quick)
+    asked = (("--gamma", gamma, None), ("--layouts", layouts, None), ("--limit", limit, None),
+             ("--episode-cap", given["episode_cap"], None), ("--exploits", exploits, None),
+             ("--fail-on", fail_on, "failure"))  # fmt: skip
     known = check_reward.read_exploits(exploits, task) if exploits else ()
     source, cap = read_reward_file(reward), _cap(given["episode_cap"])
     found = check_reward.check_reward(
-        source, task, gamma, layouts, limit, check_reward.CheckSettings(isolation, cap, known, screen.say)
+        source, task, gamma, count, limit, check_reward.CheckSettings(isolation, cap, known, screen.say), hard
     )
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")
@@ -87,9 +101,9 @@ def check(  # noqa: PLR0913  (options of a command)
     else:
         screen.out.print(shown)
         again = f"rewardsmith check {reward} --task {task}"
-        again += "".join(f" {name} {value}" for name, value, usual in asked if value != usual)
+        again += "".join(f" {name} {value}" for name, value, usual in asked if value != usual) + " --quick" * quick
         screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
-    raise typer.Exit(0 if found.passed else 1)
+    raise typer.Exit(found.exit_code(fail_on))
 
 
 def _cap(text: str | None) -> Any:

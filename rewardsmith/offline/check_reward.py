@@ -28,8 +28,15 @@ from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.soundness import Soundness, soundness_of
 from sandbox.client import Isolation
 
-CHECKED_LAYOUTS = 16
-"""Number of layouts that `check` examines. If none of 16 is unsound, at most 17 % of all layouts are (95 %)."""
+CHECKED_LAYOUTS, QUICK_LAYOUTS = 30, 8
+"""Numbers of random layouts that `check` and `check --quick` examine. If none of 30 is unsound, at most 9.5 % of all
+layouts are (95 %); of 8, at most 31 %."""
+HARD_LAYOUTS, QUICK_HARD_LAYOUTS = 4, 2
+"""Most hard layouts that they examine as well."""
+FAIL_ON = ("failure", "undecided", "bound", "never")
+"""What `check --fail-on` accepts, see `CheckedReward.exit_code`."""
+FAILED, TOO_WEAK = 1, 3
+"""Exit codes of `check` if a check failed, and if the verdict is weaker than `--fail-on` demands."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,26 @@ class CheckedReward:
         """The certificate's verdict over all layouts, its bound and smallest margin; None without a certificate."""
         certificate = self.verdict("certificate")
         return None if certificate is None else soundness_of(certificate.details)
+
+    def exit_code(self, fail_on: str = "failure") -> int:
+        """Return the exit code of `check`: 0, FAILED or TOO_WEAK.
+
+        Args:
+            fail_on: failure: FAILED if a check failed. undecided: also TOO_WEAK if the battery or the certificate did
+                not run, or if a layout is undecided. bound: also TOO_WEAK if more than 10 % of the layouts may be
+                unsound. never: 0.
+        """
+        if fail_on == "never":
+            return 0
+        if not self.passed:
+            return FAILED
+        found = self.soundness
+        missing = found is None or bool(self.not_run)
+        weak = {
+            "undecided": missing or found.undecided > 0,
+            "bound": missing or not found.bounded,
+        }
+        return TOO_WEAK if weak.get(fail_on, False) else 0
 
     @property
     def shaping(self) -> dict[str, float | None] | None:
@@ -107,6 +134,23 @@ class CheckedReward:
         }
 
 
+def layout_counts(layouts: int | None, *, quick: bool = False) -> tuple[int, int]:
+    """Return the numbers of random and of hard layouts: those of a quick or of a full check unless one is given.
+
+    Raises UsageError if both are asked for.
+    """
+    if quick and layouts is not None:
+        raise UsageError(
+            f"--quick checks {QUICK_LAYOUTS} layouts, and --layouts is {layouts}.", "Leave out one of them."
+        )
+    if quick:
+        return QUICK_LAYOUTS, QUICK_HARD_LAYOUTS
+    if layouts is None:
+        return CHECKED_LAYOUTS, HARD_LAYOUTS
+    hard = HARD_LAYOUTS if layouts >= CHECKED_LAYOUTS else QUICK_HARD_LAYOUTS if layouts >= QUICK_LAYOUTS else 0
+    return layouts, hard
+
+
 def reward_of(source: str) -> TrainingReward:
     """Return the reward that a program defines with reward(), potential(), both, dense() and sparse(), or subgoals().
 
@@ -139,6 +183,7 @@ def check_reward(
     layouts: int = CHECKED_LAYOUTS,
     limit: int | None = None,
     settings: CheckSettings | None = None,
+    hard: int | None = None,
 ) -> CheckedReward:
     """Check a reward program on a task. A fault of the program is a verdict, not an error.
 
@@ -146,10 +191,12 @@ def check_reward(
         source: Text of the program.
         task: Task id, or a Task. tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
         gamma: The learner's discount; by default that of the task's training settings.
-        layouts: Number of training layouts to check; all layouts if the task has fewer.
+        layouts: Number of random layouts to check; all layouts if the task has fewer.
         limit: Largest number of states of a layout that the certificate enumerates; by default 400,000, or 50,000 for
             an environment of your own.
         settings: Further settings of the check.
+        hard: Most hard layouts to check as well; by default 4, 2 or 0, depending on `layouts`. They enter no bound,
+            but can add a counter-example.
 
     Raises:
         UsageError: The task is unknown, or the text defines no reward.
@@ -166,7 +213,12 @@ def check_reward(
     with announced(chosen.tell or _on_stderr):
         asked = Problem(found, reward, used, chosen.isolation)
         problem = asked.with_reward(within_cap(asked, chosen.episode_cap, min(layouts, LAYOUTS)))
-        proof = Proof(layouts, state_limit_of(found) if limit is None else limit, None)
+        proof = Proof(
+            layouts,
+            state_limit_of(found) if limit is None else limit,
+            None,
+            hard=layout_counts(layouts)[1] if hard is None else hard,
+        )
         checked, reference = run_checks(problem, proof, chosen.exploits), reference_of(found)
         named, scored = None if reference is None else reference.name, score_rule_of(found) is not None
         return CheckedReward(found.id, reward.functions, used, checked, named, scored)

@@ -73,13 +73,18 @@ class Soundness:
         return sum(self.hard_counts.values())
 
     @property
+    def bounded(self) -> bool:
+        """Whether at most 10 % of the layouts can be unsound, or every layout was checked and none is unsound."""
+        return self.unsound == 0 if self.every else self.bound <= HEADLINE_BOUND
+
+    @property
     def headline(self) -> str:
         """The verdict with its reach; the verdict alone if the bound is at most 10 % or every layout was checked."""
         mine = self.counts.get(self.verdict, 0)
         if not mine:
             return f"{self.verdict} on {self.hard_counts[self.verdict]} of {_layouts(self.hard_looked_at, 'hard ')}"
         decided = self.looked_at - self.counts.get("not certified", 0)
-        if mine == decided and (self.every or self.bound <= HEADLINE_BOUND):
+        if mine == decided and (self.bounded or (self.every and not self.undecided)):
             return self.verdict
         where = _layouts(mine) if mine == self.asked else f"{mine} of {self.asked} layouts"
         if self.verdict in ("unsound", "not certified"):

@@ -9,11 +9,13 @@ import pytest
 from running import in_process
 from verification import rewards
 
+from rewardsmith.offline.check_reward import FAIL_ON, CheckedReward, layout_counts
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Behaviour
 from rewardsmith.verification.battery import played_exploits
+from rewardsmith.verification.checks import Checked, Verdict
 from rewardsmith.verification.counterexample import CounterExample, replay
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
@@ -33,7 +35,7 @@ def check(tmp_path):
 
 def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
     (tmp_path / "reward.py").write_text(SOUND)
-    ran = in_process(tmp_path, "check", "reward.py", "--task", TASK)
+    ran = in_process(tmp_path, "check", "reward.py", "--task", TASK, "--quick")
     assert ran.returncode == 0, ran.stderr
     for word in (
         "gate",
@@ -41,12 +43,13 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
         "cost",
         "determinism",
         "battery",
-        "sound on 16 of 16",
+        "sound on 8 of 8",
+        "2 hard",
         "shaping ratio",
         "difficulty",
     ):
         assert word in ran.stdout, word
-    assert "17.1 %" in ran.stdout and "Smallest" in ran.stdout  # a cell's lines break anywhere
+    assert "31.2 %" in ran.stdout and "Smallest" in ran.stdout  # a cell's lines break anywhere
     assert not (tmp_path / ".rewardsmith").exists()  # no job, no database
 
 
@@ -72,6 +75,38 @@ def test_a_cap_fixes_an_exploit_and_saved_exploits_are_played(check, tmp_path):
     ran = check(EXPLOIT, "--episode-cap", "auto", "--exploits", "exploits.json", "--layouts", "1")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "sound on 1 of 1" in " ".join(ran.stdout.split())
+
+
+def made(*verdicts: str, passed: bool = True, kind: str = "certificate") -> CheckedReward:
+    """The verdicts of a check whose certificate has one layout per verdict."""
+    optimum = {"value": 2.0, "value_without_success": 1.0, "error": 0.0, "solves": True, "may_solve": True, "steps": 5}
+    layouts = [
+        {"layout": k, "verdict": v, "low": None, "high": None if v == "not certified" else optimum, "episode": 9}
+        for k, v in enumerate(verdicts)
+    ]
+    found = [Verdict("battery", True, ""), Verdict(kind, passed, "", {"layouts": layouts})]
+    return CheckedReward("task", ("reward",), 0.99, Checked(found, {}, {}))
+
+
+def test_exit_codes_follow_the_condition_of_fail_on():
+    many = ["sound"] * 30
+    codes = {
+        "few": made("sound"), "many": made(*many), "undecided": made(*many * 2, "not certified"),
+        "failed": made("unsound", passed=False), "nothing": made("sound", kind="other"),
+    }  # fmt: skip
+    found = {name: [each.exit_code(condition) for condition in FAIL_ON] for name, each in codes.items()}
+    assert found == {
+        "few": [0, 0, 3, 0], "many": [0, 0, 0, 0], "undecided": [0, 3, 0, 0], "failed": [1, 1, 1, 0],
+        "nothing": [0, 3, 3, 0],
+    }  # fmt: skip
+
+
+def test_quick_and_a_number_of_layouts_exclude_each_other(check):
+    ran = check(SOUND, "--quick", "--layouts", "4")
+    assert ran.returncode == 2 and "Leave out one of them." in ran.stderr
+    ran = check(SOUND, "--fail-on", "anything")
+    assert ran.returncode == 2 and "failure, undecided, bound, never" in ran.stderr
+    assert (layout_counts(None), layout_counts(None, quick=True), layout_counts(3)) == ((30, 4), (8, 2), (3, 0))
 
 
 @pytest.mark.parametrize(

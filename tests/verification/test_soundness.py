@@ -129,9 +129,9 @@ def test_reward_for_dying_fails_on_the_default_layouts():
     found = check_reward(source, "MiniGrid-LavaCrossingS9N2-v0")
     assert not found.passed
     certificate = found.verdict("certificate")
-    verdicts = {each["layout"]: each["verdict"] for each in certificate.details["layouts"]}
-    assert [at for at, verdict in verdicts.items() if verdict == "unsound"] == [9, 13] and len(verdicts) == 16
-    assert certificate.details["unsound_rate_below"] == pytest.approx(0.3438, abs=1e-4)
+    verdicts = {each["layout"]: each["verdict"] for each in certificate.details["layouts"] if each["drawn"] == "random"}
+    assert [at for at, verdict in verdicts.items() if verdict == "unsound" and at < 24] == [9, 13, 18]
+    assert len(verdicts) == 30 and certificate.details["hard_layouts_looked_at"] == 4
 
 
 def test_few_layouts_leave_a_high_rate_of_unsound_ones_possible():
