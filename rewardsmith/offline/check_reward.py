@@ -17,7 +17,7 @@ from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.scores import NEED_SUCCESS, NOT_RUN
 from rewardsmith.spec import TrainingSpec, default_training
-from rewardsmith.tasks import get_task
+from rewardsmith.tasks import get_task, with_states
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import reference_of, score_rule_of, starts_of, state_limit_of
 from rewardsmith.tasks.progress import announced
@@ -101,9 +101,14 @@ class CheckedReward:
         return None if battery is None else battery.details["shaping"]
 
     @property
+    def _decided(self) -> bool:
+        """Whether the certificate compares every behaviour with a solution, so that none need be played."""
+        return self.soundness is not None and self.soundness.verdict != "not certified"
+
+    @property
     def not_run(self) -> list[tuple[str, str]]:
         """(check, reason) of the checks that cannot run on this task; empty if a check failed before them."""
-        if not self.passed or self.verdict("battery") is not None:
+        if not self.passed or self.verdict("battery") is not None or self._decided:
             return []
         if self.scored:
             return [(check, NOT_RUN) for check in NEED_SUCCESS]
@@ -203,7 +208,7 @@ def check_reward(
         SandboxWeak: The sandbox does not reach the required level on this machine.
     """
     chosen = settings or CheckSettings()
-    found, reward = get_task(task) if isinstance(task, str) else task, reward_of(source)
+    found, reward = with_states(get_task(task) if isinstance(task, str) else task), reward_of(source)
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
     if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
         raise UsageError(

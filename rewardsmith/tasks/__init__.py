@@ -41,6 +41,20 @@ def get_task(name: str, stored: StoredTask | None = None) -> Task:
         raise _unknown(name) from None
 
 
+def with_states(task: Task) -> Task:
+    """Return a described task with its states enumerated, if its environment is small and deterministic.
+
+    Any other task is returned as it is.
+    """
+    from rewardsmith.tasks.described.task import DescribedTask
+
+    if not isinstance(task, DescribedTask):
+        return task
+    from rewardsmith.tasks.described.enumerated import enumerated
+
+    return enumerated(task) or task
+
+
 def _unknown(name: str) -> UsageError:
     """The error for an unknown task name: it names the nearest ids, or says how to describe an environment."""
     listed = "`rewardsmith tasks list` shows all of them."

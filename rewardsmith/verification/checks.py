@@ -13,6 +13,7 @@ import numpy as np
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import top_level_names
 from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
+from rewardsmith.tasks import with_states
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import planner_of, reference_of, score_rule_of
 from rewardsmith.verification.battery import (
@@ -116,6 +117,7 @@ def run_checks(
         most: Transitions of random play if the task has no planner.
         rivals: Earlier policies, which the battery plays where a reference stands for the solution.
     """
+    problem = replace(problem, task=with_states(problem.task))
     task = problem.task
     if not problem.reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})

@@ -106,7 +106,10 @@ def find_counterexample(
     plain = sum(gains[k] for k in order)
     if paid is not None:
         claimed, plain = paid.discounted, paid.undiscounted
-    words = [_words(task, model, n, a) for n, a in zip(nodes, actions, strict=True)]
+    words = [
+        _words(task, model, n, a, t >= min(first, len(nodes) - 1))
+        for t, (n, a) in enumerate(zip(nodes, actions, strict=True))
+    ]
     text = _text(words[:first], words[first:], model.graph.layout, steps, claimed, ends)
     acts = Behaviour(_NAME, tuple(actions[:first]), tuple(actions[first:]), model.graph.layout)
     return CounterExample(task.id, acts, _seed(task, model.graph.layout), gamma, steps, claimed, plain, text)
@@ -130,11 +133,12 @@ def _starts(task: Task) -> ListedStarts:
     return starts
 
 
-def _words(task: Task, model: RewardModel, node: int, action: int) -> str:
+def _words(task: Task, model: RewardModel, node: int, action: int, told: bool) -> str:
+    """An action with its event; where a task has no events and it is `told`, with the state that it leads to."""
     row = model.graph.rows_after(np.array([model.state[node]]))[0, action]
     name, events = task.actions.names[action], events_of(task)
     if events is None:
-        return name
+        return f"{name} (to {task.caption(row, model.graph.tables)})" if told else name
     event, kind = events.read_event(row)
     if event in _SAID_BY_THE_ACTION:
         return name
