@@ -75,11 +75,11 @@ class CopiedGraph:
 
     @property
     def tables(self) -> dict[str, Any]:
-        """Per-layout constants: none."""
+        """Return no tables: rows refer to none."""
         return {}
 
     def paid(self, nodes: NDArray[np.int64], last: bool = False) -> NDArray[np.float64]:
-        """Return the environment's reward of every action of `nodes` [K], float64 [K, A]; it is the same at any step."""
+        """Return the environment's reward of every action of `nodes` [K] at any step, float64 [K, A]."""
         del last
         return self.pay[nodes]
 
@@ -130,7 +130,7 @@ class Copier:
     """Saves and restores the whole state of one environment."""
 
     def __init__(self, env: Any) -> None:
-        """Start with the environment's present state. env: reset, and used by nobody else from now on."""
+        """Start with the environment's present state. env: reset, and used by nothing else from now on."""
         self._layers = [env]
         while hasattr(self._layers[-1], "env"):
             self._layers.append(self._layers[-1].env)
@@ -171,7 +171,7 @@ class Copier:
         for each in shared:
             if isinstance(each, np.random.Generator):
                 each.bit_generator.state = type(each.bit_generator)(seed).state
-        np.random.seed(seed)  # noqa: NPY002  (an environment may draw from it)
+        np.random.seed(seed)  # an environment may draw from it
         random.seed(seed)
 
 
@@ -242,14 +242,14 @@ class Enumerator:
             copier, rng = Copier(self._env), np.random.default_rng(0)
             copier.save()
             copier.counters = self._counters(copier, rng)
-            seen, steps, over = set[bytes](), 0, True
-            for steps in range(1, _LOOK_STEPS + 1):
+            seen, over = set[bytes](), True
+            for _ in range(_LOOK_STEPS):
                 if over:
                     self._reset(0)
                 *_, terminated, truncated, _ = self._env.step(self._own(int(rng.integers(self._actions))))
                 over = bool(terminated or truncated)
                 seen.add(copier.save())
-            if len(seen) > _RETURNS * steps:
+            if len(seen) > _RETURNS * _LOOK_STEPS:
                 raise NotEnumerable("hardly any state comes back in random play: there are too many", "")
             self._reset(0)
         return copier
