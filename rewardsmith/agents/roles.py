@@ -201,6 +201,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
         "components": asked.components,
         "played": asked.played,
         "success_requires_lasting": asked.interface.facts.get("success_requires_lasting", False),
+        "goal_conditioned": asked.interface.facts.get("goal_conditioned", False),
         **({} if asked.scale is None else {"score": asked.scale.as_dict()}),
     }
 

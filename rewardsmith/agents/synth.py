@@ -77,8 +77,8 @@ def _review(machine: dict[str, Any]) -> str:
 
 
 def _paid_too_often(machine: dict[str, Any]) -> list[dict[str, str]]:
-    """Milestones rewarded on more than half of the played steps, as problems; none if success requires lasting."""
-    if machine["success_requires_lasting"] or "score" in machine:
+    """Milestones rewarded on more than half of the played steps, as problems; none if success is a state that lasts."""
+    if machine["success_requires_lasting"] or machine["goal_conditioned"] or "score" in machine:
         return []
     return [
         {

@@ -33,6 +33,7 @@ class Recipe:
         modelled: Whether a language model answers, rather than a built-in adapter.
         renamed: Notices about options given by a former name.
         env_sign: -1 if the environment's own reward is a cost, so that training uses its negative; 1 otherwise.
+        capped: Whether channels keep the method's caps per episode. Hindsight experience replay cannot keep them.
     """
 
     method: Method
@@ -42,6 +43,7 @@ class Recipe:
     modelled: bool
     renamed: tuple[str, ...] = ()
     env_sign: float = 1.0
+    capped: bool = True
 
     @property
     def sparse(self) -> TrainingReward:
@@ -111,6 +113,8 @@ class Recipe:
         own = self.method.reward(source, self.options[self.method.name])
         more = [channel for method in self.combined for channel in method.bonuses(self.options[method.name])]
         channels = (replace(c, weight=self.weights.get(c.name, c.weight)) for c in (*own.channels, *more))
+        if not self.capped:
+            channels = (replace(c, cap=None) for c in channels)
         return self._oriented(replace(own, channels=tuple(channels)))
 
     def _oriented(self, reward: TrainingReward) -> TrainingReward:
@@ -158,7 +162,8 @@ def recipe_of(spec: JobSpec) -> Recipe:
         for told in m.Options.former(spec.options.get(m.name, {}))
     ]
     sign = 1.0 if spec.score is None else spec.score.sign
-    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed), sign)
+    capped = not spec.training.her
+    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed), sign, capped)
     _check_weights(recipe)
     return recipe
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -315,6 +316,14 @@ def test_the_critic_objects_to_a_milestone_paid_on_most_steps(
     assert not objects or (name in review.issues[0].problem and "97%" in review.issues[0].problem)
     half = {name: {**components[name], "mean": 0.5, "fires": 0.5}}
     assert reviewed(described("terminated"), method, "s", half).verdict == "accept"
+
+
+def test_success_may_be_paid_on_most_steps_where_a_goal_is_to_be_kept() -> None:
+    task = described("terminated")
+    interface = task.interface()
+    task.interface = lambda: replace(interface, facts={**interface.facts, "goal_conditioned": True})
+    components = {"sparse": {"mean": 0.9, "min": 0.0, "max": 1.0, "fires": 0.97}}
+    assert reviewed(task, "auto-mc-reward", "s", components).verdict == "accept"
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,13 @@ def test_the_documented_example_is_found_trained_and_resumed_bit_for_bit(cells_m
     assert rest[-1].telemetry == curve[-1].telemetry
 
 
+def test_hindsight_experience_replay_leaves_caps_out():
+    values = {"task": TASK, "training": {"algorithm": "sac", "her": True}}
+    capped, uncapped = (recipe_of(read_spec(v)).reward("").channels for v in ({"task": TASK}, values))
+    assert [c.cap for c in capped if c.name == "dense"] == [3.0]
+    assert not any(c.cap for c in uncapped)
+
+
 def test_combined_channel_is_added_with_its_weight(cells_method):
     spec = read_spec({"task": TASK, "combine": ["cells"], "weights": {"cells": 0.5, "dense": 0.2}})
     channels = {c.name: c.weight for c in recipe_of(spec).reward("").channels}

@@ -50,6 +50,7 @@ def interface_of(setup: Setup, success_rule: str, played: RandomPlay | None) -> 
         "action_kind": actions.kind,
         "success": d.condition or "",
         "success_requires_lasting": d.condition is not None and requires_lasting(d.condition, numbers, d.max_steps),
+        "goal_conditioned": {"achieved_goal", "desired_goal"} <= {v.name for v in d.state},
         "max_steps": d.max_steps,
         **({"score": d.score_rule.direction} if d.score_rule else {}),
     }
