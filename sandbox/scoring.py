@@ -218,9 +218,11 @@ class Program:
     def _exact(self, function: str, part: Any, value: Any) -> float:
         try:
             return number(value)
-        except TypeError as problem:
+        except TypeError as error:
             what = f"the result of {function}" if part is None else f"component {part!r} of {function}"
-            shown = function if part is None else str(part)
+            shown, problem = function if part is None else str(part), str(error)
+            if part is None and isinstance(value, tuple):  # such as Eureka's (total, components)
+                problem = "is a tuple: return a float, or only the dict of components, whose sum is the reward"
             raise HostError("value", f"{what} {problem}", self.lines[function], shown) from None
 
     def _new_column(self, function: str, part: Any, steps: int) -> list[float]:

@@ -9,6 +9,8 @@ import re
 import textwrap
 from dataclasses import dataclass
 
+from rewardsmith.programs.reasoning import Parts, parted, with_tags
+
 MAX_ANSWER_BYTES = 512 * 1024
 
 
@@ -28,8 +30,7 @@ def plain(text: str) -> str:
     # Text copied from web pages has no-break spaces in the indentation, zero-width spaces and byte order marks.
     text = re.sub("[\u200b\ufeff]", "", text.replace("\u00a0", " "))
     # Some servers do not remove tokens of chat templates: marks of reasoning, and ends of messages.
-    text = text.replace("<|begin_of_thought|>", "<thought>").replace("<|end_of_thought|>", "</thought>")
-    text = _MESSAGE_END.sub("", text)
+    text = _MESSAGE_END.sub("", with_tags(text))
     if not text.strip():
         raise UnreadableAnswer("The answer is empty.")
     return text
@@ -38,37 +39,19 @@ def plain(text: str) -> str:
 _MESSAGE_END = re.compile(r"(?:<\|(?:im_end|eot_id|end|endoftext|end_of_turn)\|>|</s>|<end_of_turn>)\s*\Z")
 
 
-_TAG = re.compile(r"<(?P<close>/?)(?P<name>think|thinking|thought|reasoning|reflection|scratchpad)>", re.IGNORECASE)
+UNFINISHED = "The reasoning did not end, so there is no answer. Reason more briefly, then answer."
 
 
-def without_reasoning(text: str) -> tuple[str, str]:
-    """Return the answer and the reasoning, whose drafts must not be mistaken for the answer.
+def without_reasoning(text: str) -> Parts:
+    """Return the answer apart from the reasoning, whose drafts must not be mistaken for the answer.
 
     Raises UnreadableAnswer if there is only reasoning.
     """
-    answer: list[str] = []
-    reasoning: list[str] = []
-    opened: re.Match[str] | None = None
-    position = 0
-    for tag in _TAG.finditer(text):
-        if opened is not None:
-            if tag["close"] and tag["name"].lower() == opened["name"].lower():
-                reasoning.append(text[opened.end() : tag.start()])
-                opened, position = None, tag.end()
-        elif not tag["close"]:
-            answer.append(text[position : tag.start()])
-            opened, position = tag, tag.start()
-        elif tag["name"].lower().startswith("think"):
-            # Some chat templates put the opening tag into the prompt: the answer contains only the closing one.
-            reasoning.append("".join(answer) + text[position : tag.start()])
-            answer, position = [], tag.end()
-    if opened is not None and not "".join(answer).strip():
-        raise UnreadableAnswer("The reasoning did not end, so there is no answer. Reason more briefly, then answer.")
-    answer.append(text[position:])
-    rest = "".join(answer)
-    if not rest.strip():
-        raise UnreadableAnswer("There is reasoning but no answer after it. Write the answer after the reasoning.")
-    return rest, "\n\n".join(part.strip() for part in reasoning if part.strip())
+    parts = parted(text)
+    if not parts.answer.strip():
+        only = "There is reasoning but no answer after it. Write the answer after the reasoning."
+        raise UnreadableAnswer(only if parts.ended else UNFINISHED)
+    return parts
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
+from rewardsmith.programs.answer_text import UNFINISHED, UnreadableAnswer, fences, plain, without_reasoning
 
 MAX_OBJECTS = 1000
 """Most objects of an answer that are validated; only the last ones are."""
@@ -24,7 +24,8 @@ def read_json(text: str, model: type[Model]) -> Model:
     Fenced objects take precedence over bare ones, and later ones over earlier ones. Raises UnreadableAnswer with the
     validation errors if no object is valid.
     """
-    answer, _ = without_reasoning(plain(text))
+    parts = without_reasoning(plain(text))
+    answer = parts.answer
     blocks = [block.body for block in fences(answer)]
     # Tried from the end: fenced before bare, last before first. `{}` counts only if there is no other object.
     found = [piece for source in (answer, *blocks) for piece in json_pieces(source)]
@@ -35,6 +36,8 @@ def read_json(text: str, model: type[Model]) -> Model:
             return model.model_validate_json(piece)
         except ValidationError as error:
             faults[piece] = in_words(error)
+    if not faults and not parts.ended:
+        raise UnreadableAnswer(UNFINISHED)
     if not faults:
         raise UnreadableAnswer("There is no JSON object in the answer. Give exactly one, in a fenced block.")
     # The longest object is most likely the intended answer.

@@ -10,10 +10,11 @@ import ast
 import builtins
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rewardsmith.programs.answer_text import UnreadableAnswer, fences, plain, without_reasoning
+from rewardsmith.programs.answer_text import UNFINISHED, UnreadableAnswer, fences, plain, without_reasoning
 from rewardsmith.programs.json_answers import read_json
+from rewardsmith.programs.reasoning import Parts
 from rewardsmith.programs.refusals import form_of, listed, omission, shape_of, way_on
 from rewardsmith.programs.unwrapping import unwrapped, with_functions, without_searched
 from rewardsmith.syntax import NotPython, parse_module
@@ -53,21 +54,22 @@ def read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
     The last version of a function counts. A program that is split over several blocks is joined in their order. Raises
     UnreadableAnswer if there is no program, if it is incomplete, or if it exceeds 64 kB.
     """
-    answer = plain(text)
+    parts = without_reasoning(plain(text))
     try:
-        return _read_program(answer, functions)
+        return _read_program(parts, functions)
     except UnreadableAnswer as unreadable:
-        for rewritten in unwrapped(answer):
+        # Only the answer is rewritten: a draft in the reasoning must not come out of it.
+        for rewritten in unwrapped(parts.answer):
             try:
-                return _read_program(rewritten, functions)
+                inner = without_reasoning(rewritten)
+                return _read_program(replace(parts, answer=inner.answer), functions)
             except UnreadableAnswer:
                 continue
         raise unreadable from None
 
 
-def _read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
-    written, reasoning = without_reasoning(text)
-    answer = without_searched(written)
+def _read_program(parts: Parts, functions: tuple[str, ...]) -> ReadProgram:
+    answer = without_searched(parts.answer)
     fenced = [_block(f.first, f.last, f.body, f.closed) for f in fences(answer)[-MAX_BLOCKS:]]
     bare = _outside(answer, fenced)
     attempts = (fenced, _unfenced(bare), _unfenced(_dedented(bare)))
@@ -80,8 +82,10 @@ def _read_program(text: str, functions: tuple[str, ...]) -> ReadProgram:
                 raise UnreadableAnswer(left_out)
             source = with_functions(source, functions)
             rest = re.sub(r"\n{3,}", "\n\n", _outside(answer, chosen)).strip()
-            return ReadProgram(source, "\n\n".join(part for part in (reasoning, rest) if part))
-    raise UnreadableAnswer(_why_not(written, [block for blocks in attempts for block in blocks], functions))
+            return ReadProgram(source, "\n\n".join(part for part in (parts.reasoning, rest) if part))
+    if not parts.ended:
+        raise UnreadableAnswer(UNFINISHED)
+    raise UnreadableAnswer(_why_not(parts.answer, [block for blocks in attempts for block in blocks], functions))
 
 
 def parse(source: str) -> ast.Module:

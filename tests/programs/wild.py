@@ -151,6 +151,62 @@ SHELL = ">>> " + PLAIN.rstrip().replace("\n", "\n... ")
 NUMBERED = "\n".join(f"{n:>2} {line}" for n, line in enumerate(PLAIN.rstrip().split("\n"), start=1))
 NUMBERED_BAR = "\n".join(f"{n:>3} | {line}" for n, line in enumerate(HELPED.rstrip().split("\n"), start=1))
 
+HARMONY = "<|channel|>{channel}<|message|>"
+FARMED = PLAIN.replace("1.0", "9.0")
+MARKS = {
+    "think": ("<think>", "</think>"),
+    "Kimi": ("◁think▷", "◁/think▷"),
+    "Magistral": ("[THINK]", "[/THINK]"),
+    "Command A": ("<|START_THINKING|>", "<|END_THINKING|><|START_RESPONSE|>"),
+    "Apertus": ("<|inner_prefix|>", "<|inner_suffix|>"),
+    "Seed": ("<seed:think>", "</seed:think>"),
+    "LongCat": ("<longcat_think>", "</longcat_think>"),
+    "OpenThinker": ("<|begin_of_thought|>", "<|end_of_thought|>\n\n<|begin_of_solution|>"),
+    "Gemma": ("<|channel>thought\n", "<channel|>"),
+    "MedGemma": ("<unused94>thought\n", "<unused95>"),
+    "s1": ("<|im_start|>think\n", "<|im_start|>answer\n"),
+    "Solar": ("<|think|>", "<|end|><|begin|>assistant<|content|>"),
+    "Granite": ("Here is my thought process:\n", "\nHere is my response:\n"),
+    "gpt-oss": (HARMONY.format(channel="analysis"), f"<|end|><|start|>assistant{HARMONY.format(channel='final')}"),
+    "gpt-oss without tokens": ("analysisWe need a reward. ", "assistantfinal"),
+    "inner monologue": ("<inner_monologue>", "</inner_monologue>"),
+}
+"""By family, the marks around the reasoning."""
+
+
+def marked() -> dict[str, Case]:
+    """Under each family's marks: a draft in the thought, in JSON, too; a thought that never ends, also after a word."""
+    found: dict[str, Case] = {}
+    for name, (opening, closing) in MARKS.items():
+        thought = f"{opening}A first thought:\n\n{fenced(FARMED)}\n\nNo: that can be farmed. "
+        found |= {
+            f"{name}: a draft in the thought": reads(f"{thought}I pay for success.{closing}\n\n{fenced(PLAIN)}", PLAIN),
+            f"{name}: cut off": refuses(f"{thought}So I would rather", "reasoning did not end"),
+            f"{name}: a draft in JSON, cut off": refuses(
+                f"{opening}Maybe\n{json.dumps({'code': FARMED})}\nor", "reasoning did not end"
+            ),
+            f"{name}: a thought and no fence": reads(f"{opening}Success only.{closing}\n{PLAIN}", PLAIN),
+        }
+        if opening.startswith("<") and not opening.startswith("<|"):
+            found[f"{name}: cut off behind a word"] = refuses(f"Sure.\n{thought}So", "reasoning did not end")
+    return found
+
+
+EDIT = "<<<<<<< SEARCH\n    return 0.0\n=======\n    return float(state.solved)\n>>>>>>> REPLACE\n"
+WRAPPER = """\
+import gymnasium as gym
+
+
+class Bonus(gym.Wrapper):
+    def reset(self, **kwargs):
+        self.had = False
+        return self.env.reset(**kwargs)
+
+    def step(self, action):
+        obs, r, terminated, truncated, info = self.env.step(action)
+        return obs, r + 0.1, terminated, truncated, info
+"""
+
 WILD: dict[str, Case] = {
     # --- one block, however it is wrapped
     "a lone block": reads(fenced(PLAIN), PLAIN),
@@ -248,6 +304,48 @@ WILD: dict[str, Case] = {
     "words of a chat template in a string": reads(
         fenced('END = "<|im_end|>"\n' + PLAIN), 'END = "<|im_end|>"\n' + PLAIN
     ),
+    # --- edits
+    "a SEARCH/REPLACE edit": refuses(f"I change one line.\n\n{EDIT}", "SEARCH and REPLACE"),
+    "a fenced SEARCH/REPLACE edit": refuses(fenced(EDIT, "diff"), "SEARCH and REPLACE"),
+    "a whole program in the REPLACE part": reads(
+        f"<<<<<<< SEARCH\n{FARMED}=======\n{PLAIN}>>>>>>> REPLACE\n", PLAIN
+    ),
+    "the same in a fence": reads(fenced(f"<<<<<<< SEARCH\n{FARMED}=======\n{PLAIN}>>>>>>> REPLACE"), PLAIN),
+    "a patch": refuses("*** Begin Patch\n*** Update File: reward.py\n-    return 0.0\n*** End Patch", "patch"),
+    "a Gymnasium wrapper": refuses(fenced(WRAPPER), "environment wrapper"),
+    "a Gymnasium wrapper without a fence": refuses(f"Use this:\n\n{WRAPPER}", "environment wrapper"),
+    "a training callback": refuses(
+        fenced("class Log(BaseCallback):\n    def _on_step(self):\n        return True\n"), "training callback"
+    ),
+    "an object that is called": refuses(
+        fenced("class R:\n    def __call__(self, prev, action, state, memory):\n        return 0.0\n"), "__call__"
+    ),
+    "Eureka's name and tuple": refuses(
+        fenced("def compute_reward(pos, goal):\n    d = abs(pos - goal)\n    return -d, {'d': d}\n"), "Call it `reward`"
+    ),
+    # --- envelopes
+    "a tool's call as JSON": reads(
+        json.dumps({"name": "write_file", "arguments": {"path": "reward.py", "content": PLAIN}}), PLAIN
+    ),
+    "a tool's call with JSON in JSON": reads(
+        json.dumps({"name": "write", "arguments": json.dumps({"content": PLAIN})}), PLAIN
+    ),
+    "a list of parts": reads(json.dumps([{"type": "text", "text": f"Here:\n{fenced(PLAIN)}"}]), PLAIN),
+    "two programs in JSON": refuses(json.dumps({"a": PLAIN, "b": FARMED}), "2 programs"),
+    "the lines of a notebook": reads(json.dumps({"cells": [{"source": PLAIN.splitlines(keepends=True)}]}), PLAIN),
+    "JSON whose program holds a thought": reads(
+        json.dumps({"answer": f"<think>{fenced(FARMED)}</think>{fenced(PLAIN)}"}), PLAIN
+    ),
+    # --- mentions of marks
+    "a tag in a sentence": reads(f"I reason without <think> here.\n{fenced(PLAIN)}", PLAIN),
+    "a tag named in code": reads(f"The mark `<think>` is not used.\n{fenced(PLAIN)}", PLAIN),
+    "two thoughts": reads(f"<think>{fenced(FARMED)}</think>\n<think>{fenced(DENSE)}</think>\n{fenced(PLAIN)}", PLAIN),
+    "a commentary before the answer": reads(
+        f"{HARMONY.format(channel='analysis')}hm<|end|><|start|>assistant{HARMONY.format(channel='commentary')}"
+        f"{fenced(FARMED)}<|end|><|start|>assistant{HARMONY.format(channel='final')}{fenced(PLAIN)}<|return|>",
+        PLAIN,
+    ),
+    "a program, then an unfinished thought": reads(f"{fenced(PLAIN)}\n<think>Or {fenced(FARMED)} or", PLAIN),
     # --- bytes
     "Windows line ends": reads(f"Here:\n{fenced(HELPED)}\n".replace("\n", "\r\n"), HELPED),
     "old Mac line ends": reads(fenced(PLAIN).replace("\n", "\r"), PLAIN),
@@ -285,7 +383,7 @@ WILD: dict[str, Case] = {
     "a placeholder in the code": refuses(
         fenced("def reward(prev, action, state, memory):\n    <your code here>\n    return 0"), "Syntax error"
     ),
-    "Java": refuses(fenced("double reward(State s) { return s.solved ? 1 : 0; }", "java"), "no Python program"),
+    "Java": refuses(fenced("double reward(State s) { return s.solved ? 1 : 0; }", "java"), "marked as `java`"),
     "async": refuses(fenced("async " + PLAIN), "`async`"),
     "missing colon": refuses(fenced(PLAIN.replace("memory):", "memory)")), "Syntax error"),
     "Python 2 print": refuses(fenced(PLAIN + "\nprint 'done'\n"), "Syntax error"),
@@ -294,4 +392,5 @@ WILD: dict[str, Case] = {
     "rest unchanged": refuses(
         fenced("def reward(prev, action, state, memory):\n    # ... rest of the code unchanged ...\n"), "Syntax error"
     ),
+    **marked(),
 }  # fmt: skip
