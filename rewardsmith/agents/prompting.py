@@ -71,6 +71,7 @@ class ParentProgram:
         suggestion: The analyzer's suggestion.
         curve: Up to ten points of training, each with steps, success rate or score, and the mean of each component.
         episodes: Failed episodes in words.
+        notes: Kind and message of what the checks that passed noted.
     """
 
     id: str
@@ -82,3 +83,4 @@ class ParentProgram:
     suggestion: str | None = None
     curve: list[dict[str, Any]] = field(default_factory=list)
     episodes: list[str] = field(default_factory=list)
+    notes: list[dict[str, str]] = field(default_factory=list)

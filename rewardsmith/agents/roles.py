@@ -125,6 +125,11 @@ def design_draft(asked: DesignRequest) -> Draft:
     return Draft(build, tuple(name for name, _, _ in pieces))
 
 
+def _as_json(parent: ParentProgram) -> dict[str, Any]:
+    """The parent as plain data; without notes as before there were any, so that recorded answers still fit."""
+    return {name: value for name, value in asdict(parent).items() if name != "notes" or value}
+
+
 def _design_prompt(asked: DesignRequest) -> str:
     machine = {
         "role": "designer",
@@ -137,7 +142,7 @@ def _design_prompt(asked: DesignRequest) -> str:
         "iteration": asked.iteration,
         "sample": asked.sample,
         "samples": asked.samples,
-        "parents": [asdict(p) for p in asked.parents],
+        "parents": [_as_json(p) for p in asked.parents],
     }
     return render(
         "designer.md.j2",

@@ -50,12 +50,14 @@ def dead_components(
     if found:
         parts = "whole" if len(whole) == len(found) else "in part"
         where += f" and {scored:,} of {len(found)} layout{'s' if len(found) > 1 else ''}, enumerated {parts}"
-    details = {"dead": dead, "pays": pays, "played": transitions, "scored": scored, "complete": len(whole)}
+    details = {
+        "dead": dead, "pays": pays, "played": transitions, "scored": scored, "complete": len(whole), "noted": [],
+    }  # fmt: skip
     if not dead:
         return Told(True, f"every component pays something {where}", details)
     text = "; ".join(f"{name} {'is the same everywhere' if name == POTENTIAL else 'pays nothing'}" for name in dead)
     if len(dead) < len(names):
-        return Told(True, f"noted: {text} ({where})", details)
+        return Told(True, f"noted: {text} ({where})", {**details, "noted": [f"{text} ({where})"]})
     return Told(
         False, f"no component pays anything: {text} ({where}). Check the conditions under which it pays", details
     )
@@ -75,37 +77,53 @@ def directions_told(found: Sequence[tuple[int, Guidance]]) -> Told | None:
         f"on {100 * leads:.0f} % of the steps of shortest solutions only actions that lead on are paid best; rank "
         f"correlation of rewards with exact progress {correlation:.2f}"
     )
-    wrong = _wrong(found)
+    every = _worst_stages(found)
+    wrong = {name: cases for name, cases in every.items() if len(cases) == len(found)}
+    noted = [_suspected(case, len(found)) for case in every.items() if case[0] not in wrong]
     details = {
         "leads_on": leads,
         "correlation": correlation,
         "wrong": {name: [_plain(layout, each) for layout, each in cases] for name, cases in wrong.items()},
+        "noted": noted,
     }
-    if not wrong:
-        return Told(True, text, details)
-    return Told(False, "\n".join([*map(_accused, wrong.items()), text]), details)
+    lines = [*map(_accused, wrong.items()), *(f"noted: {each}" for each in noted), text]
+    return Told(not wrong, "\n".join(lines), details)
 
 
-def _wrong(found: Sequence[tuple[int, Guidance]]) -> dict[str, list[tuple[int, Direction]]]:
-    """Per component, its worst stage on each layout, if every layout has a stage in which its sign is wrong."""
+def _worst_stages(found: Sequence[tuple[int, Guidance]]) -> dict[str, list[tuple[int, Direction]]]:
+    """Per component, its worst stage on each layout that has a stage in which its sign is wrong."""
     worst: dict[str, list[tuple[int, Direction]]] = {}
     for layout, each in found:
         for name in {d.component for d in each.directions if d.wrong}:
             mine = [d for d in each.directions if d.wrong and d.component == name]
             worst.setdefault(name, []).append((layout, max(mine, key=lambda d: d.steps)))
-    return {name: cases for name, cases in worst.items() if len(cases) == len(found)}
+    return worst
 
 
 def _accused(case: tuple[str, list[tuple[int, Direction]]]) -> str:
     name, cases = case
-    layout, worst = cases[0]
     what = "The potential rises" if name == POTENTIAL else f"The component {name} pays"
     return (
-        f"{what} for moving away from success, on each of the {len(cases)} layouts looked at. On training layout "
-        f"{layout}, in stage {worst.stage} of a shortest solution ({worst.steps} steps), its sign is that of progress "
-        f"on only {100 * worst.agrees:.0f} % of the paid transitions that change the distance (rank correlation "
-        f"{worst.correlation:.2f}). Turn its sign round: pay the distance before minus the distance after, or let a "
-        "potential rise as the distance falls."
+        f"{what} for moving away from success, on each of the {len(cases)} layouts looked at. {_evidence(*cases[0])}. "
+        "Turn its sign round: pay the distance before minus the distance after, or let a potential rise as the "
+        "distance falls."
+    )
+
+
+def _suspected(case: tuple[str, list[tuple[int, Direction]]], layouts: int) -> str:
+    name, cases = case
+    what = "the potential rises" if name == POTENTIAL else f"the component {name} pays"
+    return (
+        f"{what} for moving away from success on {len(cases)} of {layouts} layouts. {_evidence(*cases[0])}. It may "
+        "measure a distance through walls, or to an object that the stage does not need"
+    )
+
+
+def _evidence(layout: int, worst: Direction) -> str:
+    return (
+        f"On training layout {layout}, in stage {worst.stage} of a shortest solution ({worst.steps} steps), its sign "
+        f"is that of progress on only {100 * worst.agrees:.0f} % of the paid transitions that change the distance "
+        f"(rank correlation {worst.correlation:.2f})"
     )
 
 

@@ -154,6 +154,14 @@ def test_an_error_of_several_lines_is_fenced_and_one_line_is_not() -> None:
     assert 'Failed check "contract": line 2: no field' in roles.design_draft(design_request("repair", BROKEN)).build(0)
 
 
+@pytest.mark.parametrize("move", ["repair", "revise"])
+def test_what_a_passed_check_noted_is_in_the_next_prompt(move: str) -> None:
+    noted = replace(BROKEN, notes=[{"kind": "components", "message": "key pays nothing"}])
+    prompt = roles.design_draft(design_request(move, noted)).build(0)
+    assert 'Noted by the check "components", which passed: key pays nothing' in prompt
+    assert "Noted by" not in roles.design_draft(design_request(move, BROKEN)).build(0)
+
+
 @given(st.text(alphabet="`~ab \n", max_size=60))
 def test_fenced_text_is_one_block_whatever_it_contains(text: str) -> None:
     (block,) = fences(fenced("x" + text, "python"))

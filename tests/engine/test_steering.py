@@ -210,10 +210,15 @@ def test_fork_joins_the_next_round_under_its_own_name(tmp_path):
         values = {"state": "rejected", "rejection_reason": "failed check battery: x"}
         with context.database.begin() as connection:
             records.update_candidate(connection, item.key.candidate, **values)
+            note = {"kind": "components", "passed": True, "message": "", "details": {"noted": ["key pays nothing"]}}
+            records.put_check(connection, candidate_id=item.key.candidate, **note)
             queue.finish(connection, item, "done", {"passed": False})
     advance(context, job)
     work(context, job, "design")
-    for question in steering.pending(context):
+    asked = steering.pending(context)
+    prompts = [Path(question.prompt_file).read_text() for question in asked]
+    assert prompts and all("which passed: key pays nothing" in prompt for prompt in prompts)
+    for question in asked:
         steering.answer(context, question.id, PROGRAM.format(gain=10.0 + question.id))
     work(context, job, "design")
     made = {c.id for c in snapshot_of(context, job).candidates if c.move == "repair"}

@@ -11,6 +11,8 @@ from rewardsmith.programs.impossible import static_faults
 from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import get_task
 from rewardsmith.verification.checks import Proof, run_checks
+from rewardsmith.verification.direction import Direction, Guidance
+from rewardsmith.verification.guidance import directions_told
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 
@@ -125,6 +127,16 @@ def test_a_distance_with_the_wrong_sign_is_told_as_such_on_every_layout(small_ta
     assert not wrong.passed
     assert list(wrong.details["wrong"]) == ["near"]
     assert right.details["correlation"] > 0.2 > -0.2 > wrong.details["correlation"]
+
+
+def test_a_wrong_sign_on_some_of_the_layouts_is_noted():
+    away = Direction("near", 2, 5, -0.8, 1.0, 0.05, True)
+    said = [Guidance({"near": 9}, 9, True, 0.5, 0.1, stages) for stages in ((away,), ())]
+    told = directions_told(list(enumerate(said)))
+    assert told is not None and told.passed and not told.details["wrong"]
+    assert "on 1 of 2 layouts" in told.details["noted"][0] and "noted: the component near" in told.message
+    every = directions_told([(0, said[0]), (1, said[0])])
+    assert every is not None and not every.passed and not every.details["noted"]
 
 
 def test_an_unsound_verdict_names_the_guilty_component(small_task):

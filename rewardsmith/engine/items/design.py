@@ -116,9 +116,8 @@ def _write_candidate(
 
 def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> ParentProgram:
     candidate = next(c for c in snapshot.candidates if c.id == candidate_id)
-    failed = connection.execute(
-        select(checks.c.kind, checks.c.message).where(checks.c.candidate_id == candidate_id, ~checks.c.passed)
-    ).all()
+    columns = (checks.c.kind, checks.c.passed, checks.c.message, checks.c.details)
+    checked = connection.execute(select(*columns).where(checks.c.candidate_id == candidate_id)).all()
     analysis = connection.execute(select(analyses).where(analyses.c.candidate_id == candidate_id)).mappings().first()
     trials = searched_trials(connection, candidate)
     telemetry = Telemetry.from_json(trials[0].telemetry if trials else None)
@@ -128,7 +127,13 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
         score=candidate.score,
         labels=analysis["labels"] if analysis else {},
         components={name: c.as_json() for name, c in telemetry.components.items()},
-        failed_checks=[{"kind": row.kind, "message": row.message} for row in failed],
+        failed_checks=[{"kind": row.kind, "message": row.message} for row in checked if not row.passed],
+        notes=[
+            {"kind": row.kind, "message": str(note)}
+            for row in checked
+            if row.passed
+            for note in (row.details or {}).get("noted", ())
+        ],
         suggestion=analysis["suggestion"] if analysis else None,
         curve=curve_points(records.curve_of(connection, trials[0].id)) if trials else [],
         episodes=[*telemetry.failed_episodes[:_EPISODES]],
