@@ -20,8 +20,9 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8 and evaluate it on 3 fresh seeds
 	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --confirm 3
 
+# Three processes on two cores: many tests wait for processes, servers and time limits.
 test: $(VENV)/.installed  ## All tests except slow ones; they start their own servers
-	$(PYTHON) -m pytest -n 2 --dist worksteal -m "not slow"
+	$(PYTHON) -m pytest -n 3 --dist worksteal -m "not slow"
 
 test-slow: $(VENV)/.installed  ## The slow tests, which `make test` leaves out
 	$(PYTHON) -m pytest -n 2 --dist worksteal -m slow

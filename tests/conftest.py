@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import os
 import shutil
@@ -17,6 +18,13 @@ from running import FEW_EPISODES, in_process, plant_modules, rewardsmith
 # The first example of a test includes imports and compilation, so examples have no deadline.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+def pytest_configure(config) -> None:
+    """Compile the package once. Under PYTHONDONTWRITEBYTECODE, each process of a test would compile it again."""
+    if not hasattr(config, "workerinput"):
+        for package in ("rewardsmith", "sandbox", "workers"):
+            compileall.compile_dir(Path(__file__).parents[1] / package, quiet=2)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
