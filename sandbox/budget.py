@@ -31,6 +31,11 @@ class Deadline:
         self.pid, self.limit, self.limits, self.waited = pid, cpu_seconds, limits, waited
         self.began, self.cpu_began = time.monotonic(), seconds_used(pid) or 0.0
         self.waiting_since: float | None = None
+        self._sent = False
+
+    def sent(self) -> None:
+        """Start the clock: the host has its request. Before, it may sleep, however long the trainer takes to write."""
+        self.began, self._sent = time.monotonic(), True
 
     def wait_began(self) -> None:
         """Start to count the time that the trainer waits."""
@@ -44,7 +49,7 @@ class Deadline:
         """Return the seconds until the next check is due. Raises HostError("timeout") if a limit is exceeded."""
         wall, total = time.monotonic() - self.began, seconds_used(self.pid)
         cpu = wall if total is None else total - self.cpu_began
-        idles = wall > self.limit and (total is None or is_waiting(self.pid))
+        idles = self._sent and wall > self.limit and (total is None or is_waiting(self.pid))
         if cpu > self.limit or wall > PATIENCE * self.limit or idles:
             spent = f"{cpu:.3f} s of processor time in {wall:.3f} s"
             raise HostError("timeout", f"the program took longer than {self.limit:.1f} s for one call ({spent})")

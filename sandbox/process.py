@@ -179,7 +179,7 @@ class HostProcess:
         if self._asked is None or self._readable(0):
             return True
         try:
-            self._check(self._asked[1])
+            self._check(self._asked[1], replying=True)
         except BaseException:
             self.close()
             raise
@@ -258,13 +258,14 @@ class HostProcess:
                 continue
             except OSError:
                 raise self._death() from None
+        deadline.sent()
 
     def _receive(self, deadline: Deadline) -> bytes:
         assert self._replies is not None
         answer = b""
         deadline.wait_began()
         while len(answer) < REPLY.size:
-            if not self._readable(0) and not self._readable(self._check(deadline)):
+            if not self._readable(0) and not self._readable(self._check(deadline, replying=True)):
                 continue
             part = os.read(self._replies.fileno(), REPLY.size - len(answer))
             if not part:
@@ -272,11 +273,16 @@ class HostProcess:
             answer += part
         return answer
 
-    def _check(self, deadline: Deadline) -> int:
-        """Return the milliseconds until the next check. Raises HostError("timeout") with the program's current line."""
+    def _check(self, deadline: Deadline, *, replying: bool = False) -> int:
+        """Return the milliseconds until the next check. Raises HostError("timeout") with the program's current line.
+
+        replying: Whether a reply ends the request, even if this process had no processor to read it in time.
+        """
         try:
             return milliseconds(deadline.check())
         except HostError as problem:
+            if replying and self._readable(0):
+                return 0
             problem.line = self._last_line()
             raise
 

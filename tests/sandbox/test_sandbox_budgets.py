@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attack_types import DOOR
@@ -57,6 +58,30 @@ def test_a_sleeping_host_exceeds_its_wall_clock_deadline() -> None:
     assert problem.cause == "timeout"
     # A host that waits for a processor gets ten times the limit.
     assert float(problem.message.split(" in ")[1].split()[0]) < 10 * 0.2
+
+
+def test_a_trainer_without_a_processor_does_not_make_the_host_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = 0.3  # longer than the limit
+
+    class LateToWrite(process.Deadline):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            time.sleep(late)
+
+    with host(HEAD + "    return 1.0\n", limits=Limits(call_seconds=0.2)) as running:
+        readable = running._process._readable
+
+        def late_to_read(timeout_ms: int) -> bool:
+            if timeout_ms == 0 and running._process._readable is late_to_read:
+                monkeypatch.setattr(running._process, "_readable", readable)
+                time.sleep(late)
+                return False
+            return readable(timeout_ms)
+
+        monkeypatch.setattr(process, "Deadline", LateToWrite)
+        running.submit(**rollout())
+        monkeypatch.setattr(running._process, "_readable", late_to_read)
+        assert (running.finish().values == 1.0).all()
 
 
 def test_processor_time_adds_up_over_calls() -> None:
