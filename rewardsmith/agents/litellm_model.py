@@ -19,6 +19,7 @@ from rewardsmith.agents.faults import Failure, judge, scrub
 from rewardsmith.agents.models import Answer, Fault, ModelFailed, Outcome, Patience, Request, Usage
 from rewardsmith.agents.parameters import EXAMPLE, VARIABLE, changed
 from rewardsmith.agents.pricing import import_litellm, price_of
+from rewardsmith.agents.refused_parameters import learn, without_refused
 
 
 class LiteLLMModel:
@@ -55,7 +56,7 @@ class LiteLLMModel:
         litellm = import_litellm()
         started = time.monotonic()
         deadline = started + self.patience.deadline_s
-        arguments = self._arguments(litellm, request)
+        arguments = without_refused(self._arguments(litellm, request))
         failure = Failure("timeout", "no attempt was made")
         attempt = 0
         while attempt < self.patience.attempts and time.monotonic() < deadline:
@@ -65,6 +66,10 @@ class LiteLLMModel:
             if isinstance(result, Answer):
                 return replace(result, latency_s=time.monotonic() - started, attempts=attempt)
             failure = result
+            if failure.fault == "request" and (other := learn(arguments, failure.message)) is not None:
+                # The provider has answered nothing, so this was no attempt: it is repeated at once.
+                arguments, attempt = other, attempt - 1
+                continue
             if not failure.worth_repeating:
                 break
             wait_s = self._wait_s(attempt, failure)
@@ -220,6 +225,10 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
+"""Fields in which servers return reasoning beside the answer."""
+
+
 def _outcome(choice: Any) -> tuple[Outcome, str]:
     text = choice.message.content
     extra = getattr(choice.message, "provider_specific_fields", None) or {}
@@ -233,7 +242,8 @@ def _outcome(choice: Any) -> tuple[Outcome, str]:
         return "tool call", "\n".join(str(getattr(call.function, "arguments", "")) for call in calls)
     if text is None:
         # Reasoning tokens but no text: an empty answer, not a refusal.
-        return ("empty" if getattr(choice.message, "reasoning_content", None) else "refused"), ""
+        reasoned = any(getattr(choice.message, name, None) or extra.get(name) for name in _REASONING)
+        return ("empty" if reasoned else "refused"), ""
     return ("completed" if text.strip() else "empty"), text
 
 

@@ -383,3 +383,9 @@ def test_a_model_without_a_provider_is_refused_before_any_call():
         require_key("gpt-nonsense")
     assert caught.value.fault == "unknown_model" and "PROVIDER/MODEL" in caught.value.remedy
     require_key("ollama/llama3")
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "reasoning_details"])
+def test_reasoning_without_text_is_an_empty_answer_and_no_refusal(provider: Provider, name: str) -> None:
+    provider.script(completion(None, **{name: "a thought" if name != "reasoning_details" else [{"text": "a thought"}]}))
+    assert LiteLLMModel("openai/gpt-4o", api_base=provider.url, patience=QUICK).complete(REQUEST).outcome == "empty"

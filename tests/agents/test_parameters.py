@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from listening import Listening
-from provider import Provider, completion
+from provider import Provider, completion, error
 
+from rewardsmith.agents import refused_parameters
 from rewardsmith.agents.asking import Draft, Limits, ask
 from rewardsmith.agents.litellm_model import LiteLLMModel
 from rewardsmith.agents.models import Answer, ModelFailed, Patience, ReplayKey, Request
@@ -58,20 +59,49 @@ def complete(
     return open_model(model, reach).complete(request)
 
 
-def test_the_error_names_the_setting_that_fixes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def nothing_learned() -> None:
+    refused_parameters.forget()
+
+
+def test_what_a_deployment_refuses_is_renamed_or_omitted_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with strict_server() as address:
+        first = complete(address, None, temperature=0.1)
+        assert first.completed and first.attempts == 1
+        learned = {"max_tokens": "max_completion_tokens", "temperature": None}
+        assert refused_parameters.refused_by("openai/house-reasoner", address) == learned
+        assert refused_parameters.refused_by("openai/another", address) == {}
+        for parameters in (RENAMED, BOTH, f'{{"openai/house-reasoner": {RENAMED}}}'):
+            assert complete(address, parameters, temperature=0.1).completed
+
+
+def test_a_remembered_refusal_is_not_sent_again() -> None:
+    unsupported = error(
+        400, "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    )
+    with Provider(unsupported, completion("words"), completion("words")) as provider:
+        assert complete(provider.url, None).completed and complete(provider.url, None).completed
+        limits = [{name for name in asked.body if name.startswith("max_")} for asked in provider.asked]
+    assert limits == [{"max_tokens"}, {"max_completion_tokens"}, {"max_completion_tokens"}]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Unsupported parameter: 'max_tokens' is not supported with this model.",
+        "Unknown parameter: 'response_format'.",
+        "temperature must be between 0 and 1",
+    ],
+)
+def test_a_bound_on_the_answer_stays_and_other_errors_are_told(message: str) -> None:
+    with Provider(error(400, message)) as provider:
         with pytest.raises(ModelFailed) as caught:
-            complete(address, None)
-        assert "max_completion_tokens" in caught.value.cause
-        assert VARIABLE in caught.value.remedy
-        advised = re.search(r"'(\{.*?\})'", caught.value.remedy)
-        assert advised is not None
-        for parameters in (RENAMED, advised[1], f'{{"openai/house-reasoner": {RENAMED}}}', '{"max_tokens": null}'):
-            assert complete(address, parameters).completed
-        with pytest.raises(ModelFailed, match="temperature"):
-            complete(address, RENAMED, temperature=0.1)
-        assert complete(address, BOTH, temperature=0.1).completed
+            complete(provider.url, None)
+        assert all({"max_tokens", "max_completion_tokens"} & asked.body.keys() for asked in provider.asked)
+    assert message[:20] in caught.value.cause and VARIABLE in caught.value.remedy
+    advised = re.search(r"'(\{.*?\})'", caught.value.remedy)
+    assert advised is not None and changed(SENT, "openai/m", advised[1])["max_completion_tokens"] == 9
 
 
 def test_the_environment_variable_applies_to_every_opened_model(monkeypatch: pytest.MonkeyPatch) -> None:
