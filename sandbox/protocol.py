@@ -6,6 +6,7 @@ exchanged in shared memory. No data from the host are unpickled or evaluated.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import struct
@@ -157,6 +158,7 @@ def parse_reply(raw: bytes, nonce: bytes) -> Reply:
     return Reply(names=_parse_names(names, count), text_length=text)
 
 
+@functools.lru_cache(maxsize=64)  # a host repeats its names in each reply
 def _parse_names(raw: bytes, count: int) -> tuple[str, ...]:
     cells = [raw[i * NAME_BYTES : (i + 1) * NAME_BYTES].rstrip(b"\0") for i in range(count)]
     names = tuple(cell.decode("latin-1") for cell in cells)

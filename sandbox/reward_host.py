@@ -232,6 +232,8 @@ class RewardHost:
 
     def _accept_names(self, reply: Reply) -> None:
         names = reply.names
+        if names == self.names:
+            return
         owners = {name.partition(".")[0] for name in names if "." in name}
         allowed = set(self._functions) - {STATE_ONLY, "reward"}
         plain = [name for name in names if "." not in name and name not in allowed]
@@ -247,7 +249,7 @@ class RewardHost:
         checked = [values, phi, phi0[starts]] if STATE_ONLY in self._functions else [values]
         if not all((np.abs(part) <= self.limits.max_abs).all() for part in checked):
             raise HostError("protocol", "the host sent values that are not finite or too large")
-        return np.moveaxis(values, 0, -1), phi, phi0
+        return values.transpose(1, 2, 0), phi, phi0
 
     def _check_inputs(
         self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray
@@ -265,4 +267,5 @@ class RewardHost:
 
 def _widened(values: np.ndarray, components: int) -> np.ndarray:
     """float64 [T, N, c] with zeros for components that appeared later."""
-    return np.pad(values, ((0, 0), (0, 0), (0, components - values.shape[-1])))
+    missing = components - values.shape[-1]
+    return np.pad(values, ((0, 0), (0, 0), (0, missing))) if missing else values

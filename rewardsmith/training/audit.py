@@ -20,7 +20,9 @@ from sandbox.client import HostError, Scores
 Values = NDArray[np.float64]
 
 _MOST_ENVS = 64
-_LONG = 64  # steps of a rollout that is audited alone
+LONG = 64
+"""Steps of a rollout that is audited alone. Shorter ones are scored together (see training.pending)."""
+
 _KEPT_STEPS = 512
 
 
@@ -30,14 +32,16 @@ class LastSteps:
     An off-policy algorithm scores a few steps at a time, which may contain no start of an episode.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, copies: bool) -> None:
+        """Keep nothing yet; `copies` says whether long rollouts are copied, too, because others follow in parts."""
+        self._copies = copies
         self._kept: deque[tuple[Rollout, Scores]] = deque()
         self._steps = 0
 
     def add(self, rollout: Rollout, scores: Scores) -> None:
         """Add a scored rollout. A long one is not copied, so it must be read before the next one begins."""
         steps = len(rollout.starts)
-        if steps >= _LONG:
+        if steps >= LONG and not self._copies:
             self._kept = deque([(rollout, scores)])
             return
         copied = replace(scores, **{name: _copy(getattr(scores, name)) for name in ("values", "phi", "phi0")})

@@ -124,6 +124,12 @@ class HindsightReplayBuffer(ShapedDictReplayBuffer, HerReplayBuffer):
         rows = self.last_rows(len(rollout.starts))
         self.before[rows], self.after[rows], self.chosen[rows] = rollout.before, rollout.after, rollout.actions
 
+    def sample(self, batch_size: int, env: Any = None) -> DictReplayBufferSamples:
+        """Return a batch as SB3 does; rewards are written first if a complete episode has transitions without them."""
+        if self.pending and (self.ep_length[self.last_rows(self.pending)] > 0).any():
+            self.settle()
+        return super().sample(batch_size, env)
+
     def _get_real_samples(
         self, batch_indices: NDArray[Any], env_indices: NDArray[Any], env: Any = None
     ) -> DictReplayBufferSamples:

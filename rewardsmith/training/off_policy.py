@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from rewardsmith.training.fit import require_hindsight
 from rewardsmith.training.hindsight import GoalScorer, HindsightReplayBuffer
 from rewardsmith.training.learning_rate import Decay, OverTrial
 from rewardsmith.training.optimizer import LightAdam
+from rewardsmith.training.pending import PendingRewards
 from rewardsmith.training.plan import TrialPlan
 from rewardsmith.training.policies import normalizer, policy_name
 from rewardsmith.training.replay import ShapedDictReplayBuffer, ShapedReplayBuffer
@@ -129,15 +129,14 @@ def end_replay(model: OffPolicyAlgorithm) -> None:
 
 def connect_off_policy(
     model: OffPolicyAlgorithm, env: BatchVecEnv, shaper: RewardShaper, adaptation: Adaptation
-) -> Callable[[], None]:
-    """Connect the parts: programs are scored while `train_freq` steps are collected.
+) -> PendingRewards:
+    """Connect the parts: programs are scored while steps are collected and gradient steps are taken.
 
     Returns:
-        What to call once they are collected: it writes their composed rewards into the replay buffer.
+        The transitions that wait for their rewards. Call its `collected` once `train_freq` steps are collected.
     """
     buffer = model.replay_buffer
     assert isinstance(buffer, ShapedReplayBuffer)
-    env.on_step = lambda recorded: shaper.follow(env.rollout, recorded)
     if isinstance(buffer, HindsightReplayBuffer):
         goals = goals_of(shaper.problem.task)
         assert goals is not None
@@ -146,11 +145,4 @@ def connect_off_policy(
         shaper.close_also(buffer.scorer)
     if adaptation.running is not None:
         buffer.factor = adaptation.running.factor
-
-    def fill() -> None:
-        composed = shaper.composed(env.rollout)
-        buffer.fill(env.rollout, composed, shaper.scores)
-        if adaptation.running is not None:
-            buffer.factor = adaptation.running.after(composed.total, env.rollout.terminated | env.rollout.truncated)
-
-    return fill
+    return PendingRewards(shaper.problem.task, env, shaper, buffer, adaptation)

@@ -33,6 +33,7 @@ class Running:
     learners: Learners
     adaptation: Adaptation
     on_collected: Callable[[], None]  # called once a rollout is collected, before the update on it
+    settle: Callable[[], None]  # writes the rewards that are still computed
 
 
 class Progress(BaseCallback):
@@ -46,7 +47,7 @@ class Progress(BaseCallback):
         self._plans, self._env, self._shaper = trial.plans, trial.env, trial.shaper
         self._learners, self._adaptation = trial.learners, trial.adaptation
         self._on_point, self._heartbeat = on_point, heartbeat
-        self._on_collected = trial.on_collected
+        self._on_collected, self._settle = trial.on_collected, trial.settle
         self._moments: MomentsUpdate | None = None
         self._seen = -1
         self.last_telemetry = Telemetry()
@@ -91,10 +92,13 @@ class Progress(BaseCallback):
         if self._moments is not None and self._env.observed is not None:
             self._moments.after(self._env.observed)
         done = self._seen // self._plans.per_rollout
-        if self._is_point(done):
-            self._point(done == self._plans.rung_end(self._plan.fraction))
         # The trial's end is also saved: a repeated last rung must not train everything again.
-        if done % self._plans.cut_every == 0 or done == self._plans.total:
+        point, saved = self._is_point(done), done % self._plans.cut_every == 0 or done == self._plans.total
+        if point or saved:
+            self._settle()
+        if point:
+            self._point(done == self._plans.rung_end(self._plan.fraction))
+        if saved:
             state, adapted = self._learners.state(), self._adaptation.state()
             told = self.last_telemetry.updated(played=dict(self.played.counts))
             if self._moments is not None:

@@ -1,7 +1,7 @@
 """SB3's replay buffers with reward channels, kept in files that the operating system maps into memory.
 
 1. SB3 adds each transition with the reward 0 (see training.vecenv).
-2. Once `train_freq` steps are collected, and before the gradient steps on them, `fill` writes their composed rewards.
+2. `fill` writes their composed rewards before a batch contains them (see training.pending).
 3. Each sampled batch of rewards is multiplied by `factor`, so that a running scale applies to old transitions, too.
 
 Beside each transition lie the environment's own reward, the channels' parts and the program's components. With
@@ -55,6 +55,8 @@ class ShapedReplayBuffer(ReplayBuffer):
         taken: The actions as the environment received them, as in a Rollout.
         flags: uint8 [size, N], see FLAGS.
         factor: The factor of sampled rewards.
+        pending: Rows, of those added last, whose rewards are not written yet.
+        settle: Writes these rewards. The trial sets it.
         folder: The folder of the files.
     """
 
@@ -94,6 +96,8 @@ class ShapedReplayBuffer(ReplayBuffer):
         self.env_rewards = np.zeros(shape, np.float64)
         self.parts = np.zeros((self.buffer_size, self.n_envs, len(channels)), np.float32)
         self.factor = 1.0
+        self.pending = 0
+        self.settle: Callable[[], None] = lambda: None
 
     def fill(self, rollout: Rollout, composed: Composition, scores: Scores | None = None) -> None:
         """Write the rewards of the transitions that were added last, which `rollout` [T, N] has recorded.
@@ -146,6 +150,8 @@ class ShapedReplayBuffer(ReplayBuffer):
         return samples if self.factor == 1.0 else samples._replace(rewards=samples.rewards * self.factor)
 
     def _get_samples(self, batch_inds: NDArray[Any], env: Any = None) -> Any:
+        if self.pending and ((batch_inds - self.pos) % self.buffer_size >= self.buffer_size - self.pending).any():
+            self.settle()
         return self.scaled(super()._get_samples(batch_inds, env))
 
     def _arrays(self) -> Iterator[tuple[str, Any, Any]]:

@@ -15,14 +15,16 @@ from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout, compose_rollout, submit_rollout, without_potentials
 from rewardsmith.tasks.base import Tables
 from rewardsmith.telemetry import ChannelPay, ComponentValues, Telemetry
-from rewardsmith.training.audit import LastSteps, require_same_scores
+from rewardsmith.training.audit import LONG, LastSteps, require_same_scores
 from rewardsmith.training.scale import ReturnScale
 from sandbox.client import RewardHost, Scores
 
 # Steps sent to the reward host at a time: few enough that it finishes soon after the rollout, many enough that
-# messages, which take 0.25 ms each, cost little.
+# messages, which take 0.25 ms each, cost little. With few environments a message has CHUNK_TRANSITIONS, halved
+# towards the end of the rollout.
 CHUNK_STEPS = 4
-_LAST_CHUNK = 2
+CHUNK_TRANSITIONS = 128
+_LAST_CHUNK, _LAST_TRANSITIONS = 2, 32
 
 
 class Closeable(Protocol):
@@ -138,12 +140,12 @@ class RewardShaper:
         self._submitted = 0
         self.host: RewardHost | None = None
         self._starting = bool(self.reward.functions)
-        self._scored = LastSteps()
+        self._scored = LastSteps(copies=rollout_steps < LONG)
         self._others: list[Closeable] = []
         self.scores: Scores | None = None
         """The scores of the rollout that was composed last."""
         if self.reward.functions:
-            self.host = problem.host(tables, envs, rollout_steps, wait=False)
+            self.host = problem.host(tables, envs, max(rollout_steps, LONG), wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
         self.clear_tallies()
 
@@ -186,8 +188,8 @@ class RewardShaper:
             if not self.host.greets:
                 return
             self.start()
-        enough = recorded - self._submitted >= _chunk(len(rollout.starts), self._submitted)
-        if not self.host.tend() or not enough:
+        steps, envs = rollout.starts.shape
+        if recorded - self._submitted < _chunk(steps, envs, self._submitted) or not self.host.tend():
             return
         submit_rollout(self.host, rollout.part(self._submitted, recorded), self.problem.task)
         self._submitted = recorded
@@ -312,6 +314,9 @@ class RewardShaper:
             other.close()
 
 
-def _chunk(steps: int, submitted: int) -> int:
+def _chunk(steps: int, envs: int, submitted: int) -> int:
     """Minimum size of the next chunk, in steps; the last ones are small, so that little is left to score at the end."""
+    most = -(-CHUNK_TRANSITIONS // envs)
+    if most > CHUNK_STEPS:
+        return min(steps, most, max(-(-_LAST_TRANSITIONS // envs), (steps - submitted) // 2))
     return steps if steps <= CHUNK_STEPS else min(CHUNK_STEPS, max(_LAST_CHUNK, (steps - submitted) // 5))

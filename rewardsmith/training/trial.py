@@ -71,11 +71,12 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         plan = reused.ending(plan, plans)
         shaper.steps = first = model.num_timesteps
         if isinstance(model, OffPolicyAlgorithm):
-            on_collected = connect_off_policy(model, env, shaper, adaptation)
+            pending = connect_off_policy(model, env, shaper, adaptation)
+            called = pending.collected, pending.settle
         else:
             assert isinstance(model, OnPolicyAlgorithm)
-            on_collected = connect_on_policy(model, env, shaper, learners, adaptation)
-        callback = Progress(Running(plan, plans, env, shaper, learners, adaptation, on_collected), on_point, heartbeat)
+            called = connect_on_policy(model, env, shaper, learners, adaptation), lambda: None
+        callback = Progress(Running(plan, plans, env, shaper, learners, adaptation, *called), on_point, heartbeat)
         if resumed is not None:
             callback.played.include(resumed.telemetry.played)
             callback.last_telemetry = resumed.telemetry.without("played")

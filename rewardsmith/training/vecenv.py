@@ -67,6 +67,10 @@ class BatchVecEnv(VecEnv):
         self._told: list[int] = []
         super().__init__(batch.num_envs, task.observation.space, task.actions.space())
 
+    def record_into(self, rollout: Rollout) -> None:
+        """Record the next rollout into these arrays; call it between two rollouts."""
+        self.rollout = rollout
+
     def record_observations(self) -> None:
         """Allocate `observed` and `following`, and fill them from now on."""
         if self.observed is not None:

@@ -154,6 +154,7 @@ def test_scoring_in_chunks_trains_bit_for_bit_like_scoring_whole_rollouts(tmp_pa
     policies = {undisturbed[2]}
     for folder, steps in (("odd", 7), ("whole", 10**6)):
         monkeypatch.setattr("rewardsmith.training.shaping.CHUNK_STEPS", steps)
+        monkeypatch.setattr("rewardsmith.training.shaping.CHUNK_TRANSITIONS", 0)  # it counts where environments are few
         run(tmp_path / folder, reward)
         policies.add((tmp_path / folder / "policy.safetensors").read_bytes())
     assert len(policies) == 1
