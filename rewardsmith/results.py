@@ -335,6 +335,7 @@ def read_check(found: CheckedReward) -> CheckResult:
     said = found.as_dict()
     certificate = found.verdict("certificate")
     layouts = certificate.details["layouts"] if certificate is not None else []
+    searched = [v.details["counterexample"] for v in found.checked.verdicts if v.kind == "search" and not v.passed]
     return CheckResult(
         task=found.task,
         functions=found.functions,
@@ -346,7 +347,7 @@ def read_check(found: CheckedReward) -> CheckResult:
         shaping=said["shaping"],
         difficulty=said["difficulty"],
         components=said["components"],
-        counterexamples=tuple(each["counterexample"] for each in layouts if each["counterexample"]),
+        counterexamples=(*(each["counterexample"] for each in layouts if each["counterexample"]), *searched),
     )
 
 

@@ -25,6 +25,7 @@ from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
 from rewardsmith.verification.counterexample import read_behaviour
 from rewardsmith.verification.episode_cap import EpisodeCap, within_cap
 from rewardsmith.verification.layouts import LAYOUTS
+from rewardsmith.verification.searched import STEPS
 from rewardsmith.verification.soundness import Soundness, soundness_of
 from sandbox.client import Isolation
 
@@ -173,12 +174,14 @@ class CheckSettings:
         episode_cap: Per-episode cap on the return of the program's channels (verification/episode_cap.py).
         exploits: Behaviours that the battery plays in addition to its own.
         tell: Receives a line before work that takes long; by default it is printed to stderr.
+        search_steps: Most environment steps of the search for exploits where no optimum is computed; 0 for no search.
     """
 
     isolation: Isolation = Isolation.KERNEL
     episode_cap: EpisodeCap | None = None
     exploits: Sequence[Behaviour] = ()
     tell: Callable[[str], None] | None = None
+    search_steps: int = STEPS
 
 
 def check_reward(
@@ -222,6 +225,7 @@ def check_reward(
             layouts,
             state_limit_of(found) if limit is None else limit,
             None,
+            searched=chosen.search_steps,
             hard=layout_counts(layouts)[1] if hard is None else hard,
         )
         checked, reference = run_checks(problem, proof, chosen.exploits), reference_of(found)
@@ -238,6 +242,8 @@ def save_counterexamples(checked: CheckedReward, path: Path) -> int:
     certificate = checked.verdict("certificate")
     layouts = certificate.details["layouts"] if certificate else []
     found = [each["counterexample"] for each in layouts if each["counterexample"]]
+    searched = checked.verdict("search")
+    found += [searched.details["counterexample"]] if searched and "counterexample" in searched.details else []
     path.write_text(json.dumps(found, indent=1), encoding="utf-8")
     return len(found)
 
@@ -259,16 +265,24 @@ def read_exploits(path: Path, task: str | Task) -> tuple[Behaviour, ...]:
             f"{path} contains counter-examples for {min(others)}, but the task is {found.id}.",
             f"Pass a file written by `rewardsmith check --task {found.id} --out FILE`.",
         )
-    most, actions = pool_size(found), range(len(found.actions))
+    most = 10**6 if starts_of(found) is None else pool_size(found)
     for exploit in exploits:
         played = (*exploit.prefix, *exploit.cycle)
-        if not played or not all(type(a) is int and a in actions for a in played):
+        if not played or not all(_is_action(found, a) for a in played):
             raise UsageError(f"{path} contains actions that {found.id} does not have.", _WRITTEN_BY)
         if type(exploit.layout) is not int or not 0 <= exploit.layout < most:
             raise UsageError(
                 f"{path} names layout {exploit.layout!r}, but {found.id} has the layouts 0 to {most - 1}.", _WRITTEN_BY
             )
     return exploits
+
+
+def _is_action(task: Task, action: Any) -> bool:
+    """Whether plain data is an action of a task."""
+    if task.actions.discrete:
+        return type(action) is int and action in range(len(task.actions))
+    known = isinstance(action, tuple) and len(action) == task.actions.width
+    return known and all(type(x) in (int, float) for x in action)
 
 
 def pool_size(task: Task) -> int:

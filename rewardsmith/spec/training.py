@@ -125,6 +125,13 @@ class TrainingSpec(Strict):
         description="most steps that checks and evaluations of the search play, as a fraction of the trained steps; "
         "has no effect on the compiled engine",
     )
+    search_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=0.25,
+        description="most steps of the search for exploits of a candidate, as a fraction of a full trial's steps; they "
+        "are part of `evaluation_share`",
+    )
     device: Annotated[Literal["cpu", "cuda", "auto"], Flag()] = Field(
         default="cpu", description="where policies are trained: cpu, cuda, or auto (measures both, takes the faster)"
     )
@@ -205,7 +212,7 @@ ADDED: dict[str, Any] = {
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",
         "policy_kwargs", "implementation", "frame_stack", "her", "n_sampled_goal", "goal_selection", "reuse",
-        "evaluation_share",
+        "evaluation_share", "search_share",
     )
 }  # fmt: skip
 
@@ -232,7 +239,7 @@ class Algorithm:
 _SHARED = frozenset({
     "algorithm", "num_envs", "learning_rate", "lr_hold", "final_lr", "gamma", "normalize_reward",
     "normalize_observation", "frame_stack", "hidden", "policy_kwargs", "eval_episodes", "final_episodes", "device",
-    "evaluation_share",
+    "evaluation_share", "search_share",
 })  # fmt: skip
 _ROLLOUTS = _SHARED | {
     "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",

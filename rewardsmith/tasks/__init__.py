@@ -41,10 +41,12 @@ def get_task(name: str, stored: StoredTask | None = None) -> Task:
         raise _unknown(name) from None
 
 
-def with_states(task: Task) -> Task:
+def with_states(task: Task, most: int | None = None) -> Task:
     """Return a described task with its states enumerated, if its environment is small and deterministic.
 
-    Any other task is returned as it is.
+    Args:
+        task: The task. One that is not described, or cannot be enumerated, is returned as it is.
+        most: Most steps of environments that the enumeration takes; None for no limit.
     """
     from rewardsmith.tasks.described.task import DescribedTask
 
@@ -52,7 +54,19 @@ def with_states(task: Task) -> Task:
         return task
     from rewardsmith.tasks.described.enumerated import enumerated
 
-    return enumerated(task) or task
+    return enumerated(task, most)[0] or task
+
+
+def steps_of_states(task: Task, most: int | None = None) -> int:
+    """Return the steps of environments that `with_states` has taken for a task so far, with the same arguments."""
+    from rewardsmith.tasks.described.task import DescribedTask
+
+    if not isinstance(task, DescribedTask):
+        return 0
+    from rewardsmith.tasks.described.enumerated import enumerated
+
+    enumerator = enumerated(task, most)[1]
+    return 0 if enumerator is None else enumerator.steps
 
 
 def _unknown(name: str) -> UsageError:

@@ -105,17 +105,17 @@ class Behaviour:
 
     Attributes:
         name: A short name for reports.
-        prefix: Actions taken once at the start.
+        prefix: Actions taken once at the start: ints, or tuples of numbers.
         cycle: Actions then repeated; empty if the episode ends with the prefix.
         layout: The training layout that it is written for; None if the caller knows the layout.
     """
 
     name: str
-    prefix: tuple[int, ...]
-    cycle: tuple[int, ...] = ()
+    prefix: tuple[Any, ...]
+    cycle: tuple[Any, ...] = ()
     layout: int | None = None
 
-    def action(self, step: int) -> int:
+    def action(self, step: int) -> Any:
         """Return the action at `step`, counted from 0; after a prefix without a cycle this is action 0."""
         if step < len(self.prefix):
             return self.prefix[step]

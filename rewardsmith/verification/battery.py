@@ -51,11 +51,15 @@ class Earned:
 
 @dataclass(frozen=True)
 class Finding:
-    """The best script that solves one layout (`solution`) and the best that does not (`rival`)."""
+    """The best script that solves one layout (`solution`) and the best that does not (`rival`).
+
+    discounted: Whether returns are discounted, see `comparing_gamma`.
+    """
 
     layout: int
     solution: Earned
     rival: Earned
+    discounted: bool = True
 
     @property
     def margin(self) -> float:
@@ -216,7 +220,7 @@ def run_battery(
     many = len(chosen)
     report("layouts played", 0, many, begins=True)
     more: Iterator[tuple[int, Played]] = iter(())
-    if exploits:
+    if exploits and not uses_reference(problem.task):
         more = iter(played_exploits(problem.task, tuple(exploits)))
     elif rivals and uses_reference(problem.task):
         budget = bank_steps(many, most, problem.task.max_steps)
@@ -268,15 +272,41 @@ def _scored(
         known = None
 
 
+_HARDLY = 0.05  # discount of a success below which the return from the start says nothing about it
+
+
+def comparing_gamma(problem: Problem, played: Played) -> float:
+    """Return the discount with which returns are compared: the learner's, or 1 if its horizon ends before success.
+
+    A learner with a short horizon is led by states on the way, and its return from the start hardly contains what
+    comes later. Only where a reference stands for the solution.
+    """
+    far = played.led and bool(played.solved[0]) and problem.gamma ** played.success_step(0) < _HARDLY
+    return 1.0 if far else problem.gamma
+
+
+def discounted_returns(problem: Problem, played: Played, scores: Scores | None, gamma: float) -> np.ndarray:
+    """Return the return of each script, discounted by `gamma`, less what potentials leave over, float64 [S]."""
+    composition = problem.compose(played.rollout, scores)
+    return _discounted(problem.reward, gamma, played, scores, composition)
+
+
+def _discounted(
+    reward: TrainingReward, gamma: float, played: Played, scores: Scores | None, composition: Composition
+) -> np.ndarray:
+    steps = len(played.rollout.starts)
+    inside = np.arange(steps)[:, None] < played.length[None, :]
+    discount = gamma ** np.arange(steps)[:, None]
+    return (composition.total * discount * inside).sum(axis=0) - _unearned(reward, played, scores, gamma)
+
+
 def compare_returns(problem: Problem, layout: int, played: Played, scores: Scores | None) -> tuple[Finding, Shaping]:
     """Compare the discounted returns of one layout's scripts, and measure their shaping rewards."""
-    reward, gamma = problem.reward, problem.gamma
+    reward, gamma = problem.reward, comparing_gamma(problem, played)
     composition = problem.compose(played.rollout, scores)
     steps, columns = played.rollout.starts.shape
     inside = np.arange(steps)[:, None] < played.length[None, :]
-    discount = gamma ** np.arange(steps)[:, None]
-    returns = (composition.total * discount * inside).sum(axis=0)
-    returns -= _unearned(reward, played, scores, gamma)
+    returns = _discounted(reward, gamma, played, scores, composition)
     solving = played.solutions()
     others = [i for i in range(columns) if not played.solved[i]]
     # Only the best solution counts: under a cost per step, a detour may rightly earn less than giving up at once.
@@ -290,7 +320,8 @@ def compare_returns(problem: Problem, layout: int, played: Played, scores: Score
         )
         return Earned(played.scripts[i].name, float(returns[i]), channels, {n: float(v) for n, v in parts.items()})
 
-    return Finding(layout, earned(best), earned(rival)), _shaping(reward, composition, played, solving[0], others)
+    finding = Finding(layout, earned(best), earned(rival), gamma == problem.gamma)
+    return finding, _shaping(reward, composition, played, solving[0], others)
 
 
 def _shaping(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import top_level_names
 from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
-from rewardsmith.tasks import with_states
+from rewardsmith.tasks import steps_of_states, with_states
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import planner_of, reference_of, score_rule_of
 from rewardsmith.verification.battery import (
@@ -33,6 +33,7 @@ from rewardsmith.verification.guilty import guilty_words, verdicts_without
 from rewardsmith.verification.hard_layouts import layouts_to_check
 from rewardsmith.verification.layouts import battery_layouts, uses_reference
 from rewardsmith.verification.model import NotCertified
+from rewardsmith.verification.searched import search_exploits
 from rewardsmith.verification.ways import Rival
 from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
@@ -40,7 +41,7 @@ from sandbox.views import costly_fields
 MAX_US_PER_TRANSITION = 100.0
 """Limit of a program's processor time. A slower program would take longer than the rest of training."""
 
-ADVISORY = frozenset(("fields", "battery", "certificate", "components", "direction"))
+ADVISORY = frozenset(("fields", "battery", "certificate", "search", "components", "direction"))
 """Checks that only warn where a user wants a reward trained in any case."""
 
 _TAKEN = {"wrap", "replay"}
@@ -58,8 +59,8 @@ class Verdict:
     """The result of one check.
 
     Attributes:
-        kind: Name of the check: gate, contract, cost, determinism, fields, battery, certificate, components or
-            direction.
+        kind: Name of the check: gate, contract, cost, determinism, fields, battery, certificate, search,
+            components or direction.
         passed: Whether the program passed it.
         message: The result as text for the designer of the program.
         details: The result as plain data that JSON can hold.
@@ -117,11 +118,12 @@ def run_checks(
         most: Transitions of random play if the task has no planner.
         rivals: Earlier policies, which the battery plays where a reference stands for the solution.
     """
-    problem = replace(problem, task=with_states(problem.task))
-    task = problem.task
+    asked, proof = problem.task, proof or Proof()
+    task = (problem := replace(problem, task=with_states(asked, proof.enumerable))).task
     if not problem.reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
-    proof, rivals = (proof or Proof()).without(rivals, task)
+    counted = partial(steps_of_states, asked, proof.enumerable)
+    proof, rivals = proof.after(counted()).without(rivals, task)
     if score_rule_of(task) is not None:
         proof = replace(proof, wanted=False)
     verdicts = [_gate(problem)]
@@ -136,20 +138,15 @@ def run_checks(
         rollout = sample_transitions(task, looked_at, most, proof.played)
         steps, envs = rollout.starts.shape
         spent += steps * envs
-        with problem.host_of(rollout) as host:
-            rollout = featured(rollout, task, host.uses)
-            before = host.processor_seconds or 0.0
-            scores = score_rollout(host, rollout, task)
-            # Processor time: on a busy machine a program must not fail because of other processes.
-            used = host.processor_seconds
+        rollout, scores, seconds = _scored(problem, rollout)
         components = component_statistics(scores)
         played = _counts(task, looked_at, rollout, proof.played)
         verdicts.append(_contract(components, steps * envs, behaviour_hash(problem, rollout, scores)))
-        verdicts.append(_cost(scores.seconds if used is None else used - before, steps * envs))
+        verdicts.append(_cost(seconds, steps * envs))
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
         if not verdicts[-1].passed:
-            return Checked(verdicts, components, played, spent)
+            return Checked(verdicts, components, played, spent + counted())
         faults = field_faults(problem, rollout, scores)
         verdicts.append(Verdict("fields", not faults.failed, faults.message, faults.as_dict()))
         found: list[tuple[int, Guidance]] = []
@@ -161,12 +158,28 @@ def run_checks(
             verdicts.append(_certificate(problem, certificate, proof, components))
             if report is not None and not report.passed:
                 verdicts = _with_optimal_ways(problem, report, verdicts)
+            if planner_of(task) is None and certificate.verdict == "not certified":
+                tried = search_exploits(problem, looked_at, proof.searched, proof.played, exploits)
+                spent += 0 if tried is None else tried.steps
+                said = () if tried is None else (not tried.accuses, tried.message, tried.details)
+                verdicts += [Verdict("search", *said)] if said else []
             found = [(each.layout, each.guidance) for each in certificate.layouts if each.guidance is not None]
         verdicts += _guidance(components, steps * envs, found, report)
-        return Checked(verdicts, components, played, spent)
+        return Checked(verdicts, components, played, spent + counted())
     except HostError as error:
         failed = _fault(error)
-        return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {}, spent)
+        return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {}, spent + counted())
+
+
+def _scored(problem: Problem, rollout: Rollout) -> tuple[Rollout, Scores, float]:
+    """(the rollout with the program's features, its components, the program's processor time in seconds)."""
+    with problem.host_of(rollout) as host:
+        rollout = featured(rollout, problem.task, host.uses)
+        before = host.processor_seconds or 0.0
+        scores = score_rollout(host, rollout, problem.task)
+        # Processor time: on a busy machine a program must not fail because of other processes.
+        used = host.processor_seconds
+    return rollout, scores, scores.seconds if used is None else used - before
 
 
 def _contract(components: dict[str, dict[str, float]], scored: int, behaviour: str) -> Verdict:
@@ -244,6 +257,7 @@ def _sample(rollout: Rollout) -> Rollout:
 
 def _battery_verdict(report: BatteryReport, task: Task) -> Verdict:
     worst, shaping = report.findings[0], report.shaping
+    kind_of_return = "a discounted" if worst.discounted else "an undiscounted"
     details = {
         "margin": worst.margin,
         "layout": worst.layout,
@@ -270,8 +284,8 @@ def _battery_verdict(report: BatteryReport, task: Task) -> Verdict:
     guilty = {name: margin > 0 for name, margin in report.without.items()}
     details["without"] = dict(report.without)
     text = (
-        f"On {kind}{place}, the script {worst.rival.script!r} never solves the task and has a "
-        f"discounted return of {worst.rival.returned:.3g}. That is {more} the {worst.solution.script}, which has "
+        f"On {kind}{place}, the script {worst.rival.script!r} never solves the task and has "
+        f"{kind_of_return} return of {worst.rival.returned:.3g}. That is {more} the {worst.solution.script}, which has "
         f"{worst.solution.returned:.3g}. Undiscounted sums of the script: {_sums(worst.rival)}; of the "
         f"{worst.solution.script}: {_sums(worst.solution)}. Change the reward so that solving earns most. "
         f"{guilty_words(guilty, 'battery on one such layout')}"

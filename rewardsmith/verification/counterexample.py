@@ -69,7 +69,8 @@ class CounterExample:
 
 def read_behaviour(values: Mapping[str, Any]) -> Behaviour:
     """Read the behaviour of a stored counter-example. Raises KeyError or TypeError for other data."""
-    return Behaviour(_NAME, tuple(values["prefix"]), tuple(values["cycle"]), values["layout"])
+    prefix = tuple(tuple(each) if isinstance(each, list) else each for each in values["prefix"])
+    return Behaviour(_NAME, prefix, tuple(values["cycle"]), values["layout"])
 
 
 def find_counterexample(

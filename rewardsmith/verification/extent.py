@@ -23,6 +23,7 @@ class Proof:
         wanted: Whether battery and certificate run at all.
         played: Most environment steps that the battery plays where a reference stands for the solution; None for the
             usual number.
+        searched: Most environment steps of the search for exploits where no optimum is computed; 0 for no search.
     """
 
     layouts: int = LAYOUTS
@@ -30,7 +31,17 @@ class Proof:
     work: int | None = QUICK_WORK
     wanted: bool = True
     played: int | None = None
+    searched: int = 0
     hard: int = 0
+
+    @property
+    def enumerable(self) -> int | None:
+        """Most environment steps for enumerating the states of a described task; None for no limit."""
+        return None if self.played is None else self.played // 3
+
+    def after(self, steps: int) -> Proof:
+        """Return the extent that is left after `steps` environment steps of an enumeration."""
+        return self if self.played is None or not steps else replace(self, played=max(0, self.played - steps))
 
     def without(self, rivals: Sequence[Rival], task: Task) -> tuple[Proof, Sequence[Rival]]:
         """Return the extent that is left for other ways, and those of `rivals` that half of the steps cover."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rewardsmith.reporting.proportion import clopper_pearson_upper
+from rewardsmith.reporting.proportion import clopper_pearson_upper, wilson
 
 VERDICTS = (
     "unsound", "horizon-dependent", "time-dependent", "weakly sound", "gamma-limited", "slow", "not certified", "sound",
@@ -240,3 +240,8 @@ def _layouts(count: int, kind: str = "") -> str:
 
 def _drawn(count: int) -> str:
     return f"{_layouts(count)} drawn at random"
+
+
+def share_interval(count: int, drawn: int) -> tuple[float, float]:
+    """Return the 95 % interval (Wilson) of the proportion of starts of which `count` of `drawn` were found."""
+    return wilson(count, drawn)

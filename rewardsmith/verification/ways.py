@@ -106,6 +106,27 @@ def played_ways(task: Task, layout: int, budget: int) -> Played | None:
     return joined_episodes(kept)
 
 
+def goalless_ways(task: Task, layout: int) -> Iterator[Way]:
+    """Yield ways to act that know nothing of the goal: idling, random play, actions held, and pairs by turns."""
+    space = task.actions
+    idle, fixed = _idle(space), list(_constants(space))
+    resting = _name(space, idle)
+    yield Way(f"only {resting}", lambda step, led: idle)
+    yield from (_random(space, layout, number + 1) for number in range(_RANDOM_WAYS))
+    yield from (Way(f"only {name}", lambda step, led, held=held: held) for name, held in fixed if name != resting)
+    pairs = list(combinations(fixed, 2))[:_MOST_PAIRS]
+    yield from _by_turns(pairs, 1)
+    yield from _by_turns(pairs, _SLOW)
+
+
+def played_way(task: Task, batch: BatchEnv, layout: int, way: Way) -> Rollout:
+    """Play a way that needs no reference, in a batch of one environment; return its episode [T, 1]."""
+    steps = iter(range(task.max_steps))
+    return _recorded(
+        task, batch, layout, lambda rows, starts: np.array([_allowed(way.choose(next(steps), None), batch)])
+    )
+
+
 def played_rivals(task: Task, layout: int, budget: int, rivals: Sequence[Rival]) -> Played | None:
     """Play the reference and other policies on one training layout; None if the reference does not succeed there.
 

@@ -59,7 +59,9 @@ def corridor(**kwargs) -> DescribedTask:
 
 def reason(task: DescribedTask) -> str:
     with pytest.raises(NotEnumerable) as caught:
-        Enumerator(task._setup).graph(0)
+        enumerator = Enumerator(task._setup)
+        enumerator.begin()
+        enumerator.graph(0)
     return caught.value.cause
 
 

@@ -31,6 +31,7 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.training.fit import interface_for, require_hindsight
 from rewardsmith.verification.checks import ADVISORY, RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.episode_cap import bounded
+from rewardsmith.verification.searched import STEPS
 
 
 def run_check(context: Context, item: Item) -> None:
@@ -94,13 +95,16 @@ def extent(task: Task, spec: JobSpec) -> tuple[int, Proof]:
     """Return the number of random transitions in a check, and the extent of its battery.
 
     If steps are slow, both together play at most half of the steps that the first rung allows (training.played), and
-    random play an eighth of them. The other half is for the evaluation at the rung's end.
+    random play an eighth of them. Half of the rest is for the search for exploits, at most `training.search_share` of
+    a trial. The other half is for the evaluation at the rung's end.
     """
     if task.cheap_steps:
         return RANDOM_TRANSITIONS, Proof(wanted=spec.verification)
     allowed = int(spec.training.evaluation_share * spec.steps * spec.rungs[0])
     drawn = min(RANDOM_TRANSITIONS, allowed // 8)
-    return drawn, Proof(wanted=spec.verification, played=allowed // 2 - drawn)
+    left = allowed // 2 - drawn
+    searched = min(STEPS, int(spec.training.search_share * spec.steps), left // 2)
+    return drawn, Proof(wanted=spec.verification, played=left - searched, searched=searched)
 
 
 def _novelty(context: Context, snapshot: Snapshot, candidate: Candidate, verdicts: list[Verdict]) -> Verdict:

@@ -20,7 +20,11 @@ def saved_exploits(connection: Connection, job_id: str, iteration: int) -> tuple
     query = (
         select(checks.c.details)
         .join(candidates, candidates.c.id == checks.c.candidate_id)
-        .where(candidates.c.job_id == job_id, candidates.c.iteration < iteration, checks.c.kind == "certificate")
+        .where(
+            candidates.c.job_id == job_id,
+            candidates.c.iteration < iteration,
+            checks.c.kind.in_(("certificate", "search")),
+        )
         .order_by(candidates.c.iteration, candidates.c.id)
     )
     found: dict[Behaviour, None] = {}
@@ -28,4 +32,6 @@ def saved_exploits(connection: Connection, job_id: str, iteration: int) -> tuple
         for layout in (details or {}).get("layouts", []):
             if example := layout.get("counterexample"):
                 found[read_behaviour(example)] = None
+        if example := (details or {}).get("counterexample"):
+            found[read_behaviour(example)] = None
     return tuple(found)[-MOST:]

@@ -191,14 +191,25 @@ class _Found:
 
 
 class Enumerator:
-    """Enumerates the states of a described task's environment."""
+    """Enumerates the states of a described task's environment. `steps` counts the steps of environments."""
 
-    def __init__(self, setup: Setup) -> None:
-        """Make the environment. Raises NotEnumerable with the reason if the task cannot be enumerated."""
-        self._setup = setup
-        _refuse(setup)
-        self._env = setup.make()
+    def __init__(self, setup: Setup, most: int | None = None) -> None:
+        """Prepare an enumeration. most: the most steps of environments, over all starts; None for no limit."""
+        self._setup, self._most, self.steps = setup, most, 0
+        self._env: Any = None
+        self._copier: Any = None
+
+    def begin(self) -> None:
+        """Make the environment and play it. Raises NotEnumerable with the reason why the task cannot be enumerated."""
+        _refuse(self._setup)
+        self._env = self._setup.make()
         self._copier = self._looked_at()
+
+    def _stepped(self, env: Any, action: int) -> Any:
+        if self._most is not None and self.steps >= self._most:
+            raise NotEnumerable(f"an enumeration takes more than the {self._most:,} steps that a check may play", "")
+        self.steps += 1
+        return env.step(self._setup.form.actions.in_environment(action))
 
     def graph(self, layout: int, limit: int = STATE_LIMIT) -> CopiedGraph:
         """Enumerate the states that a training layout can reach.
@@ -243,14 +254,14 @@ class Enumerator:
             copier.save()
             copier.counters = self._counters(copier, rng)
             seen, over = set[bytes](), True
-            for _ in range(_LOOK_STEPS):
+            for step in range(1, _LOOK_STEPS + 1):
                 if over:
                     self._reset(0)
-                *_, terminated, truncated, _ = self._env.step(self._own(int(rng.integers(self._actions))))
+                *_, terminated, truncated, _ = self._stepped(self._env, int(rng.integers(self._actions)))
                 over = bool(terminated or truncated)
                 seen.add(copier.save())
-            if len(seen) > _RETURNS * _LOOK_STEPS:
-                raise NotEnumerable("hardly any state comes back in random play: there are too many", "")
+                if step in (_LOOK_STEPS // 4, _LOOK_STEPS) and len(seen) > _RETURNS * step:
+                    raise NotEnumerable("hardly any state comes back in random play: there are too many", "")
             self._reset(0)
         return copier
 
@@ -262,7 +273,7 @@ class Enumerator:
             first = copier.attributes()
             growing = dict(first)
             for step in range(1, 4 * _LEAST_COUNTED):
-                *_, terminated, truncated, _ = self._env.step(self._own(int(rng.integers(self._actions))))
+                *_, terminated, truncated, _ = self._stepped(self._env, int(rng.integers(self._actions)))
                 now = copier.attributes()
                 growing = {k: v for k, v in growing.items() if now.get(k) == first[k] + step}
                 if terminated or truncated:
@@ -273,9 +284,6 @@ class Enumerator:
     @property
     def _actions(self) -> int:
         return len(self._setup.form.actions)
-
-    def _own(self, action: int) -> Any:
-        return self._setup.form.actions.in_environment(action)
 
     def _first(self) -> _Found:
         row = np.zeros(self._setup.form.width)
@@ -310,7 +318,7 @@ class Enumerator:
     def _step(self, here: bytes, action: int, seed: int) -> tuple[bytes, bytes, float, bool, bool]:
         """(state, row, reward, terminated, success) after an action."""
         self._copier.restore(here, seed)
-        observation, reward, terminated, truncated, info = self._env.step(self._own(action))
+        observation, reward, terminated, truncated, info = self._stepped(self._env, action)
         if truncated and not terminated:
             raise NotEnumerable("its own time limit depends on more than a count of steps", "")
         row, reading = np.zeros(self._setup.form.width), self._setup.form.reading()
@@ -329,7 +337,7 @@ class Enumerator:
                 reading.first(env, observation, info, _flat(self._setup, observation), row)
                 for _ in range(min(_REHEARSED_STEPS, self._setup.form.max_steps)):
                     action = int(rng.integers(self._actions))
-                    observation, reward, terminated, truncated, info = env.step(self._own(action))
+                    observation, reward, terminated, truncated, info = self._stepped(env, action)
                     outcome = observation, float(reward), bool(terminated), bool(truncated), info
                     reading.next(env, outcome, _flat(self._setup, observation), row)
                     there = int(graph.successor[node, action])

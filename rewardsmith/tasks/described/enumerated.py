@@ -21,10 +21,11 @@ class EnumeratedTask(DescribedTask):
 
     state_limit = STATE_LIMIT
 
-    def __init__(self, task: DescribedTask) -> None:
+    def __init__(self, task: DescribedTask, enumerator: Enumerator) -> None:
         """Enumerate the first start. Raises NotEnumerable with the reason why there is no enumeration."""
         self.__dict__.update(task.__dict__)
-        self._enumerator = Enumerator(self._setup)
+        self._enumerator = enumerator
+        enumerator.begin()
         self._graph = lru_cache(maxsize=4)(self._enumerator.graph)
         self._graph(0)
 
@@ -70,16 +71,24 @@ class EnumeratedTask(DescribedTask):
 
 
 @lru_cache(maxsize=8)
-def enumerated(task: DescribedTask) -> EnumeratedTask | None:
-    """Return the task with its states enumerated; None if that is not possible, or if it has an exact model already."""
+def enumerated(task: DescribedTask, most: int | None = None) -> tuple[EnumeratedTask | None, Enumerator | None]:
+    """Return the task with its states enumerated, and what counts the steps that this has taken.
+
+    The task is None if it cannot be enumerated, or if it has an exact model already.
+
+    Args:
+        task: The task.
+        most: Most steps of environments; None for no limit.
+    """
     if isinstance(task, EnumeratedTask):
-        return task
+        return task, None
     try:
         task.transition_table()
-        return None
+        return None, None
     except NotTabular:
         pass
+    enumerator = Enumerator(task._setup, most)
     try:
-        return EnumeratedTask(task)
+        return EnumeratedTask(task, enumerator), enumerator
     except NotEnumerable:
-        return None
+        return None, enumerator
