@@ -118,14 +118,13 @@ def run_checks(
         most: Transitions of random play if the task has no planner.
         rivals: Earlier policies, which the battery plays where a reference stands for the solution.
     """
-    asked, proof = problem.task, proof or Proof()
-    task = (problem := replace(problem, task=with_states(asked, proof.enumerable))).task
+    proof = proof or Proof()
+    task = (problem := replace(problem, task=with_states(asked := problem.task, proof.enumerable))).task
     if not problem.reward.functions:
         return Checked([Verdict("contract", True, "no program: nothing to check before training")], {}, {})
     counted = partial(steps_of_states, asked, proof.enumerable)
     proof, rivals = proof.after(counted()).without(rivals, task)
-    if score_rule_of(task) is not None:
-        proof = replace(proof, wanted=False)
+    proof = replace(proof, wanted=proof.wanted and score_rule_of(task) is None)
     verdicts = [_gate(problem)]
     if not verdicts[-1].passed:
         return Checked(verdicts, {}, {})
@@ -160,9 +159,8 @@ def run_checks(
                 verdicts = _with_optimal_ways(problem, report, verdicts)
             if planner_of(task) is None and certificate.verdict == "not certified":
                 tried = search_exploits(problem, looked_at, proof.searched, proof.played, exploits)
-                spent += 0 if tried is None else tried.steps
-                said = () if tried is None else (not tried.accuses, tried.message, tried.details)
-                verdicts += [Verdict("search", *said)] if said else []
+                verdicts += [Verdict("search", *tried.verdict)] if tried is not None else []
+                spent += tried.steps if tried is not None else 0
             found = [(each.layout, each.guidance) for each in certificate.layouts if each.guidance is not None]
         verdicts += _guidance(components, steps * envs, found, report)
         return Checked(verdicts, components, played, spent + counted())

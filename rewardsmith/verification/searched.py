@@ -45,6 +45,11 @@ class Searched:
     details: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
 
+    @property
+    def verdict(self) -> tuple[bool, str, dict[str, Any]]:
+        """Return whether the reward passes, the message and the details."""
+        return not self.accuses, self.message, self.details
+
 
 def search_exploits(
     problem: Problem,
