@@ -24,7 +24,7 @@ from rewardsmith.starting import (
 from rewardsmith.storage.database import read
 
 if TYPE_CHECKING:
-    from rewardsmith.tasks.base import Task
+    pass
 
 
 @takes_former_arguments
@@ -209,8 +209,8 @@ def train(
 
 @takes_former_arguments
 def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
-    task: str | Task | Callable[[], Any],
-    reward: str | Path,
+    task: Any,
+    reward: Any = None,
     *,
     gamma: float | None = None,
     layouts: int | None = None,
@@ -219,14 +219,21 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     episode_cap: Literal["auto"] | float | None = None,
     exploits: str | Path | None = None,
     name: str | None = None,
+    success: str | Callable[..., Any] | None = None,
+    run_in: Literal["auto", "sandbox", "process"] = "auto",
     allow_weak_sandbox: bool = False,
 ) -> CheckResult:
     """Check without training whether the optimal policy under a reward solves the task. Uses no job and no database.
 
+    The two arguments may also be given as `check(reward, environment)` if the reward is a function or a wrapper.
+
     Args:
-        task: Task id, the path of a YAML file that describes a task, or a class or function that makes a new MiniGrid
-            environment.
-        reward: The path of a reward file (a Path, or a string that ends with .py), or the text of a program.
+        task: Task id, the path of a file that describes a task, or an environment of your own: a class or function
+            that makes one, or a Gymnasium environment.
+        reward: The path of a reward file (a Path, or a string that ends with .py), the text of a program, a function
+            of (observation, action, next_observation, info) that returns the whole reward of a step, or a subclass of
+            gymnasium.Wrapper. Without it, the rewards of the environment's outermost wrapper are checked, or those of
+            the environment itself.
         gamma: The learner's discount, in (0, 1]; by default that of the task's training settings.
         layouts: Number of random layouts to check, 30 by default; all layouts if the task has fewer. From 8 on, a few
             hard layouts are checked as well.
@@ -236,6 +243,10 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over known solutions.
         exploits: File written by `CheckResult.save_counterexamples`, whose behaviours the battery also plays.
         name: Name of your own environment in messages; by default that of its class or function.
+        success: When an episode of your own environment succeeds: a condition such as "info.is_success", or a
+            function, both as in a description of a task. By default what random play shows.
+        run_in: Where a function runs. auto: its source in the sandbox, or, if it is a closure or reads what the
+            sandbox cannot be given, the function itself in this process; sandbox and process: only there.
         allow_weak_sandbox: Run the program even if the sandbox does not reach level `kernel` on this machine.
 
     Returns:
@@ -245,17 +256,24 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         UsageError: The task is unknown, the file defines no reward, or an argument is out of range.
         SandboxWeak: The sandbox does not reach level `kernel` on this machine.
     """
+    from rewardsmith.offline.check_function import CheckOptions
+    from rewardsmith.offline.check_given import check_given, ordered
     from rewardsmith.offline.check_reward import CheckSettings, check_reward, layout_counts, read_exploits
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}, which is out of range.", "Pass a gamma above 0 and at most 1.")
-    found, source = _task(task, name), _program(reward)
+    task, reward = ordered(task, reward)
     isolation = Isolation.floor(weak=allow_weak_sandbox or read_settings().allow_weak_sandbox)
+    count, hard = layout_counts(layouts, quick=quick)
+    program = isinstance(reward, str | Path)
+    found = _task(task, name, success) if program or exploits is not None else task
     known = () if exploits is None else read_exploits(Path(exploits), found)
     chosen = CheckSettings(isolation, episode_cap, known)
-    count, hard = layout_counts(layouts, quick=quick)
-    return read_check(check_reward(source, found, gamma, count, limit, chosen, hard))
+    if program:
+        return read_check(check_reward(_program(reward), found, gamma, count, limit, chosen, hard))
+    options = CheckOptions(gamma, count, limit, chosen, name, success, run_in, hard)
+    return read_check(check_given(task, reward, options))
 
 
 def export(
@@ -343,19 +361,13 @@ def _program(reward: str | Path) -> str:
     return reward
 
 
-def _task(task: Any, name: str | None) -> Any:
-    """Return the task of `check`, given as an id, a Task, or a function that makes a MiniGrid environment."""
-    import gymnasium
-
+def _task(task: Any, name: str | None, success: Any = None) -> Any:
+    """Return the task of `check`, given as an id, a Task, or an environment of the caller's own."""
     from rewardsmith.tasks import get_task
-    from rewardsmith.tasks.minigrid.custom import CustomTask
+    from rewardsmith.tasks.given.tasks import task_of_environment
 
-    if isinstance(task, str):
-        return get_task(task)
-    if not callable(task) and not isinstance(task, gymnasium.Env):
-        return task
-    make: Any = task  # for an environment, CustomTask raises the error that explains what to pass
-    return CustomTask(make, name or getattr(task, "__name__", type(task).__name__))
+    found = get_task(task) if isinstance(task, str) else task
+    return task_of_environment(found, name, success=success)
 
 
 def _candidate(context: Context, what: str) -> Any:

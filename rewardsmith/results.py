@@ -204,6 +204,8 @@ class CheckResult(Result):
         components: Statistics of each component of the reward over the played transitions, by name.
         counterexamples: Behaviours with a higher return than a solution that do not solve the task. Each has a layout,
             a seed, its actions (`prefix` once, then `cycle` repeatedly), its return, and a description (`text`).
+        origin: Where the reward comes from: its `kind` (file, text, function, wrapper, environment), the `file` and
+            `line` of its definition, where it `runs_in` ("sandbox" or "this process"), and `why` not in the sandbox.
     """
 
     task: str
@@ -217,6 +219,7 @@ class CheckResult(Result):
     difficulty: float | None
     components: Mapping[str, Mapping[str, float]] = field(repr=False)
     counterexamples: tuple[Mapping[str, Any], ...] = field(repr=False)
+    origin: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def verdict(self, check: str) -> CheckVerdict | None:
         """Return the verdict of the named check, or None if it was not reached."""
@@ -234,6 +237,7 @@ class CheckResult(Result):
     def _repr_html_(self) -> str:
         headline = None if self.soundness is None else self.soundness["headline"]
         told = {"passed": self.passed, "certificate": headline, "gamma": self.gamma, "difficulty": self.difficulty}
+        told |= {"runs in": self.origin["runs_in"]} if self.origin.get("runs_in", "sandbox") != "sandbox" else {}
         skipped = [{"check": name, "passed": "not run", "message": why} for name, why in self.not_run.items()]
         return notebook.facts(f"Check on {self.task}", told) + notebook.table(
             "Checks", [*self.to_records(), *skipped], ("check", "passed", "message")
@@ -348,6 +352,7 @@ def read_check(found: CheckedReward) -> CheckResult:
         difficulty=said["difficulty"],
         components=said["components"],
         counterexamples=(*(each["counterexample"] for each in layouts if each["counterexample"]), *searched),
+        origin=said["origin"],
     )
 
 

@@ -41,8 +41,27 @@ FAILED, TOO_WEAK = 1, 3
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a reward comes from.
+
+    Attributes:
+        kind: "file", "text", "function", "wrapper" or "environment".
+        file: Path of the Python file that defines it; "" if unknown.
+        line: Line of its definition, from 1; 0 if unknown.
+        runs_in: "sandbox", or "this process": what a caller defined and the sandbox cannot be given.
+        why: Why it does not run in the sandbox, in a clause; "" if it does, or never could.
+    """
+
+    kind: str = "text"
+    file: str = ""
+    line: int = 0
+    runs_in: str = "sandbox"
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class CheckedReward:
-    """The verdicts on one reward file.
+    """The verdicts on one reward.
 
     Attributes:
         task: The task's id.
@@ -51,6 +70,7 @@ class CheckedReward:
         checked: The verdicts, with the difficulty and the components.
         reference: The task's reference, if it has one.
         scored: Whether the task has a score instead of a success.
+        origin: Where the reward comes from.
     """
 
     task: str
@@ -59,6 +79,7 @@ class CheckedReward:
     checked: Checked
     reference: str | None = None
     scored: bool = False
+    origin: Origin = Origin()
 
     @property
     def passed(self) -> bool:
@@ -131,6 +152,7 @@ class CheckedReward:
             "functions": list(self.functions),
             "gamma": self.gamma,
             "passed": self.passed,
+            "origin": asdict(self.origin),
             "soundness": None if self.soundness is None else self.soundness.as_dict(),
             "shaping": self.shaping,
             "difficulty": self.difficulty,
@@ -185,7 +207,7 @@ class CheckSettings:
 
 
 def check_reward(
-    source: str,
+    source: str | TrainingReward,
     task: str | Task,
     gamma: float | None = None,
     layouts: int = CHECKED_LAYOUTS,
@@ -196,7 +218,7 @@ def check_reward(
     """Check a reward program on a task. A fault of the program is a verdict, not an error.
 
     Args:
-        source: Text of the program.
+        source: Text of the program, or the reward.
         task: Task id, or a Task. tasks.minigrid.custom.CustomTask makes one of a MiniGrid environment of your own.
         gamma: The learner's discount; by default that of the task's training settings.
         layouts: Number of random layouts to check; all layouts if the task has fewer.
@@ -211,7 +233,8 @@ def check_reward(
         SandboxWeak: The sandbox does not reach the required level on this machine.
     """
     chosen = settings or CheckSettings()
-    found, reward = with_states(get_task(task) if isinstance(task, str) else task), reward_of(source)
+    found = with_states(get_task(task) if isinstance(task, str) else task)
+    reward = reward_of(source) if isinstance(source, str) else source
     used = TrainingSpec(**default_training(found.id)).gamma if gamma is None else gamma
     if layouts > max(CHECKED_LAYOUTS, pool_size(found)):
         raise UsageError(

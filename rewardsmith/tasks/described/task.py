@@ -239,6 +239,11 @@ class DescribedTask:
         return self._setup.description
 
     @property
+    def setup(self) -> Setup:
+        """The description compared with its environment."""
+        return self._setup
+
+    @property
     def environment_id(self) -> str:
         """Gymnasium's id of the environment."""
         return self.described.environment

@@ -19,6 +19,7 @@ from rewardsmith.errors import UsageError
 
 from ..actions import ActionSpace
 from ..base import BatchEnv, Behaviour, Schema
+from ..given.layers import base_of, base_reward, succeeds
 from ..guarded import called
 from ..observations import ObservationSpace
 from . import behaviours, drawing
@@ -216,7 +217,7 @@ class CustomTask(MiniGridTask):
     def _new_walker(self, layout: int) -> Walker:
         return Walker(
             self.id,
-            without_observations(self.make_env()),
+            without_observations(with_quick_views(self.make_env())),
             layout,
             self.start_seed(layout),
             self.schema,
@@ -270,7 +271,7 @@ class CustomTask(MiniGridTask):
         ended = solved = False
         for action in actions:
             _, paid, over, cut, _ = called(self.id, "step()", env.step, action)
-            ended, solved = bool(over or cut), bool(over) and float(paid) > 0
+            ended, solved = bool(over or cut), bool(over) and succeeds(base_of(env), bool(over), float(paid))
             if ended:
                 break
         env.close()
@@ -299,7 +300,7 @@ def _rehearse(task: CustomTask, graph: StateGraph, layout: int, actions: Sequenc
     node = 0
     for t, action in enumerate(actions, start=1):
         _, paid, over, cut, _ = called(task.id, "step()", env.step, action)
-        row = tracker.after(env, action, float(paid), bool(over))
+        row = tracker.after(env, action, base_reward(env, float(paid)), bool(over))
         row[col.STEP] = 1
         told = graph.rows_after(np.array([node]))[0, action]
         begin, end = graph.pay[:, node, action]

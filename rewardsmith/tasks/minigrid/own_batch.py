@@ -12,6 +12,7 @@ from rewardsmith.errors import TaskError
 
 from ..base import Schema
 from ..described.watchdog import WATCHDOG
+from ..given.layers import base_of, base_reward, succeeds
 from ..guarded import REMEDY, called
 from . import columns as col
 from .own_terms import OwnTerms
@@ -68,10 +69,11 @@ class OwnBatch(RealBatch):
             self._steps[n] += 1
             self._returns[n] += reward
             late = not terminated and (truncated or self._steps[n] >= self._limit)
-            row = called(self._id, "its grid", self._trackers[n].after, env, action, reward, terminated)
+            told = base_reward(env, reward)
+            row = called(self._id, "its grid", self._trackers[n].after, env, action, told, terminated)
             row[col.LAYOUT] = self.layout[n]
             if self._success is None:
-                solved = terminated and reward > 0
+                solved = terminated and succeeds(base_of(env), terminated, reward)
             else:
                 values = {
                     "step": int(self._steps[n]), "length": int(self._steps[n]), "reward": reward,

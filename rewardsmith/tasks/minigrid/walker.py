@@ -18,6 +18,7 @@ from minigrid.minigrid_env import MiniGridEnv
 from numpy.typing import NDArray
 
 from ..base import Schema
+from ..given.layers import NEUTRAL, LayerState, base_of, succeeds
 from ..guarded import called
 from ..progress import report
 from . import columns as col
@@ -81,7 +82,10 @@ class _Plain:
 
 @dataclass(slots=True)
 class _State:
-    """One state that can be restored. inside: what the grid's things, and a carried one, hold; see `_inside`."""
+    """One state that can be restored. inside: what the grid's things, and a carried one, hold; see `_inside`.
+
+    layers: What the wrappers of a caller keep, see LayerState.
+    """
 
     grid: _Grid
     agent: tuple[int, int, int]
@@ -89,6 +93,7 @@ class _State:
     inside: tuple[tuple[Any, ...], ...]
     plain: _Plain
     told: Told
+    layers: Any
 
 
 class Walker:
@@ -119,7 +124,11 @@ class Walker:
         self._env = env.unwrapped
         self._tracker = StateTracker(schema.as_dict())
         first, self.tables = self._tracker.start(self._env)
-        self._env.gen_obs = dict  # observations take most of the time and do not affect the dynamics
+        self._base, self._layers = base_of(env), None
+        if self._base is None:
+            self._env.gen_obs = dict  # observations take most of the time and do not affect the dynamics
+        else:
+            self._layers = LayerState(env)  # a caller's wrappers, which may read observations
         self._grids: dict[tuple[int, ...], _Grid] = {}
         self._plains: dict[tuple[Any, ...], _Plain] = {}
         self._kept_elsewhere = self._other_attributes()
@@ -212,7 +221,8 @@ class Walker:
         if cut and not over and self._steps > 1:
             return False
         _remind(tracker, state.told)
-        event, slot = tracker._event(env, action, paid, over)
+        won = self._won_by(over, paid)
+        event, slot = tracker._event(env, action, paid if self._base is None else self._base.paid, over)
         after, key = self._seen(state)
         number = self._number.get(key)
         if number is None:
@@ -224,7 +234,6 @@ class Walker:
             self._node[number] = len(self._state_of)
             self._state_of.append(number)
             self._came.append((here, action))
-        won = over and paid > 0
         if won:
             self._solved_at = self._solved_at or (here, action)
         pay = self._line(state, action, paid) if won else (paid, paid)
@@ -235,6 +244,10 @@ class Walker:
         self._won.append(won)
         self._pay.extend(pay or (0.0, 0.0))
         return pay is not None
+
+    def _won_by(self, over: bool, paid: float) -> bool:
+        """Whether a step succeeds: the environment itself ends the episode with a positive reward."""
+        return over and succeeds(self._base, over, paid)
 
     def _line(self, state: _State, action: int, first: float) -> tuple[float, float] | None:
         """(reward at step 0, reward at the last step) of an action that succeeds with reward `first` at step 1.
@@ -250,7 +263,7 @@ class Walker:
             self._env.step_count = step - 1
             _, paid, over, _, _ = called(self._task_id, "step()", self._step_env, action)
             later[step] = float(paid)
-            if not over or later[step] <= 0:
+            if not self._won_by(bool(over), later[step]):
                 return None
         slope = (later[steps] - first) / (steps - 1)
         told = first + slope * (steps // 2 - 1)
@@ -282,6 +295,8 @@ class Walker:
                 thing.is_open, thing.is_locked = inside
         if state.carried is not None:
             state.carried.cur_pos = np.array([-1, -1])
+        if self._layers is not None:
+            self._layers.restore(state.layers)
 
     def _seen(self, before: _State | None) -> tuple[_State, tuple[Any, ...]]:
         """(the environment's present state, its key); `before` is the state that it came from."""
@@ -291,8 +306,9 @@ class Walker:
         inside = tuple([_inside(thing) for thing in _with_held(grid.things, held)])
         plain = before.plain if before is not None and before.plain.held_by(vars(env)) else self._plain_of()
         agent = (int(env.agent_pos[0]), int(env.agent_pos[1]), int(env.agent_dir))
-        key = (grid.number, agent, id(held) if held is not None else 0, inside, plain.number)
-        return _State(grid, agent, held, inside, plain, ()), key
+        layers_key, layers = (None, None) if self._layers is None else self._layers.save()
+        key = (grid.number, agent, id(held) if held is not None else 0, inside, plain.number, layers_key)
+        return _State(grid, agent, held, inside, plain, (), layers), key
 
     def _grid_of(self, cells: list[Any], before: _State | None) -> _Grid:
         ids = tuple(map(id, cells))
@@ -346,11 +362,11 @@ def _in_words(attributes: Mapping[str, Any]) -> str:
 
 
 def without_observations(env: Any) -> Any:
-    """Take the wrappers off that only change observations or count steps, which an enumeration does not need."""
+    """Take the wrappers off that only count steps, or change observations that no caller's wrapper reads."""
     from gymnasium import ObservationWrapper
-    from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
-    unneeded = (ObservationWrapper, OrderEnforcing, PassiveEnvChecker, TimeLimit)
+    # A caller's wrapper may read what those inside it observe.
+    unneeded = (ObservationWrapper, *NEUTRAL) if base_of(env) is None else NEUTRAL
     outer: Any = env
     while isinstance(outer, unneeded):
         outer = outer.env

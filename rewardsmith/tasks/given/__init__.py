@@ -1,0 +1,1 @@
+"""Tasks made of environments that a caller holds as objects: a class, a function, an instance."""
