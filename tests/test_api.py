@@ -140,8 +140,8 @@ def test_check_accepts_a_user_s_minigrid_environment():
 
     found = rewardsmith.check(lambda: Small(size=5), SPARSE, name="small", layouts=1)
     assert found.passed and found.task == "small" and found.soundness["headline"].startswith("sound")
-    with pytest.raises(UsageError, match="`make`"):
-        rewardsmith.check(Small(size=5), SPARSE)
+    with pytest.raises(UsageError, match="not a gymnasium.Env"):
+        rewardsmith.check(5, SPARSE)
 
 
 def test_export_writes_the_same_files_as_the_command(loaded_job, home, small_job, tmp_path):

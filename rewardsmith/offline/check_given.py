@@ -73,10 +73,11 @@ def _check_environment(given: Any, options: CheckOptions) -> CheckedReward:
     made = given if isinstance(given, gym.Env) else None
     if made is None and callable(given) and takes(given, 0) and not _is_bare(given):
         made = given()
-    if made is None or outer_layer(made) is None:
+    layers = None if made is None else outer_layer(made)
+    if layers is None:
         return check_own_reward(given, options)
-    make = taken_apart(made, options.name)
-    return check_wrapper(make.wrap, make.inside, options, type(outer_layer(made)[0]))
+    apart = taken_apart(made, options.name)
+    return check_wrapper(apart.wrap, apart.inside, options, type(layers[0]))
 
 
 def _is_bare(make: Any) -> bool:

@@ -47,7 +47,7 @@ class Scorer(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release the process that it may hold."""
         ...
 
 
@@ -72,7 +72,7 @@ class ScoredHere:
         return float(paid)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no process is held."""
 
 
 class ScoredInSandbox:
@@ -136,7 +136,7 @@ class ScoredInSandbox:
         return float(found.values.sum())
 
     def close(self) -> None:
-        """End the process."""
+        """End the process that runs the function."""
         if self._host is not None:
             self._host.close()
 

@@ -15,6 +15,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
+from rewardsmith.errors import UsageError
+
 BASE_REWARD, BASE_RETURN = "base_reward", "base_return"
 """Entries of the infos: what the environment without the wrapper paid on a step, and since its reset."""
 
@@ -64,12 +66,12 @@ class Outermost(gym.Wrapper):
         self.base = base
 
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """Reset the environment."""
+        """Reset the environment, and say that nothing was paid."""
         observation, info = self.env.reset(**options)
         return observation, self._told(info)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Take a step."""
+        """Take a step, and say what the environment alone paid."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         return observation, reward, terminated, truncated, self._told(info)
 
@@ -85,7 +87,7 @@ class FunctionReward(gym.Wrapper):
         self.score, self.seen = score, None
 
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """Reset the environment."""
+        """Reset the environment, and remember what it observes."""
         observation, info = self.env.reset(**options)
         self.seen = copied(observation)
         return observation, info
@@ -99,9 +101,18 @@ class FunctionReward(gym.Wrapper):
 
 
 def wrapped(env: Any, wrap: Callable[[Any], Any]) -> Outermost:
-    """Return `env` in a caller's wrapper, with what the environment alone paid recorded."""
+    """Return `env` in a caller's wrapper, with what the environment alone paid recorded.
+
+    Raises UsageError if `wrap` returns no environment.
+    """
     base = BaseReward(env)
-    return Outermost(wrap(base), base)
+    made = wrap(base)
+    if not isinstance(made, gym.Env):
+        raise UsageError(
+            f"The wrapper returned a {type(made).__name__}, not an environment.",
+            "Pass a subclass of gymnasium.Wrapper, or a function that returns one around its argument.",
+        )
+    return Outermost(made, base)
 
 
 def layers_of(env: Any) -> Iterator[Any]:
