@@ -58,6 +58,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     target: float | None = 0.95,
     order: Literal["predicted", "halving"] = "predicted",
     confirm: int = 10,
+    claim_layouts: int | None = None,
     designs: bool = True,
     verification: bool = True,
     retrain: bool = True,
@@ -101,6 +102,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         target: Success rate, or normalised score, at which the search stops, in (0, 1]; None to use all rounds.
         order: Training order of a round; predicted: one at a time, easiest first; halving: successive halving.
         confirm: Fresh seeds of the final evaluation; 0 skips it.
+        claim_layouts: Layouts that the candidate is checked on before its claim; 30 on the compiled engine, else 0.
         designs: Whether to design programs; false for methods with a fixed reward.
         verification: Run the battery and the certificate before training.
         retrain: Retrain a candidate once, with other settings, if diagnosed as "entropy dominates" or "saturated".
@@ -154,6 +156,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         "target": target,
         "order": order,
         "confirm": confirm,
+        "claim_layouts": claim_layouts,
         "designs": designs,
         "verification": verification,
         "retrain": retrain,

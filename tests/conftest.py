@@ -86,7 +86,7 @@ class SmallJob:
 
 SMALL = [
     *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--iterations", "1", "--samples", "2", "--slots", "2"),
-    *("--steps", "10000", "--confirm", "2", "--target", "0.99", *FEW_EPISODES),
+    *("--steps", "10000", "--confirm", "2", "--claim-layouts", "4", "--target", "0.99", *FEW_EPISODES),
 ]
 
 

@@ -82,6 +82,13 @@ SETTINGS: dict[str, Any] = {
     "confirm": Annotated[
         int | None, typer.Option("--confirm", help="Fresh seeds of the final evaluation; 0 skips it.")
     ],
+    "claim_layouts": Annotated[
+        int | None,
+        typer.Option(
+            "--claim-layouts",
+            help="Layouts that the candidate is checked on before its claim; 30 on the compiled engine, else 0.",
+        ),
+    ],
     "retrain": Annotated[
         bool | None,
         typer.Option(

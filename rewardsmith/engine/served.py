@@ -36,7 +36,7 @@ SERVED_SETTINGS = frozenset(
         "analyzer_model", "fallback_models", "stream", "prompt_tokens", "answer_tokens", "iterations", "samples",
         "repairs", "seeds", "steps", "rungs", "keep", "target", "order", "retrain", "confirm", "designs",
         "verification", "train_anyway", "episode_cap", "planner", "seed", "training", "budget", "name", "score",
-        "training_defaults", "baseline_training",
+        "training_defaults", "baseline_training", "claim_layouts",
     }
 )  # fmt: skip
 """Settings that a submitted job may change. All others are refused, also new ones until they are added here."""

@@ -24,7 +24,7 @@ from rewardsmith.tasks.progress import announced
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
 from rewardsmith.verification.counterexample import read_behaviour
 from rewardsmith.verification.episode_cap import EpisodeCap, within_cap
-from rewardsmith.verification.layouts import LAYOUTS
+from rewardsmith.verification.layouts import HARD_LAYOUTS, LAYOUTS
 from rewardsmith.verification.searched import STEPS
 from rewardsmith.verification.soundness import Soundness, soundness_of
 from sandbox.client import Isolation
@@ -32,8 +32,8 @@ from sandbox.client import Isolation
 CHECKED_LAYOUTS, QUICK_LAYOUTS = 30, 8
 """Numbers of random layouts that `check` and `check --quick` examine. If none of 30 is unsound, at most 9.5 % of all
 layouts are (95 %); of 8, at most 31 %."""
-HARD_LAYOUTS, QUICK_HARD_LAYOUTS = 4, 2
-"""Most hard layouts that they examine as well."""
+QUICK_HARD_LAYOUTS = 2
+"""Most hard layouts that `check --quick` examines as well."""
 FAIL_ON = ("failure", "undecided", "bound", "never")
 """What `check --fail-on` accepts, see `CheckedReward.exit_code`."""
 FAILED, TOO_WEAK = 1, 3

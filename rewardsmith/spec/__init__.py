@@ -1,6 +1,7 @@
 """The settings of a job: JobSpec, with its budget (Budget) and its training settings (TrainingSpec)."""
 
 from rewardsmith.spec.job import (
+    CLAIM_LAYOUTS,
     Budget,
     JobSpec,
     TaskDescription,
@@ -14,6 +15,7 @@ from rewardsmith.spec.presets import default_steps, default_training
 from rewardsmith.spec.training import TrainingSpec
 
 __all__ = [
+    "CLAIM_LAYOUTS",
     "Budget",
     "JobSpec",
     "TaskDescription",

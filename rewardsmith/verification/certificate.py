@@ -40,6 +40,8 @@ from .yielding_lock import TURNS, side_by_side
 LIMIT = 400_000
 QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
 """Limits of a job's check before training: seconds on DoorKey-8x8 and UnlockPickup; larger tasks stay uncertified."""
+AT_ONCE = 4
+"""Layouts that are certified in parallel if the first failure stops; a constant, as the result depends on it."""
 SMALL = 50_000
 """Most states of a layout that is certified in parallel with others: each needs the memory of a host and its tables."""
 
@@ -133,6 +135,8 @@ def certify(
     limit: int | None = None,
     work: int | None = None,
     hard: int = 0,
+    *,
+    first_failure: bool = False,
 ) -> Certificate:
     """Certify a reward on random layouts of the task, or on all layouts if it has no more; then on hard ones.
 
@@ -144,6 +148,7 @@ def certify(
         work: No further layout is started once this number of transitions has been scored. It is not a number of
             seconds, so that the same reward always gets the same certificate.
         hard: Most hard layouts, see hard_layouts.py.
+        first_failure: Whether to stop once a layout fails. The layouts left are then undecided.
 
     Raises:
         sandbox.HostError: The program failed.
@@ -169,6 +174,8 @@ def certify(
     def enough() -> bool:
         if work is not None and sum(each.transitions for each in found) >= work:
             return True
+        if first_failure and any(each.misses for each in found):
+            return True
         # If one layout is too large, so are the others, and each attempt is as expensive.
         tried = found[:1] if work is None else found[-1:]
         return any(each.verdict == "not certified" and each.layout not in unsolvable for each in tried)
@@ -176,7 +183,7 @@ def certify(
     sample = layouts_to_check(task, layouts, hard)
     found: list[LayoutCertificate] = []
     report("layouts certified", 0, len(sample.all), begins=True)
-    for ahead in _groups(task, sample.all):
+    for ahead in _groups(task, sample.all, AT_ONCE if first_failure else len(sample.all)):
         if not enough():
             for each in side_by_side(judged, ahead):
                 found += [] if work is not None and enough() else [each]
@@ -196,13 +203,13 @@ def _certificate_of_table(
     return Certificate(problem.task.id, problem.gamma, (found,), _notes(problem.reward), 1, every=True)
 
 
-def _groups(task: Task, layouts: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Groups of layouts to certify in parallel, if they are small. The first is alone: it may suffice."""
+def _groups(task: Task, layouts: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+    """Groups of at most `most` small layouts to certify in parallel. The first is alone: it may suffice."""
     countable = countable_of(task)
     counted = countable.count_states(layouts[0], SMALL) if countable is not None and len(layouts) > 1 else None
     if counted is None or not counted[1]:
         return [(layout,) for layout in layouts]
-    return [layouts[:1], layouts[1:]]
+    return [layouts[:1], *(layouts[k : k + most] for k in range(1, len(layouts), most))]
 
 
 def _notes(reward: TrainingReward) -> tuple[str, ...]:

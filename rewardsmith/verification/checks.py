@@ -24,7 +24,7 @@ from rewardsmith.verification.battery import (
     played_bank,
     run_battery,
 )
-from rewardsmith.verification.certificate import Certificate, certify, certify_layout
+from rewardsmith.verification.certificate import Certificate, certify_layout
 from rewardsmith.verification.direction import Guidance
 from rewardsmith.verification.extent import Proof
 from rewardsmith.verification.faults import field_faults
@@ -153,7 +153,7 @@ def run_checks(
             report = run_battery(problem, scores, exploits, looked_at, rivals, proof.played)
             verdicts += [_battery_verdict(report, task)] if report is not None else []
             spent += max(0, (report.steps if report is not None else 0) - steps * envs)
-            certificate = certify(problem, proof.layouts, proof.limit, proof.work, proof.hard)
+            certificate = proof.certificate(problem)
             verdicts.append(_certificate(problem, certificate, proof, components))
             if report is not None and not report.passed:
                 verdicts = _with_optimal_ways(problem, report, verdicts)

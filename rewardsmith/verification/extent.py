@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.base import Task
-from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK
+from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, Certificate, certify
 from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.ways import Rival
 
@@ -24,6 +25,7 @@ class Proof:
         played: Most environment steps that the battery plays where a reference stands for the solution; None for the
             usual number.
         searched: Most environment steps of the search for exploits where no optimum is computed; 0 for no search.
+        first_failure: Whether the certificate stops at the first layout that fails.
     """
 
     layouts: int = LAYOUTS
@@ -33,6 +35,11 @@ class Proof:
     played: int | None = None
     searched: int = 0
     hard: int = 0
+    first_failure: bool = False
+
+    def certificate(self, problem: Problem) -> Certificate:
+        """Certify a reward to this extent. Raises sandbox.HostError if the program fails."""
+        return certify(problem, self.layouts, self.limit, self.work, self.hard, first_failure=self.first_failure)
 
     @property
     def enumerable(self) -> int | None:

@@ -11,7 +11,9 @@ from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import planner_of, reference_of, starts_of
 
 LAYOUTS = 3
-"""Number of layouts that a job checks."""
+"""Number of layouts that a job checks before training."""
+HARD_LAYOUTS = 4
+"""Most hard layouts that are checked beside 30 random ones or more."""
 
 
 @dataclass(frozen=True)

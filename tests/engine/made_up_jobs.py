@@ -79,7 +79,8 @@ def complete(context: Context, item: Item, world: World) -> None:
         elif item.key.kind == "analyse":
             queue.finish(connection, item, "done", {})
         elif item.key.kind == "recheck":
-            queue.finish(connection, item, "done", {"passed": chance > 0.3, "message": "battery: lost"})
+            result = {"passed": chance > 0.3, "message": "battery: lost", "told": "unsound on 1 of 9 layouts"}
+            queue.finish(connection, item, "done", result)
         else:
             share = 0.5 if item.key.kind == "train" else 1.0
             purpose = "retrain" if item.key.sample == AGAIN else item.key.kind

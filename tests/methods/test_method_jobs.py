@@ -9,7 +9,20 @@ from running import FEW_EPISODES, in_process, rewardsmith
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
 FEW_ENVS = ("--set", "training.num_envs=16")
-SMALL = ("--task", TASK, "--steps", "6144", "--confirm", "1", "--slots", "1", *FEW_ENVS, *FEW_EPISODES)
+SMALL = (
+    "--task",
+    TASK,
+    "--steps",
+    "6144",
+    "--confirm",
+    "1",
+    "--claim-layouts",
+    "0",
+    "--slots",
+    "1",
+    *FEW_ENVS,
+    *FEW_EPISODES,
+)
 
 
 def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):

@@ -6,7 +6,19 @@ import pytest
 from running import FEW_EPISODES, in_process, rewardsmith
 
 JOB = [
-    *("run", "--task", "MiniGrid-DoorKey-5x5-v0", "--method", "ulps", "--with", "oni", "--confirm", "1"),
+    *(
+        "run",
+        "--task",
+        "MiniGrid-DoorKey-5x5-v0",
+        "--method",
+        "ulps",
+        "--with",
+        "oni",
+        "--confirm",
+        "1",
+        "--claim-layouts",
+        "0",
+    ),
     *("--steps", "4096", "--slots", "1", "--option", "pairs=300", "--option", "language_model_epochs=2"),
     *("--set", "training.num_envs=16"),
     *("--option", "final_episodes=20", "--option", "oni.latency=0", *FEW_EPISODES),

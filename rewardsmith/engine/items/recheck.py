@@ -1,4 +1,4 @@
-"""Work item `recheck`: checks a reward again with the smaller weights of a retraining."""
+"""Work item `recheck`: checks a reward again, with the weights of a retraining or before its claim."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.check import extent
+from rewardsmith.engine.items.check_claim import run_check_claim
 from rewardsmith.engine.items.counter_examples import saved_exploits
 from rewardsmith.engine.items.earlier_policies import earlier_policies
 from rewardsmith.engine.search.retraining import weighed
@@ -28,7 +29,13 @@ _KEPT = ("battery", "certificate")
 
 
 def run_recheck(context: Context, item: Item) -> None:
-    """Check a candidate with the weights in the item's payload. It passes unless a verdict is worse than before."""
+    """Check a candidate with the weights in the item's payload. It passes unless a verdict is worse than before.
+
+    With a number of layouts in the payload, it is the check before the claim (check_claim.py).
+    """
+    if "layouts" in item.payload:
+        run_check_claim(context, item)
+        return
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
         exploits = saved_exploits(connection, item.key.job_id, item.key.iteration)

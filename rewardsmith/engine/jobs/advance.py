@@ -78,11 +78,12 @@ def _apply(connection: Connection, job_id: str, step: Step) -> None:
             # If the job fails, its open items are useless.
             queue.cancel_open(connection, job_id)
             records.stop_trials(connection, job_id)
-            best = read_snapshot(connection, job_id).ranking()
+            snapshot = read_snapshot(connection, job_id)
+            best = snapshot.ranking()
             values: dict[str, Any] = {}
             if best:
                 values["best_candidate"] = best[0].id
-            if best and state == "done":
+            if best and state == "done" and not snapshot.fails_before_claim(best[0]):
                 values["claim"] = claim_of(connection, job_id, best[0].id)
             records.update_job(connection, job_id, state=state, note=note, finished_at=now(), **values)
             add_event(connection, state, job_id=job_id, text=note)

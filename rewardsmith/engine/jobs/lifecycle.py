@@ -23,7 +23,7 @@ from rewardsmith.errors import UsageError
 from rewardsmith.methods.recipe import Recipe, formerly, recipe_of
 from rewardsmith.programs.reward import source_hash, top_level_names
 from rewardsmith.seeds import search_seed
-from rewardsmith.spec import JobSpec
+from rewardsmith.spec import CLAIM_LAYOUTS, JobSpec
 from rewardsmith.storage import procedures, queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.events import add_event
@@ -33,7 +33,7 @@ from rewardsmith.storage.rows import Scheduling
 from rewardsmith.storage.schema import jobs, now
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import planner_of
+from rewardsmith.tasks.capabilities import planner_of, tabular_of
 from rewardsmith.tasks.random_play import measure_scale
 from rewardsmith.training.fit import baseline_training, require_algorithm
 from rewardsmith.training.schedule import distinct_rungs
@@ -83,6 +83,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
             )
         seed_reward, spec = recipe.program(task), spec.model_copy(update=_UNDESIGNED)
     spec = spec.model_copy(update={"rungs": distinct_rungs(task, spec.training, spec.steps, spec.rungs)})
+    spec = spec.model_copy(update={"claim_layouts": _claim_layouts(task, spec)})
     check_budget(spec)
     if spec.record is not None:
         start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
@@ -100,6 +101,14 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         if job.service:
             add_event(connection, "submitted", job_id=job.id, owner=job.owner)
     return job.id
+
+
+def _claim_layouts(task: Task, spec: JobSpec) -> int:
+    """Return the number of layouts of the check before the claim; on slow tasks a default would take minutes."""
+    if spec.claim_layouts is not None:
+        return spec.claim_layouts
+    known = task.cheap_steps and planner_of(task) is not None and tabular_of(task) is not None
+    return CLAIM_LAYOUTS if known else 0
 
 
 def _require_whole_episodes(spec: JobSpec) -> None:

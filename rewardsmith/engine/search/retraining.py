@@ -135,7 +135,7 @@ def _begin(s: Snapshot, c: Candidate, adjustment: Mapping[str, Any]) -> list[Ste
 def _next(s: Snapshot, c: Candidate) -> list[Step]:
     """Return the next steps of one candidate that is being retrained; empty while work is running."""
     adjustment = dict(c.adjustment or {})
-    rechecks = s.items_of("recheck", candidate=c.id)
+    rechecks = s.items_of("recheck", candidate=c.id, sample=-1)
     trials = s.items_of("train", candidate=c.id, rung=adjustment["rung"], sample=AGAIN)
     if any(i.state in OPEN for i in (*rechecks, *trials)):
         return []

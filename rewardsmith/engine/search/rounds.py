@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from rewardsmith.engine.search.before_claim import check_before_claim, failed_words
 from rewardsmith.engine.search.halving import Halving
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.predicted_first import PredictedFirst
@@ -29,7 +30,8 @@ def decide(s: Snapshot) -> list[Step]:
     3. When all checks have ended, reject duplicates and train the others: by predicted difficulty (PredictedFirst) if
        a prediction exists, otherwise by successive halving (Halving). The strategy ends the round (`end_round`).
     4. Repeat from step 1 until the target is reached, all rounds are used, or the budget is spent.
-    5. Train the trials of the claim (`claim_of`) and end the job.
+    5. Check the best candidate on more layouts, and the next best if it fails (`check_before_claim`).
+    6. Train the trials of the claim (`claim_of`) and end the job.
 
     A fault of the task's environment ends the job at any step.
     """
@@ -206,6 +208,8 @@ def _confirm(s: Snapshot, reason: str) -> list[Step]:
     best = s.ranking()
     if not best:
         return [FinishJob("failed", f"No candidate was trained to a result; {reason}.")]
+    if (steps := check_before_claim(s, best[0], reason)) is not None:
+        return steps
     baseline = next(c for c in s.candidates if c.kind == "baseline")
     changes = best[0].training_changes
     settings = {"training": changes} if changes else {}
@@ -221,6 +225,8 @@ def _confirm(s: Snapshot, reason: str) -> list[Step]:
     lost = sum(i.state != "done" for i in confirms)
     faulted = sum(bool((i.result or {}).get("fault")) for i in confirms)
     note = f"The search ended: {reason}."
+    if said := failed_words(s):
+        note += f" {said} {best[0].id}, the next best, is claimed instead."
     if lost:
         note += f" {lost} of {len(confirms)} trials of the claim were lost and are missing from it."
     failed = "no success" if s.scale is None else "random play"

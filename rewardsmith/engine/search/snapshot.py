@@ -19,6 +19,9 @@ from rewardsmith.storage.records import Candidate, Iteration, Job
 AGAIN = 1
 """`sample` in the key of a work item that retrains a candidate; other training items have -1."""
 
+BEFORE_CLAIM = 2
+"""`sample` in the key of a `recheck` item before the claim; that of a retraining has -1."""
+
 Measure = Literal["success", "late", "area", "train_success"]
 """Measures of a trial at the end of a rung, each a success rate.
 
@@ -180,12 +183,27 @@ class Snapshot:
     # --- order --------------------------------------------------------------------------------------------
 
     def ranking(self) -> list[Candidate]:
-        """Return all trained candidates of the job, best first: by rung reached, then by `rank_key`."""
+        """Return all trained candidates of the job, best first: by rung reached, then by `rank_key`.
+
+        Candidates that failed the check before the claim come last.
+        """
         # A candidate with a fault in any trial is not ranked.
         trained = [
             c for c in self.candidates if self.rung_reached(c) >= 0 and not self._faulted(c) and c.state != "vetoed"
         ]
-        return sorted(trained, key=lambda c: (-self.rung_reached(c), *self.rank_key(c, self.rung_reached(c))))
+        return sorted(
+            trained,
+            key=lambda c: (
+                self.fails_before_claim(c),
+                -self.rung_reached(c),
+                *self.rank_key(c, self.rung_reached(c)),
+            ),
+        )
+
+    def fails_before_claim(self, c: Candidate) -> bool:
+        """Return whether a candidate failed the check on more layouts before its claim."""
+        items = self.items_of("recheck", candidate=c.id, sample=BEFORE_CLAIM)
+        return any((i.result or {}).get("passed") is False for i in items)
 
     def rank_key(self, c: Candidate, rung: int) -> tuple[float, float, float, str]:
         """Return the sort key of a candidate at the end of a rung; the smallest key is the best candidate.

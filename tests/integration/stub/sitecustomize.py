@@ -101,8 +101,13 @@ class Verdict:
 
 @dataclass
 class Proof:
+    layouts: int = 3
+    limit: Any = None
+    work: Any = None
     wanted: bool = True
     played: Any = None
+    hard: int = 0
+    first_failure: bool = False
 
 
 def run_checks(*_: Any) -> Any:
@@ -119,7 +124,8 @@ def _put(name: str, **content: Any) -> None:
 _put("rewardsmith.training.trial", TrialPlan=TrialPlan, run_trial=run_trial, rehearse=lambda _: None)
 _put(
     "rewardsmith.verification.checks",
-    Proof=Proof, Verdict=Verdict, run_checks=run_checks, steps_played=lambda *_: 0, RANDOM_TRANSITIONS=4096,
+    Proof=Proof, Verdict=Verdict, Checked=types.SimpleNamespace, run_checks=run_checks,
+    steps_played=lambda *_: 0, RANDOM_TRANSITIONS=4096,
     ADVISORY=frozenset({"battery", "certificate"}),
 )  # fmt: skip
 
