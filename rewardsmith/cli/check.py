@@ -34,7 +34,11 @@ def check(  # noqa: PLR0913  (options of a command)
     exploits: Annotated[
         Path | None, typer.Option(help="File written by --out; the battery also plays its behaviours.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    form: Annotated[str, typer.Option("--format", help="table, json, junit or sarif.")] = "table",
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="File to write the result to as well: .xml (JUnit), .sarif or .json. May be repeated."),
+    ] = None,
     fail_on: Annotated[
         str,
         typer.Option(
@@ -59,9 +63,10 @@ def check(  # noqa: PLR0913  (options of a command)
 
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"--gamma is {gamma:g}.", "Pass a number above 0 and at most 1.")
-    screen.check_format(form, ("table", "json"))
+    screen.check_format(form, ("table", "json", "junit", "sarif"))
     if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise UsageError(f"Cannot write {out}.", "Pass --out FILE in a folder that exists.")
+    reports = [(path, _form_of(path)) for path in report or ()]
     isolation = Isolation.floor(weak=allow_weak_sandbox or settings().allow_weak_sandbox)
     if fail_on not in check_reward.FAIL_ON:
         raise UsageError(f"--fail-on is {fail_on!r}.", f"Pass one of {', '.join(check_reward.FAIL_ON)}.")
@@ -76,6 +81,8 @@ def check(  # noqa: PLR0913  (options of a command)
     )
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")
+    for path, kind in reports:
+        path.write_text(_as_text(found, reward, kind, fail_on), encoding="utf-8")
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
     shown.columns[1].max_width = screen.VERDICT_WIDTH
     for verdict in found.checked.verdicts:
@@ -96,14 +103,42 @@ def check(  # noqa: PLR0913  (options of a command)
             f"{found.difficulty:.1f}",
             "predicted; of two rewards, the one with the smaller value is expected to learn sooner",
         )
-    if form == "json":
-        screen.emit([found.as_dict()], "json", shown)
+    if form != "table":
+        print(_as_text(found, reward, form, fail_on))
     else:
         screen.out.print(shown)
         again = f"rewardsmith check {reward} --task {task}"
         again += "".join(f" {name} {value}" for name, value, usual in asked if value != usual) + " --quick" * quick
         screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
     raise typer.Exit(found.exit_code(fail_on))
+
+
+_FORMS = {".xml": "junit", ".sarif": "sarif", ".json": "json"}
+
+
+def _form_of(report: Path) -> str:
+    """Return the format of a report by its name. Raises UsageError for other names, and for a missing folder."""
+    from rewardsmith.errors import UsageError
+
+    if report.suffix not in _FORMS:
+        raise UsageError(f"--report {report} has no known format.", f"End its name with {', '.join(_FORMS)}.")
+    if report.is_dir() or not report.absolute().parent.is_dir():
+        raise UsageError(f"Cannot write {report}.", "Pass --report FILE in a folder that exists.")
+    return _FORMS[report.suffix]
+
+
+def _as_text(found: Any, reward: Path, form: str, fail_on: str) -> str:
+    """Return a result as JSON, JUnit's XML or SARIF."""
+    import json
+
+    from rewardsmith import __version__
+    from rewardsmith.files import read_text
+    from rewardsmith.offline.check_formats import Checkout, as_junit, as_sarif
+
+    if form == "json":
+        return json.dumps([found.as_dict()], indent=2, default=str)
+    checkout = Checkout(reward.as_posix(), read_text(reward), __version__, fail_on)
+    return as_junit(found, checkout) if form == "junit" else json.dumps(as_sarif(found, checkout), indent=2)
 
 
 def _cap(text: str | None) -> Any:
