@@ -204,7 +204,7 @@ def train(
         UsageError: A setting or the file is invalid, or the task is unknown.
         RewardsmithError: A GPU is missing, or the executor ended before the job.
     """
-    source = _program(reward)
+    source = _program(reward, task)
     given: dict[str, Any] = {} if steps is None else {"steps": steps}
     spec = training_spec(task, source, seeds, {**given, **(settings or {})})
     return _finished(_context(home), spec, source, slots)
@@ -274,7 +274,7 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     known = () if exploits is None else read_exploits(Path(exploits), found)
     chosen = CheckSettings(isolation, episode_cap, known)
     if program:
-        return read_check(check_reward(_program(reward), found, gamma, count, limit, chosen, hard))
+        return read_check(check_reward(_program(reward, found), found, gamma, count, limit, chosen, hard))
     options = CheckOptions(gamma, count, limit, chosen, name, success, run_in, hard)
     return read_check(check_given(task, reward, options))
 
@@ -357,9 +357,9 @@ def _finished(context: Context, spec: JobSpec, source: str | None, slots: int | 
     return found
 
 
-def _program(reward: str | Path) -> str:
-    if isinstance(reward, Path) or (reward.endswith(".py") and "\n" not in reward):
-        return read_reward_file(Path(reward))
+def _program(reward: str | Path, task: Any) -> str:
+    if isinstance(reward, Path) or (reward.endswith((".py", ".json")) and "\n" not in reward):
+        return read_reward_file(Path(reward), task)
     method_of(reward, "The text")
     return reward
 

@@ -98,7 +98,8 @@ def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
     """Ask the designer for a program. The outcome holds a ReadProgram, or the reason why no answer could be read."""
     # A design takes up to two calls, so repairs count attempts in steps of two.
     key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
-    return ask(model, key, design_draft(asked), asked.contract.read, asked.limits)
+    facts = asked.interface.facts
+    return ask(model, key, design_draft(asked), lambda text: asked.contract.read(text, facts), asked.limits)
 
 
 def design_draft(asked: DesignRequest) -> Draft:
@@ -143,11 +144,13 @@ def _design_prompt(asked: DesignRequest) -> str:
         "sample": asked.sample,
         "samples": asked.samples,
         "parents": [_as_json(p) for p in asked.parents],
+        **({} if asked.contract.form == "python" else {"form": asked.contract.form}),
     }
     return render(
         "designer.md.j2",
         interface=asked.interface,
         contract=asked.contract.template,
+        form=asked.contract.form,
         dense_cap=asked.contract.cap,
         given=asked.given,
         subgoal_order=asked.subgoal_order,

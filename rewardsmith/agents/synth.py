@@ -19,6 +19,7 @@ from typing import Any
 
 from rewardsmith.agents.models import Answer, ModelFailed, Request, Usage
 from rewardsmith.agents.synth_programs import compose_program
+from rewardsmith.agents.synth_specified import compose_specification
 from rewardsmith.agents.synth_subgoals import compose_subgoals
 
 
@@ -51,6 +52,9 @@ def _machine_part(prompt: str) -> dict[str, Any]:
 
 
 def _design(machine: dict[str, Any]) -> str:
+    if machine.get("form") == "json":
+        text, thoughts = compose_specification(machine)
+        return f"{thoughts}\n\n```json\n{text}\n```\n"
     compose = compose_subgoals if "subgoals" in machine["functions"] else compose_program
     program = compose(machine)
     return f"{program.thoughts}\n\n```python\n{program.source}```\n"

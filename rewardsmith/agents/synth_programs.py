@@ -190,6 +190,11 @@ def _shut_states(facts: dict[str, Any]) -> tuple[str, ...] | None:
     return tuple(state for state in blocking if state != "locked")
 
 
+def has_walks(facts: dict[str, Any]) -> bool:
+    """Whether objects have walking distances."""
+    return _shut_states(facts) is not None
+
+
 def has_passages(facts: dict[str, Any]) -> bool:
     """Whether an object that opens without a tool is closed at the start of an episode."""
     return any("closed" in about.get("states_at_start", []) for about in facts["kinds"].values())

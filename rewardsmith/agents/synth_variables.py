@@ -24,11 +24,11 @@ from rewardsmith.syntax import parse_expression
 def compose_for_variables(machine: dict[str, Any]) -> tuple[str, str]:
     """Return (source, reasoning) for a designer's request."""
     facts = machine["interface"]
-    variables = _numbers(facts["fields"])
-    if (goals := _goals(facts["fields"])) is not None:
+    variables = numbers_of(facts["fields"])
+    if (goals := goal_length(facts["fields"])) is not None:
         return _for_goals(machine, goals)
     scored = "score" in facts
-    thresholds = [] if scored else _thresholds(facts["success"], variables)
+    thresholds = [] if scored else thresholds_of(facts["success"], variables)
     lasting = bool(facts.get("success_requires_lasting")) and not thresholds
     if scored:
         styles = ["centre", "explore one by one", "explore"]
@@ -59,8 +59,8 @@ _GOAL_STYLES = {"approach": "was - now", "near": "-0.1 * now", "both": "was - no
 """Guidance of a step that changes the distance to the goal from `was` to `now`."""
 
 
-def _goals(fields: list[dict[str, Any]]) -> int | None:
-    """The length of the goals of a goal-conditioned task; None if the state does not have both."""
+def goal_length(fields: list[dict[str, Any]]) -> int | None:
+    """Return the length of the goals of a goal-conditioned task; None if the state does not have both."""
     lengths = {f["name"]: f.get("length") for f in fields if f["name"] in ("achieved_goal", "desired_goal")}
     achieved, desired = lengths.get("achieved_goal"), lengths.get("desired_goal")
     return achieved if achieved is not None and achieved == desired else None
@@ -97,8 +97,8 @@ def _for_goals(machine: dict[str, Any], length: int) -> tuple[str, str]:
 _MOST_NUMBERS = 24  # of which a program reads the movement; the first of a long observation say most
 
 
-def _numbers(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The numbers of a state, as programs read them: variables, and the entries of vectors, such as `cube[0]`."""
+def numbers_of(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the numbers of a state, as programs read them: variables, and entries of vectors, such as `cube[0]`."""
     found: list[dict[str, Any]] = []
     for field in fields:
         if field["kind"] == "float" or (field["kind"] == "int" and field["name"] != "step"):
@@ -112,8 +112,8 @@ def _numbers(fields: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found[:_MOST_NUMBERS]
 
 
-def _thresholds(condition: str, variables: list[dict[str, Any]]) -> list[tuple[str, int, float]]:
-    """Comparisons of a variable with a number in the success condition: (name, direction 1 or -1, number).
+def thresholds_of(condition: str, variables: list[dict[str, Any]]) -> list[tuple[str, int, float]]:
+    """Return comparisons of a variable with a number in the success condition: (name, direction 1 or -1, number).
 
     There are none if a function of the task decides, whose `condition` is empty.
     """

@@ -75,7 +75,7 @@ def check(  # noqa: PLR0913  (options of a command)
              ("--episode-cap", given["episode_cap"], None), ("--exploits", exploits, None),
              ("--fail-on", fail_on, "failure"))  # fmt: skip
     known = check_reward.read_exploits(exploits, task) if exploits else ()
-    source, cap = read_reward_file(reward), _cap(given["episode_cap"])
+    source, cap = read_reward_file(reward, task), _cap(given["episode_cap"])
     found = check_reward.check_reward(
         source, task, gamma, count, limit, check_reward.CheckSettings(isolation, cap, known, screen.say), hard
     )

@@ -49,8 +49,8 @@ def run(  # noqa: PLR0913  (options of a command)
     from rewardsmith.offline.dry_run import asks_designer, notices, renamed
     from rewardsmith.programs.reward_file import read_reward_file
 
-    text = read_reward_file(seed_reward) if seed_reward else None
     typed, environment = named(context, given)
+    text = read_reward_file(seed_reward, typed.get("task")) if seed_reward else None
     asked = AskedJob(typed, spec, language_model, changes or (), environment)
     job_spec, text = read_job(asked, text)
     if dry_run:
@@ -158,7 +158,7 @@ def train(
     from rewardsmith import starting
     from rewardsmith.programs.reward_file import read_reward_file
 
-    context, source = starting.open_here(), read_reward_file(reward)
+    context, source = starting.open_here(), read_reward_file(reward, task)
     asked = {name: value for name, value in given.items() if value is not None}
     spec = starting.training_spec(task, source, seeds, asked, changes or ())
     job_id, _ = starting.start(context, spec, source)

@@ -42,7 +42,7 @@ def submit(
     from rewardsmith.spec import read_spec, read_spec_file, with_changes, with_defaults
 
     values = with_changes(read_spec_file(spec), changes or [])
-    text = read_reward_file(seed_reward) if seed_reward else None
+    text = read_reward_file(seed_reward, values.get("task")) if seed_reward else None
     asked = read_spec(with_defaults(values))
     context = starting.open_here()
     job_id = submit_job(context, asked, text, owner=owner or getpass.getuser(), priority=urgency, slots=slots)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 from rewardsmith.programs.reading import ReadProgram, read_program
 
@@ -18,19 +19,37 @@ class Contract:
         functions: Names of the functions, in the order in which they are called on each transition.
         cap: Cap of a channel's net sum over an episode, if the method sets one.
         check: Checks the text of a program that defines them. Raises UnreadableAnswer with a reason for the model.
+        specified: Builds the program of a JSON specification from an answer and the facts of the task's interface.
+            Raises UnreadableAnswer. None if answers are Python.
     """
 
     name: str
     functions: tuple[str, ...]
     cap: float | None = None
     check: Callable[[str], Any] | None = field(default=None, compare=False)
+    specified: Callable[[str, Mapping[str, Any]], ReadProgram] | None = field(default=None, compare=False)
 
-    def read(self, answer: str) -> ReadProgram:
-        """Read the program in a model's answer. Raises UnreadableAnswer if there is none that keeps the contract."""
+    def read(self, answer: str, facts: Mapping[str, Any] = MappingProxyType({})) -> ReadProgram:
+        """Read the program in a model's answer.
+
+        Args:
+            answer: The answer, or the text of a program.
+            facts: Facts of the task's interface (tasks.base.Interface).
+
+        Raises:
+            UnreadableAnswer: It holds no program that keeps the contract.
+        """
+        if self.specified is not None:
+            return self.specified(answer, facts)
         program = read_program(answer, self.functions)
         if self.check is not None:
             self.check(program.source)
         return program
+
+    @property
+    def form(self) -> Literal["python", "json"]:
+        """The language in which a designer answers."""
+        return "python" if self.specified is None else "json"
 
     @property
     def template(self) -> str:

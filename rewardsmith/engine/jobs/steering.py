@@ -16,6 +16,7 @@ from rewardsmith.programs.reward import source_hash
 from rewardsmith.storage import procedures, queue, records
 from rewardsmith.storage.database import read
 from rewardsmith.storage.records import Candidate
+from rewardsmith.tasks import get_task
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ def add_program(context: Context, parent: Candidate, text: str) -> tuple[str, in
                 f"The method {snapshot.spec.method} takes no program.", "Add the program to a job of another method."
             )
         try:
-            source = recipe.contract.read(text).source
+            facts = get_task(snapshot.spec.task, snapshot.spec.description).interface().facts
+            source = recipe.contract.read(text, facts).source
         except UnreadableAnswer as error:
             raise UsageError(
                 f"The program cannot be read: {error.reason}",
