@@ -1,6 +1,6 @@
 """Goal: the designer writes stages of objects, attributes and relations as JSON, which become a potential.
 
-    Phi(s) = (stages done + satisfaction of the next stage) / stages        F = gamma * Phi(s') - Phi(s)
+    Phi(s) = (stages done + satisfaction of the next stage) / stages        reward = Phi(s') - Phi(s)
 
 It follows StateFactory (2026, arXiv 2603.09400). See programs/specified/goal.py.
 """
@@ -17,7 +17,7 @@ from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reward import ENV, free_channels, free_functions
 from rewardsmith.programs.specified.examples import example_goal, words_of
-from rewardsmith.programs.specified.goal import read_goal
+from rewardsmith.programs.specified.goal import GoalForm, read_goal
 from rewardsmith.tasks.base import Task
 
 
@@ -25,23 +25,27 @@ class GoalOptions(Options):
     """Options of the method goal; a specification may set both for itself."""
 
     done: Literal["last", "first", "latched"] = Field(default="last", description="which stages count as done")
+    shaping: Literal["progress", "potential"] = Field(
+        default="progress", description="differences of the potential, or with the learner's discount"
+    )
     scale: float = Field(default=1.0, gt=0, le=100, description="the largest potential")
 
 
 class Goal(Method):
-    """The designer writes a goal in stages; the program is a potential, generated from it."""
+    """The designer writes a goal in stages; the program is generated from it."""
 
     name = "goal"
-    summary = "stages of objects, attributes and relations in JSON, turned into a potential"
+    summary = "stages of objects, attributes and relations in JSON, whose progress pays"
     Options = GoalOptions
 
     def contract(self, options: Any) -> Contract:
         """Return the contract of a goal in JSON."""
         chosen = options or GoalOptions()
+        form = GoalForm(chosen.done, chosen.scale, chosen.shaping)
         return Contract(
             self.name,
-            ("potential",),
-            specified=lambda text, facts: read_goal(text, facts, chosen.done, chosen.scale),
+            ("reward",),
+            specified=lambda text, facts: read_goal(text, facts, form),
         )
 
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:
@@ -50,12 +54,12 @@ class Goal(Method):
         return {"words": words_of(facts), "example": example_goal(facts)}
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
-        """Return "potential", after "reward" if success pays."""
+        """Return which of reward() and potential() the program defines."""
         return free_functions(source) if source else ()
 
     def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
         """Return the channel `env` and those of the program."""
-        return free_channels(source) if source else (ENV, Channel("potential", kind="potential"))
+        return free_channels(source) if source else (ENV, Channel("reward"))
 
 
 METHOD = Goal()

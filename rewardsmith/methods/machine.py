@@ -6,7 +6,7 @@ Rewards on its transitions, and a potential from value iteration on the machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,9 @@ from rewardsmith.tasks.base import Task
 class MachineOptions(Options):
     """Options of the method machine; a specification may set the scale for itself."""
 
+    shaping: Literal["progress", "potential"] = Field(
+        default="progress", description="differences of the potential, or with the learner's discount"
+    )
     scale: float = Field(default=1.0, gt=0, le=100, description="factor of the potential")
 
 
@@ -36,7 +39,9 @@ class Machine(Method):
         """Return the contract of a reward machine in JSON."""
         chosen = options or MachineOptions()
         return Contract(
-            self.name, ("potential",), specified=lambda text, facts: read_machine(text, facts, chosen.scale)
+            self.name,
+            ("reward",),
+            specified=lambda text, facts: read_machine(text, facts, chosen.scale, chosen.shaping),
         )
 
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:
@@ -45,12 +50,12 @@ class Machine(Method):
         return {"words": words_of(facts), "example": example_machine(facts)}
 
     def functions(self, source: str, options: Any) -> tuple[str, ...]:
-        """Return "potential", after "reward" if a transition pays."""
+        """Return which of reward() and potential() the program defines."""
         return free_functions(source) if source else ()
 
     def channels(self, source: str, options: Any) -> tuple[Channel, ...]:
         """Return the channel `env` and those of the program."""
-        return free_channels(source) if source else (ENV, Channel("potential", kind="potential"))
+        return free_channels(source) if source else (ENV, Channel("reward"))
 
 
 METHOD = Machine()

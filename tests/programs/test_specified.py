@@ -15,7 +15,7 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.answer_text import UnreadableAnswer
 from rewardsmith.programs.reward import free_channels
 from rewardsmith.programs.reward_file import read_reward_file
-from rewardsmith.programs.specified.goal import read_goal
+from rewardsmith.programs.specified.goal import GoalForm, read_goal
 from rewardsmith.programs.specified.machine import read_machine
 from rewardsmith.spec import read_spec, with_defaults
 from rewardsmith.tasks import get_task
@@ -57,23 +57,33 @@ def world(carried: bool, door: str, far: int, event: str = "moved", kind: str = 
 
 
 def test_the_potential_of_a_goal_is_the_one_computed_by_hand(doors):
-    phi = functions_of(read_goal(json.dumps({"stages": [KEY, OPEN]}), doors).source)["potential"]
+    scope = functions_of(read_goal(json.dumps({"stages": [KEY, OPEN], "shaping": "potential"}), doors).source)
+    phi = scope["potential"]
     # Reachable in 3 steps: nearness 1/2 + 1/2 * 1/(1 + 3) = 0.625 of the first of two stages.
     assert phi(world(False, "locked", 3), {}) == pytest.approx(0.625 / 2)
     assert phi(world(True, "locked", 3), {}) == pytest.approx((1 + 0.625) / 2)
     assert phi(world(False, "open", 3), {}) == 1.0, "the last stage that holds counts, whatever became of the key"
-    first = functions_of(read_goal(json.dumps({"stages": [KEY, OPEN], "done": "first"}), doors).source)["potential"]
-    assert first(world(False, "open", 3), {}) == pytest.approx(0.625 / 2)
-    latched, memory = functions_of(read_goal(json.dumps([KEY, OPEN]), doors, "latched").source)["potential"], {}
+    first = functions_of(read_goal(json.dumps({"stages": [KEY, OPEN], "done": "first"}), doors).source)["phi"]
+    assert first(world(False, "open", 3)) == pytest.approx(0.625 / 2)
+    latched, memory = functions_of(read_goal(json.dumps([KEY, OPEN]), doors, GoalForm("latched")).source)["phi"], {}
     assert [latched(world(*s), memory) for s in ((True, "locked", 0), (False, "locked", 0))] == [1.0, 1.0]
     assert memory == {"done": 1}
 
 
+def test_progress_pays_the_difference_of_the_potential_and_success_the_largest(doors):
+    reward = functions_of(read_goal(json.dumps({"stages": [KEY, OPEN], "scale": 2.0}), doors).source)["reward"]
+    there, back = (world(True, "locked", 1), world(False, "locked", 1))
+    assert reward(back, 3, there, {})["progress"] == pytest.approx(2 * (1 + 0.75 - 0.75) / 2)
+    assert reward(back, 3, there, {})["progress"] + reward(there, 4, back, {})["progress"] == 0.0
+    there.solved = True
+    assert reward(back, 3, there, {})["success"] == 2.0
+
+
 def test_variables_are_measured_against_their_bounds(cars):
-    phi = functions_of(read_goal(json.dumps({"stages": [POSITION], "scale": 2}), cars).source)["potential"]
+    phi = functions_of(read_goal(json.dumps({"stages": [POSITION], "scale": 2}), cars).source)["phi"]
     # From -1.2 to 0.4 the gap is 1.6; at 0.0 a quarter of it is left.
-    assert phi(SimpleNamespace(position=0.0), {}) == pytest.approx(2 * 0.75)
-    assert phi(SimpleNamespace(position=0.5), {}) == 2.0
+    assert phi(SimpleNamespace(position=0.0)) == pytest.approx(2 * 0.75)
+    assert phi(SimpleNamespace(position=0.5)) == 2.0
 
 
 def test_a_machine_pays_by_the_values_of_its_states(doors):
@@ -83,13 +93,14 @@ def test_a_machine_pays_by_the_values_of_its_states(doors):
     assert scope["VALUES"] == (0.81, 0.9, 1.0)
     memory: dict = {}
     steps = [("moved", "key"), ("picked_up", "key"), ("dropped", "key"), ("picked_up", "key"), ("unlocked", "door")]
-    phis = [scope["potential"](world(False, "locked", 1, *step), memory) for step in steps]
+    phis = [scope["phi"](world(False, "locked", 1, *step), memory) for step in steps]
     assert phis == [0.81, 0.9, 0.81, 0.9, 1.0]
     paying = [{**EDGES[0], "reward": 0.25}, {**EDGES[1], "reward": -0.25}, EDGES[2]]
     scope, memory = functions_of(read_machine(json.dumps({**MACHINE, "transitions": paying}), doors).source), {}
     quiet = world(False, "locked", 1)
-    paid = [scope["reward"](quiet, 0, world(False, "locked", 1, *step), memory)["transitions"] for step in steps]
-    assert paid == [0.0, 0.25, -0.25, 0.25, 0.0]
+    paid = [scope["reward"](quiet, 0, world(False, "locked", 1, *step), memory) for step in steps]
+    assert [each["transitions"] for each in paid] == [0.0, 0.25, -0.25, 0.25, 0.0]
+    assert paid[1]["progress"] == -paid[2]["progress"] == scope["VALUES"][1] - scope["VALUES"][0]
 
 
 def test_every_fault_is_told_at_once_with_its_path_and_the_nearest_name(doors):
@@ -178,7 +189,7 @@ def test_synth_writes_specifications_whose_programs_run(task_id, method):
         assert outcome.result is not None, outcome.reason
         sources.add(outcome.result.source)
     reward = recipe.reward(min(sources))
-    assert reward.potentials == ("potential",) and reward.channels == free_channels(reward.source)
+    assert reward.functions == ("reward",) and reward.channels == free_channels(reward.source)
     assert np.isfinite(sum(c.weight for c in reward.channels))
 
 

@@ -35,7 +35,8 @@ def read_specification(text: str, key: str, build: Callable[[Any], str]) -> Read
                 "top only, and remove the code; or use the edited program with the method free."
             )
         return ReadProgram(source, "")
-    written, reasoning = without_reasoning(answer)
+    parts = without_reasoning(answer)
+    written, reasoning = parts.answer, parts.reasoning
     piece, given = _chosen(written, key)
     source = build(given if isinstance(given, Mapping) else {key: given})
     parse(source)  # within the limits of every program

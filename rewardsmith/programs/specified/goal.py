@@ -1,16 +1,18 @@
 """The contract `goal`: stages on the way to success, as JSON, which become a potential.
 
     Phi(s) = (stages done + satisfaction of the next stage) / number of stages
+    reward = Phi(s') - Phi(s), and the largest Phi for success
 
-A potential changes no policy's return except by a constant (Ng, Harada and Russell 1999), so that no goal can be
-exploited. It is 0 once an episode has terminated, which would take back on the last step what the stages gave: so
-success pays the largest potential, and that alone. It follows StateFactory (2026, arXiv 2603.09400), with the state's
-own objects and attributes instead of similarities of texts.
+Going back and forth earns nothing, and all guidance of an episode sums to at most the largest Phi, which success pays.
+`shaping` "potential" pays gamma * Phi(s') - Phi(s) instead, which changes no policy's return except by a constant (Ng,
+Harada and Russell 1999); an exact critic therefore learns nothing from it, and trials take longer. It follows
+StateFactory (2026, arXiv 2603.09400), with the state's own objects and attributes instead of similarities of texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.plaintext import one_line
@@ -23,36 +25,53 @@ from rewardsmith.programs.specified.vocabulary import Vocabulary
 
 MOST_STAGES = 12
 COUNTS = ("last", "first", "latched")
-_KEYS = ("stages", "scale", "done")
+SHAPINGS = ("progress", "potential")
+_KEYS = ("stages", "scale", "done", "shaping")
 _LARGEST_SCALE = 100.0
 
 
-def read_goal(text: str, facts: Mapping[str, Any], done: str = "last", scale: float = 1.0) -> ReadProgram:
+@dataclass(frozen=True)
+class GoalForm:
+    """What a goal becomes where the specification does not say it.
+
+    Attributes:
+        done: Which stages count as done. "last": all up to the last that holds. "first": all before the first that
+            does not hold. "latched": all that have held in order in the episode.
+        scale: The largest potential.
+        shaping: "progress" pays differences of the potential, "potential" discounts them.
+    """
+
+    done: str = "last"
+    scale: float = 1.0
+    shaping: str = "progress"
+
+
+def read_goal(text: str, facts: Mapping[str, Any], form: GoalForm = GoalForm()) -> ReadProgram:
     """Return the program of the goal in `text`.
 
     Args:
         text: JSON, an answer that contains it, or a program that this function returned.
         facts: Facts of the task's interface.
-        done: Which stages count as done if the specification does not say so. "last": all up to the last that holds.
-            "first": all before the first that does not hold. "latched": all that have held in order in the episode.
-        scale: The largest potential, if the specification does not say so.
+        form: What the specification does not say.
 
     Raises:
         UnreadableAnswer: With every fault, each with its JSON path.
     """
-    return read_specification(text, "stages", lambda given: goal_program(given, facts, done, scale))
+    return read_specification(text, "stages", lambda given: goal_program(given, facts, form))
 
 
-def goal_program(given: Any, facts: Mapping[str, Any], done: str = "last", scale: float = 1.0) -> str:
+def goal_program(given: Any, facts: Mapping[str, Any], form: GoalForm = GoalForm()) -> str:
     """Return the program of a parsed goal. Arguments and errors are those of read_goal."""
     faults = Faults()
     vocabulary = Vocabulary.of(facts)
     reader = ConditionReader(vocabulary, faults)
     faults.keys("", given, _KEYS)
-    done = given.get("done", done)
+    done, shaping = given.get("done", form.done), given.get("shaping", form.shaping)
     if done not in COUNTS:
         faults.unknown("done", "way to count stages", done, COUNTS)
-    scale = given.get("scale", scale)
+    if shaping not in SHAPINGS:
+        faults.unknown("shaping", "shaping", shaping, SHAPINGS)
+    scale = given.get("scale", form.scale)
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= _LARGEST_SCALE:
         faults.add("scale", f"give a number above 0 and at most {_LARGEST_SCALE:g}, not {shown(scale)}")
     listed = given.get("stages")
@@ -61,7 +80,7 @@ def goal_program(given: Any, facts: Mapping[str, Any], done: str = "last", scale
         listed = []
     stages = [_stage(each, f"stages[{k}]", reader) for k, each in enumerate(listed)]
     faults.check()
-    written = {"stages": listed, "scale": scale, "done": done}
+    written = {"stages": listed, "scale": scale, "done": done, "shaping": shaping}
     return _program(written, [stage for stage in stages if stage is not None], vocabulary, ends_with_success(facts))
 
 
@@ -84,9 +103,29 @@ def ends_with_success(facts: Mapping[str, Any]) -> bool:
     return named and "score" not in facts and not facts.get("success_requires_lasting")
 
 
-def success_reward(scale: float) -> list[str]:
-    """Return lines of a reward() that pays `scale` for success alone."""
-    return ["def reward(prev, action, state, memory):", f'    return {{"success": {scale!r} if state.solved else 0.0}}']
+def rewarding(scale: float, ends: bool, progress: bool, remembers: bool) -> list[str]:
+    """Return lines of the functions that pay: reward() for success and progress, or potential().
+
+    Args:
+        scale: What success pays, and the largest potential.
+        ends: Whether a success may terminate an episode.
+        progress: Whether reward() pays differences of phi(); potential() returns phi() otherwise.
+        remembers: Whether phi() reads the memory, so that it must be called once per state.
+    """
+    head = "def reward(prev, action, state, memory):"
+    success = f'"success": {scale!r} if state.solved else 0.0' if ends else ""
+    if progress and not remembers:
+        paid = '"progress": phi(state) - phi(prev)'
+        return [head, f"    return {{{paid}, {success}}}" if ends else f"    return {{{paid}}}"]
+    if progress:
+        return [
+            head,
+            '    before = memory["phi"] if "phi" in memory else phi(prev, memory)',
+            '    now = memory["phi"] = phi(state, memory)',
+            f'    return {{"progress": now - before, {success}}}' if ends else '    return {"progress": now - before}',
+        ]
+    plain = ["def potential(state, memory):", f"    return phi({'state, memory' if remembers else 'state'})"]
+    return [head, f"    return {{{success}}}", "", "", *plain] if ends else plain
 
 
 def _program(written: dict[str, Any], stages: list[tuple[str, Written]], vocabulary: Vocabulary, ends: bool) -> str:
@@ -96,17 +135,17 @@ def _program(written: dict[str, Any], stages: list[tuple[str, Written]], vocabul
         body += [f"    # {name}"] if name else []
         body += [f"    return {stage.holds}", "", "", f"def toward_{number}(state):", f"    return {stage.toward}"]
     scale = float(written["scale"])
-    body += ["", "", *success_reward(scale)] if ends else []
     body += ["", "", *_potential(len(stages), written["done"], scale)]
+    body += ["", "", *rewarding(scale, ends, written["shaping"] == "progress", written["done"] == "latched")]
     head, support = support_for("\n".join(body), vocabulary)
     lines = [*header(written), *head, *([""] if head else [])]
     return "\n".join(lines).rstrip() + "\n" + support + "\n".join(body) + "\n"
 
 
 def _potential(count: int, done: str, scale: float) -> list[str]:
-    """Lines of potential(state, memory)."""
+    """Lines of phi(state, memory)."""
     each = "(" if scale == 1.0 else f"{scale!r} * ("
-    lines = ["def potential(state, memory):"]
+    lines = ["def phi(state, memory):" if done == "latched" else "def phi(state):"]
     if done == "latched":
         holds = ", ".join(f"holds_{k}" for k in range(1, count + 1))
         toward = ", ".join(f"toward_{k}" for k in range(1, count + 1))

@@ -1,12 +1,12 @@
 """The contract `machine`: a reward machine over named propositions, as JSON.
 
     after each step:  u' = delta(u, propositions true in the new state)
-    reward            rho(u, u') + gamma * v(u') - v(u)
+    reward            rho(u, u') + v(u') - v(u), and the largest v for success
 
 v is the value of the machine's states by value iteration with a discount of 0.9, where a goal state is worth 1 (Toro
-Icarte et al. 2022, arXiv 2010.03950). As in a goal, success pays the largest potential. The memory is the machine's
-state alone, at most 16 values, so that a certificate enumerates (state, u). A cycle that pays is refused: walking it
-forever would pay without end.
+Icarte et al. 2022, arXiv 2010.03950). `shaping` "potential" pays gamma * v(u') - v(u) instead, see goal.py. The
+memory is the machine's state and its potential, which that state and the task's state determine, so that a certificate
+can enumerate it. A cycle that pays is refused: walking it forever would pay without end.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from rewardsmith.programs.reading import ReadProgram
 from rewardsmith.programs.specified.answers import header, read_specification
 from rewardsmith.programs.specified.conditions import ConditionReader, Written
 from rewardsmith.programs.specified.faults import Faults, shown
-from rewardsmith.programs.specified.goal import ends_with_success, success_reward
+from rewardsmith.programs.specified.goal import SHAPINGS, ends_with_success, rewarding
 from rewardsmith.programs.specified.propositions import Propositions
 from rewardsmith.programs.specified.support import support_for
 from rewardsmith.programs.specified.vocabulary import Vocabulary
 
 MOST_STATES, MOST_TRANSITIONS = 16, 64
 DISCOUNT = 0.9
-_KEYS = ("propositions", "states", "start", "transitions", "goal", "scale")
+_KEYS = ("propositions", "states", "start", "transitions", "goal", "scale", "shaping")
 _EDGE_KEYS = ("from", "on", "to", "reward", "distance")
 _SWEEPS = 200
 _LARGEST = 100.0
@@ -53,21 +53,22 @@ class Edge:
     path: str
 
 
-def read_machine(text: str, facts: Mapping[str, Any], scale: float = 1.0) -> ReadProgram:
+def read_machine(text: str, facts: Mapping[str, Any], scale: float = 1.0, shaping: str = "progress") -> ReadProgram:
     """Return the program of the reward machine in `text`.
 
     Args:
         text: JSON, an answer that contains it, or a program that this function returned.
         facts: Facts of the task's interface.
         scale: The factor of the shaping v, if the machine does not say so.
+        shaping: "progress" or "potential", if the machine does not say so.
 
     Raises:
         UnreadableAnswer: With every fault, each with its JSON path.
     """
-    return read_specification(text, "transitions", lambda given: machine_program(given, facts, scale))
+    return read_specification(text, "transitions", lambda given: machine_program(given, facts, scale, shaping))
 
 
-def machine_program(given: Any, facts: Mapping[str, Any], scale: float = 1.0) -> str:
+def machine_program(given: Any, facts: Mapping[str, Any], scale: float = 1.0, shaping: str = "progress") -> str:
     """Return the program of a parsed machine. Arguments and errors are those of read_machine."""
     faults = Faults()
     vocabulary = Vocabulary.of(facts)
@@ -78,6 +79,9 @@ def machine_program(given: Any, facts: Mapping[str, Any], scale: float = 1.0) ->
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= _LARGEST:
         faults.add("scale", f"give a number above 0 and at most {_LARGEST:g}, not {shown(scale)}")
         scale = 1.0
+    shaping = given.get("shaping", shaping)
+    if shaping not in SHAPINGS:
+        faults.unknown("shaping", "shaping", shaping, SHAPINGS)
     states = _states(given, faults)
     start = given.get("start", states[0] if states else None)
     if states and start not in states:
@@ -99,7 +103,7 @@ def machine_program(given: Any, facts: Mapping[str, Any], scale: float = 1.0) ->
     _require_useful(edges, final, names, faults)
     faults.check()
     kept = {"propositions": given.get("propositions", {}), "states": states, "start": start}
-    kept |= {"transitions": given["transitions"], "goal": goals, "scale": scale}
+    kept |= {"transitions": given["transitions"], "goal": goals, "scale": scale, "shaping": shaping}
     return _program(kept, names, edges, final, Vocabulary.of(facts), ends_with_success(facts))
 
 
@@ -229,21 +233,35 @@ def _program(
         for e in mine:
             body += [f"        if {e.on.holds}:", f"            return {e.target}, {e.reward!r}"]
     body += ["    return u, 0.0", "", "", *_progress(edges, worth, scale), "", ""]
-    if ends and not pays:
-        body += [*success_reward(scale), "", ""]
-    if pays:
-        body += ["def reward(prev, action, state, memory):"]
-        body += ['    u = memory["u"] if "u" in memory else after(0, prev)[0]']
-        success = f', "success": {scale!r} if state.solved else 0.0' if ends else ""
-        body += ['    memory["u"], paid = after(u, state)', f'    return {{"transitions": paid{success}}}', "", ""]
-        body += ["def potential(state, memory):"]
-        body += ['    u = memory["u"] if "u" in memory else after(0, state)[0]', "    return progress(u, state)"]
+    # The pay of a step is read by reward(), which is called in front of potential() and sets u where both exist.
+    body += ["def phi(state, memory):"]
+    if pays and given["shaping"] == "potential":
+        body += [
+            '    u = memory["u"] if "u" in memory else after(0, state)[0]',
+            "    return progress(u, state)",
+            "",
+            "",
+        ]
     else:
-        body += ["def potential(state, memory):", '    u = memory["u"] = after(memory.get("u", 0), state)[0]']
-        body += ["    return progress(u, state)"]
+        body += ['    u = memory["u"] = after(memory.get("u", 0), state)[0]', "    return progress(u, state)", "", ""]
+    progress = given["shaping"] == "progress"
+    body += _paying(scale, ends, progress) if pays else rewarding(scale, ends, progress, True)
     head, support = support_for("\n".join(body), vocabulary)
     lines = [*header(given), *head, *([""] if head else [])]
     return "\n".join(lines).rstrip() + "\n" + (support + "\n\n" if support else "\n") + "\n".join(body) + "\n"
+
+
+def _paying(scale: float, ends: bool, progress: bool) -> list[str]:
+    """Lines of reward(), which also pays transitions, and of potential()."""
+    success = f', "success": {scale!r} if state.solved else 0.0' if ends else ""
+    lines = ["def reward(prev, action, state, memory):"]
+    if progress:
+        lines += ['    before = memory["phi"] if "phi" in memory else phi(prev, memory)']
+        lines += ['    paid = after(memory["u"], state)[1]', '    now = memory["phi"] = phi(state, memory)']
+        return [*lines, f'    return {{"progress": now - before, "transitions": paid{success}}}']
+    lines += ['    u = memory["u"] if "u" in memory else after(0, prev)[0]', '    memory["u"], paid = after(u, state)']
+    lines += [f'    return {{"transitions": paid{success}}}', "", ""]
+    return [*lines, "def potential(state, memory):", "    return phi(state, memory)"]
 
 
 def _progress(edges: list[Edge], worth: list[float], scale: float) -> list[str]:
