@@ -14,11 +14,17 @@ def register(app: typer.Typer) -> None:
     app.command()(methods)
 
 
-def methods(form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table") -> None:
-    """List the methods and their options.
+def methods(
+    name: Annotated[str | None, typer.Argument(help="A method, whose page is printed.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+) -> None:
+    """List the methods and their options, or print the page of one.
 
     The column `--with` marks methods that can be added to another one.
     """
+    if name is not None:
+        _print_page(name, form)
+        return
     from rewardsmith.offline.dry_run import describe_methods
 
     rows = describe_methods()
@@ -28,6 +34,16 @@ def methods(form: Annotated[str, typer.Option("--format", help="table, json or c
     screen.emit(rows, form, shown)
     if form == "table":
         screen.next_command("rewardsmith run --task MiniGrid-DoorKey-6x6-v0 --method count")
+
+
+def _print_page(name: str, form: str) -> None:
+    from rewardsmith.errors import UsageError
+    from rewardsmith.offline.method_pages import page_of
+
+    if form != "table":
+        raise UsageError("The page of a method is text.", "Leave --format out, or leave out the name.")
+    screen.write(page_of(name))
+    screen.next_command(f"rewardsmith run --task MiniGrid-DoorKey-6x6-v0 --method {name}")
 
 
 def read_combined(names: list[str] | None) -> list[str]:

@@ -106,11 +106,13 @@ class Method(RareHooks):
     Attributes:
         name: The name for `--method` and `--with`.
         summary: One line for `rewardsmith methods`.
+        page: The page of docs/methods that describes it; "" for the one of its name.
         Options: The class of the method's options.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    page: ClassVar[str] = ""
     Options: ClassVar[type[_Options]] = _Options
 
     # ---- signals learned in training

@@ -92,6 +92,7 @@ class Clone(Method):
 
     name = "clone"
     summary = "behaviour cloning of the planner's actions, then PPO (baseline for ULPS)"
+    page = "ulps"
     recurrent = False
     algorithms = frozenset({"ppo"})  # their updates use PPO's minibatches
     Options = CloneOptions

@@ -56,6 +56,7 @@ class Count(Method):
 
     name = "count"
     summary = "count bonus 1/sqrt(visits) of the next state (baseline)"
+    page = "baselines"
     Options = CountOptions
 
     def bonuses(self, options: Any) -> tuple[Channel, ...]:

@@ -99,6 +99,7 @@ class E3B(Method):
 
     name = "e3b"
     summary = "E3B: elliptical episodic novelty bonus (baseline)"
+    page = "baselines"
     Options = E3BOptions
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:

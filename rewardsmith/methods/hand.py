@@ -25,6 +25,7 @@ class Hand(Method):
 
     name = "hand"
     summary = "hand-written reward of the task family (baseline)"
+    page = "baselines"
 
     def program(self, task: Task, options: Any) -> str:
         """Return the program of the task's family. Raises UsageError if there is none."""

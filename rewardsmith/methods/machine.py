@@ -32,6 +32,7 @@ class Machine(Method):
     """The designer writes an automaton over named propositions; its memory is the automaton's state."""
 
     name = "machine"
+    page = "goal"
     summary = "a reward machine over named events in JSON, with automatic shaping"
     Options = MachineOptions
 

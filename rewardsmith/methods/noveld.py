@@ -86,6 +86,7 @@ class NovelD(Method):
 
     name = "noveld"
     summary = "NovelD: a bonus for steps from familiar to novel states (baseline)"
+    page = "baselines"
     Options = NovelDOptions
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:

@@ -126,6 +126,7 @@ class Rnd(Method):
 
     name = "rnd"
     summary = "random network distillation: a bonus for novel observations (baseline)"
+    page = "baselines"
     Options = RndOptions
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:

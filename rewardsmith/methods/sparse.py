@@ -10,6 +10,7 @@ class Sparse(Method):
 
     name = "sparse"
     summary = "only the environment's own reward (baseline)"
+    page = "baselines"
 
 
 METHOD = Sparse()

@@ -70,7 +70,7 @@ def test_the_potential_of_a_goal_is_the_one_computed_by_hand(doors):
     assert memory == {"done": 1}
 
 
-def test_progress_pays_the_difference_of_the_potential_and_success_the_largest(doors):
+def test_progress_pays_differences_of_the_potential_and_success_all_of_it(doors):
     reward = functions_of(read_goal(json.dumps({"stages": [KEY, OPEN], "scale": 2.0}), doors).source)["reward"]
     there, back = (world(True, "locked", 1), world(False, "locked", 1))
     assert reward(back, 3, there, {})["progress"] == pytest.approx(2 * (1 + 0.75 - 0.75) / 2)
