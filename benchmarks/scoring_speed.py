@@ -2,7 +2,8 @@
 
 .venv/bin/python -m benchmarks.scoring_speed [--only NAME ...] [--turns N]
 
-Takes about 8 minutes on idle cores. Writes results/scoring_speed.md.
+Takes about 8 minutes on idle cores. Replaces the rows of the given cases in results/scoring_speed.jsonl, and rewrites
+results/scoring_speed.md.
 
 Both arms train by turns in one process, with the same seed and settings, without evaluations and checkpoints. The
 program has 20 lines, several components and memory. Turns begin after the first gradient steps.
@@ -14,6 +15,7 @@ time leaves out what the trainer waits for the host; it hardly depends on other 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import tempfile
@@ -41,6 +43,7 @@ from rewardsmith.training.trial import TrialPlan, build
 from rewardsmith.training.vecenv import BatchVecEnv
 
 RESULTS = Path(__file__).with_name("results")
+ROWS = RESULTS / "scoring_speed.jsonl"
 CHANNELS = (Channel("env", "env"), Channel("reward", "program"))
 PENDULUM = '''
 def reward(prev, action, state, memory):
@@ -173,8 +176,8 @@ class Arm:
         return steps / (time.perf_counter() - began), steps / (time.process_time() - used)
 
 
-def compare(name: str, turns: int) -> str:
-    """Measure one case, and return its row of the table."""
+def compare(name: str, turns: int) -> dict[str, Any]:
+    """Measure one case, and return its row."""
     case = CASES[name]
     with tempfile.TemporaryDirectory() as folder:
         rewards = (TrainingReward(case.source, ("reward",), CHANNELS), SPARSE)
@@ -188,11 +191,38 @@ def compare(name: str, turns: int) -> str:
             arm.shaper.close()
     ratios, used = ([scored[k] / own[k] for scored, own in pairs] for k in (0, 1))
     median = statistics.median
-    return (
-        f"| {name} | {case.task} | {case.shown} | {median(p[0][0] for p in pairs):,.0f} | "
-        f"{median(p[1][0] for p in pairs):,.0f} | {median(ratios):.3f} | {min(ratios):.3f} to {max(ratios):.3f} | "
-        f"{median(used):.3f} | {min(used):.3f} to {max(used):.3f} |"
-    )
+    return {
+        "case": name, "turns": turns, "load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
+        "program": round(median(p[0][0] for p in pairs)), "own": round(median(p[1][0] for p in pairs)),
+        "ratio": round(median(ratios), 3), "range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "by_processor": round(median(used), 3), "its_range": [round(min(used), 3), round(max(used), 3)],
+    }  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The lines of results/scoring_speed.md."""
+    lines = [
+        "# Training speed with a program's reward", "",
+        "Written by `python -m benchmarks.scoring_speed`: steps per second with a 20-line program beside the",
+        "environment's reward, and with that reward alone; medians over pairs of turns, by turns in one process. The",
+        "load average counts the benchmark itself. Where it exceeds the number of cores, the ratio of steps per second",
+        "contains the time that the host waits for a core. The ratio by the trainer's processor time does not.", "",
+        "| algorithm | task | settings | turns | load, cores | steps/s with the program | without | ratio | range "
+        "| ratio by the trainer's processor time | range |",
+        "|" + "---|" * 11,
+    ]  # fmt: skip
+    done = {row["case"]: row for row in rows}
+    for name, case in CASES.items():
+        begun = f"| {name} | {case.task} | {case.shown} |"
+        if (row := done.get(name)) is None:
+            lines.append(f'{begun} not run: `--only "{name}"` | | | | | | | |')
+            continue
+        spans = [f"{row[key][0]:.3f} to {row[key][1]:.3f}" for key in ("range", "its_range")]
+        lines.append(
+            f"{begun} {row['turns']} | {row['load']}, {row['cores']} | {row['program']:,} | {row['own']:,} | "
+            f"{row['ratio']:.3f} | {spans[0]} | {row['by_processor']:.3f} | {spans[1]} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -202,22 +232,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(CASES), choices=list(CASES), metavar="NAME")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
     for name in options.only:
-        rows.append(compare(name, options.turns))
-        print(rows[-1], flush=True)
-    lines = [
-        "# Training speed with a program's reward", "",
-        f"Written by `python -m benchmarks.scoring_speed`: medians of {options.turns} pairs of turns, by turns in one "
-        f"process, a 20-line program beside the environment's reward. Load average {os.getloadavg()[0]:.1f} on "
-        f"{os.cpu_count()} cores at the end.", "",
-        "| algorithm | task | settings | steps/s with the program | without | ratio | lowest to highest "
-        "| ratio by the trainer's processor time | lowest to highest |",
-        "|" + "---|" * 9,
-        *rows,
-    ]  # fmt: skip
-    if options.only == list(CASES):
-        (RESULTS / "scoring_speed.md").write_text("\n".join(lines) + "\n")
+        row = compare(name, options.turns)
+        print(row, flush=True)
+        rows = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+        rows = [each for each in rows if each["case"] != name] + [row]
+        ROWS.write_text("".join(json.dumps(each) + "\n" for each in rows))
+        (RESULTS / "scoring_speed.md").write_text(table(rows))
 
 
 if __name__ == "__main__":

@@ -130,7 +130,7 @@ class JobResult(Result):
         curves: Every evaluation of every trial that is not running.
         scale: The scale of the task's scores (random play, reference, direction); None if the task has a success.
         steps: Environment steps of the "search" and of the "claim" by purpose: "trained", and those played without
-            training on them in "check", "curve", "success", "greedy" and "watching".
+            training on them in "check", "curve", "success", "greedy" and "watching"; also those "saved" by reuse.
     """
 
     job_id: str

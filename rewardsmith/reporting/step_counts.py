@@ -40,8 +40,8 @@ class StepCounts:
         return sum(self.played.values()) / self.trained if self.trained else 0.0
 
     def as_json(self) -> dict[str, int]:
-        """Return the steps by purpose, "trained" among them."""
-        return {"trained": self.trained, **self.played}
+        """Return the steps by purpose, "trained" among them, and those "saved" if any trial reused transitions."""
+        return {"trained": self.trained, **self.played, **({"saved": self.saved} if self.reused else {})}
 
 
 _SCORED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from rewardsmith.spec import JobSpec, TrainingSpec, default_training
 from rewardsmith.spec.training import ALGORITHMS, POLICY_ARGUMENTS
 from rewardsmith.tasks.base import Interface, Task
 from rewardsmith.tasks.capabilities import environment_id
-from rewardsmith.tasks.goals import goals_of
+from rewardsmith.tasks.goals import GoalConditioned, goals_of
 from rewardsmith.tasks.stacking import stacked
 
 _WORDS = {
@@ -143,15 +144,21 @@ def require_hindsight(task: Task, reward: TrainingReward) -> None:
     goals = goals_of(task)
     if goals is None or not reward.source:
         return
-    relabeller = goals.goal_relabeller()
-    relabeller.close()
-    unknown = sorted(relabeller.unknown & fields_mentioned(reward.source))
+    unknown = sorted(_unknown_under_goals(goals) & fields_mentioned(reward.source))
     if unknown:
         raise UsageError(
             f"The value of {', '.join(unknown)} under another goal is not known, because it is not read from the "
             "observation; hindsight experience replay needs it.",
             "Leave it out of the reward; or add `goal_free: true` to it in the description, if it depends on no goal.",
         )
+
+
+@functools.lru_cache(maxsize=8)  # a relabeller makes an environment, and every candidate of a job is asked about
+def _unknown_under_goals(goals: GoalConditioned) -> frozenset[str]:
+    """Names of the variables whose value under another goal is not known."""
+    relabeller = goals.goal_relabeller()
+    relabeller.close()
+    return relabeller.unknown
 
 
 def fits(task: Task, algorithm: str) -> bool:

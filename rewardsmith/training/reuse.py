@@ -114,47 +114,47 @@ def begin(
     Raises:
         HostError: The program fails.
     """
-    reused = _begun(plan, plans, model, tables, adaptation, heartbeat)
+    found = _usable(plan)
+    steps = 0 if isinstance(found, str) else _taken_over(found, plan, plans)
+    if isinstance(found, str):
+        reused = Reused(note=found)
+    elif steps == 0:
+        reused = Reused(note=f"{plan.donor_name} has too few transitions")
+    else:
+        buffer = model.replay_buffer
+        assert isinstance(buffer, ShapedReplayBuffer)
+        chosen = _newest(found, buffer.buffer_size)
+        buffer.copy(chosen.rows, chosen.mapped)
+        _relabel(plan, chosen, buffer, tables, adaptation)
+        if plan.training.normalize_observation:
+            _include_observations(plan, model, buffer, len(chosen))
+        if adaptation.running is not None:
+            buffer.factor = adaptation.running.factor
+        _update(model, steps, heartbeat)
+        reused = Reused(plan.donor_name, len(chosen) * model.n_envs, steps)
     partial = plan.folder / f"{_FILE}.partial"
     partial.write_text(json.dumps(asdict(reused)), encoding="utf-8")
     partial.replace(plan.folder / _FILE)
     return reused
 
 
-def _begun(
-    plan: TrialPlan,
-    plans: Schedule,
-    model: OffPolicyAlgorithm,
-    tables: Tables,
-    adaptation: Adaptation,
-    heartbeat: Callable[[int], None],
-) -> Reused:
+def _usable(plan: TrialPlan) -> StoredReplay | str:
+    """The replay buffer of the plan's donor, or why the trial starts empty; "" without a donor."""
     if plan.donor is None:
-        return Reused()
+        return ""
     if uses_memory(plan.reward):
-        return Reused(note="its program uses memory")
+        return "its program uses memory"
     try:
         stored = open_replay(plan.donor)
     except UsageError:
-        return Reused(note=f"the replay buffer of {plan.donor_name} is not on this machine")
-    if not stored.recorded:
-        return Reused(note=f"the replay buffer of {plan.donor_name} does not contain transitions")
-    envs = model.n_envs
+        return f"the replay buffer of {plan.donor_name} is not on this machine"
+    return stored if stored.recorded else f"the replay buffer of {plan.donor_name} does not contain transitions"
+
+
+def _taken_over(stored: StoredReplay, plan: TrialPlan, plans: Schedule) -> int:
+    """Environment steps that the trial does not collect: a share of the donor's, in whole intervals of checkpoints."""
     cut = plans.cut_every * plans.per_rollout
-    steps = int(SHARE * min(len(stored) * envs, plan.steps)) // cut * cut
-    if steps == 0:
-        return Reused(note=f"{plan.donor_name} has too few transitions")
-    buffer = model.replay_buffer
-    assert isinstance(buffer, ShapedReplayBuffer)
-    chosen = _newest(stored, buffer.buffer_size)
-    buffer.copy(chosen.rows, chosen.mapped)
-    _relabel(plan, chosen, buffer, tables, adaptation)
-    if plan.training.normalize_observation:
-        _include_observations(plan, model, buffer, len(chosen))
-    if adaptation.running is not None:
-        buffer.factor = adaptation.running.factor
-    _update(model, steps, heartbeat)
-    return Reused(plan.donor_name, len(chosen) * envs, steps)
+    return int(SHARE * min(len(stored) * plan.training.num_envs, plan.steps)) // cut * cut
 
 
 def _newest(stored: StoredReplay, most: int) -> StoredReplay:

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+import rewardsmith
 from rewardsmith.config import Settings
 from rewardsmith.engine.context import open_context
 from rewardsmith.engine.items import dispatch
@@ -67,6 +68,8 @@ def test_the_steps_that_an_environment_counts_stay_within_the_share(tmp_path):
     assert search.trained == sum(t.steps for t in trials) >= 2 * 6_000
     assert 0 < counted <= sum(search.played.values()) <= spec.training.evaluation_share * search.trained
     assert {"check", "curve", "success", "greedy"} <= search.played.keys() and not search.least
+    told = rewardsmith.load(job, home=tmp_path / "home").steps
+    assert told["search"] == {"trained": search.trained, **search.played} and told["claim"] == {"trained": 0}
     for row in shown.rows:
         assert sum(row.played_for.values()) <= spec.training.evaluation_share * row.steps
     assert not any(has_full_points(t, shown.job.spec) for t in trials)

@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 
 from rewardsmith.methods import get_method
 from rewardsmith.programs.reward import SPARSE
+from rewardsmith.reporting.proportion import anytime_interval
+from rewardsmith.scores import ScoreScale, anytime_half_width
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.described.task import DescribedTask, Description, Variable
 from rewardsmith.training.episodes import Watched
-from rewardsmith.training.evaluation import Evaluation
+from rewardsmith.training.evaluation import Evaluation, evaluate_within
 from rewardsmith.training.played import FEWEST_EPISODES, LEAST_EPISODES, PlayedSteps
-from rewardsmith.training.trial import TrialPlan, TrialReport, run_trial
+from rewardsmith.training.trial import TrialPlan, TrialReport, build, run_trial
 from rewardsmith.training.turns import Limit, Tally, Within
+from rewardsmith.training.vecenv import BatchVecEnv
 from rewardsmith.verification.checks import RANDOM_TRANSITIONS, sample_transitions
 from sandbox.client import Isolation
 
@@ -57,6 +60,37 @@ def test_slow_environment_is_played_a_quarter_of_the_trained_steps(tmp_path):
     assert report.failed_episodes, "the analyzer has nothing to read"
     assert any(p.evaluation is None for p in points), "a point that is too dear has no number"
     assert points[-1].evaluation == report.stochastic
+
+
+@pytest.mark.parametrize(
+    ("episodes", "successes", "precise"),
+    [(60, 0, False), (80, 0, True), (80, 80, True), (200, 100, False), (2_000, 1_000, True)],
+)
+def test_a_success_rate_is_precise_once_its_interval_is_narrow(episodes, successes, precise):
+    assert Tally(episodes=episodes, successes=successes).precise(None) is precise
+    low, high = anytime_interval(successes, episodes)
+    assert (high - low <= 0.1) is precise and low <= successes / episodes <= high
+
+
+@pytest.mark.parametrize(
+    ("episodes", "spread", "precise"), [(19, 0.0, False), (20, 0.0, True), (20, 10.0, False), (400, 10.0, True)]
+)
+def test_a_score_is_precise_relative_to_random_play_and_the_reference(episodes, spread, precise):
+    scale = ScoreScale(0.0, -1.0, 1.0, 200, reference=100.0)
+    squares = episodes * 50.0**2 + (episodes - 1) * spread**2
+    tally = Tally(episodes=episodes, returned=50.0 * episodes, squares=squares)
+    assert tally.precise(scale) is precise
+    assert (anytime_half_width(spread**2, episodes) <= 5.0) is precise or episodes < 20
+
+
+def test_a_policy_that_never_succeeds_is_measured_on_fewer_episodes(tmp_path):
+    plan = TrialPlan(SLOW, SPARSE, TRAINING, 1, 320, 1.0, tmp_path)
+    env = BatchVecEnv(SLOW.batch(16, "train"), SLOW, 20, seed=0)
+    policy = build(plan, env).policy
+    env.close()
+    found, steps = evaluate_within(policy, SLOW, "select", 1, Limit(400, 100_000, 16))
+    assert found.sequential and found.successes == 0 and 60 < found.episodes < 110
+    assert found.mean_length * found.episodes <= steps <= 110 * 20
 
 
 def test_the_share_is_a_setting(tmp_path):
