@@ -2,7 +2,7 @@
 
 process.py starts it as a fresh interpreter. Descriptor 0 carries requests, 1 carries replies, 2 is /dev/null, and
 further descriptors are the shared memory. Modes: "score" (a RewardHost), "product" (a ProductHost), "gate" (static
-checks), "replay" (a module).
+checks), "replay" (a module), "outcomes" (an OutcomesHost).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def main(input_fd: int, output_fd: int, lifeline_fd: int) -> None:
     blobs = [_read(length) for length in config["blobs"]]
     incoming = mmap.mmap(input_fd, 0, mmap.MAP_SHARED, mmap.PROT_READ)
     outgoing = mmap.mmap(output_fd, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-    modes = {"score": _prepare_score, "product": _prepare_product, "gate": _prepare_gate, "replay": _prepare_replay}
+    modes = {"score": _prepare_score, "product": _prepare_product, "gate": _prepare_gate, "replay": _prepare_replay,
+             "outcomes": _prepare_outcomes}  # fmt: skip
     prepare = modes[config["mode"]]
     load, handle = prepare(config, blobs, incoming, outgoing)
     # Close everything except the pipes and the lifeline, including mmap's own copies of shared memory descriptors.
@@ -120,6 +121,22 @@ def _prepare_product(
     return load, lambda count, actions: loaded[0].handle(count, actions)
 
 
+def _prepare_outcomes(
+    config: dict[str, Any], blobs: list[bytes], incoming: mmap.mmap, outgoing: mmap.mmap
+) -> tuple[Callable[[str], Reply], Handler]:
+    from . import explorer, gate
+
+    make = _program_maker(config, blobs)
+    loaded: list[explorer.Explorer] = []
+
+    def load(source: str) -> Reply:
+        blind = gate.ignores_action(source, config["functions"])
+        loaded.append(explorer.Explorer(make(source), config, incoming, outgoing, blind, source))
+        return Reply(text_length=_write_text(outgoing, " ".join(loaded[0].program.uses)))
+
+    return load, lambda count, actions: loaded[0].handle(count, actions)
+
+
 def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str], Any]:
     """A function that makes a scoring.Program from a text; all its imports happen now, before the lock."""
     import gc
@@ -127,7 +144,7 @@ def _program_maker(config: dict[str, Any], blobs: list[bytes]) -> Callable[[str]
     import numpy as np
 
     # The same modules in every mode that scores: a program should not be able to detect in which host it runs.
-    from . import facade, gate, scoring, walker  # noqa: F401
+    from . import explorer, facade, gate, scoring, walker  # noqa: F401
     from .arrays import unpack_tables
     from .setup import HostSetup
 

@@ -21,6 +21,7 @@ from rewardsmith.tasks.progress import report
 from rewardsmith.tasks.transition_table import TabularDynamics, TransitionTable
 
 from .agreement import require_walks_agree, scored_walks
+from .bounds import decided_by_bounds
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
 from .direction import guidance_of
@@ -264,7 +265,7 @@ def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertifica
     require_walks_agree(problem, model, walks)
     far = distances(model.successor, model.success)
     if model.missing:
-        return certify_part(problem, model, far, walks)
+        return decided_by_bounds(problem, certify_part(problem, model, far, walks), model, walks, limit)
     if far[0] < 0:
         raise _Unsolvable("success cannot be reached on this layout")
     if far[0] > task.max_steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -108,12 +108,40 @@ def find_counterexample(
     if paid is not None:
         claimed, plain = paid.discounted, paid.undiscounted
     words = [
-        _words(task, model, n, a, t >= min(first, len(nodes) - 1))
+        _words(task, model.graph, int(model.state[n]), a, t >= min(first, len(nodes) - 1))
         for t, (n, a) in enumerate(zip(nodes, actions, strict=True))
     ]
     text = _text(words[:first], words[first:], model.graph.layout, steps, claimed, ends)
     acts = Behaviour(_NAME, tuple(actions[:first]), tuple(actions[first:]), model.graph.layout)
     return CounterExample(task.id, acts, _seed(task, model.graph.layout), gamma, steps, claimed, plain, text)
+
+
+def played_counterexample(
+    problem: Problem, graph: Any, steps: Sequence[tuple[int, int]], first: int
+) -> tuple[CounterExample, Replayed]:
+    """Make a counter-example of steps whose return is not computed but played.
+
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        graph: The state graph of the layout.
+        steps: (state of the graph, action) of each step.
+        first: The step at which the repeated part begins; the number of steps if none is repeated.
+
+    Returns:
+        The counter-example and the episode that was played.
+    """
+    task, layout = problem.task, graph.layout
+    actions = [action for _, action in steps]
+    acts = Behaviour(_NAME, tuple(actions[:first]), tuple(actions[first:]), layout)
+    length = len(steps) if first == len(steps) else task.max_steps
+    script = CounterExample(task.id, acts, _seed(task, layout), problem.gamma, length, 0.0, 0.0, "")
+    played = replay(problem, script)
+    words = [
+        _words(task, graph, state, action, t >= min(first, len(steps) - 1)) for t, (state, action) in enumerate(steps)
+    ]
+    text = _text(words[:first], words[first:], layout, played.steps, played.discounted, True)
+    claimed = replace(script, claimed=played.discounted, undiscounted=played.undiscounted, text=text)
+    return claimed, played
 
 
 def solution_script(problem: Problem, layout: int, actions: Sequence[int]) -> CounterExample:
@@ -134,12 +162,12 @@ def _starts(task: Task) -> ListedStarts:
     return starts
 
 
-def _words(task: Task, model: RewardModel, node: int, action: int, told: bool) -> str:
+def _words(task: Task, graph: Any, state: int, action: int, told: bool) -> str:
     """An action with its event; where a task has no events and it is `told`, with the state that it leads to."""
-    row = model.graph.rows_after(np.array([model.state[node]]))[0, action]
+    row = graph.rows_after(np.array([state]))[0, action]
     name, events = task.actions.names[action], events_of(task)
     if events is None:
-        return f"{name} (to {task.caption(row, model.graph.tables)})" if told else name
+        return f"{name} (to {task.caption(row, graph.tables)})" if told else name
     event, kind = events.read_event(row)
     if event in _SAID_BY_THE_ACTION:
         return name

@@ -104,22 +104,22 @@ def build_model(problem: Problem, layout: int, limit: int, along: Sequence[int] 
         NotCertified: Not even a part can be enumerated.
         sandbox.HostError: The program failed.
     """
-    _refuse_what_moves(problem.reward)
+    refuse_what_moves(problem.reward)
     with _asking_much():
         return _build(problem, layout, limit, along)
 
 
 def _build(problem: Problem, layout: int, limit: int, along: Sequence[int]) -> RewardModel:
-    graph = _graph(problem.task, layout, limit, False, (), along)
+    graph = graph_of(problem.task, layout, limit, False, (), along)
     with _Scorer(problem, graph, limit) as scorer:
         uses, events = scorer.uses, False
         if uses:
-            graph = _graph(problem.task, layout, limit, False, uses, along)
+            graph = graph_of(problem.task, layout, limit, False, uses, along)
         try:
             return _Product(problem, graph, limit, scorer, events).model(along)
         except _ReadsEvents:
             pass  # enumerated again below, with the last event as part of the state
-    graph = _graph(problem.task, layout, limit, True, uses, along)
+    graph = graph_of(problem.task, layout, limit, True, uses, along)
     with _Scorer(problem, graph, limit) as scorer:
         return _Product(problem, graph, limit, scorer, True).model(along)
 
@@ -156,7 +156,8 @@ def _asking_much() -> Iterator[None]:
         raise
 
 
-def _refuse_what_moves(reward: TrainingReward) -> None:
+def refuse_what_moves(reward: TrainingReward) -> None:
+    """Raise NotCertified for a channel whose pay depends on more than state, memory and gates."""
     for channel in reward.channels:
         if channel.gate in ("count", "anneal"):
             raise NotCertified(f"the gate {channel.gate!r} of channel {channel.name} cannot be enumerated")
@@ -164,7 +165,9 @@ def _refuse_what_moves(reward: TrainingReward) -> None:
             raise NotCertified("the environment's channel is bounded")
 
 
-def _graph(task: Task, layout: int, limit: int, events: bool, uses: tuple[str, ...], along: Sequence[int] = ()) -> Any:
+def graph_of(
+    task: Task, layout: int, limit: int, events: bool, uses: tuple[str, ...], along: Sequence[int] = ()
+) -> Any:
     tabular = tabular_of(task)
     graph = None if tabular is None else tabular.state_graph(layout, limit, events, uses)
     if tabular is None or graph is None:

@@ -171,6 +171,8 @@ def with_soundness(details: Mapping[str, Any]) -> dict[str, Any]:
 def is_sound(layout: Mapping[str, Any]) -> bool:
     """Return whether a layout is known not to be unsound: some optimal policy solves it within the episode."""
     high = layout.get("high")
+    if layout.get("bounds_gap") is not None:
+        return layout["verdict"] == "sound"
     if high is None or (layout.get("episode") is not None and (high["steps"] or 0) > layout["episode"]):
         return False
     if layout["verdict"] == "time-dependent":

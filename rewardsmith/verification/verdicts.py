@@ -91,6 +91,8 @@ class LayoutCertificate:
         ways: Optimal action sequences that solve the task, under the largest and the smallest success reward.
         guidance: What the reward says about the way to success; None without a program.
         drawn: How the layout was drawn: "random", or "hard", which can only add a counter-example.
+        bounds_gap: How far the two bounds are apart that decided the verdict, see bounds.py; None if it was computed
+            exactly.
         chances: Probabilities of success; None unless the task has an exact model of probabilities.
     """
 
@@ -118,6 +120,7 @@ class LayoutCertificate:
     guidance: Guidance | None = None
     drawn: str = RANDOM
     chances: Chances | None = None
+    bounds_gap: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain data that JSON can hold, as stored."""

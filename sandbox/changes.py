@@ -1,0 +1,103 @@
+"""How the variables of a program's memory change, and which never return to an earlier value. Host side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .memories import thaw
+from .unknown import AnyNumber, Kind, Variable
+
+TO_AND_FRO = ((0, 1), (1, 0))
+ANY = frozenset((Kind.INT, Kind.FLOAT))
+
+
+class Changes:
+    """The changes of all variables, and the sets of variables that one result surely changes.
+
+    Attributes:
+        kinds: A number for each set of variables that some result surely changes.
+        moves: Of each variable, (old value, new value).
+        trends: Of each variable, 1 if a number may grow, and -1 if one may fall.
+    """
+
+    def __init__(self) -> None:
+        self.kinds: dict[frozenset[Any], int] = {}
+        self.moves: dict[Any, set[tuple[Any, Any]]] = {}
+        self.trends: dict[Any, set[int]] = {}
+
+    def kind_of(self, surely: set[Any]) -> int:
+        """Return the number of a set of variables that a result surely changes."""
+        return self.kinds.setdefault(frozenset(surely), len(self.kinds))
+
+    def reset(self, key: Any) -> None:
+        """Note that the set of a key may lose elements."""
+        self.moves.setdefault(("reset", key, None), set()).update(TO_AND_FRO)
+
+    def moved(self, variable: Variable, read: Any, old: frozenset[Any], values: frozenset[Any]) -> bool:
+        """Note how a variable may have changed; return whether it surely has."""
+        moves = self.moves.setdefault(variable, set())
+        moves.update((a, b) for a in old for b in values if a != b)
+        trend = self.trends.setdefault(variable, set())
+        if (old | values).isdisjoint(ANY):
+            trend.update(_trend(thaw(a), thaw(b)) for a in old if _is_number(a) for b in values if _is_number(b))
+            return old.isdisjoint(values)
+        if not (any(map(_is_number, old)) and any(map(_is_number, values))):
+            return old.isdisjoint(values)
+        way = 0
+        if type(read) is AnyNumber and not read.values and len(values) == 1 and values.isdisjoint(ANY):
+            way = read.direction_to(thaw(next(iter(values))))
+        trend.update((way,) if way else (1, -1))
+        return way != 0
+
+    def _returns(self, variable: Any) -> bool:
+        """Whether a variable may take a value again that it has left."""
+        moves = self.moves[variable]
+        if all(a not in ANY and b not in ANY for a, b in moves):
+            return _has_cycle(moves)
+        if {1, -1} <= self.trends[variable]:
+            return True
+        names = [("number" if _is_number(a) else a, "number" if _is_number(b) else b) for a, b in moves]
+        return _has_cycle({(a, b) for a, b in names if a != b})
+
+    def steady(self) -> list[bool]:
+        """Whether each set of changed variables may belong to an episode's part that repeats for ever.
+
+        It may not if it changes a variable that never returns to an earlier value.
+        """
+        returning = {variable for variable in self.moves if self._returns(variable)}
+        reset = {v[1] for v in returning if len(v) == 3 and v[0] == "reset"}
+
+        def lasting(label: Any) -> bool:
+            if label[0] == "member" and len(label) == 3:
+                return label not in returning and label[1] not in reset
+            return label not in returning
+
+        return [not any(lasting(label) for label in changed) for changed in self.kinds]
+
+
+def _is_number(value: Any) -> bool:
+    return value in ANY or (type(value) is tuple and value[0] in (int, float))
+
+
+def _trend(old: Any, new: Any) -> int:
+    return int(new > old) - int(new < old)
+
+
+def _has_cycle(moves: set[tuple[Any, Any]]) -> bool:
+    """Whether a value can be left and reached again."""
+    after: dict[Any, set[Any]] = {}
+    into: dict[Any, int] = {}
+    for old, new in moves:
+        if new not in after.setdefault(old, set()):
+            after[old].add(new)
+            into[new] = into.get(new, 0) + 1
+        into.setdefault(old, 0)
+    free, seen = [value for value, count in into.items() if not count], 0
+    while free:
+        value = free.pop()
+        seen += 1
+        for each in after.get(value, ()):
+            into[each] -= 1
+            if not into[each]:
+                free.append(each)
+    return seen < len(into)

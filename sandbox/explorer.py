@@ -1,0 +1,349 @@
+"""The host's side of OutcomesHost: every result that a transition may have, whatever the memory. It is no protection.
+
+For every state, the possible values of each variable of memory are collected from all ways that lead to it; values of
+different variables are combined freely. So each memory that can occur in a state is among the combinations, and there
+are few results even where there are many memories.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .arrays import read_arrays
+from .changes import Changes
+from .memories import freeze
+from .outcomes import AGAIN, CHANGED, HEAD, MOST_RUNS, RESULTS, SETTLE, STEADY, UNFOLLOWED, VALUES, layout
+from .product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP
+from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Reply
+from .recalled import RecalledDict, RecalledSet, Recollection
+from .scoring import as_host_error
+from .unknown import NOTHING, Answers, AnyNumber, Kind, OneOf, ReadWhole, ToldApart, Unfollowed, Variable, frozen
+from .views import READ_EVENT
+
+_MOST_VALUES = 64
+_FEW = 2
+Known = dict[Variable, frozenset[Any]]
+
+
+class Explorer:
+    """Collects the results of a loaded program for all memories that a state may come with.
+
+    Args:
+        program: The loaded scoring.Program.
+        config: The host's configuration, see OutcomesHost.
+        incoming: Shared memory of the inputs.
+        outgoing: Shared memory of text and results.
+        source: Text of the program.
+        blind: Whether the program cannot depend on the action.
+    """
+
+    def __init__(
+        self,
+        program: Any,
+        config: Mapping[str, Any],
+        incoming: mmap.mmap,
+        outgoing: mmap.mmap,
+        blind: bool,
+        source: str,
+    ) -> None:
+        placed, _ = layout(config["capacity"], len(config["actions"]), config["schema"])
+        self.inputs = read_arrays(placed, incoming)
+        self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
+        self.program, self.blind = program, blind
+        self.lazy = "type(" not in source  # type(x) shows a stand-in
+        self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
+        self.whole: set[Any] = set()  # keys whose dict or set is one value
+        self.told: set[Variable] = set()  # variables whose numbers are listed
+        self.runs = 0
+        self._restart()
+
+    def _restart(self) -> None:
+        self.known: dict[int, Known] = {}
+        self.members: dict[Any, dict[Any, bool]] = {}
+        self.waiting: dict[tuple[Any, Any], set[int]] = {}  # states that asked for an element that no set had yet
+        self.changes = Changes()
+        self.wide: set[tuple[Variable, Kind]] = set()
+        self.widened: dict[tuple[Variable, frozenset[Any]], frozenset[Any]] = {}  # results of `_wide`
+        self.changed: set[int] = set()
+
+    def handle(self, count: int, actions: int) -> Reply:
+        """Answer one request.
+
+        Args:
+            count: Number of states to expand.
+            actions: Number of actions; 0 starts an episode, STEADY asks which kinds of results leave the memory as it
+                is, SETTLE looks for changed state.
+        """
+        if actions == SETTLE:
+            return self.program.settle()
+        self.changed.clear()
+        rows: list[list[float]] = []
+        again = False
+        try:
+            if actions == STEADY:
+                rows = [[float(each)] for each in self.changes.steady()]
+            elif actions == 0:
+                self._begin()
+            else:
+                for i in range(count):
+                    self._expand(i, actions, rows)
+        except (ReadWhole, ToldApart) as problem:
+            known, key = (self.whole, problem.key) if isinstance(problem, ReadWhole) else (self.told, problem.variable)
+            if key in known:
+                raise HostError("value", f"{UNFOLLOWED}{problem}") from None
+            known.add(key)
+            self._restart()
+            rows, again = [], True
+        except Unfollowed as problem:
+            raise HostError("value", f"{UNFOLLOWED}{problem}") from None
+        except BaseException as problem:
+            raise as_host_error(problem, "exception") from None
+        self._answer(rows, again)
+        self.program.carried.scored(max(count, 1))
+        return Reply(names=tuple(self.program.names))
+
+    def _answer(self, rows: list[list[float]], again: bool) -> None:
+        head = [0.0] * HEAD
+        head[AGAIN], head[RESULTS], head[CHANGED] = again, len(rows), len(self.changed)
+        flat = np.concatenate([head, np.array(rows, float).ravel(), np.array(sorted(self.changed), float)])
+        if len(flat) > len(self.output):
+            raise HostError("value", f"{UNFOLLOWED}there are too many different results")
+        self.output[: len(flat)] = flat
+
+    def _begin(self) -> None:
+        start = int(self.inputs["state"][0])
+        self.known[start] = {}
+        self.changed.add(start)
+        if self.program.potential is None:
+            return
+        state = self.program.view(self.inputs["before"][0].tolist(), self.program.tables)
+        run = self._recollection({}, Answers())
+        self._call(run, lambda: self.program._potential(state, run.memory))
+        self.known[start], _ = self._after(run, {})
+
+    def _expand(self, i: int, actions: int, rows: list[list[float]]) -> None:
+        program, view = self.program, self.program.view
+        prev = view(self.inputs["before"][i].tolist(), program.tables)
+        here = int(self.inputs["state"][i])
+        known, called = self.known[here], {}
+        for at in range(i * actions, (i + 1) * actions):
+            row, there = self.inputs["after"][at], int(self.inputs["successor"][at])
+            key = (row.tobytes(), there) if self.blind else at
+            if (same := called.get(key)) is not None:
+                rows += [[float(at), *result[1:]] for result in same]
+                continue
+            state = view(row.tolist(), program.tables)
+            called[key] = found = self._results((prev, at - i * actions, state), at, here, there, known)
+            rows += found
+
+    def _results(
+        self, arguments: tuple[Any, int, Any], at: int, here: int, there: int, known: Known
+    ) -> list[list[float]]:
+        """All results of one transition, each once; what it leaves in memory is added to the state after."""
+        answers, found = Answers(), {}
+        while True:
+            run = self._recollection(known, answers)
+            reads, values = self._call(run, lambda run=run: self._score(*arguments, run.memory))
+            for asked in run.missed:  # before the elements that this very call adds
+                self.waiting.setdefault(asked, set()).add(here)
+            after, label = self._after(run, known)
+            if there >= 0:
+                self._join(there, after)
+            found[label, reads, *values] = None
+            if not answers.next():
+                return [[float(at), float(c), float(f), *v, *[0.0] * (VALUES - len(v))] for c, f, *v in found]
+
+    def _recollection(self, known: Known, answers: Answers) -> Recollection:
+        self.runs += 1
+        if self.runs > MOST_RUNS:
+            raise Unfollowed(f"the program would be called more than {MOST_RUNS:,} times")
+        return Recollection(known, self.members, self.whole, answers, self.lazy)
+
+    def _call(self, run: Recollection, call: Any) -> Any:
+        try:
+            found = call()
+        except Unfollowed:
+            raise
+        except MemoryError:
+            raise
+        except BaseException as problem:
+            # The combination of values may be one that cannot occur, so that this need not be the program's fault.
+            text = f"it raises {type(problem).__name__} for a memory that may not occur ({problem})"
+            raise (run.problem or Unfollowed(text)) from None
+        if run.problem is not None:
+            raise run.problem
+        return found
+
+    def _score(self, prev: Any, action: int, state: Any, memory: Any) -> tuple[int, list[float]]:
+        """Call the program; return what it reads of the history, and its components in the order of their names."""
+        program, reads, values = self.program, 0, [0.0] * len(self.program.names)
+        prev._seen = state._seen = 0
+        for function, call in program.calls:
+            if function == STATE_ONLY:
+                seen = state._seen
+                program._potential(state, memory)
+                reads |= READ_EVENT_FOR_POTENTIAL if state._seen & READ_EVENT else 0
+                state._seen |= seen
+                continue
+            result = call(prev, action, state, memory)
+            for part, value in (result if isinstance(result, dict) else {None: result}).items():
+                value = value.told() if issubclass(type(value), OneOf) else value
+                exact = value if type(value) is float else program._exact(function, part, value)
+                name = function if part is None else part if function == "reward" else f"{function}.{part}"
+                if program.parts.get(name) != (function, part):
+                    program._new_column(function, part, 0)
+                index = program.names.index(name)
+                values += [0.0] * (index + 1 - len(values))
+                values[index] = exact
+        if (prev._seen | state._seen) & READ_STEP:
+            reads |= READ_STEP
+        if prev._seen & READ_EVENT:
+            reads |= READ_EARLIER_EVENT
+        for name in self.records:  # comparing a record as a whole reads the history
+            for view in (prev, state):
+                if name in view._made and view._made[name]._seen:
+                    reads |= READ_STEP | READ_EARLIER_EVENT
+        return reads, values
+
+    def _after(self, run: Recollection, known: Known) -> tuple[Known, int]:
+        """(possible values of the variables after a call, the number of the set of variables that surely changed)."""
+        after: Known = {**known, **{variable: frozenset(values) for variable, values in run.read.items()}}
+        written: Known = {}
+        for key, value in run.memory.written().items():
+            self._write((key,), value, run, written, known)
+        for variable, value in list(run._values.items()):
+            if isinstance(value, RecalledDict) and type(value) is RecalledDict and variable not in written:
+                for entry, inner in value.written().items():
+                    self._write((variable[0], entry), inner, run, written, known)
+        for variable, value in run.changed_values():
+            written.setdefault(variable, frozenset((value,)))
+        surely = self._changed_members(run)
+        for variable, values in written.items():
+            old = after.get(variable, NOTHING)
+            if self.changes.moved(variable, run._values.get(variable) if variable in run.read else None, old, values):
+                surely.add(variable)
+            after[variable] = values
+        return after, self.changes.kind_of(surely)
+
+    def _write(self, variable: Variable, value: Any, run: Recollection, written: Known, known: Known) -> None:
+        kind = type(value)
+        if kind in (dict, list, set) and run.places.setdefault(id(value), variable) != variable:
+            raise Unfollowed("memory holds a dict, list or set a second time")
+        if value is Kind.ABSENT:
+            written[variable] = NOTHING
+            self._forget(variable, run, written, known)
+        elif issubclass(kind, OneOf):
+            if value.variable != variable:
+                written[variable] = _values_of(value)
+        elif kind in (RecalledDict, RecalledSet):
+            if len(variable) != 1 or value.key != variable[0] or run._values.get(variable) is not value:
+                raise Unfollowed("memory holds one of its own dicts or sets a second time")
+            if kind is RecalledDict:
+                for entry, inner in value.written().items():
+                    self._write((variable[0], entry), inner, run, written, known)
+        elif kind in (dict, set) and len(variable) == 1 and variable[0] not in self.whole:
+            self._write_fresh(variable[0], value, run, written, known)
+        else:
+            written[variable] = frozenset((frozen(value),))
+            self._forget(variable, run, written, known)
+
+    def _write_fresh(self, key: Any, value: Any, run: Recollection, written: Known, known: Known) -> None:
+        """A new dict or set takes the place of what a key had."""
+        self._forget((key,), run, written, known)
+        if type(value) is dict:
+            written[key,] = frozenset((Kind.DICT,))
+            for entry, inner in value.items():
+                one = issubclass(type(inner), OneOf)
+                written[key, entry] = _values_of(inner) if one else frozenset((frozen(inner),))
+            return
+        written[key,] = frozenset((Kind.SET,))
+        for element in value:
+            self._add_member(key, element)
+
+    def _forget(self, variable: Variable, run: Recollection, written: Known, known: Known) -> None:
+        """What was inside a replaced dict or set is gone."""
+        if len(variable) != 1:
+            return
+        for each in known:
+            if len(each) == 2 and each[0] == variable[0]:
+                written[each] = NOTHING
+        if Kind.SET in run.read.get(variable, known.get(variable, NOTHING)):
+            self.changes.reset(variable[0])
+
+    def _changed_members(self, run: Recollection) -> set[Any]:
+        """Note the elements that were added or removed; return those that were not there before."""
+        surely: set[Any] = set()
+        for (key,), value in [(v, s) for v, s in run._values.items() if type(s) is RecalledSet]:
+            for element, now in value.now.items():
+                before = run.asked.get((key, element))
+                if before is None:
+                    before = None if element in self.members.get(key, {}) else False
+                if now:
+                    self._add_member(key, element)
+                if before is now:
+                    continue
+                label = ("member", key, element)
+                self.changes.moves.setdefault(label, set()).add((not now, now))
+                if before is not None and run.memory.written().get(key, value) is value:
+                    surely.add(label)
+        return surely
+
+    def _add_member(self, key: Any, element: Any) -> None:
+        inside = self.members.setdefault(key, {})
+        if element not in inside:
+            inside[element] = True
+            self.changed |= self.waiting.pop((key, element), set())
+
+    def _wide(self, variable: Variable, values: frozenset[Any]) -> frozenset[Any]:
+        """Many numbers become any number, in all states that are reached later, unless they are to be listed."""
+        found = self.widened.get((variable, values))
+        if found is not None:
+            return found
+        given = values
+        for kind, name in ((int, Kind.INT), (float, Kind.FLOAT)) if variable not in self.told else ():
+            mine = frozenset(v for v in values if type(v) is tuple and v[0] is kind)
+            if mine and ((variable, name) in self.wide or len(mine) > _FEW):
+                if (variable, name) not in self.wide:
+                    self.wide.add((variable, name))
+                    self.widened.clear()
+                values = values - mine | {name}
+        self.widened[variable, given] = values
+        return values
+
+    def _join(self, there: int, after: Known) -> None:
+        """Add possible values to a state; note it if some are new."""
+        known = self.known.get(there)
+        if self.wide:
+            after = {variable: self._wide(variable, values) for variable, values in after.items()}
+        if known is None:
+            self.known[there] = after
+            self.changed.add(there)
+            return
+        if known is after or known == after:
+            return
+        new = None
+        for variable, values in after.items():
+            old = known.get(variable, NOTHING)
+            values = self._wide(variable, old | values)
+            if not values <= old:
+                new = dict(known) if new is None else new
+                new[variable] = values
+                if len(new[variable]) > _MOST_VALUES:
+                    raise Unfollowed(f"memory{list(variable)!r} takes more than {_MOST_VALUES} values in one state")
+        for variable, values in known.items():
+            if variable not in after and Kind.ABSENT not in values:
+                new = dict(known) if new is None else new
+                new[variable] = values | NOTHING
+        if new is not None:
+            self.known[there] = new
+            self.changed.add(there)
+
+
+def _values_of(value: OneOf) -> frozenset[Any]:
+    if type(value) is AnyNumber and not value.values:
+        return frozenset((Kind.INT if value.kind is int else Kind.FLOAT,))
+    return frozenset(freeze(each) for each in value.values)

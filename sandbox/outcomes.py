@@ -1,0 +1,200 @@
+"""Collects every result that a program may have on a transition, whatever its memory holds.
+
+Where memory takes too many values to list, the results of a transition are few: a cell was visited before, or it was
+not. The host follows the possible values of each variable of memory from state to state, see explorer.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arrays import pack_tables, place_arrays, read_arrays
+from .process import HostProcess
+from .protocol import MAX_NAMES, SCORE, TEXT_BYTES, HostError, function_signature
+from .setup import HostSetup
+
+SETTLE, STEADY = (1 << 32) + 1, 1 << 32  # instead of a number of actions
+AGAIN, RESULTS, CHANGED = range(3)
+HEAD = 3
+VALUES = MAX_NAMES
+PAIR, KIND, FLAGS = range(3)
+COLUMNS = 3 + VALUES
+UNFOLLOWED = "memory cannot be followed: "
+MOST_RUNS = 4_000_000
+"""Most calls of a program for one layout."""
+_RESULTS_PER_PAIR, _CALLS_PER_PAIR = 16, 64
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The results of the transitions of some states; K results, several for a transition that depends on memory.
+
+    Attributes:
+        names: Names of the C components.
+        pair: int64 [K], the transition, counted as state * actions + action within the request.
+        kind: int64 [K], the number of what the result changes in memory, see `OutcomesHost.steady`.
+        reads: int64 [K], as in `product.Expansion`.
+        values: float64 [K, C], the components.
+        changed: int64 [J], the states that are to be expanded, for the first time or again.
+        again: Whether everything so far is void: the walk is to begin anew.
+    """
+
+    names: tuple[str, ...]
+    pair: np.ndarray
+    kind: np.ndarray
+    reads: np.ndarray
+    values: np.ndarray
+    changed: np.ndarray
+    again: bool
+
+
+class OutcomesHost:
+    """One program in one locked-down process, called with all memories that a state may come with. A context manager.
+
+    Args:
+        source: Text of the program.
+        setup: Setup of the host.
+        capacity: Most states per message.
+
+    Raises:
+        HostError: The program failed, or its memory cannot be followed (the message begins with UNFOLLOWED).
+        SandboxWeak: The machine does not reach the required sandbox level.
+        SandboxUnavailable: The process cannot be started.
+    """
+
+    def __init__(self, source: str, setup: HostSetup, capacity: int) -> None:
+        self.limits = setup.limits
+        self.capacity, self._actions = capacity, len(setup.actions)
+        self._functions = {function_signature(f)[0] for f in setup.functions}
+        described, blobs = pack_tables(setup.tables)
+        placed, size = layout(capacity, self._actions, setup.schema)
+        config = {
+            "mode": "outcomes",
+            "functions": list(setup.functions),
+            "schema": setup.schema,
+            "tables": described,
+            "envs": 1,
+            "actions": list(setup.actions),
+            **{"action_width": 0, "entries": [], "whole": False},
+            "capacity": capacity,
+        }
+        self._room = HEAD + capacity * self._actions * _RESULTS_PER_PAIR * COLUMNS
+        self._process = HostProcess(
+            config, blobs, (size, TEXT_BYTES + 8 * self._room), self.limits, setup.allow, setup.without
+        )
+        self._process.greet()
+        self._inputs = read_arrays(placed, self._process.input)
+        self._output = np.frombuffer(self._process.output, np.float64, offset=TEXT_BYTES)
+        try:
+            self.uses: tuple[str, ...] = tuple(self._process.text(self._process.load(source)).split())
+        except HostError:
+            self.close()
+            raise
+
+    def __enter__(self) -> OutcomesHost:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the host at once; safe to call twice."""
+        self._inputs, self._output = {}, np.zeros(0)
+        self._process.close()
+
+    def begin(self, row: np.ndarray, number: int) -> Outcomes:
+        """Start an episode at the state `row` [width]; its first step is expanded under a number of its own."""
+        self._inputs["before"][0], self._inputs["state"][0] = row, number
+        return self._ask(1, 0, 0)
+
+    def expand(self, state: np.ndarray, before: np.ndarray, after: np.ndarray, successor: np.ndarray) -> Outcomes:
+        """Return every result of all actions of S states that have been reached. Raises HostError.
+
+        Args:
+            state: int64 [S], the numbers of the states; at most `capacity`.
+            before: [S, width], the states before.
+            after: [S, A, width], the state after each action.
+            successor: int64 [S, A], the number of the state after each action; -1 if the episode ends.
+        """
+        count = len(state)
+        self._inputs["state"][:count], self._inputs["before"][:count] = state, before
+        self._inputs["after"][: count * self._actions] = after.reshape(count * self._actions, -1)
+        self._inputs["successor"][: count * self._actions] = successor.ravel()
+        return self._ask(count, self._actions, count * self._actions)
+
+    def steady(self) -> np.ndarray:
+        """Return for each kind of result whether an episode can repeat it for ever, bool [kinds].
+
+        It cannot if it surely changes a variable that never returns to an earlier value.
+        """
+        self._call(0, STEADY, 1)
+        count = int(self._output[RESULTS])
+        if not 0 <= count <= self._room - HEAD:
+            raise HostError("protocol", "the host sent an impossible number of results")
+        return self._output[HEAD : HEAD + count] > 0
+
+    def settle(self) -> None:
+        """Raise HostError if the program has changed anything except its memories since it was loaded."""
+        self._call(0, SETTLE, 1)
+
+    def _call(self, count: int, actions: int, pairs: int) -> tuple[str, ...]:
+        self._process.require_alive()
+        seconds = self.limits.call_seconds + self.limits.transition_us * 1e-6 * pairs * _CALLS_PER_PAIR
+        try:
+            return self._process.ask(SCORE, count, actions, seconds).names
+        except HostError:
+            self.close()
+            raise
+
+    def _ask(self, count: int, actions: int, pairs: int) -> Outcomes:
+        names = self._call(count, actions, pairs)
+        head = self._output[:HEAD].copy()
+        results, changed = int(head[RESULTS]), int(head[CHANGED])
+        end = HEAD + results * COLUMNS
+        try:
+            if results < 0 or changed < 0 or end + changed > self._room:
+                raise HostError("protocol", "the host sent an impossible number of results")
+            rows = self._output[HEAD:end].reshape(results, COLUMNS).copy()
+            states = self._output[end : end + changed].copy()
+            whole = np.concatenate([rows[:, :3].ravel(), states])
+            if not ((whole >= 0) & (whole < 1 << 40) & (whole == np.floor(whole))).all():
+                raise HostError("protocol", "the host sent an impossible number of a state or transition")
+            if not ((rows[:, PAIR] < max(pairs, 1)).all() and (rows[:, FLAGS] < 8).all()):
+                raise HostError("protocol", "the host sent an impossible transition or flag")
+            if not (np.abs(rows[:, 3:]) <= self.limits.max_abs).all():
+                raise HostError("value", f"{UNFOLLOWED}a component may be infinite or too large")
+            if not again_or_whole(head, rows, pairs):
+                raise HostError("protocol", "the host left transitions out")
+        except HostError:
+            self.close()
+            raise
+        integers = rows[:, :3].astype(np.int64)
+        return Outcomes(
+            names, integers[:, PAIR], integers[:, KIND], integers[:, FLAGS], rows[:, 3 : 3 + len(names)],
+            states.astype(np.int64), head[AGAIN] > 0,
+        )  # fmt: skip
+
+
+def again_or_whole(head: np.ndarray, rows: np.ndarray, pairs: int) -> bool:
+    """Return whether an answer says to begin anew, or has a result of every transition."""
+    return head[AGAIN] > 0 or len(np.unique(rows[:, PAIR])) == pairs
+
+
+def layout(capacity: int, actions: int, schema: Mapping[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """Return the places of a request's inputs in shared memory, and their size in bytes."""
+    dtype, width = np.dtype(schema.get("dtype", "int32")), int(schema["width"])
+
+    def room(shape: tuple[int, ...], kind: Any) -> np.ndarray:
+        # Only the shape is read: no memory is touched.
+        return np.broadcast_to(np.zeros((), kind), shape)
+
+    return place_arrays({
+        "before": room((capacity, width), dtype),
+        "after": room((capacity * actions, width), dtype),
+        "state": room((capacity,), np.int64),
+        "successor": room((capacity * actions,), np.int64),
+    })  # fmt: skip

@@ -1,0 +1,87 @@
+"""Verdicts by bounds, for rewards whose memory takes too many values: they never contradict full enumeration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from verification import rewards
+from verification.remembering import remembering
+
+from rewardsmith.programs.problem import Problem
+from rewardsmith.verification.bounds import sound_gap, unsound_gap
+from rewardsmith.verification.certificate import certify
+from rewardsmith.verification.counterexample import replay
+from rewardsmith.verification.model import build_model
+from rewardsmith.verification.relaxation import relax
+from rewardsmith.verification.solving import solve
+
+EMPTY, DOORKEY = "MiniGrid-Empty-5x5-v0", "MiniGrid-DoorKey-5x5-v0"
+GAMMA = 0.97
+VISITED = (
+    "cells = memory.setdefault('cells', set())\ncell = (state.agent.x, state.agent.y, state.agent.direction)\n"
+    "if cell not in cells:\n    cells.add(cell)\n    return {pay}\n"
+)
+
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def margins(problem: Problem) -> tuple[float, float, Arrays]:
+    """(V* - V*_ns with the smallest success reward, with the largest, the model's states and rewards), enumerated."""
+    model = build_model(problem, 0, 60_000)
+    assert not model.missing
+    everything = np.ones(model.success.shape, dtype=bool)
+    found = []
+    for reward in (model.low, model.high):
+        best = solve(model.successor, reward, everything, problem.gamma)
+        idle = solve(model.successor, reward, ~model.success, problem.gamma)
+        found.append(float(best.value[0] - idle.value[0]))
+    return found[0], found[1], (model.state, model.low, model.high)
+
+
+def require_no_contradiction(task, seed: int) -> str:
+    """Compare a random reward's bounds with its enumeration; return the verdict by bounds."""
+    problem = Problem(task, remembering(seed), GAMMA)
+    relaxed = relax(problem, 0, 60_000)
+    least, most, (state, low, high) = margins(problem)
+    assert (low >= relaxed.least[state] - 1e-9).all() and (high <= relaxed.most[state] + 1e-9).all()
+    if sound_gap(relaxed, GAMMA) > 1e-9:
+        assert least > 0
+        return "sound"
+    if unsound_gap(relaxed, GAMMA)[0] > 1e-9:
+        assert most < 1e-9
+        return "unsound"
+    return "open"
+
+
+def test_bounds_agree_with_enumeration(small_task):
+    require_no_contradiction(small_task(EMPTY), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task_id", [EMPTY, DOORKEY])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000))
+def test_bounds_of_random_programs_agree_with_enumeration(small_task, task_id, seed):
+    require_no_contradiction(small_task(task_id), seed)
+
+
+@pytest.mark.parametrize(("pay", "expected"), [(0.2, "sound")])
+def test_visited_cells_are_certified_by_bounds(small_task, pay, expected):
+    reward = rewards.free(VISITED.format(pay=pay) + "return 0.0")
+    found = certify(Problem(small_task(EMPTY), reward, 0.99), layouts=1, limit=3000)
+    layout = found.layouts[0]
+    assert (layout.verdict, layout.coverage, found.passed) == (expected, 1.0, True)
+    assert layout.bounds_gap > 0 and "every content of memory" in layout.reason
+    assert found.soundness.unsound == 0
+
+
+def test_a_farm_beside_visited_cells_fails_by_bounds(small_task):
+    body = VISITED.format(pay=0.01) + "return 0.5 if state.event == 'turned' else 0.0"
+    problem = Problem(small_task(EMPTY), rewards.free(body), 0.99)
+    found = certify(problem, layouts=1, limit=3000)
+    layout = found.layouts[0]
+    assert not found.passed and layout.counterexample is not None
+    assert not replay(problem, layout.counterexample).solved
