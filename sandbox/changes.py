@@ -12,10 +12,10 @@ ANY = frozenset((Kind.INT, Kind.FLOAT))
 
 
 class Changes:
-    """The changes of all variables, and the sets of variables that one result surely changes.
+    """The changes of all variables, and the sets of variables that one result certainly changes.
 
     Attributes:
-        kinds: A number for each set of variables that some result surely changes.
+        kinds: A number for each set of variables that some result certainly changes.
         moves: Of each variable, (old value, new value).
         trends: Of each variable, 1 if a number may grow, and -1 if one may fall.
     """
@@ -25,16 +25,16 @@ class Changes:
         self.moves: dict[Any, set[tuple[Any, Any]]] = {}
         self.trends: dict[Any, set[int]] = {}
 
-    def kind_of(self, surely: set[Any]) -> int:
-        """Return the number of a set of variables that a result surely changes."""
-        return self.kinds.setdefault(frozenset(surely), len(self.kinds))
+    def kind_of(self, certainly: set[Any]) -> int:
+        """Return the number of a set of variables that a result certainly changes."""
+        return self.kinds.setdefault(frozenset(certainly), len(self.kinds))
 
     def reset(self, key: Any) -> None:
         """Note that the set of a key may lose elements."""
         self.moves.setdefault(("reset", key, None), set()).update(TO_AND_FRO)
 
     def moved(self, variable: Variable, read: Any, old: frozenset[Any], values: frozenset[Any]) -> bool:
-        """Note how a variable may have changed; return whether it surely has."""
+        """Note how a variable may have changed; return whether it certainly has."""
         moves = self.moves.setdefault(variable, set())
         moves.update((a, b) for a in old for b in values if a != b)
         trend = self.trends.setdefault(variable, set())

@@ -54,7 +54,7 @@ class Explorer:
         self.inputs = read_arrays(placed, incoming)
         self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
         self.program, self.blind = program, blind
-        self.lazy = "type(" not in source  # type(x) shows a stand-in
+        self.lazy = "type(" not in source  # type(x) shows a substitute
         self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
         self.whole: set[Any] = set()  # keys whose dict or set is one value
         self.told: set[Variable] = set()  # variables whose numbers are listed
@@ -210,7 +210,7 @@ class Explorer:
         return reads, values
 
     def _after(self, run: Recollection, known: Known) -> tuple[Known, int]:
-        """(possible values of the variables after a call, the number of the set of variables that surely changed)."""
+        """(possible values of the variables after a call, the number of the set of variables that certainly changed)."""
         after: Known = {**known, **{variable: frozenset(values) for variable, values in run.read.items()}}
         written: Known = {}
         for key, value in run.memory.written().items():
@@ -221,13 +221,13 @@ class Explorer:
                     self._write((variable[0], entry), inner, run, written, known)
         for variable, value in run.changed_values():
             written.setdefault(variable, frozenset((value,)))
-        surely = self._changed_members(run)
+        certainly = self._changed_members(run)
         for variable, values in written.items():
             old = after.get(variable, NOTHING)
             if self.changes.moved(variable, run._values.get(variable) if variable in run.read else None, old, values):
-                surely.add(variable)
+                certainly.add(variable)
             after[variable] = values
-        return after, self.changes.kind_of(surely)
+        return after, self.changes.kind_of(certainly)
 
     def _write(self, variable: Variable, value: Any, run: Recollection, written: Known, known: Known) -> None:
         kind = type(value)
@@ -276,7 +276,7 @@ class Explorer:
 
     def _changed_members(self, run: Recollection) -> set[Any]:
         """Note the elements that were added or removed; return those that were not there before."""
-        surely: set[Any] = set()
+        certainly: set[Any] = set()
         for (key,), value in [(v, s) for v, s in run._values.items() if type(s) is RecalledSet]:
             for element, now in value.now.items():
                 before = run.asked.get((key, element))
@@ -289,8 +289,8 @@ class Explorer:
                 label = ("member", key, element)
                 self.changes.moves.setdefault(label, set()).add((not now, now))
                 if before is not None and run.memory.written().get(key, value) is value:
-                    surely.add(label)
-        return surely
+                    certainly.add(label)
+        return certainly
 
     def _add_member(self, key: Any, element: Any) -> None:
         inside = self.members.setdefault(key, {})

@@ -129,7 +129,7 @@ class OutcomesHost:
     def steady(self) -> np.ndarray:
         """Return for each kind of result whether an episode can repeat it for ever, bool [kinds].
 
-        It cannot if it surely changes a variable that never returns to an earlier value.
+        It cannot if it certainly changes a variable that never returns to an earlier value.
         """
         self._call(0, STEADY, 1)
         count = int(self._output[RESULTS])

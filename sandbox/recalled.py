@@ -1,7 +1,7 @@
-"""Stand-ins for a program's memory whose contents are known only as sets of possible values. Host side, no protection.
+"""Substitutes for a program's memory whose contents are known only as sets of possible values. Host side, no protection.
 
 A program is called once for each answer that its reads of memory may get, so that its results are known for every
-memory at once. A use that the stand-ins cannot follow raises `Unfollowed`.
+memory at once. A use that the substitutes cannot follow raises `Unfollowed`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .memories import thaw
-from .unknown import NOTHING, Answers, AnyNumber, Kind, OneOf, ReadWhole, StandIn, Unfollowed, Variable, listed, plain
+from .unknown import (
+    NOTHING,
+    Answers,
+    AnyNumber,
+    Kind,
+    OneOf,
+    ReadWhole,
+    Substitute,
+    Unfollowed,
+    Variable,
+    listed,
+    plain,
+)
 
 
 class Recollection:
@@ -48,7 +60,7 @@ class Recollection:
         return problem
 
     def recall(self, variable: Variable) -> Any:
-        """Return a variable's value, Kind.ABSENT, or a stand-in."""
+        """Return a variable's value, Kind.ABSENT, or a substitute."""
         if variable in self._values:
             return self._values[variable]
         groups = _groups(self.known.get(variable, NOTHING), self.lazy)
@@ -116,7 +128,7 @@ def _groups(values: frozenset[Any], lazy: bool) -> list[tuple[Any, ...]]:
 _MISSING: Any = object()
 
 
-class _Mapping(StandIn):
+class _Mapping(Substitute):
     """What RecalledMemory and RecalledDict share: entries that are written, and others that are recalled."""
 
     __hash__ = None  # type: ignore[assignment]
@@ -245,7 +257,7 @@ class RecalledDict(_Mapping):
         return ReadWhole(self.key)
 
 
-class RecalledSet(StandIn):
+class RecalledSet(Substitute):
     """Stands for a set in memory: whether it contains an element is asked when the program asks."""
 
     __hash__ = None  # type: ignore[assignment]

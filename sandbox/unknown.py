@@ -56,7 +56,7 @@ class ToldApart(Unfollowed):
         self.variable = variable
 
 
-class StandIn:
+class Substitute:
     """Base of what stands for a dict or set in memory."""
 
 
@@ -110,7 +110,7 @@ def plain(value: Any) -> Any:
     elif kind is dict:
         for key in value:
             value[key] = plain(value[key])
-    elif issubclass(kind, StandIn):
+    elif issubclass(kind, Substitute):
         raise Unfollowed("memory holds one of its own dicts or sets a second time")
     return value
 
@@ -184,7 +184,7 @@ class AnyNumber(OneOf):
         return self.kind
 
     def direction_to(self, value: Any) -> int:
-        """Return 1 if `value` surely is larger than this number, -1 if it surely is smaller, 0 if this is unknown."""
+        """Return 1 if `value` certainly is larger than this number, -1 if it certainly is smaller, 0 if this is unknown."""
         if value > self.below or (value == self.below and self.not_below):
             return 1
         if value < self.above or (value == self.above and self.not_above):

@@ -1,6 +1,6 @@
 """Verdicts by bounds, for rewards whose (state, memory) pairs are too many to enumerate.
 
-docs/certificate.md (Bounds) has the proofs. Both verdicts compare, in every state, the best that success surely earns
+docs/certificate.md (Bounds) has the proofs. Both verdicts compare, in every state, the best that success certainly earns
 with the most that a behaviour without success can earn, whatever the program's memory holds.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -127,7 +128,7 @@ def unsound_gap(relaxed: Relaxation, gamma: float) -> tuple[float, NDArray[np.in
     idle = solve(relaxed.successor, relaxed.least, _playable(relaxed), gamma)
     wins = relaxed.success & relaxed.reached[:, None]
     gaps = (idle.value - idle.error)[:, None] - relaxed.most
-    return float(gaps[wins].min()) if wins.any() else -np.inf, idle.policy
+    return float(gaps[wins].min(initial=np.inf)) if wins.any() else -np.inf, idle.policy
 
 
 def _playable(relaxed: Relaxation) -> NDArray[np.bool_]:
@@ -176,7 +177,7 @@ def _on_cycles(successor: NDArray[np.int32], allowed: NDArray[np.bool_]) -> NDAr
     return forward & backward
 
 
-def _trimmed(source: NDArray[np.int64], target: NDArray[np.int32], count: int) -> NDArray[np.bool_]:
+def _trimmed(source: NDArray[Any], target: NDArray[Any], count: int) -> NDArray[np.bool_]:
     """States from which a walk along the edges need not end."""
     order = np.argsort(target, kind="stable")
     first = np.searchsorted(target[order], np.arange(count + 1))
