@@ -210,7 +210,7 @@ class Explorer:
         return reads, values
 
     def _after(self, run: Recollection, known: Known) -> tuple[Known, int]:
-        """(possible values of the variables after a call, the number of the set of variables that certainly changed)."""
+        """(possible values of the variables after a call, the number of the set of those that certainly changed)."""
         after: Known = {**known, **{variable: frozenset(values) for variable, values in run.read.items()}}
         written: Known = {}
         for key, value in run.memory.written().items():

@@ -1,4 +1,4 @@
-"""Substitutes for a program's memory whose contents are known only as sets of possible values. Host side, no protection.
+"""Substitutes for a memory whose contents are known only as sets of possible values. Host side, no protection.
 
 A program is called once for each answer that its reads of memory may get, so that its results are known for every
 memory at once. A use that the substitutes cannot follow raises `Unfollowed`.

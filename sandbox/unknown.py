@@ -184,7 +184,7 @@ class AnyNumber(OneOf):
         return self.kind
 
     def direction_to(self, value: Any) -> int:
-        """Return 1 if `value` certainly is larger than this number, -1 if it certainly is smaller, 0 if this is unknown."""
+        """Return 1 if `value` is certainly larger than this number, -1 if certainly smaller, 0 if this is unknown."""
         if value > self.below or (value == self.below and self.not_below):
             return 1
         if value < self.above or (value == self.above and self.not_above):
