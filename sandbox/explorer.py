@@ -16,7 +16,7 @@ import numpy as np
 from .arrays import read_arrays
 from .changes import Changes
 from .memories import freeze
-from .outcomes import AGAIN, CHANGED, HEAD, MOST_RUNS, RESULTS, SETTLE, STEADY, UNFOLLOWED, VALUES, layout
+from .outcomes import AGAIN, CHANGED, HEAD, MOST_RUNS, RESULTS, STEADY, UNFOLLOWED, VALUES, layout
 from .product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Reply
 from .recalled import RecalledDict, RecalledSet, Recollection
@@ -75,11 +75,8 @@ class Explorer:
 
         Args:
             count: Number of states to expand.
-            actions: Number of actions; 0 starts an episode, STEADY asks which kinds of results leave the memory as it
-                is, SETTLE looks for changed state.
+            actions: Number of actions; 0 starts an episode, STEADY asks which kinds of results an episode can repeat.
         """
-        if actions == SETTLE:
-            return self.program.settle()
         self.changed.clear()
         rows: list[list[float]] = []
         again = False

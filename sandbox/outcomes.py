@@ -17,14 +17,14 @@ from .process import HostProcess
 from .protocol import MAX_NAMES, SCORE, TEXT_BYTES, HostError, function_signature
 from .setup import HostSetup
 
-SETTLE, STEADY = (1 << 32) + 1, 1 << 32  # instead of a number of actions
+STEADY = 1 << 32  # instead of a number of actions
 AGAIN, RESULTS, CHANGED = range(3)
 HEAD = 3
 VALUES = MAX_NAMES
 PAIR, KIND, FLAGS = range(3)
 COLUMNS = 3 + VALUES
 UNFOLLOWED = "memory cannot be followed: "
-MOST_RUNS = 4_000_000
+MOST_RUNS = 1_500_000
 """Most calls of a program for one layout."""
 _RESULTS_PER_PAIR, _CALLS_PER_PAIR = 16, 64
 
@@ -136,10 +136,6 @@ class OutcomesHost:
         if not 0 <= count <= self._room - HEAD:
             raise HostError("protocol", "the host sent an impossible number of results")
         return self._output[HEAD : HEAD + count] > 0
-
-    def settle(self) -> None:
-        """Raise HostError if the program has changed anything except its memories since it was loaded."""
-        self._call(0, SETTLE, 1)
 
     def _call(self, count: int, actions: int, pairs: int) -> tuple[str, ...]:
         self._process.require_alive()

@@ -1,7 +1,7 @@
 """Verdicts by bounds, for rewards whose (state, memory) pairs are too many to enumerate.
 
-docs/certificate.md (Bounds) has the proofs. Both verdicts compare, in every state, what success earns at least with what
-behaviour without success can earn at most, whatever the memory of the program holds.
+docs/certificate.md (Bounds) has the proofs. Both verdicts compare, in every state, what success earns at least with
+what behaviour without success can earn at most, whatever the memory of the program holds.
 """
 
 from __future__ import annotations

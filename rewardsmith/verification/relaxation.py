@@ -66,8 +66,7 @@ def relax(problem: Problem, layout: int, limit: int, along: Sequence[int] = ()) 
         along: A solution.
 
     Raises:
-        NotCertified: The layout is too large, or the program uses its memory or the history in another way.
-        sandbox.HostError: The program failed.
+        NotCertified: The layout is too large, or the program uses its memory or the history in another way, or fails.
     """
     refuse_what_moves(problem.reward)
     uses: tuple[str, ...] = ()
@@ -85,9 +84,8 @@ def relax(problem: Problem, layout: int, limit: int, along: Sequence[int] = ()) 
         except _ReadsEvents:
             continue
         except HostError as error:
-            if UNFOLLOWED in error.message:
-                raise NotCertified(error.message.partition(UNFOLLOWED)[2]) from error
-            raise
+            # The program is called with combinations of values that need not occur: its failure is not held against it.
+            raise NotCertified(error.message.partition(UNFOLLOWED)[2] or f"the program failed ({error})") from error
     raise NotCertified("the reward depends on earlier events")
 
 
@@ -113,7 +111,6 @@ class _Walk:
             if found is not None:
                 with TURNS.released():
                     steady = self._host.steady()
-                    self._host.settle()
                 return found[0], steady, found[1]
         raise NotCertified("the program reads too many parts of its memory as a whole")
 
