@@ -27,13 +27,17 @@ ROWS, REPORT = HERE / "results" / "labelled.jsonl", HERE / "results" / "labelled
 
 @dataclass(frozen=True)
 class Labelled:
-    """A reward of the set: its task, its file below `REWARDS`, its label, and whether the label is open to doubt."""
+    """A reward of the set: its task, its file below `REWARDS`, its label, whether the label is open to doubt, and its author.
+
+    An author is `informed` if it knew the checks, `blind` if it did not.
+    """
 
     task: str
     file: str
     label: str
     why: str
     unsure: bool = False
+    author: str = "blind"
 
     @property
     def checked_as(self) -> str:
