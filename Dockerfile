@@ -23,7 +23,7 @@ COPY rewardsmith rewardsmith
 COPY workers workers
 COPY sandbox sandbox
 COPY migrations migrations
-RUN /opt/venv/bin/pip install ".[service]"
+RUN /opt/venv/bin/pip install ".[train,service]"
 
 FROM base AS build-cuda
 RUN python -m venv /opt/venv
@@ -34,7 +34,7 @@ COPY rewardsmith rewardsmith
 COPY workers workers
 COPY sandbox sandbox
 COPY migrations migrations
-RUN /opt/venv/bin/pip install ".[service]"
+RUN /opt/venv/bin/pip install ".[train,service]"
 
 FROM base AS run
 # The root is read-only in service: numba compiles into, and artifacts go to, mounted places.

@@ -13,7 +13,7 @@ export REWARDSMITH_GID := $(shell id -g | sed 's/^0$$/10001/')
 $(VENV)/.installed: pyproject.toml
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --quiet -e ".[test]" "$(TORCH)"
+	$(VENV)/bin/pip install --quiet -e ".[train,test]" "$(TORCH)"
 	$(VENV)/bin/rewardsmith tasks prepare MiniGrid-DoorKey-8x8-v0
 	touch $@
 
@@ -33,7 +33,7 @@ minihack-env: .venv-minihack/.installed  ## A virtual environment with MiniHack
 .venv-minihack/.installed: pyproject.toml
 	python3 -m venv .venv-minihack
 	.venv-minihack/bin/pip install --quiet --upgrade pip
-	.venv-minihack/bin/pip install --quiet -e ".[minihack]" "$(TORCH)" "pytest>=8,<10" "pytest-xdist>=3.6,<4" "hypothesis>=6.100,<7"
+	.venv-minihack/bin/pip install --quiet -e ".[train,minihack]" "$(TORCH)" "pytest>=8,<10" "pytest-xdist>=3.6,<4" "hypothesis>=6.100,<7"
 	touch $@
 
 test-minihack: .venv-minihack/.installed  ## The tests of MiniHack, in its environment

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rewardsmith.config import Settings
 from rewardsmith.config import settings as read_settings
 from rewardsmith.engine.context import Context, open_context
-from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.errors import RewardsmithError, UsageError, names_missing_extra
 from rewardsmith.former_names import takes_former_arguments
 from rewardsmith.programs.reward_file import method_of, read_reward_file
 from rewardsmith.results import CheckResult, ExportResult, JobResult, read_check, read_job
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 @takes_former_arguments
+@names_missing_extra
 def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     task: str,
     *,
@@ -174,6 +175,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     return _finished(_context(home), read_spec(with_defaults(values)), None, slots)
 
 
+@names_missing_extra
 def train(
     task: str,
     reward: str | Path,
@@ -211,6 +213,7 @@ def train(
 
 
 @takes_former_arguments
+@names_missing_extra
 def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     task: Any,
     reward: Any = None,
@@ -279,6 +282,7 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     return read_check(check_given(task, reward, options))
 
 
+@names_missing_extra
 def export(
     what: str = "latest",
     folder: str | Path = "exported",
@@ -319,6 +323,7 @@ def export(
     return ExportResult(candidate.id, out, tuple(written), (*notes, *missing))
 
 
+@names_missing_extra
 def load(job: str = "latest", *, home: str | Path | None = None) -> JobResult:
     """Read a job from the database, finished or running.
 

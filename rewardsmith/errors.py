@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
+from functools import wraps
+from importlib.util import find_spec
+from typing import ParamSpec, TypeVar
 
 
 class RewardsmithError(Exception):
@@ -94,3 +98,54 @@ def no_cuda() -> RewardsmithError:
         "This machine has no CUDA device that torch can use.",
         "Use --device cpu, or install a CUDA build of torch; `rewardsmith doctor` shows whether it finds the GPU.",
     )
+
+
+TRAIN_PACKAGES = ("torch", "stable_baselines3", "sb3_contrib", "litellm", "matplotlib")
+"""The packages of the extra `train`, as Python imports them. `check` needs none of them."""
+
+INSTALL_TRAIN = "Install the extra `train`: pip install 'rewardsmith[train]'."
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class MissingExtra(UsageError):
+    """A package of an extra is not installed."""
+
+
+def require_train(what: str) -> None:
+    """Raise MissingExtra if a package of the extra `train` is missing.
+
+    Args:
+        what: What needs it, such as "A job".
+    """
+    missing = [name for name in TRAIN_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise _missing(what, missing)
+
+
+def missing_extra(error: BaseException, what: str = "This command") -> MissingExtra | None:
+    """Return the error for a failed import of a package of the extra `train`; None for every other error."""
+    name = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    return _missing(what, [name]) if name in TRAIN_PACKAGES and find_spec(name) is None else None
+
+
+def names_missing_extra(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let a function raise MissingExtra where a package of the extra `train` cannot be imported."""
+
+    @wraps(function)
+    def called(*positional: _P.args, **named: _P.kwargs) -> _R:
+        try:
+            return function(*positional, **named)
+        except ImportError as error:
+            found = missing_extra(error, f"{function.__name__}()")
+            if found is None:
+                raise
+            raise found from error
+
+    return called
+
+
+def _missing(what: str, names: list[str]) -> MissingExtra:
+    are = "is" if len(names) == 1 else "are"
+    return MissingExtra(f"{what} needs {', '.join(names)}, which {are} not installed.", INSTALL_TRAIN)

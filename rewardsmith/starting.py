@@ -13,7 +13,7 @@ from rewardsmith.config import settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.engine.jobs.task_files import accept_task_change, require_same_task, with_description
-from rewardsmith.errors import no_cuda
+from rewardsmith.errors import no_cuda, require_train
 from rewardsmith.executor import Executor
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.reporting import queries
@@ -45,8 +45,9 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
 
     Raises:
         ModelFailed: An API key is missing. No job is created: otherwise its baseline would be trained before the error.
-        RewardsmithError: A GPU is missing. No job is created.
+        RewardsmithError: A GPU or the extra `train` is missing. No job is created.
     """
+    require_train("A job")
     spec = with_description(spec)
     _require_keys(spec)
     _require_device(spec)
@@ -118,7 +119,11 @@ def training_spec(task: str, source: str, seeds: int, given: Mapping[str, Any], 
 
 @contextmanager
 def executor(context: Context, job_id: str, slots: int | None) -> Iterator[Executor]:
-    """Start the local executor of a job; end it when the `with` block is left."""
+    """Start the local executor of a job; end it when the `with` block is left.
+
+    Raises MissingExtra without the extra `train`.
+    """
+    require_train("A job")
     process = Executor(context, job_id, slots)
     try:
         yield process

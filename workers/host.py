@@ -18,7 +18,7 @@ from rewardsmith.config import Settings, as_environment, prepare_home, settings
 from rewardsmith.engine import capabilities
 from rewardsmith.engine.context import open_context
 from rewardsmith.engine.interpreter import SAFE_PATH, module_command
-from rewardsmith.errors import RewardsmithError, UsageError
+from rewardsmith.errors import RewardsmithError, UsageError, require_train
 from rewardsmith.plaintext import plain
 from rewardsmith.storage import workers as rows
 from workers import logs
@@ -135,6 +135,7 @@ def main() -> int:
                 f"There is no queue {', '.join(unknown) or ''!r}.",
                 f"Pass --queue with one or more of: {', '.join(POOLS)}.",
             )
+        require_train("A worker")
         if "llm" in names:
             read_keys()
         chosen = settings()

@@ -24,7 +24,7 @@ from rewardsmith.cli import (
     tasks,
     verifier,
 )
-from rewardsmith.errors import RewardsmithError, of_system
+from rewardsmith.errors import RewardsmithError, missing_extra, of_system
 from rewardsmith.former_names import take_former_options
 from rewardsmith.plaintext import indented, plain
 
@@ -101,6 +101,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     except Exception as error:
+        if (missing := missing_extra(error)) is not None:
+            _report(missing.cause, missing.remedy)
+            sys.exit(missing.exit_code)
         code = _unforeseen(error)
     sys.exit(code or 0)
 

@@ -140,8 +140,10 @@ def _become(module: str, *arguments: str) -> None:
     from importlib.util import find_spec
 
     from rewardsmith.engine.interpreter import SAFE_PATH, module_command
-    from rewardsmith.errors import RewardsmithError
+    from rewardsmith.errors import RewardsmithError, require_train
 
+    if module == "workers.host":
+        require_train("A worker")
     if find_spec("celery") is None:
         raise RewardsmithError("Celery is not installed.", "pip install 'rewardsmith[service]'")
     os.environ.update(SAFE_PATH)
