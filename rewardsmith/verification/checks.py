@@ -25,15 +25,16 @@ from rewardsmith.verification.battery import (
     run_battery,
 )
 from rewardsmith.verification.certificate import Certificate, certify_layout
-from rewardsmith.verification.direction import Guidance
 from rewardsmith.verification.extent import Proof
 from rewardsmith.verification.faults import field_faults
 from rewardsmith.verification.guidance import along_reference, dead_components, directions_told
 from rewardsmith.verification.guilty import guilty_words, verdicts_without
 from rewardsmith.verification.hard_layouts import layouts_to_check
 from rewardsmith.verification.layouts import battery_layouts, uses_reference
+from rewardsmith.verification.learnability import learnability_told
 from rewardsmith.verification.model import NotCertified
 from rewardsmith.verification.searched import search_exploits
+from rewardsmith.verification.verdicts import LayoutCertificate
 from rewardsmith.verification.ways import Rival
 from sandbox.client import HostError, Scores, check_determinism, gate
 from sandbox.views import costly_fields
@@ -60,7 +61,7 @@ class Verdict:
 
     Attributes:
         kind: Name of the check: gate, contract, cost, determinism, fields, battery, certificate, search,
-            components or direction.
+            components, direction or learnability.
         passed: Whether the program passed it.
         message: The result as text for the designer of the program.
         details: The result as plain data that JSON can hold.
@@ -148,7 +149,7 @@ def run_checks(
             return Checked(verdicts, components, played, spent + counted())
         faults = field_faults(problem, rollout, scores)
         verdicts.append(Verdict("fields", not faults.failed, faults.message, faults.as_dict()))
-        found: list[tuple[int, Guidance]] = []
+        found: list[LayoutCertificate] = []
         if proof.wanted:
             report = run_battery(problem, scores, exploits, looked_at, rivals, proof.played)
             verdicts += [_battery_verdict(report, task)] if report is not None else []
@@ -161,8 +162,8 @@ def run_checks(
                 tried = search_exploits(problem, looked_at, proof.searched, proof.played, exploits)
                 verdicts += [Verdict("search", *tried.verdict)] if tried is not None else []
                 spent += tried.steps if tried is not None else 0
-            found = [(each.layout, each.guidance) for each in certificate.layouts if each.guidance is not None]
-        verdicts += _guidance(components, steps * envs, found, report)
+            found = [each for each in certificate.layouts if each.guidance is not None]
+        verdicts += _guidance(task, components, steps * envs, found, report)
         return Checked(verdicts, components, played, spent + counted())
     except HostError as error:
         failed = _fault(error)
@@ -344,15 +345,20 @@ def _certificate(
 
 
 def _guidance(
+    task: Task,
     components: dict[str, dict[str, float]],
     played: int,
-    found: list[tuple[int, Guidance]],
+    found: list[LayoutCertificate],
     report: BatteryReport | None,
 ) -> list[Verdict]:
-    """The verdicts on dead components and on the direction of rewards."""
-    dead = dead_components(components, played, [each for _, each in found])
-    directed = directions_told(found) or along_reference(() if report is None else report.trends)
-    told = (("components", dead), ("direction", directed))
+    """The verdicts on dead components, on the direction of rewards, and on what can be learned from them."""
+    guided = [(each.layout, each.guidance) for each in found if each.guidance is not None]
+    dead = dead_components(components, played, [each for _, each in guided])
+    directed = directions_told(guided) or along_reference(() if report is None else report.trends)
+    both = [(each.difficulty, each.guidance) for each in found]
+    known = [(difficulty, guidance) for difficulty, guidance in both if difficulty and guidance]
+    learned = learnability_told(known, components, task.actions.names)
+    told = (("components", dead), ("direction", directed), ("learnability", learned))
     return [Verdict(kind, each.passed, each.message, each.details) for kind, each in told if each is not None]
 
 

@@ -67,6 +67,7 @@ class Guidance:
         complete: Whether these are all transitions of the layout.
         leads_on: Proportion of the steps of a shortest solution on which only actions that lead closer to success are
             paid best, in [0, 1].
+        misleads: Proportion of these steps on which no action that leads closer is paid best, in [0, 1].
         correlation: Rank correlation of the rewards with exact progress: the change of the discounted probability that
             a uniform random policy succeeds. In [-1, 1].
         directions: The direction of each component in each stage.
@@ -76,6 +77,7 @@ class Guidance:
     transitions: int
     complete: bool
     leads_on: float
+    misleads: float
     correlation: float
     directions: tuple[Direction, ...]
 
@@ -96,10 +98,12 @@ def guidance_of(
         return None
     path = shortest_path(model.successor, model.success, far)
     best = model.high[path] >= model.high[path].max(axis=1, keepdims=True) - _NOTHING
-    leads_on = float((~best | brings_nearer(model, path, far)).all(axis=1).mean())
+    nearer = brings_nearer(model, path, far)
+    leads_on = float((~best | nearer).all(axis=1).mean())
+    misleads = 1.0 - float((best & nearer).any(axis=1).mean())
     pays = model.pays
     return Guidance(
-        pays, model.transitions, not model.missing, leads_on, _with_progress(model, gamma),
+        pays, model.transitions, not model.missing, leads_on, misleads, _with_progress(model, gamma),
         tuple(_directions(task, model, far, walks, path)),
     )  # fmt: skip
 

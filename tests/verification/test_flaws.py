@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 from verification.rewards import free
@@ -11,10 +12,13 @@ from rewardsmith.programs.impossible import static_faults
 from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import get_task
 from rewardsmith.verification.checks import Proof, run_checks
+from rewardsmith.verification.difficulty import Difficulty
 from rewardsmith.verification.direction import Direction, Guidance
 from rewardsmith.verification.guidance import directions_told
+from rewardsmith.verification.learnability import learnability_told
 
 TASK = "MiniGrid-DoorKey-5x5-v0"
+ACTIONS = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
 
 
 def found(body: str, head: str = ""):
@@ -121,9 +125,10 @@ def test_a_milestone_that_can_never_pay_goes_back_unlike_a_dead_penalty(small_ta
 
 def test_a_distance_with_the_wrong_sign_is_told_as_such_on_every_layout(small_task):
     task = small_task("MiniGrid-Empty-Random-6x6-v0")
-    wrong = verdicts(task, AWAY.strip().replace("SIGN", "-1"))["direction"]
+    found = verdicts(task, AWAY.strip().replace("SIGN", "-1"))
+    wrong, learned = found["direction"], found["learnability"]
     right = verdicts(task, AWAY.strip().replace("SIGN", "1"))["direction"]
-    assert right.passed
+    assert right.passed and learned.passed and 0 <= learned.details["success"] <= 1
     assert not wrong.passed
     assert list(wrong.details["wrong"]) == ["near"]
     assert right.details["correlation"] > 0.2 > -0.2 > wrong.details["correlation"]
@@ -131,12 +136,34 @@ def test_a_distance_with_the_wrong_sign_is_told_as_such_on_every_layout(small_ta
 
 def test_a_wrong_sign_on_some_of_the_layouts_is_noted():
     away = Direction("near", 2, 5, -0.8, 1.0, 0.05, True)
-    said = [Guidance({"near": 9}, 9, True, 0.5, 0.1, stages) for stages in ((away,), ())]
+    said = [Guidance({"near": 9}, 9, True, 0.5, 0.0, 0.1, stages) for stages in ((away,), ())]
     told = directions_told(list(enumerate(said)))
     assert told is not None and told.passed and not told.details["wrong"]
     assert "on 1 of 2 layouts" in told.details["noted"][0] and "noted: the component near" in told.message
     every = directions_told([(0, said[0]), (1, said[0])])
     assert every is not None and not every.passed and not every.details["noted"]
+
+
+HOPELESS = Difficulty(0.1, 0.0, 0.002, 9, 12.0, 0.0, ((3, 0.001),))
+COSTS = {"near": {"max": 0.1, "min": -0.1, "mean": 0.0}, "useless": {"max": 0.0, "min": -0.1, "mean": -0.05}}
+
+
+def test_a_reward_that_is_hardly_learned_from_is_told_with_the_reasons():
+    vague = Direction("near", 1, 5, 0.02, 0.9, 0.5, True)
+    told = learnability_told([(HOPELESS, Guidance({}, 9, True, 0.3, 0.4, 0.1, (vague,)))], COSTS, ACTIONS)
+    assert told is not None and told.passed and told.details["hardly"]
+    for words in ("0 % of its episodes", "40 % of the steps", "component near pays for closeness", "pickup (0.1 %)",
+                  "only take: useless", "0.2 % of random steps"):  # fmt: skip
+        assert words in told.details["noted"][0]
+    learned = replace(HOPELESS, success=0.6)
+    assert not learnability_told([(learned, Guidance({}, 9, True, 0.3, 0.4, 0.1, ()))], COSTS, ACTIONS).details["noted"]
+    assert learnability_told([], COSTS, ACTIONS) is None
+
+
+def test_a_wrong_sign_is_a_reason_why_a_reward_is_hardly_learned_from():
+    away = Direction("near", 2, 5, -0.8, 1.0, 0.05, True)
+    told = learnability_told([(HOPELESS, Guidance({}, 9, True, 0.3, 0.0, 0.1, (away,)))], COSTS, ACTIONS)
+    assert told is not None and "component near pays for moving away" in told.message
 
 
 def test_an_unsound_verdict_names_the_guilty_component(small_task):
