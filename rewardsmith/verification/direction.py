@@ -22,7 +22,7 @@ from .solving import END
 
 _FEWEST_TRANSITIONS, _FEWEST_STEPS = 40, 3  # of a stage, to say anything about it
 _RARE = 0.1  # smallest proportion of paid transitions: a milestone or a rare penalty has no direction
-_AGAINST, _OPPOSED = 0.2, -0.3  # of the programs that language models wrote, honest ones stay above both by a margin
+_AGAINST, _OPPOSED = 0.25, -0.3  # of the programs that language models wrote, honest ones stay above both by a margin
 _NOTHING = 1e-9
 _SWEEPS, _SAMPLED = 100, 20_000
 
@@ -37,8 +37,8 @@ class Direction:
         steps: Number of the solution's steps in this stage.
         correlation: Rank correlation of the pay with progress (closer, as far, farther), in [-1, 1].
         paid: Proportion of the stage's transitions that are paid, in [0, 1].
-        agrees: Proportion of the paid transitions that change the distance on which the pay has the sign of progress,
-            in [0, 1].
+        agrees: Of the transitions that change the distance and are not paid as standing still usually is, the
+            proportion on which they are paid more for coming closer, or less for going away, in [0, 1].
         rewards: Whether the component is ever above 0; one that is not is a penalty.
     """
 
@@ -138,8 +138,10 @@ def _directions(
 
 def _direction(name: str, stage: int, steps: int, pay: NDArray[np.float64], progress: NDArray[np.int64]) -> Direction:
     paid = np.abs(pay) > _NOTHING
-    telling = paid & (progress != 0)
-    agrees = float((np.sign(pay) == progress)[telling].mean()) if telling.any() else 0.0
+    # A cost per step, or the discount in a hand-made potential difference, is paid for standing still as well.
+    more = pay - (float(np.median(pay[progress == 0])) if (progress == 0).any() else 0.0)
+    telling = (np.abs(more) > _NOTHING) & (progress != 0)
+    agrees = float((np.sign(more) == progress)[telling].mean()) if telling.any() else 0.0
     rewards = bool((pay > _NOTHING).any())
     return Direction(name, stage, steps, rank_correlation(pay, progress), float(paid.mean()), agrees, rewards)
 
