@@ -27,11 +27,10 @@ from rewardsmith.verification.battery import (
 from rewardsmith.verification.certificate import Certificate, certify_layout
 from rewardsmith.verification.extent import Proof
 from rewardsmith.verification.faults import field_faults
-from rewardsmith.verification.guidance import along_reference, dead_components, directions_told
 from rewardsmith.verification.guilty import guilty_words, verdicts_without
 from rewardsmith.verification.hard_layouts import layouts_to_check
 from rewardsmith.verification.layouts import battery_layouts, uses_reference
-from rewardsmith.verification.learnability import learnability_told
+from rewardsmith.verification.learnability import guidance_checks
 from rewardsmith.verification.model import NotCertified
 from rewardsmith.verification.searched import search_exploits
 from rewardsmith.verification.verdicts import LayoutCertificate
@@ -163,7 +162,9 @@ def run_checks(
                 verdicts += [Verdict("search", *tried.verdict)] if tried is not None else []
                 spent += tried.steps if tried is not None else 0
             found = [each for each in certificate.layouts if each.guidance is not None]
-        verdicts += _guidance(task, components, steps * envs, found, report)
+        trends = () if report is None else report.trends
+        told = guidance_checks(found, components, steps * envs, task.actions.names, trends)
+        verdicts += [Verdict(kind, each.passed, each.message, each.details) for kind, each in told]
         return Checked(verdicts, components, played, spent + counted())
     except HostError as error:
         failed = _fault(error)
@@ -342,24 +343,6 @@ def _certificate(
     without = verdicts_without(problem, paying, passes)
     words = guilty_words(without, f"certificate of layout {layout}")
     return Verdict("certificate", False, f"{message} {words}".rstrip(), {**details, "without": without})
-
-
-def _guidance(
-    task: Task,
-    components: dict[str, dict[str, float]],
-    played: int,
-    found: list[LayoutCertificate],
-    report: BatteryReport | None,
-) -> list[Verdict]:
-    """The verdicts on dead components, on the direction of rewards, and on what can be learned from them."""
-    guided = [(each.layout, each.guidance) for each in found if each.guidance is not None]
-    dead = dead_components(components, played, [each for _, each in guided])
-    directed = directions_told(guided) or along_reference(() if report is None else report.trends)
-    both = [(each.difficulty, each.guidance) for each in found]
-    known = [(difficulty, guidance) for difficulty, guidance in both if difficulty and guidance]
-    learned = learnability_told(known, components, task.actions.names)
-    told = (("components", dead), ("direction", directed), ("learnability", learned))
-    return [Verdict(kind, each.passed, each.message, each.details) for kind, each in told if each is not None]
 
 
 def sample_transitions(

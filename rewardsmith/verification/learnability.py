@@ -1,5 +1,7 @@
 """The check `learnability`: whether a reward will hardly be learned from, and why. It tells, and never fails.
 
+`guidance_checks` runs it with the checks components and direction, which read the same enumerated states.
+
 docs/check.md (Learnability) describes the reasons. The prediction is that of difficulty.py.
 """
 
@@ -11,13 +13,41 @@ import numpy as np
 
 from rewardsmith.verification.difficulty import Difficulty
 from rewardsmith.verification.direction import Direction, Guidance
-from rewardsmith.verification.guidance import Told
+from rewardsmith.verification.guidance import Told, along_reference, dead_components, directions_told
 from rewardsmith.verification.model import POTENTIAL
+from rewardsmith.verification.verdicts import LayoutCertificate
 
 _HARDLY = 0.05  # mean success of the rehearsals below which learning is unlikely
 _MISLED, _UNRELATED, _RARE = 0.1, 0.1, 0.1
 _FEWEST_STEPS = 3
 _SPARSE = 0.01
+
+
+def guidance_checks(
+    found: Sequence[LayoutCertificate],
+    components: Mapping[str, Mapping[str, float]],
+    played: int,
+    actions: Sequence[str],
+    trends: Sequence[Mapping[str, tuple[float, bool]]],
+) -> list[tuple[str, Told]]:
+    """Run the checks components, direction and learnability; those without anything to judge are left out.
+
+    Args:
+        found: The certificates of layouts of which it is known what the reward says there.
+        components: Statistics of each component on the transitions played, see `checks.component_statistics`.
+        played: Number of transitions played.
+        actions: Names of the task's actions.
+        trends: What `guidance.trends_along` found, one per start of a reference.
+    """
+    guided = [(each.layout, each.guidance) for each in found if each.guidance is not None]
+    both = [(each.difficulty, each.guidance) for each in found]
+    known = [(difficulty, guidance) for difficulty, guidance in both if difficulty and guidance]
+    told = (
+        ("components", dead_components(components, played, [each for _, each in guided])),
+        ("direction", directions_told(guided) or along_reference(trends)),
+        ("learnability", learnability_told(known, components, actions)),
+    )
+    return [(kind, each) for kind, each in told if each is not None]
 
 
 def learnability_told(
