@@ -35,6 +35,8 @@ RESULTS = Path(__file__).parents[1] / "results"
 ROWS, REPORT = RESULTS / "learnability.jsonl", RESULTS / "learnability.md"
 CHOSEN_ON = ("MiniGrid-DoorKey-8x8-v0", "MiniGrid-KeyCorridorS3R3-v0")
 """Tasks on which the predictor was chosen."""
+WEIGHT = 15.0
+"""Weight of the rehearsal in the predicted difficulty, see difficulty.py."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,9 @@ def measure(one: Trained) -> dict[str, Any]:
 
 def predictors(model: Any, far: Any, max_steps: int, gamma: float, told: Any) -> dict[str, float]:
     """The predictors of one enumerated reward, each larger for a reward that is learned sooner."""
-    from benchmarks.learnability.former import former_difficulty
-
     new = predict_difficulty(model, far, max_steps, gamma)
     return {
-        "former difficulty": -former_difficulty(model, far, max_steps, gamma),
+        "improvement": -new.score + WEIGHT * (1.0 - new.success),
         "advantage gap": new.advantage_gap,
         "exact progress": told.correlation,
         "leads on": told.leads_on,

@@ -12,14 +12,14 @@ from benchmarks.verification_set.report import bootstrap, spearman
 from rewardsmith.reporting.proportion import wilson
 
 NAMES = (
-    "former difficulty",
+    "improvement",
     "advantage gap",
     "exact progress",
     "leads on",
     "does not mislead",
     "rehearsal",
     "difficulty",
-    "difficulty and former",
+    "difficulty and leads on",
 )
 FEWEST = 5  # rewards of a task for a correlation
 LEARNED, HARDLY = 0.1, 0.05
@@ -33,14 +33,16 @@ def write() -> None:
     for row in found:
         groups[row["of"], row["task"]].append(row)
     for mine in groups.values():
-        both = zip(_ranks([r["difficulty"] for r in mine]), _ranks([r["former difficulty"] for r in mine]), strict=True)
+        both = zip(_ranks([r["difficulty"] for r in mine]), _ranks([r["leads on"] for r in mine]), strict=True)
         for row, (one, other) in zip(mine, both, strict=True):
-            row["difficulty and former"] = one + other
+            row["difficulty and leads on"] = one + other
     lines = [
         "# Predictors of learning",
         "",
         "Written by `python -m benchmarks.learnability report`. Spearman's rank correlation with mean success over the",
         "curve; brackets: 95 %, bootstrap over rewards. Pooled: ranks within each task and set, as proportions.",
+        "",
+        "`improvement` is the predicted difficulty without the rehearsal: the former prediction.",
         "",
         f"Measured: {len(found)} rewards. The predictor was chosen on {' and '.join(map(_short, CHOSEN_ON))}.",
         "",

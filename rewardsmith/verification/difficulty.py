@@ -5,20 +5,23 @@ docs/certificate.md (The predicted difficulty) states the algorithm.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from .model import RewardModel
-from .rehearsal import CLEAREST, TRACE, rehearse
+from .rehearsal import CLEAREST, FAINT, TRACE, rehearse, unmet_success
 from .solving import END, walk
 
 _WALKS = 64
 _MOST_STEPS = 60_000  # of random walks; determines a proportion to within one percentage point
 _MOST_SWEEPS = 400
-_PER_SUCCESS = 10.0  # points of the score for each unit of success; one for each unit of -ln P
+_ROUNDS, _HABIT = 3, 2.0  # rounds of state-independent improvement, and the factor of its exponent
+_PER_SUCCESS = 15.0  # chosen on DoorKey-8x8 and KeyCorridorS3R3, see benchmarks/learnability
 _AVOIDED = 0.1  # proportion of its chance in random play below which an action counts as avoided
 
 
@@ -58,36 +61,69 @@ def predict_difficulty(model: RewardModel, far: NDArray[np.int32], max_steps: in
     """
     path = shortest_path(model.successor, model.success, far)
     nearer = brings_nearer(model, path, far)
-    advantage, typical, density = _at_the_start(model, max_steps, gamma)
-    clear = np.clip(advantage[path] / typical, -CLEAREST, CLEAREST)
+    unmet = unmet_success(model)
+    study = partial(_study, model, max_steps=max_steps, gamma=gamma)
+    learned = [*_improve(study, model.high, nearer.shape[1]), *_improve(study, unmet, nearer.shape[1])]
+    scores = [_unlikely(*stage, path, nearer) for stage in learned]
+    first, _ = learned[0]
+    clear = np.clip(first.advantage[path] / first.typical, -CLEAREST, CLEAREST)
     best = np.where(nearer, clear, -np.inf).max(axis=1)
     telling = clear.max(axis=1) - clear.min(axis=1) > 1e-3
     greedy = float(((best >= clear.max(axis=1) - 1e-9) & telling).mean())
-    learned = rehearse(model, path, nearer, max_steps, gamma)
-    success = float(np.mean(learned.success))
-    score = _PER_SUCCESS * (1.0 - success) + float(np.mean(learned.unlikely))
+    rehearsal = rehearse(model, max_steps, gamma)
+    success = float(np.mean(rehearsal.success))
+    score = float(np.mean(scores)) + _PER_SUCCESS * (1.0 - success)
     needed = np.flatnonzero(nearer[nearer.sum(axis=1) == 1].any(axis=0)).tolist()
-    rarest = learned.chances.min(axis=0)
+    rarest = rehearsal.chances.min(axis=0)
     avoided = tuple((a, float(rarest[a])) for a in needed if rarest[a] < _AVOIDED / len(rarest))
-    return Difficulty(greedy, float(best.mean()), density, _longest_silence(telling), score, success, avoided)
+    silence = _longest_silence(telling)
+    return Difficulty(greedy, float(best.mean()), first.density, silence, score, success, avoided)
 
 
-def _at_the_start(model: RewardModel, max_steps: int, gamma: float) -> tuple[NDArray[np.float64], float, float]:
-    """Measurements of the uniform random policy with an untrained critic, as at the beginning of training.
+@dataclass(frozen=True)
+class _Study:
+    """Measurements of a state-independent policy: A float64 [N, A], their root mean square over the visited states (s),
+    their mean over these states per action float64 [A], and the proportion of steps whose reward is not 0."""
 
-    Returns:
-        Its advantages A, float64 [N, A]; their root mean square over the visited states; the proportion of its steps
-        whose reward is not 0.
-    """
-    actions = model.successor.shape[1]
-    chances = np.full(actions, 1 / actions)
+    advantage: NDArray[np.float64]
+    typical: float
+    habit: NDArray[np.float64]
+    density: float
+
+    def clear(self, advantage: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return A/s with s at least 0.01, limited to [-1.5, 1.5]."""
+        return np.clip(advantage / max(self.typical, FAINT), -CLEAREST, CLEAREST)
+
+
+def _study(
+    model: RewardModel, reward: NDArray[np.float64], logits: NDArray[np.float64], max_steps: int, gamma: float
+) -> _Study:
+    chances = np.exp(logits - logits.max())
+    chances /= chances.sum()
     walks = max(1, min(_WALKS, _MOST_STEPS // max_steps))
-    density, met = walk(model.successor, model.high, chances, walks, max_steps, 0)
-    value = value_of(model.successor, model.high, chances, gamma * TRACE, _MOST_SWEEPS)
-    worth = model.high + gamma * TRACE * np.where(model.successor == END, 0.0, value[model.successor])
+    density, met = walk(model.successor, reward, chances, walks, max_steps, 0)
+    value = value_of(model.successor, reward, chances, gamma * TRACE, _MOST_SWEEPS)
+    worth = reward + gamma * TRACE * np.where(model.successor == END, 0.0, value[model.successor])
     advantage = worth - (worth @ chances)[:, None]
     typical = float(np.sqrt(np.average(np.square(advantage) @ chances, weights=met))) or 1.0
-    return advantage, typical, density
+    return _Study(advantage, typical, np.average(advantage, axis=0, weights=met), density)
+
+
+def _improve(
+    study: Callable[[NDArray[np.float64], NDArray[np.float64]], _Study], reward: NDArray[np.float64], actions: int
+) -> Iterator[tuple[_Study, NDArray[np.float64]]]:
+    """Per round: the measurements of the policy before it, and the logits float64 [A] after it."""
+    logits = np.zeros(actions)
+    for _ in range(_ROUNDS):
+        found = study(reward, logits)
+        logits = logits + _HABIT * found.clear(found.habit)
+        yield found, logits
+
+
+def _unlikely(found: _Study, logits: NDArray[np.float64], path: NDArray[np.int64], nearer: NDArray[np.bool_]) -> float:
+    """-ln P(every step of the path leads closer to success), after one more improvement with per-state advantages."""
+    chance = np.exp(logits + found.clear(found.advantage[path]))
+    return float(-np.log((chance * nearer).sum(axis=1) / chance.sum(axis=1)).sum())
 
 
 def brings_nearer(model: RewardModel, nodes: NDArray[np.int64], far: NDArray[np.int32]) -> NDArray[np.bool_]:

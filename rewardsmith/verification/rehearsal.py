@@ -27,7 +27,6 @@ _LONGEST = 300  # steps of a sampled episode; success within them is what an ear
 _FULL_VISITS = 2.0  # visits to a node after which it improves at the full rate
 _UNSEEN = 0.3  # rate of a node that was not visited: networks generalise from similar states
 _FIRST_SWEEPS, _SWEEPS = 100, 25  # of value iteration; later rounds start from the values of the round before
-_LEAST = 1e-6  # smallest probability that counts, so that one impossible step does not hide all others
 
 
 @dataclass(frozen=True)
@@ -36,36 +35,26 @@ class Rehearsal:
 
     Attributes:
         success: Proportion of episodes that succeed in each round, in [0, 1].
-        unlikely: In each round, the mean over the steps of a shortest solution of -ln P(the step leads closer).
         chances: float64 [rounds, A], the mean probability of each action over the visited nodes.
     """
 
     success: tuple[float, ...]
-    unlikely: tuple[float, ...]
     chances: NDArray[np.float64]
 
 
-def rehearse(
-    model: RewardModel,
-    path: NDArray[np.int64],
-    nearer: NDArray[np.bool_],
-    max_steps: int,
-    gamma: float,
-) -> Rehearsal:
+def rehearse(model: RewardModel, max_steps: int, gamma: float) -> Rehearsal:
     """Improve a uniform random policy for ten rounds, and record how often it succeeds.
 
     The success reward is limited to the size of the other rewards until an episode has succeeded.
 
     Args:
         model: The enumerated reward, whole or in part.
-        path: int64 [K], the nodes of a shortest solution.
-        nearer: bool [K, A], whether an action leads closer to success from there.
         max_steps: Length of the longest episode, in steps.
         gamma: The learner's discount factor.
     """
     reward, discount, met_success = unmet_success(model), gamma * TRACE, False
     each, shared = np.zeros(reward.shape), np.zeros(reward.shape[1])
-    value, success, unlikely, chances = np.zeros(len(reward)), [], [], []
+    value, success, chances = np.zeros(len(reward)), [], []
     for number in range(_ROUNDS):
         policy = _softmax(each + shared)
         met, solved = _play(model.successor, model.success, policy, _EPISODES, min(max_steps, _LONGEST), number)
@@ -73,13 +62,12 @@ def rehearse(
         if solved and not met_success:
             reward, met_success = model.high, True
         success.append(float(solved))
-        unlikely.append(float(-np.log(np.maximum((policy[path] * nearer).sum(axis=1), _LEAST)).mean()))
         chances.append(weight @ policy)
         _improve_value(model.successor, reward, policy, discount, value, _SWEEPS if number else _FIRST_SWEEPS)
         clear = _clear_advantages(model.successor, reward, policy, discount, value, weight)
         each += (_UNSEEN + (1 - _UNSEEN) * np.minimum(met / _FULL_VISITS, 1.0))[:, None] * clear
         shared += weight @ clear
-    return Rehearsal(tuple(success), tuple(unlikely), np.array(chances))
+    return Rehearsal(tuple(success), np.array(chances))
 
 
 def unmet_success(model: RewardModel) -> NDArray[np.float64]:
