@@ -42,7 +42,7 @@ def write() -> None:
         "Written by `python -m benchmarks.learnability report`. Spearman's rank correlation with mean success over the",
         "curve; brackets: 95 %, bootstrap over rewards. Pooled: ranks within each task and set, as proportions.",
         "",
-        "`improvement` is the predicted difficulty without the rehearsal: the former prediction.",
+        "`improvement` is the predicted difficulty without the rehearsal: the earlier prediction.",
         "",
         f"Measured: {len(found)} rewards. The predictor was chosen on {' and '.join(map(_short, CHOSEN_ON))}.",
         "",
