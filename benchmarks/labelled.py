@@ -27,7 +27,7 @@ ROWS, REPORT = HERE / "results" / "labelled.jsonl", HERE / "results" / "labelled
 
 @dataclass(frozen=True)
 class Labelled:
-    """A reward of the set: its task, its file below `REWARDS`, its label, whether the label is open to doubt, and its author.
+    """A reward of the set: its task, file below `REWARDS`, label, whether that is open to doubt, and its author.
 
     An author is `informed` if it knew the checks, `blind` if it did not.
     """
