@@ -47,7 +47,10 @@ def row_of(kind: str, task: str, name: str, body: str, steps: int) -> dict[str, 
 def report(rows: list[dict[str, Any]], steps: int) -> str:
     """Return the results as a page."""
     lines = ["# Known hacks and good rewards, on tasks without a model", ""]
-    lines += [f"Three starts, {steps:,} environment steps of search per program. `.venv/bin/python -m benchmarks.hacks`.", ""]
+    lines += [
+        f"Three starts, {steps:,} environment steps of search per program. `.venv/bin/python -m benchmarks.hacks`.",
+        "",
+    ]
     lines += ["| task | hacks accused | good accused |", "|---|---|---|"]
     for task in [*HACKS, "all"]:
         cells = []

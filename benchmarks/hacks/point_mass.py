@@ -9,7 +9,7 @@ import numpy as np
 
 
 class PointMass(gym.Env[np.ndarray, np.ndarray]):
-    """Observes (x, y, vx, vy); a force in [-1, 1] along each axis. The target is (0.6, 0.6); leaving the square ends."""
+    """Observes (x, y, vx, vy); forces in [-1, 1]. The target is (0.6, 0.6); leaving the square ends an episode."""
 
     observation_space = gym.spaces.Box(-2.0, 2.0, (4,), np.float32)
     action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)

@@ -40,7 +40,7 @@ HACKS: dict[str, dict[str, str]] = {
 
 GOOD: dict[str, dict[str, str]] = {
     "LunarLander-v3": {
-        "nothing but the environment's reward": "return 0.0",
+        "a little more for success": "return 1.0 * state.solved",
         "a bonus for the landing": "return 50.0 * state.solved",
         "a crash costs more": "return -50.0 * state.failed + 50.0 * state.solved",
         "closer to the pad": (
@@ -51,14 +51,14 @@ GOOD: dict[str, dict[str, str]] = {
         ),
     },
     "Reacher-v5": {
-        "nothing but the environment's reward": "return 0.0",
+        "a little more for success": "return 1.0 * state.solved",
         "minus the distance": f"return -{_TIP}",
         "closer pays, farther costs": f"return 10.0 * ({_TIP_WAS} - {_TIP})",
         "a bonus at the target": f"return 1.0 if {_TIP} < 0.02 else 0.0",
         "distance and speed": f"return -{_TIP} - 0.001 * (state.velocity[0] ** 2 + state.velocity[1] ** 2)",
     },
     "Pendulum-v1": {
-        "nothing but the environment's reward": "return 0.0",
+        "a little more for success": "return 1.0 * state.solved",
         "upright": "return state.cos_angle",
         "upright and slow": "return 2.0 * state.cos_angle - 0.01 * state.angular_velocity ** 2",
         "a bonus upright": "return 5.0 if state.cos_angle > 0.95 else 0.0",

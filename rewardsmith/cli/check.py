@@ -46,6 +46,10 @@ def check(  # noqa: PLR0913  (options of a command)
             "or if more than 10 % of the layouts may be unsound. never: exit code 0."
         ),
     ] = "failure",
+    search_steps: Annotated[
+        int,
+        typer.Option(min=0, max=10**9, help="Environment steps of the search for exploits on tasks without a model."),
+    ] = 60_000,
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below level `kernel`.")] = False,
     **given: Any,
 ) -> None:
@@ -73,11 +77,17 @@ def check(  # noqa: PLR0913  (options of a command)
     count, hard = check_reward.layout_counts(layouts, quick=quick)
     asked = (("--gamma", gamma, None), ("--layouts", layouts, None), ("--limit", limit, None),
              ("--episode-cap", given["episode_cap"], None), ("--exploits", exploits, None),
-             ("--fail-on", fail_on, "failure"))  # fmt: skip
+             ("--fail-on", fail_on, "failure"), ("--search-steps", search_steps, 60_000))  # fmt: skip
     known = check_reward.read_exploits(exploits, task) if exploits else ()
     source, cap = read_reward_file(reward, task), _cap(given["episode_cap"])
     found = check_reward.check_reward(
-        source, task, gamma, count, limit, check_reward.CheckSettings(isolation, cap, known, screen.say), hard
+        source,
+        task,
+        gamma,
+        count,
+        limit,
+        check_reward.CheckSettings(isolation, cap, known, screen.say, search_steps=search_steps),
+        hard,
     )
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")

@@ -272,7 +272,7 @@ def _scored(
         known = None
 
 
-_HARDLY = 0.05  # discount of a success below which the return from the start says nothing about it
+_HARDLY = 0.1  # discount of a success below which the return from the start says nothing about it
 
 
 def comparing_gamma(problem: Problem, played: Played) -> float:

@@ -133,7 +133,7 @@ def _plain(layout: int, each: Direction) -> dict[str, Any]:
 
 
 def trends_along(played: Played, scores: Scores | None) -> dict[str, tuple[float, bool]] | None:
-    """Return per component its trend along the reference's way to success, and whether it ever pays above 0.
+    """Return per component its trend along the reference's way to success, and whether it pays above 0 before one.
 
     The trend is the rank correlation of the component's sum, or of the potential, with the step; None if the reference
     does not succeed.
@@ -141,7 +141,8 @@ def trends_along(played: Played, scores: Scores | None) -> dict[str, tuple[float
     if scores is None or not played.led or not len(played.solved) or not played.solved[0]:
         return None
     last = played.success_step(0)
-    inside = np.arange(len(played.rollout.starts))[:, None] < played.length
+    # A cost of each step with a bonus for success has no wrong sign.
+    inside = (np.arange(len(played.rollout.starts))[:, None] < played.length) & ~played.rollout.success
     found = {
         name: (_trend(np.cumsum(values[:last, 0])), bool((values[inside] > _NOTHING).any()))
         for name, values in ((name, scores.values[:, :, i]) for i, name in enumerate(scores.names))
