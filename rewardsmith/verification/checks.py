@@ -155,12 +155,12 @@ def run_checks(
             spent += max(0, (report.steps if report is not None else 0) - steps * envs)
             certificate = proof.certificate(problem)
             verdicts.append(_certificate(problem, certificate, proof, components))
+            budget = proof.searched if planner_of(task) is None and certificate.verdict == "not certified" else 0
+            tried = search_exploits(problem, looked_at, budget, proof.played, exploits)
             if report is not None and not report.passed:
-                verdicts = _with_optimal_ways(problem, report, verdicts)
-            if planner_of(task) is None and certificate.verdict == "not certified":
-                tried = search_exploits(problem, looked_at, proof.searched, proof.played, exploits)
-                verdicts += [Verdict("search", *tried.verdict)] if tried is not None else []
-                spent += tried.steps if tried is not None else 0
+                verdicts = _with_optimal_ways(problem, report, verdicts, tried.solutions)
+            verdicts += [Verdict("search", *tried.verdict)] if tried.steps else []
+            spent += tried.steps
             found = [each for each in certificate.layouts if each.guidance is not None]
         trends = () if report is None else report.trends
         told = guidance_checks(found, components, steps * envs, task.actions.names, trends)
@@ -298,7 +298,9 @@ def _sums(earned: Earned) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in parts.items())
 
 
-def _with_optimal_ways(problem: Problem, report: BatteryReport, verdicts: list[Verdict]) -> list[Verdict]:
+def _with_optimal_ways(
+    problem: Problem, report: BatteryReport, verdicts: list[Verdict], more: Sequence[tuple[int, Earned]] = ()
+) -> list[Verdict]:
     """Play the certificate's optimal solutions as scripts on the layouts where the battery failed.
 
     The battery's own solutions are the planner's. Under a reward, another solution may earn more.
@@ -307,7 +309,7 @@ def _with_optimal_ways(problem: Problem, report: BatteryReport, verdicts: list[V
     lost = set(report.lost)
     ways = [(each["layout"], way) for each in certificate.details["layouts"] for way in each["ways"]]
     played = [earned_by_way(problem, at, way) for at, way in ways if at in lost]
-    better = report.with_solutions([found for found in played if found is not None])
+    better = report.with_solutions([*(found for found in played if found is not None), *more])
     verdict = _battery_verdict(better, problem.task)
     if verdict.passed:
         rival = battery.details["rival"]["script"]

@@ -8,6 +8,7 @@ Katoen 2008, chapter 10).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,7 +171,7 @@ def _evaluated(
 ) -> NDArray[np.float64]:
     """The value of a policy, float64 [N]: V = r + gamma P V."""
     node, at = chosen(process, policy)
-    gain = np.bincount(node, process.probability[at] * process.reward[at], len(process))
+    gain: NDArray[Any] = np.bincount(node, process.probability[at] * process.reward[at], len(process))
     goes_on = process.successor[at] != END
     node, at = node[goes_on], at[goes_on]
     return _solved(len(process), node, process.successor[at], gamma * process.probability[at], gain, guess)
@@ -181,7 +182,7 @@ def _solved(
     node: NDArray[np.int64],
     there: NDArray[np.int64],
     weight: NDArray[np.float64],
-    gain: NDArray[np.float64],
+    gain: NDArray[Any],
     guess: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Solve x = gain + W x, where W[node, there] sums `weight`; its spectral radius is below 1."""
@@ -189,7 +190,7 @@ def _solved(
         matrix = np.eye(size)
         np.subtract.at(matrix, (node, there), weight)
         return np.linalg.solve(matrix, gain)
-    value = guess
+    value: NDArray[Any] = guess
     for _ in range(_SWEEPS):
         new = gain + np.bincount(node, weight * value[there], size)
         change = float(np.abs(new - value).max())
@@ -207,7 +208,7 @@ def can_reach(process: Process, allowed: NDArray[np.bool_]) -> tuple[NDArray[np.
     reached, action = np.zeros(len(process), dtype=bool), allowed.argmax(axis=1).astype(np.int64)
     while True:
         leads = process.any_outcome(process.solved | ((process.successor != END) & reached[process.successor]))
-        now = (leads & allowed).any(axis=1)
+        now: NDArray[np.bool_] = np.logical_or.reduce(leads & allowed, axis=1)
         fresh = now & ~reached
         if not fresh.any():
             return reached, action
@@ -221,7 +222,7 @@ def can_avoid(process: Process, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]
     while True:
         risky = process.any_outcome(process.solved | ((process.successor != END) & ~avoided[process.successor]))
         safe = allowed & ~risky
-        now = safe.any(axis=1)
+        now: NDArray[np.bool_] = np.logical_or.reduce(safe, axis=1)
         if (now == avoided).all():
             return safe
         avoided = now
@@ -265,7 +266,7 @@ def _success(until: Process, policy: NDArray[np.int64], guess: NDArray[np.float6
     mine[np.arange(len(until)), policy] = True
     reached, _ = can_reach(until, mine)
     node, at = chosen(until, policy)
-    gain = np.bincount(node, until.probability[at] * until.reward[at], len(until)) * reached
+    gain: NDArray[Any] = np.bincount(node, until.probability[at] * until.reward[at], len(until)) * reached
     there = until.successor[at]
     inside = (there != END) & reached[node] & reached[there]
     return _solved(

@@ -6,7 +6,7 @@ It runs where no optimum can be computed: on continuous tasks, images, and envir
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import reference_of, starts_of
 from rewardsmith.tasks.progress import report
 
+from .battery import Earned
 from .exploit_search import Episode, Search, Trace, starts_searched
 from .layouts import uses_reference
 from .soundness import share_interval
@@ -38,17 +39,22 @@ class Searched:
         message: The result as text for the designer.
         details: The same as plain data that JSON can hold; the behaviour under "counterexample", if there is one.
         steps: Environment steps that were played.
+        solutions: (start, the best episode that succeeds there), for the battery.
     """
 
     accuses: bool
     message: str
     details: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
+    solutions: tuple[tuple[int, Earned], ...] = ()
 
     @property
     def verdict(self) -> tuple[bool, str, dict[str, Any]]:
         """Return whether the reward passes, the message and the details."""
         return not self.accuses, self.message, self.details
+
+
+NOT_SEARCHED = Searched(False, "")
 
 
 def search_exploits(
@@ -57,7 +63,7 @@ def search_exploits(
     steps: int,
     most: int | None = None,
     exploits: Sequence[Behaviour] = (),
-) -> Searched | None:
+) -> Searched:
     """Search for behaviours that earn more than solving the task, start by start.
 
     Args:
@@ -68,26 +74,29 @@ def search_exploits(
         exploits: Behaviours that earlier searches found, which are played on their starts first.
 
     Returns:
-        The result; None if `steps` does not cover an episode.
+        The result; NOT_SEARCHED if `steps` does not cover an episode.
 
     Raises:
         sandbox.HostError: The program failed.
     """
     task = problem.task
     if steps < task.max_steps:
-        return None
+        return NOT_SEARCHED
     chosen = list(starts_searched(layouts, steps, task.max_steps))
     traces: list[Trace] = []
     report("starts searched", 0, len(chosen), begins=True)
     with Search(problem) as search:
+        found: list[tuple[int, Earned]] = []
         for layout, share in chosen:
             known = None
             if uses_reference(task):
                 known = played_ways(task, layout, bank_steps(len(layouts), most, task.max_steps))
             mine = [np.array(acts.prefix) for acts in exploits if acts.layout == layout and acts.prefix]
             traces.append(search.run(layout, share, known, mine))
+            if (best := traces[-1].solution) is not None:
+                found.append((layout, Earned(f"best {best.name}", best.returned, {}, search.components(best))))
             report("starts searched", len(traces), len(chosen))
-        return _judged(problem, search, traces)
+        return replace(_judged(problem, search, traces), solutions=tuple(found))
 
 
 def _judged(problem: Problem, search: Search, traces: Sequence[Trace]) -> Searched:

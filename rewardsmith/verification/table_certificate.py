@@ -175,7 +175,7 @@ def _steps_of(process: Process, policy: NDArray[np.int64], chance: float, steps:
 def _without_success(process: Process, gamma: float, everything: NDArray[np.bool_]) -> float:
     """V*_ns: without actions that succeed if outcomes are certain; else with success as an end that pays 0."""
     safe = can_avoid(process, everything)
-    inside = safe.any(axis=1)
+    inside: NDArray[np.bool_] = np.logical_or.reduce(safe, axis=1)
     if not process.deterministic or not inside[process.start > 0].all():
         return process.at_start(optimal_values(process.without_success(), gamma).value)
     return process.at_start(optimal_values(process, gamma, safe | ~inside[:, None]).value)

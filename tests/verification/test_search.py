@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 import gymnasium as gym
@@ -55,33 +54,33 @@ def searched(body: str, steps: int = 1_500, **task):
 
 def test_a_reward_for_speed_is_accused_with_a_behaviour_that_repeats():
     found = searched("return abs(state.v)")
-    assert found is not None and found.accuses and found.steps <= 1_500 + 40
+    assert found.accuses and found.steps <= 1_500 + 40
     example = found.details["counterexample"]
     assert example["seed"] == 1_000_000 and len(example["prefix"]) == example["steps"]
     again = search_exploits(
         Problem(mass(), rewards.free("return abs(state.v)"), 0.97), (0,), 200, exploits=(read_behaviour(example),)
     )
-    assert again is not None and again.details["rival"] >= example["claimed"] - 1e-9
+    assert again.details["rival"] >= example["claimed"] - 1e-9
     assert searched("return abs(state.v)") == found
 
 
 def test_an_end_on_purpose_is_found_under_penalties():
     found = searched("return -1.0 - 100.0 * state.solved")
-    assert found is not None and found.accuses and "ends the episode" in found.message
+    assert found.accuses and "ends the episode" in found.message
 
 
 def test_a_good_reward_is_not_accused():
     good = searched("return 2.0 * (abs(prev.x - 1) - abs(state.x - 1)) + 5.0 * state.solved")
-    assert good is not None and not good.accuses and good.details["solved"]
+    assert not good.accuses and good.details["solved"]
 
 
 def test_without_any_success_nothing_can_be_accused():
     found = searched("return abs(state.v)", 400, success="terminated and x > 2.5", led=False)
-    assert found is not None and not found.accuses and "no reward can be accused" in found.message
-    assert search_exploits(replace(Problem(mass(), rewards.free("return 0.0"), 0.97)), (0,), 39) is None
+    assert not found.accuses and "no reward can be accused" in found.message
+    assert search_exploits(Problem(mass(), rewards.free("return 0.0"), 0.97), (0,), 39).steps == 0
 
 
 @pytest.mark.slow
 def test_without_a_reference_a_success_of_the_search_is_compared():
     found = searched("return 1.0 if abs(state.x - 1) < 0.5 else 0.0", 20_000, led=False)
-    assert found is not None and found.accuses
+    assert found.accuses
