@@ -162,8 +162,7 @@ def run_checks(
             verdicts += [Verdict("search", *tried.verdict)] if tried.steps else []
             spent += tried.steps
             found = [each for each in certificate.layouts if each.guidance is not None]
-        trends = () if report is None else report.trends
-        told = guidance_checks(found, components, steps * envs, task.actions.names, trends)
+        told = guidance_checks(found, components, steps * envs, task.actions.names, report.trends if report else ())
         verdicts += [Verdict(kind, each.passed, each.message, each.details) for kind, each in told]
         return Checked(verdicts, components, played, spent + counted())
     except HostError as error:
