@@ -20,7 +20,7 @@ from rewardsmith.programs.specified.faults import Faults, shown
 from rewardsmith.programs.specified.relations import RELATIONS, holding, relation_of, value_of
 from rewardsmith.programs.specified.vocabulary import HISTORY, TIME, Readable, Vocabulary
 
-OBJECT_KEYS = ("object", "attribute", "relation", "value", "to", "match", "weight", "distance")
+OBJECT_KEYS = ("object", "attribute", "relation", "value", "to", "match", "range", "weight", "distance")
 VARIABLE_KEYS = ("variable", "relation", "value", "to", "range", "weight", "distance")
 EXTRA = ("exists", "count", "distance", "distance_to")
 MATCHES = ("any", "all", "none")
@@ -126,10 +126,9 @@ class ConditionReader:
         if match not in MATCHES:
             self.faults.unknown(f"{path}.match", "match", match, MATCHES)
             return None
-        guided = self._flag(given, path)
         several = f"o in state.{words.objects} if {chosen}"
         if attribute in ("exists", "count"):
-            return self._counted(given, path, attribute, several, guided)
+            return self._counted(given, path, attribute, several)
         test = self._test(given, path, attribute)
         if test is None or chosen is None:
             return None
@@ -139,11 +138,9 @@ class ConditionReader:
             "none": f"not any({test} for {several})",
         }[match]
         left = test if match == "none" else f"not ({test})"
-        return self._guided(holds, f"[{several.replace('o in', 'o for o in', 1)} and {left}]", guided)
+        return self._guided(holds, f"[{several.replace('o in', 'o for o in', 1)} and {left}]", given, path)
 
-    def _counted(
-        self, given: Mapping[str, Any], path: str, attribute: str, several: str, guided: bool
-    ) -> Written | None:
+    def _counted(self, given: Mapping[str, Any], path: str, attribute: str, several: str) -> Written | None:
         number = Readable("", "number") if attribute == "count" else Readable("", "bool")
         if "value" not in given and attribute == "count":
             self.faults.add(f"{path}.value", "missing: give the number of objects")
@@ -153,10 +150,24 @@ class ConditionReader:
         if relation is None or value is None:
             return None
         code = f"sum(1 for {several})" if attribute == "count" else f"any(True for {several})"
-        return self._guided(holding(code, relation, value), f"[{several.replace('o in', 'o for o in', 1)}]", guided)
+        return self._guided(
+            holding(code, relation, value), f"[{several.replace('o in', 'o for o in', 1)}]", given, path
+        )
 
-    def _guided(self, holds: str, wanted: str, guided: bool) -> Written:
-        return Written(holds, f"(1.0 if {holds} else near(state, {wanted}))" if guided else f"float({holds})")
+    def _guided(self, holds: str, wanted: str, given: Mapping[str, Any], path: str) -> Written:
+        if not self._flag(given, path):
+            return Written(holds, f"float({holds})")
+        if not (self.vocabulary.walks or self.vocabulary.placed):
+            self.faults.add(f"{path}.distance", "objects of this task have no place, so no distance can be measured")
+        wide = f", {self._wide(given, path)!r}" if "range" in given else ""
+        return Written(holds, f"(1.0 if {holds} else near(state, {wanted}{wide}))")
+
+    def _wide(self, given: Mapping[str, Any], path: str) -> float:
+        wide = given["range"]
+        if _is_number(wide) and 0 < wide < math.inf:
+            return float(wide)
+        self.faults.add(f"{path}.range", f"give a number above 0, not {shown(wide)}")
+        return 1.0
 
     def _test(self, given: Mapping[str, Any], path: str, attribute: str) -> str | None:
         """The test of one object `o`."""
@@ -303,11 +314,7 @@ class ConditionReader:
     def _range(self, given: Mapping[str, Any], path: str, about: Readable, relation: str, value: Any) -> float:
         """The gap at which a number is as far away as it can be."""
         if "range" in given:
-            wide = given["range"]
-            if _is_number(wide) and 0 < wide < math.inf:
-                return float(wide)
-            self.faults.add(f"{path}.range", f"give a number above 0, not {shown(wide)}")
-            return 1.0
+            return self._wide(given, path)
         ends = value if isinstance(value, tuple) else (value, value)
         below = None if about.low is None else ends[0] - about.low
         above = None if about.high is None else about.high - ends[-1]
