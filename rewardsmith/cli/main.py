@@ -22,6 +22,7 @@ from rewardsmith.cli import (
     service,
     steer,
     tasks,
+    tune,
     verifier,
 )
 from rewardsmith.errors import RewardsmithError, missing_extra, of_system
@@ -70,6 +71,7 @@ inspect.register(app)
 steer.register(app)
 export.register(app)
 check.register(app)
+tune.register(app)
 service.register(app)
 doctor.register(app)
 app.add_typer(tasks.app, name="tasks")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from rewardsmith.errors import UsageError
+from rewardsmith.programs.answer_text import UnreadableAnswer
+from rewardsmith.programs.params import with_values
 from rewardsmith.programs.reading import ReadProgram, read_program
 
 
@@ -41,7 +44,7 @@ class Contract:
         """
         if self.specified is not None:
             return self.specified(answer, facts)
-        program = read_program(answer, self.functions)
+        program = _with_numbers(read_program(answer, self.functions))
         if self.check is not None:
             self.check(program.source)
         return program
@@ -55,3 +58,11 @@ class Contract:
     def template(self) -> str:
         """File name of the prompt block."""
         return f"contract-{self.name}.md.j2"
+
+
+def _with_numbers(program: ReadProgram) -> ReadProgram:
+    """Return the program with the middle of each range that its PARAMS leave open."""
+    try:
+        return replace(program, source=with_values(program.source, {}))
+    except UsageError as error:
+        raise UnreadableAnswer(f"{error.cause} {error.remedy}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from rewardsmith.errors import UsageError, no_reward
 from rewardsmith.files import read_text
 from rewardsmith.programs.answer_text import UnreadableAnswer
+from rewardsmith.programs.params import with_values
 from rewardsmith.programs.reward import syntax_problem, top_level_names
 from rewardsmith.programs.specified import program_of_json
 from rewardsmith.syntax import MAX_CHARACTERS
@@ -40,7 +41,7 @@ def read_reward_file(path: Path, task: str | Task | None = None) -> str:
             f"Shorten it to at most {MAX_CHARACTERS:,} characters, for example with loops.",
         )
     method_of(program, str(path))
-    return program
+    return with_values(program, {})
 
 
 def _of_json(text: str, path: Path, task: str | Task | None) -> str:
