@@ -236,9 +236,9 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     Args:
         task: Task id, the path of a file that describes a task, or an environment of your own: a class or function
             that makes one, or a Gymnasium environment.
-        reward: The path of a reward file (a Path, or a string that ends with .py), the text of a program, a function
-            of (observation, action, next_observation, info) that returns the whole reward of a step, or a subclass of
-            gymnasium.Wrapper. Without it, the rewards of the environment's outermost wrapper are checked, or those of
+        reward: The path of a reward file (a Path, or a string that ends with .py), the text of a program, a function,
+            or a subclass of gymnasium.Wrapper. A function takes (observation, action, next_observation, info) and
+            returns the whole reward of a step. Without `reward`, the rewards of the environment's outermost wrapper are checked, or those of
             the environment itself.
         gamma: The learner's discount, in (0, 1]; by default that of the task's training settings.
         layouts: Number of random layouts to check, 30 by default; all layouts if the task has fewer. From 8 on, a few

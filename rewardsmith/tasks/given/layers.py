@@ -132,7 +132,7 @@ def succeeds(base: BaseReward | None, over: bool, paid: float) -> bool:
     """Whether a step succeeds by MiniGrid's rule: the environment itself ended the episode with a positive reward.
 
     Args:
-        base: The layer that recorded what the environment paid; None if nobody wraps it.
+        base: The layer that recorded what the environment paid; None without a wrapper.
         over: Whether the step terminated the episode, as the outermost layer returned it.
         paid: The reward, as the outermost layer returned it.
     """
