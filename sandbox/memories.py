@@ -30,6 +30,10 @@ class Memories:
         self._pickled: list[bytes | None] = [pickle.dumps({})]
         self._known: dict[bytes, int] = {}
 
+    def __len__(self) -> int:
+        """Return the number of distinct contents, the empty memory included."""
+        return len(self._frozen)
+
     def copy(self, number: int) -> dict[Any, Any]:
         """Return a fresh memory with the contents of this number."""
         pickled = self._pickled[number]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .arrays import read_arrays
 from .memories import ONE_TOO_MANY, UNLISTED, Memories, freeze, thaw
+from .noting import Noted, noting_rows
 from .product import (
     FLAGS,
     MEMORY,
@@ -27,6 +28,9 @@ from .scoring import as_host_error
 from .views import READ_EVENT
 
 _KEPT_VIEWS = 16384
+_KEPT_RESULTS = 32768
+_TRIED, _WORTH = 16384, 0.1
+"""Number of transitions after which results are looked up only if at least this proportion was found."""
 
 
 class Walker:
@@ -47,10 +51,14 @@ class Walker:
         self.inputs = read_arrays(placed, incoming)
         self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
         self.program, self.memories, self.blind = program, Memories(config["memories"]), blind
+        self.most_memories = int(config["memories"])
         self.columns: dict[tuple[str, Any], list[float]] = {}  # of this request, by function and component
         self.lanes: dict[int, int | dict[Any, Any]] = {}  # memory, or its number, of each episode that is followed
         self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
-        self.earlier_views, self.later_views = _Views(program), _Views(program)
+        noted = Noted()
+        made = noting_rows(noted, int(config["schema"]["width"]))
+        self.earlier_views, self.later_views = _Views(program, made), _Views(program, made)
+        self.known = _Results(noted)
 
     def handle(self, count: int, actions: int) -> Reply:
         """Answer one request.
@@ -79,6 +87,9 @@ class Walker:
         return Reply(names=tuple(self.program.names))
 
     def _begin(self, out: np.ndarray) -> None:
+        if len(self.memories) > 1:  # numbers begin again with each enumeration, whatever was enumerated before
+            self.memories = Memories(self.most_memories)
+            self.known.clear()
         memory: dict[Any, Any] = {}
         if self.program.potential is not None:
             state = self.program.view(self.inputs["before"][0].tolist(), self.program.tables)
@@ -90,18 +101,23 @@ class Walker:
         numbers, size = self.inputs["memory"][:count].tolist(), count * actions
         phi, kept, flags = ([0.0] * size for _ in range(3))
         self.columns = {owner: [0.0] * size for owner in self.program.parts.values()}
+        self.known.begin(before[:count], after[:size])
         for i in range(count):
-            prev = self.earlier_views.of(before[i])
-            called: dict[int, int] = {}  # a state after -> the transition from this pair that was scored
             for at in range(i * actions, (i + 1) * actions):
-                state = self.later_views.of(after[at])
-                if self.blind and (same := called.setdefault(id(state), at)) != at:
-                    for values in (phi, kept, flags, *self.columns.values()):
-                        values[at] = values[same]
+                action = at - i * actions
+                key = self.known.key(i, at, numbers[i], 0 if self.blind else action)
+                found = self.known.get(key)
+                if found is None:
+                    prev, state = self.earlier_views.of(before[i]), self.later_views.of(after[at])
+                    memory = self.memories.copy(numbers[i])
+                    phi[at], flags[at] = self._score((prev, action, state, memory), at, size)
+                    kept[at] = self.memories.number(memory)
+                    values = tuple([self.columns[self.program.parts[name]][at] for name in self.program.names])
+                    self.known.put(key, (phi[at], kept[at], flags[at], values))
                     continue
-                memory = self.memories.copy(numbers[i])
-                phi[at], flags[at] = self._score((prev, at - i * actions, state, memory), at, size)
-                kept[at] = self.memories.number(memory)
+                phi[at], kept[at], flags[at], values = found
+                for name, value in zip(self.program.names, values, strict=False):
+                    self.columns[self.program.parts[name]][at] = value
         out[PHI], out[MEMORY], out[FLAGS] = phi, kept, flags
         for index, name in enumerate(self.program.names):
             out[index] = self.columns[self.program.parts[name]]
@@ -173,14 +189,75 @@ class Walker:
         return phi, reads
 
 
+class _Results:
+    """Results of transitions by what the program can tell apart: its memory, its action, and the columns it reads.
+
+    A result depends on a row only by columns that were read, so transitions whose read columns are equal have the same
+    result. When the program reads a further column, all earlier results are dropped.
+
+    Args:
+        noted: The columns that have been read.
+    """
+
+    def __init__(self, noted: Noted) -> None:
+        self._noted, self._columns = noted, list[int]()
+        self._made: dict[Any, Any] = {}
+        self._old: dict[Any, Any] = {}
+        self._asked, self._found = 0, 0
+        self._rows: tuple[np.ndarray, np.ndarray] = (np.zeros((0, 0)), np.zeros((0, 0)))
+        self._bytes: tuple[bytes, bytes, int] = (b"", b"", 0)
+
+    def clear(self) -> None:
+        """Drop all results, as after a change of what the memories' numbers mean."""
+        self._made, self._old = {}, {}
+
+    def begin(self, before: np.ndarray, after: np.ndarray) -> None:
+        """Begin a request with the rows before, of each pair, and the rows after, of each transition."""
+        self._rows = (before, after)
+        self._project()
+
+    def _project(self) -> None:
+        self._columns = self._noted.columns
+        before, after = (np.ascontiguousarray(rows[:, self._columns]) for rows in self._rows)
+        self._bytes = (before.tobytes(), after.tobytes(), before.itemsize * len(self._columns))
+
+    def key(self, pair: int, transition: int, memory: int, action: int) -> Any:
+        """Return the key of a transition; None if looking results up has not paid off."""
+        if self._asked >= _TRIED and self._found < _WORTH * self._asked:
+            return None
+        if self._columns is not self._noted.columns:
+            self.clear()
+            self._project()
+        before, after, width = self._bytes
+        places = before[pair * width : (pair + 1) * width], after[transition * width : (transition + 1) * width]
+        return (memory, action, *places)
+
+    def get(self, key: Any) -> Any:
+        """Return the result of a key, or None."""
+        self._asked += 1
+        found = self._made.get(key)
+        if found is None and (found := self._old.get(key)) is not None:
+            self.put(key, found)
+        self._found += found is not None
+        return found
+
+    def put(self, key: Any, result: Any) -> None:
+        """Store a result, unless the program read a further column to compute it."""
+        if key is None or self._columns is not self._noted.columns:
+            return
+        if len(self._made) >= _KEPT_RESULTS:
+            self._made, self._old = {}, self._made
+        self._made[key] = result
+
+
 class _Views:
     """A cache of views by row: many pairs lead to the same state, and making a view is slower than a lookup.
 
     When the cache is full it becomes the old one, and entries that are not used until the next one is full are dropped.
     """
 
-    def __init__(self, program: Any) -> None:
-        self._program, self._made, self._old = program, {}, {}
+    def __init__(self, program: Any, row: Callable[[list[Any]], list[Any]]) -> None:
+        self._program, self._row, self._made, self._old = program, row, {}, {}
 
     def of(self, row: np.ndarray) -> Any:
         key = row.tobytes()
@@ -190,6 +267,6 @@ class _Views:
                 self._made, self._old = {}, self._made
             view = self._old.get(key)
             if view is None:
-                view = self._program.view(row.tolist(), self._program.tables)
+                view = self._program.view(self._row(row.tolist()), self._program.tables)
             self._made[key] = view
         return view

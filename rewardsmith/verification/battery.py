@@ -15,7 +15,7 @@ import numpy as np
 from rewardsmith.programs.composition import Composition
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
-from rewardsmith.programs.rollout import without_potentials
+from rewardsmith.programs.rollout import Rollout, without_potentials
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.progress import report
 from rewardsmith.verification.agreement import require_agreement
@@ -256,18 +256,21 @@ def _margin(problem: Problem, layout: int, played: Played, scores: Scores) -> fl
 def _scored(
     problem: Problem, first: Scores | None, every: Iterator[tuple[int, Played]]
 ) -> Iterator[tuple[int, Played, Scores | None]]:
-    known = first
+    known, tested = first, 0
 
     def scored(bank: tuple[int, Played]) -> Scores | None:
         _, played = bank
-        found = known if bank is banks[0] else None
+        found = known if bank is banks[0] else together.get(id(played))
         found = problem.scores(played.rollout) if found is None else found
-        if found is not None and not played.led:  # a reference's tasks have no certificate to agree with
+        # A reference's tasks have no certificate to agree with. The agreement tests the program: a few layouts suffice.
+        if found is not None and not played.led and tested < LAYOUTS:
             require_agreement(problem, played, found)
         return found
 
     while banks := list(islice(every, LAYOUTS)):  # a few at a time: the episodes of all layouts would fill the memory
+        together = _scored_together(problem, banks) if tested else {}
         both = zip(banks, side_by_side(scored, banks), strict=True)
+        tested += len(banks)
         yield from ((layout, played, scores) for (layout, played), scores in both)
         known = None
 
@@ -298,6 +301,28 @@ def _discounted(
     inside = np.arange(steps)[:, None] < played.length[None, :]
     discount = gamma ** np.arange(steps)[:, None]
     return (composition.total * discount * inside).sum(axis=0) - _unearned(reward, played, scores, gamma)
+
+
+def _scored_together(problem: Problem, banks: Sequence[tuple[int, Played]]) -> dict[int, Scores]:
+    """Score the episodes of several layouts in one host, as starting one takes long; by id() of the episodes.
+
+    Empty if their lengths or their tables differ.
+    """
+    rollouts = [played.rollout for _, played in banks]
+    if len({(len(each.starts), id(each.tables)) for each in rollouts}) > 1 or not problem.reward.functions:
+        return {}
+    whole = problem.scores(Rollout.joined(rollouts))
+    ends = np.cumsum([each.starts.shape[1] for each in rollouts])
+    return {
+        id(played): _lanes(whole, slice(end - played.rollout.starts.shape[1], end))
+        for (_, played), end in zip(banks, ends.tolist(), strict=True)
+        if whole is not None
+    }
+
+
+def _lanes(scores: Scores, lanes: slice) -> Scores:
+    phi, phi0 = (None if each is None else each[:, lanes] for each in (scores.phi, scores.phi0))
+    return replace(scores, values=scores.values[:, lanes], phi=phi, phi0=phi0)
 
 
 def compare_returns(problem: Problem, layout: int, played: Played, scores: Scores | None) -> tuple[Finding, Shaping]:

@@ -6,6 +6,7 @@ whole state, and for one gamma. It makes no statement about learning; difficulty
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -31,6 +32,7 @@ from .model import NotCertified, RewardModel, build_model
 from .partial import certify_part
 from .plans import plan_of
 from .returns import cycle_of, dying, idling, solution_return
+from .shared_hosts import drawing_from, shared_hosts
 from .solving import Solution, distances, optimal_reach, solve
 from .soundness import HARD, RANDOM, Soundness, margin_of, soundness_of
 from .table_certificate import certify_table
@@ -162,9 +164,10 @@ def certify(
     most = state_limit_of(task) if limit is None else limit
 
     def judged(layout: int) -> LayoutCertificate:
-        with TURNS.hold():
+        walked = layout in sample.all[:LAYOUTS]
+        with TURNS.hold(), nullcontext() if walked else drawing_from(hosts):
             try:
-                return certify_layout(problem, layout, most)
+                return certify_layout(problem, layout, most, walked=walked)
             except NotCertified as reason:
                 unsolvable.update({layout} if isinstance(reason, _Unsolvable) else ())
                 return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
@@ -184,10 +187,11 @@ def certify(
     sample = layouts_to_check(task, layouts, hard)
     found: list[LayoutCertificate] = []
     report("layouts certified", 0, len(sample.all), begins=True)
-    for ahead in _groups(task, sample.all, AT_ONCE if first_failure else len(sample.all)):
-        if not enough():
-            for each in side_by_side(judged, ahead):
-                found += [] if work is not None and enough() else [each]
+    with shared_hosts() as hosts:
+        for ahead in _groups(task, sample.all, AT_ONCE if first_failure else len(sample.all)):
+            if not enough():
+                for each in side_by_side(judged, ahead):
+                    found += [] if work is not None and enough() else [each]
     marked = tuple(replace(each, drawn=HARD) if each.layout in sample.hard else each for each in found)
     asked = len(sample.layouts), sample.every, len(sample.hard)
     return Certificate(task.id, problem.gamma, marked, _notes(problem.reward), *asked)
@@ -225,13 +229,15 @@ def _notes(reward: TrainingReward) -> tuple[str, ...]:
     return (text,)
 
 
-def certify_layout(problem: Problem, layout: int, limit: int = LIMIT) -> LayoutCertificate:
+def certify_layout(problem: Problem, layout: int, limit: int = LIMIT, *, walked: bool = True) -> LayoutCertificate:
     """Certify one layout, or the part of it that can be enumerated.
 
     Args:
         problem: The task, the reward and the learner's gamma.
         layout: Index into the task's training pool.
         limit: Most nodes that are enumerated.
+        walked: Whether walks are scored as in training and compared. They test the program, not the layout, so a few
+            layouts suffice.
 
     Raises:
         NotCertified: Not even a part can be enumerated, or the layout has no solution.
@@ -241,9 +247,9 @@ def certify_layout(problem: Problem, layout: int, limit: int = LIMIT) -> LayoutC
     if problem.gamma >= 1.0:
         raise NotCertified("gamma is 1, so values may be infinite")
     if not reward.functions or set(reward.potentials) != set(reward.functions):
-        return _certify_model(problem, layout, limit)
+        return _certify_model(problem, layout, limit, walked)
     try:
-        found = _certify_model(problem, layout, limit)
+        found = _certify_model(problem, layout, limit, walked)
     except NotCertified:
         found = LayoutCertificate(layout, "not certified", "")
     if found.verdict != "not certified":
@@ -251,17 +257,17 @@ def certify_layout(problem: Problem, layout: int, limit: int = LIMIT) -> LayoutC
     # Potentials do not change the optimal policies. If they cannot be enumerated, the other channels are certified
     # alone; these need no program.
     others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
-    plain = _certify_model(problem.with_reward(others), layout, limit)
+    plain = _certify_model(problem.with_reward(others), layout, limit, walked)
     text = f"Certified without the potential: {plain.reason}"
     return replace(plain, reason=text, difficulty=found.difficulty, guidance=found.guidance)
 
 
-def _certify_model(problem: Problem, layout: int, limit: int) -> LayoutCertificate:
+def _certify_model(problem: Problem, layout: int, limit: int, walked: bool) -> LayoutCertificate:
     task, gamma = problem.task, problem.gamma
     along = plan_of(task, layout)
     pay = success_pay(problem, build_model(problem, layout, limit, along))
     model = pay.model
-    walks = scored_walks(problem, model)
+    walks = scored_walks(problem, model) if walked else None
     require_walks_agree(problem, model, walks)
     far = distances(model.successor, model.success)
     if model.missing:

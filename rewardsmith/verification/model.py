@@ -25,6 +25,7 @@ from sandbox.memories import ONE_TOO_MANY, UNLISTED
 from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP, Expansion
 
 from .interning import Front, Keys, TooManyValues
+from .shared_hosts import POOL
 from .solving import END
 from .yielding_lock import TURNS
 
@@ -186,19 +187,26 @@ class _Scorer:
     """Scores (state, memory) pairs in the sandbox; returns zeros for a reward without a program."""
 
     def __init__(self, problem: Problem, graph: Any, limit: int) -> None:
-        self._host = None
+        self._host, self._pool = None, POOL.get()
+        self._shared = (problem, graph.tables, _most_memories(limit))
         self.uses: tuple[str, ...] = ()
         if problem.reward.functions:
             with TURNS.released():
-                self._host = problem.pairs_host(graph.tables, _most_memories(limit))
+                self._host = (
+                    problem.pairs_host(*self._shared[1:]) if self._pool is None else self._pool.take(*self._shared)
+                )
             self.uses = self._host.uses
 
     def __enter__(self) -> _Scorer:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._host is not None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._host is None:
+            return
+        if self._pool is None or (kind is not None and not issubclass(kind, _ReadsEvents)):
             self._host.close()
+        else:
+            self._pool.give_back(self._host, *self._shared)
 
     def begin(self, graph: Any) -> tuple[float, int]:
         if self._host is None:

@@ -124,12 +124,24 @@ def _detour(task: Task, solution: tuple[int, ...]) -> tuple[int, ...]:
     return detour + solution[:middle] + detour + solution[middle:]
 
 
+def _written_out(scripts: Sequence[Behaviour], steps: int) -> np.ndarray:
+    """Return the action of each script at each step, int64 [T, S]."""
+    found = np.zeros((steps, len(scripts)), np.int64)
+    for column, script in enumerate(scripts):
+        first = len(script.prefix)
+        found[:first, column] = script.prefix[:steps]
+        if first < steps:
+            found[first:, column] = np.resize(script.cycle or (0,), steps - first)
+    return found
+
+
 def play_scripts(task: Task, layout: int, scripts: tuple[Behaviour, ...]) -> Played:
     """Play each script on one training layout, each in a separate environment, to the end of its episode."""
     count = len(scripts)
     batch = task.batch(count, "train")
     batch.play(layout)
-    rollout = record(batch, task, lambda t, starts: [script.action(t) for script in scripts], task.max_steps, once=True)
+    chosen = _written_out(scripts, task.max_steps)
+    rollout = record(batch, task, lambda t, starts: chosen[t], task.max_steps, once=True)
     batch.close()
     steps, length = len(rollout.starts), rollout.first_episodes()
     length[length == 0] = steps

@@ -27,9 +27,23 @@ DIRECTIONS = 4
 
 
 def pool_tables(pool: Pool) -> dict[str, Any]:
-    """Return the tables that state rows refer to by layout: "walls" and "lava" (bool [L, W, H]), "missions" (list)."""
-    types = pool.cells.transpose(0, 2, 1) // 18
-    return {"walls": types == 2, "lava": types == 9, "missions": pool.missions.tolist()}
+    """Return the tables that state rows refer to by layout: "walls" and "lava" (bool [L, W, H]), "missions" (list).
+
+    A pool's tables are one object, so that rollouts of several batches can be scored together.
+    """
+    kept = _TABLES.get(id(pool))
+    if kept is None or kept[0] is not pool:
+        if len(_TABLES) >= _KEPT_TABLES:
+            _TABLES.clear()
+        types = pool.cells.transpose(0, 2, 1) // 18
+        kept = (pool, {"walls": types == 2, "lava": types == 9, "missions": pool.missions.tolist()})
+        _TABLES[id(pool)] = kept
+    return kept[1]
+
+
+_KEPT_TABLES = 16
+_TABLES: dict[int, tuple[Pool, dict[str, Any]]] = {}
+"""The tables of pools by id(); the pool is kept with them, so that its id stays its own."""
 
 
 class Board(NamedTuple):

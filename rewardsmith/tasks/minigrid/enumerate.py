@@ -33,7 +33,7 @@ class StateGraph:
 
     Attributes:
         layout: Index of the training layout.
-        rows: int32 [M, width], with step count 0, no event, and LAYOUT column 0 (the only layout of `tables`).
+        rows: int32 [M, width], with step count 0 and no event.
         state: int32 [N], the state of each node.
         node: int32 [M], the node of each state, or -1 if it is terminal or was not expanded.
         successor: int32 [N, A], the state after each action.
@@ -42,7 +42,7 @@ class StateGraph:
         over: bool [N, A], whether the action ends the episode.
         won: bool [N, A], whether the action succeeds.
         complete: Whether every non-terminal state is a node; otherwise `successor` may lead to states without one.
-        tables: The tables of this layout alone.
+        tables: The tables that the rows refer to.
         pay: float64 [2, N, A], the environment's reward at the first and at the last step, linear in between; None for
             MiniGrid's reward, which is 1.0 and 0.1 for success and 0 otherwise.
     """
@@ -96,6 +96,7 @@ class Enumerator:
     def __init__(self, pool: Pool, family: Family, max_steps: int) -> None:
         self._pool, self._family, self._max_steps = pool, family, max_steps
         self._layouts = Layouts(pool, family)
+        self._tables = pool_tables(pool)  # one object for all layouts, so that they can share a reward host
 
     def explore(self, layout: int, limit: int, events: bool, along: Sequence[int] = ()) -> StateGraph:
         """Return the graph of a layout; costly features are not filled in.
@@ -116,12 +117,9 @@ class Enumerator:
         states, state, node, successor, event, item, flags, complete = explore(
             base, starts, slots, lay.board, layout, limit, events
         )
-        tables = {
-            name: t[layout : layout + 1] for name, t in pool_tables(self._pool).items()
-        }  # of one layout only, because the tables are sent to the sandbox
         rows = self._rows(states, layout, slots, events)
         over, won = flags & OVER > 0, flags & WON > 0
-        return StateGraph(layout, rows, state, node, successor, event, item, over, won, complete, tables)
+        return StateGraph(layout, rows, state, node, successor, event, item, over, won, complete, self._tables)
 
     def count(self, layout: int, cap: int) -> tuple[int, bool]:
         """Return (number of non-terminal states, at most `cap`; whether these are all), events ignored."""
@@ -153,7 +151,6 @@ class Enumerator:
             lay.cells[:1], agent, things, np.full(count, layout, np.int64), lay.fixed, lay.row_length,
             self._max_steps, width, height, self._family.ranked, rows,
         )  # fmt: skip
-        rows[:, col.LAYOUT] = 0
         return rows
 
 
