@@ -62,7 +62,6 @@ def check(  # noqa: PLR0913  (options of a command)
     from rewardsmith.errors import UsageError
     from rewardsmith.offline import check_reward
     from rewardsmith.programs.reward_file import read_reward_file
-    from rewardsmith.reporting.text import verdict_word
     from sandbox.isolation import Isolation
 
     if gamma is not None and not 0 < gamma <= 1:
@@ -93,6 +92,20 @@ def check(  # noqa: PLR0913  (options of a command)
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")
     for path, kind in reports:
         path.write_text(_as_text(found, reward, kind, fail_on), encoding="utf-8")
+    if form != "table":
+        print(_as_text(found, reward, form, fail_on))
+    else:
+        screen.out.print(_table(found))
+        again = f"rewardsmith check {reward} --task {task}"
+        again += "".join(f" {name} {value}" for name, value, usual in asked if value != usual) + " --quick" * quick
+        screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
+    raise typer.Exit(found.exit_code(fail_on))
+
+
+def _table(found: Any) -> Any:
+    """Return a row per check, and the rows that describe the reward."""
+    from rewardsmith.reporting.text import verdict_word
+
     shown = screen.table(None, [("check", "left"), ("verdict", "left"), ("", "left")])
     shown.columns[1].max_width = screen.VERDICT_WIDTH
     for verdict in found.checked.verdicts:
@@ -113,14 +126,7 @@ def check(  # noqa: PLR0913  (options of a command)
             f"{found.difficulty:.1f}",
             "predicted; of two rewards, the one with the smaller value is expected to learn sooner",
         )
-    if form != "table":
-        print(_as_text(found, reward, form, fail_on))
-    else:
-        screen.out.print(shown)
-        again = f"rewardsmith check {reward} --task {task}"
-        again += "".join(f" {name} {value}" for name, value, usual in asked if value != usual) + " --quick" * quick
-        screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
-    raise typer.Exit(found.exit_code(fail_on))
+    return shown
 
 
 _FORMS = {".xml": "junit", ".sarif": "sarif", ".json": "json"}
