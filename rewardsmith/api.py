@@ -238,8 +238,8 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
             that makes one, or a Gymnasium environment.
         reward: The path of a reward file (a Path, or a string that ends with .py), the text of a program, a function,
             or a subclass of gymnasium.Wrapper. A function takes (observation, action, next_observation, info) and
-            returns the whole reward of a step. Without `reward`, the rewards of the environment's outermost wrapper are checked, or those of
-            the environment itself.
+            returns the whole reward of a step. Without `reward`, the rewards of the environment's outermost
+            wrapper are checked, or those of the environment itself.
         gamma: The learner's discount, in (0, 1]; by default that of the task's training settings.
         layouts: Number of random layouts to check, 30 by default; all layouts if the task has fewer. From 8 on, a few
             hard layouts are checked as well.
