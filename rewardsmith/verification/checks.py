@@ -138,8 +138,7 @@ def run_checks(
         steps, envs = rollout.starts.shape
         spent += steps * envs
         rollout, scores, seconds = _scored(problem, rollout)
-        components = component_statistics(scores)
-        played = _counts(task, looked_at, rollout, proof.played)
+        components, played = component_statistics(scores), _counts(task, looked_at, rollout, proof.played)
         verdicts.append(_contract(components, steps * envs, behaviour_hash(problem, rollout, scores)))
         verdicts.append(_cost(seconds, steps * envs))
         if verdicts[-1].passed:
