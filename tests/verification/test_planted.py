@@ -123,7 +123,12 @@ def certified(name: str, clean: bool):
     return certify(Problem(task, SPARSE, 0.95)).layouts[0]
 
 
-@pytest.mark.parametrize("name", list(PAIRS))
+_FAST = ("an end that saves costs", "waiting beside the goal")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in _FAST else pytest.mark.slow) for name in PAIRS]
+)
 def test_a_planted_exploit_is_unsound_and_its_clean_twin_is_not(name):
     exploit, clean = certified(name, False), certified(name, True)
     assert exploit.misses and exploit.counterexample is not None, exploit.reason

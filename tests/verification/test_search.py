@@ -64,6 +64,7 @@ def test_a_reward_for_speed_is_accused_with_a_behaviour_that_repeats():
     assert searched("return abs(state.v)") == found
 
 
+@pytest.mark.slow
 def test_an_end_on_purpose_is_found_under_penalties():
     found = searched("return -1.0 - 100.0 * state.solved")
     assert found.accuses and "ends the episode" in found.message
