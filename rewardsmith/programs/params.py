@@ -1,7 +1,7 @@
 """Numbers that a program leaves open: `PARAMS = {"near": (0.01, 0.3)}`, read in the code as `PARAMS["near"]`.
 
-A program is run, hashed and exported with one number for each, so that its hash covers the chosen values. A range that
-nobody has chosen from counts as its middle: the geometric mean of two positive bounds, else the arithmetic one.
+A program is run, hashed and exported with one number for each, so that its hash covers the chosen values. A range from
+which no number was chosen counts as its middle: the geometric mean of two positive bounds, else the arithmetic one.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class HostPool:
         return (problem.reward.source, problem.reward.functions, problem.isolation, id(tables), memories)
 
     def close(self) -> None:
-        """End all idle hosts."""
+        """End all hosts that wait for a layout."""
         with self._lock:
             for host in (each for hosts in self._idle.values() for each in hosts):
                 host.close()
