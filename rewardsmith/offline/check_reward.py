@@ -109,12 +109,12 @@ class CheckedReward:
         if not self.passed:
             return FAILED
         found = self.soundness
-        missing = found is None or bool(self.not_run)
-        weak = {
-            "undecided": missing or found.undecided > 0,
-            "bound": missing or not found.bounded,
-        }
-        return TOO_WEAK if weak.get(fail_on, False) else 0
+        if fail_on == "failure":
+            return 0
+        if found is None or self.not_run:
+            return TOO_WEAK
+        weak = found.undecided > 0 if fail_on == "undecided" else not found.bounded
+        return TOO_WEAK if weak else 0
 
     @property
     def shaping(self) -> dict[str, float | None] | None:

@@ -110,7 +110,7 @@ def sound_gap(relaxed: Relaxation, gamma: float) -> float:
         cycles = allowed & staying[:, None] & np.where(relaxed.successor == END, False, staying[relaxed.successor])
         largest = float(np.abs(relaxed.steady[cycles]).max(initial=1.0))
         reward = np.where(cycles, relaxed.steady, 0.0)
-        stuck = ~cycles.any(axis=1)  # states that belong to no cycle
+        stuck = np.asarray(~cycles.any(axis=1))  # states that belong to no cycle
         cycles[stuck, 0], reward[stuck, 0] = True, -2.0 * largest / (1.0 - gamma)
         successor = np.where(stuck[:, None], END, relaxed.successor).astype(np.int32)
         idle = solve(successor, reward, cycles, gamma)

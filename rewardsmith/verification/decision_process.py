@@ -189,7 +189,7 @@ def _solved(
     if size <= _DENSE:
         matrix = np.eye(size)
         np.subtract.at(matrix, (node, there), weight)
-        return np.linalg.solve(matrix, gain)
+        return np.linalg.solve(matrix, gain).astype(np.float64, copy=False)
     value: NDArray[Any] = guess
     for _ in range(_SWEEPS):
         new = gain + np.bincount(node, weight * value[there], size)
