@@ -93,7 +93,7 @@ def check(  # noqa: PLR0913  (options of a command)
     for path, kind in reports:
         path.write_text(_as_text(found, reward, kind, fail_on), encoding="utf-8")
     if form != "table":
-        print(_as_text(found, reward, form, fail_on))
+        screen.write(_as_text(found, reward, form, fail_on))
     else:
         screen.out.print(_table(found))
         again = f"rewardsmith check {reward} --task {task}"
