@@ -100,7 +100,7 @@ def no_cuda() -> RewardsmithError:
     )
 
 
-TRAIN_PACKAGES = ("torch", "stable_baselines3", "sb3_contrib", "litellm", "matplotlib")
+TRAIN_PACKAGES = ("torch", "stable_baselines3", "sb3_contrib", "litellm", "matplotlib", "optuna")
 """The packages of the extra `train`, as Python imports them. `check` needs none of them."""
 
 INSTALL_TRAIN = "Install the extra `train`: pip install 'rewardsmith[train]'."

@@ -238,8 +238,9 @@ class JobSpec(Strict):
         measured = {"folder", "changes", "random_play", "stepping"}
         hidden: Any = {"score": True, "training_defaults": True, "description": self.description is None or measured}
         asked = self.model_dump(mode="json", exclude=hidden)
-        if self.baseline_training is None:
-            del asked["baseline_training"]
+        for name in ("baseline_training", "claim_layouts"):
+            if asked[name] is None:
+                del asked[name]
         asked["training"] = {k: v for k, v in asked["training"].items() if k not in ADDED or v != ADDED[k]}
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

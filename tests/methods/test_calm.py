@@ -210,10 +210,11 @@ class Spoken:
 
     def __init__(self, most: int | None = None) -> None:
         self.prompts: list[str] = []
-        self.gate, self.most = threading.Event(), most
+        self.gate, self.most, self.waiting = threading.Event(), most, 0
         self.gate.set()
 
     def complete(self, request: Request) -> Answer:
+        self.waiting += 1
         self.gate.wait(10)
         if self.most is not None and len(self.prompts) >= self.most:
             raise BudgetSpent("spent", "Raise it.")
@@ -239,7 +240,9 @@ def test_the_verifier_asks_newest_first_and_nothing_twice():
     verifier = ModelVerifier(model, lambda words: f"{words}\n```json\n{{}}", ["picked_up_key"])
     questions = [TransitionQuestion(key, lambda key=key: f"transition {key}") for key in range(20)]
     verifier.submit(questions[:4])
-    time.sleep(0.2)  # four threads hold these
+    until = time.monotonic() + 10
+    while model.waiting < 4 and time.monotonic() < until:  # until four threads hold these
+        time.sleep(0.01)
     verifier.submit(questions)
     verifier.submit(questions)
     model.gate.set()

@@ -59,7 +59,7 @@ def test_an_environment_is_trained_from_its_file(name, tmp_path):
     task = get_task(str(FOLDER / name))
     assert "Example: prev = " in task.interface().text
     report = trained(task, reward_of(REWARDS[name]), tmp_path)
-    assert report.steps == 128 and report.complete and report.stochastic.episodes == 10
+    assert report.steps == 128 and report.complete and 5 <= report.stochastic.episodes <= 10
 
 
 @pytest.mark.parametrize("name", REWARDS)

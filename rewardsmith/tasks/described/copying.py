@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import TaskError, UsageError, words_of
 from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.batch import FIRST_SEEDS
+from rewardsmith.tasks.described.copied_graph import CopiedGraph
+from rewardsmith.tasks.described.watchdog import WATCHDOG
 from rewardsmith.tasks.progress import report
 
 if TYPE_CHECKING:
@@ -43,59 +45,6 @@ _BEYOND_A_STEP = re.compile(r"\b(step|length|truncated|episode_return|held)\b")
 
 class NotEnumerable(UsageError):
     """The states of an environment cannot be enumerated; the cause says why."""
-
-
-@dataclass(frozen=True)
-class CopiedGraph:
-    """M states of one start, all of the N that are not terminal expanded with all A actions. Node 0 is the start.
-
-    It has the interface of minigrid.enumerate.StateGraph.
-
-    Attributes:
-        layout: The training layout.
-        rows: float64 [M, W], with step count 0, no success and no failure.
-        state: int32 [N], the state of each node.
-        node: int32 [M], the node of each state, or -1 if it is terminal.
-        successor: int32 [N, A], the state after each action.
-        over: bool [N, A], whether the action ends the episode.
-        won: bool [N, A], whether the action succeeds.
-        pay: float64 [N, A], the environment's reward.
-        complete: Whether every state that is not terminal is a node.
-    """
-
-    layout: int
-    rows: NDArray[np.float64]
-    state: NDArray[np.int32]
-    node: NDArray[np.int32]
-    successor: NDArray[np.int32]
-    over: NDArray[np.bool_]
-    won: NDArray[np.bool_]
-    pay: NDArray[np.float64]
-    complete: bool = True
-
-    @property
-    def tables(self) -> dict[str, Any]:
-        """Return no tables: rows refer to none."""
-        return {}
-
-    def paid(self, nodes: NDArray[np.int64], last: bool = False) -> NDArray[np.float64]:
-        """Return the environment's reward of every action of `nodes` [K] at any step, float64 [K, A]."""
-        del last
-        return self.pay[nodes]
-
-    def rows_before(self, nodes: NDArray[np.int64], step: int = 0) -> NDArray[np.float64]:
-        """Return the rows of `nodes` [K] as if reached at `step`, float64 [K, W]."""
-        rows = self.rows[self.state[nodes]]
-        rows[:, -3] = step
-        return rows
-
-    def rows_after(self, nodes: NDArray[np.int64], step: int = 1) -> NDArray[np.float64]:
-        """Return the rows after every action of `nodes` [K], with step count `step`, float64 [K, A, W]."""
-        rows = self.rows[self.successor[nodes]]
-        rows[..., -3] = step
-        rows[..., -2] = self.won[nodes]
-        rows[..., -1] = self.over[nodes] & ~self.won[nodes]
-        return rows
 
 
 class _Saver(pickle.Pickler):
@@ -209,7 +158,23 @@ class Enumerator:
         if self._most is not None and self.steps >= self._most:
             raise NotEnumerable(f"an enumeration takes more than the {self._most:,} steps that a check may play", "")
         self.steps += 1
-        return env.step(self._setup.form.actions.in_environment(action))
+        return self._called("step()", env.step, self._setup.form.actions.in_environment(action))
+
+    def _called(self, where: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Call a function of the environment, which may hang or raise.
+
+        A restored environment may fail where an untouched one works, so a failure only ends the enumeration. Play,
+        which every check begins with, blames the environment.
+        """
+        WATCHDOG.begin(self._setup.form.task_id, where, self._setup.description.step_timeout)
+        try:
+            return call(*arguments, **named)
+        except TaskError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise NotEnumerable(f"the environment fails when it is restored: {words_of(error, 200)}", "") from error
+        finally:
+            WATCHDOG.end()
 
     def graph(self, layout: int, limit: int = STATE_LIMIT) -> CopiedGraph:
         """Enumerate the states that a training layout can reach.
@@ -244,7 +209,8 @@ class Enumerator:
             return hashlib.sha256(self._copier.save()).hexdigest()
 
     def _reset(self, layout: int) -> None:
-        self._observation, self._info = self._env.reset(seed=FIRST_SEEDS["train"] + layout)
+        seed = FIRST_SEEDS["train"] + layout
+        self._observation, self._info = self._called("reset()", self._env.reset, seed=seed)
 
     def _looked_at(self) -> Copier:
         """Random play: finds step counters, and whether states come back."""
@@ -332,7 +298,7 @@ class Enumerator:
         reading, width = self._setup.form.reading(), self._setup.form.width
         try:
             for _ in range(_REHEARSED):
-                observation, info = env.reset(seed=FIRST_SEEDS["train"] + graph.layout)
+                observation, info = self._called("reset()", env.reset, seed=FIRST_SEEDS["train"] + graph.layout)
                 row, node = np.zeros(width), 0
                 reading.first(env, observation, info, _flat(self._setup, observation), row)
                 for _ in range(min(_REHEARSED_STEPS, self._setup.form.max_steps)):

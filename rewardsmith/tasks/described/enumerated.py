@@ -8,7 +8,8 @@ from functools import cached_property, lru_cache
 from rewardsmith.tasks.base import BatchEnv
 from rewardsmith.tasks.described.batch import FIRST_SEEDS
 from rewardsmith.tasks.described.batches import batch_of
-from rewardsmith.tasks.described.copying import STATE_LIMIT, CopiedGraph, Enumerator, NotEnumerable
+from rewardsmith.tasks.described.copied_graph import CopiedGraph
+from rewardsmith.tasks.described.copying import STATE_LIMIT, Enumerator, NotEnumerable
 from rewardsmith.tasks.described.task import DescribedTask
 from rewardsmith.tasks.transition_table import NotTabular
 
