@@ -250,6 +250,7 @@ def check_reward(
             None,
             searched=chosen.search_steps,
             hard=layout_counts(layouts)[1] if hard is None else hard,
+            bounds=True,
         )
         checked, reference = run_checks(problem, proof, chosen.exploits), reference_of(found)
         named, scored = None if reference is None else reference.name, score_rule_of(found) is not None

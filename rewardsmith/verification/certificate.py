@@ -37,7 +37,7 @@ from .solving import Solution, distances, optimal_reach, solve
 from .soundness import HARD, RANDOM, Soundness, margin_of, soundness_of
 from .table_certificate import certify_table
 from .timed_success import SuccessPay, horizon_solves, success_pay, timed_optimum
-from .verdicts import LayoutCertificate, Optimum
+from .verdicts import LayoutCertificate, Optimum, notes_of
 from .yielding_lock import TURNS, side_by_side
 
 LIMIT = 400_000
@@ -140,6 +140,7 @@ def certify(
     hard: int = 0,
     *,
     first_failure: bool = False,
+    bounds: bool = True,
 ) -> Certificate:
     """Certify a reward on random layouts of the task, or on all layouts if it has no more; then on hard ones.
 
@@ -152,6 +153,7 @@ def certify(
             seconds, so that the same reward always gets the same certificate.
         hard: Most hard layouts, see hard_layouts.py.
         first_failure: Whether to stop once a layout fails. The layouts left are then undecided.
+        bounds: Whether bounds decide a layout whose memory takes too many values, which can take a minute.
 
     Raises:
         sandbox.HostError: The program failed.
@@ -167,7 +169,7 @@ def certify(
         walked = layout in sample.all[:LAYOUTS]
         with TURNS.hold(), nullcontext() if walked else drawing_from(hosts):
             try:
-                return certify_layout(problem, layout, most, walked=walked)
+                return certify_layout(problem, layout, most, walked=walked, bounds=bounds)
             except NotCertified as reason:
                 unsolvable.update({layout} if isinstance(reason, _Unsolvable) else ())
                 return LayoutCertificate(layout, "not certified", f"Not certified: {reason}.")
@@ -194,7 +196,7 @@ def certify(
                     found += [] if work is not None and enough() else [each]
     marked = tuple(replace(each, drawn=HARD) if each.layout in sample.hard else each for each in found)
     asked = len(sample.layouts), sample.every, len(sample.hard)
-    return Certificate(task.id, problem.gamma, marked, _notes(problem.reward), *asked)
+    return Certificate(task.id, problem.gamma, marked, notes_of(problem.reward), *asked)
 
 
 def _certificate_of_table(
@@ -205,7 +207,7 @@ def _certificate_of_table(
         found = certify_table(problem, task, table, limit)
     except NotCertified as reason:
         found = LayoutCertificate(0, "not certified", f"Not certified: {reason}.")
-    return Certificate(problem.task.id, problem.gamma, (found,), _notes(problem.reward), 1, every=True)
+    return Certificate(problem.task.id, problem.gamma, (found,), notes_of(problem.reward), 1, every=True)
 
 
 def _groups(task: Task, layouts: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
@@ -217,19 +219,9 @@ def _groups(task: Task, layouts: tuple[int, ...], most: int) -> list[tuple[int, 
     return [layouts[:1], *(layouts[k : k + most] for k in range(1, len(layouts), most))]
 
 
-def _notes(reward: TrainingReward) -> tuple[str, ...]:
-    if not reward.potentials:
-        return ()
-    text = (
-        f"Potential channel {', '.join(reward.potentials)}: the shaping term gamma * Phi(s') - Phi(s) sums to "
-        "-Phi(start) under every policy, because gamma is the learner's and Phi is 0 where an episode terminates. The "
-        "optimal policies of the other channels stay optimal (Ng, Harada and Russell 1999), also for policies that "
-        "observe only part of the state."
-    )
-    return (text,)
-
-
-def certify_layout(problem: Problem, layout: int, limit: int = LIMIT, *, walked: bool = True) -> LayoutCertificate:
+def certify_layout(
+    problem: Problem, layout: int, limit: int = LIMIT, *, walked: bool = True, bounds: bool = True
+) -> LayoutCertificate:
     """Certify one layout, or the part of it that can be enumerated.
 
     Args:
@@ -238,6 +230,7 @@ def certify_layout(problem: Problem, layout: int, limit: int = LIMIT, *, walked:
         limit: Most nodes that are enumerated.
         walked: Whether walks are scored as in training and compared. They test the program, not the layout, so a few
             layouts suffice.
+        bounds: As in `certify`.
 
     Raises:
         NotCertified: Not even a part can be enumerated, or the layout has no solution.
@@ -247,9 +240,9 @@ def certify_layout(problem: Problem, layout: int, limit: int = LIMIT, *, walked:
     if problem.gamma >= 1.0:
         raise NotCertified("gamma is 1, so values may be infinite")
     if not reward.functions or set(reward.potentials) != set(reward.functions):
-        return _certify_model(problem, layout, limit, walked)
+        return _certify_model(problem, layout, limit, walked, bounds)
     try:
-        found = _certify_model(problem, layout, limit, walked)
+        found = _certify_model(problem, layout, limit, walked, bounds)
     except NotCertified:
         found = LayoutCertificate(layout, "not certified", "")
     if found.verdict != "not certified":
@@ -257,12 +250,12 @@ def certify_layout(problem: Problem, layout: int, limit: int = LIMIT, *, walked:
     # Potentials do not change the optimal policies. If they cannot be enumerated, the other channels are certified
     # alone; these need no program.
     others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
-    plain = _certify_model(problem.with_reward(others), layout, limit, walked)
+    plain = _certify_model(problem.with_reward(others), layout, limit, walked, bounds)
     text = f"Certified without the potential: {plain.reason}"
     return replace(plain, reason=text, difficulty=found.difficulty, guidance=found.guidance)
 
 
-def _certify_model(problem: Problem, layout: int, limit: int, walked: bool) -> LayoutCertificate:
+def _certify_model(problem: Problem, layout: int, limit: int, walked: bool, bounds: bool) -> LayoutCertificate:
     task, gamma = problem.task, problem.gamma
     along = plan_of(task, layout)
     pay = success_pay(problem, build_model(problem, layout, limit, along))
@@ -271,7 +264,8 @@ def _certify_model(problem: Problem, layout: int, limit: int, walked: bool) -> L
     require_walks_agree(problem, model, walks)
     far = distances(model.successor, model.success)
     if model.missing:
-        return decided_by_bounds(problem, certify_part(problem, model, far, walks), model, walks, limit)
+        part = certify_part(problem, model, far, walks)
+        return decided_by_bounds(problem, part, model, walks, limit) if bounds else part
     if far[0] < 0:
         raise _Unsolvable("success cannot be reached on this layout")
     if far[0] > task.max_steps:

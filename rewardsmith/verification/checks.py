@@ -335,7 +335,7 @@ def _certificate(
 
     def passes(other: Problem) -> bool:
         try:
-            return not certify_layout(other, layout, proof.limit).misses
+            return not certify_layout(other, layout, proof.limit, bounds=proof.bounds).misses
         except NotCertified:
             return False
 

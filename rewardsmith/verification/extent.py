@@ -26,6 +26,8 @@ class Proof:
             usual number.
         searched: Most environment steps of the search for exploits where no optimum is computed; 0 for no search.
         first_failure: Whether the certificate stops at the first layout that fails.
+        bounds: Whether bounds decide a layout whose memory takes too many values. Jobs do without them: they can take
+            a minute a layout.
     """
 
     layouts: int = LAYOUTS
@@ -36,10 +38,14 @@ class Proof:
     searched: int = 0
     hard: int = 0
     first_failure: bool = False
+    bounds: bool = False
 
     def certificate(self, problem: Problem) -> Certificate:
         """Certify a reward to this extent. Raises sandbox.HostError if the program fails."""
-        return certify(problem, self.layouts, self.limit, self.work, self.hard, first_failure=self.first_failure)
+        return certify(
+            problem, self.layouts, self.limit, self.work, self.hard,
+            first_failure=self.first_failure, bounds=self.bounds,
+        )  # fmt: skip
 
     @property
     def enumerable(self) -> int | None:

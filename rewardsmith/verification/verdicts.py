@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rewardsmith.programs.reward import TrainingReward
+
 from .counterexample import CounterExample
 from .difficulty import Difficulty
 from .direction import Guidance
 from .soundness import RANDOM, VERDICTS, misses
 
-__all__ = ["VERDICTS", "LayoutCertificate", "Optimum"]
+__all__ = ["VERDICTS", "LayoutCertificate", "Optimum", "notes_of"]
 
 
 @dataclass(frozen=True)
@@ -131,3 +133,16 @@ class LayoutCertificate:
     def misses(self) -> bool:
         """Whether the optimal policy is known not to solve the task: never, or only after the episode's last step."""
         return misses(self.as_dict())
+
+
+def notes_of(reward: TrainingReward) -> tuple[str, ...]:
+    """Return what a certificate says about a reward beside its verdict: why potentials change no optimal policy."""
+    if not reward.potentials:
+        return ()
+    text = (
+        f"Potential channel {', '.join(reward.potentials)}: the shaping term gamma * Phi(s') - Phi(s) sums to "
+        "-Phi(start) under every policy, because gamma is the learner's and Phi is 0 where an episode terminates. The "
+        "optimal policies of the other channels stay optimal (Ng, Harada and Russell 1999), also for policies that "
+        "observe only part of the state."
+    )
+    return (text,)

@@ -25,6 +25,10 @@ _COUNTS = ("battery", "certificate")
 """Checks whose verdict replaces that of the check before training."""
 
 
+_LIMIT = 100_000
+"""Most nodes of a layout: a memory that takes too many values is given up after seconds rather than a minute."""
+
+
 def run_check_claim(context: Context, item: Item) -> None:
     """Check a candidate on the random layouts that the payload asks for, and on a few hard ones.
 
@@ -38,7 +42,8 @@ def run_check_claim(context: Context, item: Item) -> None:
     spec, task = snapshot.spec, get_task(snapshot.spec.task, snapshot.spec.description)
     reward = TrainingReward.from_stored(candidate.source, candidate.reward).written
     problem = Problem(task, reward, spec.training.gamma, context.settings.isolation)
-    proof = Proof(int(item.payload["layouts"]), state_limit_of(task), None, hard=HARD_LAYOUTS, first_failure=True)
+    limit = min(state_limit_of(task), _LIMIT)
+    proof = Proof(int(item.payload["layouts"]), limit, None, hard=HARD_LAYOUTS, first_failure=True)
     checked = run_checks(problem, proof, exploits)
     warns = not spec.searches or spec.train_anyway
     failed = [v for v in checked.verdicts if not v.passed and not (warns and v.kind in ADVISORY)]
