@@ -53,6 +53,7 @@ generate: $(VENV)/.installed  ## Update the files that are generated from the co
 	$(PYTHON) -m scripts.make_options
 	$(PYTHON) -m scripts.make_api
 	$(PYTHON) -m scripts.rooms table
+	$(PYTHON) -m scripts.rooms picture
 	$(PYTHON) -m scripts.make_algorithm_table
 
 format: $(VENV)/.installed

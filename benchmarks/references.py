@@ -16,9 +16,9 @@ from pathlib import Path
 from rewardsmith.errors import RewardsmithError
 from rewardsmith.reporting.proportion import wilson
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.capabilities import Achieved
 from rewardsmith.tasks.described.references.opening import random_play
 from rewardsmith.tasks.described.task import DescribedTask
+from rewardsmith.tasks.reference import Achieved
 
 RESULTS = Path(__file__).with_name("results") / "references.md"
 IDS = (

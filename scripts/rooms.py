@@ -2,7 +2,7 @@
 
 .venv/bin/python -m scripts.rooms counts                # one line per figure; part of `make check`
 .venv/bin/python -m scripts.rooms picture               # writes docs/pictures/rooms.svg
-.venv/bin/python -m scripts.rooms table                 # writes the table of rooms into docs/architecture.md
+.venv/bin/python -m scripts.rooms table                 # writes the rooms and the counts into docs/architecture.md
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("rewardsmith", "sandbox", "workers")
 MOST_PARAMETERS = 7
 PAGE = ROOT / "docs" / "architecture.md"
+PICTURE = ROOT / "docs" / "pictures" / "rooms.svg"
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,15 @@ FIGURES = {
 }
 """By name of the figure in `counts`: the function that lists its places."""
 
+EARLIER = {
+    "circles of imports": 8,
+    f"functions with more than {MOST_PARAMETERS} parameters": 29,
+    "sites that pass a sandbox level": 46,
+    "places that search the plain schema by name": 58,
+    "comparisons of a task's family or engine": 10,
+}
+"""The figures before the rooms were arranged as they are, at the commit before `benchmarks/same_numbers.py`."""
+
 
 def _places(graph: nx.DiGraph, rounds: int = 12) -> dict[str, tuple[float, int]]:
     """Position of each room: one layer above its imports, ordered within a layer by barycentres."""
@@ -198,7 +208,17 @@ def draw(house: House, path: Path) -> None:
             "arrowstyle": "-", "color": "#7f90a3", "lw": 1.0, "shrinkA": 0, "shrinkB": 0,
         }  # fmt: skip
         axes.annotate("", xy=places[other], xytext=places[one], zorder=2, arrowprops=arrow)
-    figure.savefig(path, bbox_inches="tight", metadata={"Date": None} if path.suffix == ".svg" else None)
+    told = {"Date": None, "Description": drawn(house)}
+    figure.savefig(path, bbox_inches="tight", metadata=told if path.suffix == ".svg" else None)
+
+
+def drawn(house: House) -> str:
+    """What the picture shows, as text that the picture's file carries: each room with its contents and its lines."""
+    graph = nx.transitive_reduction(house.between_rooms())
+    return "; ".join(
+        f"{name} ({house.rooms[name].holds}) over {', '.join(sorted(graph[name])) or 'nothing'}"
+        for name in sorted(graph)
+    )
 
 
 def table(house: House) -> str:
@@ -210,10 +230,19 @@ def table(house: House) -> str:
     return "\n".join(lines)
 
 
+def counts_table(house: House) -> str:
+    """The figures as a Markdown table: before the rooms were arranged, and now."""
+    lines = ["| count | before | now |", "|---|---|---|"]
+    lines += [f"| {name} | {count} | {len(FIGURES[name](house))} |" for name, count in EARLIER.items()]
+    return "\n".join(lines)
+
+
 def with_table(page: str, house: House) -> str:
-    """The text of the architecture page with the current table of rooms."""
-    before, after = page.split("<!-- rooms -->")[0], page.split("<!-- /rooms -->")[1]
-    return f"{before}<!-- rooms -->\n{table(house)}\n<!-- /rooms -->{after}"
+    """The text of the architecture page with the current tables of rooms and counts."""
+    for mark, text in (("rooms", table(house)), ("counts", counts_table(house))):
+        before, after = page.split(f"<!-- {mark} -->")[0], page.split(f"<!-- /{mark} -->")[1]
+        page = f"{before}<!-- {mark} -->\n{text}\n<!-- /{mark} -->{after}"
+    return page
 
 
 def main() -> None:
@@ -221,7 +250,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["counts", "picture", "table"])
     parser.add_argument("--list", action="store_true", help="also name the places")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures" / "rooms.svg")
+    parser.add_argument("--out", type=Path, default=PICTURE)
     options = parser.parse_args()
     house = House()
     if options.command == "picture":

@@ -7,11 +7,12 @@ import json
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import networkx as nx
 import pytest
 
-from scripts.rooms import PAGE, ROOT, House, with_table
+from scripts.rooms import FIGURES, PAGE, PICTURE, ROOT, House, drawn, with_table
 
 HOUSE = House()
 
@@ -41,9 +42,23 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def test_the_architecture_page_shows_the_current_rooms():
-    """Run `python -m scripts.rooms table` to update the page."""
+    """Run `make generate` to update the page."""
     page = PAGE.read_text()
     assert page == with_table(page, HOUSE)
+
+
+def test_the_picture_shows_the_current_rooms():
+    """Run `make generate` to draw it anew. The file carries what it shows as text."""
+    said = ElementTree.parse(PICTURE).findtext(".//{http://purl.org/dc/elements/1.1/}description")
+    assert said == drawn(HOUSE)
+
+
+@pytest.mark.parametrize(
+    ("figure", "most"),
+    [("functions with more than 7 parameters", 15), ("comparisons of a task's family or engine", 0)],
+)
+def test_counts_of_the_structure_stay_within_their_limits(figure, most):
+    assert len(FIGURES[figure](HOUSE)) <= most
 
 
 def test_the_architecture_page_names_files_that_exist():

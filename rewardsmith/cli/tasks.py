@@ -192,16 +192,17 @@ def record(
     """
     from rewardsmith.errors import UsageError
     from rewardsmith.tasks import get_task
+    from rewardsmith.tasks.capabilities import referenced_of
     from rewardsmith.tasks.described.references.recordings import record_episodes, write_episodes
-    from rewardsmith.tasks.described.task import DescribedTask
 
     if out.suffix != ".json" or out.exists():
         why = "exists already" if out.exists() else "does not end with .json"
         raise UsageError(f"{out} {why}.", "Give another file with --out.")
     found = get_task(task)
-    if not isinstance(found, DescribedTask):
+    referenced = referenced_of(found)
+    if referenced is None:
         raise UsageError(f"{task} needs no reference: a planner solves it.", "Give a task with a description.")
-    acts = found.reference if reference is None else found.referring_to(reference)
+    acts = referenced.reference if reference is None else referenced.referring_to(reference)
     if acts is None:
         raise UsageError(f"{task} names no reference.", "Give one with --reference.")
     kept = record_episodes(acts, found.schema, episodes)

@@ -18,7 +18,7 @@ from rewardsmith.programs.functions import NotPortable, place_of, reads_paramete
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.described.task import DescribedTask
+from rewardsmith.tasks.capabilities import environment_of
 from rewardsmith.tasks.given.layers import base_of, copied
 from rewardsmith.tasks.given.observing import NotReadable, observation_code
 from rewardsmith.tasks.given.tasks import Success, Wrap, task_of_environment, with_function
@@ -121,14 +121,14 @@ def _in_sandbox(function: Any, environment: Any, task: Task, options: CheckOptio
     assert isinstance(function, FunctionType)
     if reads_parameter(function, 3):
         raise NotPortable("it reads the infos, which no program is given")
-    if isinstance(task, DescribedTask):
-        program = f"{source.text}\n\n{observation_code(task)}{CALL.format(name=source.name)}"
+    if (code := observation_code(task)) is not None:
+        program = f"{source.text}\n\n{code}{CALL.format(name=source.name)}"
         reward = TrainingReward(program, ("reward",), (Channel("reward"),))
         return replace(_run(reward, task, options), origin=origin)
-    make = getattr(task, "make_env", None)
-    if make is None:
+    maker = environment_of(task)
+    if maker is None:
         raise NotReadable(f"{task.id} has no environment that observes")
-    env = make()
+    env = maker.make_env()
     require_readable(function, env)
     scorer = ScoredInSandbox(source, env, task.actions, options.settings.isolation)
     env.close()
@@ -138,10 +138,10 @@ def _in_sandbox(function: Any, environment: Any, task: Task, options: CheckOptio
 def _as_layer(scorer: Scorer, environment: Any, task: Task, options: CheckOptions, origin: Origin) -> CheckedReward:
     """Check a function as the reward of a wrapper around the environment."""
     try:
-        make = getattr(task, "make_env", None)
-        if make is None:
+        maker = environment_of(task)
+        if maker is None:
             raise UsageError(f"{task.id} has no environment that a function could score.", "Pass the environment.")
-        verdicts = _tried(scorer, make())
+        verdicts = _tried(scorer, maker.make_env())
         if not verdicts[-1].passed:
             return _failed(task, options, verdicts, origin)
         wrapping = task_of_environment(environment, options.name, with_function(scorer), options.success)

@@ -94,7 +94,8 @@ class ScoredInSandbox:
         space, self._refused = space_of(env.observation_space)
         self._parts, self._actions, self.fault = space.parts, actions, None
         fields = [_field(part) for part in space.parts]
-        schema = {"name": "Observation", "dtype": "float64", "width": max(1, space.size), "fields": fields}
+        width = max(1, space.size)
+        schema = {"name": "Observation", "dtype": "float64", "width": width, "fields": fields}
         numbers = [f"s.{_name(part)}[{k}]" for part in space.parts for k in range(part.size)]
         code = rebuilding_code(_readable(env.observation_space, space.parts), space.parts, numbers, actions)
         constants, entries = (actions.names, ()) if actions.discrete else ((), actions.names)
@@ -104,7 +105,7 @@ class ScoredInSandbox:
         self.program = f"{source.text}\n\n{code}{CALL.format(name=source.name)}"
         self._host: RewardHost | None = None
         self._setup = setup
-        self._rows = np.zeros((2, 1, 1, schema["width"]))
+        self._rows = np.zeros((2, 1, 1, width))
         self._starts = np.ones((1, 1), bool)
         self._kept: dict[bytes, float] = {}
 

@@ -28,7 +28,8 @@ from rewardsmith.storage.records import Candidate, Trial
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import Reference, reference_of, solutions_of
+from rewardsmith.tasks.capabilities import reference_of, solutions_of
+from rewardsmith.tasks.reference import Reference
 from sandbox.client import Isolation
 
 _ENVS = 8

@@ -52,6 +52,17 @@ class Played:
     solved: np.ndarray
     led: bool = False
 
+    @staticmethod
+    def of(scripts: tuple[Named, ...], rollout: Rollout, length: np.ndarray, *, led: bool = False) -> Played:
+        """Return the first episode of each column of a rollout [T, S]; what ends later is no part of it.
+
+        A column may go on with new episodes, which are not evaluated; the host needs their starts.
+        """
+        inside = np.arange(len(rollout.starts))[:, None] < length
+        ends = {name: getattr(rollout, name) & inside for name in ("terminated", "truncated", "success")}
+        solved = np.logical_or.reduce(ends["success"], axis=0)
+        return Played(scripts, replace(rollout, **ends), length, solved, led)
+
     @property
     def steps(self) -> int:
         """Environment steps that were played."""
@@ -143,10 +154,6 @@ def play_scripts(task: Task, layout: int, scripts: tuple[Behaviour, ...]) -> Pla
     chosen = _written_out(scripts, task.max_steps)
     rollout = record(batch, task, lambda t, starts: chosen[t], task.max_steps, once=True)
     batch.close()
-    steps, length = len(rollout.starts), rollout.first_episodes()
-    length[length == 0] = steps
-    # A column continues with new episodes, which are not evaluated; the host needs their starts.
-    inside = np.arange(steps)[:, None] < length
-    ends = {name: getattr(rollout, name) & inside for name in ("terminated", "truncated", "success")}
-    solved = np.logical_or.reduce(ends["success"], axis=0)
-    return Played(scripts, replace(rollout, **ends), length, solved)
+    length = rollout.first_episodes()
+    length[length == 0] = len(rollout.starts)
+    return Played.of(scripts, rollout, length)

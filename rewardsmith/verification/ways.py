@@ -7,7 +7,7 @@ does next may depend on the state, unlike a script of actions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv, Task
-from rewardsmith.tasks.capabilities import Reference, ReferencePlayer, reference_of
+from rewardsmith.tasks.capabilities import reference_of
+from rewardsmith.tasks.reference import Reference, ReferencePlayer
 from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.scripts import Named, Played
 
@@ -322,9 +323,4 @@ def joined_episodes(kept: Sequence[tuple[Named, Rollout]], *, led: bool = True) 
     steps = max(len(rollout.starts) for _, rollout in kept)
     length = np.array([len(rollout.starts) for _, rollout in kept])
     repeated = [rollout.chosen(np.arange(steps) % len(rollout.starts)) for _, rollout in kept]
-    rollout = Rollout.joined(repeated)
-    inside = np.arange(steps)[:, None] < length
-    ends = {name: getattr(rollout, name) & inside for name in ("terminated", "truncated", "success")}
-    solved = np.logical_or.reduce(ends["success"], axis=0)
-    scripts = tuple(way for way, _ in kept)
-    return Played(scripts, replace(rollout, **ends), length, solved, led=led)
+    return Played.of(tuple(way for way, _ in kept), Rollout.joined(repeated), length, led=led)

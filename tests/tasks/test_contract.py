@@ -13,17 +13,22 @@ import numpy as np
 import pytest
 from minigrid.envs import EmptyEnv
 
+from rewardsmith.errors import UsageError
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.capabilities import (
     countable_of,
+    environment_of,
     events_of,
     exportable_of,
     named_by_hand,
     pay_of,
     planner_of,
+    reference_of,
+    referenced_of,
     rendering_of,
     starts_of,
     tabular_of,
+    transition_table_of,
 )
 from rewardsmith.tasks.minigrid import get_task as get_grid
 from rewardsmith.tasks.minigrid.custom import CustomTask
@@ -56,25 +61,31 @@ TASKS = {
     "real": lambda: get_grid("MiniGrid-Dynamic-Obstacles-5x5-v0", TINY),
     "own grid": lambda: CustomTask(lambda: EmptyEnv(size=5), "own", TINY),
     "built-in": lambda: get_task("CartPole-v1"),
+    "vectors of actions": lambda: get_task("MountainCarContinuous-v0"),
+    "with a table": lambda: get_task("FrozenLake-v1"),
     "described": described_task,
 }
-GRIDS = {"starts", "events", "rendering", "exportable"}
+GRIDS = {"starts", "events", "rendering", "exportable", "environment"}
+DESCRIBED = {"exportable", "named by hand", "referenced", "environment"}
 LISTED = {*GRIDS, "planner", "countable", "tabular"}
 CAN = {
     "compiled": {*LISTED, "pay"},
     "compiled, ends on a mistake": {*LISTED, "pay"},
     "real": GRIDS,
     "own grid": LISTED,
-    "built-in": {"exportable", "named by hand"},
-    "described": {"exportable", "named by hand"},
+    "built-in": DESCRIBED,
+    "vectors of actions": {*DESCRIBED, "reference"},
+    "with a table": {*DESCRIBED, "table"},
+    "described": DESCRIBED,
 }
 if importlib.util.find_spec("envpool") is not None:
     TASKS["by EnvPool"] = lambda: described_task("engine: envpool")
-    CAN["by EnvPool"] = {"exportable", "named by hand"}
+    CAN["by EnvPool"] = DESCRIBED
 ASKED = {
     "starts": starts_of, "events": events_of, "rendering": rendering_of, "exportable": exportable_of,
     "planner": planner_of, "countable": countable_of, "tabular": tabular_of, "pay": pay_of,
-    "named by hand": named_by_hand,
+    "named by hand": named_by_hand, "referenced": referenced_of, "reference": reference_of,
+    "environment": environment_of, "table": transition_table_of,
 }  # fmt: skip
 
 
@@ -100,7 +111,7 @@ def play_randomly(task: Any, seed: int, steps: int = 60, envs: int = 3) -> list[
     rows, seen = task.schema.rows(envs), np.zeros((envs, task.observation_size), np.float32)
     observed = []
     for _ in range(steps):
-        batch.step(rng.integers(len(task.actions), size=envs))
+        batch.step(task.actions.sample(rng, envs))
         batch.state_rows(rows)
         batch.observe(seen)
         names = ("rewards", "terminated", "truncated", "success", "layout")
@@ -177,10 +188,11 @@ def test_no_step_ends_twice_and_success_ends_its_episode(task):
 def test_an_episode_ends_at_the_step_limit(task):
     batch = task.batch(1, "train")
     batch.reset(0)
-    idle = task.actions.idle if task.actions.idle is not None else 0
+    action = task.actions.rows(1)
+    action[:] = task.actions.idle or 0
     steps = 0
     while not (batch.terminated[0] or batch.truncated[0]):
-        batch.step(np.array([idle]))
+        batch.step(action)
         steps += 1
     assert batch.terminated[0] or steps == task.max_steps
     batch.close()
@@ -192,7 +204,7 @@ def test_a_start_is_played_again_by_its_number(task):
     for k in range(2):
         batch.play(1)
         batch.state_rows(rows[k])
-        batch.step(np.zeros(2, np.int64))
+        batch.step(task.actions.rows(2))
     assert (rows == rows[0, 0]).all() and (batch.layout == 1).all()
     batch.close()
 
@@ -200,7 +212,7 @@ def test_a_start_is_played_again_by_its_number(task):
 def test_restart_leaves_the_other_environments_alone(task):
     batch = task.batch(2, "train")
     batch.reset(0)
-    batch.step(np.zeros(2, np.int64))
+    batch.step(task.actions.rows(2))
     before, after = task.schema.rows(2), task.schema.rows(2)
     batch.state_rows(before)
     batch.restart(np.array([True, False]))
@@ -214,7 +226,8 @@ def test_the_interface_names_state_actions_and_success(task):
     assert interface.task_id == task.id and interface.goal
     for word in (*(f.name for f in task.schema if f.kind not in ("record", "list")), task.success_rule):
         assert word in interface.text
-    assert all(name.upper() in interface.text for name in task.actions.names)
+    for name in task.actions.names:
+        assert (name.upper() if task.actions.discrete else f"action.{name}") in interface.text
     json.dumps(interface.facts)
     assert {"prev", "action", "state"} <= set(interface.example)
 
@@ -252,12 +265,12 @@ def test_transitions_with_one_key_have_the_same_description(task, view):
     batch.observe(seen[1])
     for _ in range(25):
         rows[0], seen[0] = rows[1], seen[1]
-        action = rng.integers(len(task.actions), size=1)
+        action = task.actions.sample(rng, 1)
         batch.step(action)
         batch.state_rows(rows[1])
         batch.observe(seen[1])
         key = int(describer.keys(rows[:1], action[None], rows[1:], seen[:1], seen[1:])[0, 0])
-        observed = describer.words(rows[0, 0], int(action[0]), rows[1, 0], seen[0, 0], seen[1, 0], batch.tables)
+        observed = describer.words(rows[0, 0], action[0], rows[1, 0], seen[0, 0], seen[1, 0], batch.tables)
         assert words.setdefault(key, observed) == observed
         if batch.terminated[0] or batch.truncated[0]:
             break
@@ -400,6 +413,48 @@ def test_the_exported_state_tracker_defines_the_called_functions(task):
     assert reader.making.startswith("gymnasium.make(")
     assert "def first_row(" in text and "def next_row(" in text
     assert "class StateTracker" in text or any(hasattr(module, "StateTracker") for module in reader.modules)
+
+
+@with_capability("environment")
+def test_the_environment_alone_has_the_task_s_actions(task):
+    env = task.make_env()
+    _, info = env.reset(seed=0)
+    assert isinstance(info, dict) and len(env.step(task.actions.in_environment(task.actions.rows(1)[0]))) == 5
+    env.close()
+
+
+@with_capability("reference")
+def test_the_reference_succeeds_on_its_first_layout(task):
+    reference = task.reference
+    batch = reference.batch(1)
+    batch.play(reference.layouts(1)[0])
+    player, rows, starts = reference.player(batch), task.schema.rows(1), np.ones(1, bool)
+    while not (batch.terminated[0] or batch.truncated[0]):
+        batch.state_rows(rows)
+        batch.step(player.actions(rows, starts))
+        starts[:] = False
+    assert batch.success[0]
+    batch.close()
+
+
+@with_capability("referenced")
+def test_a_reference_that_does_not_exist_is_refused(task):
+    with pytest.raises(UsageError):
+        task.referring_to("no/such/policy.zip")
+
+
+@with_capability("table")
+def test_steps_of_the_environment_are_among_the_table_s(task):
+    table, batch, rng = task.transition_table(), task.batch(1, "train"), np.random.default_rng(0)
+    batch.reset(0)
+    for _ in range(50):
+        before, action = int(task.table_states(batch)[0]), task.actions.sample(rng, 1)
+        batch.step(action)
+        after = int(task.table_states(batch)[0])
+        may = table.outcomes(before, int(action[0]))
+        assert (after, batch.rewards[0]) in zip(table.successor[may], table.reward[may], strict=True)
+        batch.restart(batch.terminated | batch.truncated)
+    batch.close()
 
 
 @with_capability("named by hand")

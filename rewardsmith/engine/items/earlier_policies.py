@@ -16,7 +16,7 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.records import Candidate
 from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.described.task import DescribedTask
+from rewardsmith.tasks.capabilities import Referenced, referenced_of
 from rewardsmith.verification.layouts import uses_reference
 from rewardsmith.verification.ways import Rival
 
@@ -30,7 +30,8 @@ def earlier_policies(context: Context, snapshot: Snapshot, task: Task, iteration
     Those of the same round are left out, because the order of its checks depends on timing. Policies with memory, or
     with another network than a reference may have, are left out, too.
     """
-    if not isinstance(task, DescribedTask) or not uses_reference(task) or snapshot.spec.training.memory == "lstm":
+    referenced = referenced_of(task)
+    if referenced is None or not uses_reference(task) or snapshot.spec.training.memory == "lstm":
         return ()
     trained = [c for c in snapshot.candidates if c.score is not None and 0 < c.iteration < iteration]
     best = sorted(trained, key=lambda c: (-(c.score or 0.0), c.id))[:MOST]
@@ -40,7 +41,7 @@ def earlier_policies(context: Context, snapshot: Snapshot, task: Task, iteration
     for candidate, found in weights:
         if found is not None:
             with suppress(UsageError):  # a network that no reference can be, such as one that normalises
-                rivals.append(_rival(task, candidate, found))
+                rivals.append(_rival(referenced, candidate, found))
     return tuple(rivals)
 
 
@@ -57,7 +58,7 @@ def _weights(context: Context, connection: Connection, candidate: Candidate) -> 
     return None
 
 
-def _rival(task: DescribedTask, candidate: Candidate, weights: bytes) -> Rival:
+def _rival(task: Referenced, candidate: Candidate, weights: bytes) -> Rival:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "policy.safetensors"
         file.write_bytes(weights)

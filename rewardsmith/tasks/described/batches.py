@@ -38,12 +38,12 @@ def batch_of(setup: Setup, num_envs: int, pool: str, processes: int = 1) -> Batc
 
 def _pool_batch(setup: Setup, num_envs: int, pool: str, threads: int) -> BatchEnv:
     from rewardsmith.tasks.described.fit_for_pools import pool_id
-    from rewardsmith.tasks.described.pools import PoolBatch
+    from rewardsmith.tasks.described.pools import PoolBatch, Pooled
 
     d = setup.description
     registered = environments.step_limit(d.environment, setup.folder)
     limit = d.max_steps if registered is None else min(d.max_steps, registered)
-    return PoolBatch(setup.form, pool_id(d), num_envs, pool, threads, limit, d.step_timeout)
+    return PoolBatch(setup.form, Pooled(pool_id(d), threads, limit, d.step_timeout), num_envs, pool)
 
 
 def choose_stepping(setup: Setup) -> Stepping:

@@ -8,6 +8,7 @@ environment. Source: EnvPool (Weng et al., 2022).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,23 @@ def leaf_of(observation: Any, path: Sequence[Any]) -> NDArray[Any]:
     return observation
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """How EnvPool makes and steps environments.
+
+    Attributes:
+        name: EnvPool's id.
+        threads: The most threads that step the environments.
+        limit: Step limit of an episode.
+        timeout: Seconds that a call may take.
+    """
+
+    name: str
+    threads: int
+    limit: int
+    timeout: float
+
+
 class PoolBatch:
     """N environments of EnvPool.
 
@@ -54,22 +72,17 @@ class PoolBatch:
     itself on the next step.
     """
 
-    def __init__(
-        self, form: Form, name: str, num_envs: int, pool: str, threads: int, limit: int, timeout: float
-    ) -> None:
+    def __init__(self, form: Form, pooled: Pooled, num_envs: int, pool: str) -> None:
         """Describe the batch; `reset` or `play` makes the environments.
 
         Args:
             form: What the environments have in common; every variable is part of the observation.
-            name: EnvPool's id.
+            pooled: How EnvPool makes and steps them.
             num_envs: The number N.
             pool: Where starts are drawn from.
-            threads: Threads that step the environments.
-            limit: Step limit of an episode.
-            timeout: Seconds that a call may take.
         """
-        self._form, self._name, self._limit, self._timeout = form, name, limit, timeout
-        self._seeds, self._threads = Seeds(pool), min(threads, num_envs)
+        self._form, self._name, self._limit, self._timeout = form, pooled.name, pooled.limit, pooled.timeout
+        self._seeds, self._threads = Seeds(pool), min(pooled.threads, num_envs)
         self._envs: Any = None
         self.num_envs, self.observation_size = num_envs, form.observation.size
         self.tables: Mapping[str, Any] = {}

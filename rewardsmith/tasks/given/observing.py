@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rewardsmith.tasks.actions import ActionSpace
+from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.described.task import DescribedTask
 from rewardsmith.tasks.observations import Part
 
@@ -14,11 +15,14 @@ class NotReadable(Exception):
     """A program cannot be given the observation; the message is the reason, in a clause."""
 
 
-def observation_code(task: DescribedTask) -> str:
+def observation_code(task: Task) -> str | None:
     """Return the text of `_observed(state)` and `_acted(action)`, which take what reward programs are given.
 
+    None if the state of the task does not consist of parts of the observation, as on MiniGrid.
     Raises NotReadable if the state of the task lacks a part of the observation.
     """
+    if not isinstance(task, DescribedTask):
+        return None
     env = task.make_env()
     space = env.observation_space
     env.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import Task
+from rewardsmith.tasks.capabilities import environment_of
 from rewardsmith.tasks.described import environments
 from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.grid_class import is_grid_class
@@ -45,10 +46,10 @@ def task_of_environment(
         found = Given(environment.make_env, environment.id)
         return _described(found, environment.described, wrap, success, environment.setup.folder)
     if is_task(environment):
-        make = getattr(environment, "make_env", None)
-        if wrap is None or make is None:
+        maker = environment_of(environment)
+        if wrap is None or maker is None:
             return environment
-        environment, name = make, name or environment.id
+        environment, name = maker.make_env, name or environment.id
     found = environment if isinstance(environment, Given) else given(environment, name)
     probe = found.make()
     grid = is_grid_class(type(probe.unwrapped))

@@ -19,6 +19,7 @@ from rewardsmith.errors import UsageError
 
 from ..actions import ActionSpace
 from ..guarded import called
+from ..schema import Schema
 from .columns import Words, build_schema
 from .families import FOREIGN_FAMILY, VOCABULARY, Family
 from .interface import KIND_FACTS
@@ -125,7 +126,7 @@ def examine(task_id: str, env: Any, labels: Sequence[str] = (), docs: Sequence[s
     slots, limit, size = max(seen.objects) + max(seen.objects) // 4 + 1, max(seen.limits), seen.sizes.pop()
     words = _words(bare, seen, (-1,) * int(env.action_space.n))
     schema = build_schema(slots, True, size, limit, words)
-    shown = called(task_id, "step()", _played, env, StateTracker(schema), schema, seen)
+    shown = called(task_id, "step()", _played, env, StateTracker(schema), Schema(schema), seen)
     actions, meaning = named_actions(own_names(env), labels, docs, shown)
     words = replace(_words(bare, seen, meaning), meaning=meaning)
     family = replace(
@@ -167,11 +168,10 @@ def _vocabulary(missions: Sequence[str], words: Words) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*VOCABULARY, *sorted(varying), *(c for c in words.colors if c in varying)]))
 
 
-def _played(env: Any, tracker: StateTracker, schema: Mapping[str, Any], seen: _Seen) -> list[Counter[str]]:
+def _played(env: Any, tracker: StateTracker, schema: Schema, seen: _Seen) -> list[Counter[str]]:
     """Random play: for each action, how often it brought each event that one of MiniGrid's actions alone brings."""
     rng, count, bare = np.random.default_rng(0), int(env.action_space.n), env.unwrapped
-    events = next(f["values"] for f in schema["fields"] if f["name"] == "event")
-    column = next(f["column"] for f in schema["fields"] if f["name"] == "event")
+    told = schema.field("event")
     shown = [Counter[str]() for _ in range(count)]
     first = int(getattr(env.action_space, "start", 0))
     for episode in range(_EPISODES):
@@ -182,7 +182,7 @@ def _played(env: Any, tracker: StateTracker, schema: Mapping[str, Any], seen: _S
             observed, reward, terminated, truncated, _ = env.step(first + action)
             seen.rewards.append(float(reward))
             seen.paid_early |= bool(reward) and not terminated
-            event = events[int(tracker.after(env, action, float(reward), bool(terminated))[column])]
+            event = told.values[int(tracker.after(env, action, float(reward), bool(terminated))[told.column])]
             if event == "turned":
                 event = {3: "turned left", 1: "turned right"}.get((int(bare.agent_dir) - facing) % 4, "")
             if event in _SHOWS:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks.base import BatchEnv
-from rewardsmith.tasks.capabilities import ReferencePlayer
 from rewardsmith.tasks.described.references.actions import accepted, room
 from rewardsmith.tasks.described.references.playing import PlayedReference, SeenBatch
 from rewardsmith.tasks.described.references.states import state_reader
 from rewardsmith.tasks.described.watchdog import WATCHDOG
 from rewardsmith.tasks.guarded import task_error
+from rewardsmith.tasks.reference import ReferencePlayer
 
 if TYPE_CHECKING:
     from rewardsmith.tasks.described.setup import Setup

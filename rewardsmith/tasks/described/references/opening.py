@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import BatchEnv
-from rewardsmith.tasks.capabilities import Achieved
 from rewardsmith.tasks.described import python_tasks
 from rewardsmith.tasks.described.description import is_function
 from rewardsmith.tasks.described.modules import importable
 from rewardsmith.tasks.described.references.functions import FunctionReference
 from rewardsmith.tasks.described.references.playing import PlayedReference, measure
 from rewardsmith.tasks.described.references.recordings import RecordedReference, read_episodes
+from rewardsmith.tasks.reference import Achieved
 
 if TYPE_CHECKING:
     from rewardsmith.tasks.described.setup import Setup

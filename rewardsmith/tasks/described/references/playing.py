@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rewardsmith.tasks.base import BatchEnv
-from rewardsmith.tasks.capabilities import Achieved, ReferencePlayer
 from rewardsmith.tasks.described.batch import FIRST_SEEDS, DescribedBatch, Form
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.reference import Achieved, ReferencePlayer
 from rewardsmith.tasks.schema import Schema
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import TaskError, UsageError, words_of
 from rewardsmith.tasks.base import BatchEnv
-from rewardsmith.tasks.capabilities import ReferencePlayer
 from rewardsmith.tasks.described.references.actions import accepted, room
 from rewardsmith.tasks.described.references.playing import PlayedReference, SeenBatch
+from rewardsmith.tasks.reference import ReferencePlayer
 from rewardsmith.tasks.stacking import Frames, stacked_space
 
 if TYPE_CHECKING:

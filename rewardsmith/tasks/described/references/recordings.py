@@ -19,10 +19,10 @@ from rewardsmith.errors import UsageError
 from rewardsmith.files import RECORD_BYTES, read_text
 from rewardsmith.tasks.actions import ActionSpace
 from rewardsmith.tasks.base import BatchEnv
-from rewardsmith.tasks.capabilities import Reference, ReferencePlayer
 from rewardsmith.tasks.described.batch import FIRST_SEEDS
 from rewardsmith.tasks.described.references.actions import accepted, idle, room
 from rewardsmith.tasks.described.references.playing import PlayedReference, measure
+from rewardsmith.tasks.reference import Reference, ReferencePlayer
 from rewardsmith.tasks.schema import Schema
 
 if TYPE_CHECKING:
