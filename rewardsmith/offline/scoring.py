@@ -152,7 +152,8 @@ def require_readable(function: FunctionType, env: Any) -> None:
 
 
 def _name(part: Part) -> str:
-    return part.name.lower() or "observation"
+    # By place: the keys of an observation need not be names in Python, nor differ in small letters.
+    return f"part_{part.start}"
 
 
 def _field(part: Part) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,6 +16,21 @@ SMALLEST_IMAGE = 36
 """Pixels of the shorter side below which SB3's CNN (Mnih et al. 2015) has no output."""
 
 
+_KEY = re.compile(r"[A-Za-z_]\w*|\d+")
+"""Keys that a description writes without quotation marks."""
+
+
+def _joined(path: Sequence[str | int]) -> str:
+    return "_".join(map(str, path)).replace(".", "_")
+
+
+def _step(key: str | int) -> str:
+    text = str(key)
+    if _KEY.fullmatch(text):
+        return f".{text}"
+    return f"['{text}']" if '"' in text else f'["{text}"]'
+
+
 @dataclass(frozen=True)
 class Part:
     """One leaf of an observation space: a Box, Discrete, MultiDiscrete or MultiBinary.
@@ -24,6 +41,7 @@ class Part:
         start: Its first number in the row.
         size: How many numbers it has.
         frames: How many values of the leaf these are, the oldest first (see tasks.stacking).
+        label: Its name where the path alone gives none that is valid and its own; else "".
     """
 
     path: tuple[str | int, ...]
@@ -31,16 +49,17 @@ class Part:
     start: int
     size: int
     frames: int = 1
+    label: str = ""
 
     @property
     def name(self) -> str:
         """The path with underscores between, as policies name it: torch allows no dots."""
-        return "_".join(map(str, self.path))
+        return self.label or _joined(self.path)
 
     @property
     def source(self) -> str:
-        """How a task's description names it: `observation`, or `observation.achieved_goal`."""
-        return ".".join(["observation", *map(str, self.path)])
+        """How a description names it: `observation`, `observation.achieved_goal`, or `observation["task id"]`."""
+        return "observation" + "".join(map(_step, self.path))
 
     def find(self, observation: Any) -> Any:
         """The leaf's value in an observation. Raises KeyError, IndexError and TypeError if it is not there."""
@@ -223,9 +242,18 @@ def space_of(space: Any, keys: Sequence[str] = ()) -> tuple[ObservationSpace, li
         if (size := _size(leaf)) is None:
             refused.append(f"{'.'.join(map(str, path)) or 'the observation'} ({type(leaf).__name__})")
             continue
-        found.append(Part(path, leaf, start, size))
+        found.append(Part(path, leaf, start, size, label=_label(path, [part.name for part in found])))
         start += size
     return ObservationSpace(found), refused
+
+
+def _label(path: tuple[str | int, ...], taken: Sequence[str]) -> str:
+    """A name where that of the path is empty or taken: {"a": {"b": ...}, "a_b": ...} has two leaves called a_b."""
+    name = _joined(path)
+    if not path or (name and name not in taken):
+        return ""
+    own = (f"{name or 'part'}_{number}" for number in itertools.count(2))
+    return next(each for each in own if each not in taken)
 
 
 def leaves_of(space: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:

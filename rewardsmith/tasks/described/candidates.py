@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ def signals(env: Any, shown: Shown) -> Iterator[Signal]:
 
 def source_of(key: str) -> str:
     """How a condition or a variable names a key of the infos."""
-    return f"info.{key}" if key.isidentifier() else f'info["{key}"]'
+    if key.isidentifier() and not keyword.iskeyword(key):
+        return f"info.{key}"
+    return f"info['{key}']" if '"' in key else f'info["{key}"]'
 
 
 def _flags(shown: Shown) -> Iterator[tuple[str, list[float]]]:

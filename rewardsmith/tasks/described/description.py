@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import keyword
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -54,6 +55,14 @@ class Variable(BaseModel):
     doc: str = ""
     training_only: bool = Field(default=False, description="whether a policy cannot see it; known of infos and env")
     goal_free: bool = Field(default=False, description="whether its value is the same under any other goal")
+
+    @field_validator("name", "entries")
+    @classmethod
+    def _no_keyword(cls, named: str | list[str]) -> str | list[str]:
+        for name in [named] if isinstance(named, str) else named:
+            if keyword.iskeyword(name):
+                raise ValueError(f"{name!r} is a word of Python's own: no program can read `.{name}`; rename it")
+        return named
 
     @field_validator("source")
     @classmethod

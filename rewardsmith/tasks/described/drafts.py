@@ -87,6 +87,8 @@ def draft(name: str, folder: Path, *, python: bool = False) -> Draft:
         why = inferred.signals[0].why
     require_playable(shown, name)
     played = DescribedTask(description, folder, examined=True).random_play()
+    if known is None:
+        description = description.model_copy(update={"env_reward": played.paid})  # of more steps than before
     told = ["Random play:", *(f"  {line}" for line in played.lines(scored=description.score_rule is not None))]
     comments = _comments(name, known is not None, shown, played, [*told, *_infos(shown), *_others(found), *notes])
     return Draft(description, why, folder, comments, python)

@@ -19,6 +19,7 @@ from rewardsmith.tasks.described.candidates import Signal, signals
 from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.flattening import places_of
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.described.measured import span
 from rewardsmith.tasks.described.play import Shown, watch
 from rewardsmith.tasks.observations import ObservationSpace, Part
 
@@ -82,7 +83,7 @@ def infer(name: str, folder: Path | None) -> Inferred:
         data = {
             **_first(name, env, shown),
             **({"observe": observe} if observe else {}),
-            "state": [each for part in observation.parts for each in _variables(env, part, observation, shown)],
+            "state": _state(env, observation, shown),
             "actions": _actions(env, actions),
             **found[0].fields,
             "max_steps": limit or _LIMIT,
@@ -125,13 +126,20 @@ def _documentation(env: Any) -> str:
 
 def _first(name: str, env: Any, shown: Shown) -> dict[str, Any]:
     _, colon, task_id = name.rpartition(":")
-    returns = f", {np.mean(shown.returns):.3g} an episode in random play" if shown.returns else ""
+    returns = f", {np.mean(shown.returns):.3g} an episode" if shown.returns else ""
     return {
         "id": task_id,
         **({"env_id": name} if colon else {}),
         "goal": documentation.goal_of(_documentation(env)) or _GOAL,
-        "env_reward": f"from {min(shown.rewards):.3g} to {max(shown.rewards):.3g} a step{returns}",
+        "env_reward": f"{span(min(shown.rewards), max(shown.rewards))} a step{returns} in random play",
     }
+
+
+def _state(env: Any, space: ObservationSpace, shown: Shown) -> list[dict[str, Any]]:
+    """The variables of the whole observation, each with a name of its own."""
+    found = [each for part in space.parts for each in _variables(env, part, space, shown)]
+    own = names.distinct([names.variable_name(each["name"]) for each in found])
+    return [{**each, "name": name} for each, name in zip(found, own, strict=True)]
 
 
 def _variables(env: Any, part: Part, space: ObservationSpace, shown: Shown) -> Iterator[dict[str, Any]]:
@@ -153,8 +161,8 @@ def _variables(env: Any, part: Part, space: ObservationSpace, shown: Shown) -> I
 def _numbers(part: Part, shown: Shown, told: list[str], places: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """A variable for each number of a flat vector, named by documentation, attributes, or else x0, x1 and so on."""
     own = shown.watched.names()
-    for k, name in enumerate(names.distinct([_number_name(k, told, places, own) for k in range(part.size)])):
-        yield {"name": name, **_bounds(part, k), **({"doc": told[k]} if told else {})}
+    for k in range(part.size):
+        yield {"name": _number_name(k, told, places, own), **_bounds(part, k), **({"doc": told[k]} if told else {})}
 
 
 def _number_name(k: int, told: list[str], places: tuple[str, ...], own: Mapping[int, str]) -> str:

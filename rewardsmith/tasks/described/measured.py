@@ -69,6 +69,12 @@ class RandomPlay(BaseModel):
     seen: dict[str, list[float] | list[str]]
     example: Transition
 
+    @property
+    def paid(self) -> str:
+        """What the environment's own reward was, in a clause."""
+        each = "" if self.mean_return is None else f", {self.mean_return:.3g} an episode"
+        return f"{span(*self.rewards)} a step{each} in random play"
+
     def lines(self, *, scored: bool = False) -> list[str]:
         """Return the figures as sentences, one a line."""
         low, high = self.rewards

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.tasks.actions import ActionSpace
+
+COMMON = ("step", "solved", "failed")
+"""Values that the state of every described task has besides its variables."""
 
 _LONGEST = 32  # characters of a variable's name
 _WORDS = 4  # of a documented meaning that become a name
@@ -26,6 +30,12 @@ def identifier(text: str, fallback: str) -> str:
     kept = [word.lower() for word in words if word.lower() not in _SKIPPED][:_WORDS]
     found = "_".join(kept)[:_LONGEST].strip("_")
     return found if found and found[0].isalpha() else fallback
+
+
+def variable_name(name: str) -> str:
+    """The name, with `_value` behind it if no variable may be called so: `class`, `step`."""
+    taken = keyword.iskeyword(name) or name in COMMON
+    return f"{name[: _LONGEST - 6]}_value" if taken else name
 
 
 def distinct(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:

@@ -24,6 +24,7 @@ from rewardsmith.tasks.described.functions import action_mask
 from rewardsmith.tasks.described.guard import GuardedEnv
 from rewardsmith.tasks.described.judging import ConditionJudge, FunctionJudge, Judge, NoJudge
 from rewardsmith.tasks.described.modules import importable
+from rewardsmith.tasks.described.names import COMMON
 from rewardsmith.tasks.described.python_tasks import Hooks, hooks_of
 from rewardsmith.tasks.described.reading import FunctionCondition, StateReading
 from rewardsmith.tasks.described.reading import Variable as Reader
@@ -146,7 +147,10 @@ def _probe(env: Any, description: Description, actions: ActionSpace, hooks: Hook
 
 def _require_names(d: Description) -> None:
     names = [v.name for v in d.state]
-    if twice := [n for n in names if (*names, "step", "solved", "failed").count(n) > 1]:
+    if taken := [n for n in names if n in COMMON]:
+        cause = f"{d.id} calls a value {taken[0]!r}; every state has {', '.join(COMMON)} of its own."
+        raise UsageError(cause, f"Give the entry {taken[0]} of `state` another name.")
+    if twice := [n for n in names if names.count(n) > 1]:
         raise UsageError(f"{d.id} has two values called {twice[0]!r}.", "Give each entry of `state` its own name.")
 
 

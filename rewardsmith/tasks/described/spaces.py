@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -95,6 +96,8 @@ def _actions(space: Any, description: Description) -> Iterator[tuple[str, str]]:
     names = description.action_names
     if len(set(names)) < len(names):
         yield "has two actions of one name", "Give each action its own name under `actions`."
+    if not found.discrete and (words := [name for name in names if keyword.iskeyword(name)]):
+        yield f"names an entry of its actions {words[0]!r}, a word of Python's own", "Rename it under `actions`."
     if names and len(names) != len(found):
         what = "actions" if found.discrete else "numbers in an action"
         cause = f"has {len(found)} {what}, the description names {len(names)}"

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.described.description import Description, Variable
+from rewardsmith.tasks.described.names import COMMON, distinct, variable_name
 from rewardsmith.tasks.described.python_tasks import Hooks
 from rewardsmith.tasks.described.reading import NoValue, follow, split_path
 from rewardsmith.tasks.observations import ObservationSpace, Part
@@ -94,7 +95,7 @@ def unnamed_variables(description: Description, space: ObservationSpace) -> list
     for variable in description.state:
         if variable.source is not None and split_path(variable.source)[0] == "observation":
             covered[locate(space, variable.source)[1]] = True
-    taken = {"step", "solved", "failed", *(v.name for v in description.state)}
+    taken = {*COMMON, *(v.name for v in description.state)}
     added: list[Variable] = []
     for part, variable in zip(_readable(space), _whole(space), strict=True):
         if covered[part.start : part.start + part.size].all():
@@ -126,10 +127,15 @@ def _own(name: str, task_id: str) -> Variable:
 
 def _whole(space: ObservationSpace) -> Iterator[Variable]:
     """A variable for each part of the observation that is no image."""
-    for part in _readable(space):
-        name = re.sub(r"\W+", "_", "_".join(str(key).lower() for key in part.path)).strip("_") or "observation"
-        name = name if name[0].isalpha() else f"observation_{name}"
-        yield Variable.model_validate({"name": name[:32].rstrip("_"), "from": part.source})
+    parts = _readable(space)
+    for part, name in zip(parts, distinct([_name_of(part) for part in parts]), strict=True):
+        yield Variable.model_validate({"name": name, "from": part.source})
+
+
+def _name_of(part: Part) -> str:
+    name = re.sub(r"\W+", "_", "_".join(str(key).lower() for key in part.path)).strip("_") or "observation"
+    name = name if name[0].isalpha() else f"observation_{name}"
+    return variable_name(name[:32].rstrip("_"))
 
 
 def _next_entries(variable: Variable, space: ObservationSpace, at: int) -> tuple[Variable, int]:
