@@ -166,3 +166,48 @@ def test_a_class_is_a_task_by_its_name(tmp_path, monkeypatch):
     task = get_task("named_ramps:Ramp")
     assert task.success_rule == "An episode succeeds on a step where: info.success."
     assert Path(tmp_path / "named_ramps.py").exists() and "height: float" in task.interface().text
+
+
+LISTED = """A lift.
+
+State:
+    0: floor
+    1: load
+
+Actions
+- 0: up
+- 1: down
+
+## Rewards
+0: none
+1: a coin
+2: a prize
+"""
+
+
+def test_a_list_belongs_to_the_subject_above_it():
+    assert documentation.meanings(LISTED, "observation", 2) == ["floor", "load"]
+    assert documentation.meanings(LISTED, "action", 2) == ["up", "down"]
+    assert documentation.meanings(LISTED, "action", 3) == documentation.meanings(LISTED, "observation", 3) == []
+    only_actions = LISTED.replace("State:\n    0: floor\n    1: load\n", "")
+    assert documentation.meanings(only_actions, "observation", 2) == []
+
+
+class Talkative(Robot):
+    """Returns infos that are large, many, and of keys that no description can name."""
+
+    def step(self, action):
+        *rest, info = super().step(action)
+        text = "\n".join(["the goal is reached"] * 10_000)
+        many = {f"k{n}": n for n in range(100)}
+        return *rest, {"picture": np.zeros((64, 64)), "log": text, "row": [0] * 5_000, 3: "goal", **info, **many}
+
+
+gym.register("Talkative-v0", Talkative)
+
+
+def test_infos_that_are_large_are_not_kept_and_no_success(tmp_path):
+    made = draft("Talkative-v0", tmp_path)
+    assert made.description.success == "info.goal_reached_now" and len(made.text) < 4_000
+    assert "info.picture (array of shape (64, 64))" in made.text and "\n#   and 67 more\n" in made.text
+    assert 'info["3"]' not in made.text and "info.log ==" not in made.text

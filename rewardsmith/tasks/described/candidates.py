@@ -12,6 +12,7 @@ import numpy as np
 
 from rewardsmith.tasks.described.play import Shown
 
+_LONGEST_SIGN = 60  # characters of a text that is a sign of success
 _SUCCESS = ("is_success", "success", "solved", "won", "goal_reached")
 _LIKE = re.compile(r"succe|solved|\bwin\b|\bwon\b|goal|reach|complete|finish|achiev|deliver|at_target|done_ok", re.I)
 _UNLIKE = re.compile(r"fail|crash|collid|collision|dead|died|lost|out_of|invalid|illegal|timeout|truncat|limit", re.I)
@@ -65,9 +66,14 @@ def _told(shown: Shown) -> Iterator[Signal]:
         seen = f"true on {np.mean(flags[key]):.0%} of the steps played" if any(flags[key]) else "never true so far"
         yield Signal({"success": source_of(key)}, f"success is {source_of(key)} ({seen})")
     for key, values in shown.infos.items():
-        for value in dict.fromkeys(str(v) for v in values if isinstance(v, str)):
+        for value in dict.fromkeys(str(v) for v in values if isinstance(v, str) and _is_word(v)):
             if _LIKE.search(value) and not _UNLIKE.search(value):
                 yield Signal({"success": f'{source_of(key)} == "{value}"'}, f"success is {value!r} in {source_of(key)}")
+
+
+def _is_word(text: str) -> bool:
+    """Whether a text can be compared in a condition: a message of some lines is no sign."""
+    return len(text) <= _LONGEST_SIGN and text.isprintable() and '"' not in text
 
 
 def _paid(shown: Shown) -> Iterator[Signal]:

@@ -15,6 +15,12 @@ _HEADING = re.compile(r"^\s*#+\s*(.+?)\s*#*\s*$")
 _ROW = re.compile(r"^\s*\|(.+)\|\s*$")
 _ITEM = re.compile(r"^\s*[-*]?\s*`?(-?\d+)`?\s*[:=.)-]\s+(.+?)\s*$")
 _AIM = re.compile(r"\b(goal|aim|objective|task)\b[^.]*\b(is|are|to)\b|\b(must|has to|needs to)\b", re.IGNORECASE)
+_SUBJECTS = {
+    "observation": "observ|state",
+    "action": "action|move|command|control",
+    "": "reward|version|argument|parameter|episode|terminat",
+}
+"""Words by which a title announces a list on a subject, or ("") on something else."""
 _SHORT = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|al|Fig|Eq|approx|Dr|St)\.)$", re.IGNORECASE)
 
 
@@ -51,12 +57,15 @@ def meanings(documentation: str, subject: str, count: int, first: int = 0) -> li
         A text for each; empty if there is no such table or list.
     """
     numbers = [str(first + k) for k in range(count)]
-    for part in (_section(documentation, (subject, f"{subject} space", f"{subject}s")), documentation):
-        for rows in (*_tables(part, subject), *_lists(part)):
-            if [number for number, _ in rows] == numbers and all(text for _, text in rows):
-                return [text for _, text in rows]
-        if subject in part.lower() and part is not documentation:
-            continue
+    own = _section(documentation, (subject, f"{subject} space", f"{subject}s"))
+    for rows in (
+        *_tables(own, subject),
+        *_lists(own),
+        *_tables(documentation, subject),
+        *_lists(documentation, subject),
+    ):
+        if [number for number, _ in rows] == numbers and all(text for _, text in rows):
+            return [text for _, text in rows]
     return []
 
 
@@ -119,15 +128,32 @@ def _tables(text: str, subject: str) -> Iterator[list[tuple[str, str]]]:
         rows = []
 
 
-def _lists(text: str) -> Iterator[list[tuple[str, str]]]:
-    """(number, text) of the items of each numbered list."""
+def _lists(text: str, subject: str = "") -> Iterator[list[tuple[str, str]]]:
+    """(number, text) of the items of each numbered list.
+
+    With a subject, lists are left out whose heading, or the line above them, names another one.
+    """
     items: list[tuple[str, str]] = []
+    heading = before = ""
     for line in [*text.split("\n"), ""]:
         if (found := _ITEM.match(line)) is not None:
             items.append((found[1], _plain(found[2])))
         elif items and not (line.strip() and line.startswith((" ", "\t"))):
-            yield items
+            if _speaks_of(subject, before) and _speaks_of(subject, heading):
+                yield items
             items = []
+        if _HEADING.match(line):
+            heading, before = line, ""
+        elif found is None and line.strip() and not items:
+            before = line
+
+
+def _speaks_of(subject: str, title: str) -> bool:
+    """Whether a heading, or the line before a list, may announce a list on the subject."""
+    if not subject or re.search(_SUBJECTS[subject], title, re.IGNORECASE):
+        return True
+    others = [words for name, words in _SUBJECTS.items() if name != subject]
+    return not re.search("|".join(others), title, re.IGNORECASE)
 
 
 def _plain(text: str) -> str:

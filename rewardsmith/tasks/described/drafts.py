@@ -28,6 +28,7 @@ from rewardsmith.tasks.described.task import DescribedTask, known_description
 from rewardsmith.tasks.described.writing import Comments, as_python, as_yaml
 
 _TEXTS = 3  # values of an info that a comment shows
+_MOST_INFOS = 40  # infos that a comment names
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,10 @@ def _comments(name: str, known: bool, shown: Shown, played: RandomPlay, tail: li
 def _infos(shown: Shown) -> Iterator[str]:
     if shown.infos:
         yield "A variable or `success` may also read env.ATTRIBUTE, and of the infos of steps:"
-    for key, values in shown.infos.items():
+    for key, values in [*shown.infos.items()][:_MOST_INFOS]:
         yield f"  {source_of(key)} ({_kind(values)})"
+    if (more := len(shown.infos) - _MOST_INFOS) > 0:
+        yield f"  and {more:,} more"
 
 
 def _kind(values: list[Any]) -> str:

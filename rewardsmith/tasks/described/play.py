@@ -16,6 +16,8 @@ from rewardsmith.tasks.described.names import Watched
 from rewardsmith.tasks.observations import ObservationSpace
 
 _KEPT = 64  # values of an info that are kept if they are no single numbers
+_LARGE = 64  # numbers or entries of an info of which one value is kept
+_LONGEST = 200  # characters that are kept of a text
 _NAMED = 64  # numbers of an observation for which names are looked for
 _STARTS, _FIRST_START = 5, 10_000  # further starts, and the first one's seed
 _COMPARED = 100  # steps on which they are compared with attributes and infos
@@ -28,7 +30,9 @@ class Shown:
     Attributes:
         low: Smallest value seen of each number of an observation [D].
         high: Largest value seen.
-        infos: For each key of the infos of steps, the values seen; at most 64 that are no single numbers.
+        infos: For each key of the infos of steps, the values seen: at most 64 that are no single numbers, one that is
+            large, and the first 200 characters of a text. Other keys than texts are left out, as descriptions cannot
+            name them.
         rewards: The reward of every step.
         last_rewards: The reward of each step that terminated an episode.
         returns: The return of each episode that ended.
@@ -125,9 +129,19 @@ def _starts(env: GuardedEnv, actions: ActionSpace, shown: Shown, until: float) -
 
 def _note(kept: dict[str, list[Any]], info: dict[str, Any]) -> None:
     for key, value in info.items():
-        seen = kept.setdefault(str(key), [])
-        if len(seen) < _KEPT or np.ndim(value) == 0:
+        if not isinstance(key, str):
+            continue
+        seen = kept.setdefault(key, [])
+        if isinstance(value, str):
+            value = value[:_LONGEST]
+        single = isinstance(value, bool | int | float | str | np.generic) or value is None
+        large = not single and (getattr(value, "size", None) or _length(value)) > _LARGE
+        if single or len(seen) < (1 if large else _KEPT):
             seen.append(value)
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple | dict | set) else 1
 
 
 def _extend(shown: Shown, env: GuardedEnv) -> None:
