@@ -34,6 +34,9 @@ SAME = 1e-3
 """Probabilities of success that differ by at most this count as equal."""
 
 
+_TIMED = " The program reads the step count, so everything is computed over exactly the steps of an episode."
+
+
 def certify_table(
     problem: Problem, task: TabularDynamics, table: TransitionTable, limit: int | None = None
 ) -> LayoutCertificate:
@@ -89,7 +92,9 @@ class _Decision:
 def _certified(problem: Problem, task: TabularDynamics, table: TransitionTable, limit: int) -> LayoutCertificate:
     model = build_table_model(problem, table, limit)
     process, steps = model.process, problem.task.max_steps
-    found = _decide(process, problem.gamma, steps)
+    found = _decide(process, problem.gamma, steps, model.timed)
+    if model.timed and found.verdict == "sound":
+        found = replace(found, verdict="time-dependent", infinite="time-dependent")
     value = process.at_start(found.best.value)
     passes, may = found.infinite not in ("unsound", "weakly sound"), found.infinite != "unsound"
     optimum = Optimum(value, found.without, found.best.error, passes, may, found.steps if may else None)
@@ -101,7 +106,7 @@ def _certified(problem: Problem, task: TabularDynamics, table: TransitionTable, 
     return LayoutCertificate(
         layout=0,
         verdict=found.verdict,
-        reason=_reason(found, value, problem.gamma, steps),
+        reason=_reason(found, value, problem.gamma, steps) + (_TIMED if model.timed else ""),
         coverage=1.0,
         states=len(np.unique(model.state)),
         nodes=len(process),
@@ -112,11 +117,13 @@ def _certified(problem: Problem, task: TabularDynamics, table: TransitionTable, 
         horizon_solves=found.horizon,
         counterexample=example,
         episode=steps,
+        by_step=model.timed,
         chances=found.chances,
     )
 
 
-def _decide(process: Process, gamma: float, steps: int) -> _Decision:
+def _decide(process: Process, gamma: float, steps: int, timed: bool) -> _Decision:
+    """Decide; `timed`: whether the process itself ends with the last step of an episode, so that both horizons agree."""
     everything = np.ones((len(process), process.actions), dtype=bool)
     best = optimal_values(process, gamma)
     mine = best.optimal()
@@ -131,7 +138,7 @@ def _decide(process: Process, gamma: float, steps: int) -> _Decision:
     half = horizons.steps_to_half(fastest)
     if half is None:
         raise NotCertified(f"success cannot be reached within the {steps} steps of an episode")
-    taken = _steps_of(process, policy, start(least), steps)
+    taken = _steps_of(process, policy, start(least), steps if timed else _LONGEST * steps)
     chances = Chances(
         smallest=start(least),
         largest=start(most),
@@ -141,7 +148,8 @@ def _decide(process: Process, gamma: float, steps: int) -> _Decision:
         most_within_episode=float(fastest[-1]),
     )
     verdict = infinite = _verdict(chances, taken, half)
-    finite = horizons.finite_success(process, gamma, steps) if horizons.affordable(process, steps) else None
+    compared = not timed and horizons.affordable(process, steps)
+    finite = horizons.finite_success(process, gamma, steps) if compared else None
     solves = None if finite is None else finite >= chances.most_within_episode / 2
     if solves is not None and solves != (verdict != "unsound") and verdict != "weakly sound":
         verdict = "horizon-dependent"
@@ -164,12 +172,12 @@ def _verdict(chances: Chances, taken: int | None, fewest: int) -> str:
 _LONGEST = 20  # episodes after which steps are no longer counted
 
 
-def _steps_of(process: Process, policy: NDArray[np.int64], chance: float, steps: int) -> int | None:
-    """After how many steps a policy has had half of its successes; None if it never succeeds, or much later."""
+def _steps_of(process: Process, policy: NDArray[np.int64], chance: float, most: int) -> int | None:
+    """After how many steps a policy has had half of its successes, at most `most`; None if it never succeeds."""
     if chance <= 0.0:
         return None
-    within = horizons.policy_success(process, policy, _LONGEST * steps)
-    return int(np.argmax(within >= chance / 2)) if within[-1] >= chance / 2 else _LONGEST * steps
+    within = horizons.policy_success(process, policy, most)
+    return int(np.argmax(within >= chance / 2)) if within[-1] >= chance / 2 else most
 
 
 def _without_success(process: Process, gamma: float, everything: NDArray[np.bool_]) -> float:

@@ -28,6 +28,7 @@ from .solving import END
 LIMIT = 200_000
 """Most (state, memory) pairs of a table."""
 
+_MOST_TIMED_OUTCOMES = 2_000_000  # outcomes times steps
 _MOST_MEMORIES = 4096
 _DECIMALS = 9  # gates carry sums; values that differ only by rounding count as one state
 _OURS = ("memory", "timeout", "died")
@@ -43,6 +44,8 @@ class TableModel:
         outcome: int64 [K], the entry of the table that each outcome of the process is.
         memories: Number of distinct memories of the program.
         pays: Number of outcomes on which each component pays something, and on which the potential changes, by name.
+        timed: Whether nodes contain the step count, because the program reads it. Then everything ends with the last
+            step of an episode.
     """
 
     process: Process
@@ -50,6 +53,11 @@ class TableModel:
     outcome: NDArray[np.int64]
     memories: int
     pays: dict[str, int]
+    timed: bool = False
+
+
+class _ReadsStep(Exception):
+    """The program reads the step count, which nodes do not contain."""
 
 
 def build_table_model(problem: Problem, table: TransitionTable, limit: int = LIMIT) -> TableModel:
@@ -73,8 +81,11 @@ def build_table_model(problem: Problem, table: TransitionTable, limit: int = LIM
     try:
         if problem.reward.functions:
             host = problem.pairs_host({}, _MOST_MEMORIES)
-        column = problem.task.schema.field("solved").column
-        return _Nodes(problem, _remembering_success(table, column), host, limit).model(table)
+        remembering = _remembering_success(table, problem.task.schema.field("solved").column)
+        try:
+            return _Nodes(problem, remembering, host, limit).model(table)
+        except _ReadsStep:
+            return _Nodes(problem, _over_time(problem, remembering), host, limit, remembering.states).model(table)
     except TooManyValues as error:
         raise NotCertified("the reward's gates or potentials take too many values") from error
     except HostError as error:
@@ -113,13 +124,57 @@ def _remembering_success(table: TransitionTable, column: int) -> TransitionTable
     )
 
 
+def _over_time(problem: Problem, table: TransitionTable) -> TransitionTable:
+    """The table with one copy of every state for each step of an episode, from step 0 to the last one.
+
+    Raises:
+        NotCertified: It would be too large.
+    """
+    levels, pairs = problem.task.max_steps + 1, table.states * table.actions
+    if levels * len(table.probability) > _MOST_TIMED_OUTCOMES:
+        text = f"its {problem.task.max_steps:,} steps times {len(table.probability):,} outcomes of the task are more"
+        raise NotCertified(
+            f"the reward is time-dependent: the program reads the step count, and {text} than {_MOST_TIMED_OUTCOMES:,}"
+        )
+    rows = np.tile(table.rows, (levels, 1))
+    rows[:, problem.task.schema.field("step").column] = np.repeat(np.arange(levels), table.states)
+    offsets = np.repeat(np.arange(levels), len(table.probability))
+    first = np.concatenate([table.first[:-1] + k * table.first[pairs] for k in range(levels)])
+    assert table.solved is not None
+    return replace(
+        table,
+        states=levels * table.states,
+        first=np.concatenate([first, [levels * table.first[pairs]]]),
+        probability=np.tile(table.probability, levels),
+        # The copies of the last step are never expanded, so their successors do not matter.
+        successor=np.tile(table.successor, levels) + np.minimum(offsets + 1, levels - 1) * table.states,
+        reward=np.tile(table.reward, levels),
+        terminated=np.tile(table.terminated, levels),
+        solved=np.tile(table.solved, levels),
+        start=np.concatenate([table.start, np.zeros((levels - 1) * table.states)]),
+        rows=rows,
+    )
+
+
 class _Nodes:
     """The breadth-first walk over (state, memory, gates)."""
 
-    def __init__(self, problem: Problem, table: TransitionTable, host: ProductHost | None, limit: int) -> None:
-        """Start with no node. `table`: with the copies that `_remembering_success` makes."""
+    def __init__(
+        self, problem: Problem, table: TransitionTable, host: ProductHost | None, limit: int, level: int | None = None
+    ) -> None:
+        """Start with no node.
+
+        Args:
+            problem: The task, the reward and the learner's gamma.
+            table: With the copies that `_remembering_success` and `_over_time` make.
+            host: Scores the program; None without one.
+            limit: Most nodes.
+            level: Number of states in each copy that `_over_time` made; None if it made none.
+        """
         copied = table.solved is not None and bool((table.solved & ~table.terminated).any())
-        self.single = table.states // 3 if copied else table.states
+        self.level, self.timed = level or table.states, level is not None
+        self.end = table.states - self.level if self.timed else table.states  # states from here on end an episode
+        self.single = self.level // 3 if copied else self.level
         self.table, self.host, self.limit = table, host, limit
         self.reward, self.gamma = problem.reward, problem.gamma
         fields = problem.task.schema
@@ -175,11 +230,11 @@ class _Nodes:
             at, real = places[..., slot], self.real[front.state][..., slot]
             found = self._scored(front, at)
             _refuse_memory(found.memory[real & ~table.terminated[at]])
-            if (found.reads[real] & READ_STEP).any():
-                raise NotCertified("the reward is time-dependent: the program reads the step count")
+            if not self.timed and (found.reads[real] & READ_STEP).any():
+                raise _ReadsStep
             self._count(found, real)
             reward[..., slot], after = self._composed(found, at, front.carried)
-            going = (real & ~table.terminated[at]).ravel()
+            going = (real & ~table.terminated[at] & (table.successor[at] < self.end)).ravel()
             state, memory = table.successor[at].ravel()[going], found.memory.ravel()[going]
             numbers, first = self.keys.number(state, memory, after[going])
             flat = np.full(going.size, END, np.int64)
@@ -200,11 +255,12 @@ class _Nodes:
             return Expansion((), np.zeros((*at.shape, 0)), zeros, zeros.astype(np.int64), zeros.astype(np.int64))
         after = table.rows[table.successor[at]]
         assert table.solved is not None
-        after[..., self.step] = 1.0
+        before = table.rows[front.state]
+        after[..., self.step] = before[:, None, self.step] + 1.0
         after[..., self.solved] = table.solved[at]
-        succeeded = front.state >= self.single
+        succeeded = front.state % self.level >= self.single
         after[..., self.failed] = table.terminated[at] & ~table.solved[at] & ~succeeded[:, None]
-        return self.host.expand(table.rows[front.state], after, front.memory)
+        return self.host.expand(before, after, front.memory)
 
     def _count(self, found: Expansion, real: NDArray[np.bool_]) -> None:
         for i, name in enumerate(found.names):
@@ -268,7 +324,7 @@ class _Nodes:
         )
         state = joined["state"] % self.single
         memories = len(np.unique(joined["memory"]))
-        return TableModel(process, state, at % len(original.probability), memories, self.pays)
+        return TableModel(process, state, at % len(original.probability), memories, self.pays, self.timed)
 
 
 def _refuse_memory(memory: NDArray[Any]) -> None:

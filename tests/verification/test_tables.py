@@ -13,6 +13,7 @@ from verification.textbook_tables import every_policy, sweeps
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import SPARSE
 from rewardsmith.tasks import get_task
+from rewardsmith.verification import table_model
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.decision_process import Process, largest_success, optimal_values, smallest_success
 
@@ -102,9 +103,44 @@ def test_memory_is_part_of_the_state():
     assert found.nodes > found.states and found.verdict != "not certified"
 
 
-def test_what_is_not_in_the_table_is_named():
+def over_steps(pays, steps: int, gamma: float) -> float:
+    """The optimal value of FrozenLake's start over `steps` steps by a textbook's backward induction.
+
+    pays(s, t, reward, over, step): the reward of going from s to t as step number `step`.
+    """
+    model = gym.make("FrozenLake-v1").unwrapped.P  # type: ignore[attr-defined]
+    value = np.zeros(16)
+    for step in range(steps, 0, -1):
+        value = np.array([
+            max(
+                sum(p * (pays(s, t, r, over, step) + gamma * (not over) * value[t]) for p, t, r, over in model[s][a])
+                for a in range(4)
+            )
+            for s in range(16)
+        ])  # fmt: skip
+    return float(value[0])
+
+
+@pytest.mark.parametrize(
+    ("body", "pays", "verdict"),
+    [
+        ("return 1.0 + 0.01 * state.step if state.solved else 0.0",
+         lambda s, t, r, over, step: r + (1.0 + 0.01 * step if over and r > 0 else 0.0), "time-dependent"),
+        ("return max(0.0, 3.0 - 0.5 * state.step) if state.cell in 'GH' else 0.0",
+         lambda s, t, r, over, step: r + (max(0.0, 3.0 - 0.5 * step) if over else 0.0), "unsound"),
+    ],
+)  # fmt: skip
+def test_step_counts_that_a_program_reads_are_part_of_the_state(body, pays, verdict):
+    found = certified("FrozenLake-v1", rewards.free(body))
+    assert found.verdict == verdict and found.by_step and found.high is not None
+    assert found.high.value == pytest.approx(over_steps(pays, 100, 0.99), abs=1e-9)
+    assert "reads the step count" in found.reason and found.misses == (verdict == "unsound")
+
+
+def test_tables_with_too_many_steps_are_named(monkeypatch):
+    monkeypatch.setattr(table_model, "_MOST_TIMED_OUTCOMES", 10_000)
     found = certified("FrozenLake-v1", rewards.free("return 0.01 * state.step"))
-    assert found.verdict == "not certified" and "step count" in found.reason
+    assert found.verdict == "not certified" and "100 steps times" in found.reason
 
 
 def test_a_cliff_pays_its_known_value():
