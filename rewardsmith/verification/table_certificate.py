@@ -123,7 +123,7 @@ def _certified(problem: Problem, task: TabularDynamics, table: TransitionTable, 
 
 
 def _decide(process: Process, gamma: float, steps: int, timed: bool) -> _Decision:
-    """Decide; `timed`: whether the process itself ends with the last step of an episode, so that both horizons agree."""
+    """Decide; `timed`: whether the process itself ends with the last step of an episode: both horizons then agree."""
     everything = np.ones((len(process), process.actions), dtype=bool)
     best = optimal_values(process, gamma)
     mine = best.optimal()
