@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -262,6 +263,7 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
         UsageError: The task is unknown, the file defines no reward, or an argument is out of range.
         SandboxWeak: The sandbox does not reach level `kernel` on this machine.
     """
+    from rewardsmith.offline.check_formats import origin_of_file
     from rewardsmith.offline.check_function import CheckOptions
     from rewardsmith.offline.check_given import check_given, ordered
     from rewardsmith.offline.check_reward import CheckSettings, check_reward, layout_counts, read_exploits
@@ -277,7 +279,8 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     known = () if exploits is None else read_exploits(Path(exploits), found)
     chosen = CheckSettings(isolation, episode_cap, known)
     if program:
-        return read_check(check_reward(_program(reward, found), found, gamma, count, limit, chosen, hard))
+        checked = check_reward(_program(reward, found), found, gamma, count, limit, chosen, hard)
+        return read_check(replace(checked, origin=origin_of_file(Path(reward))) if _is_path(reward) else checked)
     options = CheckOptions(gamma, count, limit, chosen, name, success, run_in, hard)
     return read_check(check_given(task, reward, options))
 
@@ -362,11 +365,15 @@ def _finished(context: Context, spec: JobSpec, source: str | None, slots: int | 
     return found
 
 
+def _is_path(reward: str | Path) -> bool:
+    return isinstance(reward, Path) or (reward.endswith((".py", ".json")) and "\n" not in reward)
+
+
 def _program(reward: str | Path, task: Any) -> str:
-    if isinstance(reward, Path) or (reward.endswith((".py", ".json")) and "\n" not in reward):
+    if _is_path(reward):
         return read_reward_file(Path(reward), task)
-    method_of(reward, "The text")
-    return reward
+    method_of(str(reward), "The text")
+    return str(reward)
 
 
 def _task(task: Any, name: str | None, success: Any = None) -> Any:

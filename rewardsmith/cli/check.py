@@ -58,9 +58,12 @@ def check(  # noqa: PLR0913  (options of a command)
     The main question: does every optimal policy under this reward solve the task? No job is created and no database is
     used. The exit code is 1 if a check fails; --fail-on changes this.
     """
+    from dataclasses import replace
+
     from rewardsmith.config import settings
     from rewardsmith.errors import UsageError
     from rewardsmith.offline import check_reward
+    from rewardsmith.offline.check_formats import origin_of_file
     from rewardsmith.programs.reward_file import read_reward_file
     from sandbox.isolation import Isolation
 
@@ -88,6 +91,7 @@ def check(  # noqa: PLR0913  (options of a command)
         check_reward.CheckSettings(isolation, cap, known, screen.say, search_steps=search_steps),
         hard,
     )
+    found = replace(found, origin=origin_of_file(reward))
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")
     for path, kind in reports:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from rewardsmith.offline.check_reward import CheckedReward
+from rewardsmith.files import read_text
+from rewardsmith.offline.check_reward import CheckedReward, Origin
 from rewardsmith.plaintext import plain
 from rewardsmith.programs.reward_file import program_of
 from rewardsmith.syntax import NotPython, parse_module
@@ -164,6 +165,11 @@ def _weakness(verdict: Verdict, found: CheckedReward) -> str | None:
     if verdict.kind != "certificate" or soundness is None or (soundness.bounded and not soundness.undecided):
         return None
     return f"{soundness.headline}. {verdict.message}"
+
+
+def origin_of_file(path: Path) -> Origin:
+    """Return the origin of a reward that was read from a file: its path and the line of its first reward function."""
+    return Origin("file", path.as_posix(), _definition_line(read_text(path)))
 
 
 def _definition_line(text: str) -> int:

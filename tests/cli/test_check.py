@@ -143,7 +143,9 @@ def test_names_and_files_beyond_ascii_are_read(check, tmp_path):
 def test_a_potential_is_shaped_by_the_service_and_preserves_the_optimum(check):
     ran = check(POTENTIAL, "--format", "json", "--layouts", "4")
     assert ran.returncode == 0, ran.stderr
-    certificate = next(v for v in json.loads(ran.stdout)[0]["verdicts"] if v["kind"] == "certificate")
+    (told,) = json.loads(ran.stdout)
+    assert told["origin"]["kind"] == "file" and told["origin"]["file"].endswith(".py") and told["origin"]["line"] >= 1
+    certificate = next(v for v in told["verdicts"] if v["kind"] == "certificate")
     assert certificate["details"]["verdict"] == "sound" and "stay optimal" in certificate["message"]
 
 
