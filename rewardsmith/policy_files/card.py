@@ -6,8 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+from gymnasium import spaces
+
 from rewardsmith.plaintext import in_markdown
 from rewardsmith.policy_files.form import WRAPPER
+from rewardsmith.policy_files.onnx_file import input_name
 from rewardsmith.policy_files.plain import PlainPolicy
 from rewardsmith.policy_files.results import PolicyFiles, PolicyRequest
 from rewardsmith.reporting.proportion import wilson
@@ -124,6 +127,9 @@ def _onnx(plain: PlainPolicy) -> list[str]:
         f"`policy.onnx` takes a batch of {read}{normal} and returns `action`, the most probable one, and `outputs`, "
         "the numbers by which it was chosen."
     ]
+    space = plain.form.observation
+    if isinstance(space, spaces.Dict):
+        lines.append(f"Its inputs are {', '.join(f'`{in_markdown(input_name(key))}`' for key in space.spaces)}.")
     if plain.masked:
         lines.append("Its input `action_masks` is true for allowed actions.")
     if plain.recurrent:

@@ -19,6 +19,9 @@ from rewardsmith.policy_files.plain import PlainPolicy
 from rewardsmith.tasks.base import Task
 
 _OPSET = 17
+_OTHER_NAMES = frozenset({"action", "outputs", "action_masks", "hidden", "cell", "next_hidden", "next_cell"})
+"""Inputs and outputs that are no part of an observation."""
+
 _NEEDED = ("onnx", "onnxruntime")
 
 
@@ -116,7 +119,7 @@ def _tensors(normalizer: VecNormalize | None) -> dict[str, tuple[torch.Tensor, t
 def _inputs(plain: PlainPolicy, given: Any, masks: NDArray[np.bool_] | None, state: Any) -> dict[str, NDArray[Any]]:
     """The file's inputs by name: the observation or each key of it, then masks, then the memory."""
     named = {key: given[key] for key in _keys(plain)} if isinstance(given, dict) else {"observation": given}
-    found = {key: _typed(np.asarray(value)) for key, value in named.items()}
+    found = {input_name(key): _typed(np.asarray(value)) for key, value in named.items()}
     if plain.masked:
         assert masks is not None
         found["action_masks"] = np.asarray(masks, bool)
@@ -132,6 +135,11 @@ def _typed(value: NDArray[Any]) -> NDArray[Any]:
 def _keys(plain: PlainPolicy) -> list[str]:
     space = plain.form.observation
     return list(space.spaces) if isinstance(space, spaces.Dict) else ["observation"]
+
+
+def input_name(key: str) -> str:
+    """Return the input that takes a key of an observation: torch writes no bare number, and some names mean others."""
+    return f"observation_{key}" if key.isdigit() or key in _OTHER_NAMES else key
 
 
 def _empty(plain: PlainPolicy, envs: int) -> Any:

@@ -55,14 +55,22 @@ def card_text(connection: Any, job: Job, candidate: Candidate, versions: Mapping
     return "\n".join(lines) + "\n"
 
 
-def environment_text(task: Task, copied: Sequence[str]) -> str:
-    """Return the section of a card on how the environment is made; copied: the task's own files in the folder."""
+def environment_text(task: Task, copied: Sequence[str], left_out: Sequence[str] = ()) -> str:
+    """Return the section of a card on how the environment is made.
+
+    Args:
+        task: The task.
+        copied: The task's own files in the folder.
+        left_out: Files of data in its packages that were too large or too many to copy.
+    """
     reader = reader_of(task)
     lines = ["", "## Environment", "", f"- made by `{in_markdown(reader.making)}`"]
     lines += [f"- {in_markdown(note)}" for note in reader.notes]
-    lines += (
-        [f"- copied from the task: {in_markdown(', '.join(copied))}; files of data are not copied"] if copied else []
-    )
+    if copied:
+        alone = "" if any("/" in name for name in copied) else "; files of data beside them are not copied"
+        lines.append(f"- copied from the task: {in_markdown(', '.join(copied))}{alone}")
+    if left_out:
+        lines.append(f"- not copied, because too large or too many: {in_markdown(', '.join(left_out))}")
     return "\n".join(lines) + "\n"
 
 

@@ -29,6 +29,7 @@ from rewardsmith.storage.schema import artifacts
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import reference_of, solutions_of
+from rewardsmith.tasks.described.data_files import OwnFiles
 from rewardsmith.tasks.reference import Reference
 from sandbox.client import Isolation
 
@@ -99,10 +100,11 @@ def export_candidate(
     # Channels that exist only during training need the trainer around them.
     reward = TrainingReward.from_stored(candidate.source, candidate.reward).written
     by = f"designed by rewardsmith ({spec.method}, {spec.model})" if spec.searches else f"by the method {spec.method}"
-    own = _own_files(task, spec)
+    beside = _own_files(task, spec)
+    own = beside.content
     title = f"Reward {candidate.id} for {task.id}, {by}."
     text = standalone_reward(task, reward, spec.training.gamma, title)
-    texts = {"reward.py": text, "card.md": card + environment_text(task, list(own)) + policy.text}
+    texts = {"reward.py": text, "card.md": card + environment_text(task, list(own), beside.left_out) + policy.text}
     if spec.description is not None:
         texts["task.yaml"] = spec.description.text
     for name, content in {**own, **{name: text.encode() for name, text in texts.items()}}.items():
@@ -130,14 +132,14 @@ def export_candidate(
     return sorted({*(path for path in out.iterdir() if path.is_file()), *(out / name for name in own)})
 
 
-def _own_files(task: Task, spec: JobSpec) -> dict[str, bytes]:
-    """Return the sources of the task's own modules, which the exported reward imports, by path in the folder."""
+def _own_files(task: Task, spec: JobSpec) -> OwnFiles:
+    """Return the task's own modules, which the exported reward imports, and the data in their packages."""
     if spec.description is None:
-        return {}
+        return OwnFiles()
     from rewardsmith.tasks.described.stored import own_files
 
     found = own_files(spec.description, spec.task)
-    if taken := sorted(_TAKEN & set(found)):
+    if taken := sorted(_TAKEN & set(found.content)):
         raise UsageError(
             f"{task.id} has a source called {taken[0]}, as a file of every exported folder is called.",
             f"Rename {taken[0]} and start a new job, or use the reward in Python with rewardsmith.load(CANDIDATE).",

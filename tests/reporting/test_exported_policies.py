@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
+import onnxruntime
 import pytest
 import torch
-from space_tasks import PENDULUM, POINT, TASKS
+from space_tasks import PENDULUM, POINT, TASKS, task_of
 
 from rewardsmith.errors import UsageError
 from rewardsmith.policy_files import onnx_file
@@ -192,6 +194,37 @@ def test_onnx_without_its_packages_is_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UsageError, match=r"needs onnx, which is not installed") as caught:
         onnx_file.require_onnx()
     assert "rewardsmith[onnx]" in caught.value.remedy
+
+
+class Pair(gym.Env):
+    """Observes a Dict with a number and the name of an output of the ONNX file as keys."""
+
+    observation_space = gym.spaces.Dict(
+        {"0": gym.spaces.Box(-1, 1, (2,), np.float32), "action": gym.spaces.Discrete(3)}
+    )
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observed(), {}
+
+    def _observed(self):
+        return {"0": self.np_random.uniform(-1, 1, 2).astype(np.float32), "action": int(self.np_random.integers(3))}
+
+    def step(self, action):
+        return self._observed(), float(action), False, False, {}
+
+
+gym.register("Pair-of-tests-v0", Pair)
+
+
+def test_the_inputs_of_an_onnx_file_have_valid_names_of_their_own() -> None:
+    found = policy_files(request_of(task_of("Pair-of-tests-v0", success="reward > 0"), "ppo"), "gymnasium.make('Pair')")
+    session = onnxruntime.InferenceSession(found.files["policy.onnx"], providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    assert names == ["observation_0", "observation_action"]
+    assert f"Its inputs are {', '.join(f'`{name}`' for name in names)}." in found.text
+    require_agreement(found)
 
 
 def test_weights_of_another_network_are_refused() -> None:

@@ -25,6 +25,7 @@ from rewardsmith.spec import JobSpec, read_spec
 from rewardsmith.storage import records
 from rewardsmith.storage.database import read
 from rewardsmith.tasks import get_task
+from rewardsmith.tasks.described import data_files
 from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.task import DescribedTask
 from sandbox.client import Isolation
@@ -138,10 +139,10 @@ def written(folder: Path, text: str, yaml: str = "") -> Path:
     return folder / f"line{n}.py"
 
 
-def exported(context: Context, task: Path, out: Path) -> DescribedTask:
+def exported(context: Context, task: Path, out: Path, reward: str = REWARD) -> DescribedTask:
     """Export a reward of a new job to `out`, and return the task that the job has stored."""
     spec = read_spec({"task": str(task), "confirm": 0, "steps": 1000, "method": "free"})
-    job = lifecycle.create_job(context, spec, REWARD)
+    job = lifecycle.create_job(context, spec, reward)
     home = {"REWARDSMITH_HOME": str(context.settings.home), "REWARDSMITH_DATABASE_URL": context.settings.url}
     ran = in_process(out.parent, "export", f"{job}-1seed", "--out", str(out), env=home)
     if ran.returncode:
@@ -242,3 +243,66 @@ def test_wrappers_are_in_the_function_that_makes_the_environment():
 def test_an_id_of_another_package_names_the_package():
     pytest.importorskip("gymnasium_robotics")
     assert reader_of(get_task("FetchReach-v4")).making == "gymnasium.make('gymnasium_robotics:FetchReach-v4')"  # type: ignore[arg-type]
+
+
+BELT = """
+import json
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+
+LENGTH = json.loads((Path(__file__).parent / "levels.json").read_text())["length"]
+
+
+class Belt(gym.Env):
+    observation_space, action_space = gym.spaces.Box(-99, 99, (1,), np.float32), gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.x = 0.0
+        return np.array([self.x], np.float32), {}
+
+    def step(self, action):
+        self.x += float(action)
+        return np.array([self.x], np.float32), float(self.x >= LENGTH), self.x >= LENGTH, False, {}
+"""
+BELT_YAML = """
+id: Belt-v0
+env_id: factory{n}:Belt-v0
+goal: Carry the part to the end.
+state: [{name: x}]
+max_steps: 9
+success: reward > 0
+"""
+BELT_REWARD = "def reward(prev, action, state, memory):\n    return state.x - prev.x + state.solved\n"
+
+
+def test_an_export_brings_the_data_of_a_package(context, tmp_path):
+    n, folder = next(_NUMBER), tmp_path / "mine"
+    package = folder / f"factory{n}"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        f'import gymnasium\n\ngymnasium.register("Belt-v0", "factory{n}.belt:Belt", max_episode_steps=9)\n'
+    )
+    (package / "belt.py").write_text(BELT)
+    (package / "levels.json").write_text('{"length": 3}')
+    (package / ".secret").write_text("a key")
+    (package / "large.bin").write_bytes(bytes(data_files.LARGEST + 1))
+    (folder / "beside.json").write_text("{}")
+    (folder / "belt.yaml").write_text(BELT_YAML.replace("{n}", str(n)))
+    exported(context, folder / "belt.yaml", tmp_path / "out", BELT_REWARD)
+    folder.rename(tmp_path / "elsewhere")
+    files = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {name for name in files if name.startswith("factory")} == {
+        f"factory{n}/{name}" for name in ("__init__.py", "belt.py", "levels.json")
+    }
+    assert "beside.json" not in files
+    card = (tmp_path / "out" / "card.md").read_text().replace("\\", "")
+    assert f"not copied, because too large or too many: factory{n}/large.bin" in card
+    assert f"imported from factory{n}/, beside this file" in card
+    play = PLAY.replace("MADE", made_by(tmp_path / "out"))
+    given = [str(tmp_path / "out"), "0", "[1, 1, 1]"]
+    ran = subprocess.run([sys.executable, "-c", play, *given], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1])[0] == [1.0, 1.0, 3.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +163,7 @@ class _Writer:
                 f"Install rewardsmith with `pip install '{install}'`.",
             ]
         if self._own:
-            files = ", ".join(each.replace(".", "/") + ".py" for each in self._own)
+            files = ", ".join(map(_place_of, self._own))
             found.append(f"The task's own code is imported from {files}, beside this file or on Python's path.")
         packages = [each for each in self._installed if each not in ("gymnasium", _OURS)]
         if packages:
@@ -186,6 +187,11 @@ class _Writer:
             self._installed.setdefault(module.partition(".")[0])
         else:
             self._own.setdefault(module)
+
+
+def _place_of(module: str) -> str:
+    """A module, which is imported already, as a sentence names it: its file, or the folder of a package."""
+    return module.replace(".", "/") + ("/" if hasattr(sys.modules.get(module), "__path__") else ".py")
 
 
 def _found(name: str) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rewardsmith.tasks.described.data_files import OwnFiles, add_package_data
 from rewardsmith.tasks.described.description import (
     Description,
     described_ids,
@@ -209,17 +210,18 @@ def _is_in(path: Path | None, folder: Path) -> bool:
     return path is not None and path.resolve().is_relative_to(folder.resolve())
 
 
-def own_files(stored: StoredTask, name: str) -> dict[str, bytes]:
-    """The sources of a stored task's modules by path in their folder; installed packages have none.
+def own_files(stored: StoredTask, name: str) -> OwnFiles:
+    """The sources of a stored task's modules, and the data in their packages; installed packages have none.
 
     Raises:
         UsageError: If the description cannot be read.
     """
-    found: dict[str, bytes] = {}
+    found = OwnFiles()
     for module in _modules(parse_description(stored.text, name)):
         sources = None if is_installed(module) else sources_of(module, Path(stored.folder))
         if sources is not None:
-            found |= {path: (Path(sources.folder) / path).read_bytes() for path in sources.files}
+            found.content |= {path: (Path(sources.folder) / path).read_bytes() for path in sources.files}
+            add_package_data(found, sources)
     return found
 
 
