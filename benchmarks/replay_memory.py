@@ -92,7 +92,7 @@ def ours(transitions: int) -> int:
     folder = Path(tempfile.mkdtemp(dir=Path.cwd()))
     plan = TrialPlan(task, TrainingReward(PROGRAM, ("reward",), CHANNELS), training, 0, transitions, 1.0, folder)
     model: Any = build(plan, env)
-    adaptation, shaper = Adaptation(training), RewardShaper(plan.problem, batch.tables, 1, training.collected)
+    adaptation, shaper = Adaptation(training, task), RewardShaper(plan.problem, batch.tables, 1, training.collected)
     shaper.start()
     start_replay(model)
     buffer = model.replay_buffer

@@ -155,7 +155,7 @@ class Arm:
         batch = task.batch(training.num_envs, "train")
         env = BatchVecEnv(batch, task, training.collected, seed=0)
         plan = TrialPlan(task, reward, training, 0, 100_000, 1.0, folder)
-        self._model, adaptation = build(plan, env), Adaptation(training)
+        self._model, adaptation = build(plan, env), Adaptation(training, task)
         self.shaper = RewardShaper(plan.problem, batch.tables, training.num_envs, training.collected)
         self.shaper.start()
         if isinstance(self._model, OffPolicyAlgorithm):

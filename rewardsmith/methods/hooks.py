@@ -11,7 +11,7 @@ from rewardsmith.tasks.base import Task
 class RareHooks:
     """Defaults of a Method's rare hooks.
 
-    - Supported tasks and policies: `check`, `recurrent`.
+    - Supported tasks and policies: `check`, `recurrent`; `observed` adds inputs to the policy's observation.
     - Programs: `given` adds values to the designer's prompt; `program` returns the program of a method without a
     designer. - Reports: `evidence`, `oracle_informed`, `oracle_notice`, `reads_files`.
 
@@ -26,6 +26,16 @@ class RareHooks:
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:
         """Raise UsageError if the method cannot work on `task`, alone or combined."""
+
+    def observed(self, task: Task, options: Any, source: str) -> Task:
+        """Return `task` with the method's policy inputs (tasks.policy_inputs.with_inputs); `task` if it has none.
+
+        Args:
+            task: The task.
+            options: An instance of the method's `Options`.
+            source: The program of the trial; "" without one.
+        """
+        return task
 
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:
         """Return values about `task` for the contract's prompt template, where they are called `given`."""

@@ -34,6 +34,7 @@ class Recipe:
         renamed: Notices about options given by a former name.
         env_sign: -1 if the environment's own reward is a cost, so that training uses its negative; 1 otherwise.
         capped: Whether channels keep the method's caps per episode. Hindsight experience replay cannot keep them.
+        planned_starts: Whether training episodes begin within a planner's solutions.
     """
 
     method: Method
@@ -44,6 +45,7 @@ class Recipe:
     renamed: tuple[str, ...] = ()
     env_sign: float = 1.0
     capped: bool = True
+    planned_starts: bool = False
 
     @property
     def sparse(self) -> TrainingReward:
@@ -68,10 +70,17 @@ class Recipe:
         for m in self._methods:
             m.check(task, self.options[m.name], self.modelled)
 
+    def observed(self, task: Task, source: str) -> Task:
+        """Return `task` as a policy observes it in training with this program, with the methods' policy inputs."""
+        for m in self._methods:
+            task = m.observed(task, self.options[m.name], source)
+        return task
+
     @property
     def oracle_informed(self) -> bool:
         """Whether a part of the reward uses privileged information: a planner, or the simulator's truth."""
-        return any(m.oracle_informed(self.options[m.name], self.modelled) for m in self._methods)
+        informed = (m.oracle_informed(self.options[m.name], self.modelled) for m in self._methods)
+        return self.planned_starts or any(informed)
 
     @property
     def _methods(self) -> tuple[Method, ...]:
@@ -163,7 +172,8 @@ def recipe_of(spec: JobSpec) -> Recipe:
     ]
     sign = 1.0 if spec.score is None else spec.score.sign
     capped = not spec.training.her
-    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed), sign, capped)
+    planned = spec.training.starts == "near-goal-planned"
+    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed), sign, capped, planned)
     _check_weights(recipe)
     return recipe
 
@@ -180,6 +190,11 @@ def _require_trainable(method: Method, training: TrainingSpec) -> None:
         raise UsageError(
             f"The method {method.name!r} learns in training, and not from {training.algorithm}.",
             f"Set training.algorithm to {' or '.join(sorted(method.algorithms, reverse=True))}.",
+        )
+    if type(method).observed is not Method.observed and training.normalize_observation:
+        raise UsageError(
+            f"The method {method.name!r} adds inputs to the policy, which cannot be normalised.",
+            "Set `training.normalize_observation` to false.",
         )
     if method.learns_from_rollouts and training.frame_stack > 1:
         raise UsageError(

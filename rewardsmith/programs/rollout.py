@@ -28,7 +28,8 @@ class Rollout:
         terminated: bool [T, N].
         truncated: bool [T, N], including forced truncations (`cut`).
         success: bool [T, N], whether the episode has succeeded by then.
-        cut: bool [T, N], whether a checkpoint truncated the episode, which then is neither a success nor a failure.
+        cut: bool [T, N], whether an episode that ends here is neither a success nor a failure: a checkpoint truncated
+            it, or it began at another start state.
         tables: The tables to which the states' rows refer.
     """
 

@@ -112,6 +112,14 @@ class TrainingSpec(Strict):
         description="sb3: PPO computes what SB3 does, bit for bit, without one-hot cells; lean: faster, other rounding",
     )
     memory: Literal["none", "lstm"] = Field(default="none", description="lstm: recurrent policies")
+    starts: Literal["task", "near-goal", "near-goal-planned"] = Field(
+        default="task",
+        description="near-goal: half of the training episodes begin a few steps before the end of a solved one; "
+        "near-goal-planned: of a planner's solution, which makes the job oracle-informed",
+    )
+    horizon: Literal["fixed", "scheduled"] = Field(
+        default="fixed", description="scheduled: the discount grows with the steps to the farthest milestone reached"
+    )
     eval_episodes: int = Field(
         default=200, ge=10, le=1_000_000, description="evaluation episodes per point of a learning curve"
     )
@@ -212,7 +220,7 @@ ADDED: dict[str, Any] = {
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",
         "policy_kwargs", "implementation", "frame_stack", "her", "n_sampled_goal", "goal_selection", "reuse",
-        "evaluation_share", "search_share",
+        "evaluation_share", "search_share", "starts", "horizon",
     )
 }  # fmt: skip
 
@@ -243,7 +251,7 @@ _SHARED = frozenset({
 })  # fmt: skip
 _ROLLOUTS = _SHARED | {
     "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",
-    "sde_sample_freq",
+    "sde_sample_freq", "starts", "horizon",
 }  # fmt: skip
 _REPLAY = _SHARED | {
     "buffer_size", "reuse", "learning_starts", "train_freq", "gradient_steps", "batch_size", "her", "n_sampled_goal",

@@ -7,6 +7,7 @@ oldest first; the channels of images do, too. The task itself, its states and it
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -160,6 +161,11 @@ class StackedBatch:
         self._batch.restart(mask)
         if mask.any():
             self._begin(mask)
+
+    def place(self, env: int, layout: int, actions: Sequence[int]) -> None:
+        """Start an episode of one environment within a layout, see placing.StartsWithin."""
+        self._batch.place(env, layout, actions)  # type: ignore[attr-defined]
+        self._begin(np.arange(self._batch.num_envs) == env)
 
     def _begin(self, mask: NDArray[np.bool_]) -> None:
         self._batch.observe(self._frames.newest, mask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from rewardsmith.training.replay import ShapedReplayBuffer
 
 _FILE = "checkpoint.safetensors"
 _OPTIMIZER = "optimizer"  # prefix of the tensors of the policy's own optimizer
+_FIRST = re.compile(r"mlp_extractor\.(first|policy_net\.0|value_net\.0)\.weight")  # layers that read observations
 _COUNTERS = ("_n_calls", "_episode_num")  # of off-policy algorithms; DQN updates its target by the first
 
 
@@ -153,9 +155,20 @@ def policy_metadata(stored: bytes) -> dict[str, Any]:
         raise UsageError("The stored policy has no description.", "Train the reward again.") from error
 
 
-def save_policy(path: Path, model: BaseAlgorithm, description: dict[str, Any]) -> None:
-    """Save only the policy's weights, with `description` (enough to rebuild the network) as metadata."""
-    _write(path, _weights(model), {"policy": json.dumps(description)})
+def save_policy(path: Path, model: BaseAlgorithm, description: dict[str, Any], inputs: int = 0) -> None:
+    """Save only the policy's weights.
+
+    Args:
+        path: The file.
+        model: The algorithm with the policy.
+        description: Metadata, enough to rebuild the network.
+        inputs: The number of policy inputs at the end of an observation. Evaluations set them to 0, so the stored
+            policy is the same one without them.
+    """
+    weights = _weights(model)
+    if inputs:
+        weights = {k: v[:, :-inputs].contiguous() if _FIRST.fullmatch(k) else v for k, v in weights.items()}
+    _write(path, weights, {"policy": json.dumps(description)})
 
 
 def load_policy(model: BaseAlgorithm, stored: bytes) -> None:

@@ -16,6 +16,8 @@ from rewardsmith.tasks.base import Interface, Task
 from rewardsmith.tasks.capabilities import environment_id
 from rewardsmith.tasks.goals import GoalConditioned, goals_of
 from rewardsmith.tasks.stacking import stacked
+from rewardsmith.training.horizon import require_milestones
+from rewardsmith.training.starts import require_starts_within
 
 _WORDS = {
     "discrete": "discrete actions", "box": "continuous actions", "multi-discrete": "several discrete actions at once",
@@ -61,6 +63,10 @@ def require_algorithm(task: Task, training: TrainingSpec) -> None:
                 "Leave `training.frame_stack` at 1, or set `training.her` to false.",
             )
     stacked(task, training.frame_stack)
+    if training.starts != "task":
+        require_starts_within(task)
+    if training.horizon == "scheduled":
+        require_milestones(task)
     _require_policy_arguments(training)
     ends = (*task.actions.low, *task.actions.high)
     if algorithm.off_policy and kind == "box" and not all(abs(end) < float("inf") for end in ends):

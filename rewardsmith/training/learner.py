@@ -2,7 +2,8 @@
 
 The order within one rollout:
 
-1. SB3 collects the rollout; a `TeacherPolicy` may change each action's distribution.
+1. SB3 collects the rollout; a `TeacherPolicy` may change each action's distribution, and `StartStates` the states in
+   which episodes begin.
 2. `rewards` fills the method's channels.
 3. Advantages are computed, and PPO updates.
 4. `learn` is called.
@@ -23,10 +24,15 @@ from numpy.typing import NDArray
 
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks.base import Tables
+from rewardsmith.training.starts import StartStates
 
 if TYPE_CHECKING:  # modules of methods are imported without torch
     import torch
     from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+
+
+_STARTS = "start states"
+"""The name of the start states among the learners' states and statistics."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class Learner:
     """The hooks of one method in one trial; each does nothing by default."""
 
     teacher_policy: TeacherPolicy | None = None
+    starts: StartStates | None = None
 
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
         """Return the raw values of the channels that this learner fills.
@@ -136,6 +143,14 @@ class Learners:
             raise ValueError("two methods have a teacher policy; a trial can have only one")
         return policies[0] if policies else None
 
+    @property
+    def starts(self) -> StartStates | None:
+        """The start states of the one learner that has some, or None. Raises ValueError if two learners have some."""
+        found = [learner.starts for learner in self._named.values() if learner.starts is not None]
+        if len(found) > 1:
+            raise ValueError("two methods have start states; a trial can have only one")
+        return found[0] if found else None
+
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
         """Return the raw values of all learners' channels, and keep the rollout for `learn`."""
         self._seen = seen
@@ -150,18 +165,24 @@ class Learners:
         self._seen = None
 
     def state(self) -> dict[str, Any]:
-        """Return the state of each learner, by method."""
-        return {name: learner.state() for name, learner in self._named.items()}
+        """Return the state of each learner, by method, and that of the start states."""
+        states = {name: learner.state() for name, learner in self._named.items()}
+        return states if self.starts is None else {**states, _STARTS: self.starts.state()}
 
     def load(self, states: dict[str, Any]) -> None:
         """Restore the states that `state` has returned."""
         for name, learner in self._named.items():
             if name in states:
                 learner.load(states[name])
+        if self.starts is not None and _STARTS in states:
+            self.starts.load(states[_STARTS])
 
     def telemetry(self) -> dict[str, Any]:
-        """Return the statistics of each learner, by method; learners without any are omitted."""
-        return {name: told for name, learner in self._named.items() if (told := learner.telemetry())}
+        """Return the statistics of each learner, by method, and of the start states; those without any are omitted."""
+        found = {name: learner.telemetry() for name, learner in self._named.items()}
+        if self.starts is not None:
+            found[_STARTS] = {**found.get(_STARTS, {}), **self.starts.telemetry()}
+        return {name: told for name, told in found.items() if told}
 
     def close(self) -> None:
         """Close every learner of the trial."""

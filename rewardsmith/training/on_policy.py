@@ -17,6 +17,7 @@ from rewardsmith.training.algorithms import algorithm_for
 from rewardsmith.training.buffers import Shaping
 from rewardsmith.training.device import choose_device
 from rewardsmith.training.guidance import attach, guided
+from rewardsmith.training.horizon import set_discount
 from rewardsmith.training.learner import Experience, Learners
 from rewardsmith.training.learning_rate import Decay
 from rewardsmith.training.optimizer import LightAdam
@@ -105,6 +106,8 @@ def connect_on_policy(
 
     if adaptation.entropy is not None:
         model.ent_coef = adaptation.entropy.now
+    if adaptation.horizon is not None:
+        set_discount(model, shaper, adaptation.horizon.gamma)
     if not learners:
         buffer.shape_rollout = lambda: adaptation.scaled(shaper(env.rollout), env.rollout)
         return lambda: None

@@ -14,6 +14,7 @@ from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.checkpoint import save_checkpoint
 from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.gradients import learning_telemetry
+from rewardsmith.training.horizon import set_discount
 from rewardsmith.training.learner import Learners
 from rewardsmith.training.normalize import MomentsUpdate
 from rewardsmith.training.plan import CurvePoint, TrialPlan, final_evaluation
@@ -99,6 +100,8 @@ class Progress(BaseCallback):
         if point:
             self._point(done == self._plans.rung_end(self._plan.fraction))
         if saved:
+            if self._adaptation.horizon is not None and isinstance(self.model, OnPolicyAlgorithm):
+                set_discount(self.model, self._shaper, self._adaptation.horizon.at_checkpoint())
             state, adapted = self._learners.state(), self._adaptation.state()
             told = self.last_telemetry.updated(played=dict(self.played.counts))
             if self._moments is not None:
@@ -123,7 +126,10 @@ class Progress(BaseCallback):
         else:
             seed = curve_seed(self._plan.seed, self._seen)
             result = self.played.curve(policy, pool, self._plan.training.eval_episodes, seed, self._collected)
-        now = {"methods": self._learners.telemetry(), "learning": self._learning}
+        methods = self._learners.telemetry()
+        if self._adaptation.horizon is not None:
+            methods["horizon"] = {"gamma": self._adaptation.horizon.gamma}
+        now = {"methods": methods, "learning": self._learning}
         telemetry = self._shaper.telemetry().updated(**now)
         # If no episode has ended since, keep the previous sums over episodes; reports of methods are always current.
         kept = telemetry if telemetry.episodes or not self.last_telemetry else self.last_telemetry

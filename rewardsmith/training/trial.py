@@ -16,12 +16,13 @@ from rewardsmith.programs.reward import SPARSE
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import start_kind
+from rewardsmith.tasks.policy_inputs import inputs_of
 from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import title_of
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.episodes import watch_failures
-from rewardsmith.training.learner import Learners
+from rewardsmith.training.learner import Learner, Learners
 from rewardsmith.training.off_policy import build_off_policy, connect_off_policy, end_replay, start_replay
 from rewardsmith.training.on_policy import build_on_policy, connect_on_policy
 from rewardsmith.training.plan import CurvePoint, TrialPlan, TrialReport, final_evaluation
@@ -31,6 +32,7 @@ from rewardsmith.training.progress import Progress, Running
 from rewardsmith.training.reuse import Reused, begin, earlier_reuse
 from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
+from rewardsmith.training.starts import NearGoal
 from rewardsmith.training.vecenv import BatchVecEnv
 
 __all__ = ["CurvePoint", "TrialPlan", "TrialReport", "rehearse", "run_trial"]
@@ -52,9 +54,10 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     plans = schedule(plan.task, plan.training, plan.steps, plan.curve_points)
     batch = plan.task.batch(plan.training.num_envs, "train")
     env = BatchVecEnv(batch, plan.task, plan.training.collected, plan.seed, plans.cut_every)
-    learners = Learners(plan.learners)
     settings = plan.training
-    adaptation = Adaptation(settings)
+    learners = Learners({**plan.learners, **_starting(plan)})
+    env.starts = learners.starts
+    adaptation = Adaptation(settings, plan.task)
     shaper = RewardShaper(plan.problem, batch.tables, settings.num_envs, settings.collected)
     try:
         model = build(plan, env, learners)
@@ -92,6 +95,16 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
         learners.close()
         shaper.close()
         env.close()
+
+
+def _starting(plan: TrialPlan) -> dict[str, Learner]:
+    """The learner of the setting `starts`, under its name; empty if episodes begin where the task begins them."""
+    if plan.training.starts == "task":
+        return {}
+    planned = plan.training.starts == "near-goal-planned"
+    learner = Learner()
+    learner.starts = NearGoal(plan.task, plan.training.num_envs, plan.seed, planned)
+    return {"starts": learner}
 
 
 def _begin_from_donor(
@@ -161,7 +174,7 @@ def _report(
     same = deterministic(model.policy)
     greedy = stochastic if same else played.greedy(model.policy, plan.pool, *asked, steps)
     if complete:
-        save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan))
+        save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan), inputs_of(plan.task))
         if isinstance(model, OffPolicyAlgorithm) and not plan.reuses:
             end_replay(model)
     return TrialReport(
@@ -184,7 +197,7 @@ def _policy_card(plan: TrialPlan) -> dict[str, Any]:
         "task": plan.task.id,
         "seed": plan.seed,
         "steps": plan.steps,
-        "observation_size": plan.task.observation_size,
+        "observation_size": plan.task.observation_size - inputs_of(plan.task),
         "frame_stack": plan.training.frame_stack,
         "actions": list(plan.task.actions.names),
         "action_kind": plan.task.actions.kind,

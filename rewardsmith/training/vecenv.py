@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.seeds import episodes_seed
 from rewardsmith.tasks.base import BatchEnv, Task
+from rewardsmith.training.starts import StartStates
 
 
 class BatchVecEnv(VecEnv):
@@ -32,6 +33,7 @@ class BatchVecEnv(VecEnv):
         on_step: Called after each step with the number of recorded steps of the rollout.
         observed: [T, N, D], the policy's observation before each step; None if no learner needs it.
         following: [T, N, D], the policy's observation after each step, before any reset; None if no learner needs it.
+        starts: Moves episodes to other start states; None if they begin where the environment begins them.
     """
 
     def __init__(self, batch: BatchEnv, task: Task, rollout_steps: int, seed: int, cut_every: int = 0) -> None:
@@ -51,6 +53,7 @@ class BatchVecEnv(VecEnv):
         self.on_step: Callable[[int], None] = lambda recorded: None
         self.observed: NDArray[Any] | None = None
         self.following: NDArray[Any] | None = None
+        self.starts: StartStates | None = None
         self._seed = seed
         self._cut_every = cut_every
         self._rollouts_since_cut = 0
@@ -86,6 +89,9 @@ class BatchVecEnv(VecEnv):
         self._t = 0
         self._rollouts_since_cut = 0
         self._starts[:] = True
+        if self.starts is not None:
+            self.starts.reset(self.cuts)
+            self.starts.begin(self.batch, self._starts)
         self.batch.state_rows(self._rows)
         observations = self._observations[self._turn]
         self.batch.observe(observations)
@@ -123,6 +129,8 @@ class BatchVecEnv(VecEnv):
         if cut:
             rollout.truncated[t] = ~batch.terminated
         done = np.ones_like(finished) if cut else finished
+        if self.starts is not None:
+            rollout.cut[t] |= finished & self.starts.after(batch, self._actions)
         observations = self._start_again(t, done, cut)
         self._starts = done.copy()
         self._t = 0 if last else t + 1
@@ -151,8 +159,12 @@ class BatchVecEnv(VecEnv):
             self.cuts += 1
             self._rollouts_since_cut = 0
             self.batch.reset(episodes_seed(self._seed, self.cuts))
+            if self.starts is not None:
+                self.starts.reset(self.cuts)
         else:
             self.batch.restart(done)
+        if self.starts is not None:
+            self.starts.begin(self.batch, done)
         self.batch.observe(observations, done)
         self.batch.state_rows(self._rows)
         return observations

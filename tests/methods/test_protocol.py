@@ -162,7 +162,7 @@ def test_a_teacher_changes_rollout_and_loss_in_the_same_way(tmp_path, cells_kind
     learners = Learners({"guided": Guided()})
     model = build(TrialPlan(task, SPARSE, training, 0, 10_000, 1.0, tmp_path), env, learners)
     connect_on_policy(
-        model, env, RewardShaper(Problem(task, SPARSE, 0.99), batch.tables, 4, 64), learners, Adaptation(training)
+        model, env, RewardShaper(Problem(task, SPARSE, 0.99), batch.tables, 4, 64), learners, Adaptation(training, task)
     )
     model.learn(4 * 64)
     expected = (1 + np.arange(64)) % 7

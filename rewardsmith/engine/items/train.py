@@ -95,6 +95,8 @@ def train_item(context: Context, item: Item) -> None:
     task = get_task(spec.task, spec.description)
     rows = _Rows(context, item, candidate.id, purpose, spec.score)
     try:
+        if candidate.kind != "baseline":
+            task = recipe_of(spec).observed(task, candidate.source)
         plan = TrialPlan(
             task=task,
             reward=reward,

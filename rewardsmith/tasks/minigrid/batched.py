@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,6 +109,8 @@ class BatchedGrid:
         self._things = np.zeros((num_envs, *layouts.things.shape[1:]), np.int32)
         self._everywhere = np.ones(num_envs, np.bool_)
         self._max_steps, self._see_through = max_steps, see_through
+        self._pool, self._family = pool, family
+        self._replay: BatchedGrid | None = None  # plays the actions that an episode begins after
         self._size = (pool.cells.shape[2], pool.cells.shape[1])
         self._rule, self._ranked = family.rule, family.ranked
         self.reset(0)
@@ -128,6 +131,21 @@ class BatchedGrid:
         order, self._order = self._order, np.array([layout])
         self.restart(self._everywhere)
         self._order = order
+
+    def place(self, env: int, layout: int, actions: Sequence[int]) -> None:
+        """Start an episode of one environment in the state after `actions` on a layout, see placing.StartsWithin."""
+        if self._replay is None:
+            self._replay = BatchedGrid(self._pool, self._family, 1, self._max_steps, self._see_through)
+        replay = self._replay
+        replay.play(layout)
+        for action in actions:
+            replay.step(np.array([action], dtype=np.int64))
+        episode = self._agent[env, kernels.EPISODE]
+        self._cells[env], self._things[env], self.layout[env] = replay._cells[0], replay._things[0], layout
+        self._agent[env] = replay._agent[0]
+        self._agent[env, kernels.EPISODE] = episode
+        self._agent[env, kernels.STEP] = 0
+        self._agent[env, kernels.EVENT], self._agent[env, kernels.EVENT_SLOT] = kernels.E_NONE, -1
 
     def step(self, actions: NDArray[np.int64]) -> None:
         kernels.step_batch(

@@ -30,6 +30,10 @@ class CompiledTask(MiniGridTask):
         see_through = bool(self._env.see_through_walls)
         return BatchedGrid(self.pool(pool), self.family, num_envs, self.max_steps, see_through)
 
+    def start_within(self, batch: BatchEnv, env: int, layout: int, actions: Sequence[int]) -> None:
+        """Start an episode of one environment in the state after `actions` on a layout, see StartsWithin."""
+        batch.place(env, layout, actions)  # type: ignore[attr-defined]
+
     def success_reward(self, step: int) -> float:
         """Return 1 - 0.9 * step / max_steps, equal to MiniGrid's result bit for bit."""
         return success_reward(step, self.max_steps)
