@@ -39,6 +39,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     combine: Sequence[str] = (),
     options: Mapping[str, Mapping[str, Any]] | None = None,
     weights: Mapping[str, float] | None = None,
+    transforms: Mapping[str, Literal["delta", "outcome"]] | None = None,
     model: str = "synth",
     designer_model: str | None = None,
     critic_model: str | None = None,
@@ -83,6 +84,8 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         combine: Methods whose reward channels are added to those of `method`.
         options: Options of methods, by method: {method: {name: value}}.
         weights: Weights of reward channels, by channel.
+        transforms: Changes of reward channels, by channel. "delta" pays the change of the value since the step before;
+            "outcome" pays less as the success rate rises from 5 % to 80 %.
         model: Model id of litellm, such as openai/gpt-4o; synth composes programs by rules and calls no model.
         designer_model: Model that designs programs; by default that of `model`.
         critic_model: Model that reviews programs; by default that of `model`.
@@ -138,6 +141,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         "combine": combine,
         "options": options or {},
         "weights": weights or {},
+        "transforms": transforms or {},
         "model": model,
         "designer_model": designer_model,
         "critic_model": critic_model,

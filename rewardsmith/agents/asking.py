@@ -72,7 +72,14 @@ class Outcome:
     answered: bool = True
 
 
-def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str], T], limits: Limits) -> Outcome:
+def ask(
+    model: LanguageModel,
+    key: ReplayKey,
+    draft: Draft,
+    read: Callable[[str], T],
+    limits: Limits,
+    temperature: float = 1.0,
+) -> Outcome:
     """Send a prompt and parse the answer.
 
     An answer that cannot be parsed is requested once more, with the reason appended to the prompt. Evidence is left out
@@ -84,6 +91,7 @@ def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str]
         draft: The prompt.
         read: Parses an answer; raises UnreadableAnswer.
         limits: Lengths of prompt and answer.
+        temperature: Sampling temperature.
 
     Raises:
         ModelFailed: The model gave no answer.
@@ -94,7 +102,7 @@ def ask(model: LanguageModel, key: ReplayKey, draft: Draft, read: Callable[[str]
         suffix = f"\n# Your last answer could not be read\n{plain(reason)}\n" if again else ""
         this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
         try:
-            request = Request(key.role, "", render("system.md.j2"), this, limits.answer)
+            request = Request(key.role, "", render("system.md.j2"), this, limits.answer, temperature)
             answer, dropped = _complete(model, request, draft, dropped, suffix)
         except BudgetSpent as error:
             return Outcome(None, error.cause, answered=again > 0)

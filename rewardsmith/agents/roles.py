@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,7 +66,7 @@ class DesignRequest:
         iteration: Round of the search, from 1.
         sample: Number of the program within the round, from 0.
         samples: Programs requested in the round.
-        move: "new", "revise", "combine" or "repair".
+        move: "new", "revise", "combine", "repair", or "merge" of candidates for one new program.
         depth: Repairs of this candidate so far.
         parents: Earlier programs to work from, the best first.
         tried: Id, move and rejection reason of earlier candidates.
@@ -96,10 +97,44 @@ class DesignRequest:
 
 def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
     """Ask the designer for a program. The outcome holds a ReadProgram, or the reason why no answer could be read."""
-    # A design takes up to two calls, so repairs count attempts in steps of two.
-    key = ReplayKey("designer", asked.iteration, asked.sample, 2 * asked.depth)
+    if asked.move == "new" and asked.contract.candidates > 1:
+        return _merged(model, asked)
+    return _designed(model, asked, 2 * asked.depth)
+
+
+_CANDIDATES_FROM = 100
+"""Attempt of a merged program's first candidate: beyond those of repairs, of which a job has at most 10."""
+_MERGING_TEMPERATURE = 0.3  # as published (LaRe, arXiv 2412.11120)
+
+
+def _designed(model: LanguageModel, asked: DesignRequest, attempt: int, temperature: float = 1.0) -> Outcome:
+    # A design takes up to two calls, so attempts are counted in steps of two.
+    key = ReplayKey("designer", asked.iteration, asked.sample, attempt)
     facts = asked.interface.facts
-    return ask(model, key, design_draft(asked), lambda text: asked.contract.read(text, facts), asked.limits)
+    read = partial(asked.contract.read, facts=facts)
+    return ask(model, key, design_draft(asked), read, asked.limits, temperature)
+
+
+def _merged(model: LanguageModel, asked: DesignRequest) -> Outcome:
+    """Ask for several candidates of one program, then for a program that merges those that could be read.
+
+    If the merged program cannot be read, the first candidate is the result.
+    """
+    count, found, outcome = asked.contract.candidates, [], Outcome(None, "no candidate was requested")
+    for number in range(count):
+        numbers = {"sample": asked.sample * count + number, "samples": asked.samples * count}
+        key = ReplayKey("designer", asked.iteration, asked.sample, _CANDIDATES_FROM + 2 * number)
+        draft = design_draft(replace(asked, **numbers))
+        outcome = ask(model, key, draft, partial(asked.contract.read, facts=asked.interface.facts), asked.limits)
+        if outcome.result is not None:
+            found.append(outcome.result)
+        if not outcome.answered:  # the budget is spent
+            break
+    if len(found) < 2 or not outcome.answered:
+        return Outcome(found[0], None) if found else outcome
+    parents = [ParentProgram(f"candidate {k}", each.source, None) for k, each in enumerate(found, 1)]
+    merged = _designed(model, replace(asked, move="merge", parents=parents), 2 * asked.depth, _MERGING_TEMPERATURE)
+    return merged if merged.result is not None else Outcome(found[0], None)
 
 
 def design_draft(asked: DesignRequest) -> Draft:

@@ -18,6 +18,7 @@ import time
 from typing import Any
 
 from rewardsmith.agents.models import Answer, ModelFailed, Request, Usage
+from rewardsmith.agents.synth_factors import compose_factors
 from rewardsmith.agents.synth_programs import compose_program
 from rewardsmith.agents.synth_specified import compose_specification
 from rewardsmith.agents.synth_subgoals import compose_subgoals
@@ -51,11 +52,16 @@ def _machine_part(prompt: str) -> dict[str, Any]:
         ) from error
 
 
+_COMPOSERS = {"subgoals": compose_subgoals, "factors": compose_factors}
+"""By a function that the contract asks for; other contracts ask for rewards."""
+
+
 def _design(machine: dict[str, Any]) -> str:
     if machine.get("form") == "json":
         text, thoughts = compose_specification(machine)
         return f"{thoughts}\n\n```json\n{text}\n```\n"
-    compose = compose_subgoals if "subgoals" in machine["functions"] else compose_program
+    functions = machine["functions"]
+    compose = next((made for name, made in _COMPOSERS.items() if name in functions), compose_program)
     program = compose(machine)
     return f"{program.thoughts}\n\n```python\n{program.source}```\n"
 

@@ -90,6 +90,33 @@ def compose_program(machine: dict[str, Any]) -> Composed:
     return Composed(write(milestones, style, dies, _shut_states(facts)), thoughts)
 
 
+@dataclass(frozen=True)
+class Guided:
+    """The parts of a program that other contracts share.
+
+    Attributes:
+        milestones: The milestones in order.
+        style: The guidance in words.
+        lines: Definitions of stage_of(state) and guidance(before, after, state, memory).
+        step: Lines of a function of (prev, action, state, memory) that set the stages `before` and `after` of a step.
+    """
+
+    milestones: list[Milestone]
+    style: str
+    lines: list[str]
+    step: tuple[str, ...]
+
+
+def guided_parts(machine: dict[str, Any]) -> Guided:
+    """Compose stages and guidance, of weight 1, from the machine-readable part of a designer's prompt."""
+    facts = machine["interface"]
+    milestones = milestones_of(facts, machine.get("subgoal_order"))
+    style = _style(machine, has_passages=has_passages(facts))
+    text = _shared(milestones, style, _shut_states(facts))
+    text.add("", "def guidance(before, after, state, memory):", *_guidance(style, "1.0"), "")
+    return Guided(milestones, style.words(), text.lines, _STEP)
+
+
 # --- milestones ------------------------------------------------------------------------------------------
 
 

@@ -146,7 +146,8 @@ def _number(node: ast.expr) -> float | None:
     return None
 
 
-def _scale(f: dict[str, Any]) -> float:
+def span_of(f: dict[str, Any]) -> float:
+    """Return the largest absolute value of a variable, 1 if it is unknown."""
     return max(abs(f.get("low", 1.0)), abs(f.get("high", 1.0)), 1e-9)
 
 
@@ -155,7 +156,7 @@ def _body(style: str, variables: list[dict[str, Any]], thresholds: list[tuple[st
     lines = ["    gain = 0.0"]
     if style in ("approach", "both"):
         for name, sign, _ in thresholds:
-            span = next(_scale(f) for f in variables if f["name"] == name)
+            span = next(span_of(f) for f in variables if f["name"] == name)
             lines.append(f"    gain += {sign * 10.0 / span:.6g} * (state.{name} - prev.{name})")
     if style in ("swing", "both"):
         lines += _swing([f for f in variables if f["name"] in {name for name, _, _ in thresholds}])
@@ -164,7 +165,7 @@ def _body(style: str, variables: list[dict[str, Any]], thresholds: list[tuple[st
     if style == "explore one by one":
         lines += _swings(variables)
     if style == "centre":
-        terms = [f"abs(state.{f['name']}) / {_scale(f):.6g}" for f in variables]
+        terms = [f"abs(state.{f['name']}) / {span_of(f):.6g}" for f in variables]
         lines += [f"    off = ({' + '.join(terms)}) / {len(terms)}", "    gain += 0.5 - off"]
     if style == "alive":
         lines += ["    gain += 0.1"]
@@ -178,7 +179,7 @@ def _swing(moved: list[dict[str, Any]]) -> list[str]:
     maximum, policies that had solved MountainCar unlearned it and swung wider in ever smaller steps.
     """
     start = "".join(f"prev.{f['name']}, " for f in moved)
-    terms = [f"abs(state.{f['name']} - start[{i}]) / {_scale(f):.6g}" for i, f in enumerate(moved)]
+    terms = [f"abs(state.{f['name']} - start[{i}]) / {span_of(f):.6g}" for i, f in enumerate(moved)]
     far = terms[0] if len(terms) == 1 else f"max({', '.join(terms)})"
     return [
         f'    start = memory.setdefault("start", ({start.rstrip()}))',
@@ -192,7 +193,7 @@ def _swing(moved: list[dict[str, Any]]) -> list[str]:
 def _swings(moved: list[dict[str, Any]]) -> list[str]:
     """The same for each variable separately, at most ten times each; their sum is at most 10."""
     start = "".join(f"prev.{f['name']}, " for f in moved)
-    away = "".join(f"abs(state.{f['name']} - start[{i}]) / {_scale(f):.6g}, " for i, f in enumerate(moved))
+    away = "".join(f"abs(state.{f['name']} - start[{i}]) / {span_of(f):.6g}, " for i, f in enumerate(moved))
     return [
         f'    start = memory.setdefault("start", ({start.rstrip()}))',
         f'    levels = memory.setdefault("levels", [0] * {len(moved)})',

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rewardsmith.spec import JobSpec
 
-_COMPOSED = ("combine", "weights", "options")
+_COMPOSED = ("combine", "weights", "transforms", "options")
 """Settings whose options are parsed and merged with the values of the spec file."""
 
 
@@ -76,7 +76,7 @@ def _put(values: dict[str, Any], setting: str, value: Any) -> None:
 
 def _composed(values: dict[str, Any], asked: AskedJob) -> dict[str, Any]:
     """Return the settings that `--with`, `--weight`, `--option` and `--language-model` change, merged with `values`."""
-    from rewardsmith.cli.methods import read_combined, read_options, read_weights
+    from rewardsmith.cli.methods import read_combined, read_options, read_transforms, read_weights
     from rewardsmith.spec import JobSpec
 
     found: dict[str, Any] = {}
@@ -84,6 +84,8 @@ def _composed(values: dict[str, Any], asked: AskedJob) -> dict[str, Any]:
         found["combine"] = read_combined(combine)
     if weights := asked.settings.get("weights"):
         found["weights"] = {**(values.get("weights") or {}), **read_weights(weights)}
+    if transforms := asked.settings.get("transforms"):
+        found["transforms"] = {**(values.get("transforms") or {}), **read_transforms(transforms)}
     if options := asked.settings.get("options"):
         method = str(values.get("method", JobSpec.model_fields["method"].default))
         found["options"] = dict(values.get("options") or {})

@@ -69,6 +69,24 @@ def read_weights(changes: list[str] | None) -> dict[str, float]:
     return weights
 
 
+def read_transforms(changes: list[str] | None) -> dict[str, str]:
+    """Return the change of each channel named by `--transform NAME=delta|outcome`. Raises UsageError."""
+    from rewardsmith.errors import UsageError
+
+    found: dict[str, str] = {}
+    for change in changes or []:
+        name, _, kind = (part.strip() for part in change.partition("="))
+        if name in found:
+            raise UsageError(f"--transform sets {name} twice.", "Leave one of the two out.")
+        if kind not in ("delta", "outcome"):
+            raise UsageError(
+                f"--transform {change!r} is no change of a channel.",
+                "Write --transform NAME=delta or NAME=outcome, such as dense=outcome.",
+            )
+        found[name] = kind
+    return found
+
+
 def read_options(changes: list[str] | None, method: str) -> dict[str, dict[str, Any]]:
     """Return the options of each method given by `--option [METHOD.]NAME=VALUE`; the default METHOD is `method`.
 

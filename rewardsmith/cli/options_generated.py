@@ -31,6 +31,12 @@ SETTINGS: dict[str, Any] = {
         list[str] | None,
         typer.Option("--weight", help="Weights of reward channels, by channel (CHANNEL=NUMBER, may be repeated)."),
     ],
+    "transforms": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--transform", help="Transforms of reward channels, by channel (CHANNEL=delta or outcome, may be repeated)."
+        ),
+    ],
     "model": Annotated[
         str | None,
         typer.Option(

@@ -32,7 +32,7 @@ class NotServed(UsageError):
 
 SERVED_SETTINGS = frozenset(
     {
-        "task", "method", "combine", "options", "weights", "model", "designer_model", "critic_model",
+        "task", "method", "combine", "options", "weights", "transforms", "model", "designer_model", "critic_model",
         "analyzer_model", "fallback_models", "stream", "prompt_tokens", "answer_tokens", "iterations", "samples",
         "repairs", "seeds", "steps", "rungs", "keep", "target", "order", "retrain", "confirm", "designs",
         "verification", "train_anyway", "episode_cap", "planner", "seed", "training", "budget", "name", "score",

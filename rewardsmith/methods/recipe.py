@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods, get_method
 from rewardsmith.methods.base import Method, Setting
+from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.contract import Contract
 from rewardsmith.programs.reward import SPARSE, TrainingReward
 from rewardsmith.spec import JobSpec, TrainingSpec
@@ -30,6 +31,7 @@ class Recipe:
         combined: Methods of `--with`.
         options: Options by method.
         weights: Weights by channel, which replace those of the methods.
+        transforms: "delta" or "outcome" by channel, see `transformed`.
         modelled: Whether a language model answers, rather than a built-in adapter.
         renamed: Notices about options given by a former name.
         env_sign: -1 if the environment's own reward is a cost, so that training uses its negative; 1 otherwise.
@@ -46,6 +48,7 @@ class Recipe:
     env_sign: float = 1.0
     capped: bool = True
     planned_starts: bool = False
+    transforms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sparse(self) -> TrainingReward:
@@ -122,6 +125,7 @@ class Recipe:
         own = self.method.reward(source, self.options[self.method.name])
         more = [channel for method in self.combined for channel in method.bonuses(self.options[method.name])]
         channels = (replace(c, weight=self.weights.get(c.name, c.weight)) for c in (*own.channels, *more))
+        channels = (transformed(c, self.transforms.get(c.name)) for c in channels)
         if not self.capped:
             channels = (replace(c, cap=None) for c in channels)
         return self._oriented(replace(own, channels=tuple(channels)))
@@ -141,6 +145,13 @@ class Recipe:
         """Return the methods' sentences for the analyzer, from the latest telemetry of a trial."""
         told = telemetry.methods
         return [line for m in self._methods if m.name in told for line in m.evidence(told[m.name])]
+
+
+def transformed(channel: Channel, transform: str | None) -> Channel:
+    """Return a channel that pays changes of its raw values ("delta"), or less as success rises ("outcome")."""
+    if transform == "delta":
+        return replace(channel, delta=True)
+    return replace(channel, gate="outcome") if transform == "outcome" else channel
 
 
 def recipe_of(spec: JobSpec) -> Recipe:
@@ -173,8 +184,11 @@ def recipe_of(spec: JobSpec) -> Recipe:
     sign = 1.0 if spec.score is None else spec.score.sign
     capped = not spec.training.her
     planned = spec.training.starts == "near-goal-planned"
-    recipe = Recipe(method, combined, options, spec.weights, modelled, tuple(renamed), sign, capped, planned)
+    recipe = Recipe(
+        method, combined, options, spec.weights, modelled, tuple(renamed), sign, capped, planned, spec.transforms
+    )
     _check_weights(recipe)
+    _check_transforms(recipe)
     return recipe
 
 
@@ -243,4 +257,27 @@ def _check_weights(recipe: Recipe) -> None:
             raise UsageError(
                 f"The weight {weight:g} of the channel {name} is invalid.",
                 "Set --weight to a finite number, 0 or larger.",
+            )
+
+
+def _check_transforms(recipe: Recipe) -> None:
+    plain = replace(recipe, transforms={})
+    channels = {c.name: c for c in plain.reward("").channels}
+    for name, transform in recipe.transforms.items():
+        if name not in channels:
+            known = [n for n, c in channels.items() if c.kind in ("program", "bonus")]
+            raise UsageError(
+                f"--transform names the channel {name!r}, which this job does not have.",
+                f"Use: {', '.join(known)}." if known else "Leave --transform out.",
+            )
+        channel = channels[name]
+        if channel.kind not in ("program", "bonus"):
+            raise UsageError(
+                f"--transform {name}={transform} changes a channel of kind {channel.kind}, which must stay as it is.",
+                "Transform channels of a program or a bonus.",
+            )
+        if transform == "outcome" and channel.gate != "none":
+            raise UsageError(
+                f"--transform {name}=outcome gates a channel that has the gate {channel.gate!r} already.",
+                "Use --transform on another channel.",
             )

@@ -10,8 +10,12 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-GATES = ("none", "latch", "count", "threshold", "anneal")
+GATES = ("none", "latch", "count", "threshold", "anneal", "outcome")
+MOVING_GATES = ("count", "anneal", "outcome")  # they depend on more than an enumerated state holds
+OUTCOME = (0.05, 0.8)  # success rates up to which the gate "outcome" is open, and from which it is closed
 BOUNDS = ("none", "sign", "clip")
+POTENTIALS = ("potential", "learned")
+TRAINING_ONLY = ("bonus", "learned")
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,10 @@ class Channel:
     """One named contribution to the training reward: weight * gate * bound((raw - mean) / std).
 
     `kind` is "env" (the environment's own reward), "program" (the summed components of one function of
-    the reward program), "bonus" (paid by a method during training only: counts, learned models, judges) or
-    "potential" (shaped as gamma*Phi(s') - Phi(s); Ng et al. 1999). A potential is never normalised, gated
-    or capped, since each would break its invariance; `limit` then bounds Phi.
+    the reward program), "bonus" (paid by a method during training only: counts, learned models, judges),
+    "potential" (shaped as gamma*Phi(s') - Phi(s); Ng et al. 1999) or "learned" (a potential whose Phi a
+    method computes during training only). A potential is never normalised, gated or capped, since each
+    would break its invariance; `limit` then bounds Phi.
     """
 
     name: str
@@ -37,22 +42,23 @@ class Channel:
     mean: float = 0.0  # frozen normaliser
     std: float = 1.0
     shift: float = 0.0  # potential: constant added to Phi, except at terminal states where Phi is 0
+    delta: bool = False  # raw is replaced by its change since the episode's last step; the first step keeps raw
 
     def __post_init__(self) -> None:
-        if self.kind not in ("env", "program", "bonus", "potential"):
+        if self.kind not in ("env", "program", "bonus", *POTENTIALS):
             raise ValueError(f"channel {self.name}: unknown kind {self.kind!r}")
         if self.bound not in BOUNDS or self.gate not in GATES:
             raise ValueError(f"channel {self.name}: unknown bound {self.bound!r} or gate {self.gate!r}")
-        touched = self.bound != "none" or self.gate != "none" or self.cap is not None
-        if self.kind == "potential" and (touched or self.mean != 0.0 or self.std != 1.0):
+        touched = self.bound != "none" or self.gate != "none" or self.cap is not None or self.delta
+        if self.kind in POTENTIALS and (touched or self.mean != 0.0 or self.std != 1.0):
             raise ValueError(
                 f"channel {self.name}: a potential may not be bounded, gated, capped or normalised; "
                 "that breaks its invariance. Use `limit` (a bound of Phi) and `shift`."
             )
 
     def as_dict(self) -> dict:
-        """Plain data, as stored in the database and in exports."""
-        return asdict(self)
+        """Plain data, as stored in the database and in exports; without `delta` where it is False, as before."""
+        return {name: value for name, value in asdict(self).items() if name != "delta" or value}
 
 
 @dataclass
@@ -63,6 +69,8 @@ class Carry:
     latched: dict[str, np.ndarray] = field(default_factory=dict)  # [N] bool
     counts: dict[str, list[dict]] = field(default_factory=dict)  # per environment: key -> occurrences
     phi: dict[str, np.ndarray] = field(default_factory=dict)  # [N] Phi of the state last visited
+    last: dict[str, np.ndarray] = field(default_factory=dict)  # [N] raw value of the last step, for `delta`
+    success_rate: float = 0.0  # of the latest training episodes, for the gate "outcome"; constant in a rollout
 
 
 @dataclass(frozen=True)
@@ -115,10 +123,12 @@ def compose(  # noqa: PLR0913  (what exported files and golden vectors call)
         values = np.asarray(raw[channel.name], dtype=np.float64)
         if values.shape != shape:
             raise ValueError(f"channel {channel.name}: expected shape {shape}, got {values.shape}")
-        if channel.kind == "potential":
+        if channel.kind in POTENTIALS:
             start_values = np.asarray(raw[channel.name + ":start"], dtype=np.float64)
             part = channel.weight * _shaped(channel, values, start_values, starts, terminated, gamma, carry)
         else:
+            if channel.delta:
+                values = _changes(channel, values, starts, carry)
             bounded = _bound(channel, (values - channel.mean) / channel.std)
             gate = _gate(channel, values, starts, carry, first_step, (keys or {}).get(channel.name))
             part = channel.weight * gate * bounded
@@ -135,6 +145,16 @@ def _bound(channel: Channel, values: np.ndarray) -> np.ndarray:
     if channel.bound == "clip":
         return np.clip(values, -channel.limit, channel.limit)
     return values
+
+
+def _changes(channel: Channel, values: np.ndarray, starts: np.ndarray, carry: Carry) -> np.ndarray:
+    # The changes of an episode add up to its last value, so repeating a value earns nothing.
+    last = carry.last.setdefault(channel.name, np.zeros(starts.shape[1], dtype=np.float64))
+    changes = np.empty_like(values)
+    for t in range(starts.shape[0]):
+        changes[t] = values[t] - np.where(starts[t], 0.0, last)
+        last[:] = values[t]
+    return changes
 
 
 def _gate(
@@ -154,6 +174,9 @@ def _gate(
         now = first_step + envs * np.arange(steps, dtype=np.float64)
         left = 1.0 - (now - begin) / max(end - begin, 1)
         gate = gate * np.clip(left, 0.0, 1.0)[:, None]
+    elif channel.gate == "outcome":
+        opened, closed = OUTCOME
+        gate = gate * min(max((closed - carry.success_rate) / (closed - opened), 0.0), 1.0)
     elif channel.gate == "latch":
         latched = carry.latched.setdefault(channel.name, np.zeros(envs, dtype=bool))
         for t in range(steps):

@@ -24,6 +24,7 @@ class Contract:
         check: Checks the text of a program that defines them. Raises UnreadableAnswer with a reason for the model.
         specified: Builds the program of a JSON specification from an answer and the facts of the task's interface.
             Raises UnreadableAnswer. None if answers are Python.
+        candidates: Programs that a designer writes for a new program and then merges into it; 1: no merging.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Contract:
     cap: float | None = None
     check: Callable[[str], Any] | None = field(default=None, compare=False)
     specified: Callable[[str, Mapping[str, Any]], ReadProgram] | None = field(default=None, compare=False)
+    candidates: int = 1
 
     def read(self, answer: str, facts: Mapping[str, Any] = MappingProxyType({})) -> ReadProgram:
         """Read the program in a model's answer.

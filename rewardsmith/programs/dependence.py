@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from rewardsmith.programs.composition import MOVING_GATES, TRAINING_ONLY
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.syntax import parse_module
 
@@ -50,10 +51,12 @@ def depends_on_the_episode(reward: TrainingReward) -> str | None:
     if uses_memory(reward):
         return "the program uses `memory`"
     for channel in reward.channels:
-        if channel.gate in ("latch", "count", "anneal"):
+        if channel.gate == "latch" or channel.gate in MOVING_GATES:
             return f"the gate {channel.gate!r} of channel {channel.name} depends on earlier steps"
+        if channel.delta:
+            return f"channel {channel.name} pays the change since the step before"
         if channel.cap is not None:
             return f"the cap of channel {channel.name} depends on earlier steps of the episode"
-        if channel.kind == "bonus":
+        if channel.kind in TRAINING_ONLY:
             return f"a method computes channel {channel.name} during training"
     return None

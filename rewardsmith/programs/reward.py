@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.programs.composition import Channel, sum_components
+from rewardsmith.programs.composition import POTENTIALS, TRAINING_ONLY, Channel, sum_components
 from rewardsmith.syntax import NotPython, parse_module
 
 ENV = Channel(name="env", kind="env")
@@ -59,12 +60,28 @@ class TrainingReward:
     @property
     def potentials(self) -> tuple[str, ...]:
         """Names of the potential channels."""
-        return tuple(c.name for c in self.channels if c.kind == "potential")
+        return tuple(c.name for c in self.channels if c.kind in POTENTIALS)
 
     @property
     def written(self) -> TrainingReward:
-        """The reward without bonus channels, which a method computes only during training."""
-        return replace(self, channels=tuple(c for c in self.channels if c.kind != "bonus"))
+        """The reward without the channels that a method computes only during training.
+
+        If nothing else has a weight, such a channel replaces the environment's reward, and `env` stands for it.
+        """
+        kept = tuple(c for c in self.channels if c.kind not in TRAINING_ONLY)
+        if not any(c.weight for c in kept):
+            kept = tuple(replace(c, weight=math.copysign(1.0, c.weight)) if c.kind == "env" else c for c in kept)
+        return replace(self, channels=kept)
+
+    @property
+    def pays_program(self) -> bool:
+        """Whether a channel pays the program's own values; otherwise a method only learns from them in training."""
+        return any(c.kind in ("program", "potential") for c in self.channels)
+
+    @property
+    def training_only(self) -> tuple[str, ...]:
+        """Names of the channels that a method computes only during training."""
+        return tuple(c.name for c in self.channels if c.kind in TRAINING_ONLY)
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> TrainingReward:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.programs.composition import Carry, Composition, compose
+from rewardsmith.programs.composition import POTENTIALS, TRAINING_ONLY, Carry, Composition, compose
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import BatchEnv, Tables, Task
 from sandbox.client import RewardHost, Scores
@@ -172,8 +172,8 @@ def compose_rollout(
         gamma: The learner's discount factor.
         carry: State of running episodes, updated in place.
         first_step: Number of environment steps before this rollout (for annealing).
-        bonuses: Raw values float64 [T, N] of each bonus channel by name, and int64 [T, N] under "NAME:keys" if its gate
-            is "count".
+        bonuses: Raw values float64 [T, N] of each channel of kind "bonus" or "learned" by name. Under "NAME:keys" int64
+            [T, N], if its gate is "count". Under "NAME:start" float64 [T, N], for a learned potential.
 
     Raises:
         ValueError: A channel has no values.
@@ -183,10 +183,12 @@ def compose_rollout(
     for channel in reward.channels:
         if channel.kind == "env":
             raw[channel.name] = rollout.rewards
-        elif channel.kind == "bonus":
+        elif channel.kind in TRAINING_ONLY:
             if bonuses is None or channel.name not in bonuses:
                 raise ValueError(f"channel {channel.name} is a bonus, which its method computes only during training")
             raw[channel.name] = bonuses[channel.name]
+            if channel.kind in POTENTIALS:
+                raw[f"{channel.name}:start"] = bonuses[f"{channel.name}:start"]
             if f"{channel.name}:keys" in bonuses:
                 keys[channel.name] = bonuses[f"{channel.name}:keys"]
         elif scores is None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from rewardsmith.plaintext import in_markdown
+from rewardsmith.programs.composition import TRAINING_ONLY
 from rewardsmith.reporting import queries, text
 from rewardsmith.reporting.measure import Measure, measure_of
 from rewardsmith.reporting.queries import Arm
@@ -87,7 +88,7 @@ def _settings(job: Job, candidate: Candidate) -> list[str]:
 
 def _left_out(candidate: Candidate) -> list[str]:
     """Return a line on the channels that `reward.py` leaves out because they exist only in training."""
-    paid = [c["name"] for c in candidate.reward.get("channels", []) if c["kind"] == "bonus"]
+    paid = [c["name"] for c in candidate.reward.get("channels", []) if c["kind"] in TRAINING_ONLY]
     if not paid:
         return []
     return [f"`reward.py` leaves out the channels that exist only in training: {in_markdown(', '.join(paid))}.", ""]

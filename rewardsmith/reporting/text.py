@@ -56,6 +56,7 @@ def recipe_words(spec: Mapping[str, Any]) -> str:
     methods = str(spec["method"]) + (f" with {', '.join(combined)}" if combined else "")
     parts = [f"{m}.{k}={v}" for m, values in (spec.get("options") or {}).items() for k, v in values.items()]
     parts += [f"weight of {name} {value:g}" for name, value in (spec.get("weights") or {}).items()]
+    parts += [f"{kind} of {name}" for name, kind in (spec.get("transforms") or {}).items()]
     return methods + (f" ({', '.join(parts)})" if parts else "")
 
 

@@ -87,6 +87,9 @@ class JobSpec(Strict):
     weights: Annotated[dict[str, float], Flag("--weight", "CHANNEL=NUMBER, may be repeated")] = Field(
         default={}, description="weights of reward channels, by channel"
     )
+    transforms: Annotated[
+        dict[str, Literal["delta", "outcome"]], Flag("--transform", "CHANNEL=delta or outcome, may be repeated")
+    ] = Field(default={}, description="transforms of reward channels, by channel")
     model: Annotated[str, Flag(envvar="REWARDSMITH_MODEL")] = Field(
         default="synth",
         description="model id of litellm, such as openai/gpt-4o; synth composes programs by rules and calls no model",
@@ -241,6 +244,8 @@ class JobSpec(Strict):
         for name in ("baseline_training", "claim_layouts"):
             if asked[name] is None:
                 del asked[name]
+        if not asked["transforms"]:
+            del asked["transforms"]
         asked["training"] = {k: v for k, v in asked["training"].items() if k not in ADDED or v != ADDED[k]}
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -12,6 +12,7 @@ from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.entropy import EntropyCoefficient
 from rewardsmith.training.horizon import ScheduledHorizon
+from rewardsmith.training.outcome import OutcomeRate
 from rewardsmith.training.scale import ReturnScale, RunningScale
 
 
@@ -23,12 +24,14 @@ class Adaptation:
         running: The same for the rewards of a replay buffer, of off-policy algorithms.
         entropy: The coefficient of the entropy bonus; None if it is constant.
         horizon: The scheduled discount; None if it is fixed.
+        outcome: The success rate that opens the gate `outcome`, which the shaper follows; None without such a gate.
     """
 
     def __init__(self, training: TrainingSpec, task: Task) -> None:
         scaled, off_policy = training.normalize_reward, training.off_policy
         self.scale = ReturnScale(training.gamma) if scaled and not off_policy else None
         self.running = RunningScale(training.gamma, training.num_envs) if scaled and off_policy else None
+        self.outcome: OutcomeRate | None = None
         follows = training.entropy_schedule == "success" and not off_policy
         self.entropy = EntropyCoefficient(training.entropy, training.lr_hold) if follows else None
         scheduled = training.horizon == "scheduled" and not off_policy
@@ -44,7 +47,13 @@ class Adaptation:
 
     def state(self) -> dict[str, Any]:
         """Return the state for a checkpoint, by name."""
-        parts = {"scale": self.scale, "running": self.running, "entropy": self.entropy, "horizon": self.horizon}
+        parts = {
+            "scale": self.scale,
+            "running": self.running,
+            "entropy": self.entropy,
+            "horizon": self.horizon,
+            "outcome": self.outcome,
+        }
         return {name: part.state() for name, part in parts.items() if part is not None}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -57,3 +66,5 @@ class Adaptation:
             self.entropy.load(state["entropy"])
         if self.horizon is not None and "horizon" in state:
             self.horizon.load(state["horizon"])
+        if self.outcome is not None and "outcome" in state:
+            self.outcome.load(state["outcome"])

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks.base import Tables
 from rewardsmith.training.starts import StartStates
+from sandbox.client import Scores
 
 if TYPE_CHECKING:  # modules of methods are imported without torch
     import torch
@@ -45,6 +46,7 @@ class Experience:
         following: float32 [T, N, D], the policy's observation after each step, before any reset.
         tables: The tables of the batch that the state rows come from.
         steps: Environment steps of the trial before this rollout.
+        scores: The components of the reward program on the rollout; None if there is no program.
     """
 
     rollout: Rollout
@@ -52,6 +54,7 @@ class Experience:
     following: NDArray[np.float32]
     tables: Tables
     steps: int
+    scores: Scores | None = None
 
 
 class TeacherPolicy(ABC):
@@ -96,8 +99,9 @@ class Learner:
         Called once the rollout is complete, before advantages are computed.
 
         Returns:
-            float64 [T, N] by channel name, for channels of kind "bonus". For a channel whose gate is "count", also
-            "NAME:keys", int64 [T, N], the keys that are counted.
+            float64 [T, N] by channel name, for channels of kind "bonus" or "learned". If a channel's gate is "count",
+            "NAME:keys" has the keys that are counted, int64 [T, N]. The values of a channel of kind "learned" are Phi
+            of the states after the steps. "NAME:start" has Phi of those before them, read where an episode starts.
         """
         return {}
 

@@ -118,7 +118,8 @@ def connect_on_policy(
         attach(learners.teacher_policy, model.policy, env, buffer)
 
     def shape_rollout() -> NDArray[np.float64]:
-        seen = Experience(env.rollout, observed, following, env.batch.tables, shaper.steps)
+        scores = shaper.scored(env.rollout)
+        seen = Experience(env.rollout, observed, following, env.batch.tables, shaper.steps, scores)
         return adaptation.scaled(shaper(env.rollout, learners.rewards(seen)), env.rollout)
 
     buffer.shape_rollout = shape_rollout

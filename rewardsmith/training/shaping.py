@@ -16,6 +16,7 @@ from rewardsmith.programs.rollout import Rollout, compose_rollout, submit_rollou
 from rewardsmith.tasks.base import Tables
 from rewardsmith.telemetry import ChannelPay, ComponentValues, Telemetry
 from rewardsmith.training.audit import LONG, LastSteps, require_same_scores
+from rewardsmith.training.outcome import OutcomeRate
 from rewardsmith.training.scale import ReturnScale
 from sandbox.client import RewardHost, Scores
 
@@ -136,6 +137,7 @@ class RewardShaper:
         """
         self.problem, self.reward, self.gamma = problem, problem.reward, problem.gamma
         self.carry = Carry()
+        self.outcome = OutcomeRate() if any(c.gate == "outcome" for c in self.reward.channels) else None
         self.steps = 0
         self._submitted = 0
         self.host: RewardHost | None = None
@@ -144,6 +146,7 @@ class RewardShaper:
         self._others: list[Closeable] = []
         self.scores: Scores | None = None
         """The scores of the rollout that was composed last."""
+        self._finished: Scores | None = None
         if self.reward.functions:
             self.host = problem.host(tables, envs, max(rollout_steps, LONG), wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
@@ -211,20 +214,32 @@ class RewardShaper:
 
     def composed(self, rollout: Rollout, bonuses: dict[str, NDArray[Any]] | None = None) -> Composition:
         """Return the composed training reward with its parts by channel; arguments and errors as for a call."""
-        scores = None
-        if self.host is not None:
-            self.start()
-            if self._submitted < len(rollout.starts):
-                rest = rollout.part(self._submitted, len(rollout.starts))
-                submit_rollout(self.host, rest, self.problem.task)
-            scores, self._submitted = self.host.finish(), 0
-            self._scored.add(rollout, scores)
-        self.scores = scores
+        scores = self.scores = self.scored(rollout)
+        self._finished = None
+        if self.outcome is not None:
+            self.carry.success_rate = self.outcome.rate
         composition = compose_rollout(self.reward, rollout, scores, self.gamma, self.carry, self.steps, bonuses)
         self.steps += rollout.rewards.size
+        if self.outcome is not None:
+            self.outcome.after(rollout)
         self._tally(rollout, composition, scores)
         self._returns.factor(composition.total, rollout.terminated | rollout.truncated)
         return composition
+
+    def scored(self, rollout: Rollout) -> Scores | None:
+        """Return the program's components on a complete rollout; None without a program.
+
+        `composed` uses the same result for the same rollout. Raises HostError if the program fails.
+        """
+        if self.host is None or self._finished is not None:
+            return self._finished
+        self.start()
+        if self._submitted < len(rollout.starts):
+            rest = rollout.part(self._submitted, len(rollout.starts))
+            submit_rollout(self.host, rest, self.problem.task)
+        self._finished, self._submitted = self.host.finish(), 0
+        self._scored.add(rollout, self._finished)
+        return self._finished
 
     def _tally(self, rollout: Rollout, composition: Composition, scores: Scores | None) -> None:
         if scores is not None:

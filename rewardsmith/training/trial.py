@@ -59,6 +59,7 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     env.starts = learners.starts
     adaptation = Adaptation(settings, plan.task)
     shaper = RewardShaper(plan.problem, batch.tables, settings.num_envs, settings.collected)
+    adaptation.outcome = shaper.outcome
     try:
         model = build(plan, env, learners)
         resumed = load_checkpoint(plan.folder, model)

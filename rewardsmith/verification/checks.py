@@ -162,6 +162,8 @@ def run_checks(
             spent += tried.steps
             found = [each for each in certificate.layouts if each.guidance is not None]
         told = guidance_checks(found, components, steps * envs, task.actions.names, report.trends if report else ())
+        # A value that no channel pays has no sign of its own, so it cannot point away from success.
+        told = [(kind, each) for kind, each in told if kind != "direction" or problem.reward.pays_program]
         verdicts += [Verdict(kind, each.passed, each.message, each.details) for kind, each in told]
         return Checked(verdicts, components, played, spent + counted())
     except HostError as error:
@@ -200,9 +202,12 @@ def _fault(error: HostError) -> Verdict:
 def behaviour_hash(problem: Problem, rollout: Rollout, scores: Scores) -> str:
     """Return the sha256 of the training rewards of `rollout`, rounded to six decimals.
 
-    Two programs with equal hashes are duplicates: they train identically.
+    Two programs with equal hashes are duplicates: they train identically. Where no channel pays a program's values
+    themselves, because a method learns from them in training, the hash is that of the values.
     """
     total = problem.compose(rollout, scores).total
+    if not problem.reward.pays_program:
+        total = scores.values
     # Adding zero turns -0.0 into 0.0, which is the same reward.
     return hashlib.sha256((np.round(total, 6) + 0.0).tobytes()).hexdigest()
 

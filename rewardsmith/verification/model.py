@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.programs.composition import Carry, compose
+from rewardsmith.programs.composition import MOVING_GATES, Carry, compose
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward, channel_values
 from rewardsmith.tasks.base import Task
@@ -157,11 +157,19 @@ def _asking_much() -> Iterator[None]:
         raise
 
 
+def refuse_gates(reward: TrainingReward) -> None:
+    """Raise NotCertified for a channel whose gate, or whose earlier value, no enumerated state holds."""
+    for channel in reward.channels:
+        if channel.gate in MOVING_GATES:
+            raise NotCertified(f"the gate {channel.gate!r} of channel {channel.name} cannot be enumerated")
+        if channel.delta:
+            raise NotCertified(f"channel {channel.name} pays changes, so it depends on the value of the step before")
+
+
 def refuse_what_moves(reward: TrainingReward) -> None:
     """Raise NotCertified for a channel whose pay depends on more than state, memory and gates."""
+    refuse_gates(reward)
     for channel in reward.channels:
-        if channel.gate in ("count", "anneal"):
-            raise NotCertified(f"the gate {channel.gate!r} of channel {channel.name} cannot be enumerated")
         if channel.kind == "env" and (channel.cap is not None or channel.bound != "none"):
             raise NotCertified("the environment's channel is bounded")
 

@@ -22,7 +22,7 @@ from sandbox.product import READ_STEP, Expansion, ProductHost
 
 from .decision_process import Process
 from .interning import Front, Keys, TooManyValues
-from .model import POTENTIAL, NotCertified
+from .model import POTENTIAL, NotCertified, refuse_gates
 from .solving import END
 
 LIMIT = 200_000
@@ -74,9 +74,7 @@ def build_table_model(problem: Problem, table: TransitionTable, limit: int = LIM
     """
     if table.solved is None:
         raise NotCertified("the success test depends on more than one step of the table")
-    for channel in problem.reward.channels:
-        if channel.gate in ("count", "anneal"):
-            raise NotCertified(f"the gate {channel.gate!r} of channel {channel.name} cannot be enumerated")
+    refuse_gates(problem.reward)
     host = None
     try:
         if problem.reward.functions:

@@ -56,6 +56,11 @@ PROGRAMS = {
         "functions": ["reward"],
         "channels": [{"name": "reward", "gate": "latch", "weight": 3.0}],
     },
+    "delta": {
+        "source": "def reward(prev, action, state, memory):\n    return 1.5 * state.value\n",
+        "functions": ["reward"],
+        "channels": [{"name": "reward", "delta": True, "weight": 2.0, "gate": "outcome"}],
+    },
 }
 
 
@@ -66,10 +71,10 @@ def sign(x: float) -> float:
 def expected(name: str) -> list[list[float]]:
     total = [[0.0, 0.0] for _ in STARTS]
     for n in range(2):
-        spent, count, latched, phi = 0.0, 0, False, None
+        spent, count, latched, phi, last_value = 0.0, 0, False, None, 0.0
         for t in range(len(STARTS)):
             if STARTS[t][n]:
-                spent, count, latched, phi = 0.0, 0, False, -0.5 * BEFORE[t][n]
+                spent, count, latched, phi, last_value = 0.0, 0, False, -0.5 * BEFORE[t][n], 0.0
             value, before = STATE[t][n], BEFORE[t][n]
             if name == "sign_and_cap":
                 reached = min(0.15, max(-0.15, spent + 0.1 * sign(value - before)))
@@ -85,6 +90,10 @@ def expected(name: str) -> list[list[float]]:
                 now = 0.0 if TERMINATED[t][n] else -0.5 * value
                 total[t][n] = ENV[t][n] + 2.0 * (GAMMA * now - last)
                 phi = now
+            elif name == "delta":
+                # No success rate is known, so the gate is open.
+                total[t][n] = 2.0 * (1.5 * value - last_value)
+                last_value = 1.5 * value
             else:
                 total[t][n] = 3.0 if value >= 1 and not latched else 0.0
                 latched = latched or value >= 1

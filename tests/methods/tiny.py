@@ -39,3 +39,21 @@ def run(
 
     plan = TrialPlan(task, reward, TRAINING, 3, STEPS, 1.0, folder, curve_points=3, learners=learners)
     return run_trial(plan, points.append, beat), points
+
+
+def run_program(
+    folder: Path, method: Method, source: str, options: Mapping[str, Any], kill_at: int | None = None
+) -> tuple[TrialReport, list[CurvePoint]]:
+    """Train on a method's program with its own learner, raising Killed at rollout `kill_at`."""
+    points: list[CurvePoint] = []
+    chosen = method.Options.model_validate(dict(options))
+    task, reward = get_task(TASK), method.reward(source, chosen)
+    made = method.learner(Setting(task, TRAINING, reward, 3, STEPS, folder, chosen))
+
+    def beat(done: int) -> None:
+        if kill_at is not None and done >= kill_at * ROLLOUT:
+            raise Killed
+
+    learners = {method.name: made} if made is not None else {}
+    plan = TrialPlan(task, reward, TRAINING, 3, STEPS, 1.0, folder, curve_points=3, learners=learners)
+    return run_trial(plan, points.append, beat), points

@@ -49,7 +49,7 @@ def run_check(context: Context, item: Item) -> None:
     rivals = earlier_policies(context, snapshot, task, item.key.iteration)
     checked = run_checks(asked.with_reward(reward.written), proof, exploits, most, rivals)
     verdicts = list(checked.verdicts)
-    bonuses = [c.name for c in reward.channels if c.kind == "bonus"]
+    bonuses = reward.training_only
     if bonuses and checked.passed:
         text = f"added during training only, and not part of the other checks: {', '.join(bonuses)}"
         verdicts.append(Verdict("bonuses", True, text))

@@ -10,7 +10,7 @@ from rewardsmith.syntax import NotPython, parse_module
 
 MOST_SUBGOALS = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_TAKEN = frozenset({"calm", "env", "env_raw", "potential", "reward", "subgoals", "total"})
+_TAKEN = frozenset({"calm", "env", "env_raw", "milestones", "potential", "reward", "subgoals", "total"})
 
 
 def read_predicates(source: str) -> dict[str, str]:

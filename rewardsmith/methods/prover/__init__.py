@@ -1,0 +1,1 @@
+"""Exact values of a prover policy on enumerated layouts."""
