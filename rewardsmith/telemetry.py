@@ -68,6 +68,7 @@ class ChannelPay(Record):
         mean_per_success: Mean return of the channel over successful episodes; None if no episode succeeded.
         share: Fraction of the magnitudes of all channels, 0 to 1; None if they are zero.
         correlation: Pearson correlation between the channel's return and success; None if either is constant.
+        factor: What gradient alignment multiplied the channel's weight with, at the end; absent without alignment.
     """
 
     mean_per_episode: float = 0.0
@@ -75,6 +76,7 @@ class ChannelPay(Record):
     mean_per_success: float | None = None
     share: float | None = None
     correlation: float | None = None
+    factor: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def changed(setting: str) -> Any:
     named = {
         "entropy_schedule": "constant", "cells": "scaled", "memory": "lstm", "device": "auto", "hidden": [32],
         "implementation": "sb3", "goal_selection": "final", "policy_kwargs": {"n_critics": 1}, "sde_sample_freq": 8,
-        "starts": "near-goal", "horizon": "scheduled",
+        "starts": "near-goal", "horizon": "scheduled", "align": "gradient",
     }  # fmt: skip
     if setting in named:
         return named[setting]

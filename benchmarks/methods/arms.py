@@ -16,6 +16,7 @@ class Arm:
     options: Mapping[str, Any] = field(default_factory=dict)
     grid: tuple[Mapping[str, Any], ...] = ({}, {}, {})
     tasks: tuple[str, ...] = ()  # empty: all tasks
+    training: Mapping[str, Any] = field(default_factory=dict)  # training settings that differ from the task's
 
 
 def _betas(name: str, *values: float) -> tuple[Mapping[str, Any], ...]:
@@ -32,6 +33,10 @@ ONI_TASKS, ULPS_TASKS = ("UnlockPickup", "KeyCorridorS3R2"), ("UnlockPickup",)
 def _oni(name: str, **options: Any) -> Arm:
     return Arm(f"oni, {name}", "oni", options, _WEIGHTS, ONI_TASKS)
 
+
+# Programs of synth are deterministic, so one candidate is enough and is not merged.
+_FACTORS = {"candidates": 1}
+_LISTED_TASKS = ("DoorKey-6x6", "Unlock")  # layouts that are few, or small enough to solve one per episode
 
 GATES = ("entropy", "information", "decay", "single")
 FEW = 1_000  # pairs: the language model is often wrong, so that gates differ
@@ -63,6 +68,15 @@ ARMS = (
     *(_ulps(gate) for gate in GATES),
     *(_untuned("of the view", gate, prompts="view") for gate in GATES),
     *(_untuned("on few pairs", gate, pairs=FEW) for gate in GATES),
+    Arm("lare", "lare", _FACTORS, _WEIGHTS),
+    Arm("lare, shuffled factors", "lare", {**_FACTORS, "shuffled": True}, _WEIGHTS),
+    Arm("lare, observations as factors", "lare", {"factors": "state"}, _WEIGHTS),
+    Arm("stepwise", "stepwise", grid=_WEIGHTS),
+    Arm("milestones", "milestones", grid=_betas("weight", 0.3, 1.0, 3.0)),
+    Arm("milestones, progress", "milestones", {"shaping": "progress"}, _betas("weight", 0.3, 1.0, 3.0)),
+    Arm("progress", "progress", {"strength": 0.3}, (), _LISTED_TASKS),
+    Arm("progress, random prover, log", "progress", {"logarithm": True}, (), _LISTED_TASKS),
+    Arm("calm, code, aligned", "calm", grid=_BETAS, training={"align": "gradient"}),
     Arm("clone, then PPO", "clone", tasks=ULPS_TASKS),
     Arm("clone on few pairs, then PPO", "clone", {"pairs": FEW}, (), ULPS_TASKS),
 )

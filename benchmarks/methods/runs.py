@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,12 @@ class Run:
     seed: int
     steps: int
     pool: str = "claim"
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """Unique name of the run, also of its folder."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """Unique name of the run, also of its folder; that of an earlier version if no training setting differs."""
+        text = json.dumps({k: v for k, v in asdict(self).items() if k != "training" or v}, sort_keys=True)
         return f"{self.task}-{self.method}-{self.seed}-{abs(hash_of(text)):x}"
 
     @property
@@ -53,6 +54,7 @@ class Run:
             "task": f"MiniGrid-{self.task}-v0",
             "method": self.method,
             "options": {self.method: dict(self.options)},
+            "training": dict(self.training),
         }
         return read_spec(with_defaults(asked))
 
@@ -139,7 +141,15 @@ def _program(spec: JobSpec) -> str:
 def planned(tasks: Mapping[str, int], arms: Iterable[Arm], seeds: int, tuned: Mapping[str, Any]) -> list[Run]:
     """Every arm on every task with the same seeds, task by task, so that a stopped benchmark has whole tasks."""
     return [
-        Run(task, arm.name, arm.method, {**arm.options, **tuned.get(arm.name, {})}, SEEDS_FROM + k, steps)
+        Run(
+            task,
+            arm.name,
+            arm.method,
+            {**arm.options, **tuned.get(arm.name, {})},
+            SEEDS_FROM + k,
+            steps,
+            training=arm.training,
+        )
         for task, steps in tasks.items()
         for k in range(seeds)
         for arm in arms
@@ -202,6 +212,7 @@ def tuning_runs(arms: Iterable[Arm]) -> list[Run]:
             TUNING_SEEDS_FROM + (0 if setting else k),
             steps,
             "select",
+            arm.training,
         )
         for task, steps in TUNING.items()
         for arm in arms

@@ -80,6 +80,8 @@ def _head(c: Candidate, measure: Measure) -> None:
     channels = [
         f"{ch['weight']:g} * {'sign of ' if ch['bound'] == 'sign' else ''}{ch['name']}"
         + (f" (sum per episode capped at {ch['cap']:g})" if ch.get("cap") is not None else "")
+        + (" (its change)" if ch.get("delta") else "")
+        + (" (closing as success rises)" if ch.get("gate") == "outcome" else "")
         for ch in c.reward.get("channels", [])
     ]
     screen.labelled("reward: ", " + ".join(channels))
@@ -227,11 +229,12 @@ def _components(trials: list[Trial], measure: Measure) -> None:
 def _channels(telemetry: Telemetry, measure: Measure) -> None:
     """Print what each channel paid per training episode late in training, and the counters of the methods."""
     won = measure.scale is None  # otherwise nothing is a success
+    aligned = any("factor" in s.recorded for s in telemetry.channels.values())
     shown = screen.table(
         None,
         [("channel", "left"), ("per episode", "right"), ("magnitude", "right"),
          *([("per success", "right")] if won else []), ("share", "right"),
-         *([("correlation with success", "right")] if won else [])],
+         *([("correlation with success", "right")] if won else []), *([("factor", "right")] if aligned else [])],
     )  # fmt: skip
     for name, s in telemetry.channels.items():
         pay, tie = s.mean_per_success, s.correlation
@@ -239,6 +242,7 @@ def _channels(telemetry: Telemetry, measure: Measure) -> None:
             name, f"{s.mean_per_episode:.3g}", f"{s.magnitude_per_episode:.3g}",
             *(["-" if pay is None else f"{pay:.3g}"] if won else []), text.percent(s.share),
             *(["-" if tie is None else f"{tie:.2f}"] if won else []),
+            *(["1" if s.factor is None else f"{s.factor:.2f}"] if aligned else []),
         )  # fmt: skip
     screen.out.print(shown)
     if "episodes" in telemetry.recorded:

@@ -13,6 +13,7 @@ from rewardsmith.cli import (
     check,
     database,
     doctor,
+    ensemble,
     export,
     inspect,
     interruption,
@@ -72,6 +73,7 @@ steer.register(app)
 export.register(app)
 check.register(app)
 tune.register(app)
+ensemble.register(app)
 service.register(app)
 doctor.register(app)
 app.add_typer(tasks.app, name="tasks")

@@ -118,6 +118,12 @@ SETTINGS: dict[str, Any] = {
         typer.Option("--planner/--no-planner", help="Show the planner's order of subgoals to the designer."),
     ],
     "seed": Annotated[int | None, typer.Option("--seed", help="Seed of the job, which determines all other seeds.")],
+    "training.align": Annotated[
+        str | None,
+        typer.Option(
+            "--align", help="Learn factors of channels from the environment's reward: none, gradient, implicit."
+        ),
+    ],
     "training.device": Annotated[
         str | None,
         typer.Option(

@@ -23,9 +23,9 @@ class Channel:
     """One named contribution to the training reward: weight * gate * bound((raw - mean) / std).
 
     `kind` is "env" (the environment's own reward), "program" (the summed components of one function of
-    the reward program), "bonus" (paid by a method during training only: counts, learned models, judges),
-    "potential" (shaped as gamma*Phi(s') - Phi(s); Ng et al. 1999) or "learned" (a potential whose Phi a
-    method computes during training only). A potential is never normalised, gated or capped, since each
+    the reward program), "bonus" (paid by a method during training only: counts, learned models, judges)
+    or "potential" (shaped as gamma*Phi(s') - Phi(s); Ng et al. 1999). The kind "learned" is a potential
+    whose Phi a method computes during training only. A potential is never normalised, gated or capped, since each
     would break its invariance; `limit` then bounds Phi.
     """
 
@@ -70,6 +70,7 @@ class Carry:
     counts: dict[str, list[dict]] = field(default_factory=dict)  # per environment: key -> occurrences
     phi: dict[str, np.ndarray] = field(default_factory=dict)  # [N] Phi of the state last visited
     last: dict[str, np.ndarray] = field(default_factory=dict)  # [N] raw value of the last step, for `delta`
+    factors: dict[str, float] = field(default_factory=dict)  # of weights, learned in training; 1 where absent
     success_rate: float = 0.0  # of the latest training episodes, for the gate "outcome"; constant in a rollout
 
 
@@ -131,7 +132,7 @@ def compose(  # noqa: PLR0913  (what exported files and golden vectors call)
                 values = _changes(channel, values, starts, carry)
             bounded = _bound(channel, (values - channel.mean) / channel.std)
             gate = _gate(channel, values, starts, carry, first_step, (keys or {}).get(channel.name))
-            part = channel.weight * gate * bounded
+            part = channel.weight * carry.factors.get(channel.name, 1.0) * gate * bounded
             if channel.cap is not None:
                 part = _within_cap(channel, part, starts, carry)
         parts[channel.name] = part

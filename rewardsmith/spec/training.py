@@ -58,6 +58,9 @@ class TrainingSpec(Strict):
         default="success", description="success: the coefficient falls as training episodes succeed"
     )
     normalize_advantage: bool = True
+    align: Annotated[Literal["none", "gradient", "implicit"], Flag()] = Field(
+        default="none", description="learn factors of channels from the environment's reward: none, gradient, implicit"
+    )
     train_freq: int = Field(
         default=1, ge=1, le=4096, description="steps per environment between two updates of an off-policy algorithm"
     )
@@ -164,6 +167,12 @@ class TrainingSpec(Strict):
             return {**values, "memory": "lstm"}
         return values
 
+    @model_validator(mode="after")
+    def _alignment_needs_single_steps(self) -> TrainingSpec:
+        if self.align != "none" and self.memory != "none":
+            raise ValueError("align evaluates steps one by one; set `memory: none`, or `align: none`")
+        return self
+
     def changed(self, changes: Mapping[str, Any]) -> TrainingSpec:
         """Return these settings with some changed. Raises UsageError for a setting that is unknown or out of range."""
         try:
@@ -220,7 +229,7 @@ ADDED: dict[str, Any] = {
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",
         "policy_kwargs", "implementation", "frame_stack", "her", "n_sampled_goal", "goal_selection", "reuse",
-        "evaluation_share", "search_share", "starts", "horizon",
+        "evaluation_share", "search_share", "starts", "horizon", "align",
     )
 }  # fmt: skip
 
@@ -251,7 +260,7 @@ _SHARED = frozenset({
 })  # fmt: skip
 _ROLLOUTS = _SHARED | {
     "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",
-    "sde_sample_freq", "starts", "horizon",
+    "sde_sample_freq", "starts", "horizon", "align",
 }  # fmt: skip
 _REPLAY = _SHARED | {
     "buffer_size", "reuse", "learning_starts", "train_freq", "gradient_steps", "batch_size", "her", "n_sampled_goal",
@@ -274,7 +283,7 @@ _PPO = _ROLLOUTS | {"batch_size", "epochs", "clip_range", "memory", "cells", "im
 
 ALGORITHMS: dict[str, Algorithm] = {
     "ppo": Algorithm("PPO (stable-baselines3)", _ALL, False, _PPO),
-    "recurrent-ppo": Algorithm("RecurrentPPO (sb3-contrib)", _ALL, False, _PPO, {"memory": "lstm"}),
+    "recurrent-ppo": Algorithm("RecurrentPPO (sb3-contrib)", _ALL, False, _PPO - {"align"}, {"memory": "lstm"}),
     "maskable-ppo": Algorithm(
         "MaskablePPO (sb3-contrib)", _ALL - _BOX, False, _PPO - {"memory", "cells", "sde", "sde_sample_freq"}
     ),

@@ -5,9 +5,10 @@ The order within one rollout:
 1. SB3 collects the rollout; a `TeacherPolicy` may change each action's distribution, and `StartStates` the states in
    which episodes begin.
 2. `rewards` fills the method's channels.
-3. Advantages are computed, and PPO updates.
-4. `learn` is called.
-5. At a checkpoint, `state` is saved.
+3. Channels are composed, and `composed` is called.
+4. Advantages are computed, and PPO updates.
+5. `learn` is called.
+6. At a checkpoint, `state` is saved.
 
 A learner may draw random numbers only from generators whose state it saves, or from torch's and numpy's global
 generators, whose state the trial saves. Then a resumed trial equals an uninterrupted one bit for bit.
@@ -105,6 +106,9 @@ class Learner:
         """
         return {}
 
+    def composed(self, seen: Experience, parts: dict[str, NDArray[np.float64]], model: OnPolicyAlgorithm) -> None:
+        """Receive what each channel contributed, float64 [T, N] by name; called before PPO updates `model`."""
+
     def learn(self, seen: Experience, model: OnPolicyAlgorithm) -> None:
         """Learn from the rollout `seen`; called after PPO has updated `model` on it."""
 
@@ -159,6 +163,11 @@ class Learners:
         """Return the raw values of all learners' channels, and keep the rollout for `learn`."""
         self._seen = seen
         return {name: values for learner in self._named.values() for name, values in learner.rewards(seen).items()}
+
+    def composed(self, seen: Experience, parts: dict[str, NDArray[np.float64]], model: OnPolicyAlgorithm) -> None:
+        """Tell each learner what each channel contributed."""
+        for learner in self._named.values():
+            learner.composed(seen, parts, model)
 
     def learn(self, model: OnPolicyAlgorithm) -> None:
         """Let each learner learn from the rollout that `rewards` received."""

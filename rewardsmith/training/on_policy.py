@@ -120,7 +120,9 @@ def connect_on_policy(
     def shape_rollout() -> NDArray[np.float64]:
         scores = shaper.scored(env.rollout)
         seen = Experience(env.rollout, observed, following, env.batch.tables, shaper.steps, scores)
-        return adaptation.scaled(shaper(env.rollout, learners.rewards(seen)), env.rollout)
+        composed = shaper.composed(env.rollout, learners.rewards(seen))
+        learners.composed(seen, composed.parts, model)
+        return adaptation.scaled(composed.total, env.rollout)
 
     buffer.shape_rollout = shape_rollout
     return lambda: None

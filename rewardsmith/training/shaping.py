@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -68,10 +69,14 @@ class EpisodeTally:
     channel_square: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     success_sum: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
-    def channels(self) -> dict[str, ChannelPay]:
-        """Return each channel's mean, magnitude, mean in successes and correlation with success, per episode."""
+    def channels(self, factors: Mapping[str, float] | None = None) -> dict[str, ChannelPay]:
+        """Return each channel's mean, magnitude, mean in successes and correlation with success, per episode.
+
+        `factors` are those of channels whose weights are learned; they are recorded as they are.
+        """
         count = max(self.episodes, 1)
         size = sum(self.channel_magnitude.values())
+        factors = factors or {}
         return {
             name: ChannelPay.of(
                 mean_per_episode=self.channel_sum[name] / count,
@@ -79,6 +84,7 @@ class EpisodeTally:
                 mean_per_success=self.success_sum[name] / self.successes if self.successes else None,
                 share=self.channel_magnitude[name] / size if size else None,
                 correlation=self._correlation(name),
+                **({"factor": factors[name]} if name in factors else {}),
             )
             for name in self.channel_sum
         }
@@ -303,7 +309,7 @@ class RewardShaper:
             program_guidance_per_episode=counters.program_guidance / count,
             env_success_pay=counters.env_success_pay / counters.successes if counters.successes else None,
             env_weight=sum(c.weight for c in self.reward.channels if c.kind == "env"),
-            channels=counters.channels(),
+            channels=counters.channels(self.carry.factors),
             potentials=self.reward.potentials,
             components=components,
         )

@@ -20,6 +20,7 @@ from rewardsmith.tasks.policy_inputs import inputs_of
 from rewardsmith.telemetry import Telemetry
 from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import title_of
+from rewardsmith.training.alignment import Alignment, movable
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from rewardsmith.training.episodes import watch_failures
 from rewardsmith.training.learner import Learner, Learners
@@ -55,10 +56,10 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
     batch = plan.task.batch(plan.training.num_envs, "train")
     env = BatchVecEnv(batch, plan.task, plan.training.collected, plan.seed, plans.cut_every)
     settings = plan.training
-    learners = Learners({**plan.learners, **_starting(plan)})
-    env.starts = learners.starts
     adaptation = Adaptation(settings, plan.task)
     shaper = RewardShaper(plan.problem, batch.tables, settings.num_envs, settings.collected)
+    learners = Learners({**plan.learners, **_starting(plan), **_alignment(plan, shaper)})
+    env.starts = learners.starts
     adaptation.outcome = shaper.outcome
     try:
         model = build(plan, env, learners)
@@ -106,6 +107,13 @@ def _starting(plan: TrialPlan) -> dict[str, Learner]:
     learner = Learner()
     learner.starts = NearGoal(plan.task, plan.training.num_envs, plan.seed, planned)
     return {"starts": learner}
+
+
+def _alignment(plan: TrialPlan, shaper: RewardShaper) -> dict[str, Learner]:
+    """Return the learner that moves the factors of the shaper's channels, if the settings ask for it."""
+    if plan.training.align == "none" or not movable(plan.reward.channels):
+        return {}
+    return {"align": Alignment(plan.task, plan.training, plan.reward.channels, plan.steps, shaper.carry.factors)}
 
 
 def _begin_from_donor(

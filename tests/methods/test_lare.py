@@ -239,7 +239,7 @@ def test_shuffled_factors_belong_to_other_steps(tmp_path):
 # ---- checks, trials
 
 
-def test_factors_are_checked_like_a_program_and_two_different_ones_are_no_duplicates():
+def test_factors_are_checked_and_different_ones_are_no_duplicates():
     task, reward = get_task(TASK), LARE.reward(FACTORS).written
     checked = run_checks(Problem(task, reward, 0.99), Proof(wanted=False))
     assert checked.passed and set(checked.components) == {"factors.holds_key", "factors.moved", "factors.east"}
@@ -316,9 +316,12 @@ def test_candidates_are_asked_for_at_temperature_1_and_merged_at_0_3():
     assert all(name in model.requests[-1].prompt for name in ('"one"', '"two"', '"three"', "Merge the programs below"))
 
 
-def test_an_unreadable_merge_leaves_the_first_candidate_and_other_moves_are_not_merged():
+def test_an_unreadable_merge_leaves_the_first_candidate():
     model = Scripted(fenced("one"), fenced("two"), "no program", "again none")
     assert '"one"' in roles.design(model, design_request(2)).result.source
+
+
+def test_a_repair_is_one_program_without_candidates():
     model = Scripted(fenced("one"))
     assert '"one"' in roles.design(model, design_request(5, move="repair")).result.source
 

@@ -45,6 +45,26 @@ def test_calm_with_a_count_bonus_runs_to_the_export_and_verifies(tmp_path):
     )
 
 
+@pytest.mark.parametrize("method", ["lare", pytest.param("milestones", marks=pytest.mark.slow)])
+def test_a_method_that_learns_from_a_program_runs_to_the_export(tmp_path, method):
+    designed = ("--method", method, "--iterations", "1", "--samples", "1", "--set", "verification=false")
+    ran = rewardsmith(tmp_path, "run", *SMALL, *designed)
+    assert ran.returncode == 0, ran.stderr
+    best = json.loads(in_process(tmp_path, "show", "best", "--format", "json").stdout)[0]
+    kinds = {c["name"]: c["kind"] for c in best["reward"]["channels"]}
+    assert kinds == {"env": "env", method: "bonus" if method == "lare" else "learned"}
+    told = best["trials"][-1]["telemetry"]["methods"][method]
+    assert told["episodes"] > 0
+    assert f"not part of the other checks: {method}" in in_process(tmp_path, "show", "best").stdout
+    exported = in_process(tmp_path, "export", "latest", "--best", "--out", "exported")
+    assert exported.returncode == 0, exported.stderr
+    assert (
+        f"leaves out the channels that exist only in training: {method}" in (tmp_path / "exported/card.md").read_text()
+    )
+    verified = in_process(tmp_path, "verify", "exported")
+    assert verified.returncode == 0, verified.stderr
+
+
 def test_a_verifier_job_designs_nothing_names_its_verifier_and_exports(tmp_path):
     verifier = (
         "--set",

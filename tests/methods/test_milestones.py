@@ -31,7 +31,7 @@ PROGRAM = (
 )
 
 
-def test_progress_grows_linearly_between_milestones_and_stays_after_the_last():
+def test_progress_grows_linearly_between_milestones():
     # K = 2, so three stages. The first milestone comes on step 2, the second on step 4; the episode fails on step 6.
     labels = progress_labels(np.array([0, 1, 1, 2, 2, 2]), success=False, milestones=2)
     assert labels == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 4 / 6, 4 / 6])
@@ -67,7 +67,7 @@ def test_the_network_learns_progress_from_episodes():
     assert low == pytest.approx(0.1, abs=0.08) and high == pytest.approx(0.9, abs=0.08)
 
 
-def test_a_learned_potential_telescopes_although_phi_changes_between_rollouts():
+def test_a_learned_potential_telescopes_although_phi_changes():
     # One episode over two rollouts; between them Phi grew by 0.3. It then terminates, where Phi is 0.
     channel, carry = Channel("milestones", kind="learned", weight=2.0), Carry()
     gamma, starts = 0.9, np.array([[True], [False]])
@@ -123,7 +123,7 @@ def test_a_killed_trial_with_milestones_ends_bit_for_bit_the_same(tmp_path, shap
     assert resumed.telemetry == whole.telemetry and rest[-1].telemetry == curve[-1].telemetry
 
 
-def test_a_killed_trial_of_both_combined_channels_ends_bit_for_bit_the_same(tmp_path):
+def test_a_killed_trial_of_both_channels_ends_bit_for_bit_the_same(tmp_path):
     methods = {MILESTONES: {}, STEPWISE: {"batches": 3}}
     whole, _ = run(tmp_path / "whole", methods)
     assert set(whole.telemetry["channels"]) == {"env", "milestones", "stepwise", "grounding"}

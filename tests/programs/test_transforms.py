@@ -62,13 +62,13 @@ def compose_in_two(channel: Channel, raw: list[float], starts: list[bool]) -> li
     return found
 
 
-def test_a_channel_without_delta_is_stored_as_before_and_one_with_it_round_trips():
+def test_a_channel_without_delta_is_stored_as_before():
     assert "delta" not in Channel("reward").as_dict()
     reward = TrainingReward(REWARD, ("reward",), (Channel("reward", delta=True),))
     assert TrainingReward.from_dict(reward.as_dict()) == reward
 
 
-def test_the_success_rate_is_that_of_the_latest_200_episodes_that_were_not_cut():
+def test_the_success_rate_is_that_of_the_latest_200_uncut_episodes():
     rate = OutcomeRate()
     assert rate.rate == 0.0
     made = Rollout.empty(get_task(TASK), 100, 4)
@@ -84,7 +84,7 @@ def test_the_success_rate_is_that_of_the_latest_200_episodes_that_were_not_cut()
     assert again.rate == 1.0 and len(again.state()) == 200
 
 
-def test_transforms_of_a_job_change_its_channels_and_leave_the_fingerprint_of_others():
+def test_transforms_change_channels_and_leave_other_fingerprints():
     values = {"task": TASK, "combine": ["count"]}
     changed = read_spec({**values, "transforms": {"dense": "outcome", "count": "delta"}})
     channels = {c.name: c for c in recipe_of(changed).reward("").channels}

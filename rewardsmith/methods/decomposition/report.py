@@ -52,9 +52,11 @@ def report_of(decoder: Decoder, held_out: Sequence[Episode], names: Sequence[str
 
     - `auroc`: how well the predicted return tells successes apart; None without both kinds of episodes.
     - `rank_correlation`: of predicted and actual return.
-    - Per factor, if there are at most 16: `effect`, the mean change of r^ when the factor grows by one standard
-      deviation, whose sign is the factor's; `size`, the mean |change of r^| when its mean replaces it; and
-      `auroc_without`, the AUROC with its mean in its place.
+    - `effect`, per factor: the mean change of r^ when the factor grows by one standard deviation.
+    - `size`, per factor: the mean absolute change of r^ when the factor's mean replaces it.
+    - `auroc_without`, per factor: the AUROC with the factor's mean in its place.
+
+    More than 16 factors are not reported one by one.
     """
     chosen = list(held_out)[-_LATEST:]
     if not chosen:
