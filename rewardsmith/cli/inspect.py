@@ -286,38 +286,33 @@ def compare(
     screen.out.print(shown)
 
 
+FIGURES = ("curves", "channels", "components", "lineage", "difficulty", "steps-to-90")
+"""Figures that `curves` draws; functions of the same names in rewardsmith.plots return them."""
+
+
 def curves(
     what: Annotated[
         str, typer.Argument(help="A job (its best candidate) or a candidate; the baseline is drawn beside it.")
     ] = "latest",
     out: Annotated[Path, typer.Option(help="Picture to write (.png, .svg or .pdf).")] = Path("curves.png"),
-    channels: Annotated[
-        bool, typer.Option("--channels", help="Draw the reward of each channel per episode instead of success.")
-    ] = False,
+    figure: Annotated[
+        str, typer.Option(help=f"Figure to draw: {', '.join(FIGURES[:-1])} or {FIGURES[-1]}.")
+    ] = "curves",
+    channels: Annotated[bool, typer.Option("--channels", help="The same as --figure channels.")] = False,
 ) -> None:
-    """Draw learning curves to a picture file."""
-    from rewardsmith.reporting import plots, queries
-    from rewardsmith.reporting.measure import measure_of
-    from rewardsmith.storage import reads
+    """Draw learning curves, or another figure of a job, to a picture file.
 
-    with _reading() as connection:
-        job = queries.find_job(connection, what)
-        named = [queries.find_candidate(connection, what).id] if queries.names_candidate(what) else []
-        best = named or ([job.best_candidate] if job.best_candidate else [])
-        reward = "designed reward " if job.spec.get("designs", True) else f"{job.method}'s reward "
-        changes = reads.get_candidate(connection, best[0]).training_changes if best else {}
-        arms = {
-            (reward if c != f"{job.id}-sparse" else "sparse reward ") + c: queries.curves_of(connection, c, changes)
-            for c in [*best, f"{job.id}-sparse"]
-        }
-        starts = queries.kind_of_starts(reads.trials_of(connection, job_id=job.id))
-    if channels:
-        plots.channel_curves(arms[next(iter(arms))], out, title=f"{job.task}: reward per training episode, by channel")
-        screen.write(str(out))
-        return
-    measure = measure_of(job.spec)
-    place = "from its one start" if starts == "one start" else f"on held-out {starts}"
-    plots.learning_curves(arms, out, title=f"{job.task}: {measure.name} {place}", measure=measure)
+    channels: the reward of each channel per training episode. components: the same, stacked. lineage: the tree of
+    candidates. difficulty: predicted difficulty and result. steps-to-90: steps to 90 % success with intervals.
+    """
+    from rewardsmith import plots
+    from rewardsmith.errors import UsageError
+    from rewardsmith.plots.canvas import save
+
+    name = "channels" if channels else figure
+    if name not in FIGURES:
+        raise UsageError(f"There is no figure {name!r}.", f"Use one of: {', '.join(FIGURES)}.")
+    save(getattr(plots, name.replace("-", "_"))(what), out)
     screen.write(str(out))
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "difference",
     "hierarchical_bootstrap",
     "interquartile_mean",
+    "median_steps",
     "order_chance",
     "preliminary",
     "probability_of_improvement",
@@ -108,6 +109,29 @@ def hierarchical_bootstrap(
         picked = [arrays[job] for job in generator.integers(len(arrays), size=len(arrays))]
         values[rep] = statistic(np.concatenate([job[generator.integers(job.size, size=job.size)] for job in picked]))
     return _percentiles(values, level)
+
+
+def median_steps(
+    steps: Sequence[int | None], reps: int = 2000, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the median of steps to a threshold over seeds, and its percentile bootstrap interval.
+
+    A seed that never reached the threshold is right-censored: it counts as infinitely many steps, so that the median or
+    an end of the interval is infinite if too many seeds are censored. Of an even number of seeds the median is the
+    upper one, which is never a mean with infinity. The interval is (-inf, inf) for fewer than 2 seeds. Raises
+    ValueError if there is no seed.
+    """
+    values = np.sort(np.array([np.inf if s is None else float(s) for s in steps]))
+    if not values.size:
+        raise ValueError("no seeds to take a median of")
+    middle = values.size // 2
+    if values.size < 2:
+        return float(values[0]), -np.inf, np.inf
+    drawn = np.random.default_rng(seed).integers(values.size, size=(reps, values.size))
+    medians = np.sort(np.sort(values[drawn], axis=1)[:, middle])
+    check_level(level)
+    low, high = (medians[round(q * (reps - 1))] for q in ((1 - level) / 2, (1 + level) / 2))
+    return float(values[middle]), float(low), float(high)
 
 
 def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:

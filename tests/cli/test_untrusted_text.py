@@ -208,14 +208,16 @@ def test_a_hostile_value_anywhere_in_rich_is_drawn_as_text():
 
 
 def test_labels_of_pictures_are_no_formulas(tmp_path):
-    from rewardsmith.reporting.plots import channel_curves, learning_curves
+    from rewardsmith.plots.canvas import save
+    from rewardsmith.plots.learning import channel_curves, channel_stack, learning_curves
 
     bad = "$\\frac{$ \\$x$ \x1b[2J\u202e <b>"
     points = [{"steps": s, "success": 0.5, "episodes": 10, "components": {"episodes": 20, "channels": {bad: {
         "mean_per_episode": 1.0}}}} for s in (1, 2)]  # fmt: skip
-    learning_curves({bad: [points]}, tmp_path / "a.svg", title=bad)
-    channel_curves([points], tmp_path / "b.svg", title=bad)
-    assert not control_characters((tmp_path / "a.svg").read_text() + (tmp_path / "b.svg").read_text())
+    figures = (learning_curves({bad: [points]}, bad), channel_curves([points], bad), channel_stack([points], bad))
+    for figure in figures:
+        save(figure, tmp_path / "a.svg")
+        assert not control_characters((tmp_path / "a.svg").read_text())
 
 
 def test_commands_print_through_the_screen():
