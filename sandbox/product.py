@@ -53,6 +53,7 @@ class Episodes:
         values: float64 [T, N, C], the components; 0 where `scored` is false.
         phi: float64 [T, N], the potential of the state after; 0 where `scored` is false.
         phi0: float64 [T, N], the potential of the state before, if an episode starts there; 0 elsewhere.
+        memory: int64 [T, N], the number of the memory after the step; negative if it has none.
         scored: bool [T, N]. Scoring of an episode stops when its memory contains values that cannot be enumerated.
     """
 
@@ -60,6 +61,7 @@ class Episodes:
     values: np.ndarray
     phi: np.ndarray
     phi0: np.ndarray
+    memory: np.ndarray
     scored: np.ndarray
 
 
@@ -165,7 +167,7 @@ class ProductHost:
             found[:, *at] = self._follow_part(before[at], actions[at], after[at], starts[at], at[1])
             scored[at] = found[FLAGS, *at] == 0
         values = np.moveaxis(found[: len(self.names)], 0, -1)
-        return Episodes(self.names, values, found[PHI], found[PHI0], scored)
+        return Episodes(self.names, values, found[PHI], found[PHI0], found[MEMORY].astype(np.int64), scored)
 
     def _follow_part(
         self, before: np.ndarray, actions: np.ndarray, after: np.ndarray, starts: np.ndarray, lanes: np.ndarray

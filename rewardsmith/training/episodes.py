@@ -1,9 +1,9 @@
-"""Record failed episodes: in words with the components of each step, for the analyzer, and as statistics of states."""
+"""Record episodes: failed ones in words for the analyzer and as statistics of states, others for a player."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.policies import BasePolicy
 
 from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.recording import Recorder
 from rewardsmith.programs.rollout import Rollout, record
+from rewardsmith.recorded import RecordedEpisode
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.tasks.capabilities import score_rule_of
 from rewardsmith.telemetry import FailedEpisodes
@@ -34,6 +36,7 @@ class Watched:
         looping: Mean fraction of their steps that return to the state of 2 to 12 steps before, in [0, 1].
         paid_looping: Mean sum of all components on those looping steps per episode; None without a program.
         played: Environment steps played.
+        recorded: A success, failures, and the first layouts, for a player.
 
     Means are None if no episode failed.
     """
@@ -44,6 +47,7 @@ class Watched:
     looping: float | None
     paid_looping: float | None
     played: int = 0
+    recorded: list[RecordedEpisode] = field(default_factory=list)
 
     def telemetry(self) -> FailedEpisodes:
         """Return the statistics without the texts, for the trial's telemetry."""
@@ -55,8 +59,8 @@ class Watched:
         )
 
 
-def watch_failures(policy: BasePolicy, problem: Problem, pool: str, seed: int, envs: int = 8) -> Watched:
-    """Play `envs` episodes with the stochastic policy and describe those that fail.
+def watch_episodes(policy: BasePolicy, problem: Problem, pool: str, seed: int, envs: int = 8) -> Watched:
+    """Play `envs` episodes with the stochastic policy, record some of them, and describe those that fail.
 
     On a task with a score instead of a success, the quarter of the episodes with the worst scores counts as failed.
 
@@ -71,12 +75,13 @@ def watch_failures(policy: BasePolicy, problem: Problem, pool: str, seed: int, e
         HostError: If the reward program fails.
     """
     task = problem.task
-    rollout = _record(policy, task, pool, seed, envs)
+    rollout, layouts = _record(policy, task, pool, seed, envs)
     length, tables = rollout.first_episodes(), rollout.tables
     inside = np.arange(len(rollout.starts))[:, None] < length
     solved = np.logical_or.reduce(rollout.success & inside, axis=0)
     played = rollout.starts.size
     scores = problem.scores(rollout)
+    recorded = Recorder(problem, rollout, layouts, pool, scores).chosen()
     played_out = [n for n in range(envs) if length[n]]
     failed = [n for n in played_out if not solved[n]]
     if (rule := score_rule_of(task)) is not None:
@@ -84,7 +89,7 @@ def watch_failures(policy: BasePolicy, problem: Problem, pool: str, seed: int, e
         failed = sorted(played_out, key=lambda n: returned[n])[: math.ceil(len(played_out) / 4)]
     texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]
     if not failed:
-        return Watched(texts, 0, None, None, None, played)
+        return Watched(texts, 0, None, None, None, played, recorded)
     visits = [_visits(task, rollout, n, int(length[n])) for n in failed]
     paid = None
     if scores is not None:
@@ -92,7 +97,7 @@ def watch_failures(policy: BasePolicy, problem: Problem, pool: str, seed: int, e
             np.mean([scores.values[: len(back), n][back].sum() for (_, back), n in zip(visits, failed, strict=True)])
         )
     new, loops = (float(np.mean([pair[k].mean() for pair in visits])) for k in (0, 1))
-    return Watched(texts, len(failed), new, loops, paid, played)
+    return Watched(texts, len(failed), new, loops, paid, played, recorded)
 
 
 def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -114,9 +119,11 @@ def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[
     return new, loops
 
 
-def _record(policy: BasePolicy, task: Task, pool: str, seed: int, envs: int) -> Rollout:
+def _record(policy: BasePolicy, task: Task, pool: str, seed: int, envs: int) -> tuple[Rollout, NDArray[np.int64]]:
+    """Return the played steps, and the layout of each environment's first episode."""
     batch = task.batch(envs, pool)
     batch.reset(seed)
+    layouts = batch.layout.copy()
     player = Player(policy, task, envs, np.random.default_rng(seed))
     observations = task.observation.rows(envs)
 
@@ -127,7 +134,7 @@ def _record(policy: BasePolicy, task: Task, pool: str, seed: int, envs: int) -> 
 
     rollout = record(batch, task, choose, task.max_steps, once=True)
     batch.close()
-    return rollout
+    return rollout, layouts
 
 
 def _words(task: Task, rollout: Rollout, tables: Tables, scores: Scores | None, n: int, length: int) -> str:

@@ -102,6 +102,7 @@ class TrialReport:
     seconds: float  # of this rung, evaluations included
     complete: bool  # whether this was the last rung
     failed_episodes: list[str]  # up to two, in words; those with the lowest scores where nothing is a success
+    recorded: bytes = b""  # episodes for a player, see rewardsmith.recorded; empty if none were played
     starts: str = "layouts"  # what the task's starts are called, see tasks.capabilities.start_kind
 
 

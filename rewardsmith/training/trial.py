@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rewardsmith.programs.reward import SPARSE
+from rewardsmith.recorded import write_episodes
 from rewardsmith.spec import TrainingSpec, default_training
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.capabilities import start_kind
@@ -22,11 +24,12 @@ from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import title_of
 from rewardsmith.training.alignment import Alignment, movable
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
-from rewardsmith.training.episodes import watch_failures
+from rewardsmith.training.episodes import Watched, watch_episodes
 from rewardsmith.training.learner import Learner, Learners
 from rewardsmith.training.off_policy import build_off_policy, connect_off_policy, end_replay, start_replay
 from rewardsmith.training.on_policy import build_on_policy, connect_on_policy
 from rewardsmith.training.plan import CurvePoint, TrialPlan, TrialReport, final_evaluation
+from rewardsmith.training.played import PlayedSteps
 from rewardsmith.training.player import deterministic
 from rewardsmith.training.policies import describe
 from rewardsmith.training.progress import Progress, Running
@@ -35,6 +38,7 @@ from rewardsmith.training.schedule import Schedule, schedule
 from rewardsmith.training.shaping import RewardShaper
 from rewardsmith.training.starts import NearGoal
 from rewardsmith.training.vecenv import BatchVecEnv
+from sandbox.client import HostError
 
 __all__ = ["CurvePoint", "TrialPlan", "TrialReport", "rehearse", "run_trial"]
 
@@ -172,16 +176,18 @@ def _report(
     steps, played = model.num_timesteps - plan.begun_at, callback.played
     asked = final_evaluation(plan, plans)
     stochastic = callback.judged or played.success(model.policy, plan.pool, *asked, steps)
-    # A final evaluation needs numbers only; the search's analyzer reads failed episodes.
+    # The search's analyzer reads failed episodes, so that they come first where steps are limited.
     searching = plan.pool == "select" and (plan.reward.functions or plan.learners)
     watched, told = None, callback.last_telemetry
-    if searching and (episodes := played.watchable(steps)):
-        watched = watch_failures(model.policy, plan.problem, plan.pool, asked[1], episodes)
-        played.watched(watched.played)
+    if searching and (watched := _watch(plan, model, played, asked[1])):
         told = told.updated(trajectories=watched.telemetry())
     # The greedy policy of a deterministic one is itself.
     same = deterministic(model.policy)
     greedy = stochastic if same else played.greedy(model.policy, plan.pool, *asked, steps)
+    shown = watched
+    if not searching:
+        with suppress(HostError):  # the trial's result does not depend on what a player shows
+            shown = _watch(plan, model, played, asked[1])
     if complete:
         save_policy(plan.folder / "policy.safetensors", model, _policy_card(plan), inputs_of(plan.task))
         if isinstance(model, OffPolicyAlgorithm) and not plan.reuses:
@@ -197,8 +203,19 @@ def _report(
         seconds=time.monotonic() - began,
         complete=complete,
         failed_episodes=watched.texts if watched else [],
+        recorded=write_episodes(shown.recorded) if shown else b"",
         starts=start_kind(plan.task),
     )
+
+
+def _watch(plan: TrialPlan, model: BaseAlgorithm, played: PlayedSteps, seed: int) -> Watched | None:
+    """Play and record some episodes at a rung's end; None if that would exceed the limit on played steps."""
+    episodes = played.watchable(model.num_timesteps - plan.begun_at)
+    if not episodes:
+        return None
+    watched = watch_episodes(model.policy, plan.problem, plan.pool, seed, episodes)
+    played.watched(watched.played)
+    return watched
 
 
 def _policy_card(plan: TrialPlan) -> dict[str, Any]:

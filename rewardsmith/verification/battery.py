@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 
@@ -54,12 +55,14 @@ class Finding:
     """The best script that solves one layout (`solution`) and the best that does not (`rival`).
 
     discounted: Whether returns are discounted, see `comparing_gamma`.
+    actions: The actions of the rival's episode: ints, or vectors as lists.
     """
 
     layout: int
     solution: Earned
     rival: Earned
     discounted: bool = True
+    actions: tuple[Any, ...] = field(default=(), repr=False)
 
     @property
     def margin(self) -> float:
@@ -345,7 +348,8 @@ def compare_returns(problem: Problem, layout: int, played: Played, scores: Score
         )
         return Earned(played.scripts[i].name, float(returns[i]), channels, {n: float(v) for n, v in parts.items()})
 
-    finding = Finding(layout, earned(best), earned(rival), gamma == problem.gamma)
+    acted = played.rollout.actions[: int(played.length[rival]), rival].tolist()
+    finding = Finding(layout, earned(best), earned(rival), gamma == problem.gamma, tuple(acted))
     return finding, _shaping(reward, composition, played, solving[0], others)
 
 

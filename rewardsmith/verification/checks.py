@@ -286,6 +286,9 @@ def _battery_verdict(report: BatteryReport, task: Task) -> Verdict:
     more = f"{-worst.margin:.3g} more than" if worst.margin < -1e-9 else "no less than"
     guilty = {name: margin > 0 for name, margin in report.without.items()}
     details["without"] = dict(report.without)
+    if not uses_reference(task):  # whose starts are no layouts of a pool
+        acted = {"prefix": list(worst.actions), "cycle": [], "steps": len(worst.actions)}
+        details["counterexample"] = {"task": task.id, "layout": worst.layout, **acted}
     text = (
         f"On {kind}{place}, the script {worst.rival.script!r} never solves the task and has "
         f"{kind_of_return} return of {worst.rival.returned:.3g}. That is {more} the {worst.solution.script}, which has "

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import ReplayKey
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items.counter_examples import saved_exploits
+from rewardsmith.engine.items.counter_examples import saved_exploits, with_recording
 from rewardsmith.engine.items.earlier_policies import earlier_policies
 from rewardsmith.engine.items.shown import anonymous
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
@@ -48,7 +48,7 @@ def run_check(context: Context, item: Item) -> None:
     # Channels that exist only during training cannot be checked beforehand.
     rivals = earlier_policies(context, snapshot, task, item.key.iteration)
     checked = run_checks(asked.with_reward(reward.written), proof, exploits, most, rivals)
-    verdicts = list(checked.verdicts)
+    verdicts = [with_recording(asked.with_reward(reward.written), v) if not v.passed else v for v in checked.verdicts]
     bonuses = reward.training_only
     if bonuses and checked.passed:
         text = f"added during training only, and not part of the other checks: {', '.join(bonuses)}"

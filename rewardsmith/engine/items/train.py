@@ -44,6 +44,7 @@ Propose = Callable[[Mapping[str, str], Telemetry], dict[str, Any] | None]
 
 _FILES = {
     "checkpoint": "checkpoint.safetensors", "policy": "policy.safetensors", "trajectories": "trajectories.json",
+    "episodes": "episodes.json.gz",
 }  # fmt: skip
 
 _CHANGED = ("training", "weights")  # settings that the payload of a trial's item may change
@@ -339,13 +340,17 @@ class _Rows:
 
     def _store(self, report: dict[str, Any], folder: Path) -> list[tuple[str, str, str | None]]:
         """Put finished files into the store: (kind, key, SHA-256). A checkpoint stays here: (kind, path, None)."""
+        kinds, store = [], self._context.store
+        if report["recorded"]:
+            (folder / _FILES["episodes"]).write_bytes(report["recorded"])
+            kinds.append("episodes")
         if not report["complete"]:
-            return [("checkpoint", str(folder / _FILES["checkpoint"]), None)]
-        kinds = ["policy"]
+            checkpoint = ("checkpoint", str(folder / _FILES["checkpoint"]), None)
+            return [checkpoint, *((kind, *store.put(folder / _FILES[kind])) for kind in kinds)]
+        kinds.append("policy")
         if report["failed_episodes"]:
             (folder / _FILES["trajectories"]).write_text(json.dumps(report["failed_episodes"]), encoding="utf-8")
             kinds.append("trajectories")
-        store = self._context.store
         return [(kind, *store.put(folder / _FILES[kind])) for kind in kinds]
 
 

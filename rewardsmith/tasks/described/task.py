@@ -34,6 +34,7 @@ from rewardsmith.tasks.described.description import (
 )
 from rewardsmith.tasks.described.env_classes import named_environment
 from rewardsmith.tasks.described.families import family_description
+from rewardsmith.tasks.described.filming import FilmsItself
 from rewardsmith.tasks.described.finding_grids import inferred_grid, is_grid
 from rewardsmith.tasks.described.goals import GoalRelabeller
 from rewardsmith.tasks.described.guard import GuardedEnv
@@ -172,7 +173,7 @@ def task_of(description: Description, folder: Path | None) -> UserTask:
     return task
 
 
-class DescribedTask:
+class DescribedTask(FilmsItself):
     """A Gymnasium environment whose state, actions and success a description names.
 
     The environment is made, and looked at, when it is first needed.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..base import Schema, Tables
 from .captions import EVENT_WORDS, _name, read_row
-from .columns import COLOR, KIND, STATE, TARGET
+from .columns import COLOR, DIRECTIONS, KIND, STATE, TARGET
 from .state_tracker import COLORS, STATES
 
 SYMBOLS = {"key": "k", "door": "D", "ball": "o", "box": "b", "goal": "G"}
@@ -118,6 +118,27 @@ def _symbol(kind: str, color: str, state: str | None) -> str:
     letter = "e" if color == "grey" else (color or "?")[0]
     own = (kind or "?")[0].upper()  # a kind of a user's own, by its first letter
     return (_DOORS[state or "open"] if kind == "door" else SYMBOLS.get(kind, own)) + letter
+
+
+def picture_grid(rows: NDArray[Any], tables: Tables, schema: Schema) -> dict[str, Any]:
+    """Return the grids of state rows [S, W] of one layout as a picture of kind "grid", see tasks.pictures."""
+    layout = int(rows[0, 0])
+    walls, lava = (np.argwhere(tables[name][layout]).tolist() for name in ("walls", "lava"))
+    states, before = [], None
+    for row in rows:
+        state = read_row(row, tables, schema)
+        objects = [
+            [o["kind"], o["color"], o["x"], o["y"], o["state"], o["target"]]
+            for o in state["objects"]
+            if not o["carried"]
+        ]
+        held = next(([o["kind"], o["color"]] for o in state["objects"] if o["carried"]), None)
+        agent = state["agent"]
+        facing = DIRECTIONS.index(agent["direction"])
+        states.append([agent["x"], agent["y"], facing, held, None if objects == before else objects])
+        before = objects
+    size = {name: read_row(rows[0], tables, schema)[name] for name in ("width", "height")}
+    return {"kind": "grid", **size, "walls": walls, "lava": lava, "states": states}
 
 
 def draw_grid(row: NDArray[Any], tables: Tables, schema: Schema) -> str:

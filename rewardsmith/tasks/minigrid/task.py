@@ -174,6 +174,10 @@ class MiniGridTask:
         """Return the whole grid of a state row [W], one line of text per row of cells."""
         return drawing.draw_grid(row, tables, self.schema)
 
+    def picture(self, rows: NDArray[Any], tables: Tables) -> dict[str, Any]:
+        """Return the grids of state rows [S, W] as a picture, see tasks.pictures."""
+        return drawing.picture_grid(rows, tables, self.schema)
+
     def draw_observation(self, observation: NDArray[np.float32]) -> str:
         """Return the agent's own view in an observation [D] as seven rows of text."""
         return drawing.draw_view(observation)
