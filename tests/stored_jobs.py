@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from rewardsmith.programs.reward import source_hash
+from rewardsmith.recorded import RecordedEpisode, write_episodes
 from rewardsmith.reporting.statistics import summarise
 from rewardsmith.spec import JobSpec, with_defaults
 from rewardsmith.storage import schema
+from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import open_database
 from rewardsmith.storage.schema import now
 
@@ -163,3 +165,39 @@ def _calls(connection: Any, job: str, names: list[str], text: Callable[[str], st
     ]  # fmt: skip
     if rows:
         connection.execute(insert(schema.llm_calls), rows)
+
+
+def store_episodes(engine: Engine, artifacts: Path, candidate: str, text: Callable[[str], str] = lambda t: t) -> None:
+    """Store a success and a failure with the candidate's first trial, and a counter-example with a failed check."""
+    kinds = ("success", "failure")
+    path = artifacts / "episodes.json.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(write_episodes([made_up_episode(kind, text) for kind in kinds]))
+    key, digest = ArtifactStore(str(artifacts)).put(path)
+    path.unlink()
+    job = candidate.split("-")[0]
+    with engine.begin() as connection:
+        mine = schema.trials.c.candidate_id == candidate
+        trial = connection.execute(schema.trials.select().where(mine).order_by(schema.trials.c.id)).first()
+        assert trial is not None
+        row = {"job_id": job, "trial_id": trial.id, "kind": "episodes", "path": key, "sha256": digest,
+               "created_at": now()}  # fmt: skip
+        connection.execute(insert(schema.artifacts), [row])
+        details = {"episode": made_up_episode("counter-example", text).as_json()}
+        check = {"candidate_id": candidate, "kind": "search", "passed": False, "message": text("unsound"),
+                 "details": details}  # fmt: skip
+        connection.execute(insert(schema.checks), [check])
+
+
+def made_up_episode(kind: str, text: Callable[[str], str] = lambda t: t) -> RecordedEpisode:
+    """Three steps of a corridor of two cells between walls: right, pick up a key, right again."""
+    objects = [["key", "yellow", 2, 1, None, False]]
+    states = [[1, 1, 0, None, objects], [1, 1, 0, ["key", "yellow"], []], [2, 1, 0, ["key", "yellow"], None]]
+    walls = [[x, y] for x in range(4) for y in range(3) if y != 1 or x in (0, 3)]
+    return RecordedEpisode(
+        kind=kind, layout=3, pool="claim", success=kind == "success", length=3, at=[0, 1],
+        actions=["PICKUP", "FORWARD"], captions=[text("The start."), text("It picked up the key."), text("It moved.")],
+        env=[0.0, 0.0, 0.9], channels={"env": [0.0, 0.0, 0.9], text("reward"): [0.5, -0.25, 0.0]},
+        components={text("near"): [1.0, -0.5, 0.0]}, memory=[0],
+        picture={"kind": "grid", "width": 4, "height": 3, "walls": walls, "lava": [], "states": states},
+    )  # fmt: skip

@@ -18,6 +18,7 @@ from rewardsmith.cli import (
     inspect,
     interruption,
     methods,
+    pages,
     run,
     screen,
     service,
@@ -75,6 +76,7 @@ check.register(app)
 tune.register(app)
 ensemble.register(app)
 service.register(app)
+pages.register(app)
 doctor.register(app)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(database.app, name="db")

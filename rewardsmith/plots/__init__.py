@@ -21,7 +21,7 @@ class Identified(Protocol):
 
     @property
     def job_id(self) -> str:
-        """The job's id."""
+        """The id of the job that it belongs to."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,14 +70,21 @@ def finish(axes: Any, title: str, *, outside: bool = False, steps: bool = True) 
         axes.legend(frameon=False, loc="best")
 
 
+def written(figure: Figure, form: str) -> bytes:
+    """Return a figure as the content of a file. form: "png", "svg" or "pdf". Raises ValueError for others."""
+    out = io.BytesIO()
+    # Without a date, the same figure is the same file.
+    dated: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with plain_labels():
+        figure.savefig(out, format=form, dpi=150, metadata=dated.get(form))
+    return out.getvalue()
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the suffix of `path` chooses the format. Raises UsageError if matplotlib does not know it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # Without a date, the same figure is the same file.
-        dated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
-        with plain_labels():
-            figure.savefig(path, dpi=150, metadata=dated)
+        path.write_bytes(written(figure, path.suffix.lower().removeprefix(".") or "png"))
     except ValueError as error:
         raise UsageError(
             f"Cannot write {path}: {error}", "Pass --out with a name that ends in .png, .svg or .pdf."

@@ -71,10 +71,10 @@ def read_curves(connection: Readable, what: str) -> Curves:
     return Curves(job.task, f"{job.task}: {found.name} {place}", arms, found)
 
 
-def read_lineage(connection: Readable, what: str) -> tuple[Job, list[Node]]:
-    """Return a job and its candidates with their places in the tree. Raises UsageError."""
+def read_lineage(connection: Readable, what: str, most: int | None = None) -> tuple[Job, list[Node]]:
+    """Return a job and its candidates with their places in the tree, at most `most`. Raises UsageError."""
     job = queries.find_job(connection, what)
-    rows = reads.fetch(connection, "candidates", columns=_LINEAGE, order=("iteration", "id"), job_id=job.id)
+    rows = reads.fetch(connection, "candidates", columns=_LINEAGE, order=("iteration", "id"), limit=most, job_id=job.id)
     return job, place_lineage(rows)
 
 

@@ -87,7 +87,7 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
     trials = stored.trials_of(connection, job_id=job_id)
     candidates = stored.candidates_of(connection, job_id)
     predicted = _predicted(candidates, items)
-    rows = [_row(connection, job, c, items, trials, predicted) for c in candidates]
+    rows = [row_of(connection, job, c, items, trials, predicted) for c in candidates]
     rounds = stored.iterations_of(connection, job_id)
     confirm = [i for i in items if i.key.kind == "confirm"]
     (costs,) = stored.fetch(connection, "v_costs", job_id=job_id)
@@ -127,7 +127,7 @@ def _steps(trials: list[Trial], purpose: str, items: Sequence[Item] = ()) -> Ste
     return StepCounts(sum(t.steps for t in mine), dict(+played), least, sum(saved), len(saved), empty)
 
 
-def _row(
+def row_of(
     connection: Readable,
     job: Job,
     c: Candidate,
@@ -135,7 +135,17 @@ def _row(
     trials: list[Trial],
     predicted: dict[str, tuple[float, int]],
 ) -> Row:
-    mine = [i for i in items if i.key.candidate == c.id and i.key.kind in _SEARCHING]
+    """Return a candidate's line in the table of a job.
+
+    Args:
+        connection: A connection to the database.
+        job: The candidate's job.
+        c: The candidate.
+        items: Work items, at least those of the candidate.
+        trials: Trials, at least those of the candidate.
+        predicted: Predicted difficulty and its rank in the round, by candidate.
+    """
+    mine = [i for i in items if i.key.candidate == c.id and i.key.kind in SEARCHING]
     searched = [t for t in trials if t.candidate_id == c.id and t.purpose in ("search", "retrain")]
     trial = next((t for t in searched if t.purpose == c.search_purpose), None)
     rungs = [i.key.rung for i in mine if i.key.kind == "train"]
@@ -178,7 +188,7 @@ def _row(
     )
 
 
-_SEARCHING = ("check", "recheck", "train", "baseline", "analyse")
+SEARCHING = ("check", "recheck", "train", "baseline", "analyse")
 """Kinds of a candidate's work items in the search, except its design."""
 
 
