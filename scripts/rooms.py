@@ -203,7 +203,7 @@ def draw(house: House, path: Path) -> None:
             x, y, text, ha="center", va="center", fontsize=7.5, color="#1b1b1b", zorder=3, bbox=style
         )
     figure.canvas.draw()
-    for one, other in graph.edges:
+    for one, other in sorted(graph.edges):  # imports are sets, whose order changes from run to run
         arrow = {
             "arrowstyle": "-", "color": "#7f90a3", "lw": 1.0, "shrinkA": 0, "shrinkB": 0,
         }  # fmt: skip
