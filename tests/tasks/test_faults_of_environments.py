@@ -10,9 +10,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from rewardsmith.errors import UsageError
+from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks.described.description import Description
+from rewardsmith.tasks.described.drafts import draft
 from rewardsmith.tasks.described.inspection import NotMade, inspect, require_no_faults
+from rewardsmith.tasks.described.task import DescribedTask
 
 
 class Walk(gym.Env):
@@ -127,7 +129,34 @@ class Busy(Walk):
             pass
 
 
+def masked(mask) -> type[Walk]:
+    """A Walk whose infos say after each step that `mask` are the allowed actions."""
+
+    class Masked(Walk):
+        def reset(self, *, seed=None, options=None):
+            return super().reset(seed=seed)[0], {"action_mask": np.ones(2, np.int8)}
+
+        def step(self, action):
+            return *super().step(action)[:4], {"action_mask": mask}
+
+    return Masked
+
+
+class Sizes(Walk):
+    """Each instance has another number of actions."""
+
+    made = 0
+
+    def __init__(self):
+        super().__init__()
+        type(self).made += 1
+        self.action_space = gym.spaces.Discrete(2 + self.made)
+
+
 FAULTS = {
+    "no action is allowed": (masked(np.zeros(2, np.int8)), 'info["action_mask"] allows no action although', True),
+    "a mask of another length": (masked(np.ones(3, np.int8)), "an action_mask of shape (3,) is not read", False),
+    "spaces that differ": (Sizes, "two instances differ in action_space", True),
     "float64 for float32": (Double, "the observation is of type float64, its space of float32", False),
     "outside of its space, late": (Narrow, "the observation leaves its space: [0] can be", True),
     "a float for Discrete": (Counted, "the observation is of type float64, its space of int64", True),
@@ -187,3 +216,17 @@ def test_every_fault_is_told_at_once():
 def test_an_environment_whose_constructor_exits_is_not_made_again():
     with pytest.raises(NotMade, match="its constructor ends the process"):
         require_no_faults(ExitsAtOnce, Description(id="exits", goal="", score="return", max_steps=9))
+
+
+def test_a_mask_without_an_action_ends_a_job_unless_the_episode_is_over(tmp_path):
+    gym.register("Masked-off-v0", masked(np.zeros(2, np.int8)))
+    described = {"id": "Masked-off-v0", "goal": "g", "success": "terminated", "max_steps": 9}
+    batch = DescribedTask(Description.model_validate(described), examined=True).batch(1, "train")
+    batch.reset(0)
+    with pytest.raises(TaskError, match="allows no action"):
+        batch.step(np.zeros(1, int))
+
+
+def test_a_draft_of_an_environment_whose_instances_differ_names_both_spaces(tmp_path):
+    with pytest.raises(UsageError, match=r"differ in action_space: Discrete\(\d+\) and Discrete\(\d+\)"):
+        draft(f"{__name__}:Sizes", tmp_path)

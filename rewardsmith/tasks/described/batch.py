@@ -164,11 +164,11 @@ class DescribedBatch:
         except (Exception, SystemExit) as error:
             raise self._unreadable(error) from error
         self._judge.start(n)
-        if self.masks is not None:
-            self._mask(n, env, info)
         self.layout[n] = layout
         self.terminated[n] = self.truncated[n] = self.success[n] = False
         self._ended.pop(n, None)
+        if self.masks is not None:
+            self._mask(n, env, info)
         self._returns[n], self._began[n] = 0.0, self._tick
 
     def step(self, actions: NDArray[Any]) -> None:
@@ -316,7 +316,9 @@ class DescribedBatch:
 
     def _mask(self, n: int, env: GuardedEnv, info: Mapping[str, Any]) -> None:
         if self.masks is not None and self._form.mask is not None:
-            self.masks[n] = self._form.mask(env.env, info)
+            self.masks[n] = found = self._form.mask(env.env, info)
+            if not found.any() and n not in self._ended:
+                raise env.wrong("its action mask", "allows no action", "Allow an action wherever another one follows.")
 
     def observe(self, out: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> None:
         """Observations in the policy's scale; only rows where `mask` is true, if given."""

@@ -19,6 +19,7 @@ from rewardsmith.tasks.described.candidates import Signal, signals
 from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.flattening import places_of
 from rewardsmith.tasks.described.guard import GuardedEnv
+from rewardsmith.tasks.described.inspection import DIFFERENT
 from rewardsmith.tasks.described.measured import span
 from rewardsmith.tasks.described.play import Shown, watch
 from rewardsmith.tasks.observations import ObservationSpace, Part
@@ -78,6 +79,7 @@ def infer(name: str, folder: Path | None) -> Inferred:
         with environments.generators_kept():
             guarded = GuardedEnv(lambda: env, name, observation)
             shown = watch(guarded, observation, actions, PLAYED, limit or _LIMIT, SECONDS)
+        _require_equal_spaces(env, bare, folder)
         limit = limit or _own_limit(env) or shown.own_limit  # some set it in reset()
         found = tuple(signals(env, shown))
         data = {
@@ -96,6 +98,18 @@ def infer(name: str, folder: Path | None) -> Inferred:
     notes += [f"{each} is not observed: no policy can read it" for each in left_out]
     description = Description.model_validate({key: value for key, value in data.items() if value != []})
     return Inferred(description, shown, found, tuple(notes))
+
+
+def _require_equal_spaces(env: Any, description: Description, folder: Path) -> None:
+    """Raises UsageError if another instance has other spaces: no description would fit both."""
+    other = environments.make_environment(description, folder)
+    try:
+        for name in ("observation_space", "action_space"):
+            mine, theirs = getattr(env, name), getattr(other, name)
+            if mine != theirs:
+                raise UsageError(f"Two instances of {description.id} differ in {name}: {mine} and {theirs}.", DIFFERENT)
+    finally:
+        environments.close(other)
 
 
 def _observed(env: Any) -> tuple[list[str], list[str]]:

@@ -41,6 +41,9 @@ class NotMade(UsageError):
 
 _CONSTRUCTOR = "its constructor"
 
+DIFFERENT = "Let the constructor's arguments alone decide the spaces; fill what varies up to one size."
+"""Remedy where instances have different spaces."""
+
 
 def require_no_faults(make: Callable[[], Any], description: Description) -> list[Fault]:
     """Return the faults that deserve a warning. Raises UsageError with every severe one."""
@@ -261,6 +264,21 @@ class _Episode:
                     harmless = isinstance(flag, int | np.integer) and flag in (0, 1)
                     what = f"step() returns {kind_of(flag)} as `{name}`"
                     yield Fault(what, f"Return `{name}` as a bool.", severe=not harmless)
+        yield from self._masks()
+
+    def _masks(self) -> Iterator[Fault]:
+        """Masks of another length than there are actions, and those that allow none although another action follows."""
+        count = int(getattr(self.env.action_space, "n", 0))
+        for info, over in zip(self.infos, [(False, False), *self.flags], strict=False):
+            mask = info.get("action_mask")
+            if count == 0 or mask is None:
+                continue
+            if np.shape(mask) != (count,):
+                what = f"an action_mask of shape {np.shape(mask)} is not read: there are {count} actions"
+                yield Fault(what, f"Return an array of shape ({count},).", severe=False)
+            elif not np.any(mask) and not any(isinstance(each, bool | int | np.bool_) and each for each in over):
+                what = 'info["action_mask"] allows no action although the episode goes on'
+                yield Fault(what, "Allow an action wherever another one follows.")
 
     def differs(self, other: _Episode) -> int | None:
         """The first observation in which two episodes differ; None if they are the same."""
@@ -291,8 +309,12 @@ def _repeatable(first: _Episode, again: _Episode) -> Iterator[Fault]:
 
 
 def _separate(make: Callable[[], Any], first: _Episode, doing: Callable[[str], None]) -> Iterator[Fault]:
-    """Two instances that play by turns must do what each does alone."""
+    """Two instances must have the same spaces, and played by turns each must do what it does alone."""
     mine, other = (_Episode(make(), doing, len(first.rewards), play=False) for _ in range(2))
+    for name in ("observation_space", "action_space"):
+        if any(getattr(each.env, name) != getattr(first.env, name) for each in (mine, other)):
+            yield Fault(f"two instances differ in {name}", DIFFERENT)
+            return
     walks = [mine.walk(doing), other.walk(doing)]
     while walks:
         walks = [walk for walk in walks if next(walk, _ENDED) is not _ENDED]
