@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from running import in_process
 
 from rewardsmith.errors import TaskError, UsageError
 from rewardsmith.tasks.described.description import Description
@@ -129,6 +130,25 @@ class Busy(Walk):
             pass
 
 
+DYING = """
+import os
+
+import gymnasium as gym
+import numpy as np
+
+
+class Dying(gym.Env):
+    observation_space, action_space = gym.spaces.Box(-1, 1, (1,), np.float32), gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        os._exit(9)
+"""
+
+
 def masked(mask) -> type[Walk]:
     """A Walk whose infos say after each step that `mask` are the allowed actions."""
 
@@ -227,6 +247,14 @@ def test_a_mask_without_an_action_ends_a_job_unless_the_episode_is_over(tmp_path
         batch.step(np.zeros(1, int))
 
 
-def test_a_draft_of_an_environment_whose_instances_differ_names_both_spaces(tmp_path):
-    with pytest.raises(UsageError, match=r"differ in action_space: Discrete\(\d+\) and Discrete\(\d+\)"):
+def test_a_draft_is_refused_where_instances_differ(tmp_path):
+    with pytest.raises(UsageError, match="two instances differ in action_space"):
         draft(f"{__name__}:Sizes", tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [("tasks", "new"), ("tasks", "describe")])
+def test_an_environment_that_ends_the_process_does_not_end_the_command(arguments, tmp_path):
+    (tmp_path / "dying.py").write_text(DYING)
+    ran = in_process(tmp_path, *arguments, "dying:Dying")
+    assert ran.returncode == 2 and "step() ends the process (exit code 9)" in ran.stderr
+    assert [path.name for path in tmp_path.glob("*.yaml")] == []

@@ -82,7 +82,7 @@ def draft(name: str, folder: Path, *, python: bool = False) -> Draft:
         shown, found = _watched(known, folder)
         description, why, notes = known, "success is as rewardsmith describes this environment", ()
     else:
-        inferred = infer(name, folder)
+        inferred = infer(name, folder, inspect=True)
         description, shown, notes = inferred.description, inferred.shown, inferred.notes
         found = inferred.signals[1:]
         why = inferred.signals[0].why

@@ -19,8 +19,9 @@ from rewardsmith.tasks.described.candidates import Signal, signals
 from rewardsmith.tasks.described.description import Description
 from rewardsmith.tasks.described.flattening import places_of
 from rewardsmith.tasks.described.guard import GuardedEnv
-from rewardsmith.tasks.described.inspection import DIFFERENT
+from rewardsmith.tasks.described.inspection import require_no_faults
 from rewardsmith.tasks.described.measured import span
+from rewardsmith.tasks.described.modules import is_installed, module_of
 from rewardsmith.tasks.described.play import Shown, watch
 from rewardsmith.tasks.observations import ObservationSpace, Part
 
@@ -58,19 +59,24 @@ class Inferred:
     notes: tuple[str, ...]
 
 
-def infer(name: str, folder: Path | None) -> Inferred:
+def infer(name: str, folder: Path | None, *, inspect: bool = False) -> Inferred:
     """Make an environment, play it at random, and describe what that shows.
 
     Args:
         name: Gymnasium's id, or MODULE:ID or MODULE:CLASS of a module that is looked for in `folder`, too.
         folder: Where modules are looked for after Python's path.
+        inspect: Whether to play it in a child process before, unless it comes with an installed package: it may be
+            faulty, hang, or end the process.
 
     Raises:
-        UsageError: If the environment cannot be made, or has spaces that no policy can read.
+        UsageError: If the environment cannot be made, has spaces that no policy can read, or has faults.
         TaskError: If it fails while it is played.
     """
     limit = environments.step_limit(name, folder)
     bare = Description(id=name, goal="", state=[], score="return", max_steps=limit or _LIMIT)
+    module = module_of(name)
+    if inspect and module is not None and not is_installed(module):
+        require_no_faults(lambda: environments.make_environment(bare, folder), bare)
     env = environments.make_environment(bare, folder)
     try:
         observe, left_out = _observed(env)
@@ -79,7 +85,6 @@ def infer(name: str, folder: Path | None) -> Inferred:
         with environments.generators_kept():
             guarded = GuardedEnv(lambda: env, name, observation)
             shown = watch(guarded, observation, actions, PLAYED, limit or _LIMIT, SECONDS)
-        _require_equal_spaces(env, bare, folder)
         limit = limit or _own_limit(env) or shown.own_limit  # some set it in reset()
         found = tuple(signals(env, shown))
         data = {
@@ -98,18 +103,6 @@ def infer(name: str, folder: Path | None) -> Inferred:
     notes += [f"{each} is not observed: no policy can read it" for each in left_out]
     description = Description.model_validate({key: value for key, value in data.items() if value != []})
     return Inferred(description, shown, found, tuple(notes))
-
-
-def _require_equal_spaces(env: Any, description: Description, folder: Path) -> None:
-    """Raises UsageError if another instance has other spaces: no description would fit both."""
-    other = environments.make_environment(description, folder)
-    try:
-        for name in ("observation_space", "action_space"):
-            mine, theirs = getattr(env, name), getattr(other, name)
-            if mine != theirs:
-                raise UsageError(f"Two instances of {description.id} differ in {name}: {mine} and {theirs}.", DIFFERENT)
-    finally:
-        environments.close(other)
 
 
 def _observed(env: Any) -> tuple[list[str], list[str]]:

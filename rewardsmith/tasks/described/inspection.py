@@ -41,9 +41,6 @@ class NotMade(UsageError):
 
 _CONSTRUCTOR = "its constructor"
 
-DIFFERENT = "Let the constructor's arguments alone decide the spaces; fill what varies up to one size."
-"""Remedy where instances have different spaces."""
-
 
 def require_no_faults(make: Callable[[], Any], description: Description) -> list[Fault]:
     """Return the faults that deserve a warning. Raises UsageError with every severe one."""
@@ -313,7 +310,8 @@ def _separate(make: Callable[[], Any], first: _Episode, doing: Callable[[str], N
     mine, other = (_Episode(make(), doing, len(first.rewards), play=False) for _ in range(2))
     for name in ("observation_space", "action_space"):
         if any(getattr(each.env, name) != getattr(first.env, name) for each in (mine, other)):
-            yield Fault(f"two instances differ in {name}", DIFFERENT)
+            remedy = "Let the constructor's arguments alone decide the spaces; fill what varies up to one size."
+            yield Fault(f"two instances differ in {name}", remedy)
             return
     walks = [mine.walk(doing), other.walk(doing)]
     while walks:

@@ -123,7 +123,7 @@ def inferred(name: str, folder: Path) -> Description:
     """
     if (grid := inferred_grid(name, folder)) is not None:
         return grid.description
-    return infer(name, folder).description
+    return infer(name, folder, inspect=True).description
 
 
 def known_description(name: str) -> Description | None:
