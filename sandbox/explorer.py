@@ -15,8 +15,10 @@ import numpy as np
 
 from .arrays import read_arrays
 from .changes import Changes
+from .made import Made
 from .memories import freeze
-from .outcomes import AGAIN, CHANGED, HEAD, MOST_RUNS, RESULTS, STEADY, UNFOLLOWED, VALUES, layout
+from .noting import Noted, noting_rows
+from .outcomes import AGAIN, BLIND, CHANGED, HEAD, READ, RESULTS, SCOUT, STEADY, UNFOLLOWED, VALUES, layout
 from .product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Reply
 from .recalled import RecalledDict, RecalledSet, Recollection
@@ -26,6 +28,7 @@ from .views import READ_EVENT
 
 _MOST_VALUES = 64
 _FEW = 2
+_KEPT_VIEWS = 16384
 Known = dict[Variable, frozenset[Any]]
 
 
@@ -50,7 +53,7 @@ class Explorer:
         blind: bool,
         source: str,
     ) -> None:
-        placed, _ = layout(config["capacity"], len(config["actions"]), config["schema"])
+        placed, _ = layout(config["capacity"], config["schema"])
         self.inputs = read_arrays(placed, incoming)
         self.output = np.frombuffer(outgoing, np.float64, offset=TEXT_BYTES)
         self.program, self.blind = program, blind
@@ -58,10 +61,16 @@ class Explorer:
         self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
         self.whole: set[Any] = set()  # keys whose dict or set is one value
         self.told: set[Variable] = set()  # variables whose numbers are listed
-        self.runs = 0
+        self.runs, self.most_runs = 0, int(config["runs"])
+        self.noted = Noted()
+        self.row = noting_rows(self.noted, int(config["schema"]["width"]))
+        # What a program reads of `prev` and of `state` is told apart, so that they are never the same view.
+        self.views: tuple[dict[bytes, Any], dict[bytes, Any]] = ({}, {})
         self._restart()
 
     def _restart(self) -> None:
+        self.made: dict[int, Made] = {}
+        self.entries: set[Any] = set()  # keys that have had a dict whose entries are variables
         self.known: dict[int, Known] = {}
         self.members: dict[Any, dict[Any, bool]] = {}
         self.waiting: dict[tuple[Any, Any], set[int]] = {}  # states that asked for an element that no set had yet
@@ -70,24 +79,28 @@ class Explorer:
         self.widened: dict[tuple[Variable, frozenset[Any]], frozenset[Any]] = {}  # results of `_wide`
         self.changed: set[int] = set()
 
-    def handle(self, count: int, actions: int) -> Reply:
+    def handle(self, count: int, what: int) -> Reply:
         """Answer one request.
 
         Args:
-            count: Number of states to expand.
-            actions: Number of actions; 0 starts an episode, STEADY asks which kinds of results an episode can repeat.
+            count: Number of transitions to follow.
+            what: 0 starts an episode, STEADY asks which kinds of results an episode can repeat; from SCOUT on the
+                transitions are only tried.
         """
         self.changed.clear()
         rows: list[list[float]] = []
         again = False
         try:
-            if actions == STEADY:
+            if what == STEADY:
                 rows = [[float(each)] for each in self.changes.steady()]
-            elif actions == 0:
+            elif what == 0:
+                self._restart()
                 self._begin()
+            elif what >= SCOUT:
+                self._scout(count)
             else:
-                for i in range(count):
-                    self._expand(i, actions, rows)
+                for at in range(count):
+                    self._follow(at, rows)
         except (ReadWhole, ToldApart) as problem:
             known, key = (self.whole, problem.key) if isinstance(problem, ReadWhole) else (self.told, problem.variable)
             if key in known:
@@ -106,10 +119,21 @@ class Explorer:
     def _answer(self, rows: list[list[float]], again: bool) -> None:
         head = [0.0] * HEAD
         head[AGAIN], head[RESULTS], head[CHANGED] = again, len(rows), len(self.changed)
-        flat = np.concatenate([head, np.array(rows, float).ravel(), np.array(sorted(self.changed), float)])
+        head[BLIND], head[READ] = self.blind, len(self.noted.columns)
+        lists = [head, np.array(rows, float).ravel(), sorted(self.changed), self.noted.columns]
+        flat = np.concatenate([np.array(each, float) for each in lists])
         if len(flat) > len(self.output):
             raise HostError("value", f"{UNFOLLOWED}there are too many different results")
         self.output[: len(flat)] = flat
+
+    def _view(self, row: np.ndarray, *, later: bool) -> Any:
+        views, key = self.views[later], row.tobytes()
+        found = views.get(key)
+        if found is None:
+            if len(views) >= _KEPT_VIEWS:
+                views.clear()
+            found = views[key] = self.program.view(self.row(row.tolist()), self.program.tables)
+        return found
 
     def _begin(self) -> None:
         start = int(self.inputs["state"][0])
@@ -117,47 +141,57 @@ class Explorer:
         self.changed.add(start)
         if self.program.potential is None:
             return
-        state = self.program.view(self.inputs["before"][0].tolist(), self.program.tables)
+        state = self._view(self.inputs["before"][0], later=True)
         run = self._recollection({}, Answers())
         self._call(run, lambda: self.program._potential(state, run.memory))
-        self.known[start], _ = self._after(run, {})
+        self.known[start] = self._after(run, {}, start)[0]
 
-    def _expand(self, i: int, actions: int, rows: list[list[float]]) -> None:
-        program, view = self.program, self.program.view
-        prev = view(self.inputs["before"][i].tolist(), program.tables)
-        here = int(self.inputs["state"][i])
-        known, called = self.known[here], {}
-        for at in range(i * actions, (i + 1) * actions):
-            row, there = self.inputs["after"][at], int(self.inputs["successor"][at])
-            key = (row.tobytes(), there) if self.blind else at
-            if (same := called.get(key)) is not None:
-                rows += [[float(at), *result[1:]] for result in same]
+    def _scout(self, count: int) -> None:
+        """Call the program for the sake of the columns that it reads. What goes wrong will do so again."""
+        for at in range(count):
+            run = self._recollection({}, Answers())
+            arguments = self._arguments(at)
+            try:
+                self._score(*arguments, run.memory)
+            except MemoryError:
+                raise
+            except BaseException:
                 continue
-            state = view(row.tolist(), program.tables)
-            called[key] = found = self._results((prev, at - i * actions, state), at, here, there, known)
-            rows += found
 
-    def _results(
-        self, arguments: tuple[Any, int, Any], at: int, here: int, there: int, known: Known
-    ) -> list[list[float]]:
-        """All results of one transition, each once; what it leaves in memory is added to the state after."""
-        answers, found = Answers(), {}
+    def _arguments(self, at: int) -> tuple[Any, int, Any]:
+        before, after = self.inputs["before"][at], self.inputs["after"][at]
+        return self._view(before, later=False), int(self.inputs["action"][at]), self._view(after, later=True)
+
+    def _follow(self, at: int, rows: list[list[float]]) -> None:
+        """Add the results of one transition; what they leave in memory is added to the state after."""
+        number, here, there = (int(self.inputs[name][at]) for name in ("transition", "state", "successor"))
+        known, made = self.known[here], self.made.get(number)
+        if made is None or not made.holds(known, self.members):
+            made = self.made[number] = self._results(at, here, known)
+        if there >= 0:
+            for writes in made.writes.values():
+                self._join(there, {**known, **writes} if writes else known)
+        rows += [[float(at), *row, *[0.0] * (VALUES + 2 - len(row))] for row in made.rows]
+
+    def _results(self, at: int, here: int, known: Known) -> Made:
+        """All results of one transition, each once."""
+        answers, made, arguments = Answers(), Made(), self._arguments(at)
         while True:
             run = self._recollection(known, answers)
             reads, values = self._call(run, lambda run=run: self._score(*arguments, run.memory))
-            for asked in run.missed:  # before the elements that this very call adds
-                self.waiting.setdefault(asked, set()).add(here)
-            after, label = self._after(run, known)
-            if there >= 0:
-                self._join(there, after)
-            found[label, reads, *values] = None
+            after, label = self._after(run, known, here)
+            writes = {variable: held for variable, held in after.items() if known.get(variable) != held}
+            made.depends(run)
+            made.writes.setdefault(frozenset(writes.items()), writes)
+            made.rows[float(label), float(reads), *values] = None
             if not answers.next():
-                return [[float(at), float(c), float(f), *v, *[0.0] * (VALUES - len(v))] for c, f, *v in found]
+                made.close(known)
+                return made
 
     def _recollection(self, known: Known, answers: Answers) -> Recollection:
         self.runs += 1
-        if self.runs > MOST_RUNS:
-            raise Unfollowed(f"the program would be called more than {MOST_RUNS:,} times")
+        if self.runs > self.most_runs:
+            raise Unfollowed(f"the program would be called more than {self.most_runs:,} times")
         return Recollection(known, self.members, self.whole, answers, self.lazy)
 
     def _call(self, run: Recollection, call: Any) -> Any:
@@ -206,7 +240,7 @@ class Explorer:
                     reads |= READ_STEP | READ_EARLIER_EVENT
         return reads, values
 
-    def _after(self, run: Recollection, known: Known) -> tuple[Known, int]:
+    def _after(self, run: Recollection, known: Known, here: int) -> tuple[Known, int]:
         """(possible values of the variables after a call, the number of the set of those that certainly changed)."""
         after: Known = {**known, **{variable: frozenset(values) for variable, values in run.read.items()}}
         written: Known = {}
@@ -224,6 +258,12 @@ class Explorer:
             if self.changes.moved(variable, run._values.get(variable) if variable in run.read else None, old, values):
                 certainly.add(variable)
             after[variable] = values
+        run.touched |= written.keys()
+        for asked in run.missed:
+            if asked[1] in self.members.get(asked[0], ()):
+                self.changed.add(here)  # this very call has added it
+            else:
+                self.waiting.setdefault(asked, set()).add(here)
         return after, self.changes.kind_of(certainly)
 
     def _write(self, variable: Variable, value: Any, run: Recollection, written: Known, known: Known) -> None:
@@ -253,6 +293,9 @@ class Explorer:
         self._forget((key,), run, written, known)
         if type(value) is dict:
             written[key,] = frozenset((Kind.DICT,))
+            if key not in self.entries:
+                self.entries.add(key)
+                self.made.clear()
             for entry, inner in value.items():
                 one = issubclass(type(inner), OneOf)
                 written[key, entry] = _values_of(inner) if one else frozenset((frozen(inner),))
@@ -265,9 +308,11 @@ class Explorer:
         """What was inside a replaced dict or set is gone."""
         if len(variable) != 1:
             return
-        for each in known:
-            if len(each) == 2 and each[0] == variable[0]:
-                written[each] = NOTHING
+        if variable[0] in self.entries:
+            run.groups.add(variable[0])
+            for each in known:
+                if len(each) == 2 and each[0] == variable[0]:
+                    written[each] = NOTHING
         if Kind.SET in run.read.get(variable, known.get(variable, NOTHING)):
             self.changes.reset(variable[0])
 
@@ -277,8 +322,9 @@ class Explorer:
         for (key,), value in [(v, s) for v, s in run._values.items() if type(s) is RecalledSet]:
             for element, now in value.now.items():
                 before = run.asked.get((key, element))
-                if before is None:
-                    before = None if element in self.members.get(key, {}) else False
+                if before is None and element not in self.members.get(key, ()):
+                    before = False
+                    run.missed.add((key, element))  # what was not there may be there later
                 if now:
                     self._add_member(key, element)
                 if before is now:

@@ -49,6 +49,9 @@ class Recollection:
         self.asked: dict[tuple[Any, Any], bool] = {}  # the elements asked for, and the answers
         self.places: dict[int, Variable] = {}  # where mutable values are, by id
         self.missed: set[tuple[Any, Any]] = set()  # those that no set has had so far
+        self.touched: set[Variable] = set()  # variables that were written
+        self.groups: set[Any] = set()  # keys of all whose entries were asked for
+        self.listed = False  # whether all variables were asked for
         self.problem: BaseException | None = None
         self._values: dict[Variable, Any] = {}
         self._handed: dict[Variable, Any] = {}  # mutable values that the program may have changed
@@ -68,6 +71,11 @@ class Recollection:
         self.read[variable] = group
         self._values[variable] = value = self._made(variable, group)
         return value
+
+    @property
+    def recalled(self) -> Mapping[Variable, Any]:
+        """The variables that have been read, and their values."""
+        return self._values
 
     def contains(self, key: Any, element: Any) -> bool:
         """Return whether the set of a key contains an element."""
@@ -234,6 +242,7 @@ class RecalledMemory(_Mapping):
         return (key,)
 
     def _keys(self) -> set[Any]:
+        self._run.listed = True
         return {variable[0] for variable in self._run.known if len(variable) == 1}
 
     def _whole(self) -> BaseException:
@@ -251,6 +260,7 @@ class RecalledDict(_Mapping):
         return (self.key, key)
 
     def _keys(self) -> set[Any]:
+        self._run.groups.add(self.key)
         return {v[1] for v in self._run.known if len(v) == 2 and v[0] == self.key}
 
     def _whole(self) -> BaseException:

@@ -21,6 +21,7 @@ from rewardsmith.tasks import get_task, with_states
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import reference_of, score_rule_of, starts_of, state_limit_of
 from rewardsmith.tasks.progress import announced
+from rewardsmith.verification.bounds import MOST_CALLS
 from rewardsmith.verification.checks import Checked, Proof, Verdict, run_checks
 from rewardsmith.verification.counterexample import read_behaviour
 from rewardsmith.verification.episode_cap import EpisodeCap, within_cap
@@ -250,7 +251,7 @@ def check_reward(
             None,
             searched=chosen.search_steps,
             hard=layout_counts(layouts)[1] if hard is None else hard,
-            bounds=True,
+            bounds=MOST_CALLS,
         )
         checked, reference = run_checks(problem, proof, chosen.exploits), reference_of(found)
         named, scored = None if reference is None else reference.name, score_rule_of(found) is not None

@@ -15,21 +15,28 @@ from numba import njit
 from numpy.typing import NDArray
 
 from rewardsmith.programs.problem import Problem
+from sandbox.outcomes import MOST_RUNS
 
 from .agreement import Walks
 from .counterexample import CounterExample, played_counterexample, replay, solution_script
 from .model import NotCertified, RewardModel
 from .plans import plan_of
 from .relaxation import Relaxation, relax
-from .solving import END, solve
+from .solving import END, distances, solve
 from .verdicts import LayoutCertificate
 
+MOST_CALLS = MOST_RUNS
+"""Most calls of a program for the bounds of one layout."""
+JOB_CALLS = 60_000
+"""The same in a job: some seconds."""
+MOST_STATES = 400_000
+"""Most states of a layout that bounds decide. They cost little; what costs is calls of the program."""
 _MOST_SWEEPS = 2000
 _SLACK = 1e-9
 
 
 def decided_by_bounds(
-    problem: Problem, part: LayoutCertificate, model: RewardModel, walks: Walks | None, limit: int
+    problem: Problem, part: LayoutCertificate, model: RewardModel, walks: Walks | None, calls: int
 ) -> LayoutCertificate:
     """Decide a layout whose (state, memory, gates) triples are too many, if bounds suffice.
 
@@ -38,7 +45,7 @@ def decided_by_bounds(
         part: The certificate of the part that was enumerated.
         model: That part.
         walks: Walks through the part, scored in a trainer's host.
-        limit: Most states.
+        calls: Most calls of the program.
 
     Returns:
         The certificate with a verdict by bounds, or `part` with the reason why there is none.
@@ -46,17 +53,47 @@ def decided_by_bounds(
     Raises:
         sandbox.HostError: The program failed.
     """
-    if part.counterexample is not None or not model.graph.complete or not problem.reward.functions:
+    if part.counterexample is not None or not problem.reward.functions or not calls:
         return part
     if part.shortest is not None and part.shortest > problem.task.max_steps:
         return part
     try:
-        relaxed = relax(problem, part.layout, limit)
+        relaxed = relax(problem, part.layout, MOST_STATES, calls)
         _require_inside(problem, relaxed, model, walks)
     except NotCertified as reason:
         return replace(part, reason=f"{part.reason} Bounds do not decide it: {reason}.")
+    found = _decided(problem, part, relaxed)
+    text = f"{part.reason} Bounds that hold for every content of memory leave both open."
+    return replace(part, reason=text) if found is None else found
+
+
+def certified_by_bounds(problem: Problem, layout: int, calls: int) -> LayoutCertificate | None:
+    """Certify a layout by bounds alone; None if they do not decide it.
+
+    Args:
+        problem: The task, the reward and the learner's gamma.
+        layout: Index into the task's training pool.
+        calls: Most calls of the program.
+
+    Raises:
+        sandbox.HostError: The program failed.
+    """
+    try:
+        relaxed = relax(problem, layout, MOST_STATES, calls)
+    except NotCertified:
+        return None
+    shortest = int(distances(relaxed.successor, relaxed.success)[0])
+    if not 0 <= shortest <= problem.task.max_steps:
+        return None
+    empty = LayoutCertificate(layout, "not certified", "", shortest=shortest, episode=problem.task.max_steps)
+    return _decided(problem, empty, relaxed)
+
+
+def _decided(problem: Problem, part: LayoutCertificate, relaxed: Relaxation) -> LayoutCertificate | None:
+    """The certificate with a verdict by bounds; None if they do not decide the layout."""
     states = int(relaxed.reached.sum())
-    common = {"coverage": 1.0, "states": states, "nodes": states, "transitions": relaxed.called}
+    transitions = part.transitions + relaxed.called
+    common = {"coverage": 1.0, "states": states, "nodes": states, "transitions": transitions}
     gap = sound_gap(relaxed, problem.gamma)
     if gap > _SLACK:
         text = "By bounds that hold for every content of memory: every optimal policy solves the task. In every state "
@@ -70,21 +107,30 @@ def decided_by_bounds(
             text = "By bounds that hold for every content of memory: the optimal policy never solves. Wherever "
             text += f"a step would succeed, going on without success earns at least {gap:.4g} more."
             return replace(part, verdict="unsound", reason=text, bounds_gap=gap, counterexample=example, **common)
-    return replace(part, reason=f"{part.reason} Bounds that hold for every content of memory leave both open.")
+    return None
 
 
 def _require_inside(problem: Problem, relaxed: Relaxation, model: RewardModel, walks: Walks | None) -> None:
     """Raise NotCertified if a reward of a trainer's host is outside of the bounds: then memory was not followed."""
-    if walks is None or not np.array_equal(relaxed.graph.rows, model.graph.rows):
+    if walks is None:
         return
     channels = tuple(c for c in problem.reward.channels if c.kind != "potential")
     plain = problem.with_reward(replace(problem.reward, channels=channels))
     paid = plain.compose(walks.rollout, walks.scores).total
-    state = model.state[walks.node]
+    state = _places(relaxed.graph, model.graph)[model.state[walks.node]]
     low, high = relaxed.least[state, walks.action], relaxed.most[state, walks.action]
     slack = 1e-6 * (1.0 + np.abs(paid))
-    if ((paid < low - slack) | (paid > high + slack)).any():
+    if ((state >= 0) & ((paid < low - slack) | (paid > high + slack))).any():
         raise NotCertified("the program uses its memory in a way that cannot be followed")
+
+
+def _places(graph: Any, part: Any) -> NDArray[np.int64]:
+    """The node of `graph` that each node of a part of it is, or -1."""
+    if np.array_equal(graph.rows, part.rows):
+        return np.arange(len(part.state))
+    places = {row.tobytes(): node for node, row in enumerate(graph.rows_before(np.arange(len(graph.state))))}
+    rows = part.rows_before(np.arange(len(part.state)))
+    return np.array([places.get(row.tobytes(), -1) for row in rows], np.int64)
 
 
 def sound_gap(relaxed: Relaxation, gamma: float) -> float:

@@ -22,7 +22,7 @@ from rewardsmith.tasks.progress import report
 from rewardsmith.tasks.transition_table import TabularDynamics, TransitionTable
 
 from .agreement import require_walks_agree, scored_walks
-from .bounds import decided_by_bounds
+from .bounds import MOST_CALLS, certified_by_bounds, decided_by_bounds
 from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
 from .direction import guidance_of
@@ -140,7 +140,7 @@ def certify(
     hard: int = 0,
     *,
     first_failure: bool = False,
-    bounds: bool = True,
+    bounds: int = MOST_CALLS,
 ) -> Certificate:
     """Certify a reward on random layouts of the task, or on all layouts if it has no more; then on hard ones.
 
@@ -153,7 +153,8 @@ def certify(
             seconds, so that the same reward always gets the same certificate.
         hard: Most hard layouts, see hard_layouts.py.
         first_failure: Whether to stop once a layout fails. The layouts left are then undecided.
-        bounds: Whether bounds decide a layout whose memory takes too many values, which can take a minute.
+        bounds: Most calls of the program for a layout with too many nodes, which bounds may decide; 0 for no bounds.
+            If bounds decide the first layout, they are tried on the others before anything else.
 
     Raises:
         sandbox.HostError: The program failed.
@@ -169,6 +170,10 @@ def certify(
         walked = layout in sample.all[:LAYOUTS]
         with TURNS.hold(), nullcontext() if walked else drawing_from(hosts):
             try:
+                if any(each.bounds_gap is not None for each in found[:1]):
+                    decided = certified_by_bounds(problem, layout, bounds)
+                    if decided is not None:
+                        return decided
                 return certify_layout(problem, layout, most, walked=walked, bounds=bounds)
             except NotCertified as reason:
                 unsolvable.update({layout} if isinstance(reason, _Unsolvable) else ())
@@ -220,7 +225,7 @@ def _groups(task: Task, layouts: tuple[int, ...], most: int) -> list[tuple[int, 
 
 
 def certify_layout(
-    problem: Problem, layout: int, limit: int = LIMIT, *, walked: bool = True, bounds: bool = True
+    problem: Problem, layout: int, limit: int = LIMIT, *, walked: bool = True, bounds: int = MOST_CALLS
 ) -> LayoutCertificate:
     """Certify one layout, or the part of it that can be enumerated.
 
@@ -255,7 +260,7 @@ def certify_layout(
     return replace(plain, reason=text, difficulty=found.difficulty, guidance=found.guidance)
 
 
-def _certify_model(problem: Problem, layout: int, limit: int, walked: bool, bounds: bool) -> LayoutCertificate:
+def _certify_model(problem: Problem, layout: int, limit: int, walked: bool, bounds: int) -> LayoutCertificate:
     task, gamma = problem.task, problem.gamma
     along = plan_of(task, layout)
     pay = success_pay(problem, build_model(problem, layout, limit, along))
@@ -265,7 +270,7 @@ def _certify_model(problem: Problem, layout: int, limit: int, walked: bool, boun
     far = distances(model.successor, model.success)
     if model.missing:
         part = certify_part(problem, model, far, walks)
-        return decided_by_bounds(problem, part, model, walks, limit) if bounds else part
+        return decided_by_bounds(problem, part, model, walks, bounds)
     if far[0] < 0:
         raise _Unsolvable("success cannot be reached on this layout")
     if far[0] > task.max_steps:

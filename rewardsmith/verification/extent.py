@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks.base import Task
+from rewardsmith.verification.bounds import JOB_CALLS
 from rewardsmith.verification.certificate import QUICK_LIMIT, QUICK_WORK, Certificate, certify
 from rewardsmith.verification.layouts import LAYOUTS
 from rewardsmith.verification.ways import Rival
@@ -26,8 +27,7 @@ class Proof:
             usual number.
         searched: Most environment steps of the search for exploits where no optimum is computed; 0 for no search.
         first_failure: Whether the certificate stops at the first layout that fails.
-        bounds: Whether bounds decide a layout whose memory takes too many values. Jobs do without them: they can take
-            a minute a layout.
+        bounds: Most calls of the program for the bounds of a layout with too many nodes, see `certify`.
     """
 
     layouts: int = LAYOUTS
@@ -38,7 +38,7 @@ class Proof:
     searched: int = 0
     hard: int = 0
     first_failure: bool = False
-    bounds: bool = False
+    bounds: int = JOB_CALLS
 
     def certificate(self, problem: Problem) -> Certificate:
         """Certify a reward to this extent. Raises sandbox.HostError if the program fails."""

@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rewardsmith.programs.composition import Carry, compose
+from rewardsmith.programs.composition import Carry, Channel, compose
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import channel_values
 from sandbox.client import HostError
-from sandbox.outcomes import UNFOLLOWED, Outcomes, OutcomesHost
+from sandbox.outcomes import MOST_RUNS, UNFOLLOWED, Outcomes, OutcomesHost
 from sandbox.product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP
 
 from .model import NotCertified, graph_of, refuse_what_moves
+from .quotient import Quotient
 from .yielding_lock import TURNS
 
-_STATES_PER_CALL = 1024
-_MOST_RESTARTS = 8
+_AT_ONCE = 4096
+_SCOUTED = 512
+_MOST_RESTARTS = 32
 _MOST_ROUNDS = 1000
 
 
@@ -56,14 +58,14 @@ class Relaxation:
     called: int
 
 
-def relax(problem: Problem, layout: int, limit: int, along: Sequence[int] = ()) -> Relaxation:
+def relax(problem: Problem, layout: int, limit: int, calls: int = MOST_RUNS) -> Relaxation:
     """Collect the rewards of all transitions of a layout, whatever the program's memory.
 
     Args:
         problem: The task, the reward and the learner's gamma.
         layout: Index into the task's training pool.
         limit: Most states.
-        along: A solution.
+        calls: Most calls of the program.
 
     Raises:
         NotCertified: The layout is too large, or the program uses its memory or the history in another way, or fails.
@@ -71,16 +73,16 @@ def relax(problem: Problem, layout: int, limit: int, along: Sequence[int] = ()) 
     refuse_what_moves(problem.reward)
     uses: tuple[str, ...] = ()
     for events in (False, True):
-        graph = graph_of(problem.task, layout, limit, events, uses, along)
+        graph = graph_of(problem.task, layout, limit, events, uses)
         if not graph.complete:
             raise NotCertified(f"the layout has more than {limit:,} states, the limit per layout")
         try:
-            with _open(problem, graph) as host:
+            with _open(problem, graph, calls) as host:
                 if host.uses != uses:
                     uses = host.uses
-                    graph = graph_of(problem.task, layout, limit, events, uses, along)
+                    graph = graph_of(problem.task, layout, limit, events, uses)
                 found = _Walk(host, graph, events).collected()
-            return _bounded(problem, graph, *found)
+            return _bounded(problem, graph, found)
         except _ReadsEvents:
             continue
         except HostError as error:
@@ -93,127 +95,147 @@ class _ReadsEvents(Exception):
     """The program reads an earlier event, which must be part of the state."""
 
 
-def _open(problem: Problem, graph: Any) -> OutcomesHost:
+def _open(problem: Problem, graph: Any, calls: int) -> OutcomesHost:
     with TURNS.released():
-        return OutcomesHost(problem.reward.source, problem.setup(graph.tables), _STATES_PER_CALL)
+        return OutcomesHost(problem.reward.source, problem.setup(graph.tables), _AT_ONCE, calls)
+
+
+class _Found:
+    """K results of classes of transitions, as `Outcomes`; `pair` counts the transitions of `quotient`."""
+
+    def __init__(self, quotient: Quotient, found: Outcomes, steady: NDArray[np.bool_]) -> None:
+        self.quotient, self.pair, self.names, self.values = quotient, found.pair, found.names, found.values
+        self.steady = steady[found.kind]
 
 
 class _Walk:
-    """Expands states until no variable of memory takes new values in any of them."""
+    """Follows transitions until no variable of memory takes new values in any class of states."""
 
     def __init__(self, host: OutcomesHost, graph: Any, events: bool) -> None:
         self._host, self._graph, self._events = host, graph, events
 
-    def collected(self) -> tuple[Outcomes, NDArray[np.bool_], NDArray[np.bool_]]:
-        """(the results of all reached transitions, whether each kind of result is steady, the states reached)."""
+    def collected(self) -> _Found:
+        """The results of all transitions that can be reached."""
+        self._scout()
         for _ in range(_MOST_RESTARTS):
-            found = self._once()
-            if found is not None:
+            columns = self._host.columns
+            quotient = Quotient(self._graph, columns, self._host.blind)
+            found = self._once(quotient)
+            if found is not None and len(self._host.columns) == len(columns):
                 with TURNS.released():
                     steady = self._host.steady()
-                return found[0], steady, found[1]
+                return _Found(quotient, found, steady)
         raise NotCertified("the program reads too many parts of its memory as a whole")
 
-    def _once(self) -> tuple[Outcomes, NDArray[np.bool_]] | None:
-        """One walk; None if the host says to begin anew."""
+    def _scout(self) -> None:
+        """Score transitions from all over the layout, to see early which columns the program reads."""
+        graph = self._graph
+        states = np.unique(np.linspace(0, len(graph.state) - 1, _SCOUTED).astype(np.int64))
+        action = np.arange(len(states)) % graph.successor.shape[1]
+        after = graph.rows_after(states)[np.arange(len(states)), action]
+        with TURNS.released():
+            self._host.scout(graph.rows_before(states), action, after)
+
+    def _once(self, quotient: Quotient) -> Outcomes | None:
+        """One walk; None if the host says to begin anew, or reads further columns."""
         # The start has a second number for the first step, at which memory is empty: what a program stores then is
         # stored at every later visit of the same state.
-        count = len(self._graph.state)
+        count, columns = len(quotient), len(self._host.columns)
         with TURNS.released():
             begun = self._host.begin(self._graph.rows_before(np.array([0]))[0], count)
-        latest = np.full(count + 1, -1, np.int64)  # the request that expanded each state last
+        first = np.unique(quotient.of_pair[0])
+        numbered = np.concatenate([np.arange(len(quotient.source)), first])
+        source = np.concatenate([quotient.source, np.full(len(first), count)])
+        latest = np.full(len(numbered), -1, np.int64)  # the request that followed each transition last
         parts: list[tuple[NDArray[Any], Outcomes]] = []
         waiting = begun.changed
         for _ in range(_MOST_ROUNDS):
             if not waiting.size:
-                reached = latest[:-1] >= 0
-                reached[0] = True
-                return self._joined(parts, latest), reached
+                return _joined(parts, latest, numbered)
+            inside = waiting[waiting < count]
+            more = np.arange(len(quotient.source), len(numbered)) if (waiting == count).any() else waiting[:0]
+            asked = np.concatenate([more, quotient.leaving(inside)])
             changed: list[NDArray[Any]] = []
-            for first in range(0, len(waiting), self._host.capacity):
-                states = waiting[first : first + self._host.capacity]
-                found = self._expanded(states)
-                if found.again:
+            for k in range(0, len(asked), self._host.capacity):
+                part = asked[k : k + self._host.capacity]
+                found = self._followed(quotient, part, numbered[part], source[part])
+                if found.again or len(self._host.columns) > columns:
                     return None
-                latest[states] = len(parts)
-                parts.append((states, found))
+                latest[part] = len(parts)
+                parts.append((part, found))
                 changed.append(found.changed)
             waiting = np.unique(np.concatenate(changed))
         raise NotCertified("the values of the program's memory do not settle")
 
-    def _expanded(self, states: NDArray[np.int64]) -> Outcomes:
-        graph, numbers = self._graph, states
-        states = states % len(graph.state)
-        after, over = graph.rows_after(states), graph.over[states]
-        successor = np.where(over, -1, graph.node[graph.successor[states]])
+    def _followed(
+        self, quotient: Quotient, number: NDArray[Any], transition: NDArray[Any], source: NDArray[Any]
+    ) -> Outcomes:
+        before, after = quotient.rows(transition)
+        action, target = quotient.action[transition], quotient.target[transition]
         with TURNS.released():
-            found = self._host.expand(numbers, graph.rows_before(states), after, successor)
+            found = self._host.expand(number, source, before, action, after, target)
         if not self._events and (found.reads & (READ_EARLIER_EVENT | READ_EVENT_FOR_POTENTIAL)).any():
             raise _ReadsEvents
         if (found.reads & READ_STEP).any():
             raise NotCertified("the reward is time-dependent: the program reads the step count and also keeps memory")
         return found
 
-    def _joined(self, parts: Sequence[tuple[NDArray[Any], Outcomes]], latest: NDArray[np.int64]) -> Outcomes:
-        """The newest results of every state, with transitions counted within the whole graph."""
-        actions = self._graph.successor.shape[1]
-        names = parts[-1][1].names
-        pairs, kinds, values = [], [], []
-        for number, (states, found) in enumerate(parts):
-            at = states[found.pair // actions]
-            mine = latest[at] == number
-            pairs.append((at % (len(latest) - 1) * actions + found.pair % actions)[mine])
-            kinds.append(found.kind[mine])
-            wide = np.zeros((int(mine.sum()), len(names)))
-            wide[:, : found.values.shape[1]] = found.values[mine]
-            values.append(wide)
-        pair = np.concatenate(pairs)
-        none = np.zeros(0, np.int64)
-        return Outcomes(names, pair, np.concatenate(kinds), none, np.concatenate(values), none, False)
+
+def _joined(parts: Sequence[tuple[NDArray[Any], Outcomes]], latest: NDArray[Any], numbered: NDArray[Any]) -> Outcomes:
+    """The newest results of every transition."""
+    names = parts[-1][1].names
+    pairs, kinds, values = [], [], []
+    for request, (part, found) in enumerate(parts):
+        at = part[found.pair]
+        mine = latest[at] == request
+        pairs.append(numbered[at][mine])
+        kinds.append(found.kind[mine])
+        wide = np.zeros((int(mine.sum()), len(names)))
+        wide[:, : found.values.shape[1]] = found.values[mine]
+        values.append(wide)
+    none = np.zeros(0, np.int64)
+    return Outcomes(names, np.concatenate(pairs), np.concatenate(kinds), none, np.concatenate(values), none, False)
 
 
-def _bounded(
-    problem: Problem, graph: Any, found: Outcomes, steady: NDArray[np.bool_], reached: NDArray[np.bool_]
-) -> Relaxation:
+def _bounded(problem: Problem, graph: Any, found: _Found) -> Relaxation:
     """Compose the rewards of all results and take their bounds over the results of each transition."""
-    won, over = graph.won, graph.over
-    nodes = np.arange(len(graph.state))
-    least_env, most_env = graph.paid(nodes, True).ravel()[found.pair], graph.paid(nodes).ravel()[found.pair]
-    free, low, high = (np.zeros(len(found.pair)) for _ in range(3))
+    won, over, size = graph.won, graph.over, len(found.quotient.source)
     channels = [c for c in problem.reward.channels if c.kind != "potential"]
-    gated = [c for c in channels if c.cap is not None or c.gate == "latch"]
-    for channel in channels:
-        plain = replace(channel, cap=None, gate="none") if channel in gated else channel
-        pays = [_part(problem, plain, found, env) for env in (least_env, most_env)]
-        if channel in gated:
-            # Such a channel pays between nothing and what it would pay without its gate.
-            low += np.minimum(0.0, pays[0])
-            high += np.maximum(0.0, pays[1])
-        else:
-            free += pays[1]
-            low += np.minimum(*pays)
-            high += np.maximum(*pays)
-    size = won.size
+    free, low, high = (np.zeros(len(found.pair)) for _ in range(3))
+    for channel in (c for c in channels if c.kind != "env"):
+        plain, gated = _ungated(channel)
+        raw = channel_values(channel, found.names, found.values[None], problem.reward.functions)
+        pays = _part(problem, plain, raw)
+        # A gated or capped channel pays between nothing and what it would pay without its gate.
+        low += np.minimum(0.0, pays) if gated else pays
+        high += np.maximum(0.0, pays) if gated else pays
+        free += 0.0 if gated else pays
     least, most, lasting = np.full(size, np.inf), np.full(size, -np.inf), np.full(size, -np.inf)
     np.minimum.at(least, found.pair, low)
     np.maximum.at(most, found.pair, high)
-    goes_on = steady[found.kind] & ~over.ravel()[found.pair]
-    np.maximum.at(lasting, found.pair[goes_on], free[goes_on])
-    least[~np.repeat(reached, won.shape[1])] = 0.0
-    most[~np.repeat(reached, won.shape[1])] = 0.0
+    np.maximum.at(lasting, found.pair[found.steady], free[found.steady])
+    pair = found.quotient.of_pair
+    reached: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(most)[pair], axis=1)
+    least, most, steady = least[pair], most[pair], lasting[pair]
+    for channel in (c for c in channels if c.kind == "env"):
+        plain, gated = _ungated(channel)
+        nodes = np.arange(len(graph.state))
+        pays = [_part(problem, plain, graph.paid(nodes, last).reshape(1, -1)).reshape(won.shape) for last in (0, 1)]
+        least += np.minimum(np.minimum(*pays), 0.0 if gated else np.inf)
+        most += np.maximum(np.maximum(*pays), 0.0 if gated else -np.inf)
+        steady += 0.0 if gated else np.maximum(*pays)
+    least[~reached], most[~reached], steady[over] = 0.0, 0.0, -np.inf
     successor = np.where(over, -1, graph.node[graph.successor]).astype(np.int32)
-    shape = won.shape
-    return Relaxation(
-        graph, successor, won, reached, least.reshape(shape), most.reshape(shape), lasting.reshape(shape),
-        bool(gated), len(found.pair),
-    )  # fmt: skip
+    capped = any(_ungated(channel)[1] for channel in channels)
+    return Relaxation(graph, successor, won, reached, least, most, steady, capped, len(found.pair))
 
 
-def _part(problem: Problem, channel: Any, found: Outcomes, env: NDArray[np.float64]) -> NDArray[np.float64]:
-    count = len(found.pair)
-    if channel.kind == "env":
-        raw = env.reshape(1, count)
-    else:
-        raw = channel_values(channel, found.names, found.values.reshape(1, count, -1), problem.reward.functions)
-    nothing = np.zeros((1, count), dtype=bool)
+def _ungated(channel: Channel) -> tuple[Channel, bool]:
+    """(the channel without gate and cap, whether it has one)."""
+    gated = channel.cap is not None or channel.gate == "latch"
+    return (replace(channel, cap=None, gate="none") if gated else channel), gated
+
+
+def _part(problem: Problem, channel: Channel, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    nothing = np.zeros(raw.shape, dtype=bool)
     return compose((channel,), {channel.name: raw}, nothing, nothing, problem.gamma, Carry()).parts[channel.name][0]

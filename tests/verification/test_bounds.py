@@ -10,10 +10,11 @@ from verification import rewards
 from verification.remembering import remembering
 
 from rewardsmith.programs.problem import Problem
-from rewardsmith.verification.bounds import sound_gap, unsound_gap
+from rewardsmith.verification.bounds import certified_by_bounds, sound_gap, unsound_gap
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.counterexample import replay
-from rewardsmith.verification.model import build_model
+from rewardsmith.verification.model import NotCertified, build_model, graph_of
+from rewardsmith.verification.quotient import Quotient
 from rewardsmith.verification.relaxation import relax
 from rewardsmith.verification.solving import solve
 
@@ -56,8 +57,59 @@ def require_no_contradiction(task, seed: int) -> str:
     return "open"
 
 
-def test_bounds_agree_with_enumeration(small_task):
-    require_no_contradiction(small_task(EMPTY), 2)
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(seed=st.integers(0, 10_000))
+def test_bounds_agree_with_enumeration(small_task, seed):
+    task = small_task(EMPTY)
+    assume(not build_model(Problem(task, remembering(seed), GAMMA), 0, 60_000).missing)
+    require_no_contradiction(task, seed)
+
+
+@pytest.mark.parametrize("columns", [[], [1], [0, 1, 2], [2, 4, 7]])
+def test_classes_of_transitions_are_those_with_equal_columns(small_task, columns):
+    graph = graph_of(small_task(DOORKEY), 0, 60_000, False, ())
+    quotient = Quotient(graph, np.array(columns, np.int64), blind=False)
+    nodes, actions = graph.successor.shape
+    before, after = graph.rows_before(np.arange(nodes)), graph.rows_after(np.arange(nodes))
+    keys = {}
+    for node in range(nodes):
+        for action in range(actions):
+            goes_on = not graph.over[node, action]
+            there = quotient.of_node[graph.node[graph.successor[node, action]]] if goes_on else -1
+            key = (tuple(before[node, columns]), action, tuple(after[node, action, columns]), there)
+            assert keys.setdefault(key, quotient.of_pair[node, action]) == quotient.of_pair[node, action]
+    assert len(keys) == len(quotient.source)
+    rows = quotient.rows(quotient.of_pair[5])
+    assert (rows[0][:, columns] == before[5, columns]).all() and (rows[1][:, columns] == after[5][:, columns]).all()
+    assert set(quotient.leaving(np.array([quotient.of_node[5]]))) >= set(quotient.of_pair[5])
+
+
+def test_transitions_that_cannot_be_told_apart_need_one_call(small_task):
+    body = "if state.event == 'unlocked' and 'open' not in memory:\n    memory['open'] = True\n    return 1.0\n"
+    body += "return 0.0"
+    task = small_task("MiniGrid-DoorKey-8x8-v0")
+    with pytest.raises(NotCertified, match="more than 10 times"):
+        relax(Problem(task, rewards.free(body), 0.99), 0, 60_000, calls=10)
+    found = relax(Problem(task, rewards.free(body), 0.99), 0, 60_000, calls=2000)
+    assert len(found.graph.state) > 5000 and sound_gap(found, 0.99) > 0
+
+
+def test_an_element_that_is_added_twice_changes_nothing_the_second_time(small_task):
+    body = (
+        "cells = memory.setdefault('cells', set())\ncells.add((state.agent.x, state.agent.y, state.agent.direction))\n"
+        "return 0.5 if state.event == 'turned' else 0.0"
+    )
+    found = relax(Problem(small_task(EMPTY), rewards.free(body), 0.99), 0, 3000)
+    assert np.isfinite(found.steady[:, :2]).all()  # turning to and fro repeats for ever
+
+
+def test_bounds_alone_certify_further_layouts(small_task):
+    problem = Problem(small_task(EMPTY), rewards.free(VISITED.format(pay=0.2) + "return 0.0"), 0.99)
+    found = certify(problem, layouts=1, limit=3000)
+    alone = certified_by_bounds(problem, 0, 100_000)
+    assert alone is not None and alone.verdict == found.layouts[0].verdict == "sound"
+    assert alone.bounds_gap == found.layouts[0].bounds_gap and alone.shortest == found.layouts[0].shortest
+    assert certified_by_bounds(problem, 0, 10) is None
 
 
 @pytest.mark.slow
