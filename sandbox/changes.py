@@ -44,8 +44,10 @@ class Changes:
         if not (any(map(_is_number, old)) and any(map(_is_number, values))):
             return old.isdisjoint(values)
         way = 0
-        if type(read) is AnyNumber and not read.values and len(values) == 1 and values.isdisjoint(ANY):
-            way = read.direction_to(thaw(next(iter(values))))
+        if type(read) is AnyNumber and len(values) == 1 and values.isdisjoint(ANY):
+            now = thaw(next(iter(values)))
+            ways = {_trend(each, now) for each in read.values} or {read.direction_to(now)}
+            way = ways.pop() if len(ways) == 1 else 0
         trend.update((way,) if way else (1, -1))
         return way != 0
 

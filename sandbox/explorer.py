@@ -27,7 +27,7 @@ from .unknown import NOTHING, Answers, AnyNumber, Kind, OneOf, ReadWhole, ToldAp
 from .views import READ_EVENT
 
 _MOST_VALUES = 64
-_FEW = 2
+_FEW = 6
 _KEPT_VIEWS = 16384
 Known = dict[Variable, frozenset[Any]]
 
