@@ -51,6 +51,7 @@ def check(  # noqa: PLR0913  (options of a command)
         typer.Option(min=0, max=10**9, help="Environment steps of the search for exploits on tasks without a model."),
     ] = 60_000,
     allow_weak_sandbox: Annotated[bool, typer.Option(help="Allow a sandbox below level `kernel`.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Check again, even if the result is known.")] = False,
     **given: Any,
 ) -> None:
     """Check a reward without training.
@@ -82,15 +83,9 @@ def check(  # noqa: PLR0913  (options of a command)
              ("--fail-on", fail_on, "failure"), ("--search-steps", search_steps, 60_000))  # fmt: skip
     known = check_reward.read_exploits(exploits, task) if exploits else ()
     source, cap = read_reward_file(reward, task), _cap(given["episode_cap"])
-    found = check_reward.check_reward(
-        source,
-        task,
-        gamma,
-        count,
-        limit,
-        check_reward.CheckSettings(isolation, cap, known, screen.say, search_steps=search_steps),
-        hard,
-    )
+    kept = None if no_cache else settings().home / "checks"
+    chosen = check_reward.CheckSettings(isolation, cap, known, screen.say, search_steps=search_steps, kept=kept)
+    found = check_reward.check_reward(source, task, gamma, count, limit, chosen, hard)
     found = replace(found, origin=origin_of_file(reward))
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")

@@ -12,12 +12,13 @@ from typing import Any
 from rewardsmith.errors import UsageError
 from rewardsmith.files import RECORD_BYTES, read_text
 from rewardsmith.methods import get_method
+from rewardsmith.offline.kept_checks import KeptChecks, key_of
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.scores import NEED_SUCCESS, NOT_RUN
 from rewardsmith.spec import TrainingSpec, default_training
-from rewardsmith.tasks import get_task, with_states
+from rewardsmith.tasks import get_task, is_shipped, with_states
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import reference_of, score_rule_of, starts_of, state_limit_of
 from rewardsmith.tasks.progress import announced
@@ -198,6 +199,8 @@ class CheckSettings:
         exploits: Behaviours that the battery plays in addition to its own.
         tell: Receives a line before work that takes long; by default it is printed to stderr.
         search_steps: Most environment steps of the search for exploits where no optimum is computed; 0 for no search.
+        kept: Folder of results of earlier checks; None to check again. Only results on tasks that rewardsmith brings
+            are kept: the code of others may change.
     """
 
     isolation: Isolation = Isolation.KERNEL
@@ -205,6 +208,7 @@ class CheckSettings:
     exploits: Sequence[Behaviour] = ()
     tell: Callable[[str], None] | None = None
     search_steps: int = STEPS
+    kept: Path | None = None
 
 
 def check_reward(
@@ -253,9 +257,24 @@ def check_reward(
             hard=layout_counts(layouts)[1] if hard is None else hard,
             bounds=MOST_CALLS,
         )
-        checked, reference = run_checks(problem, proof, chosen.exploits), reference_of(found)
+        kept = chosen.kept if isinstance(task, str) and is_shipped(task) else None
+        checked, reference = _checked(problem, proof, chosen, kept), reference_of(found)
         named, scored = None if reference is None else reference.name, score_rule_of(found) is not None
         return CheckedReward(found.id, reward.functions, used, checked, named, scored)
+
+
+def _checked(problem: Problem, proof: Proof, chosen: CheckSettings, folder: Path | None) -> Checked:
+    """Run the checks, or return the result of an earlier check that was the same."""
+    if folder is None:
+        return run_checks(problem, proof, chosen.exploits)
+    kept, key = KeptChecks(folder), key_of(problem, proof, chosen.exploits)
+    found = kept.get(key)
+    if found is not None:
+        (chosen.tell or _on_stderr)("This is the result of an earlier check. Pass --no-cache to check again.")
+        return found
+    found = run_checks(problem, proof, chosen.exploits)
+    kept.put(key, found)
+    return found
 
 
 def _on_stderr(text: str) -> None:

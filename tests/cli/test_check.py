@@ -50,7 +50,7 @@ def test_a_sound_reward_exits_with_0_and_shows_every_check(tmp_path):
     ):
         assert word in ran.stdout, word
     assert "31.2 %" in ran.stdout and "Smallest" in ran.stdout  # a cell's lines break anywhere
-    assert not (tmp_path / ".rewardsmith").exists()  # no job, no database
+    assert [each.name for each in (tmp_path / ".rewardsmith").iterdir()] == ["checks"]  # no job, no database
 
 
 def test_exploitable_reward_exits_with_1_and_writes_a_replay(check, tmp_path):
