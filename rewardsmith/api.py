@@ -84,8 +84,8 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         combine: Methods whose reward channels are added to those of `method`.
         options: Options of methods, by method: {method: {name: value}}.
         weights: Weights of reward channels, by channel.
-        transforms: Changes of reward channels, by channel. "delta" pays the change of the value since the step before;
-            "outcome" pays less as the success rate rises from 5 % to 80 %.
+        transforms: Transforms of reward channels, by channel. "delta" pays the change of the value since the step
+            before; "outcome" pays less as the success rate rises from 5 % to 80 %.
         model: Model id of litellm, such as openai/gpt-4o; synth composes programs by rules and calls no model.
         designer_model: Model that designs programs; by default that of `model`.
         critic_model: Model that reviews programs; by default that of `model`.

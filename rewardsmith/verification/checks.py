@@ -161,14 +161,23 @@ def run_checks(
             verdicts += [Verdict("search", *tried.verdict)] if tried.steps else []
             spent += tried.steps
             found = [each for each in certificate.layouts if each.guidance is not None]
-        told = guidance_checks(found, components, steps * envs, task.actions.names, report.trends if report else ())
-        # A value that no channel pays has no sign of its own, so it cannot point away from success.
-        told = [(kind, each) for kind, each in told if kind != "direction" or problem.reward.pays_program]
-        verdicts += [Verdict(kind, each.passed, each.message, each.details) for kind, each in told]
+        verdicts += _guidance_verdicts(problem, found, components, steps * envs, report)
         return Checked(verdicts, components, played, spent + counted())
     except HostError as error:
         failed = _fault(error)
         return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {}, spent + counted())
+
+
+def _guidance_verdicts(
+    problem: Problem,
+    found: Sequence[LayoutCertificate],
+    components: dict[str, dict[str, float]],
+    scored: int,
+    report: BatteryReport | None,
+) -> list[Verdict]:
+    trends, pays = report.trends if report else (), problem.reward.pays_program
+    told = guidance_checks(found, components, scored, problem.task.actions.names, trends, pays=pays)
+    return [Verdict(kind, each.passed, each.message, each.details) for kind, each in told]
 
 
 def _scored(problem: Problem, rollout: Rollout) -> tuple[Rollout, Scores, float]:

@@ -29,6 +29,8 @@ def guidance_checks(
     played: int,
     actions: Sequence[str],
     trends: Sequence[Mapping[str, tuple[float, bool]]],
+    *,
+    pays: bool = True,
 ) -> list[tuple[str, Told]]:
     """Run the checks components, direction and learnability; those without anything to judge are left out.
 
@@ -38,13 +40,14 @@ def guidance_checks(
         played: Number of transitions played.
         actions: Names of the task's actions.
         trends: What `guidance.trends_along` found, one per start of a reference.
+        pays: Whether a channel pays the components. Otherwise they have no sign that could point away from success.
     """
     guided = [(each.layout, each.guidance) for each in found if each.guidance is not None]
     both = [(each.difficulty, each.guidance) for each in found]
     known = [(difficulty, guidance) for difficulty, guidance in both if difficulty and guidance]
     told = (
         ("components", dead_components(components, played, [each for _, each in guided])),
-        ("direction", directions_told(guided) or along_reference(trends)),
+        ("direction", (directions_told(guided) or along_reference(trends)) if pays else None),
         ("learnability", learnability_told(known, components, actions)),
     )
     return [(kind, each) for kind, each in told if each is not None]

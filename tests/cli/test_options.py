@@ -16,7 +16,7 @@ from rewardsmith.cli.options import SETTINGS
 from rewardsmith.spec import JobSpec
 from scripts.make_options import TARGET, options_text
 
-OWN = {"task", "steps", "options", "weights", "training", "budget"}
+OWN = {"task", "steps", "options", "weights", "transforms", "training", "budget"}
 """Arguments of design() whose default is not the field's: a mapping is None, and steps are the task's own."""
 
 
@@ -49,6 +49,7 @@ def test_design_describes_a_setting_as_the_spec_does():
 def test_every_option_sets_its_field():
     given = {
         "combine": ["count"], "options": ["count.weight=0.02"], "weights": ["env=2"], "fallback_models": ["synth"],
+        "transforms": ["count=delta"],
         "episode_cap": "auto", "training.device": "auto", "record": Path("r"), "confirm": 0, "target": 0.5,
     }  # fmt: skip
     kinds = {"str": "synth", "int": 7, "float": 3.0, "bool": True}
@@ -63,6 +64,7 @@ def test_every_option_sets_its_field():
         outer, _, inner = setting.partition(".")
         found = spec[outer][inner] if inner else spec[outer]
         wanted = {"options": {"count": {"weight": 0.02}}, "weights": {"env": 2.0}, "combine": ("count",)}
+        wanted |= {"transforms": {"count": "delta"}}
         wanted |= {"fallback_models": ("synth",), "record": str(Path("r").resolve())}
         assert found == wanted.get(setting, value), setting
 
@@ -100,7 +102,7 @@ def test_help_comes_from_the_spec(tmp_path, command, option):
 
 
 KNOWN = """
---task --spec --method --with --weight --option --language-model --model --designer-model --critic-model
+--task --spec --method --with --weight --transform --align --option --language-model --model --designer-model --critic-model
 --analyzer-model --fallback-model --api-base --stream --no-stream --prompt-tokens --answer-tokens --record --replay
 --iterations --samples --steps --seeds --confirm --target --train-anyway --retrain --no-retrain --episode-cap
 --claim-layouts

@@ -112,7 +112,7 @@ def aligned(align: str = "gradient") -> Alignment:
 
 
 @pytest.mark.parametrize("align", ["gradient", "implicit"])
-def test_a_channel_along_the_environment_gains_weight_and_one_against_it_loses_it(model, align):
+def test_a_channel_gains_weight_along_the_environment_only(model, align):
     made = aligned(align)
     seen, parts = observed(wins=4)
     for _ in range(6):

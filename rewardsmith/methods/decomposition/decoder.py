@@ -92,10 +92,11 @@ class Decoder:
         generator, network = self._trained.generator, self._trained.networks["decoder"]
         total = 0.0
         for _ in range(batches):
-            chosen = [episodes[i] for i in torch.randint(len(episodes), (_EPISODES,), generator=generator)]
+            drawn = torch.randint(len(episodes), (_EPISODES,), generator=generator).tolist()
+            chosen = [episodes[i] for i in drawn]
             rows = [torch.randperm(len(e.features), generator=generator)[:_STEPS].numpy() for e in chosen]
-            drawn = np.concatenate([e.features[at] for e, at in zip(chosen, rows, strict=True)])
-            predicted = network(torch.from_numpy(self.standardised(drawn))).squeeze(1)
+            steps = np.concatenate([e.features[at] for e, at in zip(chosen, rows, strict=True)])
+            predicted = network(torch.from_numpy(self.standardised(steps))).squeeze(1)
             losses = [
                 decomposition_loss(part, e.returned, len(e.features)) * self._weight(e)
                 for part, e in zip(predicted.split([len(at) for at in rows]), chosen, strict=True)

@@ -42,9 +42,9 @@ def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float | N
 def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
     """Return Spearman's rank correlation of two float64 [E]; None if one of them does not vary."""
     pair = np.stack([ranks(first), ranks(second)])
-    if len(first) < 2 or (pair.std(axis=1) == 0).any():
+    if len(first) < 2 or bool(np.any(pair.std(axis=1) == 0)):
         return None
-    return float(np.corrcoef(pair)[0, 1])
+    return float(np.asarray(np.corrcoef(pair))[0, 1])
 
 
 def report_of(decoder: Decoder, held_out: Sequence[Episode], names: Sequence[str]) -> dict[str, Any]:

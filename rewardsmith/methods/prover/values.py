@@ -66,9 +66,9 @@ def prover_policy(outcomes: Outcomes, strength: float) -> NDArray[np.float64]:
     if strength == 0.0:
         return uniform
     best = shortest_ways(outcomes)
-    led = best.any(1)
+    led = best.any(1, keepdims=True)
     optimal = best / np.maximum(best.sum(1, keepdims=True), 1)
-    return np.where(led[:, None], (1.0 - strength) * uniform + strength * optimal, uniform)
+    return np.where(led, (1.0 - strength) * uniform + strength * optimal, uniform)
 
 
 def shortest_ways(outcomes: Outcomes) -> NDArray[np.bool_]:
