@@ -102,7 +102,8 @@ def test_help_comes_from_the_spec(tmp_path, command, option):
 
 
 KNOWN = """
---task --spec --method --with --weight --transform --align --option --language-model --model --designer-model --critic-model
+--task --spec --method --with --weight --transform --align --option
+--language-model --model --designer-model --critic-model
 --analyzer-model --fallback-model --api-base --stream --no-stream --prompt-tokens --answer-tokens --record --replay
 --iterations --samples --steps --seeds --confirm --target --train-anyway --retrain --no-retrain --episode-cap
 --claim-layouts
