@@ -182,11 +182,11 @@ def layout_counts(layouts: int | None, *, quick: bool = False) -> tuple[int, int
 
 
 def reward_of(source: str) -> TrainingReward:
-    """Return the reward that a program defines with reward(), potential(), both, dense() and sparse(), or subgoals().
+    """Return the reward that a program defines with reward(), potential(), dense() and sparse(), subgoals() or factors().
 
     Raises UsageError if the program defines none of these.
     """
-    return get_method(method_of(source)).reward(source)
+    return get_method(method_of(source)).reward(source).written
 
 
 @dataclass(frozen=True)

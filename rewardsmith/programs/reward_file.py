@@ -66,7 +66,8 @@ def program_of(text: str) -> str | None:
 def method_of(source: str, what: str = "The file") -> str:
     """Return the method of a program, detected from its functions.
 
-    dense() and sparse() belong to auto-mc-reward, subgoals() to calm, and reward() or potential() to free.
+    dense() and sparse() belong to auto-mc-reward, subgoals() to calm, factors() to lare, and reward() or potential() to
+    free.
 
     Args:
         source: Text of the program.
@@ -80,6 +81,8 @@ def method_of(source: str, what: str = "The file") -> str:
         return "auto-mc-reward"
     if "subgoals" in names:
         return "calm"
+    if "factors" in names:
+        return "lare"
     if names & {"reward", "potential"}:
         return "free"
     raise no_reward(what, syntax_problem(source))

@@ -49,7 +49,7 @@ def test_design_describes_a_setting_as_the_spec_does():
 def test_every_option_sets_its_field():
     given = {
         "combine": ["count"], "options": ["count.weight=0.02"], "weights": ["env=2"], "fallback_models": ["synth"],
-        "transforms": ["count=delta"],
+        "transforms": ["count=delta"], "training.align": "gradient",
         "episode_cap": "auto", "training.device": "auto", "record": Path("r"), "confirm": 0, "target": 0.5,
     }  # fmt: skip
     kinds = {"str": "synth", "int": 7, "float": 3.0, "bool": True}

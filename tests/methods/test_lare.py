@@ -23,8 +23,10 @@ from rewardsmith.methods.decomposition.decoder import Decoder, decomposition_los
 from rewardsmith.methods.decomposition.episodes import Episode, EpisodeStore
 from rewardsmith.methods.decomposition.factors import read_factors
 from rewardsmith.methods.decomposition.report import auroc, rank_correlation, report_of
+from rewardsmith.offline.check_reward import reward_of
 from rewardsmith.programs.answer_text import UnreadableAnswer
 from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.reward_file import method_of
 from rewardsmith.programs.rollout import Rollout
 from rewardsmith.tasks import get_task
 from rewardsmith.training.learner import Experience
@@ -252,6 +254,12 @@ def test_factors_are_checked_and_different_ones_are_no_duplicates():
         assert scores is not None
         hashes.append(behaviour_hash(problem, seen, scores))
     assert hashes[0] != hashes[1]
+
+
+def test_a_file_of_factors_is_checked_like_a_reward_file():
+    assert method_of(FACTORS) == "lare"
+    reward = reward_of(FACTORS)
+    assert reward.functions == ("factors",) and [c.name for c in reward.channels] == ["env"]
 
 
 def test_the_environment_stands_for_a_proxy_that_replaces_it_in_checks():
