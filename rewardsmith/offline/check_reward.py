@@ -182,7 +182,9 @@ def layout_counts(layouts: int | None, *, quick: bool = False) -> tuple[int, int
 
 
 def reward_of(source: str) -> TrainingReward:
-    """Return the reward that a program defines with reward(), potential(), dense() and sparse(), subgoals() or factors().
+    """Return the reward of a program: reward(), potential(), dense() and sparse(), subgoals() or factors().
+
+    Channels that exist only in training are left out.
 
     Raises UsageError if the program defines none of these.
     """
