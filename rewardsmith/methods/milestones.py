@@ -97,8 +97,8 @@ class Milestones(Method):
 
     def evidence(self, telemetry: Mapping[str, Any]) -> tuple[str, ...]:
         """Report how often each milestone was reached, and how well progress is predicted."""
-        often = ", ".join(f"{name} {share:.3g}" for name, share in telemetry["terminated"].items())
-        told = [f"Milestones terminated per training episode: {often}."]
+        often = ", ".join(f"{name} {share:.3g}" for name, share in telemetry["reached"].items())
+        told = [f"Milestones reached per training episode that began: {often}."]
         if telemetry.get("rank_correlation") is not None:
             value = f"{telemetry['rank_correlation']:.2f}"
             told.append(f"The rank correlation of predicted progress with that of held-out episodes is {value}.")

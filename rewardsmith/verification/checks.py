@@ -175,8 +175,8 @@ def _guidance_verdicts(
     scored: int,
     report: BatteryReport | None,
 ) -> list[Verdict]:
-    trends, pays = report.trends if report else (), problem.reward.pays_program
-    told = guidance_checks(found, components, scored, problem.task.actions.names, trends, pays=pays)
+    names, trends = problem.task.actions.names, report.trends if report else ()
+    told = guidance_checks(found, components, scored, names, trends, pays=problem.reward.pays_program)
     return [Verdict(kind, each.passed, each.message, each.details) for kind, each in told]
 
 
@@ -211,8 +211,7 @@ def _fault(error: HostError) -> Verdict:
 def behaviour_hash(problem: Problem, rollout: Rollout, scores: Scores) -> str:
     """Return the sha256 of the training rewards of `rollout`, rounded to six decimals.
 
-    Two programs with equal hashes are duplicates: they train identically. Where no channel pays a program's values
-    themselves, because a method learns from them in training, the hash is that of the values.
+    Programs with equal hashes train identically. Where no channel pays a program's values, the hash is that of them.
     """
     total = problem.compose(rollout, scores).total
     if not problem.reward.pays_program:

@@ -56,7 +56,9 @@ def test_a_milestone_counts_once_per_episode_over_rollouts():
     fired = np.array([[[1, 0]], [[1, 0]], [[0, 1]]], dtype=bool)
     no = np.zeros((3, 1), dtype=bool)
     assert count(fired, no).ravel().tolist() == [1, 1, 2]
+    assert count.episodes.tolist() == [1, 1]
     assert count(fired, np.array([[False], [True], [False]])).ravel().tolist() == [2, 1, 2]
+    assert count.episodes.tolist() == [2, 2]
 
 
 def test_the_network_learns_progress_from_episodes():
@@ -113,7 +115,7 @@ def test_a_killed_trial_with_milestones_ends_bit_for_bit_the_same(tmp_path, shap
     options = {"shaping": shaping}
     whole, curve = run_program(tmp_path / "whole", MILESTONES, PROGRAM, options)
     told = whole.telemetry["methods"]["milestones"]
-    assert told["loss"] is not None and set(told["terminated"]) == {"took_key", "went_east"}
+    assert told["loss"] is not None and set(told["reached"]) == {"took_key", "went_east"}
     assert whole.telemetry["channels"]["milestones"]["magnitude_per_episode"] > 0
     assert "went_east" in MILESTONES.evidence(told)[0]
     with pytest.raises(Killed):

@@ -32,10 +32,15 @@ def progress_labels(reached: NDArray[np.int64], success: bool, milestones: int) 
 
 
 class ReachedMilestones:
-    """Counts the distinct milestones that each running episode has reached."""
+    """Counts the distinct milestones that each running episode has reached.
+
+    Attributes:
+        episodes: float64 [K], episodes that reached each milestone, since a caller last set it to 0.
+    """
 
     def __init__(self, envs: int, milestones: int) -> None:
         self._reached = np.zeros((envs, milestones), dtype=bool)
+        self.episodes = np.zeros(milestones)
 
     def __call__(self, fired: NDArray[np.bool_], starts: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return the number reached after each step, int64 [T, N].
@@ -47,6 +52,7 @@ class ReachedMilestones:
         counts = np.empty(starts.shape, dtype=np.int64)
         for t in range(len(starts)):
             self._reached[starts[t]] = False
+            self.episodes += (fired[t] & ~self._reached).sum(0)
             self._reached |= fired[t]
             counts[t] = self._reached.sum(1)
         return counts

@@ -39,7 +39,6 @@ class MilestoneLearner(Learner):
         self._gradient_steps, self._progress = chosen.gradient_steps, chosen.shaping == "progress"
         size = setting.task.observation_size
         self._reached = ReachedMilestones(envs, len(self.names))
-        self._counts = np.zeros(len(self.names))
         self._episodes = 0
         # The last column of the features is the number of milestones reached.
         recent = _ROLLOUTS * setting.training.rollout_steps * envs * 4 * (size + 1)
@@ -62,7 +61,6 @@ class MilestoneLearner(Learner):
     def rewards(self, seen: Experience) -> dict[str, NDArray[Any]]:
         """Return Phi after the steps and at starts [T, N], or its differences for the shaping `progress`."""
         starts, fired = seen.rollout.starts, self.fired(seen)
-        self._counts += fired.sum((0, 1))
         self._episodes += int(starts.sum())
         reached = self._reached(fired, starts)
         features = np.concatenate([seen.following, reached[..., None].astype(np.float32)], axis=-1)
@@ -104,11 +102,12 @@ class MilestoneLearner(Learner):
         self.episodes.load(state["episodes"])
 
     def telemetry(self) -> dict[str, Any]:
-        """How often milestones were terminated, the loss, and the correlation with progress on held-out episodes."""
-        often = {name: float(n) / max(self._episodes, 1) for name, n in zip(self.names, self._counts, strict=True)}
-        self._counts[:] = 0.0
+        """Episodes that reached each milestone, per episode begun, the loss, and the correlation with progress on held-out episodes."""
+        counts, started = self._reached.episodes, max(self._episodes, 1)
+        often = {name: float(n) / started for name, n in zip(self.names, counts, strict=True)}
+        counts[:] = 0.0
         self._episodes = 0
-        told: dict[str, Any] = {"terminated": often, "loss": self.network.loss, "episodes": len(self.episodes)}
+        told: dict[str, Any] = {"reached": often, "loss": self.network.loss, "episodes": len(self.episodes)}
         held = self.episodes.held_out()[-_REPORTED:]
         if self.network.loss is None or not held:
             return told
