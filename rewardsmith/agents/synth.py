@@ -21,7 +21,7 @@ from rewardsmith.agents.models import Answer, ModelFailed, Request, Usage
 from rewardsmith.agents.synth_factors import compose_factors
 from rewardsmith.agents.synth_programs import compose_program
 from rewardsmith.agents.synth_specified import compose_specification
-from rewardsmith.agents.synth_subgoals import compose_subgoals
+from rewardsmith.agents.synth_subgoals import compose_beacons, compose_subgoals
 
 
 class SynthModel:
@@ -52,7 +52,7 @@ def _machine_part(prompt: str) -> dict[str, Any]:
         ) from error
 
 
-_COMPOSERS = {"subgoals": compose_subgoals, "factors": compose_factors}
+_COMPOSERS = {"subgoals": compose_subgoals, "beacons": compose_beacons, "factors": compose_factors}
 """By a function that the contract asks for; other contracts ask for rewards."""
 
 

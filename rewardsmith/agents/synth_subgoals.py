@@ -1,4 +1,4 @@
-"""Subgoals and predicates of `synth`, for the method CALM."""
+"""Subgoals and predicates of `synth`, for CALM and Words as Beacons."""
 
 from __future__ import annotations
 
@@ -25,6 +25,29 @@ def compose_subgoals(machine: dict[str, Any]) -> Composed:
     if "preset" in machine["given"]:
         return _preset(machine["given"]["preset"])
     return _predicates(machine)
+
+
+def compose_beacons(machine: dict[str, Any]) -> Composed:
+    """Compose the list of an episode's subgoals: what opens a lock, the lock, and what the mission names.
+
+    Raises ModelFailed for a task without objects of kinds.
+    """
+    kinds: dict[str, Any] = machine["interface"].get("kinds", {})
+    if not kinds:
+        text = "synth finds no kinds of objects in this task's interface, so it cannot list subgoals."
+        raise ModelFailed(text, "Set --model to a language model, or choose another --method.", "request")
+    openers = {kind: about["unlocked_by"]["kind"] for kind, about in kinds.items() if about.get("unlocked_by")}
+    source = f"""def beacons(prev, action, state, memory):
+    openers = {openers!r}
+    found = []
+    for lock in (o for o in state.objects if o.state == "locked"):
+        found += [o for o in state.objects if o.kind == openers.get(lock.kind) and o.color == lock.color][:1]
+        found.append(lock)
+    found += [o for o in state.objects if o.target]
+    ids = list(dict.fromkeys(o.id for o in found))[:8]
+    return {{f"s{{k + 1}}": float(i) for k, i in enumerate(ids)}}
+"""
+    return Composed(source, "Subgoals: what opens each lock, the lock, and what the mission names.")
 
 
 def _sentences(machine: dict[str, Any]) -> Composed:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.methods.base import Method, Setting
 from rewardsmith.methods.intrinsic.count_keys import CountKey, CountKeys, Visits
+from rewardsmith.methods.intrinsic.standardised import BonusOptions, standardised
 from rewardsmith.programs.composition import Channel
 from rewardsmith.training.learner import Experience, Learner
 
 
-class CountOptions(Options):
+class CountOptions(BonusOptions):
     """Options of the count bonus; for the kind of key see intrinsic/count_keys.py."""
 
     former_names: ClassVar[Mapping[str, str]] = {"sight": "count_key"}
@@ -65,7 +66,7 @@ class Count(Method):
 
     def learner(self, setting: Setting) -> Learner:
         """Return the learner that counts visits."""
-        return Counter(setting)
+        return standardised(Counter(setting), setting.options)
 
 
 METHOD = Count()

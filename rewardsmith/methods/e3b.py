@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.methods.base import Method, Setting
 from rewardsmith.methods.intrinsic.spaces import require_discrete, require_numbers
+from rewardsmith.methods.intrinsic.standardised import BonusOptions, standardised
 from rewardsmith.programs.composition import Channel
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
@@ -24,7 +25,7 @@ _HIDDEN, _FEATURES = 128, 32
 _MINIBATCH = 1024
 
 
-class E3BOptions(Options):
+class E3BOptions(BonusOptions):
     """Options of E3B; the learning rate is that of the inverse-dynamics model."""
 
     former_names: ClassVar[Mapping[str, str]] = {"rate": "learning_rate"}
@@ -113,7 +114,7 @@ class E3B(Method):
 
     def learner(self, setting: Setting) -> Learner:
         """Return the learner that computes the bonus."""
-        return E3BLearner(setting)
+        return standardised(E3BLearner(setting), setting.options)
 
 
 METHOD = E3B()

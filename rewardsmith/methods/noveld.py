@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from rewardsmith.methods.base import Method, Options, Setting
-from rewardsmith.methods.intrinsic.count_keys import CountKey, FirstVisits, state_columns
+from rewardsmith.methods.base import Method, Setting
+from rewardsmith.methods.intrinsic.count_keys import CountKey, FirstVisits, keys_of, state_columns
 from rewardsmith.methods.intrinsic.spaces import require_numbers
+from rewardsmith.methods.intrinsic.standardised import BonusOptions, standardised
 from rewardsmith.methods.rnd import Distillation
 from rewardsmith.programs.composition import Channel
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.transitions import multilinear_hash
 from rewardsmith.training.learner import Experience, Learner
 
 
-class NovelDOptions(Options):
+class NovelDOptions(BonusOptions):
     """Options of NovelD. The released code uses the full state as key; intrinsic/count_keys.py has the kinds of key."""
 
     former_names: ClassVar[Mapping[str, str]] = {
@@ -57,15 +57,8 @@ class NovelDLearner(Learner):
         self._distilled.moments.add(seen.following)
         after = np.sqrt(self._distilled.errors(seen.following))
         before = np.sqrt(self._distilled.errors(seen.observations))
-        rollout = seen.rollout
-        if self._count_key == "view":
-            keys, origins = multilinear_hash(seen.following), multilinear_hash(seen.observations)
-        else:
-            keys, origins = (
-                multilinear_hash(rollout.after[:, :, self._columns]),
-                multilinear_hash(rollout.before[:, :, self._columns]),
-            )
-        first = self._first(keys, origins, rollout.starts)
+        keys, origins = keys_of(seen, self._count_key, self._columns)
+        first = self._first(keys, origins, seen.rollout.starts)
         return {"noveld": np.maximum(after - self._alpha * before, 0.0) * first}
 
     def learn(self, seen: Experience, model: Any) -> None:
@@ -99,7 +92,7 @@ class NovelD(Method):
 
     def learner(self, setting: Setting) -> Learner:
         """Return the learner that computes the bonus."""
-        return NovelDLearner(setting)
+        return standardised(NovelDLearner(setting), setting.options)
 
 
 METHOD = NovelD()

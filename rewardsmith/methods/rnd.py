@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from rewardsmith.methods.base import Method, Options, Setting
+from rewardsmith.methods.base import Method, Setting
 from rewardsmith.methods.intrinsic.running import Moments, ReturnScale
 from rewardsmith.methods.intrinsic.spaces import require_numbers
+from rewardsmith.methods.intrinsic.standardised import BonusOptions, standardised
 from rewardsmith.programs.composition import Channel
 from rewardsmith.tasks.base import Task
 from rewardsmith.training.learner import Experience, Learner
@@ -30,7 +31,7 @@ _HIDDEN, _FEATURES = 128, 64
 _MINIBATCH = 1024
 
 
-class RndOptions(Options):
+class RndOptions(BonusOptions):
     """Options of RND; learning rate and update proportion are those of the predictor."""
 
     former_names: ClassVar[Mapping[str, str]] = {"rate": "learning_rate", "share": "update_proportion"}
@@ -139,7 +140,7 @@ class Rnd(Method):
 
     def learner(self, setting: Setting) -> Learner:
         """Return the learner that computes the bonus."""
-        return RndLearner(setting)
+        return standardised(RndLearner(setting), setting.options)
 
 
 METHOD = Rnd()

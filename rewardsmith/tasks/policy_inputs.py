@@ -34,6 +34,10 @@ class InputTracker(Protocol):
         """Follow a step of every environment; called before finished episodes start again."""
         ...
 
+    def close(self) -> None:
+        """End all processes that the tracker has started."""
+        ...
+
     @property
     def values(self) -> NDArray[np.float32]:
         """The inputs of the present states, float32 [N, K]; zeros for an episode that is not told anything."""
@@ -166,3 +170,9 @@ class InformedBatch:
         self._batch.observe(self._narrow, mask)
         out[chosen, :own] = self._narrow[chosen]
         out[chosen, own:] = 0.0 if self._tracker is None else self._tracker.values[chosen]
+
+    def close(self) -> None:
+        """Close the environments and the tracker."""
+        self._batch.close()
+        if self._tracker is not None:
+            self._tracker.close()

@@ -58,9 +58,11 @@ def learner(name: str, tmp_path, **options) -> Learner:
 
 def test_a_killed_trial_of_all_methods_together_ends_bit_for_bit_the_same(tmp_path):
     errors = {"false_positive": 0.1, "false_negative": 0.1}
-    methods = {get_method(name): {} for name in ("count", "rnd", "noveld", "e3b")} | {get_method("calm"): errors}
+    moving = {"normalize": "moving"}
+    methods = {get_method(name): {} for name in ("count", "e3b", "noveld", "deir", "etd", "rapid")}
+    methods |= {get_method("calm"): errors, get_method("rnd"): moving, get_method("product"): {"episodic": "e3b"}}
     whole, curve = run(tmp_path / "whole", methods)
-    for name in ("count", "rnd", "noveld", "e3b", "calm"):
+    for name in ("count", "rnd", "noveld", "product", "deir", "etd", "calm"):
         assert whole.telemetry["channels"][name]["magnitude_per_episode"] > 0
     with pytest.raises(Killed):
         run(tmp_path / "killed", methods, kill_at=13)

@@ -38,6 +38,9 @@ class Ticks:
     def reset(self, seed):
         pass
 
+    def close(self):
+        pass
+
     def begin(self, batch, mask):
         self.values[mask] = [0.0, 1.0]
 

@@ -34,6 +34,14 @@ class CountKeys:
         return multilinear_hash(seen.rollout.after[:, :, self._columns])
 
 
+def keys_of(seen: Experience, count_key: CountKey, columns: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the keys after and before each step, int64 [T, N] each; `columns` are those of `state_columns`."""
+    if count_key == "view":
+        return multilinear_hash(seen.following), multilinear_hash(seen.observations)
+    after, before = seen.rollout.after[:, :, columns], seen.rollout.before[:, :, columns]
+    return multilinear_hash(after), multilinear_hash(before)
+
+
 def state_columns(schema: Schema) -> list[int]:
     """Return the columns of a state row that identify a state: all except the time and the last event."""
     ignored = {column for field in schema for column in _columns_of(field)}
@@ -76,6 +84,30 @@ class Visits:
         """Restore the value that `state` returned."""
         keys = state["keys"] if "keys" in state else state["places"]  # the name in checkpoints of an earlier version
         self.counts = dict(zip(keys.tolist(), state["counts"].tolist(), strict=True))
+
+
+class EpisodeVisits:
+    """Counts visits within an episode, also if the episode spans several rollouts."""
+
+    def __init__(self, envs: int) -> None:
+        self._counts: list[dict[int, int]] = [{} for _ in range(envs)]
+
+    def __call__(self, keys: NDArray[np.int64], before: NDArray[np.int64], starts: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the visits of each key in its episode up to and including this one, int64 [T, N].
+
+        Args:
+            keys: Keys after the steps, int64 [T, N].
+            before: Keys before the steps, int64 [T, N]; the first one of an episode is its first visit.
+            starts: Whether a step begins an episode, bool [T, N].
+        """
+        visits = np.empty(keys.shape, dtype=np.int64)
+        for n, counts in enumerate(self._counts):
+            for t, key in enumerate(keys[:, n].tolist()):
+                if starts[t, n]:
+                    counts.clear()
+                    counts[int(before[t, n])] = 1
+                visits[t, n] = counts[key] = counts.get(key, 0) + 1
+        return visits
 
 
 class FirstVisits:

@@ -68,3 +68,37 @@ class ReturnScale:
         """Restore the value that `state` returned."""
         self._sums = state["sums"]
         self._moments.load(state["moments"])
+
+
+class MovingStandard:
+    """Standardises a bonus to mean 0 and deviation 1, with moments that move from rollout to rollout.
+
+    mean <- m * mean + (1 - m) * mean of the rollout, and the same for the variance; the first rollout sets both. DEIR
+    (Wan et al. 2023) and ETD (Jiang et al. 2025) standardise their bonuses so, with momentum m = 0.9. A step with less
+    than the mean bonus then costs, so that an agent which stays idle loses reward.
+    """
+
+    def __init__(self, momentum: float = 0.9) -> None:
+        self._momentum = momentum
+        self._mean, self._var, self._begun = 0.0, 0.0, False
+
+    def __call__(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `raw` [T, N] standardised; the moments are updated with it first, then constant over the rollout."""
+        kept = self._momentum if self._begun else 0.0
+        self._mean = kept * self._mean + (1.0 - kept) * float(raw.mean())
+        self._var = kept * self._var + (1.0 - kept) * float(raw.var())
+        self._begun = True
+        return (raw - self._mean) / max(self._var**0.5, 1e-8)
+
+    @property
+    def mean(self) -> float:
+        """The moving mean of the raw bonus; 0 before the first rollout."""
+        return self._mean
+
+    def state(self) -> dict[str, Any]:
+        """The moments for a checkpoint."""
+        return {"mean": self._mean, "var": self._var, "begun": self._begun}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Restore the value that `state` returned."""
+        self._mean, self._var, self._begun = float(state["mean"]), float(state["var"]), bool(state["begun"])
