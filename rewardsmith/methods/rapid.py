@@ -179,8 +179,12 @@ class Rapid(Method):
     summary = "RAPID: imitates its own best episodes (baseline)"
     algorithms = frozenset({"ppo"})
     recurrent = False
-    combines = True
     Options = RapidOptions
+
+    @property
+    def combines(self) -> bool:
+        """True: it imitates beside any other method, although it has no channel."""
+        return True
 
     def check(self, task: Task, options: Any, modelled: bool) -> None:
         """Raise UsageError if the task has spaces that it cannot imitate."""

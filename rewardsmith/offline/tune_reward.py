@@ -1,13 +1,16 @@
 """`rewardsmith tune`: chooses the numbers that a program leaves open (PARAMS) by the checks, without training.
 
 Optuna's study is in memory and seeded. A setting that fails a check loses to every setting that passes; among those
-that pass, the smaller predicted difficulty wins.
+that pass, the smaller predicted difficulty wins. A job can then train the best settings against each other. It gets
+them as the answers of its designer: its candidates are their rows, and its claim counts all steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rewardsmith.errors import UsageError
 from rewardsmith.offline.check_reward import CheckedReward, check_reward
@@ -27,6 +30,7 @@ class Tuned:
         difficulty: Its predicted difficulty; None if no setting passed the checks.
         passed: Number of settings that passed.
         tried: Number of settings that were checked.
+        ranked: The programs of the settings that passed, the smallest predicted difficulty first, each once.
     """
 
     source: str
@@ -34,6 +38,21 @@ class Tuned:
     difficulty: float | None
     passed: int
     tried: int
+    ranked: tuple[str, ...] = ()
+
+
+def write_race(path: Path, programs: Sequence[str]) -> None:
+    """Write programs as the answers of a job's designer, for `--designer-model listed:FILE`.
+
+    Raises:
+        UsageError: There are no programs.
+    """
+    if not programs:
+        raise UsageError(
+            "No setting passed the checks, so none can be trained.", "Widen the ranges, or raise --trials."
+        )
+    path.write_text(json.dumps({"designer": [f"```python\n{source}```\n" for source in programs]}), encoding="utf-8")
+    path.with_suffix(".designer").unlink(missing_ok=True)  # how many answers an earlier job has taken
 
 
 def tune_reward(
@@ -65,24 +84,28 @@ def tune_reward(
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     study.enqueue_trial({name: middle(*ends) for name, ends in ranges.items()})
     difficulties: list[float] = []
+    passed: dict[str, float] = {}
 
     def objective(trial: optuna.Trial) -> float:
         values = {
             n: _rounded(trial.suggest_float(n, *ends, log=_logarithmic(*ends)), *ends) for n, ends in ranges.items()
         }
-        checked = check_reward(with_values(source, values), task, layouts=layouts)
+        program = with_values(source, values)
+        checked = check_reward(program, task, layouts=layouts)
         if checked.passed and checked.difficulty is not None:
             difficulties.append(checked.difficulty)
         tell(f"{_said(values)}: {_outcome(checked)}")
         trial.set_user_attr("values", values)
         if not checked.passed:
             return _FAILED
-        return _FAILED / 2 if checked.difficulty is None else checked.difficulty
+        passed[program] = _FAILED / 2 if checked.difficulty is None else checked.difficulty
+        return passed[program]
 
     study.optimize(objective, n_trials=trials)
     values = dict(study.best_trial.user_attrs["values"])
     best = min(difficulties, default=None)
-    return Tuned(with_values(source, values), values, best, len(difficulties), trials)
+    ranked = tuple(sorted(passed, key=passed.__getitem__))
+    return Tuned(with_values(source, values), values, best, len(difficulties), trials, ranked)
 
 
 def _logarithmic(low: float, high: float) -> bool:
