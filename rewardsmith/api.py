@@ -67,7 +67,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     retrain: bool = True,
     train_anyway: bool = False,
     episode_cap: Literal["auto"] | float | None = None,
-    planner: bool = True,
+    planner: bool | Literal["auto"] = "auto",
     seed: int = 0,
     training: Mapping[str, Any] | None = None,
     baseline_training: Mapping[str, Any] | None = None,
@@ -113,7 +113,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         retrain: Retrain a candidate once, with other settings, if diagnosed as "entropy dominates" or "saturated".
         train_anyway: Train candidates that the battery or the certificate rejects.
         episode_cap: Per-episode cap on a program channel's sum; auto: its largest sum over known solutions.
-        planner: Show the planner's order of subgoals to the designer.
+        planner: Show the planner's order of subgoals to the designer; auto: to synth, and to no other author.
         seed: Seed of the job, which determines all other seeds.
         training: Training settings by name, see docs/training.md.
         baseline_training: Training settings of the baseline that differ; by default TQC, SAC or DQN with HER on tasks

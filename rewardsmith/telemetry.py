@@ -88,12 +88,25 @@ class ComponentValues(Record):
         min: Smallest value.
         max: Largest value.
         fires: Fraction of the steps on which it was not 0.
+        paid_episodes: Fraction of the ended episodes in which it was positive on some step; None if none ended.
+        paid_steps: Mean number of steps per ended episode on which it was positive; None if none ended.
+        mean_per_episode: Mean sum over an ended episode; None if none ended.
     """
 
     mean: float = 0.0
     min: float = 0.0
     max: float = 0.0
     fires: float = 0.0
+    paid_episodes: float | None = None
+    paid_steps: float | None = None
+    mean_per_episode: float | None = None
+
+    @property
+    def is_milestone(self) -> bool:
+        """Whether it pays on average at most twice in an episode in which it pays, and does not only take."""
+        if self.paid_steps is None or self.max <= 0.0 > self.min:
+            return False
+        return self.paid_steps <= 2.0 * (self.paid_episodes or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +129,21 @@ class Learning(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class FailedEpisodes(Record):
-    """Statistics of the final policy's failed episodes, among those recorded (training.episodes)."""
+    """Statistics of the final policy's episodes among those recorded (training.episodes), mostly of the failed ones.
+
+    Attributes:
+        failed: Recorded episodes that failed.
+        distinct_states: See training.episodes.Watched; so are `looping` and `paid_looping`.
+        episodes: Recorded episodes.
+        milestones: Recorded episodes that reached each milestone of the planner's solutions, in their usual order.
+    """
 
     failed: int = 0
     distinct_states: float | None = None
     looping: float | None = None
     paid_looping: float | None = None
+    episodes: int = 0
+    milestones: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

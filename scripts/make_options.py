@@ -52,6 +52,8 @@ def type_of(annotation: Any, flag: Flag) -> str:
     """The type of an option's value, as text; the spec checks the value itself."""
     if flag.file:
         return "Path"
+    if "/" in (flag.name or ""):
+        return "bool"  # --name/--no-name; the setting may have further values, such as auto
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
     if get_origin(annotation) in (Union, types.UnionType):
         return type_of(kinds[0], flag) if len(kinds) == 1 else "str"

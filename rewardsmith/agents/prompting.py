@@ -66,9 +66,13 @@ class ParentProgram:
         source: The program.
         score: Success rate in [0, 1], or mean score; None if it was not trained.
         labels: Evidence by label of the diagnosis.
-        components: Statistics (mean, min, max, fires) by component.
+        components: Statistics by component, as in telemetry.ComponentValues.
         failed_checks: Kind and message of each failed check.
         suggestion: The analyzer's suggestion.
+        causes: The analyzer's causes of the failures.
+        prediction: What the analyzer expects of its suggestion.
+        stops: Where episodes stop, in a sentence.
+        figures: Figures of the checks, a sentence each.
         curve: Up to ten points of training, each with steps, success rate or score, and the mean of each component.
         episodes: Failed episodes in words.
         notes: Kind and message of what the checks that passed noted.
@@ -84,3 +88,7 @@ class ParentProgram:
     curve: list[dict[str, Any]] = field(default_factory=list)
     episodes: list[str] = field(default_factory=list)
     notes: list[dict[str, str]] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
+    prediction: str | None = None
+    stops: str | None = None
+    figures: list[str] = field(default_factory=list)

@@ -162,8 +162,9 @@ def design_draft(asked: DesignRequest) -> Draft:
 
 
 def _as_json(parent: ParentProgram) -> dict[str, Any]:
-    """The parent as plain data; without notes as before there were any, so that recorded answers still fit."""
-    return {name: value for name, value in asdict(parent).items() if name != "notes" or value}
+    """The parent as plain data, without what is empty among the parts that were added later."""
+    added = ("notes", "causes", "prediction", "stops", "figures")
+    return {name: value for name, value in asdict(parent).items() if name not in added or value}
 
 
 def _design_prompt(asked: DesignRequest) -> str:
@@ -185,6 +186,7 @@ def _design_prompt(asked: DesignRequest) -> str:
         "designer.md.j2",
         interface=asked.interface,
         contract=asked.contract.template,
+        impossible=asked.contract.impossible,
         form=asked.contract.form,
         dense_cap=asked.contract.cap,
         given=asked.given,
@@ -211,6 +213,7 @@ class ReviewRequest:
         components: Statistics (mean, min, max, fires) by component, over played transitions.
         played: Counts of the played `transitions`, `episodes` and `successes`.
         key: Identifies the call.
+        figures: Figures of the checks, a sentence each.
         given: Values for the contract's prompt block.
         facts: Whether to append a machine-readable part.
         limits: Lengths of prompt and answer.
@@ -223,6 +226,7 @@ class ReviewRequest:
     components: dict[str, dict[str, float]]
     played: dict[str, Any]
     key: ReplayKey
+    figures: list[str] = field(default_factory=list)
     given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
@@ -253,10 +257,12 @@ def review_draft(asked: ReviewRequest) -> Draft:
             "critic.md.j2",
             interface=asked.interface,
             contract=asked.contract.template,
+            impossible=asked.contract.impossible,
             dense_cap=asked.contract.cap,
             given=asked.given,
             source=asked.source,
             components={} if dropped else asked.components,
+            figures=asked.figures,
             transitions=asked.played.get("transitions", 0),
             episodes=asked.played.get("episodes", 0),
             successes=asked.played.get("successes"),
@@ -272,18 +278,20 @@ class AnalysisRequest:
     """A request to explain the failures of a trained program.
 
     Attributes:
+        contract: The functions that the program defines; None for a program of no designer.
         interface: The task as programs see it.
         candidate: The candidate's short id.
         source: The program.
         success: Success rate in [0, 1] in the unshaped environment; 0 on a task with a score.
         steps: Environment steps of training.
         labels: Evidence by label of the diagnosis.
-        components: Statistics (mean, min, max, fires) by component.
+        components: Statistics by component, as in telemetry.ComponentValues.
         episodes: Failed episodes in words; those with the lowest scores on a task with a score.
         key: Identifies the call.
         curve: Points of training, as in ParentProgram.
         channels: Reward of each channel late in training.
         evidence: Sentences of the method about its own learning.
+        stops: Where episodes stop, in a sentence.
         learning: Share of advantages and of the entropy bonus in the policy gradient, late in training.
         comments: Comments of the user.
         facts: Whether to append a machine-readable part.
@@ -292,6 +300,7 @@ class AnalysisRequest:
         scale: The scale of the task's scores; None if the task has a success.
     """
 
+    contract: Contract | None
     interface: Interface
     candidate: str
     source: str
@@ -304,6 +313,7 @@ class AnalysisRequest:
     curve: list[dict[str, Any]] = field(default_factory=list)
     channels: dict[str, dict[str, Any]] = field(default_factory=dict)
     evidence: list[str] = field(default_factory=list)
+    stops: str | None = None
     learning: dict[str, Any] = field(default_factory=dict)
     comments: tuple[str, ...] = ()
     facts: bool = True
@@ -347,6 +357,9 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
             curve=[] if dropped else asked.curve,
             channels=asked.channels,
             evidence=asked.evidence,
+            stops=asked.stops,
+            impossible=asked.contract.impossible if asked.contract else frozenset(),
+            dense_cap=asked.contract.cap if asked.contract else None,
             learning=asked.learning,
             episodes=asked.episodes[:kept],
             comments=asked.comments,

@@ -113,6 +113,7 @@ _ADVICE = {
     "shaping dominates": "reward progress only once: a new best, not every step",
     "entropy dominates": "raise the rewards of milestones and success, so that they outweigh the entropy bonus",
     "saturated": "lower the guidance: over an episode, at most the reward for success",
+    "stalled": "add guidance from the last milestone that episodes reach to the next: the distance to what it needs",
     "weak shaping": "add guidance before the first milestone: the distance to the next needed object, new cells",
     "oscillation": "reward each milestone once per episode",
     "exploited": "reward only milestones that a solution passes, each once",

@@ -254,7 +254,7 @@ def _style(machine: dict[str, Any], *, has_passages: bool) -> Style:
 def _revised(style: Style, labels: set[str], has_passages: bool) -> Style:
     if labels & {"shaping dominates", "saturated", "exploited", "oscillation"}:
         return replace(style, record=True, explore=False, scale=style.scale / 4)
-    if labels & {"weak shaping", "never fires"}:
+    if labels & {"stalled", "weak shaping", "never fires"}:
         if not style.approach:
             return replace(style, approach=True)
         return replace(style, explore=True, passages=has_passages)

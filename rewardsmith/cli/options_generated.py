@@ -115,7 +115,10 @@ SETTINGS: dict[str, Any] = {
     ],
     "planner": Annotated[
         bool | None,
-        typer.Option("--planner/--no-planner", help="Show the planner's order of subgoals to the designer."),
+        typer.Option(
+            "--planner/--no-planner",
+            help="Show the planner's order of subgoals to the designer; auto: to synth, and to no other author.",
+        ),
     ],
     "seed": Annotated[int | None, typer.Option("--seed", help="Seed of the job, which determines all other seeds.")],
     "training.align": Annotated[

@@ -51,6 +51,10 @@ class CalmOptions(Options):
     error_seed: int = Field(default=0, ge=0, description="seed of the oracle verifier's errors")
 
 
+_IMPOSSIBLE_LATCHED = frozenset({"saturated", "oscillation", "constant"})  # each subgoal is rewarded once per episode
+_IMPOSSIBLE_JUDGED = frozenset({"interface misuse", "crash"})  # the designer writes no code
+
+
 class Calm(Method):
     """Subgoals come from a designer or from the planner; predicates or a verifier detect their termination."""
 
@@ -68,11 +72,13 @@ class Calm(Method):
     def contract(self, options: Any) -> Contract | None:
         """Mode `code`: subgoals with predicates. Mode `verifier`: subgoals in words, or None if they are preset."""
         if options.mode == "code":
-            return Contract("calm", ("subgoals",), check=read_predicates)
+            latched = _IMPOSSIBLE_LATCHED if options.latch else frozenset()
+            return Contract("calm", ("subgoals",), check=read_predicates, impossible=latched)
         if options.subgoals == "preset":
             return None
         # Prompts contain the name of the contract, and cassettes are matched by prompts: so the former name stays.
-        return Contract("calm-judge", ("subgoals",), check=read_sentences)
+        impossible = _IMPOSSIBLE_JUDGED | (_IMPOSSIBLE_LATCHED if options.latch else frozenset())
+        return Contract("calm-judge", ("subgoals",), check=read_sentences, impossible=impossible)
 
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:
         """Return preset subgoals for the prompt of the designer, who writes their predicates."""

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options
 from rewardsmith.programs.composition import Channel
-from rewardsmith.programs.contract import Contract
+from rewardsmith.programs.contract import Contract, impossible_when_specified
 from rewardsmith.programs.reward import ENV, free_channels, free_functions
 from rewardsmith.programs.specified.examples import example_goal, words_of
 from rewardsmith.programs.specified.goal import GoalForm, read_goal
@@ -46,6 +46,7 @@ class Goal(Method):
             self.name,
             ("reward",),
             specified=lambda text, facts: read_goal(text, facts, form),
+            impossible=impossible_when_specified(chosen.shaping),
         )
 
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from rewardsmith.methods.base import Method, Options
 from rewardsmith.programs.composition import Channel
-from rewardsmith.programs.contract import Contract
+from rewardsmith.programs.contract import Contract, impossible_when_specified
 from rewardsmith.programs.reward import ENV, free_channels, free_functions
 from rewardsmith.programs.specified.examples import example_machine, words_of
 from rewardsmith.programs.specified.machine import read_machine
@@ -43,6 +43,7 @@ class Machine(Method):
             self.name,
             ("reward",),
             specified=lambda text, facts: read_machine(text, facts, chosen.scale, chosen.shaping),
+            impossible=impossible_when_specified(chosen.shaping),
         )
 
     def given(self, task: Task, options: Any) -> Mapping[str, Any]:

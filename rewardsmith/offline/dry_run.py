@@ -19,7 +19,7 @@ from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.programs.contract import Contract
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.capabilities import named_by_hand
+from rewardsmith.tasks.capabilities import named_by_hand, planner_of
 from rewardsmith.tasks.subgoals import subgoal_order
 from rewardsmith.training.fit import interface_for, require_algorithm
 from rewardsmith.training.schedule import schedule
@@ -64,6 +64,8 @@ class Plan:
             found.append("the job stops before it exceeds its own limits on calls, tokens or dollars")
         if self.trained:
             found.append("the method also calls a model during training, limited only by the job's budget")
+        if sees_planner(self.spec):
+            found.append(PLANNER_SHOWN)
         return found
 
 
@@ -98,6 +100,18 @@ def plan_calls(spec: JobSpec) -> Plan:
     return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained, settled)
 
 
+PLANNER_SHOWN = (
+    "The designer is shown the planner's order of subgoals, which is privileged: the results will be oracle-informed. "
+    "--no-planner hides it."
+)
+
+
+def sees_planner(spec: JobSpec) -> bool:
+    """Return whether the prompts of the job's designer show the planner's order of subgoals."""
+    known = planner_of(get_task(spec.task, spec.description)) is not None
+    return asks_designer(spec) and spec.shows_planner() and known
+
+
 def settled_training(spec: JobSpec) -> JobSpec:
     """Return the settings with which `create_job` would create the job. Raises UsageError as it does."""
     task = get_task(spec.task, spec.description)
@@ -114,8 +128,8 @@ def renamed(spec: JobSpec) -> tuple[str, ...]:
 def notices(spec: JobSpec) -> list[str]:
     """Return notices for the user before the job starts.
 
-    They state which models are replaced by rules, the length of a trial if whole rollouts change it, and warn of the
-    order of a flattened Dict observation. Raises UsageError if the task is unknown.
+    They state what is privileged, which models are replaced by rules, the length of a trial if whole rollouts change
+    it, and warn of the order of a flattened Dict observation. Raises UsageError if the task is unknown.
     """
     task = get_task(spec.task, spec.description)
     plans = schedule(task, spec.training, spec.steps)
@@ -124,7 +138,10 @@ def notices(spec: JobSpec) -> list[str]:
     text = f"A trial takes {steps:,} environment steps, a multiple of the rollout length of {plans.per_rollout:,}."
     described = named_by_hand(task)
     warning = None if described is None else described.order_warning()
-    return [*recipe_of(spec).notices, *([] if near else [text]), *([warning] if warning else [])]
+    return [
+        *([PLANNER_SHOWN] if sees_planner(spec) else []), *recipe_of(spec).notices, *([] if near else [text]),
+        *([warning] if warning else []),
+    ]  # fmt: skip
 
 
 def asks_designer(spec: JobSpec) -> bool:
@@ -158,7 +175,7 @@ def _contract(spec: JobSpec) -> Contract:
 def _first_draft(spec: JobSpec, sample: int) -> Draft:
     task, contract = get_task(spec.task, spec.description), _contract(spec)
     given = recipe_of(spec).given(task)
-    order = subgoal_order(task) if spec.planner else None
+    order = subgoal_order(task) if spec.shows_planner() else None
     asked = roles.DesignRequest(
         contract=contract,
         interface=interface_for(task, spec.training),

@@ -25,6 +25,8 @@ class Contract:
         specified: Builds the program of a JSON specification from an answer and the facts of the task's interface.
             Raises UnreadableAnswer. None if answers are Python.
         candidates: Programs that a designer writes for a new program and then merges into it; 1: no merging.
+        impossible: Failures of the vocabulary (verification.diagnosis.LABELS) that cannot occur under the contract.
+            Prompts do not list them.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Contract:
     check: Callable[[str], Any] | None = field(default=None, compare=False)
     specified: Callable[[str, Mapping[str, Any]], ReadProgram] | None = field(default=None, compare=False)
     candidates: int = 1
+    impossible: frozenset[str] = frozenset()
 
     def read(self, answer: str, facts: Mapping[str, Any] = MappingProxyType({})) -> ReadProgram:
         """Read the program in a model's answer.
@@ -60,6 +63,19 @@ class Contract:
     def template(self) -> str:
         """File name of the prompt block."""
         return f"contract-{self.name}.md.j2"
+
+
+def impossible_when_specified(shaping: str) -> frozenset[str]:
+    """Return the failures that cannot occur where the program is generated from a JSON specification.
+
+    Unknown names are refused when the answer is read, and generated code does not fail. A potential with the learner's
+    discount ("potential") adds up to the same sum for every policy, so it cannot outweigh success.
+
+    Args:
+        shaping: "progress" or "potential".
+    """
+    known = {"interface misuse", "crash"}
+    return frozenset(known | ({"shaping dominates", "saturated", "oscillation"} if shaping == "potential" else set()))
 
 
 def _with_numbers(program: ReadProgram) -> ReadProgram:

@@ -172,8 +172,9 @@ class JobSpec(Strict):
         default=None,
         description="per-episode cap on a program channel's sum; auto: its largest sum over known solutions",
     )
-    planner: Annotated[bool, Flag("--planner/--no-planner")] = Field(
-        default=True, description="show the planner's order of subgoals to the designer"
+    planner: Annotated[Literal["auto"] | bool, Flag("--planner/--no-planner")] = Field(
+        default="auto",
+        description="show the planner's order of subgoals to the designer; auto: to synth, and to no other author",
     )
     seed: Annotated[int, Flag()] = Field(
         default=0, ge=0, le=_LARGEST_SEED, description="seed of the job, which determines all other seeds"
@@ -246,6 +247,7 @@ class JobSpec(Strict):
                 del asked[name]
         if not asked["transforms"]:
             del asked["transforms"]
+        asked["planner"] = self.shows_planner()  # a truth value, as in earlier versions
         asked["training"] = {k: v for k, v in asked["training"].items() if k not in ADDED or v != ADDED[k]}
         text = json.dumps([with_former_names(asked) if former_names else asked, seed_reward], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
@@ -261,6 +263,16 @@ class JobSpec(Strict):
     def searches(self) -> bool:
         """Whether the job searches for programs. Otherwise it trains and confirms a given reward."""
         return self.designs and self.model != "none"
+
+    def shows_planner(self, role: Literal["designer", "analyzer"] = "designer") -> bool:
+        """Return whether the prompts of a role show what is known from the task's planner.
+
+        With `planner: auto` they do if `synth` answers them and writes the programs. The programs of all other authors
+        (language models, recorded or listed answers, people) are to be their own work.
+        """
+        if self.planner != "auto":
+            return self.planner
+        return {self.model_of("designer"), self.model_of(role)} == {"synth"}
 
     def model_of(self, role: str) -> str:
         """Return the model of a role: "designer", "critic", "analyzer". A method's own roles use `model`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,8 @@ from rewardsmith.programs.recording import Recorder
 from rewardsmith.programs.rollout import Rollout, record
 from rewardsmith.recorded import RecordedEpisode
 from rewardsmith.tasks.base import Tables, Task
-from rewardsmith.tasks.capabilities import score_rule_of
+from rewardsmith.tasks.capabilities import planner_of, score_rule_of
+from rewardsmith.tasks.subgoals import preset_subgoals, terminated
 from rewardsmith.telemetry import FailedEpisodes
 from rewardsmith.training.player import Player
 from sandbox.client import Scores
@@ -37,6 +39,8 @@ class Watched:
         paid_looping: Mean sum of all components on those looping steps per episode; None without a program.
         played: Environment steps played.
         recorded: A success, failures, and the first layouts, for a player.
+        episodes: The number of episodes watched.
+        milestones: How many of them reached each milestone of the planner's solutions; empty without a planner.
 
     Means are None if no episode failed.
     """
@@ -48,6 +52,8 @@ class Watched:
     paid_looping: float | None
     played: int = 0
     recorded: list[RecordedEpisode] = field(default_factory=list)
+    episodes: int = 0
+    milestones: Mapping[str, int] = field(default_factory=dict)
 
     def telemetry(self) -> FailedEpisodes:
         """Return the statistics without the texts, for the trial's telemetry."""
@@ -56,6 +62,8 @@ class Watched:
             distinct_states=self.distinct_states,
             looping=self.looping,
             paid_looping=self.paid_looping,
+            episodes=self.episodes,
+            milestones=self.milestones,
         )
 
 
@@ -88,8 +96,9 @@ def watch_episodes(policy: BasePolicy, problem: Problem, pool: str, seed: int, e
         returned = (rollout.rewards * inside).sum(axis=0) * (1.0 if rule.direction == "maximize" else -1.0)
         failed = sorted(played_out, key=lambda n: returned[n])[: math.ceil(len(played_out) / 4)]
     texts = [_words(task, rollout, tables, scores, n, int(length[n])) for n in failed[:_WANTED]]
+    seen = {"episodes": len(played_out), "milestones": _milestones(task, rollout, inside)}
     if not failed:
-        return Watched(texts, 0, None, None, None, played, recorded)
+        return Watched(texts, 0, None, None, None, played, recorded, **seen)
     visits = [_visits(task, rollout, n, int(length[n])) for n in failed]
     paid = None
     if scores is not None:
@@ -97,7 +106,16 @@ def watch_episodes(policy: BasePolicy, problem: Problem, pool: str, seed: int, e
             np.mean([scores.values[: len(back), n][back].sum() for (_, back), n in zip(visits, failed, strict=True)])
         )
     new, loops = (float(np.mean([pair[k].mean() for pair in visits])) for k in (0, 1))
-    return Watched(texts, len(failed), new, loops, paid, played, recorded)
+    return Watched(texts, len(failed), new, loops, paid, played, recorded, **seen)
+
+
+def _milestones(task: Task, rollout: Rollout, inside: NDArray[np.bool_]) -> dict[str, int]:
+    """Count the episodes that reached each milestone of the planner's solutions; `inside` is bool [T, N]."""
+    subgoals = preset_subgoals(task) if task.cheap_steps and planner_of(task) is not None else ()
+    if not subgoals:
+        return {}
+    reached = np.logical_or.reduce(terminated(rollout.after, subgoals, task.schema) & inside[..., None], axis=0)
+    return {f"{each.event} {each.kind}": int(reached[:, i].sum()) for i, each in enumerate(subgoals)}
 
 
 def _visits(task: Task, rollout: Rollout, n: int, length: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -15,8 +15,9 @@ from rewardsmith.programs.composition import Carry, Composition
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.rollout import Rollout, compose_rollout, submit_rollout, without_potentials
 from rewardsmith.tasks.base import Tables
-from rewardsmith.telemetry import ChannelPay, ComponentValues, Telemetry
+from rewardsmith.telemetry import ChannelPay, Telemetry
 from rewardsmith.training.audit import LONG, LastSteps, require_same_scores
+from rewardsmith.training.component_tally import ComponentTallies
 from rewardsmith.training.outcome import OutcomeRate
 from rewardsmith.training.scale import ReturnScale
 from sandbox.client import RewardHost, Scores
@@ -99,33 +100,6 @@ class EpisodeTally:
         return (self.success_sum[name] / self.episodes - mean * rate) / (variance * rate * (1 - rate)) ** 0.5
 
 
-@dataclass
-class ComponentTally:
-    """Statistics of one component over all steps since the last point of the curve.
-
-    Attributes:
-        steps: Values added.
-        nonzero: Values that are not 0.
-        total: Sum of the values.
-        low: Smallest value.
-        high: Largest value.
-    """
-
-    steps: int = 0
-    nonzero: int = 0
-    total: float = 0.0
-    low: float = float("inf")
-    high: float = float("-inf")
-
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Add `values` of any shape."""
-        self.steps += values.size
-        self.nonzero += int(np.count_nonzero(values))
-        self.total += float(values.sum())
-        self.low = min(self.low, float(values.min()))
-        self.high = max(self.high, float(values.max()))
-
-
 class RewardShaper:
     """Composes the training reward of one trial; holds its reward host and the state between rollouts.
 
@@ -156,6 +130,7 @@ class RewardShaper:
         if self.reward.functions:
             self.host = problem.host(tables, envs, max(rollout_steps, LONG), wait=False)
         self._running = {name: np.zeros(envs) for name in self._tracked()}
+        self.components = ComponentTallies(envs)
         self.clear_tallies()
 
     def _tracked(self) -> list[str]:
@@ -171,7 +146,7 @@ class RewardShaper:
     def clear_tallies(self) -> None:
         """Reset all telemetry counters, at a point of the curve or a checkpoint."""
         self.episodes = EpisodeTally()
-        self.components: dict[str, ComponentTally] = {}
+        self.components.clear()
         self._returns = ReturnScale(self.gamma)
 
     @property
@@ -248,10 +223,9 @@ class RewardShaper:
         return self._finished
 
     def _tally(self, rollout: Rollout, composition: Composition, scores: Scores | None) -> None:
-        if scores is not None:
-            for index, name in enumerate(scores.names):
-                self.components.setdefault(name, ComponentTally()).add(scores.values[:, :, index])
         done = rollout.terminated | rollout.truncated
+        if scores is not None:
+            self.components.add(scores, done, done & ~rollout.cut)
         counters = self.episodes
         paid = without_potentials(self.reward, composition)
         by_program, by_env = (self._paid_by(kind, composition) for kind in ("program", "env"))
@@ -294,11 +268,6 @@ class RewardShaper:
         """Return the statistics since `clear_tallies`, in total, per channel and per component."""
         counters = self.episodes
         count = max(counters.episodes, 1)
-        components = {
-            name: ComponentValues.of(mean=c.total / c.steps, min=c.low, max=c.high, fires=c.nonzero / c.steps)
-            for name, c in self.components.items()
-            if c.steps
-        }
         return Telemetry.of(
             episodes=counters.episodes,
             successes=counters.successes,
@@ -311,7 +280,7 @@ class RewardShaper:
             env_weight=sum(c.weight for c in self.reward.channels if c.kind == "env"),
             channels=counters.channels(self.carry.factors),
             potentials=self.reward.potentials,
-            components=components,
+            components=self.components.values(),
         )
 
     def audit(self) -> None:

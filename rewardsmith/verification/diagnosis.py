@@ -17,6 +17,7 @@ LABELS = (
     "shaping dominates",
     "entropy dominates",
     "saturated",
+    "stalled",
     "weak shaping",
     "oscillation",
     "exploited",
@@ -31,6 +32,7 @@ _MIN_EPISODES = 50
 _FEW_EPISODES = 10  # enough for a mean that is compared with five times the success reward
 _LOOPING = 0.5
 _DISTINCT = 0.1
+_REACHED = 0.5  # share of the episodes that reach a milestone, from which on they stall behind it
 _UNIFORM = 0.85
 """Proportion of the largest possible entropy. Above it, more than 5 of 7 actions are about equally likely."""
 _ENTROPY_DOMINATES = 0.8
@@ -92,6 +94,7 @@ def diagnose(
       the largest possible. Either less than 80 % of the actor's gradient comes from advantages (the rest comes from the
       entropy bonus), or discounted returns are smaller than the bonus for this much entropy.
     - saturated: low success, and the guidance of an episode exceeds 5 times the success reward (see `guidance_scale`).
+    - stalled: low success that no other label explains, and half of the episodes reach a milestone (see `_stalled`).
     - weak shaping: low success that no other label explains. The evidence states whether failed episodes stay among few
       states (under 10 % of their steps reach a new state).
 
@@ -125,7 +128,7 @@ def diagnose(
     if max(best, success) < _LOW:
         labels |= _trainers(telemetry, curve, solution)
     if success < _LOW and not set(labels) & _EXPLAINED:
-        labels["weak shaping"] = f"{success:.1%} success and no sign of another failure{_confined(telemetry)}"
+        labels |= _unexplained(success, telemetry)
     return labels
 
 
@@ -292,6 +295,30 @@ def guidance_scale(telemetry: Telemetry, solution: SolutionPay | None = None) ->
     episode = env.mean_per_success if pay is not None else env.mean_per_episode
     by_program = 0.0 if pay is None or last is None else max(pay - last, 0.0)
     return GuidanceScale(guidance, max(telemetry.env_weight if last is None else last, abs(episode or 0.0)), by_program)
+
+
+def _unexplained(success: float, telemetry: Telemetry) -> dict[str, str]:
+    if (stalled := _stalled(telemetry)) is not None:
+        return {"stalled": stalled}
+    return {"weak shaping": f"{success:.1%} success and no sign of another failure{_confined(telemetry)}"}
+
+
+def _stalled(telemetry: Telemetry) -> str | None:
+    """The milestones and the shares of the training episodes that reach them, as text; None unless half reach one.
+
+    A milestone is a component that pays at most twice in an episode in which it pays.
+    """
+    if telemetry.episodes < _FEW_EPISODES:
+        return None
+    rare = {name: c.paid_episodes or 0.0 for name, c in telemetry.components.items() if c.is_milestone}
+    if max(rare.values(), default=0.0) < _REACHED:
+        return None
+    ordered = sorted(rare.items(), key=lambda pair: -pair[1])
+    shares = ", ".join(f"{name} paid in {share:.3g} %" for name, share in ((n, 100 * s) for n, s in ordered))
+    last = [name for name, share in ordered if share >= _REACHED][-1]
+    return (
+        f"episodes stop after {last}; over the training episodes, {shares}, and {telemetry.success_rate:.1%} succeeded"
+    )
 
 
 def _shaping_dominates(telemetry: Telemetry) -> str | None:

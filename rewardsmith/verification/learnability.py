@@ -73,15 +73,25 @@ def learnability_told(
     if success >= _HARDLY:
         return Told(True, rehearsed, details)
     guidance = [each for _, each in found]
-    reasons = [
-        *_wrong_signs(guidance),
-        *_misleading(guidance),
-        *_freezing([each for each, _ in found], components, actions),
-        *_silent([each for each, _ in found]),
-    ]
-    why = "; ".join(reasons) or "no single cause was found"
-    text = f"PPO will hardly learn from this reward: {rehearsed}. {why[:1].upper()}{why[1:]}"
-    return Told(True, f"noted: {text}", {**details, "reasons": reasons, "noted": [text]})
+
+    def because(names: Sequence[str]) -> list[str]:
+        return [
+            *_wrong_signs(guidance),
+            *_misleading(guidance),
+            *_freezing([each for each, _ in found], components, names),
+            *_silent([each for each, _ in found]),
+        ]
+
+    def said(reasons: Sequence[str]) -> str:
+        why = "; ".join(reasons) or "no single cause was found"
+        return f"PPO will hardly learn from this reward: {rehearsed}. {why[:1].upper()}{why[1:]}"
+
+    reasons = because(actions)
+    # A designer from whom the planner is hidden must not be told which actions a solution needs.
+    unnamed = said(because(["an action"] * len(actions)))
+    text = said(reasons)
+    told = {"reasons": reasons, "noted": [text], "noted_without_actions": [unnamed]}
+    return Told(True, f"noted: {text}", {**details, **told})
 
 
 def _wrong_signs(found: Sequence[Guidance]) -> Iterator[str]:

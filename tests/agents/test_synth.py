@@ -206,7 +206,7 @@ def test_critic_and_analyzer_answer_in_the_asked_form():
     review = roles.review(model, roles.ReviewRequest(method, task.interface(), "s", components, played, key))
     assert review.result.verdict == "revise" and review.result.issues
     asked = roles.AnalysisRequest(
-        task.interface(), "1a", "s", 0.0, 100, {"shaping dominates": "x sums to 9"}, components, ["steps"],
+        method, task.interface(), "1a", "s", 0.0, 100, {"shaping dominates": "x sums to 9"}, components, ["steps"],
         ReplayKey("analyzer", 1, 0, 0),
     )  # fmt: skip
     reading = roles.analyze(model, asked)

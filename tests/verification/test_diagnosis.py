@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from rewardsmith.agents import prompting
@@ -11,6 +9,8 @@ from rewardsmith.telemetry import Telemetry
 from rewardsmith.verification.diagnosis import LABELS, SolutionPay, diagnose
 
 COMPONENT = {"mean": 0.1, "min": 0.0, "max": 1.0, "fires": 0.2}
+KEY = {**COMPONENT, "fires": 0.004, "paid_episodes": 0.98, "paid_steps": 1.1, "mean_per_episode": 0.5}
+DOOR = {**KEY, "paid_episodes": 0.02, "paid_steps": 0.02}
 CHANNEL = {"mean_per_episode": 0.5, "magnitude_per_episode": 0.5, "mean_per_success": 0.5}
 QUIET = {
     "episodes": 100,
@@ -71,6 +71,11 @@ def channels(**changes):
          telemetry(learning=HELD | {"advantage_share": 0.8, "signal": 0.0029}), "earns a bonus of 0.00292"),
         ("weak shaping", 0.0, NEVER, telemetry(learning={"entropy_coefficient": 0.01, "return_scale": 1.0}), "no sign"),
         ("weak shaping", 0.0, NEVER, telemetry(learning=HELD, channels={"env": CHANNEL}, components={}), "no sign"),
+        ("stalled", 0.01, NEVER, telemetry(components={"key": KEY, "door": DOOR, "near": COMPONENT}, successes=1),
+         "stop after key; over the training episodes, key paid in 98 %, door paid in 2 %, and 1.0% succeeded"),
+        ("weak shaping", 0.0, NEVER, telemetry(components={"key": {**KEY, "paid_episodes": 0.4, "paid_steps": 0.4}}),
+         "no sign"),
+        ("weak shaping", 0.0, NEVER, telemetry(components={"key": {**KEY, "paid_steps": 9.0}}), "no sign"),
         ("weak shaping", 0.1, [{"success": 0.1, "shaped_return": 1.0}] * 3, telemetry(trajectories={
             "failed": 5, "distinct_states": 0.03, "looping": 0.1, "paid_looping": 0.0}), "among few states"),
     ],
@@ -101,8 +106,15 @@ def test_loops_that_pay_nothing_are_not_called_oscillation():
 
 
 def test_the_designer_s_prompt_explains_every_label():
-    text = (Path(prompting.__file__).with_name("prompts") / "vocabulary.md.j2").read_text()
-    assert [label for label in LABELS if label != "solved" and f"- {label}:" not in text] == []
+    for cap in (None, 25.0):
+        text = prompting.render("vocabulary.md.j2", impossible=frozenset(), dense_cap=cap)
+        assert [label for label in LABELS if label != "solved" and f"- {label}:" not in text] == []
+
+
+def test_the_prompt_leaves_out_failures_that_the_contract_excludes():
+    text = prompting.render("vocabulary.md.j2", impossible=frozenset({"crash", "saturated"}), dense_cap=None)
+    shown = [label for label in LABELS if f"- {label}:" in text]
+    assert shown == [label for label in LABELS if label not in ("crash", "saturated", "solved")]
 
 
 def test_an_early_success_excludes_entropy_dominates_and_saturated():

@@ -7,8 +7,15 @@ from sqlalchemy import Connection
 from rewardsmith.agents import roles
 from rewardsmith.agents.models import ReplayKey
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items.shown import anonymous, curve_points, searched_trials, solution_pay
+from rewardsmith.engine.items.shown import (
+    anonymous,
+    curve_points,
+    searched_trials,
+    solution_pay,
+    where_episodes_stop,
+)
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
+from rewardsmith.engine.search.snapshot import reaches_target
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.storage import queue, records
@@ -21,7 +28,10 @@ from rewardsmith.verification.diagnosis import diagnose
 
 
 def run_analyse(context: Context, item: Item) -> None:
-    """Diagnose a trained candidate, let the analyzer read its failed episodes, and write the result."""
+    """Diagnose a trained candidate, let the analyzer read its failed episodes, and write the result.
+
+    The analyzer is not called on a candidate that reached the target.
+    """
     with read(context.database) as connection:
         snapshot = checked_snapshot(context, connection, item.key.job_id)
         candidate = next(c for c in snapshot.candidates if c.id == item.key.candidate)
@@ -34,7 +44,9 @@ def run_analyse(context: Context, item: Item) -> None:
     labels = diagnose(trial.success or 0.0, curve, telemetry, trial.failure, scale, solution)
     labels = _with_second_trial(labels, candidate)
     rank = [i.key.candidate for i in snapshot.items_of("analyse", iteration=item.key.iteration)]
+    recipe = recipe_of(snapshot.spec)
     asked = roles.AnalysisRequest(
+        contract=recipe.contract,
         interface=get_task(snapshot.spec.task, snapshot.spec.description).interface(),
         candidate=anonymous(candidate),
         source=candidate.source,
@@ -48,13 +60,17 @@ def run_analyse(context: Context, item: Item) -> None:
         key=ReplayKey("analyzer", item.key.iteration, rank.index(candidate.id), 0),
         curve=curve_points(curve),
         channels={name: c.as_json() for name, c in telemetry.channels.items()},
-        evidence=recipe_of(snapshot.spec).evidence(telemetry),
+        evidence=recipe.evidence(telemetry),
+        stops=where_episodes_stop(telemetry, snapshot.spec.shows_planner("analyzer")),
         learning=telemetry.learning.as_json(),
         comments=comments,
         facts=reads_facts(snapshot.spec, "analyzer"),
         limits=lengths(snapshot.spec),
     )
-    outcome = roles.analyze(open_role(context, snapshot, item, "analyzer", candidate.id), asked)
+    if reaches_target(snapshot, candidate):
+        outcome = roles.Outcome(None, "The analyzer was not asked, because the target is reached.", answered=False)
+    else:
+        outcome = roles.analyze(open_role(context, snapshot, item, "analyzer", candidate.id), asked)
     reading = outcome.result
 
     def rows(connection: Connection) -> None:

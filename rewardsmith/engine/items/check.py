@@ -11,7 +11,7 @@ from rewardsmith.agents.models import ReplayKey
 from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.counter_examples import saved_exploits, with_recording
 from rewardsmith.engine.items.earlier_policies import earlier_policies
-from rewardsmith.engine.items.shown import anonymous
+from rewardsmith.engine.items.shown import anonymous, check_figures
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
@@ -67,6 +67,7 @@ def run_check(context: Context, item: Item) -> None:
             components=checked.components,
             played=checked.played,
             key=ReplayKey("critic", candidate.iteration, candidate.sample, 2 * snapshot.repair_depth(candidate)),
+            figures=check_figures({v.kind: v.details for v in verdicts}, checked.difficulty),
             given=recipe.given(task),
             facts=reads_facts(spec, "critic"),
             scale=spec.score,

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from rewardsmith.agents import roles
 from rewardsmith.agents.prompting import ParentProgram
 from rewardsmith.engine.context import Context
-from rewardsmith.engine.items.shown import anonymous, curve_points, searched_trials
+from rewardsmith.engine.items.shown import (
+    anonymous,
+    check_figures,
+    curve_points,
+    difficulty_in,
+    searched_trials,
+    where_episodes_stop,
+)
 from rewardsmith.engine.models.open import lengths, open_role, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
@@ -40,7 +49,7 @@ def run_design(context: Context, item: Item) -> None:
     task = get_task(spec.task, spec.description)
     repaired = next((c for c in snapshot.candidates if c.id == item.key.candidate), None)
     depth = 0 if repaired is None else snapshot.repair_depth(repaired) + 1
-    order = subgoal_order(task) if spec.planner else None
+    order = subgoal_order(task) if spec.shows_planner() else None
     asked = roles.DesignRequest(
         contract=contract,
         interface=interface_for(task, spec.training),
@@ -121,6 +130,9 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
     analysis = connection.execute(select(analyses).where(analyses.c.candidate_id == candidate_id)).mappings().first()
     trials = searched_trials(connection, candidate)
     telemetry = Telemetry.from_json(trials[0].telemetry if trials else None)
+    details = {row.kind: row.details or {} for row in checked}
+    shown = snapshot.spec.shows_planner()
+    causes: list[str] = str(analysis["text"] or "").splitlines() if analysis and analysis["suggestion"] else []
     return ParentProgram(
         id=anonymous(candidate),
         source=candidate.source,
@@ -132,12 +144,21 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
             {"kind": row.kind, "message": str(note)}
             for row in checked
             if row.passed
-            for note in (row.details or {}).get("noted", ())
+            for note in _noted(row.details or {}, shown)
         ],
         suggestion=analysis["suggestion"] if analysis else None,
+        causes=causes,
+        prediction=(analysis["prediction"] or None) if analysis else None,
+        stops=where_episodes_stop(telemetry, shown),
+        figures=check_figures(details, difficulty_in(details)),
         curve=curve_points(records.curve_of(connection, trials[0].id)) if trials else [],
         episodes=[*telemetry.failed_episodes[:_EPISODES]],
     )
+
+
+def _noted(details: dict[str, Any], planner: bool) -> Iterable[str]:
+    """What a passed check noted; while the planner is hidden, without actions that the solution needs."""
+    return details.get("noted", ()) if planner else details.get("noted_without_actions", details.get("noted", ()))
 
 
 def _tried(snapshot: Snapshot, iteration: int) -> list[dict[str, str]]:

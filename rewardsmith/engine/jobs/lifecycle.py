@@ -87,7 +87,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
     check_budget(spec)
     if spec.record is not None:
         start_recording(Path(spec.record), given.model_dump(mode="json"), seed_reward)
-    shown = spec.searches and spec.planner and planner_of(task) is not None
+    shown = spec.searches and spec.shows_planner() and planner_of(task) is not None
     oracle_informed = shown or recipe.oracle_informed
     if scheduling.service:
         with context.database.begin() as connection:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from rewardsmith.engine.search.job_budget import JobBudget
 from rewardsmith.engine.search.retraining import retrain
-from rewardsmith.engine.search.snapshot import Snapshot, target_of
+from rewardsmith.engine.search.snapshot import Snapshot, reaches_target
 from rewardsmith.engine.search.steps import AddItem, SetBest, SetCandidate, SetIteration, Step
 from rewardsmith.storage.queue import ItemKey
 from rewardsmith.storage.records import Candidate
@@ -42,8 +40,7 @@ def end_round(s: Snapshot, number: int) -> list[Step]:
 
 
 def _reached_target(s: Snapshot, racers: list[Candidate]) -> bool:
-    last, target = s.last_rung, target_of(s.spec) or math.inf
-    return any(s.rung_reached(c) == last and s.score(c, last) >= target for c in racers)
+    return any(reaches_target(s, c) for c in racers)
 
 
 def _close(s: Snapshot, number: int) -> list[Step]:

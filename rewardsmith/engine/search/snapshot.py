@@ -250,6 +250,12 @@ def target_of(spec: JobSpec) -> float | None:
     return spec.target if spec.score is None or spec.score.has_reference else None
 
 
+def reaches_target(s: Snapshot, c: Candidate) -> bool:
+    """Return whether a candidate's complete trials reached the target of the search."""
+    target = target_of(s.spec)
+    return target is not None and s.rung_reached(c) == s.last_rung and s.score(c, s.last_rung) >= target
+
+
 def read_snapshot(connection: Connection, job_id: str) -> Snapshot:
     """Read all rows of one job."""
     job = records.get_job(connection, job_id)
