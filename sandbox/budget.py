@@ -52,7 +52,9 @@ class Deadline:
         idles = self._sent and wall > self.limit and (total is None or is_waiting(self.pid))
         if cpu > self.limit or wall > PATIENCE * self.limit or idles:
             spent = f"{cpu:.3f} s of processor time in {wall:.3f} s"
-            raise HostError("timeout", f"the program took longer than {self.limit:.1f} s for one call ({spent})")
+            raise HostError(
+                "timeout", f"the program took longer than {self.limit:.1f} s for one batch of transitions ({spent})"
+            )
         if total is not None and total > self.limits.cpu_seconds:
             raise HostError("timeout", f"the program used up its {self.limits.cpu_seconds} s of processor time")
         if self.wait_so_far() > self.limits.wall_seconds:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .grid import GRID_METHODS
+
 Schema = Mapping[str, Any]
 Getter = Callable[[Any], Any]
 ItemMaker = Callable[[Sequence[Any], int], Any]
@@ -133,7 +135,16 @@ def build_view(schema: Schema, uses: Iterable[str] | None = None) -> type[View]:
         if field["name"] in _HISTORY and "column" in field:
             getter = _noting(_HISTORY[field["name"]], field, _scalar(field, lists, integral), integral)
             setattr(view, field["name"], _property(field, getter))
+    if is_grid(schema):
+        for name, method in GRID_METHODS.items():
+            setattr(view, name, method)
     return view
+
+
+def is_grid(schema: Schema) -> bool:
+    """Return whether a schema is that of a grid with walls, lava and objects, whose states have GRID_METHODS."""
+    kinds = {field["name"]: field["kind"] for field in schema["fields"]}
+    return (kinds.get("walls"), kinds.get("lava"), kinds.get("objects")) == ("table", "table", "list")
 
 
 def shared_lists(schema: Schema) -> list[tuple[str, int, int]]:

@@ -71,11 +71,14 @@ class DesignRequest:
         parents: Earlier programs to work from, the best first.
         tried: Id, move and rejection reason of earlier candidates.
         comments: Comments of the user.
-        subgoal_order: Events of a planner's shortest solutions in order; None if there is no planner or it is hidden.
+        subgoal_order: Events of a planner's shortest solutions in order, each once, for designers that are programs;
+            None if there is no planner or it is hidden.
+        planner_events: The same in words, with repeated events.
         given: Values for the contract's prompt block.
         facts: Whether to append a machine-readable part, which `synth` reads.
         limits: Lengths of prompt and answer.
         scale: The scale of the task's scores; None if the task has a success.
+        episode_cap: The cap that the job sets on a channel's sum over an episode; None for none.
     """
 
     contract: Contract
@@ -89,10 +92,12 @@ class DesignRequest:
     tried: list[dict[str, str]]
     comments: tuple[str, ...] = ()
     subgoal_order: list[dict[str, Any]] | None = None
+    planner_events: tuple[str, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
     scale: ScoreScale | None = None
+    episode_cap: str | float | None = None
 
 
 def design(model: LanguageModel, asked: DesignRequest) -> Outcome:
@@ -190,7 +195,8 @@ def _design_prompt(asked: DesignRequest) -> str:
         form=asked.contract.form,
         dense_cap=asked.contract.cap,
         given=asked.given,
-        subgoal_order=asked.subgoal_order,
+        planner_events=asked.planner_events,
+        episode_cap=asked.episode_cap,
         move=asked.move,
         sample=asked.sample,
         samples=asked.samples,

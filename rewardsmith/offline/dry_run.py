@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rewardsmith.agents import roles
@@ -10,6 +11,7 @@ from rewardsmith.agents.asking import Draft
 from rewardsmith.agents.models import ReplayKey, Request
 from rewardsmith.agents.pricing import bound_of, estimated_tokens
 from rewardsmith.agents.prompting import render
+from rewardsmith.agents.recorded import PREFIX, read_about
 from rewardsmith.engine.jobs.lifecycle import check_budget, with_score
 from rewardsmith.engine.jobs.settling import settle_training
 from rewardsmith.engine.models.open import lengths, models_of, reads_facts
@@ -20,8 +22,9 @@ from rewardsmith.programs.contract import Contract
 from rewardsmith.spec import JobSpec
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.capabilities import named_by_hand, planner_of
-from rewardsmith.tasks.subgoals import subgoal_order
-from rewardsmith.training.fit import interface_for, require_algorithm
+from rewardsmith.tasks.subgoals import planner_events, subgoal_order
+from rewardsmith.training.briefing import briefing
+from rewardsmith.training.fit import require_algorithm
 from rewardsmith.training.schedule import schedule
 
 _ANALYSED = 2  # programs per round that the analyzer reads
@@ -100,6 +103,13 @@ def plan_calls(spec: JobSpec) -> Plan:
     return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained, settled)
 
 
+def _recordings(spec: JobSpec) -> list[str]:
+    """Return who wrote the recorded answers that a job is given, a sentence per recording."""
+    names = {name for role in ("designer", "critic", "analyzer") for name in models_of(spec, role)}
+    folders = [Path(name.removeprefix(PREFIX)) for name in sorted(names) if name.startswith(PREFIX)]
+    return [read_about(folder).words for folder in folders]
+
+
 PLANNER_SHOWN = (
     "The designer is shown the planner's order of subgoals, which is privileged: the results will be oracle-informed. "
     "--no-planner hides it."
@@ -139,7 +149,8 @@ def notices(spec: JobSpec) -> list[str]:
     described = named_by_hand(task)
     warning = None if described is None else described.order_warning()
     return [
-        *([PLANNER_SHOWN] if sees_planner(spec) else []), *recipe_of(spec).notices, *([] if near else [text]),
+        *([PLANNER_SHOWN] if sees_planner(spec) else []), *_recordings(spec),
+        *recipe_of(spec).notices, *([] if near else [text]),
         *([warning] if warning else []),
     ]  # fmt: skip
 
@@ -178,7 +189,7 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
     order = subgoal_order(task) if spec.shows_planner() else None
     asked = roles.DesignRequest(
         contract=contract,
-        interface=interface_for(task, spec.training),
+        interface=briefing(task, spec),
         iteration=1,
         sample=sample,
         samples=spec.samples,
@@ -187,9 +198,11 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
         parents=[],
         tried=[],
         subgoal_order=list(order) if order else None,
+        planner_events=(planner_events(task) or ()) if order else (),
         given=given,
         facts=reads_facts(spec, "designer"),
         scale=spec.score,
+        episode_cap=spec.episode_cap,
         limits=lengths(spec),
     )
     return roles.design_draft(asked)

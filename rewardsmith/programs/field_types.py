@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rewardsmith.tasks.schema import Field, Schema
+from sandbox.grid import GRID_METHODS
 from sandbox.protocol import function_signature
 
 _PASSES = 8
@@ -97,6 +98,8 @@ class FieldTypes:
         self._scopes: dict[ast.AST, _Scope] = {}
         self._scope_of: dict[ast.AST, _Scope] = {}
         self._lists = {f.name: f for f in schema if f.kind == "list"}
+        tables = {f.name for f in schema if f.kind == "table"}
+        self._methods = frozenset(GRID_METHODS if {"walls", "lava"} <= tables else ())
         self._prepare(tree, self._module)
         called_by_host = dict(map(function_signature, functions))
         self._passed_on()
@@ -316,7 +319,7 @@ class FieldTypes:
             field = next((f for f in fields if f.name == node.attr), None)
             if field is not None:
                 found |= frozenset((self.type_of(field),))
-            elif node.attr.startswith("_") or (owner.kind == "item" and hasattr(tuple, node.attr)):
+            elif self._is_method(owner, node.attr):
                 found |= ANYTHING
             elif all(o == owner or o.kind == "none" for o in owners):
                 where = _described(owner)
@@ -325,6 +328,12 @@ class FieldTypes:
             else:
                 found |= ANYTHING
         return found
+
+    def _is_method(self, owner: Type, name: str) -> bool:
+        """Whether an attribute that is no field exists: a helper of grids, a method of tuples, a private name."""
+        if name.startswith("_") or (owner.kind == "state" and name in self._methods):
+            return True
+        return owner.kind == "item" and hasattr(tuple, name)
 
     def _fields_of(self, owner: Type) -> Iterable[Field] | None:
         if owner.kind == "state":

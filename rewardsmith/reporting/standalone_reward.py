@@ -105,7 +105,7 @@ def reader_of(task: Task) -> StateReader:
 
 def _support(task: Task, reader: StateReader, reward: TrainingReward, gamma: float) -> str:
     from rewardsmith.programs import composition
-    from sandbox import views
+    from sandbox import grid, views
 
     channels = ",\n    ".join(_channel(c.as_dict()) for c in reward.channels)
     schema = pprint.pformat(_lean(task.schema.as_dict()), width=110, compact=True, sort_dicts=False)
@@ -113,6 +113,7 @@ def _support(task: Task, reader: StateReader, reward: TrainingReward, gamma: flo
     return "\n\n".join(
         [
             "# --- reading the state " + "-" * 56,
+            _body(inspect.getsource(grid)) if views.is_grid(task.schema.as_dict()) else "GRID_METHODS: Any = {}",
             _body(inspect.getsource(views)),
             f"SCHEMA: dict[str, Any] = {schema}",
             "\n\n\n".join([*(_body(inspect.getsource(module)) for module in reader.modules), *reader.code]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,6 +46,35 @@ def subgoal_order(task: Task) -> tuple[dict[str, Any], ...] | None:
     usual = [key for key, where in places.items() if len(where) >= _USUAL * len(plans)]
     usual.sort(key=lambda key: float(np.mean(places[key])))
     return tuple({"event": e, "kind": k, "final": last[(e, k)] > len(plans) / 2} for e, k in usual)
+
+
+@lru_cache(maxsize=16)
+def planner_events(task: Task) -> tuple[str, ...] | None:
+    """Return the events of shortest solutions in their usual order, repeated ones included, or None without a planner.
+
+    An event that occurs k times in most solutions occurs k times here, and the last event is the one that solves the
+    task. `subgoal_order` names each kind of event once.
+
+    Returns:
+        Texts such as "picked_up key".
+    """
+    plans = solutions_of(task, PLANS)
+    if not plans:
+        return None
+    places: dict[tuple[str, str | None, int], list[float]] = defaultdict(list)
+    last: list[tuple[str, str | None]] = []
+    for layout, actions in plans:
+        passed = [(event, kind) for _, event, kind in plan_events(task, layout, actions)]
+        for place, found in enumerate(passed):
+            places[(*found, passed[:place].count(found))].append(place / len(passed))
+        last += passed[-1:]
+    usual = [key for key, where in places.items() if len(where) >= _USUAL * len(plans)]
+    usual.sort(key=lambda key: float(np.mean(places[key])))
+    order = [(event, kind) for event, kind, _ in usual]
+    final = Counter(last).most_common(1)
+    if final and order[-1:] != [final[0][0]]:
+        order.append(final[0][0])
+    return tuple(f"{event} {kind or ''}".strip() for event, kind in order)
 
 
 _SAYS = {

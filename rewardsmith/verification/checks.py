@@ -25,6 +25,7 @@ from rewardsmith.verification.battery import (
     run_battery,
 )
 from rewardsmith.verification.certificate import Certificate, certify_layout
+from rewardsmith.verification.cost import cheaper, too_slow
 from rewardsmith.verification.extent import Proof
 from rewardsmith.verification.faults import field_faults
 from rewardsmith.verification.guilty import guilty_words, verdicts_without
@@ -70,6 +71,11 @@ class Verdict:
     passed: bool
     message: str
     details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def told(self) -> str:
+        """The message as prompts contain it: without measured times, which differ when a job is repeated."""
+        return str(self.details.get("told", self.message))
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def run_checks(
         rollout, scores, seconds = _scored(problem, rollout)
         components, played = component_statistics(scores), _counts(task, looked_at, rollout, proof.played)
         verdicts.append(_contract(components, steps * envs, behaviour_hash(problem, rollout, scores)))
-        verdicts.append(_cost(seconds, steps * envs))
+        verdicts.append(_cost(seconds, steps * envs, task))
         if verdicts[-1].passed:
             verdicts.append(_determinism(problem, _sample(rollout)))
         if not verdicts[-1].passed:
@@ -164,7 +170,7 @@ def run_checks(
         verdicts += _guidance_verdicts(problem, found, components, steps * envs, report)
         return Checked(verdicts, components, played, spent + counted())
     except HostError as error:
-        failed = _fault(error)
+        failed = _fault(error, task)
         return Checked([*(v for v in verdicts if v.kind != failed.kind), failed], {}, {}, spent + counted())
 
 
@@ -199,9 +205,16 @@ def _contract(components: dict[str, dict[str, float]], scored: int, behaviour: s
     return Verdict("contract", True, f"{scored:,} transitions scored{unused}", details)
 
 
-def _fault(error: HostError) -> Verdict:
+def _fault(error: HostError, task: Task) -> Verdict:
     """The verdict on a program that raised an exception or broke its contract while it was scored."""
     text = str(error)
+    if error.cause == "timeout":
+        return Verdict(
+            "cost",
+            False,
+            f"{text}. {cheaper(task)}",
+            {"cause": error.cause, "told": too_slow(task, MAX_US_PER_TRANSITION)},
+        )
     if "StopIteration" in text:
         text += "; next() found no element: objects can disappear (a box that was opened), so pass next() a default"
     kind = "determinism" if error.cause == "nondeterministic" else "contract"
@@ -242,14 +255,16 @@ def _gate(problem: Problem) -> Verdict:
     return Verdict("gate", False, "\n".join(lines))
 
 
-def _cost(seconds: float, transitions: int) -> Verdict:
+def _cost(seconds: float, transitions: int, task: Task) -> Verdict:
     micros = 1e6 * seconds / transitions
     ok = micros <= MAX_US_PER_TRANSITION
     if ok:
         return Verdict("cost", True, f"{micros:.1f} us per transition", {"us": micros})
-    # The message goes into prompts, which must be equal when a job is repeated. So it contains no timing.
-    text = f"slower than the limit of {MAX_US_PER_TRANSITION:g} us per transition; avoid searches over the whole grid"
-    return Verdict("cost", False, text, {"us": micros})
+    text = (
+        f"one transition costs {micros:.0f} us of processor time, more than the limit of {MAX_US_PER_TRANSITION:g} us. "
+        f"{cheaper(task)}"
+    )
+    return Verdict("cost", False, text, {"us": micros, "told": too_slow(task, MAX_US_PER_TRANSITION)})
 
 
 def _determinism(problem: Problem, rollout: Rollout) -> Verdict:

@@ -78,7 +78,7 @@ def criticism() -> roles.ReviewRequest:
 DRAFTS = {
     "designer-new": lambda: roles.design_draft(
         design_request("new", tried=[], sample=1, method="auto-mc-reward",
-              subgoal_order=[{"event": "picked_up", "kind": "key"}, {"event": "reached", "kind": None}])
+              planner_events=("picked_up key", "opened door", "opened door", "reached goal"))
     ),
     "designer-revise": lambda: roles.design_draft(design_request("revise", BEST, comments=("Do not reward turning.",))),
     "designer-combine": lambda: roles.design_draft(design_request("combine", BEST, SECOND)),

@@ -24,6 +24,7 @@ from rewardsmith.storage.queue import Item
 from rewardsmith.storage.records import Candidate
 from rewardsmith.tasks import get_task
 from rewardsmith.telemetry import Telemetry
+from rewardsmith.training.briefing import briefing
 from rewardsmith.verification.diagnosis import diagnose
 
 
@@ -47,7 +48,7 @@ def run_analyse(context: Context, item: Item) -> None:
     recipe = recipe_of(snapshot.spec)
     asked = roles.AnalysisRequest(
         contract=recipe.contract,
-        interface=get_task(snapshot.spec.task, snapshot.spec.description).interface(),
+        interface=briefing(get_task(snapshot.spec.task, snapshot.spec.description), snapshot.spec),
         candidate=anonymous(candidate),
         source=candidate.source,
         success=trial.success or 0.0,

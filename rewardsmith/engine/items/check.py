@@ -28,7 +28,8 @@ from rewardsmith.storage.schema import checks
 from rewardsmith.syntax import NotPython
 from rewardsmith.tasks import get_task
 from rewardsmith.tasks.base import Task
-from rewardsmith.training.fit import interface_for, require_hindsight
+from rewardsmith.training.briefing import briefing
+from rewardsmith.training.fit import require_hindsight
 from rewardsmith.verification.checks import ADVISORY, RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.episode_cap import bounded
 from rewardsmith.verification.searched import STEPS
@@ -62,7 +63,7 @@ def run_check(context: Context, item: Item) -> None:
     if goes_on and spec.searches and recipe.contract is not None:
         asked = roles.ReviewRequest(
             contract=recipe.contract,
-            interface=interface_for(task, spec.training),
+            interface=briefing(task, spec),
             source=candidate.source,
             components=checked.components,
             played=checked.played,
@@ -158,7 +159,7 @@ def _write_verdicts(
             )
         values: dict[str, Any] = {"state": "passed", "reward": reward.stored}
         if failed is not None:
-            values |= {"state": "rejected", "rejection_reason": f"failed check {failed.kind}: {failed.message}"}
+            values |= {"state": "rejected", "rejection_reason": f"failed check {failed.kind}: {failed.told}"}
         records.update_candidate(connection, candidate_id, **values)
         queue.finish(connection, item, "done", {"passed": failed is None, **told})
 

@@ -29,9 +29,9 @@ from rewardsmith.storage.database import read
 from rewardsmith.storage.queue import Item
 from rewardsmith.storage.schema import analyses, checks
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.subgoals import subgoal_order
+from rewardsmith.tasks.subgoals import planner_events, subgoal_order
 from rewardsmith.telemetry import Telemetry
-from rewardsmith.training.fit import interface_for
+from rewardsmith.training.briefing import briefing
 
 _TRIED = 8  # failures that a prompt recalls
 _EPISODES = 2  # failed episodes that a designer is shown
@@ -52,7 +52,7 @@ def run_design(context: Context, item: Item) -> None:
     order = subgoal_order(task) if spec.shows_planner() else None
     asked = roles.DesignRequest(
         contract=contract,
-        interface=interface_for(task, spec.training),
+        interface=briefing(task, spec),
         iteration=item.key.iteration,
         sample=item.key.sample,
         samples=spec.samples,
@@ -62,9 +62,11 @@ def run_design(context: Context, item: Item) -> None:
         tried=_tried(snapshot, item.key.iteration),
         comments=comments,
         subgoal_order=list(order) if order else None,
+        planner_events=(planner_events(task) or ()) if order else (),
         given=recipe.given(task),
         facts=reads_facts(spec, "designer"),
         scale=spec.score,
+        episode_cap=spec.episode_cap,
         limits=lengths(spec),
     )
     candidate_id = _candidate_id(item, depth)
@@ -72,7 +74,8 @@ def run_design(context: Context, item: Item) -> None:
 
     def rows(connection: Connection) -> None:
         _write_candidate(connection, item, candidate_id, outcome, recipe, bool(order))
-        queue.finish(connection, item, "done", {"candidate": candidate_id})
+        used_up = {"used_up": True} if outcome.used_up else {}
+        queue.finish(connection, item, "done", {"candidate": candidate_id, **used_up})
 
     context.write(rows)
 
@@ -104,6 +107,8 @@ def _write_candidate(
     cause = None
     if outcome.result is None:
         cause = f"the designer's answer could not be read: {outcome.reason}"
+        if outcome.used_up:
+            cause = f"not designed: {outcome.reason}"
     records.put_candidate(
         connection,
         id=candidate_id,
@@ -139,7 +144,11 @@ def _parent(connection: Connection, snapshot: Snapshot, candidate_id: str) -> Pa
         score=candidate.score,
         labels=analysis["labels"] if analysis else {},
         components={name: c.as_json() for name, c in telemetry.components.items()},
-        failed_checks=[{"kind": row.kind, "message": row.message} for row in checked if not row.passed],
+        failed_checks=[
+            {"kind": row.kind, "message": str((row.details or {}).get("told", row.message))}
+            for row in checked
+            if not row.passed
+        ],
         notes=[
             {"kind": row.kind, "message": str(note)}
             for row in checked

@@ -41,8 +41,15 @@ OWN_EVENT_DOCS = {
 
 
 WALK = (
-    "steps of a shortest walk from the agent to it, through doors as they are, -1 if there is no way; costly: "
+    "steps of a shortest walk from the agent to it, with doors as they are: a closed door and an object in the way can "
+    "be reached and not passed. 1 for an object beside the agent, 0 for a carried one, -1 if there is no way; costly: "
     'declare USES = ["walk_distance"] at the top of the program'
+)
+
+
+OBJECTS = (
+    "every object in the world, the carried one included; an object keeps its id for the whole episode. What a closed "
+    "box contains is listed only once the box is opened, and an opened box no more"
 )
 
 
@@ -113,7 +120,7 @@ def build_schema(
             _item("carrying", CARRYING, "the object the agent carries, if any"),
             {"name": "objects", "kind": "list", "start": FIRST_OBJECT, "stride": stride_of_object(ranked),
              "length": slots, "present": PRESENT, "fields": _object(slots, ranked, width, height, words),
-             "doc": "every object in the world; an object keeps its id for the whole episode"},
+             "doc": OBJECTS},
             {"name": "walls", "kind": "table", "table": "walls", "column": LAYOUT,
              "doc": "walls[x, y] is true where a wall stands (bool, width by height)"},
             {"name": "lava", "kind": "table", "table": "lava", "column": LAYOUT,
@@ -139,7 +146,7 @@ def _object(slots: int, ranked: bool, width: int, height: int, words: Words) -> 
         _choice("color", COLOR, words.colors, "its colour"),
         _int("x", X, "its column; the agent's while carried", "cells", 0, width - 1),
         _int("y", Y, "its row; the agent's while carried", "cells", 0, height - 1),
-        _choice("state", STATE, STATES, "a door's state, None for anything else"),
+        _choice("state", STATE, STATES, "the state of a door; None for all other objects"),
         {"name": "carried", "kind": "bool", "column": CARRIED, "doc": "whether the agent carries it"},
         {"name": "target", "kind": "bool", "column": TARGET,
          "doc": "whether it is what the mission asks to reach, carry, open or move"},

@@ -99,11 +99,6 @@ class CompiledTask(MiniGridTask):
     def _counted(self) -> Callable[[int, int], tuple[int, bool]]:
         return lru_cache(maxsize=64)(self._enumerator.count)
 
-    def _example_plan(self) -> Plan | None:
-        from .examples import SEARCHED
-
-        return self.plan(0, SEARCHED)
-
     @cached_property
     def _first_plan(self) -> Plan | None:
         return self.plan(0)

@@ -1,47 +1,38 @@
-"""One example transition for an interface, taken from an episode that is played."""
+"""One example transition for an interface, from random play, because a step of a solution would give it away."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..base import BatchEnv, Schema
 from .captions import read_row
 
-if TYPE_CHECKING:
-    from .planner import Plan
-
 TELLING = (
     "unlocked", "opened", "opened_box", "picked_up", "reached", "dropped", "declared", "blocked", "moved",
 )  # fmt: skip
 """Events from the most to the least instructive."""
 STEPS = 200
-SEARCHED = 100_000
-"""The most states of the search for an example's plan."""
 
 
-def worked_example(batch: BatchEnv, names: Sequence[str], schema: Schema, plan: Plan | None) -> dict[str, Any]:
-    """Return the most instructive transition of one episode.
+def worked_example(batch: BatchEnv, names: Sequence[str], schema: Schema) -> dict[str, Any]:
+    """Return the most instructive transition of one episode of random play.
 
     Args:
         batch: One environment, which is closed afterwards.
         names: Names of the actions.
         schema: The schema of the state rows.
-        plan: The plan to play; None for random actions.
 
     Returns:
         A dict with "prev" and "state" as nested values, "action" as a name, and the environment's "reward".
     """
     batch.reset(0)
-    actions = _random_actions(len(names)) if plan is None else plan.actions
-    if plan is not None:
-        batch.play(plan.layout)
     rows = np.zeros((2, 1, schema.width), np.int32)
     batch.state_rows(rows[1])
     best: dict[str, Any] = {}
-    for action in actions:
+    for action in np.random.default_rng(0).integers(len(names), size=STEPS).tolist():
         rows[0] = rows[1]
         batch.step(np.array([action]))
         batch.state_rows(rows[1])
@@ -62,7 +53,3 @@ def worked_example(batch: BatchEnv, names: Sequence[str], schema: Schema, plan: 
 def _telling(transition: dict[str, Any]) -> int:
     event = transition["state"]["event"]
     return TELLING.index(event) if event in TELLING else len(TELLING)
-
-
-def _random_actions(count: int) -> list[int]:
-    return np.random.default_rng(0).integers(count, size=STEPS).tolist()

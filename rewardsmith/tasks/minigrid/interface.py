@@ -65,6 +65,20 @@ KIND_MECHANICS = {
 }
 
 
+HELPERS = (
+    "HELPERS (methods of prev and state; a place is an object, state.agent or (x, y); a call costs little)",
+    "state.walk_steps(a, b): steps of a shortest walk from a to b as if all doors were open and no object stood in the "
+    "way; -1 if walls and lava leave no way",
+    "state.room_of(place): number of its room, from 0 in reading order of the map; None on a door",
+    "state.rooms_between(a, b): numbers of the rooms that a shortest walk from a to b passes, in order",
+    "state.doors_between(a, b): the doors that this walk passes, in order; with two numbers of rooms, the doors that "
+    "connect the two",
+    "state.neighbours(place): the cells (x, y) beside it that are neither wall nor lava",
+    "They know walls, lava and the places of doors only, so they say nothing about keys or closed doors.",
+)
+"""The helpers of sandbox/grid.py, as designers are told of them."""
+
+
 @dataclass(frozen=True)
 class Told:
     """What an interface says besides what layouts show.
@@ -219,6 +233,7 @@ def _text(task_id: str, facts: dict[str, Any], goal: str, told: Told) -> str:
     moving = ["- Balls move by themselves; stepping into one ends the episode with reward -1."]
     lines = [
         f"TASK {task_id}", "", "GOAL", goal, "", "STATE", *_field_lines(facts["fields"], ""), "",
+        *HELPERS, "",
         "ACTIONS", *[f"{i} {a['name']}: {a['doc']}" for i, a in enumerate(facts["actions"])], "",
         "EVENTS (values of event)", *[f"{e['name']}: {e['doc']}" for e in facts["events"]], "",
         "MECHANICS",

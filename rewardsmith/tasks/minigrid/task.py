@@ -24,7 +24,6 @@ from .state_tracker import list_objects
 
 if TYPE_CHECKING:
     from .interface import Told
-    from .planner import Plan
 
 ACTIONS = ("TURN_LEFT", "TURN_RIGHT", "FORWARD", "PICK_UP", "DROP", "TOGGLE", "DONE")
 FOREIGN_SAMPLE = 32
@@ -150,7 +149,7 @@ class MiniGridTask:
         from .examples import worked_example
         from .interface import build_interface
 
-        example = worked_example(self.batch(1, "train"), self.actions.names, self.schema, self._example_plan())
+        example = worked_example(self.batch(1, "train"), self.actions.names, self.schema)
         return build_interface(self.id, self.family, self.pool("train"), self.schema, self.actions, self._told(example))
 
     def _told(self, example: dict[str, Any]) -> Told:
@@ -158,10 +157,6 @@ class MiniGridTask:
         from .interface import Told
 
         return Told(self.pay_rule, example)
-
-    def _example_plan(self) -> Plan | None:
-        """The plan whose most instructive step is the interface's example; None for random play."""
-        return None
 
     def caption(self, row: NDArray[Any], tables: Tables) -> str:
         return captions.caption(row, tables, self.schema)
