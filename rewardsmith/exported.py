@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import RewardsmithError, StorageError, TaskError, UsageError
+from rewardsmith.plaintext import in_markdown
 from rewardsmith.reporting.export import (
     PolicySection,
     export_candidate,
@@ -72,6 +73,8 @@ def export_files(
         raise _no_policy(candidate, notes)
     elif not notes:
         notes.append(f"exported without a policy: no trial of {candidate.id} is complete")
+    if policy != "none" and not section.text and notes:
+        section = PolicySection(f"\n## Policy\n\n{in_markdown(notes[0].splitlines()[0])}\n")
     options = {"files": files, "force": force, "isolation": context.settings.isolation, "policy": section}
     return export_candidate(context.database, candidate, out, **options), notes
 

@@ -66,7 +66,8 @@ def _watch_plain(database: Engine, job_id: str, running: Callable[[], bool]) -> 
                 printed[row.candidate] = line
                 news.append(line + _pace(row))
         if not news and time.monotonic() - spoke >= _SILENCE:
-            news.append(f"still running: {view.costs['env_steps'] or 0:,} environment steps so far")
+            progress = f"still running: {view.costs['env_steps'] or 0:,} environment steps so far"
+            news.append(view.waiting or progress)
         for line in news:
             spoke = time.monotonic()
             minutes, seconds = divmod(round(view.job.active_seconds or 0.0), 60)
@@ -82,7 +83,7 @@ def _pace(row: Row) -> str:
 
 def plain_line(row: Row, measure: Measure = SUCCESS) -> str:
     """Return one candidate's state in a line, without its step count, which changes all the time."""
-    parts = [row.candidate, row.state]
+    parts = [row.candidate, row.shown_state]
     if row.rung:
         parts.append(f"rung {row.rung}")
     if row.measured[0] is not None:
@@ -99,7 +100,7 @@ def _phase(view: Overview) -> str:
         return f"final evaluation on fresh seeds: {view.confirm_done} of {view.confirm_total} trials done"
     if not view.iteration:
         return "starting"
-    return f"iteration {view.iteration} of {view.job.spec['iterations']}"
+    return f"iteration {view.iteration} of {view.job.spec['iterations']}{f': {view.doing}' if view.doing else ''}"
 
 
 def screen_of(view: Overview) -> Group:
@@ -108,7 +109,7 @@ def screen_of(view: Overview) -> Group:
     designed = f"  designed by {job.spec['model']}" if job.spec.get("designs", True) else ""
     about = (
         f"{job.task}  {text.recipe_words(job.spec)}{designed}  {_phase(view)}  "
-        f"{text.seconds(job.active_seconds)}{_budget(view)}"
+        f"{text.seconds(job.active_seconds)}{_budget(view)}{f'  {view.waiting}' if view.waiting else ''}"
     )
     head = screen.hanging(Text(f"job {job.id}  ", f"bold {screen.ACCENT}"), one_line(about))
     return Group(head, Text(), _candidates(view), Text(f"\n{indented(job.note)}" if job.note else ""))
@@ -150,7 +151,7 @@ def _candidates(view: Overview) -> Table:
         shown.add_row(
             row.candidate + (" *" if row.best else ""),
             row.move,
-            row.state,
+            row.shown_state,
             f"rank {row.predicted_rank}" if row.predicted_rank else "",
             row.rung,
             text.steps(row.steps),

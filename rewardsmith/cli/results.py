@@ -109,6 +109,8 @@ def print_claim(claim: Claim) -> None:
                 f"{arm.failed} of {len(arm.seeds)} seeds of {arm.candidate} failed in training and count as {count}"
             )
             screen.out.print(text_failed, markup=False)
+    if claim.cut_off is not None:
+        screen.out.print(claim.cut_off, markup=False)
     if claim.baseline_settings:
         screen.out.print(f"the baseline is trained by {claim.baseline_settings}", markup=False)
     if claim.settings:

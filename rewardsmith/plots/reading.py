@@ -54,10 +54,13 @@ class Curves:
 
 
 def read_curves(connection: Readable, what: str) -> Curves:
-    """Return the curves of a candidate, or of a job's best candidate, and those of the baseline. Raises UsageError."""
+    """Return the curves of a candidate, or of a job's best candidate, and those of the baseline.
+
+    Until a job has a best candidate, they are those of the candidates that have a point of a curve. Raises UsageError.
+    """
     job = queries.find_job(connection, what)
     named = [queries.find_candidate(connection, what).id] if queries.names_candidate(what) else []
-    best = named or ([job.best_candidate] if job.best_candidate else [])
+    best = named or ([job.best_candidate] if job.best_candidate else queries.trained_candidates(connection, job.id))
     baseline = f"{job.id}-sparse"
     reward = "designed reward " if job.spec.get("designs", True) else f"{job.method}'s reward "
     changes = reads.get_candidate(connection, best[0]).training_changes if best else {}

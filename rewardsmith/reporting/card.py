@@ -134,6 +134,8 @@ def _scores(connection: Any, job: Job, candidate: Candidate) -> list[str]:
     if baseline is not None:
         own = "environment's own (sparse)" if measure.scale is None else "environment's own"
         lines.append(_score_row(own, queries.described_alone(baseline)))
+    cut_off = queries.cut_off_words(len(best.seeds), queries.missing_seeds(job, len(best.seeds)))
+    lines += ["", cut_off] if cut_off is not None else []
     return [*lines, "", f"Seeds: {', '.join(map(str, best.seeds))}.", ""]
 
 

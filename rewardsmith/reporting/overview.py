@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rewardsmith.reporting.measure import UNKNOWN, Value, measure_of
@@ -45,6 +46,12 @@ class Row:
     played_for: dict[str, int] = field(default_factory=dict)  # the steps of `played` by purpose
     claim_steps: int = 0  # environment steps that the final evaluation trained
     claim_played_for: dict[str, int] = field(default_factory=dict)  # and played without training on them
+    revised_as: str | None = None  # the candidate that repairs this one, which was sent back
+
+    @property
+    def shown_state(self) -> str:
+        """The state in words: a program that was sent back and repaired is no dead end."""
+        return "sent back" if self.state == "rejected" and self.revised_as is not None else self.state
 
     @property
     def measured(self) -> Value:
@@ -66,6 +73,22 @@ class Overview:
     confirm_total: int
     costs: dict[str, Any]
     steps: tuple[StepCounts, StepCounts] = (StepCounts(0, {}, 0), StepCounts(0, {}, 0))  # of the search, of the claim
+    working: tuple[str, ...] = ()  # kinds of the work items under way
+    asked: tuple[tuple[str, int, datetime], ...] = ()  # role, calls of a model under way, time of the first
+
+    @property
+    def waiting(self) -> str:
+        """Whom the job waits for and since when, such as "waiting for the designer: 2 prompts, 90 s"; "" if no call is under way."""
+        found = []
+        for role, count, since in self.asked:
+            prompts = f"{count} prompt{'' if count == 1 else 's'}"
+            found.append(f"the {role}: {prompts}, {max(0.0, (datetime.now(UTC) - since).total_seconds()):.0f} s")
+        return f"waiting for {'; '.join(found)}" if found else ""
+
+    @property
+    def doing(self) -> str:
+        """What is under way, in words; "" for nothing."""
+        return ", ".join(words for kind, words in _DOING.items() if kind in self.working)
 
     @property
     def raced(self) -> tuple[int, int]:
@@ -87,7 +110,10 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
     trials = stored.trials_of(connection, job_id=job_id)
     candidates = stored.candidates_of(connection, job_id)
     predicted = _predicted(candidates, items)
-    rows = [row_of(connection, job, c, items, trials, predicted) for c in candidates]
+    repaired = {c.parents[0]: c.id for c in candidates if c.move == "repair" and c.parents}
+    rows = [
+        replace(row_of(connection, job, c, items, trials, predicted), revised_as=repaired.get(c.id)) for c in candidates
+    ]
     rounds = stored.iterations_of(connection, job_id)
     confirm = [i for i in items if i.key.kind == "confirm"]
     (costs,) = stored.fetch(connection, "v_costs", job_id=job_id)
@@ -100,7 +126,24 @@ def read_overview(connection: Readable, job_id: str) -> Overview:
         len(confirm),
         costs,
         (_steps(trials, "search", items), _steps(trials, "confirm")),
+        tuple({i.key.kind for i in items if i.state == "leased"}),
+        _asked(connection, job_id),
     )
+
+
+_DOING = {
+    "baseline": "training the sparse baseline", "design": "designing", "check": "checking", "recheck": "checking again",
+    "train": "training", "analyse": "analysing",
+}  # fmt: skip
+
+
+def _asked(connection: Readable, job_id: str) -> tuple[tuple[str, int, datetime], ...]:
+    """Return (role, calls under way, time of the first) for each role that a model is being asked for."""
+    rows = stored.fetch(connection, "llm_calls", columns=("role", "owner", "created_at"), job_id=job_id)
+    calls = [row for row in rows if row["owner"] is not None]
+    roles = sorted({row["role"] for row in calls})
+    times = {role: [row["created_at"] for row in calls if row["role"] == role] for role in roles}
+    return tuple((role, len(began), min(began)) for role, began in times.items())
 
 
 def steps_of(connection: Readable, c: Candidate) -> tuple[StepCounts, StepCounts]:

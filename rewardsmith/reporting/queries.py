@@ -139,6 +139,7 @@ class Claim:
         preliminary: Whether there are fewer than 10 seeds.
         settings: Training settings of both arms that differ from the job's, in words; None if none do.
         baseline_settings: How the baseline is trained, in words, if its settings differ from the job's.
+        missing: Seeds of the final evaluation that have no result, because the job was cut off.
     """
 
     best: Arm
@@ -148,6 +149,22 @@ class Claim:
     preliminary: bool
     settings: str | None = None
     baseline_settings: str | None = None
+    missing: int = 0
+
+    @property
+    def cut_off(self) -> str | None:
+        """That the final evaluation is incomplete, in a sentence; None if it is complete."""
+        return cut_off_words(len(self.best.seeds), self.missing)
+
+
+_MOST_DRAWN = 4
+
+
+def trained_candidates(connection: Readable, job_id: str) -> list[str]:
+    """Return the candidates, at most four, of which a point of the learning curve is stored; not the baseline."""
+    trials = reads.trials_of(connection, job_id=job_id)
+    begun = [t for t in trials if t.candidate_id != f"{job_id}-sparse" and reads.curve_of(connection, t.id)]
+    return list(dict.fromkeys(t.candidate_id for t in begun))[:_MOST_DRAWN]
 
 
 def read_claim(connection: Readable, job: Job) -> Claim | None:
@@ -170,7 +187,20 @@ def read_claim(connection: Readable, job: Job) -> Claim | None:
         summary["preliminary"],
         settings_words(changes, job.spec["training"]),
         baseline_words(job.spec.get("baseline_training")),
+        missing_seeds(job, len(best.seeds)),
     )
+
+
+def missing_seeds(job: Job, done: int) -> int:
+    """Return how many seeds of the final evaluation have no result; 0 while the job runs."""
+    return 0 if job.state == "running" else max(0, int(job.spec.get("confirm") or 0) - done)
+
+
+def cut_off_words(done: int, missing: int) -> str | None:
+    """Return that a final evaluation was cut off, in a sentence; None if no seed is missing."""
+    if not missing:
+        return None
+    return f"The final evaluation was cut off: {done} of {done + missing} seeds have a result."
 
 
 def _is_of(claim: Mapping[str, Any] | None, best: Arm, baseline: Arm) -> bool:
