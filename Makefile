@@ -17,8 +17,8 @@ $(VENV)/.installed: pyproject.toml
 	$(VENV)/bin/rewardsmith tasks prepare MiniGrid-DoorKey-8x8-v0
 	touch $@
 
-demo: $(VENV)/.installed  ## Design a reward for DoorKey-8x8 and evaluate it on 3 fresh seeds
-	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --confirm 3
+demo: $(VENV)/.installed  ## Check, train and evaluate a language model's recorded rewards for DoorKey-8x8, on 3 fresh seeds
+	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --model recorded:examples/recorded/DoorKey-8x8 --confirm 3
 
 # Three processes on two cores: many tests wait for processes, servers and time limits.
 test: $(VENV)/.installed  ## All tests except slow ones; they start their own servers

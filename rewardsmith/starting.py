@@ -13,7 +13,7 @@ from rewardsmith.config import settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.engine.jobs.task_files import accept_task_change, require_same_task, with_description
-from rewardsmith.errors import no_cuda, require_train
+from rewardsmith.errors import UsageError, no_cuda, require_train
 from rewardsmith.executor import Executor
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.reporting import queries
@@ -50,6 +50,7 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
     require_train("A job")
     spec = with_description(spec)
     _require_keys(spec)
+    _require_recording(spec)
     _require_device(spec)
     found = lifecycle.find_unfinished(context, spec, seed_reward)
     if found is not None:
@@ -78,6 +79,20 @@ def _require_keys(spec: JobSpec) -> None:
 
     for name in sorted(asked):
         require_key(name, spec.api_base)
+
+
+def _require_recording(spec: JobSpec) -> None:
+    """Raise ModelFailed if a recording cannot be read, and UsageError if it is one of another task or method."""
+    from rewardsmith.agents.recorded import PREFIX, read_about
+
+    names = {spec.model_of(role) for role in ("designer", "critic", "analyzer")}
+    for name in sorted(name for name in names if name.startswith(PREFIX)):
+        about = read_about(Path(name.removeprefix(PREFIX)))
+        if (about.task, about.method) != (spec.task, spec.method):
+            raise UsageError(
+                f"{name} holds answers for --task {about.task} --method {about.method}.",
+                "Pass this task and method, or another --model.",
+            )
 
 
 def _require_device(spec: JobSpec) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from rewardsmith.agents.models import Answer, LanguageModel, ModelFailed, ReplayKey, Request
+from rewardsmith.agents.models import Answer, AnswersUsedUp, LanguageModel, ModelFailed, ReplayKey, Request
 from rewardsmith.agents.pricing import estimated_tokens
 from rewardsmith.agents.prompting import render
 from rewardsmith.errors import BudgetSpent
@@ -65,11 +65,13 @@ class Outcome:
         reason: Why there is no result, or None.
         answered: Whether the model gave an answer, readable or not. False if the budget was spent before the
             first call.
+        used_up: Whether a recording held no answer for the call.
     """
 
     result: Any
     reason: str | None
     answered: bool = True
+    used_up: bool = False
 
 
 def ask(
@@ -105,7 +107,7 @@ def ask(
             request = Request(key.role, "", render("system.md.j2"), this, limits.answer, temperature)
             answer, dropped = _complete(model, request, draft, dropped, suffix)
         except BudgetSpent as error:
-            return Outcome(None, error.cause, answered=again > 0)
+            return Outcome(None, error.cause, answered=again > 0, used_up=isinstance(error, AnswersUsedUp))
         if not answer.completed:
             was = "a tool call" if answer.outcome == "tool call" else answer.outcome
             reason = f"The {key.role}'s answer was {was}."

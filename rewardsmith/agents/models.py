@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from rewardsmith.errors import RewardsmithError
+from rewardsmith.errors import BudgetSpent, RewardsmithError
 
 Role = Literal["designer", "critic", "analyzer", "judge", "annotator", "describer"]
 
@@ -149,6 +149,10 @@ class ModelFailed(RewardsmithError):
     def __reduce__(self):
         # Exceptions are unpickled from `args`, which contains only the message; this one crosses processes.
         return ModelFailed, (self.cause, self.remedy, self.fault, self.attempts), {"maybe_billed": self.maybe_billed}
+
+
+class AnswersUsedUp(BudgetSpent):
+    """A recording holds no answer for a call: like a spent budget, it ends the search, which keeps its results."""
 
 
 class PersonAwaited(ModelFailed):

@@ -55,7 +55,7 @@ def bound_of(name: str, request: Request) -> Bound:
 
     A token of a byte-level vocabulary covers at least one byte, so the prompt's length in bytes bounds its tokens.
     """
-    if name in UNPAID:
+    if _costs_nothing(name):
         return Bound(0, 0.0)
     prompt = len((request.system + request.prompt).encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS
     rates = _rates(name)
@@ -70,7 +70,11 @@ def estimated_tokens(*texts: str) -> int:
 
 def has_price(name: str) -> bool:
     """Whether litellm lists a price for the model called `name`."""
-    return name in UNPAID or _rates(name) is not None
+    return _costs_nothing(name) or _rates(name) is not None
+
+
+def _costs_nothing(name: str) -> bool:
+    return name in UNPAID or name.startswith("recorded:")
 
 
 def _rates(name: str) -> tuple[float, float] | None:

@@ -29,7 +29,7 @@ class Reach:
 
 def is_ours(name: str) -> bool:
     """Whether `name` is a built-in adapter rather than an id of litellm."""
-    return name in ("synth", "manual", "none") or name.startswith(("replay:", "listed:"))
+    return name in ("synth", "manual", "none") or name.startswith(("replay:", "listed:", "recorded:"))
 
 
 def needs_files(name: str) -> bool:
@@ -43,7 +43,7 @@ def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
     No request is sent, and litellm is not imported, before the first call.
 
     Args:
-        name: "synth", "replay:FILE", "listed:FILE", "manual", or a litellm id such as "ollama/llama3".
+        name: "synth", "replay:FILE", "listed:FILE", "recorded:DIR", "manual", or a litellm id such as "ollama/llama3".
         reach: Address, timeouts and parameters.
 
     Raises:
@@ -66,6 +66,10 @@ def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
         from rewardsmith.agents.listed import ListedModel
 
         return ListedModel(Path(name.removeprefix("listed:")))
+    if name.startswith("recorded:"):
+        from rewardsmith.agents.recorded import RecordedModel
+
+        return RecordedModel(Path(name.removeprefix("recorded:")))
     if not name.strip():
         raise ModelFailed(
             "The model's name is empty.",

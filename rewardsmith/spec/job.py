@@ -256,7 +256,7 @@ class JobSpec(Strict):
     def asks_nobody(self) -> bool:
         """Whether rules or a recording answer every prompt, so that no language model and no person is needed."""
         asked = {self.model_of(role) for role in ("designer", "critic", "analyzer")}
-        listed = all(name in ("synth", "none") or name.startswith("listed:") for name in asked)
+        listed = all(name in ("synth", "none") or name.startswith(("listed:", "recorded:")) for name in asked)
         return self.replay is not None or listed
 
     @property

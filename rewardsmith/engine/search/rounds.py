@@ -197,6 +197,8 @@ def _why_stop_searching(s: Snapshot, done: int) -> str | None:
         return f"reached the target of {shown} in iteration {done}"
     if done >= s.spec.iterations:
         return f"all {done} iterations are done"
+    if any((i.result or {}).get("used_up") for i in s.items_of("design")):
+        return "the recorded answers of the designer are used up"
     if not JobBudget(s).affords_calls(s.spec.samples):
         return "the budget for language-model calls is spent"
     if not JobBudget(s).affords_training(0):
