@@ -78,7 +78,7 @@ class Overview:
 
     @property
     def waiting(self) -> str:
-        """Whom the job waits for and since when, such as "waiting for the designer: 2 prompts, 90 s"; "" if no call is under way."""
+        """Whom the job waits for and since when, as "waiting for the designer: 2 prompts, 90 s"; "" without a call."""
         found = []
         for role, count, since in self.asked:
             prompts = f"{count} prompt{'' if count == 1 else 's'}"
