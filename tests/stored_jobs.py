@@ -36,7 +36,7 @@ def open_home(home: Path) -> Engine:
 
 
 def spec_of(**values: Any) -> dict[str, Any]:
-    given = {"task": TASK, "iterations": 3, "samples": 2, "confirm": 2, "steps": 100_000, **values}
+    given = {"task": TASK, "method": "free", "iterations": 3, "samples": 2, "confirm": 2, "steps": 100_000, **values}
     return JobSpec.model_validate(with_defaults(given)).model_dump(mode="json")
 
 

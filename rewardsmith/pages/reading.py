@@ -55,16 +55,16 @@ def page_of_jobs(connection: Connection, after: str = "", state: str = "", task:
 def page_of_candidates(connection: Connection, job: Job, after: str = "", order: str = "design") -> Page:
     """Return the lines of a job's candidates: in the order of their design, or the best ones first ("score")."""
     mine = candidates.c.job_id == job.id
+    descending = order == "score" and (job.spec.get("score") or {}).get("direction") != "minimize"
     if order == "score":
-        sign = (job.spec.get("score") or {}).get("direction") == "minimize"
-        by_score = candidates.c.score if sign else candidates.c.score.desc()
+        by_score = candidates.c.score.desc() if descending else candidates.c.score
         query = select(candidates.c.id, candidates.c.score).where(mine, candidates.c.score.is_not(None))
         query = query.order_by(by_score, candidates.c.id)
     else:
         query = select(candidates.c.id, candidates.c.iteration).where(mine)
         query = query.order_by(candidates.c.iteration, candidates.c.id)
     if after:
-        query = query.where(_beyond(connection, after, order, descending=order == "score" and not sign))
+        query = query.where(_beyond(connection, after, order, descending=descending))
     names = list(connection.execute(query.limit(PAGE + 1)).scalars())
     rows = rows_of(connection, job, names[:PAGE])
     return Page(rows, names[PAGE - 1] if len(names) > PAGE else None)
@@ -117,7 +117,7 @@ _LINEAGE = (
 )  # fmt: skip
 
 
-def lineage_page(connection: Connection, job_id: str, first: int = 0) -> tuple[list[Mapping[str, Any]], int | None]:
+def lineage_page(connection: Connection, job_id: str, first: int = 0) -> tuple[Sequence[Mapping[str, Any]], int | None]:
     """Return candidates for a drawing from round `first` on, and the round from which the next drawing goes on."""
     query = select(*_LINEAGE).where(candidates.c.job_id == job_id, candidates.c.iteration >= first)
     query = query.order_by(candidates.c.iteration, candidates.c.id).limit(NODES + 1)
@@ -148,7 +148,8 @@ def page_of_calls(connection: Connection, job_id: str, after: int = 0, candidate
 
 def call_of(connection: Connection, number: int) -> Mapping[str, Any] | None:
     """Return a call with its prompt and its answer, or None."""
-    return connection.execute(select(llm_calls).where(llm_calls.c.id == number)).mappings().one_or_none()
+    found = connection.execute(select(llm_calls).where(llm_calls.c.id == number)).mappings().one_or_none()
+    return None if found is None else dict(found)
 
 
 def costs_of(connection: Connection, job_id: str) -> dict[str, Any]:

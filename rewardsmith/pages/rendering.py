@@ -81,8 +81,9 @@ def diff(before: str, after: str, names: tuple[str, str], context: int = 3) -> s
     """Return a unified diff of two programs, or a sentence if they are identical or too long to compare."""
     if len(before) + len(after) > MOST:
         return "# too long to compare"
-    lines = (plain(program).splitlines() for program in (before, after))
-    return "\n".join(difflib.unified_diff(*lines, *names, lineterm="", n=context)) or "# identical programs"
+    old, new = (plain(program).splitlines() for program in (before, after))
+    shown = difflib.unified_diff(old, new, names[0], names[1], lineterm="", n=context)
+    return "\n".join(shown) or "# identical programs"
 
 
 def when(value: datetime | None) -> str:

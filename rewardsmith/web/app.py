@@ -66,12 +66,22 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 def _add_lists(app: FastAPI, site: Site) -> None:
     @app.get("/", response_class=HTMLResponse)
-    def jobs(after: Key = "", state: Key = "", task: Annotated[str, Query(max_length=200)] = "") -> str:
+    def jobs(
+        request: Request, after: Key = "", state: Key = "", task: Annotated[str, Query(max_length=200)] = ""
+    ) -> str:
         with site.reading() as connection:
             page = reading.page_of_jobs(connection, after, state, task)
         measures = {job.id: measure_of(job.spec) for job in page.rows}
         tasks = [t for t in dict.fromkeys(j.task for j in page.rows) if sum(j.task == t for j in page.rows) > 1]
-        return render("jobs.html", page=page, state=state, task=task, measures=measures, tasks=tasks)
+        return render(
+            "jobs.html",
+            page=page,
+            state=state,
+            task=task,
+            measures=measures,
+            tasks=tasks,
+            editing=site.editing(request),
+        )
 
     @app.get("/tasks", response_class=HTMLResponse)
     def task_jobs(task: Annotated[str, Query(max_length=200)]) -> str:
