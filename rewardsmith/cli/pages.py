@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +11,9 @@ from rewardsmith.cli import screen
 
 
 def register(app: typer.Typer) -> None:
-    """Add `ui` to the application."""
+    """Add `ui` and `report` to the application."""
     app.command()(ui)
+    app.command()(report)
 
 
 def ui(
@@ -32,3 +34,24 @@ def ui(
     from rewardsmith.web.serving import serve
 
     serve(settings(), host, port, allow_edit, screen.say)
+
+
+def report(
+    job: Annotated[str, typer.Argument(help="Job id, a prefix of it, or latest.")] = "latest",
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
+) -> None:
+    """Write a job as one HTML file to be mailed: at most 1 MB, opens from disk, fetches nothing."""
+    from rewardsmith.config import settings
+    from rewardsmith.pages.report import report_html
+    from rewardsmith.reporting import queries
+    from rewardsmith.storage.artifacts import ArtifactStore
+    from rewardsmith.storage.database import open_database, read
+
+    chosen = settings()
+    with read(open_database(chosen.url, must_exist=True)) as connection:
+        found = queries.find_job(connection, job)
+        text = report_html(connection, ArtifactStore(chosen.store_url), found)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    screen.write(str(out))
+    screen.say(f"{len(text.encode()):,} bytes; open it in a browser, or mail it")

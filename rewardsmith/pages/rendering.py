@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from rewardsmith.plaintext import one_line, plain
@@ -32,7 +33,7 @@ def environment() -> Environment:
         lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     made.filters |= {
-        "code": code, "whole": whole, "line": line, "when": when, "duration": text.seconds, "json_data": json_data,
+        "code": code, "whole": _whole, "line": line, "when": when, "duration": text.seconds, "json_data": json_data,
         "count": lambda value: "-" if value is None else f"{value:,}", "percent": text.percent, "dollars": dollars,
     }  # fmt: skip
     return made
@@ -49,11 +50,18 @@ def _shown(value: Any) -> Any:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def whole(value: str | None) -> Markup:
-    """Return a text of any length as the content of a block; a very long one is cut, and says so."""
+@pass_context
+def _whole(context: Context, value: str | None) -> Markup:
+    """Return a text as the content of a block, cut as the template's value `cut` says."""
+    most = context.get("cut", MOST)
+    return whole(value, most)
+
+
+def whole(value: str | None, most: int = MOST) -> Markup:
+    """Return a text of any length as the content of a block; one of more than `most` characters is cut, and says so."""
     value = value or ""
-    cut = plain(value[:MOST])
-    more = len(value) - MOST
+    cut = plain(value[:most])
+    more = len(value) - most
     return escape(cut) + (
         Markup('\n<em class="cut">... {} more characters</em>').format(f"{more:,}") if more > 0 else ""
     )
