@@ -16,7 +16,7 @@ import numpy as np
 
 from rewardsmith.programs.rollout import score_rollout
 from rewardsmith.tasks import get_task
-from rewardsmith.verification.checks import sample_transitions
+from rewardsmith.verification.sample import sample_transitions
 from sandbox.client import HostSetup, RewardHost
 from sandbox.views import build_view
 

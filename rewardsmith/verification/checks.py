@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import top_level_names
-from rewardsmith.programs.rollout import Rollout, featured, record, score_rollout
+from rewardsmith.programs.rollout import Rollout, featured, score_rollout
 from rewardsmith.tasks import steps_of_states, with_states
 from rewardsmith.tasks.base import Behaviour, Task
 from rewardsmith.tasks.capabilities import planner_of, reference_of, score_rule_of
@@ -33,6 +33,12 @@ from rewardsmith.verification.hard_layouts import layouts_to_check
 from rewardsmith.verification.layouts import battery_layouts, uses_reference
 from rewardsmith.verification.learnability import guidance_checks
 from rewardsmith.verification.model import NotCertified
+from rewardsmith.verification.sample import (
+    RANDOM_TRANSITIONS,
+    component_statistics,
+    random_transitions,
+    sample_transitions,
+)
 from rewardsmith.verification.searched import search_exploits
 from rewardsmith.verification.verdicts import LayoutCertificate
 from rewardsmith.verification.ways import Rival
@@ -46,11 +52,6 @@ ADVISORY = frozenset(("fields", "battery", "certificate", "search", "components"
 """Checks that only warn where a user wants a reward trained in any case."""
 
 _TAKEN = {"wrap", "replay"}
-
-_RANDOM_ENVS = 16
-_FEWEST_STEPS = 16
-RANDOM_TRANSITIONS = 16 * 256
-"""Transitions of random play on which a program is scored if the task has no planner."""
 
 _REPLAYED_ENVS = 16
 
@@ -376,50 +377,9 @@ def _certificate(
     return Verdict("certificate", False, f"{message} {words}".rstrip(), {**details, "without": without})
 
 
-def sample_transitions(
-    task: Task, layouts: Sequence[int] | None = None, most: int = RANDOM_TRANSITIONS, led: int | None = None
-) -> Rollout:
-    """Return the scripted episodes of the first of `layouts` (a job's by default) with a solution.
-
-    Scripted episodes contain successes, so that terms for success are exercised. Without a solution, the result is
-    `random_transitions(task, most)`. `led` is as `most` in `run_battery`.
-    """
-    played = first_bank(task, layouts, led)
-    return random_transitions(task, most) if played is None else played.rollout
-
-
-@lru_cache(maxsize=8)
-def random_transitions(task: Task, most: int = RANDOM_TRANSITIONS) -> Rollout:
-    """Return at most `most` transitions of random play on training layouts, but at least 16 steps of an episode."""
-    rng, envs = np.random.default_rng(0), max(1, min(_RANDOM_ENVS, most // _FEWEST_STEPS))
-    batch = task.batch(envs, "train")
-    batch.reset(0)
-    rollout = record(
-        batch,
-        task,
-        lambda t, starts: task.actions.sample(rng, envs, allowed=batch.masks),
-        max(_FEWEST_STEPS, most // envs),
-    )
-    batch.close()
-    return rollout
-
-
 def steps_played(task: Task, checked: Checked) -> int:
     """Return the environment steps that `run_checks` played: the battery's scripts, or random play without them."""
     if not task.cheap_steps:
         return checked.steps
     bank = played_bank(task) if checked.played else ()
     return sum(played.steps for _, played in bank) or checked.played.get("transitions", 0)
-
-
-def component_statistics(scores: Scores) -> dict[str, dict[str, float]]:
-    """Return mean, minimum, maximum and proportion of nonzero steps ("fires") of every component."""
-    return {
-        name: {
-            "mean": float(scores.values[:, :, i].mean()),
-            "min": float(scores.values[:, :, i].min()),
-            "max": float(scores.values[:, :, i].max()),
-            "fires": float(np.count_nonzero(scores.values[:, :, i]) / scores.values[:, :, i].size),
-        }
-        for i, name in enumerate(scores.names)
-    }

@@ -35,7 +35,7 @@ def dead_components(
     """Name the components that pay nothing on any transition; fail if none pays anything. None without components.
 
     Args:
-        played: Statistics of each component on the transitions played, see `checks.component_statistics`.
+        played: Statistics of each component on the transitions played, see `sample.component_statistics`.
         transitions: Number of transitions played.
         found: What the reward says on each layout that was enumerated.
     """

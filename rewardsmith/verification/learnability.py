@@ -36,7 +36,7 @@ def guidance_checks(
 
     Args:
         found: The certificates of layouts of which it is known what the reward says there.
-        components: Statistics of each component on the transitions played, see `checks.component_statistics`.
+        components: Statistics of each component on the transitions played, see `sample.component_statistics`.
         played: Number of transitions played.
         actions: Names of the task's actions.
         trends: What `guidance.trends_along` found, one per start of a reference.
@@ -62,7 +62,7 @@ def learnability_told(
 
     Args:
         found: The predicted difficulty, and what the reward says about the way to success, of each layout.
-        components: Statistics of each component on the transitions played, see `checks.component_statistics`.
+        components: Statistics of each component on the transitions played, see `sample.component_statistics`.
         actions: Names of the task's actions.
     """
     if not found:

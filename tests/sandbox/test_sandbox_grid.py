@@ -10,7 +10,7 @@ import pytest
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import ENV, TrainingReward, free_channels
 from rewardsmith.tasks import get_task
-from rewardsmith.verification.checks import random_transitions
+from rewardsmith.verification.sample import random_transitions
 from sandbox.grid import geometry_of
 from sandbox.views import build_view
 

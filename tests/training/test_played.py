@@ -25,7 +25,7 @@ from rewardsmith.training.played import FEWEST_EPISODES, LEAST_EPISODES, PlayedS
 from rewardsmith.training.trial import TrialPlan, TrialReport, build, run_trial
 from rewardsmith.training.turns import Limit, Tally, Within
 from rewardsmith.training.vecenv import BatchVecEnv
-from rewardsmith.verification.checks import RANDOM_TRANSITIONS, sample_transitions
+from rewardsmith.verification.sample import RANDOM_TRANSITIONS, sample_transitions
 from sandbox.client import Isolation
 
 EMPTY = "MiniGrid-Empty-5x5-v0"

@@ -102,7 +102,7 @@ class MilestoneLearner(Learner):
         self.episodes.load(state["episodes"])
 
     def telemetry(self) -> dict[str, Any]:
-        """Episodes that reached each milestone, per episode begun, the loss, and the correlation with progress on held-out episodes."""
+        """Share of episodes that reached each milestone, the loss, and the correlation with progress (held out)."""
         counts, started = self._reached.episodes, max(self._episodes, 1)
         often = {name: float(n) / started for name, n in zip(self.names, counts, strict=True)}
         counts[:] = 0.0
