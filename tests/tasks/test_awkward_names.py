@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from space_tasks import reward_of
 
+from rewardsmith import check
 from rewardsmith.errors import UsageError
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.described.candidates import source_of
@@ -142,3 +143,13 @@ def test_parts_of_one_name_get_numbers():
     space = gym.spaces.Dict({"a": gym.spaces.Dict({"b": BOX}), "a.b": BOX, "a_b": BOX, "": BOX})
     found, _ = space_of(space)
     assert sorted(part.name for part in found.parts) == ["a_b", "a_b_2", "a_b_3", "part_2"]
+
+
+def odd_reward(observation, action, next_observation, info):
+    return float(next_observation["arm"]["grip-open"]) + float(next_observation["class"][0] + next_observation["3d"][1])
+
+
+def test_a_function_of_observations_reads_keys_of_any_name():
+    found = check(odd_reward, Keys, layouts=1)
+    passed = {verdict.check: verdict.passed for verdict in found.verdicts}
+    assert passed["gate"] and passed["contract"] and passed["determinism"]
