@@ -81,7 +81,9 @@ def plan_calls(spec: JobSpec) -> Plan:
     prompts = [(name, draft.build(draft.fit(spec.prompt_tokens))) for name, draft in drafts]
     system = render("system.md.j2")
     designs = spec.iterations * spec.samples * (1 + spec.repairs) * _ROUNDS if spec.model != "none" else 0
-    counts = {"designer": designs, "critic": designs, "analyzer": spec.iterations * _ANALYSED * _ROUNDS}
+    candidates = _contract(spec).candidates
+    merged = spec.iterations * spec.samples * candidates * _ROUNDS if candidates > 1 else 0
+    counts = {"designer": designs + merged, "critic": designs, "analyzer": spec.iterations * _ANALYSED * _ROUNDS}
     if spec.model == "none":
         counts = dict.fromkeys(counts, 0)
     # Evidence is cut to prompt_tokens estimated tokens; the contract and the task are never cut.

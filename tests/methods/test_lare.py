@@ -24,10 +24,12 @@ from rewardsmith.methods.decomposition.episodes import Episode, EpisodeStore
 from rewardsmith.methods.decomposition.factors import read_factors
 from rewardsmith.methods.decomposition.report import auroc, rank_correlation, report_of
 from rewardsmith.offline.check_reward import reward_of
+from rewardsmith.offline.dry_run import plan_calls
 from rewardsmith.programs.answer_text import UnreadableAnswer
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward_file import method_of
 from rewardsmith.programs.rollout import Rollout
+from rewardsmith.spec import read_spec
 from rewardsmith.tasks import get_task
 from rewardsmith.training.learner import Experience
 from rewardsmith.verification.checks import Proof, behaviour_hash, run_checks
@@ -322,6 +324,13 @@ def test_candidates_are_asked_for_at_temperature_1_and_merged_at_0_3():
     assert [r.temperature for r in model.requests] == [1.0, 1.0, 1.0, 0.3]
     assert len({r.key for r in model.requests}) == 4
     assert all(name in model.requests[-1].prompt for name in ('"one"', '"two"', '"three"', "Merge the programs below"))
+
+
+def test_the_bound_on_calls_counts_the_candidates():
+    values = {"task": TASK, "iterations": 2, "samples": 3, "options": {"lare": {"candidates": 4}}}
+    alone = plan_calls(read_spec({**values, "method": "lare", "options": {"lare": {"candidates": 1}}})).calls
+    # Each of 6 new programs has 4 candidates, and every answer may be requested twice.
+    assert plan_calls(read_spec({**values, "method": "lare"})).calls == alone + 6 * 4 * 2
 
 
 def test_an_unreadable_merge_leaves_the_first_candidate():
