@@ -10,10 +10,10 @@ import gymnasium as gym
 class Episodic(gym.Wrapper):
     """Returns 0 on every step and the episode's return on its last one, which may be a truncation."""
 
-    def reset(self, **how: Any) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; nothing has been earned."""
         self._earned = 0.0
-        return self.env.reset(**how)
+        return self.env.reset(seed=seed, options=options)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Step, and pay what was earned if the episode ends."""
