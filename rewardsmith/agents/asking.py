@@ -27,10 +27,12 @@ class Draft:
         build: Returns the prompt without its first `n` pieces of evidence, for a given `n`.
         pieces: Names of the pieces in the order in which they are left out: the least important first, and the oldest
             first among equally important ones.
+        json: Whether the answer is one JSON object and nothing else.
     """
 
     build: Callable[[int], str]
     pieces: tuple[str, ...] = ()
+    json: bool = False
 
     def fit(self, tokens: int, least: int = 0) -> int:
         """Return how many pieces to leave out, at least `least`, to have about `tokens` tokens or fewer."""
@@ -104,7 +106,8 @@ def ask(
         suffix = f"\n# Your last answer could not be read\n{plain(reason)}\n" if again else ""
         this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
         try:
-            request = Request(key.role, "", render("system.md.j2"), this, limits.answer, temperature)
+            system = render("system.md.j2")
+            request = Request(key.role, "", system, this, limits.answer, temperature, json=draft.json)
             answer, dropped = _complete(model, request, draft, dropped, suffix)
         except BudgetSpent as error:
             return Outcome(None, error.cause, answered=again > 0, used_up=isinstance(error, AnswersUsedUp))

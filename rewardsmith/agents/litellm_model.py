@@ -15,11 +15,12 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from rewardsmith.agents.faults import Failure, judge, scrub
-from rewardsmith.agents.models import Answer, Fault, ModelFailed, Outcome, Patience, Request, Usage
+from rewardsmith.agents.faults import Failure, judge
+from rewardsmith.agents.models import Answer, Fault, ModelFailed, Patience, Request
 from rewardsmith.agents.parameters import EXAMPLE, VARIABLE, changed
-from rewardsmith.agents.pricing import import_litellm, price_of
+from rewardsmith.agents.pricing import import_litellm
 from rewardsmith.agents.refused_parameters import learn, without_refused
+from rewardsmith.agents.replies import read_reply
 
 
 class LiteLLMModel:
@@ -94,6 +95,8 @@ class LiteLLMModel:
             del arguments["messages"][0]
         if request.temperature is not None:
             arguments["temperature"] = request.temperature
+        if request.json:
+            arguments["response_format"] = {"type": "json_object"}
         if self.stream:
             arguments |= {"stream": True, "stream_options": {"include_usage": True}}
         arguments = changed(arguments, self.name, self.parameters)
@@ -196,7 +199,7 @@ def _attempt(litellm: Any, arguments: dict[str, Any], timeout_s: float) -> Answe
             response = litellm.completion(**arguments, timeout=timeout_s, max_retries=0, num_retries=0)
             if arguments.get("stream"):
                 response = litellm.stream_chunk_builder(list(response), messages=arguments["messages"])
-            results.put(_read(litellm, response, arguments["model"]))
+            results.put(read_reply(litellm, response, arguments["model"]))
         except Exception as error:
             results.put(judge(error))
 
@@ -205,55 +208,6 @@ def _attempt(litellm: Any, arguments: dict[str, Any], timeout_s: float) -> Answe
         return results.get(timeout=timeout_s + 0.25)
     except queue.Empty:
         return Failure("timeout", f"no complete answer within {timeout_s:.1f} s.", maybe_billed=True)
-
-
-def _read(litellm: Any, response: Any, name: str) -> Answer:
-    usage = _usage(response)
-    choices = getattr(response, "choices", None) or []
-    outcome, text = _outcome(choices[0]) if choices else ("empty", "")
-    return Answer(
-        outcome=outcome,
-        text=_storable(scrub(text)),
-        model=getattr(response, "model", None) or name,
-        usage=usage,
-        price_usd=price_of(litellm, response, name, usage),
-    )
-
-
-def _storable(text: str) -> str:
-    """`text` without lone surrogates and NULs, which JSON can carry but files and databases refuse."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
-
-
-_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking_blocks")
-"""Fields in which servers return reasoning beside the answer."""
-
-
-def _outcome(choice: Any) -> tuple[Outcome, str]:
-    text = choice.message.content
-    extra = getattr(choice.message, "provider_specific_fields", None) or {}
-    refusal = getattr(choice.message, "refusal", None) or extra.get("refusal")
-    if refusal or choice.finish_reason == "content_filter":
-        return "refused", refusal or text or ""
-    if choice.finish_reason == "length":
-        return "truncated", text or ""
-    if not (text or "").strip() and (calls := getattr(choice.message, "tool_calls", None)):
-        # No tools were offered; the arguments of the call are stored in the ledger.
-        return "tool call", "\n".join(str(getattr(call.function, "arguments", "")) for call in calls)
-    if text is None:
-        # Reasoning tokens but no text: an empty answer, not a refusal.
-        reasoned = any(getattr(choice.message, name, None) or extra.get(name) for name in _REASONING)
-        return ("empty" if reasoned else "refused"), ""
-    return ("completed" if text.strip() else "empty"), text
-
-
-def _usage(response: Any) -> Usage:
-    usage = getattr(response, "usage", None)
-    prompt = getattr(usage, "prompt_tokens", None)
-    if not prompt:
-        # litellm fills a missing count with zeros, and no prompt has zero tokens.
-        return Usage()
-    return Usage(int(prompt), int(getattr(usage, "completion_tokens", 0) or 0))
 
 
 def _without_password(address: str) -> str:

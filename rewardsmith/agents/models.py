@@ -71,6 +71,7 @@ class Request:
         again: Called before each retry, with whether the last attempt may have been billed. An exception from it ends
             the call.
         note: A remark stored with the call in the ledger, such as the evidence left out of the prompt.
+        json: Whether the answer is one JSON object and nothing else, so that a provider may enforce it.
 
     Raises:
         ValueError: `role` differs from the key's role.
@@ -84,6 +85,7 @@ class Request:
     temperature: float | None = 1.0
     again: Callable[[bool], None] | None = field(default=None, compare=False, repr=False)
     note: str | None = None
+    json: bool = False
 
     def __post_init__(self) -> None:
         if self.role != self.key.role:
@@ -92,10 +94,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens as counted by the provider; None if it reported no count."""
+    """Tokens as counted by the provider; None if it reported no count. Cached tokens are part of the prompt's."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class Answer:
         price_usd: List price in dollars; None if unknown.
         latency_s: Seconds, failed attempts and waits included.
         attempts: Requests sent, at least 1.
+        fingerprint: The provider's fingerprint of the model and its settings, if it sends one.
     """
 
     outcome: Outcome
@@ -119,6 +123,7 @@ class Answer:
     price_usd: float | None = None
     latency_s: float = 0.0
     attempts: int = 1
+    fingerprint: str | None = None
 
     @property
     def completed(self) -> bool:

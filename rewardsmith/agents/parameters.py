@@ -16,7 +16,7 @@ from rewardsmith.agents.models import ModelFailed
 VARIABLE = "REWARDSMITH_MODEL_PARAMETERS"
 EXAMPLE = '{"max_tokens": "max_completion_tokens", "temperature": null}'
 
-_OURS = frozenset({"max_tokens", "temperature", "stream_options"})
+_OURS = frozenset({"max_tokens", "temperature", "stream_options", "response_format"})
 """Parameters that rewardsmith sends, and that the setting may rename or omit."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -33,9 +33,9 @@ def changed(arguments: Mapping[str, Any], model: str, setting: str | None) -> di
     Args:
         arguments: Arguments of `litellm.completion`.
         model: litellm's name of the model.
-        setting: JSON text of an object, or None. For max_tokens, temperature and stream_options, null omits the
-            parameter and a text renames it. Any other name adds a parameter with its value. An object under a model's
-            name applies to that model only.
+        setting: JSON text of an object, or None. For max_tokens, temperature, stream_options and response_format, null
+            omits the parameter and a text renames it. Any other name adds a parameter with its value. An object under a
+            model's name applies to that model only.
 
     Raises:
         ModelFailed: The setting is not such an object, or it sets a reserved parameter.

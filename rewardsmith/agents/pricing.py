@@ -47,7 +47,29 @@ def import_litellm() -> Any:
 
     litellm.suppress_debug_info = True
     litellm.drop_params = True  # reasoning models reject a temperature; omitting it is better than failing
+    _take_parts()
     return litellm
+
+
+def _take_parts() -> None:
+    """Let litellm take a message whose content is a list of parts; by itself it calls such a reply invalid."""
+    from litellm.litellm_core_utils.llm_response_utils import convert_dict_to_response as converting
+
+    from rewardsmith.agents.parts import joined
+
+    plain: Any = converting.Message
+    if getattr(plain, "takes_parts", False):
+        return
+
+    def message(content: Any = None, **more: Any) -> Any:
+        text, refusal = joined(content)
+        made = plain(content=text, **more)
+        if refusal is not None:
+            made.refusal = refusal
+        return made
+
+    message.takes_parts = True  # type: ignore[attr-defined]
+    converting.Message = message  # type: ignore[misc, assignment]
 
 
 def bound_of(name: str, request: Request) -> Bound:
@@ -71,6 +93,14 @@ def estimated_tokens(*texts: str) -> int:
 def has_price(name: str) -> bool:
     """Whether litellm lists a price for the model called `name`."""
     return _costs_nothing(name) or _rates(name) is not None
+
+
+def estimated_price(name: str, prompt_tokens: int, answer_tokens: int) -> float | None:
+    """Return the list price in dollars of a call with these tokens; None if it is unknown."""
+    if _costs_nothing(name):
+        return 0.0
+    rates = _rates(name)
+    return None if rates is None else prompt_tokens * rates[0] + answer_tokens * rates[1]
 
 
 def _costs_nothing(name: str) -> bool:

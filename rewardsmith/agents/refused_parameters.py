@@ -17,7 +17,7 @@ _REFUSAL = re.compile(
 )
 _LIMITS = ("max_tokens", "max_completion_tokens")
 """Names of the bound on an answer. It is renamed but never dropped, because it bounds the cost of a call."""
-_OPTIONAL = ("temperature", "stream_options")
+_OPTIONAL = ("temperature", "stream_options", "response_format")
 
 _lock = threading.Lock()
 _learned: dict[tuple[str, str | None], dict[str, str | None]] = {}

@@ -29,11 +29,11 @@ class Reach:
 
 def is_ours(name: str) -> bool:
     """Whether `name` is a built-in adapter rather than an id of litellm."""
-    return name in ("synth", "manual", "none") or name.startswith(("replay:", "listed:", "recorded:"))
+    return name in ("synth", "manual", "none") or name.startswith(("replay:", "listed:", "recorded:", "command:"))
 
 
 def needs_files(name: str) -> bool:
-    """Whether a built-in adapter reads or writes files of the machine it runs on."""
+    """Whether a built-in adapter reads or writes files of the machine it runs on, or starts a program there."""
     return is_ours(name) and name not in ("synth", "none")
 
 
@@ -43,7 +43,8 @@ def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
     No request is sent, and litellm is not imported, before the first call.
 
     Args:
-        name: "synth", "replay:FILE", "listed:FILE", "recorded:DIR", "manual", or a litellm id such as "ollama/llama3".
+        name: "synth", "replay:FILE", "listed:FILE", "recorded:DIR", "command:PROGRAM", "manual", or a litellm id such
+            as "ollama/llama3".
         reach: Address, timeouts and parameters.
 
     Raises:
@@ -70,6 +71,10 @@ def open_model(name: str, reach: Reach | None = None) -> LanguageModel:
         from rewardsmith.agents.recorded import RecordedModel
 
         return RecordedModel(Path(name.removeprefix("recorded:")))
+    if name.startswith("command:"):
+        from rewardsmith.agents.command import CommandModel
+
+        return CommandModel(name.removeprefix("command:"), reach.patience)
     if not name.strip():
         raise ModelFailed(
             "The model's name is empty.",

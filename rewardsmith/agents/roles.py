@@ -276,7 +276,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
             machine=machine if asked.facts else None,
         )
 
-    return Draft(build, ("measured components",) if asked.components else ())
+    return Draft(build, ("measured components",) if asked.components else (), json=True)
 
 
 @dataclass(frozen=True)
@@ -372,7 +372,7 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
             machine=machine if asked.facts else None,
         )
 
-    return Draft(build, curve + episodes)
+    return Draft(build, curve + episodes, json=True)
 
 
 __all__ = [

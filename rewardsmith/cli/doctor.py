@@ -34,23 +34,45 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(form: str = typer.Option("table", "--format", help="table, json or csv.")) -> None:
+def doctor(
+    form: str = typer.Option("table", "--format", help="table, json or csv."),
+    model: str | None = typer.Option(None, help="Check this language model instead, with one tiny call."),
+    api_base: str | None = typer.Option(None, help="With --model: URL of an OpenAI-compatible server."),
+) -> None:
     """Check the setup of this host and print remedies.
 
-    Checks database, broker, workers, GPU, sandbox, API keys, artifact store and disk. The exit code is 1 if a check
-    fails.
+    Checks database, broker, workers, GPU, sandbox, API keys, artifact store and disk. With --model it checks a language
+    model instead: it makes one tiny call and shows which parameters are accepted. The exit code is 1 if a check fails.
     """
     from rewardsmith.config import settings
 
     chosen = settings()
     looks: list[Callable[[Any], Finding]] = [_database, _broker, _workers, _gpu, _sandbox, _keys, _artifacts, _disk]
-    findings = [look(chosen) for look in looks]
+    findings = [look(chosen) for look in looks] if model is None else _model(model, api_base, chosen)
     shown = screen.table(None, [("check", "left"), ("", "left"), ("finding", "left")])
     for f in findings:
         shown.add_row(f.about, f.verdict, f.text + (f"\n{f.remedy}" if f.remedy else ""))
     screen.emit([f.__dict__ for f in findings], form, shown)
     if any(f.verdict == "FAIL" for f in findings):
         raise typer.Exit(1)
+
+
+def _model(name: str, api_base: str | None, chosen: Any) -> list[Finding]:
+    from rewardsmith.agents.models import ModelFailed
+    from rewardsmith.agents.probing import probe
+
+    try:
+        found = probe(name, api_base, chosen.model_parameters)
+    except ModelFailed as failed:
+        return [Finding("model", "FAIL", failed.cause, failed.remedy)]
+    answer = found.answer
+    tokens = f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens"
+    tokens = tokens if answer.usage.prompt_tokens is not None else "tokens not reported"
+    price = "unknown price" if answer.price_usd is None else f"${answer.price_usd:.6f}"
+    known = f", fingerprint {answer.fingerprint}" if answer.fingerprint else ""
+    text = f"{answer.model or name} answered ({answer.outcome}) in {answer.latency_s:.1f} s: {tokens}, {price}{known}"
+    said = Finding("model", "ok" if answer.completed else "warn", text)
+    return [said, Finding("parameters", "ok", found.words)]
 
 
 def _database(chosen: Any) -> Finding:

@@ -46,7 +46,7 @@ def run(  # noqa: PLR0913  (options of a command)
 ) -> None:
     """Design a reward for a task. The same command again resumes an unfinished job."""
     from rewardsmith import starting
-    from rewardsmith.offline.dry_run import asks_designer, notices, renamed
+    from rewardsmith.offline.dry_run import asks_designer, notices, plan_calls, renamed
     from rewardsmith.programs.reward_file import read_reward_file
 
     typed, environment = named(context, given)
@@ -67,6 +67,8 @@ def run(  # noqa: PLR0913  (options of a command)
         screen.say(told)
     for notice in notices(starting.as_created(here, job_id, job_spec)):
         screen.say(notice)
+    if not job_spec.asks_nobody and asks_designer(job_spec):
+        screen.say(plan_calls(job_spec).forecast)
     if told := starting.score_notice(here, job_id):
         screen.say(told)
     if job_spec.model == "synth" and asks_designer(job_spec):

@@ -133,7 +133,8 @@ def asked_models(spec: JobSpec) -> list[str]:
 def _check_model(name: str) -> None:
     if needs_files(name):
         raise NotServed(
-            f"The model {name!r} reads files, which a submitted job may not do.", "Use `rewardsmith run` for it."
+            f"The model {name!r} reads files or starts programs, which a submitted job may not do.",
+            "Use `rewardsmith run` for it.",
         )
     if not is_ours(name) and not _is_plain(name):
         raise NotServed(

@@ -9,7 +9,7 @@ from typing import Any
 from rewardsmith.agents import roles
 from rewardsmith.agents.asking import Draft
 from rewardsmith.agents.models import ReplayKey, Request
-from rewardsmith.agents.pricing import bound_of, estimated_tokens
+from rewardsmith.agents.pricing import bound_of, estimated_price, estimated_tokens
 from rewardsmith.agents.prompting import render
 from rewardsmith.agents.recorded import PREFIX, read_about
 from rewardsmith.engine.jobs.lifecycle import check_budget, with_score
@@ -28,6 +28,8 @@ from rewardsmith.training.fit import require_algorithm
 from rewardsmith.training.schedule import schedule
 
 _ANALYSED = 2  # programs per round that the analyzer reads
+LIKELY_ANSWER = 1_500
+"""Tokens of a usual answer, for the likely cost: a program with a few sentences has 500 to 1,500."""
 _ROUNDS = 2  # an unreadable answer is requested a second time
 
 
@@ -44,6 +46,8 @@ class Plan:
         limited: Whether the job has a limit on calls, tokens or dollars.
         trained: Whether the method also calls a model during training. These calls are not counted.
         spec: The settings with which the job would be created.
+        likely_calls: Calls of the whole job if each answer is readable and each program passes its checks at once.
+        likely_usd: Their cost in dollars, with answers of LIKELY_ANSWER tokens; None if a price is unknown.
     """
 
     prompts: list[tuple[str, str]]
@@ -54,15 +58,30 @@ class Plan:
     limited: bool
     trained: bool
     spec: JobSpec
+    likely_calls: int = 0
+    likely_usd: float | None = 0.0
+
+    @property
+    def forecast(self) -> str:
+        """What the job is likely to cost and what it can cost at most, in a sentence."""
+        likely, most = (_dollars(usd) for usd in (self.likely_usd, self.usd))
+        limits = ", less where its own limits are lower" if self.limited else ""
+        return (
+            f"Calls of models: about {self.likely_calls:,}, {likely}, if every program passes its checks at once; "
+            f"at most {self.calls:,}, {most}{limits}."
+        )
 
     def lines(self) -> list[str]:
         """Return the figures as sentences, one a line."""
-        price = "of unknown price" if self.usd is None else f"${self.usd:.4f}"
+        price = _dollars(self.usd)
         found = [
             f"{len(self.prompts)} prompts of the first round, about {sum(self.estimates):,} tokens together",
             f"at most {self.calls:,} calls, {self.tokens:,} tokens, {price}: if all rounds are used, every program is "
             "repaired as often as allowed, and every answer is requested twice and has the largest length",
         ]
+        found.insert(
+            1, f"likely {self.likely_calls:,} calls, {_dollars(self.likely_usd)}: if every program passes at once"
+        )
         if self.limited:
             found.append("the job stops before it exceeds its own limits on calls, tokens or dollars")
         if self.trained:
@@ -102,7 +121,24 @@ def plan_calls(spec: JobSpec) -> Plan:
     recipe = recipe_of(spec)
     trained = recipe.modelled and recipe.asks_in_training
     estimates = [estimated_tokens(system, prompt) for _, prompt in prompts]
-    return Plan(prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained, settled)
+    likely = _likely(spec, max(estimates, default=0)) if spec.model != "none" else (0, 0.0)
+    return Plan(
+        prompts, estimates, sum(counts.values()), tokens, None if unknown else usd, limited, trained, settled, *likely
+    )
+
+
+def _likely(spec: JobSpec, prompt_tokens: int) -> tuple[int, float | None]:
+    """Return the likely number of calls and their cost; a round's prompts are about as long as the first."""
+    rounds, each = spec.iterations, spec.samples
+    counts = {"designer": rounds * each, "critic": rounds * each, "analyzer": rounds * min(_ANALYSED, each)}
+    prices = [estimated_price(models_of(spec, role)[0], prompt_tokens, LIKELY_ANSWER) for role in counts]
+    if None in prices:
+        return sum(counts.values()), None
+    return sum(counts.values()), sum(n * (p or 0.0) for n, p in zip(counts.values(), prices, strict=True))
+
+
+def _dollars(usd: float | None) -> str:
+    return "of unknown price" if usd is None else f"${usd:.4f}"
 
 
 def _recordings(spec: JobSpec) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rewardsmith.storage.query import Query
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a test compares it with migrations/versions."""
 
 BUSY_SECONDS = 30.0

@@ -226,6 +226,8 @@ llm_calls = Table(
     Column("reserved_usd", Float),
     Column("prompt_estimate", Integer),  # tokens of the prompt, estimated before the call
     Column("owner", String(120)),  # process that makes the call
+    Column("fingerprint", String(200)),  # the provider's, of the model and its settings
+    Column("cached_tokens", Integer),  # of prompt_tokens
     Column("note", Text),  # why it failed, and which parts its prompt omits
     Column("created_at", Utc, nullable=False),
     UniqueConstraint(

@@ -138,6 +138,8 @@ class LimitedModel(ModelAround):
             price_usd=answer.price_usd,
             latency_s=answer.latency_s,
             attempts=answer.attempts,
+            fingerprint=answer.fingerprint,
+            cached_tokens=usage.cached_tokens,
             owner=None,
         )
 
@@ -163,7 +165,8 @@ def _amount(bound: Bound) -> Amount:
 
 def answer_of(row: Mapping[str, Any]) -> Answer:
     """Return the answer stored in a row of the ledger."""
-    usage = Usage(row["prompt_tokens"], row["completion_tokens"])
+    usage = Usage(row["prompt_tokens"], row["completion_tokens"], row["cached_tokens"])
     return Answer(
-        row["outcome"], row["answer"] or "", row["model"], usage, row["price_usd"], row["latency_s"], row["attempts"]
-    )
+        row["outcome"], row["answer"] or "", row["model"], usage, row["price_usd"], row["latency_s"], row["attempts"],
+        row["fingerprint"],
+    )  # fmt: skip
