@@ -50,6 +50,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
     prompt_tokens: int = 16_000,
     answer_tokens: int = 4_096,
     record: str | Path | None = None,
+    prompts_dir: str | Path | None = None,
     replay: str | Path | None = None,
     iterations: int = 3,
     samples: int = 3,
@@ -96,6 +97,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         prompt_tokens: Approximate limit on the length of a prompt's evidence, in tokens.
         answer_tokens: Limit on the length of an answer, reasoning included, in tokens.
         record: File (cassette) to record every call in.
+        prompts_dir: Folder of prompt templates that replace the shipped ones of the same name.
         replay: Cassette of a recorded job, whose answers replace those of all models.
         iterations: Rounds of the search.
         samples: Candidates per round.
@@ -152,6 +154,7 @@ def design(  # noqa: PLR0913  (a public function, its arguments are its manual)
         "prompt_tokens": prompt_tokens,
         "answer_tokens": answer_tokens,
         "record": _text(record),
+        "prompts_dir": _text(prompts_dir),
         "replay": _text(replay),
         "iterations": iterations,
         "samples": samples,

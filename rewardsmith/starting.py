@@ -13,6 +13,7 @@ from rewardsmith.config import settings
 from rewardsmith.engine.context import Context, open_context
 from rewardsmith.engine.jobs import lifecycle
 from rewardsmith.engine.jobs.task_files import accept_task_change, require_same_task, with_description
+from rewardsmith.engine.jobs.templates import with_templates
 from rewardsmith.errors import UsageError, no_cuda, require_train
 from rewardsmith.executor import Executor
 from rewardsmith.programs.reward_file import method_of
@@ -48,7 +49,7 @@ def start(context: Context, spec: JobSpec, seed_reward: str | None = None) -> tu
         RewardsmithError: A GPU or the extra `train` is missing. No job is created.
     """
     require_train("A job")
-    spec = with_description(spec)
+    spec = with_templates(with_description(spec))
     _require_keys(spec)
     _require_recording(spec)
     _require_device(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rewardsmith.agents.models import Answer, AnswersUsedUp, LanguageModel, ModelFailed, ReplayKey, Request
@@ -28,11 +29,13 @@ class Draft:
         pieces: Names of the pieces in the order in which they are left out: the least important first, and the oldest
             first among equally important ones.
         json: Whether the answer is one JSON object and nothing else.
+        own: Folder of a user's templates, of which `system` is one.
     """
 
     build: Callable[[int], str]
     pieces: tuple[str, ...] = ()
     json: bool = False
+    own: Path | None = None
 
     def fit(self, tokens: int, least: int = 0) -> int:
         """Return how many pieces to leave out, at least `least`, to have about `tokens` tokens or fewer."""
@@ -106,7 +109,7 @@ def ask(
         suffix = f"\n# Your last answer could not be read\n{plain(reason)}\n" if again else ""
         this = ReplayKey(key.role, key.iteration, key.sample, key.attempt + again)
         try:
-            system = render("system.md.j2")
+            system = render("system.md.j2", draft.own)
             request = Request(key.role, "", system, this, limits.answer, temperature, json=draft.json)
             answer, dropped = _complete(model, request, draft, dropped, suffix)
         except BudgetSpent as error:

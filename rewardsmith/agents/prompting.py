@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from rewardsmith.errors import UsageError
+from rewardsmith.files import read_bytes
 from rewardsmith.plaintext import indented, one_line, plain
 
 _FOLDER = Path(__file__).with_name("prompts")
+_LARGEST = 200_000  # bytes of a user's template
+ADAPTABLE = ("system", "designer", "critic", "analyzer", "vocabulary", "components", "conditions", "curve")
+"""Templates that a user may replace, besides the blocks `contract-NAME`."""
 
 
-@lru_cache
-def _environment() -> Environment:
+@lru_cache(maxsize=8)
+def _environment(own: Path | None = None) -> Environment:
+    shipped = FileSystemLoader(_FOLDER)
     # Prompts are plain text for a model, not HTML: escaping would corrupt code.
-    made = Environment(
-        loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        finalize=_shown,
+    kind = Environment if own is None else ImmutableSandboxedEnvironment
+    made = kind(
+        loader=shipped if own is None else ChoiceLoader([FileSystemLoader(own), shipped]),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
     made.filters |= {"fenced": fenced, "quoted": quoted, "indented": indented, "one_line": one_line}
     return made
@@ -46,9 +56,53 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-def render(template: str, **values: Any) -> str:
-    """Render a prompt template. Raises jinja2.UndefinedError for a missing value."""
-    return _environment().get_template(template).render(**values)
+def render(template: str, own: Path | None = None, **values: Any) -> str:
+    """Render a prompt template.
+
+    Args:
+        template: Its file name.
+        own: Folder of a user's templates, which replace the shipped ones of the same name.
+        **values: What the template refers to.
+
+    Raises:
+        jinja2.UndefinedError: A shipped template refers to a value that is missing.
+        UsageError: A user's template cannot be rendered.
+    """
+    if own is None:
+        return _environment().get_template(template).render(**values)
+    try:
+        return _environment(own).get_template(template).render(**values)
+    except TemplateError as error:
+        place = f"line {error.lineno} of " if getattr(error, "lineno", None) else ""
+        raise UsageError(
+            f"The prompt {template} cannot be made with {place}the templates in {own}: {error.message or error}.",
+            f"Compare the template with the shipped one: {_FOLDER / template}.",
+        ) from error
+
+
+def template_hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each of a user's templates, by file name.
+
+    Raises UsageError if the folder has none, or one that replaces no template of rewardsmith.
+    """
+    found = {path.name: path for path in sorted(folder.glob("*.j2"))} if folder.is_dir() else {}
+    known = {f"{name}.md.j2" for name in ADAPTABLE} | {path.name for path in _FOLDER.glob("contract-*.md.j2")}
+    strange = sorted(set(found) - known)
+    if strange or not found:
+        what = f"contains {strange[0]}, which replaces no template" if strange else "contains no template"
+        raise UsageError(
+            f"The folder {folder} of prompt templates {what}.", f"Name the files as {', '.join(sorted(known))}."
+        )
+    return {name: hashlib.sha256(read_bytes(path, _LARGEST)).hexdigest() for name, path in found.items()}
+
+
+def require_same_templates(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Raise UsageError if a user's templates differ from those with which a job was created."""
+    if template_hashes(folder) != dict(hashes):
+        raise UsageError(
+            f"The prompt templates in {folder} have changed since the job was created.",
+            "Restore them, or start a new job with the changed ones.",
+        )
 
 
 def quoted(text: str) -> str:

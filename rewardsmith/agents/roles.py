@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -77,6 +78,7 @@ class DesignRequest:
         given: Values for the contract's prompt block.
         facts: Whether to append a machine-readable part, which `synth` reads.
         limits: Lengths of prompt and answer.
+        prompts: Folder of a user's templates; None for the shipped ones.
         scale: The scale of the task's scores; None if the task has a success.
         episode_cap: The cap that the job sets on a channel's sum over an episode; None for none.
     """
@@ -96,6 +98,7 @@ class DesignRequest:
     given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
+    prompts: Path | None = None
     scale: ScoreScale | None = None
     episode_cap: str | float | None = None
 
@@ -163,7 +166,7 @@ def design_draft(asked: DesignRequest) -> Draft:
         tried = [t for i, t in enumerate(asked.tried) if (i, "tried") not in gone]
         return _design_prompt(replace(asked, parents=parents, tried=tried))
 
-    return Draft(build, tuple(name for name, _, _ in pieces))
+    return Draft(build, tuple(name for name, _, _ in pieces), own=asked.prompts)
 
 
 def _as_json(parent: ParentProgram) -> dict[str, Any]:
@@ -189,6 +192,7 @@ def _design_prompt(asked: DesignRequest) -> str:
     }
     return render(
         "designer.md.j2",
+        asked.prompts,
         interface=asked.interface,
         contract=asked.contract.template,
         impossible=asked.contract.impossible,
@@ -223,6 +227,7 @@ class ReviewRequest:
         given: Values for the contract's prompt block.
         facts: Whether to append a machine-readable part.
         limits: Lengths of prompt and answer.
+        prompts: Folder of a user's templates; None for the shipped ones.
         scale: The scale of the task's scores; None if the task has a success.
     """
 
@@ -236,6 +241,7 @@ class ReviewRequest:
     given: Mapping[str, Any] = field(default_factory=dict)
     facts: bool = True
     limits: Limits = STANDARD
+    prompts: Path | None = None
     scale: ScoreScale | None = None
 
 
@@ -261,6 +267,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
     def build(dropped: int) -> str:
         return render(
             "critic.md.j2",
+            asked.prompts,
             interface=asked.interface,
             contract=asked.contract.template,
             impossible=asked.contract.impossible,
@@ -276,7 +283,7 @@ def review_draft(asked: ReviewRequest) -> Draft:
             machine=machine if asked.facts else None,
         )
 
-    return Draft(build, ("measured components",) if asked.components else (), json=True)
+    return Draft(build, ("measured components",) if asked.components else (), json=True, own=asked.prompts)
 
 
 @dataclass(frozen=True)
@@ -302,6 +309,7 @@ class AnalysisRequest:
         comments: Comments of the user.
         facts: Whether to append a machine-readable part.
         limits: Lengths of prompt and answer.
+        prompts: Folder of a user's templates; None for the shipped ones.
         score: Mean score of the final policy; None if the task has a success.
         scale: The scale of the task's scores; None if the task has a success.
     """
@@ -324,6 +332,7 @@ class AnalysisRequest:
     comments: tuple[str, ...] = ()
     facts: bool = True
     limits: Limits = STANDARD
+    prompts: Path | None = None
     score: float | None = None
     scale: ScoreScale | None = None
 
@@ -351,6 +360,7 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
         kept = len(asked.episodes) - max(0, dropped - len(curve))
         return render(
             "analyzer.md.j2",
+            asked.prompts,
             interface=asked.interface,
             candidate=asked.candidate,
             source=asked.source,
@@ -372,7 +382,7 @@ def analysis_draft(asked: AnalysisRequest) -> Draft:
             machine=machine if asked.facts else None,
         )
 
-    return Draft(build, curve + episodes, json=True)
+    return Draft(build, curve + episodes, json=True, own=asked.prompts)
 
 
 __all__ = [

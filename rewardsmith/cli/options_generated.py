@@ -74,6 +74,12 @@ SETTINGS: dict[str, Any] = {
         typer.Option("--answer-tokens", help="Limit on the length of an answer, reasoning included, in tokens."),
     ],
     "record": Annotated[Path | None, typer.Option("--record", help="File (cassette) to record every call in.")],
+    "prompts_dir": Annotated[
+        Path | None,
+        typer.Option(
+            "--prompts-dir", help="Folder of prompt templates that replace the shipped ones of the same name."
+        ),
+    ],
     "replay": Annotated[
         Path | None,
         typer.Option("--replay", help="Cassette of a recorded job, whose answers replace those of all models."),

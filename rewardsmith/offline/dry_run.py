@@ -14,7 +14,8 @@ from rewardsmith.agents.prompting import render
 from rewardsmith.agents.recorded import PREFIX, read_about
 from rewardsmith.engine.jobs.lifecycle import check_budget, with_score
 from rewardsmith.engine.jobs.settling import settle_training
-from rewardsmith.engine.models.open import lengths, models_of, reads_facts
+from rewardsmith.engine.jobs.templates import with_templates
+from rewardsmith.engine.models.open import lengths, models_of, own_prompts, reads_facts
 from rewardsmith.errors import UsageError
 from rewardsmith.methods import all_methods
 from rewardsmith.methods.recipe import recipe_of
@@ -94,11 +95,12 @@ class Plan:
 def plan_calls(spec: JobSpec) -> Plan:
     """Return the first prompts of a job and the bound on its calls. Raises UsageError as `create_job` does."""
     check_budget(spec)
+    spec = with_templates(spec)
     settled = settled_training(spec)
     spec = with_score(spec, get_task(spec.task, spec.description))
     drafts = [(f"designer, sample {sample}", _first_draft(spec, sample)) for sample in range(spec.samples)]
     prompts = [(name, draft.build(draft.fit(spec.prompt_tokens))) for name, draft in drafts]
-    system = render("system.md.j2")
+    system = render("system.md.j2", own_prompts(spec))
     designs = spec.iterations * spec.samples * (1 + spec.repairs) * _ROUNDS if spec.model != "none" else 0
     candidates = _contract(spec).candidates
     merged = spec.iterations * spec.samples * candidates * _ROUNDS if candidates > 1 else 0
@@ -242,5 +244,6 @@ def _first_draft(spec: JobSpec, sample: int) -> Draft:
         scale=spec.score,
         episode_cap=spec.episode_cap,
         limits=lengths(spec),
+        prompts=own_prompts(spec),
     )
     return roles.design_draft(asked)

@@ -125,6 +125,9 @@ class JobSpec(Strict):
     record: Annotated[str | None, Flag(file=True)] = Field(
         default=None, description="file (cassette) to record every call in"
     )
+    prompts_dir: Annotated[str | None, Flag(file=True)] = Field(
+        default=None, description="folder of prompt templates that replace the shipped ones of the same name"
+    )
     replay: Annotated[str | None, Flag(file=True)] = Field(
         default=None, description="cassette of a recorded job, whose answers replace those of all models"
     )
@@ -192,6 +195,7 @@ class JobSpec(Strict):
     )
     name: str | None = Field(default=None, max_length=80, description="name of the job")
     description: TaskDescription | None = Field(default=None, description="copy of the file that describes the task")
+    prompts: dict[str, str] | None = Field(default=None, description="SHA-256 of the prompt templates, by file name")
     score: ScoreScale | None = Field(default=None, description="scale of the task's score, measured by random play")
     training_defaults: TrainingDefaults | None = Field(
         default=None, description="where the training settings come from that were not set"
@@ -240,9 +244,14 @@ class JobSpec(Strict):
         """
         # A task in another folder is the same task. Without a description the hash equals that of earlier versions.
         measured = {"folder", "changes", "random_play", "stepping"}
-        hidden: Any = {"score": True, "training_defaults": True, "description": self.description is None or measured}
+        hidden: Any = {
+            "prompts_dir": True,
+            "score": True,
+            "training_defaults": True,
+            "description": self.description is None or measured,
+        }
         asked = self.model_dump(mode="json", exclude=hidden)
-        for name in ("baseline_training", "claim_layouts"):
+        for name in ("baseline_training", "claim_layouts", "prompts"):
             if asked[name] is None:
                 del asked[name]
         if not asked["transforms"]:

@@ -25,7 +25,7 @@ def test_the_generated_options_match_the_spec():
     assert TARGET.read_text(encoding="utf-8") == options_text()
 
 
-MEASURED = {"description", "score", "training_defaults"}
+MEASURED = {"description", "prompts", "score", "training_defaults"}
 """Fields that a job fills when it is created."""
 
 

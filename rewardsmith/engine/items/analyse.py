@@ -14,7 +14,7 @@ from rewardsmith.engine.items.shown import (
     solution_pay,
     where_episodes_stop,
 )
-from rewardsmith.engine.models.open import lengths, open_role, reads_facts
+from rewardsmith.engine.models.open import lengths, open_role, own_prompts, reads_facts
 from rewardsmith.engine.search.snapshot import reaches_target
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.methods.recipe import recipe_of
@@ -67,6 +67,7 @@ def run_analyse(context: Context, item: Item) -> None:
         comments=comments,
         facts=reads_facts(snapshot.spec, "analyzer"),
         limits=lengths(snapshot.spec),
+        prompts=own_prompts(snapshot.spec),
     )
     if reaches_target(snapshot, candidate):
         outcome = roles.Outcome(None, "The analyzer was not asked, because the target is reached.", answered=False)

@@ -12,7 +12,7 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.items.counter_examples import saved_exploits, with_recording
 from rewardsmith.engine.items.earlier_policies import earlier_policies
 from rewardsmith.engine.items.shown import anonymous, check_figures
-from rewardsmith.engine.models.open import lengths, open_role, reads_facts
+from rewardsmith.engine.models.open import lengths, open_role, own_prompts, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.errors import UsageError
@@ -73,6 +73,7 @@ def run_check(context: Context, item: Item) -> None:
             facts=reads_facts(spec, "critic"),
             scale=spec.score,
             limits=lengths(spec),
+            prompts=own_prompts(spec),
         )
         outcome = roles.review(open_role(context, snapshot, item, "critic", candidate.id), asked)
         verdicts.append(_critic_verdict(outcome))

@@ -19,7 +19,7 @@ from rewardsmith.engine.items.shown import (
     searched_trials,
     where_episodes_stop,
 )
-from rewardsmith.engine.models.open import lengths, open_role, reads_facts
+from rewardsmith.engine.models.open import lengths, open_role, own_prompts, reads_facts
 from rewardsmith.engine.search.snapshot import Snapshot
 from rewardsmith.engine.served import checked_snapshot
 from rewardsmith.methods.recipe import Recipe, recipe_of
@@ -68,6 +68,7 @@ def run_design(context: Context, item: Item) -> None:
         scale=spec.score,
         episode_cap=spec.episode_cap,
         limits=lengths(spec),
+        prompts=own_prompts(spec),
     )
     candidate_id = _candidate_id(item, depth)
     outcome = roles.design(open_role(context, snapshot, item, "designer", candidate_id), asked)

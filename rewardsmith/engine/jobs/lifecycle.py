@@ -14,6 +14,7 @@ from rewardsmith.engine.context import Context
 from rewardsmith.engine.jobs.replays import drop_all_but
 from rewardsmith.engine.jobs.settling import settle_training
 from rewardsmith.engine.jobs.task_files import require_same_task, with_description
+from rewardsmith.engine.jobs.templates import with_templates
 from rewardsmith.engine.models.open import models_of
 from rewardsmith.engine.search.rounds import decide
 from rewardsmith.engine.search.shares import claim_steps, least_steps
@@ -65,7 +66,7 @@ def create_job(context: Context, spec: JobSpec, seed_reward: str | None = None, 
         UsageError: The task or method is unknown, or the budget cannot be enforced or is too small.
     """
     if not scheduling.service:
-        spec = with_description(spec)
+        spec = with_templates(with_description(spec))
     task, recipe = get_task(spec.task, spec.description), recipe_of(spec)
     asked = spec.fingerprint(seed_reward)  # by which the same command finds the unfinished job
     recipe.check(task)

@@ -8,6 +8,7 @@ from typing import Any
 from rewardsmith.agents.asking import Limits
 from rewardsmith.agents.fallback import FallbackModel
 from rewardsmith.agents.models import LanguageModel, Patience, ReplayKey
+from rewardsmith.agents.prompting import require_same_templates
 from rewardsmith.agents.registry import Reach, open_model
 from rewardsmith.agents.replay import Header, Recorded, RecordingModel, read_header
 from rewardsmith.engine.context import Context
@@ -80,6 +81,15 @@ def reads_facts(spec: JobSpec, role: str) -> bool:
 def lengths(spec: JobSpec) -> Limits:
     """Return the job's limits on the lengths of prompts and answers, in tokens."""
     return Limits(spec.prompt_tokens, spec.answer_tokens)
+
+
+def own_prompts(spec: JobSpec) -> Path | None:
+    """Return the folder of the job's own prompt templates, or None. Raises UsageError if they have changed."""
+    if spec.prompts_dir is None:
+        return None
+    folder = Path(spec.prompts_dir)
+    require_same_templates(folder, spec.prompts or {})
+    return folder
 
 
 def recorded_job(path: Path) -> tuple[dict[str, Any], str | None]:
