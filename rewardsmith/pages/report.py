@@ -66,7 +66,7 @@ def report_html(connection: Connection, store: ArtifactStore, job: Job) -> str:
 
     Levels of detail are tried one after the other. Raises UsageError if even the last one is too large.
     """
-    values = _job_values(connection, store, job)
+    values, text = _job_values(connection, store, job), ""
     for level in LEVELS:
         shown = _candidates(connection, job, level)
         text = render("report.html", **values, **shown, left_out=level.left_out, cut=level.cut)

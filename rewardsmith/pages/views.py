@@ -150,7 +150,7 @@ class CheckRow:
     """A check in a candidate's checklist."""
 
     kind: str
-    passed: bool
+    outcome: str  # "passed", "failed", or "undecided" for a certificate that could not be made
     word: str
     message: str
     evidence: str
@@ -203,8 +203,14 @@ def check_rows(connection: Connection, candidate: Candidate) -> list[CheckRow]:
         kept = {k: v for k, v in (details or {}).items() if k != "episode"}
         word = text.verdict_word(check["kind"], check["passed"], check["details"])
         message = text.verdict_message(check["kind"], check["message"], check["details"])
-        rows.append(CheckRow(check["kind"], check["passed"], word, message, _evidence(kept)))
+        rows.append(CheckRow(check["kind"], _outcome(check["passed"], word), word, message, _evidence(kept)))
     return rows
+
+
+def _outcome(passed: bool, word: str) -> str:
+    if not passed:
+        return "failed"
+    return "passed" if word == "passed" or word.startswith(("sound", "slow")) else "undecided"
 
 
 def _evidence(details: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ Key = Annotated[str, Query(max_length=64)]
 def make_app(engine: Engine, store: ArtifactStore, access: Access = Access()) -> FastAPI:
     """Return the application on an open database."""
     app = FastAPI(title="rewardsmith", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.stopping = lambda: False  # serving.server_of replaces it
     site = Site(engine, store, access)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_lists(app, site)
@@ -214,7 +215,11 @@ def _add_live(app: FastAPI, site: Site) -> None:
     def answer(request: Request, job_id: str | None) -> Response:
         last = request.headers.get("last-event-id", "")
         signal = Signal(site.engine, job_id, int(last) if last.isdecimal() else None)
-        return StreamingResponse(stream(signal, request.is_disconnected), media_type="text/event-stream")
+
+        async def gone() -> bool:
+            return request.app.state.stopping() or await request.is_disconnected()
+
+        return StreamingResponse(stream(signal, gone), media_type="text/event-stream")
 
     @app.get("/jobs/{name}/events")
     async def job_events(request: Request, name: str) -> Response:

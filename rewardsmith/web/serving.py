@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rewardsmith.config import Settings
 from rewardsmith.errors import UsageError
 from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import open_database
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from uvicorn import Server
 
 INSTALL = "Install the extra `web`: pip install 'rewardsmith[web]'."
 
@@ -28,7 +33,7 @@ def serve(settings: Settings, host: str, port: int, allow_edit: bool, say: Calla
         StorageError: The database cannot be used.
     """
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401
 
         from rewardsmith.web.app import make_app
         from rewardsmith.web.security import Access, is_loopback
@@ -45,10 +50,19 @@ def serve(settings: Settings, host: str, port: int, allow_edit: bool, say: Calla
     say(f"pages: {address}/login?token={access.token}" if access.guarded or allow_edit else f"pages: {address}/")
     say("Press Ctrl-C to end.")
     app = make_app(engine, ArtifactStore(settings.store_url), access)
+    server_of(app).run(sockets=[listening])
+
+
+def server_of(app: FastAPI) -> Server:
+    """Return a server of the application whose open streams of events end when it is asked to stop."""
+    import uvicorn
+
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=5
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+    app.state.stopping = lambda: server.should_exit
+    return server
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.web.app import make_app
 from rewardsmith.web.security import Access
-from rewardsmith.web.serving import listen
+from rewardsmith.web.serving import listen, server_of
 
 
 @contextmanager
 def served(engine: Any, artifacts: Path, access: Access = Access()) -> Iterator[str]:
     """The address of the pages of a database, served in a thread of this process."""
     listening = listen("127.0.0.1", 0)
-    app = make_app(engine, ArtifactStore(str(artifacts)), access)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    server = server_of(make_app(engine, ArtifactStore(str(artifacts)), access))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]), daemon=True)
     thread.start()
     try:
