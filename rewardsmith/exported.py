@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import RewardsmithError, StorageError, TaskError, UsageError
 from rewardsmith.plaintext import in_markdown
+from rewardsmith.pages.report import report_html
 from rewardsmith.reporting.export import (
+    REPORT,
     PolicySection,
     export_candidate,
     policy_trial,
@@ -76,7 +78,22 @@ def export_files(
     if policy != "none" and not section.text and notes:
         section = PolicySection(f"\n## Policy\n\n{in_markdown(notes[0].splitlines()[0])}\n")
     options = {"files": files, "force": force, "isolation": context.settings.isolation, "policy": section}
-    return export_candidate(context.database, candidate, out, **options), notes
+    written = export_candidate(context.database, candidate, out, **options)
+    report, missing = _report(context, candidate, out)
+    return sorted([*written, *report]), notes + missing
+
+
+def _report(context: Context, candidate: Candidate, out: Path) -> tuple[list[Path], list[str]]:
+    """Write the report of the candidate's job; return its path, and a note if it would be too large."""
+    path = out / REPORT
+    path.unlink(missing_ok=True)
+    with read(context.database) as connection:
+        job = records.get_job(connection, candidate.job_id)
+        try:
+            path.write_text(report_html(connection, context.store, job), encoding="utf-8")
+        except UsageError as error:
+            return [], [f"exported without a report: {error.cause}\n{error.remedy}"]
+    return [path], []
 
 
 def _stored(context: Context, candidate: Candidate) -> tuple[dict[str, bytes], list[str]]:

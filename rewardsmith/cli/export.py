@@ -33,8 +33,9 @@ def export(
 ) -> None:
     """Export a reward as plain Python.
 
-    The folder contains reward.py with a Gymnasium wrapper, a card, recorded transitions, and the trained policy for
-    Stable-Baselines3. The policy is loaded from its file and played, and the card shows its success.
+    The folder contains reward.py with a Gymnasium wrapper, a card, a report of the job for a browser, recorded
+    transitions, and the trained policy for Stable-Baselines3. The policy is loaded from its file and played, and the
+    card shows its success.
     """
     del best
     from rewardsmith import api

@@ -125,14 +125,14 @@ def _show_job(connection: Any, job_id: str, form: str) -> None:
         rows = [row.__dict__ for row in view.rows]
         screen.emit(rows, form, screen.table(None, []))
         return
-    screen.out.print(screen_of(view))
+    claim = queries.read_claim(connection, view.job)
+    screen.out.print(screen_of(view, "" if claim is None else results.verdict_line(claim)))
     if (stepped := text.stepping_words(view.job.spec)) is not None:
         screen.labelled("", stepped)
     for told in text.training_words(view.job.spec):
         screen.labelled("", told)
-    claim = queries.read_claim(connection, view.job)
     if claim is not None:
-        results.print_claim(claim)
+        results.print_claim(claim, verdict=False)
     costs = view.costs
     unpriced = f" ({costs['unpriced_calls']} calls of unknown price)" if costs["unpriced_calls"] else ""
     screen.out.print(

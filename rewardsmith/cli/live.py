@@ -103,8 +103,8 @@ def _phase(view: Overview) -> str:
     return f"iteration {view.iteration} of {view.job.spec['iterations']}{f': {view.doing}' if view.doing else ''}"
 
 
-def screen_of(view: Overview) -> Group:
-    """Return a job's screen: its head, the table of candidates, its note."""
+def screen_of(view: Overview, verdict: str = "") -> Group:
+    """Return a job's screen: its head, the verdict if there is one, the table of candidates, its note."""
     job = view.job
     designed = f"  designed by {job.spec['model']}" if job.spec.get("designs", True) else ""
     about = (
@@ -112,7 +112,8 @@ def screen_of(view: Overview) -> Group:
         f"{text.seconds(job.active_seconds)}{_budget(view)}{f'  {view.waiting}' if view.waiting else ''}"
     )
     head = screen.hanging(Text(f"job {job.id}  ", f"bold {screen.ACCENT}"), one_line(about))
-    return Group(head, Text(), _candidates(view), Text(f"\n{indented(job.note)}" if job.note else ""))
+    told = [Text(one_line(verdict), "bold")] if verdict else []
+    return Group(head, *told, Text(), _candidates(view), Text(f"\n{indented(job.note)}" if job.note else ""))
 
 
 def _budget(view: Overview) -> str:
@@ -131,24 +132,23 @@ def _budget(view: Overview) -> str:
 
 def _candidates(view: Overview) -> Table:
     measure = measure_of(view.job.spec)
-    shown = screen.table(
-        None,
-        [
-            ("candidate", "left"),
-            ("move", "left"),
-            ("state", "left"),
-            ("predicted", "right"),
-            ("rung", "right"),
-            ("steps", "right"),
-            (f"{measure.name} [95 %]", "right"),
-            ("steps/s", "right"),
-            ("note", "left"),
-        ],
-    )
-    shown.columns[6].no_wrap = True  # an interval on two lines is hard to read
+    columns = [
+        ("candidate", "left"),
+        ("move", "left"),
+        ("state", "left"),
+        ("predicted", "right"),
+        ("rung", "right"),
+        ("steps", "right"),
+        (f"{measure.name} [95 %]", "right"),
+        ("steps/s", "right"),
+        ("note", "left"),
+    ]
+    # Speeds matter while trials run; afterwards their column takes room from the notes.
+    running = view.job.state == "running"
+    rows, styles = [], []
     for row in view.rows:
-        style = f"bold {screen.ACCENT}" if row.best else "dim" if row.state == "rejected" else ""
-        shown.add_row(
+        styles.append(f"bold {screen.ACCENT}" if row.best else "dim" if row.state == "rejected" else "")
+        cells = (
             row.candidate + (" *" if row.best else ""),
             row.move,
             row.shown_state,
@@ -156,8 +156,12 @@ def _candidates(view: Overview) -> Table:
             row.rung,
             text.steps(row.steps),
             measure.show(*row.measured),
-            f"{row.speed:,.0f}" if row.speed else "",
-            row.note if len(row.note) <= 70 else f"{row.note[:66]} ...",
-            style=style,
+            f"{row.speed:,.0f}" if row.speed and running else "",
+            one_line(row.note),
         )
+        rows.append(cells)
+    shown = screen.filled_table(None, columns, rows, styles)
+    for column in shown.columns:
+        # An interval on two lines is hard to read; a word of the other columns, too.
+        column.no_wrap = column is not shown.columns[-1] or column.header != "note"
     return shown

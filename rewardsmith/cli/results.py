@@ -73,25 +73,23 @@ def explain_end(context: Any, job_id: str, failure: tuple[str, str] | None) -> N
         raise RewardsmithError(cause, remedy or f"{go_on} See `rewardsmith logs {job.id}`.")
 
 
-def print_claim(claim: Claim) -> None:
-    """Print both rewards of a final evaluation as a table, and the verdict."""
+def print_claim(claim: Claim, *, verdict: bool = True) -> None:
+    """Print both rewards of a final evaluation as a table, and the verdict unless it was printed already."""
     seeds = len(claim.best.seeds)
     label = f"{seeds} fresh seed{'' if seeds == 1 else 's'}" + (", preliminary" if claim.preliminary else "")
     measure = claim.best.measure
     reached = "steps to 90 %" if measure.scale is None else "steps to 0.9" if measure.scale.has_reference else None
-    shown = screen.table(
-        f"final evaluation: {label}, {claim.best.episodes:,} episodes each, {measure.policy}, {claim.best.where}",
-        [
-            ("reward", "left"),
-            (f"{measure.name} [95 %]", "right"),
-            ("each seed", "left"),
-            *([] if measure.fixed else [("greedy", "right")]),
-            ("steps", "right"),
-            *([(reached, "left")] if reached else []),
-        ],
-    )
-    for arm in (claim.best, claim.baseline):
-        shown.add_row(
+    columns = [
+        ("reward", "left"),
+        (f"{measure.name} [95 %]", "right"),
+        ("each seed", "left"),
+        *([] if measure.fixed else [("greedy", "right")]),
+        ("steps", "right"),
+        *([(reached, "left")] if reached else []),
+    ]
+    title = f"final evaluation: {label}, {claim.best.episodes:,} episodes each, {measure.policy}, {claim.best.where}"
+    rows = [
+        (
             arm.candidate,
             measure.show(arm.mean, *arm.interval),
             " ".join(map(measure.short, arm.success)),
@@ -99,7 +97,10 @@ def print_claim(claim: Claim) -> None:
             text.steps(arm.steps),
             *([_to_90(arm)] if reached else []),
         )
-    screen.out.print(shown)
+        for arm in (claim.best, claim.baseline)
+    ]
+    screen.out.print(title, markup=False)  # above a table it would be wrapped at the table's width
+    screen.out.print(screen.filled_table(None, columns, rows))
     if measure.scale is not None:
         screen.out.print(f"interquartile mean over seeds; {measure.scale.words}", markup=False)
     for arm in (claim.best, claim.baseline):
@@ -115,10 +116,14 @@ def print_claim(claim: Claim) -> None:
         screen.out.print(f"the baseline is trained by {claim.baseline_settings}", markup=False)
     if claim.settings:
         screen.out.print(f"training settings of both rewards: {claim.settings}", markup=False)
-    few = " (at least 4 seeds are needed to show one; pass --confirm 10)" if seeds < 4 else ""
-    screen.out.print(
-        f"verdict: {_VERDICTS[claim.verdict]}{few}; probability of improvement {claim.improvement:.2f}", markup=False
-    )
+    if verdict:
+        screen.out.print(verdict_line(claim), markup=False)
+
+
+def verdict_line(claim: Claim) -> str:
+    """Return the verdict of a final evaluation in a line."""
+    few = " (at least 4 seeds are needed to show one; pass --confirm 10)" if len(claim.best.seeds) < 4 else ""
+    return f"verdict: {_VERDICTS[claim.verdict]}{few}; probability of improvement {claim.improvement:.2f}"
 
 
 def _merit(arm: Arm) -> float:
@@ -126,4 +131,4 @@ def _merit(arm: Arm) -> float:
 
 
 def _to_90(arm: Arm) -> str:
-    return " ".join(queries.reached_words(s, arm.full_points) for s in arm.steps_to_90)
+    return "-" if not arm.full_points else " ".join(queries.reached_words(s, True) for s in arm.steps_to_90)

@@ -124,6 +124,27 @@ def table(title: str | None, columns: Sequence[tuple[str, str]]) -> Table:
     return made
 
 
+def filled_table(
+    title: str | None,
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[str]],
+    styles: Sequence[str] = (),
+) -> Table:
+    """Return a table without the columns in which no row has a value; the first column always stands.
+
+    Args:
+        title: Line above the table, or None.
+        columns: Header and alignment of each column, as in `table`.
+        rows: Cells of each row; "" and "-" are no values.
+        styles: Style of each row; none if empty.
+    """
+    kept = [k for k in range(len(columns)) if not k or any(row[k] not in ("", "-") for row in rows)]
+    made = table(title, [columns[k] for k in kept])
+    for row, style in zip(rows, styles or [""] * len(rows), strict=True):
+        made.add_row(*(row[k] for k in kept), style=style)
+    return made
+
+
 FORMATS = ("table", "json", "csv")
 
 

@@ -27,13 +27,17 @@ _VERDICTS = {
 }
 
 
-def job_values(connection: Connection, job: Job) -> dict[str, Any]:
-    """Return what the head of a job's page shows: verdict, intervals, progress, budget, what is being done."""
+def job_values(connection: Connection, job: Job, sums: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what the head of a job's page shows: verdict, intervals, progress, budget, what is being done.
+
+    sums: `costs` and `counts` of the job (reading.Sums), {} to leave them out; read here if it is None.
+    """
     claim = queries.read_claim(connection, job)
     measure = measure_of(job.spec)
     rounds = reads.iterations_of(connection, job.id)
     busy = reading.busy_items(connection, job.id)
-    costs = reading.costs_of(connection, job.id)
+    sums = reading.Sums().of(connection, job.id) if sums is None else sums
+    costs = sums.get("costs")
     return {
         "job": job,
         "measure": measure,
@@ -43,10 +47,10 @@ def job_values(connection: Connection, job: Job) -> dict[str, Any]:
         "claim": claim,
         "arms": claim_rows(claim),
         "intervals": claim_svg(claim),
-        "counts": reading.counts_of(connection, job.id),
+        "counts": sums.get("counts", {}),
         "busy": busy,
         "costs": costs,
-        "budget": budget_rows(job, costs),
+        "budget": budget_rows(job, costs) if costs else [],
         "notes": notes_of(job, measure),
     }
 
@@ -141,10 +145,6 @@ def lineage_values(connection: Connection, job: Job, first: int = 0, link: str =
     return {"job": job, "tree": svg, "following": following, "first": first}
 
 
-_MOST_COMPARED = 2_000
-"""Candidates of a job up to which all of them are searched for programs derived from one of them."""
-
-
 @dataclass(frozen=True)
 class CheckRow:
     """A check in a candidate's checklist."""
@@ -169,7 +169,7 @@ def candidate_values(connection: Connection, job: Job, candidate: Candidate) -> 
     analysis = next(iter(reads.fetch(connection, "analyses", candidate_id=candidate.id)), None)
     rows = reading.rows_of(connection, job, [candidate.id])
     telemetry = Telemetry.from_json(next((t.telemetry for t in trials if t.telemetry), None))
-    small = sum(reading.counts_of(connection, job.id).values()) <= _MOST_COMPARED
+    small = not reading.is_large(connection, job.id)
     return {
         "job": job,
         "candidate": candidate,

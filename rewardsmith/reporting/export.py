@@ -35,8 +35,11 @@ from sandbox.client import Isolation
 
 _ENVS = 8
 _STORED = {"policy": "policy.safetensors", "trajectories": "trajectories.json"}
+REPORT = "report.html"
+"""The file with the report of the candidate's job."""
+
 _POLICY = ("policy.zip", "policy.onnx", "vecnormalize.pkl", "policy_env.py")
-_TAKEN = {"reward.py", "card.md", "task.yaml", "transitions.npz", "manifest.json", *_STORED.values(), *_POLICY}
+_TAKEN = {"reward.py", "card.md", "task.yaml", "transitions.npz", "manifest.json", REPORT, *_STORED.values(), *_POLICY}
 _VERSIONED = ("rewardsmith", "numpy", "torch", "stable-baselines3", "gymnasium", "minigrid")
 
 
@@ -129,7 +132,9 @@ def export_candidate(
         "versions": versions(),
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    return sorted({*(path for path in out.iterdir() if path.is_file()), *(out / name for name in own)})
+    return sorted(
+        {*(path for path in out.iterdir() if path.is_file() and path.name != REPORT), *(out / name for name in own)}
+    )
 
 
 def _own_files(task: Task, spec: JobSpec) -> OwnFiles:

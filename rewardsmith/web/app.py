@@ -89,7 +89,7 @@ def _add_lists(app: FastAPI, site: Site) -> None:
         with site.reading() as connection:
             rows, arms, measure = [], {}, None
             for job in reading.page_of_jobs(connection, task=task).rows[:12]:
-                values = views.job_values(connection, job)
+                values = views.job_values(connection, job, site.sums.of(connection, job.id))
                 rows.append({**values, "verdict": values["claim"].verdict if values["claim"] else None})
                 if job.best_candidate and measure in (None, values["measure"]):
                     measure = values["measure"]
@@ -124,7 +124,9 @@ def _add_job(app: FastAPI, site: Site) -> None:
             found = site.job(connection, name)
             order = "score" if order == "score" else "design"
             arms, measure = views.curves_values(connection, found)
-            values = views.job_values(connection, found)
+            # The page of a large job is shown at once; htmx then fetches its head with the sums.
+            sums = {} if reading.is_large(connection, found.id) else site.sums.of(connection, found.id)
+            values = views.job_values(connection, found, sums)
             values |= views.lineage_values(connection, found)
             values |= {"page": reading.page_of_candidates(connection, found, order=order), "order": order}
             values |= {"events": latest_events(connection, 40, found.id), "curve": curves_svg(arms, measure)}
@@ -139,7 +141,8 @@ def _add_job(app: FastAPI, site: Site) -> None:
     @app.get("/jobs/{name}/head", response_class=HTMLResponse)
     def head(name: str) -> str:
         with site.reading() as connection:
-            values = views.job_values(connection, site.job(connection, name))
+            found = site.job(connection, name)
+            values = views.job_values(connection, found, site.sums.of(connection, found.id))
         return render("job_head.html", **values, link="/candidates/")
 
     @app.get("/jobs/{name}/candidates", response_class=HTMLResponse)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from fastapi import HTTPException, Request
 from sqlalchemy import Connection, Engine
 
+from rewardsmith.pages.reading import Sums
 from rewardsmith.storage import reads
 from rewardsmith.storage.artifacts import ArtifactStore
 from rewardsmith.storage.database import read
@@ -20,6 +21,7 @@ class Site:
 
     def __init__(self, engine: Engine, store: ArtifactStore, access: Access) -> None:
         self.engine, self.store, self.access = engine, store, access
+        self.sums = Sums()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from rewardsmith.cli import screen
 from rewardsmith.cli.live import plain_line, screen_of
 from rewardsmith.reporting import text
 from rewardsmith.reporting.overview import Overview, Row
@@ -81,3 +83,24 @@ def test_unknown_values_are_not_shown_as_numbers(value, low, high, words):
 
 def test_sparklines_span_the_scale():
     assert text.sparkline([0.0, None, 1.0]) == "▁ █"
+
+
+def test_columns_without_a_value_are_left_out():
+    columns = [("name", "left"), ("a", "right"), ("b", "right"), ("note", "left")]
+    shown = screen.filled_table(None, columns, [("x", "-", "", ""), ("y", "", "2", "")], ["bold", ""])
+    assert [column.header for column in shown.columns] == ["name", "b"]
+    assert screen.filled_table(None, columns, []).columns[0].header == "name"
+
+
+def test_a_note_takes_the_width_that_other_columns_leave():
+    long = "failed check battery: an exploit earns more than the solution on three of the four layouts"
+    view = overview()
+    rows = [replace(view.rows[0], note=long)]
+    shown = rendered(replace(view, rows=rows, job=replace(view.job, state="done")), 180)
+    assert long in shown and "steps/s" not in shown
+
+
+def test_the_verdict_comes_before_the_candidates():
+    out = io.StringIO()
+    Console(file=out, width=120).print(screen_of(overview(), "verdict: better"))
+    assert out.getvalue().index("verdict: better") < out.getvalue().index("abc123-sparse")

@@ -163,6 +163,12 @@ def test_unknown_addresses_explain_themselves(site):
         require_no_code(Parsed(text))
 
 
+def test_a_key_of_no_row_begins_at_the_start(site):
+    for page in ("/jobs/donejb/candidates?after=no-such", "/jobs/donejb/candidates?order=score&after=donejb-2a",
+                 "/jobs/donejb/candidates?order=dance", "/?after=nothing", "/jobs/donejb/tree?first=99"):  # fmt: skip
+        assert get(site + page)[0] == 200
+
+
 def test_downloads_hold_the_figures_numbers(site):
     status, text, headers = get(site + "/jobs/donejb/curves.csv")
     rows = text.splitlines()
