@@ -39,6 +39,12 @@ def check(  # noqa: PLR0913  (options of a command)
         list[Path] | None,
         typer.Option(help="File to write the result to as well: .xml (JUnit), .sarif or .json. May be repeated."),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture to write (.png, .svg or .pdf): optimal values, optimal path and exploit on a layout."
+        ),
+    ] = None,
     fail_on: Annotated[
         str,
         typer.Option(
@@ -89,6 +95,8 @@ def check(  # noqa: PLR0913  (options of a command)
     found = replace(found, origin=origin_of_file(reward))
     if out is not None:
         screen.say(f"{check_reward.save_counterexamples(found, out)} counter-examples written to {out}")
+    if picture is not None:
+        _draw(found, source, chosen, limit, picture)
     for path, kind in reports:
         path.write_text(_as_text(found, reward, kind, fail_on), encoding="utf-8")
     if form != "table":
@@ -99,6 +107,17 @@ def check(  # noqa: PLR0913  (options of a command)
         again += "".join(f" {name} {value}" for name, value, usual in asked if value != usual) + " --quick" * quick
         screen.next_command(f"rewardsmith train --reward {reward} --task {task}" if found.passed else again)
     raise typer.Exit(found.exit_code(fail_on))
+
+
+def _draw(found: Any, source: str, chosen: Any, limit: int | None, path: Path) -> None:
+    """Write the picture of a check. Raises UsageError if the reward cannot be enumerated on its layout."""
+    from rewardsmith.offline.value_maps import map_of
+    from rewardsmith.plots.canvas import save
+    from rewardsmith.plots.value_map import draw_value_map
+
+    values, sentence = map_of(found, source, chosen, limit)
+    save(draw_value_map(values, sentence), path)
+    screen.say(f"picture of layout {values.layout} written to {path}")
 
 
 def _table(found: Any) -> Any:
