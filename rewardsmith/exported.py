@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rewardsmith.engine.context import Context
 from rewardsmith.errors import RewardsmithError, StorageError, TaskError, UsageError
-from rewardsmith.plaintext import in_markdown
 from rewardsmith.pages.report import report_html
+from rewardsmith.plaintext import in_markdown
 from rewardsmith.reporting.export import (
     REPORT,
     PolicySection,

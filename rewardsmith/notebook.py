@@ -8,6 +8,7 @@ from typing import Any
 
 from rewardsmith.plaintext import plain
 
+_COLORS = ("#2b8ccf", "#808890", "#d55e00", "#009e73")
 _LONGEST = 400  # characters of a cell
 
 
@@ -31,6 +32,38 @@ def table(title: str, records: Sequence[Mapping[str, Any]], columns: Sequence[st
         for record in records
     )
     return f"<h4>{_text(title)}</h4><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def curves(title: str, arms: Mapping[str, Sequence[Sequence[tuple[int, float]]]]) -> str:
+    """Return learning curves as a drawing, a line per trial; "" if there are no points.
+
+    A notebook has no style sheet of ours, so that colours are attributes. They stay visible on dark pages.
+
+    Args:
+        title: Heading of the drawing.
+        arms: By label, (environment steps, value) of each point of each trial.
+    """
+    points = [point for lines in arms.values() for line in lines for point in line]
+    if not points:
+        return ""
+    most, low, high = max(s for s, _ in points), min(0.0, *(v for _, v in points)), max(1e-9, *(v for _, v in points))
+    parts = [
+        f"<text x='{x}' y='{y}' font-size='11' fill='#808890' text-anchor='{side}'>{_text(said)}</text>"
+        for x, y, side, said in (
+            (44, 20, "end", f"{high:.3g}"), (44, 180, "end", f"{low:.3g}"), (548, 196, "end", f"{most:,} steps"),
+        )
+    ]  # fmt: skip
+    parts.append("<path d='M50 10V180H550' fill='none' stroke='#808890'/>")
+    for k, (name, lines) in enumerate(arms.items()):
+        color = _COLORS[k % len(_COLORS)]
+        for line in lines:
+            places = " ".join(
+                f"{50 + 500 * s / max(most, 1):.1f},{180 - 170 * (v - low) / (high - low):.1f}" for s, v in line
+            )
+            parts.append(f"<polyline points='{places}' fill='none' stroke='{color}' stroke-width='1.6'/>")
+        parts.append(f"<text x='60' y='{22 + 15 * k}' font-size='12' fill='{color}'>{_text(name)}</text>")
+    drawn = f"<svg viewBox='0 0 560 200' width='560' height='200' role='img'>{''.join(parts)}</svg>"
+    return f"<h4>{_text(title)}</h4>{drawn}"
 
 
 def program(title: str, source: str | None) -> str:

@@ -164,9 +164,25 @@ class JobResult(Result):
         columns = ("id", "iteration", "move", "state", measured, "steps", "best", "note")
         return (
             notebook.facts(f"Job {self.job_id}", {**told, **_claim_facts(self.claim)})
+            + notebook.curves(f"Learning curves: {measured}", self._arms())
             + notebook.table("Candidates", self.to_records(), columns)
             + notebook.program("The best program", self.source)
         )
+
+    def _arms(self) -> dict[str, list[list[tuple[int, float]]]]:
+        """Return the points of the best candidate's and the baseline's trials: of the claim, or else of the search."""
+        arms: dict[str, list[list[tuple[int, float]]]] = {}
+        for name in (self.best, f"{self.job_id}-sparse"):
+            mine = [point for point in self.curves if point.candidate == name]
+            claimed = [point for point in mine if point.purpose == "confirm"] or mine
+            trials: dict[tuple[str, int], list[tuple[int, float]]] = {}
+            for point in claimed:
+                value = point.success if self.scale is None else point.score
+                if value is not None:
+                    trials.setdefault((point.purpose, point.seed), []).append((point.steps, value))
+            if name is not None and trials:
+                arms[name] = [*trials.values()]
+        return arms
 
 
 @dataclass(frozen=True)
