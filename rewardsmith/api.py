@@ -279,12 +279,13 @@ def check(  # noqa: PLR0913  (a public function, its arguments are its manual)
     if gamma is not None and not 0 < gamma <= 1:
         raise UsageError(f"gamma is {gamma:g}, which is out of range.", "Pass a gamma above 0 and at most 1.")
     task, reward = ordered(task, reward)
-    isolation = Isolation.floor(weak=allow_weak_sandbox or read_settings().allow_weak_sandbox)
+    here = read_settings()
+    isolation = Isolation.floor(weak=allow_weak_sandbox or here.allow_weak_sandbox)
     count, hard = layout_counts(layouts, quick=quick)
     program = isinstance(reward, str | Path)
     found = _task(task, name, success) if program or exploits is not None else task
     known = () if exploits is None else read_exploits(Path(exploits), found)
-    chosen = CheckSettings(isolation, episode_cap, known)
+    chosen = CheckSettings(isolation, episode_cap, known, processes=here.check_processes)
     if program:
         checked = check_reward(_program(reward, found), found, gamma, count, limit, chosen, hard)
         return read_check(replace(checked, origin=origin_of_file(Path(reward))) if _is_path(reward) else checked)

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     trial_memory_mb: int = Field(default=4096, ge=256, description="limit of a trial's resident memory, MiB")
     trial_seconds: float = Field(default=3600.0, gt=0, description="time limit of one rung of a trial, seconds")
     allow_weak_sandbox: bool = Field(default=False, description="run below sandbox level `kernel`")
+    check_processes: int | None = Field(
+        default=None, ge=1, description="reward hosts at once in the checks of a program; processors + 1 by default"
+    )
     broker_url: str = Field(default="redis://localhost:6379/0", description="Redis, for workers and schedulers")
     notify_seconds: float = Field(
         default=30.0, gt=0, description="seconds until the notification of a queued item is sent again"

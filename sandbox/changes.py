@@ -7,6 +7,7 @@ from typing import Any
 from .memories import thaw
 from .unknown import AnyNumber, Kind, Variable
 
+_FEW = 8  # a stage or a counter takes few values, a record of distances many
 TO_AND_FRO = ((0, 1), (1, 0))
 ANY = frozenset((Kind.INT, Kind.FLOAT))
 
@@ -25,9 +26,9 @@ class Changes:
         self.moves: dict[Any, set[tuple[Any, Any]]] = {}
         self.trends: dict[Any, set[int]] = {}
 
-    def kind_of(self, certainly: set[Any]) -> int:
+    def kind_of(self, certainly: frozenset[Any]) -> int:
         """Return the number of a set of variables that a result certainly changes."""
-        return self.kinds.setdefault(frozenset(certainly), len(self.kinds))
+        return self.kinds.setdefault(certainly, len(self.kinds))
 
     def reset(self, key: Any) -> None:
         """Note that the set of a key may lose elements."""
@@ -75,6 +76,43 @@ class Changes:
             return label not in returning
 
         return [not any(lasting(label) for label in changed) for changed in self.kinds]
+
+
+class Widening:
+    """Turns many numbers into any number, unless they are to be listed.
+
+    Attributes:
+        told: Variables whose numbers are listed.
+        wide: Variables that are any number, with the kind of number.
+    """
+
+    def __init__(self) -> None:
+        self.told: set[Variable] = set()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all values but not which variables are to be listed."""
+        self.wide: set[tuple[Variable, Kind]] = set()
+        self._numbers: dict[tuple[Variable, Kind], set[Any]] = {}  # all that a variable has had anywhere
+        self._known: dict[tuple[Variable, frozenset[Any]], frozenset[Any]] = {}
+
+    def of(self, variable: Variable, values: frozenset[Any]) -> frozenset[Any]:
+        """Return the possible values of a variable in a state that is reached from now on."""
+        found = self._known.get((variable, values))
+        if found is not None:
+            return found
+        given = values
+        for kind, name in ((int, Kind.INT), (float, Kind.FLOAT)) if variable not in self.told else ():
+            mine = frozenset(v for v in values if type(v) is tuple and v[0] is kind)
+            seen = self._numbers.setdefault((variable, name), set())
+            seen |= mine
+            if mine and ((variable, name) in self.wide or len(seen) > _FEW):
+                if (variable, name) not in self.wide:
+                    self.wide.add((variable, name))
+                    self._known.clear()
+                values = values - mine | {name}
+        self._known[variable, given] = values
+        return values
 
 
 def _is_number(value: Any) -> bool:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping
+from functools import reduce
+from itertools import product, zip_longest
+from operator import or_
 from typing import Any
 
 import numpy as np
 
 from .arrays import read_arrays
-from .changes import Changes
-from .made import Made
+from .changes import Changes, Widening
+from .made import Leaf, Made
 from .memories import freeze
 from .noting import Noted, noting_rows
 from .outcomes import AGAIN, BLIND, CHANGED, HEAD, READ, RESULTS, SCOUT, STEADY, UNFOLLOWED, VALUES, layout
@@ -27,7 +30,6 @@ from .unknown import NOTHING, Answers, AnyNumber, Kind, OneOf, ReadWhole, ToldAp
 from .views import READ_EVENT
 
 _MOST_VALUES = 64
-_FEW = 6
 _KEPT_VIEWS = 16384
 Known = dict[Variable, frozenset[Any]]
 
@@ -60,7 +62,8 @@ class Explorer:
         self.lazy = "type(" not in source  # type(x) shows a substitute
         self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
         self.whole: set[Any] = set()  # keys whose dict or set is one value
-        self.told: set[Variable] = set()  # variables whose numbers are listed
+        self.widening = Widening()
+        self.joint = len(program.calls) < 2  # whether functions use the same keys of memory
         self.runs, self.most_runs = 0, int(config["runs"])
         self.noted = Noted()
         self.row = noting_rows(self.noted, int(config["schema"]["width"]))
@@ -75,8 +78,7 @@ class Explorer:
         self.members: dict[Any, dict[Any, bool]] = {}
         self.waiting: dict[tuple[Any, Any], set[int]] = {}  # states that asked for an element that no set had yet
         self.changes = Changes()
-        self.wide: set[tuple[Variable, Kind]] = set()
-        self.widened: dict[tuple[Variable, frozenset[Any]], frozenset[Any]] = {}  # results of `_wide`
+        self.widening.restart()
         self.changed: set[int] = set()
 
     def handle(self, count: int, what: int) -> Reply:
@@ -102,7 +104,9 @@ class Explorer:
                 for at in range(count):
                     self._follow(at, rows)
         except (ReadWhole, ToldApart) as problem:
-            known, key = (self.whole, problem.key) if isinstance(problem, ReadWhole) else (self.told, problem.variable)
+            known, key = (
+                (self.whole, problem.key) if isinstance(problem, ReadWhole) else (self.widening.told, problem.variable)
+            )
             if key in known:
                 raise HostError("value", f"{UNFOLLOWED}{problem}") from None
             known.add(key)
@@ -152,7 +156,7 @@ class Explorer:
             run = self._recollection({}, Answers())
             arguments = self._arguments(at)
             try:
-                self._score(*arguments, run.memory)
+                self._score(*arguments, run.memory, self.program.calls)
             except MemoryError:
                 raise
             except BaseException:
@@ -169,24 +173,51 @@ class Explorer:
         if made is None or not made.holds(known, self.members):
             made = self.made[number] = self._results(at, here, known)
         if there >= 0:
-            for writes in made.writes.values():
-                self._join(there, {**known, **writes} if writes else known)
+            self._join(there, {**known, **made.writes} if made.writes else known)
         rows += [[float(at), *row, *[0.0] * (VALUES + 2 - len(row))] for row in made.rows]
 
     def _results(self, at: int, here: int, known: Known) -> Made:
         """All results of one transition, each once."""
-        answers, made, arguments = Answers(), Made(), self._arguments(at)
+        arguments = self._arguments(at)
+        parts = self._apart(arguments, here, known)
+        if parts is None:
+            parts = [self._leaves(arguments, self.program.calls, here, known)]
+        made = Made(known, parts)
+        for leaves in product(*[{leaf.result: leaf for leaf in part}.values() for part in parts]):
+            certainly = frozenset[Any]().union(*[leaf.certainly for leaf in leaves])
+            reads = reduce(or_, [leaf.reads for leaf in leaves])
+            values = [sum(each) for each in zip_longest(*[leaf.values for leaf in leaves], fillvalue=0.0)]
+            made.rows[float(self.changes.kind_of(certainly)), float(reads), *values] = None
+        return made
+
+    def _apart(self, arguments: tuple[Any, int, Any], here: int, known: Known) -> list[list[Leaf]] | None:
+        """The results of each function of the program alone; None if they use the same keys of memory.
+
+        Functions with keys of their own need as many calls as the sum of their answers, not as the product.
+        """
+        if self.joint:
+            return None
+        parts, used = list[list[Leaf]](), set[Any]()
+        try:
+            for call in self.program.calls:
+                parts.append(self._leaves(arguments, [call], here, known))
+                keys = {key for leaf in parts[-1] for key in leaf.keys}
+                self.joint = self.joint or bool(keys & used) or any(leaf.run.listed for leaf in parts[-1])
+                used |= keys
+        except Unfollowed:
+            self.joint = True  # perhaps a function relies on what another has stored
+        return None if self.joint else parts
+
+    def _leaves(self, arguments: tuple[Any, int, Any], calls: list[Any], here: int, known: Known) -> list[Leaf]:
+        """Call some functions of the program once for each answer that their reads may get."""
+        answers, found = Answers(), list[Leaf]()
         while True:
             run = self._recollection(known, answers)
-            reads, values = self._call(run, lambda run=run: self._score(*arguments, run.memory))
-            after, label = self._after(run, known, here)
-            writes = {variable: held for variable, held in after.items() if known.get(variable) != held}
-            made.depends(run)
-            made.writes.setdefault(frozenset(writes.items()), writes)
-            made.rows[float(label), float(reads), *values] = None
+            reads, values = self._call(run, lambda run=run: self._score(*arguments, run.memory, calls))
+            after, certainly = self._after(run, known, here)
+            found.append(Leaf(run, reads, tuple(values), certainly, after))
             if not answers.next():
-                made.close(known)
-                return made
+                return found
 
     def _recollection(self, known: Known, answers: Answers) -> Recollection:
         self.runs += 1
@@ -209,11 +240,11 @@ class Explorer:
             raise run.problem
         return found
 
-    def _score(self, prev: Any, action: int, state: Any, memory: Any) -> tuple[int, list[float]]:
-        """Call the program; return what it reads of the history, and its components in the order of their names."""
+    def _score(self, prev: Any, action: int, state: Any, memory: Any, calls: Any) -> tuple[int, list[float]]:
+        """Call functions; return what they read of the history, and the components in the order of their names."""
         program, reads, values = self.program, 0, [0.0] * len(self.program.names)
         prev._seen = state._seen = 0
-        for function, call in program.calls:
+        for function, call in calls:
             if function == STATE_ONLY:
                 seen = state._seen
                 program._potential(state, memory)
@@ -240,8 +271,8 @@ class Explorer:
                     reads |= READ_STEP | READ_EARLIER_EVENT
         return reads, values
 
-    def _after(self, run: Recollection, known: Known, here: int) -> tuple[Known, int]:
-        """(possible values of the variables after a call, the number of the set of those that certainly changed)."""
+    def _after(self, run: Recollection, known: Known, here: int) -> tuple[Known, frozenset[Any]]:
+        """(possible values of the variables after a call, those that certainly changed)."""
         after: Known = {**known, **{variable: frozenset(values) for variable, values in run.read.items()}}
         written: Known = {}
         for key, value in run.memory.written().items():
@@ -264,7 +295,7 @@ class Explorer:
                 self.changed.add(here)  # this very call has added it
             else:
                 self.waiting.setdefault(asked, set()).add(here)
-        return after, self.changes.kind_of(certainly)
+        return after, frozenset(certainly)
 
     def _write(self, variable: Variable, value: Any, run: Recollection, written: Known, known: Known) -> None:
         kind = type(value)
@@ -341,27 +372,11 @@ class Explorer:
             inside[element] = True
             self.changed |= self.waiting.pop((key, element), set())
 
-    def _wide(self, variable: Variable, values: frozenset[Any]) -> frozenset[Any]:
-        """Many numbers become any number, in all states that are reached later, unless they are to be listed."""
-        found = self.widened.get((variable, values))
-        if found is not None:
-            return found
-        given = values
-        for kind, name in ((int, Kind.INT), (float, Kind.FLOAT)) if variable not in self.told else ():
-            mine = frozenset(v for v in values if type(v) is tuple and v[0] is kind)
-            if mine and ((variable, name) in self.wide or len(mine) > _FEW):
-                if (variable, name) not in self.wide:
-                    self.wide.add((variable, name))
-                    self.widened.clear()
-                values = values - mine | {name}
-        self.widened[variable, given] = values
-        return values
-
     def _join(self, there: int, after: Known) -> None:
         """Add possible values to a state; note it if some are new."""
         known = self.known.get(there)
-        if self.wide:
-            after = {variable: self._wide(variable, values) for variable, values in after.items()}
+        if self.widening.wide:
+            after = {variable: self.widening.of(variable, values) for variable, values in after.items()}
         if known is None:
             self.known[there] = after
             self.changed.add(there)
@@ -371,7 +386,7 @@ class Explorer:
         new = None
         for variable, values in after.items():
             old = known.get(variable, NOTHING)
-            values = self._wide(variable, old | values)
+            values = self.widening.of(variable, old | values)
             if not values <= old:
                 new = dict(known) if new is None else new
                 new[variable] = values

@@ -89,8 +89,10 @@ def check(  # noqa: PLR0913  (options of a command)
              ("--fail-on", fail_on, "failure"), ("--search-steps", search_steps, 60_000))  # fmt: skip
     known = check_reward.read_exploits(exploits, task) if exploits else ()
     source, cap = read_reward_file(reward, task), _cap(given["episode_cap"])
-    kept = None if no_cache else settings().home / "checks"
-    chosen = check_reward.CheckSettings(isolation, cap, known, screen.say, search_steps=search_steps, kept=kept)
+    kept, hosts = None if no_cache else settings().home / "checks", settings().check_processes
+    chosen = check_reward.CheckSettings(
+        isolation, cap, known, screen.say, search_steps=search_steps, kept=kept, processes=hosts
+    )
     found = check_reward.check_reward(source, task, gamma, count, limit, chosen, hard)
     found = replace(found, origin=origin_of_file(reward))
     if out is not None:

@@ -29,6 +29,7 @@ from rewardsmith.verification.episode_cap import EpisodeCap, within_cap
 from rewardsmith.verification.layouts import HARD_LAYOUTS, LAYOUTS
 from rewardsmith.verification.searched import STEPS
 from rewardsmith.verification.soundness import Soundness, soundness_of
+from rewardsmith.verification.yielding_lock import at_once
 from sandbox.client import Isolation
 
 CHECKED_LAYOUTS, QUICK_LAYOUTS = 30, 8
@@ -203,6 +204,7 @@ class CheckSettings:
         search_steps: Most environment steps of the search for exploits where no optimum is computed; 0 for no search.
         kept: Folder of results of earlier checks; None to check again. Only results on tasks that rewardsmith brings
             are kept: the code of others may change.
+        processes: Most reward hosts at once; by default one more than there are processors. No result depends on it.
     """
 
     isolation: Isolation = Isolation.KERNEL
@@ -211,6 +213,7 @@ class CheckSettings:
     tell: Callable[[str], None] | None = None
     search_steps: int = STEPS
     kept: Path | None = None
+    processes: int | None = None
 
 
 def check_reward(
@@ -248,7 +251,7 @@ def check_reward(
             f"{found.id} has {pool_size(found)} training layouts, fewer than the {layouts} requested.",
             f"Pass at most {pool_size(found)} to --layouts.",
         )
-    with announced(chosen.tell or _on_stderr):
+    with announced(chosen.tell or _on_stderr), at_once(chosen.processes):
         asked = Problem(found, reward, used, chosen.isolation)
         problem = asked.with_reward(within_cap(asked, chosen.episode_cap, min(layouts, LAYOUTS)))
         proof = Proof(

@@ -6,7 +6,7 @@ whole state, and for one gamma. It makes no statement about learning; difficulty
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rewardsmith.programs.problem import Problem
-from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import countable_of, state_limit_of, transition_table_of
+from rewardsmith.tasks.capabilities import state_limit_of, transition_table_of
 from rewardsmith.tasks.progress import report
 from rewardsmith.tasks.transition_table import TabularDynamics, TransitionTable
 
@@ -27,7 +26,7 @@ from .counterexample import find_counterexample, replay
 from .difficulty import predict_difficulty
 from .direction import guidance_of
 from .hard_layouts import layouts_to_check
-from .layouts import LAYOUTS
+from .layouts import LAYOUTS, groups
 from .model import NotCertified, RewardModel, build_model
 from .partial import certify_part
 from .plans import plan_of
@@ -35,6 +34,7 @@ from .returns import cycle_of, dying, idling, solution_return
 from .shared_hosts import drawing_from, shared_hosts
 from .solving import Solution, distances, optimal_reach, solve
 from .soundness import HARD, RANDOM, Soundness, margin_of, soundness_of
+from .success_alone import certified_by_plan, without_potentials
 from .table_certificate import certify_table
 from .timed_success import SuccessPay, horizon_solves, success_pay, timed_optimum
 from .verdicts import LayoutCertificate, Optimum, notes_of
@@ -45,8 +45,6 @@ QUICK_LIMIT, QUICK_WORK = 30_000, 150_000
 """Limits of a job's check before training: seconds on DoorKey-8x8 and UnlockPickup; larger tasks stay uncertified."""
 AT_ONCE = 4
 """Layouts that are certified in parallel if the first failure stops; a constant, as the result depends on it."""
-SMALL = 50_000
-"""Most states of a layout that is certified in parallel with others: each needs the memory of a host and its tables."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ def certify(
     found: list[LayoutCertificate] = []
     report("layouts certified", 0, len(sample.all), begins=True)
     with shared_hosts() as hosts:
-        for ahead in _groups(task, sample.all, AT_ONCE if first_failure else len(sample.all)):
+        for ahead in groups(task, sample.all, AT_ONCE if first_failure else len(sample.all)):
             if not enough():
                 for each in side_by_side(judged, ahead):
                     found += [] if work is not None and enough() else [each]
@@ -213,15 +211,6 @@ def _certificate_of_table(
     except NotCertified as reason:
         found = LayoutCertificate(0, "not certified", f"Not certified: {reason}.")
     return Certificate(problem.task.id, problem.gamma, (found,), notes_of(problem.reward), 1, every=True)
-
-
-def _groups(task: Task, layouts: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
-    """Groups of at most `most` small layouts to certify in parallel. The first is alone: it may suffice."""
-    countable = countable_of(task)
-    counted = countable.count_states(layouts[0], SMALL) if countable is not None and len(layouts) > 1 else None
-    if counted is None or not counted[1]:
-        return [(layout,) for layout in layouts]
-    return [layouts[:1], *(layouts[k : k + most] for k in range(1, len(layouts), most))]
 
 
 def certify_layout(
@@ -244,20 +233,31 @@ def certify_layout(
     reward = problem.reward
     if problem.gamma >= 1.0:
         raise NotCertified("gamma is 1, so values may be infinite")
-    if not reward.functions or set(reward.potentials) != set(reward.functions):
+    others = without_potentials(reward)
+    if others is None:
         return _certify_model(problem, layout, limit, walked, bounds)
-    try:
-        found = _certify_model(problem, layout, limit, walked, bounds)
-    except NotCertified:
-        found = LayoutCertificate(layout, "not certified", "")
+    # Potentials do not change the optimal policies, so that further layouts are certified without the program.
+    found = LayoutCertificate(layout, "not certified", "")
+    if walked:
+        with suppress(NotCertified):
+            found = _certify_model(problem, layout, limit, walked, bounds=0)
     if found.verdict != "not certified":
         return found
-    # Potentials do not change the optimal policies. If they cannot be enumerated, the other channels are certified
-    # alone; these need no program.
-    others = TrainingReward("", (), tuple(c for c in reward.channels if c.kind != "potential"))
-    plain = _certify_model(problem.with_reward(others), layout, limit, walked, bounds)
+    plain = _without_program(problem.with_reward(others), layout, limit)
     text = f"Certified without the potential: {plain.reason}"
     return replace(plain, reason=text, difficulty=found.difficulty, guidance=found.guidance)
+
+
+def _without_program(problem: Problem, layout: int, limit: int) -> LayoutCertificate:
+    """The certificate of a reward without a program; by a known solution where the layout is too large."""
+    try:
+        found = _certify_model(problem, layout, limit, walked=False, bounds=0)
+    except NotCertified as reason:
+        by_plan = None if isinstance(reason, _Unsolvable) else certified_by_plan(problem, layout)
+        if by_plan is None:
+            raise
+        return by_plan
+    return (certified_by_plan(problem, layout) if found.verdict == "not certified" else None) or found
 
 
 def _certify_model(problem: Problem, layout: int, limit: int, walked: bool, bounds: int) -> LayoutCertificate:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rewardsmith.tasks.base import Task
-from rewardsmith.tasks.capabilities import planner_of, reference_of, starts_of
+from rewardsmith.tasks.capabilities import countable_of, planner_of, reference_of, starts_of
 
 LAYOUTS = 3
 """Number of layouts that a job checks before training."""
 HARD_LAYOUTS = 4
 """Most hard layouts that are checked beside 30 random ones or more."""
+SMALL = 50_000
+"""Most states of a layout that is certified in parallel with others: each needs the memory of a host and its tables."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,12 @@ def distinct_layouts(task: Task) -> tuple[int, ...]:
     for layout, digest in enumerate(hashes):
         first.setdefault(digest, layout)
     return tuple(first.values()) or (0,)
+
+
+def groups(task: Task, layouts: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+    """Return groups of at most `most` small layouts to certify in parallel. The first is alone: it may suffice."""
+    countable = countable_of(task)
+    counted = countable.count_states(layouts[0], SMALL) if countable is not None and len(layouts) > 1 else None
+    if counted is None or not counted[1]:
+        return [(layout,) for layout in layouts]
+    return [layouts[:1], *(layouts[k : k + most] for k in range(1, len(layouts), most))]

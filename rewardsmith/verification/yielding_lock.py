@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 S = TypeVar("S")
@@ -46,14 +47,28 @@ class Turns:
 TURNS = Turns()
 
 
+_AT_ONCE: ContextVar[int | None] = ContextVar("at_once", default=None)
+
+
+@contextmanager
+def at_once(count: int | None) -> Iterator[None]:
+    """Limit how many items `side_by_side` works on at once, and so the reward hosts that run; None for no limit."""
+    token = _AT_ONCE.set(count)
+    try:
+        yield
+    finally:
+        _AT_ONCE.reset(token)
+
+
 def side_by_side(work: Callable[[S], T], items: Iterable[S]) -> list[T]:
-    """Return `work(item)` of every item, computed on one thread more than there are processors.
+    """Return `work(item)` of every item, computed on one thread more than there are processors; see `at_once`.
 
     With one thread per processor, three layouts on two processors would take as long as four. Raises the exception of
     the first item that failed.
     """
     todo = list(items)
-    if len(todo) < 2:
+    most = _AT_ONCE.get() or len(os.sched_getaffinity(0)) + 1
+    if len(todo) < 2 or most < 2:
         return [work(item) for item in todo]
-    with ThreadPoolExecutor(min(len(todo), len(os.sched_getaffinity(0)) + 1)) as pool:
+    with ThreadPoolExecutor(min(len(todo), most)) as pool:
         return list(pool.map(work, todo))

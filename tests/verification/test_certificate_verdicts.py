@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from verification import rewards
@@ -10,8 +11,9 @@ from verification import rewards
 from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.problem import Problem
 from rewardsmith.programs.reward import ENV, SPARSE, TrainingReward
-from rewardsmith.verification.certificate import certify
+from rewardsmith.verification.certificate import certify, certify_layout
 from rewardsmith.verification.counterexample import CounterExample, replay
+from rewardsmith.verification.success_alone import pays_success_alone, without_potentials
 
 DOORKEY, LAVA, UNLOCK = "MiniGrid-DoorKey-5x5-v0", "MiniGrid-LavaGapS5-v0", "MiniGrid-Unlock-v0"
 FETCH = "MiniGrid-Fetch-5x5-N2-v0"
@@ -142,6 +144,31 @@ def test_a_potential_with_open_memory_is_certified_without_it(small_task):
     plain = verdict(small_task(DOORKEY), SPARSE, layouts=1)
     assert (found.verdict, found.worst.high) == ("sound", plain.worst.high)
     assert "without the potential" in found.message() and found.difficulty != plain.difficulty
+
+
+def test_further_layouts_of_a_potential_need_no_program(small_task):
+    problem = Problem(small_task(DOORKEY), rewards.DISTANCE_POTENTIAL, 0.99)
+    with_program = certify_layout(problem, 4)
+    alone = certify_layout(problem, 4, walked=False)
+    assert (alone.verdict, alone.shortest) == (with_program.verdict, with_program.shortest) == ("sound", alone.shortest)
+    assert alone.low.margin == pytest.approx(with_program.low.margin, abs=1e-12)
+    assert alone.difficulty is None and with_program.difficulty is not None  # that of another reward
+
+
+def test_a_potential_on_a_layout_that_is_too_large_is_sound_by_a_solution(small_task):
+    problem = Problem(small_task(DOORKEY), rewards.DISTANCE_POTENTIAL, 0.99)
+    found = certify_layout(problem, 0, limit=50)
+    assert (found.verdict, found.coverage, found.low) == ("sound", 0.0, None)
+    assert "not enumerated" in found.reason and certify_layout(problem, 0).verdict == "sound"
+
+
+def test_success_alone_is_what_one_plain_channel_of_the_environment_pays(small_task):
+    task, env = small_task(DOORKEY), SPARSE.channels[0]
+    assert pays_success_alone(task, SPARSE)
+    for channels in ((env, env), (replace(env, weight=0.0),), (replace(env, weight=-1.0),), (replace(env, cap=0.5),)):
+        assert not pays_success_alone(task, replace(SPARSE, channels=channels))
+    assert without_potentials(rewards.DISTANCE_POTENTIAL).channels == SPARSE.channels
+    assert without_potentials(rewards.LATCHED) is None and without_potentials(SPARSE) is None
 
 
 @pytest.mark.parametrize("cost", ["0.0001 * state.step", "0.01 * state.step"])

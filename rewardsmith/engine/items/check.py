@@ -33,6 +33,7 @@ from rewardsmith.training.fit import require_hindsight
 from rewardsmith.verification.checks import ADVISORY, RANDOM_TRANSITIONS, Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.episode_cap import bounded
 from rewardsmith.verification.searched import STEPS
+from rewardsmith.verification.yielding_lock import at_once
 
 
 def run_check(context: Context, item: Item) -> None:
@@ -48,7 +49,8 @@ def run_check(context: Context, item: Item) -> None:
     reward = bounded(asked, spec.episode_cap, most=proof.played)
     # Channels that exist only during training cannot be checked beforehand.
     rivals = earlier_policies(context, snapshot, task, item.key.iteration)
-    checked = run_checks(asked.with_reward(reward.written), proof, exploits, most, rivals)
+    with at_once(context.settings.check_processes):
+        checked = run_checks(asked.with_reward(reward.written), proof, exploits, most, rivals)
     verdicts = [with_recording(asked.with_reward(reward.written), v) if not v.passed else v for v in checked.verdicts]
     bonuses = reward.training_only
     if bonuses and checked.passed:

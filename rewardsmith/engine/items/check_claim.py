@@ -20,6 +20,7 @@ from rewardsmith.tasks.capabilities import state_limit_of
 from rewardsmith.verification.checks import ADVISORY, Checked, Proof, Verdict, run_checks, steps_played
 from rewardsmith.verification.layouts import HARD_LAYOUTS
 from rewardsmith.verification.soundness import soundness_of
+from rewardsmith.verification.yielding_lock import at_once
 
 _COUNTS = ("battery", "certificate")
 """Checks whose verdict replaces that of the check before training."""
@@ -44,7 +45,8 @@ def run_check_claim(context: Context, item: Item) -> None:
     problem = Problem(task, reward, spec.training.gamma, context.settings.isolation)
     limit = min(state_limit_of(task), _LIMIT)
     proof = Proof(int(item.payload["layouts"]), limit, None, hard=HARD_LAYOUTS, first_failure=True)
-    checked = run_checks(problem, proof, exploits)
+    with at_once(context.settings.check_processes):
+        checked = run_checks(problem, proof, exploits)
     warns = not spec.searches or spec.train_anyway
     failed = [v for v in checked.verdicts if not v.passed and not (warns and v.kind in ADVISORY)]
     told = _told(checked, failed)
