@@ -60,6 +60,7 @@ def changed(setting: str) -> Any:
         "entropy_schedule": "constant", "cells": "scaled", "memory": "lstm", "device": "auto", "hidden": [32],
         "implementation": "sb3", "goal_selection": "final", "policy_kwargs": {"n_critics": 1}, "sde_sample_freq": 8,
         "starts": "near-goal", "horizon": "scheduled", "align": "gradient",
+        "curriculum": ["MiniGrid-DoorKey-5x5-v0"],
     }  # fmt: skip
     if setting in named:
         return named[setting]

@@ -210,6 +210,11 @@ def _require_trainable(method: Method, training: TrainingSpec) -> None:
             f"The method {method.name!r} adds inputs to the policy, which cannot be normalised.",
             "Set `training.normalize_observation` to false.",
         )
+    if type(method).observed is not Method.observed and training.curriculum:
+        raise UsageError(
+            f"The method {method.name!r} adds inputs to the policy, which a curriculum does not provide.",
+            "Leave `training.curriculum` out.",
+        )
     if method.learns_from_rollouts and training.frame_stack > 1:
         raise UsageError(
             f"The method {method.name!r} learns in training, from single observations.",

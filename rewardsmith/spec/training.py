@@ -120,6 +120,9 @@ class TrainingSpec(Strict):
         description="near-goal: half of the training episodes begin a few steps before the end of a solved one; "
         "near-goal-planned: of a planner's solution, which makes the job oracle-informed",
     )
+    curriculum: tuple[Annotated[str, Field(max_length=100)], ...] = Field(
+        default=(), max_length=16, description="smaller tasks of the family that training also plays, by id"
+    )
     horizon: Literal["fixed", "scheduled"] = Field(
         default="fixed", description="scheduled: the discount grows with the steps to the farthest milestone reached"
     )
@@ -229,7 +232,7 @@ ADDED: dict[str, Any] = {
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",
         "policy_kwargs", "implementation", "frame_stack", "her", "n_sampled_goal", "goal_selection", "reuse",
-        "evaluation_share", "search_share", "starts", "horizon", "align",
+        "evaluation_share", "search_share", "starts", "curriculum", "horizon", "align",
     )
 }  # fmt: skip
 
@@ -260,7 +263,7 @@ _SHARED = frozenset({
 })  # fmt: skip
 _ROLLOUTS = _SHARED | {
     "rollout_steps", "gae_lambda", "entropy", "entropy_schedule", "normalize_advantage", "sde",
-    "sde_sample_freq", "starts", "horizon", "align",
+    "sde_sample_freq", "starts", "curriculum", "horizon", "align",
 }  # fmt: skip
 _REPLAY = _SHARED | {
     "buffer_size", "reuse", "learning_starts", "train_freq", "gradient_steps", "batch_size", "her", "n_sampled_goal",

@@ -1,4 +1,4 @@
-"""Starts within a layout: a capability of tasks whose episodes can begin after some actions of an earlier one."""
+"""Other starts in training: within a layout, after actions of an earlier episode, and on layouts of other tasks."""
 
 from __future__ import annotations
 
@@ -29,3 +29,23 @@ class StartsWithin(Protocol):
 def starts_within_of(task: Task) -> StartsWithin | None:
     """Return the task if its episodes can start within a layout, or None."""
     return task if isinstance(task, StartsWithin) else None
+
+
+@runtime_checkable
+class JoinsTasks(Protocol):
+    """Training on layouts of other tasks of a family. Without it, a task trains on its own."""
+
+    def joined(self, others: Sequence[str]) -> Task:
+        """Return the task with the training layouts of the tasks `others` as well.
+
+        The result has `arms`, a list of (id, first layout, number of layouts), its own first.
+
+        Raises:
+            UsageError: One of them does not belong to its family, or is larger.
+        """
+        ...
+
+
+def joins_tasks_of(task: Task) -> JoinsTasks | None:
+    """Return the task if it can train on layouts of other tasks, or None."""
+    return task if isinstance(task, JoinsTasks) else None

@@ -16,6 +16,7 @@ from rewardsmith.tasks.base import Interface, Task
 from rewardsmith.tasks.capabilities import environment_id
 from rewardsmith.tasks.goals import GoalConditioned, goals_of
 from rewardsmith.tasks.stacking import stacked
+from rewardsmith.training.curriculum import joined
 from rewardsmith.training.horizon import require_milestones
 from rewardsmith.training.starts import require_starts_within
 
@@ -65,6 +66,13 @@ def require_algorithm(task: Task, training: TrainingSpec) -> None:
     stacked(task, training.frame_stack)
     if training.starts != "task":
         require_starts_within(task)
+    if training.curriculum:
+        if training.starts != "task":
+            raise UsageError(
+                "A curriculum and starts near the goal both choose where an episode begins.",
+                "Set `training.starts` to task, or leave `training.curriculum` out.",
+            )
+        joined(task, training.curriculum)
     if training.horizon == "scheduled":
         require_milestones(task)
     _require_policy_arguments(training)

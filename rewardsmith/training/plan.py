@@ -13,6 +13,7 @@ from rewardsmith.seeds import rung_end_seed
 from rewardsmith.spec import TrainingSpec
 from rewardsmith.tasks.base import Task
 from rewardsmith.tasks.stacking import stacked
+from rewardsmith.training.curriculum import joined
 from rewardsmith.training.evaluation import Evaluation
 from rewardsmith.training.learner import Learner
 from rewardsmith.training.played import PlayedSteps
@@ -63,7 +64,9 @@ class TrialPlan:
         return self.training.reuse and self.training.off_policy and self.pool == "select"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "task", stacked(self.task, self.training.frame_stack))
+        object.__setattr__(
+            self, "task", stacked(joined(self.task, self.training.curriculum), self.training.frame_stack)
+        )
 
     @property
     def problem(self) -> Problem:

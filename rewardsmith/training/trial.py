@@ -24,6 +24,7 @@ from rewardsmith.training.adaptation import Adaptation
 from rewardsmith.training.algorithms import title_of
 from rewardsmith.training.alignment import Alignment, movable
 from rewardsmith.training.checkpoint import load_checkpoint, save_checkpoint, save_policy
+from rewardsmith.training.curriculum import Curriculum
 from rewardsmith.training.episodes import Watched, watch_episodes
 from rewardsmith.training.learner import Learner, Learners
 from rewardsmith.training.off_policy import build_off_policy, connect_off_policy, end_replay, start_replay
@@ -104,12 +105,15 @@ def run_trial(plan: TrialPlan, on_point: Callable[[CurvePoint], None], heartbeat
 
 
 def _starting(plan: TrialPlan) -> dict[str, Learner]:
-    """The learner of the setting `starts`, under its name; empty if episodes begin where the task begins them."""
-    if plan.training.starts == "task":
+    """The learner of the settings `starts` and `curriculum`; empty if episodes begin where the task begins them."""
+    settings, learner = plan.training, Learner()
+    if settings.curriculum:
+        learner.starts = Curriculum(plan.task, settings.num_envs, plan.seed)
+    elif settings.starts != "task":
+        planned = settings.starts == "near-goal-planned"
+        learner.starts = NearGoal(plan.task, settings.num_envs, plan.seed, planned)
+    else:
         return {}
-    planned = plan.training.starts == "near-goal-planned"
-    learner = Learner()
-    learner.starts = NearGoal(plan.task, plan.training.num_envs, plan.seed, planned)
     return {"starts": learner}
 
 
