@@ -106,7 +106,7 @@ KNOWN = """
 --language-model --model --designer-model --critic-model
 --analyzer-model --fallback-model --api-base --stream --no-stream --prompt-tokens --answer-tokens --record --replay
 --iterations --samples --steps --seeds --confirm --target --train-anyway --retrain --no-retrain --episode-cap
---claim-layouts
+--claim-layouts --prompts-dir
 --planner --no-planner --seed --seed-reward --max-seconds --max-steps --max-calls --max-tokens --max-dollars --device
 --set --slots --allow-weak-sandbox --no-allow-weak-sandbox --dry-run --help
 """

@@ -14,7 +14,6 @@ from rewardsmith.programs.rollout import Rollout, score_rollout
 from rewardsmith.tasks.base import Tables, Task
 from rewardsmith.tasks.capabilities import planner_of
 from rewardsmith.tasks.subgoals import MOTION
-from sandbox.client import RewardHost
 
 MOST = 8
 """Most subgoals of an episode."""
@@ -89,7 +88,7 @@ class WrittenRoutes:
     def __init__(self, task: Task, source: str, function: str, num_envs: int) -> None:
         self._problem = Problem(task, TrainingReward(source, (function,), ()), 1.0)
         self._envs, self._slots = num_envs, task.schema.field("objects").length
-        self._host: RewardHost | None = None
+        self._host: Any = None  # a RewardHost, once an episode has begun
         self._known: dict[bytes, Route] = {}
 
     def of(self, rows: NDArray[Any], layouts: NDArray[np.int64], tables: Tables) -> list[Route]:
