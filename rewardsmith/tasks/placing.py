@@ -31,21 +31,14 @@ def starts_within_of(task: Task) -> StartsWithin | None:
     return task if isinstance(task, StartsWithin) else None
 
 
-@runtime_checkable
-class JoinsTasks(Protocol):
-    """Training on layouts of other tasks of a family. Without it, a task trains on its own."""
+def joined_task(task: Task, others: Sequence[str]) -> Task | None:
+    """Return the task with the training layouts of the tasks `others` as well; None if it has no such family.
 
-    def joined(self, others: Sequence[str]) -> Task:
-        """Return the task with the training layouts of the tasks `others` as well.
+    The result has `arms`, a list of (id, first layout, number of layouts), its own first.
 
-        The result has `arms`, a list of (id, first layout, number of layouts), its own first.
+    Raises:
+        UsageError: One of them does not belong to the task's family, or is larger.
+    """
+    from rewardsmith.tasks.minigrid import joined
 
-        Raises:
-            UsageError: One of them does not belong to its family, or is larger.
-        """
-        ...
-
-
-def joins_tasks_of(task: Task) -> JoinsTasks | None:
-    """Return the task if it can train on layouts of other tasks, or None."""
-    return task if isinstance(task, JoinsTasks) else None
+    return joined.joined_task(task, others)

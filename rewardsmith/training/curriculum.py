@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rewardsmith.errors import UsageError
 from rewardsmith.tasks.base import BatchEnv, Task
-from rewardsmith.tasks.placing import JoinsTasks, joins_tasks_of, starts_within_of
+from rewardsmith.tasks.placing import joined_task, starts_within_of
 from rewardsmith.training.starts import StartStates
 
 _WINDOW = 100  # episodes: success of the last ones is compared with that of as many before
@@ -103,12 +103,7 @@ def joined(task: Task, others: tuple[str, ...]) -> Task:
     """
     if not others:
         return task
-    return require_joining(task).joined(others)
-
-
-def require_joining(task: Task) -> JoinsTasks:
-    """Return the task. Raises UsageError if it cannot train on other tasks of its family."""
-    found = joins_tasks_of(task)
+    found = joined_task(task, others)
     if found is None:
         raise UsageError(
             f"{task.id} has no family of tasks that it can train on.",

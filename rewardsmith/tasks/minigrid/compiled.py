@@ -34,12 +34,6 @@ class CompiledTask(MiniGridTask):
         """Start an episode of one environment in the state after `actions` on a layout, see StartsWithin."""
         batch.place(env, layout, actions)  # type: ignore[attr-defined]
 
-    def joined(self, others: Sequence[str]) -> CompiledTask:
-        """Return the task with the training layouts of other tasks of its family, see JoinsTasks."""
-        from .joined import JoinedTask
-
-        return JoinedTask(self, others)
-
     def success_reward(self, step: int) -> float:
         """Return 1 - 0.9 * step / max_steps, equal to MiniGrid's result bit for bit."""
         return success_reward(step, self.max_steps)

@@ -11,6 +11,7 @@ import numpy as np
 
 from rewardsmith.errors import UsageError
 
+from ..base import Task
 from .compiled import CompiledTask
 from .families import COVERED, OPEN, OPEN_IN_ORDER, PICK_UP, Family
 from .pools import Pool
@@ -28,17 +29,13 @@ class JoinedTask(CompiledTask):
     def __init__(self, target: CompiledTask, others: Sequence[str]) -> None:
         """Join the training layouts of the tasks `others`. Raises UsageError if one of them does not fit."""
         super().__init__(target.id, target.sizes)
-        self._names = tuple(others)
+        self.names = tuple(others)
         self._others = [_fitting(target, other) for other in others]
-
-    def joined(self, others: Sequence[str]) -> CompiledTask:
-        """Return this task if it has been joined with these others, see JoinsTasks."""
-        return self if tuple(others) == self._names else JoinedTask(self._target, others)
 
     @property
     def arms(self) -> list[tuple[str, int, int]]:
         """Id, first layout and number of layouts of each task in the training pool, this one first."""
-        pools = [(task.id, len(task.pool("train"))) for task in (self._target, *self._others)]
+        pools = [(task.id, len(task.pool("train"))) for task in (self.target, *self._others)]
         ends = np.cumsum([count for _, count in pools]).tolist()
         return [(name, end - count, count) for (name, count), end in zip(pools, ends, strict=True)]
 
@@ -47,18 +44,28 @@ class JoinedTask(CompiledTask):
         return self._joined if split == "train" else super().pool(split)
 
     @cached_property
-    def _target(self) -> CompiledTask:
+    def target(self) -> CompiledTask:
         return CompiledTask(self.id, self.sizes)
 
     @cached_property
     def _joined(self) -> Pool:
-        own = self._target.pool("train")
+        own = self.target.pool("train")
         height, width = own.cells.shape[1:]
         slots = own.objects.shape[1]
         pools = [own, *(enlarged(task.pool("train"), width, height, slots, self.family) for task in self._others)]
         names = [field.name for field in fields(Pool) if field.name != "unseen"]
         columns: dict[str, Any] = {name: np.concatenate([getattr(pool, name) for pool in pools]) for name in names}
         return Pool(**columns, unseen=own.unseen)
+
+
+def joined_task(task: Task, others: Sequence[str]) -> Task | None:
+    """Return a task that trains on the layouts of the tasks `others` as well; None if it is not a compiled one.
+
+    Raises UsageError if one of them does not fit.
+    """
+    if isinstance(task, JoinedTask):
+        return task if task.names == tuple(others) else JoinedTask(task.target, others)
+    return JoinedTask(task, others) if isinstance(task, CompiledTask) else None
 
 
 def enlarged(pool: Pool, width: int, height: int, slots: int, family: Family) -> Pool:
