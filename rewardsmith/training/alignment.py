@@ -108,7 +108,10 @@ class LastLayer:
 
 def cosine(first: Tensor, second: Tensor) -> float:
     """Return the cosine of two vectors in [-1, 1]; 0 if one of them is 0."""
-    return float(first @ second / (first.norm() * second.norm() + _SMALL))
+    # Sums over a vector read from a checkpoint, which may lie elsewhere in a cache line, are rounded otherwise. Copies
+    # are aligned, and a resumed trial must equal an uninterrupted one bit for bit.
+    one, other = first.double(), second.double()
+    return float(one @ other / (one.norm() * other.norm() + _SMALL))
 
 
 def movable(channels: tuple[Channel, ...]) -> list[str]:
