@@ -73,7 +73,8 @@ def render(template: str, own: Path | None = None, **values: Any) -> str:
     try:
         return _environment(own).get_template(template).render(**values)
     except TemplateError as error:
-        place = f"line {error.lineno} of " if getattr(error, "lineno", None) else ""
+        line = getattr(error, "lineno", None)  # of a syntax error
+        place = f"line {line} of " if line else ""
         raise UsageError(
             f"The prompt {template} cannot be made with {place}the templates in {own}: {error.message or error}.",
             f"Compare the template with the shipped one: {_FOLDER / template}.",
