@@ -60,6 +60,7 @@ class Report:
     greedy: dict
     telemetry: dict
     failed_episodes: list = field(default_factory=list)
+    recorded: bytes = b""
     unseen: bool = True
     starts: str = "layouts"
     sandbox_level: str = "stub"
