@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from .memories import thaw
-from .unknown import AnyNumber, Kind, Variable
+from .unknown import Anew, AnyNumber, Equated, Kind, ReadWhole, Variable, Widened
 
-_FEW = 8  # a stage or a counter takes few values, a record of distances many
+_FEW, _EQUATED, _BEGUN_ANEW = 2, 16, 8  # a stage is compared for equality, a record of distances is not
 TO_AND_FRO = ((0, 1), (1, 0))
 ANY = frozenset((Kind.INT, Kind.FLOAT))
 
@@ -82,22 +82,42 @@ class Widening:
     """Turns many numbers into any number, unless they are to be listed.
 
     Attributes:
+        whole: Keys whose dict or set is one value.
         told: Variables whose numbers are listed.
+        equated: Variables that are compared for equality; more of their numbers are told apart.
         wide: Variables that are any number, with the kind of number.
     """
 
     def __init__(self) -> None:
+        self.whole: set[Any] = set()
         self.told: set[Variable] = set()
+        self.equated: set[Variable] = set()
+        self.wide: set[tuple[Variable, Kind]] = set()
         self.restart()
 
     def restart(self) -> None:
-        """Forget all values but not which variables are to be listed."""
-        self.wide: set[tuple[Variable, Kind]] = set()
+        """Forget all values but not which variables are to be listed, and which may be any number."""
         self._numbers: dict[tuple[Variable, Kind], set[Any]] = {}  # all that a variable has had anywhere
         self._known: dict[tuple[Variable, frozenset[Any]], frozenset[Any]] = {}
 
+    def learnt(self, problem: Anew) -> bool:
+        """Note why a walk begins anew; return False if this was noted before."""
+        if isinstance(problem, Widened):
+            return True
+        known: set[Any] = self.told
+        if isinstance(problem, ReadWhole):
+            known = self.whole
+        elif isinstance(problem, Equated):
+            known = self.equated
+            self.wide = {each for each in self.wide if each[0] != problem.variable}
+        about: Any = problem.key if isinstance(problem, ReadWhole) else problem.variable
+        if about in known:
+            return False
+        known.add(about)
+        return True
+
     def of(self, variable: Variable, values: frozenset[Any]) -> frozenset[Any]:
-        """Return the possible values of a variable in a state that is reached from now on."""
+        """Return the possible values of a variable in a state that is reached from now on. Raises Widened."""
         found = self._known.get((variable, values))
         if found is not None:
             return found
@@ -106,10 +126,12 @@ class Widening:
             mine = frozenset(v for v in values if type(v) is tuple and v[0] is kind)
             seen = self._numbers.setdefault((variable, name), set())
             seen |= mine
-            if mine and ((variable, name) in self.wide or len(seen) > _FEW):
+            if mine and ((variable, name) in self.wide or len(seen) > (_EQUATED if variable in self.equated else _FEW)):
                 if (variable, name) not in self.wide:
                     self.wide.add((variable, name))
                     self._known.clear()
+                    if len(self.wide) <= _BEGUN_ANEW:
+                        raise Widened
                 values = values - mine | {name}
         self._known[variable, given] = values
         return values

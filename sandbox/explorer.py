@@ -26,7 +26,7 @@ from .product import READ_EARLIER_EVENT, READ_EVENT_FOR_POTENTIAL, READ_STEP
 from .protocol import STATE_ONLY, TEXT_BYTES, HostError, Reply
 from .recalled import RecalledDict, RecalledSet, Recollection
 from .scoring import as_host_error
-from .unknown import NOTHING, Answers, AnyNumber, Kind, OneOf, ReadWhole, ToldApart, Unfollowed, Variable, frozen
+from .unknown import NOTHING, Anew, Answers, AnyNumber, Kind, OneOf, Unfollowed, Variable, frozen
 from .views import READ_EVENT
 
 _MOST_VALUES = 64
@@ -61,7 +61,6 @@ class Explorer:
         self.program, self.blind = program, blind
         self.lazy = "type(" not in source  # type(x) shows a substitute
         self.records = [f["name"] for f in config["schema"]["fields"] if f["kind"] == "record"]
-        self.whole: set[Any] = set()  # keys whose dict or set is one value
         self.widening = Widening()
         self.joint = len(program.calls) < 2  # whether functions use the same keys of memory
         self.runs, self.most_runs = 0, int(config["runs"])
@@ -103,13 +102,9 @@ class Explorer:
             else:
                 for at in range(count):
                     self._follow(at, rows)
-        except (ReadWhole, ToldApart) as problem:
-            known, key = (
-                (self.whole, problem.key) if isinstance(problem, ReadWhole) else (self.widening.told, problem.variable)
-            )
-            if key in known:
+        except Anew as problem:
+            if not self.widening.learnt(problem):
                 raise HostError("value", f"{UNFOLLOWED}{problem}") from None
-            known.add(key)
             self._restart()
             rows, again = [], True
         except Unfollowed as problem:
@@ -223,7 +218,8 @@ class Explorer:
         self.runs += 1
         if self.runs > self.most_runs:
             raise Unfollowed(f"the program would be called more than {self.most_runs:,} times")
-        return Recollection(known, self.members, self.whole, answers, self.lazy)
+        w = self.widening
+        return Recollection(known, self.members, w.whole, answers, self.lazy, w.equated)
 
     def _call(self, run: Recollection, call: Any) -> Any:
         try:
@@ -313,7 +309,7 @@ class Explorer:
             if kind is RecalledDict:
                 for entry, inner in value.written().items():
                     self._write((variable[0], entry), inner, run, written, known)
-        elif kind in (dict, set) and len(variable) == 1 and variable[0] not in self.whole:
+        elif kind in (dict, set) and len(variable) == 1 and variable[0] not in self.widening.whole:
             self._write_fresh(variable[0], value, run, written, known)
         else:
             written[variable] = frozenset((frozen(value),))

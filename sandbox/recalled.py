@@ -34,6 +34,7 @@ class Recollection:
         whole: Keys whose dict or set is one value.
         answers: The answers of this call.
         lazy: Whether numbers are compared before they are told apart.
+        equated: Variables that are compared for equality even if they may be any number.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Recollection:
         whole: set[Any],
         answers: Answers,
         lazy: bool,
+        equated: set[Variable],
     ) -> None:
         self.known, self.members, self.whole, self.answers, self.lazy = known, members, whole, answers, lazy
+        self.equated = equated
         self.read: dict[Variable, tuple[Any, ...]] = {}  # the values that a variable can still have
         self.asked: dict[tuple[Any, Any], bool] = {}  # the elements asked for, and the answers
         self.places: dict[int, Variable] = {}  # where mutable values are, by id

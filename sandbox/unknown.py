@@ -40,7 +40,13 @@ class Unfollowed(BaseException):
     """The program uses its memory in a way that cannot be followed. No subclass of Exception: programs catch those."""
 
 
-class ReadWhole(Unfollowed):
+class Anew(Unfollowed):
+    """The walk begins anew, with what has been learnt of a variable."""
+
+    variable: Variable
+
+
+class ReadWhole(Anew):
     """A dict or set in memory is read as a whole, so that its content is to be one value."""
 
     def __init__(self, key: Any) -> None:
@@ -48,12 +54,24 @@ class ReadWhole(Unfollowed):
         self.key = key
 
 
-class ToldApart(Unfollowed):
+class ToldApart(Anew):
     """A number that may be any is used other than in comparisons, so that its values are to be listed."""
 
     def __init__(self, variable: Variable) -> None:
         super().__init__(f"memory{list(variable)!r} takes too many values")
         self.variable = variable
+
+
+class Equated(Anew):
+    """A number that may be any is compared for equality, so that more of its values are told apart."""
+
+    def __init__(self, variable: Variable) -> None:
+        super().__init__(f"memory{list(variable)!r} is compared with a value")
+        self.variable = variable
+
+
+class Widened(Anew):
+    """A variable may be any number from now on: the walk begins anew, so that few of its values are told apart."""
 
 
 class Substitute:
@@ -218,6 +236,8 @@ class AnyNumber(OneOf):
     def _equals(self, other: Any) -> bool:
         if self.direction_to(other) or (self.kind is int and other != math.floor(other)):
             return False
+        if self.variable not in self._run.equated:
+            raise self._run.fail(Equated(self.variable))
         if self._run.answers.pick(2):
             return False
         self._keep([self.kind(other)])

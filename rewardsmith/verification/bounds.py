@@ -27,8 +27,8 @@ from .verdicts import LayoutCertificate
 
 MOST_CALLS = MOST_RUNS
 """Most calls of a program for the bounds of one layout."""
-JOB_CALLS = 60_000
-"""The same in a job: some seconds."""
+JOB_CALLS = 200_000
+"""The same in a job: at most about ten seconds."""
 MOST_STATES = 400_000
 """Most states of a layout that bounds decide. They cost little; what costs is calls of the program."""
 _MOST_SWEEPS = 2000

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from verification import rewards
 from verification.remembering import remembering
 
+from rewardsmith.programs.composition import Channel
 from rewardsmith.programs.problem import Problem
+from rewardsmith.programs.reward import TrainingReward
 from rewardsmith.verification.bounds import certified_by_bounds, sound_gap, unsound_gap
 from rewardsmith.verification.certificate import certify
 from rewardsmith.verification.counterexample import replay
@@ -139,3 +141,39 @@ def test_a_farm_beside_visited_cells_fails_by_bounds(small_task):
     layout = found.layouts[0]
     assert not found.passed and layout.counterexample is not None
     assert not replay(problem, layout.counterexample).solved
+
+
+STAGES = (
+    "stage = memory.get('stage', 0)\n"
+    "if stage == 0 and state.event == 'turned':\n    memory['stage'] = 1\n    return 0.1\n"
+    "if stage == 1 and state.event == 'moved':\n    memory['stage'] = 2\n    return 0.1\n"
+    "if stage == 2 and state.event == 'blocked':\n    memory['stage'] = 3\n    return 0.1\n"
+    "if stage == 3 and state.event == 'turned':\n    memory['stage'] = 4\n    return 0.1\nreturn 0.0"
+)
+
+
+def test_stages_that_are_compared_for_equality_are_told_apart(small_task):
+    found = relax(Problem(small_task(EMPTY), rewards.free(STAGES), 0.99), 0, 3000)
+    assert found.most.max() > 0.05 and sound_gap(found, 0.99) > 0
+    assert (found.steady <= 1e-9).all()  # no stage comes twice, so that nothing is paid for ever
+
+
+def both(sparse: str, dense: str) -> TrainingReward:
+    """A reward of two functions, whose bodies are given, that pays their sum."""
+    text = ""
+    for name, body in (("sparse", sparse), ("dense", dense)):
+        text += f"def {name}(prev, action, state, memory):\n" + "".join(f"    {x}\n" for x in body.splitlines())
+    channels = (Channel("env", kind="env", weight=0.0), Channel("sparse"), Channel("dense"))
+    return TrainingReward(text, ("sparse", "dense"), channels)
+
+
+def test_functions_with_keys_of_their_own_are_called_apart(small_task):
+    once = "if '{0}' not in memory:\n    memory['{0}'] = 1\n    return 0.1\nreturn 0.0"
+    found = relax(Problem(small_task(EMPTY), both(once.format("a"), once.format("b")), 0.99), 0, 3000)
+    assert found.most.max() == pytest.approx(0.2) and found.least.min() == 0.0
+
+
+def test_what_one_function_stores_another_reads_in_the_same_step(small_task):
+    sparse, dense = "memory['hit'] = state.event == 'turned'\nreturn 0.0", "return 0.3 if memory['hit'] else 0.0"
+    found = relax(Problem(small_task(EMPTY), both(sparse, dense), 0.99), 0, 3000)
+    assert (found.least[:, :2] == 0.3).all() and (found.most[:, 2] == 0.0).all()
