@@ -45,7 +45,8 @@ class About(BaseModel):
         """Who answered, in a sentence."""
         who = f"the language model {self.model}" if self.model else "a language model (name of the model unknown)"
         shown = "showed" if self.planner else "did not show"
-        return f"Recorded answers: {who} gave them on {self.date} to prompts that {shown} the planner's subgoals."
+        text = f"Recorded answers: {who} gave them on {self.date} to prompts that {shown} the planner's subgoals."
+        return f"{text} {self.note}".rstrip()
 
 
 class RecordedModel:
