@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import to_jsonable_python
 
 from rewardsmith.errors import UsageError
 from rewardsmith.spec.setting import Flag, Strict
@@ -227,7 +228,7 @@ _SETTINGS_FOR = {
 
 # Settings that an earlier version did not have, with their defaults: a job without them has the same fingerprint.
 ADDED: dict[str, Any] = {
-    name: TrainingSpec.model_fields[name].default
+    name: to_jsonable_python(TrainingSpec.model_fields[name].default)
     for name in (
         "algorithm", "train_freq", "gradient_steps", "buffer_size", "learning_starts", "tau", "target_update_interval",
         "exploration_fraction", "exploration_final", "action_noise", "sde", "sde_sample_freq", "normalize_observation",

@@ -188,7 +188,7 @@ def test_a_worker_validates_rows_that_other_processes_wrote(context, written, to
 
 def test_every_setting_is_served_or_refused_on_purpose():
     """A new setting is refused until it is listed as safe or unsafe for submitters."""
-    refused = {"api_base", "description", "record", "replay"}
+    refused = {"api_base", "description", "prompts", "prompts_dir", "record", "replay"}
     assert set(JobSpec.model_fields) == SERVED_SETTINGS | refused and not SERVED_SETTINGS & refused
 
 

@@ -9,10 +9,12 @@ import pytest
 
 import rewardsmith
 from rewardsmith.errors import UsageError
-from rewardsmith.offline.check_reward import check_reward
+from rewardsmith.offline.check_reward import check_reward, reward_of
+from rewardsmith.programs.problem import Problem
 from rewardsmith.tasks import progress
 from rewardsmith.tasks.minigrid import behaviours
 from rewardsmith.tasks.minigrid.custom import CustomTask
+from rewardsmith.verification.certificate import certify
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -56,16 +58,13 @@ def test_a_misspelt_field_is_reported_before_enumeration(two_keys, monkeypatch):
 
 def test_the_limit_is_kept_and_the_message_names_it(two_keys):
     task, counted = two_keys
-    found = check_reward(source(), task, layouts=1, limit=1500)
-    assert found.passed and found.verdict("battery").passed
-    certificate = found.verdict("certificate")
-    assert "more than 1,500 states, the limit per layout" in certificate.message
-    assert "400,000" not in certificate.message
+    problem = Problem(task, reward_of(source()), 0.99)
+    found = certify(problem, 1, 1500, bounds=0).message()
+    assert "more than 1,500 states, the limit per layout" in found and "400,000" not in found
     assert set(task._walkers) == {0}  # the other layouts were not even planned
     assert len(task._walkers[0]._states_after) <= 12_000  # states that behaviours visit; the certificate needed fewer
     before = counted.steps
-    again = check_reward(source(), task, layouts=1, limit=1500)
-    assert again.verdict("certificate") == certificate
+    assert certify(problem, 1, 1500, bounds=0).message() == found
     assert counted.steps - before < 1_000  # enumerated and played states are reused
 
 
