@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: $(VENV)/.installed  ## Check, train and evaluate a language model's recorded rewards for DoorKey-8x8, on 3 fresh seeds
-	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --model recorded:examples/recorded/DoorKey-8x8 --confirm 3
+	$(VENV)/bin/rewardsmith run --task MiniGrid-DoorKey-8x8-v0 --model recorded:examples/recorded/DoorKey-8x8 --samples 2 --claim-layouts 8 --confirm 3
 
 # Three processes on two cores: many tests wait for processes, servers and time limits.
 test: $(VENV)/.installed  ## All tests except slow ones; they start their own servers

@@ -234,7 +234,7 @@ def _without_checkpoints(trace: Trace) -> Iterator[None]:
         mock.patch.object(trial, "build", built),
         mock.patch.object(trial, "schedule", planned),
         mock.patch.object(trial, "BatchVecEnv", trace.env(BatchVecEnv)),
-        mock.patch.object(trial, "save_policy", lambda path, model, card: trace.keep_weights(model)),
+        mock.patch.object(trial, "save_policy", lambda path, model, *told: trace.keep_weights(model)),
     ):
         yield
 
