@@ -18,13 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from rewardsmith.agents import roles
-from rewardsmith.agents.registry import open_model
+from benchmarks.methods.runs import first_program
 from rewardsmith.methods.base import Setting
 from rewardsmith.methods.recipe import recipe_of
 from rewardsmith.spec import default_training, read_spec
 from rewardsmith.tasks import get_task
-from rewardsmith.tasks.base import Task
 from rewardsmith.training.trial import TrialPlan, run_trial
 
 RESULTS = Path(__file__).with_name("results")
@@ -46,18 +44,6 @@ ARMS: dict[str, dict[str, Any]] = {
 SEEDS_FROM = 50_000
 
 
-def program_of(recipe: Any, task: Task) -> str:
-    """Return synth's first program for a method with a designer; "" without one."""
-    if recipe.contract is None:
-        return recipe.program(task)
-    asked = roles.DesignRequest(
-        recipe.contract, task.interface(), 1, 0, 1, "new", 0, [], [], given=recipe.given(task)
-    )  # fmt: skip
-    outcome = roles.design(open_model("synth"), asked)
-    assert outcome.result is not None, outcome.reason
-    return outcome.result.source
-
-
 def train(name: str, arm: str, seed: int, steps: int) -> dict[str, Any]:
     """Train one trial and return its row; returns are sums of the plain task's rewards."""
     began, (file, plain) = time.monotonic(), TASKS[name]
@@ -65,7 +51,7 @@ def train(name: str, arm: str, seed: int, steps: int) -> dict[str, Any]:
     training = {**default_training(plain, "ppo"), "eval_episodes": 20, "final_episodes": 100}
     spec = read_spec({"task": task.id, "training": training, **ARMS[arm]})
     recipe = recipe_of(spec)
-    reward = recipe.reward(program_of(recipe, task))
+    reward = recipe.reward(first_program(recipe, task))
     with tempfile.TemporaryDirectory() as folder:
 
         def setting(options: Any) -> Setting:

@@ -119,12 +119,21 @@ class _Curve:
 
 
 def _program(spec: JobSpec) -> str:
-    """The method's own program, or the first answer of synth without the planner's order of subgoals."""
-    from rewardsmith.agents import roles
-    from rewardsmith.agents.registry import open_model
     from rewardsmith.tasks import get_task
 
-    recipe, task = recipe_of(spec), get_task(spec.task)
+    return first_program(recipe_of(spec), get_task(spec.task))
+
+
+def first_program(recipe: Any, task: Any) -> str:
+    """Return a method's own program, or the first answer of synth without the planner's order of subgoals.
+
+    Args:
+        recipe: The method's recipe, see methods.recipe.
+        task: The task.
+    """
+    from rewardsmith.agents import roles
+    from rewardsmith.agents.registry import open_model
+
     if recipe.contract is None:
         return recipe.program(task)
     asked = roles.DesignRequest(

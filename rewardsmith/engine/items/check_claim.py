@@ -27,7 +27,7 @@ _COUNTS = ("battery", "certificate")
 
 
 _LIMIT = 100_000
-"""Most nodes of a layout: a memory that takes too many values is given up after seconds rather than a minute."""
+"""Most nodes of a layout that are enumerated; bounds are tried on a layout that has more."""
 
 
 def run_check_claim(context: Context, item: Item) -> None:
